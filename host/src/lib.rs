@@ -1,0 +1,4 @@
+//! Keyferry.
+
+pub mod ids;
+pub mod secret;

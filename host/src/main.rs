@@ -1,0 +1,2 @@
+//! The `keyferry` binary.
+fn main() {}
