@@ -1,4 +1,5 @@
 //! Keyferry.
 
 pub mod ids;
+pub mod schema;
 pub mod secret;

@@ -1,0 +1,60 @@
+//! Who is calling: the API key in `x-api-key` selects organisation and environment.
+
+use http::{HeaderMap, StatusCode};
+
+use super::failure::Failure;
+use super::routes::Api;
+use crate::ids::AccountId;
+use crate::migrate::Caller;
+use crate::store::{Scope, Timestamp};
+use crate::vault::ApiKey;
+
+/// The header that carries the key.
+pub(super) const API_KEY: &str = "x-api-key";
+/// The header (and query parameter) that names the linked account.
+pub(super) const LINKED_ACCOUNT_ID: &str = "linked_account_id";
+
+impl Api {
+    /// The caller behind a request, if its key is known, not expired or revoked, has the scope, and is within its rate.
+    pub(super) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Failure> {
+        let text = headers.get(API_KEY).and_then(|value| value.to_str().ok()).ok_or_else(Failure::unauthorized)?;
+        // The checksum turns typing errors and noise away before the store is asked.
+        let key = ApiKey::parse(text).map_err(|_| Failure::unauthorized())?;
+        let record = self.store.api_key(&key.hash()).await.map_err(|error| Failure::internal(&error))?;
+        let now = Timestamp::now();
+        let record = record
+            .filter(|record| key.hash_matches(&record.hash) && record.environment == key.environment())
+            .filter(|record| record.is_live(now))
+            .ok_or_else(Failure::unauthorized)?;
+        self.check_rate(&record.hash)?;
+        if !record.allows(scope) {
+            let message = format!("this API key does not have the scope `{scope}`");
+            return Err(Failure::new(StatusCode::FORBIDDEN, "scope_missing", message));
+        }
+        Ok(Caller { org: record.org, environment: record.environment, actor: record.shown })
+    }
+}
+
+/// The linked account that a request names: the header, or, where there is none, the query or the body. The header wins.
+pub(super) fn linked_account(
+    headers: &HeaderMap,
+    query: Option<&str>,
+    body: Option<&str>,
+) -> Result<AccountId, Failure> {
+    let header = match headers.get(LINKED_ACCOUNT_ID) {
+        Some(value) => Some(std::str::from_utf8(value.as_bytes()).map_err(|_| not_an_id("it is not UTF-8"))?),
+        None => None,
+    };
+    let text = header.or(query).or(body).map(str::trim).filter(|text| !text.is_empty()).ok_or_else(|| {
+        Failure::new(
+            StatusCode::BAD_REQUEST,
+            "linked_account_missing",
+            "header linked_account_id is missing: it names the linked account to attach the integration to",
+        )
+    })?;
+    text.parse().map_err(|error: crate::ids::InvalidName| not_an_id(&error.to_string()))
+}
+
+fn not_an_id(problem: &str) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "linked_account_invalid", format!("header linked_account_id: {problem}"))
+}

@@ -1,0 +1,54 @@
+//! Request ids and the access log. The log has the route's pattern, never the path, which can hold account ids.
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument as _;
+
+use super::failure::FailureCode;
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request: the caller's own, where it is a reasonable one, or a new one.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) String);
+
+impl RequestId {
+    fn of(request: &Request) -> Self {
+        let given = request.headers().get(&X_REQUEST_ID).and_then(|value| value.to_str().ok());
+        let reasonable = |id: &&str| {
+            (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+        };
+        Self(given.filter(reasonable).map_or_else(new_id, str::to_owned))
+    }
+}
+
+fn new_id() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness nothing could be sealed either, so such a host has stopped before; an id of zeros is harmless.
+    let _ = getrandom::fill(&mut bytes);
+    hex::encode(bytes)
+}
+
+/// Gives a request its id and writes one line when it is answered.
+pub(super) async fn layer(mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", id = %id.0);
+    request.extensions_mut().insert(id.clone());
+    let began = std::time::Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let micros = began.elapsed().as_micros();
+    let status = response.status().as_u16();
+    let code = response.extensions().get::<FailureCode>().map(|code| code.0);
+    span.in_scope(|| match code {
+        None => tracing::info!(target: "keyferry::access", %method, route, status, micros),
+        Some(code) => tracing::info!(target: "keyferry::access", %method, route, status, micros, code),
+    });
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(X_REQUEST_ID.clone(), value);
+    }
+    response
+}

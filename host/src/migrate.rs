@@ -1,0 +1,342 @@
+//! The use case: put a credential onto a linked account's integration, proven to work and encrypted, or leave everything
+//! as it was. It knows no HTTP, no WebAssembly and no database.
+
+mod error;
+mod in_flight;
+mod policy;
+mod request;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ids::Slug;
+use crate::plugins::{App, Keeping, Registry, Verdict, Verified};
+use crate::schema::Credential;
+use crate::secret::SharedSecret;
+use crate::store::{
+    AccountKey, AuditAction, AuditEvent, Expect, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
+    MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp,
+};
+use crate::vault::{KeyId, SealContext, Vault, WrappedRoot};
+
+pub use error::MigrateError;
+pub use policy::MigratePolicy;
+pub use request::{
+    AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision, Stored,
+    VerifyMode,
+};
+
+use in_flight::InFlight;
+
+/// How often a migration starts over because somebody else changed the integration meanwhile.
+const MAX_ATTEMPTS: usize = 8;
+/// How long an idempotency key is remembered.
+const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Carries migrations out.
+pub struct Migrator {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    registry: Arc<Registry>,
+    policy: MigratePolicy,
+    in_flight: InFlight,
+}
+
+/// What was found out about a credential that is to be stored.
+struct Finding {
+    standing: Standing,
+    verified: Verified,
+}
+
+impl Migrator {
+    /// A migrator over these parts.
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, registry: Arc<Registry>, policy: MigratePolicy) -> Self {
+        Self { store, vault, registry, policy, in_flight: InFlight::default() }
+    }
+
+    /// Carries one migration out. When it returns `Stored`, the credential is on disk.
+    ///
+    /// # Errors
+    /// Where it did not happen. Nothing has changed then.
+    pub async fn migrate(&self, migration: Migration) -> Result<Migrated, MigrateError> {
+        self.policy.check(&migration.preferences)?;
+        let account = AccountKey {
+            org: migration.caller.org.clone(),
+            environment: migration.caller.environment,
+            account: migration.account.clone(),
+        };
+        self.require_account(&account).await?;
+        let app = self.app(&migration.slug)?;
+        let credential =
+            app.description.schema.validate(&migration.auth_object).map_err(MigrateError::Content)?;
+        self.unlock(&migration).await?;
+
+        let _in_flight = self.in_flight.enter(&migration)?;
+        let idempotency = self.idempotency_record(&migration)?;
+        if let Some(stored) = self.replay(idempotency.as_ref()).await? {
+            return Ok(Migrated::Replayed(stored));
+        }
+
+        let key = IntegrationKey { account, slug: app.description.slug.clone() };
+        // Looked at before the provider is asked, so that a request that cannot succeed costs no call.
+        check_precondition(&migration.precondition, self.integration(&key).await?.as_ref())?;
+        let outcome = match self.prove(&app, &credential, migration.preferences).await? {
+            Ok(outcome) => outcome,
+            Err(verdict) => return Ok(Migrated::Checked(verdict)),
+        };
+        self.put(&migration, &key, &credential, &outcome, idempotency).await
+    }
+
+    async fn require_account(&self, account: &AccountKey) -> Result<(), MigrateError> {
+        match self.store.account(account).await.map_err(MigrateError::Store)? {
+            Some(_) => Ok(()),
+            None => Err(MigrateError::AccountMissing {
+                account: account.account.clone(),
+                environment: account.environment,
+            }),
+        }
+    }
+
+    fn app(&self, slug: &str) -> Result<Arc<App>, MigrateError> {
+        if self.policy.is_custom(slug) {
+            return Err(MigrateError::CustomApp);
+        }
+        let unknown = || MigrateError::UnknownApp { slug: slug.chars().filter(|c| !c.is_control()).take(64).collect() };
+        let slug: Slug = slug.parse().map_err(|_| unknown())?;
+        if let Some(app) = self.registry.app(&slug) {
+            return Ok(app);
+        }
+        match self.registry.statuses().iter().find(|status| status.slug.as_ref() == Some(&slug)) {
+            Some(status) => Err(MigrateError::AppNotInService {
+                slug: slug.to_string(),
+                reason: status.reason.clone().unwrap_or_else(|| "its plugin does not serve".to_owned()),
+            }),
+            None => Err(unknown()),
+        }
+    }
+
+    /// The organisation's root key, unwrapped on first use.
+    async fn unlock(&self, migration: &Migration) -> Result<(), MigrateError> {
+        let org = &migration.caller.org;
+        if self.vault.is_unlocked(org) {
+            return Ok(());
+        }
+        for root in self.store.roots(org).await.map_err(MigrateError::Store)? {
+            let root = WrappedRoot { key_id: KeyId::new(root.key_id), kek_id: root.kek_id, wrapped: root.wrapped };
+            self.vault.unlock_root(org, &root)?;
+        }
+        Ok(())
+    }
+
+    fn idempotency_record(&self, migration: &Migration) -> Result<Option<IdempotencyRecord>, MigrateError> {
+        let Some(key) = &migration.idempotency_key else { return Ok(None) };
+        // A keyed hash: a plain one of a short secret could be guessed offline.
+        let mut content = migration.auth_object.canonical();
+        for part in [migration.account.as_str(), migration.slug.as_str(), migration.caller.environment.as_str()] {
+            content.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            content.extend_from_slice(part.as_bytes());
+        }
+        let fingerprint = self.vault.fingerprint(&migration.caller.org, "idempotency", &content)?;
+        Ok(Some(IdempotencyRecord {
+            key: IdempotencyKey {
+                org: migration.caller.org.clone(),
+                environment: migration.caller.environment,
+                key: key.clone(),
+            },
+            fingerprint,
+            status: 200,
+            headers: Vec::new(),
+            body: Vec::new(),
+            expires_at: Timestamp::now().after(IDEMPOTENCY),
+        }))
+    }
+
+    async fn replay(
+        &self,
+        asked: Option<&IdempotencyRecord>,
+    ) -> Result<Option<Stored>, MigrateError> {
+        let Some(asked) = asked else { return Ok(None) };
+        match self.store.idempotency(&asked.key).await.map_err(MigrateError::Store)? {
+            None => Ok(None),
+            Some(known) if known.fingerprint != asked.fingerprint => Err(MigrateError::IdempotencyReuse),
+            Some(known) => answered(&known).map(Some),
+        }
+    }
+
+    async fn integration(&self, key: &IntegrationKey) -> Result<Option<IntegrationRecord>, MigrateError> {
+        self.store.integration(key).await.map_err(MigrateError::Store)
+    }
+
+    /// Has the plugin verify the credential and decides whether it may be stored. The inner error is the verdict of a
+    /// request that asked for no more.
+    async fn prove(
+        &self,
+        app: &App,
+        credential: &Credential,
+        preferences: Preferences,
+    ) -> Result<Result<Finding, Verdict>, MigrateError> {
+        if preferences.verify == VerifyMode::Skip {
+            let standing = Standing::Unverified { reason: "not asked to verify".to_owned() };
+            return Ok(Ok(Finding { standing, verified: Verified::default() }));
+        }
+        let verdict = app.verify(credential).await.map_err(MigrateError::Plugin)?;
+        if preferences.verify == VerifyMode::Only {
+            return Ok(Err(verdict));
+        }
+        match verdict {
+            Verdict::Verified(verified) => Ok(Ok(Finding { standing: Standing::Verified, verified })),
+            Verdict::Failed(failure)
+                if preferences.on_unverified == OnUnverified::Store && failure.kind.keeping() == Keeping::Possible =>
+            {
+                let standing = Standing::Unverified { reason: failure.to_string() };
+                Ok(Ok(Finding { standing, verified: Verified::default() }))
+            }
+            Verdict::Failed(failure) => Err(MigrateError::NotVerified(failure)),
+        }
+    }
+
+    /// Seals and commits. Sealing binds the version, so whoever loses a race seals again under the next one.
+    async fn put(
+        &self,
+        migration: &Migration,
+        key: &IntegrationKey,
+        credential: &Credential,
+        outcome: &Finding,
+        idempotency: Option<IdempotencyRecord>,
+    ) -> Result<Migrated, MigrateError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let current = self.integration(key).await?;
+            check_precondition(&migration.precondition, current.as_ref())?;
+            if migration.preferences.account_change == AccountChange::Reject {
+                check_same_account(current.as_ref(), &outcome.verified)?;
+            }
+            let record = self.sealed(key, credential, outcome, current.as_ref())?;
+            let stored = Stored {
+                action: if current.is_some() { Action::Updated } else { Action::Created },
+                proof: match outcome.standing {
+                    Standing::Verified => Proof::Verified,
+                    Standing::Unverified { .. } => Proof::Unverified,
+                },
+                revision: Revision { id: record.id, version: record.version },
+            };
+            let write = MigrationWrite {
+                expect: current.as_ref().map_or(Expect::Absent, |current| Expect::Version(current.version)),
+                audit: audit(migration, &record, &stored),
+                idempotency: idempotency.clone().map(|mut idempotency| {
+                    idempotency.body = serde_json::to_vec(&stored).unwrap_or_default();
+                    idempotency
+                }),
+                record,
+            };
+            match self.store.commit_migration(write).await {
+                Ok(()) => return Ok(Migrated::Stored(stored)),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(StoreError::AlreadyAnswered(known)) => return answered(&known).map(Migrated::Replayed),
+                Err(StoreError::IdempotencyMismatch) => return Err(MigrateError::IdempotencyReuse),
+                Err(StoreError::AccountMissing { account, environment }) => {
+                    return Err(MigrateError::AccountMissing { account, environment });
+                }
+                Err(StoreError::TooLarge { size, limit, .. }) => {
+                    return Err(MigrateError::TooLarge { bytes: size, limit });
+                }
+                Err(error) => return Err(MigrateError::Store(error)),
+            }
+        }
+        Err(MigrateError::Contended)
+    }
+
+    fn sealed(
+        &self,
+        key: &IntegrationKey,
+        credential: &Credential,
+        outcome: &Finding,
+        current: Option<&IntegrationRecord>,
+    ) -> Result<IntegrationRecord, MigrateError> {
+        let version = current.map_or(1, |current| current.version + 1);
+        let context = seal_context(key, &credential.auth_type, version);
+        let fields: Vec<_> =
+            credential.fields.iter().map(|field| (field.name.clone(), SharedSecret::as_ref(&field.value))).collect();
+        let envelope = self.vault.seal(&context, &fields)?;
+        let now = Timestamp::now();
+        let verified = &outcome.verified;
+        Ok(IntegrationRecord {
+            id: current.map_or_else(ObjectId::generate, |current| current.id),
+            org: key.account.org.clone(),
+            environment: key.account.environment,
+            account: key.account.account.clone(),
+            slug: key.slug.clone(),
+            auth_type: credential.auth_type.clone(),
+            version,
+            key_id: envelope.key_id().get(),
+            envelope: envelope.into_bytes(),
+            verified_at: matches!(outcome.standing, Standing::Verified).then_some(now),
+            standing: outcome.standing.clone(),
+            provider_account_id: verified.account_id.clone(),
+            display_name: verified.display_name.clone(),
+            scopes: verified.scopes.clone(),
+            expires_at: verified.expires_at.map(Timestamp::from_millis),
+            warnings: verified.warnings.clone(),
+            config: verified.config.iter().cloned().collect(),
+            reauth: Reauth::NotRequired,
+            created_at: current.map_or(now, |current| current.created_at),
+            updated_at: now,
+        })
+    }
+}
+
+/// What binds a sealed credential to its place.
+pub fn seal_context(key: &IntegrationKey, auth_type: &crate::ids::AuthTypeName, version: u64) -> SealContext {
+    SealContext {
+        org: key.account.org.clone(),
+        environment: key.account.environment,
+        account: key.account.account.clone(),
+        slug: key.slug.clone(),
+        auth_type: auth_type.clone(),
+        version,
+    }
+}
+
+fn check_precondition(
+    precondition: &Precondition,
+    current: Option<&IntegrationRecord>,
+) -> Result<(), MigrateError> {
+    let revision = current.map(|current| Revision { id: current.id, version: current.version });
+    let holds = match precondition {
+        Precondition::None => true,
+        Precondition::Absent => revision.is_none(),
+        Precondition::Present => revision.is_some(),
+        Precondition::AnyOf(revisions) => revision.as_ref().is_some_and(|revision| revisions.contains(revision)),
+    };
+    if holds { Ok(()) } else { Err(MigrateError::Precondition { current: revision.map(|r| r.to_string()) }) }
+}
+
+fn check_same_account(current: Option<&IntegrationRecord>, verified: &Verified) -> Result<(), MigrateError> {
+    let before = current.and_then(|current| current.provider_account_id.as_ref());
+    match (before, &verified.account_id) {
+        (Some(before), Some(now)) if before != now => {
+            Err(MigrateError::OtherAccount { before: before.clone(), now: now.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn audit(migration: &Migration, record: &IntegrationRecord, stored: &Stored) -> AuditEvent {
+    AuditEvent {
+        action: AuditAction::CredentialMigrated,
+        actor: migration.caller.actor.clone(),
+        environment: Some(record.environment),
+        account: Some(record.account.clone()),
+        slug: Some(record.slug.clone()),
+        outcome: format!("{} {}", stored.action, stored.proof),
+        request_id: Some(migration.request_id.clone()),
+        at: record.updated_at,
+    }
+}
+
+/// What was answered before, from the record that keeps it.
+fn answered(known: &IdempotencyRecord) -> Result<Stored, MigrateError> {
+    serde_json::from_slice(&known.body).map_err(|error| {
+        let reason = format!("the answer kept for an Idempotency-Key is not readable: {error}");
+        MigrateError::Store(StoreError::Damaged { table: "idempotency", reason })
+    })
+}

@@ -1,0 +1,48 @@
+//! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
+
+use crate::ids::{AccountId, Environment};
+use crate::plugins::{CallError, Failure};
+use crate::schema::Violations;
+use crate::store::StoreError;
+use crate::vault::VaultError;
+
+/// Why a migration did not happen.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum MigrateError {
+    #[error("Custom apps are not supported for this endpoint.")]
+    CustomApp,
+    #[error("there is no app with the slug `{slug}`")]
+    UnknownApp { slug: String },
+    #[error("the app `{slug}` is installed but not in service: {reason}")]
+    AppNotInService { slug: String, reason: String },
+    #[error("linked account with id {account} does not exist in {environment} environment")]
+    AccountMissing { account: AccountId, environment: Environment },
+    #[error(transparent)]
+    Content(Violations),
+    #[error("{0}")]
+    NotVerified(Failure),
+    #[error(transparent)]
+    Plugin(CallError),
+    #[error(
+        "the credential belongs to the provider's account `{now}`, and the stored one to `{before}`; send \
+         `Prefer: account-change=replace` if that is meant"
+    )]
+    OtherAccount { before: String, now: String },
+    #[error("the integration is not at the revision that the request asks for; it is {}", current.as_deref().unwrap_or("not there"))]
+    Precondition { current: Option<String> },
+    #[error("this Idempotency-Key was used for another request within the last 24 hours; use a new one")]
+    IdempotencyReuse,
+    #[error("a request with this Idempotency-Key is being worked on; wait for its answer")]
+    IdempotencyInFlight,
+    #[error("this server does not allow `Prefer: {preference}`; its operator can, in the configuration")]
+    NotAllowed { preference: &'static str },
+    #[error("the credential is too large to be stored: {bytes} bytes, and {limit} are possible")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("many others are changing this integration at the same time; try again")]
+    Contended,
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}

@@ -1,0 +1,62 @@
+//! What the operator allows callers to ask for.
+
+use serde::Deserialize;
+
+use super::error::MigrateError;
+use super::request::{OnUnverified, Preferences, VerifyMode};
+use crate::ids::Slug;
+
+/// Whether callers may ask for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Allowance {
+    /// They may.
+    Allow,
+    /// They may not.
+    Deny,
+}
+
+/// What the operator allows callers to ask for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MigratePolicy {
+    /// `Prefer: verify=only`: a verdict and nothing stored.
+    pub verify_only: Allowance,
+    /// `Prefer: verify=skip`: stored without a proof.
+    pub verify_skip: Allowance,
+    /// `Prefer: on-unverified=store`: stored though the provider could not tell.
+    pub on_unverified_store: Allowance,
+    /// Slugs of apps that are the organisation's own and cannot be migrated to.
+    pub custom_apps: Vec<Slug>,
+}
+
+impl Default for MigratePolicy {
+    fn default() -> Self {
+        Self {
+            verify_only: Allowance::Allow,
+            // A credential that nobody has checked is what this product exists to keep out.
+            verify_skip: Allowance::Deny,
+            on_unverified_store: Allowance::Allow,
+            custom_apps: Vec::new(),
+        }
+    }
+}
+
+impl MigratePolicy {
+    /// Whether a slug stands for a custom app.
+    pub(super) fn is_custom(&self, slug: &str) -> bool {
+        slug == "custom" || self.custom_apps.iter().any(|custom| custom.as_str() == slug)
+    }
+
+    pub(super) fn check(&self, preferences: &Preferences) -> Result<(), MigrateError> {
+        let asked = [
+            (preferences.verify == VerifyMode::Only, self.verify_only, "verify=only"),
+            (preferences.verify == VerifyMode::Skip, self.verify_skip, "verify=skip"),
+            (preferences.on_unverified == OnUnverified::Store, self.on_unverified_store, "on-unverified=store"),
+        ];
+        match asked.into_iter().find(|(asked, allowance, _)| *asked && *allowance == Allowance::Deny) {
+            Some((_, _, preference)) => Err(MigrateError::NotAllowed { preference }),
+            None => Ok(()),
+        }
+    }
+}

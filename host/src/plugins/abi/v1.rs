@@ -1,0 +1,359 @@
+//! `wit/v1`: its host functions, and how its types become ours.
+
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+use super::super::description::{AppDescription, SecretAccess};
+use super::super::sandbox::CallState;
+use super::super::verdict::{Failure, FailureKind, Unreachable, Verdict, Verified};
+use crate::egress;
+use crate::schema::{AuthSchema, AuthTypeSpec, Choice, Credential, Exposure, FieldKind, FieldSpec, Supplier};
+use crate::secret::SharedSecret;
+
+use bindings::exports::keyferry::plugin::app as wire;
+use bindings::keyferry::plugin::{clock, http, log, random, secrets};
+
+#[expect(missing_docs, clippy::all, clippy::unwrap_used, reason = "made from the documented contract")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit/v1",
+        world: "plugin",
+        imports: {
+            "keyferry:plugin/http.send": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+        with: { "keyferry:plugin/secrets.secret": super::Handle },
+    });
+}
+
+pub(in super::super) use bindings::{Plugin, PluginPre};
+
+/// Random bytes that one call of `random.bytes` hands out at most.
+const MAX_RANDOM: usize = 1024;
+/// Characters of a text for people that a plugin returns: a failure's detail, a warning, a name.
+const MAX_SENTENCE: usize = 500;
+/// Entries of a list that a plugin returns: scopes, warnings, config values.
+const MAX_LIST: usize = 100;
+const MAX_GRANTS: usize = 64;
+
+/// What stands behind a plugin's handle.
+pub struct Handle {
+    name: String,
+    value: SharedSecret,
+}
+
+/// Gives a linker the five interfaces.
+pub(in super::super) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    Plugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}
+
+/// The credential in the contract's words; each secret becomes an entry of the call's table.
+pub(in super::super) fn credential(
+    state: &mut CallState,
+    credential: &Credential,
+    access: SecretAccess,
+) -> wasmtime::Result<wire::Credential> {
+    let mut fields = Vec::with_capacity(credential.fields.len());
+    for field in &credential.fields {
+        let name = field.name.to_string();
+        let value = match (&field.exposure, access) {
+            (Exposure::Plain, _) | (Exposure::Handle { .. }, SecretAccess::PlainText) => {
+                wire::Value::Text(field.value.expose().to_owned())
+            }
+            (Exposure::Handle { hint }, SecretAccess::Handles) => {
+                let handle = state.table.push(Handle { name: name.clone(), value: field.value.clone() })?;
+                wire::Value::Secret(wire::SecretValue { handle, hint: hint.clone() })
+            }
+        };
+        fields.push(wire::FieldValue { name, value });
+    }
+    Ok(wire::Credential { auth_type: credential.auth_type.to_string(), fields })
+}
+
+impl secrets::Host for CallState {}
+
+impl secrets::HostSecret for CallState {
+    fn name(&mut self, handle: Resource<Handle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&handle)?.name.clone())
+    }
+
+    fn drop(&mut self, handle: Resource<Handle>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl clock::Host for CallState {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl random::Host for CallState {
+    fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        let mut bytes = vec![0; (length as usize).min(MAX_RANDOM)];
+        getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(format!("no randomness: {error}")))?;
+        Ok(bytes)
+    }
+}
+
+impl log::Host for CallState {
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Trace => tracing::Level::TRACE,
+            log::Level::Debug => tracing::Level::DEBUG,
+            log::Level::Info => tracing::Level::INFO,
+            log::Level::Warn => tracing::Level::WARN,
+            log::Level::Error => tracing::Level::ERROR,
+        };
+        self.log(level, &message);
+        Ok(())
+    }
+}
+
+impl http::Host for CallState {
+    async fn send(&mut self, request: http::Request) -> wasmtime::Result<Result<http::Response, http::Error>> {
+        let request = self.request(request)?;
+        match self.send(request).await {
+            Ok(response) => Ok(Ok(self.response(response)?)),
+            Err(error) => Ok(Err(error_out(error))),
+        }
+    }
+}
+
+impl CallState {
+    fn request(&self, request: http::Request) -> wasmtime::Result<egress::Request> {
+        Ok(egress::Request {
+            method: method(request.method),
+            origin: request.origin,
+            path: request.path.into_iter().map(|segment| self.parts(segment)).collect::<Result<_, _>>()?,
+            query: self.pairs(request.query)?,
+            headers: self.pairs(request.headers)?,
+            auth: request.auth.map(|auth| self.auth(auth)).transpose()?,
+            body: match request.body {
+                http::Body::Empty => egress::Body::Empty,
+                http::Body::Text(text) => {
+                    egress::Body::Text { content_type: text.content_type, content: text.content }
+                }
+                http::Body::Form(fields) => egress::Body::Form(self.pairs(fields)?),
+                http::Body::Json(members) => {
+                    egress::Body::Json(members.into_iter().map(|m| self.json_member(m)).collect::<Result<_, _>>()?)
+                }
+            },
+            mint: request.mint,
+        })
+    }
+
+    fn json_member(&self, member: http::JsonMember) -> wasmtime::Result<egress::JsonMember> {
+        let value = match member.value {
+            http::JsonValue::Literal(json) => egress::JsonValue::Literal(json),
+            http::JsonValue::Parts(parts) => egress::JsonValue::Parts(self.parts(parts)?),
+        };
+        Ok(egress::JsonMember { pointer: member.pointer, value })
+    }
+
+    fn auth(&self, auth: http::Auth) -> wasmtime::Result<egress::Auth> {
+        Ok(match auth {
+            http::Auth::Bearer(token) => egress::Auth::Bearer(self.parts(token)?),
+            http::Auth::Basic(basic) => {
+                egress::Auth::Basic { user: self.parts(basic.user)?, password: self.parts(basic.password)? }
+            }
+            http::Auth::Oauth1(oauth1) => egress::Auth::OAuth1(egress::OAuth1 {
+                realm: oauth1.realm,
+                consumer_key: self.parts(oauth1.consumer_key)?,
+                consumer_secret: self.parts(oauth1.consumer_secret)?,
+                token: self.parts(oauth1.token)?,
+                token_secret: self.parts(oauth1.token_secret)?,
+            }),
+            http::Auth::Sigv4(sigv4) => egress::Auth::SigV4(egress::SigV4 {
+                access_key_id: self.parts(sigv4.access_key_id)?,
+                secret_access_key: self.parts(sigv4.secret_access_key)?,
+                session_token: sigv4.session_token.map(|token| self.parts(token)).transpose()?,
+                region: sigv4.region,
+                service: sigv4.service,
+            }),
+        })
+    }
+
+    fn pairs(&self, pairs: Vec<http::Pair>) -> wasmtime::Result<Vec<egress::Pair>> {
+        pairs.into_iter().map(|pair| Ok(egress::Pair { name: pair.name, value: self.parts(pair.value)? })).collect()
+    }
+
+    fn parts(&self, parts: Vec<http::Part>) -> wasmtime::Result<Vec<egress::Part>> {
+        parts.into_iter().map(|part| self.part(part)).collect()
+    }
+
+    fn part(&self, part: http::Part) -> wasmtime::Result<egress::Part> {
+        Ok(match part {
+            http::Part::Text(text) => egress::Part::Text(text),
+            http::Part::Secret(handle) => egress::Part::Secret(self.table.get(&handle)?.value.clone()),
+            http::Part::Jwt(jwt) => egress::Part::Jwt(egress::Jwt {
+                algorithm: match jwt.algorithm {
+                    http::JwtAlgorithm::Rs256 => egress::JwtAlgorithm::Rs256,
+                    http::JwtAlgorithm::Es256 => egress::JwtAlgorithm::Es256,
+                },
+                key: self.table.get(&jwt.key)?.value.clone(),
+                header: jwt.header,
+                claims: jwt.claims,
+            }),
+        })
+    }
+
+    fn response(&mut self, response: egress::Response) -> wasmtime::Result<http::Response> {
+        let mut minted = Vec::with_capacity(response.minted.len());
+        for one in response.minted {
+            let token = self.table.push(Handle { name: one.pointer.clone(), value: one.token })?;
+            minted.push(http::Minted { pointer: one.pointer, token });
+        }
+        Ok(http::Response { status: response.status, headers: response.headers, body: response.body, minted })
+    }
+}
+
+fn method(method: http::Method) -> egress::Method {
+    match method {
+        http::Method::Get => egress::Method::Get,
+        http::Method::Head => egress::Method::Head,
+        http::Method::Post => egress::Method::Post,
+        http::Method::Put => egress::Method::Put,
+        http::Method::Patch => egress::Method::Patch,
+        http::Method::Delete => egress::Method::Delete,
+    }
+}
+
+fn error_out(error: egress::SendError) -> http::Error {
+    let kind = match error.kind {
+        egress::ErrorKind::Denied(missing) => http::ErrorKind::Denied(missing),
+        egress::ErrorKind::InvalidRequest => http::ErrorKind::InvalidRequest,
+        egress::ErrorKind::Dns => http::ErrorKind::Dns,
+        egress::ErrorKind::Refused => http::ErrorKind::Refused,
+        egress::ErrorKind::Tls => http::ErrorKind::Tls,
+        egress::ErrorKind::Timeout => http::ErrorKind::Timeout,
+        egress::ErrorKind::TooLarge => http::ErrorKind::TooLarge,
+        egress::ErrorKind::BudgetExhausted => http::ErrorKind::BudgetExhausted,
+        egress::ErrorKind::Transport => http::ErrorKind::Transport,
+    };
+    http::Error { kind, message: error.message, sent: error.sent }
+}
+
+/// A plugin's description, parsed.
+///
+/// # Errors
+/// What does not hold together, for the plugin's author.
+pub(in super::super) fn description(wire: wire::Description) -> Result<AppDescription, String> {
+    let slug = wire.slug.parse().map_err(|error| format!("slug: {error}"))?;
+    if wire.name.is_empty() || wire.name.len() > 200 {
+        return Err("name: it must have 1 to 200 bytes".to_owned());
+    }
+    if !wire.docs.starts_with("https://") || wire.docs.len() > 2000 {
+        return Err("docs: it must be an https URL".to_owned());
+    }
+    if wire.icon.as_ref().is_some_and(|icon| {
+        icon.len() > 64 * 1024 || !(icon.starts_with("https://") || icon.starts_with("data:image/"))
+    }) {
+        return Err("icon: it must be an https or data:image URL of at most 64 KiB".to_owned());
+    }
+    if wire.grants.len() > MAX_GRANTS {
+        return Err(format!("grants: {} are asked for, and at most {MAX_GRANTS} can be", wire.grants.len()));
+    }
+    let requested = wire.grants.into_iter().map(grant).collect::<Result<_, _>>()?;
+    let schema = AuthSchema::parse(wire.auth_types.into_iter().map(auth_type).collect()).map_err(|e| e.to_string())?;
+    let secret_access = if wire.reads_secrets { SecretAccess::PlainText } else { SecretAccess::Handles };
+    Ok(AppDescription { slug, name: wire.name, icon: wire.icon, docs: wire.docs, requested, secret_access, schema })
+}
+
+fn grant(wire: wire::Grant) -> Result<egress::Grant, String> {
+    let place = |what: &str, error: String| format!("grant for `{}`: {what}: {error}", wire.host);
+    let methods: std::collections::BTreeSet<_> = wire.methods.iter().copied().map(method).collect();
+    if methods.is_empty() {
+        return Err(place("methods", "at least one is needed".to_owned()));
+    }
+    Ok(egress::Grant {
+        host: wire.host.parse().map_err(|error: egress::GrantError| place("host", error.to_string()))?,
+        methods,
+        path_prefix: wire
+            .path_prefix
+            .parse()
+            .map_err(|error: egress::GrantError| place("path prefix", error.to_string()))?,
+    })
+}
+
+fn auth_type(wire: wire::AuthType) -> AuthTypeSpec {
+    AuthTypeSpec {
+        name: wire.name,
+        label: wire.label,
+        help: wire.help,
+        fields: wire.fields.into_iter().map(field).collect(),
+    }
+}
+
+fn field(wire: wire::Field) -> FieldSpec {
+    FieldSpec {
+        name: wire.name,
+        label: wire.label,
+        kind: match wire.kind {
+            wire::FieldKind::Text => FieldKind::Text,
+            wire::FieldKind::Number => FieldKind::Number,
+            wire::FieldKind::Boolean => FieldKind::Boolean,
+            wire::FieldKind::Url => FieldKind::Url,
+            wire::FieldKind::Select => FieldKind::Select,
+            wire::FieldKind::Multiline => FieldKind::Multiline,
+        },
+        secret: wire.secret,
+        required: wire.required,
+        default: wire.default,
+        options: wire.options.into_iter().map(|c| Choice { value: c.value, label: c.label }).collect(),
+        pattern: wire.pattern,
+        min_length: wire.min_length,
+        max_length: wire.max_length,
+        placeholder: wire.placeholder,
+        help: wire.help,
+        example: wire.example,
+        hint: wire.hint,
+        supplier: match wire.supplier {
+            wire::Supplier::Caller => Supplier::Caller,
+            wire::Supplier::Organisation => Supplier::Organisation,
+        },
+    }
+}
+
+/// A plugin's verdict. Every text in it is redacted and cut, since it is shown to callers.
+pub(in super::super) fn verdict(state: &CallState, wire: Result<wire::Verified, wire::Failure>) -> Verdict {
+    let sentence = |text: String| state.sentence(&text, MAX_SENTENCE);
+    let list = |texts: Vec<String>| texts.into_iter().take(MAX_LIST).map(sentence).collect::<Vec<_>>();
+    match wire {
+        Ok(verified) => Verdict::Verified(Verified {
+            account_id: verified.account_id.map(sentence),
+            display_name: verified.display_name.map(sentence),
+            scopes: list(verified.scopes),
+            expires_at: verified.expires_at,
+            warnings: list(verified.warnings),
+            config: verified.config.into_iter().take(MAX_LIST).map(|(k, v)| (sentence(k), sentence(v))).collect(),
+        }),
+        Err(failure) => {
+            let kind = match failure.kind {
+                wire::FailureKind::Rejected(fields) => FailureKind::Rejected(list(fields)),
+                wire::FailureKind::InsufficientScope(scopes) => FailureKind::InsufficientScope(list(scopes)),
+                wire::FailureKind::WrongTenant(fields) => FailureKind::WrongTenant(list(fields)),
+                wire::FailureKind::AccountSuspended => FailureKind::AccountSuspended,
+                wire::FailureKind::RateLimited(seconds) => FailureKind::RateLimited(seconds),
+                wire::FailureKind::Unreachable(kind) => FailureKind::Unreachable(unreachable_kind(kind)),
+                wire::FailureKind::ProviderError(status) => FailureKind::ProviderError(status),
+                wire::FailureKind::UnexpectedAnswer => FailureKind::UnexpectedAnswer,
+                wire::FailureKind::NotVerifiable => FailureKind::NotVerifiable,
+            };
+            Verdict::Failed(Failure { kind, detail: sentence(failure.detail) })
+        }
+    }
+}
+
+fn unreachable_kind(kind: wire::UnreachableKind) -> Unreachable {
+    match kind {
+        wire::UnreachableKind::Dns => Unreachable::Dns,
+        wire::UnreachableKind::Refused => Unreachable::Refused,
+        wire::UnreachableKind::Tls => Unreachable::Tls,
+        wire::UnreachableKind::Timeout => Unreachable::Timeout,
+        wire::UnreachableKind::Denied => Unreachable::Denied,
+        wire::UnreachableKind::Transport => Unreachable::Transport,
+    }
+}

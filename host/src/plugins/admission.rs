@@ -1,0 +1,144 @@
+//! From a file to a plugin that may serve: size, imports, compilation, description, grant, in this order, so that nothing
+//! is done with a file that the step before would have refused.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::app::App;
+use super::description::{AppDescription, Digest, SecretAccess};
+use super::file;
+use super::grants::{GrantLock, PluginGrant, WasiGrant};
+use super::imports::{self, Wasi};
+use super::registry::GrantPolicy;
+use super::sandbox::{Compiled, Sandbox};
+use super::status::{PluginState, PluginStatus};
+use crate::egress::{Egress, Grant, GrantSet};
+
+/// Bytes of file that no grant goes beyond.
+const MAX_FILE: usize = 256 * 1024 * 1024;
+
+/// Admits files.
+pub(super) struct Admitter {
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) egress: Arc<Egress>,
+    pub(super) policy: GrantPolicy,
+}
+
+/// What became of a file by itself, before others are looked at.
+pub(super) struct Admission {
+    pub(super) status: PluginStatus,
+    pub(super) grant: Option<PluginGrant>,
+    pub(super) app: Option<App>,
+}
+
+/// Why a file is not admitted, and what that makes of it.
+type Stop = (PluginState, String);
+
+fn refused(reason: impl ToString) -> Stop {
+    (PluginState::Refused, reason.to_string())
+}
+
+impl Admitter {
+    pub(super) async fn admit(&self, path: &Path, lock: &GrantLock) -> Admission {
+        let mut admission = Admission { status: PluginStatus::new(path.to_owned()), grant: None, app: None };
+        match self.steps(&mut admission, lock).await {
+            Ok(app) => {
+                admission.status.state = PluginState::Active;
+                admission.app = Some(app);
+            }
+            Err((state, reason)) => {
+                admission.status.state = state;
+                admission.status.reason = Some(reason);
+            }
+        }
+        admission
+    }
+
+    async fn steps(&self, admission: &mut Admission, lock: &GrantLock) -> Result<App, Stop> {
+        let status = &mut admission.status;
+        let path = status.file.clone();
+        let bytes = tokio::task::spawn_blocking(move || file::read(&path, MAX_FILE))
+            .await
+            .map_err(refused)?
+            .map_err(|error| refused(format!("it cannot be read: {error}")))?;
+        let digest = Digest::of(&bytes);
+        status.bytes = bytes.len();
+        status.digest = Some(digest);
+        let grant = lock.of(&digest).cloned();
+        admission.grant.clone_from(&grant);
+
+        let most = grant.as_ref().and_then(|grant| grant.file_bytes).unwrap_or(self.sandbox.limits().file_bytes);
+        if bytes.len() > most {
+            let reason = format!(
+                "it has {} bytes, and {most} are allowed; build it smaller, or give its sha256 more `file-bytes` in the lock",
+                bytes.len()
+            );
+            return Err(refused(reason));
+        }
+        let wasi = grant.as_ref().map(|grant| grant.wasi).unwrap_or_default();
+        if imports::check(&bytes).map_err(refused)? == Wasi::Needed && wasi == WasiGrant::None {
+            let reason = format!(
+                "it imports WASI; `keyferry plugin grant {} --wasi sealed` lets it run with nothing behind it",
+                status.title()
+            );
+            return Err((PluginState::NeedsWasi, reason));
+        }
+        let compiled = self.compile(digest, bytes, wasi, grant.as_ref().and_then(|grant| grant.memory_bytes)).await?;
+        let name: Arc<str> = status.title().into();
+        let description = self.sandbox.describe(&compiled, name).await.map_err(refused)?;
+
+        status.slug = Some(description.slug.clone());
+        status.name = Some(description.name.clone());
+        status.requests.clone_from(&description.requested);
+        status.secret_access = Some(description.secret_access);
+        let (granted, secret_access) = self.granted(&description, grant.as_ref())?;
+        status.granted.clone_from(&granted);
+        let client = self.egress.app_client().map_err(refused)?;
+        Ok(App {
+            name: description.slug.as_str().into(),
+            description,
+            digest,
+            grants: Arc::new(GrantSet::from(granted)),
+            secret_access,
+            compiled,
+            client,
+            sandbox: Arc::clone(&self.sandbox),
+            egress: Arc::clone(&self.egress),
+        })
+    }
+
+    async fn compile(
+        &self,
+        digest: Digest,
+        bytes: Vec<u8>,
+        wasi: WasiGrant,
+        memory_bytes: Option<usize>,
+    ) -> Result<Compiled, Stop> {
+        let sandbox = Arc::clone(&self.sandbox);
+        tokio::task::spawn_blocking(move || sandbox.compile(&digest, &bytes, wasi, memory_bytes))
+            .await
+            .map_err(refused)?
+            .map_err(refused)
+    }
+
+    fn granted(
+        &self,
+        description: &AppDescription,
+        recorded: Option<&PluginGrant>,
+    ) -> Result<(Vec<Grant>, SecretAccess), Stop> {
+        let slug = &description.slug;
+        let pending = |what: &str| {
+            Err((PluginState::Pending, format!("{what}; `keyferry plugin grant {slug}` shows what it asks for and grants it")))
+        };
+        // A grant of WASI alone is what lets the plugin be asked for the rest.
+        let (requests, access) = match (recorded.filter(|grant| grant.slug.is_some()), self.policy) {
+            (Some(grant), _) => (grant.requests.clone(), grant.secrets),
+            (None, GrantPolicy::OnDrop) => (description.requested.clone(), SecretAccess::Handles),
+            (None, GrantPolicy::Recorded) => return pending("nothing is granted to this component"),
+        };
+        if description.secret_access == SecretAccess::PlainText && access == SecretAccess::Handles {
+            return pending("it asks to read secrets as plain text, which must be granted by name");
+        }
+        Ok((requests, access))
+    }
+}

@@ -1,0 +1,48 @@
+//! [`App`]: a plugin that serves.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::description::{AppDescription, Digest, SecretAccess};
+use super::sandbox::{CallError, Compiled, Sandbox};
+use super::verdict::Verdict;
+use crate::egress::{AppClient, Call, Egress, GrantSet};
+use crate::schema::{Credential, Exposure};
+
+/// A plugin that serves its app.
+pub struct App {
+    /// What it said of itself.
+    pub description: AppDescription,
+    /// Which component it is.
+    pub digest: Digest,
+    /// What it may do.
+    pub grants: Arc<GrantSet>,
+    pub(super) secret_access: SecretAccess,
+    pub(super) compiled: Compiled,
+    pub(super) client: AppClient,
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) egress: Arc<Egress>,
+    /// For the plugin's log lines.
+    pub(super) name: Arc<str>,
+}
+
+impl App {
+    /// Has the plugin verify a credential that fits its schema.
+    ///
+    /// # Errors
+    /// Where the plugin gave no verdict; nothing is known of the credential then.
+    pub async fn verify(&self, credential: &Credential) -> Result<Verdict, CallError> {
+        let deadline = Instant::now() + self.sandbox.limits().wall;
+        let mut call: Call = self.egress.call(Arc::clone(&self.grants), deadline);
+        for field in &credential.fields {
+            if matches!(field.exposure, Exposure::Handle { .. }) {
+                call.know(field.value.clone());
+            }
+        }
+        self.sandbox
+            .verify(&self.compiled, Arc::clone(&self.name), &self.client, call, credential, self.secret_access)
+            .await
+    }
+}
+

@@ -1,0 +1,85 @@
+//! The one engine of a process, and the thread that makes time pass for it.
+
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+
+use super::limits::SandboxLimits;
+
+/// How often the epoch advances: the grain in which a plugin's own time is counted.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// Bytes of a linear memory that stay mapped and are cleared by hand when a slot is used again. Nearly doubles the rate
+/// of small plugins; 2 MiB is worse.
+const KEEP_RESIDENT: usize = 128 * 1024;
+
+/// Room for the largest memory that a grant can give one digest.
+pub(super) const MAX_MEMORY: usize = 512 * 1024 * 1024;
+
+/// Native stack of a plugin, and of the fiber that it runs on, which also carries the host calls.
+const WASM_STACK: usize = 512 * 1024;
+const FIBER_STACK: usize = 1024 * 1024;
+
+/// Makes an engine that pools instances, or, where the address space is too small for the pool, one that allocates each.
+pub(super) fn engine(limits: &SandboxLimits) -> wasmtime::Result<Engine> {
+    let engine = match Engine::new(&config(Some(limits))) {
+        Ok(engine) => engine,
+        Err(error) => {
+            tracing::warn!(%error, "no address space for a pool of instances: each is allocated by itself, which is slower");
+            Engine::new(&config(None))?
+        }
+    };
+    spawn_ticker(engine.weak());
+    Ok(engine)
+}
+
+fn config(pool: Option<&SandboxLimits>) -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .wasm_component_model(true)
+        // Turns component-model async off whole, with its bookkeeping in every store.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8))
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(FIBER_STACK);
+    if let Some(limits) = pool {
+        let slots = u32::try_from(limits.slots).unwrap_or(u32::MAX);
+        let per_component = u32::try_from(limits.core_instances).unwrap_or(u32::MAX);
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(slots)
+            .total_stacks(slots)
+            .total_core_instances(slots.saturating_mul(per_component))
+            .total_memories(slots.saturating_mul(2))
+            .total_tables(slots.saturating_mul(per_component))
+            .max_core_instances_per_component(per_component)
+            .max_memories_per_component(2)
+            .max_tables_per_component(per_component)
+            .max_memory_size(MAX_MEMORY)
+            .linear_memory_keep_resident(KEEP_RESIDENT);
+        config
+            .memory_reservation(MAX_MEMORY as u64)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}
+
+/// One thread a process advances the epoch, and ends with the engine.
+fn spawn_ticker(engine: EngineWeak) {
+    let spawned = std::thread::Builder::new().name("epoch".into()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    });
+    if let Err(error) = spawned {
+        // Without it a plugin that loops would never be stopped: refusing to run any is the lesser harm.
+        tracing::error!(%error, "cannot start the epoch thread");
+        std::process::abort();
+    }
+}
+

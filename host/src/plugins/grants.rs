@@ -1,0 +1,187 @@
+//! What the operator has granted to which component: `keyferry.lock`.
+//!
+//! A grant belongs to a digest. A file with other bytes has none, whatever it calls itself.
+//!
+//! ```toml
+//! [[plugin]]
+//! slug = "slack"
+//! sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+//! requests = ["POST https://slack.com/api/auth.test/*"]
+//! ```
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::description::{Digest, SecretAccess};
+use crate::egress::Grant;
+use crate::ids::Slug;
+
+/// Whether a component may import WASI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WasiGrant {
+    /// It may not.
+    #[default]
+    None,
+    /// It may, and finds nothing behind it: no files, no environment, no arguments, no sockets; what it prints goes to
+    /// the plugin's log.
+    Sealed,
+}
+
+/// What one digest may do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PluginGrant {
+    /// The app it said it is when the grant was made. For people; the digest decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slug: Option<Slug>,
+    /// The component.
+    pub sha256: Digest,
+    /// The requests it may make, one line each: `GET,POST https://api.example.com/v1/*`.
+    #[serde(default)]
+    pub requests: Vec<Grant>,
+    /// Whether it is given secrets as plain text.
+    #[serde(default = "handles", skip_serializing_if = "is_handles")]
+    pub secrets: SecretAccess,
+    /// Whether it may import WASI.
+    #[serde(default, skip_serializing_if = "is_no_wasi")]
+    pub wasi: WasiGrant,
+    /// Bytes of memory, where the default does not suffice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<usize>,
+    /// Bytes of file, where the default does not suffice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_bytes: Option<usize>,
+}
+
+fn handles() -> SecretAccess {
+    SecretAccess::Handles
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
+fn is_handles(access: &SecretAccess) -> bool {
+    *access == SecretAccess::Handles
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
+fn is_no_wasi(wasi: &WasiGrant) -> bool {
+    *wasi == WasiGrant::None
+}
+
+impl PluginGrant {
+    /// A grant of nothing at all.
+    pub fn nothing(sha256: Digest) -> Self {
+        Self {
+            slug: None,
+            sha256,
+            requests: Vec::new(),
+            secrets: SecretAccess::Handles,
+            wasi: WasiGrant::None,
+            memory_bytes: None,
+            file_bytes: None,
+        }
+    }
+}
+
+/// A lock file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum GrantLockError {
+    #[error("cannot read the grants in {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the grants in {} are not well formed: {source}", path.display())]
+    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("cannot write the grants to {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("cannot write the grants as TOML: {0}")]
+    Format(#[from] toml::ser::Error),
+}
+
+/// The lock file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantLock {
+    #[serde(default, rename = "plugin")]
+    plugins: Vec<PluginGrant>,
+}
+
+impl GrantLock {
+    /// Reads the file; one that does not exist grants nothing.
+    ///
+    /// # Errors
+    /// Where it cannot be read or does not parse. Nothing is granted then.
+    pub fn read(path: &Path) -> Result<Self, GrantLockError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(GrantLockError::Read { path: path.to_owned(), source }),
+        };
+        toml::from_str(&text).map_err(|source| GrantLockError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// What that component may do.
+    pub fn of(&self, digest: &Digest) -> Option<&PluginGrant> {
+        self.plugins.iter().find(|grant| grant.sha256 == *digest)
+    }
+
+    /// Adds a grant, in the place of any other for that digest.
+    pub fn insert(&mut self, grant: PluginGrant) {
+        self.plugins.retain(|other| other.sha256 != grant.sha256);
+        self.plugins.push(grant);
+        self.plugins.sort_by(|a, b| (&a.slug, a.sha256).cmp(&(&b.slug, b.sha256)));
+    }
+
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to.
+    pub fn write(&self, path: &Path) -> Result<(), GrantLockError> {
+        let text = format!(
+            "# What each plugin may do, bound to the component's sha256. Written by `keyferry plugin grant`.\n\n{}",
+            toml::to_string(self)?
+        );
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            std::fs::File::open(folder)?.sync_all()
+        };
+        write().map_err(|source| GrantLockError::Write { path: path.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_survives_the_file_and_belongs_to_its_digest_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keyferry.lock");
+        let mut lock = GrantLock::read(&path).unwrap();
+        let grant = PluginGrant {
+            slug: Some("slack".parse().unwrap()),
+            requests: vec!["POST https://slack.com/api/auth.test/*".parse().unwrap()],
+            memory_bytes: Some(64 << 20),
+            ..PluginGrant::nothing(Digest::of(b"one"))
+        };
+        lock.insert(PluginGrant::nothing(Digest::of(b"one")));
+        lock.insert(grant.clone());
+        lock.write(&path).unwrap();
+        let read = GrantLock::read(&path).unwrap();
+        assert_eq!(read.of(&Digest::of(b"one")), Some(&grant));
+        assert_eq!(read.of(&Digest::of(b"two")), None);
+    }
+
+    #[test]
+    fn a_lock_with_an_unknown_word_grants_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keyferry.lock");
+        std::fs::write(&path, format!("[[plugin]]\nsha256 = \"{}\"\nrequest = [\"*\"]\n", Digest::of(b"x"))).unwrap();
+        assert!(matches!(GrantLock::read(&path), Err(GrantLockError::Parse { .. })));
+    }
+}

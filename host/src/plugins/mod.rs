@@ -1,0 +1,45 @@
+//! App plugins: sandboxed components that describe an app's auth schema and verify credentials that they cannot read.
+//!
+//! | file | answers |
+//! |---|---|
+//! | [`imports`] | what may a component import, and which contract was it built for? |
+//! | [`limits`] | how much may one call use? |
+//! | [`engine`] | how is the runtime configured? |
+//! | [`cache`] | where does compiled code lie, and why may it be trusted? |
+//! | [`abi`] | how do the contract's words become ours? One file a contract version |
+//! | [`sandbox`] | how is one call of a plugin run? |
+//! | [`description`] | what did the plugin say of its app? |
+//! | [`verdict`] | what did it say of a credential? |
+//! | [`grants`] | what has the operator granted to which digest? |
+//! | [`admission`] | what must a file pass before it serves? |
+//! | [`registry`] | which plugin serves which app? |
+//! | [`status`] | what became of each file, and why? |
+//! | [`watch`] | how does a dropped-in file take effect? |
+
+mod abi;
+mod admission;
+mod app;
+mod cache;
+mod description;
+mod engine;
+mod file;
+mod grants;
+mod imports;
+mod limits;
+mod registry;
+mod sandbox;
+mod status;
+mod verdict;
+mod watch;
+
+pub use cache::CodeSeal;
+pub use app::App;
+pub use description::{AppDescription, Digest, SecretAccess};
+pub use grants::{GrantLock, GrantLockError, PluginGrant, WasiGrant};
+pub use imports::{ImportError, Wasi};
+pub use limits::SandboxLimits;
+pub use registry::{GrantPolicy, Registry, RegistryError, RegistrySettings};
+pub use sandbox::{CallError, Sandbox, SandboxError};
+pub use status::{PluginState, PluginStatus};
+pub use verdict::{Failure, FailureKind, Keeping, Unreachable, Verdict, Verified};
+pub use watch::watch;

@@ -1,0 +1,93 @@
+//! What became of a plugin file, for operators: `keyferry plugin list` and the log show it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::description::{Digest, SecretAccess};
+use crate::egress::Grant;
+use crate::ids::Slug;
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PluginState {
+    /// It serves its app.
+    Active,
+    /// It waits for the operator to grant what it asks for.
+    Pending,
+    /// It imports WASI, which the operator has not granted. It was not run.
+    NeedsWasi,
+    /// Another file serves the same app.
+    Duplicate,
+    /// It is not an admissible plugin.
+    Refused,
+}
+
+/// One file of the plugin folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginStatus {
+    /// Where it lies.
+    pub file: PathBuf,
+    /// What became of it.
+    pub state: PluginState,
+    /// Why, where it does not serve.
+    pub reason: Option<String>,
+    /// Bytes of the file.
+    pub bytes: usize,
+    /// Its SHA-256, where it could be read.
+    pub digest: Option<Digest>,
+    /// The app, where it could be asked.
+    pub slug: Option<Slug>,
+    /// The app's name for people.
+    pub name: Option<String>,
+    /// What it asks for.
+    pub requests: Vec<Grant>,
+    /// What it may do.
+    pub granted: Vec<Grant>,
+    /// Whether it asks to read secrets.
+    pub secret_access: Option<SecretAccess>,
+    /// The component that serves from this path: this one, or the last good one.
+    pub serving: Option<Digest>,
+}
+
+impl PluginStatus {
+    pub(super) fn new(file: PathBuf) -> Self {
+        Self {
+            file,
+            state: PluginState::Refused,
+            reason: None,
+            bytes: 0,
+            digest: None,
+            slug: None,
+            name: None,
+            requests: Vec::new(),
+            granted: Vec::new(),
+            secret_access: None,
+            serving: None,
+        }
+    }
+
+    /// Its slug, or its file name where that is all there is.
+    pub fn title(&self) -> String {
+        match &self.slug {
+            Some(slug) => slug.to_string(),
+            None => self.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Writes it to the log.
+    pub(super) fn announce(&self) {
+        let (plugin, file) = (self.title(), self.file.display());
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let serving = match self.serving {
+            Some(_) => "the last good version goes on serving",
+            None => "its app is not served",
+        };
+        match self.state {
+            PluginState::Active => tracing::info!(plugin, %file, sha256 = ?self.digest, "plugin serves"),
+            PluginState::Pending | PluginState::NeedsWasi => tracing::warn!(plugin, %file, "plugin waits: {reason}; {serving}"),
+            PluginState::Duplicate | PluginState::Refused => tracing::error!(plugin, %file, "plugin refused: {reason}; {serving}"),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! An app's auth schema: what a plugin described ([`model`]), what a caller sent ([`input`]), and whether the one fits
+//! the other ([`validate`]).
+//!
+//! ```
+//! use keyferry::schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};
+//! let schema = AuthSchema::parse(vec![AuthTypeSpec {
+//!     name: "keybased".into(),
+//!     label: "API key".into(),
+//!     fields: vec![FieldSpec { name: "api_key".into(), secret: true, required: true, ..FieldSpec::default() }],
+//!     ..AuthTypeSpec::default()
+//! }])?;
+//! let sent: Input = serde_json::from_str(r#"{"keybased":{"apikey":"x"}}"#)?;
+//! let wrong = schema.validate(&sent).unwrap_err();
+//! assert_eq!(wrong.list().len(), 2); // one is missing, one is unknown, and both are reported
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod input;
+mod model;
+mod validate;
+
+pub use input::Input;
+pub use model::{
+    AuthSchema, AuthType, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Necessity, SchemaError, Secrecy, Supplier,
+};
+pub use validate::{Credential, CredentialField, Exposure, Violation, ViolationCode, Violations};
