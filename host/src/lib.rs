@@ -1,4 +1,5 @@
 //! Keyferry.
 
 pub mod ids;
+pub mod providers;
 pub mod secret;
