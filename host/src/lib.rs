@@ -1,5 +1,33 @@
-//! Keyferry.
+//! Keyferry puts credentials that a team already holds onto linked accounts' integrations: proven to work by a sandboxed
+//! plugin that cannot read them, encrypted, and durable before the answer is sent.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`cli`] | the one binary: a file a subcommand |
+//! | [`http`] | the public endpoints |
+//! | [`admin`] | what an operator's commands say to a running server, over a socket in the data folder |
+//! | [`migrate`] | the use case: validate, verify, seal, commit |
+//! | [`schema`] | what an app's credential looks like, and whether one fits |
+//! | [`plugins`] | the sandbox, what it admits, and what it grants |
+//! | [`egress`] | the only way out of the sandbox |
+//! | [`vault`] | keys and sealed values |
+//! | [`store`] | what is kept, in transactions |
+//! | [`devkit`] | for plugin authors |
+//! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
+//!
+//! Arrows point one way: `cli`, `http` and `admin` lead to `migrate`, which leads to `schema`, `plugins`, `vault` and
+//! `store`; `plugins` leads to `egress`.
 
+pub mod admin;
+pub mod cli;
+pub mod devkit;
+pub mod egress;
+pub mod http;
 pub mod ids;
+pub mod migrate;
+pub mod plugins;
+pub mod providers;
 pub mod schema;
 pub mod secret;
+pub mod store;
+pub mod vault;

@@ -1,0 +1,81 @@
+//! A certificate authority that lives as long as its process.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::ServerConfig;
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::ProviderError;
+
+/// A certificate authority whose key is made anew each time and never leaves memory.
+///
+/// Whoever is to trust the stand-ins gets [`pem`](ThrowAwayCa::pem), usually by way of `--egress-ca`.
+pub struct ThrowAwayCa {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// When a certificate is good for.
+enum Validity {
+    Now,
+    LongAgo,
+}
+
+impl ThrowAwayCa {
+    /// Makes a new authority with an ECDSA P-256 key.
+    pub fn new() -> Result<Self, ProviderError> {
+        let failed = |source| ProviderError::Certificate { names: "the authority itself".to_owned(), source };
+        let key = KeyPair::generate().map_err(failed)?;
+        let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
+        params.distinguished_name.push(DnType::CommonName, "Keyferry throw-away authority: trust it in tests only");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(params, key).map_err(failed)?;
+        let pem = issuer.pem();
+        Ok(Self { issuer, pem })
+    }
+
+    /// The authority's certificate, PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Writes [`pem`](Self::pem) to a file, replacing what is there.
+    pub fn write_pem(&self, path: &Path) -> Result<(), ProviderError> {
+        fs::write(path, &self.pem).map_err(|source| ProviderError::Write { path: path.to_owned(), source })
+    }
+
+    /// TLS for a server that answers to these names. A name may be a wildcard (`*.suitetalk.api.netsuite.com`) or an
+    /// address (`127.0.0.1`). Only HTTP/1.1 is offered.
+    pub fn server_config(&self, names: &[&str]) -> Result<Arc<ServerConfig>, ProviderError> {
+        self.config(names, Validity::Now)
+    }
+
+    /// The same with a certificate that ran out in 2001, for tests of a client's refusal.
+    pub fn expired_server_config(&self, names: &[&str]) -> Result<Arc<ServerConfig>, ProviderError> {
+        self.config(names, Validity::LongAgo)
+    }
+
+    fn config(&self, names: &[&str], validity: Validity) -> Result<Arc<ServerConfig>, ProviderError> {
+        let failed = |source| ProviderError::Certificate { names: names.join(", "), source };
+        let key = KeyPair::generate().map_err(failed)?;
+        let subject_names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(subject_names).map_err(failed)?;
+        params.distinguished_name.push(DnType::CommonName, "Keyferry stand-in");
+        if let Validity::LongAgo = validity {
+            params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        }
+        let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}

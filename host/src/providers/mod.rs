@@ -1,0 +1,35 @@
+//! Stand-ins of real providers on loopback, behind real TLS with a throw-away certificate authority.
+//!
+//! `keyferry demo` shows the product on them, and the black-box suite drives the binary against them. They are strict
+//! where a real provider is strict: the NetSuite one rebuilds every OAuth 1.0a signature with code that the rest of
+//! Keyferry does not use. Whatever credentials they know are made up, so tables of them are plain text.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), keyferry::providers::ProviderError> {
+//! use keyferry::providers::{ProviderWorld, Reply};
+//! let mut world = ProviderWorld::start().await?;
+//! world.add("api.example.com", |_request| Reply::text(200, "hello")).await?;
+//! world.write_ca_pem("/tmp/ca.pem".as_ref())?;
+//! for flag in world.resolve_flags() {
+//!     println!("--dev-resolve {flag}"); // api.example.com=127.0.0.1:40123
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod apps;
+
+mod ca;
+mod connection;
+mod delivery;
+mod error;
+mod exchange;
+mod log;
+#[cfg(test)]
+mod test_client;
+mod world;
+
+pub use ca::ThrowAwayCa;
+pub use error::ProviderError;
+pub use exchange::{Delivery, Received, Reply};
+pub use world::ProviderWorld;

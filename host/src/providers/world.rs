@@ -1,0 +1,167 @@
+//! Several stand-ins under one authority.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::connection::{Handler, Provider, immediate};
+use super::log::RequestLog;
+use super::{ProviderError, Received, Reply, ThrowAwayCa};
+
+/// Stand-ins of several providers, each a TLS listener on a free port of 127.0.0.1. All stop when this is dropped.
+pub struct ProviderWorld {
+    ca: ThrowAwayCa,
+    log: Arc<RequestLog>,
+    connections: Arc<AtomicU64>,
+    names: Vec<(String, SocketAddr)>,
+    listeners: Vec<AbortHandle>,
+}
+
+impl ProviderWorld {
+    /// An empty world with an authority of its own.
+    pub async fn start() -> Result<Self, ProviderError> {
+        Ok(Self {
+            ca: ThrowAwayCa::new()?,
+            log: Arc::default(),
+            connections: Arc::default(),
+            names: Vec::new(),
+            listeners: Vec::new(),
+        })
+    }
+
+    /// Stands in for `host`, which may be a wildcard (`*.suitetalk.api.netsuite.com`): answers every request with what
+    /// the handler says. A wildcard needs [`resolve_to`](Self::resolve_to) for each host that is to be found there.
+    pub async fn add(
+        &mut self,
+        host: &str,
+        handler: impl Fn(Received) -> Reply + Send + Sync + 'static,
+    ) -> Result<SocketAddr, ProviderError> {
+        let tls = self.ca.server_config(&[host])?;
+        self.listen(host, tls, immediate(handler)).await
+    }
+
+    /// [`add`](Self::add) for a handler that waits for something.
+    pub async fn add_async<F>(
+        &mut self,
+        host: &str,
+        handler: impl Fn(Received) -> F + Send + Sync + 'static,
+    ) -> Result<SocketAddr, ProviderError>
+    where
+        F: Future<Output = Reply> + Send + 'static,
+    {
+        let tls = self.ca.server_config(&[host])?;
+        self.listen(host, tls, Arc::new(move |request| Box::pin(handler(request)))).await
+    }
+
+    /// [`add`](Self::add) with TLS of the caller's making: a certificate that has expired, is another host's, or comes
+    /// from another authority.
+    pub async fn add_with_tls(
+        &mut self,
+        host: &str,
+        tls: Arc<ServerConfig>,
+        handler: impl Fn(Received) -> Reply + Send + Sync + 'static,
+    ) -> Result<SocketAddr, ProviderError> {
+        self.listen(host, tls, immediate(handler)).await
+    }
+
+    /// Makes one more host name resolve to a stand-in, such as one that a wildcard stands for.
+    pub fn resolve_to(&mut self, host: &str, address: SocketAddr) {
+        self.names.push((host.to_owned(), address));
+    }
+
+    /// `HOST=127.0.0.1:PORT` for each exact host, as `--dev-resolve` takes it. Any other host does not exist.
+    pub fn resolve_flags(&self) -> Vec<String> {
+        self.names.iter().map(|(host, address)| format!("{host}={address}")).collect()
+    }
+
+    /// Where a host is served, `None` if no stand-in was added under exactly that name.
+    pub fn address_of(&self, host: &str) -> Option<SocketAddr> {
+        self.names.iter().find(|(known, _)| known == host).map(|(_, address)| *address)
+    }
+
+    /// The latest 10 000 requests to any of the stand-ins, in the order of arrival.
+    pub fn received(&self) -> Vec<Received> {
+        self.log.latest()
+    }
+
+    /// How many requests came in since the start or since [`forget_received`](Self::forget_received).
+    pub fn received_total(&self) -> u64 {
+        self.log.total()
+    }
+
+    /// Empties the log.
+    pub fn forget_received(&self) {
+        self.log.forget();
+    }
+
+    /// The authority that signed all certificates.
+    pub fn ca(&self) -> &ThrowAwayCa {
+        &self.ca
+    }
+
+    /// The authority's certificate, PEM, for whoever is to trust the stand-ins.
+    pub fn ca_pem(&self) -> &str {
+        self.ca.pem()
+    }
+
+    /// Writes [`ca_pem`](Self::ca_pem) to a file, as `--egress-ca` takes it.
+    pub fn write_ca_pem(&self, path: &Path) -> Result<(), ProviderError> {
+        self.ca.write_pem(path)
+    }
+
+    async fn listen(
+        &mut self,
+        host: &str,
+        tls: Arc<ServerConfig>,
+        handler: Handler,
+    ) -> Result<SocketAddr, ProviderError> {
+        let failed = |source| ProviderError::Listen { host: host.to_owned(), source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let provider = Provider { tls, handler, log: Arc::clone(&self.log) };
+        let task = tokio::spawn(accept(listener, provider, Arc::clone(&self.connections)));
+        self.listeners.push(task.abort_handle());
+        if !host.starts_with("*.") {
+            self.names.push((host.to_owned(), address));
+        }
+        Ok(address)
+    }
+}
+
+impl Drop for ProviderWorld {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+}
+
+/// Accepts until aborted; its connections end with it, because the set that holds them is dropped.
+async fn accept(listener: TcpListener, provider: Provider, connections: Arc<AtomicU64>) {
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let _best_effort = stream.set_nodelay(true);
+                    let number = connections.fetch_add(1, Ordering::Relaxed);
+                    open.spawn(provider.clone().serve(stream, number));
+                }
+                // Out of file descriptors, as a rule: let some be closed before trying again.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+            Some(_) = open.join_next() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "world_tests.rs"]
+mod tests;

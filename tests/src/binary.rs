@@ -1,0 +1,161 @@
+//! What is under test: the binary and the four shipped plugins, each built once.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::or_fail::{OrFail as _, fail};
+
+/// The built binary: `KEYFERRY_BIN` where that is set, otherwise built now, in the profile and the target folder that
+/// the running test was built in.
+pub fn keyferry() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| env::var_os("KEYFERRY_BIN").map_or_else(build_binary, PathBuf::from))
+}
+
+/// A folder with the components of the four shipped plugins: `KEYFERRY_PLUGINS` where that is set, otherwise built now.
+/// It is shared by all tests: whoever wants to change something in it works on a copy ([`copy_plugins`]).
+pub fn plugins() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| env::var_os("KEYFERRY_PLUGINS").map_or_else(build_plugins, PathBuf::from))
+}
+
+/// Puts the shipped plugins into a folder, which is made if need be.
+pub fn copy_plugins(to: &Path) {
+    fs::create_dir_all(to).or_fail(format_args!("make {}", to.display()));
+    for entry in fs::read_dir(plugins()).or_fail("list the built plugins") {
+        let from = entry.or_fail("list the built plugins").path();
+        if from.extension() == Some(OsStr::new("wasm")) {
+            let name = from.file_name().or_fail("a plugin's file name");
+            fs::copy(&from, to.join(name)).or_fail(format_args!("copy {}", from.display()));
+        }
+    }
+}
+
+/// Where the running test was built.
+#[derive(Debug, PartialEq, Eq)]
+struct Layout {
+    target: PathBuf,
+    profile: String,
+}
+
+impl Layout {
+    /// From the path of a test executable, `TARGET/PROFILE/deps/NAME-HASH`.
+    fn of(executable: &Path) -> Option<Self> {
+        let deps = executable.parent()?;
+        let profile = if deps.file_name() == Some(OsStr::new("deps")) { deps.parent()? } else { deps };
+        Some(Self { target: profile.parent()?.to_owned(), profile: profile.file_name()?.to_str()?.to_owned() })
+    }
+
+    fn current() -> Self {
+        let executable = env::current_exe().or_fail("where the running test lies");
+        Self::of(&executable).or_fail(format_args!("the target folder of {}", executable.display()))
+    }
+
+    /// Cargo's name of the profile, whose folder is named otherwise in one case.
+    fn cargo_profile(&self) -> &str {
+        if self.profile == "debug" { "dev" } else { &self.profile }
+    }
+
+    fn binary(&self) -> PathBuf {
+        self.target.join(&self.profile).join(format!("keyferry{}", env::consts::EXE_SUFFIX))
+    }
+
+    /// Held while something is built that other test processes build, too. Released when dropped.
+    fn lock(&self, name: &str) -> File {
+        let path = self.target.join(name);
+        let file = File::create(&path).or_fail(format_args!("make {}", path.display()));
+        file.lock().or_fail(format_args!("lock {}", path.display()));
+        file
+    }
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn build_binary() -> PathBuf {
+    let layout = Layout::current();
+    let _lock = layout.lock("test-binary.lock");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    quietly(
+        // The whole workspace, so that features are resolved as they were for the tests and nothing is built twice.
+        command(cargo)
+            .args(["build", "--workspace", "--bin", "keyferry", "--profile", layout.cargo_profile(), "--target-dir"])
+            .arg(&layout.target)
+            .current_dir(workspace()),
+    );
+    layout.binary()
+}
+
+fn build_plugins() -> PathBuf {
+    let binary = keyferry();
+    let layout = Layout::current();
+    let _lock = layout.lock("test-plugins.lock");
+    let out = layout.target.join("test-plugins");
+    quietly(command(binary).args(["plugin", "build", "--all", "--out"]).arg(&out).current_dir(workspace()));
+    out
+}
+
+/// A command without what `cargo test` put into the environment about the test's own package. Build scripts ask to be
+/// run again when those variables change (ring's does), so a cargo that saw them would rebuild half of the workspace,
+/// and the next one outside of a test again.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "DEP_"].iter().any(|p| text.starts_with(p));
+        if of_a_package || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"].contains(&&*text) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Runs a command whose output is of interest only where it fails.
+fn quietly(command: &mut Command) {
+    let output = command.output().or_fail(format_args!("start {command:?}"));
+    if !output.status.success() {
+        fail(format_args!(
+            "{command:?} ended with {}\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_target_folder_and_profile_of_a_test() {
+        for (executable, target, profile, cargo_profile) in [
+            ("/w/target/debug/deps/contract-0f", "/w/target", "debug", "dev"),
+            ("/w/target/release/deps/contract-0f", "/w/target", "release", "release"),
+            ("/elsewhere/ci/examples", "/elsewhere", "ci", "ci"),
+        ] {
+            let layout = Layout::of(Path::new(executable)).unwrap();
+            assert_eq!((layout.target.as_path(), layout.profile.as_str()), (Path::new(target), profile));
+            assert_eq!(layout.cargo_profile(), cargo_profile);
+        }
+    }
+
+    #[test]
+    fn a_command_knows_nothing_of_the_package_under_test() {
+        assert!(env::var_os("CARGO_PKG_NAME").is_some(), "run by cargo");
+        let output = command("sh").args(["-c", "echo \"[$CARGO_PKG_NAME$CARGO_MANIFEST_DIR]$PATH\""]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("[]") && text.trim() != "[]", "{text}");
+    }
+
+    #[test]
+    #[should_panic(expected = "to be seen")]
+    fn a_command_that_fails_shows_what_it_said() {
+        quietly(Command::new("sh").args(["-c", "echo to be seen >&2; exit 3"]));
+    }
+}

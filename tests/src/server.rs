@@ -1,0 +1,318 @@
+//! `keyferry serve` as a child process.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::binary;
+use crate::http::Request;
+use crate::or_fail::{OrFail as _, fail};
+
+/// How long a start or an orderly end may take: plugins are compiled on the first start.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(20);
+/// What stands before the address in what the server prints.
+const LISTENING: &str = "listening on http://";
+
+/// How plugins get what they ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grants {
+    /// `--grant-on-drop`
+    OnDrop,
+    /// Only by `keyferry plugin grant`.
+    ByHand,
+}
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// `--data`
+    pub data: PathBuf,
+    /// `--plugins`
+    pub plugins: PathBuf,
+    /// How plugins get what they ask for.
+    pub grants: Grants,
+    /// `--egress-ca`, and with it `--dev-allow-loopback`.
+    pub egress_ca: Option<PathBuf>,
+    /// Values of `--dev-resolve`, `HOST=ADDRESS:PORT`.
+    pub resolve: Vec<String>,
+    /// Further arguments, as they are.
+    pub arguments: Vec<String>,
+    /// Further environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Another binary than the one under test, such as an older release.
+    pub binary: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    /// Grants on drop, no providers.
+    pub fn new(data: impl Into<PathBuf>, plugins: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            plugins: plugins.into(),
+            grants: Grants::OnDrop,
+            egress_ca: None,
+            resolve: Vec::new(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            binary: None,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = binary::command(self.binary.as_deref().unwrap_or_else(|| binary::keyferry()));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
+        command.arg("--plugins").arg(&self.plugins);
+        if self.grants == Grants::OnDrop {
+            command.arg("--grant-on-drop");
+        }
+        if let Some(ca) = &self.egress_ca {
+            command.arg("--dev-allow-loopback").arg("--egress-ca").arg(ca);
+        }
+        for rule in &self.resolve {
+            command.args(["--dev-resolve", rule]);
+        }
+        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// A server did not come up.
+#[derive(Debug)]
+pub struct StartFailure {
+    /// How it ended, `None` if it was still running when patience ran out.
+    pub status: Option<ExitStatus>,
+    /// All that it printed.
+    pub logs: String,
+}
+
+impl fmt::Display for StartFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "the server ended with {status}")?,
+            None => write!(f, "the server was not ready within {PATIENCE:?}")?,
+        }
+        write!(f, ", having printed:\n{}", self.logs)
+    }
+}
+
+impl std::error::Error for StartFailure {}
+
+/// A running `keyferry serve`. It is killed when dropped.
+pub struct Server {
+    options: ServerOptions,
+    printed: Printed,
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts one and waits until it is ready. Fails the test with all that it printed if it is not.
+    pub async fn start(options: ServerOptions) -> Self {
+        match Self::try_start(options).await {
+            Ok(server) => server,
+            Err(failure) => fail(failure),
+        }
+    }
+
+    /// Starts one that may refuse to start.
+    pub async fn try_start(options: ServerOptions) -> Result<Self, StartFailure> {
+        let mut printed = Printed::new();
+        let (child, address) = launch(&options, &mut printed).await?;
+        Ok(Self { options, printed, child, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it was started with; changes count from the next [`restart`](Self::restart) on.
+    pub fn options_mut(&mut self) -> &mut ServerOptions {
+        &mut self.options
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that it printed so far, over all its restarts.
+    pub fn logs(&self) -> String {
+        self.printed.all()
+    }
+
+    /// SIGKILL, as a crash would end it.
+    pub fn kill(&mut self) {
+        // Already gone is as good.
+        let _gone = self.child.kill();
+        self.child.wait().or_fail("wait for the killed server");
+    }
+
+    /// SIGTERM, and how it ended. Fails the test if it does not end.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).or_fail("send SIGTERM to the server");
+        self.wait().await
+    }
+
+    /// How it ended, once it has. Fails the test if it does not end.
+    pub async fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().or_fail("look at the server") {
+                return status;
+            }
+            if Instant::now() >= deadline {
+                fail(format_args!("the server has not ended within {PATIENCE:?}:\n{}", self.logs()));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Starts it again on the same folders, killing it first if it still runs. The port is another one.
+    pub async fn restart(&mut self) {
+        self.kill();
+        match launch(&self.options, &mut self.printed).await {
+            Ok((child, address)) => (self.child, self.address) = (child, address),
+            Err(failure) => fail(failure),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Runs a subcommand to its end: status, stdout and stderr. The runtime goes on meanwhile, and with it any stand-in
+/// that the subcommand talks to.
+pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    let mut command = binary::command(binary::keyferry());
+    command.args(arguments).stdin(Stdio::null());
+    let shown = format!("run {command:?}");
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    output.or_fail(&shown).or_fail(&shown)
+}
+
+async fn launch(options: &ServerOptions, printed: &mut Printed) -> Result<(Child, SocketAddr), StartFailure> {
+    let (stdout, stderr) = printed.next_run();
+    let mut command = options.command();
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    let mut child = command.spawn().or_fail(format_args!("start {command:?}"));
+    let deadline = Instant::now() + PATIENCE;
+    let mut status = None;
+    while status.is_none() && Instant::now() < deadline {
+        if let Some(address) = bound_address(&printed.latest())
+            && is_ready(address).await
+        {
+            return Ok((child, address));
+        }
+        status = child.try_wait().or_fail("look at the server");
+        tokio::time::sleep(POLL).await;
+    }
+    let _gone = child.kill();
+    let _reaped = child.wait();
+    Err(StartFailure { status, logs: printed.all() })
+}
+
+async fn is_ready(address: SocketAddr) -> bool {
+    let asked = tokio::time::timeout(Duration::from_secs(5), Request::new("GET", "/readyz").try_send(address)).await;
+    matches!(asked, Ok(Ok(answer)) if answer.status == 200)
+}
+
+/// The address in what the server printed. A line that is not finished does not count: the port may be cut in two.
+fn bound_address(printed: &str) -> Option<SocketAddr> {
+    let (_, rest) = printed.rsplit_once(LISTENING)?;
+    let (line, _) = rest.split_once('\n')?;
+    let end = line.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(line.len());
+    line.get(..end)?.trim_end_matches(['.', ':']).parse().ok()
+}
+
+/// The files that take what a server prints, two for each run.
+struct Printed {
+    folder: TempDir,
+    runs: usize,
+}
+
+impl Printed {
+    fn new() -> Self {
+        Self { folder: TempDir::new().or_fail("make a folder for the server's output"), runs: 0 }
+    }
+
+    fn next_run(&mut self) -> (File, File) {
+        self.runs += 1;
+        let create = |path: PathBuf| File::create(&path).or_fail(format_args!("make {}", path.display()));
+        (create(self.path(self.runs, "stdout")), create(self.path(self.runs, "stderr")))
+    }
+
+    fn path(&self, run: usize, stream: &str) -> PathBuf {
+        self.folder.path().join(format!("{run}.{stream}"))
+    }
+
+    fn of(&self, run: usize) -> String {
+        let read = |stream| fs::read(self.path(run, stream)).unwrap_or_default();
+        ["stdout", "stderr"].map(|stream| String::from_utf8_lossy(&read(stream)).into_owned()).concat()
+    }
+
+    fn latest(&self) -> String {
+        self.of(self.runs)
+    }
+
+    fn all(&self) -> String {
+        (1..=self.runs).map(|run| self.of(run)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_address_in_any_kind_of_line() {
+        let expected = Some("127.0.0.1:4321".parse().unwrap());
+        for printed in [
+            "listening on http://127.0.0.1:4321\n",
+            "2026-01-01T00:00:00Z INFO keyferry: listening on http://127.0.0.1:4321 plugins=4\n",
+            "{\"message\":\"listening on http://127.0.0.1:4321\",\"level\":\"INFO\"}\nmore\n",
+            "listening on http://127.0.0.1:1\nlistening on http://127.0.0.1:4321.\n",
+        ] {
+            assert_eq!(bound_address(printed), expected, "{printed}");
+        }
+        for printed in
+            ["", "listening on http://127.0.0.1:43", "listening on http://\n", "listening on 127.0.0.1:4321\n"]
+        {
+            assert_eq!(bound_address(printed), None, "{printed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_at_once_shows_its_command_line_and_status() {
+        let mut options = ServerOptions::new("/data", "/plugins");
+        options.binary = Some(PathBuf::from("echo"));
+        options.egress_ca = Some(PathBuf::from("/ca.pem"));
+        options.resolve = vec!["api.example.com=127.0.0.1:1".to_owned()];
+        options.arguments = vec!["--dev".to_owned()];
+        let failure = Server::try_start(options).await.map(|_| ()).unwrap_err();
+        assert!(failure.status.unwrap().success());
+        assert_eq!(
+            failure.logs,
+            "serve --listen 127.0.0.1:0 --data /data --plugins /plugins --grant-on-drop --dev-allow-loopback \
+             --egress-ca /ca.pem --dev-resolve api.example.com=127.0.0.1:1 --dev\n"
+        );
+    }
+}
