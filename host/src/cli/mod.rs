@@ -1,0 +1,80 @@
+//! The command line: one file a subcommand.
+//!
+//! | file | command |
+//! |---|---|
+//! | [`serve`] | `keyferry serve` |
+//! | [`demo`] | `keyferry demo` |
+//! | [`api_key`] | `keyferry api-key create` |
+//! | [`plugin`] | `keyferry plugin build`, `list`, `grant`, `inspect` |
+//! | [`settings`] | flags, environment and `keyferry.toml`, in this order of precedence |
+//! | [`node`] | a server's parts put together |
+//! | [`operator`] | an operator's command, sent to the running server or carried out here |
+
+mod api_key;
+mod demo;
+mod files;
+mod node;
+mod operator;
+mod plugin;
+mod serve;
+mod settings;
+mod term;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a command ends with, when it does not succeed.
+type CliError = Box<dyn std::error::Error + Send + Sync>;
+type CliResult = Result<ExitCode, CliError>;
+
+/// Puts credentials a team already holds, proven to work and encrypted, onto linked accounts.
+#[derive(Parser)]
+#[command(name = "keyferry", version, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the whole job against stand-ins of real providers, shows it, and goes on serving.
+    Demo(demo::DemoArgs),
+    /// Runs the server.
+    Serve(settings::ServeArgs),
+    /// API keys.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
+    /// App plugins.
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            term::error(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::run(args).await,
+            Command::Serve(args) => serve::run(args).await,
+            Command::ApiKey(command) => api_key::run(command).await,
+            Command::Plugin(command) => plugin::run(command).await,
+        }
+    });
+    // A blocking task (a compilation, a look-up that hangs) must not keep the process from ending.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            term::error(&term::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}

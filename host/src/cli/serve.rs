@@ -1,0 +1,166 @@
+//! `keyferry serve`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use super::node::Node;
+use super::settings::{LogFormat, ServeArgs, Settings};
+use super::{CliError, CliResult, term};
+use crate::admin;
+use crate::egress::Loopback;
+use crate::http::{HttpServer, router};
+use crate::plugins::{GrantPolicy, watch};
+
+/// Between "not ready" and "no more connections", so that a load balancer can notice.
+const READYZ_GRACE: Duration = Duration::from_millis(250);
+
+pub(super) async fn run(args: ServeArgs) -> CliResult {
+    let settings = args.settings()?;
+    start_log(settings.log_format);
+    for warning in crate::vault::harden() {
+        term::warning(&term::chain(&warning));
+    }
+    warn_of_development(&settings);
+    let signals = Signals::listen()?;
+    let node = Node::assemble(&settings).await?;
+    serve(node, &settings, signals, |address| {
+        term::print(&format!("listening on http://{address}"));
+    })
+    .await
+}
+
+/// Serves until a signal, or until the store fails. `listening` is told the address when requests can come.
+pub(super) async fn serve(
+    node: Node,
+    settings: &Settings,
+    signals: Signals,
+    listening: impl FnOnce(std::net::SocketAddr),
+) -> CliResult {
+    let server = HttpServer::bind(settings.listen, settings.http.clone())
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
+    let address = server.local_addr()?;
+    let operator = admin::Operator {
+        store: Arc::clone(&node.safe.store),
+        vault: Arc::clone(&node.safe.vault),
+        registry: Some(Arc::clone(&node.registry)),
+    };
+    let _socket = admin::listen(&settings.folders.data.socket(), operator)?;
+    tokio::spawn(watch(Arc::clone(&node.registry)));
+
+    let mut fatal = node.safe.store.fatal();
+    let readiness = Arc::clone(&node.readiness);
+    let (stop, stopped) = tokio::sync::watch::channel(None::<Stop>);
+    tokio::spawn(async move {
+        let reason = tokio::select! {
+            () = signals.first() => Stop::Signal,
+            reason = fatal.failed() => Stop::Store(reason.to_string()),
+        };
+        readiness.set_draining();
+        if matches!(reason, Stop::Signal) {
+            tracing::info!("shutting down; a second signal ends it at once");
+            tokio::time::sleep(READYZ_GRACE).await;
+        }
+        let _ = stop.send(Some(reason));
+        signals.second().await;
+        tracing::warn!("second signal: ended with requests under way; what was answered is on disk");
+        std::process::exit(1);
+    });
+    let mut shutdown = stopped.clone();
+    node.readiness.set_serving();
+    listening(address);
+    server
+        .serve(router(node.api), async move {
+            let _ = shutdown.wait_for(Option::is_some).await;
+        })
+        .await;
+
+    let stop = stopped.borrow().clone();
+    if let Some(Stop::Store(reason)) = stop {
+        return Err(format!("the store failed and the server has stopped: {reason}").into());
+    }
+    node.safe.store.close().await?;
+    tracing::info!("stopped; everything is on disk");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why the server stops.
+#[derive(Debug, Clone)]
+enum Stop {
+    Signal,
+    Store(String),
+}
+
+/// The signals that end a server, listened to before it starts so that none is missed.
+pub(super) struct Signals {
+    count: tokio::sync::watch::Receiver<u32>,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, CliError> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (sender, count) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                sender.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Self { count })
+    }
+
+    async fn reached(&self, count: u32) {
+        if self.count.clone().wait_for(|seen| *seen >= count).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn first(&self) {
+        self.reached(1).await;
+    }
+
+    async fn second(&self) {
+        self.reached(2).await;
+    }
+}
+
+/// `KEYFERRY_LOG` takes the filter syntax of tracing-subscriber: `debug`, `keyferry::egress=trace,info`.
+pub(super) fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("KEYFERRY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::NONE)
+        .with_ansi(owo_colors::control::should_colorize(owo_colors::Stream::Stderr))
+        .with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first log.
+    let _ = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+fn warn_of_development(settings: &Settings) {
+    if !settings.egress.dev_resolve.is_empty() {
+        let count = settings.egress.dev_resolve.len();
+        term::warning(&format!("--dev-resolve: only {count} names exist for plugins, at the addresses given here"));
+    }
+    if settings.egress.loopback == Loopback::AllowedForDevelopment {
+        term::warning("--dev-allow-loopback: plugins can reach services on this machine");
+    }
+    if let Some(file) = &settings.egress.ca_file {
+        term::warning(&format!("--egress-ca: providers with a certificate by {} are believed", file.display()));
+    }
+    if settings.grants == GrantPolicy::OnDrop {
+        let folder = settings.folders.plugins.display();
+        term::warning(&format!("--grant-on-drop: whoever can write to {folder} decides where credentials are sent"));
+    }
+}

@@ -1,0 +1,282 @@
+//! What `serve` can be told: by flag, else by environment, else by `keyferry.toml`, else by default.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::CliError;
+use crate::egress::{DevResolve, EgressSettings, Loopback};
+use crate::http::{HttpSettings, RateLimit};
+use crate::migrate::MigratePolicy;
+use crate::plugins::{GrantPolicy, SandboxLimits};
+use crate::vault::KeyProvider;
+
+/// Flags of `keyferry serve`.
+#[derive(Args, Default)]
+pub(super) struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:8700].
+    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_LISTEN")]
+    listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(super) folders: FolderArgs,
+
+    /// A TOML file with any of these settings.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// For trying out: a plugin dropped into the folder is granted what it asks for.
+    #[arg(long, env = "KEYFERRY_DEV")]
+    dev: bool,
+
+    /// Grant a dropped-in plugin the requests that it asks for, without asking the operator.
+    #[arg(long, env = "KEYFERRY_GRANT_ON_DROP")]
+    grant_on_drop: bool,
+
+    /// Requests a second that one API key may make [default: no limit].
+    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_LIMIT")]
+    rate_limit: Option<NonZeroU32>,
+
+    /// Requests that one API key may make at once [default: as many as in a second].
+    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST", requires = "rate_limit")]
+    rate_burst: Option<NonZeroU32>,
+
+    /// Connections at once [default: 4096].
+    #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+
+    /// Certificates (PEM) to trust for providers, besides the public ones.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_EGRESS_CA")]
+    egress_ca: Option<PathBuf>,
+
+    /// Dial this address for that name. Repeatable; once given, no other name exists. Not for production.
+    #[arg(long, value_name = "HOST=IP:PORT", env = "KEYFERRY_DEV_RESOLVE", value_delimiter = ',')]
+    dev_resolve: Vec<DevResolve>,
+
+    /// Let plugins reach loopback addresses. Not for production.
+    #[arg(long, env = "KEYFERRY_DEV_ALLOW_LOOPBACK")]
+    dev_allow_loopback: bool,
+
+    /// How log lines look [default: text].
+    #[arg(long, value_name = "FORMAT", env = "KEYFERRY_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// Where things lie: shared by `serve` and the operator's commands.
+#[derive(Args, Default, Clone)]
+pub(super) struct FolderArgs {
+    /// The data folder: store, keys, grants [default: ./keyferry-data].
+    #[arg(long, value_name = "DIR", env = "KEYFERRY_DATA")]
+    pub(super) data: Option<PathBuf>,
+
+    /// The plugin folder: one .wasm file an app [default: plugins in the data folder].
+    #[arg(long, value_name = "DIR", env = "KEYFERRY_PLUGINS")]
+    pub(super) plugins: Option<PathBuf>,
+
+    /// Where grants are recorded [default: keyferry.lock in the data folder].
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_LOCK")]
+    pub(super) lock: Option<PathBuf>,
+
+    /// The file with the key-encryption key, made on first start [default: keyferry.key in the data folder].
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_KEY_FILE", conflicts_with = "key_env")]
+    pub(super) key_file: Option<PathBuf>,
+
+    /// Take the key-encryption key (32 bytes in base64 or hex) from this environment variable instead.
+    #[arg(long, value_name = "NAME", env = "KEYFERRY_KEY_ENV")]
+    pub(super) key_env: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `keyferry.toml`. Every flag has its namesake here, and some settings are only here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct ConfigFile {
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    plugins: Option<PathBuf>,
+    lock: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    key_env: Option<String>,
+    dev: bool,
+    grant_on_drop: bool,
+    rate_limit: Option<NonZeroU32>,
+    rate_burst: Option<NonZeroU32>,
+    max_connections: Option<usize>,
+    egress_ca: Option<PathBuf>,
+    dev_resolve: Vec<String>,
+    dev_allow_loopback: bool,
+    log_format: Option<LogFormat>,
+    migrate: MigratePolicy,
+    sandbox: SandboxSection,
+}
+
+/// `[sandbox]`: the limits of one call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct SandboxSection {
+    memory_bytes: Option<usize>,
+    file_bytes: Option<usize>,
+    wall_seconds: Option<NonZeroU32>,
+    cpu_millis: Option<NonZeroU32>,
+    requests: Option<NonZeroU32>,
+    slots: Option<NonZeroU32>,
+    queue: Option<usize>,
+}
+
+/// What a server runs with.
+pub(super) struct Settings {
+    pub(super) listen: SocketAddr,
+    pub(super) folders: Folders,
+    pub(super) grants: GrantPolicy,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) http: HttpSettings,
+    pub(super) egress: EgressSettings,
+    pub(super) policy: MigratePolicy,
+    pub(super) limits: SandboxLimits,
+    pub(super) log_format: LogFormat,
+}
+
+/// Where things lie, decided.
+#[derive(Debug, Clone)]
+pub(super) struct Folders {
+    pub(super) data: super::files::DataFolder,
+    pub(super) plugins: PathBuf,
+    pub(super) lock: PathBuf,
+    pub(super) key: KeyProvider,
+}
+
+impl FolderArgs {
+    /// Decides where things lie; the data folder is made.
+    pub(super) fn decide(self) -> Result<Folders, CliError> {
+        let data = super::files::DataFolder::open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
+        let key = match (self.key_env, self.key_file) {
+            (Some(name), None) => KeyProvider::Env(name),
+            (Some(_), Some(_)) => return Err("both a key file and a key variable are set; choose one".into()),
+            (None, file) => KeyProvider::File(file.unwrap_or_else(|| data.key())),
+        };
+        Ok(Folders {
+            plugins: self.plugins.unwrap_or_else(|| data.plugins()),
+            lock: self.lock.unwrap_or_else(|| data.lock()),
+            key,
+            data,
+        })
+    }
+}
+
+impl ServeArgs {
+    /// Flags, environment and file together.
+    pub(super) fn settings(self) -> Result<Settings, CliError> {
+        let file = self.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
+        let folders = FolderArgs {
+            data: self.folders.data.or(file.data),
+            plugins: self.folders.plugins.or(file.plugins),
+            lock: self.folders.lock.or(file.lock),
+            key_file: self.folders.key_file.or(file.key_file),
+            key_env: self.folders.key_env.or(file.key_env),
+        };
+        let on_drop = self.grant_on_drop || self.dev || file.grant_on_drop || file.dev;
+        let per_second = self.rate_limit.or(file.rate_limit);
+        let burst = self.rate_burst.or(file.rate_burst);
+        let mut dev_resolve = self.dev_resolve;
+        if dev_resolve.is_empty() {
+            let parse = |text: &String| text.parse().map_err(|error| format!("dev-resolve `{text}`: {error}"));
+            dev_resolve = file.dev_resolve.iter().map(parse).collect::<Result<_, _>>()?;
+        }
+        let loopback = if self.dev_allow_loopback || file.dev_allow_loopback {
+            Loopback::AllowedForDevelopment
+        } else {
+            Loopback::Refused
+        };
+        let mut egress = EgressSettings {
+            ca_file: self.egress_ca.or(file.egress_ca),
+            dev_resolve,
+            loopback,
+            ..EgressSettings::default()
+        };
+        if let Some(requests) = file.sandbox.requests {
+            egress.limits.requests_per_call = requests.get();
+        }
+        let default_http = HttpSettings::default();
+        let max_connections =
+            self.max_connections.or(file.max_connections).unwrap_or(default_http.max_connections).max(1);
+        Ok(Settings {
+            listen: self.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8700).into()),
+            folders: folders.decide()?,
+            grants: if on_drop { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
+            rate_limit: per_second
+                .map(|per_second| RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
+            http: HttpSettings { max_connections, ..default_http },
+            egress,
+            policy: file.migrate,
+            limits: file.sandbox.limits(),
+            log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+        })
+    }
+}
+
+impl SandboxSection {
+    fn limits(&self) -> SandboxLimits {
+        let default = SandboxLimits::default();
+        SandboxLimits {
+            memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
+            file_bytes: self.file_bytes.unwrap_or(default.file_bytes),
+            wall: self.wall_seconds.map_or(default.wall, |seconds| Duration::from_secs(seconds.get().into())),
+            cpu: self.cpu_millis.map_or(default.cpu, |millis| Duration::from_millis(millis.get().into())),
+            slots: self.slots.map_or(default.slots, |slots| slots.get() as usize),
+            queue: self.queue.unwrap_or(default.queue),
+            ..default
+        }
+    }
+}
+
+fn read_config(path: &Path) -> Result<ConfigFile, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    // The parser's message shows line and column and the words it knows.
+    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(config: &str, change: impl FnOnce(&mut ServeArgs)) -> Result<Settings, CliError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keyferry.toml");
+        std::fs::write(&path, config).unwrap();
+        let mut args = ServeArgs { config: Some(path), ..ServeArgs::default() };
+        args.folders.data = Some(folder.path().join("data"));
+        change(&mut args);
+        args.settings()
+    }
+
+    #[test]
+    fn a_flag_counts_before_the_file_and_the_file_before_the_default() {
+        let config = "listen = \"127.0.0.1:1\"\nrate-limit = 5\n[sandbox]\ncpu-millis = 50\n[migrate]\nverify-skip = \"allow\"\n";
+        let from_file = settings(config, |_| {}).unwrap();
+        assert_eq!(from_file.listen.port(), 1);
+        assert_eq!(from_file.limits.cpu, Duration::from_millis(50));
+        assert_eq!(from_file.rate_limit.unwrap().burst.get(), 5);
+        let flagged = settings(config, |args| args.listen = Some("127.0.0.1:2".parse().unwrap())).unwrap();
+        assert_eq!(flagged.listen.port(), 2);
+        assert_eq!(settings("", |_| {}).unwrap().listen.port(), 8700);
+    }
+
+    #[test]
+    fn a_word_that_the_file_does_not_know_is_named_with_its_place() {
+        let error = settings("listne = \"127.0.0.1:1\"\n", |_| {}).err().unwrap().to_string();
+        assert!(error.contains("keyferry.toml") && error.contains("line 1") && error.contains("listne"), "{error}");
+    }
+}
