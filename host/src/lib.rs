@@ -2,4 +2,5 @@
 
 pub mod ids;
 pub mod secret;
+pub mod store;
 pub mod vault;
