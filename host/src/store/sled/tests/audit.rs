@@ -27,7 +27,7 @@ async fn the_chain_holds_and_its_tail_is_newest_first() {
 #[tokio::test]
 async fn whatever_is_changed_in_a_chain_is_found() {
     /// What is done to the rows, and the entry at which it shows.
-    type Case = (&'static str, fn(&sled::Tree, &dyn Fn(u64) -> Vec<u8>), u64);
+    type Case = (&'static str, fn(&::sled::Tree, &dyn Fn(u64) -> Vec<u8>), u64);
     let cases: [Case; 6] = [
         ("an event is changed", |tree, row| change(tree, &row(2), b"tk_abcd", b"tk_evil"), 2),
         ("an entry is dropped", |tree, row| drop(tree.remove(row(3)).unwrap()), 3),
@@ -57,7 +57,7 @@ async fn whatever_is_changed_in_a_chain_is_found() {
     }
 }
 
-fn change(tree: &sled::Tree, key: &[u8], from: &[u8], to: &[u8]) {
+fn change(tree: &::sled::Tree, key: &[u8], from: &[u8], to: &[u8]) {
     let mut bytes = tree.get(key).unwrap().unwrap().to_vec();
     let place = bytes.windows(from.len()).position(|window| window == from).unwrap();
     bytes[place..place + to.len()].copy_from_slice(to);
