@@ -1,0 +1,135 @@
+//! Integrations: a linked account's credential for one app, sealed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountKey, AuditEvent, IdempotencyRecord, ObjectId, Timestamp};
+use crate::ids::{AccountId, AuthTypeName, Environment, OrgId, Slug};
+
+/// Which integration: an account has at most one of each app.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IntegrationKey {
+    /// The linked account.
+    pub account: AccountKey,
+    /// The app.
+    pub slug: Slug,
+}
+
+/// An integration as it is stored. The credential's values are in the envelope; all else is plain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IntegrationRecord {
+    /// Its own id.
+    pub id: ObjectId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The linked account.
+    pub account: AccountId,
+    /// The app.
+    pub slug: Slug,
+    /// How it authenticates.
+    pub auth_type: AuthTypeName,
+    /// 1 for the first credential, one more for each that replaces it. The envelope is bound to it.
+    pub version: u64,
+    /// Number of the root that the envelope is sealed under.
+    pub key_id: u32,
+    /// The sealed values.
+    #[serde(with = "serde_bytes")]
+    pub envelope: Vec<u8>,
+    /// Whether the provider has confirmed the credential.
+    pub standing: Standing,
+    /// The provider's id of the account behind the credential.
+    #[serde(default)]
+    pub provider_account_id: Option<String>,
+    /// That account's name for people.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// The scopes that the provider says the credential has.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// When the credential ends.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// What is worth telling though the credential works.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Plain values worth keeping, such as an `instance_url`.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+    /// Whether the user has to connect again.
+    #[serde(default)]
+    pub reauth: Reauth,
+    /// When the integration was made.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+    /// When the provider last confirmed the credential.
+    #[serde(default)]
+    pub verified_at: Option<Timestamp>,
+}
+
+impl IntegrationRecord {
+    /// Its key.
+    pub fn key(&self) -> IntegrationKey {
+        let account =
+            AccountKey { org: self.org.clone(), environment: self.environment, account: self.account.clone() };
+        IntegrationKey { account, slug: self.slug.clone() }
+    }
+}
+
+/// Whether the provider has confirmed a stored credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has.
+    Verified,
+    /// It was stored unconfirmed, as the caller asked.
+    Unverified {
+        /// Why it could not be confirmed.
+        reason: String,
+    },
+}
+
+/// Whether the user has to connect again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reauth {
+    /// No.
+    #[default]
+    NotRequired,
+    /// The credential no longer works.
+    Required,
+}
+
+/// What must be stored for a migration to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// No integration of that app.
+    Absent,
+    /// Its integration, in this version.
+    Version(u64),
+}
+
+/// A new version of an integration, and all that is written with it.
+#[derive(Debug, Clone)]
+pub struct MigrationWrite {
+    /// The integration as it is to be. Its version is 1 where none is expected, else one more than the expected one.
+    pub record: IntegrationRecord,
+    /// What it replaces.
+    pub expect: Expect,
+    /// What is written down of it.
+    pub audit: AuditEvent,
+    /// The answer that a repeated request gets.
+    pub idempotency: Option<IdempotencyRecord>,
+}
+
+/// What became of the deletion of an integration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeleteOutcome {
+    /// This one is gone.
+    Deleted(Box<IntegrationRecord>),
+    /// The account has none, or none of that auth type.
+    Absent,
+}

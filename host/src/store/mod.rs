@@ -1,0 +1,28 @@
+//! What is kept, and the transactions that change it.
+//!
+//! [`Store`] is a set of use cases, each one transaction that is durable before it is answered; there is no get and put.
+//! Stores see sealed bytes only: they know no cipher, and what they hold opens nowhere without the vault's key.
+//! [`sled`] is the store for one machine.
+
+mod account;
+mod audit;
+mod error;
+mod idempotency;
+mod integration;
+mod tenant;
+mod traits;
+mod values;
+
+pub mod sled;
+
+pub use account::{
+    AccountKey, AccountPage, AccountRecord, AccountView, AccountWrite, Deleted, ListAccounts, PutAccount, PutMode,
+    PutOutcome, UserField,
+};
+pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditSummary};
+pub use error::{StoreError, StoreResult};
+pub use idempotency::{IdempotencyKey, IdempotencyRecord};
+pub use integration::{DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth, Standing};
+pub use tenant::{ApiKeyRecord, NewApiKey, RootRecord, Scope};
+pub use traits::{FatalWatch, Store, StoreHealth};
+pub use values::{MalformedObjectId, ObjectId, Timestamp};

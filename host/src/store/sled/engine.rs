@@ -1,0 +1,242 @@
+//! [`Store`] on sled: hands writes to the committer, and reads by itself.
+
+use std::fs::File;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::committer::{Committer, Message, Write};
+use super::durability::{FileSyncer, Progress, Space, Syncer};
+use super::open::{Opened, open};
+use super::settings::SledSettings;
+use super::tables::{Table, Tables};
+use super::view::View;
+use super::write::{self, Migration};
+use super::{audit, codec, keys};
+use crate::ids::{AuthTypeName, Environment, OrgId};
+use crate::store::{
+    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
+    DeleteOutcome, Deleted, FatalWatch, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
+    ListAccounts, MigrationWrite, NewApiKey, PutAccount, RootRecord, Store, StoreError, StoreHealth, StoreResult,
+    Timestamp,
+};
+
+/// A store in a folder of one machine. One process at a time.
+pub struct SledStore {
+    tables: Tables,
+    queue: Sender<Message>,
+    permits: Arc<Semaphore>,
+    progress: Arc<Progress>,
+    space: Space,
+    committer: Mutex<Option<JoinHandle<()>>>,
+    /// Declared last: let go of when all else is.
+    _lock: File,
+}
+
+impl SledStore {
+    /// Opens or makes the store.
+    ///
+    /// # Errors
+    /// `Locked` where another process has it; `Corrupt` and `Format` where it cannot be read, and it is left as it is then;
+    /// `NoSpace` where there is not even enough to open it; `Open`.
+    pub async fn open(settings: SledSettings) -> StoreResult<Self> {
+        Self::open_with(settings, |file| Box::new(FileSyncer(file))).await
+    }
+
+    pub(super) async fn open_with(
+        settings: SledSettings,
+        syncer: impl FnOnce(File) -> Box<dyn Syncer> + Send + 'static,
+    ) -> StoreResult<Self> {
+        blocking(move || {
+            let Opened { tables, file, lock } = open(&settings)?;
+            let progress = Arc::new(Progress::new());
+            let space = Space { path: settings.path.clone(), needed: settings.min_free };
+            let committer = Committer {
+                tables: tables.clone(),
+                syncer: syncer(file),
+                progress: Arc::clone(&progress),
+                space: space.clone(),
+                sweep_every: settings.sweep_every,
+            };
+            // The queue itself has no bound: the permits bound it, and whoever waits for one blocks no thread.
+            let (queue, jobs) = mpsc::channel();
+            let thread =
+                thread::Builder::new().name("store-committer".to_owned()).spawn(move || committer.run(&jobs)).map_err(
+                    |source| StoreError::Open { action: "start the committer of", path: settings.path.clone(), source },
+                )?;
+            let permits = Arc::new(Semaphore::new(settings.queue.clamp(1, Semaphore::MAX_PERMITS)));
+            let committer = Mutex::new(Some(thread));
+            Ok(Self { tables, queue, permits, progress, space, committer, _lock: lock })
+        })
+        .await
+    }
+
+    /// Queues a write and waits for its answer.
+    async fn write<T, F>(&self, weight: usize, function: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut View<'_>) -> StoreResult<T> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| self.gone())?;
+        let (reply, answer) = oneshot::channel();
+        let job = Write { function: Some(function), result: None, reply, weight, _permit: permit };
+        self.queue.send(Message::Write(Box::new(job))).map_err(|_| self.gone())?;
+        answer.await.map_err(|_| self.gone())?
+    }
+
+    /// Why the committer does not answer any more.
+    fn gone(&self) -> StoreError {
+        self.progress.failure().unwrap_or(StoreError::Closed)
+    }
+
+    /// Reads on a thread that may block: for what walks many rows.
+    async fn scan<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tables) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let tables = self.tables.clone();
+        blocking(move || read(&tables)).await
+    }
+
+    #[cfg(test)]
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Writes that are queued or under way.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        super::SledSettings::new("").queue - self.permits.available_permits()
+    }
+
+    fn join(&self) {
+        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It does not panic: its work is guarded.
+        let _ = thread.map(JoinHandle::join);
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError::Read(Box::new(error))))
+}
+
+impl Drop for SledStore {
+    /// Finishes what is queued, so that the folder's lock goes after the last write.
+    fn drop(&mut self) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.queue.send(Message::Close(reply));
+        self.join();
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn create_api_key(&self, new: NewApiKey) -> StoreResult<()> {
+        codec::encode(Table::ApiKeys, &new.record)?;
+        self.write(1024, move |view| write::create_api_key(view, &new)).await
+    }
+
+    async fn api_key(&self, hash: &[u8; 32]) -> StoreResult<Option<ApiKeyRecord>> {
+        self.tables.record(Table::ApiKeys, hash)
+    }
+
+    async fn api_keys(&self, org: &OrgId) -> StoreResult<Vec<ApiKeyRecord>> {
+        let org = org.clone();
+        self.scan(move |tables| tables.api_keys(&org)).await
+    }
+
+    async fn revoke_api_key(
+        &self,
+        org: &OrgId,
+        hash: &[u8; 32],
+        audit: AuditEvent,
+    ) -> StoreResult<Option<ApiKeyRecord>> {
+        let (org, hash) = (org.clone(), *hash);
+        self.write(1024, move |view| write::revoke_api_key(view, &org, &hash, &audit)).await
+    }
+
+    async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>> {
+        self.progress.settled().await?;
+        self.tables.roots(org)
+    }
+
+    async fn put_account(&self, write: AccountWrite) -> StoreResult<PutAccount> {
+        let given: usize = write.udf.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let weight = given + write.name.as_ref().map_or(0, String::len);
+        codec::check_size(Table::Accounts, weight)?;
+        self.write(weight + 1024, move |view| write::put_account(view, write)).await
+    }
+
+    async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>> {
+        let view = self.tables.account_view(key)?;
+        self.progress.settled().await?;
+        Ok(view)
+    }
+
+    async fn accounts(&self, org: &OrgId, environment: Environment, list: ListAccounts) -> StoreResult<AccountPage> {
+        let org = org.clone();
+        let page = self.scan(move |tables| tables.account_page(&org, environment, &list)).await?;
+        self.progress.settled().await?;
+        Ok(page)
+    }
+
+    async fn delete_account(&self, key: &AccountKey, audit: AuditEvent) -> StoreResult<Option<Deleted>> {
+        let key = key.clone();
+        self.write(1024, move |view| write::delete_account(view, &key, &audit)).await
+    }
+
+    async fn integration(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationRecord>> {
+        self.tables.record(Table::Integrations, &keys::integration(key))
+    }
+
+    async fn commit_migration(&self, write: MigrationWrite) -> StoreResult<()> {
+        let migration = Migration::new(write)?;
+        let weight = migration.weight();
+        self.write(weight, move |view| write::commit_migration(view, migration, Timestamp::now())).await
+    }
+
+    async fn delete_integration(
+        &self,
+        key: &IntegrationKey,
+        only_auth_type: Option<AuthTypeName>,
+        audit: AuditEvent,
+    ) -> StoreResult<DeleteOutcome> {
+        let key = key.clone();
+        self.write(1024, move |view| write::delete_integration(view, &key, only_auth_type.as_ref(), &audit)).await
+    }
+
+    async fn idempotency(&self, key: &IdempotencyKey) -> StoreResult<Option<IdempotencyRecord>> {
+        let kept: Option<IdempotencyRecord> = self.tables.record(Table::Idempotency, &keys::idempotency(key))?;
+        let Some(kept) = kept.filter(|kept| Timestamp::now() < kept.expires_at) else { return Ok(None) };
+        // It is about to be sent as an answer, and answers are durable.
+        self.progress.settled().await?;
+        Ok(Some(kept))
+    }
+
+    async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>> {
+        let org = org.clone();
+        self.scan(move |tables| audit::tail(tables, &org, limit)).await
+    }
+
+    async fn verify_audit(&self, org: &OrgId) -> StoreResult<AuditSummary> {
+        let org = org.clone();
+        self.scan(move |tables| audit::verify(tables, &org)).await
+    }
+
+    fn health(&self) -> StoreHealth {
+        self.progress.health(&self.space)
+    }
+
+    fn fatal(&self) -> FatalWatch {
+        self.progress.watch()
+    }
+
+    async fn close(&self) -> StoreResult<()> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Message::Close(reply)).map_err(|_| self.gone())?;
+        answer.await.map_err(|_| self.gone())?
+    }
+}

@@ -1,0 +1,130 @@
+//! The keys of rows. Each component stands behind its length, so that keys of different components differ, and a prefix of
+//! whole components holds its own rows only, whatever characters an id has.
+
+use crate::ids::{Environment, OrgId};
+use crate::store::{AccountKey, IdempotencyKey, IntegrationKey, ObjectId, Timestamp};
+
+fn put(key: &mut Vec<u8>, component: &[u8]) {
+    // Longer components do not fit a record anyway.
+    key.extend_from_slice(&(component.len() as u64).to_be_bytes());
+    key.extend_from_slice(component);
+}
+
+fn joined(components: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(components.iter().map(|component| component.len() + 8).sum::<usize>() + 20);
+    for component in components {
+        put(&mut key, component);
+    }
+    key
+}
+
+/// All rows of an organisation.
+pub(super) fn org(org: &OrgId) -> Vec<u8> {
+    joined(&[org.as_str().as_bytes()])
+}
+
+/// All rows of an environment.
+pub(super) fn environment(org: &OrgId, environment: Environment) -> Vec<u8> {
+    joined(&[org.as_str().as_bytes(), environment.as_str().as_bytes()])
+}
+
+/// An account; and, as a prefix, its integrations.
+pub(super) fn account(key: &AccountKey) -> Vec<u8> {
+    joined(&[key.org.as_str().as_bytes(), key.environment.as_str().as_bytes(), key.account.as_str().as_bytes()])
+}
+
+/// An account's place in the list of its environment, newest first.
+pub(super) fn account_order(key: &AccountKey, created_at: Timestamp, id: ObjectId) -> Vec<u8> {
+    let mut row = environment(&key.org, key.environment);
+    row.extend_from_slice(&(u64::MAX - created_at.as_millis()).to_be_bytes());
+    row.extend_from_slice(id.as_bytes());
+    row
+}
+
+/// An integration.
+pub(super) fn integration(key: &IntegrationKey) -> Vec<u8> {
+    let mut row = account(&key.account);
+    put(&mut row, key.slug.as_str().as_bytes());
+    row
+}
+
+/// A root.
+pub(super) fn root(of: &OrgId, key_id: u32) -> Vec<u8> {
+    let mut row = org(of);
+    row.extend_from_slice(&key_id.to_be_bytes());
+    row
+}
+
+/// The answer kept for an idempotency key.
+pub(super) fn idempotency(key: &IdempotencyKey) -> Vec<u8> {
+    joined(&[key.org.as_str().as_bytes(), key.environment.as_str().as_bytes(), key.key.as_bytes()])
+}
+
+/// The end of an idempotency record, in the order of time.
+pub(super) fn idempotency_end(expires_at: Timestamp, row: &[u8]) -> Vec<u8> {
+    [expires_at.as_millis().to_be_bytes().as_slice(), row].concat()
+}
+
+/// Time and row of an [`idempotency_end`].
+pub(super) fn split_idempotency_end(end: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let (millis, row) = end.split_first_chunk::<8>()?;
+    Some((Timestamp::from_millis(u64::from_be_bytes(*millis)), row))
+}
+
+/// An entry of an organisation's audit chain.
+pub(super) fn audit(of: &OrgId, seq: u64) -> Vec<u8> {
+    let mut row = org(of);
+    row.extend_from_slice(&seq.to_be_bytes());
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn account_key(org: &str, environment: Environment, account: &str) -> AccountKey {
+        AccountKey { org: org.parse().unwrap(), environment, account: account.parse().unwrap() }
+    }
+
+    fn any_account() -> impl Strategy<Value = AccountKey> {
+        // Few characters, and those that separators are made of: collisions would be likely.
+        ("[ab.]{1,3}", any::<bool>(), "[ab/:|.\u{e9}]{1,4}").prop_map(|(org, test, account)| {
+            let environment = if test { Environment::Test } else { Environment::Production };
+            account_key(&org, environment, &account)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn only_the_same_components_give_the_same_key(a in any_account(), b in any_account(), s in "[ab]{1,2}", t in "[ab]{1,2}") {
+            prop_assert_eq!(account(&a) == account(&b), a == b);
+            let a = IntegrationKey { account: a, slug: s.parse().unwrap() };
+            let b = IntegrationKey { account: b, slug: t.parse().unwrap() };
+            prop_assert_eq!(integration(&a) == integration(&b), a == b);
+        }
+
+        #[test]
+        fn a_prefix_holds_its_own_rows_only(a in any_account(), b in any_account(), s in "[ab]{1,2}") {
+            let row = integration(&IntegrationKey { account: b.clone(), slug: s.parse().unwrap() });
+            prop_assert_eq!(row.starts_with(&account(&a)), a == b);
+            prop_assert_eq!(row.starts_with(&org(&a.org)), a.org == b.org);
+            prop_assert_eq!(
+                row.starts_with(&environment(&a.org, a.environment)),
+                a.org == b.org && a.environment == b.environment
+            );
+        }
+    }
+
+    #[test]
+    fn newer_accounts_come_first_and_ends_come_in_the_order_of_time() {
+        let key = account_key("o", Environment::Test, "a");
+        let id = ObjectId::generate();
+        let at = Timestamp::from_millis;
+        assert!(account_order(&key, at(2), id) < account_order(&key, at(1), id));
+        assert!(idempotency_end(at(255), b"z") < idempotency_end(at(256), b"a"));
+        assert_eq!(split_idempotency_end(&idempotency_end(at(7), b"row")), Some((at(7), b"row".as_slice())));
+    }
+}

@@ -1,0 +1,24 @@
+//! The store for one machine, on sled 0.34: the only module that names it.
+//!
+//! sled's own `flush` does not bring data to disk, so a single committer thread drains what is queued, applies it as one
+//! transaction, flushes, syncs the database file through a handle of its own, and only then answers. A failed sync is final:
+//! the kernel may have dropped the pages, and asking again could get a false yes.
+
+mod audit;
+mod codec;
+mod committer;
+mod durability;
+mod engine;
+mod keys;
+mod open;
+mod read;
+mod settings;
+mod tables;
+mod view;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::SledStore;
+pub use settings::SledSettings;

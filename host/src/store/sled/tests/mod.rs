@@ -1,0 +1,10 @@
+//! The store in real folders.
+
+mod audit;
+mod durability;
+mod harness;
+mod idempotency;
+mod integrations;
+mod listing;
+mod opening;
+mod tenants;

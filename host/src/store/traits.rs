@@ -1,0 +1,136 @@
+//! The transactions of the use cases.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{
+    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
+    DeleteOutcome, Deleted, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord, ListAccounts,
+    MigrationWrite, NewApiKey, PutAccount, RootRecord, StoreResult,
+};
+use crate::ids::{AuthTypeName, OrgId};
+
+/// A place where accounts, sealed credentials and the audit trail are kept.
+///
+/// Each writing method is one transaction: all of it is durable when it returns `Ok`, and nothing of it is there when it
+/// returns an error of that one transaction. A caller that stops waiting does not take back a write that is under way.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Stores an API key, and the organisation's first root where it has none.
+    async fn create_api_key(&self, new: NewApiKey) -> StoreResult<()>;
+
+    /// The API key of this hash, also if it has expired or was revoked.
+    async fn api_key(&self, hash: &[u8; 32]) -> StoreResult<Option<ApiKeyRecord>>;
+
+    /// All API keys of an organisation, oldest first.
+    async fn api_keys(&self, org: &OrgId) -> StoreResult<Vec<ApiKeyRecord>>;
+
+    /// Revokes an API key at the time of the event. `None` where the organisation has no such key; a key that was revoked
+    /// before stays as it is.
+    async fn revoke_api_key(
+        &self,
+        org: &OrgId,
+        hash: &[u8; 32],
+        audit: AuditEvent,
+    ) -> StoreResult<Option<ApiKeyRecord>>;
+
+    /// All roots of an organisation, in the order of their numbers.
+    async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>>;
+
+    /// Creates or updates a linked account.
+    ///
+    /// # Errors
+    /// `AccountExists` where it is to be created and exists.
+    async fn put_account(&self, write: AccountWrite) -> StoreResult<PutAccount>;
+
+    /// A linked account and its integrations.
+    async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>>;
+
+    /// One page of an environment's linked accounts, newest first.
+    async fn accounts(
+        &self,
+        org: &OrgId,
+        environment: crate::ids::Environment,
+        list: ListAccounts,
+    ) -> StoreResult<AccountPage>;
+
+    /// Deletes a linked account with its integrations. `None` where there is none.
+    async fn delete_account(&self, key: &AccountKey, audit: AuditEvent) -> StoreResult<Option<Deleted>>;
+
+    /// One integration. A version that is just being written may show here before it is durable; whoever builds on it does
+    /// so in a later transaction, which cannot be durable without it.
+    async fn integration(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationRecord>>;
+
+    /// Writes a version of an integration, its audit event, and the answer for a repeated request.
+    ///
+    /// # Errors
+    /// In this order: `AlreadyAnswered` and `IdempotencyMismatch` where the idempotency key is taken; `AccountMissing`;
+    /// `Conflict` where something else is stored than is expected.
+    async fn commit_migration(&self, write: MigrationWrite) -> StoreResult<()>;
+
+    /// Deletes an integration; with an auth type, only if it is of that one.
+    async fn delete_integration(
+        &self,
+        key: &IntegrationKey,
+        only_auth_type: Option<AuthTypeName>,
+        audit: AuditEvent,
+    ) -> StoreResult<DeleteOutcome>;
+
+    /// The answer kept for an idempotency key, once it is durable. What has expired counts as absent.
+    async fn idempotency(&self, key: &IdempotencyKey) -> StoreResult<Option<IdempotencyRecord>>;
+
+    /// The newest entries of an organisation's audit chain, newest first.
+    async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>>;
+
+    /// Walks an organisation's audit chain from end to end.
+    ///
+    /// # Errors
+    /// `AuditBroken` names the first entry that is wrong.
+    async fn verify_audit(&self, org: &OrgId) -> StoreResult<AuditSummary>;
+
+    /// Whether writes can be taken right now.
+    fn health(&self) -> StoreHealth;
+
+    /// Tells when the store has failed for good. Whoever serves must then exit and be started again.
+    fn fatal(&self) -> FatalWatch;
+
+    /// Finishes what is queued and brings all of it to disk. Later writes get `Closed`.
+    async fn close(&self) -> StoreResult<()>;
+}
+
+/// Whether a store takes writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreHealth {
+    /// It does.
+    Ready,
+    /// Not until there is space. It can be read.
+    NoSpace {
+        /// Free bytes.
+        free: u64,
+        /// Bytes that must be free.
+        needed: u64,
+    },
+    /// Never again in this process.
+    Failed(Arc<str>),
+}
+
+/// Waits for a store's failure.
+#[derive(Debug, Clone)]
+pub struct FatalWatch(watch::Receiver<Option<Arc<str>>>);
+
+impl FatalWatch {
+    /// A watch over this cell: `Some` is the reason of the failure.
+    pub fn new(cell: watch::Receiver<Option<Arc<str>>>) -> Self {
+        Self(cell)
+    }
+
+    /// Returns when the store has failed, with the reason; never for a store that ends without failing.
+    pub async fn failed(&mut self) -> Arc<str> {
+        match self.0.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            _ => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What can go wrong with keys and sealed values.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::{EnvelopeError, KeyId};
+use crate::ids::{FieldName, OrgId};
+
+/// A key that cannot be had, or a value that cannot be sealed or opened. Never holds key material or a plain value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// The key file is not there, and making one was not allowed.
+    #[error(
+        "there is no key file at {}: restore it from your backup. What is stored cannot be read without the key that sealed it",
+        path.display()
+    )]
+    KeyFileMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Others than its owner can read or write the key file.
+    #[error("the key file {} has mode {mode:04o}: only its owner may have access. Run `chmod 600 {}`", path.display(), path.display())]
+    KeyFileExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file could not be read or made.
+    #[error("cannot {action} the key file {}", path.display())]
+    KeyFile {
+        /// What was tried: `read`, `make`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The environment variable that should hold the key is not set.
+    #[error(
+        "the environment variable {name} is not set: it must hold the key, 32 random bytes in base64 or hex (`openssl rand -base64 32` makes some)"
+    )]
+    KeyVariableMissing {
+        /// The variable's name.
+        name: String,
+    },
+    /// What was given as a key is none.
+    #[error(
+        "{origin} does not hold a key: {problem}. A key is 32 random bytes in base64 or hex (`openssl rand -base64 32` makes some)"
+    )]
+    NotAKey {
+        /// Where it came from: a file or a variable.
+        origin: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// A root was wrapped by another key-encryption key than the one at hand.
+    #[error(
+        "root {key_id} of organisation {org} was wrapped by the key with fingerprint {needed}, and the key given has fingerprint {given}: start with the key that wrapped it"
+    )]
+    WrongKey {
+        /// Whose root.
+        org: OrgId,
+        /// Which root.
+        key_id: KeyId,
+        /// Fingerprint of the key that wrapped the root.
+        needed: String,
+        /// Fingerprint of the key at hand.
+        given: String,
+    },
+    /// A wrapped root is damaged, or belongs to another organisation or key id.
+    #[error(
+        "root {key_id} of organisation {org} does not unwrap: it is damaged, or belongs elsewhere. Restore the store from your backup"
+    )]
+    RootDamaged {
+        /// Whose root.
+        org: OrgId,
+        /// Which root.
+        key_id: KeyId,
+    },
+    /// No root of the organisation has been unlocked.
+    #[error("no root of organisation {org} is unlocked: make an API key for it, or unlock its stored roots first")]
+    NoRoot {
+        /// The organisation.
+        org: OrgId,
+    },
+    /// The very root that something is sealed under has not been unlocked.
+    #[error(
+        "root {key_id} of organisation {org} is not unlocked: it was destroyed, or its stored form has not been loaded"
+    )]
+    UnknownRoot {
+        /// The organisation.
+        org: OrgId,
+        /// The root that is needed.
+        key_id: KeyId,
+    },
+    /// The bytes are no envelope that this version can read.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The envelope was sealed under another root, or its head is damaged.
+    #[error(
+        "the envelope does not commit to root {key_id} of organisation {org}: it is damaged, or was sealed for another organisation"
+    )]
+    NotCommitted {
+        /// The organisation.
+        org: OrgId,
+        /// The root that the envelope names.
+        key_id: KeyId,
+    },
+    /// A sealed value is damaged, or was moved here from another place or version.
+    #[error("field {field} does not open: it is damaged, or was sealed for another account, app, auth type or version")]
+    NotAuthentic {
+        /// The field.
+        field: FieldName,
+    },
+    /// Nothing was given to seal. An envelope without fields would have nothing that shows where it belongs.
+    #[error("a credential needs at least one field")]
+    NoFields,
+    /// The same field was given twice.
+    #[error("field {field} was given twice")]
+    DuplicateField {
+        /// The field.
+        field: FieldName,
+    },
+    /// More was given than an envelope may hold.
+    #[error("a credential may have {limit} {unit} at most, and this one has {given}")]
+    TooLarge {
+        /// What is counted: `fields`, `bytes when sealed`.
+        unit: &'static str,
+        /// How many there are.
+        given: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A primitive refused lengths that are constants of this module.
+    #[error("the cipher refused a key or a length; this is a defect of Keyferry")]
+    Cipher,
+}
+
+impl From<getrandom::Error> for VaultError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Random(error)
+    }
+}

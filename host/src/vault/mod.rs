@@ -1,0 +1,32 @@
+//! Secrets at rest: everything that names a cipher, and nothing that knows where the sealed bytes are kept.
+//!
+//! A key-encryption key from a [`KeyProvider`] wraps one root an organisation and key id. Each sealed version of a record
+//! draws a salt; HKDF-SHA256 of root and salt gives a data key that is used once, and a commitment to it that is checked
+//! before anything is opened. Values are sealed by AES-256-GCM and bound to where they belong by a [`SealContext`].
+//!
+//! There is no way to run without a key, and no plain form of a sealed value.
+
+mod api_key;
+mod context;
+mod derive;
+mod envelope;
+mod error;
+mod harden;
+mod kek;
+mod key_id;
+mod prints;
+mod provider;
+mod ring;
+mod seal;
+mod wrap;
+
+pub use api_key::{ApiKey, MalformedApiKey};
+pub use context::SealContext;
+pub use envelope::{Envelope, EnvelopeError};
+pub use error::VaultError;
+pub use harden::{HardenWarning, harden};
+pub use kek::KeyEncryptionKey;
+pub use key_id::KeyId;
+pub use provider::{CreateKey, KeyProvider};
+pub use ring::Vault;
+pub use wrap::WrappedRoot;

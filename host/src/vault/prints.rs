@@ -1,0 +1,71 @@
+//! Keyed fingerprints: of request bodies, and of compiled code.
+
+use super::derive::{Key, expand, mac, mac_matches};
+use super::{Vault, VaultError};
+use crate::ids::OrgId;
+
+impl Vault {
+    /// HMAC-SHA256 of `data` under a key of the organisation for this purpose. Whoever reads the store can neither tell
+    /// what was fingerprinted nor try guesses of it.
+    ///
+    /// It comes from the organisation's oldest root, so that it stays the same when a newer one is added.
+    pub fn fingerprint(&self, org: &OrgId, purpose: &str, data: &[u8]) -> Result<[u8; 32], VaultError> {
+        let root = self.oldest(org)?;
+        let key: Key = expand(&root, None, &[b"keyferry/v1/fingerprint|", purpose.as_bytes()])?;
+        mac(&key, &[data])
+    }
+
+    /// HMAC-SHA256 of compiled code under a key that comes from the key-encryption key. Compiled code runs as it is: a
+    /// cache file is loaded only if the one who wrote it held that key.
+    pub fn cache_mac(&self, data: &[u8]) -> Result<[u8; 32], VaultError> {
+        mac(self.kek().cache_key(), &[data])
+    }
+
+    /// Whether `tag` is the [`cache_mac`](Self::cache_mac) of `data`; compared in constant time.
+    pub fn verify_cache_mac(&self, data: &[u8], tag: &[u8]) -> bool {
+        mac_matches(self.kek().cache_key(), &[data], tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::vault::{KeyEncryptionKey, KeyId, Vault, VaultError};
+
+    fn vault() -> Vault {
+        Vault::new(KeyEncryptionKey::from_bytes(&[5; 32]).unwrap())
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_organisation_purpose_and_data() {
+        let vault = vault();
+        let orgs = ["acme".parse().unwrap(), "umbrella".parse().unwrap()];
+        assert!(matches!(vault.fingerprint(&orgs[0], "p", b"d"), Err(VaultError::NoRoot { .. })));
+        for org in &orgs {
+            vault.unlock_root(org, &vault.create_root(org, KeyId::FIRST).unwrap()).unwrap();
+        }
+        let base = vault.fingerprint(&orgs[0], "idempotency", b"body").unwrap();
+        assert_eq!(base, vault.fingerprint(&orgs[0], "idempotency", b"body").unwrap());
+        assert_ne!(base, vault.fingerprint(&orgs[1], "idempotency", b"body").unwrap());
+        assert_ne!(base, vault.fingerprint(&orgs[0], "other", b"body").unwrap());
+        assert_ne!(base, vault.fingerprint(&orgs[0], "idempotency", b"bodY").unwrap());
+    }
+
+    #[test]
+    fn a_fingerprint_survives_a_rotation() {
+        let vault = vault();
+        let org = "acme".parse().unwrap();
+        vault.unlock_root(&org, &vault.create_root(&org, KeyId::FIRST).unwrap()).unwrap();
+        let before = vault.fingerprint(&org, "p", b"d").unwrap();
+        vault.unlock_root(&org, &vault.create_root(&org, KeyId::new(2)).unwrap()).unwrap();
+        assert_eq!(before, vault.fingerprint(&org, "p", b"d").unwrap());
+    }
+
+    #[test]
+    fn cached_code_is_vouched_for_by_the_key_that_wrote_it_only() {
+        let (ours, theirs) = (vault(), Vault::new(KeyEncryptionKey::from_bytes(&[6; 32]).unwrap()));
+        let tag = ours.cache_mac(b"code").unwrap();
+        assert!(ours.verify_cache_mac(b"code", &tag));
+        assert!(!ours.verify_cache_mac(b"c0de", &tag));
+        assert!(!theirs.verify_cache_mac(b"code", &tag));
+    }
+}

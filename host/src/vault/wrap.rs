@@ -1,0 +1,73 @@
+//! An organisation's root under the key-encryption key.
+
+use aes_gcm::aead::AeadInOut as _;
+use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
+use serde::{Deserialize, Serialize};
+
+use super::context::push;
+use super::derive::{Key, random};
+use super::{KeyEncryptionKey, KeyId, VaultError};
+use crate::ids::OrgId;
+
+/// A root as it is stored: useless without the key-encryption key that wrapped it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrappedRoot {
+    /// Its number.
+    pub key_id: KeyId,
+    /// Fingerprint of the key-encryption key that wrapped it.
+    pub kek_id: String,
+    /// `version u8 = 1 | suite u8 = 1 | nonce 12 | sealed root 32 | tag 16`.
+    pub wrapped: Vec<u8>,
+}
+
+const HEAD: [u8; 2] = [1, 1];
+const NONCE: usize = 12;
+
+/// Wraps a new random root.
+pub(super) fn create(kek: &KeyEncryptionKey, org: &OrgId, key_id: KeyId) -> Result<WrappedRoot, VaultError> {
+    let root: Key = random()?;
+    let nonce = random::<NONCE>()?;
+    let mut sealed = zeroize::Zeroizing::new(Vec::with_capacity(48));
+    sealed.extend_from_slice(root.as_slice());
+    cipher(kek)?
+        .encrypt_in_place(&Nonce::from(*nonce), &associated(kek.fingerprint(), org, key_id), &mut *sealed)
+        .map_err(|_| VaultError::Cipher)?;
+    let wrapped = [HEAD.as_slice(), nonce.as_slice(), sealed.as_slice()].concat();
+    Ok(WrappedRoot { key_id, kek_id: kek.fingerprint().to_owned(), wrapped })
+}
+
+/// Unwraps a stored root.
+pub(super) fn unwrap(kek: &KeyEncryptionKey, org: &OrgId, root: &WrappedRoot) -> Result<Key, VaultError> {
+    let key_id = root.key_id;
+    if root.kek_id != kek.fingerprint() {
+        let (needed, given) = (root.kek_id.clone(), kek.fingerprint().to_owned());
+        return Err(VaultError::WrongKey { org: org.clone(), key_id, needed, given });
+    }
+    let damaged = || VaultError::RootDamaged { org: org.clone(), key_id };
+    let rest = root.wrapped.strip_prefix(&HEAD).ok_or_else(damaged)?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
+    let mut plain = zeroize::Zeroizing::new(sealed.to_vec());
+    cipher(kek)?
+        .decrypt_in_place(&Nonce::from(*nonce), &associated(&root.kek_id, org, key_id), &mut *plain)
+        .map_err(|_| damaged())?;
+    let mut key = Key::new([0; 32]);
+    if plain.len() != key.len() {
+        return Err(damaged());
+    }
+    key.copy_from_slice(&plain);
+    Ok(key)
+}
+
+fn cipher(kek: &KeyEncryptionKey) -> Result<Aes256Gcm, VaultError> {
+    Aes256Gcm::new_from_slice(kek.wrap_key().as_slice()).map_err(|_| VaultError::Cipher)
+}
+
+fn associated(kek_id: &str, org: &OrgId, key_id: KeyId) -> Vec<u8> {
+    let mut data = Vec::with_capacity(128);
+    push(&mut data, b"keyferry root");
+    push(&mut data, &HEAD);
+    push(&mut data, kek_id.as_bytes());
+    push(&mut data, org.as_str().as_bytes());
+    push(&mut data, &key_id.get().to_be_bytes());
+    data
+}
