@@ -1,4 +1,5 @@
 //! Keyferry.
 
+pub mod egress;
 pub mod ids;
 pub mod secret;
