@@ -220,7 +220,8 @@ fn is_token(meaning: Meaning, value: &str) -> bool {
         Meaning::Secret => !is_sentence,
         Meaning::SecretOrField => {
             let in_a_word = |b: u8| b.is_ascii_lowercase() || matches!(b, b'_' | b'-' | b'.');
-            !is_sentence && !(value.len() < 20 && value.bytes().all(in_a_word))
+            let is_word = value.len() < 20 && value.bytes().all(in_a_word);
+            !(is_sentence || is_word)
         }
         Meaning::Else => false,
     }
