@@ -1,0 +1,99 @@
+//! [`Call`]: the state of one verification, as far as requests go.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::secret::SharedSecret;
+
+use super::error::{ErrorKind, SendError};
+use super::grant::GrantSet;
+use super::redact::Redactor;
+use super::settings::EgressLimits;
+
+/// One run of a plugin: what it may do, how much of that is left, and every secret that it has to do with.
+pub struct Call {
+    grants: Arc<GrantSet>,
+    deadline: Instant,
+    requests: u32,
+    requests_left: u32,
+    known: Vec<SharedSecret>,
+    redactor: Redactor,
+}
+
+impl Call {
+    /// A call that may do what `grants` say, until `deadline`.
+    pub fn new(grants: Arc<GrantSet>, deadline: Instant, limits: &EgressLimits) -> Self {
+        Self {
+            grants,
+            deadline,
+            requests: limits.requests_per_call,
+            requests_left: limits.requests_per_call,
+            known: Vec::new(),
+            redactor: Redactor::default(),
+        }
+    }
+
+    /// Makes a secret known: from now on it is taken out of every answer and of all that [`redact`](Self::redact) is
+    /// given. Secrets that stand in a request become known by themselves.
+    pub fn know(&mut self, secret: SharedSecret) {
+        if !self.known.iter().any(|known| Arc::ptr_eq(known, &secret) || known.expose() == secret.expose()) {
+            self.redactor.add(secret.expose());
+            self.known.push(secret);
+        }
+    }
+
+    /// A text with every known secret in it replaced by `***`, also where it is percent-encoded, base64-encoded or
+    /// escaped. Of values shorter than 4 bytes only whole quoted strings are replaced.
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.redact_text(text).into_owned()
+    }
+
+    /// As [`redact`](Self::redact), for bytes that need not be text.
+    pub fn redact_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.redactor.redact(bytes).into_owned()
+    }
+
+    /// When the call ends.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// How many requests are left.
+    pub fn requests_left(&self) -> u32 {
+        self.requests_left
+    }
+
+    pub(super) fn grants(&self) -> &GrantSet {
+        &self.grants
+    }
+
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Takes one request off the budget. Every attempt counts, also one that is denied: a plugin that asks in a loop
+    /// comes to an end.
+    pub(super) fn spend(&mut self) -> Result<(), SendError> {
+        if Instant::now() >= self.deadline {
+            return Err(SendError::unsent(ErrorKind::BudgetExhausted, "the time for this call is used up"));
+        }
+        let left = self.requests_left.checked_sub(1).ok_or_else(|| {
+            let message = format!("the {} requests that one call may make are used up", self.requests);
+            SendError::unsent(ErrorKind::BudgetExhausted, message)
+        })?;
+        self.requests_left = left;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("deadline", &self.deadline)
+            .field("requests_left", &self.requests_left)
+            .field("secrets", &self.known.len())
+            .finish_non_exhaustive()
+    }
+}

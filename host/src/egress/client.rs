@@ -1,0 +1,283 @@
+//! [`Egress`] and [`AppClient`]: one request from its check to its answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use tokio::time::{Instant, timeout_at};
+
+use super::breaker::{Open, Outcome};
+use super::call::Call;
+use super::error::{EgressSetupError, ErrorKind, SendError};
+use super::failure::{self, classify, shown};
+use super::grant::Method;
+use super::hosts::{Hosts, Stay};
+use super::outgoing::Outgoing;
+use super::parts::Assembler;
+use super::receive::{self, Answer};
+use super::request::{Request, Response};
+use super::resolver::{CheckedResolver, World};
+use super::settings::{EgressLimits, EgressSettings};
+use super::target::Origin;
+use super::{mint, shape, tls};
+
+/// Idle connections are closed before most servers do that.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The way out, as the operator set it up. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Egress {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: EgressSettings,
+    world: Arc<World>,
+    roots: Arc<RootCertStore>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Egress {
+    /// Sets the way out up: reads the certificate authorities.
+    pub fn new(settings: EgressSettings) -> Result<Self, EgressSetupError> {
+        let roots = Arc::new(tls::roots(settings.ca_file.as_deref())?);
+        let world = Arc::new(World::new(&settings));
+        Ok(Self { shared: Arc::new(Shared { settings, world, roots, provider: tls::provider() }) })
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &EgressLimits {
+        &self.shared.settings.limits
+    }
+
+    /// A client for one admitted plugin. It shares neither connections nor TLS sessions with any other.
+    pub fn app_client(&self) -> Result<AppClient, EgressSetupError> {
+        let limits = self.limits();
+        let tls = tls::client_config(Arc::clone(&self.shared.roots), Arc::clone(&self.shared.provider))?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(CheckedResolver(Arc::clone(&self.shared.world)))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .http1_max_headers(receive::MOST_HEADERS)
+            .connect_timeout(limits.connect_time)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(limits.concurrency_per_host)
+            .build()
+            .map_err(|error| EgressSetupError::Client(Box::new(error)))?;
+        let hosts = Arc::new(Hosts::new(limits.concurrency_per_host));
+        Ok(AppClient { egress: self.clone(), http, hosts })
+    }
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+/// The client of one app. Cloning it is cheap and shares its connections.
+#[derive(Clone)]
+pub struct AppClient {
+    egress: Egress,
+    http: reqwest::Client,
+    hosts: Arc<Hosts>,
+}
+
+impl AppClient {
+    /// Sends one request and reads the whole answer.
+    ///
+    /// The checks come in an order that lets nothing leak: budget, shape, grant, address; only then are secrets put in
+    /// and is a name looked up.
+    pub async fn send(&self, call: &mut Call, request: Request) -> Result<Response, SendError> {
+        let result = self.exchange(call, &request).await;
+        result.map_err(|mut error| {
+            error.message = call.redact(&error.message);
+            if let ErrorKind::Denied(what) = &mut error.kind {
+                *what = call.redact(what);
+            }
+            error
+        })
+    }
+
+    async fn exchange(&self, call: &mut Call, request: &Request) -> Result<Response, SendError> {
+        let settings = &self.egress.shared.settings;
+        let limits = &settings.limits;
+        call.spend()?;
+        shape::check(request, limits.request_bytes)?;
+        let origin = Origin::parse(&request.origin, settings.loopback)?;
+        let asked_for = origin.for_grants(&request.path)?;
+        if let Err(denied) = call.grants().allows(request.method, &asked_for) {
+            let message = denied.to_string();
+            return Err(SendError::unsent(ErrorKind::Denied(denied.missing), message));
+        }
+        self.check_literal(&origin)?;
+
+        let started = Instant::now();
+        let time = Time::new(started, limits.request_time, call.deadline());
+        let mut outgoing = Outgoing::assemble(&origin, request, &mut Assembler::new(call), limits.request_bytes)?;
+        if self.egress.shared.world.redirects(origin.host()) {
+            // A port in the URL would win over the one that the name leads to; `Host` names it still.
+            let _ = outgoing.url.set_port(None);
+        }
+
+        let pass = self.hosts.pass(&format!("{}:{}", origin.host(), origin.port()), time.end).await.map_err(
+            |stay| match stay {
+                Stay::Crowded => {
+                    let message = format!(
+                        "too many requests to {} are under way, and none ended within {}",
+                        origin.host(),
+                        time.shown()
+                    );
+                    SendError::unsent(ErrorKind::Timeout, message)
+                }
+                Stay::Open(Open(left)) => {
+                    let seconds = left.as_millis().div_ceil(1000).max(1);
+                    let message = format!("circuit breaker open for {}, retry in {seconds} s", origin.host());
+                    SendError::unsent(ErrorKind::Transport, message)
+                }
+            },
+        )?;
+        let result = self.roundtrip(outgoing, request.method, &origin, &time).await;
+        pass.report(outcome(&result, &time));
+        tracing::debug!(
+            method = %request.method,
+            host = origin.host(),
+            status = result.as_ref().ok().map(|answer| answer.status),
+            error = result.as_ref().err().map(|error| call.redact(&error.message)),
+            elapsed = ?started.elapsed(),
+            "request"
+        );
+        Ok(understand(result?, request, call))
+    }
+
+    /// An address in the URL is dialled without a lookup, so it is checked here.
+    fn check_literal(&self, origin: &Origin) -> Result<(), SendError> {
+        let world = &self.egress.shared.world;
+        let Some(address) = origin.address() else { return Ok(()) };
+        if let Err(refused) = world.check(address) {
+            tracing::warn!(%address, class = %refused.class, "a request to an address that is never dialled");
+            return Err(failure::forbidden(origin));
+        }
+        if world.has_literal(address) { Ok(()) } else { Err(failure::not_found(origin)) }
+    }
+
+    async fn roundtrip(
+        &self,
+        outgoing: Outgoing,
+        method: Method,
+        origin: &Origin,
+        time: &Time,
+    ) -> Result<Answer, SendError> {
+        let shared = &self.egress.shared;
+        let limits = &shared.settings.limits;
+        let host = origin.host();
+        let mut request = reqwest::Request::new(to_http(method), outgoing.url);
+        *request.headers_mut() = outgoing.headers;
+        if !outgoing.body.is_empty() {
+            // The buffer is wiped when the last reference to it goes.
+            *request.body_mut() = Some(Bytes::from_owner(outgoing.body).into());
+        }
+        let response = match timeout_at(time.end, self.http.execute(request)).await {
+            Ok(response) => response.map_err(|error| classify(&error, origin, limits.connect_time))?,
+            Err(_) => {
+                return Err(SendError::sent(
+                    ErrorKind::Timeout,
+                    format!("no answer from {host} within {}", time.shown()),
+                ));
+            }
+        };
+        // What was dialled was checked; this holds if a layer below ever decides otherwise.
+        if let Some(peer) = response.remote_addr()
+            && let Err(refused) = shared.world.check(peer.ip())
+        {
+            tracing::warn!(host, peer = %peer.ip(), class = %refused.class, "an answer from an address that is never dialled");
+            return Err(SendError { sent: true, ..failure::forbidden(origin) });
+        }
+        let answer = receive::read(response, method, origin, limits.response_bytes, limits.connect_time);
+        match timeout_at(time.end, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let message = format!("the answer from {host} was not complete within {}", time.shown());
+                Err(SendError::sent(ErrorKind::Timeout, message))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for AppClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppClient").finish_non_exhaustive()
+    }
+}
+
+/// How long a request may take.
+struct Time {
+    end: Instant,
+    allowed: Duration,
+    bound: Bound,
+}
+
+/// What bounds a request's time.
+#[derive(PartialEq, Eq)]
+enum Bound {
+    Request,
+    Call,
+}
+
+impl Time {
+    fn new(now: Instant, request_time: Duration, call_end: Instant) -> Self {
+        let left = call_end.saturating_duration_since(now);
+        if left < request_time {
+            Self { end: call_end, allowed: left, bound: Bound::Call }
+        } else {
+            Self { end: now + request_time, allowed: request_time, bound: Bound::Request }
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self.bound {
+            Bound::Request => shown(self.allowed),
+            Bound::Call => format!("{}, all that was left of the call", shown(self.allowed)),
+        }
+    }
+}
+
+/// What a result says about the host. A call that had too little time left says nothing.
+fn outcome(result: &Result<Answer, SendError>, time: &Time) -> Outcome {
+    match result.as_ref().map_err(|error| &error.kind) {
+        Ok(_) | Err(ErrorKind::TooLarge) => Outcome::Reached,
+        Err(ErrorKind::Timeout) if time.bound == Bound::Call => Outcome::Unknown,
+        Err(ErrorKind::Refused | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Transport) => Outcome::Failed,
+        Err(ErrorKind::Denied(_) | ErrorKind::InvalidRequest | ErrorKind::Dns | ErrorKind::BudgetExhausted) => {
+            Outcome::Unknown
+        }
+    }
+}
+
+/// Takes the secrets out of an answer: new ones become known first, so that they are found in the headers too.
+fn understand(answer: Answer, request: &Request, call: &mut Call) -> Response {
+    let lifted = mint::lift(&answer.body, &request.mint, call);
+    let headers = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), call.redact(&String::from_utf8_lossy(value.as_bytes()))));
+    Response { status: answer.status, headers: headers.collect(), body: lifted.body, minted: lifted.minted }
+}
+
+fn to_http(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+    }
+}

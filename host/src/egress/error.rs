@@ -1,0 +1,101 @@
+//! What a request that got no answer tells.
+
+use std::path::PathBuf;
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Nothing allows this request. The payload is the very grant that is missing, for example
+    /// `GET https://api.example.com/v1/x`, or, where no grant would help, what is refused.
+    Denied(String),
+    /// The request could not be built.
+    InvalidRequest,
+    /// The name does not exist or could not be resolved.
+    Dns,
+    /// Nothing listens there.
+    Refused,
+    /// The TLS handshake failed, or the certificate is not that host's.
+    Tls,
+    /// No answer in time.
+    Timeout,
+    /// The answer is larger than the limit.
+    TooLarge,
+    /// The call has used up its requests or its time.
+    BudgetExhausted,
+    /// Anything else between here and there.
+    Transport,
+}
+
+/// A request that got no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SendError {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// One line for people. It never holds a secret.
+    pub message: String,
+    /// Whether any part of the request may have reached the server.
+    pub sent: bool,
+}
+
+impl SendError {
+    pub(super) fn unsent(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), sent: false }
+    }
+
+    pub(super) fn sent(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), sent: true }
+    }
+}
+
+/// A request that cannot be built. The text says why and never holds a secret value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Invalid(pub(super) String);
+
+impl Invalid {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl From<Invalid> for SendError {
+    fn from(invalid: Invalid) -> Self {
+        Self::unsent(ErrorKind::InvalidRequest, invalid.0)
+    }
+}
+
+/// Why the way out could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressSetupError {
+    /// The file of extra certificate authorities cannot be read.
+    #[error("the certificate authority file {path} cannot be read: {source}")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file of extra certificate authorities is not PEM.
+    #[error("the certificate authority file {path} is not PEM: {source}")]
+    CaPem {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: rustls_pki_types::pem::Error,
+    },
+    /// The file of extra certificate authorities holds no certificate, or one that is of no use.
+    #[error("the certificate authority file {path} holds no usable certificate: {reason}")]
+    CaCertificate {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be built: {0}")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,115 @@
+//! What a failed exchange means: reqwest's chains of errors turned into one of ours.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use super::error::{ErrorKind, SendError};
+use super::resolver::ResolveError;
+use super::target::Origin;
+use super::tls;
+
+/// Says what went wrong while a request was sent or its answer read.
+pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Duration) -> SendError {
+    let (host, port) = (origin.host(), origin.port());
+    if let Some(resolve) = find::<ResolveError>(error) {
+        return match resolve {
+            ResolveError::NotFound => not_found(origin),
+            ResolveError::TimedOut(time) => SendError::unsent(
+                ErrorKind::Timeout,
+                format!("no answer to the lookup of {host} within {}", shown(*time)),
+            ),
+            ResolveError::Forbidden => forbidden(origin),
+        };
+    }
+    // Everything up to the end of the handshake; until then nothing of the request has left.
+    let connecting = error.is_connect();
+    let of_kind = |kind, message: String| SendError { kind, message, sent: !connecting };
+    if let Some(error) = find::<rustls::Error>(error) {
+        return of_kind(ErrorKind::Tls, format!("TLS with {host}: {}", tls::reason(error)));
+    }
+    if connecting && error.is_timeout() {
+        return of_kind(ErrorKind::Timeout, format!("no connection to {host}:{port} within {}", shown(connect_time)));
+    }
+    let io = find::<io::Error>(error).map(io::Error::kind);
+    match io {
+        Some(io::ErrorKind::ConnectionRefused) if connecting => {
+            return of_kind(ErrorKind::Refused, format!("connect ECONNREFUSED {host}:{port}"));
+        }
+        Some(io::ErrorKind::UnexpectedEof) if connecting => {
+            return of_kind(ErrorKind::Tls, format!("TLS with {host}: the server ended the handshake early"));
+        }
+        _ => {}
+    }
+    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
+        return of_kind(ErrorKind::TooLarge, format!("the headers of the answer from {host} are larger than allowed"));
+    }
+    if connecting {
+        let reason = io.map_or_else(|| innermost(error), |kind| kind.to_string());
+        return of_kind(ErrorKind::Transport, format!("no connection to {host}:{port}: {reason}"));
+    }
+    of_kind(ErrorKind::Transport, format!("the exchange with {host} broke off: {}", innermost(error)))
+}
+
+/// The name does not exist.
+pub(super) fn not_found(origin: &Origin) -> SendError {
+    SendError::unsent(ErrorKind::Dns, format!("getaddrinfo ENOTFOUND {}", origin.host()))
+}
+
+/// The host leads to an address that is never dialled. Which one is for the operator's log alone: callers choose hosts,
+/// and would learn what names mean inside the network.
+pub(super) fn forbidden(origin: &Origin) -> SendError {
+    let host = origin.host();
+    let what = format!("{host} leads to an address that is never dialled (private, loopback or reserved)");
+    SendError::unsent(ErrorKind::Denied(what.clone()), what)
+}
+
+/// A duration for people: `10 s`, `2.5 s`, `850 ms`.
+pub(super) fn shown(time: Duration) -> String {
+    match time.as_millis() {
+        ms if ms < 1000 => format!("{ms} ms"),
+        ms if ms % 1000 < 50 => format!("{} s", ms / 1000),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
+/// Every error on the way down to the cause. `io::Error` does not name the error inside it as its source.
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// The cause in its own words. reqwest's own say the URL, which has secrets in it; those of the layers below do not.
+fn innermost(error: &reqwest::Error) -> String {
+    chain(error)
+        .filter(|error| !error.is::<reqwest::Error>())
+        .last()
+        .map_or_else(|| "unknown cause".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        for (ms, text) in
+            [(0, "0 ms"), (850, "850 ms"), (1000, "1 s"), (10_000, "10 s"), (2_500, "2.5 s"), (1_049, "1 s")]
+        {
+            assert_eq!(shown(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let inner = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
+        let outer = io::Error::other(inner);
+        assert_eq!(find::<rustls::Error>(&outer), Some(&rustls::Error::DecryptError));
+    }
+}

@@ -1,0 +1,275 @@
+//! What a plugin may do: [`Grant`] and [`GrantSet`].
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::host_pattern::{HostPattern, InvalidHostPattern};
+use super::path_prefix::{InvalidPathPrefix, PathPrefix};
+
+/// The methods that a grant can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+    /// `DELETE`
+    Delete,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
+    /// The method as it stands in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Method {
+    type Err = InvalidGrant;
+    fn from_str(text: &str) -> Result<Self, InvalidGrant> {
+        let found = Self::ALL.into_iter().find(|method| method.as_str() == text);
+        found.ok_or_else(|| InvalidGrant::Method(text.chars().take(20).collect()))
+    }
+}
+
+/// Requests that a plugin may make: `GET,POST https://api.example.com/v1/*`.
+///
+/// The scheme is always https (and http where a loopback address is allowed for development), so it has no part in the
+/// comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Grant {
+    /// Where to.
+    pub host: HostPattern,
+    /// How; at least one.
+    pub methods: BTreeSet<Method>,
+    /// What for.
+    pub path_prefix: PathPrefix,
+}
+
+/// A grant that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidGrant {
+    /// The line is not of the shape of a grant.
+    #[error("{0:?} is not a grant; write it like `GET,POST https://api.example.com/v1/*`")]
+    Shape(String),
+    /// A method that grants do not know.
+    #[error("{0:?} is not one of GET, HEAD, POST, PUT, PATCH, DELETE")]
+    Method(String),
+    /// The host is no pattern.
+    #[error(transparent)]
+    Host(#[from] InvalidHostPattern),
+    /// The path is no prefix.
+    #[error(transparent)]
+    Path(#[from] InvalidPathPrefix),
+}
+
+impl Grant {
+    /// Whether this grant covers a request.
+    pub fn covers(&self, method: Method, url: &Url) -> bool {
+        self.methods.contains(&method) && self.host.covers(url) && self.path_prefix.covers(url.path())
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods: Vec<_> = self.methods.iter().map(|method| method.as_str()).collect();
+        let path = self.path_prefix.to_string();
+        write!(f, "{} https://{}{}/*", methods.join(","), self.host, path.trim_end_matches('/'))
+    }
+}
+
+impl FromStr for Grant {
+    type Err = InvalidGrant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidGrant> {
+        let shape = || InvalidGrant::Shape(text.chars().take(120).collect());
+        let (methods, rest) = text.trim().split_once(' ').ok_or_else(shape)?;
+        let rest = rest.trim_start().strip_prefix("https://").ok_or_else(shape)?;
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        Ok(Self {
+            host: host.parse()?,
+            methods: methods.split(',').map(str::parse).collect::<Result<_, _>>()?,
+            path_prefix: if path.is_empty() { "/" } else { path }.parse()?,
+        })
+    }
+}
+
+impl TryFrom<String> for Grant {
+    type Error = InvalidGrant;
+    fn try_from(text: String) -> Result<Self, InvalidGrant> {
+        text.parse()
+    }
+}
+
+impl From<Grant> for String {
+    fn from(grant: Grant) -> String {
+        grant.to_string()
+    }
+}
+
+/// A request that no grant covers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no grant covers `{missing}`")]
+pub struct Denied {
+    /// The grant that is missing, as narrow as it can be: `GET https://api.example.com/v1/x`. It parses as a [`Grant`].
+    pub missing: String,
+}
+
+/// All that a plugin may do. An empty set allows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GrantSet(Vec<Grant>);
+
+impl GrantSet {
+    /// A set of grants.
+    pub fn new(grants: Vec<Grant>) -> Self {
+        Self(grants)
+    }
+
+    /// The grants, in the order in which they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &Grant> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is allowed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a request is allowed; if not, what is missing.
+    ///
+    /// A path segment `*` stands for a value that is not told (`*` in a value is percent-encoded): no prefix covers it by
+    /// name, and the missing grant ends before it.
+    pub fn allows(&self, method: Method, url: &Url) -> Result<(), Denied> {
+        if self.0.iter().any(|grant| grant.covers(method, url)) {
+            return Ok(());
+        }
+        let host = HostPattern::of(url).map(|host| host.to_string()).unwrap_or_default();
+        let mut missing = format!("{method} https://{host}");
+        for segment in url.path().split('/').skip(1) {
+            missing.push('/');
+            // What cannot stand in a prefix is left to a wider one.
+            if segment == "*" || (!segment.is_empty() && format!("/{segment}").parse::<PathPrefix>().is_err()) {
+                missing.push('*');
+                break;
+            }
+            missing.push_str(segment);
+        }
+        Err(Denied { missing })
+    }
+}
+
+impl FromIterator<Grant> for GrantSet {
+    fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Self {
+        Self(grants.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_grant_is_written_and_read_as_one_line() {
+        for (text, kept) in [
+            ("GET https://api.example.com/v1", "GET https://api.example.com/v1/*"),
+            ("POST,GET https://api.example.com/v1/*", "GET,POST https://api.example.com/v1/*"),
+            ("GET https://*.example.com", "GET https://*.example.com/*"),
+            ("GET https://*.example.com/", "GET https://*.example.com/*"),
+            (" DELETE  https://127.0.0.1:8080/x ", "DELETE https://127.0.0.1:8080/x/*"),
+            ("GET https://*/*", "GET https://*/*"),
+        ] {
+            let grant: Grant = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(grant.to_string(), kept);
+            assert_eq!(kept.parse::<Grant>().unwrap(), grant);
+            let json = serde_json::to_string(&grant).unwrap();
+            assert_eq!(json, format!("{kept:?}"));
+            assert_eq!(serde_json::from_str::<Grant>(&json).unwrap(), grant);
+        }
+        for text in [
+            "",
+            "GET",
+            "https://a.example.com/",
+            "GET http://a.example.com/",
+            "get https://a.example.com/",
+            "GET, https://a.example.com/",
+            ", https://a.example.com/",
+            "TRACE https://a.example.com/",
+            "GET https:///x",
+            "GET https://a.example.com/../x",
+            "GET https://a.example.com?x",
+        ] {
+            assert!(text.parse::<Grant>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_granted_is_denied_with_the_line_to_add() {
+        let grants: GrantSet = ["GET https://api.example.com/v1", "POST https://*.example.com/token"]
+            .iter()
+            .map(|line| line.parse().unwrap())
+            .collect();
+        assert!(grants.allows(Method::Get, &url("https://api.example.com/v1/x")).is_ok());
+        assert!(grants.allows(Method::Post, &url("https://eu.example.com/token")).is_ok());
+        for (method, asked, missing) in [
+            (Method::Post, "https://api.example.com/v1/x", "POST https://api.example.com/v1/x"),
+            (Method::Get, "https://api.example.com/v2", "GET https://api.example.com/v2"),
+            (Method::Get, "https://api.example.com:8443/v1", "GET https://api.example.com:8443/v1"),
+            (Method::Get, "https://example.org/", "GET https://example.org/"),
+            (Method::Get, "https://example.org/v1/*/me", "GET https://example.org/v1/*"),
+            (Method::Get, "https://example.org/v1/a%2Fb/me", "GET https://example.org/v1/*"),
+            (Method::Get, "https://example.org/v1/", "GET https://example.org/v1/"),
+            (Method::Get, "http://127.0.0.1:8080/v1", "GET https://127.0.0.1:8080/v1"),
+        ] {
+            let denied = grants.allows(method, &url(asked)).unwrap_err();
+            assert_eq!(denied.missing, missing);
+            let grant: Grant = denied.missing.parse().unwrap_or_else(|e| panic!("{missing}: {e}"));
+            assert!(
+                GrantSet::new(vec![grant]).allows(method, &url(asked)).is_ok(),
+                "the missing grant is enough: {missing}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_allowed_by_no_grant() {
+        assert!(GrantSet::default().allows(Method::Get, &url("https://api.example.com/")).is_err());
+    }
+}

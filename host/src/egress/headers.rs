@@ -1,0 +1,162 @@
+//! The headers of a request: which names a plugin may use, and what a value may hold.
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+
+use super::error::Invalid;
+use super::parts::{Assembler, Secrecy, Value};
+use super::request::{Body, Request};
+
+/// The most headers that a request may bring.
+const MOST_HEADERS: usize = 64;
+
+/// Names that are not for a plugin to set, besides `proxy-*` and `x-forwarded-*`: they say where the request goes, where
+/// it ends, or what happens to the connection. `accept-encoding` and `range` would get answers in which secrets cannot be
+/// found: in another coding, or in halves.
+const REFUSED: [&str; 15] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+
+/// Checks the names, before anything is put together.
+pub(super) fn check(request: &Request) -> Result<(), Invalid> {
+    if request.headers.len() > MOST_HEADERS {
+        return Err(Invalid::new(format!("a request may have at most {MOST_HEADERS} headers")));
+    }
+    let mut authorizations = request.auth.iter().count();
+    let mut content_types = usize::from(matches!(request.body, Body::Text { .. }));
+    for pair in &request.headers {
+        let name = name(&pair.name)?;
+        if REFUSED.contains(&name.as_str())
+            || name.as_str().starts_with("proxy-")
+            || name.as_str().starts_with("x-forwarded-")
+        {
+            return Err(Invalid::new(format!("the header {name} is not for a plugin to set")));
+        }
+        authorizations += usize::from(name == AUTHORIZATION);
+        content_types += usize::from(name == CONTENT_TYPE);
+    }
+    if authorizations > 1 {
+        return Err(Invalid::new("a request has one Authorization: either `auth` or one header of that name"));
+    }
+    if content_types > 1 {
+        return Err(Invalid::new(
+            "a request has one Content-Type: either that of a text body or one header of that name",
+        ));
+    }
+    Ok(())
+}
+
+/// Puts the request's own headers together.
+pub(super) fn assemble(request: &Request, assembler: &mut Assembler<'_>) -> Result<Vec<(HeaderName, Value)>, Invalid> {
+    request.headers.iter().map(|pair| Ok((name(&pair.name)?, assembler.assemble(&pair.value)?))).collect()
+}
+
+/// A value as it is sent. The error does not show it.
+pub(super) fn value(name: &HeaderName, text: &str, secrecy: Secrecy) -> Result<HeaderValue, Invalid> {
+    let refused =
+        || Invalid::new(format!("the value of the header {name} holds a line break or another control character"));
+    if text.chars().any(char::is_control) {
+        return Err(refused());
+    }
+    let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| refused())?;
+    value.set_sensitive(secrecy == Secrecy::Secret);
+    Ok(value)
+}
+
+fn name(text: &str) -> Result<HeaderName, Invalid> {
+    HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| Invalid::new(format!("{:?} is not a header name", text.chars().take(60).collect::<String>())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::Method;
+    use crate::egress::request::{Auth, Pair, Part};
+
+    fn request(headers: &[(&str, &str)]) -> Request {
+        let pair = |(name, value): &(&str, &str)| Pair {
+            name: (*name).to_owned(),
+            value: vec![Part::Text((*value).to_owned())],
+        };
+        Request {
+            method: Method::Get,
+            origin: "https://api.example.com".to_owned(),
+            path: Vec::new(),
+            query: Vec::new(),
+            headers: headers.iter().map(pair).collect(),
+            auth: None,
+            body: Body::Empty,
+            mint: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn names_that_steer_the_connection_are_refused() {
+        for name in [
+            "Host",
+            "content-length",
+            "Transfer-Encoding",
+            "Connection",
+            "Keep-Alive",
+            "Upgrade",
+            "TE",
+            "Trailer",
+            "Expect",
+            "Proxy-Authorization",
+            "Proxy-Connection",
+            "X-Forwarded-For",
+            "Forwarded",
+            "Accept-Encoding",
+            "Range",
+            "",
+            "a b",
+            "a:b",
+            "a\r\nb",
+            "é",
+            ":authority",
+        ] {
+            assert!(check(&request(&[(name, "x")])).is_err(), "{name:?}");
+        }
+        for name in ["Accept", "Authorization", "Content-Type", "Cookie", "User-Agent", "X-Api-Key", "Notion-Version"] {
+            assert!(check(&request(&[(name, "x")])).is_ok(), "{name:?}");
+        }
+        assert!(check(&request(&[("a", "x"); MOST_HEADERS + 1])).is_err());
+    }
+
+    #[test]
+    fn what_a_request_has_once_is_not_given_twice() {
+        assert!(check(&request(&[("Authorization", "x"), ("authorization", "y")])).is_err());
+        let beside_auth = Request { auth: Some(Auth::Bearer(Vec::new())), ..request(&[("Authorization", "x")]) };
+        assert!(check(&beside_auth).is_err());
+        let body = Body::Text { content_type: "text/plain".to_owned(), content: String::new() };
+        assert!(check(&Request { body, ..request(&[("Content-Type", "x")]) }).is_err());
+        assert!(check(&request(&[("Cookie", "a"), ("Cookie", "b")])).is_ok());
+    }
+
+    #[test]
+    fn a_value_without_control_characters_is_sent_and_another_is_not_shown() {
+        for good in ["", "a b", "é", "Bearer abc=="] {
+            assert_eq!(value(&AUTHORIZATION, good, Secrecy::Secret).unwrap().as_bytes(), good.as_bytes());
+        }
+        for bad in ["s3cr3t\r\nX: y", "s3cr3t\n", "s3cr3t\0", "s3cr3t\t", "s3cr3t\u{7f}", "s3cr3t\u{85}"] {
+            let message = value(&AUTHORIZATION, bad, Secrecy::Secret).unwrap_err().0;
+            assert!(message.contains("authorization") && !message.contains("s3cr3t"), "{message}");
+        }
+        assert!(value(&AUTHORIZATION, "x", Secrecy::Secret).unwrap().is_sensitive());
+        assert!(!value(&AUTHORIZATION, "x", Secrecy::Plain).unwrap().is_sensitive());
+    }
+}

@@ -1,0 +1,323 @@
+//! [`HostPattern`]: the hosts that a grant covers.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+/// A host, every host one label below a name, or any host; and one port.
+///
+/// | text | covers |
+/// |---|---|
+/// | `api.example.com` | that host on port 443 |
+/// | `api.example.com:8443` | that host on port 8443 |
+/// | `*.example.com` | `a.example.com`, not `example.com`, not `a.b.example.com` |
+/// | `[2001:db8::1]`, `192.0.2.1` | that address |
+/// | `*` | any host on port 443 |
+///
+/// Names in other scripts are kept in their ASCII form (`bücher.example` is `xn--bcher-kva.example`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPattern {
+    names: Names,
+    port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Names {
+    Any,
+    /// The name below which one label may stand, without the dot.
+    OneLabelBelow(String),
+    Exact(Host<String>),
+}
+
+/// A host pattern that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{shown:?} is not a host pattern: {reason}")]
+pub struct InvalidHostPattern {
+    shown: String,
+    reason: &'static str,
+}
+
+/// The port of a pattern that names none.
+const HTTPS: u16 = 443;
+
+impl HostPattern {
+    /// Whether the pattern covers the host and port of a URL.
+    pub fn covers(&self, url: &Url) -> bool {
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+            return false;
+        };
+        port == self.port
+            && match &self.names {
+                Names::Any => true,
+                Names::Exact(exact) => *exact == host.to_owned(),
+                Names::OneLabelBelow(suffix) => match host {
+                    Host::Domain(name) => name
+                        .strip_suffix(suffix.as_str())
+                        .and_then(|rest| rest.strip_suffix('.'))
+                        .is_some_and(|label| !label.is_empty() && !label.contains('.')),
+                    Host::Ipv4(_) | Host::Ipv6(_) => false,
+                },
+            }
+    }
+
+    /// Whether the pattern is `*`, which covers any host.
+    pub fn is_any(&self) -> bool {
+        self.names == Names::Any
+    }
+
+    /// The pattern that covers exactly the host and port of a URL.
+    pub(super) fn of(url: &Url) -> Option<Self> {
+        Some(Self { names: Names::Exact(url.host()?.to_owned()), port: url.port_or_known_default()? })
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = InvalidHostPattern;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHostPattern> {
+        parse(text).map_err(|reason| InvalidHostPattern { shown: text.chars().take(80).collect(), reason })
+    }
+}
+
+fn parse(text: &str) -> Result<HostPattern, &'static str> {
+    let (names, port) = split_port(text)?;
+    let names = if names == "*" {
+        Names::Any
+    } else if let Some(suffix) = names.strip_prefix("*.") {
+        match parse_host(suffix)? {
+            Host::Domain(name) if !is_public_suffix_like(&name) => Names::OneLabelBelow(name),
+            Host::Domain(_) => return Err("what follows `*.` is shared by many owners, so name more labels"),
+            Host::Ipv4(_) | Host::Ipv6(_) => return Err("`*.` cannot stand before an address"),
+        }
+    } else {
+        Names::Exact(parse_host(names)?)
+    };
+    Ok(HostPattern { names, port })
+}
+
+fn split_port(text: &str) -> Result<(&str, u16), &'static str> {
+    let (host, port) = match text.rfind(']') {
+        Some(end) => {
+            let (host, rest) = text.split_at(end + 1);
+            match rest.strip_prefix(':') {
+                Some(port) => (host, port),
+                None if rest.is_empty() => return Ok((host, HTTPS)),
+                None => return Err("after `]` comes a port or nothing"),
+            }
+        }
+        None => match text.split_once(':') {
+            Some(parts) => parts,
+            None => return Ok((text, HTTPS)),
+        },
+    };
+    parse_port(port).map(|port| (host, port)).ok_or("the port must be a number from 1 to 65535 without leading zeros")
+}
+
+/// A port in the one spelling that it has.
+pub(super) fn parse_port(text: &str) -> Option<u16> {
+    let port: u16 = text.parse().ok()?;
+    (port != 0 && port.to_string() == text).then_some(port)
+}
+
+fn parse_host(text: &str) -> Result<Host<String>, &'static str> {
+    if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return inner.parse::<Ipv6Addr>().map(Host::Ipv6).map_err(|_| "there is no IPv6 address between the brackets");
+    }
+    // `Host::parse` decodes percent escapes first; nobody has a reason to write one here.
+    if text.contains(['%', '*']) {
+        return Err("`*` may only be the whole first label, and `%` does not occur in a host");
+    }
+    match Host::parse(text).map_err(|_| "it is neither a name nor an address")? {
+        Host::Ipv4(address) if address.to_string() != text => {
+            Err("an IPv4 address is written as four decimal numbers without leading zeros")
+        }
+        Host::Domain(name) if !is_plain_name(&name) => {
+            Err("a name has labels of 1 to 63 letters, digits, `-` or `_`, parted by dots, at most 253 in all")
+        }
+        host => Ok(host),
+    }
+}
+
+/// Whether a name in ASCII form is one that resolvers take, lower-case and without a dot at the end.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    name.len() <= 253
+        && name
+            .split('.')
+            .all(|label| matches!(label.len(), 1..=63) && label.bytes().all(plain) && !label.starts_with('-'))
+}
+
+/// Whether a name looks like one below which unrelated owners have theirs: a single label (`com`), or a country code
+/// below which second-level registrations happen (`co.uk`, `com.au`).
+///
+/// A list of all such names would have to be kept up to date; these two rules catch the slips that people make.
+fn is_public_suffix_like(name: &str) -> bool {
+    match name.rsplit_once('.') {
+        None => true,
+        Some((second, top)) => {
+            top.len() == 2
+                && matches!(
+                    second,
+                    "ac" | "co" | "com" | "edu" | "gob" | "gov" | "gv" | "ltd" | "ne" | "net" | "or" | "org"
+                )
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.names {
+            Names::Any => f.write_str("*")?,
+            Names::OneLabelBelow(suffix) => write!(f, "*.{suffix}")?,
+            Names::Exact(host) => host.fmt(f)?,
+        }
+        if self.port == HTTPS { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = InvalidHostPattern;
+    fn try_from(text: String) -> Result<Self, InvalidHostPattern> {
+        text.parse()
+    }
+}
+
+impl From<HostPattern> for String {
+    fn from(pattern: HostPattern) -> String {
+        pattern.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_kept_in_one_spelling() {
+        for (text, kept) in [
+            ("api.example.com", "api.example.com"),
+            ("API.Example.COM", "api.example.com"),
+            ("api.example.com:443", "api.example.com"),
+            ("api.example.com:8443", "api.example.com:8443"),
+            ("*.example.com", "*.example.com"),
+            ("*.example.com:8443", "*.example.com:8443"),
+            ("*.suitetalk.api.netsuite.com", "*.suitetalk.api.netsuite.com"),
+            ("*", "*"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("*.bücher.example", "*.xn--bcher-kva.example"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1:8080", "192.0.2.1:8080"),
+            ("[2001:DB8:0::1]", "[2001:db8::1]"),
+            ("[::1]:8443", "[::1]:8443"),
+            ("localhost:8443", "localhost:8443"),
+        ] {
+            let pattern: HostPattern = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(pattern.to_string(), kept);
+            assert_eq!(kept.parse::<HostPattern>().unwrap(), pattern);
+            let json = serde_json::to_string(&pattern).unwrap();
+            assert_eq!(serde_json::from_str::<HostPattern>(&json).unwrap(), pattern);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_pattern_or_covers_the_hosts_of_strangers() {
+        for text in [
+            "",
+            ".",
+            "..",
+            "*.",
+            "*.com",
+            "*.co.uk",
+            "*.com.au",
+            "**.example.com",
+            "*.*.example.com",
+            "a.*.example.com",
+            "a*.example.com",
+            "*example.com",
+            "*.192.0.2.1",
+            "*.[::1]",
+            "example.com.",
+            "example..com",
+            ".example.com",
+            "-a.example.com",
+            "exa mple.com",
+            "example.com/",
+            "example.com/v1",
+            "https://example.com",
+            "user@example.com",
+            "example.com:",
+            "example.com:0",
+            "example.com:0443",
+            "example.com:+443",
+            "example.com:65536",
+            "example.com:x",
+            "0177.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "%31.example.com",
+            "1%2e2.3.4",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::ffff:1.2.3]",
+            "[example.com]",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "１２７.0.0.1",
+        ] {
+            assert!(text.parse::<HostPattern>().is_err(), "{text}");
+        }
+        assert!("a".repeat(64).parse::<HostPattern>().is_err());
+        assert!([&*"a".repeat(63); 4].join(".").parse::<HostPattern>().is_err());
+    }
+
+    #[test]
+    fn covers_its_own_hosts_and_no_look_alike() {
+        let cases: &[(&str, &[&str], &[&str])] = &[
+            (
+                "api.example.com",
+                &["https://api.example.com/", "https://API.example.com:443/x"],
+                &[
+                    "https://example.com/",
+                    "https://api.example.com.evil.com/",
+                    "https://evilapi.example.com/",
+                    "https://api.example.com:8443/",
+                    "http://api.example.com/",
+                    "https://api.example.com./",
+                ],
+            ),
+            (
+                "*.example.com",
+                &["https://a.example.com/"],
+                &[
+                    "https://example.com/",
+                    "https://.example.com/",
+                    "https://a.b.example.com/",
+                    "https://aexample.com/",
+                    "https://a.example.com.evil.com/",
+                    "https://a.example.com:444/",
+                    "https://1.2.3.4/",
+                ],
+            ),
+            ("*", &["https://a.example.com/", "https://1.2.3.4/", "https://[::1]/"], &["https://a.example.com:8443/"]),
+            ("127.0.0.1:8080", &["http://127.0.0.1:8080/", "https://127.0.0.1:8080/"], &["https://127.0.0.1/"]),
+            ("[::1]:8080", &["https://[::1]:8080/"], &["https://[::2]:8080/", "https://127.0.0.1:8080/"]),
+        ];
+        for (pattern, covered, not_covered) in cases {
+            let pattern: HostPattern = pattern.parse().unwrap();
+            for url in *covered {
+                assert!(pattern.covers(&url.parse().unwrap()), "{pattern} {url}");
+            }
+            for url in *not_covered {
+                // Some of them are no URL at all, which is as good.
+                assert!(!url.parse().is_ok_and(|url| pattern.covers(&url)), "{pattern} {url}");
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The only way out of the sandbox: checks what a plugin asks for, puts secrets in, sends, and takes them out of the
+//! answer again.
+//!
+//! | step | files |
+//! |---|---|
+//! | what a plugin may do | `grant`, `host_pattern`, `path_prefix`, `call` |
+//! | what it asks for | `request`, `shape`, `target` |
+//! | where that leads | `address`, `resolver`, `tls` |
+//! | putting it together | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4` |
+//! | sending it | `client`, `hosts`, `breaker`, `failure` |
+//! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
+//!
+//! Nothing outside this module names the HTTP client, and nothing in it knows the sandbox.
+
+mod address;
+mod body;
+mod breaker;
+mod call;
+mod client;
+mod encode;
+mod error;
+mod failure;
+mod grant;
+mod headers;
+mod host_pattern;
+mod hosts;
+mod json_strings;
+mod jwt;
+mod mint;
+mod oauth1;
+mod outgoing;
+mod parts;
+mod path_prefix;
+mod receive;
+mod redact;
+mod request;
+mod resolver;
+mod settings;
+mod shape;
+mod sigv4;
+mod target;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{AddressClass, Forbidden, check};
+pub use call::Call;
+pub use client::{AppClient, Egress};
+pub use error::{EgressSetupError, ErrorKind, SendError};
+pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method};
+pub use host_pattern::{HostPattern, InvalidHostPattern};
+pub use path_prefix::{InvalidPathPrefix, PathPrefix};
+pub use request::{
+    Auth, Body, JsonMember, JsonValue, Jwt, JwtAlgorithm, Minted, OAuth1, Pair, Part, Request, Response, SigV4,
+};
+pub use settings::{DevResolve, EgressLimits, EgressSettings, InvalidDevResolve, Loopback};

@@ -1,0 +1,75 @@
+//! Reading an answer, no further than the limits.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+use zeroize::Zeroizing;
+
+use super::error::{ErrorKind, SendError};
+use super::failure::classify;
+use super::grant::Method;
+use super::target::Origin;
+
+/// The most headers that an answer may have.
+pub(super) const MOST_HEADERS: usize = 128;
+
+/// The most bytes that an answer's headers may have, names and values.
+const MOST_HEADER_BYTES: usize = 64 * 1024;
+
+/// An answer as it came, secrets in.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// Reads an answer to its end.
+pub(super) async fn read(
+    mut response: reqwest::Response,
+    method: Method,
+    origin: &Origin,
+    most_bytes: usize,
+    connect_time: Duration,
+) -> Result<Answer, SendError> {
+    let host = origin.host();
+    let status = response.status().as_u16();
+    let headers = std::mem::take(response.headers_mut());
+    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > MOST_HEADERS || header_bytes > MOST_HEADER_BYTES {
+        return Err(SendError::sent(
+            ErrorKind::TooLarge,
+            format!("the headers of the answer from {host} are larger than allowed"),
+        ));
+    }
+    if status < 200 {
+        return Err(SendError::sent(ErrorKind::Transport, format!("{host} answered {status}, which ends no exchange")));
+    }
+    let mut body = Zeroizing::new(Vec::new());
+    if method == Method::Head || matches!(status, 204 | 304) {
+        return Ok(Answer { status, headers, body });
+    }
+    // gzip is decoded by now, and its header gone. Any other coding would hide secrets from those who look for them.
+    if let Some(coding) = headers.get(CONTENT_ENCODING)
+        && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        let message = format!("{host} answered in a content coding that was not asked for");
+        return Err(SendError::sent(ErrorKind::Transport, message));
+    }
+    let too_large = || {
+        SendError::sent(
+            ErrorKind::TooLarge,
+            format!("the answer from {host} is larger than the {most_bytes} bytes that are allowed"),
+        )
+    };
+    if response.content_length().is_some_and(|length| length > most_bytes as u64) {
+        return Err(too_large());
+    }
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, origin, connect_time))? {
+        if body.len() + chunk.len() > most_bytes {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, headers, body })
+}

@@ -1,0 +1,130 @@
+//! What the operator sets.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::host_pattern::is_plain_name;
+
+/// The settings of all that goes out.
+#[derive(Debug, Clone, Default)]
+pub struct EgressSettings {
+    /// A PEM file of certificate authorities to trust besides those that browsers trust.
+    pub ca_file: Option<PathBuf>,
+    /// Where names lead, for development and tests. As soon as one is given, no other name exists.
+    pub dev_resolve: Vec<DevResolve>,
+    /// Whether this machine itself may be dialled.
+    pub loopback: Loopback,
+    /// The limits.
+    pub limits: EgressLimits,
+}
+
+/// Whether the loopback addresses may be dialled, over http too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Loopback {
+    /// They are refused like every private address.
+    #[default]
+    Refused,
+    /// They are let through: for development only.
+    AllowedForDevelopment,
+}
+
+/// The limits of requests and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EgressLimits {
+    /// A request's size in bytes: URL, headers and body.
+    pub request_bytes: usize,
+    /// An answer's body in bytes, after decompression.
+    pub response_bytes: usize,
+    /// From the beginning of a request to the end of its answer.
+    pub request_time: Duration,
+    /// From the beginning of a name's lookup to the end of the TLS handshake.
+    pub connect_time: Duration,
+    /// Requests in one call.
+    pub requests_per_call: u32,
+    /// Requests that one app has under way to one host at once.
+    pub concurrency_per_host: usize,
+}
+
+impl Default for EgressLimits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 64 * 1024,
+            response_bytes: 1024 * 1024,
+            request_time: Duration::from_secs(10),
+            connect_time: Duration::from_secs(5),
+            requests_per_call: 8,
+            concurrency_per_host: 64,
+        }
+    }
+}
+
+/// Where a name leads: `HOST=IP:PORT`. Whatever port a URL names, this one is dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DevResolve {
+    host: String,
+    target: SocketAddr,
+}
+
+/// A line that is not `HOST=IP:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} must be HOST=IP:PORT, for example api.example.com=127.0.0.1:8443")]
+pub struct InvalidDevResolve(String);
+
+impl DevResolve {
+    /// The name, in lower case.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What is dialled.
+    pub fn target(&self) -> SocketAddr {
+        self.target
+    }
+}
+
+impl FromStr for DevResolve {
+    type Err = InvalidDevResolve;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDevResolve> {
+        let parsed = text.split_once('=').and_then(|(host, target)| {
+            let host = host.to_ascii_lowercase();
+            let target: SocketAddr = target.parse().ok()?;
+            (is_plain_name(&host) && target.port() != 0).then_some(Self { host, target })
+        });
+        parsed.ok_or_else(|| InvalidDevResolve(text.chars().take(120).collect()))
+    }
+}
+
+impl fmt::Display for DevResolve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.host, self.target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dev_resolve_names_a_host_and_what_is_dialled() {
+        for text in ["api.example.com=127.0.0.1:8443", "a=[::1]:1"] {
+            assert_eq!(text.parse::<DevResolve>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "=",
+            "a=b:1",
+            "a=127.0.0.1",
+            "a=127.0.0.1:0",
+            "=127.0.0.1:1",
+            "a b=127.0.0.1:1",
+            "a.=127.0.0.1:1",
+            "*=127.0.0.1:1",
+        ] {
+            assert!(text.parse::<DevResolve>().is_err(), "{text}");
+        }
+    }
+}

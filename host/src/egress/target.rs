@@ -1,0 +1,286 @@
+//! Where a request goes: the origin, parsed once, and the path that grants are compared with.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use super::encode;
+use super::error::Invalid;
+use super::host_pattern::{is_plain_name, parse_port};
+use super::parts::Assembler;
+use super::request::Part;
+use super::settings::Loopback;
+
+/// A checked origin: scheme, host and port, and nothing that its text did not show.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    url: Url,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// Parses `https://host[:port]`. http is for loopback in development.
+    pub(super) fn parse(text: &str, loopback: Loopback) -> Result<Self, Invalid> {
+        let url = Url::parse(text).map_err(|error| Invalid::new(format!("the origin is not a URL: {error}")))?;
+        let Some((scheme, authority)) = text.split_once("://") else {
+            return Err(Invalid::new("the origin must be written `https://host`"));
+        };
+        let (host, port) = match authority.rfind(']') {
+            Some(end) => authority.split_at(end + 1),
+            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        };
+        // What was written must be what `url` understood: addresses in octal, escapes, other scripts, tabs, user
+        // names and backslashes are all spelled differently afterwards.
+        let same = url.host_str().is_some_and(|understood| understood.eq_ignore_ascii_case(host));
+        let port_is_plain = match port.strip_prefix(':') {
+            Some(digits) => parse_port(digits).is_some() && parse_port(digits) == url.port_or_known_default(),
+            None => port.is_empty(),
+        };
+        if !url.scheme().eq_ignore_ascii_case(scheme) || !same || !port_is_plain {
+            return Err(Invalid::new(
+                "the origin must be a scheme, a host in its plain ASCII spelling and perhaps a port, such as \
+                 `https://api.example.com`; no user, path, query or fragment",
+            ));
+        }
+        if let Some(Host::Domain(name)) = url.host()
+            && !is_plain_name(name)
+        {
+            return Err(Invalid::new("the origin's host is not a name that can be looked up"));
+        }
+        let (host, port) = (host.to_ascii_lowercase(), url.port_or_known_default().unwrap_or_default());
+        let origin = Self { url, host, port };
+        match origin.url.scheme() {
+            "https" => Ok(origin),
+            "http" if loopback == Loopback::AllowedForDevelopment && origin.is_loopback_by_name() => Ok(origin),
+            "http" => Err(Invalid::new("the origin must be https; http is only for loopback, and only in development")),
+            _ => Err(Invalid::new("the origin must be https")),
+        }
+    }
+
+    /// The host as it stands in a URL: lower case, an IPv6 address in brackets.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port that is meant, told or not.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address, where the host is one.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self.url.host()? {
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+            Host::Domain(_) => None,
+        }
+    }
+
+    /// The value of `Host`: the port is told unless it is the scheme's own.
+    pub(super) fn host_header(&self) -> String {
+        match self.url.port() {
+            Some(port) => format!("{}:{port}", self.host),
+            None => self.host.clone(),
+        }
+    }
+
+    fn is_loopback_by_name(&self) -> bool {
+        match self.address() {
+            Some(address) => address.is_loopback(),
+            None => is_localhost(&self.host),
+        }
+    }
+
+    /// The URL that grants are compared with. A segment with a secret in it is `*` there: whether a request is allowed
+    /// must not depend on a value that the plugin may not learn.
+    pub(super) fn for_grants(&self, path: &[Vec<Part>]) -> Result<Url, Invalid> {
+        let mut text = String::new();
+        for parts in path {
+            text.push('/');
+            match literal(parts) {
+                Some(literal) => {
+                    refuse_dots(&literal)?;
+                    text.extend(encode::segment(&literal));
+                }
+                None => text.push('*'),
+            }
+        }
+        self.with_path(&text)
+    }
+
+    /// The URL without its query, secrets in.
+    pub(super) fn for_sending(&self, path: &[Vec<Part>], assembler: &mut Assembler<'_>) -> Result<Url, Invalid> {
+        let mut text = Zeroizing::new(String::new());
+        for parts in path {
+            let segment = assembler.assemble(parts)?;
+            refuse_dots(segment.expose())?;
+            text.push('/');
+            text.extend(encode::segment(segment.expose()));
+        }
+        self.with_path(&text)
+    }
+
+    fn with_path(&self, path: &str) -> Result<Url, Invalid> {
+        let path = if path.is_empty() { "/" } else { path };
+        let mut url = self.url.clone();
+        url.set_path(path);
+        if url.path() == path { Ok(url) } else { Err(Invalid::new("the path does not survive as it was put together")) }
+    }
+}
+
+/// `localhost` and the names below it never leave the machine (RFC 6761).
+pub(super) fn is_localhost(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+fn literal(parts: &[Part]) -> Option<String> {
+    parts
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Secret(_) | Part::Jwt(_) => None,
+        })
+        .collect()
+}
+
+/// `.` and `..`, percent-encoded or not, move up and down in a path. They are refused and not encoded, since servers
+/// disagree on when to decode.
+fn refuse_dots(segment: &str) -> Result<(), Invalid> {
+    let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+    if dots == "." || dots == ".." { Err(Invalid::new("a path segment must not be `.` or `..`")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(segments: &[&str]) -> Vec<Vec<Part>> {
+        segments.iter().map(|s| vec![Part::Text((*s).to_owned())]).collect()
+    }
+
+    #[test]
+    fn an_origin_is_a_scheme_a_host_and_a_port() {
+        for (origin, host, port, header) in [
+            ("https://api.example.com", "api.example.com", 443, "api.example.com"),
+            ("https://API.example.com:443", "api.example.com", 443, "api.example.com"),
+            ("HTTPS://api.example.com:8443", "api.example.com", 8443, "api.example.com:8443"),
+            ("https://192.0.2.1", "192.0.2.1", 443, "192.0.2.1"),
+            ("https://[2001:db8::1]:8443", "[2001:db8::1]", 8443, "[2001:db8::1]:8443"),
+        ] {
+            let parsed = Origin::parse(origin, Loopback::Refused).unwrap_or_else(|e| panic!("{origin}: {e}"));
+            assert_eq!((parsed.host(), parsed.port(), parsed.host_header().as_str()), (host, port, header));
+        }
+    }
+
+    #[test]
+    fn an_origin_hides_nothing() {
+        for origin in [
+            "",
+            "api.example.com",
+            "//api.example.com",
+            "https:api.example.com",
+            "https:/api.example.com",
+            "https:///api.example.com",
+            "https:\\\\api.example.com",
+            "https://",
+            "https:// api.example.com",
+            " https://api.example.com",
+            "https://api.example.com ",
+            "https://api.example.com/",
+            "https://api.example.com/x",
+            "https://api.example.com?x",
+            "https://api.example.com#x",
+            "https://user@api.example.com",
+            "https://user:pw@api.example.com",
+            "https://api.example.com@127.0.0.1",
+            "https://127.0.0.1#@api.example.com",
+            "https://api.example.com\\@127.0.0.1",
+            "https://[api.example.com]",
+            "https://api.example.com:",
+            "https://api.example.com:0",
+            "https://api.example.com:0443",
+            "https://api.example.com:99999",
+            "https://api.example.com:+443",
+            "https://api.example.com.",
+            "https://..",
+            "https://.example.com",
+            "https://a..b",
+            "https://api\u{ad}.example.com",
+            "https://api.exa\tmple.com",
+            "https://api.exa\nmple.com",
+            "https://api%2eexample.com",
+            "https://%31%32%37.0.0.1",
+            "https://0177.0.0.1",
+            "https://0300.0250.0.1",
+            "https://0x7f.1",
+            "https://0xA9FEA9FE",
+            "https://2130706433",
+            "https://127.1",
+            "https://169.254.43518",
+            "https://127.0.0.1.",
+            "https://0",
+            "https://256.1.1.1",
+            "https://1.2.3.4.5",
+            "https://１２７.0.0.1",
+            "https://①②⑦.0.0.1",
+            "https://127。0。0。1",
+            "https://api。example.com",
+            "https://[::ffff:127.0.0.1]",
+            "https://[0:0:0:0:0:0:0:1]",
+            "https://[fe80::1%25eth0]",
+            "https://[::1",
+            "https://exämple.com",
+            "ftp://api.example.com",
+            "file://api.example.com",
+            "ws://api.example.com",
+            "wss://api.example.com",
+            "data:text/plain,x",
+            "gopher://api.example.com",
+            "http://api.example.com",
+            "http://127.0.0.1",
+        ] {
+            assert!(Origin::parse(origin, Loopback::Refused).is_err(), "{origin}");
+        }
+        assert!(Origin::parse(&format!("https://{}.com", "a".repeat(64)), Loopback::Refused).is_err());
+    }
+
+    #[test]
+    fn http_is_for_loopback_in_development() {
+        for origin in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost:8080", "http://a.localhost"] {
+            assert!(Origin::parse(origin, Loopback::AllowedForDevelopment).is_ok(), "{origin}");
+            assert!(Origin::parse(origin, Loopback::Refused).is_err(), "{origin}");
+        }
+        for origin in
+            ["http://api.example.com", "http://10.0.0.1", "http://localhost.example.com", "http://mylocalhost"]
+        {
+            assert!(Origin::parse(origin, Loopback::AllowedForDevelopment).is_err(), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_value_stays_inside_its_path_segment() {
+        let origin = Origin::parse("https://a.example.com", Loopback::Refused).unwrap();
+        for (segments, path) in [
+            (&[][..], "/"),
+            (&["v1"][..], "/v1"),
+            (&["v1", ""][..], "/v1/"),
+            (&["v1", "a/b"][..], "/v1/a%2Fb"),
+            (&["../x"][..], "/..%2Fx"),
+            (&["a?b#c"][..], "/a%3Fb%23c"),
+            (&["a%2fb"][..], "/a%252fb"),
+            (&["..;"][..], "/..%3B"),
+            (&["a\\b"][..], "/a%5Cb"),
+            (&["bot1:AA-_"][..], "/bot1:AA-_"),
+            (&["*"][..], "/%2A"),
+            (&["é \u{0}\r\n"][..], "/%C3%A9%20%00%0D%0A"),
+            (&["..."][..], "/..."),
+        ] {
+            assert_eq!(origin.for_grants(&text(segments)).unwrap().path(), path, "{segments:?}");
+        }
+        for dots in [".", "..", "%2e", "%2E%2e", ".%2e"] {
+            assert!(origin.for_grants(&text(&["v1", dots])).is_err(), "{dots}");
+        }
+    }
+}
