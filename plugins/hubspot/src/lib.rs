@@ -5,41 +5,8 @@
 //! the token in its URL.
 
 use keyferry_plugin::prelude::*;
-use serde::Deserialize;
 
 struct HubSpot;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Details {
-    portal_id: u64,
-    #[serde(default)]
-    ui_domain: String,
-    #[serde(default)]
-    data_hosting_location: String,
-}
-
-/// HubSpot's errors: <https://developers.hubspot.com/docs/api-reference/error-handling>.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Problem {
-    category: String,
-    message: String,
-    errors: Vec<Cause>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Cause {
-    context: Context,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Context {
-    required_granular_scopes: Vec<String>,
-    required_scopes: Vec<String>,
-}
 
 impl Plugin for HubSpot {
     fn describe() -> App {
@@ -86,23 +53,22 @@ impl Plugin for HubSpot {
             .send()?;
         match answer.status() {
             200 => {
-                let account: Details = answer.json()?;
+                let account = answer.json()?;
+                let portal = account.text("/portalId")?;
                 Ok(Verified::new()
-                    .account_id(account.portal_id.to_string())
-                    .display_name(format!("HubSpot account {}", account.portal_id))
+                    .account_id(portal)
+                    .display_name(format!("HubSpot account {portal}"))
                     .expires_at_ms(credential.future_ms("expires_at"))
-                    .config("ui_domain", account.ui_domain)
-                    .config("data_hosting_location", account.data_hosting_location))
+                    .config("ui_domain", account.optional_text("/uiDomain").unwrap_or_default())
+                    .config("data_hosting_location", account.optional_text("/dataHostingLocation").unwrap_or_default()))
             }
-            401 => Err(Failure::rejected(said(&answer.json()?)).field("access_token")),
+            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
             403 => {
-                let problem: Problem = answer.json()?;
-                if problem.category != "MISSING_SCOPES" {
-                    return Err(Failure::insufficient_scope(said(&problem)));
-                }
-                let missing = problem.errors.iter().map(|cause| &cause.context);
-                let missing =
-                    missing.flat_map(|context| context.required_granular_scopes.iter().chain(&context.required_scopes));
+                let problem = answer.json()?;
+                // Without a category it is not the API that speaks, but something on the way to it.
+                problem.text("/category")?;
+                let causes = problem.items("/errors").iter();
+                let missing = causes.flat_map(|cause| cause.texts("/context/requiredGranularScopes"));
                 Err(Failure::insufficient_scope(said(&problem)).scopes(missing))
             }
             _ => Err(answer.unexpected()),
@@ -110,9 +76,11 @@ impl Plugin for HubSpot {
     }
 }
 
-/// `HubSpot says EXPIRED_AUTHENTICATION: The OAuth token used to make this call expired 2 hours ago.`
-fn said(problem: &Problem) -> String {
-    format!("HubSpot says {}: {}", problem.category, problem.message)
+/// `HubSpot says EXPIRED_AUTHENTICATION: The OAuth token used to make this call expired 2 hours ago.` The members are
+/// those of <https://developers.hubspot.com/docs/api-reference/error-handling>.
+fn said(problem: &Json) -> String {
+    let category = problem.optional_text("/category").unwrap_or("no");
+    format!("HubSpot says {category}: {}", problem.optional_text("/message").unwrap_or("it gives no reason"))
 }
 
 keyferry_plugin::export!(HubSpot);

@@ -1,7 +1,5 @@
-use serde::de::DeserializeOwned;
-
 use crate::bindings::keyferry::plugin::http::Response;
-use crate::{Failure, Secret, clock, time};
+use crate::{Failure, Json, Secret, clock, time};
 
 /// What the provider said. The values of secrets have been replaced by `***`.
 pub struct Answer {
@@ -35,11 +33,14 @@ impl Answer {
     /// # Errors
     /// [`Failure::unexpected`] that tells the status, the content type and where the JSON went wrong. What the body said
     /// is not in it.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(self.body()).map_err(|error| {
-            let what = if error.is_data() { "JSON of another shape than expected" } else { "no readable JSON" };
-            Failure::unexpected(format!("{}: {what} (line {}, column {})", self.told(), error.line(), error.column()))
-        })
+    pub fn json(&self) -> Result<Json, Failure> {
+        let broken = |at| Failure::unexpected(format!("{}, which is not JSON (byte {at})", self.told()));
+        Json::parse(self.body()).map_err(broken)
+    }
+
+    /// The body as JSON, or [`Json::Null`]: for an answer whose status already says enough.
+    pub fn json_or_null(&self) -> Json {
+        Json::parse(self.body()).unwrap_or(Json::Null)
     }
 
     /// A token that Keyferry took out of the answer, ready for the next request. `pointer` is the JSON pointer at which
@@ -132,11 +133,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_json_is_told_without_the_body() {
         let html = answer(200, &[("content-type", "text/html; charset=utf-8")], "<html>private</html>");
-        let detail = html.json::<Vec<u8>>().unwrap_err().into_wit().detail;
-        assert_eq!(detail, "https://api.example.com answered 200 (text/html): no readable JSON (line 1, column 1)");
-        let other = answer(200, &[], "\"private\"").json::<Vec<u8>>().unwrap_err().into_wit();
-        assert!(matches!(other.kind, FailureKind::UnexpectedAnswer));
-        assert!(other.detail.contains("another shape") && !other.detail.contains("private"), "{}", other.detail);
+        let failure = html.json().unwrap_err().into_wit();
+        assert!(matches!(failure.kind, FailureKind::UnexpectedAnswer));
+        assert_eq!(failure.detail, "https://api.example.com answered 200 (text/html), which is not JSON (byte 0)");
+        assert_eq!(html.json_or_null(), Json::Null);
     }
 
     #[test]

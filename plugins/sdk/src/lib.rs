@@ -6,15 +6,8 @@
 //!
 //! ```
 //! use keyferry_plugin::prelude::*;
-//! use serde::Deserialize;
 //!
 //! struct Acme;
-//!
-//! #[derive(Deserialize)]
-//! struct Me {
-//!     id: String,
-//!     name: String,
-//! }
 //!
 //! impl Plugin for Acme {
 //!     fn describe() -> App {
@@ -30,8 +23,8 @@
 //!         let answer = Request::get("https://api.acme.example/v1/me").bearer(credential.secret("api_key")?).send()?;
 //!         match answer.status() {
 //!             200 => {
-//!                 let me: Me = answer.json()?;
-//!                 Ok(Verified::new().account_id(me.id).display_name(me.name))
+//!                 let me = answer.json()?;
+//!                 Ok(Verified::new().account_id(me.text("/id")?).display_name(me.text("/name")?))
 //!             }
 //!             401 => Err(Failure::rejected("Acme does not know this API key").field("api_key")),
 //!             _ => Err(answer.unexpected()),
@@ -57,6 +50,7 @@ mod answer;
 mod credential;
 mod describe;
 mod failure;
+mod json;
 mod jwt;
 mod plugin;
 mod request;
@@ -78,6 +72,7 @@ pub use bindings::keyferry::plugin::secrets::Secret;
 pub use credential::Credential;
 pub use describe::{App, AuthType, Field, Grant};
 pub use failure::Failure;
+pub use json::Json;
 pub use jwt::Jwt;
 pub use plugin::Plugin;
 #[doc(hidden)]

@@ -15,14 +15,24 @@ pub(crate) struct Pieces {
 pub(crate) fn split(url: &str) -> Pieces {
     let url = url.split('#').next().unwrap_or_default();
     let (url, query) = url.split_once('?').unwrap_or((url, ""));
-    let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(after_scheme..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| after_scheme + at);
-    let (origin, path) = url.split_at_checked(end).unwrap_or((url, ""));
+    // The slashes of `https://` do not begin the path.
+    let mut slashes = url.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at);
+    let path_at = slashes.nth(if has_scheme(url) { 2 } else { 0 }).unwrap_or(url.len());
+    let (origin, path) = url.split_at_checked(path_at).unwrap_or((url, ""));
     let query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(&name.replace('+', " ")), decoded(&value.replace('+', " ")))
+        (decoded(&spaced(name)), decoded(&spaced(value)))
     });
     Pieces { origin: origin.to_owned(), segments: segments(path), query: query.collect() }
+}
+
+fn has_scheme(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, rest)| !scheme.contains('/') && rest.starts_with("//"))
+}
+
+/// `+` stands for a space in a query, and for itself in a path.
+fn spaced(text: &str) -> String {
+    text.chars().map(|char| if char == '+' { ' ' } else { char }).collect()
 }
 
 /// The segments of a path with or without its first `/`.
