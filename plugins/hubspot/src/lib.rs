@@ -1,1 +1,86 @@
-//! hubspot
+//! HubSpot: OAuth tokens and private app tokens.
+//!
+//! Both are asked for the account that they belong to (`GET /account-info/v3/details`), since the account's id is what
+//! tells a replaced token from somebody else's. The older `GET /oauth/v1/access-tokens/{token}` would say more, but has
+//! the token in its URL.
+
+use keyferry_plugin::prelude::*;
+
+struct HubSpot;
+
+impl Plugin for HubSpot {
+    fn describe() -> App {
+        App::new("hubspot", "HubSpot")
+            .docs("https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/overview")
+            .grant(Grant::host("api.hubapi.com").get("/account-info/v3/details"))
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("Tokens that a HubSpot app got when a user installed it.")
+                    .field(
+                        Field::secret("access_token", "Access token")
+                            .required()
+                            .help("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes.")
+                            .example("CJSP5qf1KhICAQEYs-gDIIGOBii1hQIyGQAf3xBKmlwHjX7OIpuIFEavB2"),
+                    )
+                    .field(
+                        Field::secret("refresh_token", "Refresh token")
+                            .help("`refresh_token` in the same answer. It does not change when it is used.")
+                            .example("6f18f21e-a743-4509-b7fd-1a5e632fffa1"),
+                    )
+                    .field(
+                        Field::number("expires_at", "Expires at")
+                            .help("When the access token ends, as Unix time.")
+                            .example("1767225600"),
+                    )
+                    .oauth_app(),
+            )
+            .auth(
+                AuthType::keybased("Private app token")
+                    .help("The token of a private app, which belongs to one HubSpot account and does not expire.")
+                    .field(
+                        Field::secret("access_token", "Access token")
+                            .required()
+                            .hint("^pat-[a-z]{2}[0-9]-")
+                            .help("HubSpot > Settings > Integrations > Private Apps > your app > Auth.")
+                            .example("pat-na1-00000000-1111-2222-3333-444444444444"),
+                    ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let answer = Request::get("https://api.hubapi.com/account-info/v3/details")
+            .bearer(credential.secret("access_token")?)
+            .send()?;
+        match answer.status() {
+            200 => {
+                let account = answer.json()?;
+                let portal = account.text("/portalId")?;
+                Ok(Verified::new()
+                    .account_id(portal)
+                    .display_name(format!("HubSpot account {portal}"))
+                    .expires_at_ms(credential.future_ms("expires_at"))
+                    .config("ui_domain", account.optional_text("/uiDomain").unwrap_or_default())
+                    .config("data_hosting_location", account.optional_text("/dataHostingLocation").unwrap_or_default()))
+            }
+            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
+            403 => {
+                let problem = answer.json()?;
+                // Without a category it is not the API that speaks, but something on the way to it.
+                problem.text("/category")?;
+                let causes = problem.items("/errors").iter();
+                let missing = causes.flat_map(|cause| cause.texts("/context/requiredGranularScopes"));
+                Err(Failure::insufficient_scope(said(&problem)).scopes(missing))
+            }
+            _ => Err(answer.unexpected()),
+        }
+    }
+}
+
+/// `HubSpot says EXPIRED_AUTHENTICATION: The OAuth token used to make this call expired 2 hours ago.` The members are
+/// those of <https://developers.hubspot.com/docs/api-reference/error-handling>.
+fn said(problem: &Json) -> String {
+    let category = problem.optional_text("/category").unwrap_or("no");
+    format!("HubSpot says {category}: {}", problem.optional_text("/message").unwrap_or("it gives no reason"))
+}
+
+keyferry_plugin::export!(HubSpot);

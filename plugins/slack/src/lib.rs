@@ -1,1 +1,115 @@
-//! slack
+//! Slack: the tokens of an installed app.
+//!
+//! `POST /api/auth.test` (<https://docs.slack.dev/reference/methods/auth.test>) needs no scope, and answers 200 whether
+//! the token is good or not: what counts is `ok` in the body.
+
+use keyferry_plugin::prelude::*;
+
+struct Slack;
+
+impl Plugin for Slack {
+    fn describe() -> App {
+        App::new("slack", "Slack")
+            .docs("https://docs.slack.dev/authentication/tokens")
+            .grant(Grant::host("slack.com").post("/api/auth.test"))
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("The bot or user token that Slack gave when the app was installed.")
+                    .field(
+                        token("access_token", "Access token")
+                            .required()
+                            .help("`access_token` in the answer of oauth.v2.access.")
+                            .example("xoxb-000000000000-example"),
+                    )
+                    .field(
+                        Field::secret("refresh_token", "Refresh token")
+                            .help(
+                                "`refresh_token` in the same answer, of apps whose tokens rotate. It can be used once.",
+                            )
+                            .example("xoxe-1-example"),
+                    )
+                    .field(
+                        Field::number("expires_at", "Expires at")
+                            .help("When the access token ends, as Unix time. Tokens that do not rotate have no end.")
+                            .example("1767225600"),
+                    )
+                    .oauth_app(),
+            )
+            .auth(
+                AuthType::keybased("Bot and user tokens")
+                    .help("Tokens copied from the app's settings. Give either or both, of the same workspace.")
+                    .field(
+                        token("bot_token", "Bot token")
+                            .help("api.slack.com/apps > your app > OAuth & Permissions > Bot User OAuth Token.")
+                            .example("xoxb-000000000000-example"),
+                    )
+                    .field(
+                        token("user_token", "User token")
+                            .help("api.slack.com/apps > your app > OAuth & Permissions > User OAuth Token.")
+                            .example("xoxp-000000000000-example"),
+                    ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let fields = ["access_token", "bot_token", "user_token"];
+        let given = fields.iter().filter_map(|field| Some((*field, credential.optional_secret(field)?)));
+        let mut verified = Verified::new().expires_at_ms(credential.future_ms("expires_at"));
+        let mut first_team: Option<String> = None;
+        for (field, token) in given {
+            let (told, scopes) = auth_test(field, token)?;
+            let (team, name) = (told.text("/team_id")?, told.optional_text("/team").unwrap_or_default());
+            match &first_team {
+                Some(first) if first != team => {
+                    let detail = format!("`{field}` is of the workspace {name} ({team}), the bot token of {first}");
+                    return Err(Failure::wrong_tenant(detail).field(field));
+                }
+                Some(_) => {}
+                None => {
+                    verified = verified.account_id(team).display_name(name);
+                    verified = verified.config("url", told.optional_text("/url").unwrap_or_default());
+                    verified = verified.config("bot_id", told.optional_text("/bot_id").unwrap_or_default());
+                    first_team = Some(team.to_owned());
+                }
+            }
+            let user = if field == "user_token" { "user_id" } else { "bot_user_id" };
+            verified = verified.scopes(scopes).config(user, told.text("/user_id")?);
+        }
+        match first_team {
+            Some(_) => Ok(verified),
+            None => {
+                Err(Failure::rejected("Give a bot token, a user token, or both").fields(&["bot_token", "user_token"]))
+            }
+        }
+    }
+}
+
+/// A rotating token has two prefixes: `xoxe.xoxb-`.
+fn token(name: &str, label: &str) -> Field {
+    Field::secret(name, label).hint("^(xoxe\\.)?xox[a-z]-")
+}
+
+/// What Slack tells of a token, and the scopes that it has.
+fn auth_test(field: &str, token: &Secret) -> Result<(Json, Vec<String>), Failure> {
+    let answer = Request::post("https://slack.com/api/auth.test").bearer(token).send()?;
+    let told = answer.json()?;
+    if told.is_true("/ok") {
+        let scopes = answer.header("x-oauth-scopes").unwrap_or_default().split(',').map(str::trim);
+        return Ok((told, scopes.filter(|scope| !scope.is_empty()).map(str::to_owned).collect()));
+    }
+    let error = told.text("/error")?;
+    let detail = format!("Slack says {error}");
+    Err(match error {
+        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" => Failure::rejected(detail).field(field),
+        "account_inactive" => Failure::suspended(detail),
+        "missing_scope" => Failure::insufficient_scope(detail).scopes(told.optional_text("/needed")),
+        "no_permission" | "not_allowed_token_type" => Failure::insufficient_scope(detail),
+        "ratelimited" => Failure::rate_limited(answer.retry_after(), detail),
+        "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
+            Failure::provider_error(answer.status(), detail)
+        }
+        _ => Failure::unexpected(detail),
+    })
+}
+
+keyferry_plugin::export!(Slack);

@@ -1,1 +1,80 @@
-//! stripe
+//! Stripe: secret and restricted API keys, of a platform's connected accounts too.
+//!
+//! `GET /v1/account` tells whose key it is. A restricted key may not be allowed to ask that; but Stripe answers 403 only
+//! to a key that it knows (to any other it answers 401), so the key is proven live all the same.
+//! See <https://docs.stripe.com/error-low-level#errors>.
+
+use keyferry_plugin::prelude::*;
+
+struct Stripe;
+
+impl Plugin for Stripe {
+    fn describe() -> App {
+        App::new("stripe", "Stripe")
+            .docs("https://docs.stripe.com/keys")
+            .grant(Grant::host("api.stripe.com").get("/v1/account"))
+            .auth(
+                AuthType::keybased("API key")
+                    .field(
+                        Field::secret("api_key", "API key")
+                            .required()
+                            .hint("^(sk|rk)_(test|live)_")
+                            .help("Stripe Dashboard > Developers > API keys: a secret key, or better a restricted one.")
+                            .example("rk_test_exampleexampleexample"),
+                    )
+                    .field(
+                        Field::text("stripe_account", "Connected account")
+                            .pattern("^acct_[0-9A-Za-z]+$")
+                            .help("For a platform's key: the connected account to act for. Sent as `Stripe-Account`.")
+                            .example("acct_1032D82eZvKYlo2C"),
+                    ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let mut request = Request::get("https://api.stripe.com/v1/account").bearer(credential.secret("api_key")?);
+        let connected = credential.optional_text("stripe_account");
+        if let Some(account) = connected {
+            request = request.header("Stripe-Account", account);
+        }
+        let answer = request.send()?;
+
+        let mode = match credential.hint("api_key") {
+            Some("sk_live_" | "rk_live_") => "live",
+            Some(_) => "test",
+            None => "",
+        };
+        let verified = Verified::new().config("mode", mode);
+        match answer.status() {
+            200 => {
+                let account = answer.json()?;
+                let names = ["/settings/dashboard/display_name", "/business_profile/name", "/email"];
+                let name = names.iter().find_map(|pointer| account.optional_text(pointer));
+                Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
+            }
+            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("api_key")),
+            400 | 403 if connected.is_some() && is_of_account(&answer.json()?) => {
+                Err(Failure::wrong_tenant(said(&answer.json()?)).field("stripe_account"))
+            }
+            403 => {
+                let problem = answer.json()?;
+                // Without a message it is not the API that speaks, but something on the way to it.
+                problem.text("/error/message")?;
+                Ok(verified.warning(format!("live but restricted, so its account is not known: {}", said(&problem))))
+            }
+            _ => Err(answer.unexpected()),
+        }
+    }
+}
+
+/// Whether an error is about `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
+fn is_of_account(problem: &Json) -> bool {
+    problem.optional_text("/error/code") == Some("account_invalid")
+}
+
+/// `Stripe says: Invalid API Key provided: ***`
+fn said(problem: &Json) -> String {
+    format!("Stripe says: {}", problem.optional_text("/error/message").unwrap_or("nothing more"))
+}
+
+keyferry_plugin::export!(Stripe);

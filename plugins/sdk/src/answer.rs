@@ -1,0 +1,154 @@
+use crate::bindings::keyferry::plugin::http::Response;
+use crate::{Failure, Json, Secret, clock, time};
+
+/// What the provider said. The values of secrets have been replaced by `***`.
+pub struct Answer {
+    origin: String,
+    response: Response,
+}
+
+impl Answer {
+    pub(crate) fn from_wit(origin: String, response: Response) -> Self {
+        Self { origin, response }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.response.status
+    }
+
+    /// The first header of a name, whatever its case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.response.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
+
+    /// The body, after decompression.
+    pub fn body(&self) -> &[u8] {
+        &self.response.body
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`Failure::unexpected`] that tells the status, the content type and where the JSON went wrong. What the body said
+    /// is not in it.
+    pub fn json(&self) -> Result<Json, Failure> {
+        let broken = |at| Failure::unexpected(format!("{}, which is not JSON (byte {at})", self.told()));
+        Json::parse(self.body()).map_err(broken)
+    }
+
+    /// The body as JSON, or [`Json::Null`]: for an answer whose status already says enough.
+    pub fn json_or_null(&self) -> Json {
+        Json::parse(self.body()).unwrap_or(Json::Null)
+    }
+
+    /// A token that Keyferry took out of the answer, ready for the next request. `pointer` is the JSON pointer at which
+    /// it stood: `/access_token`.
+    ///
+    /// # Errors
+    /// [`Failure::unexpected`], if the answer held no string there.
+    pub fn minted(&self, pointer: &str) -> Result<&Secret, Failure> {
+        let found = self.response.minted.iter().find(|minted| minted.pointer == pointer);
+        found
+            .map(|minted| &minted.token)
+            .ok_or_else(|| Failure::unexpected(format!("{} without a token at {pointer}", self.told())))
+    }
+
+    /// The number of seconds to wait that `Retry-After` asks for, as a number or as a date.
+    pub fn retry_after(&self) -> Option<u32> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(seconds);
+        }
+        let seconds = time::parse_http_date(text)?.saturating_sub(clock::now_ms() / 1000);
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    /// What is wrong on the provider's side, if the status says so: 429 is `rate-limited`, 5xx `provider-error`, and a
+    /// redirect an answer that nobody expected.
+    pub fn trouble(&self) -> Option<Failure> {
+        match self.status() {
+            429 => Some(Failure::rate_limited(self.retry_after(), self.told())),
+            status @ 500.. => Some(Failure::provider_error(status, self.told())),
+            300..400 => Some(Failure::unexpected(format!("{}, a redirect{}", self.told(), self.points_to()))),
+            _ => None,
+        }
+    }
+
+    /// The failure for a status or a content that the plugin has no case for.
+    pub fn unexpected(&self) -> Failure {
+        Failure::unexpected(format!("{}, which this plugin does not understand", self.told()))
+    }
+
+    /// `https://api.example.com answered 200 (text/html)`.
+    fn told(&self) -> String {
+        let Self { origin, response } = self;
+        match self.header("content-type").and_then(|value| value.split(';').next()) {
+            Some(content_type) => format!("{origin} answered {} ({content_type})", response.status),
+            None => format!("{origin} answered {}", response.status),
+        }
+    }
+
+    /// Where a redirect goes, without the query: that is for the browser it was meant for.
+    fn points_to(&self) -> String {
+        match self.header("location").and_then(|url| url.split(['?', '#']).next()) {
+            Some(url) => format!(" to {url}"),
+            None => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::exports::keyferry::plugin::app::FailureKind;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let response = Response { status, headers, body: body.as_bytes().to_vec(), minted: Vec::new() };
+        Answer::from_wit("https://api.example.com".to_owned(), response)
+    }
+
+    #[test]
+    fn trouble_of_the_provider_is_no_verdict_on_the_credential() {
+        let kind =
+            |status| answer(status, &[("retry-after", "7")], "").trouble().map(|failure| failure.into_wit().kind);
+        assert!(matches!(kind(429), Some(FailureKind::RateLimited(Some(7)))));
+        assert!(matches!(kind(500), Some(FailureKind::ProviderError(500))));
+        assert!(matches!(kind(503), Some(FailureKind::ProviderError(503))));
+        assert!(matches!(kind(302), Some(FailureKind::UnexpectedAnswer)));
+        for status in [200, 204, 400, 401, 403, 404, 422] {
+            assert!(kind(status).is_none(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_names_its_target_without_the_query() {
+        let redirect = answer(302, &[("location", "https://login.example.com/sso?state=abc")], "");
+        let detail = redirect.trouble().unwrap().into_wit().detail;
+        assert_eq!(detail, "https://api.example.com answered 302, a redirect to https://login.example.com/sso");
+    }
+
+    #[test]
+    fn what_is_wrong_with_json_is_told_without_the_body() {
+        let html = answer(200, &[("content-type", "text/html; charset=utf-8")], "<html>private</html>");
+        let failure = html.json().unwrap_err().into_wit();
+        assert!(matches!(failure.kind, FailureKind::UnexpectedAnswer));
+        assert_eq!(failure.detail, "https://api.example.com answered 200 (text/html), which is not JSON (byte 0)");
+        assert_eq!(html.json_or_null(), Json::Null);
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_not_at_all() {
+        for (text, seconds) in [("120", Some(120)), (" 1 ", Some(1)), ("-1", None), ("later", None)] {
+            assert_eq!(answer(429, &[("Retry-After", text)], "").retry_after(), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_not_minted_is_an_unexpected_answer() {
+        let failure = answer(200, &[], "{}").minted("/access_token").map(|_| ()).unwrap_err().into_wit();
+        assert!(failure.detail.ends_with("without a token at /access_token"), "{}", failure.detail);
+    }
+}

@@ -1,0 +1,80 @@
+use crate::Field;
+use crate::bindings::exports::keyferry::plugin::app as wit;
+
+/// One way to authenticate with an app.
+pub struct AuthType(wit::AuthType);
+
+impl AuthType {
+    /// A way by any name: the key that stands in `auth_object`.
+    pub fn new(name: &str, label: &str) -> Self {
+        Self(wit::AuthType { name: name.to_owned(), label: label.to_owned(), help: None, fields: Vec::new() })
+    }
+
+    /// `oauth2`: tokens that an OAuth 2.0 flow has issued.
+    pub fn oauth2(label: &str) -> Self {
+        Self::new("oauth2", label)
+    }
+
+    /// `keybased`: keys, tokens and passwords that somebody has copied out of the app's settings.
+    pub fn keybased(label: &str) -> Self {
+        Self::new("keybased", label)
+    }
+
+    /// One or two sentences on when to use it.
+    #[must_use]
+    pub fn help(mut self, text: &str) -> Self {
+        self.0.help = Some(text.to_owned());
+        self
+    }
+
+    /// Adds a field of the credential.
+    #[must_use]
+    pub fn field(mut self, field: Field) -> Self {
+        self.0.fields.push(field.into_wit());
+        self
+    }
+
+    /// Adds the fields of the OAuth app that issued the tokens (`client_id`, `client_secret`, `callback_url`), which the
+    /// organisation's own settings supply and no caller has to.
+    #[must_use]
+    pub fn oauth_app(self) -> Self {
+        self.field(
+            Field::text("client_id", "Client ID")
+                .by_organisation()
+                .help("The id of the OAuth app that issued the tokens.")
+                .example("0a1b2c3d-example"),
+        )
+        .field(
+            Field::secret("client_secret", "Client secret")
+                .by_organisation()
+                .help("The secret of the OAuth app that issued the tokens.")
+                .example("example-client-secret"),
+        )
+        .field(
+            Field::url("callback_url", "Callback URL")
+                .by_organisation()
+                .help("Where that OAuth app sends people back to.")
+                .example("https://app.example.com/oauth/callback"),
+        )
+    }
+
+    pub(crate) fn into_wit(self) -> wit::AuthType {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_oauth_app_is_never_demanded_from_a_caller() {
+        let fields = AuthType::oauth2("OAuth").oauth_app().into_wit().fields;
+        assert_eq!(fields.len(), 3);
+        for field in fields {
+            assert_eq!(field.supplier, wit::Supplier::Organisation, "{}", field.name);
+            assert!(!field.required, "{}", field.name);
+            assert_eq!(field.secret, field.name == "client_secret");
+        }
+    }
+}
