@@ -26,7 +26,9 @@ pub(super) async fn perform<O: Operation>(folders: FolderArgs, needs: Needs, ope
         Err(AdminError::NotRunning) => {
             let operator = here(&folders, needs).await?;
             let done = operation.perform(&operator).await;
-            operator.store_close().await?;
+            if let Some(store) = &operator.store {
+                store.close().await?;
+            }
             Ok(done?)
         }
         Err(error) => Err(error.into()),

@@ -46,8 +46,8 @@ pub(super) async fn serve(
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
     let address = server.local_addr()?;
     let operator = admin::Operator {
-        store: Arc::clone(&node.safe.store),
-        vault: Arc::clone(&node.safe.vault),
+        store: Some(Arc::clone(&node.safe.store)),
+        vault: Some(Arc::clone(&node.safe.vault)),
         registry: Some(Arc::clone(&node.registry)),
     };
     let _socket = admin::listen(&settings.folders.data.socket(), operator)?;
@@ -139,7 +139,7 @@ pub(super) fn start_log(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)
-        .with_ansi(owo_colors::control::should_colorize(owo_colors::Stream::Stderr))
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first log.
     let _ = match format {

@@ -19,7 +19,7 @@ impl Api {
     pub(super) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Failure> {
         let text = headers.get(API_KEY).and_then(|value| value.to_str().ok()).ok_or_else(Failure::unauthorized)?;
         // The checksum turns typing errors and noise away before the store is asked.
-        let key = ApiKey::parse(text).map_err(|_| Failure::unauthorized())?;
+        let key: ApiKey = text.parse().map_err(|_| Failure::unauthorized())?;
         let record = self.store.api_key(&key.hash()).await.map_err(|error| Failure::internal(&error))?;
         let now = Timestamp::now();
         let record = record
@@ -28,7 +28,7 @@ impl Api {
             .ok_or_else(Failure::unauthorized)?;
         self.check_rate(&record.hash)?;
         if !record.allows(scope) {
-            let message = format!("this API key does not have the scope `{scope}`");
+            let message = format!("this API key does not have the scope `{scope:?}`");
             return Err(Failure::new(StatusCode::FORBIDDEN, "scope_missing", message));
         }
         Ok(Caller { org: record.org, environment: record.environment, actor: record.shown })

@@ -98,7 +98,7 @@ impl Admitter {
             name: description.slug.as_str().into(),
             description,
             digest,
-            grants: Arc::new(GrantSet::from(granted)),
+            grants: Arc::new(GrantSet::new(granted)),
             secret_access,
             compiled,
             client,

@@ -34,7 +34,7 @@ impl App {
     /// Where the plugin gave no verdict; nothing is known of the credential then.
     pub async fn verify(&self, credential: &Credential) -> Result<Verdict, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
-        let mut call: Call = self.egress.call(Arc::clone(&self.grants), deadline);
+        let mut call: Call = Call::new(Arc::clone(&self.grants), deadline, self.egress.limits());
         for field in &credential.fields {
             if matches!(field.exposure, Exposure::Handle { .. }) {
                 call.know(field.value.clone());

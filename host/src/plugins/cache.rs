@@ -18,7 +18,7 @@ use super::description::Digest;
 const MAC_BYTES: usize = 32;
 
 /// Computes the message authentication code of an entry, under a key of this installation.
-pub type CodeSeal = Arc<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>;
+pub type CodeSeal = Arc<dyn Fn(&[u8]) -> Option<[u8; 32]> + Send + Sync>;
 
 /// Where compiled code is kept.
 pub(super) struct CodeCache {
@@ -59,7 +59,7 @@ impl CodeCache {
     fn load(&self, engine: &Engine, digest: &Digest, path: &Path) -> Option<Component> {
         let entry = fs::read(path).ok()?;
         let (mac, code) = entry.split_at_checked(MAC_BYTES)?;
-        if !bool::from(subtle::ConstantTimeEq::ct_eq(mac, self.mac(digest, code).as_slice())) {
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(mac, self.mac(digest, code)?.as_slice())) {
             tracing::warn!(path = %path.display(), "cached code is not from this installation; it is compiled anew");
             return None;
         }
@@ -75,13 +75,14 @@ impl CodeCache {
     fn store(&self, path: &Path, digest: &Digest, code: &[u8]) -> std::io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&self.mac(digest, code))?;
+        let mac = self.mac(digest, code).ok_or_else(|| std::io::Error::other("it could not be sealed"))?;
+        file.write_all(&mac)?;
         file.write_all(code)?;
         file.persist(path)?;
         Ok(())
     }
 
-    fn mac(&self, digest: &Digest, code: &[u8]) -> [u8; 32] {
+    fn mac(&self, digest: &Digest, code: &[u8]) -> Option<[u8; 32]> {
         let mut message = Vec::with_capacity(32 + code.len());
         message.extend_from_slice(digest.as_bytes());
         message.extend_from_slice(code);

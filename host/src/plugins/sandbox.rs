@@ -64,7 +64,7 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<CallState>,
     sealed_wasi_linker: Linker<CallState>,
-    cache: CodeCache,
+    cache: Option<CodeCache>,
     limits: SandboxLimits,
     slots: Semaphore,
     places: Semaphore,
@@ -89,11 +89,11 @@ pub(super) struct CallState {
 struct CpuExhausted;
 
 impl Sandbox {
-    /// Starts the runtime. Compiled code is kept in `cache_folder`, sealed by `seal`.
+    /// Starts the runtime. With a cache, compiled code is kept in that folder, sealed by that function.
     ///
     /// # Errors
     /// Where this machine cannot run it.
-    pub fn new(limits: SandboxLimits, cache_folder: PathBuf, seal: CodeSeal) -> Result<Self, SandboxError> {
+    pub fn new(limits: SandboxLimits, cache: Option<(PathBuf, CodeSeal)>) -> Result<Self, SandboxError> {
         let fault = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         let engine = engine(&limits).map_err(fault)?;
         let mut linker = Linker::new(&engine);
@@ -103,7 +103,7 @@ impl Sandbox {
         Ok(Self {
             slots: Semaphore::new(limits.slots),
             places: Semaphore::new(limits.slots.saturating_add(limits.queue)),
-            cache: CodeCache::new(cache_folder, seal),
+            cache: cache.map(|(folder, seal)| CodeCache::new(folder, seal)),
             engine,
             linker,
             sealed_wasi_linker,
@@ -124,10 +124,11 @@ impl Sandbox {
         wasi: WasiGrant,
         memory_bytes: Option<usize>,
     ) -> Result<Compiled, SandboxError> {
-        let component: Component = self
-            .cache
-            .component(&self.engine, digest, bytes)
-            .map_err(|error| SandboxError::Compile(format!("{error:#}")))?;
+        let component = match &self.cache {
+            Some(cache) => cache.component(&self.engine, digest, bytes),
+            None => Component::new(&self.engine, bytes),
+        };
+        let component = component.map_err(|error| SandboxError::Compile(format!("{error:#}")))?;
         let linker = match wasi {
             WasiGrant::None => &self.linker,
             WasiGrant::Sealed => &self.sealed_wasi_linker,

@@ -269,12 +269,12 @@ fn grant(wire: wire::Grant) -> Result<egress::Grant, String> {
         return Err(place("methods", "at least one is needed".to_owned()));
     }
     Ok(egress::Grant {
-        host: wire.host.parse().map_err(|error: egress::GrantError| place("host", error.to_string()))?,
+        host: wire.host.parse().map_err(|error: egress::InvalidHostPattern| place("host", error.to_string()))?,
         methods,
         path_prefix: wire
             .path_prefix
             .parse()
-            .map_err(|error: egress::GrantError| place("path prefix", error.to_string()))?,
+            .map_err(|error: egress::InvalidPathPrefix| place("path prefix", error.to_string()))?,
     })
 }
 

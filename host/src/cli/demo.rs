@@ -1,0 +1,261 @@
+//! `keyferry demo`: the whole job, live, against stand-ins of real providers on loopback.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clap::Args;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+
+use super::node::Node;
+use super::serve::{Signals, serve, start_log};
+use super::settings::{LogFormat, ServeArgs, Settings};
+use super::{CliError, CliResult, term};
+use crate::admin::{CreateApiKey, Operation as _, Operator};
+use crate::devkit::build;
+use crate::egress::Loopback;
+use crate::ids::Environment;
+use crate::plugins::GrantPolicy;
+use crate::providers::apps::{demo, demo_world};
+use crate::store::{AccountKey, Scope};
+
+const MIGRATE: &str = "/api/v2/public/migrate-token";
+const ACCOUNTS: &str = "/api/v2/public/linked-account";
+const ACCOUNT: &str = "user_1";
+const ORG: &str = "demo-org";
+
+#[derive(Args)]
+pub(super) struct DemoArgs {
+    /// End after the run, with 0 if every step was as expected.
+    #[arg(long)]
+    once: bool,
+    /// Take ready-built components from here instead of building the four plugins.
+    #[arg(long, value_name = "DIR", env = "KEYFERRY_DEMO_PLUGINS")]
+    plugins: Option<PathBuf>,
+}
+
+/// One request, and what it must be answered with.
+struct Step {
+    title: &'static str,
+    slug: &'static str,
+    auth_object: Value,
+    status: StatusCode,
+    /// The whole body, byte for byte.
+    body: &'static str,
+}
+
+pub(super) async fn run(args: DemoArgs) -> CliResult {
+    start_log(LogFormat::Text);
+    let folder = tempfile::Builder::new().prefix("keyferry-demo-").tempdir()?;
+    let plugins = match args.plugins {
+        Some(folder) => folder,
+        None => {
+            term::progress("building the four plugins (the first time takes a minute)");
+            let out = folder.path().join("plugins");
+            build::build(&build::workspace_plugins(&std::env::current_dir()?)?, &out)?;
+            out
+        }
+    };
+    let world = demo_world().await?;
+    let ca = folder.path().join("providers-ca.pem");
+    world.write_ca_pem(&ca)?;
+    let settings = settings(folder.path(), plugins, ca, &world.resolve_flags())?;
+    let signals = Signals::listen()?;
+    let node = Node::assemble(&settings).await?;
+    let operator = Operator {
+        store: Some(Arc::clone(&node.safe.store)),
+        vault: Some(Arc::clone(&node.safe.vault)),
+        registry: None,
+    };
+    let key = CreateApiKey {
+        org: ORG.parse()?,
+        environment: Environment::Test,
+        label: "demo".to_owned(),
+        scopes: vec![Scope::Migrate, Scope::Accounts],
+        days: Some(1),
+    };
+    let key = key.perform(&operator).await?.key;
+    let store = Arc::clone(&node.safe.store);
+    let (told, listening) = tokio::sync::oneshot::channel();
+    let server = serve(node, &settings, signals, move |address| {
+        let _ = told.send(address);
+    });
+    let story = async {
+        let address = listening.await?;
+        let good = tell(address, &key).await?;
+        show_disk(store.as_ref(), folder.path()).await?;
+        Ok::<_, CliError>((address, good))
+    };
+    tokio::pin!(server);
+    let (address, good) = tokio::select! {
+        told = story => told?,
+        ended = &mut server => return ended,
+    };
+    if args.once {
+        store.close().await?;
+        term::print(if good { "\nEvery step was as expected." } else { "\nA step was NOT as expected: see above." });
+        return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    invite(address, &key);
+    server.await
+}
+
+fn settings(folder: &Path, plugins: PathBuf, ca: PathBuf, resolve: &[String]) -> Result<Settings, CliError> {
+    let mut args = ServeArgs::default();
+    args.folders.data = Some(folder.join("data"));
+    args.folders.plugins = Some(plugins);
+    let mut settings = args.settings()?;
+    settings.listen = ([127, 0, 0, 1], 0).into();
+    settings.grants = GrantPolicy::OnDrop;
+    settings.egress.ca_file = Some(ca);
+    settings.egress.loopback = Loopback::AllowedForDevelopment;
+    settings.egress.dev_resolve = resolve.iter().map(|flag| flag.parse()).collect::<Result<_, _>>()?;
+    Ok(settings)
+}
+
+fn steps() -> Vec<Step> {
+    let success = r#"{"success":true,"message":"Token migrated successfully"}"#;
+    let netsuite = |account: &str| {
+        json!({"keybased": {
+            "account_id": account,
+            "consumer_key": demo::NETSUITE_CONSUMER_KEY,
+            "consumer_secret": demo::NETSUITE_CONSUMER_SECRET,
+            "token_id": demo::NETSUITE_TOKEN_ID,
+            "token_secret": demo::NETSUITE_TOKEN_SECRET,
+        }})
+    };
+    vec![
+        Step {
+            title: "A HubSpot token pair",
+            slug: "hubspot",
+            auth_object: json!({"oauth2": {
+                "access_token": demo::HUBSPOT_ACCESS_TOKEN, "refresh_token": demo::HUBSPOT_REFRESH_TOKEN,
+            }}),
+            status: StatusCode::OK,
+            body: success,
+        },
+        Step {
+            title: "A NetSuite token-based-auth set: the host signs OAuth 1.0a, the provider checks the signature",
+            slug: "netsuite",
+            auth_object: netsuite(demo::NETSUITE_ACCOUNT_ID),
+            status: StatusCode::OK,
+            body: success,
+        },
+        Step {
+            title: "A Slack token that was revoked: rejected, nothing stored",
+            slug: "slack",
+            auth_object: json!({"keybased": {"bot_token": demo::SLACK_REVOKED_TOKEN}}),
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            body: "",
+        },
+        Step {
+            title: "A NetSuite account that does not exist",
+            slug: "netsuite",
+            auth_object: netsuite("your-account"),
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            body: "{\"status_code\":500,\"http_error_type\":\"INTERNAL_SERVER_ERROR\",\"error\":\"SERVER_ERROR\",\
+                   \"message\":\"Failed to verify credentials: getaddrinfo ENOTFOUND \
+                   your-account.suitetalk.api.netsuite.com\"}",
+        },
+    ]
+}
+
+async fn tell(address: SocketAddr, key: &str) -> Result<bool, CliError> {
+    let (status, _) = send(address, "POST", ACCOUNTS, key, &json!({"account_id": ACCOUNT, "name": "Demo"})).await?;
+    term::print(&format!("Linked account `{ACCOUNT}` created: {status}"));
+    let mut good = status == StatusCode::OK;
+    for (number, step) in steps().into_iter().enumerate() {
+        let request = json!({"slug": step.slug, "auth_object": step.auth_object});
+        term::print(&format!("\n{}. {}\n   PUT {MIGRATE}\n   {}", number + 1, step.title, masked(&request)));
+        let (status, body) = send(address, "PUT", MIGRATE, key, &request).await?;
+        term::print(&format!("   -> {status}\n   {body}"));
+        if status != step.status || !(step.body.is_empty() || body == step.body) {
+            term::error(&format!("expected {} {}", step.status, step.body));
+            good = false;
+        }
+    }
+    Ok(good)
+}
+
+/// A request as it may be shown: values of credentials are cut.
+fn masked(request: &Value) -> Value {
+    match request {
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), mask_member(name, value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn mask_member(name: &str, value: &Value) -> Value {
+    match value {
+        Value::String(_) if name == "slug" || name == "account_id" => value.clone(),
+        Value::String(text) => format!("{}...", text.chars().take(4).collect::<String>()).into(),
+        other => masked(other),
+    }
+}
+
+async fn show_disk(store: &dyn crate::store::Store, folder: &Path) -> Result<(), CliError> {
+    let account =
+        AccountKey { org: ORG.parse()?, environment: Environment::Test, account: ACCOUNT.parse()? };
+    let Some(view) = store.account(&account).await? else { return Err("the demo's account is not there".into()) };
+    term::print("\nWhat lies on disk now (AES-256-GCM under a key that is not in the store):");
+    for record in view.integrations {
+        let hex = hex::encode(record.envelope.get(..24).unwrap_or_default());
+        term::print(&format!(
+            "   {:<9} {:<9} version {}  {} sealed bytes: {hex}...",
+            record.slug.as_str(),
+            record.auth_type.as_str(),
+            record.version,
+            record.envelope.len(),
+        ));
+    }
+    let database = std::fs::read(folder.join("data/store/db"))?;
+    let secrets = [demo::HUBSPOT_ACCESS_TOKEN, demo::NETSUITE_CONSUMER_SECRET, demo::NETSUITE_TOKEN_SECRET];
+    for secret in secrets {
+        if database.windows(secret.len()).any(|window| window == secret.as_bytes()) {
+            return Err("a credential lies in plain in the database".into());
+        }
+    }
+    term::print(&format!("   ({} bytes of database searched: no credential lies there in plain)", database.len()));
+    Ok(())
+}
+
+fn invite(address: SocketAddr, key: &str) {
+    let body = json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}});
+    term::print(&format!(
+        "\nStill serving; Ctrl-C ends it. Try:\n\n\
+         curl -X PUT http://{address}{MIGRATE} -H 'x-api-key: {key}' -H 'linked_account_id: {ACCOUNT}' \\\n  \
+         -H 'content-type: application/json' -d '{body}'\n\n\
+         curl http://{address}{ACCOUNTS}/{ACCOUNT} -H 'x-api-key: {key}'"
+    ));
+}
+
+async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    key: &str,
+    body: &Value,
+) -> Result<(StatusCode, String), CliError> {
+    let stream = tokio::net::TcpStream::connect(address).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", address.to_string())
+        .header("x-api-key", key)
+        .header("linked_account_id", ACCOUNT)
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}

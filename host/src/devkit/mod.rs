@@ -1,0 +1,3 @@
+//! For plugin authors: from a crate to a component.
+
+pub mod build;
