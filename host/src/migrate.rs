@@ -22,8 +22,8 @@ use crate::vault::{KeyId, SealContext, Vault, WrappedRoot};
 pub use error::MigrateError;
 pub use policy::MigratePolicy;
 pub use request::{
-    AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision, Stored,
-    VerifyMode,
+    AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision,
+    Stored, VerifyMode,
 };
 
 use in_flight::InFlight;
@@ -67,8 +67,7 @@ impl Migrator {
         };
         self.require_account(&account).await?;
         let app = self.app(&migration.slug)?;
-        let credential =
-            app.description.schema.validate(&migration.auth_object).map_err(MigrateError::Content)?;
+        let credential = app.description.schema.validate(&migration.auth_object).map_err(MigrateError::Content)?;
         self.unlock(&migration).await?;
 
         let _in_flight = self.in_flight.enter(&migration)?;
@@ -90,10 +89,9 @@ impl Migrator {
     async fn require_account(&self, account: &AccountKey) -> Result<(), MigrateError> {
         match self.store.account(account).await.map_err(MigrateError::Store)? {
             Some(_) => Ok(()),
-            None => Err(MigrateError::AccountMissing {
-                account: account.account.clone(),
-                environment: account.environment,
-            }),
+            None => {
+                Err(MigrateError::AccountMissing { account: account.account.clone(), environment: account.environment })
+            }
         }
     }
 
@@ -151,10 +149,7 @@ impl Migrator {
         }))
     }
 
-    async fn replay(
-        &self,
-        asked: Option<&IdempotencyRecord>,
-    ) -> Result<Option<Stored>, MigrateError> {
+    async fn replay(&self, asked: Option<&IdempotencyRecord>) -> Result<Option<Stored>, MigrateError> {
         let Some(asked) = asked else { return Ok(None) };
         match self.store.idempotency(&asked.key).await.map_err(MigrateError::Store)? {
             None => Ok(None),
@@ -296,10 +291,7 @@ pub fn seal_context(key: &IntegrationKey, auth_type: &crate::ids::AuthTypeName, 
     }
 }
 
-fn check_precondition(
-    precondition: &Precondition,
-    current: Option<&IntegrationRecord>,
-) -> Result<(), MigrateError> {
+fn check_precondition(precondition: &Precondition, current: Option<&IntegrationRecord>) -> Result<(), MigrateError> {
     let revision = current.map(|current| Revision { id: current.id, version: current.version });
     let holds = match precondition {
         Precondition::None => true,

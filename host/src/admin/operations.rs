@@ -67,7 +67,8 @@ impl Operation for CreateApiKey {
             expires_at: self.days.map(|days| now.after(Duration::from_secs(u64::from(days) * 24 * 60 * 60))),
             revoked_at: None,
         };
-        let root = RootRecord { key_id: root.key_id.get(), kek_id: root.kek_id, wrapped: root.wrapped, created_at: now };
+        let root =
+            RootRecord { key_id: root.key_id.get(), kek_id: root.kek_id, wrapped: root.wrapped, created_at: now };
         let audit = AuditEvent {
             action: AuditAction::ApiKeyCreated,
             actor: "operator".to_owned(),

@@ -50,7 +50,7 @@ struct Step {
 }
 
 pub(super) async fn run(args: DemoArgs) -> CliResult {
-    start_log(LogFormat::Text);
+    start_log(LogFormat::Text, "error");
     let folder = tempfile::Builder::new().prefix("keyferry-demo-").tempdir()?;
     let plugins = match args.plugins {
         Some(folder) => folder,
@@ -201,8 +201,7 @@ fn mask_member(name: &str, value: &Value) -> Value {
 }
 
 async fn show_disk(store: &dyn crate::store::Store, folder: &Path) -> Result<(), CliError> {
-    let account =
-        AccountKey { org: ORG.parse()?, environment: Environment::Test, account: ACCOUNT.parse()? };
+    let account = AccountKey { org: ORG.parse()?, environment: Environment::Test, account: ACCOUNT.parse()? };
     let Some(view) = store.account(&account).await? else { return Err("the demo's account is not there".into()) };
     term::print("\nWhat lies on disk now (AES-256-GCM under a key that is not in the store):");
     for record in view.integrations {

@@ -19,7 +19,11 @@ pub(super) enum Needs {
 }
 
 /// Carries an operation out, wherever it can be.
-pub(super) async fn perform<O: Operation>(folders: FolderArgs, needs: Needs, operation: O) -> Result<O::Done, CliError> {
+pub(super) async fn perform<O: Operation>(
+    folders: FolderArgs,
+    needs: Needs,
+    operation: O,
+) -> Result<O::Done, CliError> {
     let folders = folders.decide()?;
     match admin::call(&folders.data.socket(), &operation).await {
         Ok(done) => Ok(done),

@@ -21,7 +21,7 @@ const READYZ_GRACE: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(args: ServeArgs) -> CliResult {
     let settings = args.settings()?;
-    start_log(settings.log_format);
+    start_log(settings.log_format, "info");
     for warning in crate::vault::harden() {
         term::warning(&term::chain(&warning));
     }
@@ -134,8 +134,8 @@ impl Signals {
 }
 
 /// `KEYFERRY_LOG` takes the filter syntax of tracing-subscriber: `debug`, `keyferry::egress=trace,info`.
-pub(super) fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("KEYFERRY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+pub(super) fn start_log(format: LogFormat, default: &str) {
+    let filter = EnvFilter::try_from_env("KEYFERRY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)

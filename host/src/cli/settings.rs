@@ -216,8 +216,7 @@ impl ServeArgs {
             listen: self.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8700).into()),
             folders: folders.decide()?,
             grants: if on_drop { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
-            rate_limit: per_second
-                .map(|per_second| RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
+            rate_limit: per_second.map(|per_second| RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
             http: HttpSettings { max_connections, ..default_http },
             egress,
             policy: file.migrate,

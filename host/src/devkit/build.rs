@@ -32,7 +32,9 @@ pub enum BuildError {
     NotAPlugin { folder: PathBuf },
     #[error("no plugin crates are in the workspace at {}", folder.display())]
     NoPlugins { folder: PathBuf },
-    #[error("the Rust target {TARGET} is missing and could not be added; run `rustup target add {TARGET}` with a network")]
+    #[error(
+        "the Rust target {TARGET} is missing and could not be added; run `rustup target add {TARGET}` with a network"
+    )]
     Target,
     #[error("the build failed; cargo's messages are above")]
     Cargo,
@@ -166,7 +168,8 @@ fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let ours = text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST") || text.starts_with("CARGO_BIN");
+        let ours =
+            text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST") || text.starts_with("CARGO_BIN");
         if ours || matches!(&*text, "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR" | "RUSTFLAGS") {
             command.env_remove(&name);
         }

@@ -21,13 +21,14 @@ pub(super) enum Rendering {
 impl Rendering {
     /// What the `Accept` header asks for.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let wants_problem = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|range| {
-                let mut parts = range.split(';').map(str::trim);
-                let is_problem = parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/problem+json"));
-                is_problem && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-            })
-        });
+        let wants_problem =
+            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+                value.split(',').any(|range| {
+                    let mut parts = range.split(';').map(str::trim);
+                    let is_problem = parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/problem+json"));
+                    is_problem && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+                })
+            });
         if wants_problem { Self::Problem } else { Self::Documented }
     }
 }
@@ -178,7 +179,8 @@ impl Failure {
 
     /// The credential's fields to look at.
     pub(super) fn fields(mut self, names: Vec<String>) -> Self {
-        let one = |name: String| FieldError { detail: format!("{name} was not accepted"), pointer: name, code: self.code };
+        let one =
+            |name: String| FieldError { detail: format!("{name} was not accepted"), pointer: name, code: self.code };
         self.errors = names.into_iter().map(one).collect();
         self
     }

@@ -206,13 +206,7 @@ fn render(answer: Answer, rendering: Rendering) -> Response {
     answer.unwrap_or_else(|failure| failure.render(rendering))
 }
 
-async fn put(
-    api: &Api,
-    headers: &HeaderMap,
-    body: Body,
-    id: RequestId,
-    mode: PutMode,
-) -> Result<PutAccount, Failure> {
+async fn put(api: &Api, headers: &HeaderMap, body: Body, id: RequestId, mode: PutMode) -> Result<PutAccount, Failure> {
     let caller = api.caller(headers, Scope::Accounts).await?;
     let outer: AccountBody = body::json(headers, body).await?;
     // The documented upsert takes its members flat or under `payload`, which then counts.
@@ -239,8 +233,10 @@ async fn put(
     let audit = audit(&caller, &key, AuditAction::AccountPut, "stored", id);
     let write = AccountWrite { mode, key, name: sent.name, udf, audit };
     api.store.put_account(write).await.map_err(|error| match error {
-        StoreError::AccountExists { .. } => Failure::new(StatusCode::CONFLICT, "linked_account_exists", error.to_string())
-            .documented_status(StatusCode::BAD_REQUEST),
+        StoreError::AccountExists { .. } => {
+            Failure::new(StatusCode::CONFLICT, "linked_account_exists", error.to_string())
+                .documented_status(StatusCode::BAD_REQUEST)
+        }
         other => store_failure(other),
     })
 }

@@ -101,10 +101,8 @@ async fn migrate(
         request_id: id.0,
     };
     let span = tracing::Span::current();
-    let task = tokio::spawn(tracing::Instrument::instrument(
-        async move { api.migrator.migrate(migration).await },
-        span,
-    ));
+    let task =
+        tokio::spawn(tracing::Instrument::instrument(async move { api.migrator.migrate(migration).await }, span));
     match task.await {
         Ok(result) => result.map_err(failure),
         Err(panicked) => Err(Failure::internal(&panicked)),
@@ -131,7 +129,8 @@ fn describe(headers: &mut HeaderMap, stored: &Stored) {
     if let Ok(tag) = HeaderValue::from_str(&EntityTag(stored.revision.clone()).to_string()) {
         headers.insert(header::ETAG, tag);
     }
-    for (name, value) in [(&KEYFERRY_OUTCOME, stored.proof.to_string()), (&KEYFERRY_ACTION, stored.action.to_string())] {
+    for (name, value) in [(&KEYFERRY_OUTCOME, stored.proof.to_string()), (&KEYFERRY_ACTION, stored.action.to_string())]
+    {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name.clone(), value);
         }

@@ -45,8 +45,8 @@ impl Api {
         readiness: Arc<Readiness>,
         rate_limit: Option<RateLimit>,
     ) -> Arc<Self> {
-        let limiter = rate_limit
-            .map(|limit| RateLimiter::keyed(Quota::per_second(limit.per_second).allow_burst(limit.burst)));
+        let limiter =
+            rate_limit.map(|limit| RateLimiter::keyed(Quota::per_second(limit.per_second).allow_burst(limit.burst)));
         Arc::new(Self { store, migrator, readiness, limiter, clock: DefaultClock::default() })
     }
 

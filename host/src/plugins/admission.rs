@@ -128,7 +128,10 @@ impl Admitter {
     ) -> Result<(Vec<Grant>, SecretAccess), Stop> {
         let slug = &description.slug;
         let pending = |what: &str| {
-            Err((PluginState::Pending, format!("{what}; `keyferry plugin grant {slug}` shows what it asks for and grants it")))
+            Err((
+                PluginState::Pending,
+                format!("{what}; `keyferry plugin grant {slug}` shows what it asks for and grants it"),
+            ))
         };
         // A grant of WASI alone is what lets the plugin be asked for the rest.
         let (requests, access) = match (recorded.filter(|grant| grant.slug.is_some()), self.policy) {

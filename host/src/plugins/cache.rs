@@ -41,9 +41,11 @@ impl CodeCache {
             return Ok(component);
         }
         let component = Component::new(engine, bytes)?;
-        match component.serialize().map_err(|e| e.to_string()).and_then(|code| {
-            self.store(&path, digest, &code).map_err(|e| e.to_string())
-        }) {
+        match component
+            .serialize()
+            .map_err(|e| e.to_string())
+            .and_then(|code| self.store(&path, digest, &code).map_err(|e| e.to_string()))
+        {
             Ok(()) => {}
             Err(reason) => tracing::warn!(path = %path.display(), reason, "compiled code was not cached"),
         }

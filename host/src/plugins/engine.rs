@@ -42,6 +42,8 @@ fn config(pool: Option<&SandboxLimits>) -> Config {
         .concurrency_support(false)
         .epoch_interruption(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8))
+        // The cargo feature is compiled in (RUSTSEC-2026-0570), and no plugin needs collected objects.
+        .gc_support(false)
         .wasm_memory64(false)
         .wasm_relaxed_simd(false)
         .max_wasm_stack(WASM_STACK)
@@ -60,9 +62,7 @@ fn config(pool: Option<&SandboxLimits>) -> Config {
             .max_tables_per_component(per_component)
             .max_memory_size(MAX_MEMORY)
             .linear_memory_keep_resident(KEEP_RESIDENT);
-        config
-            .memory_reservation(MAX_MEMORY as u64)
-            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config.memory_reservation(MAX_MEMORY as u64).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
 }
@@ -82,4 +82,3 @@ fn spawn_ticker(engine: EngineWeak) {
         std::process::abort();
     }
 }
-

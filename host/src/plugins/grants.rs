@@ -118,7 +118,8 @@ impl GrantLock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(GrantLockError::Read { path: path.to_owned(), source }),
         };
-        toml::from_str(&text).map_err(|source| GrantLockError::Parse { path: path.to_owned(), source: Box::new(source) })
+        toml::from_str(&text)
+            .map_err(|source| GrantLockError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// What that component may do.

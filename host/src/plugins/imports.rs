@@ -9,7 +9,8 @@ const INTERFACES: [&str; 5] = ["secrets", "http", "clock", "random", "log"];
 /// The contract's major versions that this host speaks.
 const MAJOR: &str = "1";
 /// The WASI packages that a `wasi = "sealed"` grant answers, with nothing behind them.
-const SEALED_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+const SEALED_WASI: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// Whether a component imports WASI besides the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

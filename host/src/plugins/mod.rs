@@ -32,8 +32,8 @@ mod status;
 mod verdict;
 mod watch;
 
-pub use cache::CodeSeal;
 pub use app::App;
+pub use cache::CodeSeal;
 pub use description::{AppDescription, Digest, SecretAccess};
 pub use grants::{GrantLock, GrantLockError, PluginGrant, WasiGrant};
 pub use imports::{ImportError, Wasi};

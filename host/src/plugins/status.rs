@@ -86,8 +86,12 @@ impl PluginStatus {
         };
         match self.state {
             PluginState::Active => tracing::info!(plugin, %file, sha256 = ?self.digest, "plugin serves"),
-            PluginState::Pending | PluginState::NeedsWasi => tracing::warn!(plugin, %file, "plugin waits: {reason}; {serving}"),
-            PluginState::Duplicate | PluginState::Refused => tracing::error!(plugin, %file, "plugin refused: {reason}; {serving}"),
+            PluginState::Pending | PluginState::NeedsWasi => {
+                tracing::warn!(plugin, %file, "plugin waits: {reason}; {serving}")
+            }
+            PluginState::Duplicate | PluginState::Refused => {
+                tracing::error!(plugin, %file, "plugin refused: {reason}; {serving}")
+            }
         }
     }
 }

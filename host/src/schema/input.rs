@@ -201,14 +201,17 @@ mod tests {
     fn the_canonical_form_depends_on_meaning_alone() {
         let one = parse(r#"{"a":"x","b":[1,true,null]}"#).canonical();
         assert_eq!(*one, *parse(" { \"b\" : [1, true, null], \"\\u0061\" : \"\\u0078\" } ").canonical());
-        for other in [r#"{"a":"x","b":[1,true]}"#, r#"{"a":"x","b":["1",true,null]}"#, r#"{"ab":"x","":[1,true,null]}"#] {
+        for other in [r#"{"a":"x","b":[1,true]}"#, r#"{"a":"x","b":["1",true,null]}"#, r#"{"ab":"x","":[1,true,null]}"#]
+        {
             assert_ne!(*one, *parse(other).canonical(), "{other}");
         }
     }
 
     #[test]
     fn a_repeated_member_or_endless_nesting_is_refused() {
-        assert!(serde_json::from_str::<Input>(r#"{"a":1,"a":2}"#).unwrap_err().to_string().contains("same member twice"));
+        assert!(
+            serde_json::from_str::<Input>(r#"{"a":1,"a":2}"#).unwrap_err().to_string().contains("same member twice")
+        );
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
         assert!(serde_json::from_str::<Input>(&deep).unwrap_err().to_string().contains("levels deep"));
     }

@@ -153,9 +153,11 @@ impl AuthSchema {
     fn validate_flat(&self, members: &[(String, Input)]) -> Result<Credential, Violations> {
         let fits = |auth_type: &&AuthType| {
             members.iter().all(|(name, _)| auth_type.field(name).is_some())
-                && auth_type.fields.iter().filter(|field| field.necessity == Necessity::Required).all(|required| {
-                    members.iter().any(|(name, _)| name == required.name.as_str())
-                })
+                && auth_type
+                    .fields
+                    .iter()
+                    .filter(|field| field.necessity == Necessity::Required)
+                    .all(|required| members.iter().any(|(name, _)| name == required.name.as_str()))
         };
         let candidates: Vec<&AuthType> = self.types().iter().filter(fits).collect();
         match candidates.as_slice() {
@@ -351,10 +353,16 @@ mod tests {
     #[test]
     fn a_credential_that_fits_comes_out_in_schema_order_with_defaults_and_hints() {
         let credential =
-            validate(r#"{"keybased":{"token":"xoxb-1234","account_id":"123","expires_in":60,"sandbox":true}}"#).unwrap();
+            validate(r#"{"keybased":{"token":"xoxb-1234","account_id":"123","expires_in":60,"sandbox":true}}"#)
+                .unwrap();
         let seen: Vec<_> = credential.fields.iter().map(|f| (f.name.as_str(), f.value.expose())).collect();
-        let expected =
-            [("account_id", "123"), ("token", "xoxb-1234"), ("expires_in", "60"), ("sandbox", "true"), ("region", "eu")];
+        let expected = [
+            ("account_id", "123"),
+            ("token", "xoxb-1234"),
+            ("expires_in", "60"),
+            ("sandbox", "true"),
+            ("region", "eu"),
+        ];
         assert_eq!(seen, expected);
         assert_eq!(credential.fields[1].exposure, Exposure::Handle { hint: Some("xoxb-".into()) });
         assert_eq!(credential.fields[0].exposure, Exposure::Plain);
@@ -403,7 +411,8 @@ mod tests {
     #[test]
     fn the_older_flat_form_is_taken_where_it_fits_exactly_one_auth_type() {
         assert_eq!(validate(r#"{"access_token":"t"}"#).unwrap().auth_type.as_str(), "oauth2");
-        let twin = |name: &str| AuthTypeSpec { name: name.into(), fields: vec![spec("key")], ..AuthTypeSpec::default() };
+        let twin =
+            |name: &str| AuthTypeSpec { name: name.into(), fields: vec![spec("key")], ..AuthTypeSpec::default() };
         let both = AuthSchema::parse(vec![twin("keybased"), twin("basic")]).unwrap();
         let text = both.validate(&serde_json::from_str(r#"{"key":"k"}"#).unwrap()).unwrap_err().to_string();
         assert!(text.contains("fit `keybased` and `basic`"), "{text}");

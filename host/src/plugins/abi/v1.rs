@@ -12,7 +12,7 @@ use crate::secret::SharedSecret;
 use bindings::exports::keyferry::plugin::app as wire;
 use bindings::keyferry::plugin::{clock, http, log, random, secrets};
 
-#[expect(missing_docs, clippy::all, clippy::unwrap_used, reason = "made from the documented contract")]
+#[expect(missing_docs, unreachable_pub, reason = "made from the documented contract")]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit/v1",
@@ -37,7 +37,7 @@ const MAX_LIST: usize = 100;
 const MAX_GRANTS: usize = 64;
 
 /// What stands behind a plugin's handle.
-pub struct Handle {
+pub(in super::super) struct Handle {
     name: String,
     value: SharedSecret,
 }
@@ -133,9 +133,7 @@ impl CallState {
             auth: request.auth.map(|auth| self.auth(auth)).transpose()?,
             body: match request.body {
                 http::Body::Empty => egress::Body::Empty,
-                http::Body::Text(text) => {
-                    egress::Body::Text { content_type: text.content_type, content: text.content }
-                }
+                http::Body::Text(text) => egress::Body::Text { content_type: text.content_type, content: text.content },
                 http::Body::Form(fields) => egress::Body::Form(self.pairs(fields)?),
                 http::Body::Json(members) => {
                     egress::Body::Json(members.into_iter().map(|m| self.json_member(m)).collect::<Result<_, _>>()?)

@@ -141,7 +141,10 @@ async fn zz_probe() {
             match r {
                 Ok(store) => {
                     let left = store.tables().tree(crate::store::sled::tables::Table::Accounts).unwrap().len();
-                    println!("{what} {tenth}/10 of {len}: ok, {left} accounts; audit {:?}", store.verify_audit(&org()).await.map(|s| s.entries));
+                    println!(
+                        "{what} {tenth}/10 of {len}: ok, {left} accounts; audit {:?}",
+                        store.verify_audit(&org()).await.map(|s| s.entries)
+                    );
                 }
                 Err(e) => println!("{what} {tenth}/10: {}", e.to_string().chars().take(150).collect::<String>()),
             }

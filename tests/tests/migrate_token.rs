@@ -1,0 +1,184 @@
+//! `PUT /api/v2/public/migrate-token`: the answers table of the contract, byte for byte, against the built binary.
+
+use keyferry::providers::apps::demo;
+use keyferry_tests::http::{Request, Response};
+use keyferry_tests::{ACCOUNT, World, WorldOptions};
+use serde_json::{Value, json};
+
+const PATH: &str = "/api/v2/public/migrate-token";
+const SUCCESS: &str = r#"{"success":true,"message":"Token migrated successfully"}"#;
+
+fn hubspot(token: &str) -> Value {
+    json!({"oauth2": {"access_token": token, "refresh_token": demo::HUBSPOT_REFRESH_TOKEN}})
+}
+
+fn netsuite(account: &str, secret: &str) -> Value {
+    json!({"keybased": {
+        "account_id": account, "consumer_key": demo::NETSUITE_CONSUMER_KEY,
+        "consumer_secret": demo::NETSUITE_CONSUMER_SECRET, "token_id": demo::NETSUITE_TOKEN_ID, "token_secret": secret,
+    }})
+}
+
+fn envelope(status: u16, kind: &str, message: &str) -> String {
+    format!(r#"{{"status_code":{status},"http_error_type":"{kind}","error":"SERVER_ERROR","message":"{message}"}}"#)
+}
+
+#[track_caller]
+fn assert_answer(answer: &Response, status: u16, body: &str) {
+    assert_eq!((answer.status, answer.text().as_str()), (status, body));
+    assert!(answer.header("x-request-id").is_some(), "every answer has a request id");
+}
+
+#[tokio::test]
+async fn every_row_of_the_answers_table_is_kept_to_the_letter() {
+    let world = World::start().await;
+    let created = world.migrate("hubspot", hubspot(demo::HUBSPOT_ACCESS_TOKEN)).await;
+    assert_answer(&created, 200, SUCCESS);
+    assert_eq!(created.header("keyferry-action"), Some("created"));
+    assert_eq!(created.header("keyferry-outcome"), Some("verified"));
+    let updated = world.migrate("hubspot", hubspot(demo::HUBSPOT_ACCESS_TOKEN)).await;
+    assert_answer(&updated, 200, SUCCESS);
+    assert_eq!(updated.header("keyferry-action"), Some("updated"));
+    assert_ne!(created.header("etag"), updated.header("etag"));
+    // The signature is checked by the provider with an OAuth 1.0a implementation that is not ours.
+    let signed = world.migrate("netsuite", netsuite(demo::NETSUITE_ACCOUNT_ID, demo::NETSUITE_TOKEN_SECRET)).await;
+    assert_answer(&signed, 200, SUCCESS);
+
+    let custom = world.migrate("custom", json!({"keybased": {"a": "b"}})).await;
+    assert_answer(&custom, 200, r#"{"error":"Custom apps are not supported for this endpoint."}"#);
+    let unknown = world.migrate("netsuite", netsuite("your-account", demo::NETSUITE_TOKEN_SECRET)).await;
+    let message = "Failed to verify credentials: getaddrinfo ENOTFOUND your-account.suitetalk.api.netsuite.com";
+    assert_answer(&unknown, 500, &envelope(500, "INTERNAL_SERVER_ERROR", message));
+    assert_eq!(unknown.header("keyferry-failure"), Some("unreachable"));
+    let rejected = world.migrate("hubspot", hubspot(demo::HUBSPOT_EXPIRED_TOKEN)).await;
+    assert_eq!(rejected.status, 500);
+    assert!(rejected.text().contains("Failed to verify credentials: "), "{}", rejected.text());
+    assert_eq!(rejected.header("keyferry-failure"), Some("rejected"));
+    let badly_signed = world.migrate("netsuite", netsuite(demo::NETSUITE_ACCOUNT_ID, "wrong")).await;
+    assert_eq!(badly_signed.header("keyferry-failure"), Some("rejected"));
+
+    let body = json!({"slug": "hubspot", "auth_object": hubspot("t")});
+    let no_key = world.migrate_request(&body).send(world.server.address()).await;
+    assert_answer(&no_key, 401, &envelope(401, "UNAUTHORIZED", "Invalid Credentials"));
+    let wrong_key = world.migrate_request(&body).header("x-api-key", "tk_nope").send(world.server.address()).await;
+    assert_answer(&wrong_key, 401, &envelope(401, "UNAUTHORIZED", "Invalid Credentials"));
+    let nobody = world.send(Request::new("PUT", PATH).header("linked_account_id", "nobody").json(&body)).await;
+    let message = "linked account with id nobody does not exist in test environment";
+    assert_answer(&nobody, 400, &envelope(400, "BAD_REQUEST", message));
+    assert_eq!(world.send(Request::new("PUT", PATH).json(&body)).await.status, 400);
+
+    let raw = |content_type: &str, body: &str| {
+        Request::new("PUT", PATH).header("linked_account_id", ACCOUNT).body(content_type, body.as_bytes().to_vec())
+    };
+    let broken = world.send(raw("application/json", "{\"slug\":\n \"hubspot\",}")).await;
+    let message = "the request body is not valid JSON: there is a syntax error at line 2 column 12";
+    assert_answer(&broken, 400, &envelope(400, "BAD_REQUEST", message));
+    assert_eq!(world.send(raw("application/json", "[]")).await.status, 400);
+    assert_eq!(world.send(raw("text/plain", "{}")).await.status, 415);
+    let huge = format!("{{\"slug\":\"{}\"}}", "x".repeat(70_000));
+    assert_eq!(world.send(raw("application/json", &huge)).await.status, 413);
+}
+
+#[tokio::test]
+async fn content_that_does_not_fit_is_told_at_once_and_without_values() {
+    let world = World::start().await;
+    let cases = [
+        (json!({"auth_object": {}}), "slug is required"),
+        (json!({"slug": "nosuchapp", "auth_object": {}}), "no app with the slug `nosuchapp`"),
+        (json!({"slug": "hubspot"}), "auth_object is required"),
+        (json!({"slug": "hubspot", "auth_object": {}}), "exactly one key"),
+        (
+            json!({"slug": "hubspot", "auth_object": {"saml": {"V4LUE": "V4LUE"}}}),
+            "auth_object.saml is not an auth type",
+        ),
+        (
+            json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": 7}}}),
+            "must be a string, and is a number",
+        ),
+        (json!({"slug": "hubspot", "auth_object": {"oauth2": {"extra": "V4LUE"}}}), "access_token is required; "),
+    ];
+    for (body, expected) in cases {
+        let answer = world.send(world.migrate_request(&body)).await;
+        assert_eq!(answer.status, 200, "{body}");
+        let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert!(error.contains(expected) && !error.contains("\"V4LUE\""), "{body}: {error}");
+        let problem = world.send(world.migrate_request(&body).header("accept", "application/problem+json")).await;
+        assert!(matches!(problem.status, 404 | 422), "{body}: {}", problem.status);
+        assert_eq!(problem.header("content-type"), Some("application/problem+json"));
+    }
+}
+
+#[tokio::test]
+async fn problems_tell_a_bad_key_from_a_missing_scope_and_a_provider_that_is_down() {
+    let world = World::start().await;
+    let cases = [
+        ("hubspot", hubspot(demo::HUBSPOT_EXPIRED_TOKEN), 422, "credentials_rejected"),
+        ("hubspot", hubspot(demo::HUBSPOT_SCOPELESS_TOKEN), 403, "insufficient_scope"),
+        ("hubspot", hubspot(demo::HUBSPOT_RATE_LIMITED_TOKEN), 429, "provider_rate_limited"),
+        ("netsuite", netsuite("your-account", "x"), 502, "provider_unreachable"),
+        ("slack", json!({"keybased": {"bot_token": demo::SLACK_INACTIVE_TOKEN}}), 422, "account_suspended"),
+        ("stripe", json!({"keybased": {"api_key": demo::STRIPE_EXPIRED_KEY}}), 422, "credentials_rejected"),
+    ];
+    for (slug, auth_object, status, code) in cases {
+        let body = json!({"slug": slug, "auth_object": auth_object});
+        let answer = world.send(world.migrate_request(&body).header("accept", "application/problem+json")).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{}", answer.text());
+    }
+    let restricted = world.migrate("stripe", json!({"keybased": {"api_key": demo::STRIPE_RESTRICTED_KEY}})).await;
+    assert_answer(&restricted, 200, SUCCESS);
+    // The older flat form fits one auth type of Slack's.
+    let flat = json!({"bot_token": demo::SLACK_BOT_TOKEN, "user_token": demo::SLACK_USER_TOKEN});
+    assert_answer(&world.migrate("slack", flat).await, 200, SUCCESS);
+}
+
+#[tokio::test]
+async fn the_request_headers_do_what_they_say() {
+    let world = World::start().await;
+    let body = json!({"slug": "hubspot", "auth_object": hubspot(demo::HUBSPOT_ACCESS_TOKEN)});
+    let with = |name: &str, value: &str| world.send(world.migrate_request(&body).header(name, value));
+
+    let verdict = with("prefer", "verify=only").await;
+    assert_eq!(verdict.json()["account_id"], "48600123");
+    assert_eq!(with("if-match", "*").await.status, 412, "verify=only stored nothing");
+    assert_eq!(with("prefer", "verify=skip").await.status, 403, "the default policy");
+    let first = with("idempotency-key", "k1").await;
+    assert_eq!(first.header("keyferry-action"), Some("created"));
+    let again = with("idempotency-key", "k1").await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.header("etag"), first.header("etag"));
+    let other = json!({"slug": "hubspot", "auth_object": hubspot(demo::HUBSPOT_OTHER_PORTAL_TOKEN)});
+    let reused = world.send(world.migrate_request(&other).header("idempotency-key", "k1")).await;
+    assert_eq!(reused.status, 422);
+
+    assert_eq!(with("if-none-match", "*").await.status, 412);
+    let tag = first.header("etag").unwrap().to_owned();
+    assert_eq!(with("if-match", &tag).await.status, 200);
+    assert_eq!(with("if-match", &tag).await.status, 412, "it has moved on");
+    assert_eq!(world.send(world.migrate_request(&other)).await.status, 409, "another portal's token");
+    let replace = world.send(world.migrate_request(&other).header("prefer", "account-change=replace")).await;
+    assert_answer(&replace, 200, SUCCESS);
+
+    let limited = json!({"slug": "hubspot", "auth_object": hubspot(demo::HUBSPOT_RATE_LIMITED_TOKEN)});
+    let kept = world.send(world.migrate_request(&limited).header("prefer", "on-unverified=store")).await;
+    assert_eq!((kept.status, kept.header("keyferry-outcome")), (200, Some("unverified")));
+    let bad = json!({"slug": "hubspot", "auth_object": hubspot(demo::HUBSPOT_EXPIRED_TOKEN)});
+    let never = world.send(world.migrate_request(&bad).header("prefer", "on-unverified=store")).await;
+    assert_eq!(never.status, 500, "a rejected credential is never kept");
+}
+
+#[tokio::test]
+async fn too_many_requests_are_answered_with_429_and_retry_after() {
+    let server = Box::new(|options: &mut keyferry_tests::ServerOptions| {
+        options.arguments.extend(["--rate-limit", "1", "--rate-burst", "2"].map(str::to_owned));
+    });
+    let world = World::start_with(WorldOptions { server: Some(server), ..WorldOptions::default() }).await;
+    let mut last = world.migrate("custom", json!({})).await;
+    for _ in 0..20 {
+        last = world.migrate("custom", json!({})).await;
+        if last.status == 429 {
+            break;
+        }
+    }
+    assert_eq!((last.status, last.json()["http_error_type"].as_str()), (429, Some("TOO_MANY_REQUESTS")));
+    assert!(last.header("retry-after").is_some());
+}
