@@ -12,7 +12,6 @@ use crate::secret::SharedSecret;
 use bindings::exports::keyferry::plugin::app as wire;
 use bindings::keyferry::plugin::{clock, http, log, random, secrets};
 
-#[expect(missing_docs, unreachable_pub, reason = "made from the documented contract")]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit/v1",
@@ -37,7 +36,8 @@ const MAX_LIST: usize = 100;
 const MAX_GRANTS: usize = 64;
 
 /// What stands behind a plugin's handle.
-pub(in super::super) struct Handle {
+#[expect(unreachable_pub, reason = "the generated module re-exports it, which asks for `pub`")]
+pub struct Handle {
     name: String,
     value: SharedSecret,
 }
