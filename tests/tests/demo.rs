@@ -1,5 +1,7 @@
 //! The demo, as README's first command runs it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use keyferry_tests::{binary, run};
 
 #[tokio::test]

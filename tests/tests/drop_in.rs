@@ -1,5 +1,7 @@
 //! The plugin folder: a file dropped in, replaced, broken or taken away takes effect while the server runs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;

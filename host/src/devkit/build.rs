@@ -44,13 +44,16 @@ pub enum BuildError {
     Io { path: PathBuf, source: std::io::Error },
 }
 
-/// The folders of the plugin crates (`cdylib`s) of the workspace around a folder.
+/// The folders of the plugin crates of the workspace around a folder: its `cdylib`s under `plugins/`.
 ///
 /// # Errors
 /// Where there is no workspace, or none in it.
 pub fn workspace_plugins(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
     let metadata = metadata(folder)?;
-    let folders: Vec<PathBuf> = packages(&metadata).filter(|p| cdylib(p).is_some()).filter_map(folder_of).collect();
+    let root = metadata.get("workspace_root").and_then(Value::as_str).map(|root| Path::new(root).join("plugins"));
+    let shipped = |folder: &PathBuf| root.as_ref().is_some_and(|root| folder.starts_with(root));
+    let crates = packages(&metadata).filter(|package| cdylib(package).is_some()).filter_map(folder_of);
+    let folders: Vec<PathBuf> = crates.filter(shipped).collect();
     if folders.is_empty() { Err(BuildError::NoPlugins { folder: folder.to_owned() }) } else { Ok(folders) }
 }
 
