@@ -2,13 +2,13 @@
 //!
 //! | file | command |
 //! |---|---|
-//! | [`serve`] | `keyferry serve` |
-//! | [`demo`] | `keyferry demo` |
-//! | [`api_key`] | `keyferry api-key create` |
-//! | [`plugin`] | `keyferry plugin build`, `list`, `grant`, `inspect` |
-//! | [`settings`] | flags, environment and `keyferry.toml`, in this order of precedence |
-//! | [`node`] | a server's parts put together |
-//! | [`operator`] | an operator's command, sent to the running server or carried out here |
+//! | `serve` | `keyferry serve` |
+//! | `demo` | `keyferry demo` |
+//! | `api_key` | `keyferry api-key create` |
+//! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
+//! | `settings` | flags, environment and `keyferry.toml`, in this order of precedence |
+//! | `node` | a server's parts put together |
+//! | `operator` | an operator's command, sent to the running server or carried out here |
 
 mod api_key;
 mod demo;

@@ -2,19 +2,19 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | [`imports`] | what may a component import, and which contract was it built for? |
-//! | [`limits`] | how much may one call use? |
-//! | [`engine`] | how is the runtime configured? |
-//! | [`cache`] | where does compiled code lie, and why may it be trusted? |
-//! | [`abi`] | how do the contract's words become ours? One file a contract version |
-//! | [`sandbox`] | how is one call of a plugin run? |
-//! | [`description`] | what did the plugin say of its app? |
-//! | [`verdict`] | what did it say of a credential? |
-//! | [`grants`] | what has the operator granted to which digest? |
-//! | [`admission`] | what must a file pass before it serves? |
-//! | [`registry`] | which plugin serves which app? |
-//! | [`status`] | what became of each file, and why? |
-//! | [`watch`] | how does a dropped-in file take effect? |
+//! | `imports` | what may a component import, and which contract was it built for? |
+//! | `limits` | how much may one call use? |
+//! | `engine` | how is the runtime configured? |
+//! | `cache` | where does compiled code lie, and why may it be trusted? |
+//! | `abi` | how do the contract's words become ours? One file a contract version |
+//! | `sandbox` | how is one call of a plugin run? |
+//! | `description` | what did the plugin say of its app? |
+//! | `verdict` | what did it say of a credential? |
+//! | `grants` | what has the operator granted to which digest? |
+//! | `admission` | what must a file pass before it serves? |
+//! | `registry` | which plugin serves which app? |
+//! | `status` | what became of each file, and why? |
+//! | `watch` | how does a dropped-in file take effect? |
 
 mod abi;
 mod admission;

@@ -1,5 +1,5 @@
-//! An app's auth schema: what a plugin described ([`model`]), what a caller sent ([`input`]), and whether the one fits
-//! the other ([`validate`]).
+//! An app's auth schema: what a plugin described (`model`), what a caller sent (`input`), and whether the one fits
+//! the other (`validate`).
 //!
 //! ```
 //! use keyferry::schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};

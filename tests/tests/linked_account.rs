@@ -1,0 +1,56 @@
+//! `/api/v2/public/linked-account`, as documented.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use keyferry::providers::apps::demo;
+use keyferry_tests::World;
+use keyferry_tests::http::{Request, Response};
+use serde_json::json;
+
+const PATH: &str = "/api/v2/public/linked-account";
+
+#[tokio::test]
+async fn accounts_are_created_updated_listed_shown_and_deleted() {
+    let world = World::start().await;
+    let ask = |method: &'static str, path: String| world.send(Request::new(method, &path));
+    let create =
+        |id: &'static str| world.send(Request::new("POST", PATH).json(&json!({"account_id": id, "name": "Ada"})));
+
+    let created: Response = create("a/b@example.com").await;
+    assert_eq!(created.status, 200);
+    assert_eq!(
+        (&created.json()["account_id"], &created.json()["integrations"]),
+        (&json!("a/b@example.com"), &json!(null))
+    );
+    let twice = create("a/b@example.com").await;
+    let message = "linked account with id a/b@example.com already exists in the test environment";
+    assert_eq!((twice.status, twice.json()["message"].as_str()), (400, Some(message)));
+    let nameless = world.send(Request::new("POST", PATH).json(&json!({}))).await;
+    assert_eq!(nameless.status, 400);
+    assert_eq!(nameless.json()["error"], "INVALID_LINKED_ACCOUNT_ID");
+    assert_eq!(nameless.json()["message"], "linked_account_id required");
+
+    let body = json!({"payload": {"linked_account_id": "user_1", "name": "One", "udf": {"plan": "gold"}}});
+    let updated = world.send(Request::new("PUT", PATH).json(&body)).await.json();
+    assert_eq!((&updated["new_account"], &updated["name"]), (&json!(false), &json!("One")));
+    assert_eq!(updated["udf"][0]["key_value"], "gold");
+    let page = ask("GET", format!("{PATH}?page=2&limit=1")).await.json();
+    assert_eq!((&page["totalDocs"], &page["totalPages"], &page["hasNextPage"]), (&json!(2), &json!(2), &json!(false)));
+    // The vendor's SDK leaves the slash in the id as it is.
+    assert_eq!(ask("GET", format!("{PATH}/a/b@example.com")).await.json()["name"], "Ada");
+
+    let key = json!({"keybased": {"api_key": demo::STRIPE_SECRET_KEY}});
+    assert_eq!(world.migrate("stripe", key).await.status, 200);
+    let shown = ask("GET", format!("{PATH}/user_1")).await;
+    assert_eq!(shown.json()["integrations"][0]["type"], "stripe");
+    assert!(!shown.text().contains(demo::STRIPE_SECRET_KEY));
+    let remove = format!("{PATH}/integration/stripe?linked_account_id=user_1");
+    assert_eq!(ask("DELETE", format!("{remove}&auth_type=oauth2")).await.json()["integrations"][0]["type"], "stripe");
+    for _ in 0..2 {
+        assert_eq!(ask("DELETE", remove.clone()).await.json()["integrations"], json!([]));
+    }
+    let gone = ask("DELETE", format!("{PATH}/user_1")).await;
+    assert_eq!((gone.status, gone.text()), (200, r#"{"message":"User deleted successfully"}"#.to_owned()));
+    let missing = ask("GET", format!("{PATH}/user_1")).await;
+    let message = "Linked Account with account id user_1 for org acme in environment test not found";
+    assert_eq!((missing.status, missing.json()["message"].as_str()), (404, Some(message)));
+}
