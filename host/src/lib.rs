@@ -1,4 +1,5 @@
 //! Keyferry.
 
+pub mod devkit;
 pub mod ids;
 pub mod secret;
