@@ -1,181 +1,219 @@
-//! Builds plugin crates: cargo makes a core module, `wit-component` makes the component.
-
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use serde_json::Value;
-use sha2::Digest as _;
-use std::io::Write as _;
+use super::cargo::{Package, Toolchain, Workspace};
+use super::component::{self, Change};
+use super::error::BuildError;
+use crate::ids::Slug;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What to build, and where to put it.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// The plugins.
+    pub selection: Selection,
+    /// The folder that `<slug>.wasm` goes into. It is made if it is not there.
+    pub out: PathBuf,
+}
 
-/// One component that was built.
-#[derive(Debug)]
+/// Which plugins to build.
+#[derive(Debug, Clone)]
+pub enum Selection {
+    /// The packages in these folders (each holds a `Cargo.toml`).
+    Packages(Vec<PathBuf>),
+    /// Every member of the workspace in this folder that lies under its `plugins/`, is a cdylib, and depends on
+    /// `keyferry-plugin`.
+    All(PathBuf),
+}
+
+/// A component that has been built.
+#[derive(Debug, Clone)]
 pub struct BuiltPlugin {
-    /// Where it lies.
+    /// The app's name: the package's without `keyferry-`, or `slug` under `[package.metadata.keyferry]`.
+    pub slug: Slug,
+    /// The package's name.
+    pub package: String,
+    /// The component.
     pub file: PathBuf,
-    /// Its size.
-    pub bytes: usize,
-    /// Its SHA-256 in hex, as grants name it.
+    /// The component's SHA-256 in lower-case hexadecimal: what grants are bound to.
     pub sha256: String,
+    /// The component's size.
+    pub bytes: u64,
+    /// What the build did to the file.
+    pub change: Change,
 }
 
-/// Why a plugin was not built.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum BuildError {
-    #[error("cannot run `{program}`: {source}; install Rust from https://rustup.rs")]
-    Program { program: &'static str, source: std::io::Error },
-    #[error("cargo could not read {}: {message}", folder.display())]
-    Metadata { folder: PathBuf, message: String },
-    #[error("{} has no library of the kind `cdylib`; a plugin's Cargo.toml says `crate-type = [\"cdylib\"]`", folder.display())]
-    NotAPlugin { folder: PathBuf },
-    #[error("no plugin crates are in the workspace at {}", folder.display())]
-    NoPlugins { folder: PathBuf },
-    #[error(
-        "the Rust target {TARGET} is missing and could not be added; run `rustup target add {TARGET}` with a network"
-    )]
-    Target,
-    #[error("the build failed; cargo's messages are above")]
-    Cargo,
-    #[error("{crate_name} is not a plugin component: {message}")]
-    Component { crate_name: String, message: String },
-    #[error("cannot use {}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
-}
-
-/// The folders of the plugin crates of the workspace around a folder: its `cdylib`s under `plugins/`.
+/// Builds plugins into components: the same source and toolchain give the same bytes, whatever folder they lie in.
+///
+/// Packages of one workspace are built by one run of cargo, whose progress and messages go to standard error. It blocks
+/// for as long as that takes.
 ///
 /// # Errors
-/// Where there is no workspace, or none in it.
-pub fn workspace_plugins(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
-    let metadata = metadata(folder)?;
-    let root = metadata.get("workspace_root").and_then(Value::as_str).map(|root| Path::new(root).join("plugins"));
-    let shipped = |folder: &PathBuf| root.as_ref().is_some_and(|root| folder.starts_with(root));
-    let crates = packages(&metadata).filter(|package| cdylib(package).is_some()).filter_map(folder_of);
-    let folders: Vec<PathBuf> = crates.filter(shipped).collect();
-    if folders.is_empty() { Err(BuildError::NoPlugins { folder: folder.to_owned() }) } else { Ok(folders) }
-}
-
-/// Builds the crates in these folders and puts `<slug>.wasm` of each into `out`. Paths are taken out of the binaries, so
-/// the same source gives the same bytes wherever it lies.
-///
-/// # Errors
-/// What is missing, or what went wrong; cargo's own messages go to stderr.
-pub fn build(folders: &[PathBuf], out: &Path) -> Result<Vec<BuiltPlugin>, BuildError> {
-    ensure_target()?;
-    std::fs::create_dir_all(out).map_err(|source| BuildError::Io { path: out.to_owned(), source })?;
-    folders.iter().map(|folder| build_one(folder, out)).collect()
-}
-
-fn build_one(folder: &Path, out: &Path) -> Result<BuiltPlugin, BuildError> {
-    let folder = std::path::absolute(folder).map_err(|source| BuildError::Io { path: folder.to_owned(), source })?;
-    let not_a_plugin = || BuildError::NotAPlugin { folder: folder.clone() };
-    let metadata = metadata(&folder)?;
-    let package = packages(&metadata).find(|p| folder_of(p).as_deref() == Some(&folder)).ok_or_else(not_a_plugin)?;
-    let library = cdylib(package).ok_or_else(not_a_plugin)?;
-    let name = package.get("name").and_then(Value::as_str).unwrap_or_default();
-    let text = |key: &str| metadata.get(key).and_then(Value::as_str).unwrap_or_default();
-    let target_dir = Path::new(text("target_directory")).join("plugins");
-    let home = std::env::var("CARGO_HOME")
-        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
-        .unwrap_or_default();
-    let flags = [
-        format!("--remap-path-prefix={}=/workspace", text("workspace_root")),
-        format!("--remap-path-prefix={home}=/cargo"),
-    ];
-    let status = clean("cargo")
-        .args(["build", "--release", "--target", TARGET, "--package", name])
-        .args(["--config", "profile.release.opt-level=\"s\"", "--config", "profile.release.lto=true"])
-        .args(["--config", "profile.release.codegen-units=1", "--config", "profile.release.strip=true"])
-        .args(["--config", "profile.release.panic=\"abort\""])
-        .arg("--target-dir")
-        .arg(&target_dir)
-        .current_dir(&folder)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-        // Stdout is for results; cargo's progress is on stderr anyway.
-        .stdout(Stdio::null())
-        .status()
-        .map_err(|source| BuildError::Program { program: "cargo", source })?;
-    if !status.success() {
-        return Err(BuildError::Cargo);
+/// The first thing that went wrong. Nothing is written unless everything compiled.
+pub fn build(options: &BuildOptions) -> Result<Vec<BuiltPlugin>, BuildError> {
+    let mut modules = Vec::new();
+    for (workspace, packages) in select(&options.selection)? {
+        let toolchain = Toolchain::find(&workspace)?;
+        modules.extend(workspace.compile(&toolchain, &packages)?);
     }
-    let module_path = target_dir.join(TARGET).join("release").join(format!("{}.wasm", library.replace('-', "_")));
-    let module = std::fs::read(&module_path).map_err(|source| BuildError::Io { path: module_path, source })?;
-    let component = wit_component::ComponentEncoder::default()
-        .module(&module)
-        .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(|error| BuildError::Component { crate_name: name.to_owned(), message: format!("{error:#}") })?;
-    let file = out.join(format!("{}.wasm", name.strip_prefix("keyferry-").unwrap_or(name)));
-    write(out, &file, &component).map_err(|source| BuildError::Io { path: file.clone(), source })?;
-    let sha256 = hex::encode(sha2::Sha256::digest(&component));
-    Ok(BuiltPlugin { file, bytes: component.len(), sha256 })
+    // Encoded before anything is written: a plugins folder holds the old set or the new one as far as that can be told.
+    let mut components = Vec::new();
+    for (package, module) in modules {
+        components.push((component::encode(&package.name, &module)?, package));
+    }
+    let store = |(component, package): (Vec<u8>, Package)| {
+        let (file, change) = component::store(&component, &options.out, &package.slug)?;
+        let (sha256, bytes) = (component::sha256(&component), component.len() as u64);
+        Ok(BuiltPlugin { slug: package.slug, package: package.name, file, sha256, bytes, change })
+    };
+    components.into_iter().map(store).collect()
 }
 
-/// A file that is the same is left alone: a server that watches the folder has nothing to do then.
-fn write(folder: &Path, file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if std::fs::read(file).is_ok_and(|old| old == bytes) {
-        return Ok(());
+/// The packages to build, by workspace.
+fn select(selection: &Selection) -> Result<Vec<(Workspace, Vec<Package>)>, BuildError> {
+    let mut selected: Vec<(Workspace, Vec<Package>)> = Vec::new();
+    match selection {
+        Selection::All(root) => {
+            let workspace = Workspace::read(root)?;
+            let plugins = workspace.plugins()?;
+            if plugins.is_empty() {
+                return Err(BuildError::NoPlugins(root.clone()));
+            }
+            selected.push((workspace, plugins));
+        }
+        Selection::Packages(folders) => {
+            for folder in folders {
+                place(folder, &mut selected)?;
+            }
+        }
     }
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    temporary.write_all(bytes)?;
-    temporary.persist(file)?;
+    refuse_twins(selected.iter().flat_map(|(_, packages)| packages))?;
+    Ok(selected)
+}
+
+/// Puts the package of a folder with its workspace, which is asked for only once.
+fn place(folder: &Path, selected: &mut Vec<(Workspace, Vec<Package>)>) -> Result<(), BuildError> {
+    for (workspace, packages) in selected.iter_mut() {
+        if let Some(package) = workspace.package_in(folder)? {
+            if !packages.iter().any(|other| other.id == package.id) {
+                packages.push(package);
+            }
+            return Ok(());
+        }
+    }
+    let workspace = Workspace::read(folder)?;
+    let package = workspace.package_in(folder)?.ok_or_else(|| BuildError::NoPackage(folder.join("Cargo.toml")))?;
+    selected.push((workspace, vec![package]));
     Ok(())
 }
 
-fn metadata(folder: &Path) -> Result<Value, BuildError> {
-    let output = clean("cargo")
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(folder)
-        .output()
-        .map_err(|source| BuildError::Program { program: "cargo", source })?;
-    let fault = |message: String| BuildError::Metadata { folder: folder.to_owned(), message };
-    if !output.status.success() {
-        return Err(fault(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| fault(error.to_string()))
-}
-
-fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
-    metadata.get("packages").and_then(Value::as_array).into_iter().flatten()
-}
-
-fn folder_of(package: &Value) -> Option<PathBuf> {
-    Path::new(package.get("manifest_path")?.as_str()?).parent().map(Path::to_owned)
-}
-
-/// The name of a package's `cdylib`, if it has one.
-fn cdylib(package: &Value) -> Option<&str> {
-    let targets = package.get("targets")?.as_array()?;
-    let is_cdylib = |t: &&Value| {
-        t.get("crate_types").and_then(Value::as_array).is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"))
-    };
-    targets.iter().find(is_cdylib)?.get("name")?.as_str()
-}
-
-fn ensure_target() -> Result<(), BuildError> {
-    let sysroot = clean("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .map_err(|source| BuildError::Program { program: "rustc", source })?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim().to_owned());
-    if sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
-        return Ok(());
-    }
-    let added = clean("rustup").args(["target", "add", TARGET]).stdout(Stdio::null()).status();
-    if added.is_ok_and(|status| status.success()) { Ok(()) } else { Err(BuildError::Target) }
-}
-
-/// A command without what cargo sets for its own children: build scripts would see it and build again.
-fn clean(program: &str) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        let ours =
-            text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST") || text.starts_with("CARGO_BIN");
-        if ours || matches!(&*text, "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR" | "RUSTFLAGS") {
-            command.env_remove(&name);
+fn refuse_twins<'a>(packages: impl Iterator<Item = &'a Package>) -> Result<(), BuildError> {
+    let mut seen = BTreeMap::new();
+    for package in packages {
+        if let Some(first) = seen.insert(&package.slug, &package.name) {
+            let (slug, second) = (package.slug.clone(), package.name.clone());
+            return Err(BuildError::SameSlug { slug, first: first.clone(), second });
         }
     }
-    command
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    }
+
+    /// The packages' names, one list a workspace.
+    fn names(selection: Selection) -> Vec<Vec<String>> {
+        let selected = select(&selection).unwrap();
+        selected.into_iter().map(|(_, packages)| packages.into_iter().map(|package| package.name).collect()).collect()
+    }
+
+    #[test]
+    fn all_means_the_plugins_and_nothing_else_of_the_workspace() {
+        let all = names(Selection::All(root()));
+        let [plugins] = all.as_slice() else { panic!("{all:?}") };
+        for name in ["keyferry-hubspot", "keyferry-netsuite", "keyferry-slack", "keyferry-stripe"] {
+            assert!(plugins.iter().any(|plugin| plugin == name), "{plugins:?}");
+        }
+        for name in ["keyferry", "keyferry-plugin", "keyferry-tests"] {
+            assert!(!plugins.iter().any(|plugin| plugin == name), "{plugins:?}");
+        }
+    }
+
+    #[test]
+    fn folders_of_one_workspace_are_built_together_and_once() {
+        let folders = ["slack", "stripe", "../plugins/slack"].map(|plugin| root().join("plugins").join(plugin));
+        assert_eq!(names(Selection::Packages(folders.to_vec())), [["keyferry-slack", "keyferry-stripe"]]);
+    }
+
+    #[test]
+    fn what_is_no_plugin_is_refused_with_what_it_lacks() {
+        let refused = |folder: PathBuf| select(&Selection::Packages(vec![folder])).map(|_| ()).unwrap_err();
+        let error = refused(root().join("tests"));
+        assert!(matches!(&error, BuildError::NotAPlugin { package, .. } if package == "keyferry-tests"), "{error}");
+        assert!(error.to_string().contains("crate-type = [\"cdylib\"]"), "{error}");
+        let error = refused(root());
+        assert!(matches!(error, BuildError::NoPackage(_)), "{error}");
+        let error = refused(root().join("not-there"));
+        assert!(matches!(error, BuildError::Manifest { .. }), "{error}");
+    }
+
+    /// A copy of what the plugins are built from, in a folder of its own.
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let (name, target) = (entry.file_name(), to.join(entry.file_name()));
+            if name.to_string_lossy().starts_with('.') || name == "target" {
+                continue;
+            }
+            if entry.file_type().unwrap().is_dir() {
+                copy(&entry.path(), &target);
+            } else {
+                fs::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    #[ignore = "compiles every plugin twice, which takes minutes"]
+    fn plugins_import_the_contract_alone_and_come_out_the_same_in_any_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("some/where else");
+        copy(&root(), &elsewhere);
+        let build = |root: PathBuf, out: &str| {
+            build(&BuildOptions { selection: Selection::All(root), out: folder.path().join(out) }).unwrap()
+        };
+        let here = build(root(), "here");
+        for plugin in &here {
+            println!("{} {} bytes {}", plugin.slug, plugin.bytes, plugin.sha256);
+            assert_eq!(imports(&plugin.file), contract(), "{}", plugin.slug);
+        }
+        let digests = |plugins: &[BuiltPlugin]| plugins.iter().map(|plugin| plugin.sha256.clone()).collect::<Vec<_>>();
+        assert_eq!(digests(&build(elsewhere, "there")), digests(&here));
+
+        let began = std::time::Instant::now();
+        let again = build(root(), "here");
+        println!("nothing to do: {:?}", began.elapsed());
+        assert!(again.iter().all(|plugin| plugin.change == Change::Unchanged));
+    }
+
+    fn contract() -> Vec<String> {
+        ["clock", "http", "log", "random", "secrets"].map(|name| format!("keyferry:plugin/{name}@1.0.0")).to_vec()
+    }
+
+    /// The interfaces of the contract that a component imports, and whatever else it does.
+    fn imports(component: &Path) -> Vec<String> {
+        let decoded = wit_component::decode(&fs::read(component).unwrap()).unwrap();
+        let wit_component::DecodedWasm::Component(resolve, world) = &decoded else { panic!("no component") };
+        let world = &resolve.worlds[*world];
+        let mut names: Vec<_> = world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
+        names.sort();
+        names
+    }
 }

@@ -1,3 +1,14 @@
-//! For plugin authors: from a crate to a component.
+//! What plugin authors work with.
+//!
+//! - `build`: from a plugin's crate to a component in a plugins folder ([`build()`]).
+//! - `cargo`: asking cargo what there is, and having it compile for WebAssembly.
+//! - `component`: from a core module to a component, and from there to a file.
 
-pub mod build;
+mod build;
+mod cargo;
+mod component;
+mod error;
+
+pub use build::{BuildOptions, BuiltPlugin, Selection, build};
+pub use component::Change;
+pub use error::BuildError;

@@ -1,0 +1,84 @@
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use wit_component::ComponentEncoder;
+
+use super::BuildError;
+use crate::ids::Slug;
+
+/// What a build did to the file in the plugins folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// There was no such file.
+    New,
+    /// The file had other content.
+    Replaced,
+    /// The file had this content already, and was not touched: nothing is swapped for it, no grant is lost.
+    Unchanged,
+}
+
+/// Makes a component of a core module that has the contract's types embedded.
+pub(super) fn encode(package: &str, module: &Path) -> Result<Vec<u8>, BuildError> {
+    let module = fs::read(module).map_err(BuildError::file(module))?;
+    let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
+    encoded.map_err(|source| BuildError::Component { package: package.to_owned(), source: source.into() })
+}
+
+/// The SHA-256 of a component in lower-case hexadecimal: what grants are bound to.
+pub(super) fn sha256(component: &[u8]) -> String {
+    hex::encode(Sha256::digest(component))
+}
+
+/// Puts a component into a plugins folder, so that whoever watches it sees the old file or the new one and nothing between.
+pub(super) fn store(component: &[u8], folder: &Path, slug: &Slug) -> Result<(PathBuf, Change), BuildError> {
+    let path = folder.join(format!("{slug}.wasm"));
+    let change = match fs::read(&path) {
+        Ok(content) if content == component => return Ok((path, Change::Unchanged)),
+        Ok(_) => Change::Replaced,
+        Err(error) if error.kind() == ErrorKind::NotFound => Change::New,
+        Err(error) => return Err(BuildError::File { path, source: error }),
+    };
+    fs::create_dir_all(folder).map_err(BuildError::file(folder))?;
+    let mut builder = tempfile::Builder::new();
+    // Hidden, and without `.wasm` at its end: a watcher has no reason to look.
+    builder.prefix(".").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut file = builder.tempfile_in(folder).map_err(BuildError::file(folder))?;
+    file.write_all(component).map_err(BuildError::file(file.path()))?;
+    file.as_file().sync_all().map_err(BuildError::file(file.path()))?;
+    file.persist(&path).map_err(|error| BuildError::File { path: path.clone(), source: error.error })?;
+    Ok((path, change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_stored_once_and_left_alone_while_it_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugins = folder.path().join("not/there/yet");
+        let slug: Slug = "acme".parse().unwrap();
+        let changes = ["one", "one", "two"].map(|content| store(content.as_bytes(), &plugins, &slug).unwrap().1);
+        assert_eq!(changes, [Change::New, Change::Unchanged, Change::Replaced]);
+        assert_eq!(fs::read(plugins.join("acme.wasm")).unwrap(), b"two");
+        assert_eq!(fs::read_dir(&plugins).unwrap().count(), 1, "a temporary file was left behind");
+    }
+
+    #[test]
+    fn a_module_that_exports_no_plugin_is_refused_with_its_packages_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let module = folder.path().join("m.wasm");
+        fs::write(&module, "not a module").unwrap();
+        let error = encode("keyferry-acme", &module).unwrap_err();
+        assert!(matches!(&error, BuildError::Component { package, .. } if package == "keyferry-acme"), "{error}");
+    }
+
+    #[test]
+    fn a_digest_is_lower_case_hexadecimal() {
+        assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}
