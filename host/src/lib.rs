@@ -18,7 +18,11 @@
 //! Arrows point one way: `cli`, `http` and `admin` lead to `migrate`, which leads to `schema`, `plugins`, `vault` and
 //! `store`; `plugins` leads to `egress`.
 
+pub mod admin;
+pub mod cli;
 pub mod devkit;
+pub mod egress;
+pub mod http;
 pub mod ids;
 pub mod migrate;
 pub mod plugins;

@@ -17,7 +17,7 @@ use super::serve::{Signals, serve, start_log};
 use super::settings::{LogFormat, ServeArgs, Settings};
 use super::{CliError, CliResult, term};
 use crate::admin::{CreateApiKey, Operation as _, Operator};
-use crate::devkit::build;
+use crate::devkit::{BuildOptions, Selection, build};
 use crate::egress::Loopback;
 use crate::ids::Environment;
 use crate::plugins::GrantPolicy;
@@ -57,7 +57,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
         None => {
             term::progress("building the four plugins (the first time takes a minute)");
             let out = folder.path().join("plugins");
-            build::build(&build::workspace_plugins(&std::env::current_dir()?)?, &out)?;
+            build(&BuildOptions { selection: Selection::All(std::env::current_dir()?), out: out.clone() })?;
             out
         }
     };

@@ -10,7 +10,7 @@ use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliError, CliResult, term};
 use crate::admin::{GrantPlugin, ListPlugins};
-use crate::devkit::build;
+use crate::devkit::{BuildOptions, Selection, build};
 use crate::plugins::{PluginStatus, WasiGrant};
 
 #[derive(Subcommand)]
@@ -63,8 +63,8 @@ pub(super) enum PluginCommand {
 pub(super) async fn run(command: PluginCommand) -> CliResult {
     match command {
         PluginCommand::Build { dirs, all, out } => {
-            let dirs = if all { build::workspace_plugins(&std::env::current_dir()?)? } else { dirs };
-            for built in build::build(&dirs, &out)? {
+            let selection = if all { Selection::All(std::env::current_dir()?) } else { Selection::Packages(dirs) };
+            for built in build(&BuildOptions { selection, out })? {
                 term::print(&format!("{}  {} bytes  sha256 {}", built.file.display(), built.bytes, built.sha256));
             }
         }
