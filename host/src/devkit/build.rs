@@ -181,7 +181,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "compiles every plugin twice, which takes minutes"]
     fn plugins_import_the_contract_alone_and_come_out_the_same_in_any_folder() {
         let folder = tempfile::tempdir().unwrap();
         let elsewhere = folder.path().join("some/where else");
@@ -192,7 +191,9 @@ mod tests {
         let here = build(root(), "here");
         for plugin in &here {
             println!("{} {} bytes {}", plugin.slug, plugin.bytes, plugin.sha256);
-            assert_eq!(imports(&plugin.file), contract(), "{}", plugin.slug);
+            // A plugin that draws no random bytes imports no `random`.
+            let beyond: Vec<_> = imports(&plugin.file).into_iter().filter(|name| !contract().contains(name)).collect();
+            assert!(beyond.is_empty(), "{} imports {beyond:?}", plugin.slug);
         }
         let digests = |plugins: &[BuiltPlugin]| plugins.iter().map(|plugin| plugin.sha256.clone()).collect::<Vec<_>>();
         assert_eq!(digests(&build(elsewhere, "there")), digests(&here));
