@@ -1,9 +1,10 @@
+use std::error::Error;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, DecodedWasm};
 
 use super::BuildError;
 use crate::ids::Slug;
@@ -21,9 +22,20 @@ pub enum Change {
 
 /// Makes a component of a core module that has the contract's types embedded.
 pub(super) fn encode(package: &str, module: &Path) -> Result<Vec<u8>, BuildError> {
+    let failed = |source: Box<dyn Error + Send + Sync>| BuildError::Component { package: package.to_owned(), source };
     let module = fs::read(module).map_err(BuildError::file(module))?;
     let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
-    encoded.map_err(|source| BuildError::Component { package: package.to_owned(), source: source.into() })
+    let component = encoded.map_err(|error| failed(error.into()))?;
+    // A crate that forgot to export its plugin makes a valid component, and an empty one.
+    let decoded = wit_component::decode(&component).map_err(|error| failed(error.into()))?;
+    match decoded {
+        DecodedWasm::Component(resolve, world)
+            if resolve.worlds.get(world).is_some_and(|world| !world.exports.is_empty()) =>
+        {
+            Ok(component)
+        }
+        _ => Err(BuildError::NoExport(package.to_owned())),
+    }
 }
 
 /// The SHA-256 of a component in lower-case hexadecimal: what grants are bound to.
@@ -69,12 +81,21 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_exports_no_plugin_is_refused_with_its_packages_name() {
+    fn what_is_no_module_is_refused_with_its_packages_name() {
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("m.wasm");
         fs::write(&module, "not a module").unwrap();
         let error = encode("keyferry-acme", &module).unwrap_err();
         assert!(matches!(&error, BuildError::Component { package, .. } if package == "keyferry-acme"), "{error}");
+    }
+
+    #[test]
+    fn a_component_without_an_export_is_no_plugin() {
+        let folder = tempfile::tempdir().unwrap();
+        let module = folder.path().join("m.wasm");
+        fs::write(&module, wat::parse_str("(module)").unwrap()).unwrap();
+        let error = encode("keyferry-acme", &module).unwrap_err();
+        assert!(error.to_string().contains("keyferry_plugin::export!"), "{error}");
     }
 
     #[test]

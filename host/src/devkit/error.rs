@@ -87,7 +87,7 @@ pub enum BuildError {
     NoModule(String),
     /// What was compiled is no plugin.
     #[error(
-        "{package} compiled, but is no component. Its lib.rs must end in `keyferry_plugin::export!(...)`, and nothing in it may import from elsewhere"
+        "{package} compiled, but cannot become a component: it imports functions that are not of the plugin contract, or does not depend on keyferry-plugin"
     )]
     Component {
         /// The package's name.
@@ -95,6 +95,9 @@ pub enum BuildError {
         /// What is wrong with the module.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A component that exports nothing a host could call.
+    #[error("{0} compiled, but exports no plugin. Its lib.rs must end in `keyferry_plugin::export!(YourPlugin);`")]
+    NoExport(String),
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     File {

@@ -20,18 +20,10 @@ impl Plugin for HubSpot {
                         Field::secret("access_token", "Access token")
                             .required()
                             .help("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes.")
-                            .example("CJSP5qf1KhICAQEYs-gDIIGOBii1hQIyGQAf3xBKmlwHjX7OIpuIFEavB2"),
+                            .example("CExampleExampleExample"),
                     )
-                    .field(
-                        Field::secret("refresh_token", "Refresh token")
-                            .help("`refresh_token` in the same answer. It does not change when it is used.")
-                            .example("6f18f21e-a743-4509-b7fd-1a5e632fffa1"),
-                    )
-                    .field(
-                        Field::number("expires_at", "Expires at")
-                            .help("When the access token ends, as Unix time.")
-                            .example("1767225600"),
-                    )
+                    .field(Field::refresh_token())
+                    .field(Field::expires_at())
                     .oauth_app(),
             )
             .auth(
@@ -79,8 +71,11 @@ impl Plugin for HubSpot {
 /// `HubSpot says EXPIRED_AUTHENTICATION: The OAuth token used to make this call expired 2 hours ago.` The members are
 /// those of <https://developers.hubspot.com/docs/api-reference/error-handling>.
 fn said(problem: &Json) -> String {
-    let category = problem.optional_text("/category").unwrap_or("no");
-    format!("HubSpot says {category}: {}", problem.optional_text("/message").unwrap_or("it gives no reason"))
+    match (problem.optional_text("/category"), problem.optional_text("/message")) {
+        (Some(category), Some(message)) => format!("HubSpot says {category}: {message}"),
+        (Some(one), None) | (None, Some(one)) => format!("HubSpot says {one}"),
+        (None, None) => "HubSpot refuses it without a reason".to_owned(),
+    }
 }
 
 keyferry_plugin::export!(HubSpot);

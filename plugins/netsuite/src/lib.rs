@@ -7,8 +7,6 @@ use keyferry_plugin::prelude::*;
 
 struct NetSuite;
 
-const KEYS: [&str; 5] = ["account_id", "consumer_key", "consumer_secret", "token_id", "token_secret"];
-
 impl Plugin for NetSuite {
     fn describe() -> App {
         App::new("netsuite", "NetSuite")
@@ -35,13 +33,10 @@ impl Plugin for NetSuite {
                         Field::secret("access_token", "Access token")
                             .required()
                             .help("`access_token` in the answer of NetSuite's token endpoint. It lasts an hour.")
-                            .example("eyJraWQiOiJleGFtcGxlIn0.eyJzdWIiOiIzOzQifQ.c2lnbmF0dXJl"),
+                            .example("example.access.token"),
                     )
-                    .field(
-                        Field::secret("refresh_token", "Refresh token")
-                            .help("`refresh_token` in the same answer. It lasts seven days.")
-                            .example("eyJraWQiOiJleGFtcGxlIn0.eyJzdWIiOiIzOzUifQ.c2lnbmF0dXJl"),
-                    )
+                    .field(Field::refresh_token())
+                    .field(Field::expires_at())
                     .oauth_app(),
             )
     }
@@ -65,14 +60,19 @@ impl Plugin for NetSuite {
         };
 
         let answer = request.send()?;
+        let (error, said) = explained(&answer);
         match answer.status() {
-            200 => Ok(Verified::new().account_id(realm.as_str()).display_name(format!("NetSuite account {realm}"))),
-            401 if tokens => Err(refused(&answer)),
-            401 => Err(Failure::rejected(said(&answer)).fields(&["access_token", "account_id"])),
+            200 => Ok(Verified::new()
+                .account_id(realm.as_str())
+                .display_name(format!("NetSuite account {realm}"))
+                .expires_at_ms(credential.future_ms("expires_at"))),
+            401 if tokens => Err(refused(&error, said)),
+            401 => Err(Failure::rejected(said).fields(&["access_token", "account_id"])),
             403 => {
                 let log_in = if tokens { "Log in using Access Tokens" } else { "Log in using OAuth 2.0 Access Tokens" };
-                Err(Failure::insufficient_scope(said(&answer)).scopes(["REST Web Services", log_in]))
+                Err(Failure::insufficient_scope(said).scopes(["REST Web Services", log_in]))
             }
+            404 => Err(Failure::wrong_tenant(said).field("account_id")),
             _ => Err(answer.unexpected()),
         }
     }
@@ -90,41 +90,32 @@ fn key(name: &str, label: &str, help: &str) -> Field {
     Field::secret(name, label).required().help(help).example(&"0123456789abcdef".repeat(4))
 }
 
-/// Which of the five keys a 401 is about. NetSuite's names for that stand in `WWW-Authenticate: OAuth error="..."`:
+/// The name of an error, and what NetSuite says of it: `token_rejected`, `NetSuite says token_rejected: Invalid login attempt.`
+///
+/// The name in `WWW-Authenticate: OAuth error="..."` is the exact one. The body's is mostly `INVALID_LOGIN`.
+fn explained(answer: &Answer) -> (String, String) {
+    let body = answer.json_or_null();
+    let words = answer.header("www-authenticate").unwrap_or_default().split([' ', ',']);
+    let named = words.into_iter().find_map(|word| word.strip_prefix("error=\"")?.split('"').next());
+    let error = named.or(body.optional_text("/o:errorDetails/0/o:errorCode")).unwrap_or("an unnamed error");
+    let detail = body.optional_text("/o:errorDetails/0/detail").or(body.optional_text("/title"));
+    (error.to_owned(), format!("NetSuite says {error}: {}", detail.unwrap_or("no details")))
+}
+
+/// Which of the five keys a 401 is about, by NetSuite's list of errors:
 /// <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/subsect_156935170194.html>. It writes them as
 /// `token_rejected` and as `TokenRejected`.
-fn refused(answer: &Answer) -> Failure {
-    let error: String = code(answer).chars().filter(|char| *char != '_').collect();
+fn refused(error: &str, said: String) -> Failure {
+    let error: String = error.chars().filter(|char| *char != '_').collect();
     let fields: &[&str] = match error.to_ascii_lowercase().as_str() {
         "consumerkeyunknown" | "consumerkeyrefused" => &["consumer_key"],
         "tokenrejected" | "tokenrevoked" | "tokenexpired" => &["token_id"],
         "signatureinvalid" | "invalidsignature" => &["consumer_secret", "token_secret"],
-        // Nothing that is wrong with the keys: it is the signer's clock, or its nonce.
-        "timestamprefused" | "invalidtimestamp" | "noncerejected" | "nonceused" => {
-            return Failure::unexpected(said(answer));
-        }
-        _ => &KEYS,
+        // Nothing is wrong with the keys: it is the signer's clock, or its nonce.
+        "timestamprefused" | "invalidtimestamp" | "noncerejected" | "nonceused" => return Failure::unexpected(said),
+        _ => &["account_id", "consumer_key", "consumer_secret", "token_id", "token_secret"],
     };
-    Failure::rejected(said(answer)).fields(fields)
-}
-
-/// The error's name: the header's is the more exact one, the body's mostly `INVALID_LOGIN`.
-fn code(answer: &Answer) -> String {
-    let header = answer.header("www-authenticate").and_then(|value| value.split_once("error=\""));
-    match header.and_then(|(_, rest)| rest.split('"').next()) {
-        Some(error) => error.to_owned(),
-        None => answer.json_or_null().optional_text("/o:errorDetails/0/o:errorCode").unwrap_or("no reason").to_owned(),
-    }
-}
-
-/// `NetSuite says token_rejected: Invalid login attempt.`
-fn said(answer: &Answer) -> String {
-    let body = answer.json_or_null();
-    let detail = body.optional_text("/o:errorDetails/0/detail").or(body.optional_text("/title"));
-    match detail {
-        Some(detail) => format!("NetSuite says {}: {detail}", code(answer)),
-        None => format!("NetSuite says {}", code(answer)),
-    }
+    Failure::rejected(said).fields(fields)
 }
 
 keyferry_plugin::export!(NetSuite);

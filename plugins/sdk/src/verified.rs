@@ -47,10 +47,14 @@ impl Verified {
         self
     }
 
-    /// Adds scopes or permissions that the provider says it has.
+    /// Adds scopes or permissions that the provider says it has, each once.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.0.scopes.extend(scopes.into_iter().map(Into::into));
+        for scope in scopes.into_iter().map(Into::into) {
+            if !self.0.scopes.contains(&scope) {
+                self.0.scopes.push(scope);
+            }
+        }
         self
     }
 
@@ -98,7 +102,7 @@ mod tests {
     #[test]
     fn scopes_and_warnings_add_up() {
         let verified =
-            Verified::new().scopes(["a"]).scopes(["b"]).warning("x").warning("y").expires_at_ms(5).into_wit();
+            Verified::new().scopes(["a"]).scopes(["b", "a"]).warning("x").warning("y").expires_at_ms(5).into_wit();
         assert_eq!(verified.scopes, ["a", "b"]);
         assert_eq!(verified.warnings, ["x", "y"]);
         assert_eq!(verified.expires_at, Some(5));

@@ -21,18 +21,8 @@ impl Plugin for Slack {
                             .help("`access_token` in the answer of oauth.v2.access.")
                             .example("xoxb-000000000000-example"),
                     )
-                    .field(
-                        Field::secret("refresh_token", "Refresh token")
-                            .help(
-                                "`refresh_token` in the same answer, of apps whose tokens rotate. It can be used once.",
-                            )
-                            .example("xoxe-1-example"),
-                    )
-                    .field(
-                        Field::number("expires_at", "Expires at")
-                            .help("When the access token ends, as Unix time. Tokens that do not rotate have no end.")
-                            .example("1767225600"),
-                    )
+                    .field(Field::refresh_token())
+                    .field(Field::expires_at())
                     .oauth_app(),
             )
             .auth(
@@ -52,28 +42,27 @@ impl Plugin for Slack {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let fields = ["access_token", "bot_token", "user_token"];
-        let given = fields.iter().filter_map(|field| Some((*field, credential.optional_secret(field)?)));
+        let given = ["access_token", "bot_token", "user_token"]
+            .into_iter()
+            .filter_map(|field| Some((field, credential.optional_secret(field)?)));
         let mut verified = Verified::new().expires_at_ms(credential.future_ms("expires_at"));
         let mut first_team: Option<String> = None;
         for (field, token) in given {
             let (told, scopes) = auth_test(field, token)?;
             let (team, name) = (told.text("/team_id")?, told.optional_text("/team").unwrap_or_default());
-            match &first_team {
-                Some(first) if first != team => {
-                    let detail = format!("`{field}` is of the workspace {name} ({team}), the bot token of {first}");
-                    return Err(Failure::wrong_tenant(detail).field(field));
-                }
-                Some(_) => {}
-                None => {
-                    verified = verified.account_id(team).display_name(name);
-                    verified = verified.config("url", told.optional_text("/url").unwrap_or_default());
-                    verified = verified.config("bot_id", told.optional_text("/bot_id").unwrap_or_default());
-                    first_team = Some(team.to_owned());
-                }
+            if first_team.as_deref().is_some_and(|first| first != team) {
+                let detail = format!("the two tokens are of different workspaces, `{field}` of {name} ({team})");
+                return Err(Failure::wrong_tenant(detail).field(field));
             }
-            let user = if field == "user_token" { "user_id" } else { "bot_user_id" };
-            verified = verified.scopes(scopes).config(user, told.text("/user_id")?);
+            if first_team.is_none() {
+                first_team = Some(team.to_owned());
+                verified = verified.account_id(team).display_name(name);
+                verified = verified.config("url", told.optional_text("/url").unwrap_or_default());
+            }
+            let bot = told.optional_text("/bot_id");
+            let user = if bot.is_some() { "bot_user_id" } else { "user_id" };
+            verified =
+                verified.scopes(scopes).config(user, told.text("/user_id")?).config("bot_id", bot.unwrap_or_default());
         }
         match first_team {
             Some(_) => Ok(verified),

@@ -20,13 +20,13 @@ impl Plugin for Stripe {
                             .required()
                             .hint("^(sk|rk)_(test|live)_")
                             .help("Stripe Dashboard > Developers > API keys: a secret key, or better a restricted one.")
-                            .example("rk_test_exampleexampleexample"),
+                            .example("rk_test_example"),
                     )
                     .field(
                         Field::text("stripe_account", "Connected account")
                             .pattern("^acct_[0-9A-Za-z]+$")
                             .help("For a platform's key: the connected account to act for. Sent as `Stripe-Account`.")
-                            .example("acct_1032D82eZvKYlo2C"),
+                            .example("acct_0example0"),
                     ),
             )
     }
@@ -74,7 +74,7 @@ fn is_of_account(problem: &Json) -> bool {
 
 /// `Stripe says: Invalid API Key provided: ***`
 fn said(problem: &Json) -> String {
-    format!("Stripe says: {}", problem.optional_text("/error/message").unwrap_or("nothing more"))
+    format!("Stripe says: {}", problem.optional_text("/error/message").unwrap_or("no reason"))
 }
 
 keyferry_plugin::export!(Stripe);

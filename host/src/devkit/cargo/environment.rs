@@ -4,7 +4,7 @@ use std::process::Command;
 
 /// What an outer cargo (`cargo run`, `cargo test`, `cargo clippy`) or the developer's habits would bring into a build that
 /// has to come out the same everywhere. `RUSTUP_TOOLCHAIN` stays: it is the toolchain that was asked for.
-const DISTURBING: [&str; 12] = [
+const DISTURBING: [&str; 13] = [
     "CARGO",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
@@ -14,6 +14,8 @@ const DISTURBING: [&str; 12] = [
     "CARGO_PRIMARY_PACKAGE",
     "MAKEFLAGS",
     "OUT_DIR",
+    // rustup would add one to what it says to people.
+    "RUST_BACKTRACE",
     "RUSTC_WORKSPACE_WRAPPER",
     "RUSTDOCFLAGS",
     "RUSTFLAGS",

@@ -50,6 +50,22 @@ impl Field {
         field
     }
 
+    /// `refresh_token`, a secret that OAuth 2.0 providers issue beside the access token. Keyferry keeps it, and never uses
+    /// it unasked: many providers' refresh tokens work once.
+    pub fn refresh_token() -> Self {
+        Self::secret("refresh_token", "Refresh token")
+            .help("`refresh_token` in the answer that the access token came in.")
+            .example("example-refresh-token")
+    }
+
+    /// `expires_at`, the time at which an access token ends. [`Credential::future_ms`](crate::Credential::future_ms)
+    /// reads it.
+    pub fn expires_at() -> Self {
+        Self::number("expires_at", "Expires at")
+            .help("When the access token ends, as Unix time in seconds or milliseconds.")
+            .example("1767225600")
+    }
+
     fn new(name: &str, label: &str, kind: wit::FieldKind) -> Self {
         Self(wit::Field {
             name: name.to_owned(),
