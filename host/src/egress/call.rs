@@ -11,6 +11,7 @@ use super::error::{ErrorKind, SendError};
 use super::grant::GrantSet;
 use super::redact::Redactor;
 use super::settings::EgressLimits;
+use super::stage::Witness;
 
 /// One run of a plugin: what it may do, how much of that is left, and every secret that it has to do with.
 pub struct Call {
@@ -20,6 +21,7 @@ pub struct Call {
     requests_left: u32,
     known: Vec<SharedSecret>,
     redactor: Redactor,
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl Call {
@@ -32,7 +34,13 @@ impl Call {
             requests_left: limits.requests_per_call,
             known: Vec::new(),
             redactor: Redactor::default(),
+            witness: None,
         }
+    }
+
+    /// The same call, looked on at.
+    pub fn witnessed(self, witness: Arc<dyn Witness>) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 
     /// Makes a secret known: from now on it is taken out of every answer and of all that [`redact`](Self::redact) is
@@ -67,6 +75,10 @@ impl Call {
 
     pub(super) fn grants(&self) -> &GrantSet {
         &self.grants
+    }
+
+    pub(super) fn witness(&self) -> Option<&Arc<dyn Witness>> {
+        self.witness.as_ref()
     }
 
     pub(super) fn redactor(&self) -> &Redactor {

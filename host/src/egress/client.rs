@@ -21,6 +21,7 @@ use super::receive::{self, Answer};
 use super::request::{Request, Response};
 use super::resolver::{CheckedResolver, World};
 use super::settings::{EgressLimits, EgressSettings};
+use super::stage::{self, Stage};
 use super::target::Origin;
 use super::{mint, shape, tls};
 
@@ -72,7 +73,12 @@ impl Egress {
             .build()
             .map_err(|error| EgressSetupError::Client(Box::new(error)))?;
         let hosts = Arc::new(Hosts::new(limits.concurrency_per_host));
-        Ok(AppClient { egress: self.clone(), http, hosts })
+        Ok(AppClient { egress: self.clone(), way: Way::Network(Network { http, hosts }) })
+    }
+
+    /// A client whose requests go to a stage instead of the network.
+    pub fn staged_client(&self, stage: Arc<dyn Stage>) -> AppClient {
+        AppClient { egress: self.clone(), way: Way::Stage(stage) }
     }
 }
 
@@ -86,6 +92,18 @@ impl fmt::Debug for Egress {
 #[derive(Clone)]
 pub struct AppClient {
     egress: Egress,
+    way: Way,
+}
+
+/// Where requests go that have passed the checks.
+#[derive(Clone)]
+enum Way {
+    Network(Network),
+    Stage(Arc<dyn Stage>),
+}
+
+#[derive(Clone)]
+struct Network {
     http: reqwest::Client,
     hosts: Arc<Hosts>,
 }
@@ -97,13 +115,17 @@ impl AppClient {
     /// and is a name looked up.
     pub async fn send(&self, call: &mut Call, request: Request) -> Result<Response, SendError> {
         let result = self.exchange(call, &request).await;
-        result.map_err(|mut error| {
+        let result = result.map_err(|mut error| {
             error.message = call.redact(&error.message);
             if let ErrorKind::Denied(what) = &mut error.kind {
                 *what = call.redact(what);
             }
             error
-        })
+        });
+        if let Some(witness) = call.witness() {
+            witness.exchange(&request, result.as_ref());
+        }
+        result
     }
 
     async fn exchange(&self, call: &mut Call, request: &Request) -> Result<Response, SendError> {
@@ -119,42 +141,55 @@ impl AppClient {
         }
         self.check_literal(&origin)?;
 
-        let started = Instant::now();
-        let time = Time::new(started, limits.request_time, call.deadline());
         let mut outgoing = Outgoing::assemble(&origin, request, &mut Assembler::new(call), limits.request_bytes)?;
-        if self.egress.shared.world.redirects(origin.host()) {
-            // A port in the URL would win over the one that the name leads to; `Host` names it still.
-            let _ = outgoing.url.set_port(None);
-        }
+        self.egress.shared.world.turn(&mut outgoing.url, origin.host());
+        let answer = match &self.way {
+            Way::Network(network) => self.pass(network, outgoing, request.method, &origin, call).await?,
+            Way::Stage(stage) => stage::perform(stage.as_ref(), request, &origin, request.method, limits).await?,
+        };
+        Ok(understand(answer, request, call))
+    }
 
-        let pass = self.hosts.pass(&format!("{}:{}", origin.host(), origin.port()), time.end).await.map_err(
-            |stay| match stay {
-                Stay::Crowded => {
-                    let message = format!(
-                        "too many requests to {} are under way, and none ended within {}",
-                        origin.host(),
-                        time.shown()
-                    );
-                    SendError::unsent(ErrorKind::Timeout, message)
+    /// Sends a request when the host has room for it.
+    async fn pass(
+        &self,
+        network: &Network,
+        outgoing: Outgoing,
+        method: Method,
+        origin: &Origin,
+        call: &Call,
+    ) -> Result<Answer, SendError> {
+        let started = Instant::now();
+        let time = Time::new(started, self.egress.limits().request_time, call.deadline());
+        let pass =
+            network.hosts.pass(&format!("{}:{}", origin.host(), origin.port()), time.end).await.map_err(|stay| {
+                match stay {
+                    Stay::Crowded => {
+                        let message = format!(
+                            "too many requests to {} are under way, and none ended within {}",
+                            origin.host(),
+                            time.shown()
+                        );
+                        SendError::unsent(ErrorKind::Timeout, message)
+                    }
+                    Stay::Open(Open(left)) => {
+                        let seconds = left.as_millis().div_ceil(1000).max(1);
+                        let message = format!("circuit breaker open for {}, retry in {seconds} s", origin.host());
+                        SendError::unsent(ErrorKind::Transport, message)
+                    }
                 }
-                Stay::Open(Open(left)) => {
-                    let seconds = left.as_millis().div_ceil(1000).max(1);
-                    let message = format!("circuit breaker open for {}, retry in {seconds} s", origin.host());
-                    SendError::unsent(ErrorKind::Transport, message)
-                }
-            },
-        )?;
-        let result = self.roundtrip(outgoing, request.method, &origin, &time).await;
+            })?;
+        let result = self.roundtrip(&network.http, outgoing, method, origin, &time).await;
         pass.report(outcome(&result, &time));
         tracing::debug!(
-            method = %request.method,
+            %method,
             host = origin.host(),
             status = result.as_ref().ok().map(|answer| answer.status),
             error = result.as_ref().err().map(|error| call.redact(&error.message)),
             elapsed = ?started.elapsed(),
             "request"
         );
-        Ok(understand(result?, request, call))
+        result
     }
 
     /// An address in the URL is dialled without a lookup, so it is checked here.
@@ -170,6 +205,7 @@ impl AppClient {
 
     async fn roundtrip(
         &self,
+        http: &reqwest::Client,
         outgoing: Outgoing,
         method: Method,
         origin: &Origin,
@@ -184,7 +220,7 @@ impl AppClient {
             // The buffer is wiped when the last reference to it goes.
             *request.body_mut() = Some(Bytes::from_owner(outgoing.body).into());
         }
-        let response = match timeout_at(time.end, self.http.execute(request)).await {
+        let response = match timeout_at(time.end, http.execute(request)).await {
             Ok(response) => response.map_err(|error| classify(&error, origin, limits.connect_time))?,
             Err(_) => {
                 return Err(SendError::sent(

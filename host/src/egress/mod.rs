@@ -9,6 +9,7 @@
 //! | putting it together | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4` |
 //! | sending it | `client`, `hosts`, `breaker`, `failure` |
 //! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
+//! | trying a plugin out | `stage` |
 //!
 //! Nothing outside this module names the HTTP client, and nothing in it knows the sandbox.
 
@@ -38,6 +39,7 @@ mod resolver;
 mod settings;
 mod shape;
 mod sigv4;
+mod stage;
 mod target;
 mod tls;
 
@@ -54,4 +56,5 @@ pub use path_prefix::{InvalidPathPrefix, PathPrefix};
 pub use request::{
     Auth, Body, JsonMember, JsonValue, Jwt, JwtAlgorithm, Minted, OAuth1, Pair, Part, Request, Response, SigV4,
 };
-pub use settings::{DevResolve, EgressLimits, EgressSettings, InvalidDevResolve, Loopback};
+pub use settings::{DevResolve, EgressLimits, EgressSettings, InvalidDevResolve, InvalidStandIn, Loopback, StandIn};
+pub use stage::{Fault, Stage, Staged, Witness};

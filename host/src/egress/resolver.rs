@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::timeout;
+use url::Url;
 
 use super::address::{self, Forbidden};
-use super::settings::{EgressSettings, Loopback};
+use super::settings::{EgressSettings, Loopback, Scheme, StandIn};
 use super::target::is_localhost;
 
 /// What may be dialled, and where names lead.
@@ -18,6 +19,7 @@ pub(super) struct World {
     loopback: Loopback,
     /// As soon as there is one, no other name exists.
     dev: HashMap<String, SocketAddr>,
+    stand_in: Option<StandIn>,
     lookup_time: Duration,
 }
 
@@ -38,6 +40,7 @@ impl World {
         Self {
             loopback: settings.loopback,
             dev: settings.dev_resolve.iter().map(|entry| (entry.host().to_owned(), entry.target())).collect(),
+            stand_in: settings.stand_in,
             // Less than what connecting as a whole is given, so that the error can tell the two apart.
             lookup_time: settings.limits.connect_time.mul_f32(0.8),
         }
@@ -45,15 +48,29 @@ impl World {
 
     /// Whether an address may be dialled.
     pub(super) fn check(&self, address: IpAddr) -> Result<(), Forbidden> {
+        if self.stand_in.is_some_and(|stand_in| stand_in.address.ip() == address) {
+            return Ok(());
+        }
         match self.loopback {
             Loopback::AllowedForDevelopment if address.is_loopback() => Ok(()),
             Loopback::AllowedForDevelopment | Loopback::Refused => address::check(address),
         }
     }
 
-    /// Whether a host's port is replaced by that of a `DevResolve`.
-    pub(super) fn redirects(&self, host: &str) -> bool {
-        self.dev.contains_key(host)
+    /// Turns a URL to where development has it lead. `Host` names the host that was asked for still.
+    pub(super) fn turn(&self, url: &mut Url, host: &str) {
+        match self.stand_in {
+            Some(StandIn { address, scheme: Scheme::Http }) => {
+                // Each of these can be refused for URLs without a host only.
+                let _ = url.set_scheme("http");
+                let _ = url.set_ip_host(address.ip());
+                let _ = url.set_port(Some(address.port()));
+            }
+            // A port in the URL would win over the one that the name leads to.
+            Some(StandIn { scheme: Scheme::Https, .. }) => _ = url.set_port(None),
+            None if self.dev.contains_key(host) => _ = url.set_port(None),
+            None => {}
+        }
     }
 
     /// Whether an address that stands in a URL may be reached at all. In a closed world only this machine may.
@@ -63,7 +80,9 @@ impl World {
 
     /// The addresses of a name, all of them checked. Port 0 stands for the URL's.
     pub(super) async fn resolve(&self, host: &str) -> Result<Vec<SocketAddr>, ResolveError> {
-        let addresses = if !self.dev.is_empty() {
+        let addresses = if let Some(stand_in) = self.stand_in {
+            vec![stand_in.address]
+        } else if !self.dev.is_empty() {
             vec![*self.dev.get(host).ok_or(ResolveError::NotFound)?]
         } else if is_localhost(host) {
             // Never asked of a DNS server (RFC 6761, 6.3).

@@ -17,6 +17,8 @@ pub struct EgressSettings {
     pub dev_resolve: Vec<DevResolve>,
     /// Whether this machine itself may be dialled.
     pub loopback: Loopback,
+    /// Where every request goes, whatever it names, while a plugin is tried out.
+    pub stand_in: Option<StandIn>,
     /// The limits.
     pub limits: EgressLimits,
 }
@@ -104,9 +106,59 @@ impl fmt::Display for DevResolve {
     }
 }
 
+/// A server on this machine that stands in for every provider: `http://127.0.0.1:8080`.
+///
+/// Over `https` it has to show a certificate for the name that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandIn {
+    pub(super) address: SocketAddr,
+    pub(super) scheme: Scheme,
+}
+
+/// How a [`StandIn`] is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
+}
+
+/// A text that names no server on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} must be http://127.0.0.1:PORT or https://127.0.0.1:PORT: a stand-in of a provider runs on this machine")]
+pub struct InvalidStandIn(String);
+
+impl FromStr for StandIn {
+    type Err = InvalidStandIn;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStandIn> {
+        let parsed = text.trim_end_matches('/').split_once("://").and_then(|(scheme, address)| {
+            let scheme = match scheme {
+                "http" => Scheme::Http,
+                "https" => Scheme::Https,
+                _ => return None,
+            };
+            let address: SocketAddr = address.replace("localhost:", "127.0.0.1:").parse().ok()?;
+            (address.ip().is_loopback() && address.port() != 0).then_some(Self { address, scheme })
+        });
+        parsed.ok_or_else(|| InvalidStandIn(text.chars().take(120).collect()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stand_in_is_a_server_on_this_machine() {
+        for text in ["http://127.0.0.1:8080", "https://localhost:8443/", "http://[::1]:1"] {
+            assert!(text.parse::<StandIn>().is_ok(), "{text}");
+        }
+        for text in
+            ["", "127.0.0.1:80", "http://127.0.0.1", "http://10.0.0.1:80", "ftp://127.0.0.1:1", "http://127.0.0.1:80/x"]
+        {
+            assert!(text.parse::<StandIn>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_dev_resolve_names_a_host_and_what_is_dialled() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::description::{AppDescription, Digest, SecretAccess};
-use super::sandbox::{CallError, Compiled, Sandbox};
+use super::sandbox::{CallError, Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
 use crate::egress::{AppClient, Call, Egress, GrantSet};
-use crate::schema::{Credential, Exposure};
+use crate::schema::Credential;
 
 /// A plugin that serves its app.
 pub struct App {
@@ -34,14 +34,11 @@ impl App {
     /// Where the plugin gave no verdict; nothing is known of the credential then.
     pub async fn verify(&self, credential: &Credential) -> Result<Verdict, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
-        let mut call: Call = Call::new(Arc::clone(&self.grants), deadline, self.egress.limits());
-        for field in &credential.fields {
-            if matches!(field.exposure, Exposure::Handle { .. }) {
-                call.know(field.value.clone());
-            }
+        let mut call = Call::new(Arc::clone(&self.grants), deadline, self.egress.limits());
+        for secret in credential.secrets() {
+            call.know(Arc::clone(secret));
         }
-        self.sandbox
-            .verify(&self.compiled, Arc::clone(&self.name), &self.client, call, credential, self.secret_access)
-            .await
+        let verification = Verification { client: &self.client, call, credential, access: self.secret_access };
+        self.sandbox.verify(&self.compiled, Arc::clone(&self.name), verification).await
     }
 }

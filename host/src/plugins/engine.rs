@@ -20,20 +20,29 @@ pub(super) const MAX_MEMORY: usize = 512 * 1024 * 1024;
 const WASM_STACK: usize = 512 * 1024;
 const FIBER_STACK: usize = 1024 * 1024;
 
+/// How a plugin's work is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Metering {
+    /// By the clock alone, which costs next to nothing.
+    Time,
+    /// Also by instructions, of which a call may use that many: the same for the same work on every machine.
+    TimeAndFuel { fuel: u64 },
+}
+
 /// Makes an engine that pools instances, or, where the address space is too small for the pool, one that allocates each.
-pub(super) fn engine(limits: &SandboxLimits) -> wasmtime::Result<Engine> {
-    let engine = match Engine::new(&config(Some(limits))) {
+pub(super) fn engine(limits: &SandboxLimits, metering: Metering) -> wasmtime::Result<Engine> {
+    let engine = match Engine::new(&config(Some(limits), metering)) {
         Ok(engine) => engine,
         Err(error) => {
             tracing::warn!(%error, "no address space for a pool of instances: each is allocated by itself, which is slower");
-            Engine::new(&config(None))?
+            Engine::new(&config(None, metering))?
         }
     };
     spawn_ticker(engine.weak());
     Ok(engine)
 }
 
-fn config(pool: Option<&SandboxLimits>) -> Config {
+fn config(pool: Option<&SandboxLimits>, metering: Metering) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -41,6 +50,7 @@ fn config(pool: Option<&SandboxLimits>) -> Config {
         // Turns component-model async off whole, with its bookkeeping in every store.
         .concurrency_support(false)
         .epoch_interruption(true)
+        .consume_fuel(matches!(metering, Metering::TimeAndFuel { .. }))
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8))
         // The cargo feature is compiled in (RUSTSEC-2026-0570), and no plugin needs collected objects.
         .gc_support(false)

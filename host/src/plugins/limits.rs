@@ -59,6 +59,7 @@ impl Default for SandboxLimits {
 pub(super) struct InstanceLimits {
     memory_bytes: usize,
     memory_used: usize,
+    memory_peak: usize,
     table_elements: usize,
     core_instances: usize,
 }
@@ -68,9 +69,15 @@ impl InstanceLimits {
         Self {
             memory_bytes,
             memory_used: 0,
+            memory_peak: 0,
             table_elements: limits.table_elements,
             core_instances: limits.core_instances,
         }
+    }
+
+    /// The most bytes that were in use at once.
+    pub(super) fn memory_peak(&self) -> usize {
+        self.memory_peak
     }
 }
 
@@ -81,6 +88,7 @@ impl ResourceLimiter for InstanceLimits {
         let allowed = used <= self.memory_bytes;
         if allowed {
             self.memory_used = used;
+            self.memory_peak = self.memory_peak.max(used);
         }
         Ok(allowed)
     }

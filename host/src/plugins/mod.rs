@@ -8,6 +8,7 @@
 //! | `cache` | where does compiled code lie, and why may it be trusted? |
 //! | `abi` | how do the contract's words become ours? One file a contract version |
 //! | `sandbox` | how is one call of a plugin run? |
+//! | `call_state` | what does a call carry with it? |
 //! | `description` | what did the plugin say of its app? |
 //! | `verdict` | what did it say of a credential? |
 //! | `grants` | what has the operator granted to which digest? |
@@ -15,11 +16,13 @@
 //! | `registry` | which plugin serves which app? |
 //! | `status` | what became of each file, and why? |
 //! | `watch` | how does a dropped-in file take effect? |
+//! | `workbench`, `trial` | how is a plugin tried out, and what does that record? |
 
 mod abi;
 mod admission;
 mod app;
 mod cache;
+mod call_state;
 mod description;
 mod engine;
 mod file;
@@ -29,8 +32,10 @@ mod limits;
 mod registry;
 mod sandbox;
 mod status;
+mod trial;
 mod verdict;
 mod watch;
+mod workbench;
 
 pub use app::App;
 pub use cache::CodeSeal;
@@ -41,5 +46,7 @@ pub use limits::SandboxLimits;
 pub use registry::{GrantPolicy, Registry, RegistryError, RegistrySettings};
 pub use sandbox::{CallError, Sandbox, SandboxError};
 pub use status::{PluginState, PluginStatus};
+pub use trial::{LogLine, Trialled, Usage};
 pub use verdict::{Failure, FailureKind, Keeping, Unreachable, Verdict, Verified};
 pub use watch::watch;
+pub use workbench::{OpenError, Setting, Specimen, TRIAL_TIME_MS, Workbench};

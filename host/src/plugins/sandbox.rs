@@ -6,23 +6,20 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Engine, Store, UpdateDeadline};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use super::abi::v1;
 use super::cache::{CodeCache, CodeSeal};
+use super::call_state::{CallState, Occasion};
 use super::description::{AppDescription, Digest, SecretAccess};
-use super::engine::{MAX_MEMORY, TICK, engine};
+use super::engine::{MAX_MEMORY, Metering, TICK, engine};
 use super::grants::WasiGrant;
-use super::limits::{InstanceLimits, SandboxLimits};
+use super::limits::SandboxLimits;
+use super::trial::{Trial, Trialled};
 use super::verdict::Verdict;
-use crate::egress::{AppClient, Call, ErrorKind, Request, Response, SendError};
+use crate::egress::{AppClient, Call};
 use crate::schema::Credential;
-
-/// Bytes that a component under `wasi = "sealed"` may print in one call.
-const SEALED_OUTPUT: usize = 64 * 1024;
 
 /// A sandbox that cannot be made, or a component that it cannot take.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +43,8 @@ pub enum CallError {
     Timeout { wall: Duration },
     #[error("the plugin used more than {} s of processor time", cpu.as_secs_f32())]
     Cpu { cpu: Duration },
+    #[error("the plugin used more than {fuel} units of fuel")]
+    Fuel { fuel: u64 },
     #[error("the plugin failed: {reason}")]
     Trapped { reason: String },
     #[error("the plugin's description is not valid: {problem}")]
@@ -66,21 +65,18 @@ pub struct Sandbox {
     sealed_wasi_linker: Linker<CallState>,
     cache: Option<CodeCache>,
     limits: SandboxLimits,
+    metering: Metering,
     slots: Semaphore,
     places: Semaphore,
 }
 
-/// What a store carries through one call.
-pub(super) struct CallState {
-    pub(super) table: ResourceTable,
-    instance: InstanceLimits,
-    ticks_left: u64,
-    egress: Option<(AppClient, Call)>,
-    plugin: Arc<str>,
-    lines_left: usize,
-    line_bytes: usize,
-    wasi: Option<Box<WasiCtx>>,
-    output: MemoryOutputPipe,
+/// What a plugin is given to verify a credential with.
+pub(super) struct Verification<'a> {
+    pub(super) client: &'a AppClient,
+    /// Carries its grants and knows its secrets.
+    pub(super) call: Call,
+    pub(super) credential: &'a Credential,
+    pub(super) access: SecretAccess,
 }
 
 /// Ends a call from inside the plugin's code.
@@ -94,8 +90,17 @@ impl Sandbox {
     /// # Errors
     /// Where this machine cannot run it.
     pub fn new(limits: SandboxLimits, cache: Option<(PathBuf, CodeSeal)>) -> Result<Self, SandboxError> {
+        Self::with_metering(limits, cache, Metering::Time)
+    }
+
+    /// One whose calls count fuel too.
+    pub(super) fn with_metering(
+        limits: SandboxLimits,
+        cache: Option<(PathBuf, CodeSeal)>,
+        metering: Metering,
+    ) -> Result<Self, SandboxError> {
         let fault = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
-        let engine = engine(&limits).map_err(fault)?;
+        let engine = engine(&limits, metering).map_err(fault)?;
         let mut linker = Linker::new(&engine);
         v1::add_to_linker(&mut linker).map_err(fault)?;
         let mut sealed_wasi_linker = linker.clone();
@@ -108,6 +113,7 @@ impl Sandbox {
             linker,
             sealed_wasi_linker,
             limits,
+            metering,
         })
     }
 
@@ -143,8 +149,29 @@ impl Sandbox {
 
     /// Asks a plugin what its app is, with nothing granted.
     pub(super) async fn describe(&self, plugin: &Compiled, name: Arc<str>) -> Result<AppDescription, CallError> {
+        let (_, description) = self.run_describe(plugin, name, None).await?;
+        description
+    }
+
+    /// The same, tried out.
+    pub(super) async fn try_describe(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        trial: Trial,
+    ) -> Result<Trialled<AppDescription>, CallError> {
+        let (store, description) = self.run_describe(plugin, name, Some(trial)).await?;
+        Ok(self.tried(store, description))
+    }
+
+    async fn run_describe(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        trial: Option<Trial>,
+    ) -> Result<(Store<CallState>, Result<AppDescription, CallError>), CallError> {
         let _slot = self.slot().await?;
-        let mut store = self.store(plugin, name, None);
+        let mut store = self.store(plugin, Occasion { plugin: name, egress: None, trial })?;
         let wire = self
             .within_limits(Instant::now() + self.limits.wall, async {
                 let instance = plugin.pre.instantiate_async(&mut store).await?;
@@ -152,22 +179,44 @@ impl Sandbox {
             })
             .await;
         store.data_mut().log_output();
-        v1::description(wire?).map_err(|problem| CallError::Description { problem })
+        let parse = |wire| v1::description(wire).map_err(|problem| CallError::Description { problem });
+        Ok((store, wire.and_then(parse)))
     }
 
-    /// Has a plugin verify a credential. `call` carries its grants and knows its secrets.
+    /// Has a plugin verify a credential.
     pub(super) async fn verify(
         &self,
         plugin: &Compiled,
         name: Arc<str>,
-        client: &AppClient,
-        call: Call,
-        credential: &Credential,
-        access: SecretAccess,
+        verification: Verification<'_>,
     ) -> Result<Verdict, CallError> {
+        let (_, verdict) = self.run_verify(plugin, name, verification, None).await?;
+        verdict
+    }
+
+    /// The same, tried out.
+    pub(super) async fn try_verify(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+        trial: Trial,
+    ) -> Result<Trialled<Verdict>, CallError> {
+        let (store, verdict) = self.run_verify(plugin, name, verification, Some(trial)).await?;
+        Ok(self.tried(store, verdict))
+    }
+
+    async fn run_verify(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+        trial: Option<Trial>,
+    ) -> Result<(Store<CallState>, Result<Verdict, CallError>), CallError> {
         let _slot = self.slot().await?;
+        let Verification { client, call, credential, access } = verification;
         let deadline = call.deadline();
-        let mut store = self.store(plugin, name, Some((client.clone(), call)));
+        let mut store = self.store(plugin, Occasion { plugin: name, egress: Some((client.clone(), call)), trial })?;
         let wire = self
             .within_limits(deadline, async {
                 let credential = v1::credential(store.data_mut(), credential, access)?;
@@ -176,7 +225,19 @@ impl Sandbox {
             })
             .await;
         store.data_mut().log_output();
-        Ok(v1::verdict(store.data(), wire?))
+        let verdict = wire.map(|wire| v1::verdict(store.data(), wire));
+        Ok((store, verdict))
+    }
+
+    /// What a trial has recorded.
+    fn tried<T>(&self, store: Store<CallState>, result: Result<T, CallError>) -> Trialled<T> {
+        let fuel = match self.metering {
+            Metering::TimeAndFuel { fuel } => fuel.saturating_sub(store.get_fuel().unwrap_or_default()),
+            Metering::Time => 0,
+        };
+        let state = store.into_data();
+        let memory_bytes = state.instance.memory_peak();
+        Trialled::new(result, fuel, memory_bytes, state.trial.unwrap_or_default())
     }
 
     /// A slot to run in: one of the queue's places first, so that a flood is turned away at once.
@@ -191,21 +252,13 @@ impl Sandbox {
         Ok((place, slot.map_err(|_| busy())?.map_err(|_| busy())?))
     }
 
-    fn store(&self, plugin: &Compiled, name: Arc<str>, egress: Option<(AppClient, Call)>) -> Store<CallState> {
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(self.limits.handles);
-        let state = CallState {
-            table,
-            instance: InstanceLimits::new(&self.limits, plugin.memory_bytes),
-            ticks_left: u64::try_from(self.limits.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1),
-            egress,
-            plugin: name,
-            lines_left: self.limits.log_lines,
-            line_bytes: self.limits.log_line_bytes,
-            wasi: None,
-            output: MemoryOutputPipe::new(SEALED_OUTPUT),
-        };
+    fn store(&self, plugin: &Compiled, occasion: Occasion) -> Result<Store<CallState>, CallError> {
+        let ticks = u64::try_from(self.limits.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1);
+        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, occasion);
         let mut store = Store::new(&self.engine, state);
+        if let Metering::TimeAndFuel { fuel } = self.metering {
+            store.set_fuel(fuel).map_err(|error| CallError::Trapped { reason: error.to_string() })?;
+        }
         store.limiter(|state| &mut state.instance);
         store.set_hostcall_fuel(self.limits.hostcall_bytes);
         store.set_epoch_deadline(1);
@@ -218,7 +271,7 @@ impl Sandbox {
             }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        store
+        Ok(store)
     }
 
     async fn within_limits<T>(
@@ -229,7 +282,10 @@ impl Sandbox {
         match tokio::time::timeout_at(deadline, call).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) if error.is::<CpuExhausted>() => Err(CallError::Cpu { cpu: self.limits.cpu }),
-            Ok(Err(error)) => Err(CallError::Trapped { reason: reason(&error) }),
+            Ok(Err(error)) => Err(match (error.downcast_ref(), self.metering) {
+                (Some(Trap::OutOfFuel), Metering::TimeAndFuel { fuel }) => CallError::Fuel { fuel },
+                _ => CallError::Trapped { reason: reason(&error) },
+            }),
             Err(_) => Err(CallError::Timeout { wall: self.limits.wall }),
         }
     }
@@ -239,76 +295,4 @@ impl Sandbox {
 fn reason(error: &wasmtime::Error) -> String {
     let cause = error.root_cause().to_string();
     cause.lines().next().unwrap_or("unknown").chars().take(300).collect()
-}
-
-impl CallState {
-    /// Sends a request on the plugin's behalf.
-    pub(super) async fn send(&mut self, request: Request) -> Result<Response, SendError> {
-        match &mut self.egress {
-            Some((client, call)) => client.send(call, request).await,
-            None => Err(SendError {
-                kind: ErrorKind::Denied("none: `describe` makes no requests".to_owned()),
-                message: "a plugin must describe itself without a request".to_owned(),
-                sent: false,
-            }),
-        }
-    }
-
-    /// A text of the plugin's, fit to be shown: one line, without what the call knows to be secret, cut.
-    pub(super) fn sentence(&self, text: &str, max_chars: usize) -> String {
-        let redacted = match &self.egress {
-            Some((_, call)) => call.redact(text),
-            None => text.to_owned(),
-        };
-        redacted.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max_chars).collect()
-    }
-
-    /// Writes a line to the log, if the call has any left.
-    pub(super) fn log(&mut self, level: tracing::Level, message: &str) {
-        let Some(left) = self.lines_left.checked_sub(1) else { return };
-        self.lines_left = left;
-        // Redacted before it is cut, so that no half of a secret is left at the end.
-        let line = self.sentence(message, self.line_bytes);
-        let plugin = &*self.plugin;
-        match level {
-            tracing::Level::TRACE => tracing::trace!(target: "keyferry::plugin", plugin, "{line}"),
-            tracing::Level::DEBUG => tracing::debug!(target: "keyferry::plugin", plugin, "{line}"),
-            tracing::Level::INFO => tracing::info!(target: "keyferry::plugin", plugin, "{line}"),
-            tracing::Level::WARN => tracing::warn!(target: "keyferry::plugin", plugin, "{line}"),
-            tracing::Level::ERROR => tracing::error!(target: "keyferry::plugin", plugin, "{line}"),
-        }
-        if left == 0 {
-            tracing::warn!(target: "keyferry::plugin", plugin, "that was the last line of this call; more are dropped");
-        }
-    }
-
-    /// Logs what a component under sealed WASI printed.
-    fn log_output(&mut self) {
-        if self.wasi.is_none() {
-            return;
-        }
-        let output = self.output.contents();
-        for line in String::from_utf8_lossy(&output).lines() {
-            self.log(tracing::Level::INFO, line);
-        }
-    }
-}
-
-impl WasiView for CallState {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let output = &self.output;
-        // Nothing is preopened, inherited or allowed; sockets are refused for every address.
-        let wasi = self.wasi.get_or_insert_with(|| {
-            Box::new(
-                WasiCtx::builder()
-                    .stdout(output.clone())
-                    .stderr(output.clone())
-                    .allow_tcp(false)
-                    .allow_udp(false)
-                    .allow_ip_name_lookup(false)
-                    .build(),
-            )
-        });
-        WasiCtxView { ctx: wasi, table: &mut self.table }
-    }
 }

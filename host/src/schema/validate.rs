@@ -19,6 +19,13 @@ pub struct Credential {
     pub fields: Vec<CredentialField>,
 }
 
+impl Credential {
+    /// The values that a plugin gets handles to.
+    pub fn secrets(&self) -> impl Iterator<Item = &SharedSecret> {
+        self.fields.iter().filter(|field| matches!(field.exposure, Exposure::Handle { .. })).map(|field| &field.value)
+    }
+}
+
 /// One field of a credential. Every value is held as a secret here, since every value is sealed in the end.
 #[derive(Debug)]
 pub struct CredentialField {

@@ -2,8 +2,8 @@
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 
+use super::super::call_state::CallState;
 use super::super::description::{AppDescription, SecretAccess};
-use super::super::sandbox::CallState;
 use super::super::verdict::{Failure, FailureKind, Unreachable, Verdict, Verified};
 use crate::egress;
 use crate::schema::{AuthSchema, AuthTypeSpec, Choice, Credential, Exposure, FieldKind, FieldSpec, Supplier};
@@ -85,6 +85,9 @@ impl secrets::HostSecret for CallState {
 
 impl clock::Host for CallState {
     fn now(&mut self) -> wasmtime::Result<u64> {
+        if let Some(trial) = &self.trial {
+            return Ok(trial.now_ms);
+        }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
     }
@@ -93,6 +96,10 @@ impl clock::Host for CallState {
 impl random::Host for CallState {
     fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         let mut bytes = vec![0; (length as usize).min(MAX_RANDOM)];
+        if let Some(trial) = &mut self.trial {
+            trial.fill(&mut bytes);
+            return Ok(bytes);
+        }
         getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(format!("no randomness: {error}")))?;
         Ok(bytes)
     }

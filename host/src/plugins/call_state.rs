@@ -1,0 +1,133 @@
+//! What a store carries through one call: the tables, the budgets, the way out, the log.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::limits::{InstanceLimits, SandboxLimits};
+use super::trial::{LogLine, Trial};
+use crate::egress::{AppClient, Call, ErrorKind, Request, Response, SendError};
+
+/// Bytes that a component under `wasi = "sealed"` may print in one call.
+const SEALED_OUTPUT: usize = 64 * 1024;
+
+/// What a store carries through one call.
+pub(super) struct CallState {
+    pub(super) table: ResourceTable,
+    pub(super) instance: InstanceLimits,
+    pub(super) ticks_left: u64,
+    pub(super) trial: Option<Trial>,
+    egress: Option<(AppClient, Call)>,
+    plugin: Arc<str>,
+    lines_left: usize,
+    line_bytes: usize,
+    wasi: Option<Box<WasiCtx>>,
+    output: MemoryOutputPipe,
+}
+
+/// Who makes a call, and what for.
+pub(super) struct Occasion {
+    /// The plugin's name in its log lines.
+    pub(super) plugin: Arc<str>,
+    /// The way out; `describe` has none.
+    pub(super) egress: Option<(AppClient, Call)>,
+    /// What is fixed and recorded where the plugin is tried out.
+    pub(super) trial: Option<Trial>,
+}
+
+impl CallState {
+    pub(super) fn new(limits: &SandboxLimits, memory_bytes: usize, ticks: u64, occasion: Occasion) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        Self {
+            table,
+            instance: InstanceLimits::new(limits, memory_bytes),
+            ticks_left: ticks,
+            trial: occasion.trial,
+            egress: occasion.egress,
+            plugin: occasion.plugin,
+            lines_left: limits.log_lines,
+            line_bytes: limits.log_line_bytes,
+            wasi: None,
+            output: MemoryOutputPipe::new(SEALED_OUTPUT),
+        }
+    }
+
+    /// Sends a request on the plugin's behalf.
+    pub(super) async fn send(&mut self, request: Request) -> Result<Response, SendError> {
+        if let Some(trial) = &mut self.trial {
+            trial.requests += 1;
+        }
+        match &mut self.egress {
+            Some((client, call)) => client.send(call, request).await,
+            None => Err(SendError {
+                kind: ErrorKind::Denied("none: `describe` makes no requests".to_owned()),
+                message: "a plugin must describe itself without a request".to_owned(),
+                sent: false,
+            }),
+        }
+    }
+
+    /// A text of the plugin's, fit to be shown: one line, without what the call knows to be secret, cut.
+    pub(super) fn sentence(&self, text: &str, max_chars: usize) -> String {
+        let redacted = match &self.egress {
+            Some((_, call)) => call.redact(text),
+            None => text.to_owned(),
+        };
+        redacted.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max_chars).collect()
+    }
+
+    /// Writes a line to the log, if the call has any left.
+    pub(super) fn log(&mut self, level: tracing::Level, message: &str) {
+        let Some(left) = self.lines_left.checked_sub(1) else { return };
+        self.lines_left = left;
+        // Redacted before it is cut, so that no half of a secret is left at the end.
+        let line = self.sentence(message, self.line_bytes);
+        if let Some(trial) = &mut self.trial {
+            return trial.log.push(LogLine { level, text: line });
+        }
+        let plugin = &*self.plugin;
+        match level {
+            tracing::Level::TRACE => tracing::trace!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::INFO => tracing::info!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::WARN => tracing::warn!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::ERROR => tracing::error!(target: "keyferry::plugin", plugin, "{line}"),
+        }
+        if left == 0 {
+            tracing::warn!(target: "keyferry::plugin", plugin, "that was the last line of this call; more are dropped");
+        }
+    }
+
+    /// Logs what a component under sealed WASI printed.
+    pub(super) fn log_output(&mut self) {
+        if self.wasi.is_none() {
+            return;
+        }
+        let output = self.output.contents();
+        for line in String::from_utf8_lossy(&output).lines() {
+            self.log(tracing::Level::INFO, line);
+        }
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let output = &self.output;
+        // Nothing is preopened, inherited or allowed; sockets are refused for every address.
+        let wasi = self.wasi.get_or_insert_with(|| {
+            Box::new(
+                WasiCtx::builder()
+                    .stdout(output.clone())
+                    .stderr(output.clone())
+                    .allow_tcp(false)
+                    .allow_udp(false)
+                    .allow_ip_name_lookup(false)
+                    .build(),
+            )
+        });
+        WasiCtxView { ctx: wasi, table: &mut self.table }
+    }
+}
