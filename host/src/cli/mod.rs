@@ -60,6 +60,11 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // A script has to tell input that cannot be used from tests that fail (1).
+    let on_error = match cli.command {
+        Command::Plugin(_) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    };
     let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
@@ -74,7 +79,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             term::error(&term::chain(error.as_ref()));
-            ExitCode::FAILURE
+            on_error
         }
     }
 }

@@ -100,7 +100,7 @@ impl Authority {
             ca_file: Some(self.directory.path().join("ca.pem")),
             dev_resolve: vec!["nothing.example=127.0.0.1:1".parse().unwrap()],
             loopback: Loopback::AllowedForDevelopment,
-            limits: EgressLimits::default(),
+            ..EgressSettings::default()
         }
     }
 }

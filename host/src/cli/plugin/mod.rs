@@ -1,4 +1,6 @@
-//! `keyferry plugin build`, `list`, `grant`, `inspect`.
+//! `keyferry plugin`: building, trying out and operating plugins, one file a command.
+
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ pub(super) enum PluginCommand {
         #[arg(long, value_name = "DIR", default_value = "keyferry-data/plugins")]
         out: PathBuf,
     },
+    /// Runs a plugin's cases and the conformance suite, offline.
+    Test(test::TestArgs),
     /// Lists the plugin files and what became of each.
     List {
         /// For programs.
@@ -68,6 +72,7 @@ pub(super) async fn run(command: PluginCommand) -> CliResult {
                 term::print(&format!("{}  {} bytes  sha256 {}", built.file.display(), built.bytes, built.sha256));
             }
         }
+        PluginCommand::Test(args) => return test::run(args).await,
         PluginCommand::List { json, folders } => {
             let plugins = perform(folders, Needs::Plugins, ListPlugins {}).await?;
             if json {

@@ -1,0 +1,100 @@
+//! `keyferry plugin test`: a plugin's cases and the conformance suite, offline.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `pretty` | what does a person see? |
+//! | `machine` | what do programs read: JSON, JUnit, TAP? |
+//! | `watch` | when is it run again? |
+
+mod machine;
+mod pretty;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::{CliError, CliResult, term};
+use crate::devkit::cases::{Case, Suite, SuiteReport, find, load};
+use crate::devkit::{Source, workbench};
+use crate::plugins::Workbench;
+
+/// Some tests failed. Input that cannot be used ends with 2.
+const FAILED: u8 = 1;
+
+#[derive(Args)]
+pub(in crate::cli) struct TestArgs {
+    /// Plugin files (.wasm), or folders of plugins, which are built first.
+    #[arg(value_name = "FILE|DIR", required = true)]
+    plugins: Vec<PathBuf>,
+    /// Where the cases (*.toml) lie. Without it: `cases` beside the file or in the folder.
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
+    /// How the results are told.
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    format: Format,
+    /// Run again whenever a file changes.
+    #[arg(long)]
+    watch: bool,
+}
+
+/// How results are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Pretty,
+    /// One JSON document.
+    Json,
+    /// JUnit XML, which most CI systems show.
+    Junit,
+    /// The Test Anything Protocol, version 14.
+    Tap,
+}
+
+pub(in crate::cli) async fn run(args: TestArgs) -> CliResult {
+    let workbench = workbench()?;
+    if !args.watch {
+        return once(&workbench, &args).await;
+    }
+    let mut changes = watch::start(args.plugins.iter().chain(&args.cases))?;
+    loop {
+        // A slip is told, and the next save may mend it.
+        if let Err(error) = once(&workbench, &args).await {
+            term::error(&term::chain(error.as_ref()));
+        }
+        term::progress("waiting for a change (Ctrl-C ends it)");
+        changes.next().await;
+    }
+}
+
+async fn once(workbench: &Workbench, args: &TestArgs) -> CliResult {
+    let mut reports = Vec::new();
+    for path in &args.plugins {
+        reports.push(suite(workbench, path, args).await?);
+    }
+    match args.format {
+        Format::Pretty => pretty::total(&reports),
+        Format::Json => term::print(&machine::json(&reports)?),
+        Format::Junit => term::print(&machine::junit(&reports)?),
+        Format::Tap => term::print(&machine::tap(&reports)),
+    }
+    let failed = reports.iter().any(|report| report.counts().1 > 0);
+    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+async fn suite(workbench: &Workbench, path: &Path, args: &TestArgs) -> Result<SuiteReport, CliError> {
+    let named = path.to_owned();
+    let source = tokio::task::spawn_blocking(move || Source::open(&named)).await??;
+    let folder = args.cases.as_ref().unwrap_or(&source.cases);
+    let cases: Vec<Case> = find(folder)?.iter().map(|file| load(file)).collect::<Result<_, _>>()?;
+    let suite = Suite::open(workbench, source.path, source.component, cases).await?;
+    if args.format != Format::Pretty {
+        return Ok(suite.run(&mut |_| {}).await);
+    }
+    let progress = pretty::Progress::start(suite.count());
+    let report = suite.run(&mut |test| progress.done(test)).await;
+    progress.finish();
+    pretty::show(&report);
+    Ok(report)
+}

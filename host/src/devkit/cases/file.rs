@@ -1,0 +1,176 @@
+//! What stands in a case file, word for word. [`super::case`] gives it its meaning.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A case file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CaseFile {
+    /// What the case shows, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) about: Option<String>,
+    /// What the plugin's clock says (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) now: Option<String>,
+    pub(crate) credential: CredentialFile,
+    #[serde(default, rename = "exchange")]
+    pub(crate) exchanges: Vec<ExchangeFile>,
+    pub(crate) expect: ExpectFile,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CredentialFile {
+    pub(crate) auth_type: String,
+    #[serde(default)]
+    pub(crate) fields: BTreeMap<String, toml::Value>,
+}
+
+/// One request and what comes of it. `{{field}}` stands where a secret does.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ExchangeFile {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, OneOrMany>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bearer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) basic: Option<BasicFile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) oauth1: Option<OAuth1File>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sigv4: Option<SigV4File>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) form: Option<BTreeMap<String, OneOrMany>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) json: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content_type: Option<String>,
+    /// The tokens that `{{jwt}}` stands for, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) jwt: Vec<JwtFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mint: Vec<String>,
+    /// The verdict may stand without this exchange.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) optional: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<FaultWord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer: Option<AnswerFile>,
+}
+
+/// A fault's name; those that are a status may be written as a number.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum FaultWord {
+    Status(u16),
+    Name(String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(crate) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct BasicFile {
+    pub(crate) user: String,
+    pub(crate) password: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct OAuth1File {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) realm: Option<String>,
+    pub(crate) consumer_key: String,
+    pub(crate) consumer_secret: String,
+    #[serde(default)]
+    pub(crate) token: String,
+    #[serde(default)]
+    pub(crate) token_secret: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct SigV4File {
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) session_token: Option<String>,
+    pub(crate) region: String,
+    pub(crate) service: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct JwtFile {
+    /// `RS256` or `ES256`.
+    pub(crate) algorithm: String,
+    pub(crate) key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) header: Option<toml::Value>,
+    pub(crate) claims: toml::Value,
+}
+
+/// What the provider says. Here `{{field}}` puts the value itself in, for a provider that echoes it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct AnswerFile {
+    pub(crate) status: u16,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, OneOrMany>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) json: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
+}
+
+/// The verdict and its details. Which of them go with which verdict, [`super::verdict`] knows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ExpectFile {
+    pub(crate) verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scopes: Option<Vec<String>>,
+    /// RFC 3339, or milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) warnings: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fields: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_after: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) config: Option<BTreeMap<String, String>>,
+}
