@@ -24,12 +24,8 @@ pub(super) fn sign(jwt: &Jwt) -> Result<Secret, Invalid> {
 }
 
 fn header(jwt: &Jwt) -> Result<String, Invalid> {
-    let algorithm = match jwt.algorithm {
-        JwtAlgorithm::Rs256 => "RS256",
-        JwtAlgorithm::Es256 => "ES256",
-    };
     let mut header = Map::new();
-    header.insert("alg".to_owned(), Value::from(algorithm));
+    header.insert("alg".to_owned(), Value::from(jwt.algorithm.as_str()));
     header.insert("typ".to_owned(), Value::from("JWT"));
     for (name, value) in object(jwt.header.as_deref().unwrap_or("{}"), "header")? {
         if name == "alg" || name == "typ" {

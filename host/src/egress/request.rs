@@ -39,6 +39,16 @@ pub enum JwtAlgorithm {
     Es256,
 }
 
+impl JwtAlgorithm {
+    /// The value of `alg` (RFC 7518).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+        }
+    }
+}
+
 /// What stands in the `Authorization` header.
 #[derive(Debug, Clone)]
 pub enum Auth {

@@ -1,5 +1,6 @@
 //! `keyferry plugin`: building, trying out and operating plugins, one file a command.
 
+mod live;
 mod test;
 
 use std::path::PathBuf;
@@ -31,6 +32,10 @@ pub(super) enum PluginCommand {
     },
     /// Runs a plugin's cases and the conformance suite, offline.
     Test(test::TestArgs),
+    /// Has a plugin verify one credential with the real provider, and shows what went over the wire, without secrets.
+    Call(live::CallArgs),
+    /// The same, written down as a case: every secret is replaced by its field's name.
+    Record(live::RecordArgs),
     /// Lists the plugin files and what became of each.
     List {
         /// For programs.
@@ -72,6 +77,8 @@ pub(super) async fn run(command: PluginCommand) -> CliResult {
                 term::print(&format!("{}  {} bytes  sha256 {}", built.file.display(), built.bytes, built.sha256));
             }
         }
+        PluginCommand::Call(args) => return live::run_call(args).await,
+        PluginCommand::Record(args) => return live::run_record(args).await,
         PluginCommand::Test(args) => return test::run(args).await,
         PluginCommand::List { json, folders } => {
             let plugins = perform(folders, Needs::Plugins, ListPlugins {}).await?;

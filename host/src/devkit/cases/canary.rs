@@ -24,7 +24,8 @@ pub(super) fn stand_in(value: &str, keep: Option<&str>, seed: u64) -> String {
             let in_kept = kept.is_some_and(|(start, length)| (start..start + length).contains(&at));
             let (first, of) = match c {
                 _ if in_kept => return c,
-                '0'..='9' => ('0', 10),
+                // A number must not begin with 0.
+                '0'..='9' => ('1', 9),
                 // Half of the alphabet is hexadecimal too: stay inside where the value may be.
                 'a'..='f' => ('a', 6),
                 'g'..='z' => ('g', 20),

@@ -60,21 +60,26 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
 /// The first thing that is not right, with its line.
 pub fn load(path: &Path) -> Result<Case, CaseError> {
     let text = std::fs::read_to_string(path).map_err(|source| CaseError::Read { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+/// Reads the text of a case file.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Case, CaseError> {
     let wrong = |line, problem| CaseError::Wrong { path: path.to_owned(), line, problem };
-    let file: CaseFile = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(&text, span.start));
+    let file: CaseFile = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
         wrong(line, with_nearest(error.message()))
     })?;
     let known: Vec<String> = file.credential.fields.keys().cloned().collect();
-    if let Some((line, problem)) = unknown_placeholder(&text, &known) {
+    if let Some((line, problem)) = unknown_placeholder(text, &known) {
         return Err(wrong(line, problem));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     Case::parse(&name, path.to_owned(), file).map_err(|slip| {
         let line = match slip.place {
-            Place::Now => header(&text, "now", 0),
-            Place::Exchange(index) => header(&text, "[[exchange]]", index),
-            Place::Expect => header(&text, "[expect]", 0),
+            Place::Now => header(text, "now", 0),
+            Place::Exchange(index) => header(text, "[[exchange]]", index),
+            Place::Expect => header(text, "[expect]", 0),
         };
         wrong(line, slip.problem)
     })

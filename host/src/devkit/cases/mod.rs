@@ -14,6 +14,7 @@
 //! | `conformance` | what must every plugin do, whatever its cases say? |
 //! | `run` | one case, a whole suite |
 //! | `report` | what came of it |
+//! | `record` | how does a call of a real provider become a case? |
 
 mod canary;
 mod case;
@@ -21,6 +22,7 @@ mod conformance;
 mod faults;
 mod file;
 mod load;
+mod record;
 mod report;
 mod request;
 mod run;
@@ -31,5 +33,8 @@ mod verdict;
 pub use case::Case;
 pub use faults::FaultName;
 pub use load::{CaseError, find, load};
+pub use record::{Masking, RecordError, record};
 pub use report::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
+pub(super) use request::{SecretNames, told};
 pub use run::{Suite, SuiteError};
+pub use verdict::told as told_verdict;

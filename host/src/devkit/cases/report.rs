@@ -25,7 +25,7 @@ pub struct SuiteReport {
 }
 
 /// What calls took and may take.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Budget {
     /// Units of fuel: most of one call, and how many it may be.
     pub fuel: (u64, u64),

@@ -1,13 +1,14 @@
 //! A request told in lines: what a plugin asked for and what a case file says, in the same words, so that two are equal
 //! where their lines are, and a difference can be shown.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::file::{ExchangeFile, JwtFile, OneOrMany};
+use super::file::{BasicFile, ExchangeFile, JwtFile, OAuth1File, OneOrMany, SigV4File};
 use super::url;
-use crate::egress::{Auth, Body, JsonMember, JsonValue, Jwt, JwtAlgorithm, Pair, Part, Request};
+use crate::egress::{Auth, Body, JsonMember, JsonValue, Jwt, Pair, Part, Request};
 use crate::secret::SharedSecret;
 
 /// Secrets, and what each is called in a case file.
@@ -17,6 +18,11 @@ pub(crate) struct SecretNames(Vec<(SharedSecret, String)>);
 impl SecretNames {
     pub(crate) fn add(&mut self, secret: &SharedSecret, name: impl Into<String>) {
         self.0.push((Arc::clone(secret), name.into()));
+    }
+
+    /// Each secret and its name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&SharedSecret, &str)> {
+        self.0.iter().map(|(secret, name)| (secret, name.as_str()))
     }
 
     /// The last of that identity, or else of that value: two fields may hold the same.
@@ -48,6 +54,60 @@ pub(crate) fn told(request: &Request, names: &SecretNames) -> Vec<String> {
     lines.extend(teller.jwts.iter().flat_map(|jwt| jwt_lines(jwt, names)));
     lines.extend(mints(&request.mint));
     lines
+}
+
+/// What a plugin asked for, as a case file has it. `lines` is the same request, [told].
+pub(super) fn to_file(request: &Request, lines: &[String], names: &SecretNames) -> ExchangeFile {
+    let mut teller = Teller { names, jwts: Vec::new() };
+    let url = lines.first().and_then(|line| line.split_once(' ')).map(|(_, url)| url.to_owned()).unwrap_or_default();
+    let mut file =
+        ExchangeFile { method: request.method.to_string(), url, mint: request.mint.clone(), ..ExchangeFile::default() };
+    let tellable = |pairs: Vec<(String, String)>| {
+        let mut map: BTreeMap<String, OneOrMany> = BTreeMap::new();
+        for (name, value) in pairs {
+            let values = map.remove(&name).map(|values| values.as_slice().to_vec()).unwrap_or_default();
+            let all = [values, vec![value.clone()]].concat();
+            map.insert(name, if all.len() == 1 { OneOrMany::One(value) } else { OneOrMany::Many(all) });
+        }
+        map
+    };
+    file.headers = tellable(teller.pairs(&request.headers));
+    match &request.auth {
+        None => {}
+        Some(Auth::Bearer(token)) => file.bearer = Some(teller.text(token)),
+        Some(Auth::Basic { user, password }) => {
+            file.basic = Some(BasicFile { user: teller.text(user), password: teller.text(password) });
+        }
+        Some(Auth::OAuth1(signature)) => {
+            file.oauth1 = Some(OAuth1File {
+                realm: signature.realm.clone(),
+                consumer_key: teller.text(&signature.consumer_key),
+                consumer_secret: teller.text(&signature.consumer_secret),
+                token: teller.text(&signature.token),
+                token_secret: teller.text(&signature.token_secret),
+            });
+        }
+        Some(Auth::SigV4(signature)) => {
+            file.sigv4 = Some(SigV4File {
+                access_key_id: teller.text(&signature.access_key_id),
+                secret_access_key: teller.text(&signature.secret_access_key),
+                session_token: signature.session_token.as_deref().map(|token| teller.text(token)),
+                region: signature.region.clone(),
+                service: signature.service.clone(),
+            });
+        }
+    }
+    match &request.body {
+        Body::Empty => {}
+        Body::Form(fields) => file.form = Some(tellable(teller.pairs(fields))),
+        Body::Text { content_type, content } => {
+            file.text = Some(content.clone());
+            file.content_type = Some(content_type.clone());
+        }
+        Body::Json(members) => file.json = Some(toml::Value::String(teller.json(members).to_string())),
+    }
+    file.jwt = teller.jwts.iter().map(|jwt| jwt_file(jwt, names)).collect();
+    file
 }
 
 /// Tells parts in words, and remembers the tokens that are signed on the way.
@@ -172,7 +232,7 @@ pub(super) fn json_of(value: &toml::Value) -> Result<Json, String> {
     }
 }
 
-fn flat(pairs: &std::collections::BTreeMap<String, OneOrMany>) -> Vec<(String, String)> {
+fn flat(pairs: &BTreeMap<String, OneOrMany>) -> Vec<(String, String)> {
     pairs.iter().flat_map(|(name, values)| values.as_slice().iter().map(|v| (name.clone(), v.clone()))).collect()
 }
 
@@ -229,13 +289,18 @@ fn content_lines(content_type: &str, content: &str) -> Vec<String> {
     }
 }
 
+fn jwt_file(jwt: &Jwt, names: &SecretNames) -> JwtFile {
+    JwtFile {
+        algorithm: jwt.algorithm.as_str().to_owned(),
+        key: names.of(&jwt.key),
+        header: jwt.header.clone().map(toml::Value::String),
+        claims: toml::Value::String(jwt.claims.clone()),
+    }
+}
+
 fn jwt_lines(jwt: &Jwt, names: &SecretNames) -> Vec<String> {
-    let algorithm = match jwt.algorithm {
-        JwtAlgorithm::Rs256 => "RS256",
-        JwtAlgorithm::Es256 => "ES256",
-    };
     let json = |text: &str| serde_json::from_str(text).unwrap_or(Json::String(text.to_owned()));
-    jwt_told(algorithm, &names.of(&jwt.key), jwt.header.as_deref().map(json), &json(&jwt.claims))
+    jwt_told(jwt.algorithm.as_str(), &names.of(&jwt.key), jwt.header.as_deref().map(json), &json(&jwt.claims))
 }
 
 fn expected_jwt(jwt: &JwtFile) -> Result<Vec<String>, String> {

@@ -98,23 +98,8 @@ impl Suite {
             },
         };
         for case in &self.cases {
-            let began = Instant::now();
-            let (lines, log) = match self.prepare(case, Values::Written) {
-                Ok(prepared) => {
-                    let ran = self.perform(case, Rule::Strict, &prepared).await;
-                    book.note(&prepared, &ran, &case.name);
-                    (judged(case, &ran), logged(&ran.log))
-                }
-                Err(violations) => (vec![Line::Says(violations)], Vec::new()),
-            };
-            book.add(TestReport {
-                group: Group::Case,
-                name: case.name.clone(),
-                about: case.about.clone(),
-                outcome: Outcome::of(lines),
-                elapsed: began.elapsed(),
-                log,
-            });
+            let test = self.one(case, &mut book).await;
+            book.add(test);
         }
         conformance::run(self, &mut book).await;
         SuiteReport {
@@ -123,6 +108,43 @@ impl Suite {
             sha256: self.specimen.digest.to_string(),
             tests: book.tests,
             budget: book.budget,
+        }
+    }
+
+    /// Runs one case, counted from 0, if there is such a one.
+    pub async fn run_case(&self, index: usize) -> Option<TestReport> {
+        let mut book = Book { done: &mut |_| {}, tests: Vec::new(), leaks: Vec::new(), budget: Budget::default() };
+        Some(self.one(self.cases.get(index)?, &mut book).await)
+    }
+
+    /// The plugin's verdict on a case, counted from 0, whatever the case expects.
+    pub(super) async fn verdict(&self, index: usize) -> Result<Verdict, String> {
+        let case = self.cases.get(index).ok_or("there is no such case")?;
+        let prepared = self.prepare(case, Values::Written)?;
+        let ran = self.perform(case, Rule::Strict, &prepared).await;
+        match ran.problems.first() {
+            Some(problem) => Err(problem.lines().iter().map(Line::marked).collect::<Vec<_>>().join("\n")),
+            None => ran.result.map_err(|error| error.to_string()),
+        }
+    }
+
+    async fn one(&self, case: &Case, book: &mut Book<'_>) -> TestReport {
+        let began = Instant::now();
+        let (lines, log) = match self.prepare(case, Values::Written) {
+            Ok(prepared) => {
+                let ran = self.perform(case, Rule::Strict, &prepared).await;
+                book.note(&prepared, &ran, &case.name);
+                (judged(case, &ran), logged(&ran.log))
+            }
+            Err(violations) => (vec![Line::Says(violations)], Vec::new()),
+        };
+        TestReport {
+            group: Group::Case,
+            name: case.name.clone(),
+            about: case.about.clone(),
+            outcome: Outcome::of(lines),
+            elapsed: began.elapsed(),
+            log,
         }
     }
 

@@ -102,8 +102,8 @@ pub(crate) fn name(verdict: &Verdict) -> String {
     }
 }
 
-/// A verdict in lines, without its detail.
-pub(super) fn told(verdict: &Verdict) -> Vec<String> {
+/// A verdict in lines, in the words of a case file, without its detail.
+pub fn told(verdict: &Verdict) -> Vec<String> {
     let mut lines = vec![name(verdict)];
     match verdict {
         Verdict::Verified(verified) => {

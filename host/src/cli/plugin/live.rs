@@ -1,0 +1,183 @@
+//! `keyferry plugin call` and `record`: one verification with a real provider, shown, or written down as a case.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use owo_colors::{OwoColorize as _, Stream::Stdout};
+use zeroize::Zeroizing;
+
+use crate::cli::{CliError, CliResult, term};
+use crate::devkit::cases::{Masking, Outcome, Suite, load, record, told_verdict};
+use crate::devkit::{Live, LiveExchange, LiveOptions, Source, call, workbench};
+use crate::egress::StandIn;
+use crate::plugins::{Verdict, Workbench};
+use crate::schema::Input;
+
+/// The provider, or the plugin, did not say `verified`. Input that cannot be used ends with 2.
+const NOT_VERIFIED: u8 = 1;
+/// Bytes of an answer that are shown.
+const SHOWN: usize = 4000;
+
+#[derive(Args)]
+struct LiveArgs {
+    /// A plugin file (.wasm), or the folder of a plugin, which is built first.
+    #[arg(value_name = "FILE|DIR")]
+    plugin: PathBuf,
+    /// The credential as `auth_object` has it, {"AUTH_TYPE": {"FIELD": "VALUE"}}; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    auth_object: PathBuf,
+    /// Send everything to this server instead: http://127.0.0.1:PORT.
+    #[arg(long, value_name = "URL")]
+    provider: Option<StandIn>,
+    /// Trust the certificate authorities in this PEM file too.
+    #[arg(long, value_name = "FILE")]
+    egress_ca: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct CallArgs {
+    #[command(flatten)]
+    live: LiveArgs,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct RecordArgs {
+    #[command(flatten)]
+    live: LiveArgs,
+    /// The case's name: NAME.toml is written.
+    #[arg(long, value_name = "NAME")]
+    case: String,
+    /// Where the cases lie. Without it: `cases` beside the file or in the folder.
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
+    /// What the case shows, in a sentence.
+    #[arg(long, value_name = "TEXT")]
+    about: Option<String>,
+    /// Replace what tells whose account it is by values of the same shape.
+    #[arg(long)]
+    mask: bool,
+    /// Replace a case of that name.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Shows one verification.
+pub(in crate::cli) async fn run_call(args: CallArgs) -> CliResult {
+    let workbench = workbench()?;
+    let source = open(&args.live.plugin).await?;
+    let live = carry_out(&workbench, &source, args.live).await?;
+    for exchange in &live.exchanges {
+        show(exchange);
+    }
+    for line in &live.tried.log {
+        term::print(&format!("log {}: {}", line.level.to_string().to_lowercase(), line.text));
+    }
+    let verdict = live.tried.result.as_ref().map_err(Clone::clone)?;
+    let told = told_verdict(verdict);
+    let (first, rest) = told.split_first().ok_or("the plugin came to no verdict")?;
+    term::print(&match verdict {
+        Verdict::Verified(_) => first.if_supports_color(Stdout, |text| text.green()).to_string(),
+        Verdict::Failed(_) => first.if_supports_color(Stdout, |text| text.red()).to_string(),
+    });
+    for line in rest {
+        term::print(&format!("  {line}"));
+    }
+    match verdict {
+        Verdict::Verified(_) => Ok(ExitCode::SUCCESS),
+        Verdict::Failed(failure) => {
+            term::print(&format!("  detail: {}", failure.detail));
+            Ok(ExitCode::from(NOT_VERIFIED))
+        }
+    }
+}
+
+/// Writes one verification down as a case, and plays the case back.
+pub(in crate::cli) async fn run_record(args: RecordArgs) -> CliResult {
+    let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if args.case.is_empty() || !is_plain(&args.case) {
+        return Err(format!("`{}` cannot be a file's name; use letters, digits, - and _", args.case).into());
+    }
+    let workbench = workbench()?;
+    let source = open(&args.live.plugin).await?;
+    let folder = args.cases.unwrap_or_else(|| source.cases.clone());
+    let path = folder.join(format!("{}.toml", args.case));
+    if path.exists() && !args.force {
+        return Err(format!("{} exists; give the case another name, or replace it with --force", path.display()).into());
+    }
+    let live = carry_out(&workbench, &source, args.live).await?;
+    let masking = if args.mask { Masking::On } else { Masking::Off };
+    let text = record(&workbench, &source, &live, args.about, masking).await?;
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    if let Ok(verdict) = &live.tried.result {
+        term::print(&told_verdict(verdict).join("\n  "));
+    }
+    term::print(&format!("written to {}; read it before you commit it", path.display()));
+    played_back(&workbench, source, &path).await
+}
+
+/// A case that does not pass is no use: values of another shape may mean something else to the plugin.
+async fn played_back(workbench: &Workbench, source: Source, path: &Path) -> CliResult {
+    let suite = Suite::open(workbench, source.path, source.component, vec![load(path)?]).await?;
+    match suite.run_case(0).await.map(|test| test.outcome) {
+        None | Some(Outcome::Passed) => Ok(ExitCode::SUCCESS),
+        Some(Outcome::Failed(lines)) => {
+            term::warning("played back, the case does not pass yet; mend it by hand:");
+            lines.iter().for_each(|line| term::progress(&format!("  {}", line.marked())));
+            Ok(ExitCode::from(NOT_VERIFIED))
+        }
+    }
+}
+
+async fn open(path: &Path) -> Result<Source, CliError> {
+    let path = path.to_owned();
+    Ok(tokio::task::spawn_blocking(move || Source::open(&path)).await??)
+}
+
+async fn carry_out(workbench: &Workbench, source: &Source, args: LiveArgs) -> Result<Live, CliError> {
+    let auth_object = auth_object(&args.auth_object)?;
+    let options = LiveOptions { provider: args.provider, egress_ca: args.egress_ca };
+    let live = call(workbench, source.component.clone(), &auth_object, options).await;
+    live.map_err(|error| format!("{}: {error}", source.path.display()).into())
+}
+
+fn auth_object(path: &Path) -> Result<Input, CliError> {
+    let mut text = Zeroizing::new(String::new());
+    let failed = |error: std::io::Error| format!("the auth object in {} cannot be read: {error}", path.display());
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map_err(failed)?;
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
+    }
+    // serde quotes what it stumbles over, which may be a secret: only the place is told.
+    serde_json::from_str(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("the auth object in {} is not JSON (line {line}, column {column})", path.display()).into()
+    })
+}
+
+fn show(exchange: &LiveExchange) {
+    for line in &exchange.lines {
+        term::print(&format!("> {line}"));
+    }
+    match &exchange.result {
+        Err(error) => term::print(&format!("! {error}")),
+        Ok(response) => {
+            term::print(&format!("< {}", response.status));
+            for (name, value) in &response.headers {
+                let line = format!("< {name}: {value}");
+                term::print(&line.if_supports_color(Stdout, |text| text.dimmed()).to_string());
+            }
+            let body = String::from_utf8_lossy(&response.body);
+            let shown: String = body.chars().take(SHOWN).collect();
+            for line in shown.lines() {
+                term::print(&format!("< {line}"));
+            }
+            if shown.len() < body.len() {
+                term::print(&format!("< ... ({} bytes in all)", body.len()));
+            }
+        }
+    }
+}
