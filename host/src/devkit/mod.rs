@@ -3,7 +3,9 @@
 //! - `build`: from a plugin's crate to a component in a plugins folder ([`build()`]).
 //! - [`cases`]: the plugin test runner.
 //! - `cargo`: asking cargo what there is, and having it compile for WebAssembly.
+//! - [`check`]: what is wrong with a plugin, or will be.
 //! - `component`: from a core module to a component, and from there to a file.
+//! - `inspect`: what a plugin file is ([`inspect()`]).
 //! - `live`: one verification with a real provider ([`call()`]).
 //! - `source`: the component that a person means by a file or a folder ([`Source`]).
 //! - `workbench`: the sandbox that plugins are tried out in ([`workbench()`]).
@@ -11,8 +13,10 @@
 mod build;
 mod cargo;
 pub mod cases;
+pub mod check;
 mod component;
 mod error;
+mod inspect;
 mod live;
 mod source;
 mod workbench;
@@ -20,6 +24,7 @@ mod workbench;
 pub use build::{BuildOptions, BuiltPlugin, Selection, build};
 pub use component::Change;
 pub use error::BuildError;
+pub use inspect::{InspectedAuthType, InspectedField, Inspection, inspect};
 pub use live::{Live, LiveError, LiveExchange, LiveOptions, call};
 pub use source::{Source, SourceError};
 pub use workbench::workbench;

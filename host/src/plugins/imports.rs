@@ -46,34 +46,85 @@ pub enum ImportError {
 /// Checks a component's imports and exports.
 ///
 /// # Errors
-/// The first import that is not allowed, by name.
+/// The first thing that is not allowed, by name.
 pub(super) fn check(bytes: &[u8]) -> Result<Wasi, ImportError> {
-    let mut depth = 0_usize;
-    let mut wasi = Wasi::Absent;
-    let mut has_app = false;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| ImportError::NotWasm(error.to_string()))? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(ImportError::CoreModule),
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    let import = import.map_err(|error| ImportError::NotWasm(error.to_string()))?;
-                    if check_name(import.name.name)? == Wasi::Needed {
-                        wasi = Wasi::Needed;
+    let surface = Surface::read(bytes)?;
+    match surface.objections().into_iter().next() {
+        Some(objection) => Err(objection),
+        None => Ok(surface.wasi()),
+    }
+}
+
+/// What a component says of itself in its import and export sections, before anything of it is run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surface {
+    /// The names of its imports, such as `keyferry:plugin/http@1.0.0`.
+    pub imports: Vec<String>,
+    /// The names of its exports.
+    pub exports: Vec<String>,
+}
+
+impl Surface {
+    /// Reads a component's sections.
+    ///
+    /// # Errors
+    /// Where the bytes are no component.
+    pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
+        let mut surface = Self::default();
+        let not_wasm = |error: wasmparser::BinaryReaderError| {
+            // Some of its messages have several lines.
+            let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            ImportError::NotWasm(format!("{message} (at byte {})", error.offset()))
+        };
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(not_wasm)? {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(ImportError::CoreModule);
+                }
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        surface.imports.push(import.map_err(not_wasm)?.name.name.to_owned());
                     }
                 }
-            }
-            Payload::ComponentExportSection(section) if depth == 0 => {
-                for export in section {
-                    let export = export.map_err(|error| ImportError::NotWasm(error.to_string()))?;
-                    has_app |= check_export(export.name.name)?;
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        surface.exports.push(export.map_err(not_wasm)?.name.name.to_owned());
+                    }
                 }
+                _ => {}
             }
-            _ => {}
         }
+        Ok(surface)
     }
-    if has_app { Ok(wasi) } else { Err(ImportError::NoApp) }
+
+    /// The version of the contract that it was built for: `1.0.0`.
+    pub fn contract(&self) -> Option<&str> {
+        let names = self.exports.iter().chain(&self.imports);
+        names.filter_map(|name| name.strip_prefix(CONTRACT)?.split_once('@')).map(|(_, version)| version).next()
+    }
+
+    /// What stands in the way of its running here: every import that is not allowed, another contract version, no plugin.
+    pub fn objections(&self) -> Vec<ImportError> {
+        let mut found: Vec<ImportError> = self.imports.iter().filter_map(|name| check_name(name).err()).collect();
+        let exports: Vec<_> = self.exports.iter().map(|name| check_export(name)).collect();
+        if !exports.iter().any(|export| matches!(export, Ok(true) | Err(_))) {
+            found.push(ImportError::NoApp);
+        }
+        found.extend(exports.into_iter().filter_map(Result::err));
+        // Each interface says the same of its version.
+        let mut seen = std::collections::HashSet::new();
+        found.retain(|error| seen.insert(error.to_string()));
+        found
+    }
+
+    /// Whether it imports WASI.
+    pub fn wasi(&self) -> Wasi {
+        let needs = |name: &String| SEALED_WASI.iter().any(|package| name.starts_with(package));
+        if self.imports.iter().any(needs) { Wasi::Needed } else { Wasi::Absent }
+    }
 }
 
 fn check_name(name: &str) -> Result<Wasi, ImportError> {

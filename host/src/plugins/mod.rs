@@ -41,7 +41,7 @@ pub use app::App;
 pub use cache::CodeSeal;
 pub use description::{AppDescription, Digest, SecretAccess};
 pub use grants::{GrantLock, GrantLockError, PluginGrant, WasiGrant};
-pub use imports::{ImportError, Wasi};
+pub use imports::{ImportError, Surface, Wasi};
 pub use limits::SandboxLimits;
 pub use registry::{GrantPolicy, Registry, RegistryError, RegistrySettings};
 pub use sandbox::{CallError, Sandbox, SandboxError};

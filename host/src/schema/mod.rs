@@ -1,5 +1,5 @@
 //! An app's auth schema: what a plugin described (`model`), what a caller sent (`input`), and whether the one fits
-//! the other (`validate`).
+//! the other (`validate`); and the same for people with other tools (`json_schema`).
 //!
 //! ```
 //! use keyferry::schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};
@@ -16,10 +16,12 @@
 //! ```
 
 mod input;
+mod json_schema;
 mod model;
 mod validate;
 
 pub use input::Input;
+pub use json_schema::DIALECT;
 pub use model::{
     AuthSchema, AuthType, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Necessity, SchemaError, Secrecy, Supplier,
 };

@@ -258,6 +258,11 @@ impl Field {
         self.check_text(value.expose()).map(|()| Some(value))
     }
 
+    /// Whether the field accepts a text.
+    pub fn accepts(&self, text: &str) -> bool {
+        self.check_text(text).is_ok()
+    }
+
     fn check_text(&self, text: &str) -> Result<(), Wrong> {
         let wrong = |code, message: &str| Err((code, message.to_owned()));
         if text.is_empty() {

@@ -1,5 +1,7 @@
 //! `keyferry plugin`: building, trying out and operating plugins, one file a command.
 
+mod check;
+mod inspect;
 mod live;
 mod test;
 
@@ -30,6 +32,10 @@ pub(super) enum PluginCommand {
         #[arg(long, value_name = "DIR", default_value = "keyferry-data/plugins")]
         out: PathBuf,
     },
+    /// Shows what a plugin file is: schema, imports, what it asks for.
+    Inspect(inspect::InspectArgs),
+    /// Looks a plugin through for what is wrong with it, or will be.
+    Check(check::CheckArgs),
     /// Runs a plugin's cases and the conformance suite, offline.
     Test(test::TestArgs),
     /// Has a plugin verify one credential with the real provider, and shows what went over the wire, without secrets.
@@ -57,16 +63,6 @@ pub(super) enum PluginCommand {
         #[command(flatten)]
         folders: FolderArgs,
     },
-    /// Shows what a plugin is, asks for and may do.
-    Inspect {
-        /// A slug or a file name in the plugin folder.
-        target: String,
-        /// For programs.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        folders: FolderArgs,
-    },
 }
 
 pub(super) async fn run(command: PluginCommand) -> CliResult {
@@ -77,6 +73,8 @@ pub(super) async fn run(command: PluginCommand) -> CliResult {
                 term::print(&format!("{}  {} bytes  sha256 {}", built.file.display(), built.bytes, built.sha256));
             }
         }
+        PluginCommand::Inspect(args) => return inspect::run(args).await,
+        PluginCommand::Check(args) => return check::run(args).await,
         PluginCommand::Call(args) => return live::run_call(args).await,
         PluginCommand::Record(args) => return live::run_record(args).await,
         PluginCommand::Test(args) => return test::run(args).await,
@@ -94,14 +92,6 @@ pub(super) async fn run(command: PluginCommand) -> CliResult {
                 let wasi = if wasi.is_some() { WasiGrant::Sealed } else { WasiGrant::None };
                 let grant = perform(folders, Needs::Plugins, GrantPlugin { target, wasi }).await?;
                 term::print(&format!("granted to sha256 {}", grant.sha256));
-            }
-        }
-        PluginCommand::Inspect { target, json, folders } => {
-            let plugin = find(folders, &target).await?;
-            if json {
-                term::print(&serde_json::to_string_pretty(&plugin)?);
-            } else {
-                show(&plugin);
             }
         }
     }

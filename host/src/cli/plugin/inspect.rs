@@ -1,0 +1,87 @@
+//! `keyferry plugin inspect`: what a plugin file is.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table};
+
+use crate::cli::{CliResult, term};
+use crate::devkit::{Inspection, Source, inspect, workbench};
+use crate::plugins::SecretAccess;
+
+#[derive(Args)]
+pub(in crate::cli) struct InspectArgs {
+    /// A plugin file (.wasm), or the folder of a plugin, which is built first.
+    #[arg(value_name = "FILE|DIR")]
+    plugin: PathBuf,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    /// Print the JSON Schema (draft 2020-12) of each auth type.
+    #[arg(long, conflicts_with = "json")]
+    json_schema: bool,
+}
+
+pub(in crate::cli) async fn run(args: InspectArgs) -> CliResult {
+    let workbench = workbench()?;
+    let path = args.plugin.clone();
+    let source = tokio::task::spawn_blocking(move || Source::open(&path)).await??;
+    let inspection = inspect(&workbench, source.path, source.component)
+        .await
+        .map_err(|error| format!("{}: {error}", args.plugin.display()))?;
+    if args.json {
+        term::print(&serde_json::to_string_pretty(&inspection)?);
+    } else if args.json_schema {
+        let schemas: serde_json::Map<_, _> =
+            inspection.auth_types.into_iter().map(|auth_type| (auth_type.name, auth_type.json_schema)).collect();
+        term::print(&serde_json::to_string_pretty(&schemas)?);
+    } else {
+        show(&inspection);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(plugin: &Inspection) {
+    term::print(&format!("{} ({})", plugin.name, plugin.slug));
+    term::print(&format!("  file      {} ({} bytes)", plugin.file.display(), plugin.bytes));
+    term::print(&format!("  sha256    {}", plugin.sha256));
+    term::print(&format!("  contract  {}", plugin.contract));
+    term::print(&format!("  docs      {}", plugin.docs));
+    term::print(&format!("  imports   {}", plugin.imports.join(", ")));
+    for grant in &plugin.requests {
+        term::print(&format!("  asks for  {grant}"));
+    }
+    if plugin.needs_wasi {
+        term::print("  asks for  WASI, which runs with nothing behind it once `--wasi sealed` is granted");
+    }
+    if plugin.secrets == SecretAccess::PlainText {
+        term::print("  asks for  secrets as plain text");
+    }
+    let mib = plugin.describe_memory_bytes as f64 / 1_048_576.0;
+    term::print(&format!("  describe  {} units of fuel, {mib:.1} MiB of memory", plugin.describe_fuel));
+    for auth_type in &plugin.auth_types {
+        let help = auth_type.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
+        term::print(&format!("\n{} ({}){help}", auth_type.name, auth_type.label));
+        let mut table = Table::new();
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["field", "label", "kind", "", "rules", "help"]);
+        for field in &auth_type.fields {
+            let marks = [
+                (field.secret, "secret"),
+                (field.required, "required"),
+                (field.supplier == "organisation", "the organisation's"),
+            ];
+            let marks: Vec<_> = marks.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect();
+            table.add_row([
+                field.name.clone(),
+                field.label.clone(),
+                field.kind.to_owned(),
+                marks.join(", "),
+                field.rules.join("; "),
+                field.help.clone().unwrap_or_default(),
+            ]);
+        }
+        term::print(&table.to_string());
+    }
+}
