@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod http;
+pub mod plugins;
 
 mod or_fail;
 mod server;

@@ -1,14 +1,14 @@
-//! The operations, each with what it takes and what it gives.
+//! What an operation is, and those on API keys.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{AdminError, Operator};
 use crate::ids::{Environment, OrgId};
-use crate::plugins::{PluginGrant, PluginStatus, WasiGrant};
 use crate::store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, RootRecord, Scope, Timestamp};
 use crate::vault::{ApiKey, KeyId};
 
@@ -17,8 +17,8 @@ use crate::vault::{ApiKey, KeyId};
 pub trait Operation: Serialize + DeserializeOwned + Send + Sync {
     /// What it gives.
     type Done: Serialize + DeserializeOwned + Send;
-    /// Its name on the socket.
-    const NAME: &'static str;
+    /// How it is asked for over HTTP. The body is the operation itself as JSON; what the path says counts more.
+    fn route(&self) -> (Method, String);
     /// Carries it out.
     async fn perform(&self, operator: &Operator) -> Result<Self::Done, AdminError>;
 }
@@ -35,6 +35,7 @@ pub struct CreateApiKey {
     /// What it allows.
     pub scopes: Vec<Scope>,
     /// How long it works, in days.
+    #[serde(default)]
     pub days: Option<u32>,
 }
 
@@ -48,7 +49,10 @@ pub struct CreatedApiKey {
 #[async_trait]
 impl Operation for CreateApiKey {
     type Done = CreatedApiKey;
-    const NAME: &'static str = "create-api-key";
+
+    fn route(&self) -> (Method, String) {
+        (Method::POST, "/admin/v1/api-keys".to_owned())
+    }
 
     async fn perform(&self, operator: &Operator) -> Result<CreatedApiKey, AdminError> {
         let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
@@ -82,41 +86,5 @@ impl Operation for CreateApiKey {
         // The root is dropped by the store where the organisation has one already.
         store.create_api_key(NewApiKey { record, root: Some(root), audit }).await?;
         Ok(CreatedApiKey { key: key.expose().to_owned() })
-    }
-}
-
-/// Lists the plugin files.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ListPlugins {}
-
-#[async_trait]
-impl Operation for ListPlugins {
-    type Done = Vec<PluginStatus>;
-    const NAME: &'static str = "list-plugins";
-
-    async fn perform(&self, operator: &Operator) -> Result<Vec<PluginStatus>, AdminError> {
-        let registry = operator.registry.as_ref().ok_or(AdminError::Missing("the plugins"))?;
-        registry.rescan().await;
-        Ok(registry.statuses().as_ref().clone())
-    }
-}
-
-/// Grants a plugin what it asks for.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct GrantPlugin {
-    /// A slug or a file name.
-    pub target: String,
-    /// Whether it may import WASI.
-    pub wasi: WasiGrant,
-}
-
-#[async_trait]
-impl Operation for GrantPlugin {
-    type Done = PluginGrant;
-    const NAME: &'static str = "grant-plugin";
-
-    async fn perform(&self, operator: &Operator) -> Result<PluginGrant, AdminError> {
-        let registry = operator.registry.as_ref().ok_or(AdminError::Missing("the plugins"))?;
-        Ok(registry.grant(&self.target, self.wasi).await?)
     }
 }

@@ -43,6 +43,10 @@ impl DataFolder {
         self.0.join("cache")
     }
 
+    pub(super) fn plugin_versions(&self) -> PathBuf {
+        self.0.join("plugin-versions")
+    }
+
     pub(super) fn socket(&self) -> PathBuf {
         self.0.join("admin.sock")
     }

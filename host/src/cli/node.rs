@@ -76,6 +76,11 @@ pub(super) async fn registry(
         (folders.data.code_cache(), seal)
     });
     let sandbox = Arc::new(Sandbox::new(limits, cache)?);
-    let settings = RegistrySettings { folder: folders.plugins.clone(), lock: folders.lock.clone(), policy };
+    let settings = RegistrySettings {
+        folder: folders.plugins.clone(),
+        lock: folders.lock.clone(),
+        versions: folders.data.plugin_versions(),
+        policy,
+    };
     Ok(Registry::open(settings, sandbox, Arc::new(Egress::new(egress)?)).await?)
 }

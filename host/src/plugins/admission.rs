@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::app::App;
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::file;
-use super::grants::{GrantLock, PluginGrant, WasiGrant};
-use super::imports::{self, Wasi};
+use super::grants::{GrantLock, PluginGrant, Standing, WasiGrant};
+use super::imports::{self, Surface, Wasi};
 use super::registry::GrantPolicy;
 use super::sandbox::{Compiled, Sandbox};
 use super::status::{PluginState, PluginStatus};
@@ -29,19 +29,47 @@ pub(super) struct Admission {
     pub(super) status: PluginStatus,
     pub(super) grant: Option<PluginGrant>,
     pub(super) app: Option<App>,
+    /// What was read, to be kept where it serves.
+    pub(super) bytes: Arc<Vec<u8>>,
 }
 
 /// Why a file is not admitted, and what that makes of it.
 type Stop = (PluginState, String);
+
+pub(super) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
 
 fn refused(reason: impl ToString) -> Stop {
     (PluginState::Refused, reason.to_string())
 }
 
 impl Admitter {
+    /// Admits the file at a path.
     pub(super) async fn admit(&self, path: &Path, lock: &GrantLock) -> Admission {
-        let mut admission = Admission { status: PluginStatus::new(path.to_owned()), grant: None, app: None };
-        match self.steps(&mut admission, lock).await {
+        let file = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || file::read(&file, MAX_FILE)).await;
+        let read =
+            read.map_err(refused).and_then(|read| read.map_err(|error| refused(format!("it cannot be read: {error}"))));
+        self.admit_bytes(path, read, lock).await
+    }
+
+    /// Admits what was kept of a path.
+    pub(super) async fn admit_kept(&self, path: &Path, bytes: Vec<u8>, lock: &GrantLock) -> Option<App> {
+        self.admit_bytes(path, Ok(bytes), lock).await.app
+    }
+
+    async fn admit_bytes(&self, path: &Path, read: Result<Vec<u8>, Stop>, lock: &GrantLock) -> Admission {
+        let status = PluginStatus::new(path.to_owned());
+        let mut admission = Admission { status, grant: None, app: None, bytes: Arc::default() };
+        let steps = match read {
+            Ok(bytes) => {
+                admission.bytes = Arc::new(bytes);
+                self.steps(&mut admission, lock).await
+            }
+            Err(stop) => Err(stop),
+        };
+        match steps {
             Ok(app) => {
                 admission.status.state = PluginState::Active;
                 admission.app = Some(app);
@@ -56,11 +84,7 @@ impl Admitter {
 
     async fn steps(&self, admission: &mut Admission, lock: &GrantLock) -> Result<App, Stop> {
         let status = &mut admission.status;
-        let path = status.file.clone();
-        let bytes = tokio::task::spawn_blocking(move || file::read(&path, MAX_FILE))
-            .await
-            .map_err(refused)?
-            .map_err(|error| refused(format!("it cannot be read: {error}")))?;
+        let bytes = Arc::clone(&admission.bytes);
         let digest = Digest::of(&bytes);
         status.bytes = bytes.len();
         status.digest = Some(digest);
@@ -75,7 +99,9 @@ impl Admitter {
             );
             return Err(refused(reason));
         }
-        let wasi = grant.as_ref().map(|grant| grant.wasi).unwrap_or_default();
+        status.contract = Surface::read(&bytes).ok().and_then(|surface| surface.contract().map(str::to_owned));
+        status.ends_at = grant.as_ref().and_then(|grant| grant.ends_at);
+        let wasi = grant.as_ref().filter(|grant| grant.is_in_force(now())).map(|grant| grant.wasi).unwrap_or_default();
         if imports::check(&bytes).map_err(refused)? == Wasi::Needed && wasi == WasiGrant::None {
             let reason = format!(
                 "it imports WASI; `keyferry plugin grant {} --wasi sealed` lets it run with nothing behind it",
@@ -91,7 +117,7 @@ impl Admitter {
         status.name = Some(description.name.clone());
         status.requests.clone_from(&description.requested);
         status.secret_access = Some(description.secret_access);
-        let (granted, secret_access) = self.granted(&description, grant.as_ref())?;
+        let (granted, secret_access) = self.granted(&description, grant.as_ref(), lock)?;
         status.granted.clone_from(&granted);
         let client = self.egress.app_client().map_err(refused)?;
         Ok(App {
@@ -99,6 +125,7 @@ impl Admitter {
             description,
             digest,
             grants: Arc::new(GrantSet::new(granted)),
+            ends_at: grant.as_ref().and_then(|grant| grant.ends_at),
             secret_access,
             compiled,
             client,
@@ -110,7 +137,7 @@ impl Admitter {
     async fn compile(
         &self,
         digest: Digest,
-        bytes: Vec<u8>,
+        bytes: Arc<Vec<u8>>,
         wasi: WasiGrant,
         memory_bytes: Option<usize>,
     ) -> Result<Compiled, Stop> {
@@ -125,6 +152,7 @@ impl Admitter {
         &self,
         description: &AppDescription,
         recorded: Option<&PluginGrant>,
+        lock: &GrantLock,
     ) -> Result<(Vec<Grant>, SecretAccess), Stop> {
         let slug = &description.slug;
         let pending = |what: &str| {
@@ -133,6 +161,18 @@ impl Admitter {
                 format!("{what}; `keyferry plugin grant {slug}` shows what it asks for and grants it"),
             ))
         };
+        match recorded {
+            Some(PluginGrant { standing: Standing::Revoked, sha256, .. }) => {
+                let place = lock.place(sha256);
+                let reason =
+                    format!("its grants were revoked ({place}); `keyferry plugin grant {slug}` grants them again");
+                return Err((PluginState::Revoked, reason));
+            }
+            Some(PluginGrant { ends_at: Some(end), sha256, .. }) if *end <= now() => {
+                return pending(&format!("its grant ended at {end} ({})", lock.place(sha256)));
+            }
+            _ => {}
+        }
         // A grant of WASI alone is what lets the plugin be asked for the rest.
         let (requests, access) = match (recorded.filter(|grant| grant.slug.is_some()), self.policy) {
             (Some(grant), _) => (grant.requests.clone(), grant.secrets),

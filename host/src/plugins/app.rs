@@ -18,6 +18,8 @@ pub struct App {
     pub digest: Digest,
     /// What it may do.
     pub grants: Arc<GrantSet>,
+    /// When that ends, if it does.
+    pub ends_at: Option<jiff::Timestamp>,
     pub(super) secret_access: SecretAccess,
     pub(super) compiled: Compiled,
     pub(super) client: AppClient,

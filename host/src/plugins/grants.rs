@@ -9,7 +9,7 @@
 //! requests = ["POST https://slack.com/api/auth.test/*"]
 //! ```
 
-use std::io::Write as _;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,17 @@ pub enum WasiGrant {
     Sealed,
 }
 
+/// Whether a grant holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It does.
+    #[default]
+    Granted,
+    /// The operator took it back. The entry stays, so that nothing grants it anew unasked.
+    Revoked,
+}
+
 /// What one digest may do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -48,6 +59,12 @@ pub struct PluginGrant {
     /// Whether it may import WASI.
     #[serde(default, skip_serializing_if = "is_no_wasi")]
     pub wasi: WasiGrant,
+    /// Whether it holds.
+    #[serde(default, skip_serializing_if = "is_granted")]
+    pub standing: Standing,
+    /// When it ends, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<jiff::Timestamp>,
     /// Bytes of memory, where the default does not suffice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<usize>,
@@ -70,7 +87,17 @@ fn is_no_wasi(wasi: &WasiGrant) -> bool {
     *wasi == WasiGrant::None
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
+fn is_granted(standing: &Standing) -> bool {
+    *standing == Standing::Granted
+}
+
 impl PluginGrant {
+    /// Whether it holds at a time.
+    pub fn is_in_force(&self, now: jiff::Timestamp) -> bool {
+        self.standing == Standing::Granted && self.ends_at.is_none_or(|end| now < end)
+    }
+
     /// A grant of nothing at all.
     pub fn nothing(sha256: Digest) -> Self {
         Self {
@@ -79,6 +106,8 @@ impl PluginGrant {
             requests: Vec::new(),
             secrets: SecretAccess::Handles,
             wasi: WasiGrant::None,
+            standing: Standing::Granted,
+            ends_at: None,
             memory_bytes: None,
             file_bytes: None,
         }
@@ -91,8 +120,8 @@ impl PluginGrant {
 pub enum GrantLockError {
     #[error("cannot read the grants in {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the grants in {} are not well formed: {source}", path.display())]
-    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{}:{line}: the grants are not well formed: {problem}; nothing is granted until it is mended", path.display())]
+    Parse { path: PathBuf, line: usize, problem: String },
     #[error("cannot write the grants to {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot write the grants as TOML: {0}")]
@@ -105,6 +134,9 @@ pub enum GrantLockError {
 pub struct GrantLock {
     #[serde(default, rename = "plugin")]
     plugins: Vec<PluginGrant>,
+    /// Where each digest stands in the file, for messages.
+    #[serde(skip)]
+    lines: HashMap<Digest, String>,
 }
 
 impl GrantLock {
@@ -118,8 +150,28 @@ impl GrantLock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(GrantLockError::Read { path: path.to_owned(), source }),
         };
-        toml::from_str(&text)
-            .map_err(|source| GrantLockError::Parse { path: path.to_owned(), source: Box::new(source) })
+        let parse = |error: toml::de::Error| {
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let (line, problem) = (before.matches('\n').count() + 1, error.message().to_owned());
+            GrantLockError::Parse { path: path.to_owned(), line, problem }
+        };
+        let mut lock: Self = toml::from_str(&text).map_err(parse)?;
+        for grant in &lock.plugins {
+            let digest = grant.sha256.to_string();
+            let line = text.lines().position(|line| line.contains(&digest)).map_or(1, |index| index + 1);
+            lock.lines.insert(grant.sha256, format!("{}:{line}", path.display()));
+        }
+        Ok(lock)
+    }
+
+    /// Where a digest's entry stands: `keyferry.lock:12`.
+    pub fn place(&self, digest: &Digest) -> &str {
+        self.lines.get(digest).map_or("the lock", String::as_str)
+    }
+
+    /// Every entry.
+    pub fn all(&self) -> &[PluginGrant] {
+        &self.plugins
     }
 
     /// What that component may do.
@@ -144,14 +196,8 @@ impl GrantLock {
             toml::to_string(self)?
         );
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            std::fs::File::open(folder)?.sync_all()
-        };
-        write().map_err(|source| GrantLockError::Write { path: path.to_owned(), source })
+        super::versions::write(folder, path, text.as_bytes())
+            .map_err(|source| GrantLockError::Write { path: path.to_owned(), source })
     }
 }
 

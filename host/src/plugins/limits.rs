@@ -13,7 +13,7 @@ pub struct SandboxLimits {
     pub memory_bytes: usize,
     /// Elements of one table.
     pub table_elements: usize,
-    /// Core instances in one component.
+    /// Core instances in one component. A plugin in Python, as its toolchain links it, has about 40.
     pub core_instances: usize,
     /// Time on the clock of one call, waiting for providers included.
     pub wall: Duration,
@@ -40,7 +40,7 @@ impl Default for SandboxLimits {
         Self {
             memory_bytes: 32 * MIB,
             table_elements: 10_000,
-            core_instances: 8,
+            core_instances: 64,
             wall: Duration::from_secs(10),
             cpu: Duration::from_secs(2),
             hostcall_bytes: MIB,

@@ -3,6 +3,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `imports` | what may a component import, and which contract was it built for? |
+//! | `shape` | is it too much to compile? |
 //! | `limits` | how much may one call use? |
 //! | `engine` | how is the runtime configured? |
 //! | `cache` | where does compiled code lie, and why may it be trusted? |
@@ -14,6 +15,7 @@
 //! | `grants` | what has the operator granted to which digest? |
 //! | `admission` | what must a file pass before it serves? |
 //! | `registry` | which plugin serves which app? |
+//! | `versions` | which versions served well, to go back to? |
 //! | `status` | what became of each file, and why? |
 //! | `watch` | how does a dropped-in file take effect? |
 //! | `workbench`, `trial` | how is a plugin tried out, and what does that record? |
@@ -31,20 +33,23 @@ mod imports;
 mod limits;
 mod registry;
 mod sandbox;
+mod shape;
 mod status;
 mod trial;
 mod verdict;
+mod versions;
 mod watch;
 mod workbench;
 
 pub use app::App;
 pub use cache::CodeSeal;
 pub use description::{AppDescription, Digest, SecretAccess};
-pub use grants::{GrantLock, GrantLockError, PluginGrant, WasiGrant};
+pub use grants::{GrantLock, GrantLockError, PluginGrant, Standing, WasiGrant};
 pub use imports::{ImportError, Surface, Wasi};
 pub use limits::SandboxLimits;
-pub use registry::{GrantPolicy, Registry, RegistryError, RegistrySettings};
+pub use registry::{GrantPolicy, Registry, RegistryError, RegistrySettings, RolledBack};
 pub use sandbox::{CallError, Sandbox, SandboxError};
+pub use shape::TooMuch;
 pub use status::{PluginState, PluginStatus};
 pub use trial::{LogLine, Trialled, Usage};
 pub use verdict::{Failure, FailureKind, Keeping, Unreachable, Verdict, Verified};

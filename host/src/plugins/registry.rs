@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::admission::{Admission, Admitter};
+use super::admission::{Admission, Admitter, now};
 use super::app::App;
-use super::description::SecretAccess;
+use super::description::{Digest, SecretAccess};
 use super::file::{self, Stamp};
-use super::grants::{GrantLock, GrantLockError, PluginGrant, WasiGrant};
+use super::grants::{GrantLock, GrantLockError, PluginGrant, Standing, WasiGrant};
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
+use super::versions::{self, Versions};
 use crate::egress::Egress;
 use crate::ids::Slug;
 
@@ -37,6 +39,8 @@ pub struct RegistrySettings {
     pub folder: PathBuf,
     /// `keyferry.lock`.
     pub lock: PathBuf,
+    /// Where versions that served well are kept.
+    pub versions: PathBuf,
     /// Who grants.
     pub policy: GrantPolicy,
 }
@@ -53,6 +57,21 @@ pub enum RegistryError {
     NoSuchPlugin { target: String, folder: PathBuf, known: String },
     #[error("{} cannot be granted anything: {reason}", file.display())]
     Refused { file: PathBuf, reason: String },
+    #[error("{} cannot be rolled back: {reason}", file.display())]
+    NoWayBack { file: PathBuf, reason: String },
+    #[error("{} cannot be written: {source}", file.display())]
+    Write { file: PathBuf, source: std::io::Error },
+}
+
+/// A plugin file that was rolled back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// Which.
+    pub file: PathBuf,
+    /// What it was.
+    pub from: Option<Digest>,
+    /// What it is now.
+    pub to: Digest,
 }
 
 /// One file of the folder.
@@ -66,15 +85,25 @@ struct Entry {
 
 impl Entry {
     /// Whether nothing has changed that its status rests on.
-    fn is_settled(&self, stamp: &Stamp, lock: &GrantLock) -> bool {
+    fn is_settled(&self, stamp: &Stamp, lock: &GrantLock, policy: GrantPolicy) -> bool {
         let recorded = self.status.digest.and_then(|digest| lock.of(&digest).cloned());
-        self.stamp == *stamp && self.grant == recorded && self.status.state != PluginState::Duplicate
+        let serving_holds = self.serving.as_ref().is_none_or(|app| is_granted(app.digest, lock, policy));
+        self.stamp == *stamp && self.grant == recorded && self.status.state != PluginState::Duplicate && serving_holds
+    }
+}
+
+/// Whether a component may serve at all.
+fn is_granted(digest: Digest, lock: &GrantLock, policy: GrantPolicy) -> bool {
+    match lock.of(&digest) {
+        Some(grant) => grant.is_in_force(now()),
+        None => policy == GrantPolicy::OnDrop,
     }
 }
 
 /// All plugins of one folder.
 pub struct Registry {
     settings: RegistrySettings,
+    versions: Versions,
     admitter: Admitter,
     entries: Mutex<Vec<Entry>>,
     apps: ArcSwap<HashMap<Slug, Arc<App>>>,
@@ -94,6 +123,7 @@ impl Registry {
     ) -> Result<Arc<Self>, RegistryError> {
         let registry = Arc::new(Self {
             admitter: Admitter { sandbox, egress, policy: settings.policy },
+            versions: Versions::new(settings.versions.clone()),
             settings,
             entries: Mutex::default(),
             apps: ArcSwap::default(),
@@ -110,7 +140,8 @@ impl Registry {
 
     /// The plugin that serves an app now.
     pub fn app(&self, slug: &Slug) -> Option<Arc<App>> {
-        self.apps.load().get(slug).cloned()
+        // A grant ends when it ends, not when the folder is next looked through.
+        self.apps.load().get(slug).filter(|app| app.ends_at.is_none_or(|end| now() < end)).cloned()
     }
 
     /// All that serve now, by slug.
@@ -125,18 +156,24 @@ impl Registry {
         self.statuses.load_full()
     }
 
-    /// Looks through the folder again. What cannot be read is logged and leaves everything as it was.
-    pub async fn rescan(&self) {
-        if let Err(error) = self.look().await {
-            tracing::error!(%error, "the plugins stay as they are");
-        }
+    /// Looks through the folder again.
+    ///
+    /// # Errors
+    /// Where folder or lock cannot be read; everything stays as it was.
+    pub async fn rescan(&self) -> Result<(), RegistryError> {
+        self.look().await
     }
 
     /// Records a grant of what a plugin asks for and lets it serve. `target` is a slug or a file name.
     ///
     /// # Errors
     /// Where there is no such plugin, it cannot be admitted at all, or the lock file cannot be written.
-    pub async fn grant(&self, target: &str, wasi: WasiGrant) -> Result<PluginGrant, RegistryError> {
+    pub async fn grant(
+        &self,
+        target: &str,
+        wasi: WasiGrant,
+        ends_at: Option<jiff::Timestamp>,
+    ) -> Result<PluginGrant, RegistryError> {
         self.look().await?;
         let status = self.find(target)?;
         let refuse = |reason: String| RegistryError::Refused { file: status.file.clone(), reason };
@@ -149,6 +186,7 @@ impl Registry {
         }
         let mut lock = GrantLock::read(&self.settings.lock)?;
         let mut grant = lock.of(&digest).cloned().unwrap_or_else(|| PluginGrant::nothing(digest));
+        (grant.standing, grant.ends_at) = (Standing::Granted, ends_at);
         grant.wasi = if needs_wasi { WasiGrant::Sealed } else { grant.wasi };
         grant.slug = status.slug.clone();
         grant.requests = status.requests.clone();
@@ -161,6 +199,80 @@ impl Registry {
             tracing::info!(file = %status.file.display(), "sealed WASI is granted; grant its requests next");
         }
         Ok(grant)
+    }
+
+    /// Takes back every grant of an app: of the file, of what serves, and of whatever else the lock has under its slug. It
+    /// stops serving at once, and nothing but a new grant lets it serve again.
+    ///
+    /// # Errors
+    /// Where there is no such plugin, or the lock file cannot be written.
+    pub async fn revoke(&self, target: &str) -> Result<Vec<PluginGrant>, RegistryError> {
+        self.look().await?;
+        let status = self.find(target)?;
+        let mut lock = GrantLock::read(&self.settings.lock)?;
+        let of_slug = |grant: &&PluginGrant| grant.slug.is_some() && grant.slug == status.slug;
+        let mut digests: Vec<Digest> = lock.all().iter().filter(of_slug).map(|grant| grant.sha256).collect();
+        digests.extend(status.digest.into_iter().chain(status.serving));
+        digests.extend(self.versions.of(&status.file).iter().map(|version| version.sha256));
+        digests.sort_unstable();
+        digests.dedup();
+        let revoked: Vec<PluginGrant> = digests
+            .into_iter()
+            .map(|digest| PluginGrant {
+                slug: status.slug.clone(),
+                standing: Standing::Revoked,
+                ..PluginGrant::nothing(digest)
+            })
+            .collect();
+        revoked.iter().for_each(|grant| lock.insert(grant.clone()));
+        lock.write(&self.settings.lock)?;
+        self.look().await?;
+        Ok(revoked)
+    }
+
+    /// Puts the last version that served before this one back into a plugin's file, or the kept one whose SHA-256 begins
+    /// with `to`. Its grant is in the lock still, so it serves at once.
+    ///
+    /// # Errors
+    /// Where there is no such plugin or version, or what is kept must not serve any more.
+    pub async fn rollback(&self, target: &str, to: Option<&str>) -> Result<RolledBack, RegistryError> {
+        self.look().await?;
+        let status = self.find(target)?;
+        let file = status.file.clone();
+        let no_way = |reason: String| RegistryError::NoWayBack { file: file.clone(), reason };
+        let kept = self.versions.of(&file);
+        let current = kept.iter().position(|version| Some(version.sha256) == status.digest);
+        let wanted = match (to, current) {
+            (Some(prefix), _) => kept.iter().find(|version| version.sha256.to_string().starts_with(prefix)),
+            (None, Some(0)) => None,
+            (None, Some(index)) => kept.get(index - 1),
+            // What is in the file never served: the last that did is the way back.
+            (None, None) => kept.iter().rev().find(|version| !version.abandoned),
+        };
+        let Some(wanted) = wanted else {
+            let list = kept.iter().map(|version| version.sha256.to_string()).collect::<Vec<_>>();
+            return Err(no_way(match list.as_slice() {
+                [] => "no version of it has served yet".to_owned(),
+                some => format!("no earlier version is kept; kept are {}", some.join(", ")),
+            }));
+        };
+        let to = wanted.sha256;
+        if Some(to) == status.digest {
+            return Err(no_way(format!("it is {to} already")));
+        }
+        if !is_granted(to, &GrantLock::read(&self.settings.lock)?, self.settings.policy) {
+            return Err(no_way(format!(
+                "{to} has no grant any more; `keyferry plugin grant` records one for what is in the file"
+            )));
+        }
+        let bytes = self.versions.read(to).map_err(|error| no_way(format!("{to} cannot be read: {error}")))?;
+        let failed = |source| RegistryError::Write { file: file.clone(), source };
+        if let Some(from) = status.digest {
+            self.versions.abandon(&file, from).map_err(failed)?;
+        }
+        versions::write(&self.settings.folder, &file, &bytes).map_err(failed)?;
+        self.look().await?;
+        Ok(RolledBack { file, from: status.digest, to })
     }
 
     /// The status of the plugin with that slug or file name; of two, the one that waits.
@@ -191,43 +303,79 @@ impl Registry {
             .map_err(|source| RegistryError::Folder { folder: self.settings.folder.clone(), source })?;
         let mut before: HashMap<PathBuf, Entry> =
             entries.drain(..).map(|entry| (entry.status.file.clone(), entry)).collect();
-        let mut now: Vec<Entry> = Vec::with_capacity(files.len());
+        let mut looked: Vec<Entry> = Vec::with_capacity(files.len());
         for (path, stamp) in files {
             let entry = match before.remove(&path) {
-                Some(entry) if entry.is_settled(&stamp, &lock) => entry,
+                Some(entry) if entry.is_settled(&stamp, &lock, self.settings.policy) => entry,
                 known => {
                     let admission = self.admitter.admit(&path, &lock).await;
-                    let others = now.iter().chain(before.values());
-                    let entry = place(admission, stamp, known, others);
+                    let last_good = self.last_good(&admission, known, &lock).await;
+                    let others = looked.iter().chain(before.values());
+                    let bytes = Arc::clone(&admission.bytes);
+                    let mut entry = place(admission, stamp, last_good, others);
+                    self.keep(&mut entry, &bytes);
                     entry.status.announce();
                     entry
                 }
             };
-            now.push(entry);
+            looked.push(entry);
         }
         for gone in before.into_values() {
             tracing::info!(file = %gone.status.file.display(), "plugin removed");
         }
         let apps: HashMap<_, _> =
-            now.iter().filter_map(|e| e.serving.clone()).map(|app| (app.description.slug.clone(), app)).collect();
+            looked.iter().filter_map(|e| e.serving.clone()).map(|app| (app.description.slug.clone(), app)).collect();
         self.apps.store(Arc::new(apps));
-        self.statuses.store(Arc::new(now.iter().map(|entry| entry.status.clone()).collect()));
-        *entries = now;
+        self.statuses.store(Arc::new(looked.iter().map(|entry| entry.status.clone()).collect()));
+        *entries = looked;
         Ok(())
+    }
+
+    /// The version that goes on serving where the one in the file cannot: what served until now, or, after a start, what
+    /// was kept. It must be granted still, and another than the one in the file, whose turn has come and gone.
+    async fn last_good(&self, admission: &Admission, known: Option<Entry>, lock: &GrantLock) -> Option<Arc<App>> {
+        let policy = self.settings.policy;
+        let may_serve = |digest: Digest| Some(digest) != admission.status.digest && is_granted(digest, lock, policy);
+        if let Some(entry) = known {
+            return entry.serving.filter(|app| may_serve(app.digest));
+        }
+        if admission.app.is_some() {
+            return None;
+        }
+        let path = &admission.status.file;
+        let kept = self.versions.of(path).into_iter().rev().filter(|version| !version.abandoned);
+        for version in kept.filter(|version| may_serve(version.sha256)) {
+            match self.versions.read(version.sha256) {
+                Ok(bytes) => {
+                    if let Some(app) = self.admitter.admit_kept(path, bytes, lock).await {
+                        return Some(Arc::new(app));
+                    }
+                }
+                Err(error) => tracing::warn!(file = %path.display(), %error, "a kept version cannot be read"),
+            }
+        }
+        None
+    }
+
+    /// Keeps what serves from its own file, to go back to.
+    fn keep(&self, entry: &mut Entry, bytes: &[u8]) {
+        if let (PluginState::Active, Some(digest)) = (entry.status.state, entry.status.digest)
+            && let Err(error) = self.versions.keep(&entry.status.file, digest, bytes)
+        {
+            tracing::warn!(file = %entry.status.file.display(), %error, "this version is not kept, so nothing goes back to it");
+        }
+        entry.status.kept = self.versions.of(&entry.status.file).into_iter().map(|version| version.sha256).collect();
     }
 }
 
-/// Gives what was admitted its place among the others. `known` is what was at its path before.
+/// Gives what was admitted its place among the others. `last_good` goes on where it cannot serve.
 fn place<'a>(
     admission: Admission,
     stamp: Stamp,
-    known: Option<Entry>,
+    last_good: Option<Arc<App>>,
     mut others: impl Iterator<Item = &'a Entry>,
 ) -> Entry {
-    let Admission { mut status, grant, app } = admission;
-    // The last good version goes on where the new one cannot serve, unless the new one is that very component, whose grant
-    // must then have been withdrawn.
-    let last_good = known.and_then(|entry| entry.serving).filter(|app| Some(app.digest) != status.digest);
+    let Admission { mut status, grant, app, .. } = admission;
     let twin = app.as_ref().and_then(|app| {
         others.find(|other| other.serving.as_ref().is_some_and(|s| s.description.slug == app.description.slug))
     });

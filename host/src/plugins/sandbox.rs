@@ -16,6 +16,7 @@ use super::description::{AppDescription, Digest, SecretAccess};
 use super::engine::{MAX_MEMORY, Metering, TICK, engine};
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
+use super::shape::{self, TooMuch};
 use super::trial::{Trial, Trialled};
 use super::verdict::Verdict;
 use crate::egress::{AppClient, Call};
@@ -29,6 +30,8 @@ pub enum SandboxError {
     Engine(String),
     #[error("it does not compile: {0}")]
     Compile(String),
+    #[error(transparent)]
+    Shape(#[from] TooMuch),
     #[error("it does not fit the plugin contract: {0}")]
     Contract(String),
 }
@@ -130,6 +133,7 @@ impl Sandbox {
         wasi: WasiGrant,
         memory_bytes: Option<usize>,
     ) -> Result<Compiled, SandboxError> {
+        shape::check(bytes)?;
         let component = match &self.cache {
             Some(cache) => cache.component(&self.engine, digest, bytes),
             None => Component::new(&self.engine, bytes),

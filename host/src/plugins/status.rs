@@ -18,6 +18,8 @@ pub enum PluginState {
     Pending,
     /// It imports WASI, which the operator has not granted. It was not run.
     NeedsWasi,
+    /// The operator took its grants back.
+    Revoked,
     /// Another file serves the same app.
     Duplicate,
     /// It is not an admissible plugin.
@@ -47,8 +49,28 @@ pub struct PluginStatus {
     pub granted: Vec<Grant>,
     /// Whether it asks to read secrets.
     pub secret_access: Option<SecretAccess>,
+    /// The version of the contract that it was built for, where that could be told.
+    pub contract: Option<String>,
+    /// When its grant ends, if it does.
+    pub ends_at: Option<jiff::Timestamp>,
     /// The component that serves from this path: this one, or the last good one.
     pub serving: Option<Digest>,
+    /// The versions of this file that are kept, the newest last.
+    pub kept: Vec<Digest>,
+}
+
+impl PluginState {
+    /// Its name for people and programs: `needs-wasi`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::NeedsWasi => "needs-wasi",
+            Self::Revoked => "revoked",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl PluginStatus {
@@ -64,7 +86,10 @@ impl PluginStatus {
             requests: Vec::new(),
             granted: Vec::new(),
             secret_access: None,
+            contract: None,
+            ends_at: None,
             serving: None,
+            kept: Vec::new(),
         }
     }
 
@@ -86,7 +111,7 @@ impl PluginStatus {
         };
         match self.state {
             PluginState::Active => tracing::info!(plugin, %file, sha256 = ?self.digest, "plugin serves"),
-            PluginState::Pending | PluginState::NeedsWasi => {
+            PluginState::Pending | PluginState::NeedsWasi | PluginState::Revoked => {
                 tracing::warn!(plugin, %file, "plugin waits: {reason}; {serving}")
             }
             PluginState::Duplicate | PluginState::Refused => {

@@ -32,7 +32,9 @@ pub async fn watch(registry: Arc<Registry>) {
             Err(_) => {}
         }
         let Some(registry) = registry.upgrade() else { return };
-        registry.rescan().await;
+        if let Err(error) = registry.rescan().await {
+            tracing::error!(%error, "the plugins stay as they are");
+        }
     }
 }
 

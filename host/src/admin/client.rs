@@ -1,0 +1,57 @@
+//! Asking a running server.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::net::UnixStream;
+
+use super::AdminError;
+use super::operations::Operation;
+
+/// What is read of a problem.
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
+/// Asks the server that runs on a data folder.
+///
+/// # Errors
+/// `NotRunning` where none does; `Refused` with the server's own words.
+pub async fn call<O: Operation>(path: &Path, operation: &O) -> Result<O::Done, AdminError> {
+    let fault = |source| AdminError::Socket { path: path.display().to_string(), source };
+    let stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            return Err(AdminError::NotRunning);
+        }
+        Err(error) => return Err(fault(error)),
+    };
+    let broken = |error: hyper::Error| AdminError::Request(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    tokio::spawn(connection);
+    let (method, uri) = operation.route();
+    let request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(header::HOST, "keyferry")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(serde_json::to_vec(operation)?)))
+        .map_err(|error| AdminError::Request(error.to_string()))?;
+    let response = sender.send_request(request).await.map_err(broken)?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
+    if status.is_success() {
+        return Ok(serde_json::from_slice(&body)?);
+    }
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => Err(AdminError::Refused(problem.detail)),
+        Err(_) => Err(AdminError::Refused(format!("the server answered {status}; is it of another version?"))),
+    }
+}

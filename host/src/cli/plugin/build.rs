@@ -1,0 +1,31 @@
+//! `keyferry plugin build`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::{CliResult, term};
+use crate::devkit::{BuildOptions, Selection, build};
+
+#[derive(Args)]
+pub(in crate::cli) struct BuildArgs {
+    /// Folders of plugins.
+    #[arg(value_name = "DIR", required_unless_present = "all")]
+    dirs: Vec<PathBuf>,
+    /// Every plugin of the workspace that the current folder is in.
+    #[arg(long, conflicts_with = "dirs")]
+    all: bool,
+    /// Where the .wasm files go.
+    #[arg(long, value_name = "DIR", default_value = "keyferry-data/plugins")]
+    out: PathBuf,
+}
+
+pub(in crate::cli) async fn run(args: BuildArgs) -> CliResult {
+    let selection = if args.all { Selection::All(std::env::current_dir()?) } else { Selection::Packages(args.dirs) };
+    let options = BuildOptions { selection, out: args.out };
+    for built in tokio::task::spawn_blocking(move || build(&options)).await?? {
+        term::print(&format!("{}  {} bytes  sha256 {}", built.file.display(), built.bytes, built.sha256));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,160 @@
+//! `keyferry plugin list`, `grant`, `revoke`, `rollback`: what an operator does with the plugins of a server.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::{Cell, Color, ContentArrangement, Table};
+
+use crate::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
+use crate::cli::operator::{Needs, perform};
+use crate::cli::settings::FolderArgs;
+use crate::cli::{CliResult, term};
+use crate::plugins::{Digest, PluginState, PluginStatus, WasiGrant};
+
+/// A plugin does not serve, and `--check` asked.
+const NOT_SERVING: u8 = 2;
+
+#[derive(Args)]
+pub(in crate::cli) struct ListArgs {
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    /// End with 2 where a file does not serve, and say which.
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct GrantArgs {
+    /// A slug or a file name.
+    target: String,
+    /// Show it only.
+    #[arg(long)]
+    dry_run: bool,
+    /// Let it import WASI, with nothing behind it.
+    #[arg(long, value_parser = ["sealed"])]
+    wasi: Option<String>,
+    /// Grant it for so many days.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct RevokeArgs {
+    /// A slug or a file name.
+    target: String,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct RollbackArgs {
+    /// A slug or a file name.
+    target: String,
+    /// How the SHA-256 of the version begins. Without it: the one that served before.
+    #[arg(long, value_name = "SHA256")]
+    to: Option<String>,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+pub(in crate::cli) async fn list(args: ListArgs) -> CliResult {
+    let plugins = perform(args.folders, Needs::Plugins, ListPlugins {}).await?;
+    if args.json {
+        term::print(&serde_json::to_string_pretty(&plugins)?);
+    } else {
+        term::print(&table(&plugins).to_string());
+    }
+    let waiting: Vec<_> = plugins.iter().filter(|plugin| plugin.state != PluginState::Active).collect();
+    if !args.check || waiting.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for plugin in waiting {
+        let reason = plugin.reason.as_deref().unwrap_or_default();
+        term::error(&format!("{}: {}: {reason}", plugin.file.display(), plugin.state.as_str()));
+    }
+    Ok(ExitCode::from(NOT_SERVING))
+}
+
+pub(in crate::cli) async fn grant(args: GrantArgs) -> CliResult {
+    let target = args.target;
+    show(&perform(args.folders.clone(), Needs::Plugins, ShowPlugin { target: target.clone() }).await?);
+    if !args.dry_run {
+        let wasi = if args.wasi.is_some() { WasiGrant::Sealed } else { WasiGrant::None };
+        let days = args.days;
+        let grant = perform(args.folders, Needs::Plugins, GrantPlugin { target, wasi, days }).await?;
+        let until = grant.ends_at.map(|end| format!(" until {end}")).unwrap_or_default();
+        term::print(&format!("granted to sha256 {}{until}", grant.sha256));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(in crate::cli) async fn revoke(args: RevokeArgs) -> CliResult {
+    let target = args.target.clone();
+    for grant in perform(args.folders, Needs::Plugins, RevokePlugin { target: args.target }).await? {
+        term::print(&format!("revoked {target} sha256 {}", grant.sha256));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(in crate::cli) async fn rollback(args: RollbackArgs) -> CliResult {
+    let operation = RollbackPlugin { target: args.target, to: args.to };
+    let done = perform(args.folders, Needs::Plugins, operation).await?;
+    let from = done.from.map(|from| format!(", from {from}")).unwrap_or_default();
+    term::print(&format!("{} is sha256 {} again{from}", done.file.display(), done.to));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(plugins: &[PluginStatus]) -> Table {
+    let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["app", "state", "file", "sha256", "contract", "KiB", "why"]);
+    for plugin in plugins {
+        let color = match plugin.state {
+            PluginState::Active => Color::Green,
+            PluginState::Pending | PluginState::NeedsWasi => Color::Yellow,
+            PluginState::Revoked | PluginState::Duplicate | PluginState::Refused => Color::Red,
+        };
+        let mut why: Vec<String> = plugin.reason.iter().cloned().collect();
+        if plugin.serving != plugin.digest
+            && let Some(serving) = plugin.serving
+        {
+            why.push(format!("{} goes on serving", short(&serving)));
+        }
+        why.extend(plugin.ends_at.map(|end| format!("granted until {end}")));
+        table.add_row([
+            Cell::new(plugin.title()),
+            Cell::new(plugin.state.as_str()).fg(color),
+            Cell::new(plugin.file.file_name().unwrap_or_default().to_string_lossy()),
+            Cell::new(plugin.digest.as_ref().map(short).unwrap_or_default()),
+            Cell::new(plugin.contract.as_deref().unwrap_or_default()),
+            Cell::new(plugin.bytes.div_ceil(1024)),
+            Cell::new(why.join("; ")),
+        ]);
+    }
+    table
+}
+
+fn short(digest: &Digest) -> String {
+    digest.to_string().chars().take(12).collect()
+}
+
+fn show(plugin: &PluginStatus) {
+    term::print(&format!("{} ({})", plugin.name.as_deref().unwrap_or("?"), plugin.title()));
+    term::print(&format!("  file     {} ({} bytes)", plugin.file.display(), plugin.bytes));
+    if let Some(digest) = plugin.digest {
+        term::print(&format!("  sha256   {digest}"));
+    }
+    if let Some(reason) = &plugin.reason {
+        term::print(&format!("  why      {reason}"));
+    }
+    for (label, grants) in [("asks for", &plugin.requests), ("may do  ", &plugin.granted)] {
+        for grant in grants {
+            term::print(&format!("  {label} {grant}"));
+        }
+    }
+}
