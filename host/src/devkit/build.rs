@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use super::cargo::{Package, Toolchain, Workspace};
 use super::component::{self, Change};
 use super::error::BuildError;
+use super::script::Project;
 use crate::ids::Slug;
 
 /// What to build, and where to put it.
@@ -18,7 +19,7 @@ pub struct BuildOptions {
 /// Which plugins to build.
 #[derive(Debug, Clone)]
 pub enum Selection {
-    /// The packages in these folders (each holds a `Cargo.toml`).
+    /// The plugins in these folders: each holds a `Cargo.toml`, a `package.json` or a `pyproject.toml`.
     Packages(Vec<PathBuf>),
     /// Every member of the workspace in this folder that lies under its `plugins/`, is a cdylib, and depends on
     /// `keyferry-plugin`.
@@ -50,27 +51,39 @@ pub struct BuiltPlugin {
 /// # Errors
 /// The first thing that went wrong. Nothing is written unless everything compiled.
 pub fn build(options: &BuildOptions) -> Result<Vec<BuiltPlugin>, BuildError> {
-    let mut modules = Vec::new();
-    for (workspace, packages) in select(&options.selection)? {
-        let toolchain = Toolchain::find(&workspace)?;
-        modules.extend(workspace.compile(&toolchain, &packages)?);
-    }
+    let Selected { crates, scripts } = select(&options.selection)?;
     // Encoded before anything is written: a plugins folder holds the old set or the new one as far as that can be told.
     let mut components = Vec::new();
-    for (package, module) in modules {
-        components.push((component::encode(&package.name, &module)?, package));
+    for (workspace, packages) in crates {
+        let toolchain = Toolchain::find(&workspace)?;
+        for (package, module) in workspace.compile(&toolchain, &packages)? {
+            components.push((component::encode(&package.name, &module)?, package.slug, package.name));
+        }
     }
-    let store = |(component, package): (Vec<u8>, Package)| {
-        let (file, change) = component::store(&component, &options.out, &package.slug)?;
+    for project in scripts {
+        let built = project.build()?;
+        component::check(&project.name, &built)?;
+        components.push((built, project.slug, project.name));
+    }
+    let store = |(component, slug, package): (Vec<u8>, Slug, String)| {
+        let (file, change) = component::store(&component, &options.out, &slug)?;
         let (sha256, bytes) = (component::sha256(&component), component.len() as u64);
-        Ok(BuiltPlugin { slug: package.slug, package: package.name, file, sha256, bytes, change })
+        Ok(BuiltPlugin { slug, package, file, sha256, bytes, change })
     };
     components.into_iter().map(store).collect()
 }
 
-/// The packages to build, by workspace.
-fn select(selection: &Selection) -> Result<Vec<(Workspace, Vec<Package>)>, BuildError> {
-    let mut selected: Vec<(Workspace, Vec<Package>)> = Vec::new();
+/// What to build.
+#[derive(Default)]
+struct Selected {
+    /// Packages by their workspace.
+    crates: Vec<(Workspace, Vec<Package>)>,
+    /// Plugins in JavaScript and Python.
+    scripts: Vec<Project>,
+}
+
+fn select(selection: &Selection) -> Result<Selected, BuildError> {
+    let mut selected = Selected::default();
     match selection {
         Selection::All(root) => {
             let workspace = Workspace::read(root)?;
@@ -78,15 +91,24 @@ fn select(selection: &Selection) -> Result<Vec<(Workspace, Vec<Package>)>, Build
             if plugins.is_empty() {
                 return Err(BuildError::NoPlugins(root.clone()));
             }
-            selected.push((workspace, plugins));
+            selected.crates.push((workspace, plugins));
         }
         Selection::Packages(folders) => {
             for folder in folders {
-                place(folder, &mut selected)?;
+                if folder.join("Cargo.toml").is_file() {
+                    place(folder, &mut selected.crates)?;
+                } else if let Some(project) = Project::find(folder)? {
+                    selected.scripts.push(project);
+                } else {
+                    return Err(BuildError::NoLanguage(folder.clone()));
+                }
             }
         }
     }
-    refuse_twins(selected.iter().flat_map(|(_, packages)| packages))?;
+    let crates =
+        selected.crates.iter().flat_map(|(_, packages)| packages).map(|package| (&package.slug, &package.name));
+    let scripts = selected.scripts.iter().map(|project| (&project.slug, &project.name));
+    refuse_twins(crates.chain(scripts))?;
     Ok(selected)
 }
 
@@ -106,11 +128,11 @@ fn place(folder: &Path, selected: &mut Vec<(Workspace, Vec<Package>)>) -> Result
     Ok(())
 }
 
-fn refuse_twins<'a>(packages: impl Iterator<Item = &'a Package>) -> Result<(), BuildError> {
+fn refuse_twins<'a>(packages: impl Iterator<Item = (&'a Slug, &'a String)>) -> Result<(), BuildError> {
     let mut seen = BTreeMap::new();
-    for package in packages {
-        if let Some(first) = seen.insert(&package.slug, &package.name) {
-            let (slug, second) = (package.slug.clone(), package.name.clone());
+    for (slug, name) in packages {
+        if let Some(first) = seen.insert(slug, name) {
+            let (slug, second) = (slug.clone(), name.clone());
             return Err(BuildError::SameSlug { slug, first: first.clone(), second });
         }
     }
@@ -129,7 +151,7 @@ mod tests {
 
     /// The packages' names, one list a workspace.
     fn names(selection: Selection) -> Vec<Vec<String>> {
-        let selected = select(&selection).unwrap();
+        let selected = select(&selection).unwrap().crates;
         selected.into_iter().map(|(_, packages)| packages.into_iter().map(|package| package.name).collect()).collect()
     }
 
@@ -160,7 +182,7 @@ mod tests {
         let error = refused(root());
         assert!(matches!(error, BuildError::NoPackage(_)), "{error}");
         let error = refused(root().join("not-there"));
-        assert!(matches!(error, BuildError::Manifest { .. }), "{error}");
+        assert!(matches!(error, BuildError::NoLanguage(_)), "{error}");
     }
 
     /// A copy of what the plugins are built from, in a folder of its own.

@@ -26,13 +26,20 @@ pub(super) fn encode(package: &str, module: &Path) -> Result<Vec<u8>, BuildError
     let module = fs::read(module).map_err(BuildError::file(module))?;
     let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
     let component = encoded.map_err(|error| failed(error.into()))?;
+    check(package, &component)?;
+    Ok(component)
+}
+
+/// Checks that a component exports something to call.
+pub(super) fn check(package: &str, component: &[u8]) -> Result<(), BuildError> {
+    let failed = |source: Box<dyn Error + Send + Sync>| BuildError::Component { package: package.to_owned(), source };
     // A crate that forgot to export its plugin makes a valid component, and an empty one.
-    let decoded = wit_component::decode(&component).map_err(|error| failed(error.into()))?;
+    let decoded = wit_component::decode(component).map_err(|error| failed(error.into()))?;
     match decoded {
         DecodedWasm::Component(resolve, world)
             if resolve.worlds.get(world).is_some_and(|world| !world.exports.is_empty()) =>
         {
-            Ok(component)
+            Ok(())
         }
         _ => Err(BuildError::NoExport(package.to_owned())),
     }

@@ -17,6 +17,41 @@ pub enum BuildError {
         /// What the system says.
         source: io::Error,
     },
+    /// A folder that nothing says how to build.
+    #[error(
+        "{} is no plugin's folder: it has no Cargo.toml (Rust), package.json (JavaScript) or pyproject.toml (Python); \
+         `keyferry plugin new` makes one",
+        .0.display()
+    )]
+    NoLanguage(PathBuf),
+    /// A manifest of a JavaScript or Python plugin that is not right.
+    #[error("{}: {problem}", manifest.display())]
+    BadManifest {
+        /// The manifest.
+        manifest: PathBuf,
+        /// What is not right.
+        problem: String,
+    },
+    /// A tool that another language needs is not there.
+    #[error("{tool} is not there, and a plugin in {language} is built with it. Install it by: {install}")]
+    NoTool {
+        /// The tool.
+        tool: &'static str,
+        /// `JavaScript`, `Python`.
+        language: &'static str,
+        /// The one command.
+        install: String,
+    },
+    /// A tool said no.
+    #[error("{tool} could not build {}: {said}", folder.display())]
+    Tool {
+        /// The tool.
+        tool: &'static str,
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// Its last words.
+        said: String,
+    },
     /// cargo cannot make sense of a manifest.
     #[error("cargo cannot read {}: {said}", manifest.display())]
     Manifest {

@@ -24,14 +24,14 @@ pub fn workbench() -> Result<Workbench, SandboxError> {
     let limits = SandboxLimits { slots: 4, ..SandboxLimits::default() };
     let cache = cache_folder().and_then(|folder| {
         let sealed = seal(&folder).inspect_err(|error| tracing::debug!(%error, "compiled code is not kept")).ok()?;
-        sweep(&folder);
+        sweep(&folder, "cwasm");
         Some((folder, sealed))
     });
     Workbench::new(limits, cache)
 }
 
 /// As the XDG Base Directory Specification has it: <https://specifications.freedesktop.org/basedir-spec/latest/>.
-fn cache_folder() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let set = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = set.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
     Some(folder.join("keyferry"))
@@ -39,7 +39,7 @@ fn cache_folder() -> Option<PathBuf> {
 
 /// A seal under a key of this user's, which is made with the folder. Native code that somebody else put there is not run.
 fn seal(folder: &Path) -> std::io::Result<CodeSeal> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    private_folder(folder)?;
     let path = folder.join("key");
     let mut bytes = Vec::new();
     match fs::File::open(&path) {
@@ -59,12 +59,18 @@ fn seal(folder: &Path) -> std::io::Result<CodeSeal> {
     Ok(Arc::new(move |code| hmac::sign(&key, code).as_ref().try_into().ok()))
 }
 
-fn sweep(folder: &Path) {
+/// Makes a folder that is its owner's alone.
+pub(super) fn private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Removes files that were not used for long.
+pub(super) fn sweep(folder: &Path, extension: &str) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_code = entry.path().extension().is_some_and(|extension| extension == "cwasm");
+        let is_ours = entry.path().extension().is_some_and(|found| found == extension);
         // Reading a file counts as use only where the file system keeps track of it, hence the generous time.
         let used = entry.metadata().and_then(|meta| meta.accessed().or_else(|_| meta.modified()));
-        if is_code && used.is_ok_and(|used| used.elapsed().is_ok_and(|unused| unused > KEPT)) {
+        if is_ours && used.is_ok_and(|used| used.elapsed().is_ok_and(|unused| unused > KEPT)) {
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod inspect;
 mod live;
+mod new;
 mod operate;
 mod test;
 
@@ -13,6 +14,8 @@ use super::CliResult;
 
 #[derive(Subcommand)]
 pub(super) enum PluginCommand {
+    /// Makes the folder of a new plugin, which builds and passes its own cases as it stands.
+    New(new::NewArgs),
     /// Builds plugins into components.
     Build(build::BuildArgs),
     /// Shows what a plugin file is: schema, imports, what it asks for.
@@ -37,6 +40,7 @@ pub(super) enum PluginCommand {
 
 pub(super) async fn run(command: PluginCommand) -> CliResult {
     match command {
+        PluginCommand::New(args) => new::run(args),
         PluginCommand::Build(args) => build::run(args).await,
         PluginCommand::Inspect(args) => inspect::run(args).await,
         PluginCommand::Check(args) => check::run(args).await,

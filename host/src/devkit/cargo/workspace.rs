@@ -86,6 +86,11 @@ impl Workspace {
         self.packages.iter().find(is_there).map(Member::plugin).transpose()
     }
 
+    /// The folder of the member with a name.
+    pub(in crate::devkit) fn folder_of(&self, name: &str) -> Option<PathBuf> {
+        self.packages.iter().find(|member| member.name == name).map(|member| member.folder().to_owned())
+    }
+
     /// Every member under `plugins/` that is a plugin.
     pub(in crate::devkit) fn plugins(&self) -> Result<Vec<Package>, BuildError> {
         let folder = self.workspace_root.join("plugins");

@@ -1,0 +1,68 @@
+//! `keyferry plugin new`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::{CliResult, term};
+use crate::devkit::{AuthKind, Created, Language, NewPlugin, new_plugin};
+
+#[derive(Args)]
+pub(in crate::cli) struct NewArgs {
+    /// The app's name in URLs and requests: lower-case letters, digits and `-`.
+    slug: String,
+    /// What the plugin is written in.
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    lang: Language,
+    /// What a credential of the app is, to begin with.
+    #[arg(long, value_enum, default_value_t = AuthKind::KeyBased)]
+    auth: AuthKind,
+    /// The new folder; a folder called like the slug, if not given.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub(in crate::cli) fn run(args: NewArgs) -> CliResult {
+    let NewArgs { slug, lang, auth, dir } = args;
+    let created = new_plugin(&NewPlugin { slug, language: lang, auth, folder: dir })?;
+    show(&created, lang, auth);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(created: &Created, language: Language, auth: AuthKind) {
+    let Created { slug, folder, files } = created;
+    term::print(&format!("{slug}: a {language} plugin ({auth}) in {}", folder.display()));
+    let sdk = files.iter().filter(|path| path.starts_with("sdk")).count();
+    for file in files.iter().filter(|path| !path.starts_with("sdk")) {
+        term::print(&format!("  {}", file.display()));
+    }
+    if sdk > 0 {
+        term::print(&format!("  sdk/ ({sdk} files: the crate that it is written with)"));
+    }
+    let (folder, out) = (word(folder), folder.join("build"));
+    let component = out.join(format!("{slug}.wasm"));
+    term::print("Next:");
+    term::print(&format!("  keyferry plugin build {folder} --out {}", word(&out)));
+    term::print(&format!("  keyferry plugin check {}", word(&component)));
+    term::print(&format!("  keyferry plugin test {folder}"));
+}
+
+/// A path as one word of a shell's.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_shells() {
+        for (path, expected) in [("a/b-c_1.d", "a/b-c_1.d"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")] {
+            assert_eq!(word(Path::new(path)), expected);
+        }
+    }
+}

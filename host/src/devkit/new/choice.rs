@@ -1,0 +1,69 @@
+use std::fmt;
+
+/// The language that a plugin is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Language {
+    /// With the crate `keyferry-plugin`.
+    Rust,
+    /// Through `@bytecodealliance/componentize-js`.
+    #[value(name = "javascript")]
+    JavaScript,
+    /// Through `componentize-py`.
+    Python,
+}
+
+/// The kind of credential that a plugin starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AuthKind {
+    /// Tokens that an OAuth 2.0 flow has issued.
+    #[value(name = "oauth2")]
+    OAuth2,
+    /// A key that somebody has copied out of the app's settings.
+    #[value(name = "keybased")]
+    KeyBased,
+}
+
+impl Language {
+    /// The folder of its templates, and its name on the command line.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::JavaScript => "javascript",
+            Self::Python => "python",
+        }
+    }
+}
+
+impl AuthKind {
+    /// The folder of its templates, and the auth type's name in `auth_object`.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Self::OAuth2 => "oauth2",
+            Self::KeyBased => "keybased",
+        }
+    }
+
+    /// The field that holds the secret.
+    pub(super) fn secret(self) -> &'static str {
+        match self {
+            Self::OAuth2 => "access_token",
+            Self::KeyBased => "api_key",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rust => "Rust",
+            Self::JavaScript => "JavaScript",
+            Self::Python => "Python",
+        })
+    }
+}
+
+impl fmt::Display for AuthKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.folder())
+    }
+}
