@@ -37,7 +37,10 @@ pub(super) fn file(slug: &Slug) -> Result<Vec<u8>, NewError> {
         dependencies,
     };
     let mut packages = BTreeMap::new();
-    for dependency in &dependencies {
+    // There may be several versions of a crate: the SDK's own entry says which one is its.
+    let sdk = lock.package.iter().find(|package| package.name == "keyferry-plugin");
+    let locked = sdk.map(|sdk| sdk.dependencies.as_slice()).unwrap_or_default();
+    for dependency in locked.iter().filter(|dependency| dependencies.iter().any(|name| name == parts(dependency).0)) {
         collect(&lock, dependency, &mut packages)?;
     }
     for package in [
@@ -105,7 +108,10 @@ mod tests {
         let named = |name: &str| lock.package.iter().find(|package| package.name == name);
         assert_eq!(named("keyferry-acme").unwrap().dependencies, ["keyferry-plugin"]);
         assert_eq!(named("keyferry-plugin").unwrap().dependencies, ["wit-bindgen"]);
-        assert!(named("wit-bindgen").unwrap().checksum.is_some());
+        let sdk: toml::Table = toml::from_str(include_str!("../../../../../Cargo.toml")).unwrap();
+        let wanted = sdk["workspace"]["dependencies"]["wit-bindgen"]["version"].as_str().unwrap();
+        let locked = named("wit-bindgen").unwrap();
+        assert!(locked.checksum.is_some() && locked.version.starts_with(wanted), "{} for {wanted}", locked.version);
         for of_the_host in ["wasmtime", "tokio", "proptest"] {
             assert!(named(of_the_host).is_none(), "{of_the_host}");
         }
