@@ -62,10 +62,14 @@ impl Plugin for NetSuite {
         let answer = request.send()?;
         let (error, said) = explained(&answer);
         match answer.status() {
-            200 => Ok(Verified::new()
-                .account_id(realm.as_str())
-                .display_name(format!("NetSuite account {realm}"))
-                .expires_at_ms(credential.future_ms("expires_at"))),
+            200 => {
+                // A page with a 200 is somebody on the way to NetSuite, who knows nothing of these keys.
+                answer.json()?;
+                Ok(Verified::new()
+                    .account_id(realm.as_str())
+                    .display_name(format!("NetSuite account {realm}"))
+                    .expires_at_ms(credential.future_ms("expires_at")))
+            }
             401 if tokens => Err(refused(&error, said)),
             401 => Err(Failure::rejected(said).fields(&["access_token", "account_id"])),
             403 => {
