@@ -23,6 +23,11 @@ pub fn plugins() -> &'static Path {
     BUILT.get_or_init(|| env::var_os("KEYFERRY_PLUGINS").map_or_else(build_plugins, PathBuf::from))
 }
 
+/// The folder that cargo builds into.
+pub fn target() -> PathBuf {
+    Layout::current().target
+}
+
 /// Puts the shipped plugins into a folder, which is made if need be.
 pub fn copy_plugins(to: &Path) {
     fs::create_dir_all(to).or_fail(format_args!("make {}", to.display()));
@@ -48,6 +53,10 @@ impl Layout {
         let deps = executable.parent()?;
         let profile = if deps.file_name() == Some(OsStr::new("deps")) { deps.parent()? } else { deps };
         Some(Self { target: profile.parent()?.to_owned(), profile: profile.file_name()?.to_str()?.to_owned() })
+    }
+
+    fn here() -> Option<Self> {
+        Self::of(&env::current_exe().ok()?)
     }
 
     fn current() -> Self {
@@ -100,6 +109,11 @@ fn build_plugins() -> PathBuf {
     out
 }
 
+/// Held while something is made in the target folder that other test processes make, too. Released when dropped.
+pub fn lock(name: &str) -> File {
+    Layout::current().lock(name)
+}
+
 /// A command without what `cargo test` put into the environment about the test's own package. Build scripts ask to be
 /// run again when those variables change (ring's does), so a cargo that saw them would rebuild half of the workspace,
 /// and the next one outside of a test again.
@@ -111,6 +125,10 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
         if of_a_package || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"].contains(&&*text) {
             command.env_remove(&name);
         }
+    }
+    // What is compiled and built for tests is kept with the other artefacts, not among the user's own.
+    if let Some(target) = Layout::here() {
+        command.env("XDG_CACHE_HOME", target.target.join("test-cache"));
     }
     command
 }

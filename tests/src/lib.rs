@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod http;
 pub mod plugins;
+pub mod tools;
 
 mod or_fail;
 mod server;

@@ -1,6 +1,7 @@
 //! Plugin files for tests: other versions of one, and those that only tests have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use crate::binary;
 use crate::or_fail::{OrFail as _, fail};
@@ -19,6 +20,38 @@ pub fn variant(component: &[u8], content: &str) -> Vec<u8> {
     section.push(u8::try_from(rest).unwrap_or_default());
     section.push(u8::try_from(name.len()).unwrap_or_default());
     [component, &section, name, content.as_bytes()].concat()
+}
+
+/// The folder of a shipped plugin.
+pub fn shipped(slug: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(slug)
+}
+
+/// `keyferry plugin ...` in a folder, to its end.
+pub fn plugin(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().or_fail("run keyferry plugin")
+}
+
+/// `keyferry plugin ...` in a folder, not started yet.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = binary::command(binary::keyferry());
+    command.arg("plugin").args(arguments).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// What a command printed on stdout, if it ended with that code.
+pub fn printed(output: &Output, code: i32) -> String {
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.code() != Some(code) {
+        fail(format_args!("it ended with {}, not {code}:\n{stdout}\n{stderr}", output.status));
+    }
+    stdout.into_owned()
+}
+
+/// What a command said on stderr, if it ended with 2: its input was no use.
+pub fn refused(output: &Output) -> String {
+    printed(output, 2);
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Builds the plugin in a folder beside this crate into another folder.

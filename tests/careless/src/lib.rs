@@ -1,0 +1,69 @@
+//! A plugin with a slip in each auth type, for those who look for slips.
+
+use keyferry_plugin::prelude::*;
+
+struct Careless;
+
+const HOST: &str = "https://api.careless.example.com";
+
+impl Plugin for Careless {
+    fn describe() -> App {
+        App::new("careless", "Careless")
+            .docs(&format!("https://careless.example.com/docs?at={}", keyferry_plugin::clock::now_ms()))
+            .reads_secrets()
+            .grant(Grant::host("api.careless.example.com").get("/"))
+            .grant(Grant::host("*.careless.example.com").get("/v1/me"))
+            .auth(auth("loose-host").field(Field::text("site", "Site").required().help("Your site.")))
+            .auth(auth("ungranted"))
+            .auth(auth("no-proof"))
+            .auth(auth("blames"))
+            .auth(auth("breaks"))
+            .auth(auth("leaks"))
+            .auth(
+                AuthType::new("words", "")
+                    .help("Slips in what people read, and in what forms check.")
+                    .field(Field::text("password", "Password"))
+                    .field(Field::text("code", "Code").pattern("([a-z]+)+").example("123"))
+                    .field(Field::secret("api_key", "API key").required().hint("[a-z0-9]+")),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        // It asked to read secrets, so they come as text.
+        let key = credential.text("api_key")?;
+        let me = |url: String| Request::get(url).bearer(key);
+        match credential.auth_type() {
+            "loose-host" => {
+                let site = credential.text("site")?;
+                me(format!("https://{site}.careless.example.com/v1/me")).send()?;
+            }
+            "ungranted" => {
+                me("https://elsewhere.example.com/v1/me".to_owned()).send()?;
+            }
+            "no-proof" => return Ok(Verified::new().account_id("made up")),
+            "blames" => {
+                let answer = me(format!("{HOST}/v1/me")).send_as_is();
+                if answer.map(|answer| answer.status()).unwrap_or_default() != 200 {
+                    return Err(Failure::rejected("it does not work").field("api_key"));
+                }
+            }
+            #[expect(clippy::panic, reason = "what a defect in a plugin looks like")]
+            "breaks" => match me(format!("{HOST}/v1/me")).send() {
+                Ok(_) => {}
+                Err(_) => panic!("nobody thought of this"),
+            },
+            _ => {
+                let backwards: String = key.chars().rev().collect();
+                keyferry_plugin::log::info(&backwards);
+                me(format!("{HOST}/v1/me")).send()?;
+            }
+        }
+        Ok(Verified::new().account_id("1"))
+    }
+}
+
+fn auth(name: &str) -> AuthType {
+    AuthType::new(name, "Key").field(Field::secret("api_key", "API key").required().help("Somewhere."))
+}
+
+keyferry_plugin::export!(Careless);

@@ -1,0 +1,58 @@
+//! What plugins in other languages are built with, installed once into the target folder.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::binary;
+use crate::or_fail::{OrFail as _, fail};
+use crate::plugins::shipped;
+
+/// A folder below which JavaScript plugins can be built, with componentize-js as the example's lock file has it. `None`
+/// where there is no Node.js, after saying so; never in CI, where that is a failure.
+pub fn javascript() -> Option<PathBuf> {
+    let folder = binary::target().join("test-tools/javascript");
+    let example = shipped("examples/javascript");
+    let install = |folder: &Path| {
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(example.join(file), folder.join(file)).or_fail("copy the example's lock file");
+        }
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder));
+    };
+    installed("npm", &folder, "node_modules/@bytecodealliance/componentize-js/package.json", install)
+}
+
+/// A folder to be on PATH, with componentize-py as the example's requirements have it. `None` as above.
+pub fn python() -> Option<PathBuf> {
+    let folder = binary::target().join("test-tools/python");
+    let requirements = shipped("examples/python").join("requirements.txt");
+    let install = |folder: &Path| {
+        run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
+        run(Command::new(folder.join("venv/bin/pip")).args(["install", "--quiet", "-r"]).arg(&requirements));
+    };
+    Some(installed("python3", &folder, "venv/bin/componentize-py", install)?.join("venv/bin"))
+}
+
+fn installed(program: &str, folder: &Path, proof: &str, install: impl FnOnce(&Path)) -> Option<PathBuf> {
+    if Command::new(program).arg("--version").output().is_err() {
+        if env::var_os("CI").is_some() {
+            fail(format_args!("{program} is not there, and CI has to have it"));
+        }
+        println!("skipped: {program} is not installed");
+        return None;
+    }
+    fs::create_dir_all(folder).or_fail("make the folder of tools");
+    let _lock = binary::lock("test-tools.lock");
+    if !folder.join(proof).exists() {
+        install(folder);
+    }
+    Some(folder.to_owned())
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().or_fail(format_args!("start {command:?}"));
+    if !output.status.success() {
+        fail(format_args!("{command:?} ended with {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+    }
+}
