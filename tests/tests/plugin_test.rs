@@ -137,7 +137,7 @@ fn what_a_careless_plugin_does_wrong_is_found_by_the_conformance_suite() {
         (case("leaks", "", me), "a log line holds a piece of a secret"),
         (
             case("loose-host", ", site = \"acme\"", "https://acme.careless.example.com/v1/me"),
-            "must be unexpected-answer",
+            "a credential is `verified` only where the provider said so",
         ),
         (
             case("ungranted", "", "https://elsewhere.example.com/v1/me"),

@@ -100,7 +100,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), TooMuch> {
             Payload::CodeSectionStart { count, .. } => counts.add(Part::Functions, count.into())?,
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
-                let size = range.end.saturating_sub(range.start) as u64;
+                let size = range.end.saturating_sub(range.start);
                 once(Part::FunctionBytes, size)?;
                 counts.add(Part::CodeBytes, size)?;
                 let mut locals: u64 = 0;

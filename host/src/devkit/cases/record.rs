@@ -171,7 +171,7 @@ fn answer(response: &Response) -> AnswerFile {
     for (name, value) in response.headers.iter().filter(|(name, _)| is_telling(name)) {
         match headers.get_mut(name) {
             None => _ = headers.insert(name.clone(), OneOrMany::One(value.clone())),
-            Some(values) => *values = OneOrMany::Many([values.as_slice(), &[value.clone()]].concat()),
+            Some(values) => *values = OneOrMany::Many([values.as_slice(), std::slice::from_ref(value)].concat()),
         }
     }
     let mut file = AnswerFile { status: response.status, headers, ..AnswerFile::default() };

@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn each_slip_in_a_field_has_its_code() {
-        let cases: [(fn(&mut FieldSpec), &[&str]); 13] = [
+        type Slip = fn(&mut FieldSpec);
+        let cases: [(Slip, &[&str]); 13] = [
             (|_| {}, &[]),
             (|f| f.label = " ".into(), &["KF013"]),
             (|f| f.help = None, &["KF013"]),
