@@ -9,6 +9,8 @@ pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A JSON number as text, as nearly as a pattern can say what Rust's `f64` reads.
 const NUMBER_TEXT: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$";
+/// `https:`, and something where a host stands.
+const HTTPS_URL: &str = "^[hH][tT][tT][pP][sS]:/*[^/?#]";
 /// One line without control characters.
 const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
@@ -84,7 +86,7 @@ impl Field {
             FieldKind::Number => patterns.push(NUMBER_TEXT.to_owned()),
             FieldKind::Url => {
                 text.insert("format".to_owned(), json!("uri"));
-                patterns.push("^[hH][tT][tT][pP][sS]:".to_owned());
+                patterns.push(HTTPS_URL.to_owned());
             }
             FieldKind::Text | FieldKind::Multiline => {}
         }

@@ -3,62 +3,79 @@
 //! Keyferry's own engine takes linear time whatever a pattern says. But patterns are handed out as JSON Schema, and forms
 //! check them with engines that go back and try again, for which a repetition of a repetition takes exponential time.
 
-use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
+use regex_syntax::ast::parse::Parser;
+use regex_syntax::ast::{Ast, Repetition, RepetitionKind, RepetitionRange};
+use regex_syntax::hir::translate::Translator;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// What makes a pattern explode, if it does.
+///
+/// It is looked for in the pattern as written: the normal form that our own engine works on has lost, in
+/// `(?:[a-z0-9]|[0-9])*`, that there are two ways to match a digit.
 pub(super) fn explosive(pattern: &str) -> Option<&'static str> {
-    let hir = regex_syntax::parse(pattern).ok()?;
-    explodes(&hir)
+    let ast = Parser::new().parse(pattern).ok()?;
+    explodes(pattern, &ast)
 }
 
-fn explodes(hir: &Hir) -> Option<&'static str> {
-    if let HirKind::Repetition(repetition) = hir.kind()
+fn explodes(pattern: &str, ast: &Ast) -> Option<&'static str> {
+    if let Ast::Repetition(repetition) = ast
         && is_unbounded(repetition)
     {
-        if repeats_inside(&repetition.sub) {
+        if repeats_inside(pattern, &repetition.ast) {
             return Some("it repeats, without an end, what itself repeats without one");
         }
-        if has_overlap(&repetition.sub) {
+        if has_overlap(pattern, &repetition.ast) {
             return Some("it repeats, without an end, alternatives that begin alike");
         }
     }
-    children(hir).into_iter().find_map(explodes)
+    children(ast).into_iter().find_map(|child| explodes(pattern, child))
 }
 
 fn is_unbounded(repetition: &Repetition) -> bool {
-    // So large an end is none for an engine that tries every split.
-    repetition.max.is_none_or(|max| max > 1000)
+    match &repetition.op.kind {
+        RepetitionKind::ZeroOrOne | RepetitionKind::Range(RepetitionRange::Exactly(_)) => false,
+        RepetitionKind::ZeroOrMore | RepetitionKind::OneOrMore | RepetitionKind::Range(RepetitionRange::AtLeast(_)) => {
+            true
+        }
+        // So large an end is none for an engine that tries every split.
+        RepetitionKind::Range(RepetitionRange::Bounded(_, max)) => *max > 1000,
+    }
 }
 
 /// Whether a repetition stands inside, with nothing beside it that would keep one turn from running into the next.
-fn repeats_inside(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Repetition(inner) => is_unbounded(inner) || repeats_inside(&inner.sub),
-        HirKind::Capture(capture) => repeats_inside(&capture.sub),
-        HirKind::Alternation(branches) => branches.iter().any(repeats_inside),
-        HirKind::Concat(parts) => parts.iter().any(repeats_inside) && !parts.iter().any(|part| separates(part, parts)),
+fn repeats_inside(pattern: &str, ast: &Ast) -> bool {
+    match ast {
+        Ast::Repetition(inner) => is_unbounded(inner) || repeats_inside(pattern, &inner.ast),
+        Ast::Group(group) => repeats_inside(pattern, &group.ast),
+        Ast::Alternation(branches) => branches.asts.iter().any(|branch| repeats_inside(pattern, branch)),
+        Ast::Concat(parts) => {
+            let parts = &parts.asts;
+            parts.iter().any(|part| repeats_inside(pattern, part))
+                && !parts.iter().any(|part| separates(pattern, part, parts))
+        }
         _ => false,
     }
 }
 
 /// A piece that has to be there and that no repetition beside it can match: `(?:a+,)*` does not explode.
-fn separates(part: &Hir, parts: &[Hir]) -> bool {
-    let Some(own) = first_bytes(part) else { return false };
-    let is_fixed = matches!(part.kind(), HirKind::Literal(_) | HirKind::Class(_));
-    let others = parts.iter().filter(|other| matches!(other.kind(), HirKind::Repetition(_)));
-    is_fixed && others.filter_map(first_bytes).all(|other| own.iter().zip(other).all(|(a, b)| !(*a && b)))
+fn separates(pattern: &str, part: &Ast, parts: &[Ast]) -> bool {
+    if !matches!(part, Ast::Literal(_) | Ast::ClassBracketed(_) | Ast::ClassPerl(_) | Ast::ClassUnicode(_)) {
+        return false;
+    }
+    let Some(own) = first_bytes(pattern, part) else { return false };
+    let others = parts.iter().filter(|other| matches!(other, Ast::Repetition(_)));
+    others.filter_map(|other| first_bytes(pattern, other)).all(|other| own.iter().zip(other).all(|(a, b)| !(*a && b)))
 }
 
 /// Whether two branches can begin with the same byte: `(?:a|ab)*`.
-fn has_overlap(hir: &Hir) -> bool {
-    match hir.kind() {
-        HirKind::Capture(capture) => has_overlap(&capture.sub),
-        HirKind::Alternation(branches) => {
-            let firsts: Vec<_> = branches.iter().filter_map(first_bytes).collect();
+fn has_overlap(pattern: &str, ast: &Ast) -> bool {
+    match ast {
+        Ast::Group(group) => has_overlap(pattern, &group.ast),
+        Ast::Alternation(branches) => {
             let mut seen = [false; 256];
-            firsts.iter().any(|first| {
-                let overlaps = seen.iter().zip(first).any(|(a, b)| *a && *b);
-                seen.iter_mut().zip(first).for_each(|(a, b)| *a |= *b);
+            branches.asts.iter().filter_map(|branch| first_bytes(pattern, branch)).any(|first| {
+                let overlaps = seen.iter().zip(first).any(|(a, b)| *a && b);
+                seen.iter_mut().zip(first).for_each(|(a, b)| *a |= b);
                 overlaps
             })
         }
@@ -66,17 +83,23 @@ fn has_overlap(hir: &Hir) -> bool {
     }
 }
 
-fn children(hir: &Hir) -> Vec<&Hir> {
-    match hir.kind() {
-        HirKind::Repetition(repetition) => vec![&repetition.sub],
-        HirKind::Capture(capture) => vec![&capture.sub],
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().collect(),
+fn children(ast: &Ast) -> Vec<&Ast> {
+    match ast {
+        Ast::Repetition(repetition) => vec![&*repetition.ast],
+        Ast::Group(group) => vec![&*group.ast],
+        Ast::Concat(parts) => parts.asts.iter().collect(),
+        Ast::Alternation(branches) => branches.asts.iter().collect(),
         _ => Vec::new(),
     }
 }
 
-/// The bytes that a match can begin with. Bytes of a character beyond ASCII are all counted as one another.
-fn first_bytes(hir: &Hir) -> Option<[bool; 256]> {
+/// The bytes that a match of a piece of the pattern can begin with.
+fn first_bytes(pattern: &str, ast: &Ast) -> Option<[bool; 256]> {
+    first_bytes_of(&Translator::new().translate(pattern, ast).ok()?)
+}
+
+/// Bytes of a character beyond ASCII are all counted as one another.
+fn first_bytes_of(hir: &Hir) -> Option<[bool; 256]> {
     let mut bytes = [false; 256];
     let mut set = |byte: u8| {
         if let Some(slot) = bytes.get_mut(usize::from(byte)) {
@@ -97,11 +120,11 @@ fn first_bytes(hir: &Hir) -> Option<[bool; 256]> {
         HirKind::Class(Class::Bytes(class)) => {
             class.ranges().iter().flat_map(|range| range.start()..=range.end()).for_each(set);
         }
-        HirKind::Capture(capture) => return first_bytes(&capture.sub),
-        HirKind::Repetition(repetition) => return first_bytes(&repetition.sub),
-        HirKind::Concat(parts) => return parts.first().and_then(first_bytes),
+        HirKind::Capture(capture) => return first_bytes_of(&capture.sub),
+        HirKind::Repetition(repetition) => return first_bytes_of(&repetition.sub),
+        HirKind::Concat(parts) => return parts.first().and_then(first_bytes_of),
         HirKind::Alternation(branches) => {
-            for first in branches.iter().filter_map(first_bytes) {
+            for first in branches.iter().filter_map(first_bytes_of) {
                 bytes.iter_mut().zip(first).for_each(|(a, b)| *a |= b);
             }
         }
