@@ -20,7 +20,7 @@ pub fn javascript() -> Option<PathBuf> {
         }
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder));
     };
-    installed("npm", &folder, "node_modules/@bytecodealliance/componentize-js/package.json", install)
+    installed("npm", &folder, &example.join("package-lock.json"), install)
 }
 
 /// A folder to be on PATH, with componentize-py as the example's requirements have it. `None` as above.
@@ -31,10 +31,11 @@ pub fn python() -> Option<PathBuf> {
         run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
         run(Command::new(folder.join("venv/bin/pip")).args(["install", "--quiet", "-r"]).arg(&requirements));
     };
-    Some(installed("python3", &folder, "venv/bin/componentize-py", install)?.join("venv/bin"))
+    Some(installed("python3", &folder, &requirements, install)?.join("venv/bin"))
 }
 
-fn installed(program: &str, folder: &Path, proof: &str, install: impl FnOnce(&Path)) -> Option<PathBuf> {
+/// Installs into the folder, once for each content of `lock`, which names the versions.
+fn installed(program: &str, folder: &Path, lock: &Path, install: impl FnOnce(&Path)) -> Option<PathBuf> {
     if Command::new(program).arg("--version").output().is_err() {
         if env::var_os("CI").is_some() {
             fail(format_args!("{program} is not there, and CI has to have it"));
@@ -42,10 +43,15 @@ fn installed(program: &str, folder: &Path, proof: &str, install: impl FnOnce(&Pa
         println!("skipped: {program} is not installed");
         return None;
     }
-    fs::create_dir_all(folder).or_fail("make the folder of tools");
     let _lock = binary::lock("test-tools.lock");
-    if !folder.join(proof).exists() {
+    let wanted = fs::read(lock).or_fail("read the versions");
+    // Written last: an installation that was cut off has none.
+    let stamp = folder.join("installed-from");
+    if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
+        let _ = fs::remove_dir_all(folder);
+        fs::create_dir_all(folder).or_fail("make the folder of tools");
         install(folder);
+        fs::write(&stamp, wanted).or_fail("note what is installed");
     }
     Some(folder.to_owned())
 }
