@@ -1,32 +1,206 @@
-//! The README's commands do what it says.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The commands of the documents do what the documents say, and their tables are those of the program.
 
-use std::path::Path;
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use keyferry_tests::binary;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keyferry::devkit::cases::FaultName;
+use keyferry::devkit::check::{Code, Level};
+use keyferry::providers::apps::{demo, demo_world};
+use keyferry::providers::{ProviderWorld, Received, Reply};
+use keyferry_tests::documents::Document;
+use keyferry_tests::http::Request;
+use keyferry_tests::plugins::printed;
+use keyferry_tests::{Grants, Server, ServerOptions, binary, tools};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// Somebody who types what the document says.
+struct Reader {
+    home: tempfile::TempDir,
+    /// Where they are, after `cd`.
+    folder: PathBuf,
+    providers: ProviderWorld,
+    /// `https://127.0.0.1:PORT` of the app that they write a plugin for.
+    app: String,
+    key: String,
+    server: Option<Server>,
+    /// What was run, for a test that wants to know that something was.
+    ran: usize,
+}
+
+impl Reader {
+    async fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut providers = demo_world().await.unwrap();
+        let app = |request: Received| match request.header("authorization") {
+            Some("Bearer YOUR-API-KEY") => Reply::json(200, &serde_json::json!({ "id": "acc_9", "name": "Somebody" })),
+            _ => Reply::json(401, &serde_json::json!({ "error": "unauthorized" })),
+        };
+        let app = providers.add("api.acme.example", app).await.unwrap();
+        providers.write_ca_pem(&home.path().join("ca.pem")).unwrap();
+        let folder = home.path().to_owned();
+        Self { home, folder, providers, app: format!("https://{app}"), key: String::new(), server: None, ran: 0 }
+    }
+
+    async fn types(&mut self, line: &str) {
+        let words = shlex::split(line).unwrap();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["cd", folder] => self.folder.push(folder),
+            // The demo and the tests themselves: `tests/demo.rs` runs the one, and this is the other.
+            ["cargo", "run", "--release", "--", "demo"] | ["cargo", "test", "--workspace"] => return,
+            // Built once for all tests, by the same command.
+            ["keyferry", "plugin", "build", "--all", "--out", out] => binary::copy_plugins(&self.folder.join(out)),
+            ["keyferry", "serve", "--listen", _] => self.serve().await,
+            ["keyferry", "plugin", "rollback", slug] => {
+                self.build_another_version(slug).await;
+                self.keyferry(&words[1..]).await;
+            }
+            ["keyferry", rest @ ..] => self.keyferry(rest).await,
+            ["npm", "install", "--prefix", plugin] => {
+                let installed = tools::javascript().unwrap().join("node_modules");
+                std::os::unix::fs::symlink(installed, self.folder.join(plugin).join("node_modules")).unwrap();
+            }
+            ["python3", "-m", "venv", venv, "&&", pip, "install", "-r", requirements] => {
+                assert!(pip.starts_with(venv) && self.folder.join(requirements).is_file());
+                let installed = tools::python().unwrap();
+                std::os::unix::fs::symlink(installed.parent().unwrap(), self.folder.join(venv)).unwrap();
+            }
+            ["curl", "--unix-socket", socket, url] => self.ask_the_socket(&self.folder.join(socket), url).await,
+            ["curl", "-X", method, url, rest @ ..] => self.curl(method, url, rest).await,
+            _ => panic!("nobody has said how this is tried: {line}"),
+        }
+        self.ran += 1;
+    }
+
+    async fn keyferry(&mut self, words: &[&str]) {
+        let mut command = binary::command(binary::keyferry());
+        command.args(words).current_dir(&self.folder);
+        command.env("CARGO_TARGET_DIR", binary::target().join("test-plugin-new"));
+        if let ["plugin", "call" | "record", ..] = words {
+            // The app is made up.
+            command.args(["--provider", &self.app, "--egress-ca"]).arg(self.home.path().join("ca.pem"));
+        }
+        let said = run(command).await;
+        if let ["api-key", "create", ..] = words {
+            said.trim().clone_into(&mut self.key);
+        }
+    }
+
+    /// Where there is nothing to go back to, somebody makes a change first.
+    async fn build_another_version(&mut self, slug: &str) {
+        let source = self.folder.join("src/lib.rs");
+        let text = std::fs::read_to_string(&source).unwrap();
+        std::fs::write(&source, text.replace("\"Acme\"", "\"Acme Inc.\"")).unwrap();
+        self.keyferry(&["plugin", "build", ".", "--out", "keyferry-data/plugins"]).await;
+        self.keyferry(&["plugin", "grant", slug]).await;
+    }
+
+    async fn serve(&mut self) {
+        let data = self.folder.join("keyferry-data");
+        let mut options = ServerOptions::new(&data, data.join("plugins"));
+        options.grants = Grants::ByHand;
+        options.egress_ca = Some(self.home.path().join("ca.pem"));
+        options.resolve = self.providers.resolve_flags();
+        self.server = Some(Server::start(options).await);
+    }
+
+    fn server(&self) -> SocketAddr {
+        self.server.as_ref().expect("a server was started before").address()
+    }
+
+    async fn curl(&self, method: &str, url: &str, rest: &[&str]) {
+        let target = url.strip_prefix("http://127.0.0.1:8700").unwrap();
+        let mut request = Request::new(method, target);
+        for option in rest.chunks(2) {
+            match option {
+                ["-H", header] => {
+                    let (name, value) = header.split_once(": ").or_else(|| header.split_once(':')).unwrap();
+                    request = request.header(name.trim(), &value.trim().replace("$KEY", &self.key));
+                }
+                ["-d", body] => {
+                    let token = format!("\"access_token\":\"{}\"", demo::HUBSPOT_ACCESS_TOKEN);
+                    request.body = body.replace("\"access_token\":\"...\"", &token).into_bytes();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let answer = request.send(self.server()).await;
+        assert!(answer.status == 200 && !answer.text().contains("error"), "{url}: {}", answer.text());
+    }
+
+    async fn ask_the_socket(&self, socket: &Path, url: &str) {
+        let mut options = ServerOptions::new(socket.parent().unwrap(), socket.with_file_name("plugins"));
+        options.grants = Grants::ByHand;
+        let _server = Server::start(options).await;
+        let path = url.strip_prefix("http://keyferry").unwrap();
+        let mut stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: keyferry\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\"acme\""), "{answer}");
+    }
+}
+
+async fn run(mut command: Command) -> String {
+    tokio::task::spawn_blocking(move || printed(&command.output().unwrap(), 0)).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_command_of_the_readme_works() {
+    let mut reader = Reader::new().await;
+    for line in Document::read("README.md").commands() {
+        reader.types(&line).await;
+    }
+    assert!(reader.ran >= 11, "{}", reader.ran);
+}
+
+#[tokio::test]
+async fn every_command_of_the_guide_to_plugins_works() {
+    let guide = Document::read("plugins/README.md");
+    let (javascript, python) = (tools::javascript().is_some(), tools::python().is_some());
+    let mut reader = Reader::new().await;
+    for line in guide.commands() {
+        let skipped = (!javascript && line.contains("acme-js")) || (!python && line.contains("acme-py"));
+        if !skipped {
+            reader.types(&line).await;
+        }
+        if line.starts_with("cd ") {
+            std::fs::write(reader.folder.join("credential.json"), &guide.blocks("json")[0]).unwrap();
+        }
+    }
+    assert!(reader.ran >= 20, "{}", reader.ran);
+}
 
 #[test]
-fn every_keyferry_command_of_the_readme_works() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-    let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("keyferry ")).collect();
+fn the_case_in_the_guide_passes() {
     let folder = tempfile::tempdir().unwrap();
-    let mut ran = Vec::new();
-    for command in commands {
-        let arguments: Vec<&str> = command.split_whitespace().collect();
-        let mut process = binary::command(binary::keyferry());
-        match arguments.as_slice() {
-            // Built once for all tests, by the same command; the demo and the hostile plugin's test build too.
-            ["plugin", "build", "--all", "--out", out] => {
-                binary::copy_plugins(&folder.path().join(out));
-                continue;
-            }
-            // It would not end. Every other test runs it.
-            ["serve", "--listen", _] => process.args(["serve", "--help"]),
-            other => process.args(other),
-        };
-        let output = process.current_dir(folder.path()).output().unwrap();
-        assert!(output.status.success(), "keyferry {command}: {}", String::from_utf8_lossy(&output.stderr));
-        ran.push(command);
+    std::fs::write(folder.path().join("guide.toml"), &Document::read("plugins/README.md").blocks("toml")[0]).unwrap();
+    let mut command = binary::command(binary::keyferry());
+    command.args(["plugin", "test"]).arg(binary::plugins().join("hubspot.wasm")).arg("--cases").arg(folder.path());
+    // One case is not all that a plugin has to have.
+    let said = printed(&command.output().unwrap(), 1);
+    assert!(said.contains("ok    guide  HubSpot does not know the token."), "{said}");
+}
+
+#[test]
+fn the_guides_tables_are_those_of_the_program() {
+    let guide = Document::read("plugins/README.md");
+    let mut faults = "| fault | what happens |\n|---|---|\n".to_owned();
+    for fault in FaultName::ALL {
+        faults.push_str(&format!("| `{fault}` | {} |\n", fault.about()));
     }
-    assert_eq!(ran.len(), 4, "{ran:?}");
+    assert_eq!(guide.section("faults"), faults, "write this into plugins/README.md:\n{faults}");
+    let mut codes = "| code | | what | what to do |\n|---|---|---|---|\n".to_owned();
+    for code in Code::ALL {
+        let level = match code.level() {
+            Level::Error => "error",
+            Level::Warning => "warning",
+        };
+        codes.push_str(&format!("| {code} | {level} | {} | {} |\n", code.title(), code.next()));
+    }
+    assert_eq!(guide.section("codes"), codes, "write this into plugins/README.md:\n{codes}");
 }

@@ -59,7 +59,7 @@ pub(super) fn store(component: &[u8], folder: &Path, slug: &Slug) -> Result<(Pat
         Err(error) if error.kind() == ErrorKind::NotFound => Change::New,
         Err(error) => return Err(BuildError::File { path, source: error }),
     };
-    fs::create_dir_all(folder).map_err(BuildError::file(folder))?;
+    make(folder).map_err(BuildError::file(folder))?;
     let mut builder = tempfile::Builder::new();
     // Hidden, and without `.wasm` at its end: a watcher has no reason to look.
     builder.prefix(".").suffix(".part");
@@ -70,6 +70,19 @@ pub(super) fn store(component: &[u8], folder: &Path, slug: &Slug) -> Result<(Pat
     file.as_file().sync_all().map_err(BuildError::file(file.path()))?;
     file.persist(&path).map_err(|error| BuildError::File { path: path.clone(), source: error.error })?;
     Ok((path, change))
+}
+
+/// Makes a folder. Those that it lies in, and that are made with it, are their owner's alone: a server's data folder is
+/// one of them, where this is its plugin folder.
+fn make(folder: &Path) -> std::io::Result<()> {
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(parent)?;
+    }
+    fs::create_dir_all(folder)
 }
 
 #[cfg(test)]
