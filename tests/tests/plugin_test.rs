@@ -61,6 +61,17 @@ fn the_shipped_plugins_pass_their_cases_and_the_conformance_suite() {
 }
 
 #[test]
+fn a_case_that_fails_is_not_failed_again_by_each_fault() {
+    let folder = cases(&SLACK.replace("\"T1\"\ndisplay-name", "\"T2\"\ndisplay-name"));
+    let slack = binary::plugins().join("slack.wasm");
+    let text = printed(&plugin(folder.path(), &["test", slack.to_str().unwrap(), "--cases", "."]), 1);
+    // The other one is that there are no cases of a rejected and of a rate-limited credential.
+    assert!(text.contains("FAIL  case") && text.contains("2 failed"), "{text}");
+    let said = refused(&plugin(folder.path(), &["test", slack.to_str().unwrap(), "--cases", "elsewhere"]));
+    assert!(said.contains("elsewhere: there is no such folder"), "{said}");
+}
+
+#[test]
 fn every_departure_from_a_case_fails_with_what_differs() {
     let slack = binary::plugins().join("slack.wasm");
     let first = SLACK.find("[[exchange]]").unwrap();

@@ -16,7 +16,7 @@ const MUST_HAVE: [&str; 3] = ["verified", "rejected", "rate-limited"];
 /// Tests that are not about a fault: description, must-have cases, leaks, budgets.
 const FIXED: usize = 4;
 
-/// How many tests the suite has for a plugin.
+/// How many tests the suite has for a plugin whose cases pass.
 pub(super) fn count(suite: &Suite) -> usize {
     FIXED + verified(suite).map(|case| 1 + faults(case).count()).sum::<usize>()
 }
@@ -24,7 +24,9 @@ pub(super) fn count(suite: &Suite) -> usize {
 pub(super) async fn run(suite: &Suite, book: &mut Book<'_>) {
     book.add(plain("describes itself with nothing granted and without a request", described(suite)));
     book.add(plain("has a case of a valid, a rejected and a rate-limited credential", must_haves(suite)));
-    for case in verified(suite) {
+    // Where a case fails by itself, a fault in one of its answers would tell nothing more.
+    let passed: Vec<&Case> = verified(suite).filter(|case| book.passed(&case.name)).collect();
+    for case in passed {
         let began = Instant::now();
         let lines = repeated(suite, case, book).await;
         let name = format!("{}: two runs are the same, fuel included", case.name);

@@ -18,6 +18,12 @@ pub enum CaseError {
         /// Why not.
         source: std::io::Error,
     },
+    /// There is no such folder.
+    #[error("{}: there is no such folder; name the one with the cases with --cases", folder.display())]
+    NoFolder {
+        /// Which.
+        folder: PathBuf,
+    },
     /// There is no case to run.
     #[error("{}: there are no cases (*.toml) here; `keyferry plugin new` makes three to begin with, and `keyferry plugin record` writes one", folder.display())]
     None {
@@ -43,6 +49,9 @@ pub enum CaseError {
 pub fn find(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let failed = |source| CaseError::Read { path: folder.to_owned(), source };
     let mut files = Vec::new();
+    if !folder.exists() {
+        return Err(CaseError::NoFolder { folder: folder.to_owned() });
+    }
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));

@@ -242,6 +242,11 @@ impl Book<'_> {
         self.tests.push(test);
     }
 
+    /// Whether a case has passed.
+    pub(super) fn passed(&self, case: &str) -> bool {
+        self.tests.iter().any(|test| test.name == case && test.outcome == Outcome::Passed)
+    }
+
     /// Keeps what a run took, and looks for secrets in all that came out of it.
     pub(super) fn note(&mut self, prepared: &Prepared, ran: &Ran, run: &str) {
         self.budget.raise(&ran.usage);
