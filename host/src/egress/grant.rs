@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -169,6 +170,17 @@ impl GrantSet {
         self.0.is_empty()
     }
 
+    /// The grants for one credential: `value` gives the text of its fields that are not secret. A grant for the host of a
+    /// field that it lacks is left out.
+    #[must_use]
+    pub fn bound(self: &Arc<Self>, value: impl Fn(&str) -> Option<String>) -> Arc<Self> {
+        if self.0.iter().all(|grant| grant.host.field().is_none()) {
+            return Arc::clone(self);
+        }
+        let bind = |grant: &Grant| Some(Grant { host: grant.host.bound(&value)?, ..grant.clone() });
+        Arc::new(self.0.iter().filter_map(bind).collect())
+    }
+
     /// Whether a request is allowed; if not, what is missing.
     ///
     /// A path segment `*` stands for a value that is not told (`*` in a value is percent-encoded): no prefix covers it by
@@ -215,6 +227,7 @@ mod tests {
             ("GET https://*.example.com/", "GET https://*.example.com/*"),
             (" DELETE  https://127.0.0.1:8080/x ", "DELETE https://127.0.0.1:8080/x/*"),
             ("GET https://*/*", "GET https://*/*"),
+            ("GET https://{base_url}/api/v3", "GET https://{base_url}/api/v3/*"),
         ] {
             let grant: Grant = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!(grant.to_string(), kept);

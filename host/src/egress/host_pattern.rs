@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// A host, every host one label below a name, or any host; and one port.
+/// A host, every host one label below a name, any host, or the one that a credential names; and one port.
 ///
 /// | text | covers |
 /// |---|---|
@@ -16,6 +16,7 @@ use url::{Host, Url};
 /// | `*.example.com` | `a.example.com`, not `example.com`, not `a.b.example.com` |
 /// | `[2001:db8::1]`, `192.0.2.1` | that address |
 /// | `*` | any host on port 443 |
+/// | `{base_url}` | the host and port of the URL in the credential's field `base_url`; nothing until it is [bound](Self::bound) |
 ///
 /// Names in other scripts are kept in their ASCII form (`bücher.example` is `xn--bcher-kva.example`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ enum Names {
     /// The name below which one label may stand, without the dot.
     OneLabelBelow(String),
     Exact(Host<String>),
+    /// The credential's field that holds a URL.
+    OfField(String),
 }
 
 /// A host pattern that is not one.
@@ -53,6 +56,7 @@ impl HostPattern {
         port == self.port
             && match &self.names {
                 Names::Any => true,
+                Names::OfField(_) => false,
                 Names::Exact(exact) => *exact == host.to_owned(),
                 Names::OneLabelBelow(suffix) => match host {
                     Host::Domain(name) => name
@@ -67,6 +71,22 @@ impl HostPattern {
     /// Whether the pattern is `*`, which covers any host.
     pub fn is_any(&self) -> bool {
         self.names == Names::Any
+    }
+
+    /// The field whose URL tells the host, if the pattern is `{field}`.
+    pub fn field(&self) -> Option<&str> {
+        match &self.names {
+            Names::OfField(field) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// The pattern for one credential: `{field}` becomes the host and port of the `https` URL in that field, and `None`
+    /// where there is no such URL. Any other pattern stays as it is.
+    pub fn bound(&self, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let Names::OfField(field) = &self.names else { return Some(self.clone()) };
+        let url: Url = value(field)?.parse().ok()?;
+        if url.scheme() == "https" { Self::of(&url) } else { None }
     }
 
     /// The pattern that covers exactly the host and port of a URL.
@@ -84,6 +104,14 @@ impl FromStr for HostPattern {
 }
 
 fn parse(text: &str) -> Result<HostPattern, &'static str> {
+    if let Some(field) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        let is_name = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        return if is_name {
+            Ok(HostPattern { names: Names::OfField(field.to_owned()), port: HTTPS })
+        } else {
+            Err("between `{` and `}` stands the name of a field")
+        };
+    }
     let (names, port) = split_port(text)?;
     let names = if names == "*" {
         Names::Any
@@ -174,6 +202,7 @@ impl fmt::Display for HostPattern {
             Names::Any => f.write_str("*")?,
             Names::OneLabelBelow(suffix) => write!(f, "*.{suffix}")?,
             Names::Exact(host) => host.fmt(f)?,
+            Names::OfField(field) => write!(f, "{{{field}}}")?,
         }
         if self.port == HTTPS { Ok(()) } else { write!(f, ":{}", self.port) }
     }
@@ -207,6 +236,7 @@ mod tests {
             ("*.example.com:8443", "*.example.com:8443"),
             ("*.suitetalk.api.netsuite.com", "*.suitetalk.api.netsuite.com"),
             ("*", "*"),
+            ("{base_url}", "{base_url}"),
             ("bücher.example", "xn--bcher-kva.example"),
             ("*.bücher.example", "*.xn--bcher-kva.example"),
             ("192.0.2.1", "192.0.2.1"),
@@ -230,6 +260,10 @@ mod tests {
             ".",
             "..",
             "*.",
+            "{}",
+            "{a b}",
+            "{base_url}:8443",
+            "{base_url}.example.com",
             "*.com",
             "*.co.uk",
             "*.com.au",
@@ -275,6 +309,24 @@ mod tests {
         }
         assert!("a".repeat(64).parse::<HostPattern>().is_err());
         assert!([&*"a".repeat(63); 4].join(".").parse::<HostPattern>().is_err());
+    }
+
+    #[test]
+    fn the_host_of_a_field_is_that_of_the_credentials_url_and_no_other() {
+        let pattern: HostPattern = "{base_url}".parse().unwrap();
+        let url = |text: &str| text.parse::<Url>().unwrap();
+        assert!(!pattern.covers(&url("https://git.acme.example/")), "nothing is covered before it is bound");
+        let bound = |value: &str| pattern.bound(|field| (field == "base_url").then(|| value.to_owned()));
+        assert_eq!(bound("https://Git.Acme.example/x").unwrap().to_string(), "git.acme.example");
+        let with_port = bound("https://git.acme.example:8443").unwrap();
+        assert!(with_port.covers(&url("https://git.acme.example:8443/api")));
+        assert!(!with_port.covers(&url("https://git.acme.example/api")));
+        for nothing in ["", "git.acme.example", "http://git.acme.example", "https://", "file:///etc"] {
+            assert_eq!(bound(nothing), None, "{nothing}");
+        }
+        assert_eq!(pattern.bound(|_| None), None);
+        let fixed: HostPattern = "*.example.com".parse().unwrap();
+        assert_eq!(fixed.bound(|_| None), Some(fixed.clone()));
     }
 
     #[test]

@@ -36,7 +36,8 @@ impl App {
     /// Where the plugin gave no verdict; nothing is known of the credential then.
     pub async fn verify(&self, credential: &Credential) -> Result<Verdict, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
-        let mut call = Call::new(Arc::clone(&self.grants), deadline, self.egress.limits());
+        let grants = self.grants.bound(|field| credential.plain(field).map(str::to_owned));
+        let mut call = Call::new(grants, deadline, self.egress.limits());
         for secret in credential.secrets() {
             call.know(Arc::clone(secret));
         }

@@ -158,7 +158,8 @@ impl Specimen {
     /// Where the sandbox has no room. What becomes of the call itself is in the result.
     pub async fn verify(&self, credential: &Credential, setting: Setting<'_>) -> Result<Trialled<Verdict>, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
-        let mut call = Call::new(setting.grants, deadline, setting.limits);
+        let grants = setting.grants.bound(|field| credential.plain(field).map(str::to_owned));
+        let mut call = Call::new(grants, deadline, setting.limits);
         for secret in credential.secrets() {
             call.know(Arc::clone(secret));
         }

@@ -20,6 +20,12 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// The text of a field that is not secret.
+    pub fn plain(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|field| field.name.as_str() == name)?;
+        (found.exposure == Exposure::Plain).then(|| found.value.expose())
+    }
+
     /// The values that a plugin gets handles to.
     pub fn secrets(&self) -> impl Iterator<Item = &SharedSecret> {
         self.fields.iter().filter(|field| matches!(field.exposure, Exposure::Handle { .. })).map(|field| &field.value)

@@ -16,15 +16,7 @@ impl Plugin for HubSpot {
             .auth(
                 AuthType::oauth2("OAuth")
                     .help("Tokens that a HubSpot app got when a user installed it.")
-                    .field(
-                        Field::secret("access_token", "Access token")
-                            .required()
-                            .help("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes.")
-                            .example("CExampleExampleExample"),
-                    )
-                    .field(Field::refresh_token())
-                    .field(Field::expires_at())
-                    .oauth_app(),
+                    .tokens("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes."),
             )
             .auth(
                 AuthType::keybased("Private app token")

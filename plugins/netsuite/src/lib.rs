@@ -29,15 +29,7 @@ impl Plugin for NetSuite {
                 AuthType::oauth2("OAuth 2.0")
                     .help("Tokens of an integration record that allows the authorization code grant.")
                     .field(account_id())
-                    .field(
-                        Field::secret("access_token", "Access token")
-                            .required()
-                            .help("`access_token` in the answer of NetSuite's token endpoint. It lasts an hour.")
-                            .example("example.access.token"),
-                    )
-                    .field(Field::refresh_token())
-                    .field(Field::expires_at())
-                    .oauth_app(),
+                    .tokens("`access_token` in the answer of NetSuite's token endpoint. It lasts an hour."),
             )
     }
 

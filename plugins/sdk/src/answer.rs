@@ -23,6 +23,17 @@ impl Answer {
         Some(value)
     }
 
+    /// A header that lists names with commas between them, such as scopes: `repo, read:org`.
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.header(name).unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty())
+    }
+
+    /// A header that holds a time, as HTTP writes it or like `2027-01-31 23:59:59 UTC`; in milliseconds since
+    /// 1970-01-01T00:00:00Z.
+    pub fn time(&self, name: &str) -> Option<u64> {
+        Some(time::parse_http_date(self.header(name)?)? * 1000)
+    }
+
     /// The body, after decompression.
     pub fn body(&self) -> &[u8] {
         &self.response.body

@@ -1,12 +1,14 @@
 //! Times as HTTP writes them.
 
 /// Seconds since 1970-01-01T00:00:00Z of an HTTP date, in any of the three forms that RFC 9110, section 5.6.7 has a
-/// recipient accept.
+/// recipient accept, and of one more.
 pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
     let tokens: Vec<&str> = text.split([' ', ',', '-']).filter(|token| !token.is_empty()).collect();
     let (day, month, year, clock) = match *tokens {
         // `Sun, 06 Nov 1994 08:49:37 GMT` and `Sunday, 06-Nov-94 08:49:37 GMT`
         [_, day, month, year, clock, "GMT"] => (day, month, year, clock),
+        // `1994-11-06 08:49:37 UTC`, which is none of the three and which some providers write.
+        [year, month, day, clock, "UTC"] => (day, month, year, clock),
         // `Sun Nov  6 08:49:37 1994`
         [_, month, day, clock, year] => (day, month, year, clock),
         _ => return None,
@@ -17,7 +19,8 @@ pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
         (_, year @ 1970..10_000) => year,
         _ => return None,
     };
-    let month = MONTHS.iter().position(|name| *name == month)?;
+    let number = month.parse().ok().filter(|month| (1..=12).contains(month)).map(|month: usize| month - 1);
+    let month = MONTHS.iter().position(|name| *name == month).or(number)?;
     let day = day.parse::<u64>().ok().filter(|day| (1..=31).contains(day))?;
     let mut clock = clock.split(':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
@@ -50,6 +53,7 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
             ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
             ("Sun Nov  6 08:49:37 1994", 784_111_777),
+            ("1994-11-06 08:49:37 UTC", 784_111_777),
             ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
             ("Thu, 29 Feb 2024 23:59:59 GMT", 1_709_251_199),
             ("Fri, 01 Mar 2024 00:00:00 GMT", 1_709_251_200),
@@ -70,6 +74,8 @@ mod tests {
             "Sun, 06 Nov 1994 08:49:37 CET",
             "Sun, 06 Nov 1969 08:49:37 GMT",
             "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+            "1994-13-06 08:49:37 UTC",
+            "1994-11-06 08:49:37 CET",
             "Sun, 06 Foo 1994 08:49:37 GMT",
             "Sun, 00 Nov 1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 24:00:00 GMT",

@@ -33,10 +33,10 @@ impl Verified {
     }
 
     /// The provider's stable id of the account, organisation or user behind the credential. A later credential with
-    /// another id is held to be another account's.
+    /// another id is held to be another account's. An empty one is left out.
     #[must_use]
     pub fn account_id(mut self, id: impl Into<String>) -> Self {
-        self.0.account_id = Some(id.into());
+        self.0.account_id = Some(id.into()).filter(|id| !id.is_empty());
         self
     }
 
@@ -93,8 +93,14 @@ mod tests {
 
     #[test]
     fn what_the_provider_left_empty_is_left_out() {
-        let verified = Verified::new().display_name("").config("a", "").config("b", "1").expires_at_ms(None).into_wit();
-        assert_eq!(verified.display_name, None);
+        let verified = Verified::new()
+            .account_id("")
+            .display_name("")
+            .config("a", "")
+            .config("b", "1")
+            .expires_at_ms(None)
+            .into_wit();
+        assert_eq!((verified.account_id, verified.display_name), (None, None));
         assert_eq!(verified.config, [("b".to_owned(), "1".to_owned())]);
         assert_eq!(verified.expires_at, None);
     }

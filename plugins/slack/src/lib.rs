@@ -83,8 +83,7 @@ fn auth_test(field: &str, token: &Secret) -> Result<(Json, Vec<String>), Failure
     let answer = Request::post("https://slack.com/api/auth.test").bearer(token).send()?;
     let told = answer.json()?;
     if told.is_true("/ok") {
-        let scopes = answer.header("x-oauth-scopes").unwrap_or_default().split(',').map(str::trim);
-        return Ok((told, scopes.filter(|scope| !scope.is_empty()).map(str::to_owned).collect()));
+        return Ok((told, answer.list("x-oauth-scopes").map(str::to_owned).collect()));
     }
     let error = told.text("/error")?;
     let detail = format!("Slack says {error}");

@@ -104,7 +104,10 @@ async fn trial(specimen: &Specimen, egress: &Egress, auth_type: &AuthType) -> Ve
         };
         findings.extend(message.map(|message| Finding::new(code, place.clone(), message)));
     }
-    for (index, (field, value)) in values.iter().enumerate() {
+    let is_granted = |field: &Field| {
+        specimen.description.requested.iter().any(|grant| grant.host.field() == Some(field.name.as_str()))
+    };
+    for (index, (field, value)) in values.iter().enumerate().filter(|(_, (field, _))| !is_granted(field)) {
         if let Some(value) = canary(field, value) {
             let mut values = values.clone();
             if let Some(slot) = values.get_mut(index) {

@@ -6,7 +6,7 @@ use super::super::call_state::CallState;
 use super::super::description::{AppDescription, SecretAccess};
 use super::super::verdict::{Failure, FailureKind, Unreachable, Verdict, Verified};
 use crate::egress;
-use crate::schema::{AuthSchema, AuthTypeSpec, Choice, Credential, Exposure, FieldKind, FieldSpec, Supplier};
+use crate::schema::{AuthSchema, AuthTypeSpec, Choice, Credential, Exposure, Field, FieldKind, FieldSpec, Secrecy, Supplier};
 use crate::secret::SharedSecret;
 
 use bindings::exports::keyferry::plugin::app as wire;
@@ -261,8 +261,16 @@ pub(in super::super) fn description(wire: wire::Description) -> Result<AppDescri
     if wire.grants.len() > MAX_GRANTS {
         return Err(format!("grants: {} are asked for, and at most {MAX_GRANTS} can be", wire.grants.len()));
     }
-    let requested = wire.grants.into_iter().map(grant).collect::<Result<_, _>>()?;
+    let requested = wire.grants.into_iter().map(grant).collect::<Result<Vec<_>, _>>()?;
     let schema = AuthSchema::parse(wire.auth_types.into_iter().map(auth_type).collect()).map_err(|e| e.to_string())?;
+    for name in requested.iter().filter_map(|grant| grant.host.field()) {
+        let is_url = |field: &Field| {
+            field.name.as_str() == name && field.spec.kind == FieldKind::Url && field.secrecy == Secrecy::Plain
+        };
+        if !schema.types().iter().any(|auth_type| auth_type.fields.iter().any(is_url)) {
+            return Err(format!("grant for `{{{name}}}`: no auth type has a field `{name}` of kind url that is not secret"));
+        }
+    }
     let secret_access = if wire.reads_secrets { SecretAccess::PlainText } else { SecretAccess::Handles };
     Ok(AppDescription { slug, name: wire.name, icon: wire.icon, docs: wire.docs, requested, secret_access, schema })
 }

@@ -34,6 +34,17 @@ impl AuthType {
         self
     }
 
+    /// Adds what an OAuth 2.0 credential is made of: `access_token`, which is required and whose `help` says where it comes
+    /// from, `refresh_token`, `expires_at`, and the [app's](Self::oauth_app) fields.
+    #[must_use]
+    pub fn tokens(self, help: &str) -> Self {
+        let access_token = Field::secret("access_token", "Access token").required();
+        self.field(access_token.help(help).example("example-access-token"))
+            .field(Field::refresh_token())
+            .field(Field::expires_at())
+            .oauth_app()
+    }
+
     /// Adds the fields of the OAuth app that issued the tokens (`client_id`, `client_secret`, `callback_url`), which the
     /// organisation's own settings supply and no caller has to.
     #[must_use]

@@ -16,6 +16,9 @@ pub struct Grant {
 impl Grant {
     /// A host, or a pattern whose first label is `*`, which stands for exactly one label: `*.example.com` covers
     /// `a.example.com`, not `example.com` and not `a.b.example.com`. A port other than 443 is written `host:port`.
+    ///
+    /// `{base_url}` is the host, and the port, of the URL in the credential's field of that name, for what people run
+    /// themselves: the credential can be sent to nobody but whom it was given for.
     pub fn host(host: &str) -> Self {
         Self { host: host.to_owned(), paths: Vec::new() }
     }

@@ -1,0 +1,94 @@
+//! AWS: access keys, long-lived or of a session.
+//!
+//! `GetCallerIdentity` of STS needs no permission, and nobody can take it away:
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>. Each partition has its own STS:
+//! <https://docs.aws.amazon.com/general/latest/gr/sts.html>.
+
+use keyferry_plugin::prelude::*;
+
+struct Aws;
+
+/// The regions whose keys the endpoint of all others does not know, with the host of their STS.
+const APART: [(&str, &str); 4] = [
+    ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+    ("us-gov-east-1", "sts.us-gov-east-1.amazonaws.com"),
+    ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+    ("cn-northwest-1", "sts.cn-northwest-1.amazonaws.com.cn"),
+];
+
+impl Plugin for Aws {
+    fn describe() -> App {
+        let app = App::new("aws", "AWS")
+            .docs("https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html");
+        let hosts = APART.map(|(_, host)| host).into_iter().chain(["sts.amazonaws.com"]);
+        hosts.fold(app, |app, host| app.grant(Grant::host(host).post("/"))).auth(
+            AuthType::keybased("Access key")
+                .help("The access key of an IAM user, or the three values of a session.")
+                .field(
+                    Field::text("access_key_id", "Access key ID")
+                        .required()
+                        .pattern("^A[0-9A-Z]{15,127}$")
+                        .help("IAM > Users > Security credentials > Access keys. It begins with AKIA, or ASIA for a session's.")
+                        .example("AKIAIOSFODNN7EXAMPLE"),
+                )
+                .field(
+                    Field::secret("secret_access_key", "Secret access key")
+                        .required()
+                        .help("Shown once, when the access key is made.")
+                        .example("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+                )
+                .field(
+                    Field::secret("session_token", "Session token")
+                        .help("For the temporary keys of a session.")
+                        .example("IQoJb3JpZ2luX2VjEXAMPLE"),
+                )
+                .field(
+                    Field::text("region", "Region")
+                        .default("us-east-1")
+                        .pattern("^[a-z]{2,4}(-[a-z]+)+-[0-9]$")
+                        .help("The region to work in. It also tells the partition: `cn-` and `us-gov-` are apart.")
+                        .example("eu-central-1"),
+                ),
+        )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let (id, region) = (credential.text("access_key_id")?, credential.text("region")?);
+        // The regions of the main partition share its endpoint, which is signed for as us-east-1.
+        let (signed_for, host) =
+            APART.into_iter().find(|(apart, _)| *apart == region).unwrap_or(("us-east-1", "sts.amazonaws.com"));
+        let mut signature = SigV4::key(id, credential.secret("secret_access_key")?).scope(signed_for, "sts");
+        if let Some(token) = credential.optional_secret("session_token") {
+            signature = signature.session_token(token);
+        }
+        let answer = Request::post(format!("https://{host}/"))
+            .header("Accept", "application/json")
+            .form_field("Action", "GetCallerIdentity")
+            .form_field("Version", "2011-06-15")
+            .sigv4(signature)
+            .send()?;
+        if answer.status() == 200 {
+            let told = answer.json()?;
+            let caller = |member: &str| format!("/GetCallerIdentityResponse/GetCallerIdentityResult/{member}");
+            return Ok(Verified::new()
+                .account_id(told.text(&caller("Account"))?)
+                .display_name(told.text(&caller("Arn"))?)
+                .config("region", region)
+                .config("user_id", told.text(&caller("UserId"))?));
+        }
+        let problem = answer.json()?;
+        let code = problem.text("/Error/Code")?;
+        let detail = format!("AWS says {code}: {}", problem.optional_text("/Error/Message").unwrap_or("no reason"));
+        Err(match code {
+            "InvalidClientTokenId" => Failure::rejected(detail).fields(&["access_key_id", "session_token", "region"]),
+            "SignatureDoesNotMatch" => Failure::rejected(detail).field("secret_access_key"),
+            "ExpiredToken" => Failure::rejected(detail).field("session_token"),
+            "AccessDenied" | "OptInRequired" => Failure::insufficient_scope(detail),
+            "Throttling" => Failure::rate_limited(answer.retry_after(), detail),
+            // `RequestExpired` among them: that is the signer's clock.
+            _ => Failure::unexpected(detail),
+        })
+    }
+}
+
+keyferry_plugin::export!(Aws);

@@ -1,0 +1,134 @@
+//! BigQuery: the key of a service account, or OAuth tokens.
+//!
+//! A service account signs a token request (<https://developers.google.com/identity/protocols/oauth2/service-account>);
+//! with the token it lists one dataset of the project. The key file's `token_uri` is not used: whoever made the file could
+//! name a host of their own there.
+
+use keyferry_plugin::prelude::*;
+
+struct BigQuery;
+
+const TOKEN: &str = "https://oauth2.googleapis.com/token";
+/// Members of a key file that nothing depends on, so that the file can be handed over as it is.
+const UNUSED: [&str; 7] = [
+    "type",
+    "client_id",
+    "auth_uri",
+    "token_uri",
+    "auth_provider_x509_cert_url",
+    "client_x509_cert_url",
+    "universe_domain",
+];
+
+impl Plugin for BigQuery {
+    fn describe() -> App {
+        let key = AuthType::keybased("Service account")
+            .help("The members of a service account's key file.")
+            .field(project())
+            .field(
+                Field::text("client_email", "Service account")
+                    .required()
+                    .pattern("^[0-9A-Za-z.-]+@[0-9A-Za-z.-]+$")
+                    .help("`client_email` in the key file.")
+                    .example("importer@acme-example.iam.gserviceaccount.com"),
+            )
+            .field(
+                Field::secret("private_key", "Private key")
+                    .multiline()
+                    .required()
+                    .help("`private_key` in the key file: PEM of several lines.")
+                    .example("-----BEGIN PRIVATE KEY-----\nexample\n-----END PRIVATE KEY-----"),
+            )
+            .field(
+                Field::text("private_key_id", "Key ID")
+                    .pattern("^[0-9A-Za-z]+$")
+                    .help("`private_key_id` in the key file.")
+                    .example("0123456789abcdef"),
+            );
+        let unused = |key: AuthType, name: &&str| {
+            key.field(Field::text(name, name).help("In the key file; not used.").example("example"))
+        };
+        App::new("bigquery", "BigQuery")
+            .docs("https://cloud.google.com/bigquery/docs/authentication")
+            .grant(Grant::host("oauth2.googleapis.com").post("/token"))
+            .grant(Grant::host("bigquery.googleapis.com").get("/bigquery/v2/projects"))
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("The tokens that an app got when a user allowed it to use BigQuery.")
+                    .field(project())
+                    .tokens("`access_token` in the answer of Google's token endpoint. It lasts an hour."),
+            )
+            .auth(UNUSED.iter().fold(key, unused))
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let project = credential.text("project_id")?;
+        match credential.optional_secret("private_key") {
+            None => Ok(probe(project, credential.secret("access_token")?, &["access_token"])?
+                .expires_at_ms(credential.future_ms("expires_at"))),
+            Some(key) => {
+                let (email, now) = (credential.text("client_email")?, keyferry_plugin::clock::now_ms() / 1000);
+                let scope = "https://www.googleapis.com/auth/bigquery.readonly";
+                let claims = format!(
+                    r#"{{"iss":"{email}","scope":"{scope}","aud":"{TOKEN}","iat":{now},"exp":{}}}"#,
+                    now + 3600
+                );
+                let mut jwt = Jwt::rs256(key, claims);
+                if let Some(id) = credential.optional_text("private_key_id") {
+                    jwt = jwt.header(format!(r#"{{"kid":"{id}"}}"#));
+                }
+                let answer = Request::post(TOKEN)
+                    .form_field("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+                    .form_field("assertion", jwt)
+                    .send()?;
+                let fields = &["client_email", "private_key"];
+                match answer.status() {
+                    200 => Ok(probe(project, answer.minted("/access_token")?, fields)?.config("client_email", email)),
+                    400 | 401 => Err(Failure::rejected(refusal(&answer)?).fields(fields)),
+                    _ => Err(answer.unexpected()),
+                }
+            }
+        }
+    }
+}
+
+fn project() -> Field {
+    Field::text("project_id", "Project ID")
+        .required()
+        .pattern("^[a-z][a-z0-9.:-]{4,62}$")
+        .help("Google Cloud console > project selector.")
+        .example("acme-example")
+}
+
+fn refusal(answer: &Answer) -> Result<String, Failure> {
+    let problem = answer.json()?;
+    let (error, more) = (problem.text("/error")?, problem.optional_text("/error_description"));
+    Ok(format!("Google says {error}: {}", more.unwrap_or("no details")))
+}
+
+/// <https://cloud.google.com/bigquery/docs/error-messages>
+fn probe(project: &str, token: &Secret, fields: &[&str]) -> Result<Verified, Failure> {
+    let answer = Request::get("https://bigquery.googleapis.com/bigquery/v2/projects")
+        .segment(project)
+        .segment("datasets")
+        .query("maxResults", "1")
+        .bearer(token)
+        .send()?;
+    let told = answer.json()?;
+    let reason = told.optional_text("/error/errors/0/reason").unwrap_or("no reason");
+    let detail = format!("Google says {reason}: {}", told.optional_text("/error/message").unwrap_or("no details"));
+    match (answer.status(), reason) {
+        (200, _) if told.optional_text("/kind") == Some("bigquery#datasetList") => {
+            Ok(Verified::new().account_id(project).display_name(format!("Project {project}")))
+        }
+        (401, _) => Err(Failure::rejected(detail).fields(fields)),
+        (403, "rateLimitExceeded" | "quotaExceeded") => Err(Failure::rate_limited(answer.retry_after(), detail)),
+        (403, _) if told.optional_text("/error/message").is_some() => {
+            Err(Failure::insufficient_scope(detail).scope("bigquery.datasets.get"))
+        }
+        (404, _) => Err(Failure::wrong_tenant(detail).field("project_id")),
+        _ => Err(answer.unexpected()),
+    }
+}
+
+keyferry_plugin::export!(BigQuery);

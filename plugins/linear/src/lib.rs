@@ -1,0 +1,63 @@
+//! Linear: personal API keys and OAuth tokens.
+//!
+//! One GraphQL query tells whose it is. A 200 can still carry errors; what counts is that there is a viewer.
+//! See <https://linear.app/developers/graphql> and <https://linear.app/developers/rate-limiting>.
+
+use keyferry_plugin::prelude::*;
+
+struct Linear;
+
+const QUERY: &str = r#"{"query":"{viewer{id name organization{id name urlKey}}}"}"#;
+
+impl Plugin for Linear {
+    fn describe() -> App {
+        App::new("linear", "Linear")
+            .docs("https://linear.app/developers")
+            .grant(Grant::host("api.linear.app").post("/graphql"))
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("The tokens that an OAuth application got when a workspace authorised it.")
+                    .tokens("`access_token` in the answer of Linear's token endpoint."),
+            )
+            .auth(
+                AuthType::keybased("Personal API key").help("A key that acts as one member of a workspace.").field(
+                    Field::secret("api_key", "API key")
+                        .required()
+                        .help("Linear > Settings > Security & access > Personal API keys.")
+                        .example("lin_api_exampleExampleExampleExample"),
+                ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let request = Request::post("https://api.linear.app/graphql").json_body(QUERY);
+        // A personal key stands by itself, without a scheme.
+        let (request, field) = match credential.optional_secret("api_key") {
+            Some(key) => (request.header("Authorization", key), "api_key"),
+            None => (request.bearer(credential.secret("access_token")?), "access_token"),
+        };
+        let answer = request.send()?;
+        let told = answer.json()?;
+        if answer.status() == 200 && told.optional_text("/data/viewer/id").is_some() {
+            let workspace = |member: &str| told.optional_text(&format!("/data/viewer/organization/{member}"));
+            return Ok(Verified::new()
+                .account_id(told.text("/data/viewer/organization/id")?)
+                .display_name(workspace("name").unwrap_or_default())
+                .expires_at_ms(credential.future_ms("expires_at"))
+                .config("url_key", workspace("urlKey").unwrap_or_default())
+                .config("viewer_id", told.text("/data/viewer/id")?));
+        }
+        let error = |member: &str| told.optional_text(&format!("/errors/0/{member}"));
+        let detail = format!("Linear says: {}", error("message").unwrap_or("no reason"));
+        Err(match error("extensions/code") {
+            Some("AUTHENTICATION_ERROR") => Failure::rejected(detail).field(field),
+            Some("FORBIDDEN") => Failure::insufficient_scope(detail),
+            Some("RATELIMITED") => Failure::rate_limited(answer.retry_after(), detail),
+            Some("INTERNAL_SERVER_ERROR") => Failure::provider_error(answer.status(), detail),
+            _ if answer.status() == 401 => Failure::rejected(detail).field(field),
+            _ => answer.unexpected(),
+        })
+    }
+}
+
+keyferry_plugin::export!(Linear);

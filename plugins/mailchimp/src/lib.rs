@@ -1,0 +1,82 @@
+//! Mailchimp: API keys and OAuth tokens of one account.
+//!
+//! An account lives in one data centre, whose name is a part of every host. A key ends in it; for a token it is asked for.
+//! See <https://mailchimp.com/developer/marketing/docs/fundamentals/>.
+
+use keyferry_plugin::prelude::*;
+
+struct Mailchimp;
+
+impl Plugin for Mailchimp {
+    fn describe() -> App {
+        App::new("mailchimp", "Mailchimp")
+            .docs("https://mailchimp.com/developer/marketing/guides/quick-start/#generate-your-api-key")
+            .grant(Grant::host("*.api.mailchimp.com").get("/3.0"))
+            .grant(Grant::host("login.mailchimp.com").get("/oauth2/metadata"))
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("The token that an app got when an account authorised it. It does not expire.")
+                    .tokens("`access_token` in the answer of Mailchimp's token endpoint."),
+            )
+            .auth(
+                AuthType::keybased("API key").help("A key of the account, which ends in its data centre.").field(
+                    Field::secret("api_key", "API key")
+                        .required()
+                        .hint("-[a-z]{2}[0-9]{1,4}$")
+                        .help("Mailchimp > Profile > Extras > API keys.")
+                        .example("00000000000000000000000000000000-us21"),
+                ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let (dc, field) = match credential.optional_secret("access_token") {
+            Some(token) => (data_centre(token)?, "access_token"),
+            None => (credential.hint("api_key").unwrap_or_default().trim_start_matches('-').to_owned(), "api_key"),
+        };
+        if dc.is_empty() {
+            return Err(Failure::rejected("The key does not end in a data centre, such as `-us21`").field(field));
+        }
+        let request = Request::get(format!("https://{dc}.api.mailchimp.com/3.0/"))
+            .query("fields", "account_id,account_name,login_id,role");
+        let answer = match field {
+            "api_key" => request.basic("keyferry", credential.secret(field)?),
+            _ => request.bearer(credential.secret(field)?),
+        }
+        .send()?;
+        let problem = answer.json_or_null();
+        let title = problem.optional_text("/title").unwrap_or("no reason");
+        let detail = format!("Mailchimp says {title}: {}", problem.optional_text("/detail").unwrap_or("no details"));
+        match (answer.status(), title) {
+            (200, _) => {
+                let account = answer.json()?;
+                Ok(Verified::new()
+                    .account_id(account.text("/account_id")?)
+                    .display_name(account.text("/account_name")?)
+                    .expires_at_ms(credential.future_ms("expires_at"))
+                    .config("dc", dc))
+            }
+            (401, _) => Err(Failure::rejected(detail).field(field)),
+            (403, "User Disabled" | "Account Disabled") => Err(Failure::suspended(detail)),
+            (403, "Wrong Datacenter") => Err(Failure::wrong_tenant(detail).field(field)),
+            (403, _) => Err(Failure::insufficient_scope(detail)),
+            _ => Err(answer.unexpected()),
+        }
+    }
+}
+
+/// <https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/>
+fn data_centre(token: &Secret) -> Result<String, Failure> {
+    let url = "https://login.mailchimp.com/oauth2/metadata";
+    let answer = Request::get(url).header("Authorization", ("OAuth ", token)).send()?;
+    let told = answer.json()?;
+    match (told.optional_text("/dc"), told.optional_text("/error")) {
+        (_, Some(error)) => Err(Failure::rejected(format!("Mailchimp says {error}")).field("access_token")),
+        // It becomes a part of a host.
+        (Some(dc), None) if dc.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(dc.to_owned()),
+        _ if answer.status() == 401 => Err(Failure::rejected("Mailchimp refuses the token").field("access_token")),
+        _ => Err(answer.unexpected()),
+    }
+}
+
+keyferry_plugin::export!(Mailchimp);

@@ -1,0 +1,71 @@
+//! PayPal: the client id and secret of a REST app, live or sandbox.
+//!
+//! They are what the token endpoint takes, and its answer tells what they may do. A pair of the one environment is
+//! unknown in the other. See <https://developer.paypal.com/api/rest/authentication/>.
+
+use keyferry_plugin::prelude::*;
+
+struct PayPal;
+
+impl Plugin for PayPal {
+    fn describe() -> App {
+        App::new("paypal", "PayPal")
+            .docs("https://developer.paypal.com/api/rest/")
+            .grant(Grant::host("api-m.paypal.com").post("/v1/oauth2/token"))
+            .grant(Grant::host("api-m.sandbox.paypal.com").post("/v1/oauth2/token"))
+            .auth(
+                AuthType::keybased("REST app")
+                    .help("The client id and secret of an app in the PayPal Developer Dashboard.")
+                    .field(
+                        Field::text("client_id", "Client ID")
+                            .required()
+                            .pattern("^[0-9A-Za-z_-]+$")
+                            .help("Developer Dashboard > Apps & Credentials > your app.")
+                            .example("AexampleExampleExampleExample"),
+                    )
+                    .field(
+                        Field::secret("client_secret", "Client secret")
+                            .required()
+                            .help("Beside the client ID.")
+                            .example("EexampleExampleExampleExample"),
+                    )
+                    .field(
+                        Field::select("environment", "Environment", &[("live", "Live"), ("sandbox", "Sandbox")])
+                            .default("live")
+                            .help("Which of the two lists of apps it stands in."),
+                    ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let (client, environment) = (credential.text("client_id")?, credential.text("environment")?);
+        let host = if environment == "sandbox" { "api-m.sandbox.paypal.com" } else { "api-m.paypal.com" };
+        let answer = Request::post(format!("https://{host}/v1/oauth2/token"))
+            .basic(client, credential.secret("client_secret")?)
+            .form_field("grant_type", "client_credentials")
+            .send()?;
+        let told = answer.json_or_null();
+        let error = told.optional_text("/error").or(told.optional_text("/name")).unwrap_or("no reason");
+        let detail = told.optional_text("/error_description").or(told.optional_text("/message"));
+        let said = format!("PayPal says {error}: {}", detail.unwrap_or("no details"));
+        match answer.status() {
+            200 => {
+                let told = answer.json()?;
+                answer.minted("/access_token")?;
+                Ok(Verified::new()
+                    .scopes(told.text("/scope")?.split_whitespace())
+                    .config("environment", environment)
+                    .config("app_id", told.optional_text("/app_id").unwrap_or_default()))
+            }
+            401 => Err(Failure::rejected(format!("{said}; or it is not of {environment}")).fields(&[
+                "client_id",
+                "client_secret",
+                "environment",
+            ])),
+            403 => Err(Failure::insufficient_scope(said)),
+            _ => Err(answer.unexpected()),
+        }
+    }
+}
+
+keyferry_plugin::export!(PayPal);

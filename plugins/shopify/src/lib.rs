@@ -1,0 +1,88 @@
+//! Shopify: the Admin API tokens of one shop.
+//!
+//! One GraphQL query tells which shop it is. Shopify tells the state of a shop by its status codes:
+//! <https://shopify.dev/docs/api/usage/response-codes>.
+
+use keyferry_plugin::prelude::*;
+
+struct Shopify;
+
+const QUERY: &str = r#"{"query":"{shop{id name myshopifyDomain}}"}"#;
+
+impl Plugin for Shopify {
+    fn describe() -> App {
+        App::new("shopify", "Shopify")
+            .docs("https://shopify.dev/docs/apps/build/authentication-authorization")
+            .grant(Grant::host("*.myshopify.com").post("/admin/api/2026-07/graphql.json"))
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("The tokens that an app got when a shop installed it.")
+                    .field(shop())
+                    .tokens("`access_token` in the answer of the shop's token endpoint."),
+            )
+            .auth(
+                AuthType::keybased("Custom app")
+                    .help("The Admin API token of a custom app of the shop.")
+                    .field(shop())
+                    .field(
+                        Field::secret("access_token", "Admin API access token")
+                            .required()
+                            .help("Shopify admin > Settings > Apps > Develop apps > your app > API credentials.")
+                            .example("shpat_00000000000000000000000000000000"),
+                    ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let shop = credential.text("shop")?;
+        let answer = Request::post(format!("https://{shop}.myshopify.com/admin/api/2026-07/graphql.json"))
+            .header("X-Shopify-Access-Token", credential.secret("access_token")?)
+            .json_body(QUERY)
+            .send()?;
+        match answer.status() {
+            200 => {
+                let told = answer.json()?;
+                if told.at("/errors").is_some() {
+                    return Err(refused(&answer, &told));
+                }
+                Ok(Verified::new()
+                    .account_id(told.text("/data/shop/id")?)
+                    .display_name(told.text("/data/shop/name")?)
+                    .expires_at_ms(credential.future_ms("expires_at"))
+                    .config("domain", told.text("/data/shop/myshopifyDomain")?))
+            }
+            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
+            402 => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
+            403 => Err(Failure::insufficient_scope(said(&answer.json_or_null()))),
+            404 => Err(Failure::wrong_tenant(format!("there is no shop {shop}.myshopify.com")).field("shop")),
+            423 => Err(Failure::suspended("The shop is locked: its owner has to turn to Shopify's support")),
+            _ => Err(answer.unexpected()),
+        }
+    }
+}
+
+fn shop() -> Field {
+    Field::text("shop", "Shop")
+        .required()
+        .pattern("^[a-z0-9][a-z0-9-]{0,62}$")
+        .help("`acme` of acme.myshopify.com.")
+        .example("acme")
+}
+
+/// Errors in a 200: <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>.
+fn refused(answer: &Answer, told: &Json) -> Failure {
+    match told.optional_text("/errors/0/extensions/code") {
+        Some("ACCESS_DENIED") => Failure::insufficient_scope(said(told)),
+        Some("THROTTLED") => Failure::rate_limited(answer.retry_after(), said(told)),
+        Some("SHOP_INACTIVE") => Failure::suspended(said(told)),
+        Some("INTERNAL_SERVER_ERROR") => Failure::provider_error(answer.status(), said(told)),
+        _ => Failure::unexpected(said(told)),
+    }
+}
+
+fn said(told: &Json) -> String {
+    let reason = told.optional_text("/errors/0/message").or(told.optional_text("/errors"));
+    format!("Shopify says: {}", reason.unwrap_or("no reason"))
+}
+
+keyferry_plugin::export!(Shopify);

@@ -1,0 +1,82 @@
+//! Twilio: the auth token of an account, or one of its API keys.
+//!
+//! A standard API key may not read `/Accounts` although it is good, so it is asked for a page of messages instead. 20003 is
+//! Twilio's code for a credential that is not. See <https://www.twilio.com/docs/iam/api-keys>.
+
+use keyferry_plugin::prelude::*;
+
+struct Twilio;
+
+impl Plugin for Twilio {
+    fn describe() -> App {
+        App::new("twilio", "Twilio")
+            .docs("https://www.twilio.com/docs/usage/requests-to-twilio")
+            .grant(Grant::host("api.twilio.com").get("/2010-04-01/Accounts"))
+            .auth(
+                AuthType::keybased("Auth token or API key")
+                    .help("An account's SID, with its auth token or with the SID and the secret of an API key.")
+                    .field(sid("account_sid", "Account SID", "AC").required().help("Twilio Console > Account Info."))
+                    .field(
+                        Field::secret("auth_token", "Auth token")
+                            .help("Twilio Console > Account Info. It may do everything; an API key is better.")
+                            .example("0123456789abcdef0123456789abcdef"),
+                    )
+                    .field(sid("api_key_sid", "API key SID", "SK").help("Twilio Console > API keys & tokens."))
+                    .field(
+                        Field::secret("api_key_secret", "API key secret")
+                            .help("Shown once, when an API key is made.")
+                            .example("exampleExampleExampleExample0000"),
+                    ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let account = credential.text("account_sid")?;
+        let accounts = Request::get("https://api.twilio.com/2010-04-01/Accounts");
+        let key = credential.optional_text("api_key_sid").zip(credential.optional_secret("api_key_secret"));
+        let (request, fields): (_, &[&str]) = match (key, credential.optional_secret("auth_token")) {
+            (Some((sid, secret)), _) => (
+                accounts.segment(account).segment("Messages.json").query("PageSize", "1").basic(sid, secret),
+                &["api_key_sid", "api_key_secret", "account_sid"],
+            ),
+            (None, Some(token)) => {
+                (accounts.segment(format!("{account}.json")).basic(account, token), &["account_sid", "auth_token"])
+            }
+            (None, None) => {
+                return Err(Failure::rejected("Give an auth token, or the SID and the secret of an API key")
+                    .fields(&["auth_token", "api_key_sid", "api_key_secret"]));
+            }
+        };
+        let answer = request.send()?;
+        let told = answer.json_or_null();
+        let code = told.optional_text("/code").unwrap_or("no code");
+        let detail = format!("Twilio says {code}: {}", told.optional_text("/message").unwrap_or("no reason"));
+        match answer.status() {
+            200 => {
+                let told = answer.json()?;
+                let verified = Verified::new().account_id(account);
+                match told.optional_text("/status") {
+                    None if key.is_some() => {
+                        told.text("/page")?;
+                        Ok(verified)
+                    }
+                    Some("active") => Ok(verified.display_name(told.text("/friendly_name")?)),
+                    Some(status) => Err(Failure::suspended(format!("Twilio says that the account is {status}"))),
+                    None => Err(answer.unexpected()),
+                }
+            }
+            401 => Err(Failure::rejected(detail).fields(fields)),
+            403 => Err(Failure::insufficient_scope(detail)),
+            404 => Err(Failure::wrong_tenant(detail).field("account_sid")),
+            _ => Err(answer.unexpected()),
+        }
+    }
+}
+
+fn sid(name: &str, label: &str, prefix: &str) -> Field {
+    Field::text(name, label)
+        .pattern(&format!("^{prefix}[0-9a-f]{{32}}$"))
+        .example(&format!("{prefix}{}", "0".repeat(32)))
+}
+
+keyferry_plugin::export!(Twilio);

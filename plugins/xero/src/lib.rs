@@ -1,0 +1,68 @@
+//! Xero: OAuth tokens, which reach one or more organisations.
+//!
+//! `GET /connections` lists them. A refresh token works once, so none is ever used here.
+//! See <https://developer.xero.com/documentation/guides/oauth2/auth-flow/>.
+
+use keyferry_plugin::prelude::*;
+
+struct Xero;
+
+impl Plugin for Xero {
+    fn describe() -> App {
+        App::new("xero", "Xero")
+            .docs("https://developer.xero.com/documentation/guides/oauth2/overview/")
+            .grant(Grant::host("api.xero.com").get("/connections"))
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("The tokens that an app got when a user connected an organisation.")
+                    .tokens("`access_token` in the answer of Xero's token endpoint. It lasts 30 minutes.")
+                    .field(
+                        Field::text("tenant_id", "Tenant ID")
+                            .pattern("^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
+                            .help("Which organisation: `tenantId` in the answer of GET /connections.")
+                            .example("00000000-1111-2222-3333-444444444444"),
+                    ),
+            )
+    }
+
+    fn verify(credential: Credential) -> Result<Verified, Failure> {
+        let answer =
+            Request::get("https://api.xero.com/connections").bearer(credential.secret("access_token")?).send()?;
+        let wanted = credential.optional_text("tenant_id");
+        match answer.status() {
+            200 => {
+                let told = answer.json()?;
+                let Json::List(connections) = &told else { return Err(answer.unexpected()) };
+                let verified = Verified::new().expires_at_ms(credential.future_ms("expires_at"));
+                let is_wanted = |id: &str| wanted.is_some_and(|wanted| wanted.eq_ignore_ascii_case(id));
+                let found = connections.iter().find(|one| one.optional_text("/tenantId").is_some_and(is_wanted));
+                match (found, wanted, connections.as_slice()) {
+                    (_, _, []) => {
+                        Err(Failure::wrong_tenant("The token is live, but no organisation is connected to it any more"))
+                    }
+                    (None, Some(_), _) => {
+                        Err(Failure::wrong_tenant("The token is live, but not for that organisation")
+                            .field("tenant_id"))
+                    }
+                    (Some(one), _, _) | (None, None, [one]) => Ok(verified
+                        .account_id(one.text("/tenantId")?)
+                        .display_name(one.optional_text("/tenantName").unwrap_or_default())
+                        .config("tenant_type", one.optional_text("/tenantType").unwrap_or_default())),
+                    (None, None, several) => Ok(verified
+                        .warning(format!("it reaches {} organisations; name one by `tenant_id`", several.len()))),
+                }
+            }
+            401 => Err(Failure::rejected(said(&answer)).field("access_token")),
+            403 => Err(Failure::insufficient_scope(said(&answer))),
+            _ => Err(answer.unexpected()),
+        }
+    }
+}
+
+fn said(answer: &Answer) -> String {
+    let problem = answer.json_or_null();
+    let reason = ["/Detail", "/detail", "/Title", "/title"].map(|pointer| problem.optional_text(pointer));
+    format!("Xero says: {}", reason.into_iter().flatten().next().unwrap_or("no reason"))
+}
+
+keyferry_plugin::export!(Xero);
