@@ -1,4 +1,4 @@
-//! What is under test: the binary and the four shipped plugins, each built once.
+//! What is under test: the binary and the shipped plugins, each built once.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ pub fn keyferry() -> &'static Path {
     BUILT.get_or_init(|| env::var_os("KEYFERRY_BIN").map_or_else(build_binary, PathBuf::from))
 }
 
-/// A folder with the components of the four shipped plugins: `KEYFERRY_PLUGINS` where that is set, otherwise built now.
+/// A folder with the components of all shipped plugins: `KEYFERRY_PLUGINS` where that is set, otherwise built now.
 /// It is shared by all tests: whoever wants to change something in it works on a copy ([`copy_plugins`]).
 pub fn plugins() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -28,15 +28,27 @@ pub fn target() -> PathBuf {
     Layout::current().target
 }
 
-/// Puts the shipped plugins into a folder, which is made if need be.
+/// The slugs of all shipped plugins, by name.
+pub fn shipped() -> Vec<String> {
+    let entries = fs::read_dir(workspace().join("plugins")).or_fail("list the plugins");
+    let folders = entries.map(|entry| entry.or_fail("list the plugins").path());
+    let slug = |folder: PathBuf| Some(folder.file_name()?.to_str()?.to_owned());
+    let mut slugs: Vec<_> = folders.filter(|folder| folder.join("cases").is_dir()).filter_map(slug).collect();
+    slugs.sort();
+    slugs
+}
+
+/// Puts the plugins of the demo's four apps into a folder, which is made if need be.
 pub fn copy_plugins(to: &Path) {
+    copy(["hubspot", "netsuite", "slack", "stripe"], to);
+}
+
+/// Puts the plugins of these slugs into a folder, which is made if need be.
+pub fn copy<S: AsRef<str>>(slugs: impl IntoIterator<Item = S>, to: &Path) {
     fs::create_dir_all(to).or_fail(format_args!("make {}", to.display()));
-    for entry in fs::read_dir(plugins()).or_fail("list the built plugins") {
-        let from = entry.or_fail("list the built plugins").path();
-        if from.extension() == Some(OsStr::new("wasm")) {
-            let name = from.file_name().or_fail("a plugin's file name");
-            fs::copy(&from, to.join(name)).or_fail(format_args!("copy {}", from.display()));
-        }
+    for slug in slugs {
+        let file = format!("{}.wasm", slug.as_ref());
+        fs::copy(plugins().join(&file), to.join(&file)).or_fail(format_args!("copy {file}"));
     }
 }
 

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +19,9 @@ use keyferry::providers::apps::{demo, demo_world};
 use keyferry::providers::{ProviderWorld, Received, Reply};
 use keyferry_tests::documents::Document;
 use keyferry_tests::http::Request;
-use keyferry_tests::plugins::printed;
+use keyferry_tests::plugins::{printed, shipped};
 use keyferry_tests::{Grants, Server, ServerOptions, binary, tools};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Somebody who types what the document says.
@@ -190,6 +192,40 @@ fn the_case_in_the_guide_passes() {
     // One case is not all that a plugin has to have.
     let said = printed(&command.output().unwrap(), 1);
     assert!(said.contains("ok    guide  HubSpot does not know the token."), "{said}");
+}
+
+/// The verdicts of a plugin's cases that not every plugin has.
+fn told_apart(slug: &str) -> String {
+    let mut verdicts = BTreeSet::new();
+    for file in std::fs::read_dir(shipped(slug).join("cases")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let verdict = text.lines().find_map(|line| line.strip_prefix("verdict = ")).unwrap();
+        verdicts.insert(verdict.trim_matches('"').to_owned());
+    }
+    for common in ["verified", "rejected", "rate-limited", "provider-error", "unexpected-answer"] {
+        verdicts.remove(common);
+    }
+    verdicts.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_guides_table_of_apps_is_what_the_components_say() {
+    let mut apps = "| app | auth types | asks for | tells apart | KiB |\n|---|---|---|---|---|\n".to_owned();
+    for slug in binary::shipped() {
+        let mut command = binary::command(binary::keyferry());
+        command.args(["plugin", "inspect", "--json"]).arg(binary::plugins().join(format!("{slug}.wasm")));
+        let told: Value = serde_json::from_str(&printed(&command.output().unwrap(), 0)).unwrap();
+        let list =
+            |name: &str, item: fn(&Value) -> &str| told[name].as_array().unwrap().iter().map(item).collect::<Vec<_>>();
+        let auth_types = list("auth_types", |one| one["name"].as_str().unwrap()).join(", ");
+        let requests = list("requests", |one| one.as_str().unwrap()).join("`<br>`");
+        let kib = told["bytes"].as_u64().unwrap() / 1024;
+        let (name, docs) = (told["name"].as_str().unwrap(), told["docs"].as_str().unwrap());
+        let apart = told_apart(&slug);
+        apps.push_str(&format!("| [{name}]({docs}) `{slug}` | {auth_types} | `{requests}` | {apart} | {kib} |\n"));
+    }
+    let guide = Document::read("plugins/README.md");
+    assert_eq!(guide.section("apps"), apps, "write this into plugins/README.md:\n{apps}");
 }
 
 #[test]

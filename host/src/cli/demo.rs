@@ -34,7 +34,7 @@ pub(super) struct DemoArgs {
     /// End after the run, with 0 if every step was as expected.
     #[arg(long)]
     once: bool,
-    /// Take ready-built components from here instead of building the four plugins.
+    /// Take ready-built components from here instead of building the plugins.
     #[arg(long, value_name = "DIR", env = "KEYFERRY_DEMO_PLUGINS")]
     plugins: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
     let plugins = match args.plugins {
         Some(folder) => folder,
         None => {
-            term::progress("building the four plugins (the first time takes a minute)");
+            term::progress("building the plugins (the first time takes a minute)");
             let out = folder.path().join("plugins");
             build(&BuildOptions { selection: Selection::All(std::env::current_dir()?), out: out.clone() })?;
             out

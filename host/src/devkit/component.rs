@@ -25,9 +25,27 @@ pub(super) fn encode(package: &str, module: &Path) -> Result<Vec<u8>, BuildError
     let failed = |source: Box<dyn Error + Send + Sync>| BuildError::Component { package: package.to_owned(), source };
     let module = fs::read(module).map_err(BuildError::file(module))?;
     let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
-    let component = encoded.map_err(|error| failed(error.into()))?;
+    let component = without_custom_sections(&encoded.map_err(|error| failed(error.into()))?)
+        .map_err(|error| failed(error.into()))?;
     check(package, &component)?;
     Ok(component)
+}
+
+/// Leaves out the names of a component's parts and who made it, which nothing depends on.
+fn without_custom_sections(component: &[u8]) -> Result<Vec<u8>, wasmparser::BinaryReaderError> {
+    const CUSTOM: u8 = 0;
+    let mut reader = wasmparser::BinaryReader::new(component, 0);
+    let mut kept = reader.read_bytes(8)?.to_vec();
+    while !reader.eof() {
+        let start = reader.current_position();
+        let id = reader.read_u8()?;
+        let length = reader.read_var_u32()?;
+        reader.read_bytes(usize::try_from(length).unwrap_or(usize::MAX))?;
+        if id != CUSTOM {
+            kept.extend_from_slice(component.get(start..reader.current_position()).unwrap_or_default());
+        }
+    }
+    Ok(kept)
 }
 
 /// Checks that a component exports something to call.

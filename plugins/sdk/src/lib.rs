@@ -60,6 +60,9 @@ mod url;
 mod value;
 mod verified;
 
+#[cfg(target_arch = "wasm32")]
+mod allocator;
+
 pub mod clock;
 pub mod log;
 pub mod prelude;

@@ -77,6 +77,8 @@ fn looks_secret(field: &Field) -> bool {
     is_text
         && SECRET_WORDS.iter().any(|word| name.contains(word))
         && !HARMLESS_WORDS.iter().any(|word| name.contains(word))
+        // Twilio's identifiers.
+        && !name.ends_with("_sid")
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use super::super::call_state::CallState;
 use super::super::description::{AppDescription, SecretAccess};
 use super::super::verdict::{Failure, FailureKind, Unreachable, Verdict, Verified};
 use crate::egress;
-use crate::schema::{AuthSchema, AuthTypeSpec, Choice, Credential, Exposure, Field, FieldKind, FieldSpec, Secrecy, Supplier};
+use crate::schema::{
+    AuthSchema, AuthTypeSpec, Choice, Credential, Exposure, Field, FieldKind, FieldSpec, Secrecy, Supplier,
+};
 use crate::secret::SharedSecret;
 
 use bindings::exports::keyferry::plugin::app as wire;
@@ -268,7 +270,9 @@ pub(in super::super) fn description(wire: wire::Description) -> Result<AppDescri
             field.name.as_str() == name && field.spec.kind == FieldKind::Url && field.secrecy == Secrecy::Plain
         };
         if !schema.types().iter().any(|auth_type| auth_type.fields.iter().any(is_url)) {
-            return Err(format!("grant for `{{{name}}}`: no auth type has a field `{name}` of kind url that is not secret"));
+            return Err(format!(
+                "grant for `{{{name}}}`: no auth type has a field `{name}` of kind url that is not secret"
+            ));
         }
     }
     let secret_access = if wire.reads_secrets { SecretAccess::PlainText } else { SecretAccess::Handles };

@@ -1,0 +1,195 @@
+//! Each shipped app from end to end: its credential is migrated over TLS, and the provider sees it where it belongs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keyferry::providers::apps::{demo, demo_world};
+use keyferry::providers::{Received, Reply};
+use keyferry_tests::{ServerChange, World, WorldOptions, binary};
+use serde_json::{Value, json};
+
+const MIGRATED: &str = r#"{"success":true,"message":"Token migrated successfully"}"#;
+const RSA_KEY: &str = include_str!("../../host/src/devkit/cases/test_rsa_key.pem");
+const TWILIO: &str = "AC0123456789abcdef0123456789abcdef";
+
+/// An app that is not among the demo's.
+struct App {
+    slug: &'static str,
+    /// Besides the slug: where it listens.
+    host: &'static str,
+    auth_object: Value,
+    /// The header that it knows a credential by, and its value; one that ends in `*` is compared as far as that.
+    header: (&'static str, String),
+    path: &'static str,
+    answer: Value,
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn apps() -> Vec<App> {
+    let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+    vec![
+        App {
+            slug: "github",
+            host: "git.acme.example",
+            auth_object: json!({ "keybased": { "access_token": "ghp_e2e", "base_url": "https://git.acme.example" } }),
+            header: bearer("ghp_e2e"),
+            path: "/api/v3/user",
+            answer: json!({ "id": 1, "login": "octocat" }),
+        },
+        App {
+            slug: "zendesk",
+            host: "acme.zendesk.com",
+            auth_object: json!({ "keybased": { "subdomain": "acme", "email": "a@acme.example", "api_token": "zt" } }),
+            header: ("authorization", basic("a@acme.example/token", "zt")),
+            path: "/api/v2/users/me.json",
+            answer: json!({ "user": { "id": 1, "name": "Jane" } }),
+        },
+        App {
+            slug: "shopify",
+            host: "acme.myshopify.com",
+            auth_object: json!({ "keybased": { "shop": "acme", "access_token": "shpat_e2e" } }),
+            header: ("x-shopify-access-token", "shpat_e2e".to_owned()),
+            path: "/admin/api/2026-07/graphql.json",
+            answer: json!({ "data": { "shop": { "id": "gid://shopify/Shop/1", "name": "Acme", "myshopifyDomain": "acme.myshopify.com" } } }),
+        },
+        App {
+            slug: "salesforce",
+            host: "acme.my.salesforce.com",
+            auth_object: json!({ "oauth2": { "access_token": "00De2e", "instance_url": "https://acme.my.salesforce.com" } }),
+            header: bearer("00De2e"),
+            path: "/services/data/v60.0/limits",
+            answer: json!({ "DailyApiRequests": { "Max": 1 } }),
+        },
+        App {
+            slug: "aws",
+            host: "sts.amazonaws.com",
+            auth_object: json!({ "keybased": { "access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "sk" } }),
+            header: ("authorization", "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/*".to_owned()),
+            path: "/",
+            answer: json!({ "GetCallerIdentityResponse": { "GetCallerIdentityResult": { "Account": "1", "Arn": "arn", "UserId": "u" } } }),
+        },
+        App {
+            slug: "bigquery",
+            host: "bigquery.googleapis.com",
+            auth_object: json!({ "keybased": { "project_id": "acme-example", "client_email": "i@acme-example.iam.gserviceaccount.com", "private_key": RSA_KEY } }),
+            header: bearer("ya29.minted"),
+            path: "/bigquery/v2/projects/acme-example/datasets",
+            answer: json!({ "kind": "bigquery#datasetList" }),
+        },
+        App {
+            slug: "mailchimp",
+            host: "us21.api.mailchimp.com",
+            auth_object: json!({ "keybased": { "api_key": "e2e-us21" } }),
+            header: ("authorization", basic("keyferry", "e2e-us21")),
+            path: "/3.0/",
+            answer: json!({ "account_id": "1", "account_name": "Acme" }),
+        },
+        App {
+            slug: "datadog",
+            host: "api.datadoghq.eu",
+            auth_object: json!({ "keybased": { "api_key": "dd-e2e", "site": "datadoghq.eu" } }),
+            header: ("dd-api-key", "dd-e2e".to_owned()),
+            path: "/api/v1/validate",
+            answer: json!({ "valid": true }),
+        },
+        App {
+            slug: "twilio",
+            host: "api.twilio.com",
+            auth_object: json!({ "keybased": { "account_sid": TWILIO, "auth_token": "tw-e2e" } }),
+            header: ("authorization", basic(TWILIO, "tw-e2e")),
+            path: "/2010-04-01/Accounts/AC0123456789abcdef0123456789abcdef.json",
+            answer: json!({ "friendly_name": "Acme", "status": "active" }),
+        },
+        App {
+            slug: "linear",
+            host: "api.linear.app",
+            auth_object: json!({ "keybased": { "api_key": "lin_api_e2e" } }),
+            header: ("authorization", "lin_api_e2e".to_owned()),
+            path: "/graphql",
+            answer: json!({ "data": { "viewer": { "id": "1", "organization": { "id": "2", "name": "Acme" } } } }),
+        },
+        App {
+            slug: "xero",
+            host: "api.xero.com",
+            auth_object: json!({ "oauth2": { "access_token": "xero.e2e", "refresh_token": "used-once" } }),
+            header: bearer("xero.e2e"),
+            path: "/connections",
+            answer: json!([{ "tenantId": "1", "tenantName": "Acme" }]),
+        },
+        App {
+            slug: "paypal",
+            host: "api-m.paypal.com",
+            auth_object: json!({ "keybased": { "client_id": "Ae2e", "client_secret": "Ee2e" } }),
+            header: ("authorization", basic("Ae2e", "Ee2e")),
+            path: "/v1/oauth2/token",
+            answer: json!({ "scope": "openid", "access_token": "A21", "expires_in": 1 }),
+        },
+    ]
+}
+
+impl App {
+    /// The app's provider, which knows that one credential by that one header.
+    fn provider(&self) -> impl Fn(Received) -> Reply + Send + Sync + 'static {
+        let ((name, value), path, answer) = (self.header.clone(), self.path, self.answer.clone());
+        move |request: Received| {
+            let given = request.header(name).unwrap_or_default();
+            let is_known = match value.strip_suffix('*') {
+                Some(beginning) => given.starts_with(beginning),
+                None => given == value,
+            };
+            if is_known && request.path() == path {
+                Reply::json(200, &answer)
+            } else {
+                Reply::json(401, &json!({ "message": "no such credential", "path": request.path() }))
+            }
+        }
+    }
+}
+
+/// Google's token endpoint: one token for a signed request.
+fn google_token(request: Received) -> Reply {
+    let body = String::from_utf8(request.body).unwrap();
+    let assertion = body.split('&').find_map(|field| field.strip_prefix("assertion=")).unwrap_or_default();
+    if request.path_and_query == "/token" && assertion.split('.').count() == 3 {
+        Reply::json(200, &json!({ "access_token": "ya29.minted", "expires_in": 3599 }))
+    } else {
+        Reply::json(400, &json!({ "error": "invalid_grant" }))
+    }
+}
+
+#[tokio::test]
+async fn a_credential_of_each_app_is_migrated_over_tls() {
+    let apps = apps();
+    let mut providers = demo_world().await.unwrap();
+    for app in &apps {
+        providers.add(app.host, app.provider()).await.unwrap();
+    }
+    providers.add("oauth2.googleapis.com", google_token).await.unwrap();
+    let change: ServerChange = Box::new(|options| binary::copy(binary::shipped(), &options.plugins));
+    let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
+
+    let netsuite = json!({ "keybased": {
+        "account_id": demo::NETSUITE_ACCOUNT_ID, "consumer_key": demo::NETSUITE_CONSUMER_KEY,
+        "consumer_secret": demo::NETSUITE_CONSUMER_SECRET, "token_id": demo::NETSUITE_TOKEN_ID,
+        "token_secret": demo::NETSUITE_TOKEN_SECRET,
+    } });
+    let mut credentials = vec![
+        ("hubspot", json!({ "oauth2": { "access_token": demo::HUBSPOT_ACCESS_TOKEN } })),
+        ("netsuite", netsuite),
+        ("slack", json!({ "keybased": { "bot_token": demo::SLACK_BOT_TOKEN } })),
+        ("stripe", json!({ "keybased": { "api_key": demo::STRIPE_SECRET_KEY } })),
+    ];
+    credentials.extend(apps.into_iter().map(|app| (app.slug, app.auth_object)));
+
+    let tried: BTreeSet<String> = credentials.iter().map(|(slug, _)| (*slug).to_owned()).collect();
+    assert_eq!(tried, binary::shipped().into_iter().collect(), "every shipped app is tried");
+    for (slug, auth_object) in credentials {
+        assert_eq!(world.migrate(slug, auth_object).await.text(), MIGRATED, "{slug}");
+    }
+}
