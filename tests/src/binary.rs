@@ -29,7 +29,7 @@ pub fn target() -> PathBuf {
 }
 
 /// The slugs of all shipped plugins, by name.
-pub fn shipped() -> Vec<String> {
+pub fn slugs() -> Vec<String> {
     let entries = fs::read_dir(workspace().join("plugins")).or_fail("list the plugins");
     let folders = entries.map(|entry| entry.or_fail("list the plugins").path());
     let slug = |folder: PathBuf| Some(folder.file_name()?.to_str()?.to_owned());

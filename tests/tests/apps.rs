@@ -171,7 +171,7 @@ async fn a_credential_of_each_app_is_migrated_over_tls() {
         providers.add(app.host, app.provider()).await.unwrap();
     }
     providers.add("oauth2.googleapis.com", google_token).await.unwrap();
-    let change: ServerChange = Box::new(|options| binary::copy(binary::shipped(), &options.plugins));
+    let change: ServerChange = Box::new(|options| binary::copy(binary::slugs(), &options.plugins));
     let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
 
     let netsuite = json!({ "keybased": {
@@ -188,7 +188,7 @@ async fn a_credential_of_each_app_is_migrated_over_tls() {
     credentials.extend(apps.into_iter().map(|app| (app.slug, app.auth_object)));
 
     let tried: BTreeSet<String> = credentials.iter().map(|(slug, _)| (*slug).to_owned()).collect();
-    assert_eq!(tried, binary::shipped().into_iter().collect(), "every shipped app is tried");
+    assert_eq!(tried, binary::slugs().into_iter().collect(), "every shipped app is tried");
     for (slug, auth_object) in credentials {
         assert_eq!(world.migrate(slug, auth_object).await.text(), MIGRATED, "{slug}");
     }

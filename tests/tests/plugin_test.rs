@@ -49,7 +49,7 @@ fn outcome(wasm: &Path, cases: &Path) -> Value {
 
 #[test]
 fn the_shipped_plugins_pass_their_cases_and_the_conformance_suite() {
-    for slug in &binary::shipped() {
+    for slug in &binary::slugs() {
         let wasm = binary::plugins().join(format!("{slug}.wasm"));
         let cases = shipped(slug).join("cases");
         let output = plugin(&cases, &["test", wasm.to_str().unwrap(), "--cases", "."]);

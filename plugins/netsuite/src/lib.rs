@@ -94,7 +94,7 @@ fn explained(answer: &Answer) -> (String, String) {
     let words = answer.header("www-authenticate").unwrap_or_default().split([' ', ',']);
     let named = words.into_iter().find_map(|word| word.strip_prefix("error=\"")?.split('"').next());
     let error = named.or(body.optional_text("/o:errorDetails/0/o:errorCode")).unwrap_or("an unnamed error");
-    let detail = body.optional_text("/o:errorDetails/0/detail").or(body.optional_text("/title"));
+    let detail = body.first_text(&["/o:errorDetails/0/detail", "/title"]);
     (error.to_owned(), format!("NetSuite says {error}: {}", detail.unwrap_or("no details")))
 }
 

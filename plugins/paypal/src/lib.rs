@@ -45,8 +45,8 @@ impl Plugin for PayPal {
             .form_field("grant_type", "client_credentials")
             .send()?;
         let told = answer.json_or_null();
-        let error = told.optional_text("/error").or(told.optional_text("/name")).unwrap_or("no reason");
-        let detail = told.optional_text("/error_description").or(told.optional_text("/message"));
+        let error = told.first_text(&["/error", "/name"]).unwrap_or("no reason");
+        let detail = told.first_text(&["/error_description", "/message"]);
         let said = format!("PayPal says {error}: {}", detail.unwrap_or("no details"));
         match answer.status() {
             200 => {

@@ -62,11 +62,7 @@ impl Plugin for Shopify {
 }
 
 fn shop() -> Field {
-    Field::text("shop", "Shop")
-        .required()
-        .pattern("^[a-z0-9][a-z0-9-]{0,62}$")
-        .help("`acme` of acme.myshopify.com.")
-        .example("acme")
+    Field::host_label("shop", "Shop").help("`acme` of acme.myshopify.com.").example("acme")
 }
 
 /// Errors in a 200: <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>.
@@ -81,7 +77,7 @@ fn refused(answer: &Answer, told: &Json) -> Failure {
 }
 
 fn said(told: &Json) -> String {
-    let reason = told.optional_text("/errors/0/message").or(told.optional_text("/errors"));
+    let reason = told.first_text(&["/errors/0/message", "/errors"]);
     format!("Shopify says: {}", reason.unwrap_or("no reason"))
 }
 

@@ -49,7 +49,7 @@ impl Plugin for Stripe {
             200 => {
                 let account = answer.json()?;
                 let names = ["/settings/dashboard/display_name", "/business_profile/name", "/email"];
-                let name = names.iter().find_map(|pointer| account.optional_text(pointer));
+                let name = account.first_text(&names);
                 Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
             }
             401 => Err(Failure::rejected(said(&answer.json_or_null())).field("api_key")),

@@ -61,8 +61,8 @@ impl Plugin for Xero {
 
 fn said(answer: &Answer) -> String {
     let problem = answer.json_or_null();
-    let reason = ["/Detail", "/detail", "/Title", "/title"].map(|pointer| problem.optional_text(pointer));
-    format!("Xero says: {}", reason.into_iter().flatten().next().unwrap_or("no reason"))
+    let reason = problem.first_text(&["/Detail", "/detail", "/Title", "/title"]);
+    format!("Xero says: {}", reason.unwrap_or("no reason"))
 }
 
 keyferry_plugin::export!(Xero);

@@ -69,19 +69,14 @@ impl Plugin for Zendesk {
 }
 
 fn subdomain() -> Field {
-    Field::text("subdomain", "Subdomain")
-        .required()
-        .pattern("^[a-z0-9][a-z0-9-]{0,62}$")
-        .help("`acme` of acme.zendesk.com.")
-        .example("acme")
+    Field::host_label("subdomain", "Subdomain").help("`acme` of acme.zendesk.com.").example("acme")
 }
 
 /// `error` is a text or an object: <https://developer.zendesk.com/api-reference/introduction/requests/#response-format>.
 fn said(answer: &Answer) -> String {
     let body = answer.json_or_null();
-    let reason =
-        ["/error/title", "/error/message", "/error", "/description"].map(|pointer| body.optional_text(pointer));
-    format!("Zendesk says: {}", reason.into_iter().flatten().next().unwrap_or("no reason"))
+    let reason = body.first_text(&["/error/title", "/error/message", "/error", "/description"]);
+    format!("Zendesk says: {}", reason.unwrap_or("no reason"))
 }
 
 keyferry_plugin::export!(Zendesk);

@@ -47,11 +47,11 @@ pub enum CaseError {
 /// # Errors
 /// Where it cannot be read, or has none.
 pub fn find(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
-    let failed = |source| CaseError::Read { path: folder.to_owned(), source };
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => CaseError::NoFolder { folder: folder.to_owned() },
+        _ => CaseError::Read { path: folder.to_owned(), source },
+    };
     let mut files = Vec::new();
-    if !folder.exists() {
-        return Err(CaseError::NoFolder { folder: folder.to_owned() });
-    }
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));

@@ -50,6 +50,11 @@ impl Field {
         field
     }
 
+    /// Text that a host has as one of its labels, such as `acme` of acme.zendesk.com. It is required, and cannot break out.
+    pub fn host_label(name: &str, label: &str) -> Self {
+        Self::text(name, label).required().pattern("^[a-z0-9][a-z0-9-]{0,62}$")
+    }
+
     /// `refresh_token`, a secret that OAuth 2.0 providers issue beside the access token. Keyferry keeps it, and never uses
     /// it unasked: many providers' refresh tokens work once.
     pub fn refresh_token() -> Self {

@@ -67,6 +67,12 @@ impl Json {
         }
     }
 
+    /// The first of several pointers at which there is a string or a number: providers word their errors in more than one
+    /// way.
+    pub fn first_text(&self, pointers: &[&str]) -> Option<&str> {
+        pointers.iter().find_map(|pointer| self.optional_text(pointer))
+    }
+
     /// The strings and numbers of the array at a pointer. Nothing, if there is no array.
     pub fn texts(&self, pointer: &str) -> Vec<&str> {
         self.items(pointer).iter().filter_map(|item| item.optional_text("")).collect()
