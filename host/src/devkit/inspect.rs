@@ -16,6 +16,10 @@ pub struct Inspection {
     pub slug: String,
     /// The app's name for people.
     pub name: String,
+    /// What it is for.
+    pub about: Option<String>,
+    /// What lists of apps can be narrowed by.
+    pub tags: Vec<String>,
     /// Where its vendor tells how to get a credential.
     pub docs: String,
     /// The version of the contract that it was built for.
@@ -94,6 +98,8 @@ pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -
         file,
         slug: description.slug.to_string(),
         name: description.name.clone(),
+        about: description.about.clone(),
+        tags: description.tags.clone(),
         docs: description.docs.clone(),
         contract: surface.contract().unwrap_or_default().to_owned(),
         sha256: digest,

@@ -78,6 +78,10 @@ pub struct AppDescription {
     pub slug: Slug,
     /// `HubSpot`.
     pub name: String,
+    /// What it is for, in one sentence.
+    pub about: Option<String>,
+    /// What lists of apps can be narrowed by.
+    pub tags: Vec<String>,
     /// An `https:` or `data:` URL.
     pub icon: Option<String>,
     /// An `https:` URL.

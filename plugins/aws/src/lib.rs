@@ -19,6 +19,7 @@ const APART: [(&str, &str); 4] = [
 impl Plugin for Aws {
     fn describe() -> App {
         let app = App::new("aws", "AWS")
+            .about("Cloud computing of Amazon", &["cloud", "infrastructure"])
             .docs("https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html");
         let hosts = APART.map(|(_, host)| host).into_iter().chain(["sts.amazonaws.com"]);
         hosts.fold(app, |app, host| app.grant(Grant::host(host).post("/"))).auth(
@@ -77,9 +78,8 @@ impl Plugin for Aws {
                 .config("user_id", told.text(&caller("UserId"))?));
         }
         let problem = answer.json()?;
-        let code = problem.text("/Error/Code")?;
-        let detail = format!("AWS says {code}: {}", problem.optional_text("/Error/Message").unwrap_or("no reason"));
-        Err(match code {
+        let detail = problem.said("AWS", &["/Error/Code"], &["/Error/Message"]);
+        Err(match problem.text("/Error/Code")? {
             "InvalidClientTokenId" => Failure::rejected(detail).fields(&["access_key_id", "session_token", "region"]),
             "SignatureDoesNotMatch" => Failure::rejected(detail).field("secret_access_key"),
             "ExpiredToken" => Failure::rejected(detail).field("session_token"),

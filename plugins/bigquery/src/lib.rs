@@ -49,6 +49,7 @@ impl Plugin for BigQuery {
             key.field(Field::text(name, name).help("In the key file; not used.").example("example"))
         };
         App::new("bigquery", "BigQuery")
+            .about("Data warehouse of Google Cloud", &["data-warehouse", "analytics"])
             .docs("https://cloud.google.com/bigquery/docs/authentication")
             .grant(Grant::host("oauth2.googleapis.com").post("/token"))
             .grant(Grant::host("bigquery.googleapis.com").get("/bigquery/v2/projects"))
@@ -102,8 +103,8 @@ fn project() -> Field {
 
 fn refusal(answer: &Answer) -> Result<String, Failure> {
     let problem = answer.json()?;
-    let (error, more) = (problem.text("/error")?, problem.optional_text("/error_description"));
-    Ok(format!("Google says {error}: {}", more.unwrap_or("no details")))
+    problem.text("/error")?;
+    Ok(problem.said("Google", &["/error"], &["/error_description"]))
 }
 
 /// <https://cloud.google.com/bigquery/docs/error-messages>
@@ -115,9 +116,8 @@ fn probe(project: &str, token: &Secret, fields: &[&str]) -> Result<Verified, Fai
         .bearer(token)
         .send()?;
     let told = answer.json()?;
-    let reason = told.optional_text("/error/errors/0/reason").unwrap_or("no reason");
-    let detail = format!("Google says {reason}: {}", told.optional_text("/error/message").unwrap_or("no details"));
-    match (answer.status(), reason) {
+    let detail = told.said("Google", &["/error/errors/0/reason"], &["/error/message"]);
+    match (answer.status(), told.optional_text("/error/errors/0/reason").unwrap_or_default()) {
         (200, _) if told.optional_text("/kind") == Some("bigquery#datasetList") => {
             Ok(Verified::new().account_id(project).display_name(format!("Project {project}")))
         }

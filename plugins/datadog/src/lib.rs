@@ -20,7 +20,9 @@ const SITES: [(&str, &str); 7] = [
 
 impl Plugin for Datadog {
     fn describe() -> App {
-        let app = App::new("datadog", "Datadog").docs("https://docs.datadoghq.com/account_management/api-app-keys/");
+        let app = App::new("datadog", "Datadog")
+            .about("Monitoring of infrastructure and applications", &["monitoring", "infrastructure"])
+            .docs("https://docs.datadoghq.com/account_management/api-app-keys/");
         let grant = |app: App, (site, _): &(&str, &str)| {
             app.grant(Grant::host(&format!("api.{site}")).get("/api/v1/validate").get("/api/v2/current_user"))
         };

@@ -65,7 +65,7 @@ export const field = (name, label, options = {}) => ({
  */
 export function plugin({ describe, verify }) {
   return {
-    describe: () => ({ readsSecrets: false, ...describe() }),
+    describe: () => ({ tags: [], readsSecrets: false, ...describe() }),
     verify(credential) {
       try {
         return { scopes: [], warnings: [], config: [], ...verify(new Credential(credential)) };

@@ -9,6 +9,8 @@ export const app = plugin({
   describe: () => ({
     slug: 'airtable',
     name: 'Airtable',
+    about: 'Databases that look like spreadsheets',
+    tags: ['database'],
     docs: 'https://airtable.com/developers/web/guides/personal-access-tokens',
     grants: [{ host: 'api.airtable.com', methods: ['get'], pathPrefix: '/v0/meta/whoami' }],
     authTypes: [

@@ -19,6 +19,8 @@ class App:
         return describe(
             slug="notion",
             name="Notion",
+            about="Notes and wikis of a team",
+            tags=["documents"],
             docs="https://developers.notion.com/docs/authorization",
             grants=[Grant("api.notion.com", [Method.GET], "/v1/users/me")],
             auth_types=[

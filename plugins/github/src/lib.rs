@@ -11,6 +11,10 @@ struct GitHub;
 impl Plugin for GitHub {
     fn describe() -> App {
         App::new("github", "GitHub")
+            .about(
+                "Source code and its reviews, on github.com or a server of one's own",
+                &["developer-tools", "source-code"],
+            )
             .docs("https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api")
             .grant(Grant::host("api.github.com").get("/user").get("/installation/repositories"))
             .grant(Grant::host("{base_url}").get("/api/v3/user").get("/api/v3/installation/repositories"))
@@ -92,7 +96,7 @@ fn forbidden(answer: &Answer) -> Result<Failure, Failure> {
 }
 
 fn said(problem: &Json) -> String {
-    format!("GitHub says: {}", problem.optional_text("/message").unwrap_or("no reason"))
+    problem.said("GitHub", &[], &["/message"])
 }
 
 keyferry_plugin::export!(GitHub);

@@ -11,6 +11,7 @@ struct HubSpot;
 impl Plugin for HubSpot {
     fn describe() -> App {
         App::new("hubspot", "HubSpot")
+            .about("CRM, marketing, sales and service", &["crm", "marketing"])
             .docs("https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/overview")
             .grant(Grant::host("api.hubapi.com").get("/account-info/v3/details"))
             .auth(
@@ -60,14 +61,9 @@ impl Plugin for HubSpot {
     }
 }
 
-/// `HubSpot says EXPIRED_AUTHENTICATION: The OAuth token used to make this call expired 2 hours ago.` The members are
-/// those of <https://developers.hubspot.com/docs/api-reference/error-handling>.
+/// <https://developers.hubspot.com/docs/api-reference/error-handling>
 fn said(problem: &Json) -> String {
-    match (problem.optional_text("/category"), problem.optional_text("/message")) {
-        (Some(category), Some(message)) => format!("HubSpot says {category}: {message}"),
-        (Some(one), None) | (None, Some(one)) => format!("HubSpot says {one}"),
-        (None, None) => "HubSpot refuses it without a reason".to_owned(),
-    }
+    problem.said("HubSpot", &["/category"], &["/message"])
 }
 
 keyferry_plugin::export!(HubSpot);

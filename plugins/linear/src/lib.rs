@@ -12,6 +12,7 @@ const QUERY: &str = r#"{"query":"{viewer{id name organization{id name urlKey}}}"
 impl Plugin for Linear {
     fn describe() -> App {
         App::new("linear", "Linear")
+            .about("Issues and projects of product teams", &["developer-tools", "project-management"])
             .docs("https://linear.app/developers")
             .grant(Grant::host("api.linear.app").post("/graphql"))
             .auth(
@@ -47,9 +48,8 @@ impl Plugin for Linear {
                 .config("url_key", workspace("urlKey").unwrap_or_default())
                 .config("viewer_id", told.text("/data/viewer/id")?));
         }
-        let error = |member: &str| told.optional_text(&format!("/errors/0/{member}"));
-        let detail = format!("Linear says: {}", error("message").unwrap_or("no reason"));
-        Err(match error("extensions/code") {
+        let detail = told.said("Linear", &[], &["/errors/0/extensions/userPresentableMessage", "/errors/0/message"]);
+        Err(match told.optional_text("/errors/0/extensions/code") {
             Some("AUTHENTICATION_ERROR") => Failure::rejected(detail).field(field),
             Some("FORBIDDEN") => Failure::insufficient_scope(detail),
             Some("RATELIMITED") => Failure::rate_limited(answer.retry_after(), detail),

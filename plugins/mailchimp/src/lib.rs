@@ -10,6 +10,7 @@ struct Mailchimp;
 impl Plugin for Mailchimp {
     fn describe() -> App {
         App::new("mailchimp", "Mailchimp")
+            .about("E-mail marketing", &["marketing", "email"])
             .docs("https://mailchimp.com/developer/marketing/guides/quick-start/#generate-your-api-key")
             .grant(Grant::host("*.api.mailchimp.com").get("/3.0"))
             .grant(Grant::host("login.mailchimp.com").get("/oauth2/metadata"))
@@ -37,24 +38,21 @@ impl Plugin for Mailchimp {
         if dc.is_empty() {
             return Err(Failure::rejected("The key does not end in a data centre, such as `-us21`").field(field));
         }
-        let request = Request::get(format!("https://{dc}.api.mailchimp.com/3.0/"))
-            .query("fields", "account_id,account_name,login_id,role");
-        let answer = match field {
-            "api_key" => request.basic("keyferry", credential.secret(field)?),
-            _ => request.bearer(credential.secret(field)?),
-        }
-        .send()?;
+        let request = Request::get(format!("https://{dc}.api.mailchimp.com/3.0/"));
+        let (request, secret) = (request.query("fields", "account_id,account_name,role"), credential.secret(field)?);
+        let request = if field == "api_key" { request.basic("keyferry", secret) } else { request.bearer(secret) };
+        let answer = request.send()?;
         let problem = answer.json_or_null();
-        let title = problem.optional_text("/title").unwrap_or("no reason");
-        let detail = format!("Mailchimp says {title}: {}", problem.optional_text("/detail").unwrap_or("no details"));
-        match (answer.status(), title) {
+        let detail = problem.said("Mailchimp", &["/title"], &["/detail"]);
+        match (answer.status(), problem.optional_text("/title").unwrap_or_default()) {
             (200, _) => {
                 let account = answer.json()?;
                 Ok(Verified::new()
                     .account_id(account.text("/account_id")?)
                     .display_name(account.text("/account_name")?)
                     .expires_at_ms(credential.future_ms("expires_at"))
-                    .config("dc", dc))
+                    .config("dc", dc)
+                    .config("role", account.optional_text("/role").unwrap_or_default()))
             }
             (401, _) => Err(Failure::rejected(detail).field(field)),
             (403, "User Disabled" | "Account Disabled") => Err(Failure::suspended(detail)),
@@ -67,14 +65,13 @@ impl Plugin for Mailchimp {
 
 /// <https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/>
 fn data_centre(token: &Secret) -> Result<String, Failure> {
-    let url = "https://login.mailchimp.com/oauth2/metadata";
-    let answer = Request::get(url).header("Authorization", ("OAuth ", token)).send()?;
+    let request = Request::get("https://login.mailchimp.com/oauth2/metadata");
+    let answer = request.header("Authorization", ("OAuth ", token)).send()?;
     let told = answer.json()?;
     match (told.optional_text("/dc"), told.optional_text("/error")) {
-        (_, Some(error)) => Err(Failure::rejected(format!("Mailchimp says {error}")).field("access_token")),
         // It becomes a part of a host.
         (Some(dc), None) if dc.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(dc.to_owned()),
-        _ if answer.status() == 401 => Err(Failure::rejected("Mailchimp refuses the token").field("access_token")),
+        (_, Some(_)) => Err(Failure::rejected(told.said("Mailchimp", &["/error"], &[])).field("access_token")),
         _ => Err(answer.unexpected()),
     }
 }

@@ -10,6 +10,7 @@ struct NetSuite;
 impl Plugin for NetSuite {
     fn describe() -> App {
         App::new("netsuite", "NetSuite")
+            .about("ERP and accounting", &["erp", "accounting"])
             .docs("https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_4247337262.html")
             .grant(Grant::host("*.suitetalk.api.netsuite.com").get("/services/rest/record/v1/metadata-catalog"))
             .auth(

@@ -10,6 +10,7 @@ struct PayPal;
 impl Plugin for PayPal {
     fn describe() -> App {
         App::new("paypal", "PayPal")
+            .about("Payments", &["payments"])
             .docs("https://developer.paypal.com/api/rest/")
             .grant(Grant::host("api-m.paypal.com").post("/v1/oauth2/token"))
             .grant(Grant::host("api-m.sandbox.paypal.com").post("/v1/oauth2/token"))
@@ -45,9 +46,7 @@ impl Plugin for PayPal {
             .form_field("grant_type", "client_credentials")
             .send()?;
         let told = answer.json_or_null();
-        let error = told.first_text(&["/error", "/name"]).unwrap_or("no reason");
-        let detail = told.first_text(&["/error_description", "/message"]);
-        let said = format!("PayPal says {error}: {}", detail.unwrap_or("no details"));
+        let said = told.said("PayPal", &["/error", "/name"], &["/error_description", "/message"]);
         match answer.status() {
             200 => {
                 let told = answer.json()?;

@@ -11,6 +11,7 @@ struct Salesforce;
 impl Plugin for Salesforce {
     fn describe() -> App {
         let app = App::new("salesforce", "Salesforce")
+            .about("CRM, sales and service", &["crm", "sales"])
             .docs("https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm");
         // My Domain hosts of organisations, of sandboxes, of developer editions; and the older instance hosts.
         let hosts =
@@ -66,9 +67,7 @@ impl Plugin for Salesforce {
 }
 
 fn said(answer: &Answer) -> String {
-    let problem = answer.json_or_null();
-    let part = |member: &str| problem.optional_text(&format!("/0/{member}")).unwrap_or("no reason").to_owned();
-    format!("Salesforce says {}: {}", part("errorCode"), part("message"))
+    answer.json_or_null().said("Salesforce", &["/0/errorCode"], &["/0/message"])
 }
 
 keyferry_plugin::export!(Salesforce);

@@ -12,6 +12,7 @@ const QUERY: &str = r#"{"query":"{shop{id name myshopifyDomain}}"}"#;
 impl Plugin for Shopify {
     fn describe() -> App {
         App::new("shopify", "Shopify")
+            .about("Online shops", &["e-commerce"])
             .docs("https://shopify.dev/docs/apps/build/authentication-authorization")
             .grant(Grant::host("*.myshopify.com").post("/admin/api/2026-07/graphql.json"))
             .auth(
@@ -39,21 +40,21 @@ impl Plugin for Shopify {
             .header("X-Shopify-Access-Token", credential.secret("access_token")?)
             .json_body(QUERY)
             .send()?;
+        let problem = answer.json_or_null();
+        let said = problem.said("Shopify", &[], &["/errors/0/message", "/errors"]);
         match answer.status() {
+            200 if problem.at("/errors").is_some() => Err(refused(&answer, &problem, said)),
             200 => {
                 let told = answer.json()?;
-                if told.at("/errors").is_some() {
-                    return Err(refused(&answer, &told));
-                }
                 Ok(Verified::new()
                     .account_id(told.text("/data/shop/id")?)
                     .display_name(told.text("/data/shop/name")?)
                     .expires_at_ms(credential.future_ms("expires_at"))
                     .config("domain", told.text("/data/shop/myshopifyDomain")?))
             }
-            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
+            401 => Err(Failure::rejected(said).field("access_token")),
             402 => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
-            403 => Err(Failure::insufficient_scope(said(&answer.json_or_null()))),
+            403 => Err(Failure::insufficient_scope(said)),
             404 => Err(Failure::wrong_tenant(format!("there is no shop {shop}.myshopify.com")).field("shop")),
             423 => Err(Failure::suspended("The shop is locked: its owner has to turn to Shopify's support")),
             _ => Err(answer.unexpected()),
@@ -66,19 +67,14 @@ fn shop() -> Field {
 }
 
 /// Errors in a 200: <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>.
-fn refused(answer: &Answer, told: &Json) -> Failure {
+fn refused(answer: &Answer, told: &Json, said: String) -> Failure {
     match told.optional_text("/errors/0/extensions/code") {
-        Some("ACCESS_DENIED") => Failure::insufficient_scope(said(told)),
-        Some("THROTTLED") => Failure::rate_limited(answer.retry_after(), said(told)),
-        Some("SHOP_INACTIVE") => Failure::suspended(said(told)),
-        Some("INTERNAL_SERVER_ERROR") => Failure::provider_error(answer.status(), said(told)),
-        _ => Failure::unexpected(said(told)),
+        Some("ACCESS_DENIED") => Failure::insufficient_scope(said),
+        Some("THROTTLED") => Failure::rate_limited(answer.retry_after(), said),
+        Some("SHOP_INACTIVE") => Failure::suspended(said),
+        Some("INTERNAL_SERVER_ERROR") => Failure::provider_error(answer.status(), said),
+        _ => Failure::unexpected(said),
     }
-}
-
-fn said(told: &Json) -> String {
-    let reason = told.first_text(&["/errors/0/message", "/errors"]);
-    format!("Shopify says: {}", reason.unwrap_or("no reason"))
 }
 
 keyferry_plugin::export!(Shopify);

@@ -10,6 +10,7 @@ struct Slack;
 impl Plugin for Slack {
     fn describe() -> App {
         App::new("slack", "Slack")
+            .about("Messages of a team", &["communication"])
             .docs("https://docs.slack.dev/authentication/tokens")
             .grant(Grant::host("slack.com").post("/api/auth.test"))
             .auth(

@@ -11,6 +11,7 @@ struct Stripe;
 impl Plugin for Stripe {
     fn describe() -> App {
         App::new("stripe", "Stripe")
+            .about("Payments and billing", &["payments", "billing"])
             .docs("https://docs.stripe.com/keys")
             .grant(Grant::host("api.stripe.com").get("/v1/account"))
             .auth(
@@ -45,6 +46,8 @@ impl Plugin for Stripe {
             None => "",
         };
         let verified = Verified::new().config("mode", mode);
+        let problem = answer.json_or_null();
+        let said = problem.said("Stripe", &[], &["/error/message"]);
         match answer.status() {
             200 => {
                 let account = answer.json()?;
@@ -52,29 +55,19 @@ impl Plugin for Stripe {
                 let name = account.first_text(&names);
                 Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
             }
-            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("api_key")),
-            400 | 403 if connected.is_some() && is_of_account(&answer.json()?) => {
-                Err(Failure::wrong_tenant(said(&answer.json()?)).field("stripe_account"))
+            401 => Err(Failure::rejected(said).field("api_key")),
+            // About `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
+            400 | 403 if connected.is_some() && problem.optional_text("/error/code") == Some("account_invalid") => {
+                Err(Failure::wrong_tenant(said).field("stripe_account"))
             }
             403 => {
-                let problem = answer.json()?;
                 // Without a message it is not the API that speaks, but something on the way to it.
-                problem.text("/error/message")?;
-                Ok(verified.warning(format!("live but restricted, so its account is not known: {}", said(&problem))))
+                answer.json()?.text("/error/message")?;
+                Ok(verified.warning(format!("live but restricted, so its account is not known: {said}")))
             }
             _ => Err(answer.unexpected()),
         }
     }
-}
-
-/// Whether an error is about `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
-fn is_of_account(problem: &Json) -> bool {
-    problem.optional_text("/error/code") == Some("account_invalid")
-}
-
-/// `Stripe says: Invalid API Key provided: ***`
-fn said(problem: &Json) -> String {
-    format!("Stripe says: {}", problem.optional_text("/error/message").unwrap_or("no reason"))
 }
 
 keyferry_plugin::export!(Stripe);

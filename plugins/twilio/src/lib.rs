@@ -10,6 +10,7 @@ struct Twilio;
 impl Plugin for Twilio {
     fn describe() -> App {
         App::new("twilio", "Twilio")
+            .about("Text messages and calls", &["communication", "telephony"])
             .docs("https://www.twilio.com/docs/usage/requests-to-twilio")
             .grant(Grant::host("api.twilio.com").get("/2010-04-01/Accounts"))
             .auth(
@@ -49,8 +50,7 @@ impl Plugin for Twilio {
         };
         let answer = request.send()?;
         let told = answer.json_or_null();
-        let code = told.optional_text("/code").unwrap_or("no code");
-        let detail = format!("Twilio says {code}: {}", told.optional_text("/message").unwrap_or("no reason"));
+        let detail = told.said("Twilio", &["/code"], &["/message"]);
         match answer.status() {
             200 => {
                 let told = answer.json()?;

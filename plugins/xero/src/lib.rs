@@ -10,6 +10,7 @@ struct Xero;
 impl Plugin for Xero {
     fn describe() -> App {
         App::new("xero", "Xero")
+            .about("Accounting of small businesses", &["accounting"])
             .docs("https://developer.xero.com/documentation/guides/oauth2/overview/")
             .grant(Grant::host("api.xero.com").get("/connections"))
             .auth(
@@ -60,9 +61,7 @@ impl Plugin for Xero {
 }
 
 fn said(answer: &Answer) -> String {
-    let problem = answer.json_or_null();
-    let reason = problem.first_text(&["/Detail", "/detail", "/Title", "/title"]);
-    format!("Xero says: {}", reason.unwrap_or("no reason"))
+    answer.json_or_null().said("Xero", &[], &["/Detail", "/detail", "/Title", "/title"])
 }
 
 keyferry_plugin::export!(Xero);

@@ -10,6 +10,7 @@ struct Zendesk;
 impl Plugin for Zendesk {
     fn describe() -> App {
         App::new("zendesk", "Zendesk")
+            .about("Customer service", &["support"])
             .docs("https://developer.zendesk.com/api-reference/introduction/security-and-auth/")
             .grant(Grant::host("*.zendesk.com").get("/api/v2/users/me.json"))
             .auth(
@@ -46,6 +47,9 @@ impl Plugin for Zendesk {
             None => (request.bearer(credential.secret("access_token")?), &["access_token"]),
         };
         let answer = request.send()?;
+        // `error` is a text or an object: <https://developer.zendesk.com/api-reference/introduction/requests/#response-format>.
+        let words = ["/error/title", "/error/message", "/error", "/description"];
+        let said = answer.json_or_null().said("Zendesk", &[], &words);
         match answer.status() {
             200 => {
                 let user = answer.json()?;
@@ -60,8 +64,8 @@ impl Plugin for Zendesk {
                     .config("user_id", user.text("/user/id")?)
                     .config("role", user.optional_text("/user/role").unwrap_or_default()))
             }
-            401 => Err(Failure::rejected(said(&answer)).fields(fields)),
-            403 => Err(Failure::insufficient_scope(said(&answer))),
+            401 => Err(Failure::rejected(said).fields(fields)),
+            403 => Err(Failure::insufficient_scope(said)),
             404 => Err(Failure::wrong_tenant(format!("there is no {subdomain}.zendesk.com")).field("subdomain")),
             _ => Err(answer.unexpected()),
         }
@@ -70,13 +74,6 @@ impl Plugin for Zendesk {
 
 fn subdomain() -> Field {
     Field::host_label("subdomain", "Subdomain").help("`acme` of acme.zendesk.com.").example("acme")
-}
-
-/// `error` is a text or an object: <https://developer.zendesk.com/api-reference/introduction/requests/#response-format>.
-fn said(answer: &Answer) -> String {
-    let body = answer.json_or_null();
-    let reason = body.first_text(&["/error/title", "/error/message", "/error", "/description"]);
-    format!("Zendesk says: {}", reason.unwrap_or("no reason"))
 }
 
 keyferry_plugin::export!(Zendesk);

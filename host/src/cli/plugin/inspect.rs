@@ -47,6 +47,12 @@ fn show(plugin: &Inspection) {
     term::print(&format!("  file      {} ({} bytes)", plugin.file.display(), plugin.bytes));
     term::print(&format!("  sha256    {}", plugin.sha256));
     term::print(&format!("  contract  {}", plugin.contract));
+    if let Some(about) = &plugin.about {
+        term::print(&format!("  about     {about}"));
+    }
+    if !plugin.tags.is_empty() {
+        term::print(&format!("  tags      {}", plugin.tags.join(", ")));
+    }
     term::print(&format!("  docs      {}", plugin.docs));
     term::print(&format!("  imports   {}", plugin.imports.join(", ")));
     for grant in &plugin.requests {

@@ -36,6 +36,8 @@ const MAX_SENTENCE: usize = 500;
 /// Entries of a list that a plugin returns: scopes, warnings, config values.
 const MAX_LIST: usize = 100;
 const MAX_GRANTS: usize = 64;
+const MAX_TAGS: usize = 16;
+const MAX_TAG: usize = 32;
 
 /// What stands behind a plugin's handle.
 #[expect(unreachable_pub, reason = "the generated module re-exports it, which asks for `pub`")]
@@ -252,6 +254,14 @@ pub(in super::super) fn description(wire: wire::Description) -> Result<AppDescri
     if wire.name.is_empty() || wire.name.len() > 200 {
         return Err("name: it must have 1 to 200 bytes".to_owned());
     }
+    if wire.about.as_ref().is_some_and(|about| about.is_empty() || about.chars().count() > MAX_SENTENCE) {
+        return Err(format!("about: it must have 1 to {MAX_SENTENCE} characters"));
+    }
+    if wire.tags.len() > MAX_TAGS || !wire.tags.iter().all(|tag| is_tag(tag)) {
+        return Err(format!(
+            "tags: there can be {MAX_TAGS} of 1 to {MAX_TAG} lower-case letters, digits and `-`, such as `crm`"
+        ));
+    }
     if !wire.docs.starts_with("https://") || wire.docs.len() > 2000 {
         return Err("docs: it must be an https URL".to_owned());
     }
@@ -276,7 +286,13 @@ pub(in super::super) fn description(wire: wire::Description) -> Result<AppDescri
         }
     }
     let secret_access = if wire.reads_secrets { SecretAccess::PlainText } else { SecretAccess::Handles };
-    Ok(AppDescription { slug, name: wire.name, icon: wire.icon, docs: wire.docs, requested, secret_access, schema })
+    let wire::Description { name, about, tags, icon, docs, .. } = wire;
+    Ok(AppDescription { slug, name, about, tags, icon, docs, requested, secret_access, schema })
+}
+
+fn is_tag(text: &str) -> bool {
+    let is_char = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=MAX_TAG).contains(&text.len()) && text.bytes().all(is_char)
 }
 
 fn grant(wire: wire::Grant) -> Result<egress::Grant, String> {

@@ -6,6 +6,7 @@ use crate::{AuthType, Grant};
 /// ```
 /// # use keyferry_plugin::prelude::*;
 /// let app = App::new("acme", "Acme")
+///     .about("Rockets and their fuel", &["rockets"])
 ///     .docs("https://developers.acme.example/api-keys")
 ///     .grant(Grant::host("api.acme.example").get("/v1/me"))
 ///     .auth(AuthType::keybased("API key").field(Field::secret("api_key", "API key").required()));
@@ -18,6 +19,8 @@ impl App {
         Self(wit::Description {
             slug: slug.to_owned(),
             name: name.to_owned(),
+            about: None,
+            tags: Vec::new(),
             icon: None,
             docs: String::new(),
             grants: Vec::new(),
@@ -30,6 +33,15 @@ impl App {
     #[must_use]
     pub fn docs(mut self, url: &str) -> Self {
         self.0.docs = url.to_owned();
+        self
+    }
+
+    /// What the app is for, in one sentence, and the tags that lists of apps can be narrowed by: lower-case words such as
+    /// `crm`.
+    #[must_use]
+    pub fn about(mut self, sentence: &str, tags: &[&str]) -> Self {
+        self.0.about = Some(sentence.to_owned());
+        self.0.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
         self
     }
 
@@ -75,6 +87,7 @@ mod tests {
     #[test]
     fn an_app_holds_what_it_was_told() {
         let app = App::new("acme", "Acme")
+            .about("Rockets", &["rockets", "e-commerce"])
             .docs("https://acme.example/docs")
             .grant(Grant::host("a.example").get("/v1").post("/token"))
             .auth(AuthType::keybased("Key"))
@@ -82,6 +95,7 @@ mod tests {
             .into_wit();
         assert_eq!((app.slug.as_str(), app.name.as_str()), ("acme", "Acme"));
         assert_eq!((app.docs.as_str(), app.icon, app.reads_secrets), ("https://acme.example/docs", None, false));
+        assert_eq!((app.about.as_deref(), app.tags), (Some("Rockets"), vec!["rockets".into(), "e-commerce".into()]));
         assert_eq!(app.grants.len(), 2);
         let names: Vec<_> = app.auth_types.iter().map(|auth_type| auth_type.name.as_str()).collect();
         assert_eq!(names, ["keybased", "oauth2"]);

@@ -73,6 +73,25 @@ impl Json {
         pointers.iter().find_map(|pointer| self.optional_text(pointer))
     }
 
+    /// What the provider said of a failure, for people: `Acme says expired_token: The token has expired`.
+    ///
+    /// `code` and `words` are pointers to where it may stand, the first that has something counts; either may be empty.
+    ///
+    /// ```
+    /// # use keyferry_plugin::prelude::*;
+    /// let problem = Json::parse(br#"{"error":{"code":"expired","message":"Too old"}}"#).unwrap();
+    /// assert_eq!(problem.said("Acme", &["/error/code"], &["/error/message", "/message"]), "Acme says expired: Too old");
+    /// assert_eq!(problem.said("Acme", &[], &["/message"]), "Acme gives no reason");
+    /// ```
+    pub fn said(&self, who: &str, code: &[&str], words: &[&str]) -> String {
+        match (self.first_text(code), self.first_text(words)) {
+            (Some(code), Some(words)) => format!("{who} says {code}: {words}"),
+            (Some(code), None) => format!("{who} says {code}"),
+            (None, Some(words)) => format!("{who} says: {words}"),
+            (None, None) => format!("{who} gives no reason"),
+        }
+    }
+
     /// The strings and numbers of the array at a pointer. Nothing, if there is no array.
     pub fn texts(&self, pointer: &str) -> Vec<&str> {
         self.items(pointer).iter().filter_map(|item| item.optional_text("")).collect()

@@ -62,10 +62,14 @@ def field(name: str, label: str, **options: Any) -> Field:
     return Field(name=name, label=label, **given)
 
 
-def describe(slug: str, name: str, docs: str, grants: list, auth_types: list, icon: Optional[str] = None) -> Description:
-    """What the plugin is and what it asks for."""
+def describe(
+    slug: str, name: str, docs: str, grants: list, auth_types: list, about: Optional[str] = None,
+    tags: Optional[list] = None, icon: Optional[str] = None,
+) -> Description:
+    """What the plugin is and what it asks for. `about` and `tags` are for lists of apps."""
     return Description(
-        slug=slug, name=name, icon=icon, docs=docs, grants=grants, reads_secrets=False, auth_types=auth_types
+        slug=slug, name=name, about=about, tags=tags or [], icon=icon, docs=docs, grants=grants, reads_secrets=False,
+        auth_types=auth_types,
     )
 
 
