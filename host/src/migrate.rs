@@ -95,7 +95,18 @@ impl Migrator {
         }
     }
 
-    fn app(&self, slug: &str) -> Result<Arc<App>, MigrateError> {
+    /// All apps that can be migrated to now, by slug.
+    pub fn apps(&self) -> Vec<Arc<App>> {
+        let mut apps = self.registry.apps();
+        apps.retain(|app| !self.policy.is_custom(app.description.slug.as_str()));
+        apps
+    }
+
+    /// The app that can be migrated to under a slug.
+    ///
+    /// # Errors
+    /// `CustomApp`, `UnknownApp`, or `AppNotInService` where its plugin is there and does not serve.
+    pub fn app(&self, slug: &str) -> Result<Arc<App>, MigrateError> {
         if self.policy.is_custom(slug) {
             return Err(MigrateError::CustomApp);
         }

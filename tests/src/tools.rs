@@ -1,4 +1,4 @@
-//! What plugins in other languages are built with, installed once into the target folder.
+//! What tests use of other languages, installed once into the target folder: what builds plugins, what judges signatures.
 
 use std::env;
 use std::fs;
@@ -26,12 +26,27 @@ pub fn javascript() -> Option<PathBuf> {
 /// A folder to be on PATH, with componentize-py as the example's requirements have it. `None` as above.
 pub fn python() -> Option<PathBuf> {
     let folder = binary::target().join("test-tools/python");
-    let requirements = shipped("examples/python").join("requirements.txt");
+    virtual_environment(&folder, &shipped("examples/python").join("requirements.txt"))
+}
+
+/// A folder with the `python` that has oauthlib, botocore and PyJWT. `None` as above.
+pub fn signing() -> Option<PathBuf> {
+    let folder = binary::target().join("test-tools/signing");
+    virtual_environment(&folder, &signing_folder().join("requirements.txt"))
+}
+
+/// Where the judge of signatures lies.
+pub fn signing_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("signing")
+}
+
+/// The folder of programs of a virtual environment with these requirements.
+fn virtual_environment(folder: &Path, requirements: &Path) -> Option<PathBuf> {
     let install = |folder: &Path| {
         run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
-        run(Command::new(folder.join("venv/bin/pip")).args(["install", "--quiet", "-r"]).arg(&requirements));
+        run(Command::new(folder.join("venv/bin/pip")).args(["install", "--quiet", "-r"]).arg(requirements));
     };
-    Some(installed("python3", &folder, &requirements, install)?.join("venv/bin"))
+    Some(installed("python3", folder, requirements, install)?.join("venv/bin"))
 }
 
 /// Installs into the folder, once for each content of `lock`, which names the versions.

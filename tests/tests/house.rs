@@ -61,3 +61,20 @@ fn modules_below_do_not_know_those_above() {
         }
     }
 }
+
+/// What the guide says of the size of a plugin: a check is a page of code, and a component a blink of a download.
+#[test]
+fn half_of_the_plugins_have_at_most_80_lines_and_half_of_the_components_60_kib() {
+    let (mut lines, mut bytes) = (Vec::new(), Vec::new());
+    for slug in keyferry_tests::binary::slugs() {
+        let source = keyferry_tests::plugins::shipped(&slug).join("src/lib.rs");
+        lines.push(std::fs::read_to_string(source).unwrap().lines().count());
+        bytes.push(std::fs::metadata(keyferry_tests::binary::plugins().join(format!("{slug}.wasm"))).unwrap().len());
+    }
+    assert!(lines.len() >= 16, "{} plugins", lines.len());
+    lines.sort_unstable();
+    bytes.sort_unstable();
+    let (below, above) = (lines.len() / 2 - 1, lines.len() / 2);
+    assert!(lines[below] + lines[above] <= 2 * 80, "{lines:?}");
+    assert!(bytes[below] + bytes[above] <= 2 * 60 * 1024, "{bytes:?}");
+}

@@ -78,6 +78,7 @@ impl Reader {
             }
             ["curl", "--unix-socket", socket, url] => self.ask_the_socket(&self.folder.join(socket), url).await,
             ["curl", "-X", method, url, rest @ ..] => self.curl(method, url, rest).await,
+            ["curl", url, rest @ ..] => self.curl("GET", url, rest).await,
             _ => panic!("nobody has said how this is tried: {line}"),
         }
         self.ran += 1;
@@ -194,23 +195,61 @@ fn the_case_in_the_guide_passes() {
     assert!(said.contains("ok    guide  HubSpot does not know the token."), "{said}");
 }
 
-/// The verdicts of a plugin's cases that not every plugin has.
-fn told_apart(slug: &str) -> String {
-    let mut verdicts = BTreeSet::new();
+/// What a plugin's cases, which its component passes, expect it to tell: of an account, and the failures that not every
+/// plugin tells apart.
+fn told(slug: &str) -> (String, String) {
+    let (mut details, mut verdicts) = (BTreeSet::new(), BTreeSet::new());
     for file in std::fs::read_dir(shipped(slug).join("cases")).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let verdict = text.lines().find_map(|line| line.strip_prefix("verdict = ")).unwrap();
-        verdicts.insert(verdict.trim_matches('"').to_owned());
+        let (_, expected) = text.split_once("[expect]").unwrap();
+        let is_verified = expected.contains("verdict = \"verified\"");
+        for (name, value) in expected.lines().filter_map(|line| line.split_once(" = ")) {
+            match name {
+                "verdict" => _ = verdicts.insert(value.trim_matches('"').to_owned()),
+                "account-id" | "display-name" | "scopes" | "expires-at" | "config" if is_verified => {
+                    details.insert(name.replace('-', " "));
+                }
+                _ => {}
+            }
+        }
     }
-    for common in ["verified", "rejected", "rate-limited", "provider-error", "unexpected-answer"] {
+    for common in ["verified", "rejected", "rate-limited", "provider-error", "unexpected-answer", "unreachable"] {
         verdicts.remove(common);
     }
-    verdicts.into_iter().collect::<Vec<_>>().join(", ")
+    let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
+    (list(details), list(verdicts))
+}
+
+/// Grants, those of hosts that are asked the same in one line.
+fn asked(grants: &[&str]) -> String {
+    let mut of_hosts: Vec<(&str, Vec<String>)> = Vec::new();
+    for grant in grants {
+        let (method, url) = grant.split_once(" https://").unwrap();
+        let (host, path) = url.split_once('/').unwrap();
+        let request = format!("`{method} /{}`", path.trim_end_matches('*').trim_end_matches('/'));
+        match of_hosts.iter_mut().find(|(known, _)| *known == host) {
+            Some((_, requests)) => requests.push(request),
+            None => of_hosts.push((host, vec![request])),
+        }
+    }
+    let mut lines: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for (host, requests) in of_hosts {
+        let host = format!("`{host}`");
+        match lines.iter_mut().find(|(known, _)| *known == requests) {
+            Some((_, hosts)) => hosts.push(host),
+            None => lines.push((requests, vec![host])),
+        }
+    }
+    let line =
+        |(requests, hosts): &(Vec<String>, Vec<String>)| format!("{} of {}", requests.join(", "), hosts.join(", "));
+    lines.iter().map(line).collect::<Vec<_>>().join("<br>")
 }
 
 #[test]
 fn the_guides_table_of_apps_is_what_the_components_say() {
-    let mut apps = "| app | auth types | asks for | tells apart | KiB |\n|---|---|---|---|---|\n".to_owned();
+    let mut apps =
+        "| app | auth types | asks for | tells of an account | tells apart | KiB |\n|---|---|---|---|---|---|\n"
+            .to_owned();
     for slug in binary::slugs() {
         let mut command = binary::command(binary::keyferry());
         command.args(["plugin", "inspect", "--json"]).arg(binary::plugins().join(format!("{slug}.wasm")));
@@ -218,11 +257,13 @@ fn the_guides_table_of_apps_is_what_the_components_say() {
         let list =
             |name: &str, item: fn(&Value) -> &str| told[name].as_array().unwrap().iter().map(item).collect::<Vec<_>>();
         let auth_types = list("auth_types", |one| one["name"].as_str().unwrap()).join(", ");
-        let requests = list("requests", |one| one.as_str().unwrap()).join("`<br>`");
+        let requests = asked(&list("requests", |one| one.as_str().unwrap()));
         let kib = told["bytes"].as_u64().unwrap() / 1024;
         let (name, docs) = (told["name"].as_str().unwrap(), told["docs"].as_str().unwrap());
-        let apart = told_apart(&slug);
-        apps.push_str(&format!("| [{name}]({docs}) `{slug}` | {auth_types} | `{requests}` | {apart} | {kib} |\n"));
+        let (details, apart) = self::told(&slug);
+        apps.push_str(&format!(
+            "| [{name}]({docs}) `{slug}` | {auth_types} | {requests} | {details} | {apart} | {kib} |\n"
+        ));
     }
     let guide = Document::read("plugins/README.md");
     assert_eq!(guide.section("apps"), apps, "write this into plugins/README.md:\n{apps}");

@@ -10,6 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::body::{self, Content};
+use super::encode;
 use super::error::Invalid;
 use super::grant::Method;
 use super::headers;
@@ -35,7 +36,12 @@ impl Outgoing {
         assembler: &mut Assembler<'_>,
         most_bytes: usize,
     ) -> Result<Self, Invalid> {
-        let mut url = origin.for_sending(&request.path, assembler)?;
+        let encode = match &request.auth {
+            // Signed is the strictly encoded path; sent in the same form, it has one reading.
+            Some(Auth::SigV4(parameters)) if sigv4::is_s3(&parameters.service) => encode::strict,
+            _ => encode::segment,
+        };
+        let mut url = origin.for_sending(&request.path, encode, assembler)?;
         let query = body::pairs(&request.query, assembler)?;
         if !query.is_empty() {
             let text = body::urlencoded(&query);

@@ -54,7 +54,7 @@ pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
         own.push(("x-amz-security-token", Zeroizing::new(token.to_owned())));
     }
     // S3 alone insists on being told the hash.
-    if parameters.service == "s3" {
+    if is_s3(parameters.service) {
         own.push(("x-amz-content-sha256", Zeroizing::new(body_hash.clone())));
     }
     if let Some((name, _)) = parameters.headers.iter().find(|(name, _)| own.iter().any(|(known, _)| known == name)) {
@@ -112,10 +112,15 @@ fn canonical_headers(parameters: &Parameters<'_>, own: &[(&str, Zeroizing<String
     (names.join(";"), lines)
 }
 
+/// Whether a service is signed for by S3's own rules.
+pub(super) fn is_s3(service: &str) -> bool {
+    service == "s3"
+}
+
 /// S3 signs the path as it is meant, every other service as it is sent, encoded once more and without empty segments.
 fn canonical_path(path: &str, service: &str) -> Zeroizing<String> {
     let mut canonical = Zeroizing::new(String::new());
-    if service == "s3" {
+    if is_s3(service) {
         for segment in path.split('/').skip(1) {
             canonical.push('/');
             canonical.extend(strict(&percent_decode_str(segment).decode_utf8_lossy()));

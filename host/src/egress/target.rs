@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use percent_encoding::PercentEncode;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -110,14 +111,19 @@ impl Origin {
         self.with_path(&text)
     }
 
-    /// The URL without its query, secrets in.
-    pub(super) fn for_sending(&self, path: &[Vec<Part>], assembler: &mut Assembler<'_>) -> Result<Url, Invalid> {
+    /// The URL without its query, secrets in, each segment in this encoding.
+    pub(super) fn for_sending(
+        &self,
+        path: &[Vec<Part>],
+        encode: fn(&str) -> PercentEncode<'_>,
+        assembler: &mut Assembler<'_>,
+    ) -> Result<Url, Invalid> {
         let mut text = Zeroizing::new(String::new());
         for parts in path {
             let segment = assembler.assemble(parts)?;
             refuse_dots(segment.expose())?;
             text.push('/');
-            text.extend(encode::segment(segment.expose()));
+            text.extend(encode(segment.expose()));
         }
         self.with_path(&text)
     }

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::routes::Api;
 use crate::ids::AccountId;
 use crate::migrate::Caller;
-use crate::store::{Scope, Timestamp};
+use crate::store::{ApiKeyRecord, Scope, Timestamp};
 use crate::vault::ApiKey;
 
 /// The header that carries the key.
@@ -17,6 +17,11 @@ pub(super) const LINKED_ACCOUNT_ID: &str = "linked_account_id";
 impl Api {
     /// The caller behind a request, if its key is known, not expired or revoked, has the scope, and is within its rate.
     pub(super) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Failure> {
+        caller(self.key(headers).await?, scope)
+    }
+
+    /// The key of a request, if it is known, not expired or revoked, and within its rate. For what needs no scope.
+    pub(super) async fn key(&self, headers: &HeaderMap) -> Result<ApiKeyRecord, Failure> {
         let text = headers.get(API_KEY).and_then(|value| value.to_str().ok()).ok_or_else(Failure::unauthorized)?;
         // The checksum turns typing errors and noise away before the store is asked.
         let key: ApiKey = text.parse().map_err(|_| Failure::unauthorized())?;
@@ -27,12 +32,17 @@ impl Api {
             .filter(|record| record.is_live(now))
             .ok_or_else(Failure::unauthorized)?;
         self.check_rate(&record.hash)?;
-        if !record.allows(scope) {
-            let message = format!("this API key does not have the scope `{scope:?}`");
-            return Err(Failure::new(StatusCode::FORBIDDEN, "scope_missing", message));
-        }
-        Ok(Caller { org: record.org, environment: record.environment, actor: record.shown })
+        Ok(record)
     }
+}
+
+/// The caller behind a key that has the scope.
+pub(super) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, Failure> {
+    if !key.allows(scope) {
+        let message = format!("this API key does not have the scope `{scope:?}`");
+        return Err(Failure::new(StatusCode::FORBIDDEN, "scope_missing", message));
+    }
+    Ok(Caller { org: key.org, environment: key.environment, actor: key.shown })
 }
 
 /// The linked account that a request names: the header, or, where there is none, the query or the body. The header wins.

@@ -39,7 +39,9 @@ enum Documented {
     /// `200 {"error": ...}`: the request is understood but its content is not valid.
     Bare,
     /// `{"status_code", "http_error_type", "error", "message"}`.
-    Envelope { status: StatusCode, error: &'static str },
+    Envelope { status: StatusCode, error: &'static str, kind: Option<&'static str> },
+    /// `{"error", "message"}`, as a few of the product's services answer.
+    Short { status: StatusCode, error: &'static str },
 }
 
 /// One failed request.
@@ -76,6 +78,12 @@ struct EnvelopeBody<'a> {
 }
 
 #[derive(Serialize)]
+struct ShortBody<'a> {
+    error: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
 struct BareBody<'a> {
     error: &'a str,
 }
@@ -98,7 +106,7 @@ impl Failure {
     /// A failure with the same status in both renderings.
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            documented: Documented::Envelope { status, error: SERVER_ERROR },
+            documented: Documented::Envelope { status, error: SERVER_ERROR, kind: None },
             status,
             code,
             message: message.into(),
@@ -126,7 +134,8 @@ impl Failure {
 
     /// Credentials that did not verify: documented as 500, a problem of `status`.
     pub(super) fn verification(status: StatusCode, code: &'static str, detail: &str) -> Self {
-        let documented = Documented::Envelope { status: StatusCode::INTERNAL_SERVER_ERROR, error: SERVER_ERROR };
+        let documented =
+            Documented::Envelope { status: StatusCode::INTERNAL_SERVER_ERROR, error: SERVER_ERROR, kind: None };
         let message = format!("Failed to verify credentials: {detail}");
         Self { documented, detail: Some(detail.to_owned()), ..Self::new(status, code, message) }
     }
@@ -149,11 +158,32 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
+    /// An app that is not there, where the schema of its credentials is asked for: documented as a 500 in two members.
+    pub(super) fn no_schema(slug: &str) -> Self {
+        let documented = Documented::Short { status: StatusCode::INTERNAL_SERVER_ERROR, error: SERVER_ERROR };
+        let message = format!("Schema not found for integration type: {slug}");
+        Self { documented, ..Self::new(StatusCode::NOT_FOUND, "unknown_app", message) }
+    }
+
     /// The internal code of the documented envelope, where it is not `SERVER_ERROR`.
     pub(super) fn documented_error(mut self, code: &'static str) -> Self {
         if let Documented::Envelope { error, .. } = &mut self.documented {
             *error = code;
         }
+        self
+    }
+
+    /// The documented envelope's `http_error_type`, where it is not the status's name.
+    pub(super) fn documented_kind(mut self, name: &'static str) -> Self {
+        if let Documented::Envelope { kind, .. } = &mut self.documented {
+            *kind = Some(name);
+        }
+        self
+    }
+
+    /// The problem's `detail`, where it can say more than the documented message.
+    pub(super) fn detail(mut self, detail: String) -> Self {
+        self.detail = Some(detail);
         self
     }
 
@@ -210,11 +240,14 @@ impl Failure {
                 response
             }
             (Rendering::Documented, Documented::Bare) => json(StatusCode::OK, &BareBody { error: &self.message }),
-            (Rendering::Documented, Documented::Envelope { status, error }) => {
-                let kind = status.canonical_reason().unwrap_or("ERROR").to_uppercase().replace([' ', '-'], "_");
+            (Rendering::Documented, Documented::Short { status, error }) => {
+                json(*status, &ShortBody { error, message: &self.message })
+            }
+            (Rendering::Documented, Documented::Envelope { status, error, kind }) => {
+                let name = || status.canonical_reason().unwrap_or("ERROR").to_uppercase().replace([' ', '-'], "_");
                 let body = EnvelopeBody {
                     status_code: status.as_u16(),
-                    http_error_type: &kind,
+                    http_error_type: &kind.map_or_else(name, str::to_owned),
                     error,
                     message: &self.message,
                 };

@@ -275,7 +275,7 @@ fn audit(caller: &Caller, key: &AccountKey, action: AuditAction, outcome: &str, 
     }
 }
 
-fn account_missing(caller: &Caller, account: &str) -> Failure {
+pub(super) fn account_missing(caller: &Caller, account: &str) -> Failure {
     let shown: String = account.chars().filter(|c| !c.is_control()).take(256).collect();
     let message = format!(
         "Linked Account with account id {shown} for org {} in environment {} not found",

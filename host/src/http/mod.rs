@@ -8,10 +8,11 @@
 //! | `body` | how is a request's body read, and what if it is not JSON? |
 //! | `failure` | what does each failure look like, in the documented shape and as an RFC 9457 problem? |
 //! | `prefer` | what did the caller ask for in headers? |
-//! | `migrate_token`, `linked_account`, `health` | what does each resource do? |
+//! | `migrate_token`, `linked_account`, `application`, `health` | what does each resource do? |
 //! | `trace` | request ids and the access log |
 
 mod access;
+mod application;
 mod body;
 mod failure;
 mod health;

@@ -15,7 +15,7 @@ use http::StatusCode;
 
 use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
-use super::{linked_account, migrate_token, trace};
+use super::{application, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
 use crate::store::Store;
 
@@ -69,6 +69,9 @@ pub fn router(api: Arc<Api>) -> Router {
             "/api/v2/public/linked-account",
             post(linked_account::create).put(linked_account::upsert).get(linked_account::list),
         )
+        .route("/api/v2/public/application", get(application::list))
+        .route("/api/v2/public/application/{slug}", get(application::show))
+        .route("/api/v2/public/auth-structure/{slug}", get(application::auth_structure))
         .route("/api/v2/public/linked-account/integration/{slug}", delete(linked_account::delete_integration))
         // The vendor's SDK leaves ids unescaped, so an id can hold slashes.
         .route("/api/v2/public/linked-account/{*account}", get(linked_account::show).delete(linked_account::delete))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::admission::now;
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::sandbox::{CallError, Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
@@ -30,6 +31,11 @@ pub struct App {
 }
 
 impl App {
+    /// Whether its grant has not ended. A grant ends when it ends, not when the folder is next looked through.
+    pub(super) fn is_in_force(&self) -> bool {
+        self.ends_at.is_none_or(|end| now() < end)
+    }
+
     /// Has the plugin verify a credential that fits its schema.
     ///
     /// # Errors

@@ -140,13 +140,12 @@ impl Registry {
 
     /// The plugin that serves an app now.
     pub fn app(&self, slug: &Slug) -> Option<Arc<App>> {
-        // A grant ends when it ends, not when the folder is next looked through.
-        self.apps.load().get(slug).filter(|app| app.ends_at.is_none_or(|end| now() < end)).cloned()
+        self.apps.load().get(slug).filter(|app| app.is_in_force()).cloned()
     }
 
     /// All that serve now, by slug.
     pub fn apps(&self) -> Vec<Arc<App>> {
-        let mut apps: Vec<_> = self.apps.load().values().cloned().collect();
+        let mut apps: Vec<_> = self.apps.load().values().filter(|app| app.is_in_force()).cloned().collect();
         apps.sort_by(|a, b| a.description.slug.cmp(&b.description.slug));
         apps
     }

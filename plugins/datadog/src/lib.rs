@@ -8,14 +8,16 @@ use keyferry_plugin::prelude::*;
 struct Datadog;
 
 /// Domain and name of each site.
-const SITES: [(&str, &str); 7] = [
+const SITES: [(&str, &str); 9] = [
     ("datadoghq.com", "US1"),
     ("us3.datadoghq.com", "US3"),
     ("us5.datadoghq.com", "US5"),
     ("datadoghq.eu", "EU"),
     ("ap1.datadoghq.com", "AP1"),
     ("ap2.datadoghq.com", "AP2"),
+    ("uk1.datadoghq.com", "UK1"),
     ("ddog-gov.com", "US1-FED"),
+    ("us2.ddog-gov.com", "US2-FED"),
 ];
 
 impl Plugin for Datadog {

@@ -69,10 +69,10 @@ impl Answer {
     /// The number of seconds to wait that `Retry-After` asks for, as a number or as a date.
     pub fn retry_after(&self) -> Option<u32> {
         let text = self.header("retry-after")?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(seconds);
-        }
-        let seconds = time::parse_http_date(text)?.saturating_sub(clock::now_ms() / 1000);
+        let seconds = match text.parse::<u64>() {
+            Ok(seconds) => seconds,
+            Err(_) => time::parse_http_date(text)?.saturating_sub(clock::now_ms() / 1000),
+        };
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn retry_after_is_read_as_seconds_or_not_at_all() {
-        for (text, seconds) in [("120", Some(120)), (" 1 ", Some(1)), ("-1", None), ("later", None)] {
+        for (text, seconds) in
+            [("120", Some(120)), (" 1 ", Some(1)), ("5000000000", Some(u32::MAX)), ("-1", None), ("later", None)]
+        {
             assert_eq!(answer(429, &[("Retry-After", text)], "").retry_after(), seconds, "{text}");
         }
     }

@@ -19,8 +19,9 @@ pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
         (_, year @ 1970..10_000) => year,
         _ => return None,
     };
-    let number = month.parse().ok().filter(|month| (1..=12).contains(month)).map(|month: usize| month - 1);
-    let month = MONTHS.iter().position(|name| *name == month).or(number)?;
+    // Numbers are all read as `u64`: each further type is code in every plugin.
+    let number = |month: &str| usize::try_from(month.parse::<u64>().ok()?.checked_sub(1)?).ok();
+    let month = MONTHS.iter().position(|name| *name == month).or_else(|| number(month)).filter(|month| *month < 12)?;
     let day = day.parse::<u64>().ok().filter(|day| (1..=31).contains(day))?;
     let mut clock = clock.split(':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);

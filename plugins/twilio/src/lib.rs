@@ -65,6 +65,11 @@ impl Plugin for Twilio {
                     None => Err(answer.unexpected()),
                 }
             }
+            // <https://www.twilio.com/docs/api/errors/20403> and 70051, which a restricted key gets for what it may not do.
+            403 if told.optional_text("/code") == Some("20403") => Err(Failure::suspended(detail)),
+            401 | 403 if key.is_some() && told.optional_text("/code") == Some("70051") => {
+                Err(Failure::insufficient_scope(format!("{detail}; a restricted key must be allowed to read messages")))
+            }
             401 => Err(Failure::rejected(detail).fields(fields)),
             403 => Err(Failure::insufficient_scope(detail)),
             404 => Err(Failure::wrong_tenant(detail).field("account_sid")),
