@@ -3,16 +3,18 @@
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::super::call_state::CallState;
-use super::super::description::{AppDescription, SecretAccess};
+use super::super::description::SecretAccess;
 use super::super::verdict::{Failure, FailureKind, Unreachable, Verdict, Verified};
 use crate::egress;
-use crate::schema::{
-    AuthSchema, AuthTypeSpec, Choice, Credential, Exposure, Field, FieldKind, FieldSpec, Secrecy, Supplier,
-};
+use crate::schema::{Credential, Exposure};
 use crate::secret::SharedSecret;
 
 use bindings::exports::keyferry::plugin::app as wire;
 use bindings::keyferry::plugin::{clock, http, log, random, secrets};
+
+mod describe;
+
+pub(in super::super) use describe::description;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -35,9 +37,6 @@ const MAX_RANDOM: usize = 1024;
 const MAX_SENTENCE: usize = 500;
 /// Entries of a list that a plugin returns: scopes, warnings, config values.
 const MAX_LIST: usize = 100;
-const MAX_GRANTS: usize = 64;
-const MAX_TAGS: usize = 16;
-const MAX_TAG: usize = 32;
 
 /// What stands behind a plugin's handle.
 #[expect(unreachable_pub, reason = "the generated module re-exports it, which asks for `pub`")]
@@ -243,111 +242,6 @@ fn error_out(error: egress::SendError) -> http::Error {
         egress::ErrorKind::Transport => http::ErrorKind::Transport,
     };
     http::Error { kind, message: error.message, sent: error.sent }
-}
-
-/// A plugin's description, parsed.
-///
-/// # Errors
-/// What does not hold together, for the plugin's author.
-pub(in super::super) fn description(wire: wire::Description) -> Result<AppDescription, String> {
-    let slug = wire.slug.parse().map_err(|error| format!("slug: {error}"))?;
-    if wire.name.is_empty() || wire.name.len() > 200 {
-        return Err("name: it must have 1 to 200 bytes".to_owned());
-    }
-    if wire.about.as_ref().is_some_and(|about| about.is_empty() || about.chars().count() > MAX_SENTENCE) {
-        return Err(format!("about: it must have 1 to {MAX_SENTENCE} characters"));
-    }
-    if wire.tags.len() > MAX_TAGS || !wire.tags.iter().all(|tag| is_tag(tag)) {
-        return Err(format!(
-            "tags: there can be {MAX_TAGS} of 1 to {MAX_TAG} lower-case letters, digits and `-`, such as `crm`"
-        ));
-    }
-    if !wire.docs.starts_with("https://") || wire.docs.len() > 2000 {
-        return Err("docs: it must be an https URL".to_owned());
-    }
-    if wire.icon.as_ref().is_some_and(|icon| {
-        icon.len() > 64 * 1024 || !(icon.starts_with("https://") || icon.starts_with("data:image/"))
-    }) {
-        return Err("icon: it must be an https or data:image URL of at most 64 KiB".to_owned());
-    }
-    if wire.grants.len() > MAX_GRANTS {
-        return Err(format!("grants: {} are asked for, and at most {MAX_GRANTS} can be", wire.grants.len()));
-    }
-    let requested = wire.grants.into_iter().map(grant).collect::<Result<Vec<_>, _>>()?;
-    let schema = AuthSchema::parse(wire.auth_types.into_iter().map(auth_type).collect()).map_err(|e| e.to_string())?;
-    for name in requested.iter().filter_map(|grant| grant.host.field()) {
-        let is_url = |field: &Field| {
-            field.name.as_str() == name && field.spec.kind == FieldKind::Url && field.secrecy == Secrecy::Plain
-        };
-        if !schema.types().iter().any(|auth_type| auth_type.fields.iter().any(is_url)) {
-            return Err(format!(
-                "grant for `{{{name}}}`: no auth type has a field `{name}` of kind url that is not secret"
-            ));
-        }
-    }
-    let secret_access = if wire.reads_secrets { SecretAccess::PlainText } else { SecretAccess::Handles };
-    let wire::Description { name, about, tags, icon, docs, .. } = wire;
-    Ok(AppDescription { slug, name, about, tags, icon, docs, requested, secret_access, schema })
-}
-
-fn is_tag(text: &str) -> bool {
-    let is_char = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=MAX_TAG).contains(&text.len()) && text.bytes().all(is_char)
-}
-
-fn grant(wire: wire::Grant) -> Result<egress::Grant, String> {
-    let place = |what: &str, error: String| format!("grant for `{}`: {what}: {error}", wire.host);
-    let methods: std::collections::BTreeSet<_> = wire.methods.iter().copied().map(method).collect();
-    if methods.is_empty() {
-        return Err(place("methods", "at least one is needed".to_owned()));
-    }
-    Ok(egress::Grant {
-        host: wire.host.parse().map_err(|error: egress::InvalidHostPattern| place("host", error.to_string()))?,
-        methods,
-        path_prefix: wire
-            .path_prefix
-            .parse()
-            .map_err(|error: egress::InvalidPathPrefix| place("path prefix", error.to_string()))?,
-    })
-}
-
-fn auth_type(wire: wire::AuthType) -> AuthTypeSpec {
-    AuthTypeSpec {
-        name: wire.name,
-        label: wire.label,
-        help: wire.help,
-        fields: wire.fields.into_iter().map(field).collect(),
-    }
-}
-
-fn field(wire: wire::Field) -> FieldSpec {
-    FieldSpec {
-        name: wire.name,
-        label: wire.label,
-        kind: match wire.kind {
-            wire::FieldKind::Text => FieldKind::Text,
-            wire::FieldKind::Number => FieldKind::Number,
-            wire::FieldKind::Boolean => FieldKind::Boolean,
-            wire::FieldKind::Url => FieldKind::Url,
-            wire::FieldKind::Select => FieldKind::Select,
-            wire::FieldKind::Multiline => FieldKind::Multiline,
-        },
-        secret: wire.secret,
-        required: wire.required,
-        default: wire.default,
-        options: wire.options.into_iter().map(|c| Choice { value: c.value, label: c.label }).collect(),
-        pattern: wire.pattern,
-        min_length: wire.min_length,
-        max_length: wire.max_length,
-        placeholder: wire.placeholder,
-        help: wire.help,
-        example: wire.example,
-        hint: wire.hint,
-        supplier: match wire.supplier {
-            wire::Supplier::Caller => Supplier::Caller,
-            wire::Supplier::Organisation => Supplier::Organisation,
-        },
-    }
 }
 
 /// A plugin's verdict. Every text in it is redacted and cut, since it is shown to callers.
