@@ -7,6 +7,7 @@ pub mod binary;
 pub mod documents;
 pub mod http;
 pub mod plugins;
+pub mod reliability;
 pub mod tools;
 
 mod or_fail;

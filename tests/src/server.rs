@@ -130,6 +130,17 @@ impl Server {
         Ok(Self { options, printed, child, address })
     }
 
+    /// Starts one and kills it after a while, ready or not.
+    pub async fn start_and_kill(options: &ServerOptions, after: Duration) {
+        let mut command = options.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().or_fail(format_args!("start {command:?}"));
+        tokio::time::sleep(after).await;
+        // Already gone is as good.
+        let _gone = child.kill();
+        child.wait().or_fail("wait for the killed server");
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
