@@ -8,15 +8,17 @@
 //! | `rounds` | how is a server ended, again and again? |
 //! | `power` | how is a power cut made, in which only what was synced survives? |
 //! | `inspect` | what is on disk, read by the library in the server's place? |
-//! | `figures` | what came of it? |
+//! | `figures`, `report` | what came of it? |
 
 mod figures;
 mod inspect;
 mod ledger;
 mod load;
 mod power;
+mod report;
 mod rounds;
 
 pub use figures::Figures;
 pub use power::{PowerCut, Survivors};
+pub use report::Report;
 pub use rounds::{Ending, Loop};

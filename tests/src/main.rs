@@ -1,0 +1,85 @@
+//! The long forms of what the suite does a few rounds of. Each run writes down what it found.
+//!
+//! ```sh
+//! cargo run -p keyferry-tests -- reliability
+//! ```
+
+use std::error::Error;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use keyferry_tests::reliability::{Ending, Figures, Loop, PowerCut, Report, Survivors};
+
+#[derive(Parser)]
+#[command(about = "Long runs of the proofs that cargo test has in a short form")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Kills and power cuts under load: whether anything acknowledged is ever lost
+    Reliability {
+        /// Rounds that end with SIGKILL
+        #[arg(long, default_value_t = 500)]
+        kills: u64,
+        /// Rounds that end with a power cut after which nothing that was not synced survives
+        #[arg(long, default_value_t = 200)]
+        cuts: u64,
+        /// Rounds that end with a power cut after which any sectors that were not synced survive
+        #[arg(long, default_value_t = 200)]
+        torn: u64,
+        /// What all choices follow from; by default the clock
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Where the report goes
+        #[arg(long, default_value = "tests/RELIABILITY.md")]
+        report: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    match Arguments::parse().command {
+        Command::Reliability { kills, cuts, torn, seed, report } => {
+            let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
+            reliability([kills, cuts, torn], seed, &report).await
+        }
+    }
+}
+
+async fn reliability([kills, cuts, torn]: [u64; 3], seed: u64, file: &Path) -> Result<(), Box<dyn Error>> {
+    let mut report = Report::new(seed)?;
+    let power_cut = |survivors| PowerCut::new(survivors).ok_or("power cuts need a C compiler");
+    let runs = [
+        ("SIGKILL", Ending::Kill, kills),
+        ("power cut: nothing that was not synced survives", Ending::PowerCut(power_cut(Survivors::None)?), cuts),
+        (
+            "power cut: half of the sectors that were not synced survive",
+            Ending::PowerCut(power_cut(Survivors::SomeSectors)?),
+            torn,
+        ),
+    ];
+    for (name, ending, rounds) in runs {
+        println!("{name}: {rounds} rounds, seed {seed}");
+        let figures = Loop::new(ending, seed).await.run(rounds, |figures| progress(figures, rounds)).await;
+        println!("{figures}");
+        report.add(name, figures);
+    }
+    std::fs::write(file, report.to_string())?;
+    println!("written to {}", file.display());
+    Ok(())
+}
+
+/// A line that is written over, where somebody is looking.
+fn progress(figures: &Figures, rounds: u64) {
+    let mut stdout = std::io::stdout();
+    if stdout.is_terminal() {
+        let _ = write!(stdout, "\r{}/{rounds} rounds, {} writes acknowledged ", figures.rounds, figures.acknowledged);
+        let _ = stdout.flush();
+    } else if figures.rounds.is_multiple_of(50) {
+        println!("{}/{rounds} rounds, {} writes acknowledged", figures.rounds, figures.acknowledged);
+    }
+}
