@@ -6,12 +6,15 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `operations`, `plugins` | what can be asked for? |
+//! | `operations` | what is an operation? |
+//! | `plugins`, `api_keys`, `audit` | what can be asked for? |
 //! | `routes`, `socket` | how does a server answer? |
 //! | `client` | how does a command ask? |
 //!
 //! The same [`Operation`]s are carried out in the command's own process where no server runs.
 
+mod api_keys;
+mod audit;
 mod client;
 mod operations;
 mod plugins;
@@ -22,12 +25,15 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use crate::ids::OrgId;
 use crate::plugins::{Registry, RegistryError};
 use crate::store::{Store, StoreError};
 use crate::vault::{Vault, VaultError};
 
+pub use api_keys::{ApiKeyState, CreateApiKey, CreatedApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
+pub use audit::{AuditLine, ReadAudit, VerifiedAudit, VerifyAudit};
 pub use client::call;
-pub use operations::{CreateApiKey, CreatedApiKey, Operation};
+pub use operations::Operation;
 pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 pub use socket::{Socket, listen};
 
@@ -56,6 +62,14 @@ pub enum AdminError {
     Refused(String),
     #[error("the request is not understood: {0}")]
     Request(String),
+    #[error("{org} has no such API key; `keyferry api-key list --org {org}` shows those that it has")]
+    NoSuchApiKey { org: OrgId },
+    #[error("several API keys begin like that; name one by its id: {ids}")]
+    SeveralApiKeys { ids: String },
+    #[error(
+        "the audit chain of {org} holds, but no entry has the hash {known}: it was rewritten since that was written down"
+    )]
+    Rewritten { org: OrgId, known: String },
     #[error("this operation needs {0}, which is not open here")]
     Missing(&'static str),
     #[error(transparent)]
@@ -71,7 +85,9 @@ impl AdminError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Request(_) => StatusCode::BAD_REQUEST,
-            Self::Registry(RegistryError::NoSuchPlugin { .. }) => StatusCode::NOT_FOUND,
+            Self::Registry(RegistryError::NoSuchPlugin { .. }) | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
+            Self::SeveralApiKeys { .. } | Self::Rewritten { .. } => StatusCode::CONFLICT,
+            Self::Store(StoreError::AuditBroken { .. }) => StatusCode::CONFLICT,
             Self::Registry(RegistryError::Refused { .. } | RegistryError::NoWayBack { .. }) | Self::Refused(_) => {
                 StatusCode::CONFLICT
             }
@@ -84,6 +100,10 @@ impl AdminError {
         match self {
             Self::Request(_) => "invalid_request",
             Self::Registry(RegistryError::NoSuchPlugin { .. }) => "no_such_plugin",
+            Self::NoSuchApiKey { .. } => "no_such_api_key",
+            Self::SeveralApiKeys { .. } => "several_api_keys",
+            Self::Rewritten { .. } => "audit_rewritten",
+            Self::Store(StoreError::AuditBroken { .. }) => "audit_broken",
             Self::Registry(RegistryError::Refused { .. }) | Self::Refused(_) => "refused",
             Self::Registry(RegistryError::NoWayBack { .. }) => "no_earlier_version",
             Self::Registry(RegistryError::Lock(_)) => "lock_file",

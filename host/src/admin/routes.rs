@@ -11,7 +11,9 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
-use super::operations::{CreateApiKey, Operation};
+use super::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
+use super::audit::{ReadAudit, VerifyAudit};
+use super::operations::Operation;
 use super::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use super::{AdminError, Operator};
 
@@ -21,7 +23,10 @@ const MAX_REQUEST: usize = 64 * 1024;
 /// All routes.
 pub(super) fn router(operator: Operator) -> Router {
     Router::new()
-        .route("/admin/v1/api-keys", post(perform::<CreateApiKey>))
+        .route("/admin/v1/organisations/{org}/api-keys", get(perform::<ListApiKeys>).post(perform::<CreateApiKey>))
+        .route("/admin/v1/organisations/{org}/api-keys/revoke", on::<RevokeApiKey>())
+        .route("/admin/v1/organisations/{org}/audit", get(perform::<ReadAudit>))
+        .route("/admin/v1/organisations/{org}/audit/verify", get(perform::<VerifyAudit>))
         .route("/admin/v1/plugins", get(perform::<ListPlugins>))
         .route("/admin/v1/plugins/{target}", get(perform::<ShowPlugin>))
         .route("/admin/v1/plugins/{target}/grant", on::<GrantPlugin>())

@@ -1,41 +1,119 @@
-//! `keyferry api-key create`.
+//! `keyferry api-key create`, `list`, `revoke`.
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use comfy_table::{Cell, Color, ContentArrangement, Table};
 
 use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliResult, term};
-use crate::admin::CreateApiKey;
+use crate::admin::{ApiKeyState, CreateApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
 use crate::ids::{Environment, OrgId};
 use crate::store::Scope;
 
 #[derive(Subcommand)]
 pub(super) enum ApiKeyCommand {
     /// Makes a key and prints it. It is shown this once and cannot be read back.
-    Create {
-        /// The organisation that it belongs to; made with its first key.
-        #[arg(long)]
-        org: OrgId,
-        /// `test` or `production`.
-        #[arg(long)]
-        environment: Environment,
-        /// What it is for, to tell keys apart.
-        #[arg(long, default_value = "")]
-        label: String,
-        /// How many days it works [default: until it is revoked].
-        #[arg(long, value_name = "N")]
-        days: Option<u32>,
-        #[command(flatten)]
-        folders: FolderArgs,
-    },
+    Create(CreateArgs),
+    /// Lists an organisation's keys, with what they allow and when they were last used.
+    List(ListArgs),
+    /// Revokes a key: requests with it are refused from then on.
+    Revoke(RevokeArgs),
+}
+
+#[derive(Args)]
+pub(super) struct CreateArgs {
+    /// The organisation that it belongs to; made with its first key.
+    #[arg(long)]
+    org: OrgId,
+    /// `test` or `production`.
+    #[arg(long)]
+    environment: Environment,
+    /// What it is for, to tell keys apart.
+    #[arg(long, default_value = "")]
+    label: String,
+    /// What it allows: `migrate`, `read`, `read_credentials`, `admin`. Several with commas between them.
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', default_values = ["migrate", "read", "admin"])]
+    scopes: Vec<Scope>,
+    /// How many days it works [default: until it is revoked].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    /// Whose keys.
+    #[arg(long)]
+    org: OrgId,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+#[derive(Args)]
+pub(super) struct RevokeArgs {
+    /// How the key begins, as `list` shows it, or its id.
+    key: String,
+    /// Whose key.
+    #[arg(long)]
+    org: OrgId,
+    #[command(flatten)]
+    folders: FolderArgs,
 }
 
 pub(super) async fn run(command: ApiKeyCommand) -> CliResult {
-    let ApiKeyCommand::Create { org, environment, label, days, folders } = command;
-    let operation = CreateApiKey { org, environment, label, scopes: vec![Scope::Migrate, Scope::Accounts], days };
-    let created = perform(folders, Needs::Safe, operation).await?;
-    term::print(&created.key);
+    match command {
+        ApiKeyCommand::Create(CreateArgs { org, environment, label, mut scopes, days, folders }) => {
+            scopes.sort();
+            scopes.dedup();
+            let operation = CreateApiKey { org, environment, label, scopes, days };
+            term::print(&perform(folders, Needs::Safe, operation).await?.key);
+        }
+        ApiKeyCommand::List(ListArgs { org, json, folders }) => {
+            let keys = perform(folders, Needs::Safe, ListApiKeys { org }).await?;
+            if json {
+                term::print(&serde_json::to_string_pretty(&keys)?);
+            } else {
+                term::print(&table(&keys).to_string());
+            }
+        }
+        ApiKeyCommand::Revoke(RevokeArgs { key, org, folders }) => {
+            let revoked = perform(folders, Needs::Safe, RevokeApiKey { org, key }).await?;
+            let since = revoked.revoked_at.as_deref().unwrap_or_default();
+            term::print(&format!("revoked {} ({}) since {since}", revoked.shown, revoked.id));
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn table(keys: &[ShownApiKey]) -> Table {
+    let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["id", "key", "label", "environment", "scopes", "state", "made", "ends", "last used"]);
+    for key in keys {
+        let (state, color) = match key.state {
+            ApiKeyState::Live => ("live", Color::Green),
+            ApiKeyState::Expired => ("expired", Color::Yellow),
+            ApiKeyState::Revoked => ("revoked", Color::Red),
+        };
+        let scopes = key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+        let day = |at: Option<&String>| at.map_or("-", |at| at.get(..16).unwrap_or(at)).to_owned();
+        table.add_row([
+            Cell::new(&key.id),
+            Cell::new(format!("{}...", key.shown)),
+            Cell::new(&key.label),
+            Cell::new(key.environment),
+            Cell::new(scopes),
+            Cell::new(state).fg(color),
+            Cell::new(day(Some(&key.created_at))),
+            Cell::new(day(key.expires_at.as_ref())),
+            Cell::new(day(key.last_used_at.as_ref())),
+        ]);
+    }
+    table
 }

@@ -76,7 +76,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
         org: ORG.parse()?,
         environment: Environment::Test,
         label: "demo".to_owned(),
-        scopes: vec![Scope::Migrate, Scope::Accounts],
+        scopes: vec![Scope::Migrate, Scope::Read],
         days: Some(1),
     };
     let key = key.perform(&operator).await?.key;

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `serve` | `keyferry serve` |
 //! | `demo` | `keyferry demo` |
-//! | `api_key` | `keyferry api-key create` |
+//! | `api_key` | `keyferry api-key create`, `list`, `revoke` |
+//! | `audit` | `keyferry audit verify`, `export` |
 //! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
 //! | `settings` | flags, environment and `keyferry.toml`, in this order of precedence |
 //! | `node` | a server's parts put together |
 //! | `operator` | an operator's command, sent to the running server or carried out here |
 
 mod api_key;
+mod audit;
 mod demo;
 mod files;
 mod node;
@@ -45,6 +47,9 @@ enum Command {
     /// API keys.
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
+    /// The trail of what was done, hash by hash.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// App plugins.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -70,6 +75,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(args).await,
             Command::ApiKey(command) => api_key::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Plugin(command) => plugin::run(command).await,
         }
     });

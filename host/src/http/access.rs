@@ -32,6 +32,7 @@ impl Api {
             .filter(|record| record.is_live(now))
             .ok_or_else(Failure::unauthorized)?;
         self.check_rate(&record.hash)?;
+        self.last_use.note(&self.store, &record, now);
         Ok(record)
     }
 }
@@ -39,7 +40,7 @@ impl Api {
 /// The caller behind a key that has the scope.
 pub(super) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, Failure> {
     if !key.allows(scope) {
-        let message = format!("this API key does not have the scope `{scope:?}`");
+        let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
         return Err(Failure::new(StatusCode::FORBIDDEN, "scope_missing", message));
     }
     Ok(Caller { org: key.org, environment: key.environment, actor: key.shown })

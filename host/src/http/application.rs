@@ -139,7 +139,7 @@ impl Asked {
             return Ok(Self { query, org, integrations: None });
         }
         let account = linked_account(headers, in_query, None)?;
-        let caller = access::caller(key, Scope::Accounts)?;
+        let caller = access::caller(key, Scope::Read)?;
         let key = AccountKey { org: caller.org.clone(), environment: caller.environment, account };
         let view = api.store.account(&key).await.map_err(store_failure)?;
         let view = view.ok_or_else(|| account_missing(&caller, key.account.as_str()))?;

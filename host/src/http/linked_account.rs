@@ -113,7 +113,7 @@ pub(super) async fn list(
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let caller = api.caller(&headers, Scope::Accounts).await?;
+        let caller = api.caller(&headers, Scope::Read).await?;
         let Query(query) = query.map_err(|rejection| {
             Failure::new(StatusCode::BAD_REQUEST, "invalid_query", format!("the query is not valid: {rejection}"))
         })?;
@@ -146,7 +146,7 @@ pub(super) async fn list(
 pub(super) async fn show(State(api): State<Arc<Api>>, Path(account): Path<String>, headers: HeaderMap) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let caller = api.caller(&headers, Scope::Accounts).await?;
+        let caller = api.caller(&headers, Scope::Read).await?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
         let view = api.store.account(&key).await.map_err(store_failure)?.ok_or_else(missing)?;
@@ -164,7 +164,7 @@ pub(super) async fn delete(
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let caller = api.caller(&headers, Scope::Accounts).await?;
+        let caller = api.caller(&headers, Scope::Admin).await?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
         let audit = audit(&caller, &key, AuditAction::AccountDeleted, "deleted", id);
@@ -184,7 +184,7 @@ pub(super) async fn delete_integration(
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let caller = api.caller(&headers, Scope::Accounts).await?;
+        let caller = api.caller(&headers, Scope::Admin).await?;
         let account = linked_account(&headers, query.linked_account_id.as_deref(), None)?;
         let invalid = |error: InvalidName| Failure::new(StatusCode::BAD_REQUEST, "invalid_name", error.to_string());
         let slug: Slug = slug.parse().map_err(invalid)?;
@@ -207,7 +207,7 @@ fn render(answer: Answer, rendering: Rendering) -> Response {
 }
 
 async fn put(api: &Api, headers: &HeaderMap, body: Body, id: RequestId, mode: PutMode) -> Result<PutAccount, Failure> {
-    let caller = api.caller(headers, Scope::Accounts).await?;
+    let caller = api.caller(headers, Scope::Migrate).await?;
     let outer: AccountBody = body::json(headers, body).await?;
     // The documented upsert takes its members flat or under `payload`, which then counts.
     let sent = match outer.payload {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server` | how are connections accepted, bounded and drained? |
 //! | `routes` | which path leads where? |
-//! | `access` | who is calling? |
+//! | `access`, `last_use` | who is calling, and when did they last? |
 //! | `body` | how is a request's body read, and what if it is not JSON? |
 //! | `failure` | what does each failure look like, in the documented shape and as an RFC 9457 problem? |
 //! | `prefer` | what did the caller ask for in headers? |
@@ -16,6 +16,7 @@ mod application;
 mod body;
 mod failure;
 mod health;
+mod last_use;
 mod linked_account;
 mod migrate_token;
 mod prefer;

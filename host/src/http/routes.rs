@@ -15,6 +15,7 @@ use http::StatusCode;
 
 use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
+use super::last_use::LastUse;
 use super::{application, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
 use crate::store::Store;
@@ -33,6 +34,7 @@ pub struct Api {
     pub(super) store: Arc<dyn Store>,
     pub(super) migrator: Migrator,
     pub(super) readiness: Arc<Readiness>,
+    pub(super) last_use: LastUse,
     limiter: Option<DefaultKeyedRateLimiter<[u8; 32]>>,
     clock: DefaultClock,
 }
@@ -47,7 +49,14 @@ impl Api {
     ) -> Arc<Self> {
         let limiter =
             rate_limit.map(|limit| RateLimiter::keyed(Quota::per_second(limit.per_second).allow_burst(limit.burst)));
-        Arc::new(Self { store, migrator, readiness, limiter, clock: DefaultClock::default() })
+        Arc::new(Self {
+            store,
+            migrator,
+            readiness,
+            last_use: LastUse::default(),
+            limiter,
+            clock: DefaultClock::default(),
+        })
     }
 
     /// Counts a request against an API key's rate.

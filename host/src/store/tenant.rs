@@ -1,6 +1,7 @@
 //! Organisations: their API keys and their roots.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct ApiKeyRecord {
     /// When it was revoked.
     #[serde(default)]
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute or so.
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl ApiKeyRecord {
@@ -39,9 +43,9 @@ impl ApiKeyRecord {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether the key allows this.
+    /// Whether the key allows this. `admin` allows all but to read credentials, which has to be said.
     pub fn allows(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        self.scopes.contains(&scope) || (scope != Scope::ReadCredentials && self.scopes.contains(&Scope::Admin))
     }
 }
 
@@ -55,10 +59,48 @@ impl fmt::Debug for ApiKeyRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// To migrate credentials.
+    /// To migrate credentials, and to create and update the linked accounts that they go to.
     Migrate,
-    /// To create, read, change and delete linked accounts.
-    Accounts,
+    /// To read linked accounts and what is connected to them, without secrets.
+    Read,
+    /// To read credentials.
+    ReadCredentials,
+    /// All of it but to read credentials; to delete accounts and integrations, too.
+    #[serde(alias = "accounts")]
+    Admin,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Migrate, Self::Read, Self::ReadCredentials, Self::Admin];
+
+    /// `read_credentials`
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Read => "read",
+            Self::ReadCredentials => "read_credentials",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Text that is no scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there are the scopes migrate, read, read_credentials and admin")]
+pub struct UnknownScope;
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
+    }
 }
 
 /// A root as it is stored: wrapped, and of no use without the key that wrapped it.
@@ -119,9 +161,23 @@ mod tests {
                 created_at: at(0),
                 expires_at: expires.map(at),
                 revoked_at: revoked.map(at),
+                last_used_at: None,
             };
             assert_eq!(record.is_live(at(10)), live, "{expires:?} {revoked:?}");
-            assert!(record.allows(Scope::Migrate) && !record.allows(Scope::Accounts));
+            assert!(record.allows(Scope::Migrate) && !record.allows(Scope::Read) && !record.allows(Scope::Admin));
+            let admin = ApiKeyRecord { scopes: vec![Scope::Admin], ..record };
+            assert!(admin.allows(Scope::Migrate) && admin.allows(Scope::Read) && admin.allows(Scope::Admin));
+            assert!(!admin.allows(Scope::ReadCredentials), "it has to be said");
         }
+    }
+
+    #[test]
+    fn a_scope_reads_back_and_the_name_of_an_earlier_version_counts_as_admin() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.to_string().parse(), Ok(scope));
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
+        }
+        assert_eq!("accounts".parse::<Scope>(), Err(UnknownScope));
+        assert_eq!(serde_json::from_str::<Scope>("\"accounts\"").unwrap(), Scope::Admin);
     }
 }

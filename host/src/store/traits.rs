@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
     DeleteOutcome, Deleted, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord, ListAccounts,
-    MigrationWrite, NewApiKey, PutAccount, RootRecord, StoreResult,
+    MigrationWrite, NewApiKey, PutAccount, RootRecord, StoreResult, Timestamp,
 };
 use crate::ids::{AuthTypeName, OrgId};
 
@@ -35,6 +35,9 @@ pub trait Store: Send + Sync + 'static {
         hash: &[u8; 32],
         audit: AuditEvent,
     ) -> StoreResult<Option<ApiKeyRecord>>;
+
+    /// Notes that an API key was used. It is not worth a wait: whoever calls it does not need the outcome.
+    async fn touch_api_key(&self, hash: &[u8; 32], at: Timestamp) -> StoreResult<()>;
 
     /// All roots of an organisation, in the order of their numbers.
     async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>>;
@@ -83,6 +86,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The newest entries of an organisation's audit chain, newest first.
     async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>>;
+
+    /// At most so many entries of an organisation's audit chain that come after a place, in their order.
+    async fn audit_after(&self, org: &OrgId, after: u64, limit: usize) -> StoreResult<Vec<AuditEntry>>;
 
     /// Walks an organisation's audit chain from end to end.
     ///

@@ -61,13 +61,19 @@ pub(super) fn append(view: &mut View<'_>, org: &OrgId, event: &AuditEvent) -> St
 
 /// The newest entries, newest first.
 pub(super) fn tail(tables: &Tables, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>> {
-    let rows = tables.tree(Table::Audit)?.scan_prefix(keys::org(org)).rev().take(limit);
-    rows.map(|row| {
-        let (key, value) = row.map_err(read_error)?;
-        let Row { prev_hash, hash, event } = decode(Table::Audit, &value)?;
-        Ok(AuditEntry { seq: seq_of(&key), prev_hash, hash, event: decode(Table::Audit, &event)? })
-    })
-    .collect()
+    tables.tree(Table::Audit)?.scan_prefix(keys::org(org)).rev().take(limit).map(entry).collect()
+}
+
+/// Entries after a place, in their order.
+pub(super) fn after(tables: &Tables, org: &OrgId, after: u64, limit: usize) -> StoreResult<Vec<AuditEntry>> {
+    let places = keys::audit(org, after.saturating_add(1))..=keys::audit(org, u64::MAX);
+    tables.tree(Table::Audit)?.range(places).take(limit).map(entry).collect()
+}
+
+fn entry(row: sled::Result<(sled::IVec, sled::IVec)>) -> StoreResult<AuditEntry> {
+    let (key, value) = row.map_err(read_error)?;
+    let Row { prev_hash, hash, event } = decode(Table::Audit, &value)?;
+    Ok(AuditEntry { seq: seq_of(&key), prev_hash, hash, event: decode(Table::Audit, &event)? })
 }
 
 /// Walks a chain. Entries that are added meanwhile are left out.

@@ -158,6 +158,11 @@ impl Store for SledStore {
         self.write(1024, move |view| write::revoke_api_key(view, &org, &hash, &audit)).await
     }
 
+    async fn touch_api_key(&self, hash: &[u8; 32], at: Timestamp) -> StoreResult<()> {
+        let hash = *hash;
+        self.write(512, move |view| write::touch_api_key(view, &hash, at)).await
+    }
+
     async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>> {
         self.progress.settled().await?;
         self.tables.roots(org)
@@ -219,6 +224,13 @@ impl Store for SledStore {
     async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>> {
         let org = org.clone();
         self.scan(move |tables| audit::tail(tables, &org, limit)).await
+    }
+
+    async fn audit_after(&self, org: &OrgId, after: u64, limit: usize) -> StoreResult<Vec<AuditEntry>> {
+        let org = org.clone();
+        let entries = self.scan(move |tables| audit::after(tables, &org, after, limit)).await?;
+        self.progress.settled().await?;
+        Ok(entries)
     }
 
     async fn verify_audit(&self, org: &OrgId) -> StoreResult<AuditSummary> {

@@ -46,6 +46,16 @@ pub(super) fn revoke_api_key(
     Ok(Some(record))
 }
 
+/// See [`Store::touch_api_key`](crate::store::Store::touch_api_key).
+pub(super) fn touch_api_key(view: &mut View<'_>, hash: &[u8; 32], at: Timestamp) -> StoreResult<()> {
+    let Some(mut record) = view.get::<ApiKeyRecord>(Table::ApiKeys, hash)? else { return Ok(()) };
+    if record.last_used_at.is_none_or(|last| last < at) {
+        record.last_used_at = Some(at);
+        view.put(Table::ApiKeys, hash.to_vec(), &record)?;
+    }
+    Ok(())
+}
+
 /// See [`Store::put_account`](crate::store::Store::put_account).
 pub(super) fn put_account(view: &mut View<'_>, write: AccountWrite) -> StoreResult<PutAccount> {
     let AccountWrite { mode, key, name, udf, audit: event } = write;

@@ -138,6 +138,7 @@ pub(super) fn api_key(byte: u8, of: OrgId) -> ApiKeyRecord {
         created_at: at(u64::from(byte)),
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     }
 }
 

@@ -1,0 +1,129 @@
+//! `keyferry audit verify` and `export`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::operator::{Needs, perform};
+use super::settings::FolderArgs;
+use super::{CliResult, term};
+use crate::admin::{AuditLine, ReadAudit, VerifyAudit};
+use crate::ids::OrgId;
+use crate::store::AuditAction;
+
+#[derive(Subcommand)]
+pub(super) enum AuditCommand {
+    /// Walks an organisation's audit chain from end to end and shows its last hash. Ends with 1 where an entry was changed,
+    /// left out or added.
+    Verify(VerifyArgs),
+    /// Prints an organisation's audit trail as OCSF API Activity events, one JSON object a line.
+    Export(ExportArgs),
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// Whose.
+    #[arg(long)]
+    org: OrgId,
+    /// A hash that an earlier run has shown: some entry must still have it, or the chain was rewritten.
+    #[arg(long, value_name = "HASH")]
+    known: Option<String>,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ExportArgs {
+    /// Whose.
+    #[arg(long)]
+    org: OrgId,
+    /// Begin after this place: `metadata.sequence` of the last event that was exported before.
+    #[arg(long, default_value_t = 0)]
+    after: u64,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+pub(super) async fn run(command: AuditCommand) -> CliResult {
+    match command {
+        AuditCommand::Verify(VerifyArgs { org, known, json, folders }) => {
+            let verified = perform(folders, Needs::Safe, VerifyAudit { org, known }).await?;
+            if json {
+                term::print(&serde_json::to_string_pretty(&verified)?);
+            } else {
+                let newest = verified.newest.as_deref().unwrap_or("never");
+                term::print(&format!("{}: {} entries, whole, the last at {newest}", verified.org, verified.entries));
+                term::print(&format!("head {}", verified.head));
+            }
+        }
+        AuditCommand::Export(ExportArgs { org, mut after, folders }) => loop {
+            let read = ReadAudit { org: org.clone(), after };
+            let lines = perform(folders.clone(), Needs::Safe, read).await?;
+            let Some(last) = lines.last() else { break };
+            after = last.seq;
+            let mut out = std::io::stdout().lock();
+            for line in &lines {
+                // A reader that has gone away has seen enough.
+                if writeln!(out, "{}", ocsf(&org, line)).is_err() {
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One event as OCSF 1.3 API Activity (<https://schema.ocsf.io/1.3.0/classes/api_activity>). Where a request came from is not
+/// kept.
+fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
+    const API_ACTIVITY: u32 = 6003;
+    let event = &line.event;
+    let (activity, name) = match event.action {
+        AuditAction::ApiKeyCreated => (1, "Create"),
+        AuditAction::AccountPut | AuditAction::CredentialMigrated => (3, "Update"),
+        AuditAction::ApiKeyRevoked | AuditAction::AccountDeleted | AuditAction::IntegrationDeleted => (4, "Delete"),
+    };
+    let mut resources = Vec::new();
+    if let Some(account) = &event.account {
+        resources.push(json!({ "type": "linked_account", "uid": account.as_str() }));
+    }
+    if let Some(slug) = &event.slug {
+        resources.push(json!({ "type": "integration", "name": slug.as_str() }));
+    }
+    json!({
+        "class_uid": API_ACTIVITY,
+        "class_name": "API Activity",
+        "category_uid": 6,
+        "category_name": "Application Activity",
+        "activity_id": activity,
+        "activity_name": name,
+        "type_uid": API_ACTIVITY * 100 + activity,
+        "time": event.at.as_millis(),
+        "severity_id": 1,
+        "severity": "Informational",
+        "status_id": 1,
+        "status": "Success",
+        "status_detail": event.outcome,
+        "metadata": {
+            "version": "1.3.0",
+            "product": { "name": "Keyferry", "vendor_name": "Keyferry", "version": env!("CARGO_PKG_VERSION") },
+            "uid": line.hash,
+            "sequence": line.seq,
+            "correlation_uid": event.request_id,
+            "tenant_uid": org.as_str(),
+        },
+        "actor": { "user": { "name": event.actor, "type": if event.actor == "operator" { "Admin" } else { "User" } } },
+        "api": { "operation": serde_json::to_value(event.action).unwrap_or_default(), "service": { "name": "keyferry" } },
+        "src_endpoint": { "name": "unknown" },
+        "resources": resources,
+        "unmapped": {
+            "environment": event.environment.map(|environment| environment.as_str()),
+            "prev_hash": line.prev_hash,
+        },
+    })
+}
