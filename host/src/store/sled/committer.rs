@@ -10,8 +10,9 @@ use sled::transaction::{ConflictableTransactionError, TransactionError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::durability::{Progress, Space, Syncer};
-use super::tables::Tables;
+use super::tables::{Table, Tables};
 use super::view::{Changes, View};
+use super::watermark::Watermark;
 use super::write::sweep;
 use crate::store::{StoreError, StoreResult, Timestamp};
 
@@ -81,6 +82,7 @@ where
 pub(super) struct Committer {
     pub(super) tables: Tables,
     pub(super) syncer: Box<dyn Syncer>,
+    pub(super) watermark: Watermark,
     pub(super) progress: Arc<Progress>,
     pub(super) space: Space,
     pub(super) sweep_every: Duration,
@@ -169,7 +171,11 @@ impl Committer {
 
     fn persist(&mut self, changes: &Changes) -> Result<(), String> {
         let batch = self.progress.begin();
+        let (counter, count) = self.watermark.next();
         let written = self.tables.all().transaction(|trees| {
+            if let Some(meta) = trees.get(Table::Meta as usize) {
+                meta.insert(counter, &count)?;
+            }
             for (table, key, value) in changes.iter() {
                 let Some(tree) = trees.get(table as usize) else {
                     return Err(ConflictableTransactionError::Abort(()));
@@ -186,6 +192,8 @@ impl Committer {
             TransactionError::Storage(error) => format!("a transaction failed: {error}"),
         })?;
         self.flush_and_sync()?;
+        // Before anybody is answered: an answer is what must not be forgotten.
+        self.watermark.reached();
         self.progress.end(batch);
         Ok(())
     }

@@ -51,12 +51,13 @@ impl SledStore {
         syncer: impl FnOnce(File) -> Box<dyn Syncer> + Send + 'static,
     ) -> StoreResult<Self> {
         blocking(move || {
-            let Opened { tables, file, lock } = open(&settings)?;
+            let Opened { tables, file, watermark, lock } = open(&settings)?;
             let progress = Arc::new(Progress::new());
             let space = Space { path: settings.path.clone(), needed: settings.min_free };
             let committer = Committer {
                 tables: tables.clone(),
                 syncer: syncer(file),
+                watermark,
                 progress: Arc::clone(&progress),
                 space: space.clone(),
                 sweep_every: settings.sweep_every,

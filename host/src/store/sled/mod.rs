@@ -15,6 +15,7 @@ mod read;
 mod settings;
 mod tables;
 mod view;
+mod watermark;
 mod write;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use sled::{Config, Db, Mode};
 use super::durability::Space;
 use super::settings::SledSettings;
 use super::tables::{Table, Tables, open_error};
+use super::watermark::Watermark;
 use crate::store::{StoreError, StoreResult};
 
 /// Fixed when a database is made. With less, larger records would go to files that sled never syncs.
@@ -27,7 +28,8 @@ const LETTING_GO: Duration = Duration::from_secs(5);
 /// The layout of rows that is known here.
 const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
-/// Stands beside the database and says that it once was complete. sled may take a damaged log for an empty one.
+/// Stands beside the database and says that it once was complete, and how far it had come. sled may take a damaged log for an
+/// empty one.
 const MARKER: &str = "keyferry-store";
 const LOCK: &str = "writer.lock";
 
@@ -36,6 +38,8 @@ pub(super) struct Opened {
     pub(super) tables: Tables,
     /// Our own handle of the database file.
     pub(super) file: File,
+    /// How far it has come.
+    pub(super) watermark: Watermark,
     /// Held as long as the store is open.
     pub(super) lock: File,
 }
@@ -72,17 +76,20 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
         tables.db().flush().map_err(io::Error::other)?;
         let file = OpenOptions::new().read(true).write(true).open(&db_path)?;
         file.sync_all()?;
+        let mut options = OpenOptions::new();
+        let marker = options.create(true).truncate(false).read(true).write(true).mode(0o600).open(&marker)?;
         if !known {
-            let mut options = OpenOptions::new();
-            options.create(true).truncate(false).write(true).mode(0o600).open(&marker)?.sync_all()?;
+            marker.sync_all()?;
         }
         // The names of new files become durable with their folder.
         File::open(path.join("blobs"))?.sync_all()?;
         File::open(path)?.sync_all()?;
-        Ok(file)
+        Ok((file, marker))
     })();
-    let file = synced.map_err(|source| StoreError::Open { action: "bring to disk", path: path.to_owned(), source })?;
-    Ok(Opened { tables, file, lock })
+    let (file, marker) =
+        synced.map_err(|source| StoreError::Open { action: "bring to disk", path: path.to_owned(), source })?;
+    let watermark = Watermark::check(path, marker, &tables)?;
+    Ok(Opened { tables, file, watermark, lock })
 }
 
 fn corrupt(path: &Path, reason: impl Into<String>) -> StoreError {

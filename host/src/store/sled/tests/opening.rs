@@ -121,33 +121,3 @@ async fn no_record_ever_goes_to_a_file_of_its_own() {
     let blobs = fs::read_dir(store.folder().path().join("store").join("blobs")).unwrap().count();
     assert_eq!(blobs, 0, "sled never syncs those");
 }
-
-#[tokio::test]
-async fn zz_probe() {
-    for (what, part) in [("trunc", 0), ("flip", 1), ("zero4k", 2)] {
-        for tenth in 0..10_usize {
-            let folder = closed(200).await;
-            let path = folder.path().join("store").join("db");
-            let mut bytes = fs::read(&path).unwrap();
-            let len = bytes.iter().rposition(|b| *b != 0).unwrap();
-            let at = len * tenth / 10;
-            match part {
-                0 => bytes.truncate(at),
-                1 => bytes[at] ^= 0xff,
-                _ => bytes[at..at + 4096].fill(0),
-            }
-            fs::write(&path, &bytes).unwrap();
-            let r = SledStore::open(settings(&folder)).await;
-            match r {
-                Ok(store) => {
-                    let left = store.tables().tree(crate::store::sled::tables::Table::Accounts).unwrap().len();
-                    println!(
-                        "{what} {tenth}/10 of {len}: ok, {left} accounts; audit {:?}",
-                        store.verify_audit(&org()).await.map(|s| s.entries)
-                    );
-                }
-                Err(e) => println!("{what} {tenth}/10: {}", e.to_string().chars().take(150).collect::<String>()),
-            }
-        }
-    }
-}
