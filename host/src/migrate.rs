@@ -3,6 +3,7 @@
 
 mod error;
 mod in_flight;
+pub mod keys;
 mod policy;
 mod request;
 
@@ -17,7 +18,7 @@ use crate::store::{
     AccountKey, AuditAction, AuditEvent, Expect, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
     MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp,
 };
-use crate::vault::{KeyId, SealContext, Vault, WrappedRoot};
+use crate::vault::{SealContext, Vault};
 
 pub use error::MigrateError;
 pub use policy::MigratePolicy;
@@ -126,15 +127,7 @@ impl Migrator {
 
     /// The organisation's root key, unwrapped on first use.
     async fn unlock(&self, migration: &Migration) -> Result<(), MigrateError> {
-        let org = &migration.caller.org;
-        if self.vault.is_unlocked(org) {
-            return Ok(());
-        }
-        for root in self.store.roots(org).await.map_err(MigrateError::Store)? {
-            let root = WrappedRoot { key_id: KeyId::new(root.key_id), kek_id: root.kek_id, wrapped: root.wrapped };
-            self.vault.unlock_root(org, &root)?;
-        }
-        Ok(())
+        keys::unlock(self.store.as_ref(), &self.vault, &migration.caller.org).await
     }
 
     fn idempotency_record(&self, migration: &Migration) -> Result<Option<IdempotencyRecord>, MigrateError> {
@@ -236,7 +229,8 @@ impl Migrator {
             };
             match self.store.commit_migration(write).await {
                 Ok(()) => return Ok(Migrated::Stored(stored)),
-                Err(StoreError::Conflict { .. }) => {}
+                // Somebody was faster, or the root was taken out of use meanwhile: once more, with what is there now.
+                Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
                 Err(StoreError::AlreadyAnswered(known)) => return answered(&known).map(Migrated::Replayed),
                 Err(StoreError::IdempotencyMismatch) => return Err(MigrateError::IdempotencyReuse),
                 Err(StoreError::AccountMissing { account, environment }) => {

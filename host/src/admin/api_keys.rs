@@ -62,8 +62,13 @@ impl Operation for CreateApiKey {
             revoked_at: None,
             last_used_at: None,
         };
-        let root =
-            RootRecord { key_id: root.key_id.get(), kek_id: root.kek_id, wrapped: root.wrapped, created_at: now };
+        let root = RootRecord {
+            key_id: root.key_id.get(),
+            kek_id: root.kek_id,
+            wrapped: root.wrapped,
+            created_at: now,
+            disabled_at: None,
+        };
         let audit = audit(AuditAction::ApiKeyCreated, &record, now);
         // The root is dropped by the store where the organisation has one already.
         store.create_api_key(NewApiKey { record, root: Some(root), audit }).await?;

@@ -7,7 +7,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `operations` | what is an operation? |
-//! | `plugins`, `api_keys`, `audit` | what can be asked for? |
+//! | `plugins`, `api_keys`, `keys`, `audit` | what can be asked for? |
 //! | `routes`, `socket` | how does a server answer? |
 //! | `client` | how does a command ask? |
 //!
@@ -16,6 +16,7 @@
 mod api_keys;
 mod audit;
 mod client;
+mod keys;
 mod operations;
 mod plugins;
 mod routes;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::ids::OrgId;
+use crate::migrate::MigrateError;
 use crate::plugins::{Registry, RegistryError};
 use crate::store::{Store, StoreError};
 use crate::vault::{Vault, VaultError};
@@ -33,6 +35,7 @@ use crate::vault::{Vault, VaultError};
 pub use api_keys::{ApiKeyState, CreateApiKey, CreatedApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
 pub use audit::{AuditLine, ReadAudit, VerifiedAudit, VerifyAudit};
 pub use client::call;
+pub use keys::{DestroyKey, DisableKey, KeyState, ListKeys, Place, ResealCredentials, ResealStep, RotateKey, ShownKey};
 pub use operations::Operation;
 pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 pub use socket::{Socket, listen};
@@ -77,6 +80,8 @@ pub enum AdminError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
+    Keys(#[from] MigrateError),
+    #[error(transparent)]
     Registry(#[from] RegistryError),
 }
 
@@ -86,6 +91,7 @@ impl AdminError {
         match self {
             Self::Request(_) => StatusCode::BAD_REQUEST,
             Self::Registry(RegistryError::NoSuchPlugin { .. }) | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
+            Self::Keys(MigrateError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
             Self::SeveralApiKeys { .. } | Self::Rewritten { .. } => StatusCode::CONFLICT,
             Self::Store(StoreError::AuditBroken { .. }) => StatusCode::CONFLICT,
             Self::Registry(RegistryError::Refused { .. } | RegistryError::NoWayBack { .. }) | Self::Refused(_) => {
@@ -101,6 +107,7 @@ impl AdminError {
             Self::Request(_) => "invalid_request",
             Self::Registry(RegistryError::NoSuchPlugin { .. }) => "no_such_plugin",
             Self::NoSuchApiKey { .. } => "no_such_api_key",
+            Self::Keys(MigrateError::Store(StoreError::Root { .. })) => "key_refused",
             Self::SeveralApiKeys { .. } => "several_api_keys",
             Self::Rewritten { .. } => "audit_rewritten",
             Self::Store(StoreError::AuditBroken { .. }) => "audit_broken",

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
 use super::audit::{ReadAudit, VerifyAudit};
+use super::keys::{DestroyKey, DisableKey, ListKeys, ResealCredentials, RotateKey};
 use super::operations::Operation;
 use super::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use super::{AdminError, Operator};
@@ -27,6 +28,11 @@ pub(super) fn router(operator: Operator) -> Router {
         .route("/admin/v1/organisations/{org}/api-keys/revoke", on::<RevokeApiKey>())
         .route("/admin/v1/organisations/{org}/audit", get(perform::<ReadAudit>))
         .route("/admin/v1/organisations/{org}/audit/verify", get(perform::<VerifyAudit>))
+        .route("/admin/v1/organisations/{org}/keys", get(perform::<ListKeys>))
+        .route("/admin/v1/organisations/{org}/keys/rotate", on::<RotateKey>())
+        .route("/admin/v1/organisations/{org}/keys/reseal", on::<ResealCredentials>())
+        .route("/admin/v1/organisations/{org}/keys/disable", on::<DisableKey>())
+        .route("/admin/v1/organisations/{org}/keys/destroy", on::<DestroyKey>())
         .route("/admin/v1/plugins", get(perform::<ListPlugins>))
         .route("/admin/v1/plugins/{target}", get(perform::<ShowPlugin>))
         .route("/admin/v1/plugins/{target}/grant", on::<GrantPlugin>())

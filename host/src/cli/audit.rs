@@ -84,9 +84,15 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
     const API_ACTIVITY: u32 = 6003;
     let event = &line.event;
     let (activity, name) = match event.action {
-        AuditAction::ApiKeyCreated => (1, "Create"),
-        AuditAction::AccountPut | AuditAction::CredentialMigrated => (3, "Update"),
-        AuditAction::ApiKeyRevoked | AuditAction::AccountDeleted | AuditAction::IntegrationDeleted => (4, "Delete"),
+        AuditAction::ApiKeyCreated | AuditAction::KeyRotated => (1, "Create"),
+        AuditAction::AccountPut
+        | AuditAction::CredentialMigrated
+        | AuditAction::CredentialResealed
+        | AuditAction::KeyDisabled => (3, "Update"),
+        AuditAction::ApiKeyRevoked
+        | AuditAction::AccountDeleted
+        | AuditAction::IntegrationDeleted
+        | AuditAction::KeyDestroyed => (4, "Delete"),
     };
     let mut resources = Vec::new();
     if let Some(account) = &event.account {

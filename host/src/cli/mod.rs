@@ -5,6 +5,7 @@
 //! | `serve` | `keyferry serve` |
 //! | `demo` | `keyferry demo` |
 //! | `api_key` | `keyferry api-key create`, `list`, `revoke` |
+//! | `key` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy` |
 //! | `audit` | `keyferry audit verify`, `export` |
 //! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
 //! | `settings` | flags, environment and `keyferry.toml`, in this order of precedence |
@@ -15,6 +16,7 @@ mod api_key;
 mod audit;
 mod demo;
 mod files;
+mod key;
 mod node;
 mod operator;
 mod plugin;
@@ -47,6 +49,9 @@ enum Command {
     /// API keys.
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
+    /// The root keys that credentials are sealed under.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// The trail of what was done, hash by hash.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -75,6 +80,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(args).await,
             Command::ApiKey(command) => api_key::run(command).await,
+            Command::Key(command) => key::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Plugin(command) => plugin::run(command).await,
         }

@@ -46,6 +46,14 @@ pub enum AuditAction {
     CredentialMigrated,
     /// An integration was deleted.
     IntegrationDeleted,
+    /// A root was made; what is sealed from then on is sealed under it.
+    KeyRotated,
+    /// A credential was sealed under a newer root. Its value and its version are as they were.
+    CredentialResealed,
+    /// A root was taken out of use.
+    KeyDisabled,
+    /// A root is gone: whatever was sealed under it cannot be opened by anybody.
+    KeyDestroyed,
 }
 
 /// An event in its organisation's chain.

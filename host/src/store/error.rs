@@ -127,6 +127,24 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Something was sealed under a root that is out of use.
+    #[error("the root {key_id} of organisation {org} is out of use")]
+    StaleRoot {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        key_id: u32,
+    },
+    /// There is no such root, or it cannot be changed like that.
+    #[error("the root {key_id} of organisation {org} {problem}")]
+    Root {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        key_id: u32,
+        /// What is in the way.
+        problem: &'static str,
+    },
     /// An audit chain does not hold.
     #[error("the audit chain of organisation {org} does not hold at entry {seq}: {reason}")]
     AuditBroken {

@@ -125,6 +125,32 @@ pub struct MigrationWrite {
     pub idempotency: Option<IdempotencyRecord>,
 }
 
+/// The same credential under another root.
+#[derive(Debug, Clone)]
+pub struct Reseal {
+    /// Which integration.
+    pub key: IntegrationKey,
+    /// The version that was opened.
+    pub version: u64,
+    /// The root that it was opened with.
+    pub from: u32,
+    /// The root that it is sealed under now.
+    pub to: u32,
+    /// The sealed values.
+    pub envelope: Vec<u8>,
+    /// What is written down of it.
+    pub audit: AuditEvent,
+}
+
+/// What is done to a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootChange {
+    /// It is taken out of use.
+    Disable,
+    /// It is removed for good. Only one that is out of use can be.
+    Destroy,
+}
+
 /// What became of the deletion of an integration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeleteOutcome {

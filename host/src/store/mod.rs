@@ -23,6 +23,7 @@ pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditSummary};
 pub use error::{StoreError, StoreResult};
 pub use idempotency::{IdempotencyKey, IdempotencyRecord};
 pub use integration::{DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth, Standing};
+pub use integration::{Reseal, RootChange};
 pub use tenant::{ApiKeyRecord, NewApiKey, RootRecord, Scope, UnknownScope};
 pub use traits::{FatalWatch, Store, StoreHealth};
 pub use values::{MalformedObjectId, ObjectId, Timestamp};

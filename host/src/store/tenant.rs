@@ -115,6 +115,9 @@ pub struct RootRecord {
     pub wrapped: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was taken out of use: nothing is sealed under it or opened with it any more.
+    #[serde(default)]
+    pub disabled_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for RootRecord {

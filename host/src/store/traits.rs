@@ -1,5 +1,6 @@
 //! The transactions of the use cases.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 use super::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
     DeleteOutcome, Deleted, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord, ListAccounts,
-    MigrationWrite, NewApiKey, PutAccount, RootRecord, StoreResult, Timestamp,
+    MigrationWrite, NewApiKey, PutAccount, Reseal, RootChange, RootRecord, StoreResult, Timestamp,
 };
 use crate::ids::{AuthTypeName, OrgId};
 
@@ -42,6 +43,41 @@ pub trait Store: Send + Sync + 'static {
     /// All roots of an organisation, in the order of their numbers.
     async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>>;
 
+    /// Stores a further root: from then on the highest number seals.
+    ///
+    /// # Errors
+    /// `Root` where its number is not the one after the highest.
+    async fn add_root(&self, org: &OrgId, root: RootRecord, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Takes a root out of use, or removes one that is.
+    ///
+    /// # Errors
+    /// `Root` where there is none, it is the highest, or is to be removed and still in use.
+    async fn change_root(
+        &self,
+        org: &OrgId,
+        key_id: u32,
+        change: RootChange,
+        audit: AuditEvent,
+    ) -> StoreResult<RootRecord>;
+
+    /// How many credentials are sealed under each of an organisation's roots, by its number.
+    async fn sealed_under(&self, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>>;
+
+    /// At most so many of an organisation's integrations, those after one of them, in an order that stays the same.
+    async fn integrations_after(
+        &self,
+        org: &OrgId,
+        after: Option<&IntegrationKey>,
+        limit: usize,
+    ) -> StoreResult<Vec<IntegrationRecord>>;
+
+    /// Puts the same credential under another root. `false` where it was changed, or sealed anew, since it was opened.
+    ///
+    /// # Errors
+    /// `StaleRoot` where the new root is out of use.
+    async fn reseal(&self, reseal: Reseal) -> StoreResult<bool>;
+
     /// Creates or updates a linked account.
     ///
     /// # Errors
@@ -70,7 +106,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// In this order: `AlreadyAnswered` and `IdempotencyMismatch` where the idempotency key is taken; `AccountMissing`;
-    /// `Conflict` where something else is stored than is expected.
+    /// `StaleRoot` where it is sealed under a root that is out of use; `Conflict` where something else is stored than is
+    /// expected.
     async fn commit_migration(&self, write: MigrationWrite) -> StoreResult<()>;
 
     /// Deletes an integration; with an auth type, only if it is of that one.

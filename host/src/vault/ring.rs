@@ -41,6 +41,14 @@ impl Vault {
         Ok(())
     }
 
+    /// Takes a root off the ring: nothing is opened with it any more.
+    pub fn lock_root(&self, org: &OrgId, key_id: KeyId) {
+        let mut roots = self.roots.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_org) = roots.get_mut(org) {
+            of_org.remove(&key_id);
+        }
+    }
+
     /// Whether at least one of the organisation's roots is on the ring.
     pub fn is_unlocked(&self, org: &OrgId) -> bool {
         self.ring().contains_key(org)

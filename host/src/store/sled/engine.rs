@@ -1,5 +1,6 @@
 //! [`Store`] on sled: hands writes to the committer, and reads by itself.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +16,13 @@ use super::settings::SledSettings;
 use super::tables::{Table, Tables};
 use super::view::View;
 use super::write::{self, Migration};
-use super::{audit, codec, keys};
+use super::{audit, codec, keys, roots};
 use crate::ids::{AuthTypeName, Environment, OrgId};
 use crate::store::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
     DeleteOutcome, Deleted, FatalWatch, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
-    ListAccounts, MigrationWrite, NewApiKey, PutAccount, RootRecord, Store, StoreError, StoreHealth, StoreResult,
-    Timestamp,
+    ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, RootChange, RootRecord, Store, StoreError,
+    StoreHealth, StoreResult, Timestamp,
 };
 
 /// A store in a folder of one machine. One process at a time.
@@ -167,6 +168,42 @@ impl Store for SledStore {
     async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>> {
         self.progress.settled().await?;
         self.tables.roots(org)
+    }
+
+    async fn add_root(&self, org: &OrgId, root: RootRecord, audit: AuditEvent) -> StoreResult<()> {
+        let org = org.clone();
+        self.write(1024, move |view| roots::add(view, &org, &root, &audit)).await
+    }
+
+    async fn change_root(
+        &self,
+        org: &OrgId,
+        key_id: u32,
+        change: RootChange,
+        audit: AuditEvent,
+    ) -> StoreResult<RootRecord> {
+        let org = org.clone();
+        self.write(1024, move |view| roots::change(view, &org, key_id, change, &audit)).await
+    }
+
+    async fn sealed_under(&self, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>> {
+        let org = org.clone();
+        self.progress.settled().await?;
+        self.scan(move |tables| roots::sealed_under(tables, &org)).await
+    }
+
+    async fn integrations_after(
+        &self,
+        org: &OrgId,
+        after: Option<&IntegrationKey>,
+        limit: usize,
+    ) -> StoreResult<Vec<IntegrationRecord>> {
+        let (org, after) = (org.clone(), after.cloned());
+        self.scan(move |tables| roots::integrations_after(tables, &org, after.as_ref(), limit)).await
+    }
+
+    async fn reseal(&self, reseal: Reseal) -> StoreResult<bool> {
+        self.write(reseal.envelope.len() + 1024, move |view| roots::reseal(view, reseal)).await
     }
 
     async fn put_account(&self, write: AccountWrite) -> StoreResult<PutAccount> {

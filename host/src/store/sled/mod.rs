@@ -12,6 +12,7 @@ mod engine;
 mod keys;
 mod open;
 mod read;
+mod roots;
 mod settings;
 mod tables;
 mod view;

@@ -3,7 +3,7 @@
 use super::codec::{decode, encode};
 use super::tables::Table;
 use super::view::View;
-use super::{audit, keys};
+use super::{audit, keys, roots};
 use crate::ids::{AuthTypeName, OrgId};
 use crate::store::{
     AccountKey, AccountRecord, AccountWrite, ApiKeyRecord, AuditEvent, DeleteOutcome, Deleted, Expect,
@@ -175,6 +175,7 @@ pub(super) fn commit_migration(view: &mut View<'_>, migration: Migration, now: T
     if !view.has(Table::Accounts, &keys::account(account))? {
         return Err(StoreError::AccountMissing { account: account.account.clone(), environment: account.environment });
     }
+    roots::require_in_use(view, &account.org, write.record.key_id)?;
     let row = keys::integration(&key);
     let stored: Option<IntegrationRecord> = view.get(Table::Integrations, &row)?;
     let current = stored.map(|stored| stored.version);

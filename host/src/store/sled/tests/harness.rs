@@ -143,5 +143,11 @@ pub(super) fn api_key(byte: u8, of: OrgId) -> ApiKeyRecord {
 }
 
 pub(super) fn root(key_id: u32, byte: u8) -> RootRecord {
-    RootRecord { key_id, kek_id: "0011223344556677".to_owned(), wrapped: vec![byte; 62], created_at: at(1) }
+    RootRecord {
+        key_id,
+        kek_id: "0011223344556677".to_owned(),
+        wrapped: vec![byte; 62],
+        created_at: at(1),
+        disabled_at: None,
+    }
 }

@@ -48,3 +48,53 @@ async fn a_key_is_revoked_by_its_own_organisation_once() {
     assert_eq!(store.api_key(&[1; 32]).await.unwrap(), Some(revoked));
     assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 2);
 }
+
+#[tokio::test]
+async fn roots_are_numbered_upwards_and_leave_use_in_order() {
+    let store = Scratch::new().await;
+    store.create_api_key(new(1, "acme", Some(root(1, 1)))).await.unwrap();
+    let event = || event(AuditAction::KeyRotated);
+    for number in [0, 1, 3] {
+        let refused = store.add_root(&org(), root(number, 9), event()).await;
+        assert!(matches!(refused, Err(StoreError::Root { .. })), "{number}");
+    }
+    assert!(store.add_root(&"nobody".parse().unwrap(), root(1, 9), event()).await.is_err(), "it has no first one");
+    store.add_root(&org(), root(2, 2), event()).await.unwrap();
+
+    with_account(&store, "user_1").await;
+    let under = |key_id: u32, version: u64| {
+        let mut write = migration("user_1", "hubspot", version);
+        write.record.key_id = key_id;
+        write
+    };
+    store.commit_migration(under(1, 1)).await.unwrap();
+    assert_eq!(store.sealed_under(&org()).await.unwrap().into_iter().collect::<Vec<_>>(), [(1, 1)]);
+    let key = under(1, 1).record.key();
+    let reseal = |version: u64, from: u32, to: u32| Reseal {
+        key: key.clone(),
+        version,
+        from,
+        to,
+        envelope: vec![7; 9],
+        audit: event(),
+    };
+    assert!(!store.reseal(reseal(2, 1, 2)).await.unwrap(), "another version");
+    assert!(!store.reseal(reseal(1, 2, 1)).await.unwrap(), "sealed under another root");
+    assert!(store.reseal(reseal(1, 1, 2)).await.unwrap());
+    let stored = store.integration(&key).await.unwrap().unwrap();
+    assert_eq!((stored.version, stored.key_id, stored.envelope), (1, 2, vec![7; 9]));
+
+    let acme = org();
+    let change = |key_id, change| store.change_root(&acme, key_id, change, event());
+    assert!(change(2, RootChange::Disable).await.is_err(), "it seals");
+    assert!(change(1, RootChange::Destroy).await.is_err(), "it is in use");
+    change(1, RootChange::Disable).await.unwrap();
+    // Whoever has opened it before finds that it is out of use.
+    let stale = store.commit_migration(under(1, 2)).await;
+    assert!(matches!(stale, Err(StoreError::StaleRoot { key_id: 1, .. })));
+    assert!(matches!(store.reseal(reseal(1, 2, 1)).await, Err(StoreError::StaleRoot { key_id: 1, .. })));
+    change(1, RootChange::Destroy).await.unwrap();
+    assert!(matches!(store.commit_migration(under(1, 2)).await, Err(StoreError::StaleRoot { .. })));
+    store.commit_migration(under(2, 2)).await.unwrap();
+    assert_eq!(store.roots(&org()).await.unwrap(), [root(2, 2)]);
+}

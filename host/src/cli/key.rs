@@ -1,0 +1,139 @@
+//! `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`: the root keys that credentials are sealed under.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use comfy_table::{Cell, Color, ContentArrangement, Table};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::operator::{Needs, perform};
+use super::settings::FolderArgs;
+use super::{CliResult, term};
+use crate::admin::{DestroyKey, DisableKey, KeyState, ListKeys, ResealCredentials, RotateKey, ShownKey};
+use crate::ids::OrgId;
+
+#[derive(Subcommand)]
+pub(super) enum KeyCommand {
+    /// Lists an organisation's root keys, and how many credentials are sealed under each.
+    List(ListArgs),
+    /// Makes a new root key. What is stored from then on is sealed under it; what was sealed before stays readable.
+    Rotate(OrgArgs),
+    /// Seals all credentials under the newest root key, while requests go on. It can be stopped, and started again.
+    Reseal(OrgArgs),
+    /// Takes a root key out of use. It must not be the newest, and nothing may be sealed under it.
+    Disable(KeyArgs),
+    /// Removes a root key that is out of use. Backups that need it can be read by nobody any more.
+    Destroy(DestroyArgs),
+}
+
+#[derive(Args)]
+pub(super) struct OrgArgs {
+    /// Whose.
+    #[arg(long)]
+    org: OrgId,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    org: OrgArgs,
+}
+
+#[derive(Args)]
+pub(super) struct KeyArgs {
+    /// Its number, as `list` shows it.
+    key_id: u32,
+    #[command(flatten)]
+    org: OrgArgs,
+}
+
+#[derive(Args)]
+pub(super) struct DestroyArgs {
+    /// Do it: without this, nothing happens.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+pub(super) async fn run(command: KeyCommand) -> CliResult {
+    match command {
+        KeyCommand::List(ListArgs { json, org: OrgArgs { org, folders } }) => {
+            let keys = perform(folders, Needs::Safe, ListKeys { org }).await?;
+            if json {
+                term::print(&serde_json::to_string_pretty(&keys)?);
+            } else {
+                term::print(&table(&keys).to_string());
+            }
+        }
+        KeyCommand::Rotate(OrgArgs { org, folders }) => {
+            let made = perform(folders, Needs::Safe, RotateKey { org: org.clone() }).await?;
+            term::print(&format!("key {} seals from now on", made.key_id));
+            term::progress(&format!("next: keyferry key reseal --org {org}"));
+        }
+        KeyCommand::Reseal(args) => reseal(args).await?,
+        KeyCommand::Disable(KeyArgs { key_id, org: OrgArgs { org, folders } }) => {
+            perform(folders, Needs::Safe, DisableKey { org, key_id }).await?;
+            term::print(&format!("key {key_id} is out of use"));
+        }
+        KeyCommand::Destroy(DestroyArgs { yes, key: KeyArgs { key_id, org: OrgArgs { org, folders } } }) => {
+            if !yes {
+                let what = "what is sealed under it, in backups too, could be opened by nobody any more";
+                return Err(format!("key {key_id} is not destroyed: {what}; say --yes if that is meant").into());
+            }
+            perform(folders, Needs::Safe, DestroyKey { org, key_id }).await?;
+            term::print(&format!("key {key_id} is gone"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reseal(OrgArgs { org, folders }: OrgArgs) -> Result<(), super::CliError> {
+    let keys = perform(folders.clone(), Needs::Safe, ListKeys { org: org.clone() }).await?;
+    let bar = ProgressBar::new(keys.iter().map(|key| key.credentials).sum());
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} credentials, {per_sec}, {eta} left") {
+        bar.set_style(style);
+    }
+    let (mut resealed, mut left, mut after) = (0, 0, None);
+    loop {
+        let step = ResealCredentials { org: org.clone(), after };
+        let done = perform(folders.clone(), Needs::Safe, step).await?;
+        resealed += done.resealed;
+        left += done.left;
+        bar.set_position(resealed + left);
+        after = done.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    term::print(&format!("{resealed} credentials sealed under the newest key, {left} were already"));
+    Ok(())
+}
+
+fn table(keys: &[ShownKey]) -> Table {
+    let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["key", "state", "credentials", "made", "out of use since", "wrapped by"]);
+    for key in keys {
+        let (state, color) = match key.state {
+            KeyState::Seals => ("seals", Color::Green),
+            KeyState::Opens => ("opens", Color::Yellow),
+            KeyState::Disabled => ("disabled", Color::Red),
+        };
+        table.add_row([
+            Cell::new(key.key_id),
+            Cell::new(state).fg(color),
+            Cell::new(key.credentials),
+            Cell::new(&key.created_at),
+            Cell::new(key.disabled_at.as_deref().unwrap_or("-")),
+            Cell::new(&key.wrapped_by),
+        ]);
+    }
+    table
+}

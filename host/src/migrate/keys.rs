@@ -1,0 +1,168 @@
+//! The roots of an organisation: brought onto the key ring, rotated, taken out of use; and credentials that move from one to
+//! the next while requests go on.
+//!
+//! The highest root seals; each that is in use opens. So after a rotation old and new are both readable, and resealing can
+//! stop and go on at any point.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::{MigrateError, seal_context};
+use crate::ids::OrgId;
+use crate::store::{
+    AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store, StoreError,
+    Timestamp,
+};
+use crate::vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
+
+/// Credentials resealed at the same time: as many as make good batches for the store.
+const AT_ONCE: usize = 64;
+
+/// Brings all of an organisation's roots that are in use onto the ring, unless they are there.
+///
+/// # Errors
+/// Where they cannot be read, or do not unwrap.
+pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(), MigrateError> {
+    if vault.is_unlocked(org) {
+        return Ok(());
+    }
+    for root in store.roots(org).await.map_err(MigrateError::Store)? {
+        if root.disabled_at.is_none() {
+            vault.unlock_root(org, &wrapped(root))?;
+        }
+    }
+    Ok(())
+}
+
+fn wrapped(root: RootRecord) -> WrappedRoot {
+    WrappedRoot { key_id: KeyId::new(root.key_id), kek_id: root.kek_id, wrapped: root.wrapped }
+}
+
+/// Makes a further root. What is sealed from now on is sealed under it.
+///
+/// # Errors
+/// Where there is no first one, or it cannot be stored. The ring is as it was then.
+pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<RootRecord, MigrateError> {
+    // All of them first: a ring with the new one alone would open nothing.
+    unlock(store, vault, org).await?;
+    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let highest = roots.last().ok_or_else(|| VaultError::NoRoot { org: org.clone() })?;
+    let key_id = KeyId::new(highest.key_id).next().ok_or(MigrateError::Store(StoreError::Root {
+        org: org.clone(),
+        key_id: highest.key_id,
+        problem: "is the last that there can be",
+    }))?;
+    let made = vault.create_root(org, key_id)?;
+    let now = Timestamp::now();
+    let root = RootRecord {
+        key_id: made.key_id.get(),
+        kek_id: made.kek_id.clone(),
+        wrapped: made.wrapped.clone(),
+        created_at: now,
+        disabled_at: None,
+    };
+    let audit = audit(AuditAction::KeyRotated, None, format!("key {key_id}"), now);
+    store.add_root(org, root.clone(), audit).await.map_err(MigrateError::Store)?;
+    vault.unlock_root(org, &made)?;
+    Ok(root)
+}
+
+/// Takes a root out of use, or removes it for good.
+///
+/// # Errors
+/// Where credentials are sealed under it, or the store refuses.
+pub async fn change(
+    store: &dyn Store,
+    vault: &Vault,
+    org: &OrgId,
+    key_id: KeyId,
+    change: RootChange,
+) -> Result<RootRecord, MigrateError> {
+    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let seals = roots.last().is_some_and(|root| root.key_id == key_id.get());
+    let sealed = store.sealed_under(org).await.map_err(MigrateError::Store)?;
+    // The store refuses the one that seals, and says so better.
+    if !seals && sealed.get(&key_id.get()).is_some_and(|count| *count > 0) {
+        return Err(MigrateError::Store(StoreError::Root {
+            org: org.clone(),
+            key_id: key_id.get(),
+            problem: "has credentials sealed under it; reseal them first",
+        }));
+    }
+    let (action, now) = match change {
+        RootChange::Disable => (AuditAction::KeyDisabled, Timestamp::now()),
+        RootChange::Destroy => (AuditAction::KeyDestroyed, Timestamp::now()),
+    };
+    let audit = audit(action, None, format!("key {key_id}"), now);
+    let root = store.change_root(org, key_id.get(), change, audit).await.map_err(MigrateError::Store)?;
+    vault.lock_root(org, key_id);
+    Ok(root)
+}
+
+/// What became of some credentials.
+#[derive(Debug, Clone, Default)]
+pub struct Resealed {
+    /// Sealed under the highest root now.
+    pub resealed: u64,
+    /// Were so already, or have been changed meanwhile, which is the same.
+    pub left: u64,
+    /// The last one that was looked at; `None` where there are no more.
+    pub last: Option<IntegrationKey>,
+}
+
+/// Seals credentials under the highest root, as many as `limit` that come after one of them.
+///
+/// # Errors
+/// At the first that cannot be opened or stored. Those before it are done.
+pub async fn reseal(
+    store: &Arc<dyn Store>,
+    vault: &Arc<Vault>,
+    org: &OrgId,
+    after: Option<&IntegrationKey>,
+    limit: usize,
+) -> Result<Resealed, MigrateError> {
+    unlock(store.as_ref(), vault, org).await?;
+    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let highest = roots.last().map_or(0, |root| root.key_id);
+    let records = store.integrations_after(org, after, limit).await.map_err(MigrateError::Store)?;
+    let mut done = Resealed { last: records.last().map(IntegrationRecord::key), ..Resealed::default() };
+    let old = records.into_iter().filter(|record| {
+        let is_old = record.key_id != highest;
+        done.left += u64::from(!is_old);
+        is_old
+    });
+    let one = |record| reseal_one(Arc::clone(store), Arc::clone(vault), record);
+    let old: Vec<_> = old.collect();
+    let mut outcomes = stream::iter(old.into_iter().map(one)).buffer_unordered(AT_ONCE);
+    while let Some(outcome) = outcomes.next().await {
+        if outcome? { done.resealed += 1 } else { done.left += 1 }
+    }
+    Ok(done)
+}
+
+async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: IntegrationRecord) -> Result<bool, MigrateError> {
+    let key = record.key();
+    let context = seal_context(&key, &record.auth_type, record.version);
+    let from = record.key_id;
+    let fields = vault.open(&context, &Envelope::from_bytes(record.envelope).map_err(VaultError::from)?)?;
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), value)).collect();
+    let envelope = vault.seal(&context, &fields)?;
+    let to = envelope.key_id().get();
+    let audit = audit(AuditAction::CredentialResealed, Some(&key), format!("key {to}"), Timestamp::now());
+    let reseal = Reseal { version: record.version, from, to, envelope: envelope.into_bytes(), audit, key };
+    store.reseal(reseal).await.map_err(MigrateError::Store)
+}
+
+fn audit(action: AuditAction, key: Option<&IntegrationKey>, outcome: String, at: Timestamp) -> AuditEvent {
+    AuditEvent {
+        action,
+        actor: "operator".to_owned(),
+        environment: key.map(|key| key.account.environment),
+        account: key.map(|key| key.account.account.clone()),
+        slug: key.map(|key| key.slug.clone()),
+        outcome,
+        request_id: None,
+        at,
+    }
+}

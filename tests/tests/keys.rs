@@ -1,0 +1,173 @@
+//! Root keys: rotated, resealed, taken out of use and destroyed while requests go on and none fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use keyferry::providers::apps::demo;
+use keyferry_tests::http::Request;
+use keyferry_tests::{ORG, World, run};
+use serde_json::{Value, json};
+
+const ACCOUNTS: usize = 40;
+
+async fn keyferry(world: &World, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let data = world.data().display().to_string();
+    let output = run(arguments.iter().copied().chain(["--org", ORG, "--data", &data])).await;
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Number, state and credentials of each key.
+async fn keys(world: &World) -> Vec<(u64, String, u64)> {
+    let (code, listed, said) = keyferry(world, &["key", "list", "--json"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    let number = |key: &Value, name: &str| key[name].as_u64().unwrap();
+    let one =
+        |key: &Value| (number(key, "key_id"), key["state"].as_str().unwrap().to_owned(), number(key, "credentials"));
+    listed.iter().map(one).collect()
+}
+
+async fn done(world: &World, arguments: &[&str]) -> String {
+    let (code, printed, said) = keyferry(world, arguments).await;
+    assert_eq!(code, Some(0), "{arguments:?}: {said}");
+    printed
+}
+
+async fn refused(world: &World, arguments: &[&str], why: &str) {
+    let (code, _, said) = keyferry(world, arguments).await;
+    assert!(code == Some(1) && said.contains(why), "{arguments:?}: {said}");
+}
+
+fn migration(account: usize) -> Request {
+    let body = json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}});
+    let request = Request::new("PUT", "/api/v2/public/migrate-token");
+    request.header("linked_account_id", &format!("account_{account}")).json(&body)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_from_end_to_end_fails_no_request() {
+    let mut world = World::start().await;
+    for account in 0..ACCOUNTS {
+        world.create_account(&format!("account_{account}")).await;
+        assert_eq!(world.send(migration(account)).await.status, 200);
+    }
+    // Half of the accounts are written to all the while; the others are left to be resealed.
+    let (over, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writers: Vec<_> = (0..4)
+        .map(|worker| {
+            let (over, written) = (Arc::clone(&over), Arc::clone(&written));
+            let (address, key) = (world.server.address(), world.api_key.clone());
+            tokio::spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    for account in (worker * 5)..(worker * 5 + 5) {
+                        let answer = migration(account).header("x-api-key", &key).send(address).await;
+                        assert_eq!(answer.status, 200, "{}", answer.text());
+                        written.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        })
+        .collect();
+    let some_writes = async || {
+        let goal = written.load(Ordering::Relaxed) + 40;
+        while written.load(Ordering::Relaxed) < goal {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    some_writes().await;
+    assert_eq!(keys(&world).await, [(1, "seals".to_owned(), ACCOUNTS as u64)]);
+    refused(&world, &["key", "disable", "1"], "is the one that seals; rotate first").await;
+
+    assert_eq!(done(&world, &["key", "rotate"]).await.trim(), "key 2 seals from now on");
+    some_writes().await;
+    let both = keys(&world).await;
+    assert!(both[0].1 == "opens" && both[0].2 >= 20 && both[1].1 == "seals" && both[1].2 > 0, "{both:?}");
+    refused(&world, &["key", "disable", "1"], "has credentials sealed under it; reseal them first").await;
+    refused(&world, &["key", "disable", "2"], "is the one that seals; rotate first").await;
+
+    let said = done(&world, &["key", "reseal"]).await;
+    assert!(said.contains("20 credentials sealed under the newest key, 20 were already"), "{said}");
+    some_writes().await;
+    assert_eq!(keys(&world).await, [(1, "opens".to_owned(), 0), (2, "seals".to_owned(), ACCOUNTS as u64)]);
+    let again = done(&world, &["key", "reseal"]).await;
+    assert!(again.starts_with("0 credentials sealed"), "{again}");
+
+    refused(&world, &["key", "destroy", "1", "--yes"], "is in use; disable it first").await;
+    done(&world, &["key", "disable", "1"]).await;
+    refused(&world, &["key", "destroy", "1"], "say --yes if that is meant").await;
+    done(&world, &["key", "destroy", "1", "--yes"]).await;
+    some_writes().await;
+    over.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(keys(&world).await, [(2, "seals".to_owned(), ACCOUNTS as u64)]);
+
+    // After a restart the remaining root opens every one of them to the value that was sent.
+    assert!(world.server.terminate().await.success());
+    assert_eq!(opened(&world).await, vec![demo::STRIPE_SECRET_KEY; ACCOUNTS]);
+    let (_, trail, _) = keyferry(&world, &["audit", "export"]).await;
+    for (operation, times) in
+        [("key_rotated", 1), ("credential_resealed", 20), ("key_disabled", 1), ("key_destroyed", 1)]
+    {
+        assert_eq!(trail.matches(&format!("\"operation\":\"{operation}\"")).count(), times, "{operation}");
+    }
+    assert_eq!(keyferry(&world, &["audit", "verify"]).await.0, Some(0));
+    world.server.restart().await;
+    assert_eq!(world.send(migration(0)).await.status, 200);
+}
+
+/// The values that all integrations open to, read by the library in the server's place.
+async fn opened(world: &World) -> Vec<String> {
+    use keyferry::ids::OrgId;
+    use keyferry::migrate::{keys, seal_context};
+    use keyferry::store::Store as _;
+    use keyferry::store::sled::{SledSettings, SledStore};
+    use keyferry::vault::{CreateKey, Envelope, KeyProvider, Vault};
+
+    let vault = Vault::new(KeyProvider::File(world.data().join("keyferry.key")).load(CreateKey::Refused).unwrap());
+    let store = SledStore::open(SledSettings::new(world.data().join("store"))).await.unwrap();
+    let org: OrgId = ORG.parse().unwrap();
+    keys::unlock(&store, &vault, &org).await.unwrap();
+    let records = store.integrations_after(&org, None, 10_000).await.unwrap();
+    let open = |record: keyferry::store::IntegrationRecord| {
+        let context = seal_context(&record.key(), &record.auth_type, record.version);
+        let fields = vault.open(&context, &Envelope::from_bytes(record.envelope).unwrap()).unwrap();
+        fields[0].1.expose().to_owned()
+    };
+    let values = records.into_iter().map(open).collect();
+    store.close().await.unwrap();
+    values
+}
+
+#[tokio::test]
+async fn resealing_goes_on_after_a_kill_and_works_without_a_server() {
+    let mut world = World::start().await;
+    for account in 0..ACCOUNTS {
+        world.create_account(&format!("account_{account}")).await;
+        assert_eq!(world.send(migration(account)).await.status, 200);
+    }
+    done(&world, &["key", "rotate"]).await;
+    // Killed while it reseals: whatever was done is done, and the rest is as it was.
+    let data = world.data().display().to_string();
+    let resealing = tokio::spawn(async move { run(["key", "reseal", "--org", ORG, "--data", &data]).await });
+    tokio::time::sleep(Duration::from_millis(25)).await;
+    world.server.kill();
+    let _ended_somehow = resealing.await.unwrap();
+    let left: u64 = keys(&world).await.iter().map(|key| key.2).sum();
+    assert_eq!(left, ACCOUNTS as u64);
+    assert_eq!(opened(&world).await, vec![demo::STRIPE_SECRET_KEY; ACCOUNTS]);
+
+    done(&world, &["key", "reseal"]).await;
+    assert_eq!(keys(&world).await, [(1, "opens".to_owned(), 0), (2, "seals".to_owned(), ACCOUNTS as u64)]);
+    done(&world, &["key", "disable", "1"]).await;
+    done(&world, &["key", "destroy", "1", "--yes"]).await;
+    world.server.restart().await;
+    for account in 0..3 {
+        assert_eq!(world.send(migration(account)).await.status, 200);
+    }
+    refused(&world, &["key", "disable", "7"], "is not there").await;
+}
