@@ -220,7 +220,7 @@ async fn the_plugins_are_seen_and_managed_over_http_on_the_operators_socket() {
     for (request, status, code) in [
         ("GET /admin/v1/plugins/nobody", "HTTP/1.1 404 Not Found", "no_such_plugin"),
         ("POST /admin/v1/plugins/hubspot/rollback", "HTTP/1.1 409 Conflict", "no_earlier_version"),
-        ("POST /admin/v1/api-keys", "HTTP/1.1 400 Bad Request", "invalid_request"),
+        ("POST /admin/v1/organisations/acme/api-keys", "HTTP/1.1 400 Bad Request", "invalid_request"),
         ("GET /admin/v1/nothing", "HTTP/1.1 404 Not Found", "no_such_route"),
     ] {
         let (line, problem) = admin(&world, request).await;

@@ -13,7 +13,7 @@ use super::settings::{LogFormat, ServeArgs, Settings};
 use super::{CliError, CliResult, term};
 use crate::admin;
 use crate::egress::Loopback;
-use crate::http::{HttpServer, router};
+use crate::http::{HttpServer, Tls, router};
 use crate::plugins::{GrantPolicy, watch};
 
 /// Between "not ready" and "no more connections", so that a load balancer can notice.
@@ -28,8 +28,9 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     warn_of_development(&settings);
     let signals = Signals::listen()?;
     let node = Node::assemble(&settings).await?;
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
     serve(node, &settings, signals, |address| {
-        term::print(&format!("listening on http://{address}"));
+        term::print(&format!("listening on {scheme}://{address}"));
     })
     .await
 }
@@ -41,6 +42,10 @@ pub(super) async fn serve(
     signals: Signals,
     listening: impl FnOnce(std::net::SocketAddr),
 ) -> CliResult {
+    let tls = settings.tls.clone().map(Tls::load).transpose()?;
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).follow());
+    }
     let server = HttpServer::bind(settings.listen, settings.http.clone())
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
@@ -75,7 +80,7 @@ pub(super) async fn serve(
     node.readiness.set_serving();
     listening(address);
     server
-        .serve(router(node.api), async move {
+        .serve(router(node.api), tls, async move {
             let _ = shutdown.wait_for(Option::is_some).await;
         })
         .await;

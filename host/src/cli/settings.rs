@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::CliError;
 use crate::egress::{DevResolve, EgressSettings, Loopback};
-use crate::http::{HttpSettings, RateLimit};
+use crate::http::{HttpSettings, RateLimit, TlsFiles};
 use crate::migrate::MigratePolicy;
 use crate::plugins::{GrantPolicy, SandboxLimits};
 use crate::vault::KeyProvider;
@@ -48,6 +48,14 @@ pub(super) struct ServeArgs {
     /// Connections at once [default: 4096].
     #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
+
+    /// Serve HTTPS with this certificate (PEM, with those that lead to its root). Read again when it changes.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 
     /// Certificates (PEM) to trust for providers, besides the public ones.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_EGRESS_CA")]
@@ -115,6 +123,8 @@ struct ConfigFile {
     rate_limit: Option<NonZeroU32>,
     rate_burst: Option<NonZeroU32>,
     max_connections: Option<usize>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     egress_ca: Option<PathBuf>,
     dev_resolve: Vec<String>,
     dev_allow_loopback: bool,
@@ -143,6 +153,7 @@ pub(super) struct Settings {
     pub(super) grants: GrantPolicy,
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) http: HttpSettings,
+    pub(super) tls: Option<TlsFiles>,
     pub(super) egress: EgressSettings,
     pub(super) policy: MigratePolicy,
     pub(super) limits: SandboxLimits,
@@ -212,12 +223,19 @@ impl ServeArgs {
         let default_http = HttpSettings::default();
         let max_connections =
             self.max_connections.or(file.max_connections).unwrap_or(default_http.max_connections).max(1);
+        let tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err("tls-cert is set and tls-key is not: HTTPS needs both".into()),
+            (None, Some(_)) => return Err("tls-key is set and tls-cert is not: HTTPS needs both".into()),
+        };
         Ok(Settings {
             listen: self.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8700).into()),
             folders: folders.decide()?,
             grants: if on_drop { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
             rate_limit: per_second.map(|per_second| RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
             http: HttpSettings { max_connections, ..default_http },
+            tls,
             egress,
             policy: file.migrate,
             limits: file.sandbox.limits(),

@@ -3,6 +3,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `server` | how are connections accepted, bounded and drained? |
+//! | `tls` | which certificate do they see, and what if it is renewed? |
 //! | `routes` | which path leads where? |
 //! | `access`, `last_use` | who is calling, and when did they last? |
 //! | `body` | how is a request's body read, and what if it is not JSON? |
@@ -22,8 +23,10 @@ mod migrate_token;
 mod prefer;
 mod routes;
 mod server;
+mod tls;
 mod trace;
 
 pub use health::Readiness;
 pub use routes::{Api, RateLimit, router};
 pub use server::{HttpServer, HttpSettings};
+pub use tls::{Tls, TlsError, TlsFiles};

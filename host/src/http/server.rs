@@ -12,6 +12,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::tls::Tls;
+
 /// How the server treats connections.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -62,8 +64,8 @@ impl HttpServer {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown` resolves, then stops accepting, lets requests under way finish, and returns.
-    pub async fn serve(self, router: Router, shutdown: impl Future<Output = ()>) {
+    /// Serves, over TLS where it is given one, until `shutdown` resolves, then stops accepting, lets requests under way finish, and returns.
+    pub async fn serve(self, router: Router, tls: Option<Arc<Tls>>, shutdown: impl Future<Output = ()>) {
         let Self { listener, settings } = self;
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let graceful = GracefulShutdown::new();
@@ -95,9 +97,19 @@ impl HttpServer {
             // Answers are small and complete: waiting to fill a packet would only delay them.
             let _ = stream.set_nodelay(true);
             let service = TowerToHyperService::new(router.clone());
-            let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+            let (builder, watcher) = (builder.clone(), graceful.watcher());
+            let (acceptor, patience) = (tls.as_ref().map(|tls| tls.acceptor()), settings.header_timeout);
             tokio::spawn(async move {
-                if let Err(error) = connection.await {
+                let ended = match acceptor {
+                    None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+                    Some(acceptor) => match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+                        // Scanners and clients that do not believe the certificate: nothing that anybody here could mend.
+                        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+                        Err(_) => return tracing::debug!("a TLS handshake took too long"),
+                    },
+                };
+                if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");
                 }
                 drop(place);
