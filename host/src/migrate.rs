@@ -5,6 +5,7 @@ mod error;
 mod in_flight;
 pub mod keys;
 mod policy;
+mod read;
 mod request;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::vault::{SealContext, Vault};
 
 pub use error::MigrateError;
 pub use policy::MigratePolicy;
+pub use read::{ReadCredential, Shown, StoredCredential};
 pub use request::{
     AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision,
     Stored, VerifyMode,

@@ -1,16 +1,19 @@
 //! A small HTTP/1.1 client: exact bytes of what comes back, and a way to send what is no HTTP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request as HyperRequest, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::or_fail::{OrFail as _, fail};
 
@@ -73,6 +76,24 @@ impl Request {
     pub async fn try_send(self, to: SocketAddr) -> Result<Response, Error> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
+        self.over(stream, to).await
+    }
+
+    /// Sends it over TLS to `localhost`, on a connection of its own, and gives the certificate that it saw, in DER.
+    pub async fn try_send_tls(self, to: SocketAddr, tls: Arc<ClientConfig>) -> Result<(Response, Vec<u8>), Error> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        let stream = TlsConnector::from(tls).connect("localhost".try_into()?, stream).await?;
+        let (_, session) = stream.get_ref();
+        let seen = session.peer_certificates().and_then(<[_]>::first).map(|certificate| certificate.to_vec());
+        Ok((self.over(stream, to).await?, seen.unwrap_or_default()))
+    }
+
+    async fn over(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        to: SocketAddr,
+    ) -> Result<Response, Error> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let answered = self.exchange(&mut sender, to).await;

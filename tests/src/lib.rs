@@ -15,5 +15,5 @@ mod server;
 mod world;
 
 pub use or_fail::OrFail;
-pub use server::{Grants, Server, ServerOptions, StartFailure, run};
+pub use server::{Grants, Server, ServerOptions, ServerTls, StartFailure, run};
 pub use world::{ACCOUNT, ORG, ServerChange, World, WorldOptions, create_api_key};

@@ -6,9 +6,11 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::ClientConfig;
 use tempfile::TempDir;
 
 use crate::binary;
@@ -20,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(20);
 /// What stands before the address in what the server prints.
-const LISTENING: &str = "listening on http://";
+const LISTENING: [&str; 2] = ["listening on http://", "listening on https://"];
 
 /// How plugins get what they ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct ServerOptions {
     pub egress_ca: Option<PathBuf>,
     /// Values of `--dev-resolve`, `HOST=ADDRESS:PORT`.
     pub resolve: Vec<String>,
+    /// `--tls-cert` and `--tls-key`, and how to be its client.
+    pub tls: Option<ServerTls>,
     /// Further arguments, as they are.
     pub arguments: Vec<String>,
     /// Further environment variables.
@@ -61,6 +65,7 @@ impl ServerOptions {
             grants: Grants::OnDrop,
             egress_ca: None,
             resolve: Vec::new(),
+            tls: None,
             arguments: Vec::new(),
             environment: Vec::new(),
             binary: None,
@@ -77,12 +82,26 @@ impl ServerOptions {
         if let Some(ca) = &self.egress_ca {
             command.arg("--dev-allow-loopback").arg("--egress-ca").arg(ca);
         }
+        if let Some(tls) = &self.tls {
+            command.arg("--tls-cert").arg(&tls.cert).arg("--tls-key").arg(&tls.key);
+        }
         for rule in &self.resolve {
             command.args(["--dev-resolve", rule]);
         }
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// A server's certificate.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// `--tls-cert`
+    pub cert: PathBuf,
+    /// `--tls-key`
+    pub key: PathBuf,
+    /// Trusts it.
+    pub client: Arc<ClientConfig>,
 }
 
 /// A server did not come up.
@@ -229,7 +248,7 @@ async fn launch(options: &ServerOptions, printed: &mut Printed) -> Result<(Child
     let mut status = None;
     while status.is_none() && Instant::now() < deadline {
         if let Some(address) = bound_address(&printed.latest())
-            && is_ready(address).await
+            && is_ready(address, options.tls.as_ref()).await
         {
             return Ok((child, address));
         }
@@ -241,14 +260,20 @@ async fn launch(options: &ServerOptions, printed: &mut Printed) -> Result<(Child
     Err(StartFailure { status, logs: printed.all() })
 }
 
-async fn is_ready(address: SocketAddr) -> bool {
-    let asked = tokio::time::timeout(Duration::from_secs(5), Request::new("GET", "/readyz").try_send(address)).await;
-    matches!(asked, Ok(Ok(answer)) if answer.status == 200)
+async fn is_ready(address: SocketAddr, tls: Option<&ServerTls>) -> bool {
+    let request = Request::new("GET", "/readyz");
+    let answer = async {
+        match tls {
+            None => request.try_send(address).await,
+            Some(tls) => request.try_send_tls(address, Arc::clone(&tls.client)).await.map(|(answer, _)| answer),
+        }
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(5), answer).await, Ok(Ok(answer)) if answer.status == 200)
 }
 
 /// The address in what the server printed. A line that is not finished does not count: the port may be cut in two.
 fn bound_address(printed: &str) -> Option<SocketAddr> {
-    let (_, rest) = printed.rsplit_once(LISTENING)?;
+    let (_, rest) = LISTENING.iter().find_map(|words| printed.rsplit_once(words))?;
     let (line, _) = rest.split_once('\n')?;
     let end = line.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(line.len());
     line.get(..end)?.trim_end_matches(['.', ':']).parse().ok()
@@ -300,6 +325,7 @@ mod tests {
             "listening on http://127.0.0.1:4321\n",
             "2026-01-01T00:00:00Z INFO keyferry: listening on http://127.0.0.1:4321 plugins=4\n",
             "{\"message\":\"listening on http://127.0.0.1:4321\",\"level\":\"INFO\"}\nmore\n",
+            "listening on https://127.0.0.1:4321\n",
             "listening on http://127.0.0.1:1\nlistening on http://127.0.0.1:4321.\n",
         ] {
             assert_eq!(bound_address(printed), expected, "{printed}");

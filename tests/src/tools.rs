@@ -1,6 +1,7 @@
 //! What tests use of other languages, installed once into the target folder: what builds plugins, what judges signatures.
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,14 @@ use std::process::Command;
 use crate::binary;
 use crate::or_fail::{OrFail as _, fail};
 use crate::plugins::shipped;
+
+/// Says why a test does not run here. In CI nothing may be missing: there it fails.
+pub fn skip(why: impl Display) {
+    if env::var_os("CI").is_some() {
+        fail(format_args!("{why}, and CI has to run everything"));
+    }
+    println!("skipped: {why}");
+}
 
 /// A folder below which JavaScript plugins can be built, with componentize-js as the example's lock file has it. `None`
 /// where there is no Node.js, after saying so; never in CI, where that is a failure.
@@ -52,10 +61,7 @@ fn virtual_environment(folder: &Path, requirements: &Path) -> Option<PathBuf> {
 /// Installs into the folder, once for each content of `lock`, which names the versions.
 fn installed(program: &str, folder: &Path, lock: &Path, install: impl FnOnce(&Path)) -> Option<PathBuf> {
     if Command::new(program).arg("--version").output().is_err() {
-        if env::var_os("CI").is_some() {
-            fail(format_args!("{program} is not there, and CI has to have it"));
-        }
-        println!("skipped: {program} is not installed");
+        skip(format_args!("{program} is not installed"));
         return None;
     }
     let _lock = binary::lock("test-tools.lock");

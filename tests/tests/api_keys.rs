@@ -44,12 +44,17 @@ fn migration() -> Request {
 #[tokio::test]
 async fn each_scope_allows_its_requests_and_no_others() {
     let world = World::start().await;
-    let requests: [(&str, Request, &[&str]); 8] = [
+    let requests: [(&str, Request, &[&str]); 9] = [
         ("migrate", migration(), &["migrate", "admin"]),
         ("create", Request::new("POST", ACCOUNTS).json(&json!({"account_id": "new"})), &["migrate", "admin"]),
         ("upsert", Request::new("PUT", ACCOUNTS).json(&json!({"account_id": "user_1"})), &["migrate", "admin"]),
         ("list", Request::new("GET", ACCOUNTS), &["read", "admin"]),
         ("show", Request::new("GET", &format!("{ACCOUNTS}/user_1")), &["read", "admin"]),
+        (
+            "credential",
+            Request::new("GET", &format!("{ACCOUNTS}/user_1/integration/stripe/credentials")),
+            &["read", "read_credentials", "admin"],
+        ),
         ("app", Request::new("GET", "/api/v2/public/application/stripe?linked_account_id=user_1"), &["read", "admin"]),
         ("apps", Request::new("GET", "/api/v2/public/application"), &["migrate", "read", "read_credentials", "admin"]),
         (

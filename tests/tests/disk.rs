@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
 use keyferry_tests::http::{Request, get};
-use keyferry_tests::{Server, World, WorldOptions, binary};
+use keyferry_tests::{ORG, Server, World, WorldOptions, binary, run, tools};
 use serde_json::{Value, json};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
@@ -43,7 +43,7 @@ impl SmallDisk {
         match mounted {
             Ok(output) if output.status.success() => Some(Self(at.to_owned())),
             _ => {
-                println!("skipped: this user may not mount a small disk");
+                tools::skip("this user may not mount a small disk");
                 None
             }
         }
@@ -67,6 +67,10 @@ async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them
     let mut world = world;
     assert_eq!(world.migrate("stripe", stripe()).await.status, 200);
     assert!(world.server.terminate().await.success());
+    let folder = world.data().display().to_string();
+    let create = ["api-key", "create", "--org", ORG, "--environment", "test", "--scope", "read_credentials", "--data"];
+    let created = run(create.into_iter().chain([folder.as_str()])).await;
+    let reader = String::from_utf8(created.stdout).unwrap().trim().to_owned();
     copy(&world.data(), &to);
     world.server.options_mut().data = data;
     world.server.restart().await;
@@ -83,6 +87,11 @@ async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them
     let account = world.send(Request::new("GET", &format!("{ACCOUNTS}/user_1"))).await;
     assert_eq!((account.status, &account.json()["integrations"][0]["type"]), (200, &json!("stripe")));
     assert_eq!(get(world.server.address(), "/livez").await.status, 200);
+    // Reading a credential is a write to the trail: what cannot be written there is not shown.
+    let read = Request::new("GET", &format!("{ACCOUNTS}/user_1/integration/stripe/credentials"));
+    let read = read.header("x-api-key", &reader).send(world.server.address()).await;
+    assert_eq!(read.status, 507, "{}", read.text());
+    assert!(!read.text().contains(demo::STRIPE_SECRET_KEY));
 
     fs::remove_file(&hoard).unwrap();
     until_ready_is(&world, 200).await;
@@ -101,7 +110,7 @@ fn copy(from: &Path, to: &Path) {
 #[tokio::test]
 async fn where_the_disk_fails_nothing_more_is_acknowledged_and_the_server_ends() {
     if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: strace is not installed");
+        tools::skip("strace is not installed");
         return;
     }
     // Each system call fails from some moment on, as a dying disk's do.

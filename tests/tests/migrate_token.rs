@@ -180,7 +180,39 @@ async fn too_many_requests_are_answered_with_429_and_retry_after() {
         if last.status == 429 {
             break;
         }
+        assert_eq!(last.header("ratelimit-policy"), Some("\"requests\";q=2;w=2"));
     }
     assert_eq!((last.status, last.json()["http_error_type"].as_str()), (429, Some("TOO_MANY_REQUESTS")));
-    assert!(last.header("retry-after").is_some());
+    assert_eq!((last.header("retry-after"), last.header("ratelimit")), (Some("1"), Some("\"requests\";r=0;t=2")));
+}
+
+#[tokio::test]
+async fn credentials_that_providers_turn_away_are_tried_only_so_often() {
+    let server = Box::new(|options: &mut keyferry_tests::ServerOptions| {
+        options.arguments.extend(["--failed-verifications", "3"].map(str::to_owned));
+    });
+    let mut world = World::start_with(WorldOptions { server: Some(server), ..WorldOptions::default() }).await;
+    // What says nothing of the credential does not count.
+    for _ in 0..5 {
+        let busy = world.migrate("hubspot", hubspot(demo::HUBSPOT_RATE_LIMITED_TOKEN)).await;
+        assert_eq!((busy.status, busy.header("ratelimit")), (500, None));
+    }
+    for left in [2, 1, 0] {
+        let bad = world.migrate("hubspot", hubspot(demo::HUBSPOT_EXPIRED_TOKEN)).await;
+        assert_eq!(bad.status, 500);
+        assert!(bad.header("ratelimit").unwrap().starts_with(&format!("\"failed-verifications\";r={left};t=")));
+    }
+    let good = json!({"slug": "hubspot", "auth_object": hubspot(demo::HUBSPOT_ACCESS_TOKEN)});
+    for header in [("prefer", "verify=only"), ("accept", "application/problem+json")] {
+        let refused = world.send(world.migrate_request(&good).header(header.0, header.1)).await;
+        assert_eq!(refused.status, 429, "{}", refused.text());
+        let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=20).contains(&wait), "one is allowed every 20 seconds, and it said {wait}");
+        assert!(refused.text().contains("turned away 3 credentials"), "{}", refused.text());
+    }
+    let data = world.data().display().to_string();
+    let other =
+        keyferry_tests::run(["api-key", "create", "--org", "acme", "--environment", "test", "--data", &data]).await;
+    world.api_key = String::from_utf8(other.stdout).unwrap().trim().to_owned();
+    assert_answer(&world.send(world.migrate_request(&good)).await, 200, SUCCESS);
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::net::UnixListener;
 
 use super::routes::router;
@@ -39,7 +41,12 @@ pub fn listen(path: &Path, operator: Operator) -> Result<Socket, AdminError> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(fault(error)),
         _ => {}
     }
-    let listener = UnixListener::bind(path).map_err(fault)?;
+    // The mode of a socket is what the mask leaves of it, and only later can it be set: until then nobody else may be let in.
+    // Files that other threads make meanwhile are closed to others too, which harms none of them.
+    let before = umask(Mode::RWXG | Mode::RWXO);
+    let listener = UnixListener::bind(path);
+    umask(before);
+    let listener = listener.map_err(fault)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fault)?;
     let router = router(operator);
     let mut builder = http1::Builder::new();

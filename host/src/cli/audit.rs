@@ -85,6 +85,7 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
     let event = &line.event;
     let (activity, name) = match event.action {
         AuditAction::ApiKeyCreated | AuditAction::KeyRotated => (1, "Create"),
+        AuditAction::CredentialRead => (2, "Read"),
         AuditAction::AccountPut
         | AuditAction::CredentialMigrated
         | AuditAction::CredentialResealed

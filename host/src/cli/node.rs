@@ -56,7 +56,7 @@ impl Node {
             settings.policy.clone(),
         );
         let readiness = Arc::new(Readiness::default());
-        let api = Api::new(Arc::clone(&safe.store), migrator, Arc::clone(&readiness), settings.rate_limit);
+        let api = Api::new(Arc::clone(&safe.store), migrator, Arc::clone(&readiness), settings.rates);
         Ok(Self { safe, registry, readiness, api })
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::CliError;
 use crate::egress::{DevResolve, EgressSettings, Loopback};
-use crate::http::{HttpSettings, RateLimit, TlsFiles};
+use crate::http::{HttpSettings, RateLimit, RateLimits, TlsFiles};
 use crate::migrate::MigratePolicy;
 use crate::plugins::{GrantPolicy, SandboxLimits};
 use crate::vault::KeyProvider;
@@ -44,6 +44,10 @@ pub(super) struct ServeArgs {
     /// Requests that one API key may make at once [default: as many as in a second].
     #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST", requires = "rate_limit")]
     rate_burst: Option<NonZeroU32>,
+
+    /// Credentials a minute that providers may turn away from one API key [default: 300].
+    #[arg(long, value_name = "N", env = "KEYFERRY_FAILED_VERIFICATIONS")]
+    failed_verifications: Option<NonZeroU32>,
 
     /// Connections at once [default: 4096].
     #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS")]
@@ -122,6 +126,7 @@ struct ConfigFile {
     grant_on_drop: bool,
     rate_limit: Option<NonZeroU32>,
     rate_burst: Option<NonZeroU32>,
+    failed_verifications: Option<NonZeroU32>,
     max_connections: Option<usize>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -151,7 +156,7 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     pub(super) folders: Folders,
     pub(super) grants: GrantPolicy,
-    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) rates: RateLimits,
     pub(super) http: HttpSettings,
     pub(super) tls: Option<TlsFiles>,
     pub(super) egress: EgressSettings,
@@ -233,7 +238,13 @@ impl ServeArgs {
             listen: self.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8700).into()),
             folders: folders.decide()?,
             grants: if on_drop { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
-            rate_limit: per_second.map(|per_second| RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
+            rates: RateLimits {
+                requests: per_second.map(|per_second| RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
+                failed_verifications: self
+                    .failed_verifications
+                    .or(file.failed_verifications)
+                    .unwrap_or(RateLimits::FAILED_VERIFICATIONS),
+            },
             http: HttpSettings { max_connections, ..default_http },
             tls,
             egress,
@@ -285,7 +296,7 @@ mod tests {
         let from_file = settings(config, |_| {}).unwrap();
         assert_eq!(from_file.listen.port(), 1);
         assert_eq!(from_file.limits.cpu, Duration::from_millis(50));
-        assert_eq!(from_file.rate_limit.unwrap().burst.get(), 5);
+        assert_eq!(from_file.rates.requests.unwrap().burst.get(), 5);
         let flagged = settings(config, |args| args.listen = Some("127.0.0.1:2".parse().unwrap())).unwrap();
         assert_eq!(flagged.listen.port(), 2);
         assert_eq!(settings("", |_| {}).unwrap().listen.port(), 8700);

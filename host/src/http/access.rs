@@ -31,7 +31,7 @@ impl Api {
             .filter(|record| key.hash_matches(&record.hash) && record.environment == key.environment())
             .filter(|record| record.is_live(now))
             .ok_or_else(Failure::unauthorized)?;
-        self.check_rate(&record.hash)?;
+        self.rates.request(&record.hash)?;
         self.last_use.note(&self.store, &record, now);
         Ok(record)
     }

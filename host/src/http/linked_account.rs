@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::access::linked_account;
 use super::body;
+use super::credentials;
 use super::failure::{Failure, Rendering, json as json_answer};
 use super::migrate_token::store_failure;
 use super::routes::Api;
@@ -142,9 +143,17 @@ pub(super) async fn list(
     render(answer.await, rendering)
 }
 
-/// `GET /{account}`.
-pub(super) async fn show(State(api): State<Arc<Api>>, Path(account): Path<String>, headers: HeaderMap) -> Response {
+/// `GET /{account}`, and what is below it.
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let rendering = Rendering::of(&headers);
+    if let Some((account, slug)) = credentials::split(&account) {
+        return render(credentials::show(&api, id, account, slug, &headers).await, rendering);
+    }
     let answer = async {
         let caller = api.caller(&headers, Scope::Read).await?;
         let missing = || account_missing(&caller, &account);
@@ -316,9 +325,9 @@ fn account_json(view: &AccountView) -> Value {
 /// An integration without anything of its credential. The members below `auth_type` are ours.
 fn integration_json(record: &IntegrationRecord) -> Value {
     let reauth = record.reauth == Reauth::Required;
-    let (standing, reason) = match &record.standing {
-        Standing::Verified => ("verified", None),
-        Standing::Unverified { reason } => ("unverified", Some(reason)),
+    let reason = match &record.standing {
+        Standing::Verified => None,
+        Standing::Unverified { reason } => Some(reason),
     };
     json!({
         "_id": record.id.to_string(),
@@ -332,7 +341,7 @@ fn integration_json(record: &IntegrationRecord) -> Value {
         "updatedAt": record.updated_at.to_string(),
         "auth_type": record.auth_type.as_str(),
         "revision": format!("{}-{}", record.id, record.version),
-        "outcome": standing,
+        "outcome": record.standing.as_str(),
         "outcome_reason": reason,
         "verified_at": record.verified_at.map(|at| at.to_string()),
         "display_name": record.display_name,

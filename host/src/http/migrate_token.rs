@@ -11,16 +11,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-use super::access::{LINKED_ACCOUNT_ID, linked_account};
+use super::access::{LINKED_ACCOUNT_ID, caller, linked_account};
 use super::body;
 use super::failure::{Failure, Rendering, json as json_answer};
 use super::prefer::{EntityTag, idempotency_key, precondition, preferences};
 use super::routes::Api;
 use super::trace::RequestId;
-use crate::migrate::{MigrateError, Migrated, Migration, Stored};
+use crate::migrate::{MigrateError, Migrated, Migration, Revision, Stored};
 use crate::plugins::{CallError, FailureKind, Unreachable, Verdict};
 use crate::schema::Input;
-use crate::store::{Scope, StoreError, Timestamp};
+use crate::store::{IntegrationRecord, Scope, StoreError, Timestamp};
 
 static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
 static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
@@ -55,7 +55,10 @@ async fn migrate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Migrated, Failure> {
-    let caller = api.caller(&headers, Scope::Migrate).await?;
+    let key = api.key(&headers).await?;
+    let key_hash = key.hash;
+    let caller = caller(key, Scope::Migrate)?;
+    api.rates.attempt(&key_hash)?;
     let input: Input = body::json(&headers, body).await?;
     let Input::Object(members) = input else {
         let message = format!("the request body must be a JSON object, and is {}", input.kind());
@@ -101,12 +104,14 @@ async fn migrate(
         request_id: id.0,
     };
     let span = tracing::Span::current();
-    let task =
-        tokio::spawn(tracing::Instrument::instrument(async move { api.migrator.migrate(migration).await }, span));
-    match task.await {
-        Ok(result) => result.map_err(failure),
-        Err(panicked) => Err(Failure::internal(&panicked)),
+    let migrator = Arc::clone(&api);
+    let work = async move { migrator.migrator.migrate(migration).await };
+    let done = tokio::spawn(tracing::Instrument::instrument(work, span)).await;
+    let result = done.map_err(|panicked| Failure::internal(&panicked))?;
+    if let Err(MigrateError::NotVerified(failed)) | Ok(Migrated::Checked(Verdict::Failed(failed))) = &result {
+        api.rates.failed(&key_hash, &failed.kind);
     }
+    result.map_err(failure)
 }
 
 fn success(migrated: &Migrated) -> Response {
@@ -173,8 +178,14 @@ fn checked(verdict: &Verdict) -> Response {
     response
 }
 
+/// The entity tag of an integration's revision.
+pub(super) fn revision_tag(record: &IntegrationRecord) -> Option<HeaderValue> {
+    let revision = Revision { id: record.id, version: record.version };
+    HeaderValue::from_str(&EntityTag(revision).to_string()).ok()
+}
+
 /// Each reason of the use case as an answer.
-fn failure(error: MigrateError) -> Failure {
+pub(super) fn failure(error: MigrateError) -> Failure {
     let message = error.to_string();
     match error {
         MigrateError::CustomApp => Failure::content("custom_app", message),

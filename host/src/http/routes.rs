@@ -1,33 +1,21 @@
 //! Which path leads where.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::StatusCode;
 
 use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
 use super::last_use::LastUse;
+use super::rate::{self, RateLimits, Rates};
 use super::{application, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
 use crate::store::Store;
-
-/// How many requests one API key may make.
-#[derive(Debug, Clone, Copy)]
-pub struct RateLimit {
-    /// In the long run, per second.
-    pub per_second: NonZeroU32,
-    /// At once, after a pause.
-    pub burst: NonZeroU32,
-}
 
 /// What the handlers share.
 pub struct Api {
@@ -35,38 +23,13 @@ pub struct Api {
     pub(super) migrator: Migrator,
     pub(super) readiness: Arc<Readiness>,
     pub(super) last_use: LastUse,
-    limiter: Option<DefaultKeyedRateLimiter<[u8; 32]>>,
-    clock: DefaultClock,
+    pub(super) rates: Rates,
 }
 
 impl Api {
-    /// The handlers' parts. Without a rate limit, callers are bounded by connections and plugin slots alone.
-    pub fn new(
-        store: Arc<dyn Store>,
-        migrator: Migrator,
-        readiness: Arc<Readiness>,
-        rate_limit: Option<RateLimit>,
-    ) -> Arc<Self> {
-        let limiter =
-            rate_limit.map(|limit| RateLimiter::keyed(Quota::per_second(limit.per_second).allow_burst(limit.burst)));
-        Arc::new(Self {
-            store,
-            migrator,
-            readiness,
-            last_use: LastUse::default(),
-            limiter,
-            clock: DefaultClock::default(),
-        })
-    }
-
-    /// Counts a request against an API key's rate.
-    pub(super) fn check_rate(&self, key: &[u8; 32]) -> Result<(), Failure> {
-        let Some(limiter) = &self.limiter else { return Ok(()) };
-        limiter.check_key(key).map_err(|until| {
-            let wait: Duration = until.wait_time_from(self.clock.now());
-            let message = "too many requests with this API key; slow down and try again after Retry-After seconds";
-            Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(Some(wait))
-        })
+    /// The handlers' parts.
+    pub fn new(store: Arc<dyn Store>, migrator: Migrator, readiness: Arc<Readiness>, limits: RateLimits) -> Arc<Self> {
+        Arc::new(Self { store, migrator, readiness, last_use: LastUse::default(), rates: Rates::new(limits) })
     }
 }
 
@@ -88,6 +51,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/readyz", get(health::readyz))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(rate::layer))
         .layer(middleware::from_fn(trace::layer))
         .with_state(api)
 }

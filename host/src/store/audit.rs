@@ -44,6 +44,8 @@ pub enum AuditAction {
     AccountDeleted,
     /// A credential was stored, for the first time or in place of another.
     CredentialMigrated,
+    /// A stored credential was read in plain.
+    CredentialRead,
     /// An integration was deleted.
     IntegrationDeleted,
     /// A root was made; what is sealed from then on is sealed under it.

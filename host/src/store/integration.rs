@@ -92,6 +92,16 @@ pub enum Standing {
     },
 }
 
+impl Standing {
+    /// `verified` or `unverified`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Unverified { .. } => "unverified",
+        }
+    }
+}
+
 /// Whether the user has to connect again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -102,6 +102,11 @@ pub trait Store: Send + Sync + 'static {
     /// so in a later transaction, which cannot be durable without it.
     async fn integration(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationRecord>>;
 
+    /// One integration, for somebody who is to see its secrets: the event is durable before it returns. `None`, and no event,
+    /// where there is none.
+    async fn read_integration(&self, key: &IntegrationKey, audit: AuditEvent)
+    -> StoreResult<Option<IntegrationRecord>>;
+
     /// Writes a version of an integration, its audit event, and the answer for a repeated request.
     ///
     /// # Errors

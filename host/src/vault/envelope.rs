@@ -98,6 +98,11 @@ impl Envelope {
         KeyId::new(Reader(self.0.get(5..).unwrap_or_default()).u32().unwrap_or_default())
     }
 
+    /// The names of the fields, in the order in which they were sealed. They are not secret.
+    pub fn field_names(&self) -> Result<Vec<FieldName>, EnvelopeError> {
+        Ok(self.parts()?.fields.into_iter().map(|(name, _)| name).collect())
+    }
+
     pub(super) fn parts(&self) -> Result<Parsed<'_>, EnvelopeError> {
         Parsed::read(&self.0)
     }

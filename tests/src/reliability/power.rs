@@ -10,8 +10,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::binary;
 use crate::or_fail::{OrFail as _, fail};
+use crate::{binary, tools};
 
 /// What a disk writes at once: of a larger write, a part may survive.
 const SECTOR: usize = 512;
@@ -49,10 +49,7 @@ impl PowerCut {
             .arg(&source)
             .args(["-ldl", "-lpthread"]);
         let Ok(built) = compiler.output() else {
-            if std::env::var_os("CI").is_some() {
-                fail("cc is not there, and CI has to have it");
-            }
-            println!("skipped: there is no C compiler");
+            tools::skip("there is no C compiler");
             return None;
         };
         if !built.status.success() {

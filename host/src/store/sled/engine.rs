@@ -235,6 +235,15 @@ impl Store for SledStore {
         self.tables.record(Table::Integrations, &keys::integration(key))
     }
 
+    async fn read_integration(
+        &self,
+        key: &IntegrationKey,
+        audit: AuditEvent,
+    ) -> StoreResult<Option<IntegrationRecord>> {
+        let key = key.clone();
+        self.write(1024, move |view| write::read_integration(view, &key, &audit)).await
+    }
+
     async fn commit_migration(&self, write: MigrationWrite) -> StoreResult<()> {
         let migration = Migration::new(write)?;
         let weight = migration.weight();

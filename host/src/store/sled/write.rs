@@ -206,6 +206,19 @@ fn keep_answer(view: &mut View<'_>, record: &IdempotencyRecord, bytes: Vec<u8>, 
     view.put_raw(Table::Idempotency, row, bytes)
 }
 
+/// See [`Store::read_integration`](crate::store::Store::read_integration).
+pub(super) fn read_integration(
+    view: &mut View<'_>,
+    key: &IntegrationKey,
+    event: &AuditEvent,
+) -> StoreResult<Option<IntegrationRecord>> {
+    let stored = view.get::<IntegrationRecord>(Table::Integrations, &keys::integration(key))?;
+    if stored.is_some() {
+        audit::append(view, &key.account.org, event)?;
+    }
+    Ok(stored)
+}
+
 /// See [`Store::delete_integration`](crate::store::Store::delete_integration).
 pub(super) fn delete_integration(
     view: &mut View<'_>,

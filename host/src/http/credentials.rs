@@ -1,0 +1,168 @@
+//! `GET /api/v2/public/linked-account/{account}/integration/{slug}/credentials`: a stored credential, in the form in which
+//! `migrate-token` takes it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use super::access::caller;
+use super::failure::Failure;
+use super::linked_account::account_missing;
+use super::migrate_token::{failure, revision_tag};
+use super::routes::Api;
+use super::trace::RequestId;
+use crate::ids::Slug;
+use crate::migrate::{MigrateError, ReadCredential, Shown, StoredCredential};
+use crate::store::Scope;
+
+/// What stands in the place of a value that its reader may not see.
+const MASK: &str = "***";
+
+/// The account and the slug of such a path below `linked-account/`. The vendor's SDK leaves account ids unescaped, so what
+/// stands before may hold slashes.
+pub(super) fn split(path: &str) -> Option<(&str, &str)> {
+    let (account, slug) = path.strip_suffix("/credentials")?.rsplit_once("/integration/")?;
+    (!account.is_empty() && !slug.is_empty() && !slug.contains('/')).then_some((account, slug))
+}
+
+/// All of it for a key of scope `read_credentials`, and its fields' names for one of scope `read`.
+pub(super) async fn show(
+    api: &Arc<Api>,
+    id: RequestId,
+    account: &str,
+    slug: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
+    let key = api.key(headers).await?;
+    let plain = key.allows(Scope::ReadCredentials);
+    let caller = caller(key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
+    let missing = account_missing(&caller, account);
+    let none = || {
+        let shown: String = slug.chars().filter(|c| !c.is_control()).take(64).collect();
+        let message = format!("the linked account has no integration of `{shown}`");
+        Failure::new(StatusCode::NOT_FOUND, "no_such_integration", message).documented_error("RESOURCE_NOT_FOUND")
+    };
+    let Ok(account) = account.parse() else { return Err(missing) };
+    let slug: Slug = slug.parse().map_err(|_| none())?;
+    let asked = ReadCredential { caller, account, slug: slug.clone(), request_id: id.0 };
+    let found = if plain { api.migrator.read(asked).await } else { api.migrator.read_masked(asked).await };
+    match found {
+        Ok(Some(credential)) => answer(&credential),
+        Ok(None) => Err(none()),
+        Err(MigrateError::AccountMissing { .. }) => Err(missing),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn answer(credential: &StoredCredential) -> Result<Response, Failure> {
+    let bytes = written(credential).map_err(|error| Failure::internal(&error))?;
+    let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(tag) = revision_tag(&credential.record) {
+        headers.insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// The body, in one buffer that is wiped when it has been sent. It is measured first, so that it never moves.
+fn written(credential: &StoredCredential) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    let body = CredentialBody::of(credential);
+    let mut length = Measure(0);
+    serde_json::to_writer(&mut length, &body)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *bytes, &body)?;
+    Ok(bytes)
+}
+
+struct Measure(usize);
+
+impl std::io::Write for Measure {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct CredentialBody<'a> {
+    slug: &'a str,
+    auth_object: AuthObject<'a>,
+    masked: bool,
+    outcome: &'static str,
+    verified_at: Option<String>,
+    expires_at: Option<String>,
+    identifier: Option<&'a str>,
+    config: &'a std::collections::BTreeMap<String, String>,
+}
+
+/// `{"oauth2": {"access_token": ...}}`
+struct AuthObject<'a>(&'a StoredCredential);
+
+struct Fields<'a>(&'a StoredCredential);
+
+impl Serialize for AuthObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0.record.auth_type.as_str(), Fields(self.0))])
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.fields.iter().map(|(name, shown)| {
+            let value = match shown {
+                Shown::Plain(secret) => secret.expose(),
+                Shown::Masked => MASK,
+            };
+            (name.as_str(), value)
+        }))
+    }
+}
+
+impl<'a> CredentialBody<'a> {
+    fn of(credential: &'a StoredCredential) -> Self {
+        let record = &credential.record;
+        Self {
+            slug: record.slug.as_str(),
+            auth_object: AuthObject(credential),
+            masked: credential.fields.iter().any(|(_, shown)| matches!(shown, Shown::Masked)),
+            outcome: record.standing.as_str(),
+            verified_at: record.verified_at.map(|at| at.to_string()),
+            expires_at: record.expires_at.map(|at| at.to_string()),
+            identifier: record.provider_account_id.as_deref(),
+            config: &record.config,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_and_slug_are_told_apart_also_where_the_account_has_slashes() {
+        let cases = [
+            ("user_1/integration/hubspot/credentials", Some(("user_1", "hubspot"))),
+            ("a/b@x.com/integration/hubspot/credentials", Some(("a/b@x.com", "hubspot"))),
+            ("a/integration/b/integration/c/credentials", Some(("a/integration/b", "c"))),
+            ("user_1", None),
+            ("user_1/credentials", None),
+            ("/integration/hubspot/credentials", None),
+            ("user_1/integration//credentials", None),
+            ("user_1/integration/hub/spot/credentials", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(split(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! HTTPS without anything in front: a certificate that is renewed while requests go on, and one that cannot be used.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keyferry_tests::http::Request;
+use keyferry_tests::{ACCOUNT, Server, ServerOptions, ServerTls, World, WorldOptions, run};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{ClientConfig, RootCertStore};
+
+/// An authority that clients trust.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// A certificate for `localhost` and its key, both PEM.
+    fn issue(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn client(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// As tools that renew certificates do it: under another name first.
+fn put(path: &Path, content: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, content).unwrap();
+    fs::rename(&beside, path).unwrap();
+}
+
+async fn see(server: &Server, client: &Arc<ClientConfig>) -> Vec<u8> {
+    let (answer, seen) =
+        Request::new("GET", "/readyz").try_send_tls(server.address(), Arc::clone(client)).await.unwrap();
+    assert_eq!(answer.status, 200);
+    seen
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn https_is_served_and_a_renewed_certificate_is_taken_up_without_a_failed_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let authority = Authority::new();
+    let (first, first_key) = authority.issue();
+    put(&cert, &first);
+    put(&key, &first_key);
+    let client = authority.client();
+    let tls = ServerTls { cert: cert.clone(), key: key.clone(), client: Arc::clone(&client) };
+    // The account is made before there is TLS.
+    let mut world = World::start_with(WorldOptions::default()).await;
+    world.server.options_mut().tls = Some(tls);
+    world.server.restart().await;
+
+    let get = Request::new("GET", &format!("/api/v2/public/linked-account/{ACCOUNT}"));
+    let get = get.header("x-api-key", &world.api_key);
+    let (answer, _) = get.clone().try_send_tls(world.server.address(), Arc::clone(&client)).await.unwrap();
+    assert_eq!((answer.status, answer.json()["account_id"].as_str()), (200, Some(ACCOUNT)));
+    assert!(get.try_send(world.server.address()).await.is_err(), "without TLS it is not spoken to");
+    let stranger = Authority::new().client();
+    assert!(Request::new("GET", "/readyz").try_send_tls(world.server.address(), stranger).await.is_err());
+
+    let before = see(&world.server, &client).await;
+    let (second, second_key) = authority.issue();
+    // Between the two the pair does not fit, and the former one has to stay.
+    put(&cert, &second);
+    until("the half-renewed pair was not noticed", async || {
+        assert_eq!(see(&world.server, &client).await, before);
+        world.server.logs().contains("the former TLS certificate stays in use")
+    })
+    .await;
+    put(&key, &second_key);
+    until("the renewed certificate was not taken up", async || see(&world.server, &client).await != before).await;
+    let renewed = see(&world.server, &client).await;
+    put(&cert, "no certificate");
+    until("what is no certificate was not noticed", async || {
+        assert_eq!(see(&world.server, &client).await, renewed);
+        world.server.logs().contains("is not PEM of one: it holds none")
+    })
+    .await;
+    assert!(!world.server.logs().contains("PRIVATE KEY"));
+}
+
+#[tokio::test]
+async fn a_certificate_or_key_that_cannot_be_used_is_told_and_nothing_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| -> PathBuf {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let authority = Authority::new();
+    let ((one, one_key), (_, other_key)) = (authority.issue(), authority.issue());
+    let (cert, key) = (file("cert.pem", &one), file("key.pem", &one_key));
+    let cases = [
+        (folder.path().join("missing.pem"), key.clone(), "missing.pem cannot be read"),
+        (file("junk.pem", "junk"), key.clone(), "junk.pem is not PEM of one: it holds none"),
+        (cert.clone(), file("none.pem", ""), "none.pem is not PEM of one"),
+        (cert.clone(), cert.clone(), "cert.pem is not PEM of one"),
+        (cert, file("other.pem", &other_key), "do not go together"),
+    ];
+    for (cert, key, expected) in cases {
+        let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
+        options.tls = Some(ServerTls { cert, key, client: authority.client() });
+        let failure = Server::try_start(options).await.err().unwrap();
+        assert!(failure.status.is_some_and(|status| !status.success()), "{expected}: {failure}");
+        assert!(failure.logs.contains(expected), "{expected}: {failure}");
+        assert!(!failure.logs.contains("listening"), "{expected}: {failure}");
+    }
+    let alone = run(["serve", "--tls-cert", "cert.pem", "--data", folder.path().join("data").to_str().unwrap()]).await;
+    assert!(!alone.status.success() && String::from_utf8_lossy(&alone.stderr).contains("--tls-key"), "{alone:?}");
+}
