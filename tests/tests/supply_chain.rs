@@ -13,6 +13,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use spdx::{Expression, Licensee, ParseMode};
@@ -72,7 +73,7 @@ fn locked() -> Vec<Locked> {
 }
 
 /// What cargo knows of the workspace and of all that is built on this machine.
-fn metadata() -> Value {
+static METADATA: LazyLock<Value> = LazyLock::new(|| {
     let rustc = Command::new(env::var_os("RUSTC").unwrap_or("rustc".into())).arg("-vV").output().unwrap();
     let rustc = String::from_utf8(rustc.stdout).unwrap();
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
@@ -81,14 +82,13 @@ fn metadata() -> Value {
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
+});
 
 #[test]
 fn every_crate_is_of_this_workspace_or_from_crates_io_with_its_checksum() {
-    let metadata = metadata();
     let members: BTreeSet<&str> =
-        metadata["workspace_members"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
-    let packages = metadata["packages"].as_array().unwrap();
+        METADATA["workspace_members"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let packages = METADATA["packages"].as_array().unwrap();
     let member = |name: &str| {
         packages.iter().any(|package| package["name"] == name && members.contains(package["id"].as_str().unwrap()))
     };
@@ -127,7 +127,7 @@ fn every_licence_is_one_of_those_allowed() {
     let allowed = texts(deny["licenses"].as_table().unwrap(), "allow");
     let allowed: Vec<_> = allowed.iter().map(|licence| Licensee::parse(licence).unwrap()).collect();
     let mut judged = 0;
-    for package in metadata()["packages"].as_array().unwrap() {
+    for package in METADATA["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
         let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} names no licence"));
         let licence = Expression::parse_mode(licence, ParseMode::LAX).unwrap();
@@ -140,8 +140,7 @@ fn every_licence_is_one_of_those_allowed() {
 
 #[test]
 fn no_requirement_is_a_wildcard_and_no_denied_feature_is_on() {
-    let metadata = metadata();
-    for package in metadata["packages"].as_array().unwrap().iter().filter(|package| package["source"].is_null()) {
+    for package in METADATA["packages"].as_array().unwrap().iter().filter(|package| package["source"].is_null()) {
         for need in package["dependencies"].as_array().unwrap() {
             let ours = need["path"].is_string();
             assert!(ours || need["req"] != "*", "{} takes any version of {}", package["name"], need["name"]);
@@ -149,9 +148,9 @@ fn no_requirement_is_a_wildcard_and_no_denied_feature_is_on() {
     }
     for rule in list(&toml("deny.toml"), "bans", "features") {
         let (name, denied) = (text(&rule, "crate"), texts(&rule, "deny"));
-        let package = metadata["packages"].as_array().unwrap().iter().find(|package| package["name"] == name);
+        let package = METADATA["packages"].as_array().unwrap().iter().find(|package| package["name"] == name);
         let id = &package.unwrap_or_else(|| panic!("{name} has a rule, and is not used"))["id"];
-        let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+        let nodes = METADATA["resolve"]["nodes"].as_array().unwrap();
         let features = &nodes.iter().find(|node| node["id"] == *id).unwrap()["features"];
         for feature in features.as_array().unwrap() {
             let on = denied.iter().any(|denied| feature == denied);
