@@ -27,7 +27,8 @@ pub fn javascript() -> Option<PathBuf> {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(example.join(file), folder.join(file)).or_fail("copy the example's lock file");
         }
-        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder));
+        let quietly = ["--ignore-scripts", "--no-audit", "--no-fund"];
+        run(Command::new("npm").arg("ci").args(quietly).current_dir(folder));
     };
     installed("npm", &folder, &example.join("package-lock.json"), install)
 }
@@ -53,7 +54,8 @@ pub fn signing_folder() -> PathBuf {
 fn virtual_environment(folder: &Path, requirements: &Path) -> Option<PathBuf> {
     let install = |folder: &Path| {
         run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
-        run(Command::new(folder.join("venv/bin/pip")).args(["install", "--quiet", "-r"]).arg(requirements));
+        let exactly = ["install", "--quiet", "--require-hashes", "-r"];
+        run(Command::new(folder.join("venv/bin/pip")).args(exactly).arg(requirements));
     };
     Some(installed("python3", folder, requirements, install)?.join("venv/bin"))
 }
