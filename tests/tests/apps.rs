@@ -43,6 +43,14 @@ fn apps() -> Vec<App> {
             answer: json!({ "id": 1, "login": "octocat" }),
         },
         App {
+            slug: "github",
+            host: "api.github.com",
+            auth_object: json!({ "app": { "app_id": "123456", "installation_id": "12345678", "private_key": RSA_KEY } }),
+            header: bearer("eyJ*"),
+            path: "/app/installations/12345678",
+            answer: json!({ "id": 12345678, "account": { "id": 1, "login": "octocat" } }),
+        },
+        App {
             slug: "zendesk",
             host: "acme.zendesk.com",
             auth_object: json!({ "keybased": { "subdomain": "acme", "email": "a@acme.example", "api_token": "zt" } }),
@@ -152,14 +160,16 @@ impl App {
     }
 }
 
-/// Google's token endpoint: one token for a signed request.
-fn google_token(request: Received) -> Reply {
-    let body = String::from_utf8(request.body).unwrap();
-    let assertion = body.split('&').find_map(|field| field.strip_prefix("assertion=")).unwrap_or_default();
-    if request.path_and_query == "/token" && assertion.split('.').count() == 3 {
-        Reply::json(200, &json!({ "access_token": "ya29.minted", "expires_in": 3599 }))
-    } else {
-        Reply::json(400, &json!({ "error": "invalid_grant" }))
+/// A token endpoint: `answer` for a signed request to `path`.
+fn token_endpoint(path: &'static str, answer: Value) -> impl Fn(Received) -> Reply + Send + Sync + 'static {
+    move |request: Received| {
+        let body = String::from_utf8(request.body).unwrap();
+        let assertion = body.split('&').find_map(|field| field.strip_prefix("assertion=")).unwrap_or_default();
+        if request.path_and_query == path && assertion.split('.').count() == 3 {
+            Reply::json(200, &answer)
+        } else {
+            Reply::json(400, &json!({ "error": "invalid_grant" }))
+        }
     }
 }
 
@@ -170,7 +180,13 @@ async fn a_credential_of_each_app_is_migrated_over_tls() {
     for app in &apps {
         providers.add(app.host, app.provider()).await.unwrap();
     }
-    providers.add("oauth2.googleapis.com", google_token).await.unwrap();
+    let google = json!({ "access_token": "ya29.minted", "expires_in": 3599 });
+    providers.add("oauth2.googleapis.com", token_endpoint("/token", google)).await.unwrap();
+    let salesforce = json!({
+        "access_token": "00D.minted", "instance_url": "https://acme.my.salesforce.com",
+        "id": "https://login.salesforce.com/id/00D000000000001EAA/005000000000001AAA",
+    });
+    providers.add("login.salesforce.com", token_endpoint("/services/oauth2/token", salesforce)).await.unwrap();
     let change: ServerChange = Box::new(|options| binary::copy(binary::slugs(), &options.plugins));
     let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
 
@@ -182,6 +198,10 @@ async fn a_credential_of_each_app_is_migrated_over_tls() {
     let mut credentials = vec![
         ("hubspot", json!({ "oauth2": { "access_token": demo::HUBSPOT_ACCESS_TOKEN } })),
         ("netsuite", netsuite),
+        (
+            "salesforce",
+            json!({ "keybased": { "client_id": "3MVG9e2e", "username": "i@acme.example", "private_key": RSA_KEY } }),
+        ),
         ("slack", json!({ "keybased": { "bot_token": demo::SLACK_BOT_TOKEN } })),
         ("stripe", json!({ "keybased": { "api_key": demo::STRIPE_SECRET_KEY } })),
     ];

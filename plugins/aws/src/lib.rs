@@ -9,11 +9,12 @@ use keyferry_plugin::prelude::*;
 struct Aws;
 
 /// The regions whose keys the endpoint of all others does not know, with the host of their STS.
-const APART: [(&str, &str); 4] = [
+const APART: [(&str, &str); 5] = [
     ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
     ("us-gov-east-1", "sts.us-gov-east-1.amazonaws.com"),
     ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
     ("cn-northwest-1", "sts.cn-northwest-1.amazonaws.com.cn"),
+    ("eusc-de-east-1", "sts.eusc-de-east-1.amazonaws.eu"),
 ];
 
 impl Plugin for Aws {
@@ -47,7 +48,7 @@ impl Plugin for Aws {
                     Field::text("region", "Region")
                         .default("us-east-1")
                         .pattern("^[a-z]{2,4}(-[a-z]+)+-[0-9]$")
-                        .help("The region to work in. It also tells the partition: `cn-` and `us-gov-` are apart.")
+                        .help("The region to work in. It also tells the partition: `cn-`, `us-gov-` and `eusc-` are apart.")
                         .example("eu-central-1"),
                 ),
         )
@@ -79,13 +80,16 @@ impl Plugin for Aws {
         }
         let problem = answer.json()?;
         let detail = problem.said("AWS", &["/Error/Code"], &["/Error/Message"]);
-        Err(match problem.text("/Error/Code")? {
+        // A signature of another time is the signer's clock, though it is called as a wrong one is.
+        let words = problem.optional_text("/Error/Message").unwrap_or_default();
+        let is_late = words.starts_with("Signature expired") || words.starts_with("Signature not yet current");
+        // <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>; some services leave out `Exception`.
+        Err(match problem.text("/Error/Code")?.trim_end_matches("Exception") {
             "InvalidClientTokenId" => Failure::rejected(detail).fields(&["access_key_id", "session_token", "region"]),
-            "SignatureDoesNotMatch" => Failure::rejected(detail).field("secret_access_key"),
+            "SignatureDoesNotMatch" if !is_late => Failure::rejected(detail).field("secret_access_key"),
             "ExpiredToken" => Failure::rejected(detail).field("session_token"),
-            "AccessDenied" | "OptInRequired" => Failure::insufficient_scope(detail),
+            "AccessDenied" | "NotAuthorized" | "OptInRequired" => Failure::insufficient_scope(detail),
             "Throttling" => Failure::rate_limited(answer.retry_after(), detail),
-            // `RequestExpired` among them: that is the signer's clock.
             _ => Failure::unexpected(detail),
         })
     }

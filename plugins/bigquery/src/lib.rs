@@ -85,7 +85,7 @@ impl Plugin for BigQuery {
                 let fields = &["client_email", "private_key"];
                 match answer.status() {
                     200 => Ok(probe(project, answer.minted("/access_token")?, fields)?.config("client_email", email)),
-                    400 | 401 => Err(Failure::rejected(refusal(&answer)?).fields(fields)),
+                    400 | 401 => Err(refused(&answer, fields)?),
                     _ => Err(answer.unexpected()),
                 }
             }
@@ -101,10 +101,14 @@ fn project() -> Field {
         .example("acme-example")
 }
 
-fn refusal(answer: &Answer) -> Result<String, Failure> {
+/// `invalid_grant` for whatever is wrong with the signed request. One of them is the clock that it was signed by, which is
+/// not the key's fault: `Token must be a short-lived token (60 minutes) and in a reasonable timeframe`.
+fn refused(answer: &Answer, fields: &[&str]) -> Result<Failure, Failure> {
     let problem = answer.json()?;
     problem.text("/error")?;
-    Ok(problem.said("Google", &["/error"], &["/error_description"]))
+    let said = problem.said("Google", &["/error"], &["/error_description"]);
+    let is_clock = said.contains("reasonable timeframe");
+    Ok(if is_clock { Failure::unexpected(said) } else { Failure::rejected(said).fields(fields) })
 }
 
 /// <https://cloud.google.com/bigquery/docs/error-messages>
@@ -123,9 +127,9 @@ fn probe(project: &str, token: &Secret, fields: &[&str]) -> Result<Verified, Fai
         }
         (401, _) => Err(Failure::rejected(detail).fields(fields)),
         (403, "rateLimitExceeded" | "quotaExceeded") => Err(Failure::rate_limited(answer.retry_after(), detail)),
-        (403, _) if told.optional_text("/error/message").is_some() => {
-            Err(Failure::insufficient_scope(detail).scope("bigquery.datasets.get"))
-        }
+        (403, "accessDenied") => Err(Failure::insufficient_scope(detail).scope("bigquery.datasets.get")),
+        // A scope that the token lacks, or a project in which BigQuery is not enabled: the message says which.
+        (403, _) if told.optional_text("/error/message").is_some() => Err(Failure::insufficient_scope(detail)),
         (404, _) => Err(Failure::wrong_tenant(detail).field("project_id")),
         _ => Err(answer.unexpected()),
     }

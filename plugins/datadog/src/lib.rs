@@ -1,7 +1,7 @@
 //! Datadog: an API key, and an application key beside it, of one site.
 //!
-//! Each site knows its own keys only, and answers 403 to a bad one. `GET /api/v1/validate` is for API keys; what an
-//! application key can do, `GET /api/v2/current_user` tells. See <https://docs.datadoghq.com/getting_started/site/>.
+//! Each site knows its own keys only, and answers 403 to a bad one. `GET /api/v1/validate` is for API keys; any application key
+//! may ask who it belongs to: <https://docs.datadoghq.com/api/latest/users/get-current-user/>.
 
 use keyferry_plugin::prelude::*;
 
@@ -53,33 +53,29 @@ impl Plugin for Datadog {
     fn verify(credential: Credential) -> Result<Verified, Failure> {
         let (key, site) = (credential.secret("api_key")?, credential.text("site")?);
         let get = |path: &str| Request::get(format!("https://api.{site}{path}")).header("DD-API-KEY", key);
-        let answer = get("/api/v1/validate").send()?;
-        match answer.status() {
-            200 if answer.json()?.is_true("/valid") => {}
-            401 | 403 => return Err(Failure::rejected(said(&answer)?).fields(&["api_key", "site"])),
-            _ => return Err(answer.unexpected()),
+        if !told(get("/api/v1/validate"), &["api_key", "site"])?.is_true("/valid") {
+            return Err(Failure::unexpected("Datadog does not say that the API key is valid"));
         }
         let verified = Verified::new().config("site", site);
         let Some(app_key) = credential.optional_secret("app_key") else {
             return Ok(verified.warning("without an application key, most of the API is out of reach"));
         };
-        let answer = get("/api/v2/current_user").header("DD-APPLICATION-KEY", app_key).send()?;
-        match answer.status() {
-            200 => {
-                let user = answer.json()?;
-                Ok(verified
-                    .account_id(user.text("/data/relationships/org/data/id")?)
-                    .display_name(user.optional_text("/data/attributes/handle").unwrap_or_default()))
-            }
-            401 | 403 => Err(Failure::rejected(said(&answer)?).field("app_key")),
-            _ => Err(answer.unexpected()),
-        }
+        let me = told(get("/api/v2/current_user").header("DD-APPLICATION-KEY", app_key), &["app_key"])?;
+        let (id, handle) = (me.text("/data/relationships/org/data/id")?, me.optional_text("/data/attributes/handle"));
+        Ok(verified.account_id(id).display_name(handle.unwrap_or_default()))
     }
 }
 
-/// Without the API's own words it is not the API that speaks, but something on the way to it.
-fn said(answer: &Answer) -> Result<String, Failure> {
-    Ok(format!("Datadog says: {}", answer.json()?.text("/errors/0")?))
+/// What Datadog tells; or, in its own words and not in those of something on the way to it, that it does not know `fields`.
+fn told(request: Request, fields: &[&str]) -> Result<Json, Failure> {
+    let answer = request.send()?;
+    let told = answer.json()?;
+    let said = told.said("Datadog", &[], &["/errors/0"]);
+    match answer.status() {
+        200 => Ok(told),
+        401 | 403 if told.at("/errors/0").is_some() => Err(Failure::rejected(said).fields(fields)),
+        _ => Err(answer.unexpected()),
+    }
 }
 
 keyferry_plugin::export!(Datadog);

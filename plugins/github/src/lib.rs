@@ -1,12 +1,17 @@
-//! GitHub and GitHub Enterprise Server: personal, OAuth and installation access tokens.
+//! GitHub and GitHub Enterprise Server: personal, OAuth and installation access tokens, and the key of an app.
 //!
 //! `GET /user` tells whose token it is. The token of an app's installation is nobody's, and is refused there although it
 //! is good, so it is asked for the repositories that it sees. What kind it is, its prefix tells:
 //! <https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github>.
+//!
+//! An app signs for itself that it is the app, and asks for one of its installations:
+//! <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>.
 
 use keyferry_plugin::prelude::*;
 
 struct GitHub;
+
+const PATHS: [&str; 3] = ["/user", "/installation/repositories", "/app/installations"];
 
 impl Plugin for GitHub {
     fn describe() -> App {
@@ -16,8 +21,8 @@ impl Plugin for GitHub {
                 &["developer-tools", "source-code"],
             )
             .docs("https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api")
-            .grant(Grant::host("api.github.com").get("/user").get("/installation/repositories"))
-            .grant(Grant::host("{base_url}").get("/api/v3/user").get("/api/v3/installation/repositories"))
+            .grant(PATHS.iter().fold(Grant::host("api.github.com"), |grant, path| grant.get(path)))
+            .grant(PATHS.iter().fold(Grant::host("{base_url}"), |grant, path| grant.get(&format!("/api/v3{path}"))))
             .auth(
                 AuthType::oauth2("OAuth")
                     .help("Tokens of an OAuth app or a GitHub App, given when a user authorised it.")
@@ -33,22 +38,47 @@ impl Plugin for GitHub {
                     .field(token("GitHub > Settings > Developer settings > Personal access tokens."))
                     .field(base_url()),
             )
+            .auth(
+                AuthType::new("app", "GitHub App")
+                    .help("A GitHub App's private key, and the installation to act for.")
+                    .field(
+                        Field::text("app_id", "App ID")
+                            .required()
+                            .pattern("^[0-9A-Za-z.]+$")
+                            .help("GitHub > Settings > Developer settings > GitHub Apps > your app > About; or its client ID.")
+                            .example("123456"),
+                    )
+                    .field(
+                        Field::text("installation_id", "Installation ID")
+                            .required()
+                            .pattern("^[0-9]+$")
+                            .help("The number at the end of the URL of the installation's settings.")
+                            .example("12345678"),
+                    )
+                    .field(
+                        Field::secret("private_key", "Private key")
+                            .multiline()
+                            .required()
+                            .help("The file that GitHub made below Private keys: PEM of several lines.")
+                            .example("-----BEGIN RSA PRIVATE KEY-----\nexample\n-----END RSA PRIVATE KEY-----"),
+                    )
+                    .field(base_url()),
+            )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
         let own = credential.optional_text("base_url").map(|url| format!("{}/api/v3", url.trim_end_matches('/')));
         let api = own.as_deref().unwrap_or("https://api.github.com");
+        if let Some(key) = credential.optional_secret("private_key") {
+            return installation(&credential, api, key);
+        }
         let is_installation = credential.hint("access_token") == Some("ghs_");
         let request = if is_installation {
             Request::get(format!("{api}/installation/repositories")).query("per_page", "1")
         } else {
             Request::get(format!("{api}/user"))
         };
-        let answer = request
-            .bearer(credential.secret("access_token")?)
-            .header("Accept", "application/vnd.github+json")
-            .header("X-GitHub-Api-Version", "2022-11-28")
-            .send()?;
+        let answer = send(request.bearer(credential.secret("access_token")?))?;
         match answer.status() {
             200 => {
                 let told = answer.json()?;
@@ -83,15 +113,60 @@ fn base_url() -> Field {
         .example("https://github.acme.example")
 }
 
-/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+fn send(request: Request) -> Result<Answer, Failure> {
+    request.header("Accept", "application/vnd.github+json").header("X-GitHub-Api-Version", "2022-11-28").send()
+}
+
+/// Asks, as the app, for an installation: `GET /app/installations/{installation_id}`.
+fn installation(credential: &Credential, api: &str, key: &Secret) -> Result<Verified, Failure> {
+    let (app, id) = (credential.text("app_id")?, credential.text("installation_id")?);
+    // Ten minutes are allowed, and a minute's difference between the clocks.
+    let now = keyferry_plugin::clock::now_ms() / 1000;
+    let claims = format!(r#"{{"iat":{},"exp":{},"iss":"{app}"}}"#, now.saturating_sub(60), now + 480);
+    let request = Request::get(format!("{api}/app/installations")).segment(id);
+    let answer = send(request.bearer(Jwt::rs256(key, claims)))?;
+    let told = answer.json_or_null();
+    let words = told.optional_text("/message").unwrap_or_default();
+    match answer.status() {
+        200 => {
+            let told = answer.json()?;
+            if told.optional_text("/suspended_at").is_some() {
+                return Err(Failure::suspended("GitHub says that the installation is suspended"));
+            }
+            let verified =
+                Verified::new().account_id(told.text("/account/id")?).display_name(told.text("/account/login")?);
+            let Some(Json::Object(permissions)) = told.at("/permissions") else { return Ok(verified) };
+            let scope = |(name, level): &(String, Json)| Some(format!("{name}={}", level.optional_text("")?));
+            Ok(verified.scopes(permissions.iter().filter_map(scope)))
+        }
+        // `'Issued at' claim ('iat') must be ...` and `'Expiration time' claim ('exp') is too far in the future`: the clock.
+        401 if words.contains("claim ('iat')") || words.contains("claim ('exp')") => {
+            Err(Failure::unexpected(said(&told)))
+        }
+        401 => Err(Failure::rejected(said(&told)).fields(&["app_id", "private_key"])),
+        403 => Err(forbidden(&answer)?),
+        404 if words == "Integration not found" => Err(Failure::rejected(said(&told)).field("app_id")),
+        404 if !words.is_empty() => Err(Failure::wrong_tenant(said(&told)).field("installation_id")),
+        404 => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
+        _ => Err(answer.unexpected()),
+    }
+}
+
+/// Limits: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>. The secondary one may be told by
+/// words alone, and so is what is suspended, an account or an installation; the words are those that `lib/octokit/error.rb` of
+/// <https://github.com/octokit/octokit.rb> goes by.
 fn forbidden(answer: &Answer) -> Result<Failure, Failure> {
     let problem = answer.json()?;
-    problem.text("/message")?;
-    let is_limit = answer.header("x-ratelimit-remaining") == Some("0") || answer.retry_after().is_some();
+    let words = problem.text("/message")?.to_ascii_lowercase();
+    let is_limit = answer.header("x-ratelimit-remaining") == Some("0")
+        || answer.retry_after().is_some()
+        || ["rate limit", "login attempts exceeded", "abuse"].iter().any(|limit| words.contains(limit));
     Ok(match answer.header("x-github-sso") {
         _ if is_limit => Failure::rate_limited(answer.retry_after(), said(&problem)),
+        _ if words.contains("suspended") => Failure::suspended(said(&problem)),
         Some(_) => Failure::insufficient_scope(format!("{}: authorise it for single sign-on", said(&problem))),
-        None => Failure::insufficient_scope(said(&problem)).scopes(answer.list("x-accepted-oauth-scopes")),
+        None => Failure::insufficient_scope(said(&problem))
+            .scopes(answer.list("x-accepted-oauth-scopes").chain(answer.list("x-accepted-github-permissions"))),
     })
 }
 

@@ -56,6 +56,7 @@ impl Plugin for HubSpot {
                 let missing = causes.flat_map(|cause| cause.texts("/context/requiredGranularScopes"));
                 Err(Failure::insufficient_scope(said(&problem)).scopes(missing))
             }
+            477 => Err(Failure::rate_limited(answer.retry_after(), "HubSpot is moving the account to another place")),
             _ => Err(answer.unexpected()),
         }
     }

@@ -1,7 +1,8 @@
 //! Linear: personal API keys and OAuth tokens.
 //!
 //! One GraphQL query tells whose it is. A 200 can still carry errors; what counts is that there is a viewer.
-//! See <https://linear.app/developers/graphql> and <https://linear.app/developers/rate-limiting>.
+//! See <https://linear.app/developers/graphql> and <https://linear.app/developers/rate-limiting>, and for the types of errors
+//! `packages/sdk/src/error.ts` of <https://github.com/linear/linear>.
 
 use keyferry_plugin::prelude::*;
 
@@ -49,11 +50,15 @@ impl Plugin for Linear {
                 .config("viewer_id", told.text("/data/viewer/id")?));
         }
         let detail = told.said("Linear", &[], &["/errors/0/extensions/userPresentableMessage", "/errors/0/message"]);
-        Err(match told.optional_text("/errors/0/extensions/code") {
-            Some("AUTHENTICATION_ERROR") => Failure::rejected(detail).field(field),
-            Some("FORBIDDEN") => Failure::insufficient_scope(detail),
-            Some("RATELIMITED") => Failure::rate_limited(answer.retry_after(), detail),
-            Some("INTERNAL_SERVER_ERROR") => Failure::provider_error(answer.status(), detail),
+        // `AUTHENTICATION_ERROR` and `authentication error` are the code and the type of one error; not all have both.
+        let named = told.first_text(&["/errors/0/extensions/code", "/errors/0/extensions/type"]);
+        Err(match named.unwrap_or_default().to_ascii_lowercase().replace('_', " ").as_str() {
+            "authentication error" => Failure::rejected(detail).field(field),
+            "forbidden" | "feature not accessible" => Failure::insufficient_scope(detail),
+            "ratelimited" => Failure::rate_limited(answer.retry_after(), detail),
+            "internal server error" | "internal error" | "network error" | "lock timeout" => {
+                Failure::provider_error(answer.status(), detail)
+            }
             _ if answer.status() == 401 => Failure::rejected(detail).field(field),
             _ => answer.unexpected(),
         })

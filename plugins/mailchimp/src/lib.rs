@@ -1,7 +1,7 @@
 //! Mailchimp: API keys and OAuth tokens of one account.
 //!
 //! An account lives in one data centre, whose name is a part of every host. A key ends in it; for a token it is asked for.
-//! See <https://mailchimp.com/developer/marketing/docs/fundamentals/>.
+//! See <https://mailchimp.com/developer/marketing/docs/fundamentals/>, and `errors/` beside it.
 
 use keyferry_plugin::prelude::*;
 
@@ -55,9 +55,9 @@ impl Plugin for Mailchimp {
                     .config("role", account.optional_text("/role").unwrap_or_default()))
             }
             (401, _) => Err(Failure::rejected(detail).field(field)),
-            (403, "User Disabled" | "Account Disabled") => Err(Failure::suspended(detail)),
+            (403, "User Disabled") => Err(Failure::suspended(detail)),
             (403, "Wrong Datacenter") => Err(Failure::wrong_tenant(detail).field(field)),
-            (403, _) => Err(Failure::insufficient_scope(detail)),
+            (403, title) if !title.is_empty() => Err(Failure::insufficient_scope(detail)),
             _ => Err(answer.unexpected()),
         }
     }

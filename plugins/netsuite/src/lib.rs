@@ -1,11 +1,16 @@
 //! NetSuite: token-based authentication (OAuth 1.0a) and OAuth 2.0, both by the REST web services of one account.
 //!
-//! The request is `GET /services/rest/record/v1/metadata-catalog`, kept small by `select`: it reads no business data,
-//! and a role needs the two permissions that any use of the API needs.
+//! The request is `GET /services/rest/record/v1/metadata-catalog`, kept small by `select`, which takes the names of records:
+//! it reads no business data, and a role needs the two permissions that any use of the API needs.
+//! See <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1545126526.html>.
 
 use keyferry_plugin::prelude::*;
 
 struct NetSuite;
+
+/// Where an error of the REST web services has its name:
+/// <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_156570709583.html>.
+const CODE: &str = "/o:errorDetails/0/o:errorCode";
 
 impl Plugin for NetSuite {
     fn describe() -> App {
@@ -40,7 +45,8 @@ impl Plugin for NetSuite {
         let host = realm.to_ascii_lowercase().replace('_', "-");
         let request = Request::get(format!("https://{host}.suitetalk.api.netsuite.com"))
             .path("/services/rest/record/v1/metadata-catalog")
-            .query("select", "recordTypes");
+            .query("select", "customer")
+            .header("Accept", "application/json");
 
         let tokens = credential.auth_type() == "keybased";
         let request = if tokens {
@@ -66,10 +72,12 @@ impl Plugin for NetSuite {
             401 if tokens => Err(refused(&error, said)),
             401 => Err(Failure::rejected(said).fields(&["access_token", "account_id"])),
             403 => {
+                // Without NetSuite's own words it is not the API that speaks, but something on the way to it.
+                answer.json()?.text(CODE)?;
                 let log_in = if tokens { "Log in using Access Tokens" } else { "Log in using OAuth 2.0 Access Tokens" };
                 Err(Failure::insufficient_scope(said).scopes(["REST Web Services", log_in]))
             }
-            404 => Err(Failure::wrong_tenant(said).field("account_id")),
+            404 if answer.json_or_null().at(CODE).is_none() => Err(Failure::wrong_tenant(said).field("account_id")),
             _ => Err(answer.unexpected()),
         }
     }
@@ -94,7 +102,7 @@ fn explained(answer: &Answer) -> (String, String) {
     let body = answer.json_or_null();
     let words = answer.header("www-authenticate").unwrap_or_default().split([' ', ',']);
     let named = words.into_iter().find_map(|word| word.strip_prefix("error=\"")?.split('"').next());
-    let error = named.or(body.optional_text("/o:errorDetails/0/o:errorCode")).unwrap_or("an unnamed error");
+    let error = named.or(body.optional_text(CODE)).unwrap_or("an unnamed error");
     let detail = body.first_text(&["/o:errorDetails/0/detail", "/title"]);
     (error.to_owned(), format!("NetSuite says {error}: {}", detail.unwrap_or("no details")))
 }
@@ -106,9 +114,10 @@ fn refused(error: &str, said: String) -> Failure {
     let error: String = error.chars().filter(|char| *char != '_').collect();
     let fields: &[&str] = match error.to_ascii_lowercase().as_str() {
         "consumerkeyunknown" | "consumerkeyrefused" => &["consumer_key"],
-        "tokenrejected" | "tokenrevoked" | "tokenexpired" => &["token_id"],
+        "tokenrejected" | "tokenrevoked" | "tokenexpired" | "entityorroledisabled" => &["token_id"],
         "signatureinvalid" | "invalidsignature" => &["consumer_secret", "token_secret"],
-        // Nothing is wrong with the keys: it is the signer's clock, or its nonce.
+        // Nothing is wrong with the keys: the account does not take any, or it is the signer's clock, or its nonce.
+        "featuredisabled" => return Failure::insufficient_scope(said).scope("Token-based Authentication"),
         "timestamprefused" | "invalidtimestamp" | "noncerejected" | "nonceused" => return Failure::unexpected(said),
         _ => &["account_id", "consumer_key", "consumer_secret", "token_id", "token_secret"],
     };

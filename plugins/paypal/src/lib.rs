@@ -1,7 +1,8 @@
 //! PayPal: the client id and secret of a REST app, live or sandbox.
 //!
-//! They are what the token endpoint takes, and its answer tells what they may do. A pair of the one environment is
-//! unknown in the other. See <https://developer.paypal.com/api/rest/authentication/>.
+//! They are what the token endpoint takes, and its answer tells what they may do, though not whose they are: all apps of
+//! the sandbox have one `app_id`. A pair of the one environment is unknown in the other.
+//! See <https://developer.paypal.com/api/rest/authentication/>.
 
 use keyferry_plugin::prelude::*;
 
@@ -61,7 +62,8 @@ impl Plugin for PayPal {
                 "client_secret",
                 "environment",
             ])),
-            403 => Err(Failure::insufficient_scope(said)),
+            // PayPal's edge answers 403 with a page, too, and knows nothing of the app.
+            403 if told.first_text(&["/error", "/name"]).is_some() => Err(Failure::insufficient_scope(said)),
             _ => Err(answer.unexpected()),
         }
     }

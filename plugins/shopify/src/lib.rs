@@ -1,13 +1,13 @@
 //! Shopify: the Admin API tokens of one shop.
 //!
-//! One GraphQL query tells which shop it is. Shopify tells the state of a shop by its status codes:
-//! <https://shopify.dev/docs/api/usage/response-codes>.
+//! One GraphQL query tells which shop it is, and what the app may do there. Shopify tells the state of a shop by its status
+//! codes: <https://shopify.dev/docs/api/usage/response-codes>.
 
 use keyferry_plugin::prelude::*;
 
 struct Shopify;
 
-const QUERY: &str = r#"{"query":"{shop{id name myshopifyDomain}}"}"#;
+const QUERY: &str = r#"{"query":"{shop{id name myshopifyDomain}currentAppInstallation{accessScopes{handle}}}"}"#;
 
 impl Plugin for Shopify {
     fn describe() -> App {
@@ -40,23 +40,33 @@ impl Plugin for Shopify {
             .header("X-Shopify-Access-Token", credential.secret("access_token")?)
             .json_body(QUERY)
             .send()?;
-        let problem = answer.json_or_null();
-        let said = problem.said("Shopify", &[], &["/errors/0/message", "/errors"]);
-        match answer.status() {
-            200 if problem.at("/errors").is_some() => Err(refused(&answer, &problem, said)),
-            200 => {
+        let told = answer.json_or_null();
+        let said = told.said("Shopify", &[], &["/errors/0/message", "/errors"]);
+        // <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>
+        match (answer.status(), told.optional_text("/errors/0/extensions/code").unwrap_or_default()) {
+            (200, "ACCESS_DENIED") => Err(Failure::insufficient_scope(said)),
+            (200, "THROTTLED") => Err(Failure::rate_limited(answer.retry_after(), said)),
+            (200, "SHOP_INACTIVE") => Err(Failure::suspended(said)),
+            (200, "INTERNAL_SERVER_ERROR") => Err(Failure::provider_error(200, said)),
+            (200, _) if told.at("/errors").is_some() => Err(Failure::unexpected(said)),
+            (200, _) => {
                 let told = answer.json()?;
+                let scopes = told.items("/data/currentAppInstallation/accessScopes").iter();
                 Ok(Verified::new()
                     .account_id(told.text("/data/shop/id")?)
                     .display_name(told.text("/data/shop/name")?)
+                    .scopes(scopes.filter_map(|scope| scope.optional_text("/handle")))
                     .expires_at_ms(credential.future_ms("expires_at"))
                     .config("domain", told.text("/data/shop/myshopifyDomain")?))
             }
-            401 => Err(Failure::rejected(said).field("access_token")),
-            402 => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
-            403 => Err(Failure::insufficient_scope(said)),
-            404 => Err(Failure::wrong_tenant(format!("there is no shop {shop}.myshopify.com")).field("shop")),
-            423 => Err(Failure::suspended("The shop is locked: its owner has to turn to Shopify's support")),
+            (401, _) => Err(Failure::rejected(said).field("access_token")),
+            (402, _) => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
+            (403, _) => Err(match answer.json()?.text("/errors")? {
+                "Unavailable Shop" => Failure::suspended(said),
+                _ => Failure::insufficient_scope(said),
+            }),
+            (404, _) => Err(Failure::wrong_tenant(format!("there is no shop {shop}.myshopify.com")).field("shop")),
+            (423, _) => Err(Failure::suspended("The shop is locked: its owner has to turn to Shopify's support")),
             _ => Err(answer.unexpected()),
         }
     }
@@ -64,17 +74,6 @@ impl Plugin for Shopify {
 
 fn shop() -> Field {
     Field::host_label("shop", "Shop").help("`acme` of acme.myshopify.com.").example("acme")
-}
-
-/// Errors in a 200: <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>.
-fn refused(answer: &Answer, told: &Json, said: String) -> Failure {
-    match told.optional_text("/errors/0/extensions/code") {
-        Some("ACCESS_DENIED") => Failure::insufficient_scope(said),
-        Some("THROTTLED") => Failure::rate_limited(answer.retry_after(), said),
-        Some("SHOP_INACTIVE") => Failure::suspended(said),
-        Some("INTERNAL_SERVER_ERROR") => Failure::provider_error(answer.status(), said),
-        _ => Failure::unexpected(said),
-    }
 }
 
 keyferry_plugin::export!(Shopify);

@@ -40,30 +40,33 @@ impl Plugin for Stripe {
         }
         let answer = request.send()?;
 
-        let mode = match credential.hint("api_key") {
-            Some("sk_live_" | "rk_live_") => "live",
-            Some(_) => "test",
-            None => "",
-        };
+        let mode = credential.hint("api_key").map_or("", |kind| if kind.ends_with("live_") { "live" } else { "test" });
         let verified = Verified::new().config("mode", mode);
         let problem = answer.json_or_null();
         let said = problem.said("Stripe", &[], &["/error/message"]);
+        // `The provided key 'rk_test_***' does not have the required permissions for this endpoint on account 'acct_1'.`
+        let mut words = problem.optional_text("/error/message").unwrap_or_default().split('\'');
+        let named = words.clone().find(|word| word.starts_with("acct_") && !word.contains('*'));
+        let is_strange = problem.optional_text("/error/code") == Some("account_invalid")
+            || words.any(|words| words == " does not have access to account ");
         match answer.status() {
             200 => {
                 let account = answer.json()?;
-                let names = ["/settings/dashboard/display_name", "/business_profile/name", "/email"];
-                let name = account.first_text(&names);
+                let name =
+                    account.first_text(&["/settings/dashboard/display_name", "/business_profile/name", "/email"]);
                 Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
             }
             401 => Err(Failure::rejected(said).field("api_key")),
             // About `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
-            400 | 403 if connected.is_some() && problem.optional_text("/error/code") == Some("account_invalid") => {
-                Err(Failure::wrong_tenant(said).field("stripe_account"))
-            }
+            400 | 403 if connected.is_some() && is_strange => Err(Failure::wrong_tenant(said).field("stripe_account")),
             403 => {
                 // Without a message it is not the API that speaks, but something on the way to it.
                 answer.json()?.text("/error/message")?;
-                Ok(verified.warning(format!("live but restricted, so its account is not known: {said}")))
+                if connected.is_some() && connected != named {
+                    return Err(Failure::insufficient_scope(said));
+                }
+                let warning = format!("live but restricted, so its account could not be asked for: {said}");
+                Ok(verified.account_id(named.unwrap_or_default()).warning(warning))
             }
             _ => Err(answer.unexpected()),
         }

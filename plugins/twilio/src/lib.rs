@@ -1,7 +1,7 @@
 //! Twilio: the auth token of an account, or one of its API keys.
 //!
 //! A standard API key may not read `/Accounts` although it is good, so it is asked for a page of messages instead. 20003 is
-//! Twilio's code for a credential that is not. See <https://www.twilio.com/docs/iam/api-keys>.
+//! Twilio's code for a credential that is not. See <https://www.twilio.com/docs/iam/api-keys/keys-in-console>.
 
 use keyferry_plugin::prelude::*;
 
@@ -65,13 +65,16 @@ impl Plugin for Twilio {
                     None => Err(answer.unexpected()),
                 }
             }
-            // <https://www.twilio.com/docs/api/errors/20403> and 70051, which a restricted key gets for what it may not do.
+            // <https://www.twilio.com/docs/api/errors/20403>, and <https://www.twilio.com/docs/api/errors/70051>: that is what a
+            // restricted key gets for what it may not do, though not only that.
             403 if told.optional_text("/code") == Some("20403") => Err(Failure::suspended(detail)),
             401 | 403 if key.is_some() && told.optional_text("/code") == Some("70051") => {
-                Err(Failure::insufficient_scope(format!("{detail}; a restricted key must be allowed to read messages")))
+                let advice = "allow the restricted key to read messages, and see that it is one of this account";
+                Err(Failure::insufficient_scope(format!("{detail}; {advice}")))
             }
             401 => Err(Failure::rejected(detail).fields(fields)),
-            403 => Err(Failure::insufficient_scope(detail)),
+            // Without a code it is not the API that speaks, but something on the way to it.
+            403 if told.optional_text("/code").is_some() => Err(Failure::insufficient_scope(detail)),
             404 => Err(Failure::wrong_tenant(detail).field("account_sid")),
             _ => Err(answer.unexpected()),
         }
@@ -80,7 +83,7 @@ impl Plugin for Twilio {
 
 fn sid(name: &str, label: &str, prefix: &str) -> Field {
     Field::text(name, label)
-        .pattern(&format!("^{prefix}[0-9a-f]{{32}}$"))
+        .pattern(&format!("^{prefix}[0-9A-Fa-f]{{32}}$"))
         .example(&format!("{prefix}{}", "0".repeat(32)))
 }
 

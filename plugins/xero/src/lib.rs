@@ -54,7 +54,8 @@ impl Plugin for Xero {
                 }
             }
             401 => Err(Failure::rejected(said(&answer)).field("access_token")),
-            403 => Err(Failure::insufficient_scope(said(&answer))),
+            // A page is not the API that speaks, but something on the way to it.
+            403 if !matches!(answer.json_or_null(), Json::Null) => Err(Failure::insufficient_scope(said(&answer))),
             _ => Err(answer.unexpected()),
         }
     }

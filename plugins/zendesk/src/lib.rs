@@ -48,8 +48,8 @@ impl Plugin for Zendesk {
         };
         let answer = request.send()?;
         // `error` is a text or an object: <https://developer.zendesk.com/api-reference/introduction/requests/#response-format>.
-        let words = ["/error/title", "/error/message", "/error", "/description"];
-        let said = answer.json_or_null().said("Zendesk", &[], &words);
+        let told = answer.json_or_null();
+        let said = told.said("Zendesk", &[], &["/error/title", "/error/message", "/error", "/description"]);
         match answer.status() {
             200 => {
                 let user = answer.json()?;
@@ -65,7 +65,7 @@ impl Plugin for Zendesk {
                     .config("role", user.optional_text("/user/role").unwrap_or_default()))
             }
             401 => Err(Failure::rejected(said).fields(fields)),
-            403 => Err(Failure::insufficient_scope(said)),
+            403 if !matches!(told, Json::Null) => Err(Failure::insufficient_scope(said)),
             404 => Err(Failure::wrong_tenant(format!("there is no {subdomain}.zendesk.com")).field("subdomain")),
             _ => Err(answer.unexpected()),
         }
