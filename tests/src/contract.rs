@@ -146,7 +146,9 @@ impl Contract {
 /// Whether a path is of a pattern. A parameter is one segment, but for a linked account's id, which can have slashes.
 fn matches(pattern: &str, path: &str) -> bool {
     let Some((before, rest)) = pattern.split_once('{') else { return pattern == path };
-    let (Some(remaining), Some((name, after))) = (path.strip_prefix(before), rest.split_once('}')) else { return false };
+    let (Some(remaining), Some((name, after))) = (path.strip_prefix(before), rest.split_once('}')) else {
+        return false;
+    };
     let ends = (1..=remaining.len()).filter_map(|end| remaining.split_at_checked(end));
     ends.into_iter().any(|(value, left)| (name == "account" || !value.contains('/')) && matches(after, left))
 }

@@ -70,16 +70,9 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
         "upsertLinkedAccount" => &[&KEY, &BODY, &ACCOUNT_BODY],
         "listLinkedAccounts" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_QUERY]],
         "getLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN]],
-        "getCredentials" => &[
-            &KEY,
-            &[
-                &k::SCOPE_MISSING,
-                &k::INVALID_PATH,
-                &k::ACCOUNT_UNKNOWN,
-                &k::NO_SUCH_INTEGRATION,
-                &k::NO_SPACE,
-            ],
-        ],
+        "getCredentials" => {
+            &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SUCH_INTEGRATION, &k::NO_SPACE]]
+        }
         "deleteLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SPACE]],
         "deleteLinkedAccountIntegration" => &[
             &KEY,
