@@ -45,6 +45,17 @@ pub fn signing() -> Option<PathBuf> {
     virtual_environment(&folder, &signing_folder().join("requirements.txt"))
 }
 
+/// A folder with the programs of Schemathesis and of the validator of OpenAPI documents. `None` as above.
+pub fn openapi() -> Option<PathBuf> {
+    let folder = binary::target().join("test-tools/openapi");
+    virtual_environment(&folder, &openapi_folder().join("requirements.txt"))
+}
+
+/// Where what those are told lies.
+pub fn openapi_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi")
+}
+
 /// Where the judge of signatures lies.
 pub fn signing_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("signing")

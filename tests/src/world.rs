@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary::copy_plugins;
+use crate::contract::Contract;
 use crate::http::{Request, Response};
 use crate::or_fail::{OrFail as _, fail};
 use crate::server::{Server, ServerOptions, run};
@@ -101,9 +102,26 @@ impl World {
         }
     }
 
-    /// Sends a request with the API key.
+    /// Sends a request with the API key. Whatever comes back has to be as the API describes itself.
     pub async fn send(&self, request: Request) -> Response {
-        request.header("x-api-key", &self.api_key).send(self.server.address()).await
+        self.send_as_it_is(request.header("x-api-key", &self.api_key)).await
+    }
+
+    /// Sends a request without an API key, or with its own. Whatever comes back has to be as the API describes itself.
+    pub async fn send_as_it_is(&self, request: Request) -> Response {
+        let (method, target) = (request.method.clone(), request.target.clone());
+        let answer = request.send(self.server.address()).await;
+        let violations = Contract::fixed().violations(&method, &target, &answer);
+        if !violations.is_empty() {
+            fail(format_args!(
+                "{method} {target} was answered otherwise than the API's description says: {}\n{} {:?}\n{}",
+                violations.join("; "),
+                answer.status,
+                answer.headers,
+                answer.text()
+            ));
+        }
+        answer
     }
 
     /// `PUT migrate-token` for [`ACCOUNT`].

@@ -54,3 +54,45 @@ async fn accounts_are_created_updated_listed_shown_and_deleted() {
     let message = "Linked Account with account id user_1 for org acme in environment test not found";
     assert_eq!((missing.status, missing.json()["message"].as_str()), (404, Some(message)));
 }
+
+#[tokio::test]
+async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reason() {
+    let world = World::start().await;
+    let create = |body: serde_json::Value| world.send(Request::new("POST", PATH).json(&body));
+    let cases = [
+        (json!({"account_id": " user_2"}), "must not begin or end with white space"),
+        (json!({"account_id": "user_2", "linked_account_id": "\n"}), "must not begin or end with white space"),
+        (json!({"account_id": "user\u{0}2"}), "without control characters"),
+        (
+            json!({"account_id": "user_2", "your_app": {"auth_credentials": {"key": "s3cr3t"}}}),
+            "your_app is not supported",
+        ),
+        (json!(["user_2", null, null, null, null]), "is not valid JSON"),
+        (json!("user_2"), "is not valid JSON"),
+        (json!({"account_id": "user_2", "name": "x".repeat(501)}), "more than 500 characters"),
+    ];
+    for (body, expected) in cases {
+        let answer = create(body.clone()).await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+        assert!(answer.text().contains(expected), "{body}: {}", answer.text());
+    }
+    // Fields add up over requests until they are more than a record can hold.
+    let mut last = create(json!({"account_id": "user_2"})).await;
+    for round in 0..3 {
+        let udf: serde_json::Map<_, _> = (0..15).map(|n| (format!("{round}-{n}"), json!("x".repeat(2000)))).collect();
+        last = world.send(Request::new("PUT", PATH).json(&json!({"account_id": "user_2", "udf": udf}))).await;
+    }
+    assert_eq!((last.status, last.text().contains("with all its fields")), (400, true), "{}", last.text());
+    let kept = world.send(Request::new("GET", &format!("{PATH}/user_2"))).await.json();
+    assert_eq!(kept["udf"].as_array().unwrap().len(), 30);
+    // What cannot be read of path and query is told in the same shapes as everything else.
+    for target in [format!("{PATH}/%ff"), format!("{PATH}?page=0"), format!("{PATH}?limit=0"), format!("{PATH}?page=x")]
+    {
+        let answer = world.send(Request::new("GET", &target)).await;
+        assert_eq!((answer.status, &answer.json()["status_code"]), (400, &json!(400)), "{target}");
+    }
+    let twice = format!("{PATH}/integration/stripe?linked_account_id=user_1&linked_account_id=user_2");
+    assert_eq!(world.send(Request::new("DELETE", &twice)).await.json()["status_code"], 400);
+    let page = world.send(Request::new("GET", &format!("{PATH}?limit=5000"))).await.json();
+    assert_eq!(page["limit"], 1000);
+}

@@ -7,6 +7,7 @@
 //! | `api_key` | `keyferry api-key create`, `list`, `revoke` |
 //! | `key` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy` |
 //! | `audit` | `keyferry audit verify`, `export` |
+//! | `openapi` | `keyferry openapi` |
 //! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
 //! | `settings` | flags, environment and `keyferry.toml`, in this order of precedence |
 //! | `node` | a server's parts put together |
@@ -18,6 +19,7 @@ mod demo;
 mod files;
 mod key;
 mod node;
+mod openapi;
 mod operator;
 mod plugin;
 mod serve;
@@ -55,6 +57,8 @@ enum Command {
     /// The trail of what was done, hash by hash.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Prints the API that `serve` with the same settings has, as an OpenAPI 3.1 document.
+    Openapi(settings::ServeArgs),
     /// App plugins.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
             Command::ApiKey(command) => api_key::run(command).await,
             Command::Key(command) => key::run(command).await,
             Command::Audit(command) => audit::run(command).await,
+            Command::Openapi(args) => openapi::run(args).await,
             Command::Plugin(command) => plugin::run(command).await,
         }
     });

@@ -1,8 +1,9 @@
 //! Who is calling: the API key in `x-api-key` selects organisation and environment.
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 
 use super::failure::Failure;
+use super::kind;
 use super::routes::Api;
 use crate::ids::AccountId;
 use crate::migrate::Caller;
@@ -41,7 +42,7 @@ impl Api {
 pub(super) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, Failure> {
     if !key.allows(scope) {
         let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
-        return Err(Failure::new(StatusCode::FORBIDDEN, "scope_missing", message));
+        return Err(Failure::new(&kind::SCOPE_MISSING, message));
     }
     Ok(Caller { org: key.org, environment: key.environment, actor: key.shown })
 }
@@ -58,8 +59,7 @@ pub(super) fn linked_account(
     };
     let text = header.or(query).or(body).map(str::trim).filter(|text| !text.is_empty()).ok_or_else(|| {
         Failure::new(
-            StatusCode::BAD_REQUEST,
-            "linked_account_missing",
+            &kind::ACCOUNT_NOT_NAMED,
             "header linked_account_id is missing: it names the linked account to attach the integration to",
         )
     })?;
@@ -67,5 +67,5 @@ pub(super) fn linked_account(
 }
 
 fn not_an_id(problem: &str) -> Failure {
-    Failure::new(StatusCode::BAD_REQUEST, "linked_account_invalid", format!("header linked_account_id: {problem}"))
+    Failure::new(&kind::ACCOUNT_ID_INVALID, format!("header linked_account_id: {problem}"))
 }

@@ -1,37 +1,54 @@
 //! `/api/v2/public/application` and `/api/v2/public/auth-structure`: which apps there are, and what each one's credentials
 //! consist of. All of it is what the plugins that serve now say of themselves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use utoipa::IntoParams;
 
 use super::access::{self, linked_account};
+use super::answers::{Application, AuthStructure, FieldShape};
 use super::failure::{Failure, Rendering, json as json_answer};
+use super::kind;
 use super::linked_account::account_missing;
 use super::migrate_token::store_failure;
+use super::parameters::{self, InPath, InQuery};
 use super::routes::Api;
 use crate::migrate::MigrateError;
-use crate::plugins::{App, Digest};
-use crate::schema::{AuthType, Field, FieldKind, Necessity, Secrecy, Supplier};
-use crate::store::{AccountKey, IntegrationRecord, Reauth, Scope};
+use crate::plugins::App;
+use crate::schema::AuthType;
+use crate::store::{AccountKey, ApiKeyRecord, IntegrationRecord, Scope};
 
-/// The auth type whose values come out of a connect flow, not out of a form.
-const OAUTH2: &str = "oauth2";
-/// What a token endpoint answers (RFC 6749, section 5.1), and the moment that `expires_in` stands for.
-const TOKEN_ANSWER: [&str; 6] = ["access_token", "refresh_token", "token_type", "expires_in", "expires_at", "scope"];
+/// For whom to show an app.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ForAccount {
+    /// A linked account, to learn whether it is connected. The header of this name does the same, and counts before it.
+    #[param(max_length = 256)]
+    linked_account_id: Option<String>,
+}
 
 /// Which apps to list, and for whom.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ApplicationQuery {
+    /// A linked account, to learn whether it is connected. The header of this name does the same, and counts before it.
+    #[param(max_length = 256)]
     linked_account_id: Option<String>,
+    /// Only the apps with one of these slugs, separated by commas.
+    #[param(example = "hubspot,slack")]
     slug: Option<String>,
+    /// Only the apps with one of these tags, separated by commas.
+    #[param(example = "crm")]
     tags: Option<String>,
+    /// `true` or `false`: only the apps that are on offer to end users, which all are, or only the others.
     ecosystem: Option<String>,
+    /// Only the apps with one of these auth types, separated by commas.
+    #[param(example = "oauth2")]
     auth_type: Option<String>,
 }
 
@@ -49,37 +66,54 @@ impl ApplicationQuery {
 }
 
 /// `GET application`: those that the query does not leave out, by slug.
+#[utoipa::path(
+    get, path = "/api/v2/public/application", operation_id = "listApplications", tag = "Applications",
+    summary = "List the apps",
+    description = "Every app that credentials can be migrated to now, by slug. An app appears as soon as its plugin serves. \
+        With a linked account (which takes an API key with the scope `read`), each tells whether it is connected.",
+    params(ApplicationQuery), responses((status = 200, description = "The apps.", body = Vec<Application>)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
-    query: Result<Query<ApplicationQuery>, QueryRejection>,
+    query: InQuery<ApplicationQuery>,
     headers: HeaderMap,
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let asked = Asked::read(&api, query, &headers).await?;
+        let (key, query) = (api.key(&headers).await?, parameters::query(query)?);
+        let asked = Asked::read(&api, key, query.linked_account_id.as_deref(), &headers).await?;
         let apps = api.migrator.apps();
-        let shown = apps.iter().filter(|app| asked.query.covers(app)).map(|app| asked.application(app));
-        Ok(json_answer(StatusCode::OK, &Value::Array(shown.collect())))
+        let shown: Vec<_> = apps.iter().filter(|app| query.covers(app)).map(|app| asked.application(app)).collect();
+        Ok(json_answer(StatusCode::OK, &shown))
     };
     answer.await.unwrap_or_else(|failure: Failure| failure.render(rendering))
 }
 
 /// `GET application/{slug}`.
+#[utoipa::path(
+    get, path = "/api/v2/public/application/{slug}", operation_id = "getApplication", tag = "Applications",
+    summary = "Show an app",
+    description = "One app: what to ask a person for, and, with a linked account (which takes an API key with the scope \
+        `read`), whether it is connected.",
+    params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"), ForAccount),
+    responses((status = 200, description = "The app.", body = Application)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
-    Path(slug): Path<String>,
-    query: Result<Query<ApplicationQuery>, QueryRejection>,
+    slug: InPath,
+    query: InQuery<ForAccount>,
     headers: HeaderMap,
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let asked = Asked::read(&api, query, &headers).await?;
+        let (key, query) = (api.key(&headers).await?, parameters::query(query)?);
+        let asked = Asked::read(&api, key, query.linked_account_id.as_deref(), &headers).await?;
+        let slug = parameters::path(slug)?;
         let app = api.migrator.app(&slug).map_err(|error| {
             let message = format!("Application with app_type '{}' not found for org {}", shown(&slug), asked.org);
-            Failure::new(StatusCode::NOT_FOUND, "unknown_app", message)
-                .documented_kind("EXTERNAL_API_ERROR")
-                .documented_error("EXTERNAL_API_FAILURE")
-                .detail(error.to_string())
+            Failure::new(&kind::APPLICATION_UNKNOWN, message).detail(error.to_string())
         })?;
         Ok(json_answer(StatusCode::OK, &asked.application(&app)))
     };
@@ -87,27 +121,38 @@ pub(super) async fn show(
 }
 
 /// `GET auth-structure/{slug}`: each auth type with its fields. It needs no key, as documented.
-pub(super) async fn auth_structure(
-    State(api): State<Arc<Api>>,
-    Path(slug): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let app = match api.migrator.app(&slug) {
-        Ok(app) => app,
-        Err(MigrateError::CustomApp) => return json_answer(StatusCode::OK, &json!({})),
-        Err(error) => {
-            return Failure::no_schema(&shown(&slug)).detail(error.to_string()).render(Rendering::of(&headers));
+#[utoipa::path(
+    get, path = "/api/v2/public/auth-structure/{slug}", operation_id = "getAuthStructure", tag = "Applications",
+    summary = "Tell what an app's credentials consist of",
+    description = "Which fields `auth_object` of migrate-token takes, for each auth type of the app. Takes no API key.",
+    params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
+    responses((status = 200, description = "The auth types by name, each with its fields by name.", body = AuthStructure)),
+    security(()),
+)]
+pub(super) async fn auth_structure(State(api): State<Arc<Api>>, slug: InPath, headers: HeaderMap) -> Response {
+    let answer = || {
+        let slug = parameters::path(slug)?;
+        match api.migrator.app(&slug) {
+            Ok(app) => Ok(structure(&app)),
+            Err(MigrateError::CustomApp) => Ok(AuthStructure(BTreeMap::new())),
+            Err(error) => {
+                let message = format!("Schema not found for integration type: {}", shown(&slug));
+                Err(Failure::new(&kind::NO_SCHEMA, message).detail(error.to_string()))
+            }
         }
     };
-    let field = |field: &Field| {
-        let shape = match field.necessity {
-            Necessity::Required => json!("string"),
-            Necessity::Optional => json!({ "type": "string", "required": false }),
-        };
-        (field.name.to_string(), shape)
+    match answer() {
+        Ok(structure) => json_answer(StatusCode::OK, &structure),
+        Err(failure) => failure.render(Rendering::of(&headers)),
+    }
+}
+
+fn structure(app: &App) -> AuthStructure {
+    let auth_type = |one: &AuthType| {
+        let fields = one.fields.iter().map(|field| (field.name.to_string(), FieldShape::of(field)));
+        (one.name.to_string(), fields.collect())
     };
-    let auth_type = |one: &AuthType| (one.name.to_string(), Value::Object(one.fields.iter().map(field).collect()));
-    json_answer(StatusCode::OK, &app.description.schema.types().iter().map(auth_type).collect::<Map<_, _>>())
+    AuthStructure(app.description.schema.types().iter().map(auth_type).collect())
 }
 
 /// A slug of the caller's in a message.
@@ -115,123 +160,29 @@ fn shown(slug: &str) -> String {
     slug.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// What a request asks for: which apps, and with whose integrations.
+/// For whom apps are shown.
 struct Asked {
-    query: ApplicationQuery,
     org: String,
     /// Of the linked account that the request names, if it names one.
     integrations: Option<Vec<IntegrationRecord>>,
 }
 
 impl Asked {
-    async fn read(
-        api: &Api,
-        query: Result<Query<ApplicationQuery>, QueryRejection>,
-        headers: &HeaderMap,
-    ) -> Result<Self, Failure> {
-        let key = api.key(headers).await?;
-        let Query(query) = query.map_err(|rejection| {
-            Failure::new(StatusCode::BAD_REQUEST, "invalid_query", format!("the query is not valid: {rejection}"))
-        })?;
+    async fn read(api: &Api, key: ApiKeyRecord, in_query: Option<&str>, headers: &HeaderMap) -> Result<Self, Failure> {
         let org = key.org.to_string();
-        let in_query = query.linked_account_id.as_deref().filter(|text| !text.is_empty());
+        let in_query = in_query.filter(|text| !text.is_empty());
         if in_query.is_none() && !headers.contains_key(access::LINKED_ACCOUNT_ID) {
-            return Ok(Self { query, org, integrations: None });
+            return Ok(Self { org, integrations: None });
         }
         let account = linked_account(headers, in_query, None)?;
         let caller = access::caller(key, Scope::Read)?;
         let key = AccountKey { org: caller.org.clone(), environment: caller.environment, account };
         let view = api.store.account(&key).await.map_err(store_failure)?;
         let view = view.ok_or_else(|| account_missing(&caller, key.account.as_str()))?;
-        Ok(Self { query, org, integrations: Some(view.integrations) })
+        Ok(Self { org, integrations: Some(view.integrations) })
     }
 
-    /// One app, as documented.
-    fn application(&self, app: &App) -> Value {
-        let app = &app.description;
-        let slug = app.slug.as_str();
-        let integration =
-            self.integrations.as_ref().map(|all| all.iter().find(|integration| integration.slug == app.slug));
-        let types = app.schema.types();
-        let inputs = |one: &AuthType| (one.name.to_string(), Value::Array(inputs(one)));
-        let form = types.iter().find(|one| one.name.as_str() != OAUTH2);
-        let mut shown = json!({
-            "_id": application_id(slug),
-            "name": app.name,
-            "icon": app.icon,
-            "description": app.about,
-            "auth_type": types.first().map(|one| one.name.as_str()),
-            "type": slug,
-            "kind": "native",
-            "app_id": null,
-            "tags": app.tags,
-            // Whether it is on offer to end users: whatever serves, is.
-            "ecosystem": true,
-            "slug": slug,
-            "auth_type_options": types.iter().map(inputs).collect::<Map<_, _>>(),
-            "auth_input_map": form.map(self::inputs).unwrap_or_default(),
-            "connected_accounts": integration.flatten().map(connected).into_iter().collect::<Vec<_>>(),
-            "reauth_required": integration.flatten().is_some_and(|one| one.reauth == Reauth::Required),
-        });
-        // Without a linked account there is nobody to be connected.
-        if let (Some(integration), Some(object)) = (integration, shown.as_object_mut()) {
-            object.insert("connected".to_owned(), json!(integration.is_some()));
-        }
-        shown
+    fn application(&self, app: &App) -> Application {
+        Application::of(app, self.integrations.as_deref())
     }
-}
-
-/// 24 hex digits, as the product's ids: the same for an app at any time and on any server.
-fn application_id(slug: &str) -> String {
-    Digest::of(format!("keyferry application {slug}").as_bytes()).to_string().chars().take(24).collect()
-}
-
-/// The account that an integration is connected to.
-fn connected(integration: &IntegrationRecord) -> Value {
-    json!({
-        "identifier": integration.provider_account_id.as_deref().unwrap_or("NA"),
-        "connectedAt": integration.created_at.to_string(),
-        "status": if integration.reauth == Reauth::Required { "expired" } else { "active" },
-        "auth_type": integration.auth_type.as_str(),
-        "defaultCredentials": false,
-    })
-}
-
-/// What a form asks a person for. For OAuth that is what is needed beforehand (a shop, an instance), not the tokens.
-fn inputs(auth_type: &AuthType) -> Vec<Value> {
-    let is_oauth = auth_type.name.as_str() == OAUTH2;
-    let is_asked_for = |field: &&Field| {
-        let comes_later = is_oauth && (TOKEN_ANSWER.contains(&field.name.as_str()) || field.secrecy == Secrecy::Secret);
-        field.spec.supplier == Supplier::Caller && !comes_later
-    };
-    auth_type.fields.iter().filter(is_asked_for).map(input).collect()
-}
-
-/// One field of a form, in the product's words.
-fn input(field: &Field) -> Value {
-    let spec = &field.spec;
-    let kind = match (field.secrecy, spec.kind) {
-        (Secrecy::Secret, _) => "password",
-        (_, FieldKind::Number) => "number",
-        (_, FieldKind::Boolean) => "boolean",
-        (_, FieldKind::Select) => "select",
-        (_, FieldKind::Text | FieldKind::Url | FieldKind::Multiline) => "text",
-    };
-    let mut shown = json!({
-        "name": field.name.as_str(),
-        "label": spec.label,
-        "placeholder": spec.placeholder.as_ref().or(spec.example.as_ref()).map_or("", String::as_str),
-        "required": field.necessity == Necessity::Required,
-        "type": kind,
-    });
-    if let Some(object) = shown.as_object_mut() {
-        if spec.kind == FieldKind::Select {
-            let values: Vec<_> = spec.options.iter().map(|option| option.value.as_str()).collect();
-            object.insert("options".to_owned(), json!(values));
-        }
-        if let Some(help) = &spec.help {
-            object.insert("help_text".to_owned(), json!(help));
-        }
-    }
-    shown
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use super::kind;
 
 /// Bytes of a body.
 pub(super) const MAX_BODY: usize = 64 * 1024;
@@ -20,6 +21,22 @@ pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -
     check_content_type(headers)?;
     let bytes = read(body).await?;
     serde_json::from_slice(&bytes).map_err(|error| not_json(&error))
+}
+
+/// Reads a JSON body that has to be an object. A struct alone would take an array of its members, too.
+pub(super) async fn object<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Failure> {
+    check_content_type(headers)?;
+    let bytes = read(body).await?;
+    let parsed = serde_json::from_slice(&bytes).map_err(|error| not_json(&error))?;
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(not_an_object("an array"));
+    }
+    Ok(parsed)
+}
+
+/// A body that is JSON and no object.
+pub(super) fn not_an_object(kind: &str) -> Failure {
+    Failure::new(&kind::INVALID_JSON, format!("the request body must be a JSON object, and is {kind}"))
 }
 
 /// Reads a body whole.
@@ -37,31 +54,23 @@ pub(super) async fn read(body: Body) -> Result<Zeroizing<Vec<u8>>, Failure> {
     };
     match tokio::time::timeout(BODY_TIMEOUT, collect).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Failure::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("the request body is larger than {MAX_BODY} bytes"),
-        )),
-        Ok(Err(error)) => Err(Failure::new(
-            StatusCode::BAD_REQUEST,
-            "body_incomplete",
-            format!("the request body could not be read: {error}"),
-        )),
-        Err(_) => Err(Failure::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            format!("the request body did not arrive within {} s", BODY_TIMEOUT.as_secs()),
-        )),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Failure::new(&kind::BODY_TOO_LARGE, format!("the request body is larger than {MAX_BODY} bytes")))
+        }
+        Ok(Err(error)) => {
+            Err(Failure::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}")))
+        }
+        Err(_) => {
+            let message = format!("the request body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+            Err(Failure::new(&kind::BODY_TIMEOUT, message))
+        }
     }
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
     let unsupported = |found: &str| {
-        Failure::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            format!("the request body must be sent as Content-Type: application/json, and {found}"),
-        )
+        let message = format!("the request body must be sent as Content-Type: application/json, and {found}");
+        Failure::new(&kind::UNSUPPORTED_MEDIA_TYPE, message)
     };
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(unsupported("without a Content-Encoding"));
@@ -95,5 +104,5 @@ fn not_json(error: &serde_json::Error) -> Failure {
         }
         serde_json::error::Category::Io => "it could not be read".to_owned(),
     };
-    Failure::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the request body is not valid JSON: {what}"))
+    Failure::new(&kind::INVALID_JSON, format!("the request body is not valid JSON: {what}"))
 }

@@ -1,17 +1,21 @@
 //! `GET /api/v2/public/linked-account/{account}/integration/{slug}/credentials`: a stored credential, in the form in which
 //! `migrate-token` takes it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::access::caller;
+use super::answers::Outcome;
 use super::failure::Failure;
+use super::kind;
 use super::linked_account::account_missing;
 use super::migrate_token::{failure, revision_tag};
 use super::routes::Api;
@@ -31,6 +35,21 @@ pub(super) fn split(path: &str) -> Option<(&str, &str)> {
 }
 
 /// All of it for a key of scope `read_credentials`, and its fields' names for one of scope `read`.
+#[utoipa::path(
+    get, path = "/api/v2/public/linked-account/{account}/integration/{slug}/credentials", operation_id = "getCredentials",
+    tag = "Credentials",
+    summary = "Read a stored credential back",
+    description = "The credential in the form in which migrate-token takes it. An API key with the scope `read_credentials` gets \
+        all of it, once the audit trail has it on disk that it was read; one with the scope `read` sees which fields there are, \
+        each as `***`.",
+    params(
+        ("account" = String, Path, description = "Your own id of the linked account. Slashes can stay as they are.",
+            min_length = 1),
+        ("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"),
+    ),
+    responses((status = 200, description = "The credential.", body = CredentialBody)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn show(
     api: &Arc<Api>,
     id: RequestId,
@@ -45,7 +64,7 @@ pub(super) async fn show(
     let none = || {
         let shown: String = slug.chars().filter(|c| !c.is_control()).take(64).collect();
         let message = format!("the linked account has no integration of `{shown}`");
-        Failure::new(StatusCode::NOT_FOUND, "no_such_integration", message).documented_error("RESOURCE_NOT_FOUND")
+        Failure::new(&kind::NO_SUCH_INTEGRATION, message)
     };
     let Ok(account) = account.parse() else { return Err(missing) };
     let slug: Slug = slug.parse().map_err(|_| none())?;
@@ -94,16 +113,32 @@ impl std::io::Write for Measure {
     }
 }
 
-#[derive(Serialize)]
-struct CredentialBody<'a> {
+/// A stored credential, in the form in which migrate-token takes it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StoredCredential)]
+pub(super) struct CredentialBody<'a> {
+    /// The app.
+    #[schema(value_type = String, example = "hubspot")]
     slug: &'a str,
+    /// One key, the auth type, whose value is an object of its fields.
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
     auth_object: AuthObject<'a>,
+    /// Whether every value is shown as `***`.
     masked: bool,
-    outcome: &'static str,
+    /// Whether the provider has confirmed the credential.
+    outcome: Outcome,
+    /// When the provider last confirmed it.
+    #[schema(required = true, format = DateTime)]
     verified_at: Option<String>,
+    /// When the credential ends.
+    #[schema(required = true, format = DateTime)]
     expires_at: Option<String>,
+    /// The provider's id of the account behind it.
+    #[schema(value_type = Option<String>, required = true)]
     identifier: Option<&'a str>,
-    config: &'a std::collections::BTreeMap<String, String>,
+    /// Plain values that the app needs, such as an `instance_url`.
+    #[schema(value_type = BTreeMap<String, String>)]
+    config: &'a BTreeMap<String, String>,
 }
 
 /// `{"oauth2": {"access_token": ...}}`
@@ -136,7 +171,7 @@ impl<'a> CredentialBody<'a> {
             slug: record.slug.as_str(),
             auth_object: AuthObject(credential),
             masked: credential.fields.iter().any(|(_, shown)| matches!(shown, Shown::Masked)),
-            outcome: record.standing.as_str(),
+            outcome: Outcome::of(&record.standing),
             verified_at: record.verified_at.map(|at| at.to_string()),
             expires_at: record.expires_at.map(|at| at.to_string()),
             identifier: record.provider_account_id.as_deref(),

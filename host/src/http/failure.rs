@@ -6,8 +6,13 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::kind::{self, Documented, Kind};
 use crate::schema::Violations;
+
+/// The media type of a problem.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Which of the two renderings a caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +30,7 @@ impl Rendering {
             headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
                 value.split(',').any(|range| {
                     let mut parts = range.split(';').map(str::trim);
-                    let is_problem = parts.next().is_some_and(|t| t.eq_ignore_ascii_case("application/problem+json"));
+                    let is_problem = parts.next().is_some_and(|t| t.eq_ignore_ascii_case(PROBLEM_JSON));
                     is_problem && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
                 })
             });
@@ -33,25 +38,10 @@ impl Rendering {
     }
 }
 
-/// The documented shape of a failure.
-#[derive(Debug)]
-enum Documented {
-    /// `200 {"error": ...}`: the request is understood but its content is not valid.
-    Bare,
-    /// `{"status_code", "http_error_type", "error", "message"}`.
-    Envelope { status: StatusCode, error: &'static str, kind: Option<&'static str> },
-    /// `{"error", "message"}`, as a few of the product's services answer.
-    Short { status: StatusCode, error: &'static str },
-}
-
 /// One failed request.
 #[derive(Debug)]
 pub(super) struct Failure {
-    documented: Documented,
-    /// The status of the problem rendering.
-    status: StatusCode,
-    /// Stable, for programs.
-    code: &'static str,
+    kind: &'static Kind,
     message: String,
     /// The problem's `detail`, where it can say more plainly what the documented message has to say in its own form.
     detail: Option<String>,
@@ -60,66 +50,87 @@ pub(super) struct Failure {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// One wrong field of a problem.
-#[derive(Debug, Serialize)]
-struct FieldError {
+/// One thing that is wrong with a request's content.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FieldError {
     /// A JSON pointer into the request body, or the field's name where the provider refused it.
+    #[schema(example = "/auth_object/oauth2/access_token")]
     pointer: String,
+    /// Stable, for programs.
+    #[schema(value_type = String, example = "missing")]
     code: &'static str,
+    /// For people.
     detail: String,
 }
 
-#[derive(Serialize)]
-struct EnvelopeBody<'a> {
+/// A failure in the documented product's shape.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct EnvelopeBody<'a> {
+    /// The status of the answer.
+    #[schema(value_type = u16, minimum = 400, maximum = 599)]
     status_code: u16,
+    /// The status's name, or another word of the documented product's.
+    #[schema(value_type = String, example = "BAD_REQUEST")]
     http_error_type: &'a str,
+    /// The documented product's own code.
+    #[schema(value_type = String, example = "SERVER_ERROR")]
     error: &'a str,
+    /// What happened, for people.
+    #[schema(value_type = String)]
     message: &'a str,
 }
 
-#[derive(Serialize)]
-struct ShortBody<'a> {
+/// A failure as a few of the documented product's services tell it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShortError)]
+pub(super) struct ShortBody<'a> {
+    /// The documented product's own code.
+    #[schema(value_type = String, example = "SERVER_ERROR")]
     error: &'a str,
+    /// What happened, for people.
+    #[schema(value_type = String)]
     message: &'a str,
 }
 
-#[derive(Serialize)]
-struct BareBody<'a> {
+/// A request that was understood and whose content is not valid. The documented product answers it with **200**.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ContentError)]
+pub(super) struct BareBody<'a> {
+    /// All that is wrong, for people.
+    #[schema(value_type = String)]
     error: &'a str,
 }
 
-#[derive(Serialize)]
-struct ProblemBody<'a> {
+/// A failure as an RFC 9457 problem.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    /// `urn:keyferry:problem:` and the code.
+    #[schema(format = "uri", pattern = "^urn:keyferry:problem:[a-z_]+$")]
     r#type: String,
+    /// The status's name.
+    #[schema(value_type = String, example = "Unprocessable Content")]
     title: &'a str,
+    /// The status of the answer.
+    #[schema(value_type = u16, minimum = 400, maximum = 599)]
     status: u16,
+    /// What happened, for programs. Codes are stable; new ones can come.
+    #[schema(value_type = String, example = "credentials_rejected")]
     code: &'a str,
+    /// What happened, for people.
+    #[schema(value_type = String)]
     detail: &'a str,
+    /// All that is wrong, one by one, where several things can be.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<FieldError>, required = false)]
     errors: &'a [FieldError],
 }
 
-/// The product's internal code for nearly everything.
-pub(super) const SERVER_ERROR: &str = "SERVER_ERROR";
-
 impl Failure {
-    /// A failure with the same status in both renderings.
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            documented: Documented::Envelope { status, error: SERVER_ERROR, kind: None },
-            status,
-            code,
-            message: message.into(),
-            detail: None,
-            errors: Vec::new(),
-            retry_after: None,
-            headers: Vec::new(),
-        }
-    }
-
-    /// Content that is understood but not valid: documented as 200, a problem of 422.
-    pub(super) fn content(code: &'static str, message: impl Into<String>) -> Self {
-        Self { documented: Documented::Bare, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message) }
+    /// A failure of this kind.
+    pub(super) fn new(kind: &'static Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), detail: None, errors: Vec::new(), retry_after: None, headers: Vec::new() }
     }
 
     /// Content that does not fit the app's schema.
@@ -129,20 +140,18 @@ impl Failure {
             code: violation.code.as_str(),
             detail: format!("{} {}", violation.place, violation.message),
         });
-        Self { errors: errors.collect(), ..Self::content("invalid_content", violations.to_string()) }
+        Self { errors: errors.collect(), ..Self::new(&kind::INVALID_CONTENT, violations.to_string()) }
     }
 
-    /// Credentials that did not verify: documented as 500, a problem of `status`.
-    pub(super) fn verification(status: StatusCode, code: &'static str, detail: &str) -> Self {
-        let documented =
-            Documented::Envelope { status: StatusCode::INTERNAL_SERVER_ERROR, error: SERVER_ERROR, kind: None };
+    /// Credentials that did not verify.
+    pub(super) fn verification(kind: &'static Kind, detail: &str) -> Self {
         let message = format!("Failed to verify credentials: {detail}");
-        Self { documented, detail: Some(detail.to_owned()), ..Self::new(status, code, message) }
+        Self::new(kind, message).detail(detail.to_owned())
     }
 
     /// No API key, or one that is not known.
     pub(super) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "Invalid Credentials")
+        Self::new(&kind::INVALID_API_KEY, "Invalid Credentials")
     }
 
     /// Something of ours that failed. The caller learns nothing of it; the log has it under the request's id.
@@ -155,30 +164,7 @@ impl Failure {
         }
         tracing::error!(error = %chain, "a request failed inside");
         let message = "Something went wrong inside the server; its log has the reason under this answer's X-Request-Id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
-    }
-
-    /// An app that is not there, where the schema of its credentials is asked for: documented as a 500 in two members.
-    pub(super) fn no_schema(slug: &str) -> Self {
-        let documented = Documented::Short { status: StatusCode::INTERNAL_SERVER_ERROR, error: SERVER_ERROR };
-        let message = format!("Schema not found for integration type: {slug}");
-        Self { documented, ..Self::new(StatusCode::NOT_FOUND, "unknown_app", message) }
-    }
-
-    /// The internal code of the documented envelope, where it is not `SERVER_ERROR`.
-    pub(super) fn documented_error(mut self, code: &'static str) -> Self {
-        if let Documented::Envelope { error, .. } = &mut self.documented {
-            *error = code;
-        }
-        self
-    }
-
-    /// The documented envelope's `http_error_type`, where it is not the status's name.
-    pub(super) fn documented_kind(mut self, name: &'static str) -> Self {
-        if let Documented::Envelope { kind, .. } = &mut self.documented {
-            *kind = Some(name);
-        }
-        self
+        Self::new(&kind::INTERNAL, message)
     }
 
     /// The problem's `detail`, where it can say more than the documented message.
@@ -187,30 +173,21 @@ impl Failure {
         self
     }
 
-    /// The documented status, where it is not the problem's.
-    pub(super) fn documented_status(mut self, documented: StatusCode) -> Self {
-        if let Documented::Envelope { status, .. } = &mut self.documented {
-            *status = documented;
-        }
-        self
-    }
-
     /// Says when to try again.
     pub(super) fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        debug_assert!(
+            wait.is_none() || self.kind.has_retry_after(),
+            "{} is not said to carry Retry-After",
+            self.kind.code
+        );
         self.retry_after = wait;
-        self
-    }
-
-    /// The status of the problem rendering.
-    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status;
         self
     }
 
     /// The credential's fields to look at.
     pub(super) fn fields(mut self, names: Vec<String>) -> Self {
-        let one =
-            |name: String| FieldError { detail: format!("{name} was not accepted"), pointer: name, code: self.code };
+        let code = self.kind.code;
+        let one = |name: String| FieldError { detail: format!("{name} was not accepted"), pointer: name, code };
         self.errors = names.into_iter().map(one).collect();
         self
     }
@@ -223,35 +200,33 @@ impl Failure {
 
     /// The answer.
     pub(super) fn render(&self, rendering: Rendering) -> Response {
-        let mut response = match (rendering, &self.documented) {
+        let mut response = match (rendering, self.kind.documented) {
             (Rendering::Problem, _) => {
                 let body = ProblemBody {
-                    r#type: format!("urn:keyferry:problem:{}", self.code),
-                    title: self.status.canonical_reason().unwrap_or("Error"),
-                    status: self.status.as_u16(),
-                    code: self.code,
+                    r#type: format!("urn:keyferry:problem:{}", self.kind.code),
+                    title: self.kind.status.canonical_reason().unwrap_or("Error"),
+                    status: self.kind.status.as_u16(),
+                    code: self.kind.code,
                     detail: self.detail.as_deref().unwrap_or(&self.message),
                     errors: &self.errors,
                 };
-                let mut response = json(self.status, &body);
-                response
-                    .headers_mut()
-                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+                let mut response = json(self.kind.status, &body);
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
                 response
             }
             (Rendering::Documented, Documented::Bare) => json(StatusCode::OK, &BareBody { error: &self.message }),
             (Rendering::Documented, Documented::Short { status, error }) => {
-                json(*status, &ShortBody { error, message: &self.message })
+                json(status, &ShortBody { error, message: &self.message })
             }
             (Rendering::Documented, Documented::Envelope { status, error, kind }) => {
-                let name = || status.canonical_reason().unwrap_or("ERROR").to_uppercase().replace([' ', '-'], "_");
+                let http_error_type = kind.map_or_else(|| error_type(status), str::to_owned);
                 let body = EnvelopeBody {
                     status_code: status.as_u16(),
-                    http_error_type: &kind.map_or_else(name, str::to_owned),
+                    http_error_type: &http_error_type,
                     error,
                     message: &self.message,
                 };
-                json(*status, &body)
+                json(status, &body)
             }
         };
         let headers = response.headers_mut();
@@ -261,9 +236,14 @@ impl Failure {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         headers.extend(self.headers.iter().cloned());
-        response.extensions_mut().insert(FailureCode(self.code));
+        response.extensions_mut().insert(FailureCode(self.kind.code));
         response
     }
+}
+
+/// A status's name as the documented envelope has it: `BAD_REQUEST`.
+pub(super) fn error_type(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or("ERROR").to_uppercase().replace([' ', '-'], "_")
 }
 
 /// The stable code of a failed answer, for the access log.

@@ -1,12 +1,13 @@
 //! `/livez` and `/readyz`: whether to restart the process, whether to send it requests.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
-use std::sync::Arc;
+use utoipa::ToSchema;
 
 use super::failure::json;
 use super::routes::Api;
@@ -39,19 +40,55 @@ impl Readiness {
     }
 }
 
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    /// In a word.
+    status: HealthStatus,
+    /// What stands in the way; absent where nothing does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     obstacles: Vec<String>,
 }
 
+/// How the server is, in a word.
+#[derive(Serialize, ToSchema)]
+enum HealthStatus {
+    /// The process runs.
+    #[serde(rename = "ok")]
+    Ok,
+    /// Requests may come.
+    #[serde(rename = "ready")]
+    Ready,
+    /// Requests should go elsewhere.
+    #[serde(rename = "not ready")]
+    NotReady,
+}
+
 /// The process runs.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "getLiveness", tag = "Health",
+    summary = "Whether the process runs",
+    description = "For whatever restarts a process that does not answer. Takes no API key.",
+    responses((status = 200, description = "It runs.", body = Health)),
+    security(()),
+)]
 pub(super) async fn livez() -> Response {
-    json(StatusCode::OK, &Health { status: "ok", obstacles: Vec::new() })
+    json(StatusCode::OK, &Health { status: HealthStatus::Ok, obstacles: Vec::new() })
 }
 
 /// It can take requests: it is not shutting down, and the store takes writes.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "getReadiness", tag = "Health",
+    summary = "Whether requests may come",
+    description = "For a load balancer: the server is neither starting nor shutting down, and its store takes writes. Takes no \
+        API key.",
+    responses(
+        (status = 200, description = "They may.", body = Health),
+        (status = 503, description = "They should go elsewhere; `obstacles` says why.", body = Health),
+    ),
+    security(()),
+)]
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     let mut obstacles: Vec<String> = api.readiness.obstacle().map(str::to_owned).into_iter().collect();
     match api.store.health() {
@@ -62,8 +99,8 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
         StoreHealth::Failed(reason) => obstacles.push(format!("the store failed: {reason}")),
     }
     if obstacles.is_empty() {
-        json(StatusCode::OK, &Health { status: "ready", obstacles })
+        json(StatusCode::OK, &Health { status: HealthStatus::Ready, obstacles })
     } else {
-        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: "not ready", obstacles })
+        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: HealthStatus::NotReady, obstacles })
     }
 }

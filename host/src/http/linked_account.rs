@@ -5,62 +5,111 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use super::access::linked_account;
+use super::answers::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount};
 use super::body;
 use super::credentials;
 use super::failure::{Failure, Rendering, json as json_answer};
+use super::kind;
 use super::migrate_token::store_failure;
+use super::parameters::{self, InPath, InQuery, invalid_query};
 use super::routes::Api;
 use super::trace::RequestId;
 use crate::ids::{AccountId, AuthTypeName, InvalidName, Slug};
 use crate::migrate::Caller;
 use crate::store::{
-    AccountKey, AccountRecord, AccountView, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord,
-    ListAccounts, PutAccount, PutMode, PutOutcome, Reauth, Scope, Standing, StoreError, Timestamp,
+    AccountKey, AccountView, AccountWrite, AuditAction, AuditEvent, IntegrationKey, ListAccounts, PutAccount, PutMode,
+    PutOutcome, Scope, StoreError, Timestamp,
 };
 
 /// Accounts on a page, unless the caller says otherwise, as documented.
-const DEFAULT_LIMIT: usize = 10;
-const MAX_LIMIT: usize = 1000;
+const DEFAULT_LIMIT: i32 = 10;
+const MAX_LIMIT: i32 = 1000;
 const MAX_NAME: usize = 500;
-const MAX_FIELDS: usize = 100;
-const MAX_FIELD: usize = 2000;
+pub(super) const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELD: usize = 2000;
 
-/// A body that creates or updates an account.
-#[derive(Deserialize)]
-struct AccountBody {
+/// A linked account to make or update. `account_id` or `linked_account_id` is needed; the former counts where both are there.
+/// Members that are not known are ignored.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct AccountBody {
+    /// Your own id of it: whatever names this customer in your system.
+    #[schema(min_length = 1, max_length = 256, example = "user_1")]
     account_id: Option<String>,
+    /// Another name for `account_id`.
+    #[schema(min_length = 1, max_length = 256)]
     linked_account_id: Option<String>,
+    /// Its name for people.
+    #[schema(max_length = 500)]
     name: Option<String>,
+    /// User-defined fields, at most 100, to set on it; those that are not here stay as they are.
+    #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({ "plan": "gold" }))]
     udf: Option<BTreeMap<String, String>>,
+    #[schema(schema_with = no_app_of_yours, required = false)]
     your_app: Option<serde::de::IgnoredAny>,
-    payload: Option<Box<AccountBody>>,
 }
 
-/// What to list.
-#[derive(Deserialize)]
+/// Ignoring it would lose credentials that the caller believes to be stored.
+fn no_app_of_yours() -> Object {
+    let about = "Credentials of your own app, in the documented product. This server cannot keep them, and refuses a body that \
+                 has them.";
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).description(Some(about)).build()
+}
+
+/// A linked account to make or update, its members flat or under `payload`, which then counts.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct UpsertBody {
+    #[serde(flatten)]
+    flat: AccountBody,
+    /// The members, if they are not beside it.
+    #[schema(nullable = true)]
+    payload: Option<AccountBody>,
+}
+
+/// Which page to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    page: Option<usize>,
-    limit: Option<usize>,
+    /// The page, from 1.
+    #[param(minimum = 1, maximum = 2147483647, example = 1)]
+    page: Option<i32>,
+    /// Accounts on a page. More than 1000 are as 1000; `limit` in the answer says so.
+    #[param(minimum = 1, maximum = 2147483647, default = 10)]
+    limit: Option<i32>,
+    /// Only accounts whose id or name contains this, upper and lower case alike.
     search: Option<String>,
 }
 
 /// Which integration to delete.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DeleteQuery {
+    /// The linked account. The header of this name does the same, and counts before it; one of the two is needed.
+    #[param(min_length = 1, max_length = 256, example = "user_1")]
     linked_account_id: Option<String>,
+    /// Only if it authenticates in this way.
+    #[param(pattern = "^[a-z0-9_-]{1,64}$", example = "oauth2")]
     auth_type: Option<String>,
 }
 
 type Answer = Result<Response, Failure>;
 
 /// `POST`: creates.
+#[utoipa::path(
+    post, path = "/api/v2/public/linked-account", operation_id = "createLinkedAccount", tag = "Linked accounts",
+    summary = "Make a linked account",
+    description = "Makes the account that credentials can then be put onto. It is there before the answer is sent. Takes an \
+        API key with the scope `migrate`.",
+    request_body = AccountBody, responses((status = 200, description = "It was made.", body = AccountCreated)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
@@ -69,23 +118,22 @@ pub(super) async fn create(
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let put = put(&api, &headers, body, id, PutMode::Create).await?;
-        let account = &put.account;
-        Ok(json_answer(
-            StatusCode::OK,
-            &json!({
-                "_id": account.id.to_string(),
-                "account_id": account.account_id.as_str(),
-                "name": account.name,
-                "environment": account.environment.as_str(),
-                "integrations": null,
-            }),
-        ))
+        let caller = api.caller(&headers, Scope::Migrate).await?;
+        let put = put(&api, &caller, body::object(&headers, body).await?, id, PutMode::Create).await?;
+        Ok(json_answer(StatusCode::OK, &AccountCreated::of(&put.account)))
     };
     render(answer.await, rendering)
 }
 
 /// `PUT`: creates or updates.
+#[utoipa::path(
+    put, path = "/api/v2/public/linked-account", operation_id = "upsertLinkedAccount", tag = "Linked accounts",
+    summary = "Make or update a linked account",
+    description = "Makes the account if there is none with this id; otherwise sets the name and the user-defined fields that \
+        are given and leaves the rest. Takes an API key with the scope `migrate`.",
+    request_body = UpsertBody, responses((status = 200, description = "It is as asked.", body = AccountUpserted)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn upsert(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
@@ -94,109 +142,133 @@ pub(super) async fn upsert(
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
-        let put = put(&api, &headers, body, id, PutMode::Upsert).await?;
+        let caller = api.caller(&headers, Scope::Migrate).await?;
+        let UpsertBody { flat, payload } = body::object(&headers, body).await?;
+        let put = put(&api, &caller, payload.unwrap_or(flat), id, PutMode::Upsert).await?;
         let view = api.store.account(&put.account.key()).await.map_err(store_failure)?;
         let integrations = view.map(|view| view.integrations).unwrap_or_default();
-        let mut body = account_json(&AccountView { account: put.account, integrations });
-        if let Some(object) = body.as_object_mut() {
-            object.insert("new_account".to_owned(), json!(put.outcome == PutOutcome::Created));
-        }
-        Ok(json_answer(StatusCode::OK, &body))
+        let account = LinkedAccount::of(&AccountView { account: put.account, integrations });
+        Ok(json_answer(StatusCode::OK, &AccountUpserted { account, new_account: put.outcome == PutOutcome::Created }))
     };
     render(answer.await, rendering)
 }
 
 /// `GET`: one page.
-pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
-    headers: HeaderMap,
-) -> Response {
+#[utoipa::path(
+    get, path = "/api/v2/public/linked-account", operation_id = "listLinkedAccounts", tag = "Linked accounts",
+    summary = "List linked accounts",
+    description = "The accounts of the API key's organisation and environment, newest first, one page at a time. Takes an API \
+        key with the scope `read`.",
+    params(ListQuery), responses((status = 200, description = "One page.", body = AccountPage)),
+    security(("org_api_key" = [])),
+)]
+pub(super) async fn list(State(api): State<Arc<Api>>, query: InQuery<ListQuery>, headers: HeaderMap) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
         let caller = api.caller(&headers, Scope::Read).await?;
-        let Query(query) = query.map_err(|rejection| {
-            Failure::new(StatusCode::BAD_REQUEST, "invalid_query", format!("the query is not valid: {rejection}"))
-        })?;
-        let limit = query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-        let page = query.page.unwrap_or(1).max(1);
+        let query = parameters::query(query)?;
+        let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+        let page = query.page.unwrap_or(1);
+        let counted = |number: i32| usize::try_from(number).ok().filter(|number| *number > 0);
+        let (Some(page), Some(limit)) = (counted(page), counted(limit)) else {
+            return Err(invalid_query("page and limit begin at 1"));
+        };
         let search = query.search.filter(|text| !text.is_empty());
         let found = api.store.accounts(&caller.org, caller.environment, ListAccounts { page, limit, search });
         let found = found.await.map_err(store_failure)?;
-        let pages = found.total.div_ceil(limit).max(1);
-        Ok(json_answer(
-            StatusCode::OK,
-            &json!({
-                "docs": found.views.iter().map(account_json).collect::<Vec<_>>(),
-                "totalDocs": found.total,
-                "limit": limit,
-                "totalPages": pages,
-                "page": page,
-                "pagingCounter": (page - 1).saturating_mul(limit).saturating_add(1),
-                "hasPrevPage": page > 1,
-                "hasNextPage": page < pages,
-                "prevPage": (page > 1).then(|| page - 1),
-                "nextPage": (page < pages).then(|| page + 1),
-            }),
-        ))
+        Ok(json_answer(StatusCode::OK, &AccountPage::new(&found.views, found.total, page, limit)))
     };
     render(answer.await, rendering)
 }
 
 /// `GET /{account}`, and what is below it.
+#[utoipa::path(
+    get, path = "/api/v2/public/linked-account/{*account}", operation_id = "getLinkedAccount", tag = "Linked accounts",
+    summary = "Show a linked account",
+    description = "The account and the apps that are connected to it. Nothing of a credential is shown. Takes an API key with \
+        the scope `read`.",
+    params(("account" = String, Path, description = "Your own id of it. Slashes can stay as they are.", min_length = 1)),
+    responses((status = 200, description = "The account.", body = LinkedAccount)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
-    Path(account): Path<String>,
+    account: InPath,
     headers: HeaderMap,
 ) -> Response {
     let rendering = Rendering::of(&headers);
-    if let Some((account, slug)) = credentials::split(&account) {
-        return render(credentials::show(&api, id, account, slug, &headers).await, rendering);
-    }
     let answer = async {
+        let account = parameters::path(account);
+        if let Some((account, slug)) = account.as_deref().ok().and_then(credentials::split) {
+            return credentials::show(&api, id, account, slug, &headers).await;
+        }
         let caller = api.caller(&headers, Scope::Read).await?;
+        let account = account?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
         let view = api.store.account(&key).await.map_err(store_failure)?.ok_or_else(missing)?;
-        Ok(json_answer(StatusCode::OK, &account_json(&view)))
+        Ok(json_answer(StatusCode::OK, &LinkedAccount::of(&view)))
     };
     render(answer.await, rendering)
 }
 
 /// `DELETE /{account}`: with all its integrations.
+#[utoipa::path(
+    delete, path = "/api/v2/public/linked-account/{*account}", operation_id = "deleteLinkedAccount", tag = "Linked accounts",
+    summary = "Delete a linked account",
+    description = "Deletes the account and every credential on it, for good. Takes an API key with the scope `admin`.",
+    params(("account" = String, Path, description = "Your own id of it. Slashes can stay as they are.", min_length = 1)),
+    responses((status = 200, description = "It is gone.", body = AccountDeleted)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
-    Path(account): Path<String>,
+    account: InPath,
     headers: HeaderMap,
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
         let caller = api.caller(&headers, Scope::Admin).await?;
+        let account = parameters::path(account)?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
         let audit = audit(&caller, &key, AuditAction::AccountDeleted, "deleted", id);
         api.store.delete_account(&key, audit).await.map_err(store_failure)?.ok_or_else(missing)?;
-        Ok(json_answer(StatusCode::OK, &json!({ "message": "User deleted successfully" })))
+        Ok(json_answer(StatusCode::OK, &AccountDeleted { message: "User deleted successfully" }))
     };
     render(answer.await, rendering)
 }
 
 /// `DELETE /integration/{slug}`: answered with the account as it is afterwards, also where there was nothing to delete.
+#[utoipa::path(
+    delete, path = "/api/v2/public/linked-account/integration/{slug}", operation_id = "deleteLinkedAccountIntegration",
+    tag = "Linked accounts",
+    summary = "Disconnect an app from a linked account",
+    description = "Deletes the app's credential, for good, and answers with the account as it is afterwards, also where there \
+        was nothing to delete. Takes an API key with the scope `admin`.",
+    params(
+        ("slug" = String, Path, description = "The app.", pattern = "^[a-z0-9][a-z0-9-]{0,63}$", example = "hubspot"),
+        DeleteQuery,
+    ),
+    responses((status = 200, description = "The account without it.", body = LinkedAccount)),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn delete_integration(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
-    Path(slug): Path<String>,
-    Query(query): Query<DeleteQuery>,
+    slug: InPath,
+    query: InQuery<DeleteQuery>,
     headers: HeaderMap,
 ) -> Response {
     let rendering = Rendering::of(&headers);
     let answer = async {
         let caller = api.caller(&headers, Scope::Admin).await?;
+        let query = parameters::query(query)?;
         let account = linked_account(&headers, query.linked_account_id.as_deref(), None)?;
-        let invalid = |error: InvalidName| Failure::new(StatusCode::BAD_REQUEST, "invalid_name", error.to_string());
-        let slug: Slug = slug.parse().map_err(invalid)?;
+        let invalid = |error: InvalidName| Failure::new(&kind::INVALID_NAME, error.to_string());
+        let slug: Slug = parameters::path(slug)?.parse().map_err(invalid)?;
         let auth_type: Option<AuthTypeName> = query.auth_type.map(|name| name.parse()).transpose().map_err(invalid)?;
         let key = account_key(&caller, account);
         let missing = || account_missing(&caller, key.account.as_str());
@@ -206,7 +278,7 @@ pub(super) async fn delete_integration(
         let integration = IntegrationKey { account: key.clone(), slug };
         api.store.delete_integration(&integration, auth_type, audit).await.map_err(store_failure)?;
         let view = api.store.account(&key).await.map_err(store_failure)?.ok_or_else(missing)?;
-        Ok(json_answer(StatusCode::OK, &account_json(&view)))
+        Ok(json_answer(StatusCode::OK, &LinkedAccount::of(&view)))
     };
     render(answer.await, rendering)
 }
@@ -215,53 +287,61 @@ fn render(answer: Answer, rendering: Rendering) -> Response {
     answer.unwrap_or_else(|failure| failure.render(rendering))
 }
 
-async fn put(api: &Api, headers: &HeaderMap, body: Body, id: RequestId, mode: PutMode) -> Result<PutAccount, Failure> {
-    let caller = api.caller(headers, Scope::Migrate).await?;
-    let outer: AccountBody = body::json(headers, body).await?;
-    // The documented upsert takes its members flat or under `payload`, which then counts.
-    let sent = match outer.payload {
-        Some(inner) if mode == PutMode::Upsert => *inner,
-        _ => outer,
-    };
+async fn put(
+    api: &Api,
+    caller: &Caller,
+    sent: AccountBody,
+    id: RequestId,
+    mode: PutMode,
+) -> Result<PutAccount, Failure> {
     if sent.your_app.is_some() {
-        // Ignoring it would lose credentials that the caller believes to be stored.
         let message = "your_app is not supported by this server; send account_id, name and udf only";
-        return Err(Failure::new(StatusCode::BAD_REQUEST, "not_supported", message));
+        return Err(Failure::new(&kind::NOT_SUPPORTED, message));
     }
-    let text = sent.account_id.or(sent.linked_account_id).filter(|text| !text.is_empty()).ok_or_else(|| {
-        Failure::new(StatusCode::BAD_REQUEST, "linked_account_missing", "linked_account_id required")
-            .documented_error("INVALID_LINKED_ACCOUNT_ID")
-    })?;
-    let account: AccountId = text.parse().map_err(|error: InvalidName| {
-        Failure::new(StatusCode::BAD_REQUEST, "linked_account_invalid", error.to_string())
-            .documented_error("INVALID_LINKED_ACCOUNT_ID")
-    })?;
+    let alias = sent.linked_account_id.as_deref().map(new_account_id).transpose()?;
+    let account = sent.account_id.as_deref().map(new_account_id).transpose()?.or(alias);
+    let account = account.ok_or_else(|| Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"))?;
     let udf: Vec<_> = sent.udf.unwrap_or_default().into_iter().collect();
     check_size(sent.name.as_deref(), &udf)?;
-    let key = account_key(&caller, account);
-    let audit = audit(&caller, &key, AuditAction::AccountPut, "stored", id);
+    let key = account_key(caller, account);
+    let audit = audit(caller, &key, AuditAction::AccountPut, "stored", id);
     let write = AccountWrite { mode, key, name: sent.name, udf, audit };
     api.store.put_account(write).await.map_err(|error| match error {
-        StoreError::AccountExists { .. } => {
-            Failure::new(StatusCode::CONFLICT, "linked_account_exists", error.to_string())
-                .documented_status(StatusCode::BAD_REQUEST)
+        StoreError::AccountExists { .. } => Failure::new(&kind::ACCOUNT_EXISTS, error.to_string()),
+        // Fields add up: an account can outgrow its record though each request is small.
+        StoreError::TooLarge { size, limit, .. } => {
+            let message = format!("the account would be {size} bytes with all its fields, and {limit} are possible");
+            Failure::new(&kind::ACCOUNT_TOO_LARGE, message)
         }
         other => store_failure(other),
     })
 }
 
+/// An id that a new account can have. White space around it would make an account that the header `linked_account_id` cannot
+/// name: HTTP takes it off.
+fn new_account_id(text: &str) -> Result<AccountId, Failure> {
+    if text.is_empty() {
+        return Err(Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"));
+    }
+    let invalid = |problem: String| Failure::new(&kind::BODY_ACCOUNT_ID_INVALID, problem);
+    if text.trim() != text {
+        return Err(invalid("a linked account id must not begin or end with white space".to_owned()));
+    }
+    text.parse().map_err(|error: InvalidName| invalid(error.to_string()))
+}
+
 fn check_size(name: Option<&str>, udf: &[(String, String)]) -> Result<(), Failure> {
-    let too_large = |what: String| Failure::new(StatusCode::BAD_REQUEST, "too_large", what);
+    let too_large = |what: String| Failure::new(&kind::ACCOUNT_TOO_LARGE, what);
     if name.is_some_and(|name| name.chars().count() > MAX_NAME) {
         return Err(too_large(format!("name has more than {MAX_NAME} characters")));
     }
     if udf.len() > MAX_FIELDS {
         return Err(too_large(format!("udf has more than {MAX_FIELDS} fields")));
     }
-    match udf.iter().find(|(name, value)| name.len() > MAX_FIELD || value.len() > MAX_FIELD) {
+    match udf.iter().find(|(name, value)| [name, value].iter().any(|text| text.chars().count() > MAX_FIELD)) {
         Some((name, _)) => {
             let shown: String = name.chars().take(64).collect();
-            Err(too_large(format!("udf.{shown} is longer than {MAX_FIELD} bytes")))
+            Err(too_large(format!("udf.{shown} is longer than {MAX_FIELD} characters")))
         }
         None => Ok(()),
     }
@@ -290,64 +370,5 @@ pub(super) fn account_missing(caller: &Caller, account: &str) -> Failure {
         "Linked Account with account id {shown} for org {} in environment {} not found",
         caller.org, caller.environment
     );
-    Failure::new(StatusCode::NOT_FOUND, "unknown_linked_account", message)
-}
-
-fn account_json(view: &AccountView) -> Value {
-    let AccountRecord { id, org, environment, account_id, name, udf, created_at, updated_at } = &view.account;
-    let udf: Vec<_> = udf
-        .iter()
-        .map(|field| {
-            json!({
-                "key_name": field.key_name,
-                "key_value": field.key_value,
-                "_id": field.id.to_string(),
-                "createdAt": field.created_at.to_string(),
-                "updatedAt": field.updated_at.to_string(),
-            })
-        })
-        .collect();
-    json!({
-        "_id": id.to_string(),
-        "associated_org": org.as_str(),
-        "account_id": account_id.as_str(),
-        "name": name,
-        "environment": environment.as_str(),
-        "udf": udf,
-        "is_seed": false,
-        "integrations": view.integrations.iter().map(integration_json).collect::<Vec<_>>(),
-        "createdAt": created_at.to_string(),
-        "updatedAt": updated_at.to_string(),
-        "__v": 0,
-    })
-}
-
-/// An integration without anything of its credential. The members below `auth_type` are ours.
-fn integration_json(record: &IntegrationRecord) -> Value {
-    let reauth = record.reauth == Reauth::Required;
-    let reason = match &record.standing {
-        Standing::Verified => None,
-        Standing::Unverified { reason } => Some(reason),
-    };
-    json!({
-        "_id": record.id.to_string(),
-        "type": record.slug.as_str(),
-        "name": record.slug.as_str(),
-        "identifier": record.provider_account_id.as_deref().unwrap_or("NA"),
-        "app_id": null,
-        "refresh_token_expired": reauth,
-        "reauth_required": reauth,
-        "createdAt": record.created_at.to_string(),
-        "updatedAt": record.updated_at.to_string(),
-        "auth_type": record.auth_type.as_str(),
-        "revision": format!("{}-{}", record.id, record.version),
-        "outcome": record.standing.as_str(),
-        "outcome_reason": reason,
-        "verified_at": record.verified_at.map(|at| at.to_string()),
-        "display_name": record.display_name,
-        "scopes": record.scopes,
-        "expires_at": record.expires_at.map(|at| at.to_string()),
-        "warnings": record.warnings,
-        "config": record.config,
-    })
+    Failure::new(&kind::ACCOUNT_UNKNOWN, message)
 }

@@ -8,32 +8,40 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::Serialize;
-use serde_json::json;
 
 use super::access::{LINKED_ACCOUNT_ID, caller, linked_account};
+use super::answers::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
 use super::body;
 use super::failure::{Failure, Rendering, json as json_answer};
+use super::kind;
+use super::openapi::MigrateTokenRequest;
 use super::prefer::{EntityTag, idempotency_key, precondition, preferences};
 use super::routes::Api;
 use super::trace::RequestId;
 use crate::migrate::{MigrateError, Migrated, Migration, Revision, Stored};
 use crate::plugins::{CallError, FailureKind, Unreachable, Verdict};
 use crate::schema::Input;
-use crate::store::{IntegrationRecord, Scope, StoreError, Timestamp};
+use crate::store::{IntegrationRecord, Scope, StoreError};
 
 static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
 static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
 static KEYFERRY_FAILURE: HeaderName = HeaderName::from_static("keyferry-failure");
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-#[derive(Serialize)]
-struct Success {
-    success: bool,
-    message: &'static str,
-}
-
-/// Handles the request. The work runs as a task of its own, so that a caller who hangs up does not stop it half-way.
+/// Handles the request.
+///
+/// The work runs as a task of its own, so that a caller who hangs up does not stop it half-way.
+#[utoipa::path(
+    put, path = "/api/v2/public/migrate-token", operation_id = "migrateTokenForLinkedAccount", tag = "Credentials",
+    summary = "Put a credential onto a linked account",
+    description = include_str!("openapi/migrate_token.md"),
+    request_body = MigrateTokenRequest,
+    responses(
+        (status = 200, description = "It is stored (`success`), or, with `Prefer: verify=only`, this is the verdict \
+            (`outcome`).", body = MigrateTokenAnswer),
+    ),
+    security(("org_api_key" = [])),
+)]
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
@@ -61,8 +69,7 @@ async fn migrate(
     api.rates.attempt(&key_hash)?;
     let input: Input = body::json(&headers, body).await?;
     let Input::Object(members) = input else {
-        let message = format!("the request body must be a JSON object, and is {}", input.kind());
-        return Err(Failure::new(StatusCode::BAD_REQUEST, "invalid_json", message));
+        return Err(body::not_an_object(input.kind()));
     };
     let (mut slug, mut auth_object, mut account_in_body) = (None, None, None);
     for (name, value) in members {
@@ -84,17 +91,18 @@ async fn migrate(
         slug: match slug {
             Some(Input::Text(text)) if !text.is_empty() => text.expose().to_owned(),
             None | Some(Input::Text(_) | Input::Null) => {
-                return Err(Failure::content("slug_missing", "slug is required: it names the app, such as `hubspot`"));
+                let message = "slug is required: it names the app, such as `hubspot`";
+                return Err(Failure::new(&kind::SLUG_MISSING, message));
             }
             Some(other) => {
                 let message = format!("slug must be a string, and is {}", other.kind());
-                return Err(Failure::content("slug_invalid", message));
+                return Err(Failure::new(&kind::SLUG_INVALID, message));
             }
         },
         auth_object: match auth_object {
             None | Some(Input::Null) => {
                 let message = "auth_object is required: an object with one key that names the auth type";
-                return Err(Failure::content("auth_object_missing", message));
+                return Err(Failure::new(&kind::AUTH_OBJECT_MISSING, message));
             }
             Some(value) => value,
         },
@@ -120,8 +128,7 @@ fn success(migrated: &Migrated) -> Response {
         Migrated::Replayed(stored) => (stored, true),
         Migrated::Checked(verdict) => return checked(verdict),
     };
-    let body = Success { success: true, message: "Token migrated successfully" };
-    let mut response = json_answer(StatusCode::OK, &body);
+    let mut response = json_answer(StatusCode::OK, &MigrateTokenAnswer::Migrated(TokenMigrated::ANSWER));
     let headers = response.headers_mut();
     describe(headers, stored);
     if replayed {
@@ -144,36 +151,11 @@ fn describe(headers: &mut HeaderMap, stored: &Stored) {
 
 /// The verdict itself, for `Prefer: verify=only`. Ours, so it has no documented shape.
 fn checked(verdict: &Verdict) -> Response {
-    let (outcome, body) = match verdict {
-        Verdict::Verified(verified) => (
-            "verified",
-            json!({
-                "outcome": "verified",
-                "account_id": verified.account_id,
-                "display_name": verified.display_name,
-                "scopes": verified.scopes,
-                "expires_at": verified.expires_at.map(|ms| Timestamp::from_millis(ms).to_string()),
-                "warnings": verified.warnings,
-                "config": verified.config.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-            }),
-        ),
-        Verdict::Failed(failed) => {
-            let mut body = json!({ "outcome": failed.kind.code(), "detail": failed.detail });
-            let more = match &failed.kind {
-                FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => Some(("fields", json!(fields))),
-                FailureKind::InsufficientScope(scopes) => Some(("missing_scopes", json!(scopes))),
-                FailureKind::RateLimited(seconds) => Some(("retry_after", json!(seconds))),
-                FailureKind::Unreachable(kind) => Some(("unreachable", json!(kind.code()))),
-                FailureKind::ProviderError(status) => Some(("provider_status", json!(status))),
-                FailureKind::AccountSuspended | FailureKind::UnexpectedAnswer | FailureKind::NotVerifiable => None,
-            };
-            if let (Some((name, value)), Some(object)) = (more, body.as_object_mut()) {
-                object.insert(name.to_owned(), value);
-            }
-            ("not-verified", body)
-        }
+    let outcome = match verdict {
+        Verdict::Verified(_) => "verified",
+        Verdict::Failed(_) => "not-verified",
     };
-    let mut response = json_answer(StatusCode::OK, &body);
+    let mut response = json_answer(StatusCode::OK, &MigrateTokenAnswer::Checked(CredentialVerdict::of(verdict)));
     response.headers_mut().insert(KEYFERRY_OUTCOME.clone(), HeaderValue::from_static(outcome));
     response
 }
@@ -188,36 +170,26 @@ pub(super) fn revision_tag(record: &IntegrationRecord) -> Option<HeaderValue> {
 pub(super) fn failure(error: MigrateError) -> Failure {
     let message = error.to_string();
     match error {
-        MigrateError::CustomApp => Failure::content("custom_app", message),
-        MigrateError::UnknownApp { .. } => Failure::content("unknown_app", message).with_status(StatusCode::NOT_FOUND),
-        MigrateError::AppNotInService { .. } => {
-            Failure::content("app_not_in_service", message).with_status(StatusCode::SERVICE_UNAVAILABLE)
-        }
-        MigrateError::AccountMissing { .. } => Failure::new(StatusCode::NOT_FOUND, "unknown_linked_account", message)
-            .documented_status(StatusCode::BAD_REQUEST),
+        MigrateError::CustomApp => Failure::new(&kind::CUSTOM_APP, message),
+        MigrateError::UnknownApp { .. } => Failure::new(&kind::UNKNOWN_APP, message),
+        MigrateError::AppNotInService { .. } => Failure::new(&kind::APP_NOT_IN_SERVICE, message),
+        MigrateError::AccountMissing { .. } => Failure::new(&kind::ACCOUNT_UNKNOWN_TO_MIGRATE, message),
         MigrateError::Content(violations) => Failure::violations(&violations),
         MigrateError::NotVerified(failed) => not_verified(&failed.kind, &failed.detail),
         MigrateError::Plugin(CallError::Busy { retry_after, .. }) => {
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(Some(retry_after))
+            Failure::new(&kind::BUSY, message).retry_after(Some(retry_after))
         }
-        MigrateError::Plugin(CallError::Timeout { .. }) => {
-            Failure::verification(StatusCode::GATEWAY_TIMEOUT, "plugin_timeout", &message)
+        MigrateError::Plugin(CallError::Timeout { .. }) => Failure::verification(&kind::PLUGIN_TIMEOUT, &message),
+        MigrateError::Plugin(_) => Failure::verification(&kind::PLUGIN_FAILED, &message),
+        MigrateError::OtherAccount { .. } => Failure::new(&kind::OTHER_ACCOUNT, message),
+        MigrateError::Precondition { .. } => Failure::new(&kind::PRECONDITION_FAILED, message),
+        MigrateError::IdempotencyReuse => Failure::new(&kind::IDEMPOTENCY_REUSED, message),
+        MigrateError::IdempotencyInFlight => {
+            Failure::new(&kind::IDEMPOTENCY_IN_FLIGHT, message).retry_after(Some(Duration::from_secs(1)))
         }
-        MigrateError::Plugin(_) => Failure::verification(StatusCode::BAD_GATEWAY, "plugin_failed", &message),
-        MigrateError::OtherAccount { .. } => Failure::new(StatusCode::CONFLICT, "other_account", message),
-        MigrateError::Precondition { .. } => {
-            Failure::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message)
-        }
-        MigrateError::IdempotencyReuse => {
-            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
-        }
-        MigrateError::IdempotencyInFlight => Failure::new(StatusCode::CONFLICT, "idempotency_key_in_flight", message)
-            .retry_after(Some(Duration::from_secs(1))),
-        MigrateError::NotAllowed { .. } => Failure::new(StatusCode::FORBIDDEN, "preference_not_allowed", message),
-        MigrateError::TooLarge { .. } => Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "credential_too_large", message),
-        MigrateError::Contended => {
-            Failure::new(StatusCode::CONFLICT, "contended", message).retry_after(Some(Duration::from_secs(1)))
-        }
+        MigrateError::NotAllowed { .. } => Failure::new(&kind::PREFERENCE_NOT_ALLOWED, message),
+        MigrateError::TooLarge { .. } => Failure::new(&kind::CREDENTIAL_TOO_LARGE, message),
+        MigrateError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
         MigrateError::Store(error) => store_failure(error),
         MigrateError::Vault(error) => Failure::internal(&error),
     }
@@ -226,40 +198,38 @@ pub(super) fn failure(error: MigrateError) -> Failure {
 /// What the store could not do, as an answer.
 pub(super) fn store_failure(error: StoreError) -> Failure {
     match error {
-        StoreError::NoSpace { .. } => {
-            Failure::new(StatusCode::INSUFFICIENT_STORAGE, "no_space", "the server's disk is full; nothing was stored")
-                .retry_after(Some(Duration::from_secs(30)))
-        }
+        StoreError::NoSpace { .. } => Failure::new(&kind::NO_SPACE, "the server's disk is full; nothing was stored")
+            .retry_after(Some(Duration::from_secs(30))),
         other => Failure::internal(&other),
     }
 }
 
-fn not_verified(kind: &FailureKind, detail: &str) -> Failure {
-    let (status, code) = match kind {
-        FailureKind::Rejected(_) => (StatusCode::UNPROCESSABLE_ENTITY, "credentials_rejected"),
-        FailureKind::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope"),
-        FailureKind::WrongTenant(_) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_tenant"),
-        FailureKind::AccountSuspended => (StatusCode::UNPROCESSABLE_ENTITY, "account_suspended"),
-        FailureKind::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "provider_rate_limited"),
-        FailureKind::Unreachable(Unreachable::Timeout) => (StatusCode::GATEWAY_TIMEOUT, "provider_timeout"),
-        FailureKind::Unreachable(_) => (StatusCode::BAD_GATEWAY, "provider_unreachable"),
-        FailureKind::ProviderError(_) => (StatusCode::BAD_GATEWAY, "provider_error"),
-        FailureKind::UnexpectedAnswer => (StatusCode::BAD_GATEWAY, "unexpected_answer"),
-        FailureKind::NotVerifiable => (StatusCode::UNPROCESSABLE_ENTITY, "not_verifiable"),
+fn not_verified(verdict: &FailureKind, detail: &str) -> Failure {
+    let failed = match verdict {
+        FailureKind::Rejected(_) => &kind::CREDENTIALS_REJECTED,
+        FailureKind::InsufficientScope(_) => &kind::INSUFFICIENT_SCOPE,
+        FailureKind::WrongTenant(_) => &kind::WRONG_TENANT,
+        FailureKind::AccountSuspended => &kind::ACCOUNT_SUSPENDED,
+        FailureKind::RateLimited(_) => &kind::PROVIDER_RATE_LIMITED,
+        FailureKind::Unreachable(Unreachable::Timeout) => &kind::PROVIDER_TIMEOUT,
+        FailureKind::Unreachable(_) => &kind::PROVIDER_UNREACHABLE,
+        FailureKind::ProviderError(_) => &kind::PROVIDER_ERROR,
+        FailureKind::UnexpectedAnswer => &kind::UNEXPECTED_ANSWER,
+        FailureKind::NotVerifiable => &kind::NOT_VERIFIABLE,
     };
-    let wait = match kind {
+    let wait = match verdict {
         FailureKind::RateLimited(seconds) => seconds.map(|seconds| Duration::from_secs(u64::from(seconds))),
         _ => None,
     };
     // The documented shape is the same for a bad key and for a provider that is down. The header tells them apart.
-    Failure::verification(status, code, detail)
+    Failure::verification(failed, detail)
         .retry_after(wait)
-        .fields(kind_fields(kind))
-        .header(KEYFERRY_FAILURE.clone(), HeaderValue::from_static(kind.code()))
+        .fields(fields_of(verdict))
+        .header(KEYFERRY_FAILURE.clone(), HeaderValue::from_static(verdict.code()))
 }
 
-fn kind_fields(kind: &FailureKind) -> Vec<String> {
-    match kind {
+fn fields_of(verdict: &FailureKind) -> Vec<String> {
+    match verdict {
         FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => fields.clone(),
         _ => Vec::new(),
     }

@@ -8,20 +8,28 @@
 //! | `access`, `last_use` | who is calling, and when did they last? |
 //! | `rate` | how much may they ask for? |
 //! | `body` | how is a request's body read, and what if it is not JSON? |
+//! | `parameters` | what stands in a path and a query? |
+//! | `kind` | which failures are there, and what is fixed of each? |
 //! | `failure` | what does each failure look like, in the documented shape and as an RFC 9457 problem? |
+//! | `answers` | what do the bodies of answers consist of? |
 //! | `prefer` | what did the caller ask for in headers? |
 //! | `migrate_token`, `linked_account`, `credentials`, `application`, `health` | what does each resource do? |
+//! | `openapi` | how is all of this described to a machine? |
 //! | `trace` | request ids and the access log |
 
 mod access;
+mod answers;
 mod application;
 mod body;
 mod credentials;
 mod failure;
 mod health;
+mod kind;
 mod last_use;
 mod linked_account;
 mod migrate_token;
+mod openapi;
+mod parameters;
 mod prefer;
 mod rate;
 mod routes;
@@ -30,6 +38,7 @@ mod tls;
 mod trace;
 
 pub use health::Readiness;
+pub use openapi::description_of;
 pub use rate::{RateLimit, RateLimits};
 pub use routes::{Api, router};
 pub use server::{HttpServer, HttpSettings};

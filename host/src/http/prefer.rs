@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 
 use super::failure::Failure;
+use super::kind;
 use crate::migrate::{AccountChange, OnUnverified, Precondition, Preferences, Revision, VerifyMode};
 
 /// Characters of an idempotency key.
@@ -73,15 +74,20 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fai
     if values.next().is_some() {
         return Err(bad("Idempotency-Key", "it is there twice"));
     }
-    let text = value.to_str().map_err(|_| bad("Idempotency-Key", "it is not ASCII text"))?.trim().trim_matches('"');
-    if text.is_empty() || text.len() > MAX_IDEMPOTENCY_KEY {
+    let text = value.to_str().map_err(|_| bad("Idempotency-Key", "it is not ASCII text"))?.trim();
+    // The draft has it in quotes, most clients leave them out.
+    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY {
         return Err(bad("Idempotency-Key", "it must have 1 to 255 characters"));
     }
-    Ok(Some(text.to_owned()))
+    if key.contains(['"', '\t']) {
+        return Err(bad("Idempotency-Key", "it must not have a tab, or a quote but around it"));
+    }
+    Ok(Some(key.to_owned()))
 }
 
 fn bad(name: &str, problem: &str) -> Failure {
-    Failure::new(StatusCode::BAD_REQUEST, "invalid_header", format!("header {name} is not valid: {problem}"))
+    Failure::new(&kind::INVALID_HEADER, format!("header {name} is not valid: {problem}"))
 }
 
 /// An integration's revision as an entity tag: `"65a1...-3"`.

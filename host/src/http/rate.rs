@@ -18,9 +18,10 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 
 use super::failure::Failure;
+use super::kind;
 use crate::plugins::FailureKind;
 
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -127,7 +128,7 @@ impl Rates {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests.take(key).map(|_| ()).map_err(|wait| {
             let message = "too many requests with this API key; slow down and try again after Retry-After seconds";
-            Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(Some(wait))
+            Failure::new(&kind::TOO_MANY_REQUESTS, message).retry_after(Some(wait))
         })
     }
 
@@ -149,8 +150,7 @@ impl Rates {
              correct them, and go on after Retry-After seconds",
             self.failures.policy.quota.burst_size()
         );
-        Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failed_verifications", message)
-            .retry_after(Some(wait)))
+        Err(Failure::new(&kind::TOO_MANY_FAILED, message).retry_after(Some(wait)))
     }
 
     /// Counts a credential that did not verify, where the provider has judged it.

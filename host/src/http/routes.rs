@@ -6,12 +6,14 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
-use http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
+use super::kind;
 use super::last_use::LastUse;
+use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
 use super::{application, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
@@ -24,31 +26,21 @@ pub struct Api {
     pub(super) readiness: Arc<Readiness>,
     pub(super) last_use: LastUse,
     pub(super) rates: Rates,
+    pub(super) description: Description,
 }
 
 impl Api {
     /// The handlers' parts.
     pub fn new(store: Arc<dyn Store>, migrator: Migrator, readiness: Arc<Readiness>, limits: RateLimits) -> Arc<Self> {
-        Arc::new(Self { store, migrator, readiness, last_use: LastUse::default(), rates: Rates::new(limits) })
+        let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limits));
+        Arc::new(Self { store, migrator, readiness, last_use, rates, description })
     }
 }
 
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/api/v2/public/migrate-token", put(migrate_token::put))
-        .route(
-            "/api/v2/public/linked-account",
-            post(linked_account::create).put(linked_account::upsert).get(linked_account::list),
-        )
-        .route("/api/v2/public/application", get(application::list))
-        .route("/api/v2/public/application/{slug}", get(application::show))
-        .route("/api/v2/public/auth-structure/{slug}", get(application::auth_structure))
-        .route("/api/v2/public/linked-account/integration/{slug}", delete(linked_account::delete_integration))
-        // The vendor's SDK leaves ids unescaped, so an id can hold slashes.
-        .route("/api/v2/public/linked-account/{*account}", get(linked_account::show).delete(linked_account::delete))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
+    let (router, _description) = routes().split_for_parts();
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(rate::layer))
@@ -56,16 +48,31 @@ pub fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
+/// Each path with its handlers, and what they say of themselves: the one list that both the router and the API's description
+/// are made of.
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::preface())
+        .routes(routes!(migrate_token::put))
+        .routes(routes!(linked_account::create, linked_account::upsert, linked_account::list))
+        .routes(routes!(application::list))
+        .routes(routes!(application::show))
+        .routes(routes!(application::auth_structure))
+        .routes(routes!(linked_account::delete_integration))
+        // The vendor's SDK leaves ids unescaped, so an id can hold slashes.
+        .routes(routes!(linked_account::show, linked_account::delete))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(openapi::show))
+}
+
 async fn not_found(request: Request) -> Response {
     let message = format!("there is nothing at {} {}", request.method(), shown_path(&request));
-    Failure::new(StatusCode::NOT_FOUND, "no_such_route", message)
-        .documented_error("RESOURCE_NOT_FOUND")
-        .render(Rendering::of(request.headers()))
+    Failure::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
     let message = format!("{} is not possible at {}", request.method(), shown_path(&request));
-    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).render(Rendering::of(request.headers()))
+    Failure::new(&kind::METHOD_NOT_ALLOWED, message).render(Rendering::of(request.headers()))
 }
 
 fn shown_path(request: &Request) -> String {

@@ -44,7 +44,7 @@ impl Default for MigratePolicy {
 
 impl MigratePolicy {
     /// Whether a slug stands for a custom app.
-    pub(super) fn is_custom(&self, slug: &str) -> bool {
+    pub fn is_custom(&self, slug: &str) -> bool {
         slug == "custom" || self.custom_apps.iter().any(|custom| custom.as_str() == slug)
     }
 

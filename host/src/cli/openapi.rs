@@ -1,0 +1,23 @@
+//! `keyferry openapi`.
+
+use std::process::ExitCode;
+
+use super::CliResult;
+use super::node::registry;
+use super::settings::ServeArgs;
+use super::term;
+use crate::http::description_of;
+use crate::plugins::SandboxLimits;
+
+/// Prints what `serve` with the same settings answers at `/openapi.json`. Takes the same flags, for the plugins and what is
+/// granted to them decide what stands in it.
+pub(super) async fn run(args: ServeArgs) -> CliResult {
+    let settings = args.settings()?;
+    // Nothing is verified here: one slot is enough to ask each plugin what it is.
+    let limits = SandboxLimits { slots: 1, ..settings.limits };
+    let registry = registry(&settings.folders, settings.grants, limits, settings.egress, None).await?;
+    let mut apps = registry.apps();
+    apps.retain(|app| !settings.policy.is_custom(app.description.slug.as_str()));
+    term::print(&format!("{:#}", description_of(&apps)));
+    Ok(ExitCode::SUCCESS)
+}

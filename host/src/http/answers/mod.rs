@@ -1,0 +1,22 @@
+//! The bodies of answers, as types: what is sent is what the API's description is made of.
+//!
+//! | file | bodies of |
+//! |---|---|
+//! | `account` | linked accounts and their integrations |
+//! | `application` | apps, and what their credentials consist of |
+//! | `migration` | migrate-token |
+
+mod account;
+mod application;
+mod migration;
+
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+
+pub(super) use account::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount, Outcome};
+pub(super) use application::{Application, AuthStructure, FieldShape};
+pub(super) use migration::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
+
+/// The schema of a member that the documented product has, and that is always null here.
+fn always_null() -> Object {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).description(Some("Always null.")).build()
+}

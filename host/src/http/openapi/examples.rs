@@ -1,0 +1,137 @@
+//! The exchanges that are shown. `examples.json` holds requests and what they are answered; a test sends each of them to a
+//! server and compares.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::super::failure::PROBLEM_JSON;
+use super::document::{id, operations};
+
+/// By operation, then by name.
+type Exchanges = BTreeMap<String, BTreeMap<String, Exchange>>;
+
+/// One request and what it is answered. In the document, the parts of a request and its answers are all under one name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exchange {
+    /// What it shows.
+    summary: String,
+    /// The app without which it makes no sense.
+    app: Option<String>,
+    /// Whether the request is of the form that the document asks for. One that is not stands with its answers alone.
+    #[serde(default = "yes")]
+    fits: bool,
+    /// Values of parameters, by where they stand and how they are called.
+    #[serde(default)]
+    parameters: BTreeMap<String, Map<String, Value>>,
+    body: Option<Value>,
+    answers: Vec<Answer>,
+}
+
+/// An answer, in one of the renderings.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    status: u16,
+    /// Whether it is a problem, as `Accept: application/problem+json` asks for.
+    #[serde(default)]
+    problem: bool,
+    body: Value,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn exchanges() -> &'static Exchanges {
+    static READ: OnceLock<Exchanges> = OnceLock::new();
+    // A file of the source, which a test parses.
+    READ.get_or_init(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default())
+}
+
+/// Adds the examples to a document, but for those of apps that are not there.
+pub(super) fn insert(document: &mut Value, has_app: impl Fn(&str) -> bool) {
+    for operation in operations(document) {
+        let Some(exchanges) = exchanges().get(id(operation)) else { continue };
+        for (name, exchange) in exchanges {
+            if exchange.app.as_deref().is_none_or(&has_app) {
+                exchange.add_to(operation, name);
+            }
+        }
+    }
+}
+
+impl Exchange {
+    fn add_to(&self, operation: &mut Map<String, Value>, name: &str) {
+        if self.fits {
+            self.add_request(operation, name);
+        }
+        for answer in &self.answers {
+            let media = if answer.problem { PROBLEM_JSON } else { "application/json" };
+            let response = operation.get_mut("responses").and_then(|all| all.get_mut(answer.status.to_string()));
+            let media = response.and_then(|response| response.get_mut("content")?.get_mut(media)?.as_object_mut());
+            let mut example = json!({ "summary": self.summary, "value": answer.body });
+            if let (false, Some(members)) = (self.fits, example.as_object_mut()) {
+                members.insert("x-request".to_owned(), json!({ "parameters": self.parameters, "body": self.body }));
+            }
+            if let Some(media) = media {
+                put(media, name, example);
+            }
+        }
+    }
+
+    /// The parts of the request, each in its place.
+    fn add_request(&self, operation: &mut Map<String, Value>, name: &str) {
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let text = |member: &str| parameter.get(member).and_then(Value::as_str).unwrap_or_default();
+            let value = self.parameters.get(text("in")).and_then(|values| values.get(text("name")));
+            if let Some(value) = value.cloned() {
+                // One or the other, says OpenAPI.
+                parameter.remove("example");
+                put(parameter, name, json!({ "value": value }));
+            }
+        }
+        if let Some(body) = &self.body {
+            let media =
+                operation.get_mut("requestBody").and_then(|body| body.pointer_mut("/content/application~1json"));
+            if let Some(media) = media.and_then(Value::as_object_mut) {
+                put(media, name, json!({ "summary": self.summary, "value": body }));
+            }
+        }
+    }
+}
+
+fn put(place: &mut Map<String, Value>, name: &str, example: Value) {
+    if let Value::Object(examples) = place.entry("examples").or_insert_with(|| json!({})) {
+        examples.insert(name.to_owned(), example);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::description_of;
+    use super::*;
+
+    #[test]
+    fn every_part_of_every_exchange_finds_its_place_in_the_document() {
+        let exchanges: Exchanges = serde_json::from_str(include_str!("examples.json")).unwrap();
+        let mut document = description_of(&[]);
+        insert(&mut document, |_| true);
+        for operation in operations(&mut document) {
+            let operation = Value::Object(operation.clone());
+            for (name, exchange) in exchanges.get(operation["operationId"].as_str().unwrap()).into_iter().flatten() {
+                let shown = operation.to_string().matches(&format!("\"{name}\":{{")).count();
+                let values: usize = exchange.parameters.values().map(Map::len).sum();
+                let request = if exchange.fits { values + usize::from(exchange.body.is_some()) } else { 0 };
+                let parts = request + exchange.answers.len();
+                assert_eq!(shown, parts, "{} {name}", operation["operationId"]);
+            }
+        }
+        let known: Vec<_> = operations(&mut document).map(|operation| id(operation).to_owned()).collect();
+        assert!(exchanges.keys().all(|operation| known.contains(operation)));
+    }
+}

@@ -1,0 +1,239 @@
+//! What can go wrong with each operation, in both renderings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::super::failure::{PROBLEM_JSON, error_type};
+use super::super::kind::{self as k, Documented, Kind};
+use super::document::id;
+use super::headers;
+
+/// Whoever calls has to be somebody.
+const KEY: [&Kind; 3] = [&k::INVALID_API_KEY, &k::TOO_MANY_REQUESTS, &k::INTERNAL];
+/// What can be wrong with a body.
+const BODY: [&Kind; 5] =
+    [&k::INVALID_JSON, &k::BODY_INCOMPLETE, &k::BODY_TIMEOUT, &k::BODY_TOO_LARGE, &k::UNSUPPORTED_MEDIA_TYPE];
+/// What can be wrong with naming a linked account by header or query.
+const ACCOUNT: [&Kind; 2] = [&k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_ID_INVALID];
+/// What can be wrong with a linked account to make or update.
+const ACCOUNT_BODY: [&Kind; 6] = [
+    &k::SCOPE_MISSING,
+    &k::BODY_NAMES_NO_ACCOUNT,
+    &k::BODY_ACCOUNT_ID_INVALID,
+    &k::ACCOUNT_TOO_LARGE,
+    &k::NOT_SUPPORTED,
+    &k::NO_SPACE,
+];
+/// What can be wrong with a migration, besides all of the above.
+const MIGRATION: [&Kind; 32] = [
+    &k::SCOPE_MISSING,
+    &k::TOO_MANY_FAILED,
+    &k::ACCOUNT_UNKNOWN_TO_MIGRATE,
+    &k::SLUG_MISSING,
+    &k::SLUG_INVALID,
+    &k::AUTH_OBJECT_MISSING,
+    &k::CUSTOM_APP,
+    &k::UNKNOWN_APP,
+    &k::APP_NOT_IN_SERVICE,
+    &k::INVALID_CONTENT,
+    &k::INVALID_HEADER,
+    &k::PREFERENCE_NOT_ALLOWED,
+    &k::PRECONDITION_FAILED,
+    &k::OTHER_ACCOUNT,
+    &k::CONTENDED,
+    &k::IDEMPOTENCY_IN_FLIGHT,
+    &k::IDEMPOTENCY_REUSED,
+    &k::CREDENTIAL_TOO_LARGE,
+    &k::NO_SPACE,
+    &k::BUSY,
+    &k::PLUGIN_TIMEOUT,
+    &k::PLUGIN_FAILED,
+    &k::CREDENTIALS_REJECTED,
+    &k::INSUFFICIENT_SCOPE,
+    &k::WRONG_TENANT,
+    &k::ACCOUNT_SUSPENDED,
+    &k::PROVIDER_RATE_LIMITED,
+    &k::PROVIDER_TIMEOUT,
+    &k::PROVIDER_UNREACHABLE,
+    &k::PROVIDER_ERROR,
+    &k::UNEXPECTED_ANSWER,
+    &k::NOT_VERIFIABLE,
+];
+
+/// The failures of an operation; none for one that cannot fail, `None` for one that is not known.
+fn of(operation: &str) -> Option<Vec<&'static Kind>> {
+    let parts: &[&[&'static Kind]] = match operation {
+        "migrateTokenForLinkedAccount" => &[&KEY, &BODY, &ACCOUNT, &MIGRATION],
+        "createLinkedAccount" => &[&KEY, &BODY, &ACCOUNT_BODY, &[&k::ACCOUNT_EXISTS]],
+        "upsertLinkedAccount" => &[&KEY, &BODY, &ACCOUNT_BODY],
+        "listLinkedAccounts" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_QUERY]],
+        "getLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN]],
+        "getCredentials" => {
+            &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SUCH_INTEGRATION, &k::NO_SPACE]]
+        }
+        "deleteLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SPACE]],
+        "deleteLinkedAccountIntegration" => &[
+            &KEY,
+            &ACCOUNT,
+            &[
+                &k::SCOPE_MISSING,
+                &k::INVALID_PATH,
+                &k::INVALID_QUERY,
+                &k::INVALID_NAME,
+                &k::ACCOUNT_UNKNOWN,
+                &k::NO_SPACE,
+            ],
+        ],
+        "listApplications" => &[
+            &KEY,
+            &[&k::SCOPE_MISSING, &k::INVALID_QUERY, &k::ACCOUNT_ID_INVALID, &k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_UNKNOWN],
+        ],
+        "getApplication" => &[
+            &KEY,
+            &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::INVALID_QUERY],
+            &ACCOUNT,
+            &[&k::ACCOUNT_UNKNOWN, &k::APPLICATION_UNKNOWN],
+        ],
+        "getAuthStructure" => &[&[&k::INVALID_PATH, &k::NO_SCHEMA]],
+        "getLiveness" | "getReadiness" | "getOpenApi" => &[],
+        _ => return None,
+    };
+    Some(parts.concat())
+}
+
+/// What is told of one status.
+#[derive(Default)]
+struct Told {
+    lines: Vec<String>,
+    /// The envelope's words.
+    types: BTreeSet<String>,
+    errors: BTreeSet<&'static str>,
+    has_short: bool,
+    has_bare: bool,
+    /// Codes of problems.
+    codes: BTreeSet<&'static str>,
+    has_retry_after: bool,
+    has_verdict: bool,
+}
+
+/// Adds all failures of an operation to its responses.
+pub(super) fn add_to(operation: &mut Map<String, Value>) {
+    let mut told: BTreeMap<u16, Told> = BTreeMap::new();
+    for kind in of(id(operation)).unwrap_or_default() {
+        let documented = match kind.documented {
+            Documented::Bare => StatusCode::OK,
+            Documented::Envelope { status, .. } | Documented::Short { status, .. } => status,
+        };
+        let (line, other) = (format!("- `{}`: {}", kind.code, kind.about), documented != kind.status);
+        let note = |is_problem: bool| match (other, is_problem) {
+            (false, _) => line.clone(),
+            (true, false) => format!("{line} As a problem: {}.", kind.status.as_u16()),
+            (true, true) => format!("{line} In the documented shape: {}.", documented.as_u16()),
+        };
+        let entry = told.entry(documented.as_u16()).or_default();
+        entry.note(kind, note(false));
+        match kind.documented {
+            Documented::Bare => entry.has_bare = true,
+            Documented::Short { .. } => entry.has_short = true,
+            Documented::Envelope { status, kind: http_error_type, error } => {
+                entry.types.insert(http_error_type.map_or_else(|| error_type(status), str::to_owned));
+                entry.errors.insert(error);
+            }
+        }
+        let entry = told.entry(kind.status.as_u16()).or_default();
+        entry.codes.insert(kind.code);
+        entry.note(kind, note(true));
+    }
+    let has_key = told.contains_key(&StatusCode::UNAUTHORIZED.as_u16());
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    for (status, told) in told {
+        let response = responses.entry(status.to_string()).or_insert_with(|| json!({ "description": "" }));
+        if let Value::Object(response) = response {
+            told.add_to(status, response);
+        }
+    }
+    for response in responses.values_mut().filter_map(Value::as_object_mut) {
+        headers::on_every_answer(response, has_key);
+    }
+}
+
+impl Told {
+    fn note(&mut self, kind: &Kind, line: String) {
+        if !self.lines.contains(&line) {
+            self.lines.push(line);
+        }
+        self.has_retry_after |= kind.has_retry_after();
+        self.has_verdict |= kind.has_verdict();
+    }
+
+    fn add_to(self, status: u16, response: &mut Map<String, Value>) {
+        let before = response.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let lead = match (before.as_str(), status) {
+            ("", _) => String::new(),
+            (text, 200) => {
+                format!("{text} Or the content is not valid (`error`), which the documented product says so:\n\n")
+            }
+            (text, _) => format!("{text}\n\n"),
+        };
+        response.insert("description".to_owned(), json!(lead + &self.lines.join("\n")));
+        let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+        let mut shapes = Vec::new();
+        if self.has_bare {
+            shapes.push(reference("ContentError"));
+        }
+        if self.has_short {
+            shapes.push(reference("ShortError"));
+        }
+        if !self.types.is_empty() {
+            shapes.push(json!({ "allOf": [reference("Error"), { "properties": {
+                "status_code": { "const": status },
+                "http_error_type": { "enum": self.types },
+                "error": { "enum": self.errors },
+            } }] }));
+        }
+        let Value::Object(content) = response.entry("content").or_insert_with(|| json!({})) else { return };
+        if let Some(success) = content.get("application/json").and_then(|media| media.get("schema")).cloned() {
+            shapes.insert(0, success);
+        }
+        let schema = match shapes.len() {
+            0 => None,
+            1 => shapes.pop(),
+            _ => Some(json!({ "anyOf": shapes })),
+        };
+        if let Some(schema) = schema {
+            content.insert("application/json".to_owned(), json!({ "schema": schema }));
+        }
+        if !self.codes.is_empty() {
+            let fixed = json!({ "properties": { "status": { "const": status }, "code": { "enum": self.codes } } });
+            content.insert(PROBLEM_JSON.to_owned(), json!({ "schema": { "allOf": [reference("Problem"), fixed] } }));
+        }
+        headers::on_failures(response, self.has_retry_after, self.has_verdict);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::{description_of, operations};
+    use super::*;
+
+    #[test]
+    fn it_is_known_of_every_operation_how_it_fails_and_no_kind_is_left_out() {
+        let mut document = description_of(&[]);
+        let mut told = Vec::new();
+        for operation in operations(&mut document) {
+            told.extend(of(id(operation)).unwrap_or_else(|| panic!("{} is not known", id(operation))));
+        }
+        // These two are no operation's: a path that is not there, and a method that a path does not take.
+        told.extend([&k::NO_SUCH_ROUTE, &k::METHOD_NOT_ALLOWED]);
+        for kind in k::ALL {
+            assert!(
+                told.iter().any(|other| std::ptr::eq(*other, *kind)),
+                "{} ({}) is told nowhere",
+                kind.code,
+                kind.about
+            );
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The headers of requests and answers.
+
+use serde_json::{Map, Value, json};
+
+use super::document::id;
+
+/// What can be a linked account's id: something that is not only white space, and no control characters.
+pub(super) const ACCOUNT_ID: &str =
+    r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$";
+/// The same, as far as every client can send it in a header.
+const ACCOUNT_ID_IN_HEADER: &str = "^[!-~]([ -~]{0,254}[!-~])?$";
+/// As it is, or in quotes.
+const IDEMPOTENCY_KEY: &str = r#"^("[ !#-~]{1,255}"|[!#-~]([ !#-~]{0,253}[!#-~])?)$"#;
+
+/// Adds the headers that an operation reads, and on success answers with.
+pub(super) fn add_to(operation: &mut Map<String, Value>) {
+    let mut parameters = match id(operation) {
+        "migrateTokenForLinkedAccount" => migration(),
+        "deleteLinkedAccountIntegration" => {
+            vec![account("The linked account; counts before the query. One of the two is needed.", false)]
+        }
+        "listApplications" | "getApplication" => {
+            vec![account("A linked account, to learn whether it is connected; counts before the query.", false)]
+        }
+        _ => Vec::new(),
+    };
+    parameters.push(json!({ "$ref": "#/components/parameters/XRequestId" }));
+    if let Value::Array(all) = operation.entry("parameters").or_insert_with(|| json!([])) {
+        all.extend(parameters);
+    }
+    let names: &[&str] = match id(operation) {
+        "migrateTokenForLinkedAccount" => &["ETag", "KeyferryOutcome", "KeyferryAction", "IdempotencyReplayed"],
+        "getCredentials" => &["ETag"],
+        _ => &[],
+    };
+    if let Some(Value::Object(stored)) = operation.get_mut("responses").and_then(|all| all.get_mut("200")) {
+        names.iter().for_each(|name| refer(stored, name));
+    }
+}
+
+/// What every answer carries, and, where an API key is counted, can carry.
+pub(super) fn on_every_answer(response: &mut Map<String, Value>, has_key: bool) {
+    refer(response, "XRequestId");
+    if has_key {
+        refer(response, "RateLimit");
+        refer(response, "RateLimitPolicy");
+    }
+}
+
+/// What some failures carry besides.
+pub(super) fn on_failures(response: &mut Map<String, Value>, retry_after: bool, verdict: bool) {
+    if retry_after {
+        refer(response, "RetryAfter");
+    }
+    if verdict {
+        refer(response, "KeyferryFailure");
+    }
+}
+
+fn refer(response: &mut Map<String, Value>, name: &str) {
+    let Some((_, header, _)) = ANSWERED.iter().find(|(component, ..)| *component == name) else { return };
+    if let Value::Object(headers) = response.entry("headers").or_insert_with(|| json!({})) {
+        headers.insert((*header).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
+    }
+}
+
+/// Name among the components, name in HTTP, what it says.
+const ANSWERED: [(&str, &str, &str); 9] = [
+    (
+        "XRequestId",
+        "X-Request-Id",
+        "Names this request in the server's log and audit trail: the caller's own id of it, or a new one.",
+    ),
+    ("ETag", "ETag", "The integration's revision, for `If-Match`. On what is stored."),
+    ("KeyferryOutcome", "Keyferry-Outcome", "Whether the provider confirmed the credential."),
+    ("KeyferryAction", "Keyferry-Action", "Whether the integration is new. On what is stored."),
+    ("KeyferryFailure", "Keyferry-Failure", "Why the credential did not verify. On those that did not."),
+    (
+        "IdempotencyReplayed",
+        "Idempotency-Replayed",
+        "`true` where the answer is that of an earlier request with the same `Idempotency-Key`.",
+    ),
+    (
+        "RateLimit",
+        "RateLimit",
+        "What is left of each measure that the request was counted against: draft-ietf-httpapi-ratelimit-headers-10.",
+    ),
+    ("RateLimitPolicy", "RateLimit-Policy", "Those measures: how much, in how many seconds."),
+    ("RetryAfter", "Retry-After", "Seconds after which to try again, where waiting helps."),
+];
+
+/// What operations refer to.
+pub(super) fn components(components: &mut Map<String, Value>) {
+    let schema = |name: &str| match name {
+        "XRequestId" => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
+        "ETag" => json!({ "type": "string", "pattern": "^\"[0-9a-f]{24}-[0-9]+\"$" }),
+        "KeyferryOutcome" => json!({ "enum": ["verified", "unverified", "not-verified"] }),
+        "KeyferryAction" => json!({ "enum": ["created", "updated"] }),
+        "KeyferryFailure" => json!({ "$ref": "#/components/schemas/FailedOutcome" }),
+        "IdempotencyReplayed" => json!({ "const": "true" }),
+        "RateLimit" | "RateLimitPolicy" => json!({ "type": "string" }),
+        _ => json!({ "type": "integer", "minimum": 1 }),
+    };
+    let headers: Map<String, Value> = ANSWERED
+        .into_iter()
+        .map(|(name, _, about)| {
+            let header = json!({ "description": about, "required": name == "XRequestId", "schema": schema(name) });
+            (name.to_owned(), header)
+        })
+        .collect();
+    components.insert("headers".to_owned(), Value::Object(headers));
+    let request_id = json!({
+        "name": "X-Request-Id", "in": "header", "required": false, "schema": { "type": "string" },
+        "description": "Your own id of this request: 1 to 128 letters, digits or any of `-_.:/+=`. Anything else is replaced by \
+            a new one.",
+    });
+    components.insert("parameters".to_owned(), json!({ "XRequestId": request_id }));
+}
+
+fn header(name: &str, about: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema })
+}
+
+fn account(about: &str, required: bool) -> Value {
+    let mut parameter =
+        header("linked_account_id", about, json!({ "type": "string", "pattern": ACCOUNT_ID_IN_HEADER }));
+    if let Some(members) = parameter.as_object_mut() {
+        members.insert("required".to_owned(), json!(required));
+    }
+    parameter
+}
+
+fn migration() -> Vec<Value> {
+    vec![
+        account("The linked account to put the credential onto.", true),
+        json!({
+            "name": "linked_account_id", "in": "query", "required": false, "deprecated": true,
+            "description": "As the header, which counts before it. The documented product's SDK for Node.js sends both.",
+            "schema": { "type": "string" },
+        }),
+        header(
+            "Idempotency-Key",
+            "Makes it safe to send a request again: the same key with the same content within 24 hours is answered as before \
+             and nothing is done again; with other content it is refused.",
+            json!({ "type": "string", "pattern": IDEMPOTENCY_KEY }),
+        ),
+        header(
+            "If-Match",
+            "Replace the credential only if the integration is at this revision (the `ETag` of an earlier answer), or, with \
+             `*`, only if there is one.",
+            json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
+        ),
+        header(
+            "If-None-Match",
+            "`*`: only if there is no credential yet. Not together with `If-Match`.",
+            json!({ "const": "*" }),
+        ),
+        header(
+            "Prefer",
+            "How to go about it (RFC 7240), separated by commas, each only where the server's operator allows it: `verify=only` \
+             stores nothing and answers with the verdict; `verify=skip` stores without asking the provider; \
+             `on-unverified=store` keeps a credential that the provider could not judge, never one that it rejected; \
+             `account-change=replace` accepts a credential of another account at the provider than the stored one's. What is \
+             not known is ignored.",
+            json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
+        ),
+    ]
+}
