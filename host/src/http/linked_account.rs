@@ -38,6 +38,7 @@ struct AccountBody {
     account_id: Option<String>,
     linked_account_id: Option<String>,
     name: Option<String>,
+    #[serde(default, deserialize_with = "body::distinct")]
     udf: Option<BTreeMap<String, String>>,
     your_app: Option<serde::de::IgnoredAny>,
     payload: Option<Box<AccountBody>>,
@@ -217,7 +218,7 @@ fn render(answer: Answer, rendering: Rendering) -> Response {
 
 async fn put(api: &Api, headers: &HeaderMap, body: Body, id: RequestId, mode: PutMode) -> Result<PutAccount, Failure> {
     let caller = api.caller(headers, Scope::Migrate).await?;
-    let outer: AccountBody = body::json(headers, body).await?;
+    let outer: AccountBody = body::json(headers, body, api.body_timeout).await?;
     // The documented upsert takes its members flat or under `payload`, which then counts.
     let sent = match outer.payload {
         Some(inner) if mode == PutMode::Upsert => *inner,

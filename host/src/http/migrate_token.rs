@@ -59,7 +59,7 @@ async fn migrate(
     let key_hash = key.hash;
     let caller = caller(key, Scope::Migrate)?;
     api.rates.attempt(&key_hash)?;
-    let input: Input = body::json(&headers, body).await?;
+    let input: Input = body::json(&headers, body, api.body_timeout).await?;
     let Input::Object(members) = input else {
         let message = format!("the request body must be a JSON object, and is {}", input.kind());
         return Err(Failure::new(StatusCode::BAD_REQUEST, "invalid_json", message));

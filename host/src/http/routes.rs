@@ -1,6 +1,7 @@
 //! Which path leads where.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -13,7 +14,7 @@ use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
 use super::last_use::LastUse;
 use super::rate::{self, RateLimits, Rates};
-use super::{application, linked_account, migrate_token, trace};
+use super::{application, framing, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
 use crate::store::Store;
 
@@ -24,12 +25,21 @@ pub struct Api {
     pub(super) readiness: Arc<Readiness>,
     pub(super) last_use: LastUse,
     pub(super) rates: Rates,
+    /// How long a caller may take to send a request's body.
+    pub(super) body_timeout: Duration,
 }
 
 impl Api {
     /// The handlers' parts.
-    pub fn new(store: Arc<dyn Store>, migrator: Migrator, readiness: Arc<Readiness>, limits: RateLimits) -> Arc<Self> {
-        Arc::new(Self { store, migrator, readiness, last_use: LastUse::default(), rates: Rates::new(limits) })
+    pub fn new(
+        store: Arc<dyn Store>,
+        migrator: Migrator,
+        readiness: Arc<Readiness>,
+        limits: RateLimits,
+        body_timeout: Duration,
+    ) -> Arc<Self> {
+        let (last_use, rates) = (LastUse::default(), Rates::new(limits));
+        Arc::new(Self { store, migrator, readiness, last_use, rates, body_timeout })
     }
 }
 
@@ -51,6 +61,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/readyz", get(health::readyz))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(framing::layer))
         .layer(middleware::from_fn(rate::layer))
         .layer(middleware::from_fn(trace::layer))
         .with_state(api)
