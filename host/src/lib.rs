@@ -22,6 +22,9 @@ pub mod admin;
 pub mod cli;
 pub mod devkit;
 pub mod egress;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod ids;
 pub mod migrate;

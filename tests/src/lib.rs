@@ -1,16 +1,18 @@
 //! Drives the built `keyferry` from outside: as a process, over HTTP, with stand-ins of the providers.
 //!
 //! [`World`] is what most tests begin with: a running server that has an API key, one linked account, the shipped
-//! plugins and the demo's providers. [`Server`] is the process alone, [`http`] the client, [`binary`] what is built,
-//! [`contract`] the API's own description, which every answer to a [`World`] is held against.
+//! plugins and the demo's providers. [`Server`] is the process alone, [`http`] the client, [`wire`] the same by hand,
+//! [`binary`] what is built, [`contract`] the API's own description, which every answer to a [`World`] is held against.
 
 pub mod binary;
 pub mod contract;
 pub mod documents;
 pub mod http;
 pub mod plugins;
+pub mod process;
 pub mod reliability;
 pub mod tools;
+pub mod wire;
 
 mod or_fail;
 mod server;

@@ -56,7 +56,13 @@ impl Node {
             settings.policy.clone(),
         );
         let readiness = Arc::new(Readiness::default());
-        let api = Api::new(Arc::clone(&safe.store), migrator, Arc::clone(&readiness), settings.rates);
+        let api = Api::new(
+            Arc::clone(&safe.store),
+            migrator,
+            Arc::clone(&readiness),
+            settings.rates,
+            settings.http.body_timeout,
+        );
         Ok(Self { safe, registry, readiness, api })
     }
 }

@@ -13,7 +13,7 @@ use super::settings::{LogFormat, ServeArgs, Settings};
 use super::{CliError, CliResult, term};
 use crate::admin;
 use crate::egress::Loopback;
-use crate::http::{HttpServer, Tls, router};
+use crate::http::{HttpServer, Tls, room_for_connections, router};
 use crate::plugins::{GrantPolicy, watch};
 
 /// Between "not ready" and "no more connections", so that a load balancer can notice.
@@ -46,7 +46,17 @@ pub(super) async fn serve(
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).follow());
     }
-    let server = HttpServer::bind(settings.listen, settings.http.clone())
+    let mut http = settings.http.clone();
+    let room = room_for_connections(settings.limits.slots);
+    if room < http.max_connections {
+        // The rest is for the store and for providers, which clients must not be able to use up.
+        term::warning(&format!(
+            "the limit of open files leaves room for {room} connections at once; raise it (`ulimit -n`) for {}",
+            http.max_connections
+        ));
+        http.max_connections = room;
+    }
+    let server = HttpServer::bind(settings.listen, http)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
     let address = server.local_addr()?;

@@ -51,7 +51,7 @@ pub(super) struct ServeArgs {
 
     /// Connections at once [default: 4096].
     #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS")]
-    max_connections: Option<usize>,
+    max_connections: Option<NonZeroU32>,
 
     /// Serve HTTPS with this certificate (PEM, with those that lead to its root). Read again when it changes.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_CERT", requires = "tls_key")]
@@ -127,15 +127,27 @@ struct ConfigFile {
     rate_limit: Option<NonZeroU32>,
     rate_burst: Option<NonZeroU32>,
     failed_verifications: Option<NonZeroU32>,
-    max_connections: Option<usize>,
+    max_connections: Option<NonZeroU32>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     egress_ca: Option<PathBuf>,
     dev_resolve: Vec<String>,
     dev_allow_loopback: bool,
     log_format: Option<LogFormat>,
+    http: HttpSection,
     migrate: MigratePolicy,
     sandbox: SandboxSection,
+}
+
+/// `[http]`: how long a client may take.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct HttpSection {
+    head_seconds: Option<NonZeroU32>,
+    body_seconds: Option<NonZeroU32>,
+    idle_seconds: Option<NonZeroU32>,
+    write_seconds: Option<NonZeroU32>,
+    drain_seconds: Option<NonZeroU32>,
 }
 
 /// `[sandbox]`: the limits of one call.
@@ -225,9 +237,6 @@ impl ServeArgs {
         if let Some(requests) = file.sandbox.requests {
             egress.limits.requests_per_call = requests.get();
         }
-        let default_http = HttpSettings::default();
-        let max_connections =
-            self.max_connections.or(file.max_connections).unwrap_or(default_http.max_connections).max(1);
         let tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
@@ -245,7 +254,7 @@ impl ServeArgs {
                     .or(file.failed_verifications)
                     .unwrap_or(RateLimits::FAILED_VERIFICATIONS),
             },
-            http: HttpSettings { max_connections, ..default_http },
+            http: file.http.settings(self.max_connections.or(file.max_connections)),
             tls,
             egress,
             policy: file.migrate,
@@ -255,13 +264,31 @@ impl ServeArgs {
     }
 }
 
+impl HttpSection {
+    fn settings(&self, max_connections: Option<NonZeroU32>) -> HttpSettings {
+        let default = HttpSettings::default();
+        HttpSettings {
+            max_connections: max_connections.map_or(default.max_connections, |count| count.get() as usize),
+            head_timeout: seconds(self.head_seconds, default.head_timeout),
+            body_timeout: seconds(self.body_seconds, default.body_timeout),
+            idle_timeout: seconds(self.idle_seconds, default.idle_timeout),
+            write_timeout: seconds(self.write_seconds, default.write_timeout),
+            drain_timeout: seconds(self.drain_seconds, default.drain_timeout),
+        }
+    }
+}
+
+fn seconds(set: Option<NonZeroU32>, default: Duration) -> Duration {
+    set.map_or(default, |seconds| Duration::from_secs(seconds.get().into()))
+}
+
 impl SandboxSection {
     fn limits(&self) -> SandboxLimits {
         let default = SandboxLimits::default();
         SandboxLimits {
             memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
             file_bytes: self.file_bytes.unwrap_or(default.file_bytes),
-            wall: self.wall_seconds.map_or(default.wall, |seconds| Duration::from_secs(seconds.get().into())),
+            wall: seconds(self.wall_seconds, default.wall),
             cpu: self.cpu_millis.map_or(default.cpu, |millis| Duration::from_millis(millis.get().into())),
             slots: self.slots.map_or(default.slots, |slots| slots.get() as usize),
             queue: self.queue.unwrap_or(default.queue),
@@ -292,10 +319,12 @@ mod tests {
 
     #[test]
     fn a_flag_counts_before_the_file_and_the_file_before_the_default() {
-        let config = "listen = \"127.0.0.1:1\"\nrate-limit = 5\n[sandbox]\ncpu-millis = 50\n[migrate]\nverify-skip = \"allow\"\n";
+        let config = "listen = \"127.0.0.1:1\"\nrate-limit = 5\n[http]\nbody-seconds = 3\n[sandbox]\ncpu-millis = 50\n[migrate]\nverify-skip = \"allow\"\n";
         let from_file = settings(config, |_| {}).unwrap();
         assert_eq!(from_file.listen.port(), 1);
         assert_eq!(from_file.limits.cpu, Duration::from_millis(50));
+        assert_eq!(from_file.http.body_timeout, Duration::from_secs(3));
+        assert_eq!(from_file.http.idle_timeout, HttpSettings::default().idle_timeout);
         assert_eq!(from_file.rates.requests.unwrap().burst.get(), 5);
         let flagged = settings(config, |args| args.listen = Some("127.0.0.1:2".parse().unwrap())).unwrap();
         assert_eq!(flagged.listen.port(), 2);

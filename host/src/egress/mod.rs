@@ -58,3 +58,5 @@ pub use request::{
 };
 pub use settings::{DevResolve, EgressLimits, EgressSettings, InvalidDevResolve, InvalidStandIn, Loopback, StandIn};
 pub use stage::{Fault, Stage, Staged, Witness};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use target::requested_url;

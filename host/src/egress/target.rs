@@ -158,6 +158,15 @@ fn refuse_dots(segment: &str) -> Result<(), Invalid> {
     if dots == "." || dots == ".." { Err(Invalid::new("a path segment must not be `.` or `..`")) } else { Ok(()) }
 }
 
+/// The URL of a request to this origin without secrets in its path, and the address where the host is one.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn requested_url(origin: &str, segments: &[&str]) -> Result<(Url, Option<IpAddr>), String> {
+    let origin = Origin::parse(origin, Loopback::Refused).map_err(|invalid| invalid.to_string())?;
+    let path: Vec<_> = segments.iter().map(|segment| vec![Part::Text((*segment).to_owned())]).collect();
+    let url = origin.for_grants(&path).map_err(|invalid| invalid.to_string())?;
+    Ok((url, origin.address()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

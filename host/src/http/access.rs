@@ -1,6 +1,6 @@
 //! Who is calling: the API key in `x-api-key` selects organisation and environment.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::failure::Failure;
 use super::kind;
@@ -23,7 +23,11 @@ impl Api {
 
     /// The key of a request, if it is known, not expired or revoked, and within its rate. For what needs no scope.
     pub(super) async fn key(&self, headers: &HeaderMap) -> Result<ApiKeyRecord, Failure> {
-        let text = headers.get(API_KEY).and_then(|value| value.to_str().ok()).ok_or_else(Failure::unauthorized)?;
+        let text = only(headers, API_KEY)
+            .ok()
+            .flatten()
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(Failure::unauthorized)?;
         // The checksum turns typing errors and noise away before the store is asked.
         let key: ApiKey = text.parse().map_err(|_| Failure::unauthorized())?;
         let record = self.store.api_key(&key.hash()).await.map_err(|error| Failure::internal(&error))?;
@@ -53,7 +57,7 @@ pub(super) fn linked_account(
     query: Option<&str>,
     body: Option<&str>,
 ) -> Result<AccountId, Failure> {
-    let header = match headers.get(LINKED_ACCOUNT_ID) {
+    let header = match only(headers, LINKED_ACCOUNT_ID).map_err(|Twice| not_an_id("it is there twice"))? {
         Some(value) => Some(std::str::from_utf8(value.as_bytes()).map_err(|_| not_an_id("it is not UTF-8"))?),
         None => None,
     };
@@ -64,6 +68,18 @@ pub(super) fn linked_account(
         )
     })?;
     text.parse().map_err(|error: crate::ids::InvalidName| not_an_id(&error.to_string()))
+}
+
+/// A header is there more than once.
+struct Twice;
+
+/// The value of a header that may be there once. Of two, another program could have looked at the other one.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Twice> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(Twice),
+    }
 }
 
 fn not_an_id(problem: &str) -> Failure {

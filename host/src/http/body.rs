@@ -1,11 +1,13 @@
 //! Reading a request's body: bounded in size and time, wiped afterwards, with errors that say where.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -13,21 +15,33 @@ use super::kind;
 
 /// Bytes of a body.
 pub(super) const MAX_BODY: usize = 64 * 1024;
-/// How long a caller may take to send it.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads a JSON body.
-pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Failure> {
+/// Reads a JSON body, for which the caller may take that long.
+pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, within: Duration) -> Result<T, Failure> {
     check_content_type(headers)?;
-    let bytes = read(body).await?;
-    serde_json::from_slice(&bytes).map_err(|error| not_json(&error))
+    let bytes = read(body, within).await?;
+    parse(&bytes)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| not_json(&error))
+}
+
+/// What becomes of a body's bytes; the error is all that there is in the failure.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    parse(bytes).map_err(|failure| format!("{failure:?}"))
 }
 
 /// Reads a JSON body that has to be an object. A struct alone would take an array of its members, too.
-pub(super) async fn object<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Failure> {
+pub(super) async fn object<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    within: Duration,
+) -> Result<T, Failure> {
     check_content_type(headers)?;
-    let bytes = read(body).await?;
-    let parsed = serde_json::from_slice(&bytes).map_err(|error| not_json(&error))?;
+    let bytes = read(body, within).await?;
+    let parsed = parse(&bytes)?;
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return Err(not_an_object("an array"));
     }
@@ -40,11 +54,17 @@ pub(super) fn not_an_object(kind: &str) -> Failure {
 }
 
 /// Reads a body whole.
-pub(super) async fn read(body: Body) -> Result<Zeroizing<Vec<u8>>, Failure> {
+async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let told = body.size_hint();
+    if told.lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    // One allocation of full size, so that growing leaves no copies of a credential behind. A length that was told is kept to.
+    let size =
+        told.upper().and_then(|length| usize::try_from(length).ok()).map_or(MAX_BODY, |length| length.min(MAX_BODY));
     let collect = async {
         let mut body = Limited::new(body, MAX_BODY);
-        // One allocation of full size, so that growing leaves no copies of a credential behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BODY));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size));
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
                 bytes.extend_from_slice(&data);
@@ -52,19 +72,22 @@ pub(super) async fn read(body: Body) -> Result<Zeroizing<Vec<u8>>, Failure> {
         }
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(bytes)
     };
-    match tokio::time::timeout(BODY_TIMEOUT, collect).await {
+    match tokio::time::timeout(within, collect).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Failure::new(&kind::BODY_TOO_LARGE, format!("the request body is larger than {MAX_BODY} bytes")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => {
             Err(Failure::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}")))
         }
         Err(_) => {
-            let message = format!("the request body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+            let message = format!("the request body did not arrive within {} s", within.as_secs_f32());
             Err(Failure::new(&kind::BODY_TIMEOUT, message))
         }
     }
+}
+
+fn too_large() -> Failure {
+    let message = format!("the request body is larger than {MAX_BODY} bytes");
+    Failure::new(&kind::BODY_TOO_LARGE, message)
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
@@ -72,7 +95,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
         let message = format!("the request body must be sent as Content-Type: application/json, and {found}");
         Failure::new(&kind::UNSUPPORTED_MEDIA_TYPE, message)
     };
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         return Err(unsupported("without a Content-Encoding"));
     }
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Err(unsupported("it has none")) };
@@ -84,6 +107,37 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
     Err(unsupported(&format!("it was sent as `{shown}`")))
 }
 
+/// An object of texts, or `null`. A member that is there twice is an error: another reader could take the other one.
+pub(super) fn distinct<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    struct Members;
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = Option<BTreeMap<String, String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of texts")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = members.next_entry()? {
+                if map.insert(name, value).is_some() {
+                    return Err(de::Error::custom("an object holds the same member twice"));
+                }
+            }
+            Ok(Some(map))
+        }
+    }
+
+    deserializer.deserialize_any(Members)
+}
+
 /// The parser's own message can quote what it read, so only its kind and place are told.
 fn not_json(error: &serde_json::Error) -> Failure {
     let (line, column) = (error.line(), error.column());
@@ -93,7 +147,7 @@ fn not_json(error: &serde_json::Error) -> Failure {
         serde_json::error::Category::Syntax => format!("there is a syntax error at line {line} column {column}"),
         serde_json::error::Category::Data => {
             let text = error.to_string();
-            let why = if text.contains("same member twice") {
+            let why = if text.contains("same member twice") || text.contains("duplicate field") {
                 "an object holds the same member twice"
             } else if text.contains("levels deep") {
                 "it is nested too deeply"

@@ -118,6 +118,11 @@ kinds! {
     METHOD_NOT_ALLOWED = Kind::new(
         StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed",
         "The path takes other methods; `Allow` lists them.");
+    INVALID_HOST = Kind::new(
+        StatusCode::BAD_REQUEST, "invalid_host", "The header `Host` is missing, or there twice.");
+    UNSUPPORTED_TRANSFER_ENCODING = Kind::new(
+        StatusCode::NOT_IMPLEMENTED, "unsupported_transfer_encoding",
+        "The body is sent in another transfer coding than `chunked`, or in several.");
     INVALID_PATH = Kind::new(StatusCode::BAD_REQUEST, "invalid_path", "The path is not UTF-8 once it is percent-decoded.");
     INVALID_QUERY = Kind::new(StatusCode::BAD_REQUEST, "invalid_query", "A query parameter has the wrong form, or is there twice.");
     INTERNAL = Kind::new(
@@ -144,7 +149,7 @@ kinds! {
         StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not sent as JSON, or is compressed.");
     BODY_TOO_LARGE = Kind::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is larger than 65536 bytes.");
     BODY_INCOMPLETE = Kind::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body could not be read to its end.");
-    BODY_TIMEOUT = Kind::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive within 10 seconds.");
+    BODY_TIMEOUT = Kind::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time.");
     INVALID_JSON = Kind::new(
         StatusCode::BAD_REQUEST, "invalid_json",
         "The body is not JSON, or not an object of the right form; the message says at which line and column.");

@@ -51,6 +51,7 @@ pub(super) struct AccountBody {
     name: Option<String>,
     /// User-defined fields, at most 100, to set on it; those that are not here stay as they are.
     #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({ "plan": "gold" }))]
+    #[serde(default, deserialize_with = "body::distinct")]
     udf: Option<BTreeMap<String, String>>,
     #[schema(schema_with = no_app_of_yours, required = false)]
     your_app: Option<serde::de::IgnoredAny>,
@@ -119,7 +120,8 @@ pub(super) async fn create(
     let rendering = Rendering::of(&headers);
     let answer = async {
         let caller = api.caller(&headers, Scope::Migrate).await?;
-        let put = put(&api, &caller, body::object(&headers, body).await?, id, PutMode::Create).await?;
+        let put =
+            put(&api, &caller, body::object(&headers, body, api.body_timeout).await?, id, PutMode::Create).await?;
         Ok(json_answer(StatusCode::OK, &AccountCreated::of(&put.account)))
     };
     render(answer.await, rendering)
@@ -143,7 +145,7 @@ pub(super) async fn upsert(
     let rendering = Rendering::of(&headers);
     let answer = async {
         let caller = api.caller(&headers, Scope::Migrate).await?;
-        let UpsertBody { flat, payload } = body::object(&headers, body).await?;
+        let UpsertBody { flat, payload } = body::object(&headers, body, api.body_timeout).await?;
         let put = put(&api, &caller, payload.unwrap_or(flat), id, PutMode::Upsert).await?;
         let view = api.store.account(&put.account.key()).await.map_err(store_failure)?;
         let integrations = view.map(|view| view.integrations).unwrap_or_default();

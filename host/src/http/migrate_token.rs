@@ -67,7 +67,7 @@ async fn migrate(
     let key_hash = key.hash;
     let caller = caller(key, Scope::Migrate)?;
     api.rates.attempt(&key_hash)?;
-    let input: Input = body::json(&headers, body).await?;
+    let input: Input = body::json(&headers, body, api.body_timeout).await?;
     let Input::Object(members) = input else {
         return Err(body::not_an_object(input.kind()));
     };

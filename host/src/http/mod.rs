@@ -3,6 +3,9 @@
 //! | file | answers |
 //! |---|---|
 //! | `server` | how are connections accepted, bounded and drained? |
+//! | `connection` | how long may a client take? |
+//! | `descriptors` | how many connections can there be? |
+//! | `framing` | what could be taken for another request than it is? |
 //! | `tls` | which certificate do they see, and what if it is renewed? |
 //! | `routes` | which path leads where? |
 //! | `access`, `last_use` | who is calling, and when did they last? |
@@ -21,8 +24,11 @@ mod access;
 mod answers;
 mod application;
 mod body;
+mod connection;
 mod credentials;
+mod descriptors;
 mod failure;
+mod framing;
 mod health;
 mod kind;
 mod last_use;
@@ -37,6 +43,9 @@ mod server;
 mod tls;
 mod trace;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use body::json_of;
+pub use descriptors::room_for_connections;
 pub use health::Readiness;
 pub use openapi::description_of;
 pub use rate::{RateLimit, RateLimits};

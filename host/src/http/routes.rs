@@ -1,6 +1,7 @@
 //! Which path leads where.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -15,7 +16,7 @@ use super::kind;
 use super::last_use::LastUse;
 use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
-use super::{application, linked_account, migrate_token, trace};
+use super::{application, framing, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
 use crate::store::Store;
 
@@ -27,13 +28,21 @@ pub struct Api {
     pub(super) last_use: LastUse,
     pub(super) rates: Rates,
     pub(super) description: Description,
+    /// How long a caller may take to send a request's body.
+    pub(super) body_timeout: Duration,
 }
 
 impl Api {
     /// The handlers' parts.
-    pub fn new(store: Arc<dyn Store>, migrator: Migrator, readiness: Arc<Readiness>, limits: RateLimits) -> Arc<Self> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        migrator: Migrator,
+        readiness: Arc<Readiness>,
+        limits: RateLimits,
+        body_timeout: Duration,
+    ) -> Arc<Self> {
         let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limits));
-        Arc::new(Self { store, migrator, readiness, last_use, rates, description })
+        Arc::new(Self { store, migrator, readiness, last_use, rates, description, body_timeout })
     }
 }
 
@@ -43,6 +52,7 @@ pub fn router(api: Arc<Api>) -> Router {
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(framing::layer))
         .layer(middleware::from_fn(rate::layer))
         .layer(middleware::from_fn(trace::layer))
         .with_state(api)

@@ -1,17 +1,23 @@
 //! Connections: accepted up to a limit, bounded in time, drained on shutdown.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::connection::{Connection, Deadlines, Progress};
 use super::tls::Tls;
 
 /// How the server treats connections.
@@ -19,8 +25,14 @@ use super::tls::Tls;
 pub struct HttpSettings {
     /// Connections at once; one more waits in the kernel's queue.
     pub max_connections: usize,
-    /// How long a client may take to send a request's head, and how long an idle connection is kept.
-    pub header_timeout: Duration,
+    /// How long a client may take for a TLS handshake, and how long to send a request's head.
+    pub head_timeout: Duration,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: Duration,
+    /// How long a connection is kept between two requests.
+    pub idle_timeout: Duration,
+    /// How long a client may take to read an answer that does not fit into the system's buffers.
+    pub write_timeout: Duration,
     /// How long requests under way are waited for on shutdown.
     pub drain_timeout: Duration,
 }
@@ -29,7 +41,12 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             max_connections: 4096,
-            header_timeout: Duration::from_secs(15),
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(10),
+            // Longer than the minute after which most proxies let go of a connection: were it the other way round, they
+            // would now and then send a request on one that is just being closed.
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
             // Longer than a verify may take, so that whatever was begun is finished.
             drain_timeout: Duration::from_secs(20),
         }
@@ -47,12 +64,20 @@ pub struct HttpServer {
     settings: HttpSettings,
 }
 
+/// What each connection is served with.
+#[derive(Clone)]
+struct Terms {
+    builder: http1::Builder,
+    router: Router,
+    deadlines: Deadlines,
+}
+
 impl HttpServer {
     /// Binds.
     ///
     /// # Errors
     /// Where the address is taken or not this machine's.
-    pub async fn bind(address: SocketAddr, settings: HttpSettings) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, settings: HttpSettings) -> io::Result<Self> {
         Ok(Self { listener: TcpListener::bind(address).await?, settings })
     }
 
@@ -60,7 +85,7 @@ impl HttpServer {
     ///
     /// # Errors
     /// Where the system does not tell.
-    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
@@ -69,13 +94,7 @@ impl HttpServer {
         let Self { listener, settings } = self;
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let graceful = GracefulShutdown::new();
-        let mut builder = http1::Builder::new();
-        // hyper's header timeout is off unless it is given a timer.
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.header_timeout)
-            .max_buf_size(MAX_HEAD)
-            .keep_alive(true);
+        let terms = Terms::new(&settings, router);
         tokio::pin!(shutdown);
         loop {
             let accept = async {
@@ -88,6 +107,8 @@ impl HttpServer {
             };
             let stream: TcpStream = match accepted {
                 Ok((stream, _)) => stream,
+                // Of that one client's making: the next one must not wait for it.
+                Err(error) if is_clients(&error) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -96,21 +117,19 @@ impl HttpServer {
             };
             // Answers are small and complete: waiting to fill a packet would only delay them.
             let _ = stream.set_nodelay(true);
-            let service = TowerToHyperService::new(router.clone());
-            let (builder, watcher) = (builder.clone(), graceful.watcher());
-            let (acceptor, patience) = (tls.as_ref().map(|tls| tls.acceptor()), settings.header_timeout);
+            let (terms, watcher, acceptor) =
+                (terms.clone(), graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
             tokio::spawn(async move {
-                let ended = match acceptor {
-                    None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
-                    Some(acceptor) => match tokio::time::timeout(patience, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
-                        // Scanners and clients that do not believe the certificate: nothing that anybody here could mend.
-                        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
-                        Err(_) => return tracing::debug!("a TLS handshake took too long"),
-                    },
-                };
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended early");
+                match acceptor {
+                    None => terms.serve(stream, watcher).await,
+                    Some(acceptor) => {
+                        match tokio::time::timeout(terms.deadlines.head, acceptor.accept(stream)).await {
+                            Ok(Ok(stream)) => terms.serve(stream, watcher).await,
+                            // Scanners and clients that do not believe the certificate: nothing that anybody here could mend.
+                            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                            Err(_) => tracing::debug!("a TLS handshake took too long"),
+                        }
+                    }
                 }
                 drop(place);
             });
@@ -121,4 +140,40 @@ impl HttpServer {
             tracing::warn!("requests under way did not finish within {seconds} s and are cut off");
         }
     }
+}
+
+impl Terms {
+    fn new(settings: &HttpSettings, router: Router) -> Self {
+        let mut builder = http1::Builder::new();
+        // hyper's own limit for a head would count the time between two requests, too.
+        builder.header_read_timeout(None).max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).keep_alive(true);
+        let HttpSettings { head_timeout: head, idle_timeout: idle, write_timeout: write, .. } = *settings;
+        Self { builder, router, deadlines: Deadlines { head, idle, write } }
+    }
+
+    /// Serves one connection to its end.
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, watcher: Watcher) {
+        let progress = Arc::new(Progress::default());
+        let connection = Connection::new(stream, Arc::clone(&progress), self.deadlines);
+        let router = TowerToHyperService::new(self.router);
+        let service = service_fn(move |request: Request<Incoming>| {
+            progress.ask(!request.body().is_end_stream());
+            let (answer, progress) = (router.call(request), Arc::clone(&progress));
+            async move {
+                let answer = answer.await;
+                progress.answer();
+                answer
+            }
+        });
+        let served = watcher.watch(self.builder.serve_connection(TokioIo::new(connection), service));
+        if let Err(error) = served.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// Whether it is the one connection that failed, not accepting as such.
+fn is_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -150,16 +150,30 @@ impl GrantLock {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(GrantLockError::Read { path: path.to_owned(), source }),
         };
-        let parse = |error: toml::de::Error| {
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of the file.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, GrantLockError> {
+        let malformed = |error: toml::de::Error| {
             let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
             let (line, problem) = (before.matches('\n').count() + 1, error.message().to_owned());
             GrantLockError::Parse { path: path.to_owned(), line, problem }
         };
-        let mut lock: Self = toml::from_str(&text).map_err(parse)?;
+        let mut lock: Self = toml::from_str(text).map_err(malformed)?;
         for grant in &lock.plugins {
             let digest = grant.sha256.to_string();
-            let line = text.lines().position(|line| line.contains(&digest)).map_or(1, |index| index + 1);
-            lock.lines.insert(grant.sha256, format!("{}:{line}", path.display()));
+            let mut lines = (1..).zip(text.lines()).filter(|(_, line)| line.contains(&digest)).map(|(line, _)| line);
+            let line = lines.next().unwrap_or(1);
+            if lock.lines.insert(grant.sha256, format!("{}:{line}", path.display())).is_some() {
+                // One could grant what the other takes back.
+                let problem = format!("there are two entries for {digest}, and there must be one");
+                return Err(GrantLockError::Parse {
+                    path: path.to_owned(),
+                    line: lines.next().unwrap_or(line),
+                    problem,
+                });
+            }
         }
         Ok(lock)
     }
@@ -222,6 +236,14 @@ mod tests {
         let read = GrantLock::read(&path).unwrap();
         assert_eq!(read.of(&Digest::of(b"one")), Some(&grant));
         assert_eq!(read.of(&Digest::of(b"two")), None);
+    }
+
+    #[test]
+    fn a_lock_with_two_entries_for_one_component_grants_nothing() {
+        let entry = format!("[[plugin]]\nsha256 = \"{}\"\n", Digest::of(b"x"));
+        let text = format!("{entry}{entry}standing = \"revoked\"\n");
+        let error = GrantLock::parse(Path::new("keyferry.lock"), &text).unwrap_err().to_string();
+        assert!(error.starts_with("keyferry.lock:4: ") && error.contains("two entries"), "{error}");
     }
 
     #[test]

@@ -41,6 +41,8 @@ mod versions;
 mod watch;
 mod workbench;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use abi::v1::description_of_json;
 pub use app::App;
 pub use cache::CodeSeal;
 pub use description::{AppDescription, Digest, SecretAccess};

@@ -32,6 +32,8 @@ mod verdict;
 
 pub use case::Case;
 pub use faults::FaultName;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use load::parse as parse_case;
 pub use load::{CaseError, find, load};
 pub use record::{Masking, RecordError, record};
 pub use report::{Budget, Group, Line, Outcome, SuiteReport, TestReport};

@@ -225,8 +225,9 @@ mod tests {
         for operation in operations(&mut document) {
             told.extend(of(id(operation)).unwrap_or_else(|| panic!("{} is not known", id(operation))));
         }
-        // These two are no operation's: a path that is not there, and a method that a path does not take.
+        // These are no operation's: a path that is not there, a method that a path does not take, a request with two readings.
         told.extend([&k::NO_SUCH_ROUTE, &k::METHOD_NOT_ALLOWED]);
+        told.extend([&k::INVALID_HOST, &k::UNSUPPORTED_TRANSFER_ENCODING]);
         for kind in k::ALL {
             assert!(
                 told.iter().any(|other| std::ptr::eq(*other, *kind)),

@@ -13,8 +13,12 @@ use bindings::exports::keyferry::plugin::app as wire;
 use bindings::keyferry::plugin::{clock, http, log, random, secrets};
 
 mod describe;
+#[cfg(any(test, feature = "fuzzing"))]
+mod from_json;
 
 pub(in super::super) use describe::description;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use from_json::description_of_json;
 
 mod bindings {
     wasmtime::component::bindgen!({

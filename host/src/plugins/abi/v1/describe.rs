@@ -62,7 +62,8 @@ fn is_tag(text: &str) -> bool {
 }
 
 fn grant(wire: wire::Grant) -> Result<egress::Grant, String> {
-    let place = |what: &str, error: String| format!("grant for `{}`: {what}: {error}", wire.host);
+    let host: String = wire.host.chars().take(120).collect();
+    let place = |what: &str, error: String| format!("grant for `{host}`: {what}: {error}");
     let methods: std::collections::BTreeSet<_> = wire.methods.iter().copied().map(method).collect();
     if methods.is_empty() {
         return Err(place("methods", "at least one is needed".to_owned()));
