@@ -20,6 +20,7 @@ use super::routes::Api;
 use super::trace::RequestId;
 use crate::ids::{AccountId, AuthTypeName, InvalidName, Slug};
 use crate::migrate::Caller;
+use crate::shown::{aside, shown};
 use crate::store::{
     AccountKey, AccountRecord, AccountView, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord,
     ListAccounts, PutAccount, PutMode, PutOutcome, Reauth, Scope, Standing, StoreError, Timestamp,
@@ -195,7 +196,7 @@ pub(super) async fn delete_integration(
     let answer = async {
         let caller = api.caller(&headers, Scope::Admin).await?;
         let account = linked_account(&headers, query.linked_account_id.as_deref(), None)?;
-        let invalid = |error: InvalidName| Failure::new(StatusCode::BAD_REQUEST, "invalid_name", error.to_string());
+        let invalid = |error: InvalidName| Failure::new(StatusCode::BAD_REQUEST, "invalid_name", error.rule());
         let slug: Slug = slug.parse().map_err(invalid)?;
         let auth_type: Option<AuthTypeName> = query.auth_type.map(|name| name.parse()).transpose().map_err(invalid)?;
         let key = account_key(&caller, account);
@@ -233,7 +234,7 @@ async fn put(api: &Api, headers: &HeaderMap, body: Body, id: RequestId, mode: Pu
             .documented_error("INVALID_LINKED_ACCOUNT_ID")
     })?;
     let account: AccountId = text.parse().map_err(|error: InvalidName| {
-        Failure::new(StatusCode::BAD_REQUEST, "linked_account_invalid", error.to_string())
+        Failure::new(StatusCode::BAD_REQUEST, "linked_account_invalid", error.rule())
             .documented_error("INVALID_LINKED_ACCOUNT_ID")
     })?;
     let udf: Vec<_> = sent.udf.unwrap_or_default().into_iter().collect();
@@ -260,8 +261,8 @@ fn check_size(name: Option<&str>, udf: &[(String, String)]) -> Result<(), Failur
     }
     match udf.iter().find(|(name, value)| name.len() > MAX_FIELD || value.len() > MAX_FIELD) {
         Some((name, _)) => {
-            let shown: String = name.chars().take(64).collect();
-            Err(too_large(format!("udf.{shown} is longer than {MAX_FIELD} bytes")))
+            let shown = shown(name, []);
+            Err(too_large(format!("udf.{shown} is longer than {MAX_FIELD} bytes{}", aside(name, shown))))
         }
         None => Ok(()),
     }

@@ -3,6 +3,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `server` | how are connections accepted, bounded and drained? |
+//! | `cleared` | what is left of a request while its connection is kept? |
 //! | `tls` | which certificate do they see, and what if it is renewed? |
 //! | `routes` | which path leads where? |
 //! | `access`, `last_use` | who is calling, and when did they last? |
@@ -16,6 +17,7 @@
 mod access;
 mod application;
 mod body;
+mod cleared;
 mod credentials;
 mod failure;
 mod health;

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
@@ -15,7 +15,25 @@ use super::last_use::LastUse;
 use super::rate::{self, RateLimits, Rates};
 use super::{application, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
+use crate::shown::{MASK, shown};
 use crate::store::Store;
+
+/// What our paths are made of.
+const SEGMENTS: [&str; 11] = [
+    "api",
+    "v2",
+    "public",
+    "migrate-token",
+    "linked-account",
+    "integration",
+    "credentials",
+    "application",
+    "auth-structure",
+    "livez",
+    "readyz",
+];
+/// Segments of a path that is shown.
+const MOST_SEGMENTS: usize = 8;
 
 /// What the handlers share.
 pub struct Api {
@@ -57,17 +75,32 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
-    let message = format!("there is nothing at {} {}", request.method(), shown_path(&request));
+    let message = format!("there is nothing at {} {}", shown_method(&request), shown_path(&request));
     Failure::new(StatusCode::NOT_FOUND, "no_such_route", message)
         .documented_error("RESOURCE_NOT_FOUND")
         .render(Rendering::of(request.headers()))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not possible at {}", request.method(), shown_path(&request));
+    let message = format!("{} is not possible at {}", shown_method(&request), shown_path(&request));
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).render(Rendering::of(request.headers()))
 }
 
+/// The path as far as it is one of ours or nearly so: a caller may have put anything into it.
 fn shown_path(request: &Request) -> String {
-    request.uri().path().chars().take(200).collect()
+    let mut path = String::new();
+    for segment in request.uri().path().split('/').skip(1).take(MOST_SEGMENTS) {
+        path.push('/');
+        path.push_str(if segment.is_empty() { "" } else { shown(segment, SEGMENTS) });
+    }
+    path
+}
+
+fn shown_method(request: &Request) -> &str {
+    match *request.method() {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            request.method().as_str()
+        }
+        _ => MASK,
+    }
 }

@@ -12,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::cleared::Cleared;
 use super::tls::Tls;
 
 /// How the server treats connections.
@@ -101,9 +102,12 @@ impl HttpServer {
             let (acceptor, patience) = (tls.as_ref().map(|tls| tls.acceptor()), settings.header_timeout);
             tokio::spawn(async move {
                 let ended = match acceptor {
-                    None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+                    None => watcher.watch(builder.serve_connection(Cleared(TokioIo::new(stream)), service)).await,
                     Some(acceptor) => match tokio::time::timeout(patience, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
+                        Ok(Ok(stream)) => {
+                            let stream = Cleared(TokioIo::new(stream));
+                            watcher.watch(builder.serve_connection(stream, service)).await
+                        }
                         // Scanners and clients that do not believe the certificate: nothing that anybody here could mend.
                         Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
                         Err(_) => return tracing::debug!("a TLS handshake took too long"),
