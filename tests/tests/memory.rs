@@ -50,7 +50,7 @@ async fn world() -> World {
 }
 
 fn body(place: &str, echo: &str, alpha: &str, beta: &str) -> Value {
-    let verdict = if echo == "echo" { "rejected" } else { "verified" };
+    let verdict = if echo == "echo" || ["nowhere", "ungranted"].contains(&place) { "rejected" } else { "verified" };
     json!({"slug": "leaky", "auth_object": {"keybased": {
         "place": place, "echo": echo, "verdict": verdict, "alpha": alpha, "beta": beta,
     }}})
@@ -160,8 +160,8 @@ async fn keys_are_in_locked_memory_that_is_not_dumped_and_nowhere_else() {
         assert!(flags.contains(&"lo") && flags.contains(&"dd"), "a copy of the root at {place:x} is in {flags:?}");
     }
     // What was derived from it is kept; the key itself is needed no more.
-    assert_eq!(memory.find(&kek), [], "the key-encryption key as bytes");
-    assert_eq!(memory.find(&text.trim().as_bytes()[..40]), [], "the key-encryption key as text");
+    assert_eq!(memory.find(&kek), Vec::<u64>::new(), "the key-encryption key as bytes");
+    assert_eq!(memory.find(&text.trim().as_bytes()[..40]), Vec::<u64>::new(), "the key-encryption key as text");
     assert!(!world.server.logs().contains("RLIMIT_MEMLOCK"), "{}", world.server.logs());
 }
 
@@ -262,7 +262,14 @@ async fn a_crash_leaves_no_core_file_and_other_processes_of_its_user_may_not_loo
         let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
         let core: Vec<_> = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap().split_whitespace().collect();
         assert_eq!(core[4..6], ["0", "0"], "{core:?}");
-        kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+        let pid = Pid::from_raw(pid as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::SEGV {
+            // The first one finds the handlers that a runtime has for faults of its own, which then step aside: a real
+            // fault would come again at once.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let _gone = kill_process(pid, signal);
+        }
         let status = world.server.wait().await;
         assert!(!status.success() && format!("{status}").contains("signal"), "{status}");
         assert!(!format!("{status}").contains("core dumped"), "{status}");
