@@ -320,6 +320,8 @@ async fn content_that_is_wrong(hunt: &mut Hunt) {
 /// Secrets where no secret belongs: what is not stored and not logged there cannot be lost there.
 async fn secrets_in_other_places(hunt: &mut Hunt) {
     let fine = hunt.leaky("bearer", "none", "verified");
+    let first = hunt.request(&fine).header("prefer", "account-change=replace");
+    assert_eq!(hunt.send("the account of what comes next", first).await, 200);
     let encoded = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
     for target in ["?token=", "?linked_account_id=user_1&x=", "?"] {
         let value = hunt.canary("the query");
