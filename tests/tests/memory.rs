@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use keyferry::providers::{ProviderWorld, Reply};
 use keyferry_tests::leaks::{Canary, Copy, Memory, MemoryError, Searcher};
 use keyferry_tests::tools::skip;
-use keyferry_tests::{ACCOUNT, ORG, ServerOptions, World, WorldOptions, binary, plugins};
+use keyferry_tests::{ACCOUNT, ORG, ServerOptions, World, WorldOptions, binary, plugins, run};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -103,6 +103,7 @@ async fn once_requests_are_over_no_copy_of_a_secret_is_left_in_the_servers_memor
     let request = keyferry_tests::http::Request::new("PUT", "/api/v2/public/migrate-token");
     let request = request.header("linked_account_id", ACCOUNT).body("application/json", broken);
     assert_eq!(world.send(request).await.status, 400);
+    read_back(&world, &alpha).await;
     let mut stream = TcpStream::connect(world.server.address()).await.unwrap();
     assert_eq!(over(&mut stream, &world, &kept).await, "200");
     println!("right after the last request: {} copies", counted(&memory(&world).unwrap().search(&searcher)));
@@ -119,6 +120,18 @@ async fn once_requests_are_over_no_copy_of_a_secret_is_left_in_the_servers_memor
     assert!(left.is_empty(), "{} copies are left:{}", left.len(), listed(&left));
     // The connection that was kept is there still, and serves.
     assert_eq!(over(&mut stream, &world, &kept).await, "200");
+}
+
+/// What was stored, opened again and sent to one who may read it.
+async fn read_back(world: &World, secret: &Canary) {
+    assert_eq!(migrate(world, "bearer", "none", [secret, secret]).await, 200);
+    let data = world.data().display().to_string();
+    let create = ["api-key", "create", "--org", ORG, "--environment", "test", "--scope", "read_credentials", "--data", &data];
+    let reader = String::from_utf8(run(create).await.stdout).unwrap();
+    let path = format!("/api/v2/public/linked-account/{ACCOUNT}/integration/leaky/credentials");
+    let request = keyferry_tests::http::Request::new("GET", &path).header("x-api-key", reader.trim());
+    let read = request.send(world.server.address()).await;
+    assert_eq!(read.json()["auth_object"]["keybased"]["alpha"], json!(secret.value()), "{}", read.text());
 }
 
 /// A migration over a connection that stays open.

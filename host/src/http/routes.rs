@@ -75,14 +75,14 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
-    let message = format!("there is nothing at {} {}", shown_method(&request), shown_path(&request));
+    let message = format!("there is nothing at {} {}", shown_method(request.method()), shown_path(&request));
     Failure::new(StatusCode::NOT_FOUND, "no_such_route", message)
         .documented_error("RESOURCE_NOT_FOUND")
         .render(Rendering::of(request.headers()))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not possible at {}", shown_method(&request), shown_path(&request));
+    let message = format!("{} is not possible at {}", shown_method(request.method()), shown_path(&request));
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).render(Rendering::of(request.headers()))
 }
 
@@ -96,11 +96,16 @@ fn shown_path(request: &Request) -> String {
     path
 }
 
-fn shown_method(request: &Request) -> &str {
-    match *request.method() {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
-            request.method().as_str()
-        }
+/// The method, if it is one that HTTP has: a client can send any word.
+pub(super) fn shown_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
         _ => MASK,
     }
 }
