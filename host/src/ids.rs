@@ -19,6 +19,11 @@ impl InvalidName {
         // Names come from outside: what is shown of a wrong one is short.
         Self { kind, rule, shown: text.chars().take(80).collect() }
     }
+
+    /// The rule alone, for an answer over the network: what was sent in a name's place may be a secret.
+    pub fn rule(&self) -> String {
+        format!("{} must be {}", self.kind, self.rule)
+    }
 }
 
 macro_rules! name {

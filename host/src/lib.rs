@@ -13,6 +13,7 @@
 //! | [`vault`] | keys and sealed values |
 //! | [`store`] | what is kept, in transactions |
 //! | [`devkit`] | for plugin authors |
+//! | [`secret`], [`shown`], [`wiping`] | values that are not printed, what of a caller's words is repeated, memory that is cleared |
 //! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
 //!
 //! Arrows point one way: `cli`, `http` and `admin` lead to `migrate`, which leads to `schema`, `plugins`, `vault` and
@@ -32,5 +33,7 @@ pub mod plugins;
 pub mod providers;
 pub mod schema;
 pub mod secret;
+pub mod shown;
 pub mod store;
 pub mod vault;
+pub mod wiping;

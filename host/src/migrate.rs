@@ -15,11 +15,12 @@ use crate::ids::Slug;
 use crate::plugins::{App, Keeping, Registry, Verdict, Verified};
 use crate::schema::Credential;
 use crate::secret::SharedSecret;
+use crate::shown::{aside, shown};
 use crate::store::{
     AccountKey, AuditAction, AuditEvent, Expect, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
     MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp,
 };
-use crate::vault::{SealContext, Vault};
+use crate::vault::{SealContext, Vault, blind};
 
 pub use error::MigrateError;
 pub use policy::MigratePolicy;
@@ -113,7 +114,11 @@ impl Migrator {
         if self.policy.is_custom(slug) {
             return Err(MigrateError::CustomApp);
         }
-        let unknown = || MigrateError::UnknownApp { slug: slug.chars().filter(|c| !c.is_control()).take(64).collect() };
+        let unknown = || {
+            let apps = self.apps();
+            let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
+            MigrateError::UnknownApp { slug: shown.to_owned(), aside: aside(slug, shown) }
+        };
         let slug: Slug = slug.parse().map_err(|_| unknown())?;
         if let Some(app) = self.registry.app(&slug) {
             return Ok(app);
@@ -145,7 +150,7 @@ impl Migrator {
             key: IdempotencyKey {
                 org: migration.caller.org.clone(),
                 environment: migration.caller.environment,
-                key: key.clone(),
+                key: blind("idempotency", key),
             },
             fingerprint,
             status: 200,

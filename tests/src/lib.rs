@@ -2,12 +2,14 @@
 //!
 //! [`World`] is what most tests begin with: a running server that has an API key, one linked account, the shipped
 //! plugins and the demo's providers. [`Server`] is the process alone, [`http`] the client, [`wire`] the same by hand,
-//! [`binary`] what is built, [`contract`] the API's own description, which every answer to a [`World`] is held against.
+//! [`binary`] what is built, [`contract`] the API's own description, which every answer to a [`World`] is held against,
+//! [`leaks`] what looks for secrets.
 
 pub mod binary;
 pub mod contract;
 pub mod documents;
 pub mod http;
+pub mod leaks;
 pub mod plugins;
 pub mod process;
 pub mod reliability;
@@ -16,8 +18,10 @@ pub mod wire;
 
 mod or_fail;
 mod server;
+mod small_disk;
 mod world;
 
 pub use or_fail::OrFail;
 pub use server::{Grants, Server, ServerOptions, ServerTls, StartFailure, run};
+pub use small_disk::SmallDisk;
 pub use world::{ACCOUNT, ORG, ServerChange, World, WorldOptions, create_api_key};

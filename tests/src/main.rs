@@ -1,7 +1,8 @@
-//! The long forms of what the suite does a few rounds of. Each run writes down what it found.
+//! The long forms of what the suite does a few rounds of. Each run writes down or prints what it found.
 //!
 //! ```sh
 //! cargo run -p keyferry-tests -- reliability
+//! cargo run -p keyferry-tests -- timing
 //! ```
 
 use std::error::Error;
@@ -9,6 +10,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use keyferry_tests::World;
+use keyferry_tests::leaks::timing::{Class, Comparison, Keys, TOLD_APART, measure_loopback};
 use keyferry_tests::reliability::{Ending, Figures, Loop, PowerCut, Report, Survivors};
 
 #[derive(Parser)]
@@ -38,6 +41,15 @@ enum Command {
         #[arg(long, default_value = "tests/RELIABILITY.md")]
         report: PathBuf,
     },
+    /// Whether the time that the look-up of an API key takes depends on the key
+    Timing {
+        /// Look-ups of each class of keys in this process
+        #[arg(long, default_value_t = 200_000)]
+        lookups: usize,
+        /// Requests of each class to a server
+        #[arg(long, default_value_t = 20_000)]
+        requests: usize,
+    },
 }
 
 #[tokio::main]
@@ -47,7 +59,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
             reliability([kills, cuts, torn], seed, &report).await
         }
+        Command::Timing { lookups, requests } => timing(lookups, requests).await,
     }
+}
+
+async fn timing(lookups: usize, requests: usize) -> Result<(), Box<dyn Error>> {
+    let keys = Keys::make().await;
+    let show = |title: &str, comparisons: &[Comparison]| {
+        println!("{title}");
+        comparisons.iter().for_each(|comparison| println!("  {comparison}"));
+    };
+    show("a careless look-up, to show that the measurement sees something", &keys.measure_careless_lookup(lookups / 4));
+    let lookups = keys.measure_lookup(lookups).await;
+    show("the look-up of a request: parse, hash, find, compare", &lookups);
+    let requests = measure_loopback(&World::start().await, requests).await;
+    show("whole requests over loopback", &requests);
+    // What a key begins with must not show. That a record was found does, as the answer itself says.
+    let begins = |one: &&Comparison| (one.first, one.second) == (Class::UnknownBeginsLive, Class::Unknown);
+    for (what, comparisons) in [("the look-up", &lookups), ("a request", &requests)] {
+        match comparisons.iter().find(begins) {
+            Some(one) if one.t.abs() > TOLD_APART => {
+                return Err(format!("the time of {what} tells how a key begins: t = {:.2}", one.t).into());
+            }
+            Some(one) => println!("{what}: how a key begins does not show (t = {:.2})", one.t),
+            None => return Err(format!("{what}: there are no figures").into()),
+        }
+    }
+    Ok(())
 }
 
 async fn reliability([kills, cuts, torn]: [u64; 3], seed: u64, file: &Path) -> Result<(), Box<dyn Error>> {

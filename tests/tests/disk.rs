@@ -4,13 +4,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
 use keyferry_tests::http::{Request, get};
-use keyferry_tests::{ORG, Server, World, WorldOptions, binary, run, tools};
+use keyferry_tests::{ORG, Server, SmallDisk, World, WorldOptions, binary, run, tools};
 use serde_json::{Value, json};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
@@ -31,36 +31,11 @@ async fn until_ready_is(world: &World, status: u16) {
     }
 }
 
-/// A small disk of its own, unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None` where this user may not mount, after saying so.
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
-            _ => {
-                tools::skip("this user may not mount a small disk");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
-
 #[tokio::test]
 async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them_back() {
     let folder = tempfile::tempdir().unwrap();
     let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), "256m") else { return };
-    let data = disk.0.join("data");
+    let data = disk.path().join("data");
     let to = data.clone();
     let world = World::start().await;
     // The world's own data folder is on another disk: its server is started again on a copy on the small one.
@@ -75,7 +50,7 @@ async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them
     world.server.options_mut().data = data;
     world.server.restart().await;
 
-    let hoard = disk.0.join("hoard");
+    let hoard = disk.path().join("hoard");
     let filled = Command::new("dd").args(["if=/dev/zero", "bs=1M"]).arg(format!("of={}", hoard.display())).output();
     assert!(filled.is_ok());
     until_ready_is(&world, 503).await;

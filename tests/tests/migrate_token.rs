@@ -86,7 +86,8 @@ async fn content_that_does_not_fit_is_told_at_once_and_without_values() {
     let world = World::start().await;
     let cases = [
         (json!({"auth_object": {}}), "slug is required"),
-        (json!({"slug": "nosuchapp", "auth_object": {}}), "no app with the slug `nosuchapp`"),
+        (json!({"slug": "hubspto", "auth_object": {}}), "no app with the slug `hubspto`"),
+        (json!({"slug": "V4LUE", "auth_object": {}}), "no app with the slug `***` (a name of 5 characters"),
         (json!({"slug": "hubspot"}), "auth_object is required"),
         (json!({"slug": "hubspot", "auth_object": {}}), "exactly one key"),
         (

@@ -1,5 +1,6 @@
 //! Operations on API keys.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,13 +84,19 @@ pub struct ListApiKeys {
     pub org: OrgId,
 }
 
-/// Revokes an API key. Requests with it are refused from then on.
-#[derive(Debug, Serialize, Deserialize)]
+/// Revokes an API key. Requests with it are refused from then on. Its `Debug` leaves out which: it can be the whole key.
+#[derive(Serialize, Deserialize)]
 pub struct RevokeApiKey {
     /// Whose it is.
     pub org: OrgId,
     /// How it begins, as far as it is shown, or its id.
     pub key: String,
+}
+
+impl fmt::Debug for RevokeApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevokeApiKey").field("org", &self.org).field("key", &"***").finish()
+    }
 }
 
 /// An API key, without what would let anybody use it.

@@ -66,6 +66,8 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    // Most commands handle keys or credentials. Where the system does not allow it only a server says so, which lives on.
+    let _unheard = crate::vault::harden();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -209,3 +209,15 @@ fn oauth1(
 fn borrowed(pairs: &[(String, Value)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use serde::Serialize;
+    use static_assertions::assert_not_impl_any;
+
+    use super::*;
+
+    assert_not_impl_any!(Outgoing: fmt::Debug, fmt::Display, Serialize, Clone);
+}

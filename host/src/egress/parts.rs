@@ -93,3 +93,16 @@ impl Piece<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use serde::Serialize;
+    use static_assertions::assert_not_impl_any;
+
+    use super::*;
+
+    assert_not_impl_any!(Value: fmt::Debug, fmt::Display, Serialize, Clone);
+    assert_not_impl_any!(Piece<'static>: fmt::Debug, fmt::Display, Serialize, Clone);
+}

@@ -73,3 +73,15 @@ pub(super) async fn read(
     }
     Ok(Answer { status, headers, body })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use serde::Serialize;
+    use static_assertions::assert_not_impl_any;
+
+    use super::*;
+
+    assert_not_impl_any!(Answer: fmt::Debug, fmt::Display, Serialize, Clone);
+}

@@ -75,6 +75,11 @@ impl Redactor {
         for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
             spellings.push(anywhere(engine.encode(value)));
         }
+        spellings.push(anywhere(hex::encode(value)));
+        spellings.push(anywhere(hex::encode_upper(value)));
+        // A server that takes a value for a header's name says it in lower case.
+        spellings.push(anywhere(value.to_ascii_lowercase()));
+        spellings.push(anywhere(value.chars().rev().collect()));
         for offset in 0..3 {
             for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
                 if let Some(inner) = inside_longer_base64(value, offset, engine) {
@@ -268,6 +273,11 @@ mod tests {
         }
         for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
             assert_eq!(redactor.redact_text(&format!("[{}]", engine.encode(secret))), "[***]");
+        }
+        for echo in
+            [hex::encode(secret), hex::encode_upper(secret), secret.chars().rev().collect(), secret.to_lowercase()]
+        {
+            assert_eq!(redactor.redact_text(&format!("[{echo}]")), "[***]");
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) fn linked_account(
             "header linked_account_id is missing: it names the linked account to attach the integration to",
         )
     })?;
-    text.parse().map_err(|error: crate::ids::InvalidName| not_an_id(&error.to_string()))
+    text.parse().map_err(|error: crate::ids::InvalidName| not_an_id(&error.rule()))
 }
 
 /// A header is there more than once.

@@ -22,6 +22,7 @@ use super::routes::Api;
 use super::trace::RequestId;
 use crate::ids::Slug;
 use crate::migrate::{MigrateError, ReadCredential, Shown, StoredCredential};
+use crate::shown::{aside, shown};
 use crate::store::Scope;
 
 /// What stands in the place of a value that its reader may not see.
@@ -62,8 +63,9 @@ pub(super) async fn show(
     let caller = caller(key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
     let missing = account_missing(&caller, account);
     let none = || {
-        let shown: String = slug.chars().filter(|c| !c.is_control()).take(64).collect();
-        let message = format!("the linked account has no integration of `{shown}`");
+        let apps = api.migrator.apps();
+        let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
+        let message = format!("the linked account has no integration of `{shown}`{}", aside(slug, shown));
         Failure::new(&kind::NO_SUCH_INTEGRATION, message)
     };
     let Ok(account) = account.parse() else { return Err(missing) };

@@ -24,6 +24,7 @@ use super::routes::Api;
 use super::trace::RequestId;
 use crate::ids::{AccountId, AuthTypeName, InvalidName, Slug};
 use crate::migrate::Caller;
+use crate::shown::{aside, shown};
 use crate::store::{
     AccountKey, AccountView, AccountWrite, AuditAction, AuditEvent, IntegrationKey, ListAccounts, PutAccount, PutMode,
     PutOutcome, Scope, StoreError, Timestamp,
@@ -269,7 +270,7 @@ pub(super) async fn delete_integration(
         let caller = api.caller(&headers, Scope::Admin).await?;
         let query = parameters::query(query)?;
         let account = linked_account(&headers, query.linked_account_id.as_deref(), None)?;
-        let invalid = |error: InvalidName| Failure::new(&kind::INVALID_NAME, error.to_string());
+        let invalid = |error: InvalidName| Failure::new(&kind::INVALID_NAME, error.rule());
         let slug: Slug = parameters::path(slug)?.parse().map_err(invalid)?;
         let auth_type: Option<AuthTypeName> = query.auth_type.map(|name| name.parse()).transpose().map_err(invalid)?;
         let key = account_key(&caller, account);
@@ -329,7 +330,7 @@ fn new_account_id(text: &str) -> Result<AccountId, Failure> {
     if text.trim() != text {
         return Err(invalid("a linked account id must not begin or end with white space".to_owned()));
     }
-    text.parse().map_err(|error: InvalidName| invalid(error.to_string()))
+    text.parse().map_err(|error: InvalidName| invalid(error.rule()))
 }
 
 fn check_size(name: Option<&str>, udf: &[(String, String)]) -> Result<(), Failure> {
@@ -342,8 +343,8 @@ fn check_size(name: Option<&str>, udf: &[(String, String)]) -> Result<(), Failur
     }
     match udf.iter().find(|(name, value)| [name, value].iter().any(|text| text.chars().count() > MAX_FIELD)) {
         Some((name, _)) => {
-            let shown: String = name.chars().take(64).collect();
-            Err(too_large(format!("udf.{shown} is longer than {MAX_FIELD} characters")))
+            let shown = shown(name, []);
+            Err(too_large(format!("udf.{shown} is longer than {MAX_FIELD} characters{}", aside(name, shown))))
         }
         None => Ok(()),
     }

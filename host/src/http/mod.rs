@@ -6,6 +6,7 @@
 //! | `connection` | how long may a client take? |
 //! | `descriptors` | how many connections can there be? |
 //! | `framing` | what could be taken for another request than it is? |
+//! | `cleared` | what is left of a request while its connection is kept? |
 //! | `tls` | which certificate do they see, and what if it is renewed? |
 //! | `routes` | which path leads where? |
 //! | `access`, `last_use` | who is calling, and when did they last? |
@@ -24,6 +25,7 @@ mod access;
 mod answers;
 mod application;
 mod body;
+mod cleared;
 mod connection;
 mod credentials;
 mod descriptors;

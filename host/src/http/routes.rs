@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
 use axum::response::Response;
+use http::Method;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,7 +19,26 @@ use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
 use super::{application, framing, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
+use crate::shown::{MASK, shown};
 use crate::store::Store;
+
+/// What our paths are made of.
+const SEGMENTS: [&str; 12] = [
+    "api",
+    "v2",
+    "public",
+    "migrate-token",
+    "linked-account",
+    "integration",
+    "credentials",
+    "application",
+    "auth-structure",
+    "livez",
+    "readyz",
+    "openapi.json",
+];
+/// Segments of a path that is shown.
+const MOST_SEGMENTS: usize = 8;
 
 /// What the handlers share.
 pub struct Api {
@@ -76,15 +96,35 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 async fn not_found(request: Request) -> Response {
-    let message = format!("there is nothing at {} {}", request.method(), shown_path(&request));
+    let message = format!("there is nothing at {} {}", shown_method(request.method()), shown_path(&request));
     Failure::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not possible at {}", request.method(), shown_path(&request));
+    let message = format!("{} is not possible at {}", shown_method(request.method()), shown_path(&request));
     Failure::new(&kind::METHOD_NOT_ALLOWED, message).render(Rendering::of(request.headers()))
 }
 
+/// The path as far as it is one of ours or nearly so: a caller may have put anything into it.
 fn shown_path(request: &Request) -> String {
-    request.uri().path().chars().take(200).collect()
+    let mut path = String::new();
+    for segment in request.uri().path().split('/').skip(1).take(MOST_SEGMENTS) {
+        path.push('/');
+        path.push_str(if segment.is_empty() { "" } else { shown(segment, SEGMENTS) });
+    }
+    path
+}
+
+/// The method, if it is one that HTTP has: a client can send any word.
+pub(super) fn shown_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => MASK,
+    }
 }

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::cleared::Cleared;
 use super::connection::{Connection, Deadlines, Progress};
 use super::tls::Tls;
 
@@ -165,7 +166,7 @@ impl Terms {
                 answer
             }
         });
-        let served = watcher.watch(self.builder.serve_connection(TokioIo::new(connection), service));
+        let served = watcher.watch(self.builder.serve_connection(Cleared(TokioIo::new(connection)), service));
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection ended early");
         }

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
 use super::failure::FailureCode;
+use super::routes::shown_method;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -34,7 +35,7 @@ fn new_id() -> String {
 /// Gives a request its id and writes one line when it is answered.
 pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
-    let method = request.method().clone();
+    let method = shown_method(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id.0);
     request.extensions_mut().insert(id.clone());
@@ -44,8 +45,8 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     let code = response.extensions().get::<FailureCode>().map(|code| code.0);
     span.in_scope(|| match code {
-        None => tracing::info!(target: "keyferry::access", %method, route, status, micros),
-        Some(code) => tracing::info!(target: "keyferry::access", %method, route, status, micros, code),
+        None => tracing::info!(target: "keyferry::access", method, route, status, micros),
+        Some(code) => tracing::info!(target: "keyferry::access", method, route, status, micros, code),
     });
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);

@@ -12,8 +12,8 @@ use crate::vault::VaultError;
 pub enum MigrateError {
     #[error("Custom apps are not supported for this endpoint.")]
     CustomApp,
-    #[error("there is no app with the slug `{slug}`")]
-    UnknownApp { slug: String },
+    #[error("there is no app with the slug `{slug}`{aside}")]
+    UnknownApp { slug: String, aside: String },
     #[error("the app `{slug}` is installed but not in service: {reason}")]
     AppNotInService { slug: String, reason: String },
     #[error("linked account with id {account} does not exist in {environment} environment")]

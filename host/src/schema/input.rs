@@ -12,15 +12,15 @@ const MAX_DEPTH: usize = 16;
 
 /// A JSON value in which every string is a [`Secret`], so that no copy of a credential lies in an ordinary `String`.
 ///
-/// Objects keep the order of their members. A repeated member is an error, since two readers could pick different ones.
-#[derive(Debug)]
+/// Objects keep the order of their members. A repeated member is an error, since two readers could pick different ones. Its
+/// `Debug` is its shape: not even names are shown, since a caller can mix up name and value.
 pub enum Input {
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number, as `serde_json` writes it.
-    Number(String),
+    /// A number, as `serde_json` writes it: a PIN is a secret, too.
+    Number(SharedSecret),
     /// A string.
     Text(SharedSecret),
     /// An array.
@@ -84,7 +84,7 @@ impl Input {
             Self::Bool(value) => tagged(out, b'b', usize::from(*value)),
             Self::Number(digits) => {
                 tagged(out, b'd', digits.len());
-                out.extend_from_slice(digits.as_bytes());
+                out.extend_from_slice(digits.expose().as_bytes());
             }
             Self::Text(text) => {
                 tagged(out, b's', text.len());
@@ -104,6 +104,16 @@ impl Input {
                     value.write_canonical(out);
                 }
             }
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Array(items) => f.debug_list().entries(items).finish(),
+            Self::Object(members) => f.debug_map().entries(members.iter().map(|(_, value)| ("***", value))).finish(),
+            scalar => f.write_str(scalar.kind()),
         }
     }
 }
@@ -143,15 +153,15 @@ impl<'de> Visitor<'de> for Nested {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Input, E> {
-        Ok(Input::Number(value.to_string()))
+        Ok(Input::Number(SharedSecret::new(Secret::new(value.to_string()))))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Input, E> {
-        Ok(Input::Number(value.to_string()))
+        Ok(Input::Number(SharedSecret::new(Secret::new(value.to_string()))))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Input, E> {
-        Ok(Input::Number(value.to_string()))
+        Ok(Input::Number(SharedSecret::new(Secret::new(value.to_string()))))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Input, E> {
@@ -192,9 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn a_parsed_value_never_prints_its_strings() {
-        let printed = format!("{:?}", parse(r#"{"keybased":{"api_key":"s3cr3t","more":["s3cr3t"]}}"#));
-        assert!(!printed.contains("s3cr3t"), "{printed}");
+    fn a_parsed_value_never_prints_what_is_in_it() {
+        let printed = format!("{:?}", parse(r#"{"s3cr3t":{"api_key":"s3cr3t","more":["s3cr3t",31337]}}"#));
+        assert!(!printed.contains("s3cr3t") && !printed.contains("31337"), "{printed}");
     }
 
     #[test]

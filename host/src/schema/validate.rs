@@ -6,6 +6,7 @@ use crate::ids::{AuthTypeName, FieldName};
 use crate::schema::input::Input;
 use crate::schema::model::{AuthSchema, AuthType, Field, FieldKind, Necessity, Secrecy};
 use crate::secret::{Secret, SharedSecret};
+use crate::shown::{aside, list, shown};
 
 /// Characters of a hint's match that a plugin is shown at most.
 const HINT_CHARS: usize = 16;
@@ -43,8 +44,8 @@ pub struct CredentialField {
     pub exposure: Exposure,
 }
 
-/// How a field is given to a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a field is given to a plugin. Its `Debug` leaves a hint out, since that is a piece of the secret.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Exposure {
     /// As text.
     Plain,
@@ -53,6 +54,16 @@ pub enum Exposure {
         /// At most 16 characters.
         hint: Option<String>,
     },
+}
+
+impl fmt::Debug for Exposure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::Handle { hint: None } => "Handle",
+            Self::Handle { hint: Some(_) } => "Handle(***)",
+        })
+    }
 }
 
 /// What is wrong with one place of `auth_object`.
@@ -152,7 +163,7 @@ impl AuthSchema {
                 self.validate_flat(members)
             }
             _ => {
-                let given = members.iter().map(|(name, _)| shown(name)).collect::<Vec<_>>().join(", ");
+                let given = list(members.iter().map(|(name, _)| name.as_str()), &self.names());
                 let given = if given.is_empty() { "none".to_owned() } else { given };
                 Err(Violations::one(
                     "auth_object",
@@ -182,7 +193,7 @@ impl AuthSchema {
                     "must have exactly one key, naming the auth type ({}); read as the older flat form, its fields ({}) \
                      fit none of them",
                     self.type_names(),
-                    members.iter().map(|(name, _)| shown(name)).collect::<Vec<_>>().join(", "),
+                    list(members.iter().map(|(name, _)| name.as_str()), &self.names()),
                 ),
             )),
             several => Err(Violations::one(
@@ -197,11 +208,22 @@ impl AuthSchema {
     }
 
     fn unknown_auth_type(&self, name: &str) -> Violations {
+        let shown = shown(name, self.names());
         Violations::one(
-            format!("auth_object.{}", shown(name)),
+            format!("auth_object.{shown}"),
             ViolationCode::UnknownAuthType,
-            format!("is not an auth type of this app; it has {}", self.type_names()),
+            format!("is not an auth type of this app; it has {}{}", self.type_names(), aside(name, shown)),
         )
+    }
+
+    /// The names that a caller may have meant: of auth types and of their fields.
+    fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for auth_type in self.types() {
+            names.push(auth_type.name.as_str());
+            names.extend(auth_type.fields.iter().map(|field| field.name.as_str()));
+        }
+        names
     }
 
     fn type_names(&self) -> String {
@@ -224,11 +246,17 @@ impl AuthType {
             }
         }
         for (name, _) in members.iter().filter(|(name, _)| self.field(name).is_none()) {
-            let known = self.fields.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
+            let known: Vec<_> = self.fields.iter().map(|f| f.name.as_str()).collect();
+            let shown = shown(name, known.iter().copied());
             violations.push(Violation {
-                place: format!("{place}.{}", shown(name)),
+                place: format!("{place}.{shown}"),
                 code: ViolationCode::Unknown,
-                message: format!("is not a field of `{}`, which has {known}", self.name),
+                message: format!(
+                    "is not a field of `{}`, which has {}{}",
+                    self.name,
+                    known.join(", "),
+                    aside(name, shown)
+                ),
             });
         }
         if violations.is_empty() {
@@ -250,9 +278,7 @@ impl Field {
                 (None, Necessity::Required) => return Err((ViolationCode::Missing, "is required".to_owned())),
             },
             Some(Input::Text(text)) => text.clone(),
-            Some(Input::Number(digits)) if self.spec.kind == FieldKind::Number => {
-                SharedSecret::new(Secret::new(digits.as_str()))
-            }
+            Some(Input::Number(digits)) if self.spec.kind == FieldKind::Number => digits.clone(),
             Some(Input::Bool(value)) if self.spec.kind == FieldKind::Boolean => {
                 SharedSecret::new(Secret::new(value.to_string()))
             }
@@ -322,11 +348,6 @@ impl Field {
         };
         CredentialField { name: self.name.clone(), value, exposure }
     }
-}
-
-/// A name that a caller chose, cut and stripped so that it can stand in a message.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 #[cfg(test)]
@@ -418,11 +439,20 @@ mod tests {
             (r#"{"oauth2":{"access_token":""}}"#, "auth_object.oauth2.access_token must not be empty"),
             (r#"{"oauth2":{"access_token":"a\nb"}}"#, "single line"),
             (r#"{"oauth2":{"access_token":null}}"#, "auth_object.oauth2.access_token is required"),
-            (r#"{"password":"t"}"#, "fit none of them"),
+            (r#"{"password":"t"}"#, "its fields (password) fit none of them"),
+            (r#"{"V4LUE-7":"t"}"#, "its fields (***) fit none of them"),
+            (
+                r#"{"V4LUE-7":{}}"#,
+                "auth_object.*** is not an auth type of this app; it has `keybased`, `oauth2` (a name of 7",
+            ),
+            (r#"{"V4LUE-7":{},"oauth2":{}}"#, "it has ***, oauth2"),
+            (r#"{"oauth2":{"access_token":"t","acess_token":"t"}}"#, "auth_object.oauth2.acess_token is not a field"),
+            (r#"{"oauth2":{"access_token":"t","V4LUE-7":""}}"#, "auth_object.oauth2.*** is not a field of `oauth2`"),
         ];
         for (json, expected) in cases {
             let text = validate(json).unwrap_err().to_string();
             assert!(text.contains(expected), "{json}: {text}");
+            assert!(!text.contains("V4LUE"), "{json}: {text}");
         }
     }
 

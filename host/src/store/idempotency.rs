@@ -14,7 +14,7 @@ pub struct IdempotencyKey {
     pub org: OrgId,
     /// The environment that it was sent to.
     pub environment: Environment,
-    /// The key, as the caller chose it.
+    /// What stands for the key that the caller chose. Not the key itself: nobody keeps a caller from putting a secret there.
     pub key: String,
 }
 

@@ -17,8 +17,18 @@ pub(super) fn expand<const N: usize>(
     info: &[&[u8]],
 ) -> Result<Zeroizing<[u8; N]>, VaultError> {
     let mut out = Zeroizing::new([0; N]);
-    Hkdf::<Sha256>::new(salt, key).expand_multi_info(info, out.as_mut_slice()).map_err(|_| VaultError::Cipher)?;
+    expand_into(key, salt, info, out.as_mut_slice())?;
     Ok(out)
+}
+
+/// The same, to where the result is to stay.
+pub(super) fn expand_into(
+    key: &[u8; 32],
+    salt: Option<&[u8]>,
+    info: &[&[u8]],
+    out: &mut [u8],
+) -> Result<(), VaultError> {
+    Hkdf::<Sha256>::new(salt, key).expand_multi_info(info, out).map_err(|_| VaultError::Cipher)
 }
 
 /// HMAC-SHA256 of the parts one after the other.

@@ -16,6 +16,12 @@ pub enum HardenWarning {
     /// `PR_SET_DUMPABLE` could not be set to 0.
     #[error("this process could not be made undumpable ({0}): other processes of this user may read its memory")]
     Dumpable(io::Error),
+    /// Memory that holds keys could not be locked.
+    #[error(
+        "keys could not be locked in memory ({0}): they may be written to swap. Raise RLIMIT_MEMLOCK for this service \
+         (`LimitMEMLOCK=` in systemd, `ulimit -l` in a shell), or run without swap"
+    )]
+    Unlocked(io::Error),
 }
 
 /// Call once at start, before a key is loaded. Debuggers cannot attach afterwards, unless they run as root.

@@ -8,12 +8,13 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use super::VaultError;
-use super::derive::{Key, expand, mac};
+use super::derive::{Key, expand, expand_into, mac};
+use super::locked::LockedKey;
 
 /// The key that everything else hangs on. Wiped when dropped; shown only as its fingerprint.
 pub struct KeyEncryptionKey {
-    wrap: Key,
-    cache: Key,
+    wrap: LockedKey,
+    cache: LockedKey,
     fingerprint: String,
 }
 
@@ -24,8 +25,9 @@ const LENIENT: GeneralPurposeConfig =
 impl KeyEncryptionKey {
     /// Takes 32 bytes over and derives what they are used for: one key wraps roots, another authenticates compiled code.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, VaultError> {
-        let wrap = expand(bytes, None, &[b"keyferry/v1/kek/wrap"])?;
-        let cache = expand(bytes, None, &[b"keyferry/v1/kek/compiled-code"])?;
+        let derived = |info: &[u8]| LockedKey::write(|key| expand_into(bytes, None, &[info], key));
+        let wrap = derived(b"keyferry/v1/kek/wrap")?;
+        let cache = derived(b"keyferry/v1/kek/compiled-code")?;
         let named: Key = expand(bytes, None, &[b"keyferry/v1/kek/fingerprint"])?;
         let print = mac(&named, &[b"fingerprint"])?;
         // 64 bits tell keys apart, and say nothing about them.
@@ -67,11 +69,11 @@ impl KeyEncryptionKey {
         &self.fingerprint
     }
 
-    pub(super) fn wrap_key(&self) -> &Key {
+    pub(super) fn wrap_key(&self) -> &LockedKey {
         &self.wrap
     }
 
-    pub(super) fn cache_key(&self) -> &Key {
+    pub(super) fn cache_key(&self) -> &LockedKey {
         &self.cache
     }
 }

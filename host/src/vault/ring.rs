@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::derive::Key;
+use super::locked::LockedKey;
 use super::{KeyEncryptionKey, KeyId, VaultError, WrappedRoot, wrap};
 use crate::ids::OrgId;
 
 /// Seals and opens. Shared by all threads.
 pub struct Vault {
     kek: KeyEncryptionKey,
-    roots: RwLock<HashMap<OrgId, BTreeMap<KeyId, Arc<Key>>>>,
+    roots: RwLock<HashMap<OrgId, BTreeMap<KeyId, Arc<LockedKey>>>>,
 }
 
 impl Vault {
@@ -63,26 +63,26 @@ impl Vault {
         &self.kek
     }
 
-    pub(super) fn newest(&self, org: &OrgId) -> Result<(KeyId, Arc<Key>), VaultError> {
+    pub(super) fn newest(&self, org: &OrgId) -> Result<(KeyId, Arc<LockedKey>), VaultError> {
         let ring = self.ring();
         let newest = ring.get(org).and_then(BTreeMap::last_key_value);
         newest.map(|(id, key)| (*id, Arc::clone(key))).ok_or_else(|| VaultError::NoRoot { org: org.clone() })
     }
 
-    pub(super) fn oldest(&self, org: &OrgId) -> Result<Arc<Key>, VaultError> {
+    pub(super) fn oldest(&self, org: &OrgId) -> Result<Arc<LockedKey>, VaultError> {
         let ring = self.ring();
         let oldest = ring.get(org).and_then(BTreeMap::first_key_value);
         oldest.map(|(_, key)| Arc::clone(key)).ok_or_else(|| VaultError::NoRoot { org: org.clone() })
     }
 
-    pub(super) fn root(&self, org: &OrgId, key_id: KeyId) -> Result<Arc<Key>, VaultError> {
+    pub(super) fn root(&self, org: &OrgId, key_id: KeyId) -> Result<Arc<LockedKey>, VaultError> {
         let ring = self.ring();
         let keys = ring.get(org).ok_or_else(|| VaultError::NoRoot { org: org.clone() })?;
         keys.get(&key_id).map(Arc::clone).ok_or_else(|| VaultError::UnknownRoot { org: org.clone(), key_id })
     }
 
     // A panic elsewhere cannot leave the map half changed: a poisoned lock is as good as any.
-    fn ring(&self) -> RwLockReadGuard<'_, HashMap<OrgId, BTreeMap<KeyId, Arc<Key>>>> {
+    fn ring(&self) -> RwLockReadGuard<'_, HashMap<OrgId, BTreeMap<KeyId, Arc<LockedKey>>>> {
         self.roots.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

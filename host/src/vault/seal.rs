@@ -7,7 +7,7 @@ use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::derive::{Key, expand, random};
+use super::derive::{expand, random};
 use super::envelope::{BLOCK, MAX_BYTES, MAX_FIELDS, Parsed, SUITE, TAG};
 use super::{Envelope, KeyId, SealContext, Vault, VaultError};
 use crate::ids::FieldName;
@@ -17,7 +17,7 @@ use crate::secret::Secret;
 struct Derived(Zeroizing<[u8; 2 * BLOCK]>);
 
 impl Derived {
-    fn new(root: &Key, key_id: KeyId, salt: &[u8]) -> Result<Self, VaultError> {
+    fn new(root: &[u8; BLOCK], key_id: KeyId, salt: &[u8]) -> Result<Self, VaultError> {
         let info: [&[u8]; 3] = [b"keyferry/v1|", &[SUITE.id()], &key_id.get().to_be_bytes()];
         expand(root, Some(salt), &info).map(Self)
     }

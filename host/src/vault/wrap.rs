@@ -5,7 +5,8 @@ use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
 use serde::{Deserialize, Serialize};
 
 use super::context::push;
-use super::derive::{Key, random};
+use super::derive::random;
+use super::locked::LockedKey;
 use super::{KeyEncryptionKey, KeyId, VaultError};
 use crate::ids::OrgId;
 
@@ -25,7 +26,7 @@ const NONCE: usize = 12;
 
 /// Wraps a new random root.
 pub(super) fn create(kek: &KeyEncryptionKey, org: &OrgId, key_id: KeyId) -> Result<WrappedRoot, VaultError> {
-    let root: Key = random()?;
+    let root = LockedKey::write(|root| getrandom::fill(root))?;
     let nonce = random::<NONCE>()?;
     let mut sealed = zeroize::Zeroizing::new(Vec::with_capacity(48));
     sealed.extend_from_slice(root.as_slice());
@@ -37,7 +38,7 @@ pub(super) fn create(kek: &KeyEncryptionKey, org: &OrgId, key_id: KeyId) -> Resu
 }
 
 /// Unwraps a stored root.
-pub(super) fn unwrap(kek: &KeyEncryptionKey, org: &OrgId, root: &WrappedRoot) -> Result<Key, VaultError> {
+pub(super) fn unwrap(kek: &KeyEncryptionKey, org: &OrgId, root: &WrappedRoot) -> Result<LockedKey, VaultError> {
     let key_id = root.key_id;
     if root.kek_id != kek.fingerprint() {
         let (needed, given) = (root.kek_id.clone(), kek.fingerprint().to_owned());
@@ -50,12 +51,13 @@ pub(super) fn unwrap(kek: &KeyEncryptionKey, org: &OrgId, root: &WrappedRoot) ->
     cipher(kek)?
         .decrypt_in_place(&Nonce::from(*nonce), &associated(&root.kek_id, org, key_id), &mut *plain)
         .map_err(|_| damaged())?;
-    let mut key = Key::new([0; 32]);
-    if plain.len() != key.len() {
-        return Err(damaged());
-    }
-    key.copy_from_slice(&plain);
-    Ok(key)
+    LockedKey::write(|key| {
+        if plain.len() != key.len() {
+            return Err(damaged());
+        }
+        key.copy_from_slice(&plain);
+        Ok(())
+    })
 }
 
 fn cipher(kek: &KeyEncryptionKey) -> Result<Aes256Gcm, VaultError> {

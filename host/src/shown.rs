@@ -1,0 +1,265 @@
+//! What of a caller's own words may stand in an answer.
+//!
+//! Whoever mixes up name and value sends a secret where a name belongs. An answer is read by many: it ends up in logs,
+//! tickets and chats. So a name that a caller chose is repeated only where it cannot be a secret: it is one slip away from a
+//! name that is known here, or made of nothing but the words that names of fields are made of. Of any other name only its
+//! length is told.
+
+use std::fmt::Write as _;
+
+use strsim::osa_distance;
+
+/// What stands in a name's place.
+pub const MASK: &str = "***";
+
+/// The longest name that is compared at all.
+const LONGEST: usize = 64;
+
+/// The words that names of credentials' fields, auth types and endpoints are made of, and the figures that go with them. A
+/// value made of these alone is worth nothing to anybody.
+const WORDS: [&str; 106] = [
+    "access",
+    "account",
+    "admin",
+    "api",
+    "app",
+    "application",
+    "at",
+    "audience",
+    "auth",
+    "authorization",
+    "azure",
+    "base",
+    "basic",
+    "bearer",
+    "bot",
+    "bucket",
+    "ca",
+    "callback",
+    "cert",
+    "certificate",
+    "client",
+    "code",
+    "company",
+    "config",
+    "connection",
+    "consumer",
+    "cookie",
+    "credential",
+    "credentials",
+    "custom",
+    "data",
+    "database",
+    "domain",
+    "email",
+    "endpoint",
+    "environment",
+    "expires",
+    "expiry",
+    "extra",
+    "field",
+    "fields",
+    "google",
+    "grant",
+    "header",
+    "host",
+    "hub",
+    "id",
+    "in",
+    "instance",
+    "integration",
+    "integrations",
+    "issuer",
+    "jwt",
+    "key",
+    "keybased",
+    "linked",
+    "login",
+    "mail",
+    "merchant",
+    "metadata",
+    "migrate",
+    "name",
+    "number",
+    "oauth",
+    "object",
+    "org",
+    "organization",
+    "pass",
+    "passphrase",
+    "password",
+    "path",
+    "pin",
+    "port",
+    "private",
+    "project",
+    "public",
+    "realm",
+    "redirect",
+    "refresh",
+    "region",
+    "role",
+    "saml",
+    "sandbox",
+    "scope",
+    "scopes",
+    "secret",
+    "server",
+    "service",
+    "session",
+    "shop",
+    "signature",
+    "signing",
+    "site",
+    "slug",
+    "state",
+    "store",
+    "subdomain",
+    "team",
+    "tenant",
+    "test",
+    "token",
+    "tokens",
+    "type",
+    "uri",
+    "url",
+    "user",
+];
+
+/// A name of the caller's, if it may be repeated; [`MASK`] otherwise.
+pub fn shown<'a>(name: &'a str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+    if is_harmless(name, known) { name } else { MASK }
+}
+
+/// What is said of a name that is not repeated; nothing of one that is.
+pub fn aside(name: &str, shown: &str) -> String {
+    if name == shown {
+        return String::new();
+    }
+    let length = name.chars().count();
+    format!(" (a name of {length} characters, which is not repeated here: it may be a value in the wrong place)")
+}
+
+/// Several names of the caller's in a row, each as [`shown`].
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>, known: &[&'a str]) -> String {
+    let mut text = String::new();
+    for name in names {
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{comma}{}", shown(name, known.iter().copied()));
+    }
+    text
+}
+
+fn is_harmless<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> bool {
+    if name.is_empty() || name.len() > LONGEST || !name.bytes().all(is_of_a_name) {
+        return false;
+    }
+    let lower = name.to_ascii_lowercase();
+    known.into_iter().any(|known| is_near(&lower, &known.to_ascii_lowercase()))
+        || words(name).all(|word| is_word(&word))
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// A slip or two away from a name that everybody may know.
+fn is_near(name: &str, known: &str) -> bool {
+    let slips = if known.len() < 5 { 1 } else { 2 };
+    name.len().abs_diff(known.len()) <= slips && osa_distance(name, known) <= slips
+}
+
+/// `accessToken2`, `access_token-2` -> `access`, `token`, `2`.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    let mut words = vec![String::new()];
+    let mut before = '_';
+    for c in name.chars() {
+        let begins = (c.is_ascii_uppercase() && !before.is_ascii_uppercase())
+            || (c.is_ascii_digit() != before.is_ascii_digit())
+            || !c.is_ascii_alphanumeric();
+        if begins {
+            words.push(String::new());
+        }
+        if c.is_ascii_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    words.into_iter().filter(|word| !word.is_empty())
+}
+
+fn is_word(word: &str) -> bool {
+    // `oauth2`, `v2`, `key1`: one figure tells nothing.
+    let is_figure = word.len() == 1 && word.bytes().all(|b| b.is_ascii_digit() || b == b'v');
+    is_figure || WORDS.contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 3] = ["access_token", "shop_domain", "dc"];
+
+    #[test]
+    fn a_name_that_is_nearly_a_known_one_is_repeated() {
+        for name in
+            ["access_token", "acess_token", "access_tokne", "AccessToken", "shopdomain", "shop_domains", "cd", "d"]
+        {
+            assert_eq!(shown(name, KNOWN), name);
+        }
+    }
+
+    #[test]
+    fn a_name_made_of_the_words_of_names_is_repeated() {
+        for name in ["password", "client_secret", "clientSecret", "OAuth2", "api-key", "apiKey1", "extra", "SAML", "v2"]
+        {
+            assert_eq!(shown(name, []), name);
+        }
+    }
+
+    #[test]
+    fn a_name_that_could_be_a_value_is_not() {
+        for name in [
+            "",
+            "hunter",
+            "hunter2",
+            "s3cr3t",
+            "correct-horse-battery-staple",
+            "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+            "xoxb-17653672481-19874698323",
+            "8f14e45fceea167a5a36dedd4bea2543",
+            "access_token_8f14e45fceea167a",
+            "token=abc",
+            "1234567890",
+            "key12",
+            "p\u{e4}ssword",
+            "pass word",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+            &"token_".repeat(20),
+        ] {
+            assert_eq!(shown(name, KNOWN), MASK, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_masked_is_told_by_its_length() {
+        assert_eq!(aside("api_key", shown("api_key", [])), "");
+        let secret = "s3cr3t-v4lue";
+        let aside = aside(secret, shown(secret, []));
+        assert!(aside.contains("12 characters") && !aside.contains("s3"), "{aside}");
+    }
+
+    #[test]
+    fn a_list_masks_one_by_one() {
+        assert_eq!(list(["client_id", "s3cr3t-v4lue"], &KNOWN), "client_id, ***");
+        assert_eq!(list([], &KNOWN), "");
+    }
+
+    #[test]
+    fn the_words_are_in_order_and_each_is_there_once() {
+        assert!(WORDS.is_sorted_by(|a, b| a < b), "{WORDS:?}");
+    }
+}

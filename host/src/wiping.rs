@@ -1,0 +1,96 @@
+//! [`WipingAllocator`]: memory that is given back is cleared first.
+//!
+//! A secret passes through buffers that nobody here can reach: hyper's of what was read and what is to be written, those of
+//! TLS, vectors that grew and left their former content behind. All of them are freed sooner or later, and this is the one
+//! place where that can be seen. What it cannot see is memory that is still in use and stacks.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::slice;
+
+/// An allocator, the system's unless another is named, that clears every block before it is given back: whether by freeing,
+/// growing or shrinking.
+///
+/// The binary runs on it (`#[global_allocator]`); whoever uses the library in a program of their own can do the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WipingAllocator<A = System>(pub A);
+
+// SAFETY: every block comes from and goes back to the allocator inside, under the layout that the caller gave and vouches
+// for. Nothing here unwinds. `realloc` is the trait's own: a new block, a copy, and `dealloc` of the old one, so that the
+// former place of a block that moves is cleared too.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for WipingAllocator<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise about `layout` is the one that the allocator inside asks for.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { self.0.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller gives up `block`, which has `layout.size()` bytes that nobody else uses any more. They are
+        // written before they are looked at as a slice, so none of them is uninitialised then.
+        unsafe {
+            block.write_bytes(0, layout.size());
+            // Without it the compiler may leave out writes to what is freed next.
+            zeroize::optimization_barrier(slice::from_raw_parts(block, layout.size()));
+            self.0.dealloc(block, layout);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Counts the bytes that come back with something in them.
+    #[derive(Default)]
+    struct Inspector {
+        blocks: Cell<usize>,
+        dirty: Cell<usize>,
+    }
+
+    // SAFETY: all is left to `System`; what is looked at is a block that its owner has given up and that was written whole.
+    unsafe impl GlobalAlloc for Inspector {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: as the caller says.
+            unsafe { System.alloc_zeroed(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: `alloc` above hands out blocks without an uninitialised byte.
+            let bytes = unsafe { slice::from_raw_parts(block, layout.size()) };
+            self.blocks.set(self.blocks.get() + 1);
+            self.dirty.set(self.dirty.get() + bytes.iter().filter(|byte| **byte != 0).count());
+            // SAFETY: as the caller says.
+            unsafe { System.dealloc(block, layout) }
+        }
+    }
+
+    /// A block of `size` bytes that are not zero is made, resized, and freed.
+    fn resize<A: GlobalAlloc>(allocator: &A, size: usize, to: usize) {
+        let (first, second) = (Layout::from_size_align(size, 8).unwrap(), Layout::from_size_align(to, 8).unwrap());
+        // SAFETY: each block is written within its size, and resized and freed under the layout that it has then.
+        unsafe {
+            let block = allocator.alloc(first);
+            block.write_bytes(0xA5, size);
+            let block = allocator.realloc(block, first, to);
+            assert_eq!(block.read(), 0xA5);
+            allocator.dealloc(block, second);
+        }
+    }
+
+    #[test]
+    fn no_block_is_given_back_with_anything_in_it() {
+        for (size, to) in [(1, 2), (24, 8), (100, 4096), (1 << 20, 1 << 10), (1 << 16, 1 << 21)] {
+            let (careless, wiping) = (Inspector::default(), WipingAllocator(Inspector::default()));
+            resize(&careless, size, to);
+            assert!(careless.dirty.get() >= size.min(to), "the inspector sees what is left");
+            resize(&wiping, size, to);
+            assert_eq!((wiping.0.blocks.get(), wiping.0.dirty.get()), (2, 0), "{size} to {to}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Everything that can be looked at from outside, with where it comes from.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Finding, Searcher};
+use crate::http::Response;
+use crate::or_fail::OrFail as _;
+
+/// Bytes on each side of a finding that are shown.
+const CONTEXT: usize = 60;
+
+/// What has been gathered to be searched.
+#[derive(Default)]
+pub struct Haystack {
+    parts: Vec<(String, Vec<u8>)>,
+}
+
+impl Haystack {
+    /// Adds anything.
+    pub fn add(&mut self, place: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.parts.push((place.into(), bytes.into()));
+    }
+
+    /// Adds an answer: status, headers, body.
+    pub fn answer(&mut self, place: &str, answer: &Response) {
+        let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        self.add(format!("the answer to: {place}"), [headers.as_bytes(), b"\n", &answer.body].concat());
+    }
+
+    /// Adds all files of a folder, and their names, but for those called `except`.
+    pub fn folder(&mut self, folder: &Path, except: &str) {
+        for entry in fs::read_dir(folder).or_fail(format_args!("list {}", folder.display())) {
+            let path = entry.or_fail("list a folder").path();
+            if path.is_dir() {
+                self.folder(&path, except);
+            } else if path.is_file() && path.file_name().is_none_or(|name| name != except) {
+                self.add(format!("the name of {}", path.display()), path.display().to_string());
+                self.add(format!("the file {}", path.display()), fs::read(&path).or_fail("read a file"));
+            }
+        }
+    }
+
+    /// Adds what everybody may see of a process: how it was started.
+    pub fn process(&mut self, pid: u32) {
+        for file in ["cmdline", "environ", "comm", "status"] {
+            // Another user's environment cannot be read, which is as it should be.
+            if let Ok(bytes) = fs::read(format!("/proc/{pid}/{file}")) {
+                self.add(format!("/proc/PID/{file}"), bytes);
+            }
+        }
+    }
+
+    /// How many bytes there are.
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    /// How many parts.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// A line for each finding, with what stands around it. Findings for which `is_fine` holds are left out.
+    pub fn search(&self, searcher: &Searcher, is_fine: impl Fn(&str, &Finding) -> bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (place, bytes) in &self.parts {
+            for finding in searcher.find(bytes).iter().filter(|finding| !is_fine(place, finding)) {
+                let around = bytes
+                    .get(finding.at.saturating_sub(CONTEXT)..bytes.len().min(finding.at + CONTEXT))
+                    .map(String::from_utf8_lossy)
+                    .unwrap_or_default();
+                lines.push(format!("{finding} in {place}: ...{around}..."));
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaks::Canary;
+
+    #[test]
+    fn what_is_planted_in_an_answer_a_file_a_name_or_an_environment_is_found() {
+        let canary = Canary::plain("planted");
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("file"), format!("x{}", canary.value())).unwrap();
+        fs::write(deep.join(canary.value()), "").unwrap();
+        fs::write(deep.join("the.key"), canary.value()).unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").env("PLANTED", canary.value()).spawn().unwrap();
+        let mut haystack = Haystack::default();
+        haystack.folder(folder.path(), "the.key");
+        haystack.process(child.id());
+        let _ = child.kill();
+        let _ = child.wait();
+        let header = ("x-a".to_owned(), canary.value().to_owned());
+        haystack.answer("one", &Response { status: 200, headers: vec![header], body: Vec::new() });
+        haystack.answer("two", &Response { status: 200, headers: vec![], body: canary.value().into() });
+        let found = haystack.search(&Searcher::new([&canary]), |_, _| false);
+        for place in ["/a/b/file:", "the name of ", "environ", "to: one", "to: two"] {
+            assert!(found.iter().any(|line| line.contains(place)), "{place}: {found:#?}");
+        }
+        assert!(!found.iter().any(|line| line.contains("the.key")), "{found:#?}");
+    }
+}
