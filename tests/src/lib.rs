@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod documents;
+pub mod hostile;
 pub mod http;
 pub mod plugins;
 pub mod reliability;

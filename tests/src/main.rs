@@ -2,13 +2,16 @@
 //!
 //! ```sh
 //! cargo run -p keyferry-tests -- reliability
+//! cargo run -p keyferry-tests -- hostile
 //! ```
 
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use keyferry_tests::hostile::{self, Holdings, hostile_world};
 use keyferry_tests::reliability::{Ending, Figures, Loop, PowerCut, Report, Survivors};
 
 #[derive(Parser)]
@@ -38,6 +41,12 @@ enum Command {
         #[arg(long, default_value = "tests/RELIABILITY.md")]
         report: PathBuf,
     },
+    /// Hostile plugins, again and again: whether one hurts the server, and what a neighbour notices
+    Hostile {
+        /// How often the corpus is dropped in
+        #[arg(long, default_value_t = 5)]
+        rounds: u64,
+    },
 }
 
 #[tokio::main]
@@ -47,6 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
             reliability([kills, cuts, torn], seed, &report).await
         }
+        Command::Hostile { rounds } => hostile_plugins(rounds).await,
     }
 }
 
@@ -71,6 +81,24 @@ async fn reliability([kills, cuts, torn]: [u64; 3], seed: u64, file: &Path) -> R
     std::fs::write(file, report.to_string())?;
     println!("written to {}", file.display());
     Ok(())
+}
+
+/// Prints a section in Markdown: what the neighbour noticed, and what the server held before and after.
+async fn hostile_plugins(rounds: u64) -> Result<(), Box<dyn Error>> {
+    let world = Arc::new(hostile_world().await);
+    let mut figures = hostile::Figures::default();
+    let mut held = vec![Holdings::of(world.server.pid())];
+    for _ in 0..rounds {
+        figures.round(&world).await;
+        held.push(Holdings::of(world.server.pid()));
+    }
+    println!("## Beside hostile plugins\n");
+    println!("{rounds} rounds, each family of the corpus dropped in while a good plugin's caller goes on.\n");
+    println!("{figures}");
+    println!("| after round | the server holds |\n|---|---|");
+    held.iter().enumerate().for_each(|(round, held)| println!("| {round} | {held} |"));
+    let wrong: Vec<&String> = figures.wrong.iter().chain(figures.failures()).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}").into()) }
 }
 
 /// A line that is written over, where somebody is looking.

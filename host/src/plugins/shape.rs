@@ -3,7 +3,10 @@
 //! A small file can ask for a great deal of compilation: one enormous function, a hundred thousand tiny ones, types nested
 //! in types. The limits are generous: the engines of JavaScript and Python, as their toolchains ship them, keep to half.
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{ComponentInstance, Instance, Operator, Parser, Payload};
+
+/// Locals from which on a function's blocks are counted too.
+const MANY_LOCALS: u64 = 200;
 
 /// What is counted, and how much of it there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,8 @@ enum Part {
     Names,
     Globals,
     Locals,
+    Liveness,
+    Instances,
 }
 
 impl Part {
@@ -34,7 +39,9 @@ impl Part {
             Self::Segments => 200_000,
             Self::Names => 50_000,
             Self::Globals => 100_000,
-            Self::Locals => 50_000,
+            Self::Locals => 10_000,
+            Self::Liveness => 20_000_000,
+            Self::Instances => 8,
         }
     }
 
@@ -51,6 +58,8 @@ impl Part {
             Self::Names => "imports, exports and aliases",
             Self::Globals => "globals",
             Self::Locals => "locals in one function",
+            Self::Liveness => "locals times blocks in one function",
+            Self::Instances => "instances of components",
         }
     }
 }
@@ -65,7 +74,7 @@ pub struct TooMuch {
 
 /// Counts.
 #[derive(Default)]
-struct Counts([u64; 11]);
+struct Counts([u64; 13]);
 
 impl Counts {
     fn add(&mut self, part: Part, count: u64) -> Result<(), TooMuch> {
@@ -109,6 +118,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), TooMuch> {
                     locals = locals.saturating_add(count.into());
                 }
                 once(Part::Locals, locals)?;
+                once(Part::Liveness, locals.saturating_mul(blocks(&body, locals)))?;
             }
             Payload::TypeSection(section) => counts.add(Part::Types, section.count().into())?,
             Payload::ComponentTypeSection(section) => counts.add(Part::Types, section.count().into())?,
@@ -120,11 +130,49 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), TooMuch> {
             Payload::ComponentAliasSection(section) => counts.add(Part::Names, section.count().into())?,
             Payload::ComponentImportSection(section) => counts.add(Part::Names, section.count().into())?,
             Payload::ComponentExportSection(section) => counts.add(Part::Names, section.count().into())?,
+            Payload::ComponentInstanceSection(section) => {
+                for instance in section.into_iter().flatten() {
+                    match instance {
+                        // Each is a copy of all that is in the component, and copies can be made of copies: so few that
+                        // even 2^(n/2) of them are not many.
+                        ComponentInstance::Instantiate { args, .. } => {
+                            counts.add(Part::Instances, 1)?;
+                            counts.add(Part::Names, length(args.len()))?;
+                        }
+                        ComponentInstance::FromExports(exports) => counts.add(Part::Names, length(exports.len()))?,
+                    }
+                }
+            }
+            Payload::InstanceSection(section) => {
+                for instance in section.into_iter().flatten() {
+                    match instance {
+                        Instance::Instantiate { args, .. } => counts.add(Part::Names, length(args.len()))?,
+                        Instance::FromExports(exports) => counts.add(Part::Names, length(exports.len()))?,
+                    }
+                }
+            }
             Payload::GlobalSection(section) => counts.add(Part::Globals, section.count().into())?,
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Of a function with so many locals that it matters, how many places code can branch to: register allocation keeps, for
+/// each, which values are live there.
+fn blocks(body: &wasmparser::FunctionBody<'_>, locals: u64) -> u64 {
+    if locals < MANY_LOCALS {
+        return 1;
+    }
+    let Ok(operators) = body.get_operators_reader() else { return 1 };
+    let is_block = |operator: &Operator<'_>| {
+        matches!(operator, Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::BrIf { .. })
+    };
+    1 + length(operators.into_iter().flatten().filter(is_block).count())
+}
+
+fn length(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -138,6 +186,14 @@ mod tests {
         let cases = [
             (module(&format!("(func {})", "nop ".repeat(1_100_000))), "bytes in one function"),
             (module(&"(func)".repeat(100_001)), "functions"),
+            (
+                module(&format!("(func (local {}) {})", "i32 ".repeat(2_000), "block end ".repeat(10_001))),
+                "locals times blocks",
+            ),
+            (
+                format!("(component (component $c) {})", "(instance (instantiate $c))".repeat(9)),
+                "instances of components",
+            ),
             (module(&"(type (func))".repeat(20_001)), "types"),
             (module(&format!("(func (local {}))", "i32 ".repeat(50_001))), "locals"),
             (format!("(component {})", "(core module)".repeat(129)), "core modules"),
