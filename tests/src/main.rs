@@ -46,6 +46,9 @@ enum Command {
         /// How often the corpus is dropped in
         #[arg(long, default_value_t = 5)]
         rounds: u64,
+        /// Only write the components into this folder, for a look at one
+        #[arg(long)]
+        write: Option<PathBuf>,
     },
 }
 
@@ -56,7 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
             reliability([kills, cuts, torn], seed, &report).await
         }
-        Command::Hostile { rounds } => hostile_plugins(rounds).await,
+        Command::Hostile { write: Some(folder), .. } => write_corpus(&folder),
+        Command::Hostile { rounds, write: None } => hostile_plugins(rounds).await,
     }
 }
 
@@ -99,6 +103,14 @@ async fn hostile_plugins(rounds: u64) -> Result<(), Box<dyn Error>> {
     held.iter().enumerate().for_each(|(round, held)| println!("| {round} | {held} |"));
     let wrong: Vec<&String> = figures.wrong.iter().chain(figures.failures()).collect();
     if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}").into()) }
+}
+
+fn write_corpus(folder: &Path) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(folder)?;
+    for hostile in hostile::corpus() {
+        std::fs::write(folder.join(format!("{}.wasm", hostile.name)), hostile.component())?;
+    }
+    Ok(())
 }
 
 /// A line that is written over, where somebody is looking.

@@ -8,6 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyferry::admin::GrantPlugin;
+use keyferry::plugins::{Digest, WasiGrant};
 use keyferry_tests::hostile::{
     Finds, HOSTILE_KEY, Holdings, Neighbour, Trials, corpus, hoarder, hostile_world, limits, peeper, two_faced,
 };
@@ -146,6 +148,15 @@ async fn a_grant_is_for_the_app_that_it_was_given_for() {
     let good = corpus().into_iter().find(|hostile| hostile.name == "simd").unwrap();
     let (data, plugins) = (world.data().display().to_string(), world.plugins().display().to_string());
     std::fs::write(world.plugins().join("simd.wasm"), good.component()).unwrap();
+    // What took a file's place after its requests were shown is not granted them.
+    let another = GrantPlugin {
+        target: "simd".to_owned(),
+        sha256: Some(Digest::of(b"another file")),
+        wasi: WasiGrant::None,
+        days: None,
+    };
+    let refused = keyferry::admin::call(&world.data().join("admin.sock"), &another).await.unwrap_err().to_string();
+    assert!(refused.contains("it has changed since it was looked at"), "{refused}");
     let granted = run(["plugin", "grant", "simd", "--data", &data, "--plugins", &plugins]).await;
     assert!(granted.status.success(), "{}", String::from_utf8_lossy(&granted.stderr));
     let lock = world.data().join("keyferry.lock");

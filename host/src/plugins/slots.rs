@@ -47,7 +47,9 @@ impl Slots {
     pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<Place<'a>, CallError> {
         let own = share.places.try_acquire().map_err(|_| share.busy())?;
         let place = self.places.try_acquire().map_err(|_| self.busy())?;
-        let wait = async { Ok::<_, tokio::sync::AcquireError>((share.running.acquire().await?, self.running.acquire().await?)) };
+        let wait = async {
+            Ok::<_, tokio::sync::AcquireError>((share.running.acquire().await?, self.running.acquire().await?))
+        };
         match tokio::time::timeout(patience, wait).await {
             Ok(Ok((own_slot, slot))) => Ok(Place { _permits: [own, place, own_slot, slot] }),
             Ok(Err(_)) | Err(_) => Err(if share.running.available_permits() == 0 { share.busy() } else { self.busy() }),

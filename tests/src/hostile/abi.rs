@@ -2,8 +2,8 @@
 //!
 //! A value is JSON in the contract's own words, read by the types of `wit/v1` themselves: a record is an object (what is
 //! missing is `none` or empty), a variant `{"rejected": [...]}`, an enum its name, `none` is `null`. What no honest compiler
-//! would write has words of its own: `{"$at": ADDRESS, "$count": N}` is a string or list whose two words are these, and
-//! `{"$case": N}` a variant, enum or option with that discriminant.
+//! would write has words of its own: `{"$at": ADDRESS, "$count": N}` is a string or list whose two words are these,
+//! `{"$bytes": [255]}` a string of these bytes, and `{"$case": N}` a variant, enum or option with that discriminant.
 
 use std::path::Path;
 
@@ -95,13 +95,13 @@ impl Contract {
     fn store(&self, memory: &mut Memory, ty: &Type, value: &Value) -> Vec<u8> {
         let size = self.size(ty);
         let bytes = match ty {
-            Type::Bool => vec![value.as_bool().map_or_else(|| number(value), u64::from).to_le_bytes()[0]],
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 => number(value).to_le_bytes()[..size].to_vec(),
+            Type::Bool => prefix(value.as_bool().map_or_else(|| number(value), u64::from), 1),
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 => prefix(number(value), size),
             Type::String => match words(value) {
                 Some(words) => words,
                 None => {
-                    let text = value.as_str().unwrap_or_default().as_bytes();
-                    let address = memory.place(text, 1);
+                    let text = raw_bytes(value).unwrap_or_else(|| value.as_str().unwrap_or_default().into());
+                    let address = memory.place(&text, 1);
                     pair(address, text.len())
                 }
             },
@@ -117,7 +117,7 @@ impl Contract {
     fn store_kind(&self, memory: &mut Memory, kind: &TypeDefKind, size: usize, value: &Value) -> Vec<u8> {
         match kind {
             TypeDefKind::Type(ty) => self.store(memory, ty, value),
-            TypeDefKind::Handle(_) => number(value).to_le_bytes()[..4].to_vec(),
+            TypeDefKind::Handle(_) => prefix(number(value), 4),
             TypeDefKind::Record(record) => {
                 let types: Vec<&Type> = record.fields.iter().map(|field| &field.ty).collect();
                 let values = record.fields.iter().map(|field| value.get(&field.name).unwrap_or(&Value::Null));
@@ -216,6 +216,11 @@ impl Contract {
     }
 }
 
+/// The low bytes of a number.
+fn prefix(number: u64, size: usize) -> Vec<u8> {
+    number.to_le_bytes().into_iter().take(size).collect()
+}
+
 fn padded(mut bytes: Vec<u8>, size: usize) -> Vec<u8> {
     bytes.resize(size, 0);
     bytes
@@ -231,6 +236,10 @@ fn byte(index: usize) -> u8 {
 
 fn case(value: &Value) -> Option<u8> {
     u8::try_from(value.get("$case")?.as_u64()?).ok()
+}
+
+fn raw_bytes(value: &Value) -> Option<Vec<u8>> {
+    Some(value.get("$bytes")?.as_array()?.iter().map(|byte| u8::try_from(number(byte)).unwrap_or(u8::MAX)).collect())
 }
 
 fn words(value: &Value) -> Option<Vec<u8>> {

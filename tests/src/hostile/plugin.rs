@@ -109,8 +109,9 @@ impl Plugin {
         let contract = contract();
         embed_component_metadata(&mut module, &contract.resolve, contract.world, StringEncoding::UTF8)
             .or_fail(format_args!("embed the contract into {name}"));
-        let encoder = ComponentEncoder::default().module(&module).or_fail(format_args!("make a component of {name}"));
-        encoder.validate(false).encode().or_fail(format_args!("make a component of {name}"))
+        // The encoder's own checks are the server's business here.
+        let encoded = ComponentEncoder::default().validate(false).module(&module).and_then(|encoder| encoder.encode());
+        encoded.or_fail(format_args!("make a component of {name}"))
     }
 
     /// The component with another one inside, which is instantiated with it. So it can have whatever a component can have, and

@@ -39,17 +39,16 @@ fn field_says(
 fn sizes() -> Vec<Hostile> {
     const FUEL: Expect = Expect::Refused("too much data");
     vec![
-        says(
-            "ten-thousand-fields",
-            "to have a form that nobody fills in",
-            Expect::Refused("10000 fields"),
-            |description| {
-                let fields = (0..10_000).map(|n| json!({"name": format!("f{n}"), "label": "L"}));
-                description["auth-types"][0]["fields"] = fields.collect();
-            },
-        ),
-        says("hundred-thousand-fields", "to have the host read a schema of megabytes", FUEL, |description| {
-            description["auth-types"][0]["fields"] = json!({"$at": 0, "$count": 20_000});
+        says("ten-thousand-fields", "to have a form that nobody fills in", FUEL, |description| {
+            let fields = (0..10_000).map(|n| json!({"name": format!("f{n}"), "label": "L"}));
+            description["auth-types"][0]["fields"] = fields.collect();
+        }),
+        says("hundred-fields", "to have a form that nobody fills in", Expect::Refused("100 fields"), |description| {
+            let fields = (0..100).map(|n| json!({"name": format!("f{n}"), "label": "L"}));
+            description["auth-types"][0]["fields"] = fields.collect();
+        }),
+        says("fields-of-zeros", "to have the host read a megabyte of zeros as fields", FUEL, |description| {
+            description["auth-types"][0]["fields"] = json!({"$at": 131_072, "$count": 10_000});
         }),
         says(
             "shared-auth-types",
@@ -129,6 +128,22 @@ fn words() -> Vec<Hostile> {
                 field["label"] = "\u{1b}]0;owned\u{7}".into();
             },
         ),
+        field_says(
+            "field-that-clears-the-screen",
+            "to rewrite the terminal by the very reason of its refusal",
+            Expect::Refused("a field name must be"),
+            |field| {
+                field["name"] = "\u{1b}[2J\u{202e}key".into();
+            },
+        ),
+        field_says(
+            "pattern-of-lines",
+            "to have a parser's message of several lines in the log",
+            Expect::Refused("pattern does not compile"),
+            |field| {
+                field["pattern"] = "(?x)\\q".into();
+            },
+        ),
         field_says("option-with-a-line", "to forge a line of its own in a message", CONTROL, |field| {
             field["kind"] = "select".into();
             field["secret"] = false.into();
@@ -161,9 +176,7 @@ fn words() -> Vec<Hostile> {
             "to have a name that is no text",
             Expect::Refused("invalid utf-8"),
             |description| {
-                // The host's own words for a bad string are what is looked at: these bytes are a float's.
-                description["name"] = "\u{fffd}".into();
-                description["icon"] = json!({"$at": 1_000_000, "$count": 1});
+                description["name"] = json!({"$bytes": [0x66, 0xff, 0xfe]});
             },
         ),
         says(

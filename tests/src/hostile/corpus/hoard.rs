@@ -83,7 +83,7 @@ pub(super) fn all() -> Vec<Hostile> {
         hostile("many-tables", "to multiply its share by having 100 tables", Expect::Refused("tables"), |plugin| {
             plugin.build_with(&module_inside(&"(table 10000 funcref)".repeat(100)))
         }),
-        hostile("many-instances", "to have 200 core instances", Expect::Refused("core instances"), |plugin| {
+        hostile("many-instances", "to have 200 core instances", Expect::Refused("core module instances"), |plugin| {
             let instances = "(core instance (instantiate $m))".repeat(200);
             plugin.build_with(&format!("(component (core module $m) {instances})"))
         }),
@@ -102,7 +102,7 @@ pub(super) fn all() -> Vec<Hostile> {
         hostile(
             "handle-flood",
             "to have a billion handles of a resource of its own",
-            Expect::Refused("processor time"),
+            Expect::Refused("store handle limit exceeded"),
             |plugin| {
                 plugin.build_with(
                     "(component

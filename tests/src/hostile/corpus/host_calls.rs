@@ -115,7 +115,8 @@ fn requests() -> Vec<Hostile> {
         })
     };
     let origin = "https://api.example.com";
-    let shared = |count: u64| json!({"$at": 1024, "$count": count});
+    // Zeros, far behind what anything else uses: as parts, empty texts.
+    let shared = |count: u64| json!({"$at": 524_288, "$count": count});
     vec![
         once(
             "request-out-of-range",
@@ -176,7 +177,7 @@ fn requests() -> Vec<Hostile> {
             fails("too much data"),
             json!({
                 "method": "get", "origin": origin, "body": "empty",
-                "query": (0..1_000).map(|_| json!({"name": {"$at": 0, "$count": 100_000}, "value": []})).collect::<Vec<_>>(),
+                "query": (0..1_000).map(|_| json!({"name": {"$at": 524_288, "$count": 100_000}, "value": []})).collect::<Vec<_>>(),
             }),
         ),
         send(
@@ -248,13 +249,13 @@ fn reallocs() -> Vec<Hostile> {
         lies(
             "realloc-out-of-range",
             "to have the host write behind its memory",
-            fails("out of bounds"),
+            fails("beyond end of memory"),
             "(i32.const 0x7fffff00)",
         ),
         lies(
             "realloc-at-the-edge",
             "to have the last bytes written behind its memory",
-            fails("out of bounds"),
+            fails("beyond end of memory"),
             "(i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 4))",
         ),
         lies(
@@ -281,7 +282,7 @@ fn reallocs() -> Vec<Hostile> {
         lies(
             "realloc-grows",
             "to move all of its memory while the host holds it",
-            fails("out of bounds"),
+            fails("beyond end of memory"),
             "
             (drop (memory.grow (i32.const 10000))) (drop (memory.grow (i32.const 100)))
             (i32.const 0x7fffff00)",
@@ -337,19 +338,13 @@ fn storms() -> Vec<Hostile> {
                 plugin.build()
             },
         ),
-        hostile(
-            "minting",
-            "to be given a thousand tokens, more handles than a call has",
-            fails("table"),
-            |mut plugin| {
-                plugin.memory = Some("60".to_owned());
-                plugin.request = json!({"method": "get", "origin": "https://mint.example.com", "body": "empty"});
-                plugin.description["grants"][0]["host"] = "mint.example.com".into();
-                plugin.verify =
-                    "(call $send (global.get $REQUEST) (global.get $FREE)) (global.get $VERDICT)".to_owned();
-                plugin.build()
-            },
-        ),
+        hostile("minting", "to be given a thousand tokens, and as many handles", SERVES, |mut plugin| {
+            plugin.memory = Some("60".to_owned());
+            plugin.request = json!({"method": "get", "origin": "https://mint.example.com", "body": "empty"});
+            plugin.description["grants"][0]["host"] = "mint.example.com".into();
+            plugin.verify = "(call $send (global.get $REQUEST) (global.get $FREE)) (global.get $VERDICT)".to_owned();
+            plugin.build()
+        }),
     ]
 }
 

@@ -1,9 +1,10 @@
 //! Files that are no component, no plugin, or one of another kind.
 
 use super::super::{Expect, Hostile, hostile};
+use crate::or_fail::OrFail as _;
 
 pub(super) fn all() -> Vec<Hostile> {
-    let parse = |text: &str| wat::parse_str(text).unwrap_or_default();
+    let parse = |text: &str| wat::parse_str(text).or_fail("assemble a component");
     let app = "(instance $i) (export \"keyferry:plugin/app@1.0.0\" (instance $i))";
     let mut all = vec![
         hostile("empty-file", "to be nothing", Expect::Refused("not WebAssembly"), |_| Vec::new()),
@@ -83,7 +84,9 @@ pub(super) fn all() -> Vec<Hostile> {
             "(component
             (core module $m (memory (export \"m\") 1) (func (export \"f\") (result i32) i32.const 0))
             (core instance $c (instantiate $m))
-            (func $describe (result string) (canon lift (core func $c \"f\") (memory $c \"m\")))
+            (alias core export $c \"m\" (core memory $m2))
+            (alias core export $c \"f\" (core func $f))
+            (func $describe (result string) (canon lift (core func $f) (memory $m2)))
             (instance $i (export \"describe\" (func $describe)) (export \"verify\" (func $describe)))
             (export \"keyferry:plugin/app@1.0.0\" (instance $i)))"
                 .into(),
