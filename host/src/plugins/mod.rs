@@ -3,7 +3,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `imports` | what may a component import, and which contract was it built for? |
-//! | `shape` | is it too much to compile? |
+//! | `shape`, `effort` | is it too much to compile? |
 //! | `limits` | how much may one call use? |
 //! | `engine` | how is the runtime configured? |
 //! | `compiler` | which threads compile, and who goes first? |
@@ -31,6 +31,7 @@ mod cache;
 mod call_state;
 mod compiler;
 mod description;
+mod effort;
 mod engine;
 mod file;
 mod fixed;

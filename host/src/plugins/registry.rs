@@ -130,6 +130,7 @@ impl Registry {
             statuses: ArcSwap::default(),
         });
         registry.look().await?;
+        registry.admitter.sandbox.compiler().stand_back();
         Ok(registry)
     }
 

@@ -86,10 +86,58 @@ pub(super) fn all() -> Vec<Hostile> {
             },
         ),
         hostile(
-            "much-liveness",
+            "many-live-values",
             "to have thousands of values live through thousands of blocks",
-            Expect::Refused("locals"),
+            Expect::Refused("locals in one function"),
             |plugin| plugin.build_with(&module_inside(&live(20_000, 40_000))),
+        ),
+        hostile(
+            "live-values",
+            "to have a thousand values live through thousands of blocks",
+            Expect::Refused("locals times blocks in one function"),
+            |plugin| plugin.build_with(&module_inside(&live(1_000, 2_000))),
+        ),
+        // 15 KiB that took a compiler two gigabytes.
+        hostile(
+            "passing-loops",
+            "to have loops pass a thousand values on",
+            Expect::Refused("values that blocks of one function pass"),
+            |plugin| {
+                let values = "i32 ".repeat(1_000);
+                let (get, drop) = ("local.get 0 ".repeat(1_000), "drop ".repeat(1_000));
+                let loops = "(loop (type $w)) ".repeat(200);
+                plugin.build_with(&module_inside(&format!(
+                    "(type $w (func (param {values}) (result {values}))) (func (param i32) {get} {loops} {drop})"
+                )))
+            },
+        ),
+        // 100 KiB that took a compiler half a minute.
+        hostile(
+            "many-loops",
+            "to have twenty thousand loops in one function",
+            Expect::Refused("blocks in one function"),
+            |plugin| plugin.build_with(&module_inside(&format!("(func {})", "loop end ".repeat(20_000)))),
+        ),
+        hostile(
+            "many-functions-of-loops",
+            "to have thousands of loops in each of many functions",
+            Expect::Refused("blocks in its functions, squared"),
+            |plugin| {
+                let one = format!("(func {})", "loop end ".repeat(5_000));
+                plugin.build_with(&module_inside(&one.repeat(30)))
+            },
+        ),
+        hostile(
+            "deep-blocks",
+            "to overflow the compiler's stack with nested blocks",
+            Expect::Refused("blocks in one function"),
+            |plugin| {
+                plugin.build_with(&module_inside(&format!(
+                    "(func {} {})",
+                    "block ".repeat(100_000),
+                    "end ".repeat(100_000)
+                )))
+            },
         ),
     ];
     all.extend(within_the_limits());
@@ -104,23 +152,47 @@ fn within_the_limits() -> Vec<Hostile> {
             let targets = "0 ".repeat(60_000);
             plugin.build_with(&module_inside(&format!("(func (param i32) (br_table {targets} (local.get 0)))")))
         }),
-        hostile("deep-blocks", "to overflow the compiler's stack with nested blocks", SERVES, |plugin| {
-            let (open, close) = ("block ".repeat(100_000), "end ".repeat(100_000));
-            plugin.build_with(&module_inside(&format!("(func {open} {close})")))
-        }),
+        hostile(
+            "nested-blocks",
+            "to overflow the compiler's stack with as many nested blocks as are let through",
+            SERVES,
+            |plugin| {
+                plugin.build_with(&module_inside(&format!(
+                    "(func {} {})",
+                    "block ".repeat(15_900),
+                    "end ".repeat(15_900)
+                )))
+            },
+        ),
         hostile("deep-expression", "to overflow the compiler's stack with one expression", SERVES, |plugin| {
-            let sum = "local.get 0 i32.add ".repeat(200_000);
+            let sum = "local.get 0 i32.add ".repeat(150_000);
             plugin.build_with(&module_inside(&format!("(func (param i32) (result i32) local.get 0 {sum})")))
         }),
         hostile("branchy-function", "to keep the compiler with branches", SERVES, |plugin| {
-            let body = "(if (local.get 0) (then (local.set 0 (i32.add (local.get 0) (i32.const 1)))))".repeat(40_000);
+            let body = "(if (local.get 0) (then (local.set 0 (i32.add (local.get 0) (i32.const 1)))))".repeat(5_000);
             plugin.build_with(&module_inside(&format!("(func (param i32) (result i32) {body} (local.get 0))")))
         }),
+        hostile("some-loops", "to keep the compiler with loops", SERVES, |plugin| {
+            plugin.build_with(&module_inside(&format!("(func {})", "loop end ".repeat(4_000))))
+        }),
         hostile(
-            "some-liveness",
+            "some-live-values",
             "to have as many values live through as many blocks as is let through",
             SERVES,
-            |plugin| plugin.build_with(&module_inside(&live(1_000, 9_000))),
+            |plugin| plugin.build_with(&module_inside(&live(900, 440))),
+        ),
+        hostile(
+            "nested-live-values",
+            "to have values pass through nested loops, each of which could change them",
+            SERVES,
+            |plugin| {
+                let locals = "i32 ".repeat(200);
+                let change = (1..=200).map(|n| format!("(local.set {n} (i32.add (local.get {n}) (i32.const 1)))"));
+                let change = change.collect::<String>();
+                let (open, close) = ("loop ".repeat(200), "local.get 0 br_if 0 end ".repeat(200));
+                plugin
+                    .build_with(&module_inside(&format!("(func (param i32) (local {locals}) {open} {change} {close})")))
+            },
         ),
         hostile("wide-calls", "to have calls with a thousand arguments", SERVES, |plugin| {
             let wide = "i64 ".repeat(1_000);
@@ -134,16 +206,11 @@ fn within_the_limits() -> Vec<Hostile> {
             let data = (0..99_000).map(|n| format!("(data (i32.const {n}) \"x\")")).collect::<String>();
             plugin.build_with(&module_inside(&format!("(memory 2) {data}")))
         }),
-        hostile(
-            "many-small-functions",
-            "to keep the compiler with as many functions as are let through",
-            SERVES,
-            |plugin| {
-                plugin.build_with(&module_inside(
-                    &"(func (param i32) (result i32) local.get 0 i32.const 3 i32.mul)".repeat(60_000),
-                ))
-            },
-        ),
+        hostile("many-small-functions", "to keep the compiler with thousands of functions", SERVES, |plugin| {
+            plugin.build_with(&module_inside(
+                &"(func (param i32) (result i32) local.get 0 i32.const 3 i32.mul)".repeat(5_000),
+            ))
+        }),
     ]
 }
 
