@@ -8,6 +8,7 @@
 pub mod binary;
 pub mod contract;
 pub mod documents;
+pub mod hostile;
 pub mod http;
 pub mod leaks;
 pub mod plugins;

@@ -3,14 +3,17 @@
 //! ```sh
 //! cargo run -p keyferry-tests -- reliability
 //! cargo run -p keyferry-tests -- timing
+//! cargo run -p keyferry-tests -- hostile
 //! ```
 
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use keyferry_tests::World;
+use keyferry_tests::hostile::{self, Holdings, hostile_world};
 use keyferry_tests::leaks::timing::{Class, Comparison, Keys, TOLD_APART, measure_loopback};
 use keyferry_tests::reliability::{Ending, Figures, Loop, PowerCut, Report, Survivors};
 
@@ -50,6 +53,15 @@ enum Command {
         #[arg(long, default_value_t = 20_000)]
         requests: usize,
     },
+    /// Hostile plugins, again and again: whether one hurts the server, and what a neighbour notices
+    Hostile {
+        /// How often the corpus is dropped in
+        #[arg(long, default_value_t = 5)]
+        rounds: u64,
+        /// Only write the components into this folder, for a look at one
+        #[arg(long)]
+        write: Option<PathBuf>,
+    },
 }
 
 #[tokio::main]
@@ -60,6 +72,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             reliability([kills, cuts, torn], seed, &report).await
         }
         Command::Timing { lookups, requests } => timing(lookups, requests).await,
+        Command::Hostile { write: Some(folder), .. } => write_corpus(&folder),
+        Command::Hostile { rounds, write: None } => hostile_plugins(rounds).await,
     }
 }
 
@@ -108,6 +122,32 @@ async fn reliability([kills, cuts, torn]: [u64; 3], seed: u64, file: &Path) -> R
     }
     std::fs::write(file, report.to_string())?;
     println!("written to {}", file.display());
+    Ok(())
+}
+
+/// Prints a section in Markdown: what the neighbour noticed, and what the server held before and after.
+async fn hostile_plugins(rounds: u64) -> Result<(), Box<dyn Error>> {
+    let world = Arc::new(hostile_world().await);
+    let mut figures = hostile::Figures::default();
+    let mut held = vec![Holdings::of(world.server.pid())];
+    for _ in 0..rounds {
+        figures.round(&world).await;
+        held.push(Holdings::of(world.server.pid()));
+    }
+    println!("## Beside hostile plugins\n");
+    println!("{rounds} rounds, each family of the corpus dropped in while a good plugin's caller goes on.\n");
+    println!("{figures}");
+    println!("| after round | the server holds |\n|---|---|");
+    held.iter().enumerate().for_each(|(round, held)| println!("| {round} | {held} |"));
+    let wrong: Vec<&String> = figures.wrong.iter().chain(figures.failures()).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}").into()) }
+}
+
+fn write_corpus(folder: &Path) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(folder)?;
+    for hostile in hostile::corpus() {
+        std::fs::write(folder.join(format!("{}.wasm", hostile.name)), hostile.component())?;
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operations::Operation;
 use super::{AdminError, Operator};
-use crate::plugins::{PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
+use crate::plugins::{Digest, PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
 
 /// Lists the plugin files.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub struct ShowPlugin {
 pub struct GrantPlugin {
     /// A slug or a file name.
     pub target: String,
+    /// The file that is meant, by its SHA-256: one that took its place meanwhile is granted nothing. Without it, whatever is
+    /// there.
+    #[serde(default)]
+    pub sha256: Option<Digest>,
     /// Whether it may import WASI.
     #[serde(default)]
     pub wasi: WasiGrant,
@@ -105,7 +109,7 @@ impl Operation for GrantPlugin {
             // Written into a file for people: whole seconds.
             time.round(jiff::Unit::Second).unwrap_or(time)
         });
-        Ok(registry(operator)?.grant(&self.target, self.wasi, ends_at).await?)
+        Ok(registry(operator)?.grant(&self.target, self.sha256, self.wasi, ends_at).await?)
     }
 }
 

@@ -10,12 +10,15 @@ use super::file;
 use super::grants::{GrantLock, PluginGrant, Standing, WasiGrant};
 use super::imports::{self, Surface, Wasi};
 use super::registry::GrantPolicy;
-use super::sandbox::{Compiled, Sandbox};
+use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
 use crate::egress::{Egress, Grant, GrantSet};
+use crate::schema::is_unfit;
 
 /// Bytes of file that no grant goes beyond.
 const MAX_FILE: usize = 256 * 1024 * 1024;
+/// Characters of a reason.
+const MAX_REASON: usize = 1000;
 
 /// Admits files.
 pub(super) struct Admitter {
@@ -42,6 +45,13 @@ pub(super) fn now() -> jiff::Timestamp {
 
 fn refused(reason: impl ToString) -> Stop {
     (PluginState::Refused, reason.to_string())
+}
+
+/// A reason that can stand in a log and on a terminal: it may quote names that the file chose, and parsers' messages of
+/// several lines.
+fn one_line(reason: &str) -> String {
+    let spaced: String = reason.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_REASON).collect()
 }
 
 impl Admitter {
@@ -76,7 +86,7 @@ impl Admitter {
             }
             Err((state, reason)) => {
                 admission.status.state = state;
-                admission.status.reason = Some(reason);
+                admission.status.reason = Some(one_line(&reason));
             }
         }
         admission
@@ -85,8 +95,8 @@ impl Admitter {
     async fn steps(&self, admission: &mut Admission, lock: &GrantLock) -> Result<App, Stop> {
         let status = &mut admission.status;
         let bytes = Arc::clone(&admission.bytes);
-        let digest = Digest::of(&bytes);
         status.bytes = bytes.len();
+        let digest = self.apart(&bytes, |bytes| Digest::of(bytes)).await?;
         status.digest = Some(digest);
         let grant = lock.of(&digest).cloned();
         admission.grant.clone_from(&grant);
@@ -99,17 +109,24 @@ impl Admitter {
             );
             return Err(refused(reason));
         }
-        status.contract = Surface::read(&bytes).ok().and_then(|surface| surface.contract().map(str::to_owned));
+        let read = |bytes: &[u8]| {
+            let contract = Surface::read(bytes).ok().and_then(|surface| surface.contract().map(str::to_owned));
+            (contract, imports::check(bytes))
+        };
+        let (contract, imported) = self.apart(&bytes, read).await?;
+        status.contract = contract;
         status.ends_at = grant.as_ref().and_then(|grant| grant.ends_at);
         let wasi = grant.as_ref().filter(|grant| grant.is_in_force(now())).map(|grant| grant.wasi).unwrap_or_default();
-        if imports::check(&bytes).map_err(refused)? == Wasi::Needed && wasi == WasiGrant::None {
+        if imported.map_err(refused)? == Wasi::Needed && wasi == WasiGrant::None {
             let reason = format!(
                 "it imports WASI; `keyferry plugin grant {} --wasi sealed` lets it run with nothing behind it",
                 status.title()
             );
             return Err((PluginState::NeedsWasi, reason));
         }
-        let compiled = self.compile(digest, bytes, wasi, grant.as_ref().and_then(|grant| grant.memory_bytes)).await?;
+        let (sandbox, memory_bytes) = (Arc::clone(&self.sandbox), grant.as_ref().and_then(|grant| grant.memory_bytes));
+        let compile = move |bytes: &[u8]| sandbox.compile(&digest, bytes, wasi, memory_bytes);
+        let compiled = self.apart(&bytes, compile).await?.map_err(refused)?;
         let name: Arc<str> = status.title().into();
         let description = self.sandbox.describe(&compiled, name).await.map_err(refused)?;
 
@@ -134,18 +151,14 @@ impl Admitter {
         })
     }
 
-    async fn compile(
+    /// Does what takes long with a file's bytes, apart from the threads that serve requests.
+    async fn apart<T: Send + 'static>(
         &self,
-        digest: Digest,
-        bytes: Arc<Vec<u8>>,
-        wasi: WasiGrant,
-        memory_bytes: Option<usize>,
-    ) -> Result<Compiled, Stop> {
-        let sandbox = Arc::clone(&self.sandbox);
-        tokio::task::spawn_blocking(move || sandbox.compile(&digest, &bytes, wasi, memory_bytes))
-            .await
-            .map_err(refused)?
-            .map_err(refused)
+        bytes: &Arc<Vec<u8>>,
+        work: impl FnOnce(&[u8]) -> T + Send + 'static,
+    ) -> Result<T, Stop> {
+        let bytes = Arc::clone(bytes);
+        self.sandbox.compiler().run(move || work(&bytes)).await.map_err(refused)
     }
 
     fn granted(
@@ -170,6 +183,12 @@ impl Admitter {
             }
             Some(PluginGrant { ends_at: Some(end), sha256, .. }) if *end <= now() => {
                 return pending(&format!("its grant ended at {end} ({})", lock.place(sha256)));
+            }
+            // What it says follows from its bytes alone, so this is a lock file that was written by hand, or a file that found
+            // a way to say something else than when it was granted.
+            Some(PluginGrant { slug: Some(granted), sha256, .. }) if granted != slug => {
+                let place = lock.place(sha256);
+                return pending(&format!("it says that it is `{slug}`, and its grant is for `{granted}` ({place})"));
             }
             _ => {}
         }

@@ -6,9 +6,12 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::fixed::Fixed;
 use super::limits::{InstanceLimits, SandboxLimits};
 use super::trial::{LogLine, Trial};
+use super::turns::Queue;
 use crate::egress::{AppClient, Call, ErrorKind, Request, Response, SendError};
+use crate::schema::is_unfit;
 
 /// Bytes that a component under `wasi = "sealed"` may print in one call.
 const SEALED_OUTPUT: usize = 64 * 1024;
@@ -18,6 +21,8 @@ pub(super) struct CallState {
     pub(super) table: ResourceTable,
     pub(super) instance: InstanceLimits,
     pub(super) ticks_left: u64,
+    pub(super) queue: Queue,
+    pub(super) fixed: Option<Fixed>,
     pub(super) trial: Option<Trial>,
     egress: Option<(AppClient, Call)>,
     plugin: Arc<str>,
@@ -33,18 +38,28 @@ pub(super) struct Occasion {
     pub(super) plugin: Arc<str>,
     /// The way out; `describe` has none.
     pub(super) egress: Option<(AppClient, Call)>,
-    /// What is fixed and recorded where the plugin is tried out.
+    /// What the plugin takes for the time and for randomness, where that is not the real thing.
+    pub(super) fixed: Option<Fixed>,
+    /// What is recorded where the plugin is tried out.
     pub(super) trial: Option<Trial>,
 }
 
 impl CallState {
-    pub(super) fn new(limits: &SandboxLimits, memory_bytes: usize, ticks: u64, occasion: Occasion) -> Self {
+    pub(super) fn new(
+        limits: &SandboxLimits,
+        memory_bytes: usize,
+        ticks: u64,
+        queue: Queue,
+        occasion: Occasion,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
             table,
             instance: InstanceLimits::new(limits, memory_bytes),
             ticks_left: ticks,
+            queue,
+            fixed: occasion.fixed,
             trial: occasion.trial,
             egress: occasion.egress,
             plugin: occasion.plugin,
@@ -60,6 +75,7 @@ impl CallState {
         if let Some(trial) = &mut self.trial {
             trial.requests += 1;
         }
+        self.queue.give_back();
         match &mut self.egress {
             Some((client, call)) => client.send(call, request).await,
             None => Err(SendError {
@@ -76,7 +92,7 @@ impl CallState {
             Some((_, call)) => call.redact(text),
             None => text.to_owned(),
         };
-        redacted.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max_chars).collect()
+        redacted.chars().map(|c| if is_unfit(c) { ' ' } else { c }).take(max_chars).collect()
     }
 
     /// Writes a line to the log, if the call has any left.
@@ -115,18 +131,16 @@ impl CallState {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let output = &self.output;
+        let (output, fixed) = (&self.output, &self.fixed);
         // Nothing is preopened, inherited or allowed; sockets are refused for every address.
         let wasi = self.wasi.get_or_insert_with(|| {
-            Box::new(
-                WasiCtx::builder()
-                    .stdout(output.clone())
-                    .stderr(output.clone())
-                    .allow_tcp(false)
-                    .allow_udp(false)
-                    .allow_ip_name_lookup(false)
-                    .build(),
-            )
+            let mut wasi = WasiCtx::builder();
+            wasi.stdout(output.clone()).stderr(output.clone());
+            wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+            if let Some(fixed) = fixed {
+                fixed.seal(&mut wasi);
+            }
+            Box::new(wasi.build())
         });
         WasiCtxView { ctx: wasi, table: &mut self.table }
     }

@@ -3,13 +3,17 @@
 //! | file | answers |
 //! |---|---|
 //! | `imports` | what may a component import, and which contract was it built for? |
-//! | `shape` | is it too much to compile? |
+//! | `shape`, `effort` | is it too much to compile? |
 //! | `limits` | how much may one call use? |
 //! | `engine` | how is the runtime configured? |
+//! | `compiler` | which threads compile, and who goes first? |
 //! | `cache` | where does compiled code lie, and why may it be trusted? |
 //! | `abi` | how do the contract's words become ours? One file a contract version |
 //! | `sandbox` | how is one call of a plugin run? |
+//! | `slots` | how many calls run at once, and how many of one plugin? |
+//! | `turns` | who computes when several compute for long? |
 //! | `call_state` | what does a call carry with it? |
+//! | `fixed` | what is the same each time a plugin describes itself? |
 //! | `description` | what did the plugin say of its app? |
 //! | `verdict` | what did it say of a credential? |
 //! | `grants` | what has the operator granted to which digest? |
@@ -25,17 +29,22 @@ mod admission;
 mod app;
 mod cache;
 mod call_state;
+mod compiler;
 mod description;
+mod effort;
 mod engine;
 mod file;
+mod fixed;
 mod grants;
 mod imports;
 mod limits;
 mod registry;
 mod sandbox;
 mod shape;
+mod slots;
 mod status;
 mod trial;
+mod turns;
 mod verdict;
 mod versions;
 mod watch;
@@ -46,6 +55,7 @@ pub(crate) use abi::v1::description_of_json;
 pub use app::App;
 pub use cache::CodeSeal;
 pub use description::{AppDescription, Digest, SecretAccess};
+pub use fixed::TRIAL_TIME_MS;
 pub use grants::{GrantLock, GrantLockError, PluginGrant, Standing, WasiGrant};
 pub use imports::{ImportError, Surface, Wasi};
 pub use limits::SandboxLimits;
@@ -56,4 +66,4 @@ pub use status::{PluginState, PluginStatus};
 pub use trial::{LogLine, Trialled, Usage};
 pub use verdict::{Failure, FailureKind, Keeping, Unreachable, Verdict, Verified};
 pub use watch::watch;
-pub use workbench::{OpenError, Setting, Specimen, TRIAL_TIME_MS, Workbench};
+pub use workbench::{OpenError, Setting, Specimen, Workbench};

@@ -130,6 +130,7 @@ impl Registry {
             statuses: ArcSwap::default(),
         });
         registry.look().await?;
+        registry.admitter.sandbox.compiler().stand_back();
         Ok(registry)
     }
 
@@ -163,13 +164,15 @@ impl Registry {
         self.look().await
     }
 
-    /// Records a grant of what a plugin asks for and lets it serve. `target` is a slug or a file name.
+    /// Records a grant of what a plugin asks for and lets it serve. `target` is a slug or a file name, `shown` the file whose
+    /// requests were looked at.
     ///
     /// # Errors
     /// Where there is no such plugin, it cannot be admitted at all, or the lock file cannot be written.
     pub async fn grant(
         &self,
         target: &str,
+        shown: Option<Digest>,
         wasi: WasiGrant,
         ends_at: Option<jiff::Timestamp>,
     ) -> Result<PluginGrant, RegistryError> {
@@ -179,6 +182,11 @@ impl Registry {
         let Some(digest) = status.digest else {
             return Err(refuse(status.reason.clone().unwrap_or_else(|| "it could not be read".to_owned())));
         };
+        if shown.is_some_and(|shown| shown != digest) {
+            return Err(refuse(format!(
+                "it has changed since it was looked at, and is {digest} now; look at it again"
+            )));
+        }
         let needs_wasi = status.state == PluginState::NeedsWasi;
         if status.state == PluginState::Refused || (needs_wasi && wasi == WasiGrant::None) {
             return Err(refuse(status.reason.clone().unwrap_or_default()));

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
@@ -12,12 +11,16 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use super::abi::v1;
 use super::cache::{CodeCache, CodeSeal};
 use super::call_state::{CallState, Occasion};
+use super::compiler::{Compiler, give_memory_back};
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::engine::{MAX_MEMORY, Metering, TICK, engine};
+use super::fixed::Fixed;
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
 use super::shape::{self, TooMuch};
+use super::slots::Slots;
 use super::trial::{Trial, Trialled};
+use super::turns::Turns;
 use super::verdict::Verdict;
 use crate::egress::{AppClient, Call};
 use crate::schema::Credential;
@@ -59,6 +62,7 @@ pub enum CallError {
 pub(super) struct Compiled {
     pre: v1::PluginPre<CallState>,
     memory_bytes: usize,
+    share: Arc<Slots>,
 }
 
 /// Where plugins run.
@@ -66,11 +70,12 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<CallState>,
     sealed_wasi_linker: Linker<CallState>,
+    compiler: Compiler,
     cache: Option<CodeCache>,
     limits: SandboxLimits,
     metering: Metering,
-    slots: Semaphore,
-    places: Semaphore,
+    slots: Slots,
+    turns: Turns,
 }
 
 /// What a plugin is given to verify a credential with.
@@ -109,8 +114,9 @@ impl Sandbox {
         let mut sealed_wasi_linker = linker.clone();
         wasmtime_wasi::p2::add_to_linker_async(&mut sealed_wasi_linker).map_err(fault)?;
         Ok(Self {
-            slots: Semaphore::new(limits.slots),
-            places: Semaphore::new(limits.slots.saturating_add(limits.queue)),
+            slots: Slots::new(limits.slots, limits.queue),
+            turns: Turns::new(),
+            compiler: Compiler::new().map_err(|error| SandboxError::Engine(error.to_string()))?,
             cache: cache.map(|(folder, seal)| CodeCache::new(folder, seal)),
             engine,
             linker,
@@ -125,7 +131,12 @@ impl Sandbox {
         &self.limits
     }
 
-    /// Compiles a component and ties it to the host's functions. Takes long: not for a thread that serves requests.
+    /// The threads for what takes long and is not for those that serve requests.
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// Compiles a component and ties it to the host's functions. Takes long: for the [`compiler`](Self::compiler)'s threads.
     pub(super) fn compile(
         &self,
         digest: &Digest,
@@ -138,6 +149,7 @@ impl Sandbox {
             Some(cache) => cache.component(&self.engine, digest, bytes),
             None => Component::new(&self.engine, bytes),
         };
+        give_memory_back();
         let component = component.map_err(|error| SandboxError::Compile(format!("{error:#}")))?;
         let linker = match wasi {
             WasiGrant::None => &self.linker,
@@ -148,12 +160,12 @@ impl Sandbox {
             .and_then(v1::PluginPre::new)
             .map_err(|error| SandboxError::Contract(format!("{error:#}")))?;
         let memory_bytes = memory_bytes.unwrap_or(self.limits.memory_bytes).min(MAX_MEMORY);
-        Ok(Compiled { pre, memory_bytes })
+        Ok(Compiled { pre, memory_bytes, share: Arc::new(self.slots.share()) })
     }
 
-    /// Asks a plugin what its app is, with nothing granted.
+    /// Asks a plugin what its app is, with nothing granted. The same file says the same each time.
     pub(super) async fn describe(&self, plugin: &Compiled, name: Arc<str>) -> Result<AppDescription, CallError> {
-        let (_, description) = self.run_describe(plugin, name, None).await?;
+        let (_, description) = self.run_describe(plugin, name, Fixed::default(), None).await?;
         description
     }
 
@@ -162,9 +174,9 @@ impl Sandbox {
         &self,
         plugin: &Compiled,
         name: Arc<str>,
-        trial: Trial,
+        fixed: Fixed,
     ) -> Result<Trialled<AppDescription>, CallError> {
-        let (store, description) = self.run_describe(plugin, name, Some(trial)).await?;
+        let (store, description) = self.run_describe(plugin, name, fixed, Some(Trial::default())).await?;
         Ok(self.tried(store, description))
     }
 
@@ -172,10 +184,11 @@ impl Sandbox {
         &self,
         plugin: &Compiled,
         name: Arc<str>,
+        fixed: Fixed,
         trial: Option<Trial>,
     ) -> Result<(Store<CallState>, Result<AppDescription, CallError>), CallError> {
-        let _slot = self.slot().await?;
-        let mut store = self.store(plugin, Occasion { plugin: name, egress: None, trial })?;
+        let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
+        let mut store = self.store(plugin, Occasion { plugin: name, egress: None, fixed: Some(fixed), trial })?;
         let wire = self
             .within_limits(Instant::now() + self.limits.wall, async {
                 let instance = plugin.pre.instantiate_async(&mut store).await?;
@@ -183,8 +196,15 @@ impl Sandbox {
             })
             .await;
         store.data_mut().log_output();
-        let parse = |wire| v1::description(wire).map_err(|problem| CallError::Description { problem });
-        Ok((store, wire.and_then(parse)))
+        let description = match wire {
+            // A description has patterns, and those are compiled too.
+            Ok(wire) => match self.compiler.run(move || v1::description(wire)).await {
+                Ok(parsed) => parsed.map_err(|problem| CallError::Description { problem }),
+                Err(panicked) => Err(CallError::Description { problem: panicked.to_string() }),
+            },
+            Err(error) => Err(error),
+        };
+        Ok((store, description))
     }
 
     /// Has a plugin verify a credential.
@@ -194,7 +214,7 @@ impl Sandbox {
         name: Arc<str>,
         verification: Verification<'_>,
     ) -> Result<Verdict, CallError> {
-        let (_, verdict) = self.run_verify(plugin, name, verification, None).await?;
+        let (_, verdict) = self.run_verify(plugin, name, verification, None, None).await?;
         verdict
     }
 
@@ -204,9 +224,10 @@ impl Sandbox {
         plugin: &Compiled,
         name: Arc<str>,
         verification: Verification<'_>,
-        trial: Trial,
+        fixed: Fixed,
     ) -> Result<Trialled<Verdict>, CallError> {
-        let (store, verdict) = self.run_verify(plugin, name, verification, Some(trial)).await?;
+        let trial = Some(Trial::default());
+        let (store, verdict) = self.run_verify(plugin, name, verification, Some(fixed), trial).await?;
         Ok(self.tried(store, verdict))
     }
 
@@ -215,12 +236,14 @@ impl Sandbox {
         plugin: &Compiled,
         name: Arc<str>,
         verification: Verification<'_>,
+        fixed: Option<Fixed>,
         trial: Option<Trial>,
     ) -> Result<(Store<CallState>, Result<Verdict, CallError>), CallError> {
-        let _slot = self.slot().await?;
+        let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
         let Verification { client, call, credential, access } = verification;
         let deadline = call.deadline();
-        let mut store = self.store(plugin, Occasion { plugin: name, egress: Some((client.clone(), call)), trial })?;
+        let egress = Some((client.clone(), call));
+        let mut store = self.store(plugin, Occasion { plugin: name, egress, fixed, trial })?;
         let wire = self
             .within_limits(deadline, async {
                 let credential = v1::credential(store.data_mut(), credential, access)?;
@@ -244,21 +267,9 @@ impl Sandbox {
         Trialled::new(result, fuel, memory_bytes, state.trial.unwrap_or_default())
     }
 
-    /// A slot to run in: one of the queue's places first, so that a flood is turned away at once.
-    async fn slot(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), CallError> {
-        let busy = || CallError::Busy {
-            slots: self.limits.slots,
-            queue: self.limits.queue,
-            retry_after: Duration::from_secs(1),
-        };
-        let place = self.places.try_acquire().map_err(|_| busy())?;
-        let slot = tokio::time::timeout(self.limits.wall, self.slots.acquire()).await;
-        Ok((place, slot.map_err(|_| busy())?.map_err(|_| busy())?))
-    }
-
     fn store(&self, plugin: &Compiled, occasion: Occasion) -> Result<Store<CallState>, CallError> {
         let ticks = u64::try_from(self.limits.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1);
-        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, occasion);
+        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, self.turns.queue(), occasion);
         let mut store = Store::new(&self.engine, state);
         if let Metering::TimeAndFuel { fuel } = self.metering {
             store.set_fuel(fuel).map_err(|error| CallError::Trapped { reason: error.to_string() })?;
@@ -273,7 +284,7 @@ impl Sandbox {
             if state.ticks_left == 0 {
                 return Err(CpuExhausted.into());
             }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(state.queue.next())))
         });
         Ok(store)
     }

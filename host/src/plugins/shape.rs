@@ -2,8 +2,11 @@
 //!
 //! A small file can ask for a great deal of compilation: one enormous function, a hundred thousand tiny ones, types nested
 //! in types. The limits are generous: the engines of JavaScript and Python, as their toolchains ship them, keep to half.
+//! What those have is beside each limit that they come near to.
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{ComponentInstance, Instance, Parser, Payload};
+
+use super::effort::{Effort, Signatures, length};
 
 /// What is counted, and how much of it there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +22,23 @@ enum Part {
     Names,
     Globals,
     Locals,
+    Blocks,
+    SquaredBlocks,
+    Liveness,
+    AllLiveness,
+    Passed,
+    Instances,
 }
 
 impl Part {
     fn most(self) -> u64 {
         match self {
-            Self::FunctionBytes => 1024 * 1024,
-            Self::Functions => 100_000,
-            Self::CodeBytes => 32 * 1024 * 1024,
+            // Python 183,485.
+            Self::FunctionBytes => 512 * 1024,
+            // Python 13,469.
+            Self::Functions => 30_000,
+            // JavaScript 9,204,412.
+            Self::CodeBytes => 20 * 1024 * 1024,
             Self::Types => 20_000,
             Self::Modules => 128,
             Self::Components => 64,
@@ -34,7 +46,19 @@ impl Part {
             Self::Segments => 200_000,
             Self::Names => 50_000,
             Self::Globals => 100_000,
-            Self::Locals => 50_000,
+            // Python 271.
+            Self::Locals => 1_000,
+            // Python 7,780: as many loops in one function are some seconds of compilation.
+            Self::Blocks => 16_000,
+            // JavaScript 239,801,884.
+            Self::SquaredBlocks => 500_000_000,
+            // JavaScript 387,512: twice that is some seconds of compilation and some hundred megabytes of memory.
+            Self::Liveness => 800_000,
+            // JavaScript 5,289,498.
+            Self::AllLiveness => 12_000_000,
+            Self::Passed => 1_000,
+            // Python 2.
+            Self::Instances => 8,
         }
     }
 
@@ -51,6 +75,12 @@ impl Part {
             Self::Names => "imports, exports and aliases",
             Self::Globals => "globals",
             Self::Locals => "locals in one function",
+            Self::Blocks => "blocks in one function",
+            Self::SquaredBlocks => "blocks in its functions, squared",
+            Self::Liveness => "locals times blocks in one function",
+            Self::AllLiveness => "locals times blocks in its functions",
+            Self::Passed => "values that blocks of one function pass",
+            Self::Instances => "instances of components",
         }
     }
 }
@@ -65,7 +95,7 @@ pub struct TooMuch {
 
 /// Counts.
 #[derive(Default)]
-struct Counts([u64; 11]);
+struct Counts([u64; 17]);
 
 impl Counts {
     fn add(&mut self, part: Part, count: u64) -> Result<(), TooMuch> {
@@ -81,36 +111,43 @@ impl Counts {
 /// Checks a component's shape. What is not well formed is for the compiler to tell.
 pub(super) fn check(bytes: &[u8]) -> Result<(), TooMuch> {
     let mut counts = Counts::default();
-    let mut depth: u64 = 0;
+    // The types of each module or component that what is read lies in.
+    let (mut modules, top) = (Vec::<Signatures>::new(), Signatures::default());
     for payload in Parser::new(0).parse_all(bytes) {
         let Ok(payload) = payload else { return Ok(()) };
         let once = |part: Part, found: u64| if found > part.most() { Err(TooMuch { part, found }) } else { Ok(()) };
         match payload {
             Payload::ModuleSection { .. } => {
-                depth += 1;
+                modules.push(Signatures::default());
                 counts.add(Part::Modules, 1)?;
-                once(Part::Depth, depth)?;
+                once(Part::Depth, length(modules.len()))?;
             }
             Payload::ComponentSection { .. } => {
-                depth += 1;
+                modules.push(Signatures::default());
                 counts.add(Part::Components, 1)?;
-                once(Part::Depth, depth)?;
+                once(Part::Depth, length(modules.len()))?;
             }
-            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::End(_) => drop(modules.pop()),
             Payload::CodeSectionStart { count, .. } => counts.add(Part::Functions, count.into())?,
             Payload::CodeSectionEntry(body) => {
-                let range = body.range();
-                let size = range.end.saturating_sub(range.start);
-                once(Part::FunctionBytes, size)?;
-                counts.add(Part::CodeBytes, size)?;
-                let mut locals: u64 = 0;
-                for local in body.get_locals_reader().into_iter().flatten() {
-                    let Ok((count, _)) = local else { break };
-                    locals = locals.saturating_add(count.into());
-                }
-                once(Part::Locals, locals)?;
+                let signatures = modules.last().unwrap_or(&top);
+                let Ok(effort) = Effort::of(&body, signatures) else { return Ok(()) };
+                once(Part::FunctionBytes, effort.bytes)?;
+                counts.add(Part::CodeBytes, effort.bytes)?;
+                once(Part::Locals, effort.locals)?;
+                once(Part::Blocks, effort.blocks)?;
+                counts.add(Part::SquaredBlocks, effort.blocks.saturating_mul(effort.blocks))?;
+                let liveness = effort.locals.saturating_mul(effort.blocks);
+                once(Part::Liveness, liveness)?;
+                counts.add(Part::AllLiveness, liveness)?;
+                once(Part::Passed, effort.passed)?;
             }
-            Payload::TypeSection(section) => counts.add(Part::Types, section.count().into())?,
+            Payload::TypeSection(section) => {
+                counts.add(Part::Types, section.count().into())?;
+                if let Some(module) = modules.last_mut() {
+                    module.add(section);
+                }
+            }
             Payload::ComponentTypeSection(section) => counts.add(Part::Types, section.count().into())?,
             Payload::CoreTypeSection(section) => counts.add(Part::Types, section.count().into())?,
             Payload::DataSection(section) => counts.add(Part::Segments, section.count().into())?,
@@ -120,6 +157,27 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), TooMuch> {
             Payload::ComponentAliasSection(section) => counts.add(Part::Names, section.count().into())?,
             Payload::ComponentImportSection(section) => counts.add(Part::Names, section.count().into())?,
             Payload::ComponentExportSection(section) => counts.add(Part::Names, section.count().into())?,
+            Payload::ComponentInstanceSection(section) => {
+                for instance in section.into_iter().flatten() {
+                    match instance {
+                        // Each is a copy of all that is in the component, and copies can be made of copies: so few that
+                        // even 2^(n/2) of them are not many.
+                        ComponentInstance::Instantiate { args, .. } => {
+                            counts.add(Part::Instances, 1)?;
+                            counts.add(Part::Names, length(args.len()))?;
+                        }
+                        ComponentInstance::FromExports(exports) => counts.add(Part::Names, length(exports.len()))?,
+                    }
+                }
+            }
+            Payload::InstanceSection(section) => {
+                for instance in section.into_iter().flatten() {
+                    match instance {
+                        Instance::Instantiate { args, .. } => counts.add(Part::Names, length(args.len()))?,
+                        Instance::FromExports(exports) => counts.add(Part::Names, length(exports.len()))?,
+                    }
+                }
+            }
             Payload::GlobalSection(section) => counts.add(Part::Globals, section.count().into())?,
             _ => {}
         }
@@ -135,12 +193,31 @@ mod tests {
     fn a_component_that_would_take_for_ever_to_compile_is_refused_for_what_it_has_too_much_of() {
         let module = |body: &str| format!("(component (core module {body}))");
         let nested = (0..9).fold("(component)".to_owned(), |inner, _| format!("(component {inner})"));
+        let wide = format!("(type $w (func (param {0}) (result {0})))", "i32 ".repeat(100));
+        let values = "local.get 0 ".repeat(100);
+        let passing =
+            format!("{wide} (func (param i32) {values} {} {})", "(block (type $w)) ".repeat(6), "drop ".repeat(100));
         let cases = [
-            (module(&format!("(func {})", "nop ".repeat(1_100_000))), "bytes in one function"),
-            (module(&"(func)".repeat(100_001)), "functions"),
+            (module(&format!("(func {})", "nop ".repeat(600_000))), "bytes in one function"),
+            (module(&"(func)".repeat(30_001)), "functions"),
             (module(&"(type (func))".repeat(20_001)), "types"),
-            (module(&format!("(func (local {}))", "i32 ".repeat(50_001))), "locals"),
+            (module(&format!("(func (local {}))", "i32 ".repeat(1_001))), "locals in one function"),
+            (module(&format!("(func {})", "loop end ".repeat(16_001))), "blocks in one function"),
+            (module(&format!("(func {})", "loop end ".repeat(15_000)).repeat(3)), "blocks in its functions, squared"),
+            (
+                module(&format!("(func (local {}) {})", "i32 ".repeat(900), "block end ".repeat(900))),
+                "locals times blocks in one function",
+            ),
+            (
+                module(&format!("(func (local {}) {})", "i32 ".repeat(800), "block end ".repeat(900)).repeat(17)),
+                "locals times blocks in its functions",
+            ),
+            (module(&passing), "values that blocks of one function pass"),
             (format!("(component {})", "(core module)".repeat(129)), "core modules"),
+            (
+                format!("(component (component $c) {})", "(instance (instantiate $c))".repeat(9)),
+                "instances of components",
+            ),
             (nested, "levels of nesting"),
         ];
         for (text, expected) in cases {

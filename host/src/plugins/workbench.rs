@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use super::cache::CodeSeal;
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::engine::Metering;
+use super::fixed::Fixed;
 use super::grants::WasiGrant;
 use super::imports::{self, ImportError, Wasi};
 use super::limits::SandboxLimits;
 use super::sandbox::{CallError, Compiled, Sandbox, SandboxError, Verification};
-use super::trial::{Trial, Trialled, Usage};
+use super::trial::{Trialled, Usage};
 use super::verdict::Verdict;
 use crate::egress::{AppClient, Call, EgressLimits, GrantSet, Witness};
 use crate::schema::Credential;
@@ -23,9 +24,6 @@ use crate::schema::Credential;
 /// Units of fuel that one call may use: with the default limit of processor time, more than it could use on any machine
 /// that is common now.
 const FUEL: u64 = 20_000_000_000;
-
-/// 2026-01-01T00:00:00Z: what the clock says where nobody set it.
-pub const TRIAL_TIME_MS: u64 = 1_767_225_600_000;
 
 /// Where plugins are tried out.
 pub struct Workbench {
@@ -125,13 +123,15 @@ impl Workbench {
         };
         let (digest, length) = (Digest::of(&bytes), bytes.len());
         let sandbox = Arc::clone(&self.sandbox);
-        let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&digest, &bytes, grant, None))
+        let compiled = self
+            .sandbox
+            .compiler()
+            .run(move || sandbox.compile(&digest, &bytes, grant, None))
             .await
             .map_err(|error| SandboxError::Engine(error.to_string()))??;
         let name: Arc<str> = Arc::from("plugin");
-        let trial = Trial::new(TRIAL_TIME_MS, 0);
         let failed = |error| OpenError::Describe { error, requests: 0, log: Vec::new() };
-        let tried = self.sandbox.try_describe(&compiled, Arc::clone(&name), trial).await.map_err(failed)?;
+        let tried = self.sandbox.try_describe(&compiled, Arc::clone(&name), Fixed::default()).await.map_err(failed)?;
         let described = tried.usage;
         let description = tried.result.map_err(|error| OpenError::Describe {
             error,
@@ -149,7 +149,7 @@ impl Specimen {
     /// # Errors
     /// Where the sandbox has no room.
     pub async fn describe(&self, now_ms: u64, seed: u64) -> Result<Trialled<AppDescription>, CallError> {
-        self.sandbox.try_describe(&self.compiled, Arc::clone(&self.name), Trial::new(now_ms, seed)).await
+        self.sandbox.try_describe(&self.compiled, Arc::clone(&self.name), Fixed::new(now_ms, seed)).await
     }
 
     /// Has it verify a credential.
@@ -169,7 +169,7 @@ impl Specimen {
         // A plugin that asks to read secrets is tried out as if that were granted: it could not run otherwise.
         let access: SecretAccess = self.description.secret_access;
         let verification = Verification { client: setting.client, call, credential, access };
-        let trial = Trial::new(setting.now_ms, 0);
-        self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, trial).await
+        let fixed = Fixed::new(setting.now_ms, 0);
+        self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, fixed).await
     }
 }

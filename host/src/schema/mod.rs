@@ -1,5 +1,5 @@
 //! An app's auth schema: what a plugin described (`model`), what a caller sent (`input`), and whether the one fits
-//! the other (`validate`); and the same for people with other tools (`json_schema`).
+//! the other (`validate`); the same for people with other tools (`json_schema`); and what may be shown to people (`text`).
 //!
 //! ```
 //! use keyferry::schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};
@@ -18,6 +18,7 @@
 mod input;
 mod json_schema;
 mod model;
+mod text;
 mod validate;
 
 pub use input::Input;
@@ -25,4 +26,5 @@ pub use json_schema::DIALECT;
 pub use model::{
     AuthSchema, AuthType, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Necessity, SchemaError, Secrecy, Supplier,
 };
+pub use text::{Lines, is_fit, is_unfit};
 pub use validate::{Credential, CredentialField, Exposure, Violation, ViolationCode, Violations};

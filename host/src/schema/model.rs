@@ -4,9 +4,15 @@
 use regex::{Regex, RegexBuilder};
 
 use crate::ids::{AuthTypeName, FieldName, InvalidName};
+use crate::schema::text::{Lines, is_fit};
 
-/// Bytes that one compiled pattern may take. Patterns are linear in time whatever they say; this bounds their memory.
-const PATTERN_BYTES: usize = 256 * 1024;
+/// Bytes that one compiled pattern may take. Patterns are linear in time whatever they say, but the factor is their size:
+/// this bounds it, and their memory.
+const PATTERN_BYTES: usize = 32 * 1024;
+/// Bytes that one thread may keep to match one pattern faster; where they do not do, matching is slower.
+const DFA_BYTES: usize = 128 * 1024;
+/// Patterns and hints of one app: each is compiled at admission.
+const MAX_PATTERNS: usize = 128;
 const MAX_AUTH_TYPES: usize = 16;
 const MAX_FIELDS: usize = 64;
 const MAX_OPTIONS: usize = 256;
@@ -114,6 +120,8 @@ pub enum SchemaError {
     Twice { place: String },
     #[error("{place}: the {what} does not compile: {reason}")]
     Pattern { place: String, what: &'static str, reason: String },
+    #[error("{place}: the {what} has control characters or such that turn text around")]
+    Unfit { place: String, what: &'static str },
     #[error("{place}: {problem}")]
     Field { place: String, problem: &'static str },
 }
@@ -166,6 +174,16 @@ impl AuthSchema {
                 allowed: format!("1 to {MAX_AUTH_TYPES}"),
             });
         }
+        let fields = || specs.iter().flat_map(|spec| &spec.fields);
+        let patterns = fields().filter_map(|field| field.pattern.as_ref()).count();
+        let hints = fields().filter_map(|field| field.hint.as_ref()).count();
+        if patterns + hints > MAX_PATTERNS {
+            return Err(SchemaError::Count {
+                what: "patterns and hints".into(),
+                found: patterns + hints,
+                allowed: format!("at most {MAX_PATTERNS}"),
+            });
+        }
         let mut types: Vec<AuthType> = Vec::with_capacity(specs.len());
         for spec in specs {
             let parsed = AuthType::parse(spec)?;
@@ -193,7 +211,8 @@ impl AuthType {
         let place = format!("auth type `{}`", spec.name.chars().take(80).collect::<String>());
         let name: AuthTypeName =
             spec.name.parse().map_err(|source| SchemaError::Name { place: place.clone(), source })?;
-        text_fits(&place, [Some(&spec.label), spec.help.as_ref()])?;
+        use Lines::{One, Several};
+        text_fits(&place, [("label", Some(&spec.label), One), ("help", spec.help.as_ref(), Several)])?;
         if spec.fields.is_empty() || spec.fields.len() > MAX_FIELDS {
             return Err(SchemaError::Count {
                 what: format!("fields in {place}"),
@@ -223,20 +242,24 @@ impl Field {
         let place = format!("field `{auth_type}.{}`", spec.name.chars().take(80).collect::<String>());
         let name = spec.name.parse().map_err(|source| SchemaError::Name { place: place.clone(), source })?;
         let wrong = |problem| Err(SchemaError::Field { place: place.clone(), problem });
+        use Lines::{One, Several};
         text_fits(
             &place,
             [
-                Some(&spec.label),
-                spec.default.as_ref(),
-                spec.pattern.as_ref(),
-                spec.placeholder.as_ref(),
-                spec.help.as_ref(),
-                spec.example.as_ref(),
-                spec.hint.as_ref(),
+                ("label", Some(&spec.label), One),
+                ("default", spec.default.as_ref(), Several),
+                ("pattern", spec.pattern.as_ref(), One),
+                ("placeholder", spec.placeholder.as_ref(), Several),
+                ("help", spec.help.as_ref(), Several),
+                ("example", spec.example.as_ref(), Several),
+                ("hint", spec.hint.as_ref(), One),
             ],
         )?;
         if spec.options.len() > MAX_OPTIONS {
             return wrong("it has more than 256 options");
+        }
+        for option in &spec.options {
+            text_fits(&place, [("option", Some(&option.value), One), ("option", Some(&option.label), One)])?;
         }
         if (spec.kind == FieldKind::Select) == spec.options.is_empty() {
             return wrong("a select field needs options, and no other kind has them");
@@ -253,11 +276,11 @@ impl Field {
         let compile = |what, text: Option<&String>, anchored: bool| {
             text.map(|text| {
                 let text = if anchored { format!(r"\A(?:{text})\z") } else { text.clone() };
-                RegexBuilder::new(&text).size_limit(PATTERN_BYTES).build().map_err(|error| SchemaError::Pattern {
-                    place: place.clone(),
-                    what,
-                    reason: error.to_string(),
-                })
+                RegexBuilder::new(&text)
+                    .size_limit(PATTERN_BYTES)
+                    .dfa_size_limit(DFA_BYTES)
+                    .build()
+                    .map_err(|error| SchemaError::Pattern { place: place.clone(), what, reason: error.to_string() })
             })
             .transpose()
         };
@@ -273,9 +296,22 @@ impl Field {
     }
 }
 
-fn text_fits<const N: usize>(place: &str, texts: [Option<&String>; N]) -> Result<(), SchemaError> {
-    if texts.into_iter().flatten().any(|text| text.len() > MAX_TEXT) {
-        return Err(SchemaError::Field { place: place.to_owned(), problem: "one of its texts is longer than 4 KiB" });
+/// Checks texts for people: what each is, the text, and whether it may have several lines.
+fn text_fits<const N: usize>(
+    place: &str,
+    texts: [(&'static str, Option<&String>, Lines); N],
+) -> Result<(), SchemaError> {
+    for (what, text, lines) in texts {
+        let Some(text) = text else { continue };
+        if text.len() > MAX_TEXT {
+            return Err(SchemaError::Field {
+                place: place.to_owned(),
+                problem: "one of its texts is longer than 4 KiB",
+            });
+        }
+        if !is_fit(text, lines) {
+            return Err(SchemaError::Unfit { place: place.to_owned(), what });
+        }
     }
     Ok(())
 }

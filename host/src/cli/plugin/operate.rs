@@ -82,11 +82,12 @@ pub(in crate::cli) async fn list(args: ListArgs) -> CliResult {
 
 pub(in crate::cli) async fn grant(args: GrantArgs) -> CliResult {
     let target = args.target;
-    show(&perform(args.folders.clone(), Needs::Plugins, ShowPlugin { target: target.clone() }).await?);
+    let shown = perform(args.folders.clone(), Needs::Plugins, ShowPlugin { target: target.clone() }).await?;
+    show(&shown);
     if !args.dry_run {
         let wasi = if args.wasi.is_some() { WasiGrant::Sealed } else { WasiGrant::None };
-        let days = args.days;
-        let grant = perform(args.folders, Needs::Plugins, GrantPlugin { target, wasi, days }).await?;
+        let (sha256, days) = (shown.digest, args.days);
+        let grant = perform(args.folders, Needs::Plugins, GrantPlugin { target, sha256, wasi, days }).await?;
         let until = grant.ends_at.map(|end| format!(" until {end}")).unwrap_or_default();
         term::print(&format!("granted to sha256 {}{until}", grant.sha256));
     }

@@ -92,8 +92,8 @@ impl secrets::HostSecret for CallState {
 
 impl clock::Host for CallState {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        if let Some(trial) = &self.trial {
-            return Ok(trial.now_ms);
+        if let Some(fixed) = &self.fixed {
+            return Ok(fixed.now_ms);
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
@@ -103,8 +103,8 @@ impl clock::Host for CallState {
 impl random::Host for CallState {
     fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         let mut bytes = vec![0; (length as usize).min(MAX_RANDOM)];
-        if let Some(trial) = &mut self.trial {
-            trial.fill(&mut bytes);
+        if let Some(fixed) = &mut self.fixed {
+            fixed.fill(&mut bytes);
             return Ok(bytes);
         }
         getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(format!("no randomness: {error}")))?;

@@ -4,7 +4,7 @@ use super::super::super::description::{AppDescription, SecretAccess};
 use super::bindings::exports::keyferry::plugin::app as wire;
 use super::{MAX_SENTENCE, method};
 use crate::egress;
-use crate::schema::{AuthSchema, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Secrecy, Supplier};
+use crate::schema::{AuthSchema, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Lines, Secrecy, Supplier, is_fit};
 
 const MAX_GRANTS: usize = 64;
 const MAX_TAGS: usize = 16;
@@ -35,6 +35,12 @@ pub(in super::super::super) fn description(wire: wire::Description) -> Result<Ap
         icon.len() > 64 * 1024 || !(icon.starts_with("https://") || icon.starts_with("data:image/"))
     }) {
         return Err("icon: it must be an https or data:image URL of at most 64 KiB".to_owned());
+    }
+    let texts = [("name", Some(&wire.name)), ("about", wire.about.as_ref()), ("docs", Some(&wire.docs))];
+    for (what, text) in texts.into_iter().chain([("icon", wire.icon.as_ref())]) {
+        if text.is_some_and(|text| !is_fit(text, Lines::One)) {
+            return Err(format!("{what}: it has control characters or such that turn text around"));
+        }
     }
     if wire.grants.len() > MAX_GRANTS {
         return Err(format!("grants: {} are asked for, and at most {MAX_GRANTS} can be", wire.grants.len()));

@@ -1,0 +1,70 @@
+//! What a function is to compile.
+//!
+//! A compiler's work is more than linear in what a function has: for every place where code can branch to it keeps which
+//! values are there, and passes values on. So a function of some kilobytes can take it minutes, and gigabytes of memory.
+
+use wasmparser::{BinaryReaderError, BlockType, FunctionBody, Operator, TypeSectionReader};
+
+/// What is counted of one function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Effort {
+    /// Its bytes.
+    pub(super) bytes: u64,
+    /// Its locals.
+    pub(super) locals: u64,
+    /// Where its code branches, and where it can branch to.
+    pub(super) blocks: u64,
+    /// Values that its blocks are given and give back, by a signature of theirs. Compilers of languages make none.
+    pub(super) passed: u64,
+}
+
+/// How many values each type of a module passes, if it is a function's.
+#[derive(Debug, Default)]
+pub(super) struct Signatures(Vec<u64>);
+
+impl Signatures {
+    /// Adds a section of types. What is not well formed is for the compiler to tell.
+    pub(super) fn add(&mut self, section: TypeSectionReader<'_>) {
+        for group in section.into_iter().map_while(Result::ok) {
+            for ty in group.into_types() {
+                self.0.push(match &ty.composite_type.inner {
+                    wasmparser::CompositeInnerType::Func(func) => length(func.params().len() + func.results().len()),
+                    _ => 0,
+                });
+            }
+        }
+    }
+}
+
+impl Effort {
+    /// Of a function in a module with these types.
+    ///
+    /// # Errors
+    /// Where it is not well formed.
+    pub(super) fn of(body: &FunctionBody<'_>, signatures: &Signatures) -> Result<Self, BinaryReaderError> {
+        let range = body.range();
+        let mut effort = Self { bytes: range.end.saturating_sub(range.start), ..Self::default() };
+        for local in body.get_locals_reader()? {
+            effort.locals = effort.locals.saturating_add(local?.0.into());
+        }
+        for operator in body.get_operators_reader()? {
+            match operator? {
+                Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
+                    effort.blocks += 1;
+                    if let BlockType::FuncType(index) = blockty {
+                        let passed = usize::try_from(index).ok().and_then(|index| signatures.0.get(index));
+                        effort.passed = effort.passed.saturating_add(passed.copied().unwrap_or_default());
+                    }
+                }
+                Operator::Else | Operator::BrIf { .. } | Operator::BrTable { .. } => effort.blocks += 1,
+                _ => {}
+            }
+        }
+        Ok(effort)
+    }
+}
+
+/// A number of things in memory.
+pub(super) fn length(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}

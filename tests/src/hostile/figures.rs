@@ -1,0 +1,113 @@
+//! What a neighbour noticed, as a table.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Hostile, Latencies, Neighbour, Trials, families};
+use crate::World;
+
+/// Between two requests of the neighbour's.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long the neighbour is measured alone, before each family.
+const ALONE: Duration = Duration::from_secs(5);
+/// Requests to a plugin that loops, at once.
+const SPINNERS: usize = 8;
+
+/// The neighbour's latencies, alone and beside each family.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    alone: Latencies,
+    beside: Vec<(&'static str, usize, Latencies)>,
+    /// What became of components otherwise than expected.
+    pub wrong: Vec<String>,
+}
+
+impl Figures {
+    /// One round: every family, and then many callers of one plugin that loops.
+    pub async fn round(&mut self, world: &Arc<World>) {
+        let trials = Trials::new(Arc::clone(world));
+        for (family, hostiles) in families() {
+            self.rest(world).await;
+            let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
+            for hostile in &hostiles {
+                if let Err(error) = trials.run(hostile).await {
+                    self.wrong.push(format!("{}, which tries {}: {error}", hostile.name, hostile.tries));
+                }
+            }
+            self.add(family, hostiles.len(), neighbour.finish().await);
+        }
+        self.rest(world).await;
+        self.spin(world, &trials).await;
+    }
+
+    async fn rest(&mut self, world: &Arc<World>) {
+        let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
+        tokio::time::sleep(ALONE).await;
+        self.alone.extend(neighbour.finish().await);
+    }
+
+    /// Many callers of one plugin that loops, for as long as the neighbour is measured alone.
+    async fn spin(&mut self, world: &Arc<World>, trials: &Trials) {
+        let all = families().into_iter().flat_map(|(_, hostiles)| hostiles);
+        let Some(looping) = all.into_iter().find(|hostile: &Hostile| hostile.name == "loop-in-verify") else { return };
+        trials.drop_in(looping.name, &looping.component());
+        let _served = trials.status(looping.name).await;
+        let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
+        let until = tokio::time::Instant::now() + ALONE;
+        let callers: Vec<_> = (0..SPINNERS)
+            .map(|_| {
+                let world = Arc::clone(world);
+                tokio::spawn(async move {
+                    let body = json!({"slug": "loop-in-verify", "auth_object": {"keybased": {"api_key": "unread"}}});
+                    while tokio::time::Instant::now() < until {
+                        world.send(world.migrate_request(&body)).await;
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            let _ended = caller.await;
+        }
+        self.add("8 callers of one that loops", 1, neighbour.finish().await);
+        trials.take_out(looping.name);
+    }
+
+    fn add(&mut self, family: &'static str, components: usize, latencies: Latencies) {
+        match self.beside.iter_mut().find(|(known, ..)| *known == family) {
+            Some((_, _, known)) => known.extend(latencies),
+            None => self.beside.push((family, components, latencies)),
+        }
+    }
+
+    /// Requests of the neighbour's that were not answered well.
+    pub fn failures(&self) -> impl Iterator<Item = &String> {
+        let beside = self.beside.iter().flat_map(|(_, _, latencies)| &latencies.failures);
+        self.alone.failures.iter().chain(beside)
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |duration: Duration| format!("{:.1} ms", duration.as_secs_f64() * 1000.0);
+        let [alone50, alone99] = [0.5, 0.99].map(|share| self.alone.quantile(share));
+        writeln!(f, "| beside | components | requests | failed | p50 | p99 | p99 against alone |")?;
+        writeln!(f, "|---|---|---|---|---|---|---|")?;
+        let (answered, failed) = (self.alone.answered(), self.alone.failures.len());
+        writeln!(f, "| nothing | 0 | {answered} | {failed} | {} | {} | 1.0 |", ms(alone50), ms(alone99))?;
+        for (family, components, latencies) in &self.beside {
+            let [p50, p99] = [0.5, 0.99].map(|share| latencies.quantile(share));
+            let ratio = p99.as_secs_f64() / alone99.as_secs_f64().max(f64::MIN_POSITIVE);
+            let (answered, failed) = (latencies.answered(), latencies.failures.len());
+            writeln!(
+                f,
+                "| {family} | {components} | {answered} | {failed} | {} | {} | {ratio:.1} |",
+                ms(p50),
+                ms(p99)
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! A good plugin's caller, who should notice nothing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use keyferry::providers::apps::demo;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::World;
+use crate::or_fail::OrFail as _;
+
+/// How long one request may take before it counts as not answered.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends a request of a good plugin's again and again, in the background.
+pub struct Neighbour {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<Latencies>,
+}
+
+/// How long requests took.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    times: Vec<Duration>,
+    /// What was wrong with those that were not answered well.
+    pub failures: Vec<String>,
+}
+
+impl Neighbour {
+    /// Begins, with a pause between requests.
+    pub fn start(world: Arc<World>, pause: Duration) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut seen = Latencies::default();
+            while !stopped.load(Ordering::Relaxed) {
+                seen.record(&world).await;
+                tokio::time::sleep(pause).await;
+            }
+            seen
+        });
+        Self { stop, task }
+    }
+
+    /// Ends.
+    pub async fn finish(self) -> Latencies {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.or_fail("wait for the neighbour")
+    }
+}
+
+impl Latencies {
+    async fn record(&mut self, world: &World) {
+        let body = json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}}});
+        let request = world.migrate_request(&body).header("prefer", "verify=only").header("x-api-key", &world.api_key);
+        let began = Instant::now();
+        match tokio::time::timeout(PATIENCE, request.try_send(world.server.address())).await {
+            Err(_) => self.failures.push(format!("no answer within {PATIENCE:?}")),
+            Ok(Err(error)) => self.failures.push(error.to_string()),
+            Ok(Ok(answer)) if answer.status == 200 && answer.text().contains("\"outcome\":\"verified\"") => {
+                self.times.push(began.elapsed());
+            }
+            Ok(Ok(answer)) => self.failures.push(format!("{} {}", answer.status, answer.text())),
+        }
+    }
+
+    /// Adds those of another run.
+    pub fn extend(&mut self, other: Self) {
+        self.times.extend(other.times);
+        self.failures.extend(other.failures);
+    }
+
+    /// How many were answered well.
+    pub fn answered(&self) -> usize {
+        self.times.len()
+    }
+
+    /// What that share of the requests (0 to 1) took at most.
+    pub fn quantile(&self, share: f64) -> Duration {
+        let mut sorted = self.times.clone();
+        sorted.sort_unstable();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a place in a list of some thousands"
+        )]
+        let place = (share * sorted.len() as f64) as usize;
+        sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Latencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| self.quantile(share));
+        write!(
+            f,
+            "{} requests, {} failed, p50 {p50:.1?}, p99 {p99:.1?}, at most {most:.1?}",
+            self.answered(),
+            self.failures.len()
+        )
+    }
+}
