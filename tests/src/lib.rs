@@ -4,6 +4,7 @@
 //! plugins and the demo's providers. [`Server`] is the process alone, [`http`] the client, [`binary`] what is built.
 
 pub mod binary;
+pub mod dns;
 pub mod documents;
 pub mod http;
 pub mod plugins;

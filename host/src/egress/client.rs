@@ -196,7 +196,7 @@ impl AppClient {
     fn check_literal(&self, origin: &Origin) -> Result<(), SendError> {
         let world = &self.egress.shared.world;
         let Some(address) = origin.address() else { return Ok(()) };
-        if let Err(refused) = world.check(address) {
+        if let Err(refused) = world.may_dial(address) {
             tracing::warn!(%address, class = %refused.class, "a request to an address that is never dialled");
             return Err(failure::forbidden(origin));
         }
@@ -303,7 +303,7 @@ fn understand(answer: Answer, request: &Request, call: &mut Call) -> Response {
     let headers = answer
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), call.redact(&String::from_utf8_lossy(value.as_bytes()))));
+        .map(|(name, value)| (call.redact(name.as_str()), call.redact(&String::from_utf8_lossy(value.as_bytes()))));
     Response { status: answer.status, headers: headers.collect(), body: lifted.body, minted: lifted.minted }
 }
 
