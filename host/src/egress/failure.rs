@@ -35,7 +35,8 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
     if connecting && error.is_timeout() {
         return of_kind(ErrorKind::Timeout, format!("no connection to {host}:{port} within {}", shown(connect_time)));
     }
-    let io = find::<io::Error>(error).map(io::Error::kind);
+    // The innermost: the layers above wrap it in others that say no more than that.
+    let io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last().map(io::Error::kind);
     match io {
         Some(io::ErrorKind::ConnectionRefused) if connecting => {
             return of_kind(ErrorKind::Refused, format!("connect ECONNREFUSED {host}:{port}"));
