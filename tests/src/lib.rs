@@ -7,6 +7,7 @@
 
 pub mod binary;
 pub mod contract;
+pub mod dns;
 pub mod documents;
 pub mod hostile;
 pub mod http;

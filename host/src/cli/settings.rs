@@ -3,13 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::CliError;
-use crate::egress::{DevResolve, EgressSettings, Loopback};
+use crate::egress::{DevResolve, DnsServer, EgressSettings, Loopback};
 use crate::http::{HttpSettings, RateLimit, RateLimits, TlsFiles};
 use crate::migrate::MigratePolicy;
 use crate::plugins::{GrantPolicy, SandboxLimits};
@@ -64,6 +65,10 @@ pub(super) struct ServeArgs {
     /// Certificates (PEM) to trust for providers, besides the public ones.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_EGRESS_CA")]
     egress_ca: Option<PathBuf>,
+
+    /// Ask this DNS server for the names of providers. Repeatable [default: those of /etc/resolv.conf].
+    #[arg(long, value_name = "IP[:PORT]", env = "KEYFERRY_EGRESS_DNS", value_delimiter = ',')]
+    egress_dns: Vec<DnsServer>,
 
     /// Dial this address for that name. Repeatable; once given, no other name exists. Not for production.
     #[arg(long, value_name = "HOST=IP:PORT", env = "KEYFERRY_DEV_RESOLVE", value_delimiter = ',')]
@@ -131,6 +136,7 @@ struct ConfigFile {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     egress_ca: Option<PathBuf>,
+    egress_dns: Vec<String>,
     dev_resolve: Vec<String>,
     dev_allow_loopback: bool,
     log_format: Option<LogFormat>,
@@ -218,11 +224,8 @@ impl ServeArgs {
         let on_drop = self.grant_on_drop || self.dev || file.grant_on_drop || file.dev;
         let per_second = self.rate_limit.or(file.rate_limit);
         let burst = self.rate_burst.or(file.rate_burst);
-        let mut dev_resolve = self.dev_resolve;
-        if dev_resolve.is_empty() {
-            let parse = |text: &String| text.parse().map_err(|error| format!("dev-resolve `{text}`: {error}"));
-            dev_resolve = file.dev_resolve.iter().map(parse).collect::<Result<_, _>>()?;
-        }
+        let dns = or_listed(self.egress_dns, &file.egress_dns, "egress-dns")?;
+        let dev_resolve = or_listed(self.dev_resolve, &file.dev_resolve, "dev-resolve")?;
         let loopback = if self.dev_allow_loopback || file.dev_allow_loopback {
             Loopback::AllowedForDevelopment
         } else {
@@ -230,6 +233,7 @@ impl ServeArgs {
         };
         let mut egress = EgressSettings {
             ca_file: self.egress_ca.or(file.egress_ca),
+            dns,
             dev_resolve,
             loopback,
             ..EgressSettings::default()
@@ -297,6 +301,17 @@ impl SandboxSection {
     }
 }
 
+/// What was given by flags, else what the file lists under `name`.
+fn or_listed<T>(given: Vec<T>, listed: &[String], name: &str) -> Result<Vec<T>, CliError>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    listed.iter().map(|text| text.parse().map_err(|error| format!("{name}: {error}").into())).collect()
+}
+
 fn read_config(path: &Path) -> Result<ConfigFile, CliError> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     // The parser's message shows line and column and the words it knows.
@@ -329,6 +344,17 @@ mod tests {
         let flagged = settings(config, |args| args.listen = Some("127.0.0.1:2".parse().unwrap())).unwrap();
         assert_eq!(flagged.listen.port(), 2);
         assert_eq!(settings("", |_| {}).unwrap().listen.port(), 8700);
+    }
+
+    #[test]
+    fn dns_servers_come_from_the_flag_or_else_from_the_file() {
+        let config = "egress-dns = [\"192.0.2.1\", \"192.0.2.2:5353\"]\n";
+        let shown = |settings: Settings| settings.egress.dns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(settings(config, |_| {}).unwrap()), ["192.0.2.1:53", "192.0.2.2:5353"]);
+        let flag = "192.0.2.3".parse().unwrap();
+        assert_eq!(shown(settings(config, |args| args.egress_dns = vec![flag]).unwrap()), ["192.0.2.3:53"]);
+        let error = settings("egress-dns = [\"dns.example\"]\n", |_| {}).err().unwrap().to_string();
+        assert!(error.starts_with("egress-dns: \"dns.example\" must be the IP address"), "{error}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum AddressClass {
     Reserved,
     /// An IPv6 form that holds an IPv4 address: mapped, compatible, NAT64, 6to4, Teredo.
     EmbedsIpv4,
+    /// One of this machine's own, public or not. No table knows those; they are found out when a host is dialled.
+    ThisMachine,
 }
 
 impl fmt::Display for AddressClass {
@@ -47,6 +49,7 @@ impl fmt::Display for AddressClass {
             Self::Multicast => "multicast",
             Self::Reserved => "reserved",
             Self::EmbedsIpv4 => "IPv4 inside IPv6",
+            Self::ThisMachine => "one of this machine's own",
         })
     }
 }

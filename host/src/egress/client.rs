@@ -197,7 +197,7 @@ impl AppClient {
     fn check_literal(&self, origin: &Origin) -> Result<(), SendError> {
         let world = &self.egress.shared.world;
         let Some(address) = origin.address() else { return Ok(()) };
-        if let Err(refused) = world.check(address) {
+        if let Err(refused) = world.may_dial(address) {
             tracing::warn!(%address, class = %refused.class, "a request to an address that is never dialled");
             return Err(failure::forbidden(origin));
         }

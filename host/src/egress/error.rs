@@ -10,7 +10,8 @@ pub enum ErrorKind {
     Denied(String),
     /// The request could not be built.
     InvalidRequest,
-    /// The name does not exist or could not be resolved.
+    /// The name does not exist, leads to an address that is never dialled, or could not be looked up. The first two are
+    /// told apart in the operator's log only.
     Dns,
     /// Nothing listens there.
     Refused,

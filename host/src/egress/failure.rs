@@ -19,7 +19,11 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
                 ErrorKind::Timeout,
                 format!("no answer to the lookup of {host} within {}", shown(*time)),
             ),
-            ResolveError::Forbidden => forbidden(origin),
+            ResolveError::Failed => SendError::unsent(ErrorKind::Dns, format!("getaddrinfo EAI_AGAIN {host}")),
+            ResolveError::Internal => {
+                let what = format!("{host} is a name for inside a network, and no such name is looked up");
+                SendError::unsent(ErrorKind::Denied(what.clone()), what)
+            }
         };
     }
     // Everything up to the end of the handshake; until then nothing of the request has left.
@@ -31,7 +35,8 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
     if connecting && error.is_timeout() {
         return of_kind(ErrorKind::Timeout, format!("no connection to {host}:{port} within {}", shown(connect_time)));
     }
-    let io = find::<io::Error>(error).map(io::Error::kind);
+    // The innermost: the layers above wrap it in others that say no more than that.
+    let io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last().map(io::Error::kind);
     match io {
         Some(io::ErrorKind::ConnectionRefused) if connecting => {
             return of_kind(ErrorKind::Refused, format!("connect ECONNREFUSED {host}:{port}"));
@@ -51,16 +56,16 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
     of_kind(ErrorKind::Transport, format!("the exchange with {host} broke off: {}", innermost(error)))
 }
 
-/// The name does not exist.
+/// The name does not exist, or leads to where nothing is dialled. The words are those that callers know from the
+/// documented product, which asks `getaddrinfo`.
 pub(super) fn not_found(origin: &Origin) -> SendError {
     SendError::unsent(ErrorKind::Dns, format!("getaddrinfo ENOTFOUND {}", origin.host()))
 }
 
-/// The host leads to an address that is never dialled. Which one is for the operator's log alone: callers choose hosts,
-/// and would learn what names mean inside the network.
+/// The host is an address that is never dialled.
 pub(super) fn forbidden(origin: &Origin) -> SendError {
     let host = origin.host();
-    let what = format!("{host} leads to an address that is never dialled (private, loopback or reserved)");
+    let what = format!("{host} is an address that is never dialled (private, reserved, or this machine's own)");
     SendError::unsent(ErrorKind::Denied(what.clone()), what)
 }
 

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | what a plugin may do | `grant`, `host_pattern`, `path_prefix`, `call` |
 //! | what it asks for | `request`, `shape`, `target` |
-//! | where that leads | `address`, `resolver`, `tls` |
+//! | where that leads | `address`, `resolver`, `dns`, `tls` |
 //! | putting it together | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4` |
 //! | sending it | `client`, `hosts`, `breaker`, `failure` |
 //! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
@@ -18,6 +18,7 @@ mod body;
 mod breaker;
 mod call;
 mod client;
+mod dns;
 mod encode;
 mod error;
 mod failure;
@@ -56,7 +57,10 @@ pub use path_prefix::{InvalidPathPrefix, PathPrefix};
 pub use request::{
     Auth, Body, JsonMember, JsonValue, Jwt, JwtAlgorithm, Minted, OAuth1, Pair, Part, Request, Response, SigV4,
 };
-pub use settings::{DevResolve, EgressLimits, EgressSettings, InvalidDevResolve, InvalidStandIn, Loopback, StandIn};
+pub use settings::{
+    DevResolve, DnsServer, EgressLimits, EgressSettings, InvalidDevResolve, InvalidDnsServer, InvalidStandIn, Loopback,
+    StandIn,
+};
 pub use stage::{Fault, Stage, Staged, Witness};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use target::requested_url;

@@ -70,8 +70,11 @@ impl Redactor {
         spellings.push(anywhere(escaped.replace('/', "\\/")));
         spellings.push(anywhere(json_ascii(&escaped, HexCase::Lower)));
         spellings.push(anywhere(json_ascii(&escaped, HexCase::Upper)));
+        spellings.push(anywhere(json_for_html(&escaped)));
+        spellings.push(anywhere(json_of_dotnet(value)));
         spellings.push(anywhere(escaped.to_string()));
         spellings.push(anywhere(html_escaped(value)));
+        spellings.push(anywhere(html_escaped(value).replace("&quot;", "&#34;")));
         for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
             spellings.push(anywhere(engine.encode(value)));
         }
@@ -211,6 +214,34 @@ fn json_ascii(escaped: &str, case: HexCase) -> String {
     ascii
 }
 
+/// As Go and Rails write it, so that it can stand in HTML (`encoding/json`, `ActiveSupport::JSON`).
+fn json_for_html(escaped: &str) -> String {
+    escaped.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// As .NET writes it (`JavaScriptEncoder.Default`): ASCII alone, and of that not the characters that mean something in HTML.
+fn json_of_dotnet(value: &str) -> String {
+    let mut json = String::with_capacity(value.len());
+    let mut units = [0; 2];
+    for c in value.chars() {
+        match c {
+            '\\' => json.push_str("\\\\"),
+            '\n' => json.push_str("\\n"),
+            '\r' => json.push_str("\\r"),
+            '\t' => json.push_str("\\t"),
+            '"' | '&' | '\'' | '+' | '<' | '>' | '`' => _ = write!(json, "\\u{:04X}", u32::from(c)),
+            ' '..='~' => json.push(c),
+            other => {
+                for unit in other.encode_utf16(&mut units) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(json, "\\u{unit:04X}");
+                }
+            }
+        }
+    }
+    json
+}
+
 fn html_escaped(value: &str) -> String {
     let mut html = String::with_capacity(value.len());
     for c in value.chars() {
@@ -267,6 +298,9 @@ mod tests {
             (r#"{"a":"p@ss w\/örd\"+1%&'<x>"}"#, r#"{"a":"***"}"#),
             (r#"{"a":"p@ss w/\u00f6rd\"+1%&'<x>"}"#, r#"{"a":"***"}"#),
             (r#"{"a":"p@ss w/\u00F6rd\"+1%&'<x>"}"#, r#"{"a":"***"}"#),
+            (r#"{"a":"p@ss w/örd\"+1%\u0026'\u003cx\u003e"}"#, r#"{"a":"***"}"#),
+            (r#"{"a":"p@ss w/\u00F6rd\u0022\u002B1%\u0026\u0027\u003Cx\u003E"}"#, r#"{"a":"***"}"#),
+            ("<b>p@ss w/örd&#34;+1%&amp;&#39;&lt;x&gt;</b>", "<b>***</b>"),
             ("<b>p@ss w/örd&quot;+1%&amp;&#39;&lt;x&gt;</b>", "<b>***</b>"),
         ] {
             assert_eq!(redactor.redact_text(echo), clean, "{echo}");

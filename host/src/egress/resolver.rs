@@ -1,15 +1,15 @@
 //! From names to addresses that may be dialled.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::time::timeout;
 use url::Url;
 
-use super::address::{self, Forbidden};
+use super::address::{self, AddressClass, Forbidden};
+use super::dns::Dns;
 use super::settings::{EgressSettings, Loopback, Scheme, StandIn};
 use super::target::is_localhost;
 
@@ -20,19 +20,24 @@ pub(super) struct World {
     /// As soon as there is one, no other name exists.
     dev: HashMap<String, SocketAddr>,
     stand_in: Option<StandIn>,
-    lookup_time: Duration,
+    dns: Dns,
 }
 
 /// Why a name does not lead anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ResolveError {
+    /// It does not exist, has no address, or one of its addresses is not to be dialled. Those are one and the same to
+    /// whoever asks: callers choose hosts, and would learn which names exist inside the network.
     #[error("the name does not exist")]
     NotFound,
+    /// No server gave an answer that is of use.
+    #[error("the name could not be looked up")]
+    Failed,
     #[error("no answer to the name's lookup within {0:?}")]
     TimedOut(Duration),
-    /// One of its addresses is not to be dialled, or the name is one for inside a network.
-    #[error("the name leads to an address that is never dialled")]
-    Forbidden,
+    /// The name as it is spelled is one for inside a network. It was not looked up.
+    #[error("the name is one for inside a network")]
+    Internal,
 }
 
 impl World {
@@ -42,11 +47,22 @@ impl World {
             dev: settings.dev_resolve.iter().map(|entry| (entry.host().to_owned(), entry.target())).collect(),
             stand_in: settings.stand_in,
             // Less than what connecting as a whole is given, so that the error can tell the two apart.
-            lookup_time: settings.limits.connect_time.mul_f32(0.8),
+            dns: Dns::new(&settings.dns, settings.limits.connect_time.mul_f32(0.8)),
         }
     }
 
-    /// Whether an address may be dialled.
+    /// Whether an address may be dialled: [`check`](Self::check), and it is not one of this machine's own, behind which
+    /// are our listeners and whatever else a firewall keeps from the outside.
+    pub(super) fn may_dial(&self, address: IpAddr) -> Result<(), Forbidden> {
+        self.check(address)?;
+        let is_let_through = address.is_loopback() || self.stand_in.is_some();
+        if !is_let_through && is_of_this_machine(address) {
+            return Err(Forbidden { class: AddressClass::ThisMachine });
+        }
+        Ok(())
+    }
+
+    /// Whether an address is of a kind that is dialled.
     pub(super) fn check(&self, address: IpAddr) -> Result<(), Forbidden> {
         if self.stand_in.is_some_and(|stand_in| stand_in.address.ip() == address) {
             return Ok(());
@@ -85,35 +101,41 @@ impl World {
         } else if !self.dev.is_empty() {
             vec![*self.dev.get(host).ok_or(ResolveError::NotFound)?]
         } else if is_localhost(host) {
+            if self.loopback == Loopback::Refused {
+                return Err(ResolveError::Internal);
+            }
             // Never asked of a DNS server (RFC 6761, 6.3).
             vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]
         } else if is_internal_name(host) {
             tracing::warn!(host, "a name for inside a network is not looked up");
-            return Err(ResolveError::Forbidden);
+            return Err(ResolveError::Internal);
         } else {
-            // With the dot at its end no search domain is tried.
-            let lookup = tokio::net::lookup_host((format!("{host}."), 0));
-            let found =
-                timeout(self.lookup_time, lookup).await.map_err(|_| ResolveError::TimedOut(self.lookup_time))?;
-            found
-                .map_err(|error| {
-                    tracing::debug!(host, %error, "name lookup failed");
-                    ResolveError::NotFound
-                })?
-                .collect()
+            self.dns.addresses(host).await?.into_iter().map(|address| (address, 0).into()).collect()
         };
         if addresses.is_empty() {
             return Err(ResolveError::NotFound);
         }
         // One address that is forbidden condemns the name: whoever answers for it tries something.
         for address in &addresses {
-            self.check(address.ip()).map_err(|forbidden| {
+            self.may_dial(address.ip()).map_err(|forbidden| {
                 tracing::warn!(host, address = %address.ip(), class = %forbidden.class, "a name leads to an address that is never dialled");
-                ResolveError::Forbidden
+                ResolveError::NotFound
             })?;
         }
         Ok(addresses)
     }
+}
+
+/// Whether an address is one of this machine's. The system knows: it talks to its own addresses from the very same.
+/// Nothing is sent; where there is no way to the address, it is nobody's here.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        // Any port: that of `discard`.
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == address)
 }
 
 /// Names that only have a meaning inside a network: a single label, and the names set aside for that (RFC 6762, RFC 8375,
@@ -152,7 +174,7 @@ mod tests {
         let dev = world(&[], Loopback::AllowedForDevelopment);
         for name in ["localhost", "a.localhost"] {
             assert!(dev.resolve(name).await.unwrap().iter().all(|address| address.ip().is_loopback()));
-            assert_eq!(world(&[], Loopback::Refused).resolve(name).await, Err(ResolveError::Forbidden));
+            assert_eq!(world(&[], Loopback::Refused).resolve(name).await, Err(ResolveError::Internal));
         }
     }
 
@@ -161,7 +183,7 @@ mod tests {
         for name in ["intranet", "metadata.google.internal", "printer.local", "router.home.arpa"] {
             assert_eq!(
                 world(&[], Loopback::AllowedForDevelopment).resolve(name).await,
-                Err(ResolveError::Forbidden),
+                Err(ResolveError::Internal),
                 "{name}"
             );
         }
@@ -172,12 +194,26 @@ mod tests {
         let dev =
             world(&["api.example.com=127.0.0.1:8443", "b.example.com=10.0.0.1:1"], Loopback::AllowedForDevelopment);
         assert_eq!(dev.resolve("api.example.com").await, Ok(vec!["127.0.0.1:8443".parse().unwrap()]));
-        assert_eq!(dev.resolve("b.example.com").await, Err(ResolveError::Forbidden));
+        assert_eq!(
+            dev.resolve("b.example.com").await,
+            Err(ResolveError::NotFound),
+            "which it is not, but reads like it"
+        );
         for name in ["www.example.com", "localhost"] {
             assert_eq!(dev.resolve(name).await, Err(ResolveError::NotFound), "{name}");
         }
         let strict = world(&["api.example.com=127.0.0.1:8443"], Loopback::Refused);
-        assert_eq!(strict.resolve("api.example.com").await, Err(ResolveError::Forbidden));
+        assert_eq!(strict.resolve("api.example.com").await, Err(ResolveError::NotFound));
+    }
+
+    #[test]
+    fn the_machine_knows_its_own_addresses() {
+        for own in ["127.0.0.1", "::1"] {
+            assert!(is_of_this_machine(own.parse().unwrap()), "{own}");
+        }
+        for other in ["192.0.2.1", "2001:db8::1", "93.184.215.14", "255.255.255.255", "224.0.0.1"] {
+            assert!(!is_of_this_machine(other.parse().unwrap()), "{other}");
+        }
     }
 
     #[test]

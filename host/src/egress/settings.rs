@@ -1,7 +1,7 @@
 //! What the operator sets.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +13,8 @@ use super::host_pattern::is_plain_name;
 pub struct EgressSettings {
     /// A PEM file of certificate authorities to trust besides those that browsers trust.
     pub ca_file: Option<PathBuf>,
+    /// The DNS servers to ask; the system's (`/etc/resolv.conf`) where there are none.
+    pub dns: Vec<DnsServer>,
     /// Where names lead, for development and tests. As soon as one is given, no other name exists.
     pub dev_resolve: Vec<DevResolve>,
     /// Whether this machine itself may be dialled.
@@ -60,6 +62,45 @@ impl Default for EgressLimits {
             requests_per_call: 8,
             concurrency_per_host: 64,
         }
+    }
+}
+
+/// A DNS server: `IP`, or `IP:PORT` where the port is not 53. An IPv6 address with a port stands in brackets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DnsServer(SocketAddr);
+
+/// A text that names no DNS server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} must be the IP address of a DNS server, with its port where that is not 53: 192.0.2.53, [2001:db8::53]:5353"
+)]
+pub struct InvalidDnsServer(String);
+
+/// The port of a DNS server that names none.
+const DNS: u16 = 53;
+
+impl DnsServer {
+    /// Where it is asked, over UDP and TCP.
+    pub fn address(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl FromStr for DnsServer {
+    type Err = InvalidDnsServer;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDnsServer> {
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        let alone = || bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS));
+        let address = text.parse::<SocketAddr>().or_else(|_| alone()).ok();
+        let usable = address.filter(|address| address.port() != 0 && !address.ip().is_unspecified());
+        usable.map(Self).ok_or_else(|| InvalidDnsServer(text.chars().take(120).collect()))
+    }
+}
+
+impl fmt::Display for DnsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -157,6 +198,25 @@ mod tests {
             ["", "127.0.0.1:80", "http://127.0.0.1", "http://10.0.0.1:80", "ftp://127.0.0.1:1", "http://127.0.0.1:80/x"]
         {
             assert!(text.parse::<StandIn>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dns_server_is_an_address_with_or_without_a_port() {
+        for (text, address) in [
+            ("192.0.2.53", "192.0.2.53:53"),
+            ("192.0.2.53:5353", "192.0.2.53:5353"),
+            ("2001:db8::53", "[2001:db8::53]:53"),
+            ("[2001:db8::53]", "[2001:db8::53]:53"),
+            ("[2001:db8::53]:5353", "[2001:db8::53]:5353"),
+        ] {
+            assert_eq!(text.parse::<DnsServer>().unwrap().to_string(), address);
+        }
+        for text in
+            ["", "dns.example.com", "192.0.2.53:", "192.0.2.53:0", "192.0.2.53:x", "0.0.0.0", "[::]:53", "[::1", "1.1"]
+        {
+            let error = text.parse::<DnsServer>().unwrap_err().to_string();
+            assert!(error.contains(&format!("{text:?}")) && error.contains("53"), "{error}");
         }
     }
 

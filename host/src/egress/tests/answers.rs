@@ -12,6 +12,17 @@ use crate::egress::*;
 /// Makes the same reply each time.
 type Script = fn() -> Reply;
 
+const SECOND: Duration = Duration::from_secs(1);
+
+/// As much of a gzip stream as unpacks to `size` bytes: each block says the same MiB of zeros and needs none before it.
+fn bomb(size: usize) -> Vec<u8> {
+    let mut compress = flate2::Compress::new(Compression::best(), false);
+    let mut block = Vec::with_capacity(8192);
+    compress.compress_vec(&vec![0; 1 << 20], &mut block, flate2::FlushCompress::Full).unwrap();
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    [header.as_slice(), block.repeat(size >> 20).as_slice()].concat()
+}
+
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content).unwrap();
@@ -42,7 +53,7 @@ async fn a_compressed_answer_is_decompressed() {
 #[tokio::test]
 async fn what_is_too_large_is_not_read_to_its_end() {
     let limit = 64 * 1024;
-    let replies: [(&str, Script); 7] = [
+    let replies: [(&str, Script); 9] = [
         ("told", || Reply::SayAndStall(b"HTTP/1.1 200 OK\r\ncontent-length: 65537\r\n\r\n".to_vec())),
         ("not told", || Reply::SayAndClose([b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b'x'; 65 * 1024]].concat())),
         ("without end", || {
@@ -52,11 +63,15 @@ async fn what_is_too_large_is_not_read_to_its_end() {
             )
         }),
         ("a gzip bomb", || answer("200 OK", &["Content-Encoding: gzip"], gzip(&vec![0; 40 * 1024 * 1024]))),
+        ("a gzip bomb of 10 GiB", || answer("200 OK", &["Content-Encoding: gzip"], bomb(10 << 30))),
+        ("100,000 headers", || {
+            Reply::SayAndStall(format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(100_000)).into_bytes())
+        }),
         ("128 headers and more", || {
             Reply::SayAndStall(format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(129)).into_bytes())
         }),
         ("large headers", || answer("200 OK", &[&format!("a: {}", "x".repeat(66_000))], "")),
-        ("headers without end", || Reply::Flood(format!("HTTP/1.1 200 OK\r\na: {}", "x".repeat(4096)).into_bytes())),
+        ("headers without end", || Reply::Flood(b"HTTP/1.1 200 OK\r\na: ".to_vec(), vec![b'x'; 4096])),
     ];
     for (what, reply) in replies {
         let mut bench = Bench::with(move |settings| settings.limits.response_bytes = limit, move |_| reply()).await;
@@ -80,8 +95,20 @@ async fn an_answer_in_another_coding_is_refused() {
 
 #[tokio::test]
 async fn a_slow_answer_ends_with_its_time() {
-    let replies: [(Script, &str); 2] = [
+    let replies: [(Script, &str); 5] = [
         (|| Reply::SayAndStall(Vec::new()), "no answer from api.example.com within 300 ms"),
+        (
+            || Reply::Flood(Vec::new(), b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()),
+            "no answer from api.example.com within 300 ms",
+        ),
+        (
+            || Reply::Drip(Vec::new(), b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec(), SECOND),
+            "no answer from api.example.com within 300 ms",
+        ),
+        (
+            || Reply::Drip(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n".to_vec(), vec![b'x'; 20], SECOND),
+            "the answer from api.example.com was not complete within 300 ms",
+        ),
         (
             || Reply::SayAndStall(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345".to_vec()),
             "the answer from api.example.com was not complete within 300 ms",
@@ -106,6 +133,17 @@ async fn an_answer_that_is_none_is_a_transport_error() {
     for (what, bytes) in [
         ("nothing", &b""[..]),
         ("not HTTP", &b"hello\r\n\r\n"[..]),
+        ("HTTP/0.9", &b"<html>hello</html>"[..]),
+        ("HTTP/2", &b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0\0\x05\0\xff\xff\xff"[..]),
+        ("a version that is none", &b"HTTP/3.7 200 OK\r\n\r\n"[..]),
+        ("a status that is none", &b"HTTP/1.1 20 OK\r\n\r\n"[..]),
+        ("a NUL in a header", &b"HTTP/1.1 200 OK\r\nx-a: b\0c\r\ncontent-length: 0\r\n\r\n"[..]),
+        ("chunks that are none", &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"[..]),
+        (
+            "a chunk size beyond numbers",
+            &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nx"[..],
+        ),
+        ("half a chunk", &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab"[..]),
         ("half a head", &b"HTTP/1.1 200 OK\r\ncontent-le"[..]),
         ("half a body", &b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345"[..]),
         ("two lengths", &b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n1"[..]),
@@ -118,6 +156,12 @@ async fn an_answer_that_is_none_is_a_transport_error() {
         assert!(error.message.contains("api.example.com"), "{what}: {error}");
         assert_eq!(bench.site.seen().len(), 1, "{what}: nothing is sent twice");
     }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_length_ends_with_the_connection() {
+    let mut bench = Bench::new(|_| Reply::SayAndClose(b"HTTP/1.0 200 OK\r\n\r\nall there is".to_vec())).await;
+    assert_eq!(bench.send(get()).await.unwrap().body, b"all there is");
 }
 
 #[tokio::test]

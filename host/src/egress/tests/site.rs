@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -46,8 +46,12 @@ pub(super) enum Reply {
     SayAndClose(Vec<u8>),
     /// Says this and then nothing more.
     SayAndStall(Vec<u8>),
-    /// Says this again and again.
-    Flood(Vec<u8>),
+    /// Says the first once, then the second again and again.
+    Flood(Vec<u8>, Vec<u8>),
+    /// Says the first at once, then the second byte by byte, one each interval.
+    Drip(Vec<u8>, Vec<u8>, Duration),
+    /// Says this after a while.
+    Later(Duration, Vec<u8>),
 }
 
 /// An ordinary answer.
@@ -78,6 +82,22 @@ impl Authority {
     }
 
     fn acceptor(&self, name: &str, validity: Validity) -> TlsAcceptor {
+        let (certificate, key) = self.certificate(name, validity);
+        let config = rustls::ServerConfig::builder_with_provider(crate::egress::tls::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// A certificate for a name or an address, and its key.
+    pub(super) fn certificate(
+        &self,
+        name: &str,
+        validity: Validity,
+    ) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         if validity == Validity::Over {
             params.not_before = date_time_ymd(2020, 1, 1);
@@ -85,13 +105,12 @@ impl Authority {
         }
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let config = rustls::ServerConfig::builder_with_provider(crate::egress::tls::provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-            .unwrap();
-        TlsAcceptor::from(Arc::new(config))
+        (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    }
+
+    /// The authority's own certificate.
+    pub(super) fn root(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
     }
 
     /// Settings that trust this authority and dial this machine, and know no name.
@@ -116,7 +135,15 @@ pub(super) struct Site {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
+    load: Arc<Load>,
     task: JoinHandle<()>,
+}
+
+/// How many requests a server answers at once.
+#[derive(Default)]
+struct Load {
+    under_way: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Drop for Site {
@@ -136,6 +163,14 @@ impl Site {
         Self::serve(Some(authority.acceptor(name, validity)), handler).await
     }
 
+    /// Serves over TLS of the caller's making.
+    pub(super) async fn with(
+        tls: rustls::ServerConfig,
+        handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Some(TlsAcceptor::from(Arc::new(tls))), handler).await
+    }
+
     /// Serves in plain.
     pub(super) async fn plain(handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         Self::serve(None, handler).await
@@ -146,23 +181,26 @@ impl Site {
         let address = listener.local_addr().unwrap();
         let (seen, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
         let (all_seen, count, handler) = (Arc::clone(&seen), Arc::clone(&connections), Arc::new(handler));
+        let load = Arc::new(Load::default());
+        let all_load = Arc::clone(&load);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
                 let (tls, seen, handler) = (tls.clone(), Arc::clone(&all_seen), Arc::clone(&handler));
+                let load = Arc::clone(&all_load);
                 tokio::spawn(async move {
                     match tls {
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                converse(stream, &seen, &*handler).await;
+                                converse(stream, &seen, &load, &*handler).await;
                             }
                         }
-                        None => converse(stream, &seen, &*handler).await,
+                        None => converse(stream, &seen, &load, &*handler).await,
                     }
                 });
             }
         });
-        Self { address, seen, connections, task }
+        Self { address, seen, connections, load, task }
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
@@ -172,14 +210,22 @@ impl Site {
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+
+    /// The most requests that it ever had to answer at once.
+    pub(super) fn most_at_once(&self) -> usize {
+        self.load.most.load(Ordering::SeqCst)
+    }
 }
 
 async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     seen: &Mutex<Vec<Seen>>,
+    load: &Load,
     handler: &impl Fn(&Seen) -> Reply,
 ) {
     while let Some(request) = read(&mut stream).await {
+        let under_way = load.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        load.most.fetch_max(under_way, Ordering::SeqCst);
         seen.lock().unwrap().push(request.clone());
         match handler(&request) {
             Reply::Say(bytes) => {
@@ -199,9 +245,28 @@ async fn converse(
                 let _ = stream.read(&mut [0]).await;
                 return;
             }
-            Reply::Flood(bytes) => while stream.write_all(&bytes).await.is_ok() {},
+            Reply::Flood(first, bytes) => {
+                let _ = stream.write_all(&first).await;
+                while stream.write_all(&bytes).await.is_ok() {}
+                return;
+            }
+            Reply::Drip(first, rest, interval) => {
+                let _ = stream.write_all(&first).await;
+                for byte in rest {
+                    let _ = stream.flush().await;
+                    tokio::time::sleep(interval).await;
+                    if stream.write_all(&[byte]).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Reply::Later(after, bytes) => {
+                tokio::time::sleep(after).await;
+                let _ = stream.write_all(&bytes).await;
+            }
         }
         let _ = stream.flush().await;
+        load.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
