@@ -141,10 +141,10 @@ mod tests {
     fn roots_are_random() {
         let org: OrgId = "acme".parse().unwrap();
         let vault = vault(1);
-        let keys: Vec<Key> = (0..2)
+        let keys: Vec<LockedKey> = (0..2)
             .map(|_| wrap::unwrap(&vault.kek, &org, &vault.create_root(&org, KeyId::FIRST).unwrap()).unwrap())
             .collect();
-        assert_ne!(*keys[0], *keys[1]);
-        assert_ne!(*keys[0], [0; 32]);
+        assert_ne!(keys[0].as_slice(), keys[1].as_slice());
+        assert_ne!(keys[0].as_slice(), [0; 32]);
     }
 }
