@@ -177,7 +177,7 @@ mod tests {
             ("PUT", path, answer(200, "text/plain", good), "content type"),
             ("PUT", path, answer(299, "application/json", good), "status 299"),
             ("PUT", path, answer(200, "application/json", r#"{"success":"yes"}"#), "anyOf"),
-            ("PUT", path, answer(400, "application/json", envelope), "401"),
+            ("PUT", path, answer(400, "application/json", envelope), "BAD_REQUEST"),
             ("POST", path, answer(404, "application/json", envelope), ""),
             ("POST", path, answer(405, "application/json", envelope), "nothing is described"),
             ("POST", path, answer(200, "application/json", good), "nothing is described"),

@@ -67,7 +67,7 @@ async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reaso
             json!({"account_id": "user_2", "your_app": {"auth_credentials": {"key": "s3cr3t"}}}),
             "your_app is not supported",
         ),
-        (json!(["user_2", null, null, null, null]), "is not valid JSON"),
+        (json!(["user_2", null, null, null, null]), "must be a JSON object, and is an array"),
         (json!("user_2"), "is not valid JSON"),
         (json!({"account_id": "user_2", "name": "x".repeat(501)}), "more than 500 characters"),
     ];

@@ -17,9 +17,9 @@ use serde_json::json;
 const ACCOUNT: &str = "made-up";
 /// Checks of Schemathesis as they are, and the names of those that `checks.py` adds exceptions to.
 const CHECKS: &str = "status_code_conformance,content_type_conformance,response_headers_conformance,\
-                      response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth,\
+                      response_schema_conformance,unsupported_method,ignored_auth,\
                       use_after_free,ensure_resource_availability,no_server_error,invalid_requests_are_refused,\
-                      valid_requests_are_accepted,missing_headers_are_noticed";
+                      valid_requests_are_accepted,missing_headers_are_noticed,allowed_methods_are_described";
 
 fn number(name: &str, default: &str) -> String {
     env::var(name).unwrap_or_else(|_| default.to_owned())
