@@ -155,8 +155,19 @@ impl Wire {
         (sent == bytes.len(), answers)
     }
 
-    /// How many answers come, whole or not, until the server closes.
-    pub async fn answers_or_cut(&mut self) -> usize {
+    /// Takes so many bytes at a time, with pauses, until the server closes. How many there were.
+    pub async fn sip(mut self, bytes: usize, pause: Duration) -> usize {
+        let mut sip = vec![0; bytes];
+        let mut taken = 0;
+        while let Ok(Ok(read @ 1..)) = timeout(PATIENCE, self.stream.read(&mut sip)).await {
+            taken += read;
+            tokio::time::sleep(pause).await;
+        }
+        taken
+    }
+
+    /// How many whole answers come until the server closes.
+    pub async fn answers_or_cut(mut self) -> usize {
         let mut answers = 0;
         loop {
             while let Some((_, length)) = parse(&self.unread, false) {

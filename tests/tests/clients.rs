@@ -154,13 +154,25 @@ async fn whoever_does_not_read_the_answer_keeps_no_place_for_long() {
         assert!(wire.send(&pipelined).await);
         taken.push(wire);
     }
-    // All places are taken by clients that read nothing, one of them a little at a time.
+    // All places are taken by clients that read nothing, and by one that does, a little at a time.
+    let sipping = tokio::spawn(taken.pop().unwrap().sip(64, Duration::from_millis(20)));
     let began = Instant::now();
-    assert_eq!(http::get(to, "/livez").await.status, 200);
-    assert!(began.elapsed() < LATE, "{:?}", began.elapsed());
-    let answers = taken.pop().unwrap().answers_or_cut().await;
-    assert!(answers < 20, "the last one was cut off, too, and got {answers} answers");
-    drop(taken);
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        let mut wire = Wire::connect(to).await;
+        wire.send(GET).await;
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+        assert!(began.elapsed() < LATE, "{:?}", began.elapsed());
+        others.push(wire);
+    }
+    // Four others have their places: all of them are gone.
+    for wire in taken {
+        let answers = wire.answers_or_cut().await;
+        assert!(answers < 20, "it had the time to take {answers} answers");
+    }
+    let sipped = sipping.await.unwrap();
+    assert!(sipped < 1_000_000, "not even one answer can have been taken, and {sipped} bytes were");
+    drop(others);
     let after = Usage::returns_to(world.server.pid(), before, 48 << 20).await;
     assert!(after.is_ok(), "{before:?} {after:?}");
 }

@@ -164,6 +164,16 @@ fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
     }
 }
 
+/// Makes the length that a head tells that of the body again, so that what was changed in the body is looked at.
+fn fit(bytes: &mut Vec<u8>) {
+    let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
+    let Some(end) = find(bytes, b"\r\n\r\n") else { return };
+    let Some(length) = find(&bytes[..end], b"Content-Length: ").map(|at| at + 16) else { return };
+    let digits = bytes[length..end].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let body = (bytes.len() - end - 4).to_string();
+    bytes.splice(length..length + digits, body.bytes());
+}
+
 /// Whether a status of the server's own making is one that is documented.
 fn is_documented(answer: &Response) -> bool {
     let text = answer.text();
@@ -186,8 +196,15 @@ async fn client(to: SocketAddr, originals: Arc<Vec<Vec<u8>>>, seed: u64, count: 
     let mut wire = Wire::connect(to).await;
     for index in 0..count {
         let mut bytes = rng.choice(originals.iter()).unwrap().clone();
-        for _ in 0..rng.usize(1..=3) {
-            mutate(&mut rng, &mut bytes);
+        // Half of them in the body alone, where there is one: in the head, most changes are the end of it.
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        let mut body = bytes.split_off(end);
+        for _ in 0..rng.usize(1..=2) {
+            if rng.bool() && !body.is_empty() { mutate(&mut rng, &mut body) } else { mutate(&mut rng, &mut bytes) }
+        }
+        bytes.append(&mut body);
+        if rng.u8(..4) > 0 {
+            fit(&mut bytes);
         }
         let last = format!("end-{seed}-{index}");
         let sentinel = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {last}\r\n\r\n");

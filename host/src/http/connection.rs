@@ -9,7 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_rustls::server::TlsStream;
 
 /// How long an answer that was given before its request had been read whole is left on the wire. Closed at once, the
 /// connection would be reset by the bytes that still come, and the client could lose the answer that tells it why.
@@ -55,6 +57,24 @@ impl Progress {
     }
 }
 
+/// A stream over a socket.
+pub(super) trait OverSocket {
+    /// The socket, if there is one.
+    fn socket(&self) -> Option<&TcpStream>;
+}
+
+impl OverSocket for TcpStream {
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
+impl OverSocket for TlsStream<TcpStream> {
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self.get_ref().0)
+    }
+}
+
 /// A connection whose client is kept to the deadlines.
 pub(super) struct Connection<S> {
     stream: S,
@@ -88,7 +108,7 @@ enum Writing {
     Lingering,
 }
 
-impl<S> Connection<S> {
+impl<S: OverSocket> Connection<S> {
     pub(super) fn new(stream: S, progress: Arc<Progress>, deadlines: Deadlines) -> Self {
         Self {
             stream,
@@ -118,7 +138,14 @@ impl<S> Connection<S> {
             self.writing = Writing::Stuck;
             self.start(self.deadlines.write);
         }
-        if self.is_over(cx) { Poll::Ready(Err(too_slow("the client does not take its answer"))) } else { polled }
+        if !self.is_over(cx) {
+            return polled;
+        }
+        if let Some(socket) = self.stream.socket() {
+            // Closed with a farewell, the system would keep what is not taken, some megabytes, for as long as the client likes.
+            let _ = socket.set_zero_linger();
+        }
+        Poll::Ready(Err(too_slow("the client does not take its answer")))
     }
 
     /// Nothing is left to be written. Without an answer among it, a request may be under way still.
@@ -144,7 +171,7 @@ fn too_slow(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+impl<S: OverSocket + AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buffer.filled().len();
@@ -170,7 +197,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl<S: OverSocket + AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
@@ -242,6 +269,12 @@ mod tests {
         idle: Duration::from_millis(600),
         write: Duration::from_millis(300),
     };
+
+    impl OverSocket for DuplexStream {
+        fn socket(&self) -> Option<&TcpStream> {
+            None
+        }
+    }
 
     fn connected() -> (DuplexStream, Arc<Progress>, Connection<DuplexStream>) {
         let (client, server) = duplex(16);

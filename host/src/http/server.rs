@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::cleared::Cleared;
-use super::connection::{Connection, Deadlines, Progress};
+use super::connection::{Connection, Deadlines, OverSocket, Progress};
 use super::tls::Tls;
 
 /// How the server treats connections.
@@ -153,7 +153,7 @@ impl Terms {
     }
 
     /// Serves one connection to its end.
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, watcher: Watcher) {
+    async fn serve<S: OverSocket + AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, watcher: Watcher) {
         let progress = Arc::new(Progress::default());
         let connection = Connection::new(stream, Arc::clone(&progress), self.deadlines);
         let router = TowerToHyperService::new(self.router);
