@@ -1,12 +1,11 @@
 //! The `keyferry` binary.
 
-use std::alloc::System;
 use std::process::ExitCode;
 
 use keyferry::wiping::WipingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: WipingAllocator = WipingAllocator(System);
+static ALLOCATOR: WipingAllocator = WipingAllocator::new();
 
 fn main() -> ExitCode {
     keyferry::cli::main()

@@ -7,16 +7,28 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::slice;
 
-/// An allocator, the system's unless another is named, that clears every block before it is given back: whether by freeing,
-/// growing or shrinking.
+/// The system's allocator, which clears every block before it is given back: whether by freeing, growing or shrinking.
 ///
 /// The binary runs on it (`#[global_allocator]`); whoever uses the library in a program of their own can do the same.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct WipingAllocator<A = System>(pub A);
+#[derive(Debug, Clone, Copy)]
+pub struct WipingAllocator<A = System>(A);
+
+impl WipingAllocator {
+    /// The one that there is.
+    pub const fn new() -> Self {
+        Self(System)
+    }
+}
+
+impl Default for WipingAllocator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 // SAFETY: every block comes from and goes back to the allocator inside, under the layout that the caller gave and vouches
-// for. Nothing here unwinds. `realloc` is the trait's own: a new block, a copy, and `dealloc` of the old one, so that the
-// former place of a block that moves is cleared too.
+// for. Nothing here unwinds or allocates. `realloc` is the trait's own: a new block, a copy, and `dealloc` of the old one, so
+// that the former place of a block that moves is cleared too.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for WipingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise about `layout` is the one that the allocator inside asks for.
@@ -85,7 +97,15 @@ mod tests {
 
     #[test]
     fn no_block_is_given_back_with_anything_in_it() {
-        for (size, to) in [(1, 2), (24, 8), (100, 4096), (1 << 20, 1 << 10), (1 << 16, 1 << 21)] {
+        for (size, to) in [
+            (1, 2),
+            (24, 8),
+            (100, 4096),
+            (1 << 20, 1 << 10),
+            (1 << 16, 1 << 21),
+            ((3 << 20) + 77, 5),
+            (1 << 18, 1 << 18),
+        ] {
             let (careless, wiping) = (Inspector::default(), WipingAllocator(Inspector::default()));
             resize(&careless, size, to);
             assert!(careless.dirty.get() >= size.min(to), "the inspector sees what is left");

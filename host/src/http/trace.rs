@@ -45,8 +45,8 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     let code = response.extensions().get::<FailureCode>().map(|code| code.0);
     span.in_scope(|| match code {
-        None => tracing::info!(target: "keyferry::access", method, route, status, micros),
-        Some(code) => tracing::info!(target: "keyferry::access", method, route, status, micros, code),
+        None => tracing::info!(target: "keyferry::access", %method, route, status, micros),
+        Some(code) => tracing::info!(target: "keyferry::access", %method, route, status, micros, code),
     });
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
