@@ -58,6 +58,9 @@ enum Command {
         /// How often the corpus is dropped in
         #[arg(long, default_value_t = 5)]
         rounds: u64,
+        /// Only this family of the corpus
+        #[arg(long)]
+        only: Option<String>,
         /// Only write the components into this folder, for a look at one
         #[arg(long)]
         write: Option<PathBuf>,
@@ -73,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         Command::Timing { lookups, requests } => timing(lookups, requests).await,
         Command::Hostile { write: Some(folder), .. } => write_corpus(&folder),
-        Command::Hostile { rounds, write: None } => hostile_plugins(rounds).await,
+        Command::Hostile { rounds, only, write: None } => hostile_plugins(rounds, only.as_deref()).await,
     }
 }
 
@@ -126,12 +129,12 @@ async fn reliability([kills, cuts, torn]: [u64; 3], seed: u64, file: &Path) -> R
 }
 
 /// Prints a section in Markdown: what the neighbour noticed, and what the server held before and after.
-async fn hostile_plugins(rounds: u64) -> Result<(), Box<dyn Error>> {
+async fn hostile_plugins(rounds: u64, only: Option<&str>) -> Result<(), Box<dyn Error>> {
     let world = Arc::new(hostile_world().await);
     let mut figures = hostile::Figures::default();
     let mut held = vec![Holdings::of(world.server.pid())];
     for _ in 0..rounds {
-        figures.round(&world).await;
+        figures.round(&world, only).await;
         held.push(Holdings::of(world.server.pid()));
     }
     println!("## Beside hostile plugins\n");

@@ -26,14 +26,16 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// One round: every family, and then many callers of one plugin that loops.
-    pub async fn round(&mut self, world: &Arc<World>) {
+    /// One round: every family, or the one of that name, and then many callers of one plugin that loops.
+    pub async fn round(&mut self, world: &Arc<World>, only: Option<&str>) {
         let trials = Trials::new(Arc::clone(world));
-        for (family, hostiles) in families() {
+        for (family, hostiles) in families().into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
             self.rest(world).await;
+            // Made before, so that the neighbour is not measured beside that.
+            let components: Vec<Vec<u8>> = hostiles.iter().map(Hostile::component).collect();
             let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
-            for hostile in &hostiles {
-                if let Err(error) = trials.run(hostile).await {
+            for (hostile, component) in hostiles.iter().zip(&components) {
+                if let Err(error) = trials.run(hostile, component).await {
                     self.wrong.push(format!("{}, which tries {}: {error}", hostile.name, hostile.tries));
                 }
             }

@@ -8,7 +8,7 @@
 
 use serde_json::json;
 
-use super::plugin::{Plugin, description};
+use super::plugin::{Plugin, description, field};
 
 /// Pages that both grow to: past what stays mapped between two instances.
 const PAGES: u32 = 320;
@@ -78,7 +78,7 @@ fn peeping(slug: &str) -> Plugin {
     let mut plugin = Plugin::new(slug);
     plugin.description = description(slug);
     // Text that is shown to it as it is: a secret put here must be found, or finding nothing would mean nothing.
-    plugin.description["auth-types"][0]["fields"][1] = json!({"name": "note", "label": "Note"});
+    plugin.description["auth-types"][0]["fields"] = json!([field("api_key"), {"name": "note", "label": "Note"}]);
     plugin.verdict = json!({"err": {"kind": "not-verifiable", "detail": "looked"}});
     let veiled = u64::from_le_bytes(MARK).wrapping_sub(VEIL);
     let globals = (0..64).map(|n| format!("(global $g{n} (mut i64) (i64.const 0))")).collect::<String>();

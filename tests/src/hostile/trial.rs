@@ -66,9 +66,9 @@ impl Trials {
     ///
     /// # Errors
     /// What became of it, where that is not what was expected.
-    pub async fn run(&self, hostile: &Hostile) -> Result<(), String> {
+    pub async fn run(&self, hostile: &Hostile, component: &[u8]) -> Result<(), String> {
         let began = Instant::now();
-        self.drop_in(hostile.name, &hostile.component());
+        self.drop_in(hostile.name, component);
         let looked = tokio::time::timeout(ADMISSION, self.status(hostile.name)).await;
         let became = match looked {
             Err(_) => Err(format!("it was not admitted or refused within {ADMISSION:?}")),

@@ -88,7 +88,7 @@ pub(super) fn all() -> Vec<Hostile> {
         hostile(
             "many-live-values",
             "to have thousands of values live through thousands of blocks",
-            Expect::Refused("locals in one function"),
+            Expect::Refused("bytes in one function"),
             |plugin| plugin.build_with(&module_inside(&live(20_000, 40_000))),
         ),
         hostile(

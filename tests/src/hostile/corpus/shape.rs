@@ -80,7 +80,7 @@ pub(super) fn all() -> Vec<Hostile> {
         (
             "wrong-signature",
             "to answer with a string where a description is due",
-            Expect::Refused("does not fit the plugin contract"),
+            Expect::Refused("expected `record` found `string`"),
             "(component
             (core module $m (memory (export \"m\") 1) (func (export \"f\") (result i32) i32.const 0))
             (core instance $c (instantiate $m))
