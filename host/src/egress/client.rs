@@ -25,6 +25,11 @@ use super::stage::{self, Stage};
 use super::target::Origin;
 use super::{mint, shape, tls};
 
+/// Of the time that is left of a call, so much is kept back from its last request, or an eighth where that is less: a plugin
+/// that is told of a timeout has to give its verdict yet. Without it, a provider that says nothing would look like a plugin
+/// that does not come to an end.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// Idle connections are closed before most servers do that, and after at most twice this time: until then, the buffers of
 /// a connection still hold the head of the last request that it carried, with its secrets.
 const IDLE: Duration = Duration::from_secs(5);
@@ -271,8 +276,9 @@ enum Bound {
 impl Time {
     fn new(now: Instant, request_time: Duration, call_end: Instant) -> Self {
         let left = call_end.saturating_duration_since(now);
+        let left = left.saturating_sub(LAST_WORD.min(left / 8));
         if left < request_time {
-            Self { end: call_end, allowed: left, bound: Bound::Call }
+            Self { end: now + left, allowed: left, bound: Bound::Call }
         } else {
             Self { end: now + request_time, allowed: request_time, bound: Bound::Request }
         }
@@ -316,5 +322,25 @@ fn to_http(method: Method) -> http::Method {
         Method::Put => http::Method::PUT,
         Method::Patch => http::Method::PATCH,
         Method::Delete => http::Method::DELETE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_request_of_a_call_ends_before_the_call() {
+        let now = Instant::now();
+        for (left, allowed, bound) in [
+            (Duration::from_secs(60), Duration::from_secs(10), Bound::Request),
+            (Duration::from_secs(10), Duration::from_millis(9500), Bound::Call),
+            (Duration::from_secs(1), Duration::from_millis(875), Bound::Call),
+            (Duration::ZERO, Duration::ZERO, Bound::Call),
+        ] {
+            let time = Time::new(now, Duration::from_secs(10), now + left);
+            assert_eq!((time.allowed, time.end), (allowed, now + allowed));
+            assert!(time.bound == bound);
+        }
     }
 }
