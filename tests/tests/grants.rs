@@ -177,7 +177,7 @@ async fn every_way_of_not_serving_is_listed_with_its_reason() {
             "refused",
             "it was built for version 2.1.0 of the plugin contract, and this host speaks version 1",
         ),
-        ("bomb.wasm", "refused", "it has 100001 functions, and 100000 are allowed"),
+        ("bomb.wasm", "refused", "it has 100001 functions, and 30000 are allowed"),
         ("cut.wasm", "refused", "it is not WebAssembly"),
     ];
     for (file, state, reason) in cases {

@@ -53,7 +53,8 @@ impl Plugin for Careless {
                 Err(_) => panic!("nobody thought of this"),
             },
             _ => {
-                let backwards: String = key.chars().rev().collect();
+                // Not all of it, which the host would know again.
+                let backwards: String = key.chars().rev().skip(1).collect();
                 keyferry_plugin::log::info(&backwards);
                 me(format!("{HOST}/v1/me")).send()?;
             }

@@ -224,6 +224,6 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (13, 13), "{ids:?}");
+        assert_eq!((ids.len(), count), (14, 14), "{ids:?}");
     }
 }
