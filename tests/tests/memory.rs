@@ -1,7 +1,13 @@
 //! What is left in memory: no secret once its request is over, keys in locked pages only, and no core file.
 //!
 //! Looking into another process takes root (`CAP_SYS_PTRACE`), since the server has made itself undumpable.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

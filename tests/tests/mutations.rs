@@ -220,7 +220,7 @@ async fn client(to: SocketAddr, originals: Arc<Vec<Vec<u8>>>, seed: u64, count: 
             );
             *statuses.entry(answer.status).or_default() += 1;
         }
-        if !answers.last().is_some_and(|answer| answer.header("x-request-id") == Some(&last)) {
+        if answers.last().is_none_or(|answer| answer.header("x-request-id") != Some(&last)) {
             *statuses.entry(0).or_default() += 1;
             wire = Wire::connect(to).await;
         }

@@ -25,7 +25,8 @@ mod tests {
 
     #[test]
     fn the_properties_hold_for_every_seed_that_is_kept() {
-        let targets: [(&str, fn(&[u8])); 6] = [
+        type Property = fn(&[u8]);
+        let targets: [(&str, Property); 6] = [
             ("case_file", super::case_file),
             ("description", super::description),
             ("egress", super::egress),

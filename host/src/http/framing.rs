@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn one_host_and_at_most_one_coding() {
-        let cases: [(&[(&str, &str)], Version, Option<&str>); 10] = [
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(Headers, Version, Option<&str>); 10] = [
             (&[("host", "a")], Version::HTTP_11, None),
             (&[], Version::HTTP_10, None),
             (&[], Version::HTTP_11, Some("invalid_host")),

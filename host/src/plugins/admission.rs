@@ -96,7 +96,7 @@ impl Admitter {
         let status = &mut admission.status;
         let bytes = Arc::clone(&admission.bytes);
         status.bytes = bytes.len();
-        let digest = self.apart(&bytes, |bytes| Digest::of(bytes)).await?;
+        let digest = self.apart(&bytes, Digest::of).await?;
         status.digest = Some(digest);
         let grant = lock.of(&digest).cloned();
         admission.grant.clone_from(&grant);

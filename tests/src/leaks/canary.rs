@@ -136,7 +136,7 @@ fn spellings(half: &str) -> Vec<(&'static str, Vec<u8>)> {
     ];
     for before in 0..3 {
         // What stands before shifts the six bits of each character; the characters at the seams also hold bits of others.
-        let padded = [&[0_u8; 3][..before], half.as_bytes()].concat();
+        let padded = [vec![0_u8; before].as_slice(), half.as_bytes()].concat();
         for (name, encoded) in
             [("in base64", STANDARD_NO_PAD.encode(&padded)), ("in URL-safe base64", URL_SAFE_NO_PAD.encode(&padded))]
         {

@@ -29,8 +29,10 @@ fn zeros() -> (Vec<u8>, Vec<u8>) {
     (vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], block)
 }
 
-/// What is said once, then again and again, and what a component is told of it.
-fn floods() -> Vec<(&'static str, Vec<u8>, Vec<u8>, &'static [&'static str])> {
+/// Its name, what is said once, what again and again, and what a component is told of it.
+type Flood = (&'static str, Vec<u8>, Vec<u8>, &'static [&'static str]);
+
+fn floods() -> Vec<Flood> {
     let head = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}\r\n").into_bytes();
     let (start, zeros) = zeros();
     let bomb = [head("content-encoding: gzip\r\n"), start].concat();
@@ -224,11 +226,11 @@ async fn what_a_provider_echoes_of_a_secret_reaches_neither_caller_nor_log() {
     };
     let probe = Probe::start(providers, &dns, loud).await;
     let origin = format!("https://echo.example.com:{port}");
-    for at in 0..echoes.len() {
+    for (at, echo) in echoes.iter().enumerate() {
         let detail = probe.ask(&origin, &format!("{origin}/{at}")).await;
-        assert!(detail.contains("[***]"), "{}: {detail}", echoes[at]);
+        assert!(detail.contains("[***]"), "{echo}: {detail}");
         let broken = probe.ask(&origin, &format!("{origin}/{at}?broken")).await;
-        assert!(broken.contains("Transport") && !broken.contains(&echoes[at]), "{broken}");
+        assert!(broken.contains("Transport") && !broken.contains(echo), "{broken}");
     }
     let logs = probe.world.server.logs();
     for echo in &echoes {
