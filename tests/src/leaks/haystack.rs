@@ -92,6 +92,10 @@ mod tests {
         fs::write(deep.join(canary.value()), "").unwrap();
         fs::write(deep.join("the.key"), canary.value()).unwrap();
         let mut child = std::process::Command::new("sleep").arg("60").env("PLANTED", canary.value()).spawn().unwrap();
+        // It has been started, and may not have been given its environment yet.
+        while fs::read(format!("/proc/{}/environ", child.id())).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let mut haystack = Haystack::default();
         haystack.folder(folder.path(), "the.key");
         haystack.process(child.id());
