@@ -21,20 +21,22 @@ pub struct Usage {
     pub descriptors: Option<usize>,
 }
 
+/// A number of `/proc/PID/status`, in the unit that it has there (KiB for memory): `VmHWM:`.
+pub fn kernel_tells(pid: u32, name: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).or_fail("read the state of the server");
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let digits = line.and_then(|line| line.split_whitespace().next());
+    digits.and_then(|digits| digits.parse().ok()).or_fail(name)
+}
+
 impl Usage {
     /// Of that process, now.
     pub fn of(pid: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).or_fail("read the state of the server");
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let digits = line.and_then(|line| line.split_whitespace().next());
-            digits.and_then(|digits| digits.parse::<usize>().ok()).or_fail(name)
-        };
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok().map(Iterator::count);
         if descriptors.is_none() {
             println!("file descriptors are not counted: that takes root");
         }
-        Self { resident: number("VmRSS:") * 1024, threads: number("Threads:"), descriptors }
+        Self { resident: kernel_tells(pid, "VmRSS:") * 1024, threads: kernel_tells(pid, "Threads:"), descriptors }
     }
 
     /// Waits until the process uses no more descriptors and threads than `before`, and at most `memory` bytes more. The

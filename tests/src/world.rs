@@ -92,6 +92,14 @@ impl World {
         self.folder.path().join("plugins")
     }
 
+    /// Runs a subcommand on [`data`](Self::data): how it ended, what it printed, and what it said beside that.
+    pub async fn command(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let data = self.data().display().to_string();
+        let output = run(arguments.iter().copied().chain(["--data", &data])).await;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).or_fail("read what a command printed");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
     /// Makes one more linked account.
     pub async fn create_account(&self, account: &str) {
         let answer = self

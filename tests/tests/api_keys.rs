@@ -5,29 +5,21 @@ use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
 use keyferry_tests::http::{Request, Response};
-use keyferry_tests::{ORG, World, run};
+use keyferry_tests::{ORG, World};
 use serde_json::{Value, json};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
 
-/// A command on the world's data folder, and what it printed.
-async fn keyferry(world: &World, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let data = world.data().display().to_string();
-    let output = run(arguments.iter().copied().chain(["--data", &data])).await;
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
 async fn create(world: &World, more: &[&str]) -> String {
     let mut arguments = vec!["api-key", "create", "--org", ORG, "--environment", "test"];
     arguments.extend(more);
-    let (code, key, said) = keyferry(world, &arguments).await;
+    let (code, key, said) = world.command(&arguments).await;
     assert_eq!(code, Some(0), "{said}");
     key.trim().to_owned()
 }
 
 async fn list(world: &World) -> Vec<Value> {
-    let (code, listed, said) = keyferry(world, &["api-key", "list", "--org", ORG, "--json"]).await;
+    let (code, listed, said) = world.command(&["api-key", "list", "--org", ORG, "--json"]).await;
     assert_eq!(code, Some(0), "{said}");
     serde_json::from_str(&listed).unwrap()
 }
@@ -76,7 +68,7 @@ async fn each_scope_allows_its_requests_and_no_others() {
         }
     }
     let (code, _, said) =
-        keyferry(&world, &["api-key", "create", "--org", ORG, "--environment", "test", "--scope", "accounts"]).await;
+        world.command(&["api-key", "create", "--org", ORG, "--environment", "test", "--scope", "accounts"]).await;
     assert!(
         code == Some(2) && said.contains("there are the scopes migrate, read, read_credentials and admin"),
         "{said}"
@@ -110,18 +102,18 @@ async fn keys_are_listed_with_their_last_use_and_a_revoked_one_is_refused_at_onc
     }
 
     let shown = &old[..7];
-    let (code, said, _) = keyferry(&world, &["api-key", "revoke", shown, "--org", ORG]).await;
+    let (code, said, _) = world.command(&["api-key", "revoke", shown, "--org", ORG]).await;
     assert!(code == Some(0) && said.starts_with(&format!("revoked {shown}")), "{said}");
     assert_eq!(ask(&world, &old, migration()).await.status, 401);
     assert_eq!(ask(&world, &new, migration()).await.status, 200);
     assert_eq!(list(&world).await[1]["state"], "revoked");
-    let (code, _, said) = keyferry(&world, &["api-key", "revoke", "tk_none", "--org", ORG]).await;
+    let (code, _, said) = world.command(&["api-key", "revoke", "tk_none", "--org", ORG]).await;
     assert!(code == Some(1) && said.contains("acme has no such API key"), "{said}");
 
     // Without a server the same commands work on the folder; a leaked key can be named by itself.
     assert!(world.server.terminate().await.success());
-    let (code, _, said) = keyferry(&world, &["api-key", "revoke", &new, "--org", ORG]).await;
+    let (code, _, said) = world.command(&["api-key", "revoke", &new, "--org", ORG]).await;
     assert_eq!(code, Some(0), "{said}");
-    let (_, table, _) = keyferry(&world, &["api-key", "list", "--org", ORG]).await;
+    let (_, table, _) = world.command(&["api-key", "list", "--org", ORG]).await;
     assert!(table.matches("revoked").count() == 2 && table.contains("migrate, read, admin"), "{table}");
 }

@@ -3,14 +3,11 @@
 
 use keyferry::providers::apps::demo;
 use keyferry_tests::http::Request;
-use keyferry_tests::{ACCOUNT, ORG, World, run};
+use keyferry_tests::{ACCOUNT, ORG, World};
 use serde_json::{Value, json};
 
 async fn keyferry(world: &World, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let data = world.data().display().to_string();
-    let output = run(arguments.iter().copied().chain(["--org", ORG, "--data", &data])).await;
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    world.command(&[arguments, &["--org", ORG]].concat()).await
 }
 
 async fn verified(world: &World) -> Value {

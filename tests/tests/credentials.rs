@@ -3,16 +3,15 @@
 
 use keyferry::providers::apps::demo;
 use keyferry_tests::http::{Request, Response};
-use keyferry_tests::{ACCOUNT, ORG, World, run};
+use keyferry_tests::{ACCOUNT, ORG, World};
 use serde_json::{Value, json};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
 
 async fn keyferry(world: &World, arguments: &[&str]) -> String {
-    let data = world.data().display().to_string();
-    let output = run(arguments.iter().copied().chain(["--org", ORG, "--data", &data])).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let (code, printed, said) = world.command(&[arguments, &["--org", ORG]].concat()).await;
+    assert_eq!(code, Some(0), "{said}");
+    printed
 }
 
 async fn key(world: &World, scope: &str) -> String {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
 use keyferry_tests::plugins::variant;
+use keyferry_tests::process::Usage;
 use keyferry_tests::{ServerChange, World, WorldOptions, run};
 use serde_json::{Value, json};
 
@@ -16,13 +17,6 @@ const SWAPS: usize = 50;
 const CLIENTS: usize = 8;
 /// Swaps after which memory has settled.
 const SETTLED: usize = 10;
-
-/// Bytes of memory that a process has in RAM.
-fn resident(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() * 1024
-}
 
 /// The digest that serves an app now.
 async fn serving(world: &World) -> String {
@@ -74,14 +68,14 @@ async fn ten_thousand_requests_do_not_notice_that_their_plugin_is_replaced_fifty
         };
         before = now;
         if swap + 1 == SETTLED {
-            settled = resident(world.server.pid());
+            settled = Usage::of(world.server.pid()).resident;
         }
     }
     stop.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.unwrap();
     }
-    let (requests, end) = (done.load(Ordering::Relaxed), resident(world.server.pid()));
+    let (requests, end) = (done.load(Ordering::Relaxed), Usage::of(world.server.pid()).resident);
     println!(
         "{requests} requests, {SWAPS} swaps in {:.1?}; resident after {SETTLED} swaps {} KiB, at the end {} KiB",
         began.elapsed(),

@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 const ACCOUNTS: usize = 40;
 
 async fn keyferry(world: &World, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let data = world.data().display().to_string();
-    let output = run(arguments.iter().copied().chain(["--org", ORG, "--data", &data])).await;
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    world.command(&[arguments, &["--org", ORG]].concat()).await
 }
 
 /// Number, state and credentials of each key.

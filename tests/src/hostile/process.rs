@@ -1,10 +1,10 @@
 //! What a process holds on to, as Linux tells it.
 
 use std::fmt;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::or_fail::OrFail as _;
+use crate::process::Usage;
 
 /// How often it is looked at while it settles.
 const POLL: Duration = Duration::from_millis(100);
@@ -23,14 +23,8 @@ pub struct Holdings {
 impl Holdings {
     /// Of that process, now.
     pub fn of(pid: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).or_fail("read the server's status");
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let digits = line.and_then(|line| line.split_whitespace().next());
-            digits.and_then(|digits| digits.parse::<usize>().ok()).or_fail(name)
-        };
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).or_fail("list the server's descriptors").count();
-        Self { resident: number("VmRSS:") * 1024, threads: number("Threads:"), descriptors }
+        let Usage { resident, threads, descriptors } = Usage::of(pid);
+        Self { resident, threads, descriptors: descriptors.or_fail("count the server's descriptors") }
     }
 
     /// Waits until the process holds no more than `limit`, at most `patience`, and says what it holds then.

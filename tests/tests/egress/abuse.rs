@@ -8,6 +8,7 @@ use base64::Engine as _;
 use flate2::{Compress, Compression, FlushCompress};
 use keyferry::providers::{Delivery, ProviderWorld, Received, Reply};
 use keyferry_tests::dns::DnsServer;
+use keyferry_tests::process::kernel_tells;
 use rustls::ServerConfig;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::probe::{KEY, Probe};
 
 /// What the server's memory may grow by while all floods run at once, in KiB.
-const ROOM: u64 = 64 * 1024;
+const ROOM: usize = 64 * 1024;
 
 /// The beginning of a gzip stream, and a block that can follow it for ever: about a thousand times smaller than the MiB of
 /// zeros that it says, and in need of none before it.
@@ -108,10 +109,8 @@ async fn flood(acceptor: TlsAcceptor, stream: TcpStream) {
 }
 
 /// The most memory that a process ever had, in KiB.
-fn peak(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+fn peak(pid: u32) -> usize {
+    kernel_tells(pid, "VmHWM:")
 }
 
 fn short_calls(options: &mut keyferry_tests::ServerOptions) {
