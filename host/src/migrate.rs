@@ -7,6 +7,7 @@ pub mod keys;
 mod policy;
 mod read;
 mod request;
+pub mod rewrap;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::store::{
     AccountKey, AuditAction, AuditEvent, Expect, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
     MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp,
 };
-use crate::vault::{SealContext, Vault, blind};
+use crate::vault::{KeyServiceState, SealContext, Vault, blind};
 
 pub use error::MigrateError;
 pub use policy::MigratePolicy;
@@ -130,6 +131,11 @@ impl Migrator {
             }),
             None => Err(unknown()),
         }
+    }
+
+    /// How the key service is that has the key-encryption key.
+    pub fn key_service(&self) -> KeyServiceState {
+        self.vault.key_service()
     }
 
     /// The organisation's root key, unwrapped on first use.

@@ -11,11 +11,13 @@ pub mod dns;
 pub mod documents;
 pub mod hostile;
 pub mod http;
+pub mod kms;
 pub mod leaks;
 pub mod plugins;
 pub mod process;
 pub mod reliability;
 pub mod tools;
+pub mod transit;
 pub mod wire;
 
 mod or_fail;
@@ -24,6 +26,6 @@ mod small_disk;
 mod world;
 
 pub use or_fail::OrFail;
-pub use server::{Grants, Server, ServerOptions, ServerTls, StartFailure, run};
+pub use server::{Awaits, Grants, Server, ServerOptions, ServerTls, StartFailure, run, run_in};
 pub use small_disk::SmallDisk;
-pub use world::{ACCOUNT, ORG, ServerChange, World, WorldOptions, create_api_key};
+pub use world::{ACCOUNT, ORG, ServerChange, World, WorldOptions, create_api_key, create_api_key_in};

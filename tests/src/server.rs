@@ -33,6 +33,15 @@ pub enum Grants {
     ByHand,
 }
 
+/// What is waited for after a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaits {
+    /// `/readyz` says that it is ready.
+    Ready,
+    /// `/readyz` answers, whatever it says.
+    Listening,
+}
+
 /// What a server is started with.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
@@ -52,6 +61,8 @@ pub struct ServerOptions {
     pub arguments: Vec<String>,
     /// Further environment variables.
     pub environment: Vec<(String, String)>,
+    /// What is waited for after a start.
+    pub awaits: Awaits,
     /// Another binary than the one under test, such as an older release.
     pub binary: Option<PathBuf>,
 }
@@ -68,6 +79,7 @@ impl ServerOptions {
             tls: None,
             arguments: Vec::new(),
             environment: Vec::new(),
+            awaits: Awaits::Ready,
             binary: None,
         }
     }
@@ -232,8 +244,16 @@ impl Drop for Server {
 /// Runs a subcommand to its end: status, stdout and stderr. The runtime goes on meanwhile, and with it any stand-in
 /// that the subcommand talks to.
 pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    run_in(&[], arguments).await
+}
+
+/// The same with further environment variables.
+pub async fn run_in<S: AsRef<OsStr>>(
+    environment: &[(String, String)],
+    arguments: impl IntoIterator<Item = S>,
+) -> Output {
     let mut command = binary::command(binary::keyferry());
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).envs(environment.iter().map(|(name, value)| (name, value)));
     let shown = format!("run {command:?}");
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     output.or_fail(&shown).or_fail(&shown)
@@ -248,7 +268,7 @@ async fn launch(options: &ServerOptions, printed: &mut Printed) -> Result<(Child
     let mut status = None;
     while status.is_none() && Instant::now() < deadline {
         if let Some(address) = bound_address(&printed.latest())
-            && is_ready(address, options.tls.as_ref()).await
+            && is_ready(address, options).await
         {
             return Ok((child, address));
         }
@@ -260,15 +280,16 @@ async fn launch(options: &ServerOptions, printed: &mut Printed) -> Result<(Child
     Err(StartFailure { status, logs: printed.all() })
 }
 
-async fn is_ready(address: SocketAddr, tls: Option<&ServerTls>) -> bool {
+async fn is_ready(address: SocketAddr, options: &ServerOptions) -> bool {
     let request = Request::new("GET", "/readyz");
     let answer = async {
-        match tls {
+        match &options.tls {
             None => request.try_send(address).await,
             Some(tls) => request.try_send_tls(address, Arc::clone(&tls.client)).await.map(|(answer, _)| answer),
         }
     };
-    matches!(tokio::time::timeout(Duration::from_secs(5), answer).await, Ok(Ok(answer)) if answer.status == 200)
+    let answer = tokio::time::timeout(Duration::from_secs(5), answer).await;
+    matches!(answer, Ok(Ok(answer)) if answer.status == 200 || options.awaits == Awaits::Listening)
 }
 
 /// The address in what the server printed. A line that is not finished does not count: the port may be cut in two.

@@ -1,4 +1,5 @@
-//! What tests use of other languages, installed once into the target folder: what builds plugins, what judges signatures.
+//! What tests use of other languages, installed once into the target folder: what builds plugins, what judges signatures,
+//! what stands in for AWS KMS.
 
 use std::env;
 use std::fmt::Display;
@@ -54,6 +55,17 @@ pub fn openapi() -> Option<PathBuf> {
 /// Where what those are told lies.
 pub fn openapi_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi")
+}
+
+/// A folder with the `python` that has moto, which stands in for AWS KMS. `None` as above.
+pub fn moto() -> Option<PathBuf> {
+    let folder = binary::target().join("test-tools/kms");
+    virtual_environment(&folder, &moto_folder().join("requirements.txt"))
+}
+
+/// Where moto is started from.
+pub fn moto_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("kms")
 }
 
 /// Where the judge of signatures lies.

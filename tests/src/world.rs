@@ -11,7 +11,7 @@ use crate::binary::copy_plugins;
 use crate::contract::Contract;
 use crate::http::{Request, Response};
 use crate::or_fail::{OrFail as _, fail};
-use crate::server::{Server, ServerOptions, run};
+use crate::server::{Server, ServerOptions, run_in};
 
 /// The organisation of a [`World`].
 pub const ORG: &str = "acme";
@@ -39,6 +39,8 @@ pub struct World {
 pub struct WorldOptions {
     /// Instead of the demo's four apps.
     pub providers: Option<ProviderWorld>,
+    /// Environment variables of the server, and of the command that makes the API key before: where the keys are.
+    pub keys: Vec<(String, String)>,
     /// Changes what the server is started with.
     pub server: Option<ServerChange>,
 }
@@ -65,8 +67,9 @@ impl World {
         providers.write_ca_pem(&ca).or_fail("write the throw-away authority");
         copy_plugins(&plugins);
         // Before the server, which keeps the data folder to itself.
-        let api_key = create_api_key(&data, ORG, "test").await;
+        let api_key = create_api_key_in(&options.keys, &data, ORG, "test").await;
         let mut server = ServerOptions::new(data, plugins);
+        server.environment = options.keys;
         server.egress_ca = Some(ca);
         server.resolve = providers.resolve_flags();
         if let Some(change) = options.server {
@@ -146,8 +149,13 @@ impl World {
 
 /// Makes an API key in a data folder that no server has open.
 pub async fn create_api_key(data: &Path, org: &str, environment: &str) -> String {
+    create_api_key_in(&[], data, org, environment).await
+}
+
+/// The same with environment variables that say where the keys are; a server may run.
+pub async fn create_api_key_in(keys: &[(String, String)], data: &Path, org: &str, environment: &str) -> String {
     let data = data.display().to_string();
-    let output = run(["api-key", "create", "--org", org, "--environment", environment, "--data", &data]).await;
+    let output = run_in(keys, ["api-key", "create", "--org", org, "--environment", environment, "--data", &data]).await;
     let key = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if !output.status.success() || key.is_empty() || key.contains(char::is_whitespace) {
         fail(format_args!(

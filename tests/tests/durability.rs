@@ -36,12 +36,12 @@ async fn open_and_compare(data: &Path) {
     use keyferry::store::{AccountKey, IntegrationKey, Store as _};
     use keyferry::vault::{CreateKey, Envelope, KeyId, KeyProvider, Vault, WrappedRoot};
 
-    let vault = Vault::new(KeyProvider::File(data.join("keyferry.key")).load(CreateKey::Refused).unwrap());
+    let vault = Vault::new(KeyProvider::File(data.join("keyferry.key")).load(CreateKey::Refused).await.unwrap());
     let store = SledStore::open(SledSettings::new(data.join("store"))).await.unwrap();
     let org = keyferry_tests::ORG.parse().unwrap();
     for root in store.roots(&org).await.unwrap() {
         let root = WrappedRoot { key_id: KeyId::new(root.key_id), kek_id: root.kek_id, wrapped: root.wrapped };
-        vault.unlock_root(&org, &root).unwrap();
+        vault.unlock_root(&org, &root).await.unwrap();
     }
     let account = AccountKey { org, environment: Environment::Test, account: ACCOUNT.parse().unwrap() };
     let key = IntegrationKey { account, slug: "hubspot".parse().unwrap() };

@@ -28,6 +28,8 @@ fn each_heavy_dependency_is_named_in_one_module_only() {
         ("sled::Db", "store/sled/"),
         ("aes_gcm::", "vault/"),
         ("hkdf::", "vault/"),
+        ("aws_sdk_kms::", "vault/remote/"),
+        ("aws_config::", "vault/remote/"),
     ];
     for (name, home) in rules {
         for file in &files {

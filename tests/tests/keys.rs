@@ -125,7 +125,8 @@ async fn opened(world: &World) -> Vec<String> {
     use keyferry::store::sled::{SledSettings, SledStore};
     use keyferry::vault::{CreateKey, Envelope, KeyProvider, Vault};
 
-    let vault = Vault::new(KeyProvider::File(world.data().join("keyferry.key")).load(CreateKey::Refused).unwrap());
+    let vault =
+        Vault::new(KeyProvider::File(world.data().join("keyferry.key")).load(CreateKey::Refused).await.unwrap());
     let store = SledStore::open(SledSettings::new(world.data().join("store"))).await.unwrap();
     let org: OrgId = ORG.parse().unwrap();
     keys::unlock(&store, &vault, &org).await.unwrap();

@@ -50,7 +50,11 @@ impl Operation for CreateApiKey {
         let vault = operator.vault.as_ref().ok_or(AdminError::Missing("the keys"))?;
         let key = ApiKey::generate(self.environment)?;
         let now = Timestamp::now();
-        let root = vault.create_root(&self.org, KeyId::new(1))?;
+        // An organisation that has a root needs no other, and no key service that makes one.
+        let root = match store.roots(&self.org).await?.is_empty() {
+            true => Some(vault.create_root(&self.org, KeyId::FIRST).await?.wrapped),
+            false => None,
+        };
         let record = ApiKeyRecord {
             hash: key.hash(),
             org: self.org.clone(),
@@ -63,16 +67,17 @@ impl Operation for CreateApiKey {
             revoked_at: None,
             last_used_at: None,
         };
-        let root = RootRecord {
+        let root = root.map(|root| RootRecord {
             key_id: root.key_id.get(),
             kek_id: root.kek_id,
             wrapped: root.wrapped,
+            also: Vec::new(),
             created_at: now,
             disabled_at: None,
-        };
+        });
         let audit = audit(AuditAction::ApiKeyCreated, &record, now);
-        // The root is dropped by the store where the organisation has one already.
-        store.create_api_key(NewApiKey { record, root: Some(root), audit }).await?;
+        // The root is dropped by the store where the organisation has got one meanwhile.
+        store.create_api_key(NewApiKey { record, root, audit }).await?;
         Ok(CreatedApiKey { key: key.expose().to_owned() })
     }
 }

@@ -63,8 +63,11 @@ pub struct DestroyKey {
 pub struct ShownKey {
     /// Its number.
     pub key_id: u32,
-    /// Fingerprint of the key that it is wrapped by.
+    /// The key-encryption key that it is wrapped by.
     pub wrapped_by: String,
+    /// Those that it is wrapped by as well, while one takes the place of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_wrapped_by: Vec<String>,
     /// What it is used for.
     pub state: KeyState,
     /// How many credentials are sealed under it.
@@ -115,6 +118,7 @@ fn shown(root: &RootRecord, seals: bool, credentials: u64) -> ShownKey {
     ShownKey {
         key_id: root.key_id,
         wrapped_by: root.kek_id.clone(),
+        also_wrapped_by: root.also.iter().map(|form| form.kek_id.clone()).collect(),
         state: match root.disabled_at {
             Some(_) => KeyState::Disabled,
             None if seals => KeyState::Seals,

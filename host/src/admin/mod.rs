@@ -7,7 +7,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `operations` | what is an operation? |
-//! | `plugins`, `api_keys`, `keys`, `audit` | what can be asked for? |
+//! | `plugins`, `api_keys`, `keys`, `rewrap`, `audit` | what can be asked for? |
 //! | `routes`, `socket` | how does a server answer? |
 //! | `client` | how does a command ask? |
 //!
@@ -19,6 +19,7 @@ mod client;
 mod keys;
 mod operations;
 mod plugins;
+mod rewrap;
 mod routes;
 mod socket;
 
@@ -38,6 +39,7 @@ pub use client::call;
 pub use keys::{DestroyKey, DisableKey, KeyState, ListKeys, Place, ResealCredentials, ResealStep, RotateKey, ShownKey};
 pub use operations::Operation;
 pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
+pub use rewrap::{Form, ListRoots, NewForms, RewrapRoots, Rewrapped, StoredRoot};
 pub use socket::{Socket, listen};
 
 /// The parts that operations work on; a command that runs by itself opens only those that it needs.
@@ -86,9 +88,18 @@ pub enum AdminError {
 }
 
 impl AdminError {
+    /// Whether it is that roots cannot be unlocked for now.
+    fn is_locked(&self) -> bool {
+        match self {
+            Self::Vault(error) | Self::Keys(MigrateError::Vault(error)) => error.locked().is_some(),
+            _ => false,
+        }
+    }
+
     /// The HTTP status that says it.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
+            _ if self.is_locked() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Request(_) => StatusCode::BAD_REQUEST,
             Self::Registry(RegistryError::NoSuchPlugin { .. }) | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
             Self::Keys(MigrateError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
@@ -104,6 +115,7 @@ impl AdminError {
     /// Stable, for programs.
     pub(crate) fn code(&self) -> &'static str {
         match self {
+            _ if self.is_locked() => "keys_locked",
             Self::Request(_) => "invalid_request",
             Self::Registry(RegistryError::NoSuchPlugin { .. }) => "no_such_plugin",
             Self::NoSuchApiKey { .. } => "no_such_api_key",

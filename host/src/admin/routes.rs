@@ -16,6 +16,7 @@ use super::audit::{ReadAudit, VerifyAudit};
 use super::keys::{DestroyKey, DisableKey, ListKeys, ResealCredentials, RotateKey};
 use super::operations::Operation;
 use super::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
+use super::rewrap::{ListRoots, RewrapRoots};
 use super::{AdminError, Operator};
 
 /// Bytes of a request's body.
@@ -33,6 +34,8 @@ pub(super) fn router(operator: Operator) -> Router {
         .route("/admin/v1/organisations/{org}/keys/reseal", on::<ResealCredentials>())
         .route("/admin/v1/organisations/{org}/keys/disable", on::<DisableKey>())
         .route("/admin/v1/organisations/{org}/keys/destroy", on::<DestroyKey>())
+        .route("/admin/v1/roots", get(perform::<ListRoots>))
+        .route("/admin/v1/roots/rewrap", on::<RewrapRoots>())
         .route("/admin/v1/plugins", get(perform::<ListPlugins>))
         .route("/admin/v1/plugins/{target}", get(perform::<ShowPlugin>))
         .route("/admin/v1/plugins/{target}/grant", on::<GrantPlugin>())

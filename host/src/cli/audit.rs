@@ -89,6 +89,7 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
         AuditAction::AccountPut
         | AuditAction::CredentialMigrated
         | AuditAction::CredentialResealed
+        | AuditAction::KeyRewrapped
         | AuditAction::KeyDisabled => (3, "Update"),
         AuditAction::ApiKeyRevoked
         | AuditAction::AccountDeleted

@@ -39,6 +39,10 @@ impl DataFolder {
         self.0.join("keyferry.lock")
     }
 
+    pub(super) fn code_key(&self) -> PathBuf {
+        self.0.join("code-key.json")
+    }
+
     pub(super) fn code_cache(&self) -> PathBuf {
         self.0.join("cache")
     }

@@ -1,4 +1,4 @@
-//! `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`: the root keys that credentials are sealed under.
+//! `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`, `rewrap`: the root keys that credentials are sealed under.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
-use super::{CliResult, term};
+use super::{CliResult, rewrap, term};
 use crate::admin::{DestroyKey, DisableKey, KeyState, ListKeys, ResealCredentials, RotateKey, ShownKey};
 use crate::ids::OrgId;
 
@@ -24,6 +24,9 @@ pub(super) enum KeyCommand {
     Disable(KeyArgs),
     /// Removes a root key that is out of use. Backups that need it can be read by nobody any more.
     Destroy(DestroyArgs),
+    /// Has root keys wrapped by another key-encryption key as well, while requests go on; with `--finish`, by the present
+    /// one alone. It can be stopped, and started again.
+    Rewrap(rewrap::RewrapArgs),
 }
 
 #[derive(Args)]
@@ -77,6 +80,7 @@ pub(super) async fn run(command: KeyCommand) -> CliResult {
             term::progress(&format!("next: keyferry key reseal --org {org}"));
         }
         KeyCommand::Reseal(args) => reseal(args).await?,
+        KeyCommand::Rewrap(args) => rewrap::run(args).await?,
         KeyCommand::Disable(KeyArgs { key_id, org: OrgArgs { org, folders } }) => {
             perform(folders, Needs::Safe, DisableKey { org, key_id }).await?;
             term::print(&format!("key {key_id} is out of use"));
@@ -126,13 +130,15 @@ fn table(keys: &[ShownKey]) -> Table {
             KeyState::Opens => ("opens", Color::Yellow),
             KeyState::Disabled => ("disabled", Color::Red),
         };
+        let wrapped_by: Vec<&str> =
+            std::iter::once(&key.wrapped_by).chain(&key.also_wrapped_by).map(String::as_str).collect();
         table.add_row([
             Cell::new(key.key_id),
             Cell::new(state).fg(color),
             Cell::new(key.credentials),
             Cell::new(&key.created_at),
             Cell::new(key.disabled_at.as_deref().unwrap_or("-")),
-            Cell::new(&key.wrapped_by),
+            Cell::new(wrapped_by.join(", ")),
         ]);
     }
     table

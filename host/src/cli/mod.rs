@@ -5,11 +5,11 @@
 //! | `serve` | `keyferry serve` |
 //! | `demo` | `keyferry demo` |
 //! | `api_key` | `keyferry api-key create`, `list`, `revoke` |
-//! | `key` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy` |
+//! | `key`, `rewrap` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`, `rewrap` |
 //! | `audit` | `keyferry audit verify`, `export` |
 //! | `openapi` | `keyferry openapi` |
 //! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
-//! | `settings` | flags, environment and `keyferry.toml`, in this order of precedence |
+//! | `settings`, `key_settings` | flags, environment and `keyferry.toml`, in this order of precedence |
 //! | `node` | a server's parts put together |
 //! | `operator` | an operator's command, sent to the running server or carried out here |
 
@@ -18,10 +18,12 @@ mod audit;
 mod demo;
 mod files;
 mod key;
+mod key_settings;
 mod node;
 mod openapi;
 mod operator;
 mod plugin;
+mod rewrap;
 mod serve;
 mod settings;
 mod term;
@@ -100,5 +102,18 @@ pub fn main() -> ExitCode {
             term::error(&term::chain(error.as_ref()));
             on_error
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Names that are used twice and the like are found by clap only when the very command runs.
+    #[test]
+    fn every_command_is_put_together_right() {
+        Cli::command().debug_assert();
     }
 }

@@ -1,16 +1,22 @@
 //! A server's parts put together, in the one order in which they can be.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::CliError;
 use super::settings::{Folders, Settings};
 use crate::egress::{Egress, EgressSettings};
 use crate::http::{Api, Readiness};
-use crate::migrate::Migrator;
+use crate::migrate::{MigrateError, Migrator, rewrap};
 use crate::plugins::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
 use crate::store::Store;
 use crate::store::sled::{SledSettings, SledStore};
-use crate::vault::{CreateKey, Vault};
+use crate::vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
+
+/// How soon a key service that fails is asked again, and how long it takes at most until it is.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Keys and what they protect: all that is needed where no plugin runs.
 pub(super) struct Safe {
@@ -31,9 +37,56 @@ impl Safe {
     pub(super) async fn open(folders: &Folders) -> Result<Self, CliError> {
         // A new key beside an old store would open nothing in it: the missing key must be found, not replaced.
         let create = if folders.data.store().exists() { CreateKey::Refused } else { CreateKey::Allowed };
-        let vault = Arc::new(Vault::new(folders.key.load(create)?));
+        let vault = Arc::new(Vault::new(folders.key.load(create).await?));
         let store = SledStore::open(SledSettings::new(folders.data.store())).await?;
+        match rewrap::check(&store, vault.kek()).await {
+            // Which key it is only the service knows, and what it says will be told by whatever needs it.
+            Ok(()) | Err(MigrateError::Vault(VaultError::KeyService(_))) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(Self { vault, store: Arc::new(store) })
+    }
+
+    /// Asks the key service for the first time.
+    ///
+    /// One that is not there for now keeps nothing from starting: what needs no key is answered, `/readyz` says that no
+    /// organisation can be unlocked, and it is asked again until it answers. One that refuses, or has no such key, will not
+    /// come round by waiting, so that there is no start.
+    async fn ask_key_service(&self, folders: &Folders) -> Result<(), CliError> {
+        match self.vault.open_code_key(&folders.data.code_key()).await {
+            Ok(()) => {}
+            Err(error) if error.may_pass() => {
+                tracing::error!(%error, "the server starts without its key service, and cannot unlock any organisation");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if matches!(folders.key, KeyProvider::Kms { .. } | KeyProvider::Transit(_)) {
+            tokio::spawn(follow(Arc::downgrade(&self.vault), Arc::downgrade(&self.store), folders.data.code_key()));
+        }
+        Ok(())
+    }
+}
+
+/// Asks a key service that fails again, until it answers. One that works is left alone.
+async fn follow(vault: Weak<Vault>, store: Weak<dyn Store>, code_key: PathBuf) {
+    let mut wait = FIRST_WAIT;
+    loop {
+        tokio::time::sleep(wait).await;
+        let (Some(vault), Some(store)) = (vault.upgrade(), store.upgrade()) else { return };
+        let before = vault.key_service();
+        if before == KeyServiceState::Answers {
+            wait = FIRST_WAIT;
+            continue;
+        }
+        if vault.open_code_key(&code_key).await.is_err() {
+            wait = (wait * 2).min(LONGEST_WAIT);
+            continue;
+        }
+        if matches!(before, KeyServiceState::NeverAnswered(_))
+            && let Err(error) = rewrap::check(store.as_ref(), vault.kek()).await
+        {
+            tracing::error!(%error, "some organisations cannot be unlocked");
+        }
     }
 }
 
@@ -41,6 +94,7 @@ impl Node {
     /// Puts a server together.
     pub(super) async fn assemble(settings: &Settings) -> Result<Self, CliError> {
         let safe = Safe::open(&settings.folders).await?;
+        safe.ask_key_service(&settings.folders).await?;
         let registry = registry(
             &settings.folders,
             settings.grants,

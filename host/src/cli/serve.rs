@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::node::Node;
 use super::settings::{LogFormat, ServeArgs, Settings};
@@ -156,10 +160,12 @@ pub(super) fn start_log(format: LogFormat, default: &str) {
         .with_span_events(FmtSpan::NONE)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr);
+    // AWS' client traces answers, and where a variable of its own (`LOG_SENSITIVE_BODIES`) is set, the keys in them.
+    let no_keys = filter_fn(|event| *event.level() < Level::TRACE || !event.target().starts_with("aws_"));
     // A second start in one process (tests) keeps the first log.
     let _ = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.finish().with(no_keys).try_init(),
+        LogFormat::Json => builder.json().finish().with(no_keys).try_init(),
     };
 }
 

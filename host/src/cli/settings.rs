@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::CliError;
+use super::key_settings::KekArgs;
 use crate::egress::{DevResolve, DnsServer, EgressSettings, Loopback};
 use crate::http::{HttpSettings, RateLimit, RateLimits, TlsFiles};
 use crate::migrate::MigratePolicy;
@@ -98,13 +99,8 @@ pub(super) struct FolderArgs {
     #[arg(long, value_name = "FILE", env = "KEYFERRY_LOCK")]
     pub(super) lock: Option<PathBuf>,
 
-    /// The file with the key-encryption key, made on first start [default: keyferry.key in the data folder].
-    #[arg(long, value_name = "FILE", env = "KEYFERRY_KEY_FILE", conflicts_with = "key_env")]
-    pub(super) key_file: Option<PathBuf>,
-
-    /// Take the key-encryption key (32 bytes in base64 or hex) from this environment variable instead.
-    #[arg(long, value_name = "NAME", env = "KEYFERRY_KEY_ENV")]
-    pub(super) key_env: Option<String>,
+    #[command(flatten)]
+    pub(super) key: KekArgs,
 }
 
 /// How log lines look.
@@ -127,6 +123,11 @@ struct ConfigFile {
     lock: Option<PathBuf>,
     key_file: Option<PathBuf>,
     key_env: Option<String>,
+    key_kms: Option<String>,
+    key_transit: Option<String>,
+    key_token_file: Option<PathBuf>,
+    key_namespace: Option<String>,
+    key_ca: Option<PathBuf>,
     dev: bool,
     grant_on_drop: bool,
     rate_limit: Option<NonZeroU32>,
@@ -196,11 +197,7 @@ impl FolderArgs {
     /// Decides where things lie; the data folder is made.
     pub(super) fn decide(self) -> Result<Folders, CliError> {
         let data = super::files::DataFolder::open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
-        let key = match (self.key_env, self.key_file) {
-            (Some(name), None) => KeyProvider::Env(name),
-            (Some(_), Some(_)) => return Err("both a key file and a key variable are set; choose one".into()),
-            (None, file) => KeyProvider::File(file.unwrap_or_else(|| data.key())),
-        };
+        let key = self.key.decide()?.unwrap_or_else(|| KeyProvider::File(data.key()));
         Ok(Folders {
             plugins: self.plugins.unwrap_or_else(|| data.plugins()),
             lock: self.lock.unwrap_or_else(|| data.lock()),
@@ -218,8 +215,15 @@ impl ServeArgs {
             data: self.folders.data.or(file.data),
             plugins: self.folders.plugins.or(file.plugins),
             lock: self.folders.lock.or(file.lock),
-            key_file: self.folders.key_file.or(file.key_file),
-            key_env: self.folders.key_env.or(file.key_env),
+            key: self.folders.key.or(KekArgs {
+                key_file: file.key_file,
+                key_env: file.key_env,
+                key_kms: parsed("key-kms", file.key_kms)?,
+                key_transit: parsed("key-transit", file.key_transit)?,
+                key_token_file: file.key_token_file,
+                key_namespace: file.key_namespace,
+                key_ca: file.key_ca,
+            }),
         };
         let on_drop = self.grant_on_drop || self.dev || file.grant_on_drop || file.dev;
         let per_second = self.rate_limit.or(file.rate_limit);
@@ -312,6 +316,12 @@ where
     listed.iter().map(|text| text.parse().map_err(|error| format!("{name}: {error}").into())).collect()
 }
 
+/// A setting of the file in the shape that it has.
+fn parsed<T: FromStr<Err: std::fmt::Display>>(name: &str, text: Option<String>) -> Result<Option<T>, CliError> {
+    let parse = |text: String| text.parse().map_err(|error| format!("{name} `{text}`: {error}").into());
+    text.map(parse).transpose()
+}
+
 fn read_config(path: &Path) -> Result<ConfigFile, CliError> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     // The parser's message shows line and column and the words it knows.
@@ -355,6 +365,17 @@ mod tests {
         assert_eq!(shown(settings(config, |args| args.egress_dns = vec![flag]).unwrap()), ["192.0.2.3:53"]);
         let error = settings("egress-dns = [\"dns.example\"]\n", |_| {}).err().unwrap().to_string();
         assert!(error.starts_with("egress-dns: \"dns.example\" must be the IP address"), "{error}");
+    }
+
+    #[test]
+    fn the_key_service_can_be_named_in_the_file() {
+        let config = "key-transit = \"https://vault.example.com/v1/transit/keys/k\"\nkey-token-file = \"token\"\n";
+        assert!(matches!(settings(config, |_| {}).unwrap().folders.key, KeyProvider::Transit(_)));
+        assert!(matches!(settings("key-kms = \"alias/k\"\n", |_| {}).unwrap().folders.key, KeyProvider::Kms { .. }));
+        let error = settings("key-kms = \"k\"\n", |_| {}).err().unwrap().to_string();
+        assert!(error.starts_with("key-kms `k`: a key of AWS KMS is given by"), "{error}");
+        let two = settings("key-kms = \"alias/k\"\n", |args| args.folders.key.key_env = Some("K".to_owned()));
+        assert!(two.err().unwrap().to_string().starts_with("key-env and key-kms are set"));
     }
 
     #[test]

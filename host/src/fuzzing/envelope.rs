@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use futures_util::FutureExt as _;
+
 use crate::ids::{Environment, FieldName};
 use crate::secret::Secret;
 use crate::vault::{Envelope, KeyEncryptionKey, KeyId, SealContext, Vault};
@@ -22,8 +24,9 @@ static SEALED: LazyLock<Sealed> = LazyLock::new(|| {
         version: 1,
     };
     let vault = Vault::new(KeyEncryptionKey::from_bytes(&[7; 32]).unwrap());
-    let root = vault.create_root(&context.org, KeyId::FIRST).unwrap();
-    vault.unlock_root(&context.org, &root).unwrap();
+    // With a local key there is nothing to wait for.
+    let root = vault.create_root(&context.org, KeyId::FIRST).now_or_never().unwrap().unwrap();
+    vault.adopt_root(&context.org, root);
     let fields = [("access_token", "a-token"), ("refresh_token", "another-token")];
     let fields = fields.map(|(name, value)| (name.parse::<FieldName>().unwrap(), Secret::new(value)));
     let borrowed: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), value)).collect();

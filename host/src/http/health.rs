@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::failure::json;
 use super::routes::Api;
 use crate::store::StoreHealth;
+use crate::vault::KeyServiceState;
 
 /// Where the server is in its life.
 #[derive(Debug, Default)]
@@ -49,6 +50,10 @@ pub(super) struct Health {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     obstacles: Vec<String>,
+    /// What does not keep it from serving, and needs somebody to look; absent where nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
 }
 
 /// How the server is, in a word.
@@ -74,17 +79,18 @@ enum HealthStatus {
     security(()),
 )]
 pub(super) async fn livez() -> Response {
-    json(StatusCode::OK, &Health { status: HealthStatus::Ok, obstacles: Vec::new() })
+    json(StatusCode::OK, &Health { status: HealthStatus::Ok, obstacles: Vec::new(), warnings: Vec::new() })
 }
 
-/// It can take requests: it is not shutting down, and the store takes writes.
+/// It can take requests: it is not shutting down, the store takes writes, and a key service has answered. One that fails
+/// later is a warning: organisations that are unlocked go on.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "getReadiness", tag = "Health",
     summary = "Whether requests may come",
-    description = "For a load balancer: the server is neither starting nor shutting down, and its store takes writes. Takes no \
-        API key.",
+    description = "For a load balancer: the server is neither starting nor shutting down, and its store takes writes; the key \
+        service, where one is used, has answered. Takes no API key.",
     responses(
-        (status = 200, description = "They may.", body = Health),
+        (status = 200, description = "They may; `warnings` says what needs somebody to look.", body = Health),
         (status = 503, description = "They should go elsewhere; `obstacles` says why.", body = Health),
     ),
     security(()),
@@ -98,9 +104,15 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
         }
         StoreHealth::Failed(reason) => obstacles.push(format!("the store failed: {reason}")),
     }
+    let mut warnings = Vec::new();
+    match api.migrator.key_service() {
+        KeyServiceState::Answers => {}
+        KeyServiceState::NeverAnswered(fault) => obstacles.push(format!("{fault}; no organisation can be unlocked")),
+        KeyServiceState::Fails(fault) => warnings.push(format!("{fault}; organisations that are unlocked go on")),
+    }
     if obstacles.is_empty() {
-        json(StatusCode::OK, &Health { status: HealthStatus::Ready, obstacles })
+        json(StatusCode::OK, &Health { status: HealthStatus::Ready, obstacles, warnings })
     } else {
-        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: HealthStatus::NotReady, obstacles })
+        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: HealthStatus::NotReady, obstacles, warnings })
     }
 }

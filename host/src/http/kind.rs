@@ -131,6 +131,10 @@ kinds! {
     NO_SPACE = Kind::new(
         StatusCode::INSUFFICIENT_STORAGE, "no_space", "The server's disk is full, and nothing was stored.")
         .with(Extra::RetryAfter);
+    KEYS_LOCKED = Kind::new(
+        StatusCode::SERVICE_UNAVAILABLE, "keys_locked",
+        "The organisation's keys cannot be unlocked for now: the server's key service fails or refuses, or another key is needed.")
+        .with(Extra::RetryAfter);
 
     // Of the API key.
     INVALID_API_KEY = Kind::new(

@@ -22,6 +22,7 @@ use crate::migrate::{MigrateError, Migrated, Migration, Revision, Stored};
 use crate::plugins::{CallError, FailureKind, Unreachable, Verdict};
 use crate::schema::Input;
 use crate::store::{IntegrationRecord, Scope, StoreError};
+use crate::vault::VaultError;
 
 static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
 static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
@@ -191,8 +192,17 @@ pub(super) fn failure(error: MigrateError) -> Failure {
         MigrateError::TooLarge { .. } => Failure::new(&kind::CREDENTIAL_TOO_LARGE, message),
         MigrateError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
         MigrateError::Store(error) => store_failure(error),
-        MigrateError::Vault(error) => Failure::internal(&error),
+        MigrateError::Vault(error) => vault_failure(&error),
     }
+}
+
+/// Keys that cannot be had are no fault of the request, and none that a caller can do something about. Which key it is and
+/// what is wrong with it is for the operator.
+fn vault_failure(error: &VaultError) -> Failure {
+    let Some((why, wait)) = error.locked() else { return Failure::internal(error) };
+    tracing::error!(%error, "an organisation's keys cannot be unlocked");
+    let message = format!("this organisation's keys cannot be unlocked: {why}; nothing was changed, try again later");
+    Failure::new(&kind::KEYS_LOCKED, message).retry_after(Some(wait))
 }
 
 /// What the store could not do, as an answer.

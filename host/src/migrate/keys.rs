@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use super::rewrap::wrapped_by;
 use super::{MigrateError, seal_context};
 use crate::ids::OrgId;
 use crate::store::{
     AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store, StoreError,
     Timestamp,
 };
-use crate::vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
+use crate::vault::{Envelope, KeyId, Vault, VaultError};
 
 /// Credentials resealed at the same time: as many as make good batches for the store.
 const AT_ONCE: usize = 64;
@@ -24,19 +25,12 @@ const AT_ONCE: usize = 64;
 /// # Errors
 /// Where they cannot be read, or do not unwrap.
 pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(), MigrateError> {
-    if vault.is_unlocked(org) {
-        return Ok(());
-    }
-    for root in store.roots(org).await.map_err(MigrateError::Store)? {
-        if root.disabled_at.is_none() {
-            vault.unlock_root(org, &wrapped(root))?;
-        }
-    }
-    Ok(())
-}
-
-fn wrapped(root: RootRecord) -> WrappedRoot {
-    WrappedRoot { key_id: KeyId::new(root.key_id), kek_id: root.kek_id, wrapped: root.wrapped }
+    let roots = async {
+        let (roots, kek_id) = (store.roots(org).await.map_err(MigrateError::Store)?, vault.kek().id().await?);
+        let in_use = roots.iter().filter(|root| root.disabled_at.is_none());
+        Ok(in_use.map(|root| wrapped_by(root, &kek_id)).collect())
+    };
+    vault.unlock_all(org, roots).await
 }
 
 /// Makes a further root. What is sealed from now on is sealed under it.
@@ -53,18 +47,19 @@ pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<Roo
         key_id: highest.key_id,
         problem: "is the last that there can be",
     }))?;
-    let made = vault.create_root(org, key_id)?;
+    let made = vault.create_root(org, key_id).await?;
     let now = Timestamp::now();
     let root = RootRecord {
-        key_id: made.key_id.get(),
-        kek_id: made.kek_id.clone(),
-        wrapped: made.wrapped.clone(),
+        key_id: made.wrapped.key_id.get(),
+        kek_id: made.wrapped.kek_id.clone(),
+        wrapped: made.wrapped.wrapped.clone(),
+        also: Vec::new(),
         created_at: now,
         disabled_at: None,
     };
     let audit = audit(AuditAction::KeyRotated, None, format!("key {key_id}"), now);
     store.add_root(org, root.clone(), audit).await.map_err(MigrateError::Store)?;
-    vault.unlock_root(org, &made)?;
+    vault.adopt_root(org, made);
     Ok(root)
 }
 

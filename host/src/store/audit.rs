@@ -52,6 +52,8 @@ pub enum AuditAction {
     KeyRotated,
     /// A credential was sealed under a newer root. Its value and its version are as they were.
     CredentialResealed,
+    /// A root is stored under other key-encryption keys. It is the same root.
+    KeyRewrapped,
     /// A root was taken out of use.
     KeyDisabled,
     /// A root is gone: whatever was sealed under it cannot be opened by anybody.

@@ -24,6 +24,6 @@ pub use error::{StoreError, StoreResult};
 pub use idempotency::{IdempotencyKey, IdempotencyRecord};
 pub use integration::{DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth, Standing};
 pub use integration::{Reseal, RootChange};
-pub use tenant::{ApiKeyRecord, NewApiKey, RootRecord, Scope, UnknownScope};
+pub use tenant::{ApiKeyRecord, NewApiKey, Rewrap, RootRecord, Scope, UnknownScope, Wrapping};
 pub use traits::{FatalWatch, Store, StoreHealth};
 pub use values::{MalformedObjectId, ObjectId, Timestamp};

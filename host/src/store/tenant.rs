@@ -108,16 +108,58 @@ impl FromStr for Scope {
 pub struct RootRecord {
     /// Its number within the organisation.
     pub key_id: u32,
-    /// Fingerprint of the key that wrapped it.
+    /// The key-encryption key that wrapped it.
     pub kek_id: String,
     /// The wrapped root.
     #[serde(with = "serde_bytes")]
     pub wrapped: Vec<u8>,
+    /// The same root under other key-encryption keys, while one takes the place of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Wrapping>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was taken out of use: nothing is sealed under it or opened with it any more.
     #[serde(default)]
     pub disabled_at: Option<Timestamp>,
+}
+
+impl RootRecord {
+    /// All forms that it is stored in.
+    pub fn wrappings(&self) -> Vec<Wrapping> {
+        let first = Wrapping { kek_id: self.kek_id.clone(), wrapped: self.wrapped.clone() };
+        std::iter::once(first).chain(self.also.iter().cloned()).collect()
+    }
+}
+
+/// A root under one key-encryption key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrapping {
+    /// The key that wrapped it.
+    pub kek_id: String,
+    /// The wrapped root.
+    #[serde(with = "serde_bytes")]
+    pub wrapped: Vec<u8>,
+}
+
+impl fmt::Debug for Wrapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wrapping(by {})", self.kek_id)
+    }
+}
+
+/// Other forms for a root to be stored in.
+#[derive(Debug, Clone)]
+pub struct Rewrap {
+    /// Whose root.
+    pub org: OrgId,
+    /// Which.
+    pub key_id: u32,
+    /// The forms that it is expected to have.
+    pub from: Vec<Wrapping>,
+    /// Those that it is to have; at least one.
+    pub to: Vec<Wrapping>,
+    /// What is written down of it.
+    pub audit: AuditEvent,
 }
 
 impl fmt::Debug for RootRecord {

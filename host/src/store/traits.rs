@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
     DeleteOutcome, Deleted, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord, ListAccounts,
-    MigrationWrite, NewApiKey, PutAccount, Reseal, RootChange, RootRecord, StoreResult, Timestamp,
+    MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange, RootRecord, StoreResult, Timestamp,
 };
 use crate::ids::{AuthTypeName, OrgId};
 
@@ -42,6 +42,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// All roots of an organisation, in the order of their numbers.
     async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>>;
+
+    /// All roots of all organisations.
+    async fn all_roots(&self) -> StoreResult<Vec<(OrgId, RootRecord)>>;
+
+    /// Stores the same root under other key-encryption keys. `false` where it is not stored as is expected.
+    ///
+    /// # Errors
+    /// `Root` where there is none, `Contradiction` where it is to have no form at all.
+    async fn rewrap_root(&self, rewrap: Rewrap) -> StoreResult<bool>;
 
     /// Stores a further root: from then on the highest number seals.
     ///

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{EnvelopeError, KeyId};
+use super::{EnvelopeError, KeyId, KeyServiceError};
 use crate::ids::{FieldName, OrgId};
 
 /// A key that cannot be had, or a value that cannot be sealed or opened. Never holds key material or a plain value.
@@ -60,17 +62,55 @@ pub enum VaultError {
     Random(getrandom::Error),
     /// A root was wrapped by another key-encryption key than the one at hand.
     #[error(
-        "root {key_id} of organisation {org} was wrapped by the key with fingerprint {needed}, and the key given has fingerprint {given}: start with the key that wrapped it"
+        "root {key_id} of organisation {org} needs the key {needed}, and {given} is configured: start with the key that wrapped it"
     )]
     WrongKey {
         /// Whose root.
         org: OrgId,
         /// Which root.
         key_id: KeyId,
-        /// Fingerprint of the key that wrapped the root.
+        /// The key that wrapped the root.
         needed: String,
-        /// Fingerprint of the key at hand.
+        /// The key at hand.
         given: String,
+    },
+    /// A key service was given something that it cannot be used with.
+    #[error("the key {key} cannot be used: {problem}")]
+    KeyServiceSetup {
+        /// The key, as it was configured.
+        key: String,
+        /// What is missing or wrong.
+        problem: String,
+    },
+    /// The file with certificates to believe of a key service.
+    #[error("the certificates in {} cannot be used for the key service: {problem}", path.display())]
+    KeyServiceCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key service did not do what it was asked for.
+    #[error(transparent)]
+    KeyService(#[from] KeyServiceError),
+    /// The file with the secret that seals compiled code could not be written.
+    #[error("cannot {action} {}", path.display())]
+    CodeKeyFile {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The secret that seals compiled code is not there, because the key service has not answered yet.
+    #[error("compiled code cannot be sealed before the key service answers")]
+    NoCodeKey,
+    /// An organisation's roots could not be unlocked a moment ago, and were not tried again.
+    #[error("{reason}")]
+    StillLocked {
+        /// Why not.
+        reason: Arc<VaultError>,
     },
     /// A wrapped root is damaged, or belongs to another organisation or key id.
     #[error(
@@ -139,6 +179,29 @@ pub enum VaultError {
     /// A primitive refused lengths that are constants of this module.
     #[error("the cipher refused a key or a length; this is a defect of Keyferry")]
     Cipher,
+}
+
+impl VaultError {
+    /// What is in the way of an organisation's roots, as far as strangers may know it, and when to try again. `None` for
+    /// whatever is no matter of unlocking roots.
+    pub fn locked(&self) -> Option<(&'static str, Duration)> {
+        match self {
+            Self::KeyService(error) => Some((error.fault.summary(), error.fault.retry_after())),
+            Self::StillLocked { reason } => reason.locked(),
+            Self::WrongKey { .. } => Some(("they need another key than the server has", Duration::from_secs(60))),
+            Self::RootDamaged { .. } => Some(("they do not open with the server's key", Duration::from_secs(60))),
+            _ => None,
+        }
+    }
+
+    /// Whether waiting may be all that is needed.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::KeyService(error) => error.fault.may_pass(),
+            Self::StillLocked { reason } => reason.may_pass(),
+            _ => false,
+        }
+    }
 }
 
 impl From<getrandom::Error> for VaultError {

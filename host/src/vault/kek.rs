@@ -1,86 +1,150 @@
-//! The key-encryption key: 32 bytes that wrap every organisation's root.
+//! The key-encryption key: what wraps every organisation's root.
 
 use std::fmt;
+use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::alphabet::{STANDARD, URL_SAFE};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq as _;
 
-use super::VaultError;
-use super::derive::{Key, expand, expand_into, mac};
+use super::local::LocalKey;
 use super::locked::LockedKey;
+use super::remote::{KeyServiceError, Place, RemoteKey};
+use super::{KeyId, VaultError, WrappedRoot, wrap};
+use crate::ids::OrgId;
 
-/// The key that everything else hangs on. Wiped when dropped; shown only as its fingerprint.
-pub struct KeyEncryptionKey {
-    wrap: LockedKey,
-    cache: LockedKey,
-    fingerprint: String,
+/// The key that everything else hangs on. Its `Debug` form names it and shows nothing of it.
+pub struct KeyEncryptionKey(pub(super) Kind);
+
+/// Where the key is.
+pub(super) enum Kind {
+    /// Here, in memory.
+    Local(LocalKey),
+    /// In a key service, which wraps and unwraps for us and never gives it out.
+    Remote(RemoteKey),
 }
 
-/// Padded or not: people copy keys from many tools.
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+/// A root that was just made. It is on no key ring yet: store it first.
+pub struct NewRoot {
+    /// What is to be stored.
+    pub wrapped: WrappedRoot,
+    pub(super) key: Arc<LockedKey>,
+}
+
+impl fmt::Debug for NewRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewRoot({})", self.wrapped.key_id)
+    }
+}
 
 impl KeyEncryptionKey {
-    /// Takes 32 bytes over and derives what they are used for: one key wraps roots, another authenticates compiled code.
-    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, VaultError> {
-        let derived = |info: &[u8]| LockedKey::write(|key| expand_into(bytes, None, &[info], key));
-        let wrap = derived(b"keyferry/v1/kek/wrap")?;
-        let cache = derived(b"keyferry/v1/kek/compiled-code")?;
-        let named: Key = expand(bytes, None, &[b"keyferry/v1/kek/fingerprint"])?;
-        let print = mac(&named, &[b"fingerprint"])?;
-        // 64 bits tell keys apart, and say nothing about them.
-        let fingerprint = hex::encode(print.get(..8).unwrap_or_default());
-        Ok(Self { wrap, cache, fingerprint })
-    }
-
-    /// Reads 64 hex digits, or base64 of 32 bytes (standard or URL-safe, padded or not). Surrounding white space is ignored.
+    /// A local key of these bytes.
     ///
-    /// `origin` says where the text came from, for the error.
-    pub(super) fn parse(text: &str, origin: &str) -> Result<Self, VaultError> {
-        let not = |problem| VaultError::NotAKey { origin: origin.to_owned(), problem };
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(not("it is empty"));
+    /// # Errors
+    /// `Cipher`, which is a defect.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, VaultError> {
+        LocalKey::from_bytes(bytes).map(Self::from)
+    }
+
+    /// How stored roots name it: 16 hex digits that reveal nothing for a local key, the ARN of a key of AWS KMS,
+    /// `transit:MOUNT/KEY` for one of a transit engine.
+    ///
+    /// # Errors
+    /// `KeyService` where only the service knows it (a key given by its alias), and does not tell.
+    pub async fn id(&self) -> Result<String, VaultError> {
+        match &self.0 {
+            Kind::Local(key) => Ok(key.fingerprint().to_owned()),
+            Kind::Remote(key) => Ok(key.id().await?),
         }
-        let mut key: Key = Zeroizing::new([0; 32]);
-        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            hex::decode_to_slice(text, key.as_mut_slice()).map_err(|_| not("it is not hex"))?;
-        } else {
-            let alphabet = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
-            let mut buffer = Zeroizing::new([0_u8; 64]);
-            let length = GeneralPurpose::new(&alphabet, LENIENT)
-                .decode_slice(text, buffer.as_mut_slice())
-                .map_err(|_| not("it is neither 64 hex digits nor base64 of 32 bytes"))?;
-            match buffer.get(..length) {
-                Some(bytes) if bytes.len() == key.len() => key.copy_from_slice(bytes),
-                _ => return Err(not("it does not decode to 32 bytes")),
+    }
+
+    /// The key as it was configured, for people.
+    pub fn shown(&self) -> &str {
+        match &self.0 {
+            Kind::Local(key) => key.fingerprint(),
+            Kind::Remote(key) => key.shown(),
+        }
+    }
+
+    pub(super) fn remote(&self) -> Option<&RemoteKey> {
+        match &self.0 {
+            Kind::Local(_) => None,
+            Kind::Remote(key) => Some(key),
+        }
+    }
+
+    /// Makes a random root and wraps it.
+    pub(super) async fn create(&self, org: &OrgId, key_id: KeyId) -> Result<NewRoot, VaultError> {
+        let key = LockedKey::write(|root| getrandom::fill(root))?;
+        let wrapped = self.wrap(org, key_id, &key).await?;
+        Ok(NewRoot { wrapped, key: Arc::new(key) })
+    }
+
+    async fn wrap(&self, org: &OrgId, key_id: KeyId, key: &[u8; 32]) -> Result<WrappedRoot, VaultError> {
+        let (kek_id, wrapped) = match &self.0 {
+            Kind::Local(kek) => (kek.fingerprint().to_owned(), wrap::wrap(kek, org, key_id, key)?),
+            Kind::Remote(kek) => {
+                let wrapped = kek.wrap(&Place::Root { org, key_id }, key).await?;
+                (wrapped.kek_id, wrapped.bytes)
             }
+        };
+        Ok(WrappedRoot { key_id, kek_id, wrapped })
+    }
+
+    /// Unwraps a stored root.
+    pub(super) async fn unwrap(&self, org: &OrgId, root: &WrappedRoot) -> Result<LockedKey, VaultError> {
+        let (key_id, id) = (root.key_id, self.id().await?);
+        if root.kek_id != id {
+            return Err(VaultError::WrongKey { org: org.clone(), key_id, needed: root.kek_id.clone(), given: id });
         }
-        if key.windows(2).all(|pair| pair.first() == pair.last()) {
-            return Err(not("all its bytes are the same"));
+        match &self.0 {
+            Kind::Local(kek) => wrap::unwrap(kek, org, root),
+            Kind::Remote(kek) => match kek.unwrap(&Place::Root { org, key_id }, &root.wrapped).await {
+                Err(KeyServiceError { fault, .. }) if fault.is_about_what_was_given() => {
+                    Err(VaultError::RootDamaged { org: org.clone(), key_id })
+                }
+                unwrapped => Ok(unwrapped?),
+            },
         }
-        Self::from_bytes(&key)
     }
 
-    /// 16 hex digits that tell this key from others and reveal nothing of it.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// The same root, wrapped by another key as well. That the other key opens what it wrapped is tried before it is
+    /// believed.
+    ///
+    /// # Errors
+    /// Where this key does not open the root, or the other one does not wrap it.
+    pub async fn rewrap(&self, to: &Self, org: &OrgId, root: &WrappedRoot) -> Result<WrappedRoot, VaultError> {
+        let key = self.unwrap(org, root).await?;
+        let rewrapped = to.wrap(org, root.key_id, &key).await?;
+        let opened = to.unwrap(org, &rewrapped).await?;
+        if !bool::from(opened.as_slice().ct_eq(key.as_slice())) {
+            return Err(VaultError::RootDamaged { org: org.clone(), key_id: root.key_id });
+        }
+        Ok(rewrapped)
     }
 
-    pub(super) fn wrap_key(&self) -> &LockedKey {
-        &self.wrap
+    /// Whether this key opens a root.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub async fn check(&self, org: &OrgId, root: &WrappedRoot) -> Result<(), VaultError> {
+        self.unwrap(org, root).await.map(drop)
     }
+}
 
-    pub(super) fn cache_key(&self) -> &LockedKey {
-        &self.cache
+impl From<LocalKey> for KeyEncryptionKey {
+    fn from(key: LocalKey) -> Self {
+        Self(Kind::Local(key))
+    }
+}
+
+impl From<RemoteKey> for KeyEncryptionKey {
+    fn from(key: RemoteKey) -> Self {
+        Self(Kind::Remote(key))
     }
 }
 
 impl fmt::Debug for KeyEncryptionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyEncryptionKey({})", self.fingerprint)
+        write!(f, "KeyEncryptionKey({})", self.shown())
     }
 }
 
@@ -88,33 +152,27 @@ impl fmt::Debug for KeyEncryptionKey {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_same_key_reads_alike_in_each_notation() {
-        let bytes: Vec<u8> = (0..32).map(|n| n * 7 + 3).collect();
-        let hex = hex::encode(&bytes);
-        let standard = base64::engine::general_purpose::STANDARD.encode(&bytes);
-        let url = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&bytes);
-        let prints: Vec<String> = [hex.clone(), hex.to_uppercase(), format!("  {standard}\n"), url]
-            .iter()
-            .map(|text| KeyEncryptionKey::parse(text, "test").unwrap().fingerprint().to_owned())
-            .collect();
-        assert!(prints.iter().all(|print| print == &prints[0] && print.len() == 16), "{prints:?}");
+    fn kek(byte: u8) -> KeyEncryptionKey {
+        KeyEncryptionKey::from_bytes(&[byte; 32]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_rewrapped_root_is_the_same_root_under_either_key() {
+        let (old, new, org) = (kek(1), kek(2), "acme".parse().unwrap());
+        let root = old.create(&org, KeyId::FIRST).await.unwrap();
+        let rewrapped = old.rewrap(&new, &org, &root.wrapped).await.unwrap();
+        assert_eq!((rewrapped.key_id, rewrapped.kek_id.clone()), (KeyId::FIRST, new.id().await.unwrap()));
+        assert_eq!(new.unwrap(&org, &rewrapped).await.unwrap().as_slice(), root.key.as_slice());
+        assert_eq!(old.unwrap(&org, &root.wrapped).await.unwrap().as_slice(), root.key.as_slice());
+        new.check(&org, &rewrapped).await.unwrap();
+        assert!(matches!(new.check(&org, &root.wrapped).await, Err(VaultError::WrongKey { .. })));
+        assert!(matches!(new.rewrap(&old, &org, &root.wrapped).await, Err(VaultError::WrongKey { .. })));
     }
 
     #[test]
-    fn refuses_what_is_no_key() {
-        let short = base64::engine::general_purpose::STANDARD.encode([1_u8, 2, 3]);
-        let long = base64::engine::general_purpose::STANDARD.encode((0..33).collect::<Vec<u8>>());
-        for text in ["", " \n", "changeme", &"0".repeat(64), &"0".repeat(63), &short, &long, &"A".repeat(4_000)] {
-            let error = KeyEncryptionKey::parse(text, "the variable K").unwrap_err().to_string();
-            assert!(error.contains("the variable K"), "{error}");
-            assert!(text.trim().len() < 8 || !error.contains(text.trim()), "the error repeats the key: {error}");
-        }
-    }
-
-    #[test]
-    fn its_debug_form_is_its_fingerprint() {
-        let key = KeyEncryptionKey::from_bytes(&[9; 32]).unwrap();
-        assert_eq!(format!("{key:?}"), format!("KeyEncryptionKey({})", key.fingerprint()));
+    fn nothing_of_a_key_is_shown() {
+        let key = kek(9);
+        assert_eq!(format!("{key:?}"), format!("KeyEncryptionKey({})", key.shown()));
+        assert_eq!(key.shown().len(), 16);
     }
 }

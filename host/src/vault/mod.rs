@@ -1,12 +1,14 @@
 //! Secrets at rest: everything that names a cipher, and nothing that knows where the sealed bytes are kept.
 //!
-//! A key-encryption key from a [`KeyProvider`] wraps one root an organisation and key id. Each sealed version of a record
+//! A key-encryption key from a [`KeyProvider`] wraps one root an organisation and key id. It is here, or in a key service
+//! (AWS KMS, a transit engine) that wraps and unwraps for us. Each sealed version of a record
 //! draws a salt; HKDF-SHA256 of root and salt gives a data key that is used once, and a commitment to it that is checked
 //! before anything is opened. Values are sealed by AES-256-GCM and bound to where they belong by a [`SealContext`].
 //!
 //! There is no way to run without a key, and no plain form of a sealed value.
 
 mod api_key;
+mod code_key;
 mod context;
 mod derive;
 mod envelope;
@@ -14,9 +16,11 @@ mod error;
 mod harden;
 mod kek;
 mod key_id;
+mod local;
 mod locked;
 mod prints;
 mod provider;
+mod remote;
 mod ring;
 mod seal;
 mod wrap;
@@ -26,9 +30,13 @@ pub use context::SealContext;
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::VaultError;
 pub use harden::{HardenWarning, harden};
-pub use kek::KeyEncryptionKey;
+pub use kek::{KeyEncryptionKey, NewRoot};
 pub use key_id::KeyId;
 pub use prints::blind;
 pub use provider::{CreateKey, KeyProvider};
+pub use remote::{
+    KeyServiceError, KeyServiceFault, KeyServiceState, KmsKey, MalformedKmsKey, MalformedTransitKey, TokenSource,
+    TransitKey, TransitSettings,
+};
 pub use ring::Vault;
 pub use wrap::WrappedRoot;

@@ -27,21 +27,25 @@ impl Vault {
         mac(&key, &[data])
     }
 
-    /// HMAC-SHA256 of compiled code under a key that comes from the key-encryption key. Compiled code runs as it is: a
+    /// HMAC-SHA256 of compiled code under a key that hangs on the key-encryption key. Compiled code runs as it is: a
     /// cache file is loaded only if the one who wrote it held that key.
+    ///
+    /// # Errors
+    /// `NoCodeKey` before a key service has [unwrapped it](Self::open_code_key).
     pub fn cache_mac(&self, data: &[u8]) -> Result<[u8; 32], VaultError> {
-        mac(self.kek().cache_key(), &[data])
+        mac(self.code_key().ok_or(VaultError::NoCodeKey)?, &[data])
     }
 
     /// Whether `tag` is the [`cache_mac`](Self::cache_mac) of `data`; compared in constant time.
     pub fn verify_cache_mac(&self, data: &[u8], tag: &[u8]) -> bool {
-        mac_matches(self.kek().cache_key(), &[data], tag)
+        self.code_key().is_some_and(|key| mac_matches(key, &[data], tag))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::blind;
+    use crate::vault::ring::tests::with_root;
     use crate::vault::{KeyEncryptionKey, KeyId, Vault, VaultError};
 
     fn vault() -> Vault {
@@ -54,7 +58,7 @@ mod tests {
         let orgs = ["acme".parse().unwrap(), "umbrella".parse().unwrap()];
         assert!(matches!(vault.fingerprint(&orgs[0], "p", b"d"), Err(VaultError::NoRoot { .. })));
         for org in &orgs {
-            vault.unlock_root(org, &vault.create_root(org, KeyId::FIRST).unwrap()).unwrap();
+            with_root(&vault, org, KeyId::FIRST);
         }
         let base = vault.fingerprint(&orgs[0], "idempotency", b"body").unwrap();
         assert_eq!(base, vault.fingerprint(&orgs[0], "idempotency", b"body").unwrap());
@@ -76,9 +80,9 @@ mod tests {
     fn a_fingerprint_survives_a_rotation() {
         let vault = vault();
         let org = "acme".parse().unwrap();
-        vault.unlock_root(&org, &vault.create_root(&org, KeyId::FIRST).unwrap()).unwrap();
+        with_root(&vault, &org, KeyId::FIRST);
         let before = vault.fingerprint(&org, "p", b"d").unwrap();
-        vault.unlock_root(&org, &vault.create_root(&org, KeyId::new(2)).unwrap()).unwrap();
+        with_root(&vault, &org, KeyId::new(2));
         assert_eq!(before, vault.fingerprint(&org, "p", b"d").unwrap());
     }
 

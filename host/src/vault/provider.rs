@@ -11,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::derive::random;
-use super::{KeyEncryptionKey, VaultError};
+use super::local::LocalKey;
+use super::remote::{Kms, RemoteKey, Transit};
+use super::{KeyEncryptionKey, KmsKey, TransitSettings, VaultError};
 
 /// A place that holds the key-encryption key. There is no provider of a default key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,15 @@ pub enum KeyProvider {
     File(PathBuf),
     /// The environment variable of this name, in base64 or hex.
     Env(String),
+    /// A key of AWS KMS, which wraps roots and is never given out.
+    Kms {
+        /// Which key.
+        key: KmsKey,
+        /// Certificates (PEM) to believe besides those of the machine.
+        ca: Option<PathBuf>,
+    },
+    /// A key of a transit engine, which wraps roots and is never given out.
+    Transit(TransitSettings),
 }
 
 /// Whether a key that is not there may be made.
@@ -38,32 +49,39 @@ pub enum CreateKey {
 const LONGEST_KEY_FILE: u64 = 4096;
 
 impl KeyProvider {
-    /// Gets the key.
+    /// Gets the key, or a client of the service that has it. The service is not asked yet.
     ///
     /// # Errors
     /// [`VaultError::KeyFileMissing`], [`VaultError::KeyFileExposed`] (group or others have any access),
-    /// [`VaultError::KeyFile`], [`VaultError::KeyVariableMissing`] and [`VaultError::NotAKey`].
-    pub fn load(&self, create: CreateKey) -> Result<KeyEncryptionKey, VaultError> {
+    /// [`VaultError::KeyFile`], [`VaultError::KeyVariableMissing`] and [`VaultError::NotAKey`];
+    /// [`VaultError::KeyServiceSetup`] and [`VaultError::KeyServiceCa`].
+    pub async fn load(&self, create: CreateKey) -> Result<KeyEncryptionKey, VaultError> {
         match self {
-            Self::File(path) => match read_key_file(path)? {
-                Some(key) => Ok(key),
-                None if create == CreateKey::Refused => Err(VaultError::KeyFileMissing { path: path.clone() }),
-                None => make_key_file(path)
-                    .map_err(|failure| failure.into_error(path))
-                    .and_then(|()| read_key_file(path))?
-                    .ok_or_else(|| VaultError::KeyFileMissing { path: path.clone() }),
-            },
-            Self::Env(name) => from_variable(name, std::env::var_os(name)),
+            Self::File(path) => from_file(path, create).map(KeyEncryptionKey::from),
+            Self::Env(name) => from_variable(name, std::env::var_os(name)).map(KeyEncryptionKey::from),
+            Self::Kms { key, ca } => Ok(RemoteKey::new(Kms::new(key.clone(), ca.as_deref()).await?).into()),
+            Self::Transit(settings) => Ok(RemoteKey::new(Transit::new(settings.clone())?).into()),
         }
     }
 }
 
-fn from_variable(name: &str, value: Option<OsString>) -> Result<KeyEncryptionKey, VaultError> {
+fn from_file(path: &Path, create: CreateKey) -> Result<LocalKey, VaultError> {
+    match read_key_file(path)? {
+        Some(key) => Ok(key),
+        None if create == CreateKey::Refused => Err(VaultError::KeyFileMissing { path: path.to_owned() }),
+        None => make_key_file(path)
+            .map_err(|failure| failure.into_error(path))
+            .and_then(|()| read_key_file(path))?
+            .ok_or_else(|| VaultError::KeyFileMissing { path: path.to_owned() }),
+    }
+}
+
+fn from_variable(name: &str, value: Option<OsString>) -> Result<LocalKey, VaultError> {
     let value = value.ok_or_else(|| VaultError::KeyVariableMissing { name: name.to_owned() })?;
     let origin = format!("the environment variable {name}");
     let mut bytes = value.into_encoded_bytes();
     let key = match std::str::from_utf8(&bytes) {
-        Ok(text) => KeyEncryptionKey::parse(text, &origin),
+        Ok(text) => LocalKey::parse(text, &origin),
         Err(_) => Err(VaultError::NotAKey { origin, problem: "it is not text" }),
     };
     bytes.zeroize();
@@ -71,7 +89,7 @@ fn from_variable(name: &str, value: Option<OsString>) -> Result<KeyEncryptionKey
 }
 
 /// `None` where there is no such file.
-fn read_key_file(path: &Path) -> Result<Option<KeyEncryptionKey>, VaultError> {
+fn read_key_file(path: &Path) -> Result<Option<LocalKey>, VaultError> {
     let failed = |source| VaultError::KeyFile { action: "read", path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -85,7 +103,7 @@ fn read_key_file(path: &Path) -> Result<Option<KeyEncryptionKey>, VaultError> {
     }
     let mut text = Zeroizing::new(String::with_capacity(LONGEST_KEY_FILE as usize));
     file.take(LONGEST_KEY_FILE).read_to_string(&mut text).map_err(failed)?;
-    KeyEncryptionKey::parse(&text, &format!("the key file {}", path.display())).map(Some)
+    LocalKey::parse(&text, &format!("the key file {}", path.display())).map(Some)
 }
 
 enum MakeFailure {
@@ -148,27 +166,34 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::vault::ring::tests::now;
+
+    impl KeyProvider {
+        fn load_now(&self, create: CreateKey) -> Result<KeyEncryptionKey, VaultError> {
+            now(self.load(create))
+        }
+    }
 
     #[test]
     fn a_first_start_makes_a_private_key_file_and_later_ones_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new").join("kek");
         let provider = KeyProvider::File(path.clone());
-        let made = provider.load(CreateKey::Allowed).unwrap();
+        let made = provider.load_now(CreateKey::Allowed).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "something else was left there");
         for create in [CreateKey::Allowed, CreateKey::Refused] {
-            assert_eq!(provider.load(create).unwrap().fingerprint(), made.fingerprint());
+            assert_eq!(provider.load_now(create).unwrap().shown().to_owned(), made.shown().to_owned());
         }
-        let other = KeyProvider::File(folder.path().join("other")).load(CreateKey::Allowed).unwrap();
-        assert_ne!(other.fingerprint(), made.fingerprint());
+        let other = KeyProvider::File(folder.path().join("other")).load_now(CreateKey::Allowed).unwrap();
+        assert_ne!(other.shown().to_owned(), made.shown().to_owned());
     }
 
     #[test]
     fn a_missing_key_is_an_error_where_none_may_be_made() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kek");
-        let error = KeyProvider::File(path.clone()).load(CreateKey::Refused).unwrap_err();
+        let error = KeyProvider::File(path.clone()).load_now(CreateKey::Refused).unwrap_err();
         assert!(matches!(error, VaultError::KeyFileMissing { .. }), "{error}");
         assert!(!path.exists());
     }
@@ -178,12 +203,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kek");
         let provider = KeyProvider::File(path.clone());
-        provider.load(CreateKey::Allowed).unwrap();
+        provider.load_now(CreateKey::Allowed).unwrap();
         for (mode, fine) in
             [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false), (0o610, false)]
         {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let loaded = provider.load(CreateKey::Allowed);
+            let loaded = provider.load_now(CreateKey::Allowed);
             assert_eq!(loaded.is_ok(), fine, "mode {mode:o}");
             if let Err(error) = loaded {
                 assert!(matches!(error, VaultError::KeyFileExposed { .. }));
@@ -199,7 +224,7 @@ mod tests {
         for content in ["", "half a k", "\u{fffd}"] {
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            assert!(KeyProvider::File(path.clone()).load(CreateKey::Allowed).is_err());
+            assert!(KeyProvider::File(path.clone()).load_now(CreateKey::Allowed).is_err());
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
     }
@@ -213,6 +238,6 @@ mod tests {
             assert!(error.contains("KEYFERRY_KEK") && !error.contains("secret"), "{error}");
         }
         let unset = KeyProvider::Env("KEYFERRY_TEST_VARIABLE_THAT_NOBODY_SETS".to_owned());
-        assert!(matches!(unset.load(CreateKey::Allowed), Err(VaultError::KeyVariableMissing { .. })));
+        assert!(matches!(unset.load_now(CreateKey::Allowed), Err(VaultError::KeyVariableMissing { .. })));
     }
 }

@@ -123,6 +123,7 @@ mod tests {
     use super::*;
     use crate::ids::Environment;
     use crate::vault::KeyEncryptionKey;
+    use crate::vault::ring::tests::with_root;
 
     fn context() -> SealContext {
         SealContext {
@@ -138,8 +139,7 @@ mod tests {
     fn vault() -> Vault {
         let vault = Vault::new(KeyEncryptionKey::from_bytes(&[5; 32]).unwrap());
         for org in ["acme", "umbrella"] {
-            let org = org.parse().unwrap();
-            vault.unlock_root(&org, &vault.create_root(&org, KeyId::FIRST).unwrap()).unwrap();
+            with_root(&vault, &org.parse().unwrap(), KeyId::FIRST);
         }
         vault
     }
@@ -231,7 +231,7 @@ mod tests {
         let vault = vault();
         let org = context().org;
         let old = seal(&vault, &context(), &FIELDS).unwrap();
-        vault.unlock_root(&org, &vault.create_root(&org, KeyId::new(2)).unwrap()).unwrap();
+        with_root(&vault, &org, KeyId::new(2));
         let new = seal(&vault, &context(), &FIELDS).unwrap();
         assert_eq!((old.key_id(), new.key_id()), (KeyId::FIRST, KeyId::new(2)));
         assert!(vault.open(&context(), &old).is_ok() && vault.open(&context(), &new).is_ok());

@@ -1,4 +1,4 @@
-//! An organisation's root under the key-encryption key.
+//! An organisation's root under a local key-encryption key.
 
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::context::push;
 use super::derive::random;
+use super::local::LocalKey;
 use super::locked::LockedKey;
-use super::{KeyEncryptionKey, KeyId, VaultError};
+use super::{KeyId, VaultError};
 use crate::ids::OrgId;
 
 /// A root as it is stored: useless without the key-encryption key that wrapped it.
@@ -15,35 +16,29 @@ use crate::ids::OrgId;
 pub struct WrappedRoot {
     /// Its number.
     pub key_id: KeyId,
-    /// Fingerprint of the key-encryption key that wrapped it.
+    /// The key-encryption key that wrapped it, as [`KeyEncryptionKey::id`](super::KeyEncryptionKey::id) names it.
     pub kek_id: String,
-    /// `version u8 = 1 | suite u8 = 1 | nonce 12 | sealed root 32 | tag 16`.
+    /// By a local key: `version u8 = 1 | suite u8 = 1 | nonce 12 | sealed root 32 | tag 16`. By a key service: what it gave.
     pub wrapped: Vec<u8>,
 }
 
 const HEAD: [u8; 2] = [1, 1];
 const NONCE: usize = 12;
 
-/// Wraps a new random root.
-pub(super) fn create(kek: &KeyEncryptionKey, org: &OrgId, key_id: KeyId) -> Result<WrappedRoot, VaultError> {
-    let root = LockedKey::write(|root| getrandom::fill(root))?;
+/// Wraps a root.
+pub(super) fn wrap(kek: &LocalKey, org: &OrgId, key_id: KeyId, root: &[u8; 32]) -> Result<Vec<u8>, VaultError> {
     let nonce = random::<NONCE>()?;
     let mut sealed = zeroize::Zeroizing::new(Vec::with_capacity(48));
     sealed.extend_from_slice(root.as_slice());
     cipher(kek)?
         .encrypt_in_place(&Nonce::from(*nonce), &associated(kek.fingerprint(), org, key_id), &mut *sealed)
         .map_err(|_| VaultError::Cipher)?;
-    let wrapped = [HEAD.as_slice(), nonce.as_slice(), sealed.as_slice()].concat();
-    Ok(WrappedRoot { key_id, kek_id: kek.fingerprint().to_owned(), wrapped })
+    Ok([HEAD.as_slice(), nonce.as_slice(), sealed.as_slice()].concat())
 }
 
-/// Unwraps a stored root.
-pub(super) fn unwrap(kek: &KeyEncryptionKey, org: &OrgId, root: &WrappedRoot) -> Result<LockedKey, VaultError> {
+/// Unwraps a stored root that names this key.
+pub(super) fn unwrap(kek: &LocalKey, org: &OrgId, root: &WrappedRoot) -> Result<LockedKey, VaultError> {
     let key_id = root.key_id;
-    if root.kek_id != kek.fingerprint() {
-        let (needed, given) = (root.kek_id.clone(), kek.fingerprint().to_owned());
-        return Err(VaultError::WrongKey { org: org.clone(), key_id, needed, given });
-    }
     let damaged = || VaultError::RootDamaged { org: org.clone(), key_id };
     let rest = root.wrapped.strip_prefix(&HEAD).ok_or_else(damaged)?;
     let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
@@ -60,7 +55,7 @@ pub(super) fn unwrap(kek: &KeyEncryptionKey, org: &OrgId, root: &WrappedRoot) ->
     })
 }
 
-fn cipher(kek: &KeyEncryptionKey) -> Result<Aes256Gcm, VaultError> {
+fn cipher(kek: &LocalKey) -> Result<Aes256Gcm, VaultError> {
     Aes256Gcm::new_from_slice(kek.wrap_key().as_slice()).map_err(|_| VaultError::Cipher)
 }
 

@@ -16,12 +16,12 @@ use crate::world::ORG;
 /// Compares all that is in a data folder with the ledger.
 pub(super) async fn settle(data: &Path, ledger: &mut [Account], figures: &mut Figures) {
     let vault =
-        Vault::new(KeyProvider::File(data.join("keyferry.key")).load(CreateKey::Refused).or_fail("load the key"));
+        Vault::new(KeyProvider::File(data.join("keyferry.key")).load(CreateKey::Refused).await.or_fail("load the key"));
     let store = SledStore::open(SledSettings::new(data.join("store"))).await.or_fail("open the store after a crash");
     let org: OrgId = ORG.parse().or_fail("the organisation's name");
     for root in store.roots(&org).await.or_fail("read the roots") {
         let root = WrappedRoot { key_id: KeyId::new(root.key_id), kek_id: root.kek_id, wrapped: root.wrapped };
-        vault.unlock_root(&org, &root).or_fail("unwrap a root");
+        vault.unlock_root(&org, &root).await.or_fail("unwrap a root");
     }
     let mut there = 0;
     for account in &mut *ledger {

@@ -27,8 +27,9 @@ const ACCOUNT_BODY: [&Kind; 6] = [
     &k::NO_SPACE,
 ];
 /// What can be wrong with a migration, besides all of the above.
-const MIGRATION: [&Kind; 32] = [
+const MIGRATION: [&Kind; 33] = [
     &k::SCOPE_MISSING,
+    &k::KEYS_LOCKED,
     &k::TOO_MANY_FAILED,
     &k::ACCOUNT_UNKNOWN_TO_MIGRATE,
     &k::SLUG_MISSING,
@@ -71,7 +72,15 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
         "listLinkedAccounts" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_QUERY]],
         "getLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN]],
         "getCredentials" => {
-            &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SUCH_INTEGRATION, &k::NO_SPACE]]
+            const CREDENTIALS: [&Kind; 6] = [
+                &k::SCOPE_MISSING,
+                &k::KEYS_LOCKED,
+                &k::INVALID_PATH,
+                &k::ACCOUNT_UNKNOWN,
+                &k::NO_SUCH_INTEGRATION,
+                &k::NO_SPACE,
+            ];
+            &[&KEY, &CREDENTIALS]
         }
         "deleteLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SPACE]],
         "deleteLinkedAccountIntegration" => &[

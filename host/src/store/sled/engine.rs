@@ -21,7 +21,7 @@ use crate::ids::{AuthTypeName, Environment, OrgId};
 use crate::store::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
     DeleteOutcome, Deleted, FatalWatch, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
-    ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, RootChange, RootRecord, Store, StoreError,
+    ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange, RootRecord, Store, StoreError,
     StoreHealth, StoreResult, Timestamp,
 };
 
@@ -168,6 +168,17 @@ impl Store for SledStore {
     async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>> {
         self.progress.settled().await?;
         self.tables.roots(org)
+    }
+
+    async fn all_roots(&self) -> StoreResult<Vec<(OrgId, RootRecord)>> {
+        self.progress.settled().await?;
+        self.scan(roots::all).await
+    }
+
+    async fn rewrap_root(&self, rewrap: Rewrap) -> StoreResult<bool> {
+        let weight: usize = rewrap.to.iter().map(|form| form.kek_id.len() + form.wrapped.len()).sum();
+        codec::check_size(Table::Roots, weight)?;
+        self.write(weight + 1024, move |view| roots::rewrap(view, rewrap)).await
     }
 
     async fn add_root(&self, org: &OrgId, root: RootRecord, audit: AuditEvent) -> StoreResult<()> {

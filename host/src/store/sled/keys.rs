@@ -55,6 +55,13 @@ pub(super) fn root(of: &OrgId, key_id: u32) -> Vec<u8> {
     row
 }
 
+/// Whose [`root`] a row is.
+pub(super) fn root_org(row: &[u8]) -> Option<OrgId> {
+    let (length, rest) = row.split_first_chunk::<8>()?;
+    let org = rest.get(..usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
+    std::str::from_utf8(org).ok()?.parse().ok()
+}
+
 /// The answer kept for an idempotency key.
 pub(super) fn idempotency(key: &IdempotencyKey) -> Vec<u8> {
     joined(&[key.org.as_str().as_bytes(), key.environment.as_str().as_bytes(), key.key.as_bytes()])
@@ -125,6 +132,9 @@ mod tests {
         let at = Timestamp::from_millis;
         assert!(account_order(&key, at(2), id) < account_order(&key, at(1), id));
         assert!(idempotency_end(at(255), b"z") < idempotency_end(at(256), b"a"));
+        let acme: OrgId = "acme.1".parse().unwrap();
+        assert_eq!(root_org(&root(&acme, 7)), Some(acme));
+        assert_eq!(root_org(b"short"), None);
         assert_eq!(split_idempotency_end(&idempotency_end(at(7), b"row")), Some((at(7), b"row".as_slice())));
     }
 }

@@ -9,7 +9,7 @@ use super::view::View;
 use super::{audit, keys};
 use crate::ids::OrgId;
 use crate::store::{
-    AuditEvent, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, StoreError, StoreResult,
+    AuditEvent, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, StoreError, StoreResult,
 };
 
 fn refused(org: &OrgId, key_id: u32, problem: &'static str) -> StoreError {
@@ -30,6 +30,35 @@ pub(super) fn add(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &A
     }
     view.put(Table::Roots, keys::root(org, root.key_id), root)?;
     audit::append(view, org, event)
+}
+
+/// See [`Store::all_roots`](crate::store::Store::all_roots).
+pub(super) fn all(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
+    let mut roots = Vec::new();
+    for row in tables.tree(Table::Roots)?.iter() {
+        let (key, value) = row.map_err(read_error)?;
+        let damaged =
+            || StoreError::Damaged { table: Table::Roots.name(), reason: "its key names no organisation".into() };
+        roots.push((keys::root_org(&key).ok_or_else(damaged)?, decode(Table::Roots, &value)?));
+    }
+    Ok(roots)
+}
+
+/// See [`Store::rewrap_root`](crate::store::Store::rewrap_root).
+pub(super) fn rewrap(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
+    let Rewrap { org, key_id, from, to, audit: event } = rewrap;
+    let row = keys::root(&org, key_id);
+    let stored: Option<RootRecord> = view.get(Table::Roots, &row)?;
+    let mut root = stored.ok_or_else(|| refused(&org, key_id, "is not there"))?;
+    if root.wrappings() != from {
+        return Ok(false);
+    }
+    let mut to = to.into_iter();
+    let first = to.next().ok_or(StoreError::Contradiction("a root without any form opens nothing"))?;
+    (root.kek_id, root.wrapped, root.also) = (first.kek_id, first.wrapped, to.collect());
+    view.put(Table::Roots, row, &root)?;
+    audit::append(view, &org, &event)?;
+    Ok(true)
 }
 
 /// See [`Store::change_root`](crate::store::Store::change_root).

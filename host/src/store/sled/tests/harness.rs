@@ -147,6 +147,7 @@ pub(super) fn root(key_id: u32, byte: u8) -> RootRecord {
         key_id,
         kek_id: "0011223344556677".to_owned(),
         wrapped: vec![byte; 62],
+        also: Vec::new(),
         created_at: at(1),
         disabled_at: None,
     }

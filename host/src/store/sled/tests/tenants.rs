@@ -98,3 +98,31 @@ async fn roots_are_numbered_upwards_and_leave_use_in_order() {
     store.commit_migration(under(2, 2)).await.unwrap();
     assert_eq!(store.roots(&org()).await.unwrap(), [root(2, 2)]);
 }
+
+#[tokio::test]
+async fn a_root_gets_other_forms_only_where_it_is_as_expected() {
+    let store = Scratch::new().await;
+    store.create_api_key(new(1, "acme", Some(root(1, 1)))).await.unwrap();
+    store.create_api_key(new(2, "acme.b", Some(root(1, 2)))).await.unwrap();
+    let form = |by: &str, byte: u8| Wrapping { kek_id: by.to_owned(), wrapped: vec![byte; 50] };
+    let first = root(1, 1).wrappings();
+    let rewrap = |key_id: u32, from: &[Wrapping], to: &[Wrapping]| {
+        let audit = event(AuditAction::KeyRewrapped);
+        store.rewrap_root(Rewrap { org: org(), key_id, from: from.to_vec(), to: to.to_vec(), audit })
+    };
+    let both = [first[0].clone(), form("new", 9)];
+    assert!(!rewrap(1, &both, &first).await.unwrap(), "it has another form");
+    assert!(matches!(rewrap(2, &first, &both).await, Err(StoreError::Root { key_id: 2, .. })));
+    assert!(matches!(rewrap(1, &first, &[]).await, Err(StoreError::Contradiction(_))));
+    assert!(rewrap(1, &first, &both).await.unwrap());
+    assert!(!rewrap(1, &first, &both).await.unwrap(), "it was done already");
+    let store = store.reopened().await;
+    let all = store.all_roots().await.unwrap();
+    let forms: Vec<_> = all.iter().map(|(org, root)| (org.as_str(), root.wrappings())).collect();
+    assert_eq!(forms, [("acme", both.to_vec()), ("acme.b", root(1, 2).wrappings())]);
+    let audit = event(AuditAction::KeyRewrapped);
+    let last = Rewrap { org: org(), key_id: 1, from: both.to_vec(), to: vec![form("new", 9)], audit };
+    assert!(store.rewrap_root(last).await.unwrap());
+    assert_eq!(store.roots(&org()).await.unwrap()[0].wrappings(), [form("new", 9)]);
+    assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 3);
+}

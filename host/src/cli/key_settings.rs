@@ -1,0 +1,227 @@
+//! Where the key-encryption key comes from, as flags, environment and `keyferry.toml` say it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::CliError;
+use crate::vault::{KeyProvider, KmsKey, TokenSource, TransitKey, TransitSettings};
+
+/// The variable that holds the token of a transit engine, by the name that its other clients read it from. It is no flag:
+/// arguments show in the list of processes.
+const TOKEN: &str = "VAULT_TOKEN";
+
+/// The key-encryption key: one of the four.
+#[derive(Args, Default, Clone)]
+pub(super) struct KekArgs {
+    /// The file with the key-encryption key, made on first start [default: keyferry.key in the data folder].
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_KEY_FILE")]
+    pub(super) key_file: Option<PathBuf>,
+
+    /// Take the key-encryption key (32 bytes in base64 or hex) from this environment variable instead.
+    #[arg(long, value_name = "NAME", env = "KEYFERRY_KEY_ENV")]
+    pub(super) key_env: Option<String>,
+
+    /// Have root keys wrapped by this key of AWS KMS instead: its ARN, id or alias. Region and credentials are found as AWS'
+    /// own tools find them.
+    #[arg(long, value_name = "KEY", env = "KEYFERRY_KEY_KMS")]
+    pub(super) key_kms: Option<KmsKey>,
+
+    /// Have root keys wrapped by this key of a transit engine (Vault, OpenBao) instead:
+    /// https://vault.example.com/v1/transit/keys/NAME. The token is taken from VAULT_TOKEN, or from --key-token-file.
+    #[arg(long, value_name = "URL", env = "KEYFERRY_KEY_TRANSIT")]
+    pub(super) key_transit: Option<TransitKey>,
+
+    /// The file with the transit engine's token, read anew for each call.
+    #[arg(long, value_name = "FILE", env = "VAULT_TOKEN_FILE")]
+    pub(super) key_token_file: Option<PathBuf>,
+
+    /// The namespace that the transit engine is in.
+    #[arg(long, value_name = "NAME", env = "VAULT_NAMESPACE")]
+    pub(super) key_namespace: Option<String>,
+
+    /// Certificates (PEM) to trust for the key service, besides the public ones.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_KEY_CA")]
+    pub(super) key_ca: Option<PathBuf>,
+}
+
+/// The key-encryption key that is to take the place of the present one: one of the four.
+#[derive(Args, Default)]
+pub(super) struct ToKekArgs {
+    /// A file, made if it is not there.
+    #[arg(long, value_name = "FILE")]
+    to_key_file: Option<PathBuf>,
+    /// An environment variable.
+    #[arg(long, value_name = "NAME")]
+    to_key_env: Option<String>,
+    /// A key of AWS KMS: its ARN, id or alias.
+    #[arg(long, value_name = "KEY")]
+    to_key_kms: Option<KmsKey>,
+    /// A key of a transit engine.
+    #[arg(long, value_name = "URL")]
+    to_key_transit: Option<TransitKey>,
+    /// The file with that engine's token [default: as for the present key].
+    #[arg(long, value_name = "FILE")]
+    to_key_token_file: Option<PathBuf>,
+    /// The namespace that that engine is in.
+    #[arg(long, value_name = "NAME")]
+    to_key_namespace: Option<String>,
+    /// Certificates (PEM) to trust for that key service.
+    #[arg(long, value_name = "FILE")]
+    to_key_ca: Option<PathBuf>,
+}
+
+impl KekArgs {
+    /// What is said here, and where nothing is, what the other says.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            key_file: self.key_file.or(other.key_file),
+            key_env: self.key_env.or(other.key_env),
+            key_kms: self.key_kms.or(other.key_kms),
+            key_transit: self.key_transit.or(other.key_transit),
+            key_token_file: self.key_token_file.or(other.key_token_file),
+            key_namespace: self.key_namespace.or(other.key_namespace),
+            key_ca: self.key_ca.or(other.key_ca),
+        }
+    }
+
+    /// The one provider; `None` where none is named.
+    pub(super) fn decide(self) -> Result<Option<KeyProvider>, CliError> {
+        let named: Vec<&str> = [
+            (self.key_file.is_some(), "key-file"),
+            (self.key_env.is_some(), "key-env"),
+            (self.key_kms.is_some(), "key-kms"),
+            (self.key_transit.is_some(), "key-transit"),
+        ]
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+        .collect();
+        if named.len() > 1 {
+            return Err(
+                format!("{} are set, and there is one key-encryption key: choose one", named.join(" and ")).into()
+            );
+        }
+        if self.key_ca.is_some() && self.key_kms.is_none() && self.key_transit.is_none() {
+            return Err("key-ca is set, and neither key-kms nor key-transit is: there is nobody to trust".into());
+        }
+        let provider = match self {
+            Self { key_file: Some(path), .. } => KeyProvider::File(path),
+            Self { key_env: Some(name), .. } => KeyProvider::Env(name),
+            Self { key_kms: Some(key), key_ca: ca, .. } => KeyProvider::Kms { key, ca },
+            Self { key_transit: Some(key), key_token_file, key_namespace, key_ca: ca, .. } => {
+                let token = match key_token_file {
+                    Some(_) if std::env::var_os(TOKEN).is_some() => {
+                        return Err(format!("{TOKEN} and key-token-file are both set: choose one").into());
+                    }
+                    Some(path) => TokenSource::File(path),
+                    None => TokenSource::Env(TOKEN.to_owned()),
+                };
+                let namespace = key_namespace.map(|name| name.trim_matches('/').to_owned());
+                let namespace = namespace.filter(|name| !name.is_empty());
+                KeyProvider::Transit(TransitSettings { key, token, namespace, ca })
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(provider))
+    }
+}
+
+impl ToKekArgs {
+    /// Whether anything is said.
+    pub(super) fn names_one(&self) -> bool {
+        !self.settings().is_empty()
+    }
+
+    /// The one provider, and the settings that a server has to be started with to use it.
+    pub(super) fn decide(self, present: &KekArgs) -> Result<(KeyProvider, String), CliError> {
+        let settings = self.settings();
+        let args = KekArgs {
+            key_file: self.to_key_file,
+            key_env: self.to_key_env,
+            key_kms: self.to_key_kms,
+            key_transit: self.to_key_transit,
+            key_token_file: self.to_key_token_file.or_else(|| present.key_token_file.clone()),
+            key_namespace: self.to_key_namespace,
+            key_ca: self.to_key_ca,
+        };
+        match args.decide() {
+            Ok(Some(provider)) => Ok((provider, settings)),
+            Ok(None) => {
+                Err("say which key is to take the present one's place: --to-key-file, --to-key-env, --to-key-kms \
+                             or --to-key-transit"
+                    .into())
+            }
+            Err(error) => Err(format!("of the new key, {error}").into()),
+        }
+    }
+
+    fn settings(&self) -> String {
+        let path = |path: &PathBuf| path.display().to_string();
+        [
+            ("--key-file", self.to_key_file.as_ref().map(path)),
+            ("--key-env", self.to_key_env.clone()),
+            ("--key-kms", self.to_key_kms.as_ref().map(ToString::to_string)),
+            ("--key-transit", self.to_key_transit.as_ref().map(ToString::to_string)),
+            ("--key-token-file", self.to_key_token_file.as_ref().map(path)),
+            ("--key-namespace", self.to_key_namespace.clone()),
+            ("--key-ca", self.to_key_ca.as_ref().map(path)),
+        ]
+        .into_iter()
+        .filter_map(|(flag, value)| value.map(|value| format!("{flag} {value}")))
+        .collect::<Vec<_>>()
+        .join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRANSIT: &str = "https://vault.example.com/v1/transit/keys/k";
+
+    fn args(change: impl FnOnce(&mut KekArgs)) -> KekArgs {
+        let mut args = KekArgs::default();
+        change(&mut args);
+        args
+    }
+
+    #[test]
+    fn one_provider_is_decided_on_and_more_are_told() {
+        assert_eq!(KekArgs::default().decide().unwrap(), None);
+        let file = args(|args| args.key_file = Some("k".into()));
+        assert_eq!(file.clone().decide().unwrap(), Some(KeyProvider::File("k".into())));
+        let kms = args(|args| (args.key_kms, args.key_ca) = (Some("alias/k".parse().unwrap()), Some("ca.pem".into())));
+        let key = KeyProvider::Kms { key: "alias/k".parse().unwrap(), ca: Some("ca.pem".into()) };
+        assert_eq!(kms.clone().decide().unwrap(), Some(key));
+        let transit = args(|args| {
+            args.key_transit = Some(TRANSIT.parse().unwrap());
+            args.key_token_file = Some("token".into());
+            args.key_namespace = Some("team/".to_owned());
+        });
+        let Some(KeyProvider::Transit(settings)) = transit.clone().decide().unwrap() else {
+            panic!("another provider")
+        };
+        assert_eq!(settings.token, TokenSource::File("token".into()));
+        assert_eq!(settings.namespace.as_deref(), Some("team"));
+
+        let error = file.or(kms.or(transit)).decide().unwrap_err().to_string();
+        assert!(error.starts_with("key-file and key-kms and key-transit are set"), "{error}");
+        let error = args(|args| args.key_ca = Some("ca.pem".into())).decide().unwrap_err().to_string();
+        assert!(error.contains("nobody to trust"), "{error}");
+    }
+
+    #[test]
+    fn a_new_key_is_told_in_the_words_of_the_server() {
+        let present = args(|args| args.key_token_file = Some("token".into()));
+        let to = ToKekArgs { to_key_transit: Some(TRANSIT.parse().unwrap()), ..ToKekArgs::default() };
+        let (provider, settings) = to.decide(&present).unwrap();
+        assert!(
+            matches!(provider, KeyProvider::Transit(settings) if settings.token == TokenSource::File("token".into()))
+        );
+        assert_eq!(settings, format!("--key-transit {TRANSIT}"));
+        assert!(ToKekArgs::default().decide(&present).is_err());
+        let two = ToKekArgs { to_key_file: Some("k".into()), to_key_env: Some("K".to_owned()), ..ToKekArgs::default() };
+        let error = two.decide(&present).unwrap_err().to_string();
+        assert!(error.starts_with("of the new key, key-file and key-env are set"), "{error}");
+    }
+}

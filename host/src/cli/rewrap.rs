@@ -1,0 +1,163 @@
+//! `keyferry key rewrap`: another key-encryption key in the present one's place.
+//!
+//! Both keys are used by this process alone. A server that runs goes on with its own, and is only asked for roots as they
+//! are stored and told how to store them.
+
+use clap::Args;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use indicatif::ProgressBar;
+
+use super::key_settings::ToKekArgs;
+use super::operator::{Needs, perform};
+use super::settings::FolderArgs;
+use super::{CliError, term};
+use crate::admin::{Form, ListRoots, NewForms, RewrapRoots, StoredRoot};
+use crate::ids::OrgId;
+use crate::migrate::rewrap::{only_form_by, with_form_by};
+use crate::store::Wrapping;
+use crate::vault::{CreateKey, KeyEncryptionKey, KeyId};
+
+/// Roots that are worked on at the same time.
+const AT_ONCE: usize = 8;
+/// Roots that one request stores.
+const BATCH: usize = 16;
+
+#[derive(Args)]
+pub(super) struct RewrapArgs {
+    /// Whose root keys.
+    #[arg(long, required_unless_present = "all", conflicts_with = "all")]
+    org: Option<OrgId>,
+    /// Those of all organisations.
+    #[arg(long)]
+    all: bool,
+    /// Forget every form but the one by the present key.
+    #[arg(long)]
+    finish: bool,
+    #[command(flatten)]
+    to: ToKekArgs,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+impl RewrapArgs {
+    fn concerns(&self, root: &StoredRoot) -> bool {
+        self.org.as_ref().is_none_or(|org| *org == root.org)
+    }
+}
+
+pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
+    let present = args.folders.clone().decide()?.key.load(CreateKey::Refused).await?;
+    match args.finish {
+        true if args.to.names_one() => Err("--finish keeps the present key, and a new one is named: choose one".into()),
+        true => finish(args, &present).await,
+        false => rewrap(args, &present).await,
+    }
+}
+
+/// Adds a form by the new key to each root that has none.
+async fn rewrap(mut args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), CliError> {
+    let (provider, settings) = std::mem::take(&mut args.to).decide(&args.folders.key)?;
+    let new = provider.load(CreateKey::Allowed).await?;
+    let (from, to) = (present.id().await?, new.id().await?);
+    if from == to {
+        return Err(format!("{to} is the present key").into());
+    }
+    let mut rewrapped = 0;
+    loop {
+        let roots = roots(&args).await?;
+        let missing: Vec<_> = roots.into_iter().filter(|root| args.concerns(root) && !has(root, &to)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        // Roots that are made, and forms that change, while this is going on are found on the next round.
+        rewrapped += each(&args, missing, |org, key_id, forms| {
+            let (present, new) = (present, &new);
+            async move { Ok(with_form_by(present, new, &org, key_id, &forms).await?) }
+        })
+        .await?;
+    }
+    let (with, without): (Vec<_>, Vec<_>) = roots(&args).await?.into_iter().partition(|root| has(root, &to));
+    term::print(&format!("{rewrapped} root keys were wrapped by {to} as well, {} are now", with.len()));
+    if without.is_empty() {
+        term::progress(&format!(
+            "Either key opens everything. Now start the server with {settings}, and once it serves, forget the other key:\n\
+             keyferry key rewrap --all --finish {settings}"
+        ));
+    } else {
+        term::progress(&format!(
+            "{} root keys of other organisations are not: the server goes on with the present key ({from})",
+            without.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Forgets every form but the one by the present key, which has to open it.
+async fn finish(args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), CliError> {
+    let id = present.id().await?;
+    let roots: Vec<_> = roots(&args).await?.into_iter().filter(|root| args.concerns(root)).collect();
+    // Before anything is forgotten.
+    if let Some(StoredRoot { org, key_id, .. }) = roots.iter().find(|root| !has(root, &id)) {
+        return Err(format!(
+            "root {key_id} of organisation {org} is not wrapped by {id}, the key that is configured: nothing was forgotten. \
+             Run `keyferry key rewrap` with the former key configured first"
+        )
+        .into());
+    }
+    let several: Vec<_> = roots.into_iter().filter(|root| root.forms.len() > 1).collect();
+    let done =
+        each(
+            &args,
+            several,
+            |org, key_id, forms| async move { Ok(only_form_by(present, &org, key_id, &forms).await?) },
+        )
+        .await?;
+    term::print(&format!("{done} root keys are wrapped by {id} alone now; backups from before need the former key"));
+    Ok(())
+}
+
+async fn roots(args: &RewrapArgs) -> Result<Vec<StoredRoot>, CliError> {
+    perform(args.folders.clone(), Needs::Safe, ListRoots {}).await
+}
+
+fn has(root: &StoredRoot, by: &str) -> bool {
+    root.forms.iter().any(|form| form.by == by)
+}
+
+/// Makes new forms of roots and stores them: how many were stored.
+async fn each<F>(
+    args: &RewrapArgs,
+    roots: Vec<StoredRoot>,
+    make: impl Fn(OrgId, KeyId, Vec<Wrapping>) -> F,
+) -> Result<u64, CliError>
+where
+    F: Future<Output = Result<Vec<Wrapping>, CliError>>,
+{
+    let bar = ProgressBar::new(roots.len() as u64);
+    let one = async |StoredRoot { org, key_id, forms: from, .. }: StoredRoot| {
+        let forms = from.iter().cloned().map(Wrapping::try_from).collect::<Result<Vec<_>, _>>()?;
+        let made = make(org.clone(), KeyId::new(key_id), forms).await?;
+        bar.inc(1);
+        Ok::<_, CliError>(NewForms { org, key_id, from, to: made.into_iter().map(Form::from).collect() })
+    };
+    let mut made = stream::iter(roots).map(one).buffer_unordered(AT_ONCE).try_chunks(BATCH);
+    let mut stored = 0;
+    while let Some(batch) = made.next().await {
+        // What was made before something failed is worth keeping; the next run begins with the rest.
+        let (roots, failed) = match batch {
+            Ok(roots) => (roots, None),
+            Err(stream::TryChunksError(roots, error)) => (roots, Some(error)),
+        };
+        if !roots.is_empty() {
+            stored += perform(args.folders.clone(), Needs::Safe, RewrapRoots { roots }).await?.stored;
+        }
+        if let Some(error) = failed {
+            bar.finish_and_clear();
+            return Err(
+                format!("{stored} root keys were done, and the same command goes on with the rest: {error}").into()
+            );
+        }
+    }
+    bar.finish_and_clear();
+    Ok(stored)
+}

@@ -1,0 +1,36 @@
+//! Key-encryption keys that stay in a key service, which wraps and unwraps roots for us.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `place` | what is a wrapped key bound to? |
+//! | `key` | when is the service asked, how long, how often? |
+//! | `error` | what does a failure mean? |
+//! | `kms_key`, `kms` | AWS KMS |
+//! | `transit_key`, `token`, `transit`, `connect` | the transit engine of Vault, OpenBao and what speaks like them |
+//! | `trust` | which certificates are believed? |
+//!
+//! Nothing here is asked once a request: a root is unwrapped once and stays on the key ring.
+
+mod connect;
+mod error;
+mod key;
+mod kms;
+mod kms_key;
+mod place;
+mod token;
+mod transit;
+mod transit_key;
+mod trust;
+
+pub use error::{KeyServiceError, KeyServiceFault};
+pub use key::KeyServiceState;
+pub(super) use key::RemoteKey;
+#[cfg(test)]
+pub(super) use key::tests;
+pub use kms_key::{KmsKey, MalformedKmsKey};
+pub(super) use place::Place;
+pub use token::TokenSource;
+pub use transit_key::{MalformedTransitKey, TransitKey, TransitSettings};
+
+pub(super) use kms::Kms;
+pub(super) use transit::Transit;
