@@ -26,7 +26,7 @@ pub(super) enum KeyCommand {
     Destroy(DestroyArgs),
     /// Has root keys wrapped by another key-encryption key as well, while requests go on; with `--finish`, by the present
     /// one alone. It can be stopped, and started again.
-    Rewrap(rewrap::RewrapArgs),
+    Rewrap(Box<rewrap::RewrapArgs>),
 }
 
 #[derive(Args)]
@@ -80,7 +80,7 @@ pub(super) async fn run(command: KeyCommand) -> CliResult {
             term::progress(&format!("next: keyferry key reseal --org {org}"));
         }
         KeyCommand::Reseal(args) => reseal(args).await?,
-        KeyCommand::Rewrap(args) => rewrap::run(args).await?,
+        KeyCommand::Rewrap(args) => rewrap::run(*args).await?,
         KeyCommand::Disable(KeyArgs { key_id, org: OrgArgs { org, folders } }) => {
             perform(folders, Needs::Safe, DisableKey { org, key_id }).await?;
             term::print(&format!("key {key_id} is out of use"));

@@ -240,8 +240,14 @@ async fn add(store: &SledStore, key: &ApiKey) -> Result<(), StoreError> {
         revoked_at: None,
         last_used_at: None,
     };
-    let root =
-        RootRecord { key_id: 1, kek_id: "0".repeat(16), wrapped: Vec::new(), created_at: now, disabled_at: None };
+    let root = RootRecord {
+        key_id: 1,
+        kek_id: "0".repeat(16),
+        wrapped: Vec::new(),
+        also: Vec::new(),
+        created_at: now,
+        disabled_at: None,
+    };
     store.create_api_key(NewApiKey { record, root: Some(root), audit: audit(AuditAction::ApiKeyCreated) }).await
 }
 
