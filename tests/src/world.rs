@@ -39,8 +39,6 @@ pub struct World {
 pub struct WorldOptions {
     /// Instead of the demo's four apps.
     pub providers: Option<ProviderWorld>,
-    /// Environment variables of the server, and of the command that makes the API key before: where the keys are.
-    pub keys: Vec<(String, String)>,
     /// Changes what the server is started with.
     pub server: Option<ServerChange>,
 }
@@ -57,6 +55,12 @@ impl World {
 
     /// Another one.
     pub async fn start_with(options: WorldOptions) -> Self {
+        Self::start_keyed(Vec::new(), options).await
+    }
+
+    /// Another one, with environment variables of the server, and of the command that makes the API key before: where the
+    /// keys are.
+    pub async fn start_keyed(keys: Vec<(String, String)>, options: WorldOptions) -> Self {
         let providers = match options.providers {
             Some(providers) => providers,
             None => demo_world().await.or_fail("start the demo's providers"),
@@ -67,9 +71,9 @@ impl World {
         providers.write_ca_pem(&ca).or_fail("write the throw-away authority");
         copy_plugins(&plugins);
         // Before the server, which keeps the data folder to itself.
-        let api_key = create_api_key_in(&options.keys, &data, ORG, "test").await;
+        let api_key = create_api_key_in(&keys, &data, ORG, "test").await;
         let mut server = ServerOptions::new(data, plugins);
-        server.environment = options.keys;
+        server.environment = keys;
         server.egress_ca = Some(ca);
         server.resolve = providers.resolve_flags();
         if let Some(change) = options.server {

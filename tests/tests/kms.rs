@@ -22,7 +22,7 @@ async fn world(keys: Vec<(String, String)>) -> World {
     let server = Box::new(|options: &mut keyferry_tests::ServerOptions| {
         options.environment.push(("KEYFERRY_LOG".to_owned(), "trace".to_owned()));
     });
-    World::start_with(WorldOptions { keys, server: Some(server), ..WorldOptions::default() }).await
+    World::start_keyed(keys, WorldOptions { server: Some(server), ..WorldOptions::default() }).await
 }
 
 /// An organisation more, with a linked account. Its root is not unlocked by that.

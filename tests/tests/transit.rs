@@ -29,8 +29,9 @@ impl Setup {
         let server = Box::new(|options: &mut ServerOptions| {
             options.environment.push(("KEYFERRY_LOG".to_owned(), "trace".to_owned()));
         });
-        let options = WorldOptions { keys: keys.clone(), server: Some(server), ..WorldOptions::default() };
-        Self { transit, keys, folder, world: World::start_with(options).await }
+        let options = WorldOptions { server: Some(server), ..WorldOptions::default() };
+        let world = World::start_keyed(keys.clone(), options).await;
+        Self { transit, keys, folder, world }
     }
 
     /// An organisation more, with a linked account. Its root is not unlocked by that.

@@ -48,8 +48,7 @@ pub async fn hostile_world() -> World {
     let change = Box::new(|options: &mut ServerOptions| {
         limits(options, &format!("wall-seconds = {}\ncpu-millis = {}", WALL.as_secs(), CPU.as_millis()));
     });
-    World::start_with(WorldOptions { providers: Some(providers), server: Some(change), ..WorldOptions::default() })
-        .await
+    World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await
 }
 
 /// Drops components into a server and looks at what becomes of them.

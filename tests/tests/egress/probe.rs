@@ -26,14 +26,7 @@ impl Probe {
             options.arguments.extend(["--egress-dns".to_owned(), server]);
             change(options);
         });
-        Self {
-            world: World::start_with(WorldOptions {
-                providers: Some(providers),
-                server: Some(change),
-                ..WorldOptions::default()
-            })
-            .await,
-        }
+        Self { world: World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await }
     }
 
     /// What comes of a request for `ask`, where `origin` is granted.
