@@ -31,6 +31,7 @@ pub struct World {
     pub providers: ProviderWorld,
     /// The API key of [`ORG`] in environment `test`.
     pub api_key: String,
+    keys: Vec<(String, String)>,
     folder: TempDir,
 }
 
@@ -73,13 +74,13 @@ impl World {
         // Before the server, which keeps the data folder to itself.
         let api_key = create_api_key_in(&keys, &data, ORG, "test").await;
         let mut server = ServerOptions::new(data, plugins);
-        server.environment = keys;
+        server.environment = keys.clone();
         server.egress_ca = Some(ca);
         server.resolve = providers.resolve_flags();
         if let Some(change) = options.server {
             change(&mut server);
         }
-        let world = Self { server: Server::start(server).await, providers, api_key, folder };
+        let world = Self { server: Server::start(server).await, providers, api_key, keys, folder };
         world.create_account(ACCOUNT).await;
         world
     }
@@ -102,7 +103,7 @@ impl World {
     /// Runs a subcommand on [`data`](Self::data): how it ended, what it printed, and what it said beside that.
     pub async fn command(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let data = self.data().display().to_string();
-        let output = run(arguments.iter().copied().chain(["--data", &data])).await;
+        let output = run_in(&self.keys, arguments.iter().copied().chain(["--data", &data])).await;
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).or_fail("read what a command printed");
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
