@@ -61,7 +61,9 @@ impl Reader {
             ["cargo", "run", "--release", "--", "demo"] | ["cargo", "test", "--workspace"] => return,
             // Built once for all tests, by the same command.
             ["keyferry", "plugin", "build", "--all", "--out", out] => binary::copy_plugins(&self.folder.join(out)),
-            ["keyferry", "serve", "--listen", _] => self.serve().await,
+            ["keyferry", "serve", "--listen", _] => self.serve(None).await,
+            // Relative to the folder that they are in, where the test's own process is not.
+            ["keyferry", "serve", "--listen", _, "--key-file", key] => self.serve(Some(self.folder.join(key))).await,
             ["keyferry", "plugin", "rollback", slug] => {
                 self.build_another_version(slug).await;
                 self.keyferry(&words[1..]).await;
@@ -107,12 +109,17 @@ impl Reader {
         self.keyferry(&["plugin", "grant", slug]).await;
     }
 
-    async fn serve(&mut self) {
+    /// Starts the server; the one that ran, if one did, is stopped first.
+    async fn serve(&mut self, key: Option<PathBuf>) {
+        if let Some(mut former) = self.server.take() {
+            assert!(former.terminate().await.success());
+        }
         let data = self.folder.join("keyferry-data");
         let mut options = ServerOptions::new(&data, data.join("plugins"));
         options.grants = Grants::ByHand;
         options.egress_ca = Some(self.home.path().join("ca.pem"));
         options.resolve = self.providers.resolve_flags();
+        options.arguments.extend(key.into_iter().flat_map(|key| ["--key-file".to_owned(), key.display().to_string()]));
         self.server = Some(Server::start(options).await);
     }
 

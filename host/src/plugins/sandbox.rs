@@ -20,7 +20,7 @@ use super::limits::SandboxLimits;
 use super::shape::{self, TooMuch};
 use super::slots::Slots;
 use super::trial::{Trial, Trialled};
-use super::turns::Turns;
+use super::turns::{Debt, Turns};
 use super::verdict::Verdict;
 use crate::egress::{AppClient, Call};
 use crate::schema::Credential;
@@ -63,6 +63,7 @@ pub(super) struct Compiled {
     pre: v1::PluginPre<CallState>,
     memory_bytes: usize,
     share: Arc<Slots>,
+    debt: Arc<Debt>,
 }
 
 /// Where plugins run.
@@ -160,7 +161,7 @@ impl Sandbox {
             .and_then(v1::PluginPre::new)
             .map_err(|error| SandboxError::Contract(format!("{error:#}")))?;
         let memory_bytes = memory_bytes.unwrap_or(self.limits.memory_bytes).min(MAX_MEMORY);
-        Ok(Compiled { pre, memory_bytes, share: Arc::new(self.slots.share()) })
+        Ok(Compiled { pre, memory_bytes, share: Arc::new(self.slots.share()), debt: Arc::default() })
     }
 
     /// Asks a plugin what its app is, with nothing granted. The same file says the same each time.
@@ -191,6 +192,7 @@ impl Sandbox {
         let mut store = self.store(plugin, Occasion { plugin: name, egress: None, fixed: Some(fixed), trial })?;
         let wire = self
             .within_limits(Instant::now() + self.limits.wall, async {
+                store.data().queue.begin().await;
                 let instance = plugin.pre.instantiate_async(&mut store).await?;
                 instance.keyferry_plugin_app().call_describe(&mut store).await
             })
@@ -247,6 +249,7 @@ impl Sandbox {
         let wire = self
             .within_limits(deadline, async {
                 let credential = v1::credential(store.data_mut(), credential, access)?;
+                store.data().queue.begin().await;
                 let instance = plugin.pre.instantiate_async(&mut store).await?;
                 instance.keyferry_plugin_app().call_verify(&mut store, &credential).await
             })
@@ -269,7 +272,7 @@ impl Sandbox {
 
     fn store(&self, plugin: &Compiled, occasion: Occasion) -> Result<Store<CallState>, CallError> {
         let ticks = u64::try_from(self.limits.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1);
-        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, self.turns.queue(), occasion);
+        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, self.turns.queue(&plugin.debt), occasion);
         let mut store = Store::new(&self.engine, state);
         if let Metering::TimeAndFuel { fuel } = self.metering {
             store.set_fuel(fuel).map_err(|error| CallError::Trapped { reason: error.to_string() })?;
