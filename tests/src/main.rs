@@ -1,21 +1,22 @@
-//! The long forms of what the suite does a few rounds of. Each run writes down or prints what it found.
+//! The long forms of what the suite does a few rounds of. `reliability` runs all of them and writes down what it found; the
+//! others run one and print it.
 //!
 //! ```sh
 //! cargo run -p keyferry-tests -- reliability
-//! cargo run -p keyferry-tests -- timing
 //! cargo run -p keyferry-tests -- hostile
+//! cargo run -p keyferry-tests -- mutants
+//! cargo run -p keyferry-tests -- timing
+//! fuzz/run
 //! ```
 
-use std::error::Error;
-use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod long;
 
-use clap::{Parser, Subcommand};
-use keyferry_tests::World;
-use keyferry_tests::hostile::{self, Holdings, hostile_world};
-use keyferry_tests::leaks::timing::{Class, Comparison, Keys, TOLD_APART, measure_loopback};
-use keyferry_tests::reliability::{Ending, Figures, Loop, PowerCut, Report, Survivors};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use keyferry_tests::hostile;
+use keyferry_tests::reliability::Report;
 
 #[derive(Parser)]
 #[command(about = "Long runs of the proofs that cargo test has in a short form")]
@@ -26,38 +27,29 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Kills and power cuts under load: whether anything acknowledged is ever lost
+    /// All of it: kills and power cuts under load, hostile plugins, mutated requests, the time of look-ups, fuzzing
     Reliability {
-        /// Rounds that end with SIGKILL
-        #[arg(long, default_value_t = 500)]
-        kills: u64,
-        /// Rounds that end with a power cut after which nothing that was not synced survives
-        #[arg(long, default_value_t = 200)]
-        cuts: u64,
-        /// Rounds that end with a power cut after which any sectors that were not synced survive
-        #[arg(long, default_value_t = 200)]
-        torn: u64,
-        /// What all choices follow from; by default the clock
-        #[arg(long)]
-        seed: Option<u64>,
+        #[command(flatten)]
+        endings: Endings,
+        #[command(flatten)]
+        plugins: Plugins,
+        #[command(flatten)]
+        mutants: Mutants,
+        #[command(flatten)]
+        timing: Timing,
+        /// Seconds for each fuzz target; 0 leaves fuzzing out, which takes cargo-fuzz
+        #[arg(long, default_value_t = 60)]
+        fuzz_seconds: u64,
+        #[command(flatten)]
+        seed: Seed,
         /// Where the report goes
         #[arg(long, default_value = "tests/RELIABILITY.md")]
         report: PathBuf,
     },
-    /// Whether the time that the look-up of an API key takes depends on the key
-    Timing {
-        /// Look-ups of each class of keys in this process
-        #[arg(long, default_value_t = 200_000)]
-        lookups: usize,
-        /// Requests of each class to a server
-        #[arg(long, default_value_t = 20_000)]
-        requests: usize,
-    },
     /// Hostile plugins, again and again: whether one hurts the server, and what a neighbour notices
     Hostile {
-        /// How often the corpus is dropped in
-        #[arg(long, default_value_t = 5)]
-        rounds: u64,
+        #[command(flatten)]
+        plugins: Plugins,
         /// Only this family of the corpus
         #[arg(long)]
         only: Option<String>,
@@ -65,85 +57,92 @@ enum Command {
         #[arg(long)]
         write: Option<PathBuf>,
     },
+    /// Requests that were good once
+    Mutants {
+        #[command(flatten)]
+        mutants: Mutants,
+        #[command(flatten)]
+        seed: Seed,
+    },
+    /// Whether the time that the look-up of an API key takes depends on the key
+    Timing(Timing),
+}
+
+#[derive(Args)]
+struct Endings {
+    /// Rounds that end with SIGKILL
+    #[arg(long, default_value_t = 500)]
+    kills: u64,
+    /// Rounds that end with a power cut after which nothing that was not synced survives
+    #[arg(long, default_value_t = 200)]
+    cuts: u64,
+    /// Rounds that end with a power cut after which any sectors that were not synced survive
+    #[arg(long, default_value_t = 200)]
+    torn: u64,
+}
+
+#[derive(Args)]
+struct Plugins {
+    /// How often the corpus of hostile plugins is dropped in
+    #[arg(long, default_value_t = 5)]
+    rounds: u64,
+}
+
+#[derive(Args)]
+struct Mutants {
+    /// Requests that are changed and sent
+    #[arg(long, default_value_t = 100_000)]
+    mutants: usize,
+}
+
+#[derive(Args)]
+struct Timing {
+    /// Look-ups of each class of keys in this process
+    #[arg(long, default_value_t = 200_000)]
+    lookups: usize,
+    /// Requests of each class to a server
+    #[arg(long, default_value_t = 20_000)]
+    requests: usize,
+}
+
+#[derive(Args)]
+struct Seed {
+    /// What all choices follow from; by default the clock
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Seed {
+    fn get(&self) -> u64 {
+        self.seed.unwrap_or_else(|| fastrand::Rng::new().u64(..))
+    }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().command {
-        Command::Reliability { kills, cuts, torn, seed, report } => {
-            let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
-            reliability([kills, cuts, torn], seed, &report).await
-        }
-        Command::Timing { lookups, requests } => timing(lookups, requests).await,
-        Command::Hostile { write: Some(folder), .. } => write_corpus(&folder),
-        Command::Hostile { rounds, only, write: None } => hostile_plugins(rounds, only.as_deref()).await,
-    }
-}
-
-async fn timing(lookups: usize, requests: usize) -> Result<(), Box<dyn Error>> {
-    let keys = Keys::make().await;
-    let show = |title: &str, comparisons: &[Comparison]| {
-        println!("{title}");
-        comparisons.iter().for_each(|comparison| println!("  {comparison}"));
-    };
-    show("a careless look-up, to show that the measurement sees something", &keys.measure_careless_lookup(lookups / 4));
-    let lookups = keys.measure_lookup(lookups).await;
-    show("the look-up of a request: parse, hash, find, compare", &lookups);
-    let requests = measure_loopback(&World::start().await, requests).await;
-    show("whole requests over loopback", &requests);
-    // What a key begins with must not show. That a record was found does, as the answer itself says.
-    let begins = |one: &&Comparison| (one.first, one.second) == (Class::UnknownBeginsLive, Class::Unknown);
-    for (what, comparisons) in [("the look-up", &lookups), ("a request", &requests)] {
-        match comparisons.iter().find(begins) {
-            Some(one) if one.t.abs() > TOLD_APART => {
-                return Err(format!("the time of {what} tells how a key begins: t = {:.2}", one.t).into());
+        Command::Reliability { endings, plugins, mutants, timing, fuzz_seconds, seed, report } => {
+            let seed = seed.get();
+            let mut found = Report::new(seed)?;
+            if fuzz_seconds > 0 {
+                // First: it is the part that can find something missing.
+                found.add("Fuzzing", long::fuzz(fuzz_seconds)?);
             }
-            Some(one) => println!("{what}: how a key begins does not show (t = {:.2})", one.t),
-            None => return Err(format!("{what}: there are no figures").into()),
+            found.add("What survived", long::endings(&endings, seed).await?);
+            found.add("Beside hostile plugins", long::hostile_plugins(plugins.rounds, None).await?);
+            found.add("Mutated requests", long::mutants(mutants.mutants, seed).await);
+            found.add("The time of a look-up", long::timing(&timing).await?);
+            std::fs::write(&report, found.to_string())?;
+            println!("written to {}", report.display());
         }
+        Command::Hostile { write: Some(folder), .. } => write_corpus(&folder)?,
+        Command::Hostile { plugins, only, write: None } => {
+            println!("{}", long::hostile_plugins(plugins.rounds, only.as_deref()).await?);
+        }
+        Command::Mutants { mutants, seed } => println!("{}", long::mutants(mutants.mutants, seed.get()).await),
+        Command::Timing(timing) => println!("{}", long::timing(&timing).await?),
     }
     Ok(())
-}
-
-async fn reliability([kills, cuts, torn]: [u64; 3], seed: u64, file: &Path) -> Result<(), Box<dyn Error>> {
-    let mut report = Report::new(seed)?;
-    let power_cut = |survivors| PowerCut::new(survivors).ok_or("power cuts need a C compiler");
-    let runs = [
-        ("SIGKILL", Ending::Kill, kills),
-        ("power cut: nothing that was not synced survives", Ending::PowerCut(power_cut(Survivors::None)?), cuts),
-        (
-            "power cut: half of the sectors that were not synced survive",
-            Ending::PowerCut(power_cut(Survivors::SomeSectors)?),
-            torn,
-        ),
-    ];
-    for (name, ending, rounds) in runs {
-        println!("{name}: {rounds} rounds, seed {seed}");
-        let figures = Loop::new(ending, seed).await.run(rounds, |figures| progress(figures, rounds)).await;
-        println!("{figures}");
-        report.add(name, figures);
-    }
-    std::fs::write(file, report.to_string())?;
-    println!("written to {}", file.display());
-    Ok(())
-}
-
-/// Prints a section in Markdown: what the neighbour noticed, and what the server held before and after.
-async fn hostile_plugins(rounds: u64, only: Option<&str>) -> Result<(), Box<dyn Error>> {
-    let world = Arc::new(hostile_world().await);
-    let mut figures = hostile::Figures::default();
-    let mut held = vec![Holdings::of(world.server.pid())];
-    for _ in 0..rounds {
-        figures.round(&world, only).await;
-        held.push(Holdings::of(world.server.pid()));
-    }
-    println!("## Beside hostile plugins\n");
-    println!("{rounds} rounds, each family of the corpus dropped in while a good plugin's caller goes on.\n");
-    println!("{figures}");
-    println!("| after round | the server holds |\n|---|---|");
-    held.iter().enumerate().for_each(|(round, held)| println!("| {round} | {held} |"));
-    let wrong: Vec<&String> = figures.wrong.iter().chain(figures.failures()).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}").into()) }
 }
 
 fn write_corpus(folder: &Path) -> Result<(), Box<dyn Error>> {
@@ -152,15 +151,4 @@ fn write_corpus(folder: &Path) -> Result<(), Box<dyn Error>> {
         std::fs::write(folder.join(format!("{}.wasm", hostile.name)), hostile.component())?;
     }
     Ok(())
-}
-
-/// A line that is written over, where somebody is looking.
-fn progress(figures: &Figures, rounds: u64) {
-    let mut stdout = std::io::stdout();
-    if stdout.is_terminal() {
-        let _ = write!(stdout, "\r{}/{rounds} rounds, {} writes acknowledged ", figures.rounds, figures.acknowledged);
-        let _ = stdout.flush();
-    } else if figures.rounds.is_multiple_of(50) {
-        println!("{}/{rounds} rounds, {} writes acknowledged", figures.rounds, figures.acknowledged);
-    }
 }

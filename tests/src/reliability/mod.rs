@@ -20,5 +20,5 @@ mod rounds;
 
 pub use figures::Figures;
 pub use power::{PowerCut, Survivors};
-pub use report::Report;
+pub use report::{Report, Survival};
 pub use rounds::{Ending, Loop};

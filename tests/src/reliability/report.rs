@@ -1,6 +1,6 @@
 //! `tests/RELIABILITY.md`: what a long run found, written by the run itself.
 
-use std::fmt;
+use std::fmt::{self, Display, Write as _};
 use std::io;
 use std::process::Command;
 
@@ -10,8 +10,12 @@ use super::figures::Figures;
 pub struct Report {
     commit: String,
     seed: u64,
-    runs: Vec<(String, Figures)>,
+    sections: String,
 }
+
+/// What was found after servers were ended in one way and another.
+#[derive(Default)]
+pub struct Survival(Vec<(String, Figures)>);
 
 impl Report {
     /// An empty one, for the commit that is checked out.
@@ -28,35 +32,52 @@ impl Report {
         if !git(&["status", "--porcelain", "--", ".", ":!tests/RELIABILITY.md"])?.is_empty() {
             commit.push_str(" and changes on top");
         }
-        Ok(Self { commit, seed, runs: Vec::new() })
+        Ok(Self { commit, seed, sections: String::new() })
     }
 
-    /// Adds a run that found no loss.
-    pub fn add(&mut self, ending: &str, figures: Figures) {
-        self.runs.push((ending.to_owned(), figures));
+    /// Adds what a part of the run found.
+    pub fn add(&mut self, title: &str, found: impl Display) {
+        // Writing to a string does not fail.
+        let _written = write!(self.sections, "\n## {title}\n\n{}\n", found.to_string().trim_end());
     }
 }
 
-impl fmt::Display for Report {
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "# What a long run found\n\n\
+             Written by `cargo run -p keyferry-tests -- reliability` on commit {} with seed {}. A run that finds a loss, a \
+             failed request of a neighbour's, an undocumented answer, a difference in time that tells of a key, or an input for \
+             which a property does not hold, ends there and writes nothing.\n{}",
+            self.commit, self.seed, self.sections
+        )
+    }
+}
+
+impl Survival {
+    /// Adds the rounds that ended in this way.
+    pub fn add(&mut self, ending: &str, figures: Figures) {
+        self.0.push((ending.to_owned(), figures));
+    }
+}
+
+impl Display for Survival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "# What survived\n\n\
-             Written by `cargo run -p keyferry-tests -- reliability` on commit {} with seed {}. A run that finds a loss ends \
-             there and writes nothing.\n\n\
-             Eight clients create, update and delete accounts and credentials while the server is ended, a third of the time \
+            "Eight clients create, update and delete accounts and credentials while the server is ended, a third of the time \
              before it is ready. What is on disk is then opened with the key and compared with every answer that was given: the \
              account, the credential's very value, a version no older than the acknowledged one, nothing that nobody asked for, \
              an audit chain that holds. Requests under an idempotency key are repeated and have to get the answer of the \
-             first.\n",
-            self.commit, self.seed
+             first.\n"
         )?;
         writeln!(
             f,
             "| ending | rounds | during start | acknowledged | lost | unanswered: done, not done | opened | replayed | audit entries |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
-        for (ending, figures) in &self.runs {
+        for (ending, figures) in &self.0 {
             writeln!(
                 f,
                 "| {ending} | {} | {} | {} | 0 | {}, {} | {} | {} | {} |",

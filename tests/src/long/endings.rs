@@ -1,0 +1,41 @@
+//! Kills and power cuts under load: whether anything acknowledged is ever lost.
+
+use std::error::Error;
+use std::io::{IsTerminal as _, Write as _};
+
+use keyferry_tests::reliability::{Ending, Figures, Loop, PowerCut, Survival, Survivors};
+
+use crate::Endings;
+
+/// All rounds of each ending.
+pub(crate) async fn endings(rounds: &Endings, seed: u64) -> Result<Survival, Box<dyn Error>> {
+    let power_cut = |survivors| PowerCut::new(survivors).ok_or("power cuts need a C compiler");
+    let runs = [
+        ("SIGKILL", Ending::Kill, rounds.kills),
+        ("power cut: nothing that was not synced survives", Ending::PowerCut(power_cut(Survivors::None)?), rounds.cuts),
+        (
+            "power cut: half of the sectors that were not synced survive",
+            Ending::PowerCut(power_cut(Survivors::SomeSectors)?),
+            rounds.torn,
+        ),
+    ];
+    let mut survival = Survival::default();
+    for (name, ending, rounds) in runs {
+        println!("{name}: {rounds} rounds, seed {seed}");
+        let figures = Loop::new(ending, seed).await.run(rounds, |figures| progress(figures, rounds)).await;
+        println!("{figures}");
+        survival.add(name, figures);
+    }
+    Ok(survival)
+}
+
+/// A line that is written over, where somebody is looking.
+fn progress(figures: &Figures, rounds: u64) {
+    let mut stdout = std::io::stdout();
+    if stdout.is_terminal() {
+        let _ = write!(stdout, "\r{}/{rounds} rounds, {} writes acknowledged ", figures.rounds, figures.acknowledged);
+        let _ = stdout.flush();
+    } else if figures.rounds.is_multiple_of(50) {
+        println!("{}/{rounds} rounds, {} writes acknowledged", figures.rounds, figures.acknowledged);
+    }
+}

@@ -1,0 +1,13 @@
+//! The long runs, each with what it found as a section in Markdown.
+
+mod endings;
+mod fuzz;
+mod hostile;
+mod mutants;
+mod timing;
+
+pub(crate) use endings::endings;
+pub(crate) use fuzz::fuzz;
+pub(crate) use hostile::hostile_plugins;
+pub(crate) use mutants::mutants;
+pub(crate) use timing::timing;
