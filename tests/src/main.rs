@@ -1,12 +1,12 @@
-//! The long forms of what the suite does a few rounds of. `reliability` runs all of them and writes down what it found; the
-//! others run one and print it.
+//! The long forms of what the suite does a few rounds of. `reliability` runs all of them; each writes what it found into its
+//! section of the report.
 //!
 //! ```sh
 //! cargo run -p keyferry-tests -- reliability
 //! cargo run -p keyferry-tests -- hostile
 //! cargo run -p keyferry-tests -- mutants
 //! cargo run -p keyferry-tests -- timing
-//! fuzz/run
+//! cargo run -p keyferry-tests -- fuzz
 //! ```
 
 mod long;
@@ -18,16 +18,28 @@ use clap::{Args, Parser, Subcommand};
 use keyferry_tests::hostile;
 use keyferry_tests::reliability::Report;
 
+const ENDINGS: &str = "What survived";
+const HOSTILE: &str = "Beside hostile plugins";
+const MUTANTS: &str = "Mutated requests";
+const TIMING: &str = "The time of a look-up";
+const FUZZ: &str = "Fuzzing";
+
 #[derive(Parser)]
 #[command(about = "Long runs of the proofs that cargo test has in a short form")]
 struct Arguments {
+    /// Where the report goes
+    #[arg(long, global = true, default_value = "tests/RELIABILITY.md")]
+    report: PathBuf,
+    /// What all choices follow from; by default the clock
+    #[arg(long, global = true)]
+    seed: Option<u64>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// All of it: kills and power cuts under load, hostile plugins, mutated requests, the time of look-ups, fuzzing
+    /// All of it
     Reliability {
         #[command(flatten)]
         endings: Endings,
@@ -37,20 +49,16 @@ enum Command {
         mutants: Mutants,
         #[command(flatten)]
         timing: Timing,
-        /// Seconds for each fuzz target; 0 leaves fuzzing out, which takes cargo-fuzz
-        #[arg(long, default_value_t = 60)]
-        fuzz_seconds: u64,
         #[command(flatten)]
-        seed: Seed,
-        /// Where the report goes
-        #[arg(long, default_value = "tests/RELIABILITY.md")]
-        report: PathBuf,
+        fuzz: Fuzz,
     },
+    /// Kills and power cuts under load: whether anything acknowledged is ever lost
+    Endings(Endings),
     /// Hostile plugins, again and again: whether one hurts the server, and what a neighbour notices
     Hostile {
         #[command(flatten)]
         plugins: Plugins,
-        /// Only this family of the corpus
+        /// Only this family of the corpus, and only printed
         #[arg(long)]
         only: Option<String>,
         /// Only write the components into this folder, for a look at one
@@ -58,14 +66,11 @@ enum Command {
         write: Option<PathBuf>,
     },
     /// Requests that were good once
-    Mutants {
-        #[command(flatten)]
-        mutants: Mutants,
-        #[command(flatten)]
-        seed: Seed,
-    },
+    Mutants(Mutants),
     /// Whether the time that the look-up of an API key takes depends on the key
     Timing(Timing),
+    /// Every fuzz target; takes cargo-fuzz
+    Fuzz(Fuzz),
 }
 
 #[derive(Args)]
@@ -106,41 +111,36 @@ struct Timing {
 }
 
 #[derive(Args)]
-struct Seed {
-    /// What all choices follow from; by default the clock
-    #[arg(long)]
-    seed: Option<u64>,
-}
-
-impl Seed {
-    fn get(&self) -> u64 {
-        self.seed.unwrap_or_else(|| fastrand::Rng::new().u64(..))
-    }
+struct Fuzz {
+    /// Seconds for each fuzz target
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    match Arguments::parse().command {
-        Command::Reliability { endings, plugins, mutants, timing, fuzz_seconds, seed, report } => {
-            let seed = seed.get();
-            let mut found = Report::new(seed)?;
-            if fuzz_seconds > 0 {
-                // First: it is the part that can find something missing.
-                found.add("Fuzzing", long::fuzz(fuzz_seconds)?);
-            }
-            found.add("What survived", long::endings(&endings, seed).await?);
-            found.add("Beside hostile plugins", long::hostile_plugins(plugins.rounds, None).await?);
-            found.add("Mutated requests", long::mutants(mutants.mutants, seed).await);
-            found.add("The time of a look-up", long::timing(&timing).await?);
-            std::fs::write(&report, found.to_string())?;
-            println!("written to {}", report.display());
+    let Arguments { report, seed, command } = Arguments::parse();
+    let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
+    let mut report = Report::open(&report)?;
+    match command {
+        Command::Reliability { endings, plugins, mutants, timing, fuzz } => {
+            report.write(ENDINGS, long::endings(&endings, seed).await?)?;
+            report.write(HOSTILE, long::hostile_plugins(plugins.rounds, None).await?)?;
+            report.write(MUTANTS, long::mutants(mutants.mutants, seed).await)?;
+            report.write(TIMING, long::timing(&timing).await?)?;
+            report.write(FUZZ, long::fuzz(fuzz.seconds)?)?;
         }
+        Command::Endings(endings) => report.write(ENDINGS, long::endings(&endings, seed).await?)?,
         Command::Hostile { write: Some(folder), .. } => write_corpus(&folder)?,
-        Command::Hostile { plugins, only, write: None } => {
-            println!("{}", long::hostile_plugins(plugins.rounds, only.as_deref()).await?);
+        Command::Hostile { plugins, only: Some(only), write: None } => {
+            println!("{}", long::hostile_plugins(plugins.rounds, Some(&only)).await?);
         }
-        Command::Mutants { mutants, seed } => println!("{}", long::mutants(mutants.mutants, seed.get()).await),
-        Command::Timing(timing) => println!("{}", long::timing(&timing).await?),
+        Command::Hostile { plugins, only: None, write: None } => {
+            report.write(HOSTILE, long::hostile_plugins(plugins.rounds, None).await?)?;
+        }
+        Command::Mutants(mutants) => report.write(MUTANTS, long::mutants(mutants.mutants, seed).await)?,
+        Command::Timing(timing) => report.write(TIMING, long::timing(&timing).await?)?,
+        Command::Fuzz(fuzz) => report.write(FUZZ, long::fuzz(fuzz.seconds)?)?,
     }
     Ok(())
 }

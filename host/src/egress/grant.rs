@@ -190,17 +190,18 @@ impl GrantSet {
             return Ok(());
         }
         let host = HostPattern::of(url).map(|host| host.to_string()).unwrap_or_default();
-        let mut missing = format!("{method} https://{host}");
+        let mut path = String::new();
         for segment in url.path().split('/').skip(1) {
-            missing.push('/');
+            let wider = path.trim_end_matches('/').len();
+            path.push('/');
+            path.push_str(segment);
             // What cannot stand in a prefix is left to a wider one.
-            if segment == "*" || (!segment.is_empty() && format!("/{segment}").parse::<PathPrefix>().is_err()) {
-                missing.push('*');
+            if path.parse::<PathPrefix>().is_err() || segment == "*" {
+                path.replace_range(wider.., "/*");
                 break;
             }
-            missing.push_str(segment);
         }
-        Err(Denied { missing })
+        Err(Denied { missing: format!("{method} https://{host}{path}") })
     }
 }
 
@@ -269,6 +270,9 @@ mod tests {
             (Method::Get, "https://example.org/v1/*/me", "GET https://example.org/v1/*"),
             (Method::Get, "https://example.org/v1/a%2Fb/me", "GET https://example.org/v1/*"),
             (Method::Get, "https://example.org/v1/", "GET https://example.org/v1/"),
+            (Method::Get, "https://example.org/v1//me", "GET https://example.org/v1/*"),
+            (Method::Get, "https://example.org//v1", "GET https://example.org/*"),
+            (Method::Get, &format!("https://example.org/v1/{}", "x".repeat(600)), "GET https://example.org/v1/*"),
             (Method::Get, "http://127.0.0.1:8080/v1", "GET https://127.0.0.1:8080/v1"),
         ] {
             let denied = grants.allows(method, &url(asked)).unwrap_err();

@@ -19,7 +19,7 @@ pub(crate) async fn endings(rounds: &Endings, seed: u64) -> Result<Survival, Box
             rounds.torn,
         ),
     ];
-    let mut survival = Survival::default();
+    let mut survival = Survival::new(seed);
     for (name, ending, rounds) in runs {
         println!("{name}: {rounds} rounds, seed {seed}");
         let figures = Loop::new(ending, seed).await.run(rounds, |figures| progress(figures, rounds)).await;
