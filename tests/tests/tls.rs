@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyferry_tests::http::Request;
+use keyferry_tests::wire::Wire;
 use keyferry_tests::{ACCOUNT, Server, ServerOptions, ServerTls, World, WorldOptions, run};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// An authority that clients trust.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -132,4 +134,42 @@ async fn a_certificate_or_key_that_cannot_be_used_is_told_and_nothing_is_served(
     }
     let alone = run(["serve", "--tls-cert", "cert.pem", "--data", folder.path().join("data").to_str().unwrap()]).await;
     assert!(!alone.status.success() && String::from_utf8_lossy(&alone.stderr).contains("--tls-key"), "{alone:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_slow_with_the_handshake_or_behind_it_is_cut_off_and_others_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let settings = folder.path().join("keyferry.toml");
+    let authority = Authority::new();
+    let (certificate, secret) = authority.issue();
+    put(&cert, &certificate);
+    put(&key, &secret);
+    put(&settings, "[http]\nhead-seconds = 1\nidle-seconds = 1\n");
+    let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
+    options.tls = Some(ServerTls { cert, key, client: authority.client() });
+    options.arguments.extend(["--config".to_owned(), settings.display().to_string()]);
+    // Were one of the slow ones to keep its place, there would be none for the last.
+    options.arguments.extend(["--max-connections", "4"].map(str::to_owned));
+    let server = Server::start(options).await;
+
+    // A record of a handshake that says it is 512 bytes long, and 3 of them.
+    let begun: &[u8] = &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01];
+    let mut slow = Vec::new();
+    for bytes in [&[][..], begun, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let mut wire = Wire::connect(server.address()).await;
+        wire.send(bytes).await;
+        slow.push(wire);
+    }
+    let stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let mut behind = tokio_rustls::TlsConnector::from(authority.client()).connect(name, stream).await.unwrap();
+    behind.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(30), behind.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok() && rest.is_empty(), "half a head is answered: {rest:?}");
+    for (place, mut wire) in slow.into_iter().enumerate() {
+        assert!(wire.is_closed().await, "slow client {place} is still there");
+    }
+    see(&server, &authority.client()).await;
 }
