@@ -1,5 +1,6 @@
 //! What webhooks call: a stand-in among those of the providers, over TLS, that says what it was sent.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ pub enum Answers {
 /// One receiver.
 pub struct Receiver {
     host: String,
+    port: u16,
     calls: UnboundedReceiver<Call>,
-    answers: Arc<Mutex<Answers>>,
+    answers: Arc<Mutex<VecDeque<Answers>>>,
 }
 
 /// One call of a receiver.
@@ -37,10 +39,10 @@ impl Receiver {
     /// A receiver under a name of its own, which answers 200.
     pub async fn add(providers: &mut ProviderWorld, host: &str) -> Self {
         let (sender, calls) = unbounded_channel();
-        let answers = Arc::new(Mutex::new(Answers::With(200)));
+        let answers = Arc::new(Mutex::new(VecDeque::from([Answers::With(200)])));
         let handler = handler(sender, Arc::clone(&answers));
-        providers.add_async(host, handler).await.or_fail("listen for webhooks");
-        Self { host: host.to_owned(), calls, answers }
+        let address = providers.add_async(host, handler).await.or_fail("listen for webhooks");
+        Self { host: host.to_owned(), port: address.port(), calls, answers }
     }
 
     /// `https://HOST/PATH`
@@ -48,9 +50,19 @@ impl Receiver {
         format!("https://{}/{path}", self.host)
     }
 
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Answers in this way from now on.
-    pub fn answer(&self, answers: Answers) {
-        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+    pub fn answer(&self, answer: Answers) {
+        self.answer_in_turn([answer]);
+    }
+
+    /// Answers the next calls in these ways, and all further ones in the last of them.
+    pub fn answer_in_turn(&self, answers: impl IntoIterator<Item = Answers>) {
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers.into_iter().collect();
     }
 
     /// The next call. Fails the test where none comes.
@@ -69,10 +81,14 @@ type Pending = std::pin::Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 fn handler(
     calls: UnboundedSender<Call>,
-    answers: Arc<Mutex<Answers>>,
+    answers: Arc<Mutex<VecDeque<Answers>>>,
 ) -> impl Fn(Received) -> Pending + Send + Sync + 'static {
     move |received| {
-        let answer = *answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = {
+            let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = answers.back().copied().unwrap_or(Answers::Never);
+            if answers.len() > 1 { answers.pop_front().unwrap_or(last) } else { last }
+        };
         // The test may be over.
         let _gone = calls.send(Call(received));
         Box::pin(async move {

@@ -148,3 +148,106 @@ impl Schedule {
         of_webhook.min(of_org).min(MOST_DELIVERIES.saturating_sub(self.under_way))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Environment;
+    use crate::store::{ConnectionEvent, ObjectId};
+
+    fn webhook(org: &str) -> WebhookKey {
+        WebhookKey { org: org.parse().unwrap(), environment: Environment::Test, id: ObjectId::generate() }
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// What waits: of each account, when it is due.
+    fn waiting(webhook: &WebhookKey, what: &[(&str, u64)]) -> Vec<Delivery> {
+        let one = |(place, (account, due)): (usize, &(&str, u64))| Delivery {
+            webhook: webhook.clone(),
+            place: place as u64,
+            id: ObjectId::generate(),
+            event: ConnectionEvent::Created,
+            account: account.parse().unwrap(),
+            slug: "stripe".parse().unwrap(),
+            at: at(0),
+            attempts: 0,
+            due: at(*due),
+        };
+        what.iter().enumerate().map(one).collect()
+    }
+
+    /// The places of what is attempted, and when to look again.
+    fn shown(turns: &[Turn]) -> (Vec<u64>, Option<Timestamp>) {
+        let places = turns.iter().filter_map(|turn| match turn {
+            Turn::Now(delivery) => Some(delivery.place),
+            Turn::At(_) => None,
+        });
+        let due = turns.iter().find_map(|turn| match turn {
+            Turn::Now(_) => None,
+            Turn::At(due) => Some(*due),
+        });
+        (places.collect(), due)
+    }
+
+    #[test]
+    fn an_account_is_told_of_one_thing_after_the_other_and_one_that_has_to_wait_stops_no_other() {
+        let key = webhook("acme");
+        let mut schedule = Schedule::default();
+        let all = waiting(&key, &[("a", 0), ("a", 0), ("b", 50), ("b", 0), ("c", 0)]);
+        let turns = schedule.turns(&key, all.clone(), at(10));
+        assert_eq!(shown(&turns), (vec![0, 4], Some(at(50))));
+        // Nothing new while they are under way.
+        assert_eq!(shown(&schedule.turns(&key, all.clone(), at(10))).0, Vec::<u64>::new());
+        schedule.done(&Place::of(&all[0]));
+        assert_eq!(schedule.next_webhook(), Some(key.clone()));
+        assert_eq!(shown(&schedule.turns(&key, all[1..].to_vec(), at(10))).0, [1]);
+    }
+
+    #[test]
+    fn a_webhook_an_organisation_and_all_together_have_only_so_many_places() {
+        let mut schedule = Schedule::default();
+        let accounts: Vec<(String, u64)> = (0..20).map(|n| (format!("account_{n}"), 0)).collect();
+        let accounts: Vec<(&str, u64)> = accounts.iter().map(|(name, due)| (name.as_str(), *due)).collect();
+        let mut begun = 0;
+        for _ in 0..20 {
+            let key = webhook("acme");
+            let turns = schedule.turns(&key, waiting(&key, &accounts), at(1));
+            assert!(shown(&turns).0.len() <= MOST_A_WEBHOOK);
+            begun += shown(&turns).0.len();
+        }
+        assert_eq!(begun, MOST_AN_ORG);
+        for number in 0..40 {
+            let key = webhook(&format!("org_{number}"));
+            begun += shown(&schedule.turns(&key, waiting(&key, &accounts), at(1))).0.len();
+        }
+        assert_eq!(begun, MOST_DELIVERIES);
+        assert_eq!(schedule.next_webhook(), None);
+    }
+
+    #[test]
+    fn whoever_found_no_place_is_looked_at_when_one_is_free() {
+        let (mut schedule, key) = (Schedule::default(), webhook("acme"));
+        let names = ["a", "b", "c", "d", "e"].map(|name| (name, 0));
+        let all = waiting(&key, &names);
+        assert_eq!(shown(&schedule.turns(&key, all.clone(), at(1))).0, [0, 1, 2, 3]);
+        schedule.note([key.clone()]);
+        assert_eq!(schedule.next_webhook(), None, "it has no place left");
+        schedule.done(&Place::of(&all[2]));
+        assert_eq!(schedule.next_webhook(), Some(key.clone()));
+        assert_eq!(shown(&schedule.turns(&key, all[3..].to_vec(), at(1))).0, [4]);
+    }
+
+    #[tokio::test]
+    async fn what_was_put_off_is_looked_at_in_its_time() {
+        let (mut schedule, key) = (Schedule::default(), webhook("acme"));
+        schedule.put_off(&key, Timestamp::now().after(std::time::Duration::from_millis(30)));
+        assert_eq!(schedule.next_webhook(), None);
+        while schedule.next_webhook().is_none() {
+            schedule.next_due().await;
+        }
+        assert!(schedule.put_off.is_empty());
+    }
+}
