@@ -93,8 +93,10 @@ fn handler(
         let _gone = calls.send(Call(received));
         Box::pin(async move {
             match answer {
-                Answers::With(status) => Reply::text(status, "secret of the receiver")
-                    .with_header("location", "https://elsewhere.example.com/"),
+                // A redirect leads back here, where it would be seen if anybody followed it.
+                Answers::With(status) => {
+                    Reply::text(status, "secret of the receiver").with_header("location", "/followed")
+                }
                 Answers::Never => std::future::pending().await,
             }
         })

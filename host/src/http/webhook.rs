@@ -1,6 +1,7 @@
 //! `/api/v2/public/webhook`: who is told of what happens to connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
@@ -149,9 +150,8 @@ fn failure(error: WebhookError) -> Failure {
         WebhookError::Missing => Failure::new(&kind::WEBHOOK_UNKNOWN, message),
         WebhookError::TooMany { .. } => Failure::new(&kind::TOO_MANY_WEBHOOKS, message),
         WebhookError::NothingToKeep | WebhookError::Headers(_) => Failure::new(&kind::WEBHOOK_INVALID, message),
-        WebhookError::Contended => {
-            Failure::new(&kind::CONTENDED, message).retry_after(Some(std::time::Duration::from_secs(1)))
-        }
+        WebhookError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
+        WebhookError::StoreNotReady => Failure::internal(&error),
         WebhookError::Store(error) => store_failure(error),
         WebhookError::Vault(error) => vault_failure(&error),
     }

@@ -113,7 +113,7 @@ fn checked(stored: IntegrationRecord, verdict: &Verdict, now: Timestamp) -> Inte
         Verdict::Verified(verified) => IntegrationRecord {
             standing: Standing::Verified,
             provider_account_id: stored.provider_account_id.or_else(|| verified.account_id.clone()),
-            display_name: verified.display_name.clone(),
+            display_name: verified.display_name.clone().or(stored.display_name),
             scopes: verified.scopes.clone(),
             expires_at: verified.expires_at.map(Timestamp::from_millis),
             warnings: verified.warnings.clone(),

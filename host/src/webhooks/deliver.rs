@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::error::WebhookError;
 use super::schedule::{Place, Schedule, Turn};
 use super::{message, secrets};
 use crate::egress::{WebhookClient, WebhookRequest};
 use crate::migrate::keys;
-use crate::store::{Delivery, Settled, Store, StoreError, Timestamp, WebhookMethod, WebhookRecord, WebhookState};
+use crate::store::{
+    Delivery, Settled, Store, StoreError, StoreHealth, Timestamp, WebhookMethod, WebhookRecord, WebhookState,
+};
 use crate::vault::Vault;
-use tokio::task::JoinSet;
 
 /// Attempts in all: the first one, and three more as documented.
 const ATTEMPTS: u32 = 4;
@@ -155,6 +158,10 @@ impl Deliverer {
 
     /// Calls the webhook. It has been told when it says 200.
     async fn tell(&self, delivery: &Delivery) -> Result<(), Miss> {
+        // What could not be noted as told would be told again and again.
+        if self.store.health() != StoreHealth::Ready {
+            return Err(Miss::Ours(WebhookError::StoreNotReady));
+        }
         let store_error = |error| Miss::Ours(WebhookError::Store(error));
         let record = self.store.webhook(&delivery.webhook).await.map_err(store_error)?;
         // What waits for a webhook that is gone goes, too.

@@ -17,6 +17,8 @@ pub enum WebhookError {
     NothingToKeep,
     #[error(transparent)]
     Headers(#[from] InvalidHeaders),
+    #[error("the store takes no writes for now, so that nothing can be noted as told")]
+    StoreNotReady,
     #[error("many others are changing this webhook at the same time; try again")]
     Contended,
     #[error(transparent)]
