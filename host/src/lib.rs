@@ -6,6 +6,7 @@
 //! | [`cli`] | the one binary: a file a subcommand |
 //! | [`http`] | the public endpoints |
 //! | [`admin`] | what an operator's commands say to a running server, over a socket in the data folder |
+//! | [`webhooks`] | who is told of what happens to connections, and the telling |
 //! | [`migrate`] | the use case: validate, verify, seal, commit |
 //! | [`schema`] | what an app's credential looks like, and whether one fits |
 //! | [`plugins`] | the sandbox, what it admits, and what it grants |
@@ -16,8 +17,8 @@
 //! | [`secret`], [`shown`], [`wiping`] | values that are not printed, what of a caller's words is repeated, memory that is cleared |
 //! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
 //!
-//! Arrows point one way: `cli`, `http` and `admin` lead to `migrate`, which leads to `schema`, `plugins`, `vault` and
-//! `store`; `plugins` leads to `egress`.
+//! Arrows point one way: `cli`, `http` and `admin` lead to `webhooks` and `migrate`, which lead to `schema`, `plugins`, `vault`
+//! and `store`; `plugins` and `webhooks` lead to `egress`.
 
 pub mod admin;
 pub mod cli;
@@ -36,4 +37,5 @@ pub mod secret;
 pub mod shown;
 pub mod store;
 pub mod vault;
+pub mod webhooks;
 pub mod wiping;

@@ -8,6 +8,7 @@ mod policy;
 mod read;
 mod request;
 pub mod rewrap;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +20,9 @@ use crate::secret::SharedSecret;
 use crate::shown::{aside, shown};
 use crate::store::{
     AccountKey, AuditAction, AuditEvent, Expect, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
-    MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp,
+    MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp, WebhookKey,
 };
-use crate::vault::{KeyServiceState, SealContext, Vault, blind};
+use crate::vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind};
 
 pub use error::MigrateError;
 pub use policy::MigratePolicy;
@@ -30,6 +31,7 @@ pub use request::{
     AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision,
     Stored, VerifyMode,
 };
+pub use verify::{Reverified, VerifyStored};
 
 use in_flight::InFlight;
 
@@ -291,6 +293,7 @@ impl Migrator {
             warnings: verified.warnings.clone(),
             config: verified.config.iter().cloned().collect(),
             reauth: Reauth::NotRequired,
+            check: None,
             created_at: current.map_or(now, |current| current.created_at),
             updated_at: now,
         })
@@ -307,6 +310,11 @@ pub fn seal_context(key: &IntegrationKey, auth_type: &crate::ids::AuthTypeName, 
         auth_type: auth_type.clone(),
         version,
     }
+}
+
+/// What binds what is secret of a webhook to its place.
+pub fn webhook_context(key: &WebhookKey, version: u64) -> WebhookContext {
+    WebhookContext { org: key.org.clone(), environment: key.environment, id: key.id.to_string(), version }
 }
 
 fn check_precondition(precondition: &Precondition, current: Option<&IntegrationRecord>) -> Result<(), MigrateError> {

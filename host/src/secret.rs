@@ -61,7 +61,7 @@ mod tests {
     use zeroize::ZeroizeOnDrop;
 
     use super::*;
-    use crate::{egress, migrate, schema, vault};
+    use crate::{egress, migrate, schema, vault, webhooks};
 
     // Whatever carries a secret can be neither written out nor sent on as it is. What may be copied copies pointers: only
     // requests of plugins, which name their secrets by handles.
@@ -74,6 +74,10 @@ mod tests {
     assert_not_impl_any!(egress::Request: fmt::Display, Serialize, PartialEq);
     assert_not_impl_any!(egress::Minted: fmt::Display, Serialize, PartialEq);
     assert_not_impl_any!(egress::Call: fmt::Display, Serialize, Clone, PartialEq);
+    assert_not_impl_any!(egress::WebhookHeader: fmt::Display, Serialize, PartialEq);
+    assert_not_impl_any!(webhooks::SigningSecret: fmt::Display, Serialize, Clone, PartialEq);
+    assert_not_impl_any!(webhooks::NewWebhook: fmt::Display, Serialize, Clone, PartialEq);
+    assert_not_impl_any!(webhooks::Registered: fmt::Display, Serialize, Clone, PartialEq);
     assert_not_impl_any!(vault::ApiKey: fmt::Display, Serialize, Clone, PartialEq, AsRef<str>, std::ops::Deref);
     assert_not_impl_any!(vault::KeyEncryptionKey: fmt::Display, Serialize, Clone, PartialEq, AsRef<[u8]>, std::ops::Deref);
     assert_not_impl_any!(vault::Vault: fmt::Display, Serialize, Clone);

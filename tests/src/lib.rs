@@ -3,7 +3,8 @@
 //! [`World`] is what most tests begin with: a running server that has an API key, one linked account, the shipped
 //! plugins and the demo's providers. [`Server`] is the process alone, [`http`] the client, [`wire`] the same by hand,
 //! [`binary`] what is built, [`contract`] the API's own description, which every answer to a [`World`] is held against,
-//! [`leaks`] what looks for secrets. The long runs are made of [`reliability`], [`hostile`], [`mutations`] and [`leaks`].
+//! [`leaks`] what looks for secrets, [`receiver`] what webhooks call. The long runs are made of [`reliability`], [`hostile`],
+//! [`mutations`] and [`leaks`].
 
 pub mod binary;
 pub mod contract;
@@ -16,6 +17,7 @@ pub mod leaks;
 pub mod mutations;
 pub mod plugins;
 pub mod process;
+pub mod receiver;
 pub mod reliability;
 pub mod tools;
 pub mod transit;

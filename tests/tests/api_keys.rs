@@ -36,7 +36,8 @@ fn migration() -> Request {
 #[tokio::test]
 async fn each_scope_allows_its_requests_and_no_others() {
     let world = World::start().await;
-    let requests: [(&str, Request, &[&str]); 9] = [
+    let webhook = json!({"webhook_url": "https://hooks.example.com/x", "webhook_events": ["Connection Created"]});
+    let requests: [(&str, Request, &[&str]); 12] = [
         ("migrate", migration(), &["migrate", "admin"]),
         ("create", Request::new("POST", ACCOUNTS).json(&json!({"account_id": "new"})), &["migrate", "admin"]),
         ("upsert", Request::new("PUT", ACCOUNTS).json(&json!({"account_id": "user_1"})), &["migrate", "admin"]),
@@ -49,6 +50,13 @@ async fn each_scope_allows_its_requests_and_no_others() {
         ),
         ("app", Request::new("GET", "/api/v2/public/application/stripe?linked_account_id=user_1"), &["read", "admin"]),
         ("apps", Request::new("GET", "/api/v2/public/application"), &["migrate", "read", "read_credentials", "admin"]),
+        (
+            "verify",
+            Request::new("POST", &format!("{ACCOUNTS}/user_1/integration/stripe/verify")),
+            &["migrate", "admin"],
+        ),
+        ("webhook", Request::new("POST", "/api/v2/public/webhook").json(&webhook), &["admin"]),
+        ("webhooks", Request::new("GET", "/api/v2/public/webhook"), &["read", "admin"]),
         (
             "disconnect",
             Request::new("DELETE", &format!("{ACCOUNTS}/integration/slack?linked_account_id=user_1")),

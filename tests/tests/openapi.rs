@@ -14,6 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
+const WEBHOOKS: &str = "/api/v2/public/webhook";
 const METHODS: [&str; 7] = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE"];
 
 async fn document(world: &World) -> Value {
@@ -57,13 +58,16 @@ async fn every_route_is_in_the_document_with_its_methods_and_no_other() {
     let world = World::start().await;
     let contract = Contract::of(document(&world).await);
     let paths = contract.paths();
-    assert_eq!(paths.len(), 11);
+    assert_eq!(paths.len(), 14);
     for (path, mut described) in paths {
         if path.ends_with("/credentials") {
             // Below an id that can have slashes: other methods take all of it for the id.
             described.push("DELETE".to_owned());
         }
-        let target = path.replace("{slug}", "stripe").replace("{account}", "somebody");
+        if path.ends_with("/verify") {
+            described.extend(["GET", "DELETE"].map(str::to_owned));
+        }
+        let target = path.replace("{slug}", "stripe").replace("{account}", "somebody").replace("{id}", "0123");
         for method in METHODS {
             let answer = world.send(Request::new(method, &target).json(&json!({}))).await;
             let is_described = described.iter().any(|known| known == method);
@@ -141,6 +145,10 @@ impl<'a> Exchange<'a> {
 
     /// Makes the world such as the exchange takes place in: one account, connected to HubSpot where it has to be.
     async fn prepare(&self, world: &World) {
+        for webhook in world.send(Request::new("GET", WEBHOOKS)).await.json().as_array().unwrap() {
+            let path = format!("{WEBHOOKS}/{}", webhook["_id"].as_str().unwrap());
+            world.send(Request::new("DELETE", &path)).await;
+        }
         for account in [ACCOUNT, "user_2"] {
             world.send(Request::new("DELETE", &format!("{ACCOUNTS}/{account}"))).await;
         }
@@ -151,6 +159,7 @@ impl<'a> Exchange<'a> {
             ("migrateTokenForLinkedAccount", "only_if_new" | "other_account")
                 | ("getLinkedAccount" | "getApplication", "connected")
                 | ("getCredentials", "masked")
+                | ("verifyCredentials", "works")
                 | ("deleteLinkedAccountIntegration", "disconnected")
         );
         if is_connected {
@@ -158,6 +167,13 @@ impl<'a> Exchange<'a> {
         }
         if (operation, self.name) == ("listLinkedAccounts", "page") {
             world.create_account("user_2").await;
+        }
+        if (operation, self.name) == ("listWebhooks", "one") {
+            let webhook = json!({
+                "webhook_url": "https://hooks.example.com/keyferry", "webhook_events": ["Connection Expired"],
+                "webhook_headers": { "authorization": "Bearer of-the-receiver" },
+            });
+            assert_eq!(world.send(Request::new("POST", WEBHOOKS).json(&webhook)).await.status, 200);
         }
     }
 
@@ -172,8 +188,17 @@ impl<'a> Exchange<'a> {
 
 /// Without what is another one each time: ids and moments. Whether they are there, and of which kind, stays.
 fn masked(value: &Value) -> Value {
-    const EACH_TIME: [&str; 7] =
-        ["_id", "createdAt", "updatedAt", "connectedAt", "verified_at", "expires_at", "revision"];
+    const EACH_TIME: [&str; 9] = [
+        "checked_at",
+        "signing_secret",
+        "_id",
+        "createdAt",
+        "updatedAt",
+        "connectedAt",
+        "verified_at",
+        "expires_at",
+        "revision",
+    ];
     let kind = |value: &Value| if value.is_string() { json!("(text)") } else { value.clone() };
     let member = |(name, value): (&String, &Value)| {
         let is_masked = EACH_TIME.contains(&name.as_str());

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::CliError;
 use super::settings::{Folders, Settings};
-use crate::egress::{Egress, EgressSettings};
+use crate::egress::{Egress, EgressSettings, WebhookClient};
 use crate::http::{Api, Readiness};
 use crate::migrate::{MigrateError, Migrator, rewrap};
 use crate::plugins::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
 use crate::store::Store;
 use crate::store::sled::{SledSettings, SledStore};
 use crate::vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
+use crate::webhooks::{Deliverer, Webhooks};
 
 /// How soon a key service that fails is asked again, and how long it takes at most until it is.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -29,6 +30,7 @@ pub(super) struct Node {
     pub(super) safe: Safe,
     pub(super) registry: Arc<Registry>,
     pub(super) readiness: Arc<Readiness>,
+    pub(super) deliverer: Arc<Deliverer>,
     pub(super) api: Arc<Api>,
 }
 
@@ -110,14 +112,23 @@ impl Node {
             settings.policy.clone(),
         );
         let readiness = Arc::new(Readiness::default());
+        let client = WebhookClient::new(Egress::new(settings.egress.clone())?, settings.webhooks.answer_time)?;
+        let webhooks = Webhooks::new(Arc::clone(&safe.store), Arc::clone(&safe.vault), client.clone());
+        let deliverer = Arc::new(Deliverer::new(
+            Arc::clone(&safe.store),
+            Arc::clone(&safe.vault),
+            client,
+            settings.webhooks.clone(),
+        ));
         let api = Api::new(
             Arc::clone(&safe.store),
             migrator,
+            webhooks,
             Arc::clone(&readiness),
             settings.rates,
             settings.http.body_timeout,
         );
-        Ok(Self { safe, registry, readiness, api })
+        Ok(Self { safe, registry, readiness, deliverer, api })
     }
 }
 

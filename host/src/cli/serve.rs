@@ -19,6 +19,7 @@ use crate::admin;
 use crate::egress::Loopback;
 use crate::http::{HttpServer, Tls, room_for_connections, router};
 use crate::plugins::{GrantPolicy, watch};
+use crate::webhooks::MOST_DELIVERIES;
 
 /// Between "not ready" and "no more connections", so that a load balancer can notice.
 const READYZ_GRACE: Duration = Duration::from_millis(250);
@@ -51,7 +52,7 @@ pub(super) async fn serve(
         tokio::spawn(Arc::clone(tls).follow());
     }
     let mut http = settings.http.clone();
-    let room = room_for_connections(settings.limits.slots);
+    let room = room_for_connections(settings.limits.slots + MOST_DELIVERIES);
     if room < http.max_connections {
         // The rest is for the store and for providers, which clients must not be able to use up.
         term::warning(&format!(
@@ -91,6 +92,10 @@ pub(super) async fn serve(
         std::process::exit(1);
     });
     let mut shutdown = stopped.clone();
+    let mut ending = stopped.clone();
+    let deliveries = tokio::spawn(node.deliverer.run(async move {
+        let _ = ending.wait_for(Option::is_some).await;
+    }));
     node.readiness.set_serving();
     listening(address);
     server
@@ -103,6 +108,8 @@ pub(super) async fn serve(
     if let Some(Stop::Store(reason)) = stop {
         return Err(format!("the store failed and the server has stopped: {reason}").into());
     }
+    // Whatever was delivered is written down before the store is closed.
+    let _ = deliveries.await;
     node.safe.store.close().await?;
     tracing::info!("stopped; everything is on disk");
     Ok(ExitCode::SUCCESS)
@@ -175,7 +182,7 @@ fn warn_of_development(settings: &Settings) {
         term::warning(&format!("--dev-resolve: only {count} names exist for plugins, at the addresses given here"));
     }
     if settings.egress.loopback == Loopback::AllowedForDevelopment {
-        term::warning("--dev-allow-loopback: plugins can reach services on this machine");
+        term::warning("--dev-allow-loopback: plugins and webhooks can reach services on this machine");
     }
     if let Some(file) = &settings.egress.ca_file {
         term::warning(&format!("--egress-ca: providers with a certificate by {} are believed", file.display()));

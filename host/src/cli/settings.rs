@@ -16,6 +16,7 @@ use crate::http::{HttpSettings, RateLimit, RateLimits, TlsFiles};
 use crate::migrate::MigratePolicy;
 use crate::plugins::{GrantPolicy, SandboxLimits};
 use crate::vault::KeyProvider;
+use crate::webhooks::DeliverySettings;
 
 /// Flags of `keyferry serve`.
 #[derive(Args, Default)]
@@ -144,6 +145,7 @@ struct ConfigFile {
     http: HttpSection,
     migrate: MigratePolicy,
     sandbox: SandboxSection,
+    webhooks: WebhookSection,
 }
 
 /// `[http]`: how long a client may take.
@@ -170,6 +172,14 @@ struct SandboxSection {
     queue: Option<usize>,
 }
 
+/// `[webhooks]`: how deliveries go.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct WebhookSection {
+    retry_millis: Option<NonZeroU32>,
+    answer_seconds: Option<NonZeroU32>,
+}
+
 /// What a server runs with.
 pub(super) struct Settings {
     pub(super) listen: SocketAddr,
@@ -181,6 +191,7 @@ pub(super) struct Settings {
     pub(super) egress: EgressSettings,
     pub(super) policy: MigratePolicy,
     pub(super) limits: SandboxLimits,
+    pub(super) webhooks: DeliverySettings,
     pub(super) log_format: LogFormat,
 }
 
@@ -267,6 +278,7 @@ impl ServeArgs {
             egress,
             policy: file.migrate,
             limits: file.sandbox.limits(),
+            webhooks: file.webhooks.settings(),
             log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
         })
     }
@@ -288,6 +300,17 @@ impl HttpSection {
 
 fn seconds(set: Option<NonZeroU32>, default: Duration) -> Duration {
     set.map_or(default, |seconds| Duration::from_secs(seconds.get().into()))
+}
+
+impl WebhookSection {
+    fn settings(&self) -> DeliverySettings {
+        let default = DeliverySettings::default();
+        let millis = |millis: NonZeroU32| Duration::from_millis(millis.get().into());
+        DeliverySettings {
+            first_wait: self.retry_millis.map_or(default.first_wait, millis),
+            answer_time: seconds(self.answer_seconds, default.answer_time),
+        }
+    }
 }
 
 impl SandboxSection {

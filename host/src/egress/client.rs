@@ -63,8 +63,16 @@ impl Egress {
     /// A client for one admitted plugin. It shares neither connections nor TLS sessions with any other.
     pub fn app_client(&self) -> Result<AppClient, EgressSetupError> {
         let limits = self.limits();
+        let http = self.http_client(limits.concurrency_per_host)?;
+        let hosts = Arc::new(Hosts::new(limits.concurrency_per_host));
+        Ok(AppClient { egress: self.clone(), way: Way::Network(Network { http, hosts }) })
+    }
+
+    /// A client that dials checked addresses only, follows nothing, asks no proxy, and keeps so many idle connections to a
+    /// host.
+    pub(super) fn http_client(&self, most_idle: usize) -> Result<reqwest::Client, EgressSetupError> {
         let tls = tls::client_config(Arc::clone(&self.shared.roots), Arc::clone(&self.shared.provider))?;
-        let http = reqwest::Client::builder()
+        reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(CheckedResolver(Arc::clone(&self.shared.world)))
             .redirect(reqwest::redirect::Policy::none())
@@ -73,13 +81,43 @@ impl Egress {
             .referer(false)
             .http1_only()
             .http1_max_headers(receive::MOST_HEADERS)
-            .connect_timeout(limits.connect_time)
+            .connect_timeout(self.limits().connect_time)
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(limits.concurrency_per_host)
+            .pool_max_idle_per_host(most_idle)
             .build()
-            .map_err(|error| EgressSetupError::Client(Box::new(error)))?;
-        let hosts = Arc::new(Hosts::new(limits.concurrency_per_host));
-        Ok(AppClient { egress: self.clone(), way: Way::Network(Network { http, hosts }) })
+            .map_err(|error| EgressSetupError::Client(Box::new(error)))
+    }
+
+    /// The settings in force.
+    pub(super) fn settings(&self) -> &EgressSettings {
+        &self.shared.settings
+    }
+
+    /// What may be dialled.
+    pub(super) fn world(&self) -> &World {
+        &self.shared.world
+    }
+
+    /// An address in the URL is dialled without a lookup, so it is checked here.
+    pub(super) fn check_literal(&self, origin: &Origin) -> Result<(), SendError> {
+        let world = self.world();
+        let Some(address) = origin.address() else { return Ok(()) };
+        if let Err(refused) = world.may_dial(address) {
+            tracing::warn!(%address, class = %refused.class, "a request to an address that is never dialled");
+            return Err(failure::forbidden(origin));
+        }
+        if world.has_literal(address) { Ok(()) } else { Err(failure::not_found(origin)) }
+    }
+
+    /// What was dialled was checked; this holds if a layer below ever decides otherwise.
+    pub(super) fn check_peer(&self, response: &reqwest::Response, origin: &Origin) -> Result<(), SendError> {
+        if let Some(peer) = response.remote_addr()
+            && let Err(refused) = self.world().check(peer.ip())
+        {
+            tracing::warn!(host = origin.host(), peer = %peer.ip(), class = %refused.class, "an answer from an address that is never dialled");
+            return Err(SendError { sent: true, ..failure::forbidden(origin) });
+        }
+        Ok(())
     }
 
     /// A client whose requests go to a stage instead of the network.
@@ -145,7 +183,7 @@ impl AppClient {
             let message = denied.to_string();
             return Err(SendError::unsent(ErrorKind::Denied(denied.missing), message));
         }
-        self.check_literal(&origin)?;
+        self.egress.check_literal(&origin)?;
 
         let mut outgoing = Outgoing::assemble(&origin, request, &mut Assembler::new(call), limits.request_bytes)?;
         self.egress.shared.world.turn(&mut outgoing.url, origin.host());
@@ -198,17 +236,6 @@ impl AppClient {
         result
     }
 
-    /// An address in the URL is dialled without a lookup, so it is checked here.
-    fn check_literal(&self, origin: &Origin) -> Result<(), SendError> {
-        let world = &self.egress.shared.world;
-        let Some(address) = origin.address() else { return Ok(()) };
-        if let Err(refused) = world.may_dial(address) {
-            tracing::warn!(%address, class = %refused.class, "a request to an address that is never dialled");
-            return Err(failure::forbidden(origin));
-        }
-        if world.has_literal(address) { Ok(()) } else { Err(failure::not_found(origin)) }
-    }
-
     async fn roundtrip(
         &self,
         http: &reqwest::Client,
@@ -217,8 +244,7 @@ impl AppClient {
         origin: &Origin,
         time: &Time,
     ) -> Result<Answer, SendError> {
-        let shared = &self.egress.shared;
-        let limits = &shared.settings.limits;
+        let limits = self.egress.limits();
         let host = origin.host();
         let mut request = reqwest::Request::new(to_http(method), outgoing.url);
         *request.headers_mut() = outgoing.headers;
@@ -235,13 +261,7 @@ impl AppClient {
                 ));
             }
         };
-        // What was dialled was checked; this holds if a layer below ever decides otherwise.
-        if let Some(peer) = response.remote_addr()
-            && let Err(refused) = shared.world.check(peer.ip())
-        {
-            tracing::warn!(host, peer = %peer.ip(), class = %refused.class, "an answer from an address that is never dialled");
-            return Err(SendError { sent: true, ..failure::forbidden(origin) });
-        }
+        self.egress.check_peer(&response, origin)?;
         let answer = receive::read(response, method, origin, limits.response_bytes, limits.connect_time);
         match timeout_at(time.end, answer).await {
             Ok(answer) => answer,

@@ -30,6 +30,12 @@ const REFUSED: [&str; 15] = [
     "via",
 ];
 
+/// Whether a header says where a request goes, where it ends, or what happens to the connection.
+pub(super) fn steers(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    REFUSED.contains(&name) || name.starts_with("proxy-") || name.starts_with("x-forwarded-")
+}
+
 /// Checks the names, before anything is put together.
 pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     if request.headers.len() > MOST_HEADERS {
@@ -39,10 +45,7 @@ pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     let mut content_types = usize::from(matches!(request.body, Body::Text { .. }));
     for pair in &request.headers {
         let name = name(&pair.name)?;
-        if REFUSED.contains(&name.as_str())
-            || name.as_str().starts_with("proxy-")
-            || name.as_str().starts_with("x-forwarded-")
-        {
+        if steers(&name) {
             return Err(Invalid::new(format!("the header {name} is not for a plugin to set")));
         }
         authorizations += usize::from(name == AUTHORIZATION);

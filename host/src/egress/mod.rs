@@ -10,6 +10,7 @@
 //! | sending it | `client`, `hosts`, `breaker`, `failure` |
 //! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
 //! | trying a plugin out | `stage` |
+//! | calling webhooks, which no plugin has a part in | `webhook` |
 //!
 //! Nothing outside this module names the HTTP client, and nothing in it knows the sandbox.
 
@@ -43,6 +44,7 @@ mod sigv4;
 mod stage;
 mod target;
 mod tls;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -64,3 +66,4 @@ pub use settings::{
 pub use stage::{Fault, Stage, Staged, Witness};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use target::requested_url;
+pub use webhook::{InvalidWebhook, WebhookClient, WebhookHeader, WebhookRequest, WebhookUrl};

@@ -140,7 +140,7 @@ fn is_of_this_machine(address: IpAddr) -> bool {
 
 /// Names that only have a meaning inside a network: a single label, and the names set aside for that (RFC 6762, RFC 8375,
 /// ICANN's `.internal`). Split-horizon servers give them public addresses too.
-fn is_internal_name(host: &str) -> bool {
+pub(super) fn is_internal_name(host: &str) -> bool {
     match host.rsplit_once('.') {
         None => true,
         Some((rest, top)) => matches!(top, "internal" | "local" | "onion") || top == "arpa" && rest.ends_with("home"),

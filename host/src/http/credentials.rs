@@ -4,13 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use super::access::caller;
 use super::answers::Outcome;
@@ -19,19 +16,17 @@ use super::kind;
 use super::linked_account::account_missing;
 use super::migrate_token::{failure, revision_tag};
 use super::routes::Api;
+use super::secret_answer::secret_json;
 use super::trace::RequestId;
 use crate::ids::Slug;
 use crate::migrate::{MigrateError, ReadCredential, Shown, StoredCredential};
-use crate::shown::{aside, shown};
+use crate::shown::{MASK, aside, shown};
 use crate::store::Scope;
 
-/// What stands in the place of a value that its reader may not see.
-const MASK: &str = "***";
-
-/// The account and the slug of such a path below `linked-account/`. The vendor's SDK leaves account ids unescaped, so what
-/// stands before may hold slashes.
-pub(super) fn split(path: &str) -> Option<(&str, &str)> {
-    let (account, slug) = path.strip_suffix("/credentials")?.rsplit_once("/integration/")?;
+/// The account and the slug of a path below `linked-account/` that ends in `/integration/{slug}/` and this word. The vendor's
+/// SDK leaves account ids unescaped, so what stands before may hold slashes.
+pub(super) fn split<'a>(path: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let (account, slug) = path.strip_suffix(word)?.strip_suffix('/')?.rsplit_once("/integration/")?;
     (!account.is_empty() && !slug.is_empty() && !slug.contains('/')).then_some((account, slug))
 }
 
@@ -62,12 +57,7 @@ pub(super) async fn show(
     let plain = key.allows(Scope::ReadCredentials);
     let caller = caller(key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
     let missing = account_missing(&caller, account);
-    let none = || {
-        let apps = api.migrator.apps();
-        let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
-        let message = format!("the linked account has no integration of `{shown}`{}", aside(slug, shown));
-        Failure::new(&kind::NO_SUCH_INTEGRATION, message)
-    };
+    let none = || no_integration(api, slug);
     let Ok(account) = account.parse() else { return Err(missing) };
     let slug: Slug = slug.parse().map_err(|_| none())?;
     let asked = ReadCredential { caller, account, slug: slug.clone(), request_id: id.0 };
@@ -80,39 +70,20 @@ pub(super) async fn show(
     }
 }
 
+/// There is no integration of that app, as the caller wrote its slug.
+pub(super) fn no_integration(api: &Api, slug: &str) -> Failure {
+    let apps = api.migrator.apps();
+    let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
+    let message = format!("the linked account has no integration of `{shown}`{}", aside(slug, shown));
+    Failure::new(&kind::NO_SUCH_INTEGRATION, message)
+}
+
 fn answer(credential: &StoredCredential) -> Result<Response, Failure> {
-    let bytes = written(credential).map_err(|error| Failure::internal(&error))?;
-    let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = secret_json(&CredentialBody::of(credential))?;
     if let Some(tag) = revision_tag(&credential.record) {
-        headers.insert(header::ETAG, tag);
+        response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)
-}
-
-/// The body, in one buffer that is wiped when it has been sent. It is measured first, so that it never moves.
-fn written(credential: &StoredCredential) -> serde_json::Result<Zeroizing<Vec<u8>>> {
-    let body = CredentialBody::of(credential);
-    let mut length = Measure(0);
-    serde_json::to_writer(&mut length, &body)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
-    serde_json::to_writer(&mut *bytes, &body)?;
-    Ok(bytes)
-}
-
-struct Measure(usize);
-
-impl std::io::Write for Measure {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A stored credential, in the form in which migrate-token takes it.
@@ -199,7 +170,7 @@ mod tests {
             ("user_1/integration/hub/spot/credentials", None),
         ];
         for (path, expected) in cases {
-            assert_eq!(split(path), expected, "{path}");
+            assert_eq!(split(path, "credentials"), expected, "{path}");
         }
     }
 }

@@ -200,6 +200,35 @@ kinds! {
         "invalid_content",
         "The credential does not fit the app's schema. `errors` lists all that is wrong; no value is shown.");
 
+    // Of a webhook.
+    INVALID_EVENT = Kind::new(
+        StatusCode::BAD_REQUEST, "invalid_event",
+        "An event is none that webhooks are told of: `Connection Created`, `Connection Deleted`, `Connection Expired`.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_EVENT"));
+    WEBHOOK_UNKNOWN = Kind::new(StatusCode::NOT_FOUND, "unknown_webhook", "There is no such webhook.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "RESOURCE_NOT_FOUND"));
+    WEBHOOK_INVALID = Kind::new(
+        StatusCode::BAD_REQUEST, "invalid_webhook",
+        "A member of the body is missing, or not of its form: a URL that is not called, a header that is not the caller's to \
+         set, a signing secret that is too short.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
+    WEBHOOK_NOT_SUPPORTED = Kind::new(
+        StatusCode::BAD_REQUEST, "not_supported",
+        "The body asks for what the documented product has and this server has not: another body, another type, workflows, or \
+         groups.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
+    TOO_MANY_WEBHOOKS = Kind::new(
+        StatusCode::CONFLICT, "too_many_webhooks", "The environment has as many webhooks as it may have.")
+        .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
+
+    // Of a credential that is stored.
+    APP_AWAY = Kind::new(
+        StatusCode::SERVICE_UNAVAILABLE, "app_not_in_service",
+        "No plugin serves the app of a stored credential now, so that it cannot be verified.");
+    CREDENTIAL_OUTDATED = Kind::new(
+        StatusCode::CONFLICT, "credential_outdated",
+        "The stored credential no longer fits the app's schema, which has changed since; it has to be migrated again.");
+
     // Of the headers and conditions of a migration.
     INVALID_HEADER = Kind::new(
         StatusCode::BAD_REQUEST, "invalid_header", "A header (`Prefer`, `If-Match`, ...) has the wrong form.");
@@ -213,7 +242,7 @@ kinds! {
         "The credential is of another account at the provider than the stored one, and `Prefer: account-change=replace` was \
          not sent.");
     CONTENDED = Kind::new(
-        StatusCode::CONFLICT, "contended", "Many others are changing this integration at the same time.")
+        StatusCode::CONFLICT, "contended", "Many others are changing this integration, or this webhook, at the same time.")
         .with(Extra::RetryAfter);
     IDEMPOTENCY_IN_FLIGHT = Kind::new(
         StatusCode::CONFLICT, "idempotency_key_in_flight", "A request with this `Idempotency-Key` is being worked on.")

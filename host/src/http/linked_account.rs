@@ -203,7 +203,8 @@ pub(super) async fn show(
     let rendering = Rendering::of(&headers);
     let answer = async {
         let account = parameters::path(account);
-        if let Some((account, slug)) = account.as_deref().ok().and_then(credentials::split) {
+        if let Some((account, slug)) = account.as_deref().ok().and_then(|path| credentials::split(path, "credentials"))
+        {
             return credentials::show(&api, id, account, slug, &headers).await;
         }
         let caller = api.caller(&headers, Scope::Read).await?;

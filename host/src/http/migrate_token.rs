@@ -24,7 +24,7 @@ use crate::schema::Input;
 use crate::store::{IntegrationRecord, Scope, StoreError};
 use crate::vault::VaultError;
 
-static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
+pub(super) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
 static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
 static KEYFERRY_FAILURE: HeaderName = HeaderName::from_static("keyferry-failure");
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -176,6 +176,7 @@ pub(super) fn failure(error: MigrateError) -> Failure {
         MigrateError::AppNotInService { .. } => Failure::new(&kind::APP_NOT_IN_SERVICE, message),
         MigrateError::AccountMissing { .. } => Failure::new(&kind::ACCOUNT_UNKNOWN_TO_MIGRATE, message),
         MigrateError::Content(violations) => Failure::violations(&violations),
+        MigrateError::Outdated(_) => Failure::new(&kind::CREDENTIAL_OUTDATED, message),
         MigrateError::NotVerified(failed) => not_verified(&failed.kind, &failed.detail),
         MigrateError::Plugin(CallError::Busy { retry_after, .. }) => {
             Failure::new(&kind::BUSY, message).retry_after(Some(retry_after))
@@ -198,7 +199,7 @@ pub(super) fn failure(error: MigrateError) -> Failure {
 
 /// Keys that cannot be had are no fault of the request, and none that a caller can do something about. Which key it is and
 /// what is wrong with it is for the operator.
-fn vault_failure(error: &VaultError) -> Failure {
+pub(super) fn vault_failure(error: &VaultError) -> Failure {
     let Some((why, wait)) = error.locked() else { return Failure::internal(error) };
     tracing::error!(%error, "an organisation's keys cannot be unlocked");
     let message = format!("this organisation's keys cannot be unlocked: {why}; nothing was changed, try again later");

@@ -17,7 +17,9 @@
 //! | `failure` | what does each failure look like, in the documented shape and as an RFC 9457 problem? |
 //! | `answers` | what do the bodies of answers consist of? |
 //! | `prefer` | what did the caller ask for in headers? |
-//! | `migrate_token`, `linked_account`, `credentials`, `application`, `health` | what does each resource do? |
+//! | `migrate_token`, `linked_account`, `credentials`, `verification`, `application`, `webhook`, `health` | what does each resource do? |
+//! | `webhook_body` | what does a request say of a webhook? |
+//! | `secret_answer` | how is an answer sent that holds a secret? |
 //! | `openapi` | how is all of this described to a machine? |
 //! | `trace` | request ids and the access log |
 
@@ -41,9 +43,13 @@ mod parameters;
 mod prefer;
 mod rate;
 mod routes;
+mod secret_answer;
 mod server;
 mod tls;
 mod trace;
+mod verification;
+mod webhook;
+mod webhook_body;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use body::json_of;

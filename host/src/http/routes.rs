@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::middleware;
 use axum::response::Response;
 use http::Method;
@@ -17,13 +17,15 @@ use super::kind;
 use super::last_use::LastUse;
 use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
-use super::{application, framing, linked_account, migrate_token, trace};
+use super::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
+use super::{application, framing, linked_account, migrate_token, trace, webhook};
 use crate::migrate::Migrator;
 use crate::shown::{MASK, shown};
 use crate::store::Store;
+use crate::webhooks::Webhooks;
 
 /// What our paths are made of.
-const SEGMENTS: [&str; 12] = [
+const SEGMENTS: [&str; 14] = [
     "api",
     "v2",
     "public",
@@ -33,6 +35,8 @@ const SEGMENTS: [&str; 12] = [
     "credentials",
     "application",
     "auth-structure",
+    "verify",
+    "webhook",
     "livez",
     "readyz",
     "openapi.json",
@@ -44,6 +48,7 @@ const MOST_SEGMENTS: usize = 8;
 pub struct Api {
     pub(super) store: Arc<dyn Store>,
     pub(super) migrator: Migrator,
+    pub(super) webhooks: Webhooks,
     pub(super) readiness: Arc<Readiness>,
     pub(super) last_use: LastUse,
     pub(super) rates: Rates,
@@ -57,12 +62,13 @@ impl Api {
     pub fn new(
         store: Arc<dyn Store>,
         migrator: Migrator,
+        webhooks: Webhooks,
         readiness: Arc<Readiness>,
         limits: RateLimits,
         body_timeout: Duration,
     ) -> Arc<Self> {
         let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limits));
-        Arc::new(Self { store, migrator, readiness, last_use, rates, description, body_timeout })
+        Arc::new(Self { store, migrator, webhooks, readiness, last_use, rates, description, body_timeout })
     }
 }
 
@@ -89,26 +95,39 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(application::auth_structure))
         .routes(routes!(linked_account::delete_integration))
         // The vendor's SDK leaves ids unescaped, so an id can hold slashes.
-        .routes(routes!(linked_account::show, linked_account::delete))
+        .routes(routes!(linked_account::show, linked_account::delete, verification::verify))
+        .routes(routes!(webhook::create, webhook::list))
+        .routes(routes!(webhook::show, webhook::update, webhook::delete))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(openapi::show))
 }
 
 async fn not_found(request: Request) -> Response {
-    let message = format!("there is nothing at {} {}", shown_method(request.method()), shown_path(&request));
+    let path = shown_path(request.uri().path());
+    let message = format!("there is nothing at {} {path}", shown_method(request.method()));
     Failure::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    let message = format!("{} is not possible at {}", shown_method(request.method()), shown_path(&request));
-    Failure::new(&kind::METHOD_NOT_ALLOWED, message).render(Rendering::of(request.headers()))
+    let path = request.uri().path();
+    let answer = not_taken(request.method(), path, Rendering::of(request.headers()));
+    let is_below_accounts =
+        request.extensions().get::<MatchedPath>().is_some_and(|matched| matched.as_str() == BELOW_ACCOUNTS);
+    let below = path.strip_prefix(BELOW_ACCOUNTS.trim_end_matches("{*account}")).unwrap_or_default();
+    if is_below_accounts && !is_verification(below) { allow_without_post(answer) } else { answer }
+}
+
+/// A method that a path does not take.
+pub(super) fn not_taken(method: &Method, path: &str, rendering: Rendering) -> Response {
+    let message = format!("{} is not possible at {}", shown_method(method), shown_path(path));
+    Failure::new(&kind::METHOD_NOT_ALLOWED, message).render(rendering)
 }
 
 /// The path as far as it is one of ours or nearly so: a caller may have put anything into it.
-fn shown_path(request: &Request) -> String {
+fn shown_path(whole: &str) -> String {
     let mut path = String::new();
-    for segment in request.uri().path().split('/').skip(1).take(MOST_SEGMENTS) {
+    for segment in whole.split('/').skip(1).take(MOST_SEGMENTS) {
         path.push('/');
         path.push_str(if segment.is_empty() { "" } else { shown(segment, SEGMENTS) });
     }

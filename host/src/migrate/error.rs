@@ -20,6 +20,8 @@ pub enum MigrateError {
     AccountMissing { account: AccountId, environment: Environment },
     #[error(transparent)]
     Content(Violations),
+    #[error("the stored credential no longer fits the app's schema ({0}); migrate it again")]
+    Outdated(Violations),
     #[error("{0}")]
     NotVerified(Failure),
     #[error(transparent)]

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::rewrap::wrapped_by;
-use super::{MigrateError, seal_context};
-use crate::ids::OrgId;
+use super::{MigrateError, seal_context, webhook_context};
+use crate::ids::{Environment, OrgId};
 use crate::store::{
-    AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store, StoreError,
-    Timestamp,
+    AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store,
+    StoreError, Timestamp, WebhookRecord, WebhookWrite,
 };
 use crate::vault::{Envelope, KeyId, Vault, VaultError};
 
@@ -95,7 +95,7 @@ pub async fn change(
     Ok(root)
 }
 
-/// What became of some credentials.
+/// What became of some credentials and webhooks.
 #[derive(Debug, Clone, Default)]
 pub struct Resealed {
     /// Sealed under the highest root now.
@@ -106,7 +106,8 @@ pub struct Resealed {
     pub last: Option<IntegrationKey>,
 }
 
-/// Seals credentials under the highest root, as many as `limit` that come after one of them.
+/// Seals credentials under the highest root, as many as `limit` that come after one of them; before the first one, all
+/// webhooks, which are few.
 ///
 /// # Errors
 /// At the first that cannot be opened or stored. Those before it are done.
@@ -122,6 +123,15 @@ pub async fn reseal(
     let highest = roots.last().map_or(0, |root| root.key_id);
     let records = store.integrations_after(org, after, limit).await.map_err(MigrateError::Store)?;
     let mut done = Resealed { last: records.last().map(IntegrationRecord::key), ..Resealed::default() };
+    if after.is_none() {
+        for environment in [Environment::Test, Environment::Production] {
+            for webhook in store.webhooks(org, environment).await.map_err(MigrateError::Store)? {
+                let outdated = webhook.key_id != highest;
+                let resealed = outdated && reseal_webhook(store.as_ref(), vault, webhook).await?;
+                if resealed { done.resealed += 1 } else { done.left += 1 }
+            }
+        }
+    }
     let old = records.into_iter().filter(|record| {
         let is_old = record.key_id != highest;
         done.left += u64::from(!is_old);
@@ -147,6 +157,31 @@ async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: Integratio
     let audit = audit(AuditAction::CredentialResealed, Some(&key), format!("key {to}"), Timestamp::now());
     let reseal = Reseal { version: record.version, from, to, envelope: envelope.into_bytes(), audit, key };
     store.reseal(reseal).await.map_err(MigrateError::Store)
+}
+
+/// The same webhook as a further version. `false` where somebody has changed it meanwhile, and has sealed it by that.
+async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord) -> Result<bool, MigrateError> {
+    let opened = {
+        let envelope = Envelope::from_bytes(webhook.envelope.as_slice()).map_err(VaultError::from)?;
+        vault.open(&webhook_context(&webhook.key, webhook.version), &envelope)?
+    };
+    let version = webhook.version.saturating_add(1);
+    let fields: Vec<_> = opened.iter().map(|(name, value)| (name.clone(), value)).collect();
+    let envelope = vault.seal(&webhook_context(&webhook.key, version), &fields)?;
+    let key_id = envelope.key_id().get();
+    let outcome = format!("webhook {} key {key_id}", webhook.key.id);
+    let audit = AuditEvent {
+        environment: Some(webhook.key.environment),
+        ..audit(AuditAction::CredentialResealed, None, outcome, Timestamp::now())
+    };
+    let expect = Expect::Version(webhook.version);
+    let record = WebhookRecord { version, key_id, envelope: envelope.into_bytes(), ..webhook };
+    // It is there already, so that there is none too many.
+    match store.put_webhook(WebhookWrite { record, expect, most: usize::MAX, audit }).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(MigrateError::Store(error)),
+    }
 }
 
 fn audit(action: AuditAction, key: Option<&IntegrationKey>, outcome: String, at: Timestamp) -> AuditEvent {

@@ -43,7 +43,7 @@ impl Migrator {
     /// # Errors
     /// `AccountMissing`, and where it cannot be read or opened.
     pub async fn read(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, MigrateError> {
-        let key = self.place(&asked).await?;
+        let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
         let audit = AuditEvent {
             action: AuditAction::CredentialRead,
             actor: asked.caller.actor,
@@ -69,7 +69,7 @@ impl Migrator {
     /// # Errors
     /// `AccountMissing`, and where it cannot be read.
     pub async fn read_masked(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, MigrateError> {
-        let key = self.place(&asked).await?;
+        let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
         let view = self.store.account(&key.account).await.map_err(MigrateError::Store)?;
         let mut integrations = view.map(|view| view.integrations).unwrap_or_default();
         integrations.retain(|record| record.slug == key.slug);
@@ -79,14 +79,20 @@ impl Migrator {
         Ok(Some(StoredCredential { record, fields }))
     }
 
-    async fn place(&self, asked: &ReadCredential) -> Result<IntegrationKey, MigrateError> {
-        let Caller { org, environment, .. } = &asked.caller;
-        let account = AccountKey { org: org.clone(), environment: *environment, account: asked.account.clone() };
+    /// Where an integration of an account is that is there.
+    pub(super) async fn place(
+        &self,
+        caller: &Caller,
+        account: &AccountId,
+        slug: &Slug,
+    ) -> Result<IntegrationKey, MigrateError> {
+        let Caller { org, environment, .. } = caller;
+        let account = AccountKey { org: org.clone(), environment: *environment, account: account.clone() };
         self.require_account(&account).await?;
-        Ok(IntegrationKey { account, slug: asked.slug.clone() })
+        Ok(IntegrationKey { account, slug: slug.clone() })
     }
 }
 
-fn envelope(record: &IntegrationRecord) -> Result<Envelope, MigrateError> {
+pub(super) fn envelope(record: &IntegrationRecord) -> Result<Envelope, MigrateError> {
     Ok(Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?)
 }

@@ -46,11 +46,21 @@ pub enum AuditAction {
     CredentialMigrated,
     /// A stored credential was read in plain.
     CredentialRead,
+    /// A stored credential was opened for its app's plugin, to verify it again. Nobody has seen it.
+    CredentialUsed,
+    /// It was found out how a stored credential fares at its provider.
+    CredentialChecked,
     /// An integration was deleted.
     IntegrationDeleted,
+    /// A webhook was registered.
+    WebhookCreated,
+    /// A webhook was changed.
+    WebhookUpdated,
+    /// A webhook was deleted, with what it was yet to be told.
+    WebhookDeleted,
     /// A root was made; what is sealed from then on is sealed under it.
     KeyRotated,
-    /// A credential was sealed under a newer root. Its value and its version are as they were.
+    /// A credential, or what is secret of a webhook, was sealed under a newer root. Its value is as it was.
     CredentialResealed,
     /// A root is stored under other key-encryption keys. It is the same root.
     KeyRewrapped,

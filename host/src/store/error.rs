@@ -47,6 +47,12 @@ pub enum StoreError {
     /// The very same request was answered meanwhile.
     #[error("this request was answered already: send that answer again")]
     AlreadyAnswered(Box<IdempotencyRecord>),
+    /// The environment has as many webhooks as it may have.
+    #[error("there are {most} webhooks already, and no more are possible")]
+    TooManyWebhooks {
+        /// How many it may have.
+        most: usize,
+    },
     /// A record is larger than stores keep.
     #[error("{what} has {size} bytes, and a record may have {limit}")]
     TooLarge {

@@ -68,6 +68,9 @@ pub struct IntegrationRecord {
     /// When the provider last confirmed the credential.
     #[serde(default)]
     pub verified_at: Option<Timestamp>,
+    /// What the provider was last found to say of it since it was stored.
+    #[serde(default)]
+    pub check: Option<Check>,
 }
 
 impl IntegrationRecord {
@@ -111,6 +114,37 @@ pub enum Reauth {
     NotRequired,
     /// The credential no longer works.
     Required,
+}
+
+/// What came out when a stored credential was verified again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// When.
+    pub at: Timestamp,
+    /// `verified`, or why not: `rejected`, `provider_error`.
+    pub outcome: String,
+    /// Why not, for people.
+    #[serde(default)]
+    pub detail: Option<String>,
+}
+
+/// What a verification of a stored credential changes.
+#[derive(Debug, Clone)]
+pub struct CheckWrite {
+    /// The integration as it was when it was verified, with all that was found out. Of it, only that is written which a
+    /// verification can find out, and only if the integration has this id and version still.
+    pub record: IntegrationRecord,
+    /// What is written down of it.
+    pub audit: AuditEvent,
+}
+
+/// What became of a [`CheckWrite`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Checked {
+    /// This is what is stored now.
+    Written(Box<IntegrationRecord>),
+    /// The credential was replaced or deleted meanwhile: what was found out is of one that is no more.
+    Overtaken,
 }
 
 /// What must be stored for a migration to be written.

@@ -6,12 +6,14 @@
 
 mod account;
 mod audit;
+mod bell;
 mod error;
 mod idempotency;
 mod integration;
 mod tenant;
 mod traits;
 mod values;
+mod webhook;
 
 pub mod sled;
 
@@ -20,10 +22,17 @@ pub use account::{
     PutOutcome, UserField,
 };
 pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditSummary};
+pub use bell::Bell;
 pub use error::{StoreError, StoreResult};
 pub use idempotency::{IdempotencyKey, IdempotencyRecord};
-pub use integration::{DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth, Standing};
-pub use integration::{Reseal, RootChange};
+pub use integration::{
+    Check, CheckWrite, Checked, DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth,
+    Reseal, RootChange, Standing,
+};
 pub use tenant::{ApiKeyRecord, NewApiKey, Rewrap, RootRecord, Scope, UnknownScope, Wrapping};
 pub use traits::{FatalWatch, Store, StoreHealth};
 pub use values::{MalformedObjectId, ObjectId, Timestamp};
+pub use webhook::{
+    ConnectionEvent, Delivery, DeliveryLog, FailedDelivery, Settled, UnknownEvent, WebhookKey, WebhookMethod,
+    WebhookRecord, WebhookState, WebhookWrite,
+};

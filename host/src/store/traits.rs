@@ -7,16 +7,20 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{
-    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
-    DeleteOutcome, Deleted, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord, ListAccounts,
-    MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange, RootRecord, StoreResult, Timestamp,
+    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
+    CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, IdempotencyKey, IdempotencyRecord,
+    IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange,
+    RootRecord, Settled, StoreResult, Timestamp, WebhookKey, WebhookRecord, WebhookWrite,
 };
-use crate::ids::{AuthTypeName, OrgId};
+use crate::ids::{AuthTypeName, Environment, OrgId};
 
 /// A place where accounts, sealed credentials and the audit trail are kept.
 ///
 /// Each writing method is one transaction: all of it is durable when it returns `Ok`, and nothing of it is there when it
 /// returns an error of that one transaction. A caller that stops waiting does not take back a write that is under way.
+///
+/// What webhooks are told of (a connection that is made, deleted, or expires) is queued for each that wants it in the very
+/// transaction that brings it about.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Stores an API key, and the organisation's first root where it has none.
@@ -70,7 +74,7 @@ pub trait Store: Send + Sync + 'static {
         audit: AuditEvent,
     ) -> StoreResult<RootRecord>;
 
-    /// How many credentials are sealed under each of an organisation's roots, by its number.
+    /// How many credentials and webhooks are sealed under each of an organisation's roots, by its number.
     async fn sealed_under(&self, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>>;
 
     /// At most so many of an organisation's integrations, those after one of them, in an order that stays the same.
@@ -97,12 +101,7 @@ pub trait Store: Send + Sync + 'static {
     async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>>;
 
     /// One page of an environment's linked accounts, newest first.
-    async fn accounts(
-        &self,
-        org: &OrgId,
-        environment: crate::ids::Environment,
-        list: ListAccounts,
-    ) -> StoreResult<AccountPage>;
+    async fn accounts(&self, org: &OrgId, environment: Environment, list: ListAccounts) -> StoreResult<AccountPage>;
 
     /// Deletes a linked account with its integrations. `None` where there is none.
     async fn delete_account(&self, key: &AccountKey, audit: AuditEvent) -> StoreResult<Option<Deleted>>;
@@ -124,6 +123,9 @@ pub trait Store: Send + Sync + 'static {
     /// expected.
     async fn commit_migration(&self, write: MigrationWrite) -> StoreResult<()>;
 
+    /// Writes what a verification of a stored credential found out.
+    async fn commit_check(&self, write: CheckWrite) -> StoreResult<Checked>;
+
     /// Deletes an integration; with an auth type, only if it is of that one.
     async fn delete_integration(
         &self,
@@ -134,6 +136,37 @@ pub trait Store: Send + Sync + 'static {
 
     /// The answer kept for an idempotency key, once it is durable. What has expired counts as absent.
     async fn idempotency(&self, key: &IdempotencyKey) -> StoreResult<Option<IdempotencyRecord>>;
+
+    /// Stores a version of a webhook.
+    ///
+    /// # Errors
+    /// `Conflict` where something else is stored than is expected, `TooManyWebhooks`, and `StaleRoot` where it is sealed under
+    /// a root that is out of use.
+    async fn put_webhook(&self, write: WebhookWrite) -> StoreResult<()>;
+
+    /// One webhook.
+    async fn webhook(&self, key: &WebhookKey) -> StoreResult<Option<WebhookRecord>>;
+
+    /// All webhooks of an environment, oldest first.
+    async fn webhooks(&self, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>>;
+
+    /// Deletes a webhook. Those that remain, oldest first; `None` where there is no such one.
+    async fn delete_webhook(&self, key: &WebhookKey, audit: AuditEvent) -> StoreResult<Option<Vec<WebhookRecord>>>;
+
+    /// How a webhook fares.
+    async fn delivery_log(&self, key: &WebhookKey) -> StoreResult<DeliveryLog>;
+
+    /// All webhooks that something waits for. One of them can have been deleted since.
+    async fn awaited_webhooks(&self) -> StoreResult<Vec<WebhookKey>>;
+
+    /// At most so much of what a webhook is yet to be told, in the order in which it happened. All of it is durable.
+    async fn outbox(&self, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>>;
+
+    /// Writes down what became of attempts to deliver, with how many there were. What does not wait any more is left out.
+    async fn settle(&self, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()>;
+
+    /// Tells of webhooks for which something new waits, once it is durable, and of those that were changed or deleted.
+    fn bell(&self) -> Arc<Bell>;
 
     /// The newest entries of an organisation's audit chain, newest first.
     async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>>;

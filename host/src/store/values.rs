@@ -28,6 +28,12 @@ impl Timestamp {
         self.0
     }
 
+    /// As HTTP shows a moment (RFC 9110, 5.6.7): `Tue, 07 Nov 2023 08:03:27 GMT`.
+    pub fn to_http_date(self) -> String {
+        let moment = i64::try_from(self.0).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+        moment.map_or_else(|| self.to_string(), |moment| moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    }
+
     /// The moment that much later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
@@ -120,6 +126,7 @@ mod tests {
         assert_eq!(Timestamp::from_millis(1_785_490_200_007).to_string(), "2026-07-31T09:30:00.007Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), format!("{} ms after 1970", u64::MAX));
+        assert_eq!(Timestamp::from_millis(1_699_344_207_999).to_http_date(), "Tue, 07 Nov 2023 08:03:27 GMT");
         assert_eq!(Timestamp::from_millis(5).after(Duration::from_secs(2)), Timestamp::from_millis(2005));
     }
 

@@ -21,22 +21,79 @@ pub struct SealContext {
     pub version: u64,
 }
 
-impl SealContext {
-    /// The associated data of each field of one envelope.
-    pub(super) fn bind(&self, suite: Suite, key_id: KeyId, fields: u32) -> Binding {
-        let mut common = Vec::with_capacity(256);
-        push(&mut common, MAGIC);
-        push(&mut common, &[VERSION, suite.id()]);
-        push(&mut common, &key_id.get().to_be_bytes());
-        push(&mut common, self.org.as_str().as_bytes());
-        push(&mut common, self.environment.as_str().as_bytes());
-        push(&mut common, self.account.as_str().as_bytes());
-        push(&mut common, self.slug.as_str().as_bytes());
-        push(&mut common, self.auth_type.as_str().as_bytes());
-        push(&mut common, &self.version.to_be_bytes());
-        push(&mut common, &fields.to_be_bytes());
-        Binding { common }
+/// Everything that the secrets of a webhook are bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookContext {
+    /// Whose webhook it is. Selects the root.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The webhook's own id.
+    pub id: String,
+    /// The webhook's version.
+    pub version: u64,
+}
+
+/// Where sealed values can belong.
+pub trait Place: sealed::Place {}
+
+mod sealed {
+    use super::OrgId;
+
+    /// Cannot be implemented elsewhere: no two kinds of places may have the same members.
+    pub trait Place {
+        /// Selects the root.
+        fn org(&self) -> &OrgId;
+        /// What tells this place from every other, member by member.
+        fn members(&self, push: &mut dyn FnMut(&[u8]));
     }
+}
+
+impl Place for SealContext {}
+
+impl sealed::Place for SealContext {
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    fn members(&self, push: &mut dyn FnMut(&[u8])) {
+        push(self.org.as_str().as_bytes());
+        push(self.environment.as_str().as_bytes());
+        push(self.account.as_str().as_bytes());
+        push(self.slug.as_str().as_bytes());
+        push(self.auth_type.as_str().as_bytes());
+        push(&self.version.to_be_bytes());
+    }
+}
+
+impl Place for WebhookContext {}
+
+impl sealed::Place for WebhookContext {
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// One more than those of an integration, and a word that no environment is.
+    fn members(&self, push: &mut dyn FnMut(&[u8])) {
+        push(self.org.as_str().as_bytes());
+        push(b"webhook");
+        push(self.environment.as_str().as_bytes());
+        push(self.id.as_bytes());
+        push(&[]);
+        push(&[]);
+        push(&self.version.to_be_bytes());
+    }
+}
+
+/// The associated data of each field of one envelope.
+pub(super) fn bind(place: &impl Place, suite: Suite, key_id: KeyId, fields: u32) -> Binding {
+    let mut common = Vec::with_capacity(256);
+    push(&mut common, MAGIC);
+    push(&mut common, &[VERSION, suite.id()]);
+    push(&mut common, &key_id.get().to_be_bytes());
+    place.members(&mut |member| push(&mut common, member));
+    push(&mut common, &fields.to_be_bytes());
+    Binding { common }
 }
 
 /// A context with suite, key id and number of fields: all but the field itself.
@@ -75,9 +132,23 @@ mod tests {
                 auth_type: "oauth2".parse().unwrap(),
                 version: 1,
             };
-            context.bind(Suite::HkdfSha256Aes256Gcm, KeyId::FIRST, 1).field(0, &"token".parse().unwrap())
+            bind(&context, Suite::HkdfSha256Aes256Gcm, KeyId::FIRST, 1).field(0, &"token".parse().unwrap())
         };
         assert_ne!(data("ab", "c"), data("a", "bc"));
         assert_eq!(data("ab", "c"), data("ab", "c"));
+    }
+
+    #[test]
+    fn a_webhook_is_at_no_integrations_place() {
+        let webhook = WebhookContext {
+            org: "o".parse().unwrap(),
+            environment: Environment::Test,
+            id: "0123".to_owned(),
+            version: 1,
+        };
+        let mut members = Vec::new();
+        sealed::Place::members(&webhook, &mut |member| members.push(member.to_vec()));
+        // An integration has an environment where a webhook has this word.
+        assert!(members[1].as_slice() == b"webhook" && "webhook".parse::<Environment>().is_err());
     }
 }

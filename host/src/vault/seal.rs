@@ -7,9 +7,10 @@ use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::context::{Place, bind};
 use super::derive::{expand, random};
 use super::envelope::{BLOCK, MAX_BYTES, MAX_FIELDS, Parsed, SUITE, TAG};
-use super::{Envelope, KeyId, SealContext, Vault, VaultError};
+use super::{Envelope, KeyId, Vault, VaultError};
 use crate::ids::FieldName;
 use crate::secret::Secret;
 
@@ -46,7 +47,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoRoot`], [`VaultError::NoFields`], [`VaultError::DuplicateField`], and [`VaultError::TooLarge`] for more than 64 fields or
     /// 48 KiB in all.
-    pub fn seal(&self, context: &SealContext, fields: &[(FieldName, &Secret)]) -> Result<Envelope, VaultError> {
+    pub fn seal(&self, context: &impl Place, fields: &[(FieldName, &Secret)]) -> Result<Envelope, VaultError> {
         if fields.is_empty() {
             return Err(VaultError::NoFields);
         }
@@ -57,11 +58,11 @@ impl Vault {
         if let Some((twice, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
             return Err(VaultError::DuplicateField { field: twice.clone() });
         }
-        let (key_id, root) = self.newest(&context.org)?;
+        let (key_id, root) = self.newest(context.org())?;
         let salt = random::<BLOCK>()?;
         let derived = Derived::new(&root, key_id, salt.as_slice())?;
         let cipher = derived.cipher()?;
-        let binding = context.bind(SUITE, key_id, fields.len() as u32);
+        let binding = bind(context, SUITE, key_id, fields.len() as u32);
 
         let mut sealed = Vec::with_capacity(fields.len());
         for (index, (name, value)) in (0_u32..).zip(fields) {
@@ -89,16 +90,16 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoRoot`] and [`VaultError::UnknownRoot`] where a root has to be unlocked first;
     /// [`VaultError::NotCommitted`] and [`VaultError::NotAuthentic`] where bytes or context are not what was sealed.
-    pub fn open(&self, context: &SealContext, envelope: &Envelope) -> Result<Vec<(FieldName, Secret)>, VaultError> {
+    pub fn open(&self, context: &impl Place, envelope: &Envelope) -> Result<Vec<(FieldName, Secret)>, VaultError> {
         let parts = envelope.parts()?;
         let key_id = parts.key_id;
-        let root = self.root(&context.org, key_id)?;
+        let root = self.root(context.org(), key_id)?;
         let derived = Derived::new(&root, key_id, parts.salt)?;
         if !bool::from(derived.commitment().ct_eq(parts.commitment)) {
-            return Err(VaultError::NotCommitted { org: context.org.clone(), key_id });
+            return Err(VaultError::NotCommitted { org: context.org().clone(), key_id });
         }
         let cipher = derived.cipher()?;
-        let binding = context.bind(SUITE, key_id, parts.fields.len() as u32);
+        let binding = bind(context, SUITE, key_id, parts.fields.len() as u32);
 
         let mut opened = Vec::with_capacity(parts.fields.len());
         for (index, (name, sealed)) in (0_u32..).zip(parts.fields) {
@@ -122,8 +123,8 @@ mod tests {
 
     use super::*;
     use crate::ids::Environment;
-    use crate::vault::KeyEncryptionKey;
     use crate::vault::ring::tests::with_root;
+    use crate::vault::{KeyEncryptionKey, SealContext};
 
     fn context() -> SealContext {
         SealContext {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ids::Environment;
-use crate::store::{AccountRecord, AccountView, IntegrationRecord, Reauth, Standing};
+use crate::store::{AccountRecord, AccountView, Check, IntegrationRecord, Reauth, Standing};
 
 /// A linked account: whatever a customer of yours is to you, under your own id, with the apps that are connected to it.
 #[derive(Serialize, ToSchema)]
@@ -48,7 +48,7 @@ pub(in crate::http) struct LinkedAccount {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Environment)]
-enum World {
+pub(super) enum World {
     Test,
     Production,
 }
@@ -126,6 +126,9 @@ struct Integration {
     /// When the provider last confirmed it.
     #[schema(required = true, format = DateTime)]
     verified_at: Option<String>,
+    /// What came out when it was last verified since it was stored.
+    #[schema(required = true)]
+    last_check: Option<LastCheck>,
     /// The provider's name of the account, for people.
     #[schema(required = true)]
     display_name: Option<String>,
@@ -138,6 +141,26 @@ struct Integration {
     warnings: Vec<String>,
     /// Plain values that the app needs, such as an `instance_url`.
     config: BTreeMap<String, String>,
+}
+
+/// What came out when a stored credential was verified again.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LastCheck {
+    /// When.
+    #[schema(format = DateTime)]
+    checked_at: String,
+    /// `verified`, or why not, in the words of `Keyferry-Failure`.
+    #[schema(example = "rejected")]
+    outcome: String,
+    /// Why not, for people.
+    #[schema(required = true)]
+    detail: Option<String>,
+}
+
+impl LastCheck {
+    pub(super) fn of(check: &Check) -> Self {
+        Self { checked_at: check.at.to_string(), outcome: check.outcome.clone(), detail: check.detail.clone() }
+    }
 }
 
 /// Whether the provider has confirmed a credential.
@@ -308,6 +331,7 @@ impl Integration {
             outcome: Outcome::of(&record.standing),
             outcome_reason,
             verified_at: record.verified_at.map(|at| at.to_string()),
+            last_check: record.check.as_ref().map(LastCheck::of),
             display_name: record.display_name.clone(),
             scopes: record.scopes.clone(),
             expires_at: record.expires_at.map(|at| at.to_string()),

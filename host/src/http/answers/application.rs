@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::account::LastCheck;
 use crate::plugins::{App, Digest};
 use crate::schema::{AuthType, Field, FieldKind, Necessity, Secrecy, Supplier};
 use crate::store::{IntegrationRecord, Reauth};
@@ -117,14 +118,26 @@ struct ConnectedAccount {
     /// Always false: every credential is the linked account's own.
     #[serde(rename = "defaultCredentials")]
     default_credentials: bool,
+    /// What came out when its credential was last verified since it was stored.
+    #[schema(required = true)]
+    last_check: Option<LastCheck>,
 }
 
 /// Whether a connection works.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum ConnectionStatus {
+pub(super) enum ConnectionStatus {
     Active,
     Expired,
+}
+
+impl ConnectionStatus {
+    pub(super) fn of(reauth: Reauth) -> Self {
+        match reauth {
+            Reauth::Required => Self::Expired,
+            Reauth::NotRequired => Self::Active,
+        }
+    }
 }
 
 /// What the credentials of an app consist of: the auth types by name, each with its fields by name. Empty for an app of the
@@ -194,12 +207,10 @@ impl ConnectedAccount {
         Self {
             identifier: integration.provider_account_id.clone().unwrap_or_else(|| "NA".to_owned()),
             connected_at: integration.created_at.to_string(),
-            status: match integration.reauth {
-                Reauth::Required => ConnectionStatus::Expired,
-                Reauth::NotRequired => ConnectionStatus::Active,
-            },
+            status: ConnectionStatus::of(integration.reauth),
             auth_type: integration.auth_type.to_string(),
             default_credentials: false,
+            last_check: integration.check.as_ref().map(LastCheck::of),
         }
     }
 }

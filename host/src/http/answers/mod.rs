@@ -5,16 +5,24 @@
 //! | `account` | linked accounts and their integrations |
 //! | `application` | apps, and what their credentials consist of |
 //! | `migration` | migrate-token |
+//! | `verification` | verifying a stored credential |
+//! | `webhook` | webhooks |
 
 mod account;
 mod application;
 mod migration;
+mod verification;
+mod webhook;
 
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 pub(super) use account::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount, Outcome};
 pub(super) use application::{Application, AuthStructure, FieldShape};
 pub(super) use migration::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
+pub(super) use verification::CredentialChecked;
+pub(super) use webhook::{
+    Masked, Method as WebhookMethod, Webhook, WebhookCreated, WebhookEvent, WebhookShown, WebhookType,
+};
 
 /// The schema of a member that the documented product has, and that is always null here.
 fn always_null() -> Object {

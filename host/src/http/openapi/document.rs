@@ -36,6 +36,7 @@ pub(in crate::http) struct OpenApiDocument(Value);
         (name = "Credentials", description = "Put a credential that you already hold onto a linked account."),
         (name = "Linked accounts", description = "Your customers, as far as credentials are concerned: each is one linked \
             account, under your own id of it."),
+        (name = "Webhooks", description = "Learn what happens to connections without asking."),
         (name = "Applications", description = "Which apps credentials can be migrated to, and what those consist of."),
         (name = "Health", description = "For those who run the server."),
         (name = "Description", description = "This document."),
@@ -121,6 +122,7 @@ fn fixed() -> Value {
         // The router's word for "and all that follows", which OpenAPI does not have.
         let written = std::mem::take(paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item));
         paths.extend(written.collect::<Vec<_>>());
+        name_verification(paths);
     }
     bodies(&mut document);
     for operation in operations(&mut document) {
@@ -131,6 +133,15 @@ fn fixed() -> Value {
         headers::components(components);
     }
     document
+}
+
+/// To the router, what is below an account's id is the id. `POST` is taken at one kind of such paths only.
+fn name_verification(paths: &mut Map<String, Value>) {
+    let account = "/api/v2/public/linked-account/{account}";
+    let post = paths.get_mut(account).and_then(Value::as_object_mut).and_then(|item| item.remove("post"));
+    if let Some(post) = post {
+        paths.insert(format!("{account}/integration/{{slug}}/verify"), json!({ "post": post }));
+    }
 }
 
 /// What derived schemas cannot say of the bodies of linked accounts: one of two members has to be there, and be a string; and
@@ -224,6 +235,6 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (14, 14), "{ids:?}");
+        assert_eq!((ids.len(), count), (20, 20), "{ids:?}");
     }
 }

@@ -26,6 +26,15 @@ const ACCOUNT_BODY: [&Kind; 6] = [
     &k::NOT_SUPPORTED,
     &k::NO_SPACE,
 ];
+/// What can be wrong with a webhook to register or to change.
+const WEBHOOK: [&Kind; 6] = [
+    &k::SCOPE_MISSING,
+    &k::INVALID_EVENT,
+    &k::WEBHOOK_INVALID,
+    &k::WEBHOOK_NOT_SUPPORTED,
+    &k::KEYS_LOCKED,
+    &k::NO_SPACE,
+];
 /// What can be wrong with a migration, besides all of the above.
 const MIGRATION: [&Kind; 33] = [
     &k::SCOPE_MISSING,
@@ -82,6 +91,29 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
             ];
             &[&KEY, &CREDENTIALS]
         }
+        "verifyCredentials" => {
+            const VERIFICATION: [&Kind; 13] = [
+                &k::SCOPE_MISSING,
+                &k::KEYS_LOCKED,
+                &k::TOO_MANY_FAILED,
+                &k::INVALID_PATH,
+                &k::ACCOUNT_UNKNOWN,
+                &k::NO_SUCH_INTEGRATION,
+                &k::APP_AWAY,
+                &k::CREDENTIAL_OUTDATED,
+                &k::CONTENDED,
+                &k::NO_SPACE,
+                &k::BUSY,
+                &k::PLUGIN_TIMEOUT,
+                &k::PLUGIN_FAILED,
+            ];
+            &[&KEY, &VERIFICATION]
+        }
+        "createWebhook" => &[&KEY, &BODY, &WEBHOOK, &[&k::TOO_MANY_WEBHOOKS, &k::CONTENDED]],
+        "listWebhooks" => &[&KEY, &[&k::SCOPE_MISSING]],
+        "getWebhook" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::WEBHOOK_UNKNOWN]],
+        "updateWebhook" => &[&KEY, &BODY, &WEBHOOK, &[&k::INVALID_PATH, &k::WEBHOOK_UNKNOWN, &k::CONTENDED]],
+        "deleteWebhook" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::WEBHOOK_UNKNOWN, &k::NO_SPACE]],
         "deleteLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SPACE]],
         "deleteLinkedAccountIntegration" => &[
             &KEY,

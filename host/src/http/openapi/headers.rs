@@ -31,6 +31,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
     let names: &[&str] = match id(operation) {
         "migrateTokenForLinkedAccount" => &["ETag", "KeyferryOutcome", "KeyferryAction", "IdempotencyReplayed"],
         "getCredentials" => &["ETag"],
+        "verifyCredentials" => &["ETag", "KeyferryOutcome"],
         _ => &[],
     };
     if let Some(Value::Object(stored)) = operation.get_mut("responses").and_then(|all| all.get_mut("200")) {

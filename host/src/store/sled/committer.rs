@@ -14,7 +14,7 @@ use super::tables::{Table, Tables};
 use super::view::{Changes, View};
 use super::watermark::Watermark;
 use super::write::sweep;
-use crate::store::{StoreError, StoreResult, Timestamp};
+use crate::store::{Bell, StoreError, StoreResult, Timestamp, WebhookKey};
 
 /// Writes in one batch.
 const MOST_WRITES: usize = 256;
@@ -43,6 +43,9 @@ pub(super) trait Job: Send {
 pub(super) struct Write<F, T> {
     pub(super) function: Option<F>,
     pub(super) result: Option<StoreResult<T>>,
+    /// The webhooks that are to be told of once the batch is on disk.
+    pub(super) woken: Vec<WebhookKey>,
+    pub(super) bell: Arc<Bell>,
     pub(super) reply: oneshot::Sender<StoreResult<T>>,
     pub(super) weight: usize,
     /// Given back when the answer is sent: what bounds the queue.
@@ -63,12 +66,15 @@ where
         let mut view = View::new(tables, batch);
         let result = function(&mut view);
         if result.is_ok() {
-            view.keep();
+            self.woken = view.keep();
         }
         self.result = Some(result);
     }
 
     fn answer(self: Box<Self>, fate: Result<(), StoreError>) {
+        if fate.is_ok() {
+            self.bell.ring(self.woken);
+        }
         let answer = match fate {
             Ok(()) => self.result.unwrap_or(Err(StoreError::Closed)),
             Err(error) => Err(error),
@@ -149,8 +155,8 @@ impl Committer {
         if with_sweep {
             let mut view = View::new(&self.tables, &mut changes);
             match sweep(&mut view, Timestamp::now()) {
-                Ok(()) => view.keep(),
-                Err(error) => tracing::warn!(%error, "expired idempotency records could not be swept"),
+                Ok(()) => _ = view.keep(),
+                Err(error) => tracing::warn!(%error, "expired records could not be swept"),
             }
         }
         if changes.is_empty() { Ok(()) } else { self.persist(&changes) }

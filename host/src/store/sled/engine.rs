@@ -16,13 +16,14 @@ use super::settings::SledSettings;
 use super::tables::{Table, Tables};
 use super::view::View;
 use super::write::{self, Migration};
-use super::{audit, codec, keys, roots};
+use super::{audit, codec, keys, outbox, roots, webhooks};
 use crate::ids::{AuthTypeName, Environment, OrgId};
 use crate::store::{
-    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary,
-    DeleteOutcome, Deleted, FatalWatch, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
-    ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange, RootRecord, Store, StoreError,
-    StoreHealth, StoreResult, Timestamp,
+    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
+    CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, FatalWatch, IdempotencyKey, IdempotencyRecord,
+    IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange,
+    RootRecord, Settled, Store, StoreError, StoreHealth, StoreResult, Timestamp, WebhookKey, WebhookRecord,
+    WebhookWrite,
 };
 
 /// A store in a folder of one machine. One process at a time.
@@ -32,6 +33,7 @@ pub struct SledStore {
     permits: Arc<Semaphore>,
     progress: Arc<Progress>,
     space: Space,
+    bell: Arc<Bell>,
     committer: Mutex<Option<JoinHandle<()>>>,
     /// Declared last: let go of when all else is.
     _lock: File,
@@ -71,7 +73,8 @@ impl SledStore {
                 )?;
             let permits = Arc::new(Semaphore::new(settings.queue.clamp(1, Semaphore::MAX_PERMITS)));
             let committer = Mutex::new(Some(thread));
-            Ok(Self { tables, queue, permits, progress, space, committer, _lock: lock })
+            let bell = Arc::default();
+            Ok(Self { tables, queue, permits, progress, space, bell, committer, _lock: lock })
         })
         .await
     }
@@ -84,7 +87,9 @@ impl SledStore {
     {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| self.gone())?;
         let (reply, answer) = oneshot::channel();
-        let job = Write { function: Some(function), result: None, reply, weight, _permit: permit };
+        let bell = Arc::clone(&self.bell);
+        let job =
+            Write { function: Some(function), result: None, woken: Vec::new(), bell, reply, weight, _permit: permit };
         self.queue.send(Message::Write(Box::new(job))).map_err(|_| self.gone())?;
         answer.await.map_err(|_| self.gone())?
     }
@@ -261,6 +266,11 @@ impl Store for SledStore {
         self.write(weight, move |view| write::commit_migration(view, migration, Timestamp::now())).await
     }
 
+    async fn commit_check(&self, write: CheckWrite) -> StoreResult<Checked> {
+        let weight = write.record.envelope.len() + 1024;
+        self.write(weight, move |view| write::commit_check(view, write)).await
+    }
+
     async fn delete_integration(
         &self,
         key: &IntegrationKey,
@@ -277,6 +287,54 @@ impl Store for SledStore {
         // It is about to be sent as an answer, and answers are durable.
         self.progress.settled().await?;
         Ok(Some(kept))
+    }
+
+    async fn put_webhook(&self, write: WebhookWrite) -> StoreResult<()> {
+        let weight = codec::encode(Table::Webhooks, &write.record)?.len() + 1024;
+        self.write(weight, move |view| webhooks::put(view, &write)).await
+    }
+
+    async fn webhook(&self, key: &WebhookKey) -> StoreResult<Option<WebhookRecord>> {
+        let found = self.tables.record(Table::Webhooks, &keys::webhook(key))?;
+        self.progress.settled().await?;
+        Ok(found)
+    }
+
+    async fn webhooks(&self, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>> {
+        let found = webhooks::all(&self.tables, org, environment)?;
+        self.progress.settled().await?;
+        Ok(found)
+    }
+
+    async fn delete_webhook(&self, key: &WebhookKey, audit: AuditEvent) -> StoreResult<Option<Vec<WebhookRecord>>> {
+        let key = key.clone();
+        self.write(1024, move |view| webhooks::delete(view, &key, &audit)).await
+    }
+
+    async fn delivery_log(&self, key: &WebhookKey) -> StoreResult<DeliveryLog> {
+        let key = key.clone();
+        self.scan(move |tables| outbox::log(tables, &key, Timestamp::now())).await
+    }
+
+    async fn awaited_webhooks(&self) -> StoreResult<Vec<WebhookKey>> {
+        self.scan(outbox::awaited).await
+    }
+
+    async fn outbox(&self, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
+        let key = key.clone();
+        let waiting = self.scan(move |tables| outbox::waiting(tables, &key, limit)).await?;
+        // Nobody may be told of what could be forgotten.
+        self.progress.settled().await?;
+        Ok(waiting)
+    }
+
+    async fn settle(&self, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()> {
+        let weight = 1024 * attempts.len();
+        self.write(weight, move |view| outbox::settle(view, attempts)).await
+    }
+
+    fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
     }
 
     async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>> {

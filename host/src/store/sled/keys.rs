@@ -2,7 +2,7 @@
 //! whole components holds its own rows only, whatever characters an id has.
 
 use crate::ids::{Environment, OrgId};
-use crate::store::{AccountKey, IdempotencyKey, IntegrationKey, ObjectId, Timestamp};
+use crate::store::{AccountKey, IdempotencyKey, IntegrationKey, ObjectId, Timestamp, WebhookKey};
 
 fn put(key: &mut Vec<u8>, component: &[u8]) {
     // Longer components do not fit a record anyway.
@@ -67,13 +67,13 @@ pub(super) fn idempotency(key: &IdempotencyKey) -> Vec<u8> {
     joined(&[key.org.as_str().as_bytes(), key.environment.as_str().as_bytes(), key.key.as_bytes()])
 }
 
-/// The end of an idempotency record, in the order of time.
-pub(super) fn idempotency_end(expires_at: Timestamp, row: &[u8]) -> Vec<u8> {
+/// The end of a record that is kept for a while, in the order of time.
+pub(super) fn end(expires_at: Timestamp, row: &[u8]) -> Vec<u8> {
     [expires_at.as_millis().to_be_bytes().as_slice(), row].concat()
 }
 
-/// Time and row of an [`idempotency_end`].
-pub(super) fn split_idempotency_end(end: &[u8]) -> Option<(Timestamp, &[u8])> {
+/// Time and row of an [`end`].
+pub(super) fn split_end(end: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (millis, row) = end.split_first_chunk::<8>()?;
     Some((Timestamp::from_millis(u64::from_be_bytes(*millis)), row))
 }
@@ -82,6 +82,20 @@ pub(super) fn split_idempotency_end(end: &[u8]) -> Option<(Timestamp, &[u8])> {
 pub(super) fn audit(of: &OrgId, seq: u64) -> Vec<u8> {
     let mut row = org(of);
     row.extend_from_slice(&seq.to_be_bytes());
+    row
+}
+
+/// A webhook; and, as a prefix, what waits for it.
+pub(super) fn webhook(key: &WebhookKey) -> Vec<u8> {
+    let mut row = environment(&key.org, key.environment);
+    row.extend_from_slice(key.id.as_bytes());
+    row
+}
+
+/// Something that a webhook is to be told.
+pub(super) fn delivery(key: &WebhookKey, place: u64) -> Vec<u8> {
+    let mut row = webhook(key);
+    row.extend_from_slice(&place.to_be_bytes());
     row
 }
 
@@ -131,10 +145,10 @@ mod tests {
         let id = ObjectId::generate();
         let at = Timestamp::from_millis;
         assert!(account_order(&key, at(2), id) < account_order(&key, at(1), id));
-        assert!(idempotency_end(at(255), b"z") < idempotency_end(at(256), b"a"));
+        assert!(end(at(255), b"z") < end(at(256), b"a"));
         let acme: OrgId = "acme.1".parse().unwrap();
         assert_eq!(root_org(&root(&acme, 7)), Some(acme));
         assert_eq!(root_org(b"short"), None);
-        assert_eq!(split_idempotency_end(&idempotency_end(at(7), b"row")), Some((at(7), b"row".as_slice())));
+        assert_eq!(split_end(&end(at(7), b"row")), Some((at(7), b"row".as_slice())));
     }
 }

@@ -11,12 +11,14 @@ mod durability;
 mod engine;
 mod keys;
 mod open;
+mod outbox;
 mod read;
 mod roots;
 mod settings;
 mod tables;
 mod view;
 mod watermark;
+mod webhooks;
 mod write;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::{audit, keys};
 use crate::ids::OrgId;
 use crate::store::{
     AuditEvent, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, StoreError, StoreResult,
+    WebhookRecord,
 };
 
 fn refused(org: &OrgId, key_id: u32, problem: &'static str) -> StoreError {
@@ -104,6 +105,10 @@ pub(super) fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap
     let mut counts = BTreeMap::new();
     for row in tables.tree(Table::Integrations)?.scan_prefix(keys::org(org)).values() {
         let record: IntegrationRecord = decode(Table::Integrations, &row.map_err(read_error)?)?;
+        *counts.entry(record.key_id).or_default() += 1;
+    }
+    for row in tables.tree(Table::Webhooks)?.scan_prefix(keys::org(org)).values() {
+        let record: WebhookRecord = decode(Table::Webhooks, &row.map_err(read_error)?)?;
         *counts.entry(record.key_id).or_default() += 1;
     }
     Ok(counts)

@@ -14,7 +14,7 @@ pub struct SledSettings {
     pub min_free: u64,
     /// Writes that may wait or be under way at once; more of them wait before they are queued.
     pub queue: usize,
-    /// How often expired idempotency records are looked for.
+    /// How often expired records are looked for.
     pub sweep_every: Duration,
 }
 

@@ -19,10 +19,14 @@ pub(super) enum Table {
     IdempotencyEnds,
     Audit,
     AuditHeads,
+    Webhooks,
+    Outbox,
+    Undelivered,
+    UndeliveredEnds,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Meta,
         Self::ApiKeys,
         Self::Roots,
@@ -33,6 +37,10 @@ impl Table {
         Self::IdempotencyEnds,
         Self::Audit,
         Self::AuditHeads,
+        Self::Webhooks,
+        Self::Outbox,
+        Self::Undelivered,
+        Self::UndeliveredEnds,
     ];
 
     /// The tree's name.
@@ -48,6 +56,10 @@ impl Table {
             Self::IdempotencyEnds => "idempotency_ends",
             Self::Audit => "audit",
             Self::AuditHeads => "audit_heads",
+            Self::Webhooks => "webhooks",
+            Self::Outbox => "outbox",
+            Self::Undelivered => "undelivered",
+            Self::UndeliveredEnds => "undelivered_ends",
         }
     }
 
@@ -61,6 +73,8 @@ impl Table {
             Self::Integrations => "the integration",
             Self::Idempotency | Self::IdempotencyEnds => "the answer kept for an Idempotency-Key",
             Self::Audit | Self::AuditHeads => "the audit event",
+            Self::Webhooks => "the webhook",
+            Self::Outbox | Self::Undelivered | Self::UndeliveredEnds => "what a webhook is to be told",
         }
     }
 }

@@ -13,7 +13,7 @@ use sled::IVec;
 
 use super::codec::{check_size, decode, encode};
 use super::tables::{Table, Tables, read_error};
-use crate::store::StoreResult;
+use crate::store::{StoreResult, WebhookKey};
 
 /// Rows to put (`Some`) and to remove (`None`).
 #[derive(Default)]
@@ -53,16 +53,24 @@ pub(super) struct View<'a> {
     tables: &'a Tables,
     batch: &'a mut Changes,
     own: Changes,
+    woken: Vec<WebhookKey>,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(tables: &'a Tables, batch: &'a mut Changes) -> Self {
-        Self { tables, batch, own: Changes::default() }
+        Self { tables, batch, own: Changes::default(), woken: Vec::new() }
     }
 
-    /// Makes the changes part of the batch. Without this they are dropped.
-    pub(super) fn keep(self) {
+    /// Makes the changes part of the batch; without this they are dropped. The webhooks that are to be told of once they are
+    /// on disk.
+    pub(super) fn keep(self) -> Vec<WebhookKey> {
         self.batch.absorb(self.own);
+        self.woken
+    }
+
+    /// Has a webhook told of once the changes are on disk.
+    pub(super) fn wake(&mut self, webhook: WebhookKey) {
+        self.woken.push(webhook);
     }
 
     pub(super) fn raw(&self, table: Table, key: &[u8]) -> StoreResult<Option<IVec>> {

@@ -3,12 +3,12 @@
 use super::codec::{decode, encode};
 use super::tables::Table;
 use super::view::View;
-use super::{audit, keys, roots};
+use super::{audit, keys, outbox, roots};
 use crate::ids::{AuthTypeName, OrgId};
 use crate::store::{
-    AccountKey, AccountRecord, AccountWrite, ApiKeyRecord, AuditEvent, DeleteOutcome, Deleted, Expect,
-    IdempotencyRecord, IntegrationKey, IntegrationRecord, MigrationWrite, NewApiKey, ObjectId, PutAccount, PutMode,
-    PutOutcome, StoreError, StoreResult, Timestamp, UserField,
+    AccountKey, AccountRecord, AccountWrite, ApiKeyRecord, AuditEvent, CheckWrite, Checked, ConnectionEvent,
+    DeleteOutcome, Deleted, Expect, IdempotencyRecord, IntegrationKey, IntegrationRecord, MigrationWrite, NewApiKey,
+    ObjectId, PutAccount, PutMode, PutOutcome, Reauth, StoreError, StoreResult, Timestamp, UserField,
 };
 
 /// Expired records removed by one sweep.
@@ -121,10 +121,13 @@ pub(super) fn delete_account(
 ) -> StoreResult<Option<Deleted>> {
     let row = keys::account(key);
     let Some(account) = view.get::<AccountRecord>(Table::Accounts, &row)? else { return Ok(None) };
-    let mut integrations = Vec::new();
+    let mut integrations: Vec<IntegrationRecord> = Vec::new();
     for (row, bytes) in view.scan(Table::Integrations, &row)? {
         integrations.push(decode(Table::Integrations, &bytes)?);
         view.remove(Table::Integrations, row);
+    }
+    for integration in &integrations {
+        outbox::put(view, &integration.key(), ConnectionEvent::Deleted, event.at)?;
     }
     view.remove(Table::AccountOrder, keys::account_order(key, account.created_at, account.id));
     view.remove(Table::Accounts, row);
@@ -187,7 +190,42 @@ pub(super) fn commit_migration(view: &mut View<'_>, migration: Migration, now: T
         return Err(StoreError::Conflict { current });
     }
     view.put_raw(Table::Integrations, row, integration)?;
+    if expected.is_none() {
+        outbox::put(view, &key, ConnectionEvent::Created, write.audit.at)?;
+    }
     audit::append(view, &account.org, &write.audit)
+}
+
+/// See [`Store::commit_check`](crate::store::Store::commit_check).
+pub(super) fn commit_check(view: &mut View<'_>, write: CheckWrite) -> StoreResult<Checked> {
+    let CheckWrite { record: found, audit: event } = write;
+    let key = found.key();
+    let row = keys::integration(&key);
+    let stored: Option<IntegrationRecord> = view.get(Table::Integrations, &row)?;
+    let Some(stored) = stored.filter(|stored| stored.id == found.id && stored.version == found.version) else {
+        return Ok(Checked::Overtaken);
+    };
+    let expires = stored.reauth == Reauth::NotRequired && found.reauth == Reauth::Required;
+    // The envelope stays as it is: it may have been sealed anew meanwhile.
+    let record = IntegrationRecord {
+        standing: found.standing,
+        provider_account_id: found.provider_account_id,
+        display_name: found.display_name,
+        scopes: found.scopes,
+        expires_at: found.expires_at,
+        warnings: found.warnings,
+        config: found.config,
+        reauth: found.reauth,
+        verified_at: found.verified_at,
+        check: found.check,
+        ..stored
+    };
+    view.put(Table::Integrations, row, &record)?;
+    if expires {
+        outbox::put(view, &key, ConnectionEvent::Expired, event.at)?;
+    }
+    audit::append(view, &key.account.org, &event)?;
+    Ok(Checked::Written(Box::new(record)))
 }
 
 fn keep_answer(view: &mut View<'_>, record: &IdempotencyRecord, bytes: Vec<u8>, now: Timestamp) -> StoreResult<()> {
@@ -200,9 +238,9 @@ fn keep_answer(view: &mut View<'_>, record: &IdempotencyRecord, bytes: Vec<u8>, 
                 StoreError::IdempotencyMismatch
             });
         }
-        view.remove(Table::IdempotencyEnds, keys::idempotency_end(kept.expires_at, &row));
+        view.remove(Table::IdempotencyEnds, keys::end(kept.expires_at, &row));
     }
-    view.put_raw(Table::IdempotencyEnds, keys::idempotency_end(record.expires_at, &row), Vec::new())?;
+    view.put_raw(Table::IdempotencyEnds, keys::end(record.expires_at, &row), Vec::new())?;
     view.put_raw(Table::Idempotency, row, bytes)
 }
 
@@ -232,16 +270,18 @@ pub(super) fn delete_integration(
         None => Ok(DeleteOutcome::Absent),
         Some(stored) => {
             view.remove(Table::Integrations, row);
+            outbox::put(view, key, ConnectionEvent::Deleted, event.at)?;
             audit::append(view, &key.account.org, event)?;
             Ok(DeleteOutcome::Deleted(Box::new(stored)))
         }
     }
 }
 
-/// Removes some of the idempotency records that have expired.
+/// Removes some of what was kept for a while and has expired: answers for an `Idempotency-Key`, and what webhooks were not
+/// told of.
 pub(super) fn sweep(view: &mut View<'_>, now: Timestamp) -> StoreResult<()> {
     for end in view.first_stored(Table::IdempotencyEnds, SWEPT_AT_ONCE)? {
-        let Some((expires_at, row)) = keys::split_idempotency_end(&end) else { continue };
+        let Some((expires_at, row)) = keys::split_end(&end) else { continue };
         if now < expires_at {
             break;
         }
@@ -251,6 +291,15 @@ pub(super) fn sweep(view: &mut View<'_>, now: Timestamp) -> StoreResult<()> {
             view.remove(Table::Idempotency, row.to_vec());
         }
         view.remove(Table::IdempotencyEnds, end);
+    }
+    for end in view.first_stored(Table::UndeliveredEnds, SWEPT_AT_ONCE)? {
+        let Some((expires_at, row)) = keys::split_end(&end) else { continue };
+        if now < expires_at {
+            break;
+        }
+        // Places are given once, so that nothing else can be there.
+        view.remove(Table::Undelivered, row.to_vec());
+        view.remove(Table::UndeliveredEnds, end);
     }
     Ok(())
 }

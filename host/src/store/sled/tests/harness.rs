@@ -115,6 +115,7 @@ pub(super) fn record(account: &str, slug: &str, version: u64) -> IntegrationReco
         created_at: at(1),
         updated_at: at(version),
         verified_at: None,
+        check: None,
     }
 }
 

@@ -1,0 +1,135 @@
+//! `POST /api/v2/public/linked-account/{account}/integration/{slug}/verify`: whether a stored credential works still.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::access::caller;
+use super::answers::CredentialChecked;
+use super::credentials::{no_integration, split};
+use super::failure::{Failure, Rendering, json as json_answer};
+use super::kind;
+use super::linked_account::account_missing;
+use super::migrate_token::{KEYFERRY_OUTCOME, failure, revision_tag};
+use super::parameters::{self, InPath};
+use super::routes::{Api, not_taken};
+use super::trace::RequestId;
+use crate::ids::Slug;
+use crate::migrate::{MigrateError, Reverified, VerifyStored};
+use crate::plugins::Verdict;
+use crate::store::Scope;
+
+/// The route that takes an account's id with slashes in it, and with it all that is below.
+pub(super) const BELOW_ACCOUNTS: &str = "/api/v2/public/linked-account/{*account}";
+/// What is taken there besides.
+const WITHOUT_POST: HeaderValue = HeaderValue::from_static("GET,HEAD,DELETE");
+
+/// Whether a path below `linked-account/` is one of these.
+pub(super) fn is_verification(path: &str) -> bool {
+    split(path, "verify").is_some()
+}
+
+/// `Allow`, where `POST` is none of the methods: the router takes it for all paths below an account's id.
+pub(super) fn allow_without_post(mut response: Response) -> Response {
+    response.headers_mut().insert(header::ALLOW, WITHOUT_POST);
+    response
+}
+
+/// Has the plugin verify what is stored. In the API's description it has the path that it is known by; the router has none for
+/// it.
+///
+/// The work runs as a task of its own, so that a caller who hangs up does not keep what was found out from being written.
+#[utoipa::path(
+    post, path = "/api/v2/public/linked-account/{*account}", operation_id = "verifyCredentials", tag = "Credentials",
+    summary = "Verify a stored credential again",
+    description = "Has the app's plugin verify the credential that is stored, as when it was migrated. What comes out stands on \
+        the integration as `last_check`. A credential that the provider rejects is `expired` and needs its user \
+        (`reauth_required`), until it is replaced or verifies again; webhooks are told `Connection Expired` when it comes to that. \
+        A provider that is down, or takes no more requests, changes none of it. Takes an API key with the scope `migrate`.",
+    params(
+        ("account" = String, Path, description = "Your own id of the linked account. Slashes can stay as they are.",
+            min_length = 1),
+        ("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"),
+    ),
+    responses((status = 200, description = "What came out, whatever it is.", body = CredentialChecked)),
+    security(("org_api_key" = [])),
+)]
+pub(super) async fn verify(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    account: InPath,
+    headers: HeaderMap,
+) -> Response {
+    let rendering = Rendering::of(&headers);
+    let path = match parameters::path(account) {
+        Ok(path) => path,
+        Err(failure) => return failure.render(rendering),
+    };
+    let Some((account, slug)) = split(&path, "verify") else {
+        return allow_without_post(not_taken(
+            &http::Method::POST,
+            &format!("/api/v2/public/linked-account/{path}"),
+            rendering,
+        ));
+    };
+    match verified(&api, id, account, slug, &headers).await {
+        Ok(response) => response,
+        Err(failure) => failure.render(rendering),
+    }
+}
+
+async fn verified(
+    api: &Arc<Api>,
+    id: RequestId,
+    account: &str,
+    slug: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
+    let key = api.key(headers).await?;
+    let key_hash = key.hash;
+    let caller = caller(key, Scope::Migrate)?;
+    api.rates.attempt(&key_hash)?;
+    let missing = account_missing(&caller, account);
+    let Ok(account) = account.parse() else { return Err(missing) };
+    let parsed: Slug = slug.parse().map_err(|_| no_integration(api, slug))?;
+    let asked = VerifyStored { caller, account, slug: parsed, request_id: id.0 };
+    let work = {
+        let api = Arc::clone(api);
+        async move { api.migrator.verify_stored(&asked).await }
+    };
+    let done = tokio::spawn(tracing::Instrument::instrument(work, tracing::Span::current())).await;
+    match done.map_err(|panicked| Failure::internal(&panicked))? {
+        Ok(Some(reverified)) => {
+            if let Verdict::Failed(failed) = &reverified.verdict {
+                api.rates.failed(&key_hash, &failed.kind);
+            }
+            Ok(answer(&reverified))
+        }
+        Ok(None) => Err(no_integration(api, slug)),
+        Err(MigrateError::AccountMissing { .. }) => Err(missing),
+        Err(
+            error @ (MigrateError::UnknownApp { .. } | MigrateError::AppNotInService { .. } | MigrateError::CustomApp),
+        ) => {
+            let message = format!("the credential cannot be verified now: {error}");
+            Err(Failure::new(&kind::APP_AWAY, message))
+        }
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn answer(reverified: &Reverified) -> Response {
+    let mut response = json_answer(StatusCode::OK, &CredentialChecked::of(reverified));
+    let outcome = match reverified.verdict {
+        Verdict::Verified(_) => "verified",
+        Verdict::Failed(_) => "not-verified",
+    };
+    let headers = response.headers_mut();
+    headers.insert(KEYFERRY_OUTCOME.clone(), HeaderValue::from_static(outcome));
+    if let Some(tag) = revision_tag(&reverified.record) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}

@@ -1,0 +1,30 @@
+//! Webhooks: who is told when a connection is made, deleted or expires, and the telling.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `request` | what a webhook is asked to be |
+//! | `manage` | registering, listing, changing, deleting |
+//! | `secrets` | its signing secret and its headers' values, sealed and opened |
+//! | `message` | what it is sent, and the signature |
+//! | `schedule` | what is tried when: an account's events in their order, no webhook at another's expense |
+//! | `deliver` | one attempt, and what follows from it |
+//!
+//! What is to be told is in the store from the very transaction that brings it about, and leaves it when the receiver has said
+//! 200. So it is told at least once, whatever happens to this process meanwhile, and may be told twice.
+
+mod deliver;
+mod error;
+mod manage;
+mod message;
+mod request;
+mod schedule;
+mod secrets;
+
+pub use deliver::{Deliverer, DeliverySettings};
+pub use error::WebhookError;
+pub use manage::{MOST_WEBHOOKS, Registered, Webhooks};
+pub use request::{
+    HeaderChange, InvalidHeaders, InvalidSigningSecret, MOST_HEADERS, NewWebhook, SigningSecret, WebhookChange,
+    WebhookHeaders,
+};
+pub use schedule::MOST_DELIVERIES;
