@@ -84,16 +84,19 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
     const API_ACTIVITY: u32 = 6003;
     let event = &line.event;
     let (activity, name) = match event.action {
-        AuditAction::ApiKeyCreated | AuditAction::KeyRotated => (1, "Create"),
+        AuditAction::ApiKeyCreated | AuditAction::KeyRotated | AuditAction::SessionOpened => (1, "Create"),
         AuditAction::CredentialRead => (2, "Read"),
         AuditAction::AccountPut
         | AuditAction::CredentialMigrated
+        | AuditAction::AuthCredentialsPut
         | AuditAction::CredentialResealed
         | AuditAction::KeyRewrapped
         | AuditAction::KeyDisabled => (3, "Update"),
         AuditAction::ApiKeyRevoked
         | AuditAction::AccountDeleted
         | AuditAction::IntegrationDeleted
+        | AuditAction::AuthCredentialDeleted
+        | AuditAction::SessionRevoked
         | AuditAction::KeyDestroyed => (4, "Delete"),
     };
     let mut resources = Vec::new();

@@ -87,6 +87,6 @@ impl Migrator {
     }
 }
 
-fn envelope(record: &IntegrationRecord) -> Result<Envelope, MigrateError> {
+pub(super) fn envelope(record: &IntegrationRecord) -> Result<Envelope, MigrateError> {
     Ok(Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?)
 }

@@ -48,6 +48,14 @@ pub enum AuditAction {
     CredentialRead,
     /// An integration was deleted.
     IntegrationDeleted,
+    /// Credentials of the organisation's own app were stored, or some of them replaced.
+    AuthCredentialsPut,
+    /// A credential of the organisation's own app was deleted.
+    AuthCredentialDeleted,
+    /// A session was made, or its tokens handed out again.
+    SessionOpened,
+    /// A session was ended before its time.
+    SessionRevoked,
     /// A root was made; what is sealed from then on is sealed under it.
     KeyRotated,
     /// A credential was sealed under a newer root. Its value and its version are as they were.

@@ -47,6 +47,9 @@ pub enum StoreError {
     /// The very same request was answered meanwhile.
     #[error("this request was answered already: send that answer again")]
     AlreadyAnswered(Box<IdempotencyRecord>),
+    /// The session has ended meanwhile.
+    #[error("this session has ended")]
+    SessionEnded,
     /// A record is larger than stores keep.
     #[error("{what} has {size} bytes, and a record may have {limit}")]
     TooLarge {

@@ -23,6 +23,7 @@ mod provider;
 mod remote;
 mod ring;
 mod seal;
+mod session;
 mod wrap;
 
 pub use api_key::{ApiKey, MalformedApiKey};
@@ -39,4 +40,5 @@ pub use remote::{
     TransitKey, TransitSettings,
 };
 pub use ring::Vault;
+pub use session::{SessionClaims, TokenUse};
 pub use wrap::WrappedRoot;

@@ -13,6 +13,7 @@ mod keys;
 mod open;
 mod read;
 mod roots;
+mod sessions;
 mod settings;
 mod tables;
 mod view;

@@ -19,10 +19,11 @@ pub(super) enum Table {
     IdempotencyEnds,
     Audit,
     AuditHeads,
+    Sessions,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Meta,
         Self::ApiKeys,
         Self::Roots,
@@ -33,6 +34,7 @@ impl Table {
         Self::IdempotencyEnds,
         Self::Audit,
         Self::AuditHeads,
+        Self::Sessions,
     ];
 
     /// The tree's name.
@@ -48,6 +50,7 @@ impl Table {
             Self::IdempotencyEnds => "idempotency_ends",
             Self::Audit => "audit",
             Self::AuditHeads => "audit_heads",
+            Self::Sessions => "sessions",
         }
     }
 
@@ -61,6 +64,7 @@ impl Table {
             Self::Integrations => "the integration",
             Self::Idempotency | Self::IdempotencyEnds => "the answer kept for an Idempotency-Key",
             Self::Audit | Self::AuditHeads => "the audit event",
+            Self::Sessions => "the session",
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The writing transactions, each as a function of what it sees. They run on the committer thread, once each.
 
-use super::codec::{decode, encode};
+use super::codec::{check_size, decode, encode};
 use super::tables::Table;
 use super::view::View;
-use super::{audit, keys, roots};
+use super::{audit, keys, roots, sessions};
 use crate::ids::{AuthTypeName, OrgId};
 use crate::store::{
     AccountKey, AccountRecord, AccountWrite, ApiKeyRecord, AuditEvent, DeleteOutcome, Deleted, Expect,
@@ -54,6 +54,14 @@ pub(super) fn touch_api_key(view: &mut View<'_>, hash: &[u8; 32], at: Timestamp)
         view.put(Table::ApiKeys, hash.to_vec(), &record)?;
     }
     Ok(())
+}
+
+/// Bytes that an account is about to take.
+pub(super) fn weight(write: &AccountWrite) -> StoreResult<usize> {
+    let given: usize = write.udf.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let weight = given + write.name.as_ref().map_or(0, String::len);
+    check_size(Table::Accounts, weight)?;
+    Ok(weight + 1024)
 }
 
 /// See [`Store::put_account`](crate::store::Store::put_account).
@@ -126,6 +134,7 @@ pub(super) fn delete_account(
         integrations.push(decode(Table::Integrations, &bytes)?);
         view.remove(Table::Integrations, row);
     }
+    sessions::end_all(view, &row)?;
     view.remove(Table::AccountOrder, keys::account_order(key, account.created_at, account.id));
     view.remove(Table::Accounts, row);
     audit::append(view, &key.org, event)?;
@@ -236,6 +245,23 @@ pub(super) fn delete_integration(
             Ok(DeleteOutcome::Deleted(Box::new(stored)))
         }
     }
+}
+
+/// See [`Store::delete_version`](crate::store::Store::delete_version).
+pub(super) fn delete_version(
+    view: &mut View<'_>,
+    key: &IntegrationKey,
+    version: u64,
+    event: &AuditEvent,
+) -> StoreResult<()> {
+    let row = keys::integration(key);
+    let stored: Option<IntegrationRecord> = view.get(Table::Integrations, &row)?;
+    let current = stored.map(|stored| stored.version);
+    if current != Some(version) {
+        return Err(StoreError::Conflict { current });
+    }
+    view.remove(Table::Integrations, row);
+    audit::append(view, &key.account.org, event)
 }
 
 /// Removes some of the idempotency records that have expired.
