@@ -140,6 +140,14 @@ impl World {
         answer
     }
 
+    /// A session token of a linked account.
+    pub async fn session(&self, account: &str) -> String {
+        let request = Request::new("POST", "/api/v2/public/session-token");
+        let answer = self.send(request.json(&json!({ "linked_account_id": account }))).await;
+        let token = (answer.status == 200).then(|| answer.json()["token"].as_str().map(str::to_owned)).flatten();
+        token.unwrap_or_else(|| fail(format_args!("no session token came: {} {}", answer.status, answer.text())))
+    }
+
     /// `PUT migrate-token` for [`ACCOUNT`].
     pub async fn migrate(&self, slug: &str, auth_object: Value) -> Response {
         self.send(self.migrate_request(&json!({ "slug": slug, "auth_object": auth_object }))).await

@@ -4,13 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use super::access::caller;
 use super::answers::Outcome;
@@ -19,6 +16,7 @@ use super::kind;
 use super::linked_account::account_missing;
 use super::migrate_token::{failure, revision_tag};
 use super::routes::Api;
+use super::secret_json::secret_json;
 use super::trace::RequestId;
 use crate::ids::Slug;
 use crate::migrate::{MigrateError, ReadCredential, Shown, StoredCredential};
@@ -81,38 +79,11 @@ pub(super) async fn show(
 }
 
 fn answer(credential: &StoredCredential) -> Result<Response, Failure> {
-    let bytes = written(credential).map_err(|error| Failure::internal(&error))?;
-    let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = secret_json(&CredentialBody::of(credential))?;
     if let Some(tag) = revision_tag(&credential.record) {
-        headers.insert(header::ETAG, tag);
+        response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)
-}
-
-/// The body, in one buffer that is wiped when it has been sent. It is measured first, so that it never moves.
-fn written(credential: &StoredCredential) -> serde_json::Result<Zeroizing<Vec<u8>>> {
-    let body = CredentialBody::of(credential);
-    let mut length = Measure(0);
-    serde_json::to_writer(&mut length, &body)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
-    serde_json::to_writer(&mut *bytes, &body)?;
-    Ok(bytes)
-}
-
-struct Measure(usize);
-
-impl std::io::Write for Measure {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A stored credential, in the form in which migrate-token takes it.

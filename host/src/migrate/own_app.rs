@@ -83,7 +83,9 @@ impl Migrator {
         let key = IntegrationKey { account: write.key.clone(), slug: Slug::custom() };
         for _ in 0..MAX_ATTEMPTS {
             let mut own = self.own(&key).await?;
-            credentials.iter().for_each(|(name, value)| drop(own.set(name, value)));
+            for (name, value) in credentials {
+                own.set(name, value);
+            }
             let event = AuditEvent {
                 action: AuditAction::AuthCredentialsPut,
                 slug: Some(key.slug.clone()),
@@ -183,7 +185,9 @@ impl Migrator {
 fn again(error: StoreError) -> Result<(), MigrateError> {
     match error {
         StoreError::Conflict { .. } | StoreError::StaleRoot { .. } => Ok(()),
-        StoreError::AccountMissing { account, environment } => Err(MigrateError::AccountMissing { account, environment }),
+        StoreError::AccountMissing { account, environment } => {
+            Err(MigrateError::AccountMissing { account, environment })
+        }
         StoreError::TooLarge { size, limit, .. } => Err(MigrateError::TooLarge { bytes: size, limit }),
         error => Err(MigrateError::Store(error)),
     }

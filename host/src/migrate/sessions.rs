@@ -8,9 +8,7 @@ use std::time::Duration;
 use super::{Caller, MigrateError, Migrator, keys};
 use crate::ids::AccountId;
 use crate::secret::Secret;
-use crate::store::{
-    AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, Timestamp,
-};
+use crate::store::{AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, Timestamp};
 use crate::vault::{KeyId, SessionClaims, TokenUse, VaultError};
 
 /// How long a session counts.
@@ -146,8 +144,7 @@ impl Migrator {
             Err(VaultError::UnknownRoot { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let event =
-            audit(AuditAction::SessionOpened, &asked.caller, key, "handed out again", &asked.request_id, now);
+        let event = audit(AuditAction::SessionOpened, &asked.caller, key, "handed out again", &asked.request_id, now);
         let kept = self.store.reuse_session(key, session.id, event).await.map_err(MigrateError::Store)?;
         Ok(kept.map(|_| tokens))
     }

@@ -36,6 +36,8 @@ pub(in crate::http) struct OpenApiDocument(Value);
         (name = "Credentials", description = "Put a credential that you already hold onto a linked account."),
         (name = "Linked accounts", description = "Your customers, as far as credentials are concerned: each is one linked \
             account, under your own id of it."),
+        (name = "Sessions", description = "Let a front end act for one linked account."),
+        (name = "Front ends", description = "What the documented product's SDK for browsers asks for, with a session token."),
         (name = "Applications", description = "Which apps credentials can be migrated to, and what those consist of."),
         (name = "Health", description = "For those who run the server."),
         (name = "Description", description = "This document."),
@@ -43,20 +45,26 @@ pub(in crate::http) struct OpenApiDocument(Value);
     // Below the path that takes an account's id with slashes in it, so the router has no path for it.
     paths(super::super::credentials::show),
     components(schemas(EnvelopeBody, ShortBody, BareBody, ProblemBody, FieldError)),
-    modifiers(&ApiKey),
+    modifiers(&Schemes),
 )]
 struct Preface;
 
-/// The one way to say who is calling.
-struct ApiKey;
+/// The two ways to say who is calling.
+struct Schemes;
 
-impl Modify for ApiKey {
+impl Modify for Schemes {
     fn modify(&self, document: &mut Document) {
-        use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
         let description = "An API key of your organisation. It selects the environment: `tk_...` is `test`, `pk_...` is \
                            `production`. The operator makes it with `keyferry api-key create`.";
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("x-api-key", description)));
-        document.components.get_or_insert_default().add_security_scheme("org_api_key", scheme);
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("org_api_key", scheme);
+        let description = "A session token of one linked account, for front ends: `POST /api/v2/public/session-token`. It is not \
+                           taken for anything else than what says so here.";
+        let token =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(description));
+        components.add_security_scheme("linked_account_token", SecurityScheme::Http(token.build()));
     }
 }
 
@@ -224,6 +232,6 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (14, 14), "{ids:?}");
+        assert_eq!((ids.len(), count), (29, 29), "{ids:?}");
     }
 }

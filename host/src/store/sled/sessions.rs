@@ -4,9 +4,7 @@ use super::codec::decode;
 use super::tables::{Table, Tables};
 use super::view::View;
 use super::{audit, keys, roots};
-use crate::store::{
-    AccountKey, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, StoreResult,
-};
+use crate::store::{AccountKey, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, StoreResult};
 
 /// Sessions of an account at a time. The oldest one ends where there would be more.
 const MOST: usize = 32;
