@@ -144,8 +144,10 @@ impl World {
     pub async fn session(&self, account: &str) -> String {
         let request = Request::new("POST", "/api/v2/public/session-token");
         let answer = self.send(request.json(&json!({ "linked_account_id": account }))).await;
-        let token = (answer.status == 200).then(|| answer.json()["token"].as_str().map(str::to_owned)).flatten();
-        token.unwrap_or_else(|| fail(format_args!("no session token came: {} {}", answer.status, answer.text())))
+        match answer.json().get("token").and_then(Value::as_str) {
+            Some(token) => token.to_owned(),
+            None => fail(format_args!("no session token came: {} {}", answer.status, answer.text())),
+        }
     }
 
     /// `PUT migrate-token` for [`ACCOUNT`].

@@ -68,7 +68,10 @@ async fn the_documented_sdk_lists_connects_sees_and_disconnects_a_key_based_app(
     assert_eq!((&stripe["connected"], &stripe["auth_type"]), (&json!(false), &json!("keybased")));
     // What a front end builds its form of.
     let field = &stripe["auth_input_map"][0];
-    assert_eq!((&field["name"], &field["type"], &field["required"]), (&json!("api_key"), &json!("password"), &json!(true)));
+    assert_eq!(
+        (&field["name"], &field["type"], &field["required"]),
+        (&json!("api_key"), &json!("password"), &json!(true))
+    );
 
     let connect = |key: &str| json!(["stripe", { "api_key": key }]);
     let rejected = sdk.call(&token, "connect", connect("sk_test_nobodyKnowsThisOne")).await;

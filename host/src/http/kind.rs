@@ -141,11 +141,13 @@ kinds! {
         StatusCode::UNAUTHORIZED, "invalid_api_key", "The API key is missing, unknown, expired or revoked.");
     SCOPE_MISSING = Kind::new(StatusCode::FORBIDDEN, "scope_missing", "The API key does not have the scope that this takes.");
     TOO_MANY_REQUESTS = Kind::new(
-        StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "This API key has made too many requests.")
+        StatusCode::TOO_MANY_REQUESTS, "too_many_requests",
+        "This API key has made too many requests, or the linked account's front ends together have.")
         .with(Extra::RetryAfter);
     TOO_MANY_FAILED = Kind::new(
         StatusCode::TOO_MANY_REQUESTS, "too_many_failed_verifications",
-        "Providers have turned too many credentials of this API key away, and no more are tried for now.")
+        "Providers have turned too many credentials of this API key, or of the linked account's front ends, away, and no more are \
+         tried for now.")
         .with(Extra::RetryAfter);
 
     // Of a body.

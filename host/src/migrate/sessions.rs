@@ -103,7 +103,7 @@ impl Migrator {
         // The store first: a made-up token must not cost a call of the key service.
         let found = self.store.session(&key, id).await.map_err(MigrateError::Store)?;
         let Some(session) = found else { return Ok(None) };
-        if Timestamp::now() >= end_of(&session, token_use) {
+        if is_over(&session, token_use, Timestamp::now()) {
             return Ok(None);
         }
         keys::unlock(self.store.as_ref(), &self.vault, &session.org).await?;
@@ -158,8 +158,8 @@ impl Migrator {
     ) -> Result<SessionTokens, MigrateError> {
         for _ in 0..MAX_ATTEMPTS {
             let now = Timestamp::now();
-            // Tokens count in seconds.
-            let issued_at = Timestamp::from_millis(now.as_millis() / 1000 * 1000);
+            // Tokens count in seconds, and so does what is compared with them.
+            let second = Timestamp::from_millis(now.as_millis() / 1000 * 1000);
             let record = SessionRecord {
                 id: ObjectId::generate(),
                 org: key.org.clone(),
@@ -167,9 +167,9 @@ impl Migrator {
                 account: key.account.clone(),
                 key_id: self.vault.newest_root(&key.org)?.get(),
                 made_by,
-                issued_at,
-                expires_at: issued_at.after(LIFE),
-                refresh_expires_at: issued_at.after(REFRESH_LIFE),
+                issued_at: now,
+                expires_at: second.after(LIFE),
+                refresh_expires_at: second.after(REFRESH_LIFE),
             };
             let tokens = self.tokens(&record, now)?;
             match self.store.create_session(NewSession { record, replaces, audit: audit(now) }).await {
@@ -206,6 +206,10 @@ fn end_of(session: &SessionRecord, token_use: TokenUse) -> Timestamp {
     }
 }
 
+fn is_over(session: &SessionRecord, token_use: TokenUse, now: Timestamp) -> bool {
+    now >= end_of(session, token_use)
+}
+
 fn claims(session: &SessionRecord, token_use: TokenUse) -> SessionClaims {
     SessionClaims {
         org: session.org.clone(),
@@ -235,5 +239,32 @@ fn audit(
         outcome: outcome.to_owned(),
         request_id: Some(request_id.to_owned()),
         at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_in_the_second_that_it_names_and_the_other_one_later() {
+        let at = Timestamp::from_millis;
+        let session = SessionRecord {
+            id: ObjectId::generate(),
+            org: "acme".parse().unwrap(),
+            environment: crate::ids::Environment::Test,
+            account: "user_1".parse().unwrap(),
+            key_id: 1,
+            made_by: [0; 32],
+            issued_at: at(1_234),
+            expires_at: at(10_000),
+            refresh_expires_at: at(20_000),
+        };
+        for (token_use, seconds) in [(TokenUse::Access, 10), (TokenUse::Refresh, 20)] {
+            let claims = claims(&session, token_use);
+            assert_eq!((claims.issued_at, claims.expires_at), (1, seconds));
+            assert!(!is_over(&session, token_use, at(seconds * 1000 - 1)));
+            assert!(is_over(&session, token_use, at(seconds * 1000)));
+        }
     }
 }

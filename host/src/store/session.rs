@@ -21,7 +21,7 @@ pub struct SessionRecord {
     /// Hash of the API key that it was made with. It can do no more than that key can, and no longer.
     #[serde(with = "serde_bytes")]
     pub made_by: [u8; 32],
-    /// When it was made, a whole second.
+    /// When it was made.
     pub issued_at: Timestamp,
     /// From when on it no longer counts, a whole second.
     pub expires_at: Timestamp,

@@ -91,7 +91,7 @@ pub trait Store: Send + Sync + 'static {
     /// Creates or updates a linked account.
     ///
     /// # Errors
-    /// `AccountExists` where it is to be created and exists.
+    /// `AccountExists` where it is to be created and exists, `AccountMissing` where it is to be updated and does not.
     async fn put_account(&self, write: AccountWrite) -> StoreResult<PutAccount>;
 
     /// Creates or updates a linked account together with one of its integrations.

@@ -117,6 +117,8 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::vault::ring::tests::{now, with_root};
     use crate::vault::{KeyEncryptionKey, WrappedRoot};
@@ -214,6 +216,14 @@ mod tests {
         }
         for text in ["", ".", "..", "a.b.c", &format!("{HEADER}.e30.x"), &"x".repeat(10_000)] {
             assert_eq!(SessionClaims::unproven(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_is_no_token(text in ".{0,60}", claims in ".{0,60}") {
+            let _ = SessionClaims::unproven(&text);
+            let _ = SessionClaims::unproven(&format!("{HEADER}.{}.{text}", URL_SAFE_NO_PAD.encode(&claims)));
         }
     }
 

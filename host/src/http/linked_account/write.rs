@@ -70,11 +70,12 @@ pub(in crate::http) async fn upsert(
         let caller = identity.caller(Scope::Migrate)?;
         let UpsertBody { flat, payload } = body::object(&headers, body, api.body_timeout).await?;
         let sent = payload.unwrap_or(flat);
-        let account = match &identity {
-            Identity::Key(_) => sent.id()?,
-            Identity::FrontEnd(front_end) => front_end.account().clone(),
+        let (account, mode) = match &identity {
+            Identity::Key(_) => (sent.id()?, PutMode::Upsert),
+            // A front end must not bring an account back that was deleted a moment ago.
+            Identity::FrontEnd(front_end) => (front_end.account().clone(), PutMode::Update),
         };
-        let put = put(&api, &caller, account, sent, id, PutMode::Upsert).await?;
+        let put = put(&api, &caller, account, sent, id, mode).await?;
         let account = shown(&api, &caller, &put.account.key()).await?;
         Ok(json_answer(StatusCode::OK, &AccountUpserted { account, new_account: put.outcome == PutOutcome::Created }))
     })
@@ -128,6 +129,7 @@ async fn put(
             let message = format!("Linked account with id {account} already exists in the {environment} environment");
             Failure::new(&kind::ACCOUNT_EXISTS, message)
         }
+        MigrateError::Store(StoreError::AccountMissing { account, .. }) => account_missing(caller, account.as_str()),
         // Fields add up: an account can outgrow its record though each request is small.
         MigrateError::Store(StoreError::TooLarge { size, limit, .. }) => {
             too_large(format!("the account would be {size} bytes with all its fields, and {limit} are possible"))

@@ -158,6 +158,16 @@ fn bodies(document: &mut Value) {
         fields.insert("propertyNames".to_owned(), json!({ "maxLength": MAX_FIELD }));
         fields.insert("additionalProperties".to_owned(), json!({ "type": "string", "maxLength": MAX_FIELD }));
     }
+    if let Some(Value::Object(own)) = schemas.get_mut("YourApp") {
+        own.insert("required".to_owned(), json!(["auth_credentials"]));
+        if let Some(Value::Object(fields)) = own.get_mut("properties").and_then(|all| all.get_mut("auth_credentials")) {
+            fields.insert("type".to_owned(), json!("object"));
+            fields.insert("minProperties".to_owned(), json!(1));
+            fields.insert("maxProperties".to_owned(), json!(64));
+            fields.insert("propertyNames".to_owned(), json!({ "pattern": "^[A-Za-z0-9_]{1,64}$" }));
+            fields.insert("writeOnly".to_owned(), json!(true));
+        }
+    }
     let nested = json!({
         "type": "object", "required": ["payload"], "properties": { "payload": { "$ref": "#/components/schemas/AccountBody" } },
     });

@@ -73,8 +73,11 @@ pub(super) fn put_account(view: &mut View<'_>, write: AccountWrite) -> StoreResu
         (Some(_), PutMode::Create) => {
             return Err(StoreError::AccountExists { account: key.account, environment: key.environment });
         }
-        (Some(account), PutMode::Upsert) => (account, PutOutcome::Updated),
-        (None, _) => {
+        (Some(account), PutMode::Update | PutMode::Upsert) => (account, PutOutcome::Updated),
+        (None, PutMode::Update) => {
+            return Err(StoreError::AccountMissing { account: key.account, environment: key.environment });
+        }
+        (None, PutMode::Create | PutMode::Upsert) => {
             let id = ObjectId::generate();
             view.put_raw(
                 Table::AccountOrder,

@@ -7,4 +7,5 @@ mod idempotency;
 mod integrations;
 mod listing;
 mod opening;
+mod sessions;
 mod tenants;
