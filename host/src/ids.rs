@@ -115,6 +115,20 @@ name! {
     |text| all_of(text, 64, |b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+impl Slug {
+    /// `custom`: the app of the organisation's own, which no plugin can be.
+    pub fn custom() -> Self {
+        Self("custom".to_owned())
+    }
+}
+
+impl AuthTypeName {
+    /// `keybased`
+    pub fn keybased() -> Self {
+        Self("keybased".to_owned())
+    }
+}
+
 /// Which of an organisation's two worlds something belongs to. An API key selects it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

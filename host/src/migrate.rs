@@ -4,10 +4,12 @@
 mod error;
 mod in_flight;
 pub mod keys;
+mod own_app;
 mod policy;
 mod read;
 mod request;
 pub mod rewrap;
+mod sessions;
 mod verify;
 
 use std::sync::Arc;
@@ -25,15 +27,18 @@ use crate::store::{
 use crate::vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind};
 
 pub use error::MigrateError;
+pub use own_app::{OwnCredential, OwnDeleted, OwnPut};
 pub use policy::MigratePolicy;
 pub use read::{ReadCredential, Shown, StoredCredential};
 pub use request::{
     AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision,
     Stored, VerifyMode,
 };
+pub use sessions::{Freshness, OpenSession, SessionTokens};
 pub use verify::{Reverified, VerifyStored};
 
 use in_flight::InFlight;
+use read::envelope;
 
 /// How often a migration starts over because somebody else changed the integration meanwhile.
 const MAX_ATTEMPTS: usize = 8;

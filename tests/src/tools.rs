@@ -1,5 +1,5 @@
 //! What tests use of other languages, installed once into the target folder: what builds plugins, what judges signatures,
-//! what stands in for AWS KMS.
+//! what stands in for AWS KMS, a client that is not ours.
 
 use std::env;
 use std::fmt::Display;
@@ -22,16 +22,30 @@ pub fn skip(why: impl Display) {
 /// A folder below which JavaScript plugins can be built, with componentize-js as the example's lock file has it. `None`
 /// where there is no Node.js, after saying so; never in CI, where that is a failure.
 pub fn javascript() -> Option<PathBuf> {
-    let folder = binary::target().join("test-tools/javascript");
-    let example = shipped("examples/javascript");
+    node_modules("javascript", &shipped("examples/javascript"))
+}
+
+/// A folder with the documented product's SDK for browsers. `None` as above.
+pub fn cobalt() -> Option<PathBuf> {
+    node_modules("cobalt", &cobalt_folder())
+}
+
+/// Where it is driven from.
+pub fn cobalt_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cobalt")
+}
+
+/// A folder with the packages of a lock file.
+fn node_modules(name: &str, locked: &Path) -> Option<PathBuf> {
+    let folder = binary::target().join("test-tools").join(name);
     let install = |folder: &Path| {
         for file in ["package.json", "package-lock.json"] {
-            fs::copy(example.join(file), folder.join(file)).or_fail("copy the example's lock file");
+            fs::copy(locked.join(file), folder.join(file)).or_fail("copy the lock file");
         }
         let quietly = ["--ignore-scripts", "--no-audit", "--no-fund"];
         run(Command::new("npm").arg("ci").args(quietly).current_dir(folder));
     };
-    installed("npm", &folder, &example.join("package-lock.json"), install)
+    installed("npm", &folder, &locked.join("package-lock.json"), install)
 }
 
 /// A folder to be on PATH, with componentize-py as the example's requirements have it. `None` as above.

@@ -140,6 +140,16 @@ impl World {
         answer
     }
 
+    /// A session token of a linked account.
+    pub async fn session(&self, account: &str) -> String {
+        let request = Request::new("POST", "/api/v2/public/session-token");
+        let answer = self.send(request.json(&json!({ "linked_account_id": account }))).await;
+        match answer.json().get("token").and_then(Value::as_str) {
+            Some(token) => token.to_owned(),
+            None => fail(format_args!("no session token came: {} {}", answer.status, answer.text())),
+        }
+    }
+
     /// `PUT migrate-token` for [`ACCOUNT`].
     pub async fn migrate(&self, slug: &str, auth_object: Value) -> Response {
         self.send(self.migrate_request(&json!({ "slug": slug, "auth_object": auth_object }))).await

@@ -37,8 +37,15 @@ fn migration() -> Request {
 async fn each_scope_allows_its_requests_and_no_others() {
     let world = World::start().await;
     let webhook = json!({"webhook_url": "https://hooks.example.com/x", "webhook_events": ["Connection Created"]});
-    let requests: [(&str, Request, &[&str]); 12] = [
+    let own = "/api/v2/public/linked-account/default-app/auth-credentials/key?linked_account_id=user_1";
+    let session = json!({"linked_account_id": "user_1"});
+    let save = "/api/v2/public/linked-account/integration/save-key-credentials/stripe?linked_account_id=user_1";
+    let requests: [(&str, Request, &[&str]); 16] = [
         ("migrate", migration(), &["migrate", "admin"]),
+        ("save", Request::new("PUT", save).json(&json!({"api_key": demo::STRIPE_SECRET_KEY})), &["migrate", "admin"]),
+        ("session", Request::new("POST", "/api/v2/public/session-token").json(&session), &["migrate", "admin"]),
+        ("own credential", Request::new("PUT", own).json(&json!({"value": "v"})), &["migrate", "admin"]),
+        ("no own credential", Request::new("DELETE", own), &["admin"]),
         ("create", Request::new("POST", ACCOUNTS).json(&json!({"account_id": "new"})), &["migrate", "admin"]),
         ("upsert", Request::new("PUT", ACCOUNTS).json(&json!({"account_id": "user_1"})), &["migrate", "admin"]),
         ("list", Request::new("GET", ACCOUNTS), &["read", "admin"]),

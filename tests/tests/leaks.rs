@@ -202,6 +202,16 @@ impl Hunt {
         problem.status
     }
 
+    /// The same without the API key.
+    async fn send_bare(&mut self, name: &str, request: Request) -> u16 {
+        let problem = request.clone().header("accept", "application/problem+json");
+        let address = self.world.server.address();
+        let (documented, problem) = (request.send(address).await, problem.send(address).await);
+        self.seen.answer(&format!("{name}, documented shape"), &documented);
+        self.seen.answer(&format!("{name}, problem"), &problem);
+        problem.status
+    }
+
     async fn migrate(&mut self, place: &str, echo: &str, verdict: &str) -> u16 {
         let request = self.request(&self.leaky(place, echo, verdict));
         self.send(&format!("{place}, {echo}, {verdict}"), request).await
@@ -241,6 +251,7 @@ async fn hunt(log_format: &'static str) {
     repeated_and_conflicting(&mut hunt).await;
     keys_that_are_wrong(&mut hunt).await;
     read_back(&mut hunt).await;
+    sessions(&mut hunt).await;
 
     hunt.seen.process(hunt.world.server.pid());
     operator_sees(&mut hunt).await;
@@ -344,9 +355,18 @@ async fn content_that_is_wrong(hunt: &mut Hunt) {
     let body = json!({"slug": "leaky", "auth_object": {"keybased": {}}, value.clone(): value});
     assert_eq!(hunt.send("another member", hunt.world.migrate_request(&body)).await, 422);
     let value = hunt.canary("a client's secret");
-    let body = json!({"account_id": "a", "your_app": {"client_secret": value}});
-    let request = Request::new("PUT", "/api/v2/public/linked-account").json(&body);
-    assert_eq!(hunt.send("your_app", request).await, 400);
+    let name = hunt.plain_canary("the name of a client's secret");
+    for (your_app, status) in [
+        (json!({"client_secret": value}), 400),
+        (json!({"auth_credentials": {format!("{name} x"): value}}), 400),
+        (json!({"auth_credentials": [value]}), 400),
+        (json!({"auth_credentials": {"a": {"b": value}}}), 400),
+        (json!({"auth_credentials": {"client_secret": value}}), 200),
+    ] {
+        let body = json!({"account_id": "a", "your_app": your_app});
+        let request = Request::new("PUT", "/api/v2/public/linked-account").json(&body);
+        assert_eq!(hunt.send("your_app", request).await, status, "{body}");
+    }
     let value = hunt.canary("a name of udf");
     let body = json!({"account_id": "a", "udf": {value.repeat(100): "x"}});
     let request = Request::new("PUT", "/api/v2/public/linked-account").json(&body);
@@ -520,6 +540,52 @@ async fn read_back(hunt: &mut Hunt) {
     let slug = hunt.plain_canary("a slug that is asked for");
     let path = format!("/api/v2/public/linked-account/{ACCOUNT}/integration/{slug}/credentials");
     assert_eq!(hunt.send("another slug", Request::new("GET", &path)).await, 404);
+}
+
+/// A session's tokens are seen by whoever asked for them, and by nobody else; and so is what a front end sends.
+async fn sessions(hunt: &mut Hunt) {
+    let body = json!({"linked_account_id": ACCOUNT});
+    let request = Request::new("POST", "/api/v2/public/session-token").json(&body);
+    let issued = hunt.world.send(request).await.json();
+    let token = issued["token"].as_str().unwrap().to_owned();
+    hunt.canaries.push(Canary::known("a session token", &token));
+    hunt.canaries.push(Canary::known("a refresh token", issued["refresh_token"].as_str().unwrap()));
+    let signature = token.rsplit_once('.').unwrap().1.to_owned();
+    hunt.canaries.push(Canary::known("the signature of a session token", &signature));
+    let bearer = format!("Bearer {token}");
+    let fields = hunt.leaky("bearer", "none", "verified")["keybased"].clone();
+    let value = hunt.canary("what a front end sends");
+    let mut wrong = fields.clone();
+    wrong["alpha"] = json!([value]);
+    let echoed = hunt.leaky("bearer", "text raw", "rejected")["keybased"].clone();
+    for (path, method, body, status) in [
+        ("/api/v2/f-sdk/application", "GET", json!(null), 200),
+        ("/api/v3/org/basics", "GET", json!(null), 200),
+        ("/api/v2/app/leaky/save", "POST", wrong, 422),
+        ("/api/v2/app/leaky/save", "POST", echoed, 422),
+        ("/api/v2/app/leaky/save", "POST", json!([value]), 400),
+        ("/api/v2/public/linked-account/default-app/auth-credentials/key", "PUT", json!({"value": [value]}), 400),
+        ("/api/v2/public/linked-account/default-app/auth-credentials/key", "PUT", json!({"value": value}), 200),
+        ("/api/v1/leaky/integrate", "GET", json!(null), 501),
+        ("/api/v1/linked-acc/integration/nothing", "DELETE", json!(null), 200),
+    ] {
+        let mut request = Request::new(method, path).header("authorization", &bearer);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        assert_eq!(hunt.send_bare(path, request).await, status, "{method} {path}");
+    }
+    let canary = hunt.canary("what is no session token");
+    let other = format!("{}x", &token[..token.len() - 1]);
+    for wrong in [canary.as_str(), &other, &format!("{token}.{canary}"), &hunt.world.api_key.clone()] {
+        for scheme in ["Bearer", "Basic", "bearer"] {
+            let request = Request::new("GET", "/api/v2/f-sdk/application");
+            let request = request.header("authorization", &format!("{scheme} {wrong}"));
+            assert_eq!(hunt.send_bare("a wrong token", request).await, 401);
+        }
+    }
+    let revoke = Request::new("POST", "/api/v2/public/session-token/revoke").header("authorization", &bearer);
+    assert_eq!(hunt.send_bare("an ended session", revoke).await, 401, "the second of the two renderings");
 }
 
 /// What the operator's socket says.

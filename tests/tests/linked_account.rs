@@ -22,7 +22,7 @@ async fn accounts_are_created_updated_listed_shown_and_deleted() {
         (&json!("a/b@example.com"), &json!(null))
     );
     let twice = create("a/b@example.com").await;
-    let message = "linked account with id a/b@example.com already exists in the test environment";
+    let message = "Linked account with id a/b@example.com already exists in the test environment";
     assert_eq!((twice.status, twice.json()["message"].as_str()), (400, Some(message)));
     let nameless = world.send(Request::new("POST", PATH).json(&json!({}))).await;
     assert_eq!(nameless.status, 400);
@@ -64,9 +64,11 @@ async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reaso
         (json!({"account_id": "user_2", "linked_account_id": "\n"}), "must not begin or end with white space"),
         (json!({"account_id": "user\u{0}2"}), "without control characters"),
         (
-            json!({"account_id": "user_2", "your_app": {"auth_credentials": {"key": "s3cr3t"}}}),
-            "your_app is not supported",
+            json!({"account_id": "user_2", "your_app": {"auth_credentials": {"no name": "s3cr3t"}}}),
+            "1 to 64 letters, digits or `_`",
         ),
+        (json!({"account_id": "user_2", "your_app": {"auth_credentials": {"key": 1}}}), "a value has the wrong type"),
+        (json!({"account_id": "user_2", "your_app": {"auth_credentials": {"key": "x".repeat(50_000)}}}), "your_app: "),
         (json!(["user_2", null, null, null, null]), "must be a JSON object, and is an array"),
         (json!("user_2"), "is not valid JSON"),
         (json!({"account_id": "user_2", "name": "x".repeat(501)}), "more than 500 characters"),
@@ -95,4 +97,72 @@ async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reaso
     assert_eq!(world.send(Request::new("DELETE", &twice)).await.json()["status_code"], 400);
     let page = world.send(Request::new("GET", &format!("{PATH}?limit=5000"))).await.json();
     assert_eq!(page["limit"], 1000);
+}
+
+/// What an organisation's own code needs to act for a customer is sealed like any other credential, and goes with the account.
+#[tokio::test]
+async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_whole() {
+    let mut world = World::start().await;
+    let put = |body: serde_json::Value| world.send(Request::new("PUT", PATH).json(&body));
+    let own = |name: &'static str| format!("{PATH}/default-app/auth-credentials/{name}?linked_account_id=user_1");
+    let set =
+        put(json!({"account_id": "user_1", "your_app": {"auth_credentials": {"api_key": "0wn-s3cr3t", "host": "h"}}}))
+            .await;
+    assert_eq!((set.status, &set.json()["integrations"][0]["type"]), (200, &json!("custom")));
+    // One more, one replaced; what is not named stays.
+    assert_eq!(
+        put(json!({"account_id": "user_1", "your_app": {"auth_credentials": {"host": "h-2"}}})).await.status,
+        200
+    );
+    let one = world.send(Request::new("PUT", &own("token")).json(&json!({"value": true}))).await;
+    assert_eq!(one.json()["action"], "added");
+    for wrong in [json!({}), json!({"value": null}), json!({"value": ["x"]}), json!({"value": {"a": 1}})] {
+        let answer = world.send(Request::new("PUT", &own("token")).json(&wrong)).await;
+        assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("VALIDATION_ERROR")), "{wrong}");
+    }
+    let (code, reader, said) = world
+        .command(&["api-key", "create", "--org", "acme", "--environment", "test", "--scope", "read_credentials"])
+        .await;
+    assert_eq!(code, Some(0), "{said}");
+    let path = format!("{PATH}/user_1/integration/custom/credentials");
+    let read =
+        |world: &World| Request::new("GET", &path).header("x-api-key", reader.trim()).send(world.server.address());
+    let kept = json!({"keybased": {"api_key": "0wn-s3cr3t", "host": "h-2", "token": "true"}});
+    assert_eq!(read(&world).await.json()["auth_object"], kept);
+    // Many at once: none loses another's.
+    let names: Vec<String> = (0..20).map(|n| format!("n{n}")).collect();
+    let set = |name: &String| {
+        let target = format!("{PATH}/default-app/auth-credentials/{name}?linked_account_id=user_1");
+        world.send(Request::new("PUT", &target).json(&json!({"value": "v"})))
+    };
+    let answers = futures_util::future::join_all(names.iter().map(set)).await;
+    let after = read(&world).await.json();
+    for (name, answer) in names.iter().zip(answers) {
+        // The last of a crowd is told to try again.
+        assert!([200, 409].contains(&answer.status), "{}", answer.text());
+        let is_there = after["auth_object"]["keybased"][name] == "v";
+        assert_eq!(is_there, answer.status == 200, "{name}");
+    }
+    assert_eq!(after["auth_object"]["keybased"]["token"], "true");
+    // No provider knows them, and migrate-token does not come near them.
+    assert_eq!(after["outcome"], "unverified");
+    let refused = world.migrate("custom", json!({"keybased": {"api_key": "x"}})).await;
+    assert_eq!(refused.json()["error"], "Custom apps are not supported for this endpoint.");
+    // They move to the next root with all else, and lie nowhere in plain.
+    for command in ["rotate", "reseal"] {
+        assert_eq!(world.command(&["key", command, "--org", "acme"]).await.0, Some(0), "{command}");
+    }
+    assert_eq!(read(&world).await.json()["auth_object"], after["auth_object"]);
+    let exported = world.command(&["audit", "export", "--org", "acme"]).await.1;
+    assert!(exported.contains("auth_credentials_put") && !exported.contains("0wn-s3cr3t"));
+    assert!(world.server.terminate().await.success());
+    for file in walk(&world.data().join("store")) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(10).any(|part| part == b"0wn-s3cr3t"), "{}", file.display());
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

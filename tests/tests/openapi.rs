@@ -58,7 +58,7 @@ async fn every_route_is_in_the_document_with_its_methods_and_no_other() {
     let world = World::start().await;
     let contract = Contract::of(document(&world).await);
     let paths = contract.paths();
-    assert_eq!(paths.len(), 14);
+    assert_eq!(paths.len(), 27);
     for (path, mut described) in paths {
         if path.ends_with("/credentials") {
             // Below an id that can have slashes: other methods take all of it for the id.
@@ -68,6 +68,7 @@ async fn every_route_is_in_the_document_with_its_methods_and_no_other() {
             described.extend(["GET", "DELETE"].map(str::to_owned));
         }
         let target = path.replace("{slug}", "stripe").replace("{account}", "somebody").replace("{id}", "0123");
+        let target = target.replace("{key}", "api_key");
         for method in METHODS {
             let answer = world.send(Request::new(method, &target).json(&json!({}))).await;
             let is_described = described.iter().any(|known| known == method);
@@ -160,6 +161,8 @@ impl<'a> Exchange<'a> {
                 | ("getLinkedAccount" | "getApplication", "connected")
                 | ("getCredentials", "masked")
                 | ("verifyCredentials", "works")
+                | ("getApplicationOfSession" | "getActiveLinkedAccount", "connected")
+                | ("disconnectApplication", "disconnected")
                 | ("deleteLinkedAccountIntegration", "disconnected")
         );
         if is_connected {
@@ -175,12 +178,23 @@ impl<'a> Exchange<'a> {
             });
             assert_eq!(world.send(Request::new("POST", WEBHOOKS).json(&webhook)).await.status, 200);
         }
+        if (operation, self.name) == ("deleteAuthCredential", "deleted") {
+            let own = format!("{ACCOUNTS}/default-app/auth-credentials/api_key?linked_account_id={ACCOUNT}");
+            assert_eq!(world.send(Request::new("PUT", &own).json(&json!({ "value": "v" }))).await.status, 200);
+        }
     }
 
     async fn replay(self, world: &World) -> Response {
         self.prepare(world).await;
         match self.name {
-            "no_api_key" => world.send_as_it_is(self.request).await,
+            "no_api_key" | "no_token" => world.send_as_it_is(self.request).await,
+            _ if self.operation["security"] == json!([{ "linked_account_token": [] }]) => {
+                let request = Request::new("POST", "/api/v2/public/session-token");
+                let issued = world.send(request.json(&json!({ "linked_account_id": ACCOUNT }))).await.json();
+                let is_refresh = self.operation["operationId"] == "refreshSessionToken";
+                let token = issued[if is_refresh { "refresh_token" } else { "token" }].as_str().unwrap();
+                world.send_as_it_is(self.request.header("authorization", &format!("Bearer {token}"))).await
+            }
             _ => world.send(self.request).await,
         }
     }
@@ -188,7 +202,7 @@ impl<'a> Exchange<'a> {
 
 /// Without what is another one each time: ids and moments. Whether they are there, and of which kind, stays.
 fn masked(value: &Value) -> Value {
-    const EACH_TIME: [&str; 9] = [
+    const EACH_TIME: [&str; 13] = [
         "checked_at",
         "signing_secret",
         "_id",
@@ -198,8 +212,16 @@ fn masked(value: &Value) -> Value {
         "verified_at",
         "expires_at",
         "revision",
+        "token",
+        "refresh_token",
+        "expires_in",
+        "refresh_expires_in",
     ];
-    let kind = |value: &Value| if value.is_string() { json!("(text)") } else { value.clone() };
+    let kind = |value: &Value| match value {
+        Value::String(_) => json!("(text)"),
+        Value::Number(_) => json!("(number)"),
+        other => other.clone(),
+    };
     let member = |(name, value): (&String, &Value)| {
         let is_masked = EACH_TIME.contains(&name.as_str());
         (name.clone(), if is_masked { kind(value) } else { masked(value) })

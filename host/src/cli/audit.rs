@@ -84,10 +84,14 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
     const API_ACTIVITY: u32 = 6003;
     let event = &line.event;
     let (activity, name) = match event.action {
-        AuditAction::ApiKeyCreated | AuditAction::KeyRotated | AuditAction::WebhookCreated => (1, "Create"),
+        AuditAction::ApiKeyCreated
+        | AuditAction::KeyRotated
+        | AuditAction::SessionOpened
+        | AuditAction::WebhookCreated => (1, "Create"),
         AuditAction::CredentialRead | AuditAction::CredentialUsed => (2, "Read"),
         AuditAction::AccountPut
         | AuditAction::CredentialMigrated
+        | AuditAction::AuthCredentialsPut
         | AuditAction::CredentialResealed
         | AuditAction::CredentialChecked
         | AuditAction::WebhookUpdated
@@ -97,6 +101,8 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
         | AuditAction::AccountDeleted
         | AuditAction::IntegrationDeleted
         | AuditAction::WebhookDeleted
+        | AuditAction::AuthCredentialDeleted
+        | AuditAction::SessionRevoked
         | AuditAction::KeyDestroyed => (4, "Delete"),
     };
     let mut resources = Vec::new();

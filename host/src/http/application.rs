@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use super::access::{self, linked_account};
 use super::answers::{Application, AuthStructure, FieldShape};
-use super::failure::{Failure, Rendering, json as json_answer};
+use super::failure::{Failure, Rendering, json as json_answer, rendered};
 use super::kind;
 use super::linked_account::account_missing;
 use super::migrate_token::store_failure;
@@ -79,15 +79,14 @@ pub(super) async fn list(
     query: InQuery<ApplicationQuery>,
     headers: HeaderMap,
 ) -> Response {
-    let rendering = Rendering::of(&headers);
-    let answer = async {
+    rendered(&headers, async {
         let (key, query) = (api.key(&headers).await?, parameters::query(query)?);
         let asked = Asked::read(&api, key, query.linked_account_id.as_deref(), &headers).await?;
         let apps = api.migrator.apps();
         let shown: Vec<_> = apps.iter().filter(|app| query.covers(app)).map(|app| asked.application(app)).collect();
         Ok(json_answer(StatusCode::OK, &shown))
-    };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(rendering))
+    })
+    .await
 }
 
 /// `GET application/{slug}`.
@@ -106,18 +105,20 @@ pub(super) async fn show(
     query: InQuery<ForAccount>,
     headers: HeaderMap,
 ) -> Response {
-    let rendering = Rendering::of(&headers);
-    let answer = async {
+    rendered(&headers, async {
         let (key, query) = (api.key(&headers).await?, parameters::query(query)?);
         let asked = Asked::read(&api, key, query.linked_account_id.as_deref(), &headers).await?;
         let slug = parameters::path(slug)?;
-        let app = api.migrator.app(&slug).map_err(|error| {
-            let message = format!("Application with app_type '{}' not found for org {}", shown(&slug), asked.org);
-            Failure::new(&kind::APPLICATION_UNKNOWN, message).detail(error.to_string())
-        })?;
+        let app = api.migrator.app(&slug).map_err(|error| unknown_app(&slug, &asked.org, &error))?;
         Ok(json_answer(StatusCode::OK, &asked.application(&app)))
-    };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(rendering))
+    })
+    .await
+}
+
+/// An app that is not there, or does not serve.
+pub(super) fn unknown_app(slug: &str, org: &str, error: &MigrateError) -> Failure {
+    let message = format!("Application with app_type '{}' not found for org {org}", shown(slug));
+    Failure::new(&kind::APPLICATION_UNKNOWN, message).detail(error.to_string())
 }
 
 /// `GET auth-structure/{slug}`: each auth type with its fields. It needs no key, as documented.

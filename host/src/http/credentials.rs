@@ -16,7 +16,7 @@ use super::kind;
 use super::linked_account::account_missing;
 use super::migrate_token::{failure, revision_tag};
 use super::routes::Api;
-use super::secret_answer::secret_json;
+use super::secret_json::secret_json;
 use super::trace::RequestId;
 use crate::ids::Slug;
 use crate::migrate::{MigrateError, ReadCredential, Shown, StoredCredential};

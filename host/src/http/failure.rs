@@ -11,6 +11,11 @@ use utoipa::ToSchema;
 use super::kind::{self, Documented, Kind};
 use crate::schema::Violations;
 
+/// What a handler answers, or its failure in the rendering that the caller asks for.
+pub(super) async fn rendered(headers: &HeaderMap, answer: impl Future<Output = Result<Response, Failure>>) -> Response {
+    answer.await.unwrap_or_else(|failure| failure.render(Rendering::of(headers)))
+}
+
 /// The media type of a problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -136,11 +141,29 @@ impl Failure {
     /// Content that does not fit the app's schema.
     pub(super) fn violations(violations: &Violations) -> Self {
         let errors = violations.list().iter().map(|violation| FieldError {
-            pointer: format!("/{}", violation.place.replace('~', "~0").replace('/', "~1").replace('.', "/")),
+            pointer: pointer(&violation.place),
             code: violation.code.as_str(),
             detail: format!("{} {}", violation.place, violation.message),
         });
         Self { errors: errors.collect(), ..Self::new(&kind::INVALID_CONTENT, violations.to_string()) }
+    }
+
+    /// The same, where the body is the fields of this auth type by themselves.
+    pub(super) fn flat_violations(violations: &Violations, auth_type: &str) -> Self {
+        let prefix = format!("auth_object.{auth_type}");
+        let field = |place: &str| match place.strip_prefix(&prefix) {
+            Some(rest) => rest.trim_start_matches('.').to_owned(),
+            None => String::new(),
+        };
+        let told = violations.list().iter().map(|violation| {
+            let field = field(&violation.place);
+            let place = if field.is_empty() { "the body" } else { &field };
+            let detail = format!("{place} {}", violation.message);
+            FieldError { pointer: pointer(&field), code: violation.code.as_str(), detail }
+        });
+        let errors: Vec<_> = told.collect();
+        let message = errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>().join("; ");
+        Self { errors, ..Self::new(&kind::INVALID_CONTENT, message) }
     }
 
     /// Credentials that did not verify.
@@ -239,6 +262,12 @@ impl Failure {
         response.extensions_mut().insert(FailureCode(self.kind.code));
         response
     }
+}
+
+/// A place such as `auth_object.oauth2` as a JSON pointer. The empty place is the whole body.
+fn pointer(place: &str) -> String {
+    let escaped = place.replace('~', "~0").replace('/', "~1").replace('.', "/");
+    if escaped.is_empty() { escaped } else { format!("/{escaped}") }
 }
 
 /// A status's name as the documented envelope has it: `BAD_REQUEST`.

@@ -141,11 +141,13 @@ kinds! {
         StatusCode::UNAUTHORIZED, "invalid_api_key", "The API key is missing, unknown, expired or revoked.");
     SCOPE_MISSING = Kind::new(StatusCode::FORBIDDEN, "scope_missing", "The API key does not have the scope that this takes.");
     TOO_MANY_REQUESTS = Kind::new(
-        StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "This API key has made too many requests.")
+        StatusCode::TOO_MANY_REQUESTS, "too_many_requests",
+        "This API key has made too many requests, or the linked account's front ends together have.")
         .with(Extra::RetryAfter);
     TOO_MANY_FAILED = Kind::new(
         StatusCode::TOO_MANY_REQUESTS, "too_many_failed_verifications",
-        "Providers have turned too many credentials of this API key away, and no more are tried for now.")
+        "Providers have turned too many credentials of this API key, or of the linked account's front ends, away, and no more are \
+         tried for now.")
         .with(Extra::RetryAfter);
 
     // Of a body.
@@ -177,8 +179,39 @@ kinds! {
     ACCOUNT_EXISTS = Kind::new(StatusCode::CONFLICT, "linked_account_exists", "There is such a linked account already.")
         .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
     ACCOUNT_TOO_LARGE = Kind::new(StatusCode::BAD_REQUEST, "too_large", "The name or a user-defined field is too long, or all fields together are too much.");
-    NOT_SUPPORTED = Kind::new(StatusCode::BAD_REQUEST, "not_supported", "The body has `your_app`, which this server cannot keep.");
-    INVALID_NAME = Kind::new(StatusCode::BAD_REQUEST, "invalid_name", "The slug or the auth type is not of the form of one.");
+    ACCOUNT_HEADER_MISSING = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named, and an API key stands for all of them.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "MISSING_LINKED_ACCOUNT_ID"));
+    INVALID_NAME = Kind::new(
+        StatusCode::BAD_REQUEST, "invalid_name", "The slug, the auth type or the credential's name is not of the form of one.");
+
+    // Of credentials of the organisation's own app.
+    YOUR_APP_EMPTY = Kind::new(StatusCode::BAD_REQUEST, "your_app_empty", "`your_app` has no credentials.")
+        .documented(envelope(StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR));
+    DUPLICATE_AUTH_KEY = Kind::new(
+        StatusCode::BAD_REQUEST, "duplicate_auth_key", "`your_app.auth_credentials` has a name twice.");
+    AUTH_VALUE_INVALID = Kind::new(
+        StatusCode::BAD_REQUEST, "value_invalid", "`value` is missing, or neither a string nor a number nor a boolean.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
+    AUTH_CREDENTIAL_UNKNOWN = Kind::new(
+        StatusCode::NOT_FOUND, "no_such_auth_credential",
+        "The linked account has no credential of this name of the organisation's own app, or none at all.")
+        .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
+
+    // Of a session.
+    TOKEN_MISSING = Kind::new(StatusCode::UNAUTHORIZED, "token_missing", "There is no `Authorization: Bearer`.")
+        .documented(envelope(StatusCode::UNAUTHORIZED, "INVALID_TOKEN"));
+    TOKEN_INVALID = Kind::new(
+        StatusCode::UNAUTHORIZED, "invalid_token",
+        "The token is no session token of this server, or its session has ended: by its time, by being revoked, or with its \
+         linked account or the API key that it was made with.")
+        .documented(envelope(StatusCode::UNAUTHORIZED, "INVALID_TOKEN"));
+    SESSION_NAMES_NO_ACCOUNT = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "The body names no linked account.");
+    SESSION_ACCOUNT_UNKNOWN = Kind::new(
+        StatusCode::NOT_FOUND, "unknown_linked_account", "There is no such linked account in the API key's environment.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
+    NO_CONNECT_FLOW = Kind::new(
+        StatusCode::NOT_IMPLEMENTED, "connect_flow_not_supported",
+        "This server sends nobody through an OAuth connect flow: it takes tokens that you hold, by migrate-token.");
 
     // Of an app.
     APPLICATION_UNKNOWN = Kind::new(StatusCode::NOT_FOUND, "unknown_app", "There is no such app, or none that serves now.")

@@ -8,11 +8,12 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
 
 use super::access::{LINKED_ACCOUNT_ID, caller, linked_account};
 use super::answers::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
 use super::body;
-use super::failure::{Failure, Rendering, json as json_answer};
+use super::failure::{Failure, json as json_answer, rendered};
 use super::kind;
 use super::openapi::MigrateTokenRequest;
 use super::prefer::{EntityTag, idempotency_key, precondition, preferences};
@@ -50,25 +51,21 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let rendering = Rendering::of(&headers);
-    match migrate(api, id, query, headers, body).await {
-        Ok(migrated) => success(&migrated),
-        Err(failure) => failure.render(rendering),
-    }
+    rendered(&headers, migrate(&api, id, query, &headers, body)).await
 }
 
 async fn migrate(
-    api: Arc<Api>,
+    api: &Arc<Api>,
     id: RequestId,
     query: Option<String>,
-    headers: HeaderMap,
+    headers: &HeaderMap,
     body: Body,
-) -> Result<Migrated, Failure> {
-    let key = api.key(&headers).await?;
+) -> Result<Response, Failure> {
+    let key = api.key(headers).await?;
     let key_hash = key.hash;
     let caller = caller(key, Scope::Migrate)?;
     api.rates.attempt(&key_hash)?;
-    let input: Input = body::json(&headers, body, api.body_timeout).await?;
+    let input: Input = body::json(headers, body, api.body_timeout).await?;
     let Input::Object(members) = input else {
         return Err(body::not_an_object(input.kind()));
     };
@@ -88,7 +85,7 @@ async fn migrate(
     let account_in_body = account_in_body.as_ref().map(|text| text.expose());
     let migration = Migration {
         caller,
-        account: linked_account(&headers, account_in_query.as_deref(), account_in_body)?,
+        account: linked_account(headers, account_in_query.as_deref(), account_in_body)?,
         slug: match slug {
             Some(Input::Text(text)) if !text.is_empty() => text.expose().to_owned(),
             None | Some(Input::Text(_) | Input::Null) => {
@@ -107,29 +104,41 @@ async fn migrate(
             }
             Some(value) => value,
         },
-        precondition: precondition(&headers)?,
-        preferences: preferences(&headers)?,
-        idempotency_key: idempotency_key(&headers)?,
+        precondition: precondition(headers)?,
+        preferences: preferences(headers)?,
+        idempotency_key: idempotency_key(headers)?,
         request_id: id.0,
     };
+    let migrated = carry_out(api, &key_hash, migration, failure).await?;
+    Ok(success(&migrated, &MigrateTokenAnswer::Migrated(TokenMigrated::ANSWER)))
+}
+
+/// Carries a migration out as a task of its own. `measure` is what a credential that is turned away is counted under.
+pub(super) async fn carry_out(
+    api: &Arc<Api>,
+    measure: &[u8; 32],
+    migration: Migration,
+    told: impl FnOnce(MigrateError) -> Failure,
+) -> Result<Migrated, Failure> {
     let span = tracing::Span::current();
-    let migrator = Arc::clone(&api);
+    let migrator = Arc::clone(api);
     let work = async move { migrator.migrator.migrate(migration).await };
     let done = tokio::spawn(tracing::Instrument::instrument(work, span)).await;
     let result = done.map_err(|panicked| Failure::internal(&panicked))?;
     if let Err(MigrateError::NotVerified(failed)) | Ok(Migrated::Checked(Verdict::Failed(failed))) = &result {
-        api.rates.failed(&key_hash, &failed.kind);
+        api.rates.failed(measure, &failed.kind);
     }
-    result.map_err(failure)
+    result.map_err(told)
 }
 
-fn success(migrated: &Migrated) -> Response {
+/// The answer to what was done, with `body` where something is stored.
+pub(super) fn success(migrated: &Migrated, body: &impl Serialize) -> Response {
     let (stored, replayed) = match migrated {
         Migrated::Stored(stored) => (stored, false),
         Migrated::Replayed(stored) => (stored, true),
         Migrated::Checked(verdict) => return checked(verdict),
     };
-    let mut response = json_answer(StatusCode::OK, &MigrateTokenAnswer::Migrated(TokenMigrated::ANSWER));
+    let mut response = json_answer(StatusCode::OK, body);
     let headers = response.headers_mut();
     describe(headers, stored);
     if replayed {

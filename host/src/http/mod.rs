@@ -9,7 +9,7 @@
 //! | `cleared` | what is left of a request while its connection is kept? |
 //! | `tls` | which certificate do they see, and what if it is renewed? |
 //! | `routes` | which path leads where? |
-//! | `access`, `last_use` | who is calling, and when did they last? |
+//! | `access`, `last_use` | who is calling, by which key or session token, and when did they last? |
 //! | `rate` | how much may they ask for? |
 //! | `body` | how is a request's body read, and what if it is not JSON? |
 //! | `parameters` | what stands in a path and a query? |
@@ -17,9 +17,9 @@
 //! | `failure` | what does each failure look like, in the documented shape and as an RFC 9457 problem? |
 //! | `answers` | what do the bodies of answers consist of? |
 //! | `prefer` | what did the caller ask for in headers? |
-//! | `migrate_token`, `linked_account`, `credentials`, `verification`, `application`, `webhook`, `health` | what does each resource do? |
+//! | `secret_json` | how does an answer hold a secret? |
+//! | `migrate_token`, `save_credentials`, `linked_account`, `credentials`, `verification`, `application`, `session`, `front_end`, `webhook`, `health` | what does each resource do? |
 //! | `webhook_body` | what does a request say of a webhook? |
-//! | `secret_answer` | how is an answer sent that holds a secret? |
 //! | `openapi` | how is all of this described to a machine? |
 //! | `trace` | request ids and the access log |
 
@@ -33,6 +33,7 @@ mod credentials;
 mod descriptors;
 mod failure;
 mod framing;
+mod front_end;
 mod health;
 mod kind;
 mod last_use;
@@ -43,8 +44,10 @@ mod parameters;
 mod prefer;
 mod rate;
 mod routes;
-mod secret_answer;
+mod save_credentials;
+mod secret_json;
 mod server;
+mod session;
 mod tls;
 mod trace;
 mod verification;

@@ -1,5 +1,8 @@
 //! How much one API key may ask for, and how much of that is left.
 //!
+//! The front ends of one linked account count together, as one key more: otherwise a browser could use up what the
+//! organisation's back end needs, or get more by opening session after session.
+//!
 //! Two measures, both per key: all its requests, where the operator limits them, and the credentials that providers turn away,
 //! always. The second one keeps a stolen list of credentials from being tried out through this server, and a provider from
 //! blocking its address. What is left of them stands in the answers, in the fields of draft-ietf-httpapi-ratelimit-headers-10.
@@ -127,7 +130,7 @@ impl Rates {
     pub(super) fn request(&self, key: &Key) -> Result<(), Failure> {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests.take(key).map(|_| ()).map_err(|wait| {
-            let message = "too many requests with this API key; slow down and try again after Retry-After seconds";
+            let message = "too many requests with this API key, or from front ends of this linked account; slow down and try again after Retry-After seconds";
             Failure::new(&kind::TOO_MANY_REQUESTS, message).retry_after(Some(wait))
         })
     }
@@ -146,7 +149,7 @@ impl Rates {
         }
         self.failures.note(0);
         let message = format!(
-            "providers have turned away {} credentials of this API key within a minute, and no more are tried for now; \
+            "providers have turned away {} credentials of this API key, or of this linked account's front ends, within a minute, and no more are tried for now; \
              correct them, and go on after Retry-After seconds",
             self.failures.policy.quota.burst_size()
         );

@@ -18,25 +18,45 @@ use super::last_use::LastUse;
 use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
 use super::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
-use super::{application, framing, linked_account, migrate_token, trace, webhook};
+use super::{
+    application, framing, front_end, linked_account, migrate_token, save_credentials, session, trace, webhook,
+};
 use crate::migrate::Migrator;
 use crate::shown::{MASK, shown};
 use crate::store::Store;
 use crate::webhooks::Webhooks;
 
 /// What our paths are made of.
-const SEGMENTS: [&str; 14] = [
+const SEGMENTS: [&str; 32] = [
     "api",
+    "v1",
     "v2",
+    "v3",
     "public",
+    "f-sdk",
     "migrate-token",
     "linked-account",
     "integration",
+    "save-key-credentials",
+    "oauth-url",
+    "default-app",
+    "auth-credentials",
     "credentials",
     "application",
     "auth-structure",
     "verify",
     "webhook",
+    "session-token",
+    "refresh",
+    "revoke",
+    "session",
+    "active-linked-account",
+    "org",
+    "basics",
+    "app",
+    "save",
+    "linked-acc",
+    "integrate",
     "livez",
     "readyz",
     "openapi.json",
@@ -89,15 +109,28 @@ pub fn router(api: Arc<Api>) -> Router {
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::preface())
         .routes(routes!(migrate_token::put))
-        .routes(routes!(linked_account::create, linked_account::upsert, linked_account::list))
+        .routes(routes!(save_credentials::put))
+        .routes(routes!(linked_account::write::create, linked_account::write::upsert, linked_account::read::list))
         .routes(routes!(application::list))
         .routes(routes!(application::show))
         .routes(routes!(application::auth_structure))
-        .routes(routes!(linked_account::delete_integration))
+        .routes(routes!(linked_account::integration::delete_integration))
+        .routes(routes!(linked_account::own_app::put, linked_account::own_app::delete))
         // The vendor's SDK leaves ids unescaped, so an id can hold slashes.
-        .routes(routes!(linked_account::show, linked_account::delete, verification::verify))
+        .routes(routes!(linked_account::read::show, linked_account::write::delete, verification::verify))
         .routes(routes!(webhook::create, webhook::list))
         .routes(routes!(webhook::show, webhook::update, webhook::delete))
+        .routes(routes!(session::create))
+        .routes(routes!(session::refresh))
+        .routes(routes!(session::revoke))
+        .routes(routes!(session::active_linked_account))
+        .routes(routes!(front_end::org_basics))
+        .routes(routes!(front_end::list))
+        .routes(routes!(front_end::show))
+        .routes(routes!(front_end::connect))
+        .routes(routes!(front_end::disconnect_app))
+        .routes(routes!(front_end::integrate, front_end::integrate_by_post))
+        .routes(routes!(front_end::oauth_url))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(openapi::show))

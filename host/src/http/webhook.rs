@@ -16,7 +16,7 @@ use super::kind;
 use super::migrate_token::{store_failure, vault_failure};
 use super::parameters::{self, InPath};
 use super::routes::Api;
-use super::secret_answer::secret_json;
+use super::secret_json::secret_json;
 use super::trace::RequestId;
 use super::webhook_body::{WebhookBody, WebhookChangeBody, change_of, new_of};
 use crate::store::{ObjectId, Scope, WebhookRecord};

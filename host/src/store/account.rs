@@ -75,6 +75,8 @@ pub struct AccountView {
 pub enum PutMode {
     /// Refuse it.
     Create,
+    /// The same as `Upsert`, and refuse one that does not exist.
+    Update,
     /// Set the name, where one is given, and the fields that are given; leave the rest.
     Upsert,
 }

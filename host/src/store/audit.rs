@@ -58,6 +58,14 @@ pub enum AuditAction {
     WebhookUpdated,
     /// A webhook was deleted, with what it was yet to be told.
     WebhookDeleted,
+    /// Credentials of the organisation's own app were stored, or some of them replaced.
+    AuthCredentialsPut,
+    /// A credential of the organisation's own app was deleted.
+    AuthCredentialDeleted,
+    /// A session was made, or its tokens handed out again.
+    SessionOpened,
+    /// A session was ended before its time.
+    SessionRevoked,
     /// A root was made; what is sealed from then on is sealed under it.
     KeyRotated,
     /// A credential, or what is secret of a webhook, was sealed under a newer root. Its value is as it was.

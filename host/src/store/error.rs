@@ -53,6 +53,9 @@ pub enum StoreError {
         /// How many it may have.
         most: usize,
     },
+    /// The session has ended meanwhile.
+    #[error("this session has ended")]
+    SessionEnded,
     /// A record is larger than stores keep.
     #[error("{what} has {size} bytes, and a record may have {limit}")]
     TooLarge {

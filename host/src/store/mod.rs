@@ -10,6 +10,7 @@ mod bell;
 mod error;
 mod idempotency;
 mod integration;
+mod session;
 mod tenant;
 mod traits;
 mod values;
@@ -29,6 +30,7 @@ pub use integration::{
     Check, CheckWrite, Checked, DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth,
     Reseal, RootChange, Standing,
 };
+pub use session::{NewSession, SessionRecord};
 pub use tenant::{ApiKeyRecord, NewApiKey, Rewrap, RootRecord, Scope, UnknownScope, Wrapping};
 pub use traits::{FatalWatch, Store, StoreHealth};
 pub use values::{MalformedObjectId, ObjectId, Timestamp};

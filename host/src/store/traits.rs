@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use super::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
     CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, IdempotencyKey, IdempotencyRecord,
-    IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange,
-    RootRecord, Settled, StoreResult, Timestamp, WebhookKey, WebhookRecord, WebhookWrite,
+    IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, NewSession, ObjectId, PutAccount,
+    Reseal, Rewrap, RootChange, RootRecord, SessionRecord, Settled, StoreResult, Timestamp, WebhookKey, WebhookRecord,
+    WebhookWrite,
 };
 use crate::ids::{AuthTypeName, Environment, OrgId};
 
@@ -94,8 +95,14 @@ pub trait Store: Send + Sync + 'static {
     /// Creates or updates a linked account.
     ///
     /// # Errors
-    /// `AccountExists` where it is to be created and exists.
+    /// `AccountExists` where it is to be created and exists, `AccountMissing` where it is to be updated and does not.
     async fn put_account(&self, write: AccountWrite) -> StoreResult<PutAccount>;
+
+    /// Creates or updates a linked account together with one of its integrations.
+    ///
+    /// # Errors
+    /// As [`put_account`](Self::put_account) and [`commit_migration`](Self::commit_migration); neither is written then.
+    async fn put_account_with(&self, write: AccountWrite, integration: MigrationWrite) -> StoreResult<PutAccount>;
 
     /// A linked account and its integrations.
     async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>>;
@@ -103,7 +110,7 @@ pub trait Store: Send + Sync + 'static {
     /// One page of an environment's linked accounts, newest first.
     async fn accounts(&self, org: &OrgId, environment: Environment, list: ListAccounts) -> StoreResult<AccountPage>;
 
-    /// Deletes a linked account with its integrations. `None` where there is none.
+    /// Deletes a linked account with its integrations and its sessions. `None` where there is none.
     async fn delete_account(&self, key: &AccountKey, audit: AuditEvent) -> StoreResult<Option<Deleted>>;
 
     /// One integration. A version that is just being written may show here before it is durable; whoever builds on it does
@@ -133,6 +140,37 @@ pub trait Store: Send + Sync + 'static {
         only_auth_type: Option<AuthTypeName>,
         audit: AuditEvent,
     ) -> StoreResult<DeleteOutcome>;
+
+    /// Deletes an integration that is in this version.
+    ///
+    /// # Errors
+    /// `Conflict` where something else is stored.
+    async fn delete_version(&self, key: &IntegrationKey, version: u64, audit: AuditEvent) -> StoreResult<()>;
+
+    /// Makes a session. Those of the account that are over are forgotten, and the oldest one ends where there are too many.
+    ///
+    /// # Errors
+    /// `AccountMissing`; `StaleRoot` where it hangs on a root that is out of use; `SessionEnded` where the one that it
+    /// replaces has.
+    async fn create_session(&self, new: NewSession) -> StoreResult<()>;
+
+    /// One session, also if it is over. `None` where there is none, or it was ended.
+    async fn session(&self, key: &AccountKey, id: ObjectId) -> StoreResult<Option<SessionRecord>>;
+
+    /// All sessions of an account, oldest first, also those that are over.
+    async fn sessions(&self, key: &AccountKey) -> StoreResult<Vec<SessionRecord>>;
+
+    /// One session, for somebody who is to have its tokens again: the event is durable before it returns. `None`, and no
+    /// event, where there is none.
+    async fn reuse_session(
+        &self,
+        key: &AccountKey,
+        id: ObjectId,
+        audit: AuditEvent,
+    ) -> StoreResult<Option<SessionRecord>>;
+
+    /// Ends a session. `false`, and no event, where there is none.
+    async fn end_session(&self, key: &AccountKey, id: ObjectId, audit: AuditEvent) -> StoreResult<bool>;
 
     /// The answer kept for an idempotency key, once it is durable. What has expired counts as absent.
     async fn idempotency(&self, key: &IdempotencyKey) -> StoreResult<Option<IdempotencyRecord>>;

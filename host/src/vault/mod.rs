@@ -24,6 +24,7 @@ mod provider;
 mod remote;
 mod ring;
 mod seal;
+mod session;
 mod signature;
 mod wrap;
 
@@ -41,5 +42,6 @@ pub use remote::{
     TransitKey, TransitSettings,
 };
 pub use ring::Vault;
+pub use session::{SessionClaims, TokenUse};
 pub use signature::{new_signing_secret, signature};
 pub use wrap::WrappedRoot;

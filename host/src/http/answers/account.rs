@@ -1,11 +1,13 @@
 //! Linked accounts and their integrations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ids::Environment;
+use crate::plugins::App;
 use crate::store::{AccountRecord, AccountView, Check, IntegrationRecord, Reauth, Standing};
 
 /// A linked account: whatever a customer of yours is to you, under your own id, with the apps that are connected to it.
@@ -29,6 +31,8 @@ pub(in crate::http) struct LinkedAccount {
     udf: Vec<UserField>,
     /// Always false; the documented product marks its own samples by it.
     is_seed: bool,
+    #[schema(schema_with = super::always_null, required = true)]
+    tenant_account_id: Option<()>,
     /// The apps that are connected to it.
     integrations: Vec<Integration>,
     /// When it was made.
@@ -94,8 +98,11 @@ struct Integration {
     /// The app's slug.
     #[schema(example = "hubspot")]
     r#type: String,
-    /// The app's slug again.
+    /// The app's name for people; its slug again where its plugin does not serve now, and for `custom`, the app of your own.
     name: String,
+    /// An `https:` or `data:` URL.
+    #[schema(required = true)]
+    icon: Option<String>,
     /// The account at the provider; `NA` where the provider does not tell.
     identifier: String,
     #[schema(schema_with = super::always_null, required = true)]
@@ -252,10 +259,16 @@ impl Outcome {
 
 impl AccountPage {
     /// Page `page` (from 1) of `total` accounts, `limit` (at least 1) on each.
-    pub(in crate::http) fn new(views: &[AccountView], total: usize, page: usize, limit: usize) -> Self {
+    pub(in crate::http) fn new(
+        views: &[AccountView],
+        apps: &[Arc<App>],
+        total: usize,
+        page: usize,
+        limit: usize,
+    ) -> Self {
         let pages = total.div_ceil(limit).max(1);
         Self {
-            docs: views.iter().map(LinkedAccount::of).collect(),
+            docs: views.iter().map(|view| LinkedAccount::of(view, apps)).collect(),
             total_docs: total,
             limit,
             total_pages: pages,
@@ -283,8 +296,8 @@ impl AccountCreated {
 }
 
 impl LinkedAccount {
-    /// An account with what is connected to it.
-    pub(in crate::http) fn of(view: &AccountView) -> Self {
+    /// An account with what is connected to it, under the names that these apps have.
+    pub(in crate::http) fn of(view: &AccountView, apps: &[Arc<App>]) -> Self {
         let AccountRecord { id, org, environment, account_id, name, udf, created_at, updated_at } = &view.account;
         let udf = udf.iter().map(|field| UserField {
             key_name: field.key_name.clone(),
@@ -301,7 +314,8 @@ impl LinkedAccount {
             environment: World::from(*environment),
             udf: udf.collect(),
             is_seed: false,
-            integrations: view.integrations.iter().map(Integration::of).collect(),
+            tenant_account_id: None,
+            integrations: view.integrations.iter().map(|record| Integration::of(record, apps)).collect(),
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
             v: 0,
@@ -310,7 +324,8 @@ impl LinkedAccount {
 }
 
 impl Integration {
-    fn of(record: &IntegrationRecord) -> Self {
+    fn of(record: &IntegrationRecord, apps: &[Arc<App>]) -> Self {
+        let app = apps.iter().find(|app| app.description.slug == record.slug);
         let reauth = record.reauth == Reauth::Required;
         let outcome_reason = match &record.standing {
             Standing::Verified => None,
@@ -319,7 +334,8 @@ impl Integration {
         Self {
             id: record.id.to_string(),
             r#type: record.slug.to_string(),
-            name: record.slug.to_string(),
+            name: app.map_or_else(|| record.slug.to_string(), |app| app.description.name.clone()),
+            icon: app.and_then(|app| app.description.icon.clone()),
             identifier: record.provider_account_id.clone().unwrap_or_else(|| "NA".to_owned()),
             app_id: None,
             refresh_token_expired: reauth,

@@ -38,6 +38,24 @@ pub(in crate::http) enum MigrateTokenAnswer {
     Checked(CredentialVerdict),
 }
 
+/// The credential is stored, durably.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct CredentialSaved {
+    /// Always true.
+    success: bool,
+}
+
+/// What saving a credential answers where nothing is wrong.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::http) enum SaveAnswer {
+    /// It is stored.
+    Saved(CredentialSaved),
+    /// It was only looked at.
+    #[expect(dead_code, reason = "it is answered as migrate-token does")]
+    Checked(CredentialVerdict),
+}
+
 /// A credential that works, and what the provider said of it.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct CredentialVerified {
@@ -154,6 +172,11 @@ impl UnreachableHow {
 impl TokenMigrated {
     /// The one answer of this kind.
     pub(in crate::http) const ANSWER: Self = Self { success: true, message: "Token migrated successfully" };
+}
+
+impl CredentialSaved {
+    /// The one answer of this kind.
+    pub(in crate::http) const ANSWER: Self = Self { success: true };
 }
 
 impl CredentialVerdict {

@@ -4,13 +4,17 @@
 //! |---|---|
 //! | `account` | linked accounts and their integrations |
 //! | `application` | apps, and what their credentials consist of |
-//! | `migration` | migrate-token |
+//! | `migration` | migrate-token, and what saves a credential like it |
+//! | `own_app` | credentials of the organisation's own app |
+//! | `session` | sessions of front ends |
 //! | `verification` | verifying a stored credential |
 //! | `webhook` | webhooks |
 
 mod account;
 mod application;
 mod migration;
+mod own_app;
+mod session;
 mod verification;
 mod webhook;
 
@@ -18,7 +22,9 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 pub(super) use account::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount, Outcome};
 pub(super) use application::{Application, AuthStructure, FieldShape};
-pub(super) use migration::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
+pub(super) use migration::{CredentialSaved, CredentialVerdict, MigrateTokenAnswer, SaveAnswer, TokenMigrated};
+pub(super) use own_app::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
+pub(super) use session::{OrgBasics, SessionIssued, SessionRevoked};
 pub(super) use verification::CredentialChecked;
 pub(super) use webhook::{
     Masked, Method as WebhookMethod, Webhook, WebhookCreated, WebhookEvent, WebhookShown, WebhookType,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{Object, RefOr, Schema};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::plugins::App;
@@ -20,6 +21,19 @@ impl PartialSchema for MigrateTokenRequest {
 }
 
 impl ToSchema for MigrateTokenRequest {}
+
+/// The fields of a credential by themselves, which are read by hand for the same reason.
+pub(in crate::http) struct FlatCredential;
+
+impl PartialSchema for FlatCredential {
+    fn schema() -> RefOr<Schema> {
+        let about = "The credential's fields, as the app's `auth_input_map` and `auth-structure` name them: texts, or numbers and \
+                     booleans where the field is one.";
+        RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(Type::Object).description(Some(about)).build()))
+    }
+}
+
+impl ToSchema for FlatCredential {}
 
 /// The schemas that depend on the apps, by their names among the components: the body as a choice by slug, a body for each app,
 /// and a credential for each of its auth types.

@@ -37,6 +37,8 @@ pub(in crate::http) struct OpenApiDocument(Value);
         (name = "Linked accounts", description = "Your customers, as far as credentials are concerned: each is one linked \
             account, under your own id of it."),
         (name = "Webhooks", description = "Learn what happens to connections without asking."),
+        (name = "Sessions", description = "Let a front end act for one linked account."),
+        (name = "Front ends", description = "What the documented product's SDK for browsers asks for, with a session token."),
         (name = "Applications", description = "Which apps credentials can be migrated to, and what those consist of."),
         (name = "Health", description = "For those who run the server."),
         (name = "Description", description = "This document."),
@@ -44,20 +46,26 @@ pub(in crate::http) struct OpenApiDocument(Value);
     // Below the path that takes an account's id with slashes in it, so the router has no path for it.
     paths(super::super::credentials::show),
     components(schemas(EnvelopeBody, ShortBody, BareBody, ProblemBody, FieldError)),
-    modifiers(&ApiKey),
+    modifiers(&Schemes),
 )]
 struct Preface;
 
-/// The one way to say who is calling.
-struct ApiKey;
+/// The two ways to say who is calling.
+struct Schemes;
 
-impl Modify for ApiKey {
+impl Modify for Schemes {
     fn modify(&self, document: &mut Document) {
-        use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
         let description = "An API key of your organisation. It selects the environment: `tk_...` is `test`, `pk_...` is \
                            `production`. The operator makes it with `keyferry api-key create`.";
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("x-api-key", description)));
-        document.components.get_or_insert_default().add_security_scheme("org_api_key", scheme);
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("org_api_key", scheme);
+        let description = "A session token of one linked account, for front ends: `POST /api/v2/public/session-token`. It is not \
+                           taken for anything else than what says so here.";
+        let token =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(description));
+        components.add_security_scheme("linked_account_token", SecurityScheme::Http(token.build()));
     }
 }
 
@@ -161,6 +169,16 @@ fn bodies(document: &mut Value) {
         fields.insert("propertyNames".to_owned(), json!({ "maxLength": MAX_FIELD }));
         fields.insert("additionalProperties".to_owned(), json!({ "type": "string", "maxLength": MAX_FIELD }));
     }
+    if let Some(Value::Object(own)) = schemas.get_mut("YourApp") {
+        own.insert("required".to_owned(), json!(["auth_credentials"]));
+        if let Some(Value::Object(fields)) = own.get_mut("properties").and_then(|all| all.get_mut("auth_credentials")) {
+            fields.insert("type".to_owned(), json!("object"));
+            fields.insert("minProperties".to_owned(), json!(1));
+            fields.insert("maxProperties".to_owned(), json!(64));
+            fields.insert("propertyNames".to_owned(), json!({ "pattern": "^[A-Za-z0-9_]{1,64}$" }));
+            fields.insert("writeOnly".to_owned(), json!(true));
+        }
+    }
     let nested = json!({
         "type": "object", "required": ["payload"], "properties": { "payload": { "$ref": "#/components/schemas/AccountBody" } },
     });
@@ -235,6 +253,6 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (20, 20), "{ids:?}");
+        assert_eq!((ids.len(), count), (35, 35), "{ids:?}");
     }
 }

@@ -17,13 +17,20 @@ const BODY: [&Kind; 5] =
     [&k::INVALID_JSON, &k::BODY_INCOMPLETE, &k::BODY_TIMEOUT, &k::BODY_TOO_LARGE, &k::UNSUPPORTED_MEDIA_TYPE];
 /// What can be wrong with naming a linked account by header or query.
 const ACCOUNT: [&Kind; 2] = [&k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_ID_INVALID];
+/// The same for a session token.
+const TOKEN: [&Kind; 5] = [&k::TOKEN_MISSING, &k::TOKEN_INVALID, &k::TOO_MANY_REQUESTS, &k::KEYS_LOCKED, &k::INTERNAL];
 /// What can be wrong with a linked account to make or update.
-const ACCOUNT_BODY: [&Kind; 6] = [
+const ACCOUNT_BODY: [&Kind; 11] = [
     &k::SCOPE_MISSING,
     &k::BODY_NAMES_NO_ACCOUNT,
     &k::BODY_ACCOUNT_ID_INVALID,
     &k::ACCOUNT_TOO_LARGE,
-    &k::NOT_SUPPORTED,
+    &k::YOUR_APP_EMPTY,
+    &k::DUPLICATE_AUTH_KEY,
+    &k::INVALID_NAME,
+    &k::KEYS_LOCKED,
+    &k::CREDENTIAL_TOO_LARGE,
+    &k::CONTENDED,
     &k::NO_SPACE,
 ];
 /// What can be wrong with a webhook to register or to change.
@@ -34,6 +41,55 @@ const WEBHOOK: [&Kind; 6] = [
     &k::WEBHOOK_NOT_SUPPORTED,
     &k::KEYS_LOCKED,
     &k::NO_SPACE,
+];
+/// What can be wrong with a credential of the organisation's own app.
+const OWN_APP: [&Kind; 9] = [
+    &k::SCOPE_MISSING,
+    &k::KEYS_LOCKED,
+    &k::INVALID_PATH,
+    &k::INVALID_QUERY,
+    &k::INVALID_NAME,
+    &k::ACCOUNT_HEADER_MISSING,
+    &k::ACCOUNT_UNKNOWN,
+    &k::CONTENDED,
+    &k::NO_SPACE,
+];
+/// What can be wrong with the fields of a credential by themselves, and with what is made of them.
+const SAVING: [&Kind; 25] = [
+    &k::SCOPE_MISSING,
+    &k::KEYS_LOCKED,
+    &k::TOO_MANY_FAILED,
+    &k::INVALID_PATH,
+    &k::ACCOUNT_UNKNOWN_TO_MIGRATE,
+    &k::CUSTOM_APP,
+    &k::UNKNOWN_APP,
+    &k::APP_NOT_IN_SERVICE,
+    &k::INVALID_CONTENT,
+    &k::OTHER_ACCOUNT,
+    &k::CONTENDED,
+    &k::CREDENTIAL_TOO_LARGE,
+    &k::NO_SPACE,
+    &k::BUSY,
+    &k::PLUGIN_TIMEOUT,
+    &k::PLUGIN_FAILED,
+    &k::CREDENTIALS_REJECTED,
+    &k::INSUFFICIENT_SCOPE,
+    &k::WRONG_TENANT,
+    &k::ACCOUNT_SUSPENDED,
+    &k::PROVIDER_RATE_LIMITED,
+    &k::PROVIDER_TIMEOUT,
+    &k::PROVIDER_UNREACHABLE,
+    &k::PROVIDER_ERROR,
+    &k::UNEXPECTED_ANSWER,
+];
+/// What of that only the headers of a back end can bring about, and a plugin that cannot verify.
+const PREFERRING: [&Kind; 6] = [
+    &k::INVALID_HEADER,
+    &k::PREFERENCE_NOT_ALLOWED,
+    &k::PRECONDITION_FAILED,
+    &k::IDEMPOTENCY_IN_FLIGHT,
+    &k::IDEMPOTENCY_REUSED,
+    &k::INVALID_QUERY,
 ];
 /// What can be wrong with a migration, besides all of the above.
 const MIGRATION: [&Kind; 33] = [
@@ -77,9 +133,51 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
     let parts: &[&[&'static Kind]] = match operation {
         "migrateTokenForLinkedAccount" => &[&KEY, &BODY, &ACCOUNT, &MIGRATION],
         "createLinkedAccount" => &[&KEY, &BODY, &ACCOUNT_BODY, &[&k::ACCOUNT_EXISTS]],
-        "upsertLinkedAccount" => &[&KEY, &BODY, &ACCOUNT_BODY],
+        "upsertLinkedAccount" => &[&KEY, &TOKEN, &BODY, &ACCOUNT_BODY, &[&k::ACCOUNT_UNKNOWN]],
+        "saveKeyCredentials" => &[&KEY, &BODY, &ACCOUNT, &SAVING, &PREFERRING, &[&k::NOT_VERIFIABLE]],
+        "putAuthCredential" => {
+            &[&KEY, &TOKEN, &BODY, &ACCOUNT, &OWN_APP, &[&k::AUTH_VALUE_INVALID, &k::CREDENTIAL_TOO_LARGE]]
+        }
+        "deleteAuthCredential" => {
+            &[&KEY, &TOKEN, &ACCOUNT, &OWN_APP, &[&k::AUTH_CREDENTIAL_UNKNOWN, &k::CREDENTIAL_TOO_LARGE]]
+        }
+        "createSessionToken" => &[
+            &KEY,
+            &BODY,
+            &[
+                &k::SCOPE_MISSING,
+                &k::INVALID_QUERY,
+                &k::SESSION_NAMES_NO_ACCOUNT,
+                &k::SESSION_ACCOUNT_UNKNOWN,
+                &k::KEYS_LOCKED,
+                &k::CONTENDED,
+                &k::NO_SPACE,
+            ],
+        ],
+        "refreshSessionToken" => &[&TOKEN, &[&k::SCOPE_MISSING, &k::CONTENDED, &k::NO_SPACE]],
+        "revokeSessionToken" => &[&TOKEN, &[&k::NO_SPACE]],
+        "getActiveLinkedAccount" | "getOrgBasics" | "listApplicationsOfSession" => {
+            &[&TOKEN, &[&k::SCOPE_MISSING, &k::ACCOUNT_UNKNOWN]]
+        }
+        "getApplicationOfSession" => {
+            &[&TOKEN, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::APPLICATION_UNKNOWN]]
+        }
+        "connectApplication" => &[&TOKEN, &BODY, &SAVING, &[&k::NOT_VERIFIABLE]],
+        "disconnectApplication" => &[
+            &TOKEN,
+            &[
+                &k::SCOPE_MISSING,
+                &k::INVALID_PATH,
+                &k::INVALID_QUERY,
+                &k::INVALID_NAME,
+                &k::ACCOUNT_UNKNOWN,
+                &k::NO_SPACE,
+            ],
+        ],
+        "integrateApplication" | "integrateApplicationByPost" => &[&TOKEN, &[&k::NO_CONNECT_FLOW]],
+        "getOauthUrl" => &[&KEY, &[&k::NO_CONNECT_FLOW]],
         "listLinkedAccounts" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_QUERY]],
-        "getLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN]],
+        "getLinkedAccount" => &[&KEY, &TOKEN, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN]],
         "getCredentials" => {
             const CREDENTIALS: [&Kind; 6] = [
                 &k::SCOPE_MISSING,

@@ -16,6 +16,15 @@ const IDEMPOTENCY_KEY: &str = r#"^("[ !#-~]{1,255}"|[!#-~]([ !#-~]{0,253}[!#-~])
 pub(super) fn add_to(operation: &mut Map<String, Value>) {
     let mut parameters = match id(operation) {
         "migrateTokenForLinkedAccount" => migration(),
+        "saveKeyCredentials" => {
+            let mut all =
+                vec![account("The linked account; counts before the query. One of the two is needed.", false)];
+            all.extend(conditions());
+            all
+        }
+        "putAuthCredential" | "deleteAuthCredential" => {
+            vec![account("The linked account; counts before the query. A session token names it by itself.", false)]
+        }
         "deleteLinkedAccountIntegration" => {
             vec![account("The linked account; counts before the query. One of the two is needed.", false)]
         }
@@ -29,7 +38,10 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
         all.extend(parameters);
     }
     let names: &[&str] = match id(operation) {
-        "migrateTokenForLinkedAccount" => &["ETag", "KeyferryOutcome", "KeyferryAction", "IdempotencyReplayed"],
+        "migrateTokenForLinkedAccount" | "saveKeyCredentials" => {
+            &["ETag", "KeyferryOutcome", "KeyferryAction", "IdempotencyReplayed"]
+        }
+        "connectApplication" => &["ETag", "KeyferryOutcome", "KeyferryAction"],
         "getCredentials" => &["ETag"],
         "verifyCredentials" => &["ETag", "KeyferryOutcome"],
         _ => &[],
@@ -132,13 +144,21 @@ fn account(about: &str, required: bool) -> Value {
 }
 
 fn migration() -> Vec<Value> {
-    vec![
+    let mut all = vec![
         account("The linked account to put the credential onto.", true),
         json!({
             "name": "linked_account_id", "in": "query", "required": false, "deprecated": true,
             "description": "As the header, which counts before it. The documented product's SDK for Node.js sends both.",
             "schema": { "type": "string" },
         }),
+    ];
+    all.extend(conditions());
+    all
+}
+
+/// How to go about storing a credential.
+fn conditions() -> Vec<Value> {
+    vec![
         header(
             "Idempotency-Key",
             "Makes it safe to send a request again: the same key with the same content within 24 hours is answered as before \

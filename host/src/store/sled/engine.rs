@@ -16,14 +16,14 @@ use super::settings::SledSettings;
 use super::tables::{Table, Tables};
 use super::view::View;
 use super::write::{self, Migration};
-use super::{audit, codec, keys, outbox, roots, webhooks};
+use super::{audit, codec, keys, outbox, roots, sessions, webhooks};
 use crate::ids::{AuthTypeName, Environment, OrgId};
 use crate::store::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
     CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, FatalWatch, IdempotencyKey, IdempotencyRecord,
-    IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, PutAccount, Reseal, Rewrap, RootChange,
-    RootRecord, Settled, Store, StoreError, StoreHealth, StoreResult, Timestamp, WebhookKey, WebhookRecord,
-    WebhookWrite,
+    IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, NewSession, ObjectId, PutAccount,
+    Reseal, Rewrap, RootChange, RootRecord, SessionRecord, Settled, Store, StoreError, StoreHealth, StoreResult,
+    Timestamp, WebhookKey, WebhookRecord, WebhookWrite,
 };
 
 /// A store in a folder of one machine. One process at a time.
@@ -223,10 +223,19 @@ impl Store for SledStore {
     }
 
     async fn put_account(&self, write: AccountWrite) -> StoreResult<PutAccount> {
-        let given: usize = write.udf.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let weight = given + write.name.as_ref().map_or(0, String::len);
-        codec::check_size(Table::Accounts, weight)?;
-        self.write(weight + 1024, move |view| write::put_account(view, write)).await
+        let weight = write::weight(&write)?;
+        self.write(weight, move |view| write::put_account(view, write)).await
+    }
+
+    async fn put_account_with(&self, write: AccountWrite, integration: MigrationWrite) -> StoreResult<PutAccount> {
+        let integration = Migration::new(integration)?;
+        let weight = write::weight(&write)? + integration.weight();
+        self.write(weight, move |view| {
+            let put = write::put_account(view, write)?;
+            write::commit_migration(view, integration, Timestamp::now())?;
+            Ok(put)
+        })
+        .await
     }
 
     async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>> {
@@ -279,6 +288,38 @@ impl Store for SledStore {
     ) -> StoreResult<DeleteOutcome> {
         let key = key.clone();
         self.write(1024, move |view| write::delete_integration(view, &key, only_auth_type.as_ref(), &audit)).await
+    }
+
+    async fn delete_version(&self, key: &IntegrationKey, version: u64, audit: AuditEvent) -> StoreResult<()> {
+        let key = key.clone();
+        self.write(1024, move |view| write::delete_version(view, &key, version, &audit)).await
+    }
+
+    async fn create_session(&self, new: NewSession) -> StoreResult<()> {
+        self.write(1024, move |view| sessions::create(view, &new)).await
+    }
+
+    async fn session(&self, key: &AccountKey, id: ObjectId) -> StoreResult<Option<SessionRecord>> {
+        self.tables.record(Table::Sessions, &keys::session(key, id))
+    }
+
+    async fn sessions(&self, key: &AccountKey) -> StoreResult<Vec<SessionRecord>> {
+        sessions::of_account(&self.tables, key)
+    }
+
+    async fn reuse_session(
+        &self,
+        key: &AccountKey,
+        id: ObjectId,
+        audit: AuditEvent,
+    ) -> StoreResult<Option<SessionRecord>> {
+        let key = key.clone();
+        self.write(512, move |view| sessions::reuse(view, &key, id, &audit)).await
+    }
+
+    async fn end_session(&self, key: &AccountKey, id: ObjectId, audit: AuditEvent) -> StoreResult<bool> {
+        let key = key.clone();
+        self.write(512, move |view| sessions::end(view, &key, id, &audit)).await
     }
 
     async fn idempotency(&self, key: &IdempotencyKey) -> StoreResult<Option<IdempotencyRecord>> {

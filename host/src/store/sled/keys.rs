@@ -28,7 +28,7 @@ pub(super) fn environment(org: &OrgId, environment: Environment) -> Vec<u8> {
     joined(&[org.as_str().as_bytes(), environment.as_str().as_bytes()])
 }
 
-/// An account; and, as a prefix, its integrations.
+/// An account; and, as a prefix, its integrations and its sessions.
 pub(super) fn account(key: &AccountKey) -> Vec<u8> {
     joined(&[key.org.as_str().as_bytes(), key.environment.as_str().as_bytes(), key.account.as_str().as_bytes()])
 }
@@ -45,6 +45,13 @@ pub(super) fn account_order(key: &AccountKey, created_at: Timestamp, id: ObjectI
 pub(super) fn integration(key: &IntegrationKey) -> Vec<u8> {
     let mut row = account(&key.account);
     put(&mut row, key.slug.as_str().as_bytes());
+    row
+}
+
+/// A session of an account.
+pub(super) fn session(key: &AccountKey, id: ObjectId) -> Vec<u8> {
+    let mut row = account(key);
+    row.extend_from_slice(id.as_bytes());
     row
 }
 

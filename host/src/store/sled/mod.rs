@@ -14,6 +14,7 @@ mod open;
 mod outbox;
 mod read;
 mod roots;
+mod sessions;
 mod settings;
 mod tables;
 mod view;

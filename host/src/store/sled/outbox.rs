@@ -7,6 +7,7 @@ use super::codec::decode;
 use super::keys;
 use super::tables::{Table, Tables, read_error};
 use super::view::View;
+use crate::ids::Slug;
 use crate::store::{
     ConnectionEvent, Delivery, DeliveryLog, FailedDelivery, IntegrationKey, ObjectId, Settled, StoreError, StoreResult,
     Timestamp, WebhookKey, WebhookRecord,
@@ -21,8 +22,11 @@ const MOST_FAILURES: usize = 100;
 /// How much that waits for one webhook is counted.
 const MOST_COUNTED: usize = 1000;
 
-/// Puts an event in for each webhook that wants it.
+/// Puts an event in for each webhook that wants it. Credentials of the organisation's own app are no connection.
 pub(super) fn put(view: &mut View<'_>, of: &IntegrationKey, event: ConnectionEvent, at: Timestamp) -> StoreResult<()> {
+    if of.slug == Slug::custom() {
+        return Ok(());
+    }
     let account = &of.account;
     for (_, bytes) in view.scan(Table::Webhooks, &keys::environment(&account.org, account.environment))? {
         let webhook: WebhookRecord = decode(Table::Webhooks, &bytes)?;

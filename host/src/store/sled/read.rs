@@ -17,7 +17,7 @@ impl Tables {
         self.get(table, key)?.map(|bytes| decode(table, &bytes)).transpose()
     }
 
-    fn records<T: serde::de::DeserializeOwned>(&self, table: Table, prefix: &[u8]) -> StoreResult<Vec<T>> {
+    pub(super) fn records<T: serde::de::DeserializeOwned>(&self, table: Table, prefix: &[u8]) -> StoreResult<Vec<T>> {
         let rows = self.tree(table)?.scan_prefix(prefix).values();
         rows.map(|row| decode(table, &row.map_err(read_error)?)).collect()
     }

@@ -23,10 +23,11 @@ pub(super) enum Table {
     Outbox,
     Undelivered,
     UndeliveredEnds,
+    Sessions,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Meta,
         Self::ApiKeys,
         Self::Roots,
@@ -41,6 +42,7 @@ impl Table {
         Self::Outbox,
         Self::Undelivered,
         Self::UndeliveredEnds,
+        Self::Sessions,
     ];
 
     /// The tree's name.
@@ -60,6 +62,7 @@ impl Table {
             Self::Outbox => "outbox",
             Self::Undelivered => "undelivered",
             Self::UndeliveredEnds => "undelivered_ends",
+            Self::Sessions => "sessions",
         }
     }
 
@@ -75,6 +78,7 @@ impl Table {
             Self::Audit | Self::AuditHeads => "the audit event",
             Self::Webhooks => "the webhook",
             Self::Outbox | Self::Undelivered | Self::UndeliveredEnds => "what a webhook is to be told",
+            Self::Sessions => "the session",
         }
     }
 }

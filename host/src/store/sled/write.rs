@@ -1,9 +1,9 @@
 //! The writing transactions, each as a function of what it sees. They run on the committer thread, once each.
 
-use super::codec::{decode, encode};
+use super::codec::{check_size, decode, encode};
 use super::tables::Table;
 use super::view::View;
-use super::{audit, keys, outbox, roots};
+use super::{audit, keys, outbox, roots, sessions};
 use crate::ids::{AuthTypeName, OrgId};
 use crate::store::{
     AccountKey, AccountRecord, AccountWrite, ApiKeyRecord, AuditEvent, CheckWrite, Checked, ConnectionEvent,
@@ -56,6 +56,14 @@ pub(super) fn touch_api_key(view: &mut View<'_>, hash: &[u8; 32], at: Timestamp)
     Ok(())
 }
 
+/// Bytes that an account is about to take.
+pub(super) fn weight(write: &AccountWrite) -> StoreResult<usize> {
+    let given: usize = write.udf.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let weight = given + write.name.as_ref().map_or(0, String::len);
+    check_size(Table::Accounts, weight)?;
+    Ok(weight + 1024)
+}
+
 /// See [`Store::put_account`](crate::store::Store::put_account).
 pub(super) fn put_account(view: &mut View<'_>, write: AccountWrite) -> StoreResult<PutAccount> {
     let AccountWrite { mode, key, name, udf, audit: event } = write;
@@ -65,8 +73,11 @@ pub(super) fn put_account(view: &mut View<'_>, write: AccountWrite) -> StoreResu
         (Some(_), PutMode::Create) => {
             return Err(StoreError::AccountExists { account: key.account, environment: key.environment });
         }
-        (Some(account), PutMode::Upsert) => (account, PutOutcome::Updated),
-        (None, _) => {
+        (Some(account), PutMode::Update | PutMode::Upsert) => (account, PutOutcome::Updated),
+        (None, PutMode::Update) => {
+            return Err(StoreError::AccountMissing { account: key.account, environment: key.environment });
+        }
+        (None, PutMode::Create | PutMode::Upsert) => {
             let id = ObjectId::generate();
             view.put_raw(
                 Table::AccountOrder,
@@ -129,6 +140,7 @@ pub(super) fn delete_account(
     for integration in &integrations {
         outbox::put(view, &integration.key(), ConnectionEvent::Deleted, event.at)?;
     }
+    sessions::end_all(view, &row)?;
     view.remove(Table::AccountOrder, keys::account_order(key, account.created_at, account.id));
     view.remove(Table::Accounts, row);
     audit::append(view, &key.org, event)?;
@@ -275,6 +287,23 @@ pub(super) fn delete_integration(
             Ok(DeleteOutcome::Deleted(Box::new(stored)))
         }
     }
+}
+
+/// See [`Store::delete_version`](crate::store::Store::delete_version).
+pub(super) fn delete_version(
+    view: &mut View<'_>,
+    key: &IntegrationKey,
+    version: u64,
+    event: &AuditEvent,
+) -> StoreResult<()> {
+    let row = keys::integration(key);
+    let stored: Option<IntegrationRecord> = view.get(Table::Integrations, &row)?;
+    let current = stored.map(|stored| stored.version);
+    if current != Some(version) {
+        return Err(StoreError::Conflict { current });
+    }
+    view.remove(Table::Integrations, row);
+    audit::append(view, &key.account.org, event)
 }
 
 /// Removes some of what was kept for a while and has expired: answers for an `Idempotency-Key`, and what webhooks were not

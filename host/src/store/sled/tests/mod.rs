@@ -8,4 +8,5 @@ mod integrations;
 mod listing;
 mod opening;
 mod outbox;
+mod sessions;
 mod tenants;

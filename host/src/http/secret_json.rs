@@ -1,6 +1,4 @@
-//! Answers that hold a secret: kept by nobody on the way, and wiped when they have been sent.
-
-use std::io;
+//! Answers that hold a secret.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -11,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 
-/// A JSON answer with a secret in it.
+/// An answer that nobody on the way may keep, in one buffer that is wiped when it has been sent.
 pub(super) fn secret_json(body: &impl Serialize) -> Result<Response, Failure> {
     let bytes = written(body).map_err(|error| Failure::internal(&error))?;
     let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
@@ -21,7 +19,7 @@ pub(super) fn secret_json(body: &impl Serialize) -> Result<Response, Failure> {
     Ok(response)
 }
 
-/// The body, in one buffer that is wiped when it has been sent. It is measured first, so that it never moves.
+/// The body is measured first, so that it never moves.
 fn written(body: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     let mut length = Measure(0);
     serde_json::to_writer(&mut length, body)?;
@@ -32,13 +30,13 @@ fn written(body: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
 
 struct Measure(usize);
 
-impl io::Write for Measure {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl std::io::Write for Measure {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }
