@@ -16,17 +16,21 @@
 //! | `kind` | which failures are there, and what is fixed of each? |
 //! | `failure` | what does each failure look like, in the documented shape and as an RFC 9457 problem? |
 //! | `answers` | what do the bodies of answers consist of? |
+//! | `conditional` | what if the caller has an answer already? |
+//! | `cors` | which web pages may read answers? |
 //! | `prefer` | what did the caller ask for in headers? |
 //! | `migrate_token`, `linked_account`, `credentials`, `application`, `health` | what does each resource do? |
 //! | `openapi` | how is all of this described to a machine? |
-//! | `trace` | request ids and the access log |
+//! | `trace` | request ids, the access log, metrics and traces |
 
 mod access;
 mod answers;
 mod application;
 mod body;
 mod cleared;
+mod conditional;
 mod connection;
+mod cors;
 mod credentials;
 mod descriptors;
 mod failure;
@@ -47,6 +51,7 @@ mod trace;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use body::json_of;
+pub use cors::{CorsOrigin, InvalidOrigin};
 pub use descriptors::room_for_connections;
 pub use health::Readiness;
 pub use openapi::description_of;

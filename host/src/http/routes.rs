@@ -6,18 +6,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
-use axum::response::Response;
-use http::Method;
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::cors::CorsOrigin;
 use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
 use super::kind;
 use super::last_use::LastUse;
 use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
-use super::{application, framing, linked_account, migrate_token, trace};
+use super::{application, conditional, cors, framing, linked_account, migrate_token, trace};
 use crate::migrate::Migrator;
 use crate::shown::{MASK, shown};
 use crate::store::Store;
@@ -66,16 +67,17 @@ impl Api {
     }
 }
 
-/// All routes.
-pub fn router(api: Arc<Api>) -> Router {
+/// All routes. Web pages of these origins may read the answers.
+pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
     let (router, _description) = routes().split_for_parts();
-    router
+    let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(conditional::layer))
         .layer(middleware::from_fn(framing::layer))
-        .layer(middleware::from_fn(rate::layer))
-        .layer(middleware::from_fn(trace::layer))
-        .with_state(api)
+        .layer(middleware::from_fn(rate::layer));
+    let router = if origins.is_empty() { router } else { router.layer(cors::layer(origins)) };
+    router.layer(middleware::from_fn(trace::layer)).with_state(api)
 }
 
 /// Each path with its handlers, and what they say of themselves: the one list that both the router and the API's description
@@ -100,7 +102,11 @@ async fn not_found(request: Request) -> Response {
     Failure::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
 }
 
+/// What a path takes stands in `Allow`, which the router adds; whoever asks just that gets it.
 async fn method_not_allowed(request: Request) -> Response {
+    if request.method() == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let message = format!("{} is not possible at {}", shown_method(request.method()), shown_path(&request));
     Failure::new(&kind::METHOD_NOT_ALLOWED, message).render(Rendering::of(request.headers()))
 }

@@ -60,6 +60,10 @@ pub struct PluginStatus {
 }
 
 impl PluginState {
+    /// All that there are.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Active, Self::Pending, Self::NeedsWasi, Self::Revoked, Self::Duplicate, Self::Refused];
+
     /// Its name for people and programs: `needs-wasi`.
     pub fn as_str(self) -> &'static str {
         match self {
