@@ -6,6 +6,7 @@
 //! [`leaks`] what looks for secrets.
 
 pub mod binary;
+pub mod collector;
 pub mod contract;
 pub mod dns;
 pub mod documents;
@@ -13,6 +14,7 @@ pub mod hostile;
 pub mod http;
 pub mod kms;
 pub mod leaks;
+pub mod metrics;
 pub mod plugins;
 pub mod process;
 pub mod reliability;

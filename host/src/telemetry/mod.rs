@@ -17,4 +17,4 @@ mod traces;
 
 pub use prometheus::Metrics;
 pub use settings::{InvalidSetting, LogFilter, OtlpEndpoint, OtlpSettings, SampleRatio};
-pub use traces::{SPANS, TraceParent, Traces, TracesError, join, trace_id};
+pub use traces::{SPANS, TraceParent, Traces, TracesError, in_trace, join, trace_id};

@@ -6,6 +6,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use opentelemetry::context::FutureExt as _;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
@@ -147,6 +148,11 @@ pub fn join(span: &Span, parent: TraceParent) {
     let context = SpanContext::new(trace, id, flags, true, TraceState::default());
     // Where no traces are sent there is nothing to be part of.
     let _ = span.set_parent(Context::new().with_remote_span_context(context));
+}
+
+/// Work whose spans belong to the span under way here, though another task does it.
+pub fn in_trace<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.with_current_context()
 }
 
 /// The trace that a span belongs to, for the log: the caller's, or one of our own where traces are sent.
