@@ -65,9 +65,10 @@ pub enum RegistryError {
 }
 
 /// A plugin file that was rolled back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RolledBack {
     /// Which.
+    #[schema(value_type = String)]
     pub file: PathBuf,
     /// What it was.
     pub from: Option<Digest>,
