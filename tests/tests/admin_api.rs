@@ -1,6 +1,12 @@
 //! The operator's API on its socket: as it describes itself, in all that it answers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -39,8 +45,11 @@ fn operation<'a>(document: &'a Value, id: &str) -> (String, String, &'a Value) {
     panic!("{id} is not described")
 }
 
-/// Each operation: its id, what stands in the path, what in the query, and what in the body. In an order in which each works.
-fn requests() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, &'static str, Option<Value>)> {
+/// An operation's id, what stands in the path, what in the query, and what in the body.
+type Asked = (&'static str, Vec<(&'static str, &'static str)>, &'static str, Option<Value>);
+
+/// Each operation, in an order in which each works.
+fn requests() -> Vec<Asked> {
     let org = || vec![("org", ORG)];
     let slack = || vec![("target", "slack")];
     vec![
