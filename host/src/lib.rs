@@ -13,6 +13,8 @@
 //! | [`egress`] | the only way out of the sandbox |
 //! | [`vault`] | keys and sealed values |
 //! | [`store`] | what is kept, in transactions |
+//! | [`telemetry`] | metrics and traces |
+//! | [`upstream`] | requests to services that the operator names |
 //! | [`devkit`] | for plugin authors |
 //! | [`secret`], [`shown`], [`wiping`] | values that are not printed, what of a caller's words is repeated, memory that is cleared |
 //! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
@@ -36,6 +38,8 @@ pub mod schema;
 pub mod secret;
 pub mod shown;
 pub mod store;
+pub mod telemetry;
+pub mod upstream;
 pub mod vault;
 pub mod webhooks;
 pub mod wiping;

@@ -15,6 +15,8 @@ mod verify;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use crate::ids::Slug;
 use crate::plugins::{App, Keeping, Registry, Verdict, Verified};
 use crate::schema::Credential;
@@ -24,11 +26,12 @@ use crate::store::{
     AccountKey, AuditAction, AuditEvent, Expect, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
     MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp, WebhookKey,
 };
+use crate::telemetry::{SPANS, metrics};
 use crate::vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind};
 
 pub use error::MigrateError;
 pub use own_app::{OwnCredential, OwnDeleted, OwnPut};
-pub use policy::MigratePolicy;
+pub use policy::{Allowance, MigratePolicy};
 pub use read::{ReadCredential, Shown, StoredCredential};
 pub use request::{
     AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision,
@@ -71,6 +74,14 @@ impl Migrator {
     /// # Errors
     /// Where it did not happen. Nothing has changed then.
     pub async fn migrate(&self, migration: Migration) -> Result<Migrated, MigrateError> {
+        let known = migration.slug.parse().ok().and_then(|slug: Slug| self.registry.app(&slug));
+        let migrated = self.carry_out(migration).await;
+        let app = known.as_ref().map_or(metrics::NO_APP, |app| app.description.slug.as_str());
+        metrics::migration(app, outcome(&migrated));
+        migrated
+    }
+
+    async fn carry_out(&self, migration: Migration) -> Result<Migrated, MigrateError> {
         self.policy.check(&migration.preferences)?;
         let account = AccountKey {
             org: migration.caller.org.clone(),
@@ -247,7 +258,8 @@ impl Migrator {
                 }),
                 record,
             };
-            match self.store.commit_migration(write).await {
+            let span = tracing::info_span!(target: SPANS, "commit");
+            match self.store.commit_migration(write).instrument(span).await {
                 Ok(()) => return Ok(Migrated::Stored(stored)),
                 // Somebody was faster, or the root was taken out of use meanwhile: once more, with what is there now.
                 Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
@@ -302,6 +314,17 @@ impl Migrator {
             created_at: current.map_or(now, |current| current.created_at),
             updated_at: now,
         })
+    }
+}
+
+/// What became of a migration, in a word.
+fn outcome(migrated: &Result<Migrated, MigrateError>) -> &'static str {
+    match migrated {
+        Ok(Migrated::Stored(Stored { action: Action::Created, .. })) => "created",
+        Ok(Migrated::Stored(Stored { action: Action::Updated, .. })) => "updated",
+        Ok(Migrated::Replayed(_)) => "replayed",
+        Ok(Migrated::Checked(_)) => "checked",
+        Err(error) => error.code(),
     }
 }
 

@@ -63,8 +63,9 @@ impl Contract {
         if answer.header("x-request-id").is_none() {
             found.push("it has no X-Request-Id".to_owned());
         }
-        // A method that the path does not take, which OpenAPI has no place for.
-        if answer.status == 405 && answer.header("allow").is_some() {
+        // A method that the path does not take, and the question which it does, for which OpenAPI has no place.
+        let is_refused = answer.status == 405 || (method == "OPTIONS" && answer.status == 204);
+        if is_refused && answer.header("allow").is_some() {
             return found;
         }
         let Some((place, operation)) = self.operation(method, target) else {
@@ -80,6 +81,12 @@ impl Contract {
         let place = format!("{place} {}", answer.status);
         self.check_headers(&place, response, answer, &mut found);
         if method == "HEAD" {
+            return found;
+        }
+        if answer.status == 304 {
+            if !answer.body.is_empty() {
+                found.push("304 has a body".to_owned());
+            }
             return found;
         }
         let essence = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();

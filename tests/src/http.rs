@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 client: exact bytes of what comes back, and a way to send what is no HTTP.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -77,6 +78,13 @@ impl Request {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         self.over(stream, to).await
+    }
+
+    /// Sends it to a Unix socket. Fails the test if no answer comes.
+    pub async fn send_to_socket(self, path: &Path) -> Response {
+        let shown = format!("{} {} to {}", self.method, self.target, path.display());
+        let stream = UnixStream::connect(path).await.or_fail(&shown);
+        self.over(stream, ([127, 0, 0, 1], 80).into()).await.or_fail(&shown)
     }
 
     /// Sends it over TLS to `localhost`, on a connection of its own, and gives the certificate that it saw, in DER.

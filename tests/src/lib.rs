@@ -7,6 +7,7 @@
 //! [`mutations`] and [`leaks`].
 
 pub mod binary;
+pub mod collector;
 pub mod contract;
 pub mod dns;
 pub mod documents;
@@ -14,6 +15,7 @@ pub mod hostile;
 pub mod http;
 pub mod kms;
 pub mod leaks;
+pub mod metrics;
 pub mod mutations;
 pub mod plugins;
 pub mod process;

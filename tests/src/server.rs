@@ -182,6 +182,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// Where it tells metrics, if it was asked to.
+    pub fn metrics_address(&self) -> SocketAddr {
+        printed_address(&self.printed.latest(), "metrics at http://").or_fail("it tells metrics")
+    }
+
     /// What it was started with; changes count from the next [`restart`](Self::restart) on.
     pub fn options_mut(&mut self) -> &mut ServerOptions {
         &mut self.options
@@ -294,7 +299,12 @@ async fn is_ready(address: SocketAddr, options: &ServerOptions) -> bool {
 
 /// The address in what the server printed. A line that is not finished does not count: the port may be cut in two.
 fn bound_address(printed: &str) -> Option<SocketAddr> {
-    let (_, rest) = LISTENING.iter().find_map(|words| printed.rsplit_once(words))?;
+    LISTENING.iter().find_map(|words| printed_address(printed, words))
+}
+
+/// The address after these words, where they were printed last.
+fn printed_address(printed: &str, words: &str) -> Option<SocketAddr> {
+    let (_, rest) = printed.rsplit_once(words)?;
     let (line, _) = rest.split_once('\n')?;
     let end = line.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(line.len());
     line.get(..end)?.trim_end_matches(['.', ':']).parse().ok()

@@ -12,9 +12,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use keyferry::providers::{Delivery, ProviderWorld, Received, Reply};
+use keyferry_tests::collector::{Collector, Mood};
 use keyferry_tests::http::{Request, raw};
 use keyferry_tests::leaks::timing::other_end;
 use keyferry_tests::leaks::{Canary, Finding, Haystack, Searcher};
+use keyferry_tests::metrics::Page;
 use keyferry_tests::{ACCOUNT, ORG, ServerOptions, World, WorldOptions, create_api_key, plugins, run};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -131,6 +133,7 @@ fn raw_reply(text: &str) -> Reply {
 /// A world, what was seen of it, and what is looked for.
 struct Hunt {
     world: World,
+    collector: Collector,
     seen: Haystack,
     canaries: Vec<Canary>,
 }
@@ -141,10 +144,13 @@ impl Hunt {
         let secret = alpha.value().to_owned();
         let mut providers = ProviderWorld::start().await.unwrap();
         providers.add("leaky.example.com", move |request| provider(&request, &secret)).await.unwrap();
+        let collector = Collector::start(Mood::Works).await;
+        let told = format!("metrics-listen = \"127.0.0.1:0\"\notlp-endpoint = {:?}\n", collector.url());
         let change = move |server: &mut ServerOptions| {
             plugins::build("leaky", &server.plugins);
             let config = server.data.with_file_name("keyferry.toml");
             let text = "[sandbox]\nwall-seconds = 2\ncpu-millis = 200\n[migrate]\nverify-skip = \"allow\"\n";
+            let text = told + text;
             std::fs::write(&config, text).unwrap();
             server.arguments.extend(["--config".to_owned(), config.display().to_string()]);
             server.arguments.extend(["--log-format".to_owned(), log_format.to_owned()]);
@@ -155,7 +161,7 @@ impl Hunt {
         let world =
             World::start_with(WorldOptions { providers: Some(providers), server: Some(Box::new(change)) }).await;
         let api_key = Canary::known("the API key", &world.api_key);
-        Self { world, seen: Haystack::default(), canaries: vec![alpha, beta, api_key] }
+        Self { world, collector, seen: Haystack::default(), canaries: vec![alpha, beta, api_key] }
     }
 
     fn value(&self, at: usize) -> String {
@@ -254,6 +260,9 @@ async fn hunt(log_format: &'static str) {
     sessions(&mut hunt).await;
 
     hunt.seen.process(hunt.world.server.pid());
+    let page = Page::of(&hunt.world.server).await;
+    assert!(page.sum("keyferry_verification_duration_seconds_count", &[("app", "leaky")]) > 100.0, "{}", page.text);
+    hunt.seen.add("the metrics", page.text);
     operator_sees(&mut hunt).await;
     too_many(&mut hunt).await;
     assert!(hunt.world.server.terminate().await.success());
@@ -262,6 +271,9 @@ async fn hunt(log_format: &'static str) {
         assert!(logs.contains(expected), "the log has no {expected}");
     }
     hunt.seen.add("what the server printed", logs);
+    let spans = hunt.collector.spans();
+    assert!(spans.iter().filter(|span| span.name == "verify").count() > 100, "{} spans", spans.len());
+    hunt.seen.add("what the collector got", hunt.collector.raw());
     commands_say(&mut hunt).await;
     let data = hunt.world.data();
     hunt.seen.folder(&data, "keyferry.key");

@@ -72,8 +72,9 @@ async fn every_route_is_in_the_document_with_its_methods_and_no_other() {
         for method in METHODS {
             let answer = world.send(Request::new(method, &target).json(&json!({}))).await;
             let is_described = described.iter().any(|known| known == method);
-            assert_eq!(answer.status != 405, is_described, "{method} {target}: {}", answer.status);
-            if answer.status == 405 {
+            let is_refused = answer.status == if method == "OPTIONS" { 204 } else { 405 };
+            assert_eq!(!is_refused, is_described, "{method} {target}: {}", answer.status);
+            if is_refused {
                 let mut allowed: Vec<_> = answer.header("allow").expect("Allow").split(',').map(str::trim).collect();
                 allowed.retain(|method| *method != "HEAD");
                 allowed.sort_unstable();

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::Method;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::operations::{Operation, of_organisation};
+use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
 use crate::ids::{Environment, OrgId};
 use crate::store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, RootRecord, Scope, Store, Timestamp};
 use crate::vault::{ApiKey, KeyId};
 
 /// Makes an API key, and the organisation's root key with its first one.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
     /// Whose it is to be.
     pub org: OrgId,
@@ -31,7 +32,7 @@ pub struct CreateApiKey {
 }
 
 /// The key, which is nowhere else.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct CreatedApiKey {
     /// The key itself. Show it once.
     pub key: String,
@@ -40,10 +41,7 @@ pub struct CreatedApiKey {
 #[async_trait]
 impl Operation for CreateApiKey {
     type Done = CreatedApiKey;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, of_organisation(&self.org, "api-keys"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys", "createApiKey");
 
     async fn perform(&self, operator: &Operator) -> Result<CreatedApiKey, AdminError> {
         let store = store(operator)?;
@@ -83,14 +81,16 @@ impl Operation for CreateApiKey {
 }
 
 /// Lists an organisation's API keys.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ListApiKeys {
     /// Whose.
     pub org: OrgId,
 }
 
 /// Revokes an API key. Requests with it are refused from then on. Its `Debug` leaves out which: it can be the whole key.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RevokeApiKey {
     /// Whose it is.
     pub org: OrgId,
@@ -105,7 +105,7 @@ impl fmt::Debug for RevokeApiKey {
 }
 
 /// An API key, without what would let anybody use it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShownApiKey {
     /// The first digits of its hash: no two keys have the same.
     pub id: String,
@@ -130,7 +130,7 @@ pub struct ShownApiKey {
 }
 
 /// Whether an API key works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApiKeyState {
     /// It does.
@@ -173,10 +173,7 @@ fn id(record: &ApiKeyRecord) -> String {
 #[async_trait]
 impl Operation for ListApiKeys {
     type Done = Vec<ShownApiKey>;
-
-    fn route(&self) -> (Method, String) {
-        (Method::GET, of_organisation(&self.org, "api-keys"))
-    }
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/api-keys", "listApiKeys");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<ShownApiKey>, AdminError> {
         let now = Timestamp::now();
@@ -187,10 +184,7 @@ impl Operation for ListApiKeys {
 #[async_trait]
 impl Operation for RevokeApiKey {
     type Done = ShownApiKey;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, of_organisation(&self.org, "api-keys/revoke"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys/revoke", "revokeApiKey");
 
     async fn perform(&self, operator: &Operator) -> Result<ShownApiKey, AdminError> {
         let (store, now) = (store(operator)?, Timestamp::now());

@@ -1,10 +1,10 @@
 //! Operations on the audit trail.
 
 use async_trait::async_trait;
-use http::Method;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::operations::{Operation, of_organisation};
+use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
 use crate::ids::OrgId;
 use crate::store::AuditEvent;
@@ -13,7 +13,8 @@ use crate::store::AuditEvent;
 const MOST_ENTRIES: usize = 1000;
 
 /// Walks an organisation's audit chain from end to end.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct VerifyAudit {
     /// Whose.
     pub org: OrgId,
@@ -23,7 +24,7 @@ pub struct VerifyAudit {
 }
 
 /// A chain that holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VerifiedAudit {
     /// Whose.
     pub org: OrgId,
@@ -36,7 +37,8 @@ pub struct VerifiedAudit {
 }
 
 /// Reads entries of an organisation's audit chain, in their order.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ReadAudit {
     /// Whose.
     pub org: OrgId,
@@ -46,7 +48,7 @@ pub struct ReadAudit {
 }
 
 /// One entry.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditLine {
     /// Its place, from 1.
     pub seq: u64,
@@ -61,10 +63,7 @@ pub struct AuditLine {
 #[async_trait]
 impl Operation for VerifyAudit {
     type Done = VerifiedAudit;
-
-    fn route(&self) -> (Method, String) {
-        (Method::GET, of_organisation(&self.org, "audit/verify"))
-    }
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit/verify", "verifyAudit");
 
     async fn perform(&self, operator: &Operator) -> Result<VerifiedAudit, AdminError> {
         let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
@@ -94,10 +93,7 @@ impl Operation for VerifyAudit {
 #[async_trait]
 impl Operation for ReadAudit {
     type Done = Vec<AuditLine>;
-
-    fn route(&self) -> (Method, String) {
-        (Method::GET, of_organisation(&self.org, "audit"))
-    }
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit", "readAudit");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<AuditLine>, AdminError> {
         let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;

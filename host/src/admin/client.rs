@@ -10,9 +10,10 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
+use url::form_urlencoded;
 
 use super::AdminError;
-use super::operations::Operation;
+use super::operations::{Operation, Verb, taken_apart};
 
 /// What is read of a problem.
 #[derive(Deserialize)]
@@ -36,13 +37,25 @@ pub async fn call<O: Operation>(path: &Path, operation: &O) -> Result<O::Done, A
     let broken = |error: hyper::Error| AdminError::Request(error.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     tokio::spawn(connection);
-    let (method, uri) = operation.route();
+    let (mut uri, members) = taken_apart(operation)?;
+    let body = match O::ROUTE.verb {
+        Verb::Read if members.is_empty() => Vec::new(),
+        Verb::Read => {
+            let mut query = form_urlencoded::Serializer::for_suffix(format!("{uri}?"), uri.len() + 1);
+            for (name, value) in &members {
+                query.append_pair(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
+            }
+            uri = query.finish();
+            Vec::new()
+        }
+        Verb::Change => serde_json::to_vec(&members)?,
+    };
     let request = Request::builder()
-        .method(method)
+        .method(O::ROUTE.verb.method())
         .uri(uri)
         .header(header::HOST, "keyferry")
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(serde_json::to_vec(operation)?)))
+        .body(Full::new(Bytes::from(body)))
         .map_err(|error| AdminError::Request(error.to_string()))?;
     let response = sender.send_request(request).await.map_err(broken)?;
     let status = response.status();

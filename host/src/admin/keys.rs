@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::Method;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::operations::{Operation, of_organisation};
+use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
 use crate::ids::{AccountId, Environment, OrgId, Slug};
 use crate::migrate::keys;
@@ -17,21 +17,24 @@ use crate::vault::{KeyId, Vault};
 const STEP: usize = 512;
 
 /// Lists an organisation's roots.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ListKeys {
     /// Whose.
     pub org: OrgId,
 }
 
 /// Makes a further root, which seals from then on.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RotateKey {
     /// Whose.
     pub org: OrgId,
 }
 
 /// Seals some credentials under the root that seals now.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ResealCredentials {
     /// Whose.
     pub org: OrgId,
@@ -41,7 +44,8 @@ pub struct ResealCredentials {
 }
 
 /// Takes a root out of use.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DisableKey {
     /// Whose.
     pub org: OrgId,
@@ -50,7 +54,8 @@ pub struct DisableKey {
 }
 
 /// Removes a root that is out of use, for good.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DestroyKey {
     /// Whose.
     pub org: OrgId,
@@ -59,7 +64,7 @@ pub struct DestroyKey {
 }
 
 /// A root, without itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShownKey {
     /// Its number.
     pub key_id: u32,
@@ -79,7 +84,7 @@ pub struct ShownKey {
 }
 
 /// What a root is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// To seal, and to open.
@@ -91,7 +96,7 @@ pub enum KeyState {
 }
 
 /// Where a walk over the credentials is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Place {
     environment: Environment,
     account: AccountId,
@@ -99,7 +104,7 @@ pub struct Place {
 }
 
 /// One step of a walk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResealStep {
     /// Sealed under the root that seals now.
     pub resealed: u64,
@@ -133,10 +138,7 @@ fn shown(root: &RootRecord, seals: bool, credentials: u64) -> ShownKey {
 #[async_trait]
 impl Operation for ListKeys {
     type Done = Vec<ShownKey>;
-
-    fn route(&self) -> (Method, String) {
-        (Method::GET, of_organisation(&self.org, "keys"))
-    }
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/keys", "listKeys");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<ShownKey>, AdminError> {
         let (store, _) = parts(operator)?;
@@ -151,10 +153,7 @@ impl Operation for ListKeys {
 #[async_trait]
 impl Operation for RotateKey {
     type Done = ShownKey;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, of_organisation(&self.org, "keys/rotate"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/rotate", "rotateKey");
 
     async fn perform(&self, operator: &Operator) -> Result<ShownKey, AdminError> {
         let (store, vault) = parts(operator)?;
@@ -165,10 +164,7 @@ impl Operation for RotateKey {
 #[async_trait]
 impl Operation for ResealCredentials {
     type Done = ResealStep;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, of_organisation(&self.org, "keys/reseal"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/reseal", "resealCredentials");
 
     async fn perform(&self, operator: &Operator) -> Result<ResealStep, AdminError> {
         let (store, vault) = parts(operator)?;
@@ -189,10 +185,7 @@ impl Operation for ResealCredentials {
 #[async_trait]
 impl Operation for DisableKey {
     type Done = ShownKey;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, of_organisation(&self.org, "keys/disable"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/disable", "disableKey");
 
     async fn perform(&self, operator: &Operator) -> Result<ShownKey, AdminError> {
         change(operator, &self.org, self.key_id, RootChange::Disable).await
@@ -202,10 +195,7 @@ impl Operation for DisableKey {
 #[async_trait]
 impl Operation for DestroyKey {
     type Done = ShownKey;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, of_organisation(&self.org, "keys/destroy"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/destroy", "destroyKey");
 
     async fn perform(&self, operator: &Operator) -> Result<ShownKey, AdminError> {
         change(operator, &self.org, self.key_id, RootChange::Destroy).await

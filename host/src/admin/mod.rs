@@ -6,8 +6,9 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `operations` | what is an operation? |
-//! | `plugins`, `api_keys`, `keys`, `rewrap`, `audit` | what can be asked for? |
+//! | `operations` | what is an operation, and how does it stand in a request? |
+//! | `plugins`, `api_keys`, `keys`, `rewrap`, `audit`, `health` | what can be asked for? |
+//! | `openapi` | how is that described to a machine? |
 //! | `routes`, `socket` | how does a server answer? |
 //! | `client` | how does a command ask? |
 //!
@@ -16,7 +17,9 @@
 mod api_keys;
 mod audit;
 mod client;
+mod health;
 mod keys;
+mod openapi;
 mod operations;
 mod plugins;
 mod rewrap;
@@ -36,8 +39,9 @@ use crate::vault::{Vault, VaultError};
 pub use api_keys::{ApiKeyState, CreateApiKey, CreatedApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
 pub use audit::{AuditLine, ReadAudit, VerifiedAudit, VerifyAudit};
 pub use client::call;
+pub use health::{ServerHealth, ShowHealth};
 pub use keys::{DestroyKey, DisableKey, KeyState, ListKeys, Place, ResealCredentials, ResealStep, RotateKey, ShownKey};
-pub use operations::Operation;
+pub use operations::{Operation, Route, Verb};
 pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 pub use rewrap::{Form, ListRoots, NewForms, RewrapRoots, Rewrapped, StoredRoot};
 pub use socket::{Socket, listen};

@@ -4,27 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::operations::Operation;
+use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
 use crate::plugins::{Digest, PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
 
 /// Lists the plugin files.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ListPlugins {}
 
 /// One plugin file.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ShowPlugin {
     /// A slug or a file name.
     pub target: String,
 }
 
 /// Grants a plugin what it asks for.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GrantPlugin {
     /// A slug or a file name.
     pub target: String,
@@ -41,14 +43,16 @@ pub struct GrantPlugin {
 }
 
 /// Takes back what a plugin was granted.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RevokePlugin {
     /// A slug or a file name.
     pub target: String,
 }
 
 /// Puts an earlier version back.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RollbackPlugin {
     /// A slug or a file name.
     pub target: String,
@@ -61,17 +65,10 @@ fn registry(operator: &Operator) -> Result<&Arc<Registry>, AdminError> {
     operator.registry.as_ref().ok_or(AdminError::Missing("the plugins"))
 }
 
-fn path(target: &str, rest: &str) -> String {
-    format!("/admin/v1/plugins/{}{rest}", utf8_percent_encode(target, NON_ALPHANUMERIC))
-}
-
 #[async_trait]
 impl Operation for ListPlugins {
     type Done = Vec<PluginStatus>;
-
-    fn route(&self) -> (Method, String) {
-        (Method::GET, "/admin/v1/plugins".to_owned())
-    }
+    const ROUTE: Route = Route::read("/admin/v1/plugins", "listPlugins");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<PluginStatus>, AdminError> {
         let registry = registry(operator)?;
@@ -83,10 +80,7 @@ impl Operation for ListPlugins {
 #[async_trait]
 impl Operation for ShowPlugin {
     type Done = PluginStatus;
-
-    fn route(&self) -> (Method, String) {
-        (Method::GET, path(&self.target, ""))
-    }
+    const ROUTE: Route = Route::read("/admin/v1/plugins/{target}", "showPlugin");
 
     async fn perform(&self, operator: &Operator) -> Result<PluginStatus, AdminError> {
         let registry = registry(operator)?;
@@ -98,10 +92,7 @@ impl Operation for ShowPlugin {
 #[async_trait]
 impl Operation for GrantPlugin {
     type Done = PluginGrant;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, path(&self.target, "/grant"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/plugins/{target}/grant", "grantPlugin");
 
     async fn perform(&self, operator: &Operator) -> Result<PluginGrant, AdminError> {
         let ends_at = self.days.map(|days| {
@@ -116,10 +107,7 @@ impl Operation for GrantPlugin {
 #[async_trait]
 impl Operation for RevokePlugin {
     type Done = Vec<PluginGrant>;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, path(&self.target, "/revoke"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/plugins/{target}/revoke", "revokePlugin");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<PluginGrant>, AdminError> {
         Ok(registry(operator)?.revoke(&self.target).await?)
@@ -129,10 +117,7 @@ impl Operation for RevokePlugin {
 #[async_trait]
 impl Operation for RollbackPlugin {
     type Done = RolledBack;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, path(&self.target, "/rollback"))
-    }
+    const ROUTE: Route = Route::change("/admin/v1/plugins/{target}/rollback", "rollbackPlugin");
 
     async fn perform(&self, operator: &Operator) -> Result<RolledBack, AdminError> {
         Ok(registry(operator)?.rollback(&self.target, self.to.as_deref()).await?)

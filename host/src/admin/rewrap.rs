@@ -4,27 +4,29 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::Method;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::operations::Operation;
+use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
 use crate::ids::OrgId;
 use crate::store::{AuditAction, AuditEvent, Rewrap, RootRecord, Timestamp, Wrapping};
 
 /// Lists roots in the forms that they are stored in, wrapped.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ListRoots {}
 
 /// Stores roots in other forms.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RewrapRoots {
     /// Which, and how.
     pub roots: Vec<NewForms>,
 }
 
 /// A root as it is stored: of no use without a key that wrapped it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoredRoot {
     /// Whose.
     pub org: OrgId,
@@ -37,7 +39,7 @@ pub struct StoredRoot {
 }
 
 /// One form of a root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Form {
     /// The key-encryption key that wrapped it.
     pub by: String,
@@ -46,7 +48,7 @@ pub struct Form {
 }
 
 /// Other forms for a root.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct NewForms {
     /// Whose.
     pub org: OrgId,
@@ -59,7 +61,7 @@ pub struct NewForms {
 }
 
 /// How many roots got their new forms. The others had changed meanwhile.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Rewrapped {
     /// How many.
     pub stored: u64,
@@ -84,10 +86,7 @@ impl TryFrom<Form> for Wrapping {
 #[async_trait]
 impl Operation for ListRoots {
     type Done = Vec<StoredRoot>;
-
-    fn route(&self) -> (Method, String) {
-        (Method::GET, "/admin/v1/roots".to_owned())
-    }
+    const ROUTE: Route = Route::read("/admin/v1/roots", "listRoots");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<StoredRoot>, AdminError> {
         let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
@@ -104,10 +103,7 @@ impl Operation for ListRoots {
 #[async_trait]
 impl Operation for RewrapRoots {
     type Done = Rewrapped;
-
-    fn route(&self) -> (Method, String) {
-        (Method::POST, "/admin/v1/roots/rewrap".to_owned())
-    }
+    const ROUTE: Route = Route::change("/admin/v1/roots/rewrap", "rewrapRoots");
 
     async fn perform(&self, operator: &Operator) -> Result<Rewrapped, AdminError> {
         let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;

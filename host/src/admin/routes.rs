@@ -1,20 +1,23 @@
 //! Which path is which operation. Failures are RFC 9457 problems.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
-use http::{HeaderValue, StatusCode, header};
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
 
 use super::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
 use super::audit::{ReadAudit, VerifyAudit};
+use super::health::ShowHealth;
 use super::keys::{DestroyKey, DisableKey, ListKeys, ResealCredentials, RotateKey};
-use super::operations::Operation;
+use super::openapi::Description;
+use super::operations::{Operation, Verb, taken_apart};
 use super::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use super::rewrap::{ListRoots, RewrapRoots};
 use super::{AdminError, Operator};
@@ -22,44 +25,68 @@ use super::{AdminError, Operator};
 /// Bytes of a request's body.
 const MAX_REQUEST: usize = 64 * 1024;
 
-/// All routes.
+/// Where all of this is described.
+const OPENAPI: &str = "/admin/v1/openapi.json";
+
+/// Routes, and what they are.
+struct Routes {
+    router: Router<Operator>,
+    description: Description,
+}
+
+impl Routes {
+    fn with<O: Operation + 'static>(mut self) -> Self {
+        self.description.add::<O>();
+        let answer = match O::ROUTE.verb {
+            Verb::Read => get(perform::<O>),
+            Verb::Change => post(perform::<O>),
+        };
+        Self { router: self.router.route(O::ROUTE.path, answer), ..self }
+    }
+}
+
+/// All routes: the one list that both the router and the description are made of.
 pub(super) fn router(operator: Operator) -> Router {
-    Router::new()
-        .route("/admin/v1/organisations/{org}/api-keys", get(perform::<ListApiKeys>).post(perform::<CreateApiKey>))
-        .route("/admin/v1/organisations/{org}/api-keys/revoke", on::<RevokeApiKey>())
-        .route("/admin/v1/organisations/{org}/audit", get(perform::<ReadAudit>))
-        .route("/admin/v1/organisations/{org}/audit/verify", get(perform::<VerifyAudit>))
-        .route("/admin/v1/organisations/{org}/keys", get(perform::<ListKeys>))
-        .route("/admin/v1/organisations/{org}/keys/rotate", on::<RotateKey>())
-        .route("/admin/v1/organisations/{org}/keys/reseal", on::<ResealCredentials>())
-        .route("/admin/v1/organisations/{org}/keys/disable", on::<DisableKey>())
-        .route("/admin/v1/organisations/{org}/keys/destroy", on::<DestroyKey>())
-        .route("/admin/v1/roots", get(perform::<ListRoots>))
-        .route("/admin/v1/roots/rewrap", on::<RewrapRoots>())
-        .route("/admin/v1/plugins", get(perform::<ListPlugins>))
-        .route("/admin/v1/plugins/{target}", get(perform::<ShowPlugin>))
-        .route("/admin/v1/plugins/{target}/grant", on::<GrantPlugin>())
-        .route("/admin/v1/plugins/{target}/revoke", on::<RevokePlugin>())
-        .route("/admin/v1/plugins/{target}/rollback", on::<RollbackPlugin>())
+    let Routes { router, description } = Routes { router: Router::new(), description: Description::new() }
+        .with::<ShowHealth>()
+        .with::<ListApiKeys>()
+        .with::<CreateApiKey>()
+        .with::<RevokeApiKey>()
+        .with::<ReadAudit>()
+        .with::<VerifyAudit>()
+        .with::<ListKeys>()
+        .with::<RotateKey>()
+        .with::<ResealCredentials>()
+        .with::<DisableKey>()
+        .with::<DestroyKey>()
+        .with::<ListRoots>()
+        .with::<RewrapRoots>()
+        .with::<ListPlugins>()
+        .with::<ShowPlugin>()
+        .with::<GrantPlugin>()
+        .with::<RevokePlugin>()
+        .with::<RollbackPlugin>();
+    let document = description.document();
+    router
+        .route(OPENAPI, get(move || async move { respond(StatusCode::OK, "application/json", &document) }))
         .fallback(nothing)
-        .method_not_allowed_fallback(nothing)
+        .method_not_allowed_fallback(another_method)
         .with_state(operator)
 }
 
-fn on<O: Operation + 'static>() -> MethodRouter<Operator> {
-    post(perform::<O>)
-}
-
-/// The operation of the body and the path, carried out.
+/// The operation that a request stands for, carried out.
 async fn perform<O: Operation + 'static>(
     State(operator): State<Operator>,
-    Path(place): Path<HashMap<String, String>>,
+    Path(place): Path<BTreeMap<String, String>>,
     request: Request,
 ) -> Response {
     let answer = async {
-        let operation: O = read(place, request.into_body()).await?;
-        let (method, path) = operation.route();
-        tracing::info!(%method, path, "operator");
+        let (parts, body) = request.into_parts();
+        let operation: O = match O::ROUTE.verb {
+            Verb::Read => read(&place, &parts.uri, body).await?,
+            Verb::Change => change(place, &parts.uri, body).await?,
+        };
+        tracing::info!(method = %O::ROUTE.verb.method(), path = taken_apart(&operation)?.0, "operator");
         let done = operation.perform(&operator).await?;
         Ok::<_, AdminError>(serde_json::to_value(done)?)
     };
@@ -69,30 +96,59 @@ async fn perform<O: Operation + 'static>(
     }
 }
 
-async fn read<O: Operation>(place: HashMap<String, String>, body: Body) -> Result<O, AdminError> {
-    let bytes = Limited::new(body, MAX_REQUEST).collect().await;
-    let bytes = bytes.map_err(|error| AdminError::Request(error.to_string()))?.to_bytes();
-    let mut operation = if bytes.is_empty() {
-        json!({})
+/// From path and query.
+async fn read<O: Operation>(place: &BTreeMap<String, String>, uri: &Uri, body: Body) -> Result<O, AdminError> {
+    if !bytes(body).await?.is_empty() {
+        return Err(AdminError::Request("what is read is named by path and query, and takes no body".to_owned()));
+    }
+    // Taken as one query, so that numbers are read as such, and nothing can be said twice.
+    let mut query = form_urlencoded::Serializer::new(uri.query().unwrap_or_default().to_owned());
+    place.iter().for_each(|(name, value)| _ = query.append_pair(name, value));
+    let uri =
+        format!("/?{}", query.finish()).parse().map_err(|_| AdminError::Request("the query is none".to_owned()))?;
+    let Query(operation) = Query::try_from_uri(&uri).map_err(|error| AdminError::Request(error.to_string()))?;
+    Ok(operation)
+}
+
+/// From path and body.
+async fn change<O: Operation>(place: BTreeMap<String, String>, uri: &Uri, body: Body) -> Result<O, AdminError> {
+    if uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(AdminError::Request("what is to be done is said in path and body, and takes no query".to_owned()));
+    }
+    let bytes = bytes(body).await?;
+    let mut members: Map<String, Value> = if bytes.is_empty() {
+        Map::new()
     } else {
         serde_json::from_slice(&bytes).map_err(|error| AdminError::Request(error.to_string()))?
     };
-    let Value::Object(members) = &mut operation else {
-        return Err(AdminError::Request("the body must be a JSON object".to_owned()));
-    };
-    members.extend(place.into_iter().map(|(name, value)| (name, Value::String(value))));
-    serde_json::from_value(operation).map_err(|error| AdminError::Request(error.to_string()))
+    for (name, value) in place {
+        if members.insert(name.clone(), Value::String(value)).is_some() {
+            return Err(AdminError::Request(format!("`{name}` stands in the path, and not in the body")));
+        }
+    }
+    serde_json::from_value(Value::Object(members)).map_err(|error| AdminError::Request(error.to_string()))
+}
+
+async fn bytes(body: Body) -> Result<bytes::Bytes, AdminError> {
+    let collected = Limited::new(body, MAX_REQUEST).collect().await;
+    Ok(collected.map_err(|error| AdminError::Request(error.to_string()))?.to_bytes())
 }
 
 async fn nothing(request: Request) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
-    problem(StatusCode::NOT_FOUND, "no_such_route", &format!("there is nothing at {} {path}", request.method()))
+    let detail = format!("there is nothing at {path}; {OPENAPI} describes what there is");
+    problem(StatusCode::NOT_FOUND, "no_such_route", &detail)
+}
+
+async fn another_method(request: Request) -> Response {
+    let detail = format!("{} is not possible here; {OPENAPI} describes what is", request.method());
+    problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail)
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("Failed");
-    let body =
-        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    let kind = format!("urn:keyferry:problem:{code}");
+    let body = json!({ "type": kind, "title": title, "status": status.as_u16(), "code": code, "detail": detail });
     respond(status, "application/problem+json", &body)
 }
 

@@ -12,9 +12,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
+use super::log::start_log;
 use super::node::Node;
-use super::serve::{Signals, serve, start_log};
-use super::settings::{LogFormat, ServeArgs, Settings};
+use super::serve::{Signals, serve};
+use super::settings::{LogFormat, LogSettings, ServeArgs, Settings};
 use super::{CliError, CliResult, term};
 use crate::admin::{CreateApiKey, Operation as _, Operator};
 use crate::devkit::{BuildOptions, Selection, build};
@@ -50,7 +51,8 @@ struct Step {
 }
 
 pub(super) async fn run(args: DemoArgs) -> CliResult {
-    start_log(LogFormat::Text, "error");
+    let filter = std::env::var("KEYFERRY_LOG").unwrap_or_else(|_| "error".to_owned()).parse()?;
+    let _log = start_log(&LogSettings { format: LogFormat::Text, filter }, None)?;
     let folder = tempfile::Builder::new().prefix("keyferry-demo-").tempdir()?;
     let plugins = match args.plugins {
         Some(folder) => folder,
@@ -106,7 +108,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
 }
 
 fn settings(folder: &Path, plugins: PathBuf, ca: PathBuf, resolve: &[String]) -> Result<Settings, CliError> {
-    let mut args = ServeArgs::default();
+    let mut args = ServeArgs::defaults()?;
     args.folders.data = Some(folder.join("data"));
     args.folders.plugins = Some(plugins);
     let mut settings = args.settings()?;

@@ -7,6 +7,12 @@ use std::path::{Path, PathBuf};
 pub(super) struct DataFolder(PathBuf);
 
 impl DataFolder {
+    /// Where it is or would be; nothing is made.
+    pub(super) fn at(path: &Path) -> Result<Self, super::CliError> {
+        let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.display());
+        Ok(Self(std::path::absolute(path).map_err(fault)?))
+    }
+
     /// Makes the folder, for its owner only, where it does not exist.
     pub(super) fn open(path: &Path) -> Result<Self, super::CliError> {
         use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};

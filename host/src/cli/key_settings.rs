@@ -72,19 +72,6 @@ pub(super) struct ToKekArgs {
 }
 
 impl KekArgs {
-    /// What is said here, and where nothing is, what the other says.
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            key_file: self.key_file.or(other.key_file),
-            key_env: self.key_env.or(other.key_env),
-            key_kms: self.key_kms.or(other.key_kms),
-            key_transit: self.key_transit.or(other.key_transit),
-            key_token_file: self.key_token_file.or(other.key_token_file),
-            key_namespace: self.key_namespace.or(other.key_namespace),
-            key_ca: self.key_ca.or(other.key_ca),
-        }
-    }
-
     /// The one provider; `None` where none is named.
     pub(super) fn decide(self) -> Result<Option<KeyProvider>, CliError> {
         let named: Vec<&str> = [
@@ -204,7 +191,8 @@ mod tests {
         assert_eq!(settings.token, TokenSource::File("token".into()));
         assert_eq!(settings.namespace.as_deref(), Some("team"));
 
-        let error = file.or(kms.or(transit)).decide().unwrap_err().to_string();
+        let three = KekArgs { key_kms: kms.key_kms, key_transit: transit.key_transit, ..file };
+        let error = three.decide().unwrap_err().to_string();
         assert!(error.starts_with("key-file and key-kms and key-transit are set"), "{error}");
         let error = args(|args| args.key_ca = Some("ca.pem".into())).decide().unwrap_err().to_string();
         assert!(error.contains("nobody to trust"), "{error}");

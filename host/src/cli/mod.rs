@@ -9,16 +9,21 @@
 //! | `audit` | `keyferry audit verify`, `export` |
 //! | `openapi` | `keyferry openapi` |
 //! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
-//! | `settings`, `key_settings` | flags, environment and `keyferry.toml`, in this order of precedence |
+//! | `config` | `keyferry config check`, `example`; `keyferry.toml` |
+//! | `settings`, `key_settings`, `limit_settings`, `telemetry_settings` | what can be set: flags, and what they come to |
+//! | `log` | the log, and the spans beside it |
 //! | `node` | a server's parts put together |
 //! | `operator` | an operator's command, sent to the running server or carried out here |
 
 mod api_key;
 mod audit;
+mod config;
 mod demo;
 mod files;
 mod key;
 mod key_settings;
+mod limit_settings;
+mod log;
 mod node;
 mod openapi;
 mod operator;
@@ -26,11 +31,15 @@ mod plugin;
 mod rewrap;
 mod serve;
 mod settings;
+mod telemetry_settings;
 mod term;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use config::{CommandLineError, Parsed};
 
 /// What a command ends with, when it does not succeed.
 type CliError = Box<dyn std::error::Error + Send + Sync>;
@@ -49,7 +58,10 @@ enum Command {
     /// Runs the whole job against stand-ins of real providers, shows it, and goes on serving.
     Demo(demo::DemoArgs),
     /// Runs the server.
-    Serve(settings::ServeArgs),
+    Serve(Box<settings::ServeArgs>),
+    /// Settings: what holds and why, and a file to begin with.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// API keys.
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
@@ -60,7 +72,7 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Prints the API that `serve` with the same settings has, as an OpenAPI 3.1 document.
-    Openapi(settings::ServeArgs),
+    Openapi(Box<settings::ServeArgs>),
     /// App plugins.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -70,7 +82,15 @@ enum Command {
 pub fn main() -> ExitCode {
     // Most commands handle keys or credentials. Where the system does not allow it only a server says so, which lives on.
     let _unheard = crate::vault::harden();
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let Parsed { cli, effective } = match config::parse::<Cli>(&arguments) {
+        Ok(parsed) => parsed,
+        Err(CommandLineError::Arguments(error)) => error.exit(),
+        Err(CommandLineError::File(error)) => {
+            term::error(&term::chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -86,11 +106,12 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
-            Command::Serve(args) => serve::run(args).await,
+            Command::Serve(args) => serve::run(*args).await,
+            Command::Config(command) => config::run(command, &effective),
             Command::ApiKey(command) => api_key::run(command).await,
             Command::Key(command) => key::run(command).await,
             Command::Audit(command) => audit::run(command).await,
-            Command::Openapi(args) => openapi::run(args).await,
+            Command::Openapi(args) => openapi::run(*args).await,
             Command::Plugin(command) => plugin::run(command).await,
         }
     });

@@ -1,43 +1,69 @@
 //! `keyferry serve`.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::Level;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::format::FmtSpan;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::log::start_log;
 use super::node::Node;
-use super::settings::{LogFormat, ServeArgs, Settings};
+use super::settings::{ServeArgs, Settings};
 use super::{CliError, CliResult, term};
 use crate::admin;
 use crate::egress::Loopback;
-use crate::http::{HttpServer, Tls, room_for_connections, router};
+use crate::http::{HttpServer, HttpSettings, Tls, room_for_connections, router};
 use crate::plugins::{GrantPolicy, watch};
+use crate::telemetry::Metrics;
 use crate::webhooks::MOST_DELIVERIES;
 
 /// Between "not ready" and "no more connections", so that a load balancer can notice.
 const READYZ_GRACE: Duration = Duration::from_millis(250);
+/// Connections at once that metrics are asked for on.
+const METRICS_CONNECTIONS: usize = 16;
 
 pub(super) async fn run(args: ServeArgs) -> CliResult {
+    let file = args.folders.config.clone();
     let settings = args.settings()?;
-    start_log(settings.log_format, "info");
+    let traces = start_log(&settings.log, settings.otlp.as_ref())?;
+    match file {
+        Some(file) => tracing::info!(file = %file.display(), "settings were read from a file"),
+        None => tracing::info!("no settings file was read"),
+    }
+    let metrics = settings.metrics.map(|_| Metrics::install()).transpose()?;
     for warning in crate::vault::harden() {
         term::warning(&term::chain(&warning));
     }
     warn_of_development(&settings);
     let signals = Signals::listen()?;
     let node = Node::assemble(&settings).await?;
+    if let (Some(metrics), Some(listen)) = (metrics, settings.metrics) {
+        tell_metrics(metrics, listen, &node).await?;
+    }
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
-    serve(node, &settings, signals, |address| {
+    let served = serve(node, &settings, signals, |address| {
         term::print(&format!("listening on {scheme}://{address}"));
     })
-    .await
+    .await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
+    served
+}
+
+/// Tells metrics for as long as the process lives: what happens on shutdown is worth seeing, too.
+async fn tell_metrics(metrics: Metrics, listen: SocketAddr, node: &Node) -> Result<(), CliError> {
+    // Few ask, and none of them for long.
+    let http = HttpSettings { max_connections: METRICS_CONNECTIONS, ..HttpSettings::default() };
+    let server =
+        HttpServer::bind(listen, http).await.map_err(|error| format!("cannot tell metrics on {listen}: {error}"))?;
+    let address = server.local_addr()?;
+    let registry = Arc::clone(&node.registry);
+    let router = metrics.looking(move || registry.count_states()).router();
+    tokio::spawn(server.serve(router, None, std::future::pending()));
+    term::print(&format!("metrics at http://{address}/metrics"));
+    Ok(())
 }
 
 /// Serves until a signal, or until the store fails. `listening` is told the address when requests can come.
@@ -45,7 +71,7 @@ pub(super) async fn serve(
     node: Node,
     settings: &Settings,
     signals: Signals,
-    listening: impl FnOnce(std::net::SocketAddr),
+    listening: impl FnOnce(SocketAddr),
 ) -> CliResult {
     let tls = settings.tls.clone().map(Tls::load).transpose()?;
     if let Some(tls) = &tls {
@@ -99,7 +125,7 @@ pub(super) async fn serve(
     node.readiness.set_serving();
     listening(address);
     server
-        .serve(router(node.api), tls, async move {
+        .serve(router(node.api, &settings.cors), tls, async move {
             let _ = shutdown.wait_for(Option::is_some).await;
         })
         .await;
@@ -157,23 +183,6 @@ impl Signals {
     async fn second(&self) {
         self.reached(2).await;
     }
-}
-
-/// `KEYFERRY_LOG` takes the filter syntax of tracing-subscriber: `debug`, `keyferry::egress=trace,info`.
-pub(super) fn start_log(format: LogFormat, default: &str) {
-    let filter = EnvFilter::try_from_env("KEYFERRY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_span_events(FmtSpan::NONE)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
-        .with_writer(std::io::stderr);
-    // AWS' client traces answers, and where a variable of its own (`LOG_SENSITIVE_BODIES`) is set, the keys in them.
-    let no_keys = filter_fn(|event| *event.level() < Level::TRACE || !event.target().starts_with("aws_"));
-    // A second start in one process (tests) keeps the first log.
-    let _ = match format {
-        LogFormat::Text => builder.finish().with(no_keys).try_init(),
-        LogFormat::Json => builder.json().finish().with(no_keys).try_init(),
-    };
 }
 
 fn warn_of_development(settings: &Settings) {

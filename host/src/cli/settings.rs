@@ -1,43 +1,47 @@
 //! What `serve` can be told: by flag, else by environment, else by `keyferry.toml`, else by default.
+//!
+//! These types are the one list of settings. A flag that is added here has its namesake in the file, a line in the example
+//! and one in what `keyferry config check` prints ([`config`](super::config) derives all three from the flags).
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use serde::Deserialize;
+use clap::builder::Resettable;
+use clap::{ArgAction, Args, FromArgMatches as _, ValueEnum};
 
 use super::CliError;
+use super::files::DataFolder;
 use super::key_settings::KekArgs;
+use super::limit_settings::{HttpArgs, MigrateArgs, SandboxArgs, WebhookArgs};
+use super::telemetry_settings::TelemetryArgs;
 use crate::egress::{DevResolve, DnsServer, EgressSettings, Loopback};
-use crate::http::{HttpSettings, RateLimit, RateLimits, TlsFiles};
+use crate::http::{CorsOrigin, HttpSettings, RateLimit, RateLimits, TlsFiles};
 use crate::migrate::MigratePolicy;
 use crate::plugins::{GrantPolicy, SandboxLimits};
+use crate::telemetry::{LogFilter, OtlpSettings};
 use crate::vault::KeyProvider;
 use crate::webhooks::DeliverySettings;
 
 /// Flags of `keyferry serve`.
-#[derive(Args, Default)]
+#[derive(Args)]
 pub(super) struct ServeArgs {
-    /// Where to listen [default: 127.0.0.1:8700].
-    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_LISTEN")]
-    listen: Option<SocketAddr>,
+    /// Where to listen.
+    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_LISTEN", default_value = "127.0.0.1:8700")]
+    listen: SocketAddr,
 
     #[command(flatten)]
     pub(super) folders: FolderArgs,
 
-    /// A TOML file with any of these settings.
-    #[arg(long, value_name = "FILE", env = "KEYFERRY_CONFIG")]
-    config: Option<PathBuf>,
-
     /// For trying out: a plugin dropped into the folder is granted what it asks for.
-    #[arg(long, env = "KEYFERRY_DEV")]
+    #[arg(long, value_name = "BOOL", env = "KEYFERRY_DEV", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
+        default_missing_value = "true", default_value_t = false, hide_default_value = true, hide_possible_values = true)]
     dev: bool,
 
     /// Grant a dropped-in plugin the requests that it asks for, without asking the operator.
-    #[arg(long, env = "KEYFERRY_GRANT_ON_DROP")]
+    #[arg(long, value_name = "BOOL", env = "KEYFERRY_GRANT_ON_DROP", num_args = 0..=1, require_equals = true,
+        action = ArgAction::Set, default_missing_value = "true", default_value_t = false, hide_default_value = true,
+        hide_possible_values = true)]
     grant_on_drop: bool,
 
     /// Requests a second that one API key may make [default: no limit].
@@ -45,24 +49,31 @@ pub(super) struct ServeArgs {
     rate_limit: Option<NonZeroU32>,
 
     /// Requests that one API key may make at once [default: as many as in a second].
-    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST", requires = "rate_limit")]
+    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST")]
     rate_burst: Option<NonZeroU32>,
 
-    /// Credentials a minute that providers may turn away from one API key [default: 300].
-    #[arg(long, value_name = "N", env = "KEYFERRY_FAILED_VERIFICATIONS")]
-    failed_verifications: Option<NonZeroU32>,
+    /// Credentials a minute that providers may turn away from one API key.
+    #[arg(long, value_name = "N", env = "KEYFERRY_FAILED_VERIFICATIONS",
+        default_value_t = RateLimits::FAILED_VERIFICATIONS)]
+    failed_verifications: NonZeroU32,
 
-    /// Connections at once [default: 4096].
-    #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS")]
-    max_connections: Option<NonZeroU32>,
+    /// Connections at once.
+    #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS", default_value_t = 4096)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
 
     /// Serve HTTPS with this certificate (PEM, with those that lead to its root). Read again when it changes.
-    #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_CERT", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_CERT")]
     tls_cert: Option<PathBuf>,
 
     /// The certificate's private key (PEM).
-    #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_KEY", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_KEY")]
     tls_key: Option<PathBuf>,
+
+    /// Let web pages of these origins (https://app.example.com) read answers, by CORS. With commas between them
+    /// [default: none].
+    #[arg(long, value_name = "ORIGIN", env = "KEYFERRY_CORS_ORIGIN", value_delimiter = ',')]
+    cors_origin: Vec<CorsOrigin>,
 
     /// Certificates (PEM) to trust for providers, besides the public ones.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_EGRESS_CA")]
@@ -77,17 +88,38 @@ pub(super) struct ServeArgs {
     dev_resolve: Vec<DevResolve>,
 
     /// Let plugins reach loopback addresses. Not for production.
-    #[arg(long, env = "KEYFERRY_DEV_ALLOW_LOOPBACK")]
+    #[arg(long, value_name = "BOOL", env = "KEYFERRY_DEV_ALLOW_LOOPBACK", num_args = 0..=1, require_equals = true,
+        action = ArgAction::Set, default_missing_value = "true", default_value_t = false, hide_default_value = true,
+        hide_possible_values = true)]
     dev_allow_loopback: bool,
 
-    /// How log lines look [default: text].
-    #[arg(long, value_name = "FORMAT", env = "KEYFERRY_LOG_FORMAT")]
-    log_format: Option<LogFormat>,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", env = "KEYFERRY_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+
+    /// What is logged, as tracing-subscriber filters: `debug`, or `keyferry::egress=trace,info`.
+    #[arg(long, value_name = "FILTER", env = "KEYFERRY_LOG", default_value = "info")]
+    log_filter: LogFilter,
+
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
+    #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
+    migrate: MigrateArgs,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
 }
 
 /// Where things lie: shared by `serve` and the operator's commands.
 #[derive(Args, Default, Clone)]
 pub(super) struct FolderArgs {
+    /// A TOML file with settings: each flag of `serve` has its namesake there [default: ./keyferry.toml, if there is one].
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+
     /// The data folder: store, keys, grants [default: ./keyferry-data].
     #[arg(long, value_name = "DIR", env = "KEYFERRY_DATA")]
     pub(super) data: Option<PathBuf>,
@@ -105,79 +137,12 @@ pub(super) struct FolderArgs {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// `keyferry.toml`. Every flag has its namesake here, and some settings are only here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct ConfigFile {
-    listen: Option<SocketAddr>,
-    data: Option<PathBuf>,
-    plugins: Option<PathBuf>,
-    lock: Option<PathBuf>,
-    key_file: Option<PathBuf>,
-    key_env: Option<String>,
-    key_kms: Option<String>,
-    key_transit: Option<String>,
-    key_token_file: Option<PathBuf>,
-    key_namespace: Option<String>,
-    key_ca: Option<PathBuf>,
-    dev: bool,
-    grant_on_drop: bool,
-    rate_limit: Option<NonZeroU32>,
-    rate_burst: Option<NonZeroU32>,
-    failed_verifications: Option<NonZeroU32>,
-    max_connections: Option<NonZeroU32>,
-    tls_cert: Option<PathBuf>,
-    tls_key: Option<PathBuf>,
-    egress_ca: Option<PathBuf>,
-    egress_dns: Vec<String>,
-    dev_resolve: Vec<String>,
-    dev_allow_loopback: bool,
-    log_format: Option<LogFormat>,
-    http: HttpSection,
-    migrate: MigratePolicy,
-    sandbox: SandboxSection,
-    webhooks: WebhookSection,
-}
-
-/// `[http]`: how long a client may take.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct HttpSection {
-    head_seconds: Option<NonZeroU32>,
-    body_seconds: Option<NonZeroU32>,
-    idle_seconds: Option<NonZeroU32>,
-    write_seconds: Option<NonZeroU32>,
-    drain_seconds: Option<NonZeroU32>,
-}
-
-/// `[sandbox]`: the limits of one call.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct SandboxSection {
-    memory_bytes: Option<usize>,
-    file_bytes: Option<usize>,
-    wall_seconds: Option<NonZeroU32>,
-    cpu_millis: Option<NonZeroU32>,
-    requests: Option<NonZeroU32>,
-    slots: Option<NonZeroU32>,
-    queue: Option<usize>,
-}
-
-/// `[webhooks]`: how deliveries go.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct WebhookSection {
-    retry_millis: Option<NonZeroU32>,
-    answer_seconds: Option<NonZeroU32>,
 }
 
 /// What a server runs with.
@@ -188,17 +153,28 @@ pub(super) struct Settings {
     pub(super) rates: RateLimits,
     pub(super) http: HttpSettings,
     pub(super) tls: Option<TlsFiles>,
+    pub(super) cors: Vec<CorsOrigin>,
     pub(super) egress: EgressSettings,
     pub(super) policy: MigratePolicy,
     pub(super) limits: SandboxLimits,
     pub(super) webhooks: DeliverySettings,
-    pub(super) log_format: LogFormat,
+    pub(super) log: LogSettings,
+    /// Where metrics are told, if they are.
+    pub(super) metrics: Option<SocketAddr>,
+    /// Where traces go, if they go anywhere.
+    pub(super) otlp: Option<OtlpSettings>,
+}
+
+/// What is logged, and how.
+pub(super) struct LogSettings {
+    pub(super) format: LogFormat,
+    pub(super) filter: LogFilter,
 }
 
 /// Where things lie, decided.
 #[derive(Debug, Clone)]
 pub(super) struct Folders {
-    pub(super) data: super::files::DataFolder,
+    pub(super) data: DataFolder,
     pub(super) plugins: PathBuf,
     pub(super) lock: PathBuf,
     pub(super) key: KeyProvider,
@@ -207,203 +183,153 @@ pub(super) struct Folders {
 impl FolderArgs {
     /// Decides where things lie; the data folder is made.
     pub(super) fn decide(self) -> Result<Folders, CliError> {
-        let data = super::files::DataFolder::open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
-        let key = self.key.decide()?.unwrap_or_else(|| KeyProvider::File(data.key()));
+        self.decide_in(DataFolder::open)
+    }
+
+    fn decide_in(self, open: impl FnOnce(&Path) -> Result<DataFolder, CliError>) -> Result<Folders, CliError> {
+        let key = self.key.decide()?;
+        let data = open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
         Ok(Folders {
             plugins: self.plugins.unwrap_or_else(|| data.plugins()),
             lock: self.lock.unwrap_or_else(|| data.lock()),
-            key,
+            key: key.unwrap_or_else(|| KeyProvider::File(data.key())),
             data,
         })
     }
 }
 
 impl ServeArgs {
-    /// Flags, environment and file together.
+    /// What holds where nobody says anything, whatever the environment is.
+    pub(super) fn defaults() -> Result<Self, CliError> {
+        let command = Self::augment_args(clap::Command::new("keyferry")).mut_args(|arg| arg.env(Resettable::Reset));
+        Ok(Self::from_arg_matches(&command.try_get_matches_from(["keyferry"])?)?)
+    }
+
+    /// What a server runs with; the data folder is made.
     pub(super) fn settings(self) -> Result<Settings, CliError> {
-        let file = self.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
-        let folders = FolderArgs {
-            data: self.folders.data.or(file.data),
-            plugins: self.folders.plugins.or(file.plugins),
-            lock: self.folders.lock.or(file.lock),
-            key: self.folders.key.or(KekArgs {
-                key_file: file.key_file,
-                key_env: file.key_env,
-                key_kms: parsed("key-kms", file.key_kms)?,
-                key_transit: parsed("key-transit", file.key_transit)?,
-                key_token_file: file.key_token_file,
-                key_namespace: file.key_namespace,
-                key_ca: file.key_ca,
-            }),
-        };
-        let on_drop = self.grant_on_drop || self.dev || file.grant_on_drop || file.dev;
-        let per_second = self.rate_limit.or(file.rate_limit);
-        let burst = self.rate_burst.or(file.rate_burst);
-        let dns = or_listed(self.egress_dns, &file.egress_dns, "egress-dns")?;
-        let dev_resolve = or_listed(self.dev_resolve, &file.dev_resolve, "dev-resolve")?;
-        let loopback = if self.dev_allow_loopback || file.dev_allow_loopback {
-            Loopback::AllowedForDevelopment
-        } else {
-            Loopback::Refused
-        };
+        self.settings_in(DataFolder::open)
+    }
+
+    /// The same, and no folder is made.
+    pub(super) fn looked_at(self) -> Result<Settings, CliError> {
+        self.settings_in(DataFolder::at)
+    }
+
+    fn settings_in(self, open: impl FnOnce(&Path) -> Result<DataFolder, CliError>) -> Result<Settings, CliError> {
+        let loopback = if self.dev_allow_loopback { Loopback::AllowedForDevelopment } else { Loopback::Refused };
         let mut egress = EgressSettings {
-            ca_file: self.egress_ca.or(file.egress_ca),
-            dns,
-            dev_resolve,
+            ca_file: self.egress_ca,
+            dns: self.egress_dns,
+            dev_resolve: self.dev_resolve,
             loopback,
             ..EgressSettings::default()
         };
-        if let Some(requests) = file.sandbox.requests {
-            egress.limits.requests_per_call = requests.get();
-        }
-        let tls = match (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key)) {
+        egress.limits.requests_per_call = self.sandbox.requests();
+        let requests = match (self.rate_limit, self.rate_burst) {
+            (Some(per_second), burst) => Some(RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
+            (None, None) => None,
+            (None, Some(_)) => return Err("rate-burst is set and rate-limit is not: there is nothing to burst".into()),
+        };
+        let tls = match (self.tls_cert, self.tls_key) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
             (Some(_), None) => return Err("tls-cert is set and tls-key is not: HTTPS needs both".into()),
             (None, Some(_)) => return Err("tls-key is set and tls-cert is not: HTTPS needs both".into()),
         };
         Ok(Settings {
-            listen: self.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8700).into()),
-            folders: folders.decide()?,
-            grants: if on_drop { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
-            rates: RateLimits {
-                requests: per_second.map(|per_second| RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
-                failed_verifications: self
-                    .failed_verifications
-                    .or(file.failed_verifications)
-                    .unwrap_or(RateLimits::FAILED_VERIFICATIONS),
-            },
-            http: file.http.settings(self.max_connections.or(file.max_connections)),
+            metrics: self.telemetry.metrics_listen,
+            otlp: self.telemetry.otlp()?,
+            listen: self.listen,
+            folders: self.folders.decide_in(open)?,
+            grants: if self.grant_on_drop || self.dev { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
+            rates: RateLimits { requests, failed_verifications: self.failed_verifications },
+            http: HttpSettings { max_connections: self.max_connections as usize, ..self.http.settings() },
             tls,
+            cors: self.cors_origin,
             egress,
-            policy: file.migrate,
-            limits: file.sandbox.limits(),
-            webhooks: file.webhooks.settings(),
-            log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            policy: self.migrate.policy(),
+            limits: self.sandbox.limits(),
+            webhooks: self.webhooks.settings(),
+            log: LogSettings { format: self.log_format, filter: self.log_filter },
         })
     }
 }
 
-impl HttpSection {
-    fn settings(&self, max_connections: Option<NonZeroU32>) -> HttpSettings {
-        let default = HttpSettings::default();
-        HttpSettings {
-            max_connections: max_connections.map_or(default.max_connections, |count| count.get() as usize),
-            head_timeout: seconds(self.head_seconds, default.head_timeout),
-            body_timeout: seconds(self.body_seconds, default.body_timeout),
-            idle_timeout: seconds(self.idle_seconds, default.idle_timeout),
-            write_timeout: seconds(self.write_seconds, default.write_timeout),
-            drain_timeout: seconds(self.drain_seconds, default.drain_timeout),
-        }
-    }
-}
-
-fn seconds(set: Option<NonZeroU32>, default: Duration) -> Duration {
-    set.map_or(default, |seconds| Duration::from_secs(seconds.get().into()))
-}
-
-impl WebhookSection {
-    fn settings(&self) -> DeliverySettings {
-        let default = DeliverySettings::default();
-        let millis = |millis: NonZeroU32| Duration::from_millis(millis.get().into());
-        DeliverySettings {
-            first_wait: self.retry_millis.map_or(default.first_wait, millis),
-            answer_time: seconds(self.answer_seconds, default.answer_time),
-        }
-    }
-}
-
-impl SandboxSection {
-    fn limits(&self) -> SandboxLimits {
-        let default = SandboxLimits::default();
-        SandboxLimits {
-            memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
-            file_bytes: self.file_bytes.unwrap_or(default.file_bytes),
-            wall: seconds(self.wall_seconds, default.wall),
-            cpu: self.cpu_millis.map_or(default.cpu, |millis| Duration::from_millis(millis.get().into())),
-            slots: self.slots.map_or(default.slots, |slots| slots.get() as usize),
-            queue: self.queue.unwrap_or(default.queue),
-            ..default
-        }
-    }
-}
-
-/// What was given by flags, else what the file lists under `name`.
-fn or_listed<T>(given: Vec<T>, listed: &[String], name: &str) -> Result<Vec<T>, CliError>
-where
-    T: FromStr<Err: std::fmt::Display>,
-{
-    if !given.is_empty() {
-        return Ok(given);
-    }
-    listed.iter().map(|text| text.parse().map_err(|error| format!("{name}: {error}").into())).collect()
-}
-
-/// A setting of the file in the shape that it has.
-fn parsed<T: FromStr<Err: std::fmt::Display>>(name: &str, text: Option<String>) -> Result<Option<T>, CliError> {
-    let parse = |text: String| text.parse().map_err(|error| format!("{name} `{text}`: {error}").into());
-    text.map(parse).transpose()
-}
-
-fn read_config(path: &Path) -> Result<ConfigFile, CliError> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    // The parser's message shows line and column and the words it knows.
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn settings(config: &str, change: impl FnOnce(&mut ServeArgs)) -> Result<Settings, CliError> {
+    use super::*;
+    use crate::cli::config::tests::served;
+
+    /// The settings of `serve` with this file and these flags.
+    fn settings(config: &str, flags: &[&str]) -> Result<Settings, CliError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keyferry.toml");
         std::fs::write(&path, config).unwrap();
-        let mut args = ServeArgs { config: Some(path), ..ServeArgs::default() };
-        args.folders.data = Some(folder.path().join("data"));
-        change(&mut args);
-        args.settings()
+        let (path, data) = (path.display().to_string(), folder.path().join("data").display().to_string());
+        let given = ["keyferry", "serve", "--config", &path, "--data", &data];
+        served(&[&given, flags].concat())?.settings()
     }
 
     #[test]
     fn a_flag_counts_before_the_file_and_the_file_before_the_default() {
-        let config = "listen = \"127.0.0.1:1\"\nrate-limit = 5\n[http]\nbody-seconds = 3\n[sandbox]\ncpu-millis = 50\n[migrate]\nverify-skip = \"allow\"\n";
-        let from_file = settings(config, |_| {}).unwrap();
+        let config = "listen = \"127.0.0.1:1\"\nrate-limit = 5\ndev = true\n[http]\nbody-seconds = 3\n[sandbox]\n\
+                      cpu-millis = 50\n[migrate]\nverify-skip = \"allow\"\ncustom-apps = [\"a\", \"b\"]\n";
+        let from_file = settings(config, &[]).unwrap();
         assert_eq!(from_file.listen.port(), 1);
         assert_eq!(from_file.limits.cpu, Duration::from_millis(50));
         assert_eq!(from_file.http.body_timeout, Duration::from_secs(3));
         assert_eq!(from_file.http.idle_timeout, HttpSettings::default().idle_timeout);
         assert_eq!(from_file.rates.requests.unwrap().burst.get(), 5);
-        let flagged = settings(config, |args| args.listen = Some("127.0.0.1:2".parse().unwrap())).unwrap();
+        assert_eq!(from_file.grants, GrantPolicy::OnDrop);
+        assert!(from_file.policy.is_custom("b"));
+        let flagged = settings(config, &["--listen=127.0.0.1:2", "--dev=false", "--http-body-seconds", "4"]).unwrap();
         assert_eq!(flagged.listen.port(), 2);
-        assert_eq!(settings("", |_| {}).unwrap().listen.port(), 8700);
+        assert_eq!(flagged.grants, GrantPolicy::Recorded);
+        assert_eq!(flagged.http.body_timeout, Duration::from_secs(4));
+        assert_eq!(settings("", &[]).unwrap().listen.port(), 8700);
+    }
+
+    /// What nobody sets is what each part takes for its own default.
+    #[test]
+    fn the_defaults_are_those_of_the_parts() {
+        let (mine, theirs) = (settings("", &[]).unwrap(), HttpSettings::default());
+        assert_eq!(format!("{:?}", mine.http), format!("{theirs:?}"));
+        assert_eq!(format!("{:?}", mine.limits), format!("{:?}", SandboxLimits::default()));
+        assert_eq!(format!("{:?}", mine.policy), format!("{:?}", MigratePolicy::default()));
+        assert_eq!(format!("{:?}", mine.egress), format!("{:?}", EgressSettings::default()));
     }
 
     #[test]
     fn dns_servers_come_from_the_flag_or_else_from_the_file() {
         let config = "egress-dns = [\"192.0.2.1\", \"192.0.2.2:5353\"]\n";
         let shown = |settings: Settings| settings.egress.dns.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(shown(settings(config, |_| {}).unwrap()), ["192.0.2.1:53", "192.0.2.2:5353"]);
-        let flag = "192.0.2.3".parse().unwrap();
-        assert_eq!(shown(settings(config, |args| args.egress_dns = vec![flag]).unwrap()), ["192.0.2.3:53"]);
-        let error = settings("egress-dns = [\"dns.example\"]\n", |_| {}).err().unwrap().to_string();
-        assert!(error.starts_with("egress-dns: \"dns.example\" must be the IP address"), "{error}");
+        assert_eq!(shown(settings(config, &[]).unwrap()), ["192.0.2.1:53", "192.0.2.2:5353"]);
+        assert_eq!(shown(settings(config, &["--egress-dns=192.0.2.3"]).unwrap()), ["192.0.2.3:53"]);
     }
 
     #[test]
     fn the_key_service_can_be_named_in_the_file() {
         let config = "key-transit = \"https://vault.example.com/v1/transit/keys/k\"\nkey-token-file = \"token\"\n";
-        assert!(matches!(settings(config, |_| {}).unwrap().folders.key, KeyProvider::Transit(_)));
-        assert!(matches!(settings("key-kms = \"alias/k\"\n", |_| {}).unwrap().folders.key, KeyProvider::Kms { .. }));
-        let error = settings("key-kms = \"k\"\n", |_| {}).err().unwrap().to_string();
-        assert!(error.starts_with("key-kms `k`: a key of AWS KMS is given by"), "{error}");
-        let two = settings("key-kms = \"alias/k\"\n", |args| args.folders.key.key_env = Some("K".to_owned()));
+        assert!(matches!(settings(config, &[]).unwrap().folders.key, KeyProvider::Transit(_)));
+        assert!(matches!(settings("key-kms = \"alias/k\"\n", &[]).unwrap().folders.key, KeyProvider::Kms { .. }));
+        let two = settings("key-kms = \"alias/k\"\n", &["--key-env=K"]);
         assert!(two.err().unwrap().to_string().starts_with("key-env and key-kms are set"));
     }
 
     #[test]
-    fn a_word_that_the_file_does_not_know_is_named_with_its_place() {
-        let error = settings("listne = \"127.0.0.1:1\"\n", |_| {}).err().unwrap().to_string();
-        assert!(error.contains("keyferry.toml") && error.contains("line 1") && error.contains("listne"), "{error}");
+    fn what_needs_another_setting_says_so_wherever_it_was_set() {
+        for (config, flags, expected) in [
+            ("tls-cert = \"c\"\n", &[][..], "tls-cert is set and tls-key is not"),
+            ("", &["--tls-key=k"][..], "tls-key is set and tls-cert is not"),
+            ("rate-burst = 2\n", &[][..], "rate-burst is set and rate-limit is not"),
+            ("otlp-ca = \"c\"\n", &[][..], "otlp-ca is set and otlp-endpoint is not"),
+        ] {
+            let error = settings(config, flags).err().unwrap().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        assert!(settings("tls-cert = \"c\"\n", &["--tls-key=k"]).unwrap().tls.is_some());
+        assert_eq!(settings("rate-limit = 2\n", &["--rate-burst=9"]).unwrap().rates.requests.unwrap().burst.get(), 9);
     }
 }

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::breaker::{Open, Outcome};
 use super::call::Call;
@@ -24,6 +26,7 @@ use super::settings::{EgressLimits, EgressSettings};
 use super::stage::{self, Stage};
 use super::target::Origin;
 use super::{mint, shape, tls};
+use crate::telemetry::{SPANS, metrics};
 
 /// Of the time that is left of a call, so much is kept back from its last request, or an eighth where that is less: a plugin
 /// that is told of a timeout has to give its verdict yet. Without it, a provider that says nothing would look like a plugin
@@ -158,7 +161,15 @@ impl AppClient {
     /// The checks come in an order that lets nothing leak: budget, shape, grant, address; only then are secrets put in
     /// and is a name looked up.
     pub async fn send(&self, call: &mut Call, request: Request) -> Result<Response, SendError> {
-        let result = self.exchange(call, &request).await;
+        let span = tracing::info_span!(target: SPANS, "provider", otel.kind = "client", keyferry.outcome = Empty);
+        let began = Instant::now();
+        let result = self.exchange(call, &request).instrument(span.clone()).await;
+        let outcome = match &result {
+            Ok(response) => class(response.status),
+            Err(error) => error.kind.code(),
+        };
+        span.record("keyferry.outcome", outcome);
+        metrics::egress(outcome, began.elapsed());
         let result = result.map_err(|mut error| {
             error.message = call.redact(&error.message);
             if let ErrorKind::Denied(what) = &mut error.kind {
@@ -332,6 +343,16 @@ fn understand(answer: Answer, request: &Request, call: &mut Call) -> Response {
         .iter()
         .map(|(name, value)| (call.redact(name.as_str()), call.redact(&String::from_utf8_lossy(value.as_bytes()))));
     Response { status: answer.status, headers: headers.collect(), body: lifted.body, minted: lifted.minted }
+}
+
+/// The class of a status: which one it is, is the provider's to choose.
+fn class(status: u16) -> &'static str {
+    match status {
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
 }
 
 fn to_http(method: Method) -> http::Method {

@@ -27,6 +27,23 @@ pub enum ErrorKind {
     Transport,
 }
 
+impl ErrorKind {
+    /// Stable text for programs: `denied`, `timeout`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::InvalidRequest => "invalid_request",
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::TooLarge => "too_large",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::Transport => "transport",
+        }
+    }
+}
+
 /// A request that got no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

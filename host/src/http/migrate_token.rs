@@ -23,6 +23,7 @@ use crate::migrate::{MigrateError, Migrated, Migration, Revision, Stored};
 use crate::plugins::{CallError, FailureKind, Unreachable, Verdict};
 use crate::schema::Input;
 use crate::store::{IntegrationRecord, Scope, StoreError};
+use crate::telemetry;
 use crate::vault::VaultError;
 
 pub(super) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
@@ -122,7 +123,7 @@ pub(super) async fn carry_out(
 ) -> Result<Migrated, Failure> {
     let span = tracing::Span::current();
     let migrator = Arc::clone(api);
-    let work = async move { migrator.migrator.migrate(migration).await };
+    let work = telemetry::in_trace(async move { migrator.migrator.migrate(migration).await });
     let done = tokio::spawn(tracing::Instrument::instrument(work, span)).await;
     let result = done.map_err(|panicked| Failure::internal(&panicked))?;
     if let Err(MigrateError::NotVerified(failed)) | Ok(Migrated::Checked(Verdict::Failed(failed))) = &result {

@@ -16,19 +16,23 @@
 //! | `kind` | which failures are there, and what is fixed of each? |
 //! | `failure` | what does each failure look like, in the documented shape and as an RFC 9457 problem? |
 //! | `answers` | what do the bodies of answers consist of? |
+//! | `conditional` | what if the caller has an answer already? |
+//! | `cors` | which web pages may read answers? |
 //! | `prefer` | what did the caller ask for in headers? |
 //! | `secret_json` | how does an answer hold a secret? |
 //! | `migrate_token`, `save_credentials`, `linked_account`, `credentials`, `verification`, `application`, `session`, `front_end`, `webhook`, `health` | what does each resource do? |
 //! | `webhook_body` | what does a request say of a webhook? |
 //! | `openapi` | how is all of this described to a machine? |
-//! | `trace` | request ids and the access log |
+//! | `trace` | request ids, the access log, metrics and traces |
 
 mod access;
 mod answers;
 mod application;
 mod body;
 mod cleared;
+mod conditional;
 mod connection;
+mod cors;
 mod credentials;
 mod descriptors;
 mod failure;
@@ -56,6 +60,7 @@ mod webhook_body;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use body::json_of;
+pub use cors::{CorsOrigin, InvalidOrigin};
 pub use descriptors::room_for_connections;
 pub use health::Readiness;
 pub use openapi::description_of;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware;
-use axum::response::Response;
-use http::Method;
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::cors::CorsOrigin;
 use super::failure::{Failure, Rendering};
 use super::health::{self, Readiness};
 use super::kind;
@@ -19,7 +20,8 @@ use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
 use super::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
 use super::{
-    application, framing, front_end, linked_account, migrate_token, save_credentials, session, trace, webhook,
+    application, conditional, cors, framing, front_end, linked_account, migrate_token, save_credentials, session,
+    trace, webhook,
 };
 use crate::migrate::Migrator;
 use crate::shown::{MASK, shown};
@@ -92,16 +94,17 @@ impl Api {
     }
 }
 
-/// All routes.
-pub fn router(api: Arc<Api>) -> Router {
+/// All routes. Web pages of these origins may read the answers.
+pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
     let (router, _description) = routes().split_for_parts();
-    router
+    let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(conditional::layer))
         .layer(middleware::from_fn(framing::layer))
-        .layer(middleware::from_fn(rate::layer))
-        .layer(middleware::from_fn(trace::layer))
-        .with_state(api)
+        .layer(middleware::from_fn(rate::layer));
+    let router = if origins.is_empty() { router } else { router.layer(cors::layer(origins)) };
+    router.layer(middleware::from_fn(trace::layer)).with_state(api)
 }
 
 /// Each path with its handlers, and what they say of themselves: the one list that both the router and the API's description
@@ -142,9 +145,13 @@ async fn not_found(request: Request) -> Response {
     Failure::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
 }
 
+/// What a path takes stands in `Allow`, which the router adds; whoever asks just that gets it.
 async fn method_not_allowed(request: Request) -> Response {
     let path = request.uri().path();
-    let answer = not_taken(request.method(), path, Rendering::of(request.headers()));
+    let answer = match *request.method() {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        ref method => not_taken(method, path, Rendering::of(request.headers())),
+    };
     let is_below_accounts =
         request.extensions().get::<MatchedPath>().is_some_and(|matched| matched.as_str() == BELOW_ACCOUNTS);
     let below = path.strip_prefix(BELOW_ACCOUNTS.trim_end_matches("{*account}")).unwrap_or_default();

@@ -48,3 +48,28 @@ pub enum MigrateError {
     #[error(transparent)]
     Vault(#[from] VaultError),
 }
+
+impl MigrateError {
+    /// Stable text for programs: `account_missing`. What the provider found wrong is all one, `not_verified`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::CustomApp => "custom_app",
+            Self::UnknownApp { .. } => "unknown_app",
+            Self::AppNotInService { .. } => "app_not_in_service",
+            Self::AccountMissing { .. } => "account_missing",
+            Self::Content(_) => "invalid_content",
+            Self::Outdated(_) => "outdated",
+            Self::NotVerified(_) => "not_verified",
+            Self::Plugin(_) => "plugin_failed",
+            Self::OtherAccount { .. } => "other_account",
+            Self::Precondition { .. } => "precondition_failed",
+            Self::IdempotencyReuse => "idempotency_reuse",
+            Self::IdempotencyInFlight => "idempotency_in_flight",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::TooLarge { .. } => "too_large",
+            Self::Contended => "contended",
+            Self::Store(_) => "store",
+            Self::Vault(_) => "keys",
+        }
+    }
+}

@@ -1,14 +1,11 @@
 //! What the operator allows callers to ask for.
 
-use serde::Deserialize;
-
 use super::error::MigrateError;
 use super::request::{OnUnverified, Preferences, VerifyMode};
 use crate::ids::Slug;
 
 /// Whether callers may ask for something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
     /// They may.
     Allow,
@@ -17,8 +14,7 @@ pub enum Allowance {
 }
 
 /// What the operator allows callers to ask for.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Clone)]
 pub struct MigratePolicy {
     /// `Prefer: verify=only`: a verdict and nothing stored.
     pub verify_only: Allowance,

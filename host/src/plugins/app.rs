@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::admission::now;
 use super::description::{AppDescription, Digest, SecretAccess};
@@ -10,6 +12,7 @@ use super::sandbox::{CallError, Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
 use crate::egress::{AppClient, Call, Egress, GrantSet};
 use crate::schema::Credential;
+use crate::telemetry::{SPANS, metrics};
 
 /// A plugin that serves its app.
 pub struct App {
@@ -41,6 +44,21 @@ impl App {
     /// # Errors
     /// Where the plugin gave no verdict; nothing is known of the credential then.
     pub async fn verify(&self, credential: &Credential) -> Result<Verdict, CallError> {
+        let slug = self.description.slug.as_str();
+        let span = tracing::info_span!(target: SPANS, "verify", keyferry.app = slug, keyferry.outcome = Empty);
+        let began = Instant::now();
+        let verdict = self.run(credential).instrument(span.clone()).await;
+        let outcome = match &verdict {
+            Ok(Verdict::Verified(_)) => "verified",
+            Ok(Verdict::Failed(failure)) => failure.kind.code(),
+            Err(error) => error.code(),
+        };
+        span.record("keyferry.outcome", outcome);
+        metrics::verification(slug, outcome, began.elapsed());
+        verdict
+    }
+
+    async fn run(&self, credential: &Credential) -> Result<Verdict, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
         let grants = self.grants.bound(|field| credential.plain(field).map(str::to_owned));
         let mut call = Call::new(grants, deadline, self.egress.limits());

@@ -11,8 +11,9 @@ use crate::ids::Slug;
 use crate::schema::AuthSchema;
 
 /// The SHA-256 of a component file: what grants are bound to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -62,7 +63,7 @@ impl From<Digest> for String {
 }
 
 /// Whether a plugin asks for secret fields as plain text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretAccess {
     /// It is content with handles.

@@ -19,7 +19,7 @@ use crate::egress::Grant;
 use crate::ids::Slug;
 
 /// Whether a component may import WASI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WasiGrant {
     /// It may not.
@@ -31,7 +31,7 @@ pub enum WasiGrant {
 }
 
 /// Whether a grant holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// It does.
@@ -42,7 +42,7 @@ pub enum Standing {
 }
 
 /// What one digest may do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PluginGrant {
     /// The app it said it is when the grant was made. For people; the digest decides.
@@ -52,6 +52,7 @@ pub struct PluginGrant {
     pub sha256: Digest,
     /// The requests it may make, one line each: `GET,POST https://api.example.com/v1/*`.
     #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     pub requests: Vec<Grant>,
     /// Whether it is given secrets as plain text.
     #[serde(default = "handles", skip_serializing_if = "is_handles")]
@@ -64,6 +65,7 @@ pub struct PluginGrant {
     pub standing: Standing,
     /// When it ends, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ends_at: Option<jiff::Timestamp>,
     /// Bytes of memory, where the default does not suffice.
     #[serde(default, skip_serializing_if = "Option::is_none")]

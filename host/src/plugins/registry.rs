@@ -21,6 +21,7 @@ use super::status::{PluginState, PluginStatus};
 use super::versions::{self, Versions};
 use crate::egress::Egress;
 use crate::ids::Slug;
+use crate::telemetry::metrics;
 
 /// Who decides what a plugin may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +65,10 @@ pub enum RegistryError {
 }
 
 /// A plugin file that was rolled back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RolledBack {
     /// Which.
+    #[schema(value_type = String)]
     pub file: PathBuf,
     /// What it was.
     pub from: Option<Digest>,
@@ -154,6 +156,14 @@ impl Registry {
     /// Every file of the folder and what became of it.
     pub fn statuses(&self) -> Arc<Vec<PluginStatus>> {
         self.statuses.load_full()
+    }
+
+    /// Tells metrics how many files are in which state.
+    pub fn count_states(&self) {
+        let statuses = self.statuses();
+        for state in PluginState::ALL {
+            metrics::plugins(state.as_str(), statuses.iter().filter(|status| status.state == state).count());
+        }
     }
 
     /// Looks through the folder again.

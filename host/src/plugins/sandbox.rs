@@ -24,6 +24,7 @@ use super::turns::{Debt, Turns};
 use super::verdict::Verdict;
 use crate::egress::{AppClient, Call};
 use crate::schema::Credential;
+use crate::telemetry::metrics;
 
 /// A sandbox that cannot be made, or a component that it cannot take.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,19 @@ pub enum CallError {
     Trapped { reason: String },
     #[error("the plugin's description is not valid: {problem}")]
     Description { problem: String },
+}
+
+impl CallError {
+    /// Stable text for programs: `busy`, `timeout`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::Timeout { .. } => "timeout",
+            Self::Cpu { .. } | Self::Fuel { .. } => "out_of_processor_time",
+            Self::Trapped { .. } => "trapped",
+            Self::Description { .. } => "bad_description",
+        }
+    }
 }
 
 /// A plugin ready to be called.
@@ -114,6 +128,7 @@ impl Sandbox {
         v1::add_to_linker(&mut linker).map_err(fault)?;
         let mut sealed_wasi_linker = linker.clone();
         wasmtime_wasi::p2::add_to_linker_async(&mut sealed_wasi_linker).map_err(fault)?;
+        metrics::sandbox_room(limits.slots, limits.queue);
         Ok(Self {
             slots: Slots::new(limits.slots, limits.queue),
             turns: Turns::new(),

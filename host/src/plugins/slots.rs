@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::sandbox::CallError;
+use crate::telemetry::metrics;
 
 /// When to try again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -26,6 +27,7 @@ pub(super) struct Slots {
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     _permits: [SemaphorePermit<'a>; 4],
+    _counted: metrics::Call,
 }
 
 impl Slots {
@@ -47,11 +49,16 @@ impl Slots {
     pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<Place<'a>, CallError> {
         let own = share.places.try_acquire().map_err(|_| share.busy())?;
         let place = self.places.try_acquire().map_err(|_| self.busy())?;
+        let waiting = metrics::Call::waiting();
         let wait = async {
             Ok::<_, tokio::sync::AcquireError>((share.running.acquire().await?, self.running.acquire().await?))
         };
-        match tokio::time::timeout(patience, wait).await {
-            Ok(Ok((own_slot, slot))) => Ok(Place { _permits: [own, place, own_slot, slot] }),
+        let entered = tokio::time::timeout(patience, wait).await;
+        drop(waiting);
+        match entered {
+            Ok(Ok((own_slot, slot))) => {
+                Ok(Place { _permits: [own, place, own_slot, slot], _counted: metrics::Call::running() })
+            }
             Ok(Err(_)) | Err(_) => Err(if share.running.available_permits() == 0 { share.busy() } else { self.busy() }),
         }
     }

@@ -9,7 +9,7 @@ use crate::egress::Grant;
 use crate::ids::Slug;
 
 /// What became of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginState {
     /// It serves its app.
@@ -27,9 +27,10 @@ pub enum PluginState {
 }
 
 /// One file of the plugin folder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PluginStatus {
     /// Where it lies.
+    #[schema(value_type = String)]
     pub file: PathBuf,
     /// What became of it.
     pub state: PluginState,
@@ -44,14 +45,17 @@ pub struct PluginStatus {
     /// The app's name for people.
     pub name: Option<String>,
     /// What it asks for.
+    #[schema(value_type = Vec<String>)]
     pub requests: Vec<Grant>,
     /// What it may do.
+    #[schema(value_type = Vec<String>)]
     pub granted: Vec<Grant>,
     /// Whether it asks to read secrets.
     pub secret_access: Option<SecretAccess>,
     /// The version of the contract that it was built for, where that could be told.
     pub contract: Option<String>,
     /// When its grant ends, if it does.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ends_at: Option<jiff::Timestamp>,
     /// The component that serves from this path: this one, or the last good one.
     pub serving: Option<Digest>,
@@ -60,6 +64,10 @@ pub struct PluginStatus {
 }
 
 impl PluginState {
+    /// All that there are.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Active, Self::Pending, Self::NeedsWasi, Self::Revoked, Self::Duplicate, Self::Refused];
+
     /// Its name for people and programs: `needs-wasi`.
     pub fn as_str(self) -> &'static str {
         match self {

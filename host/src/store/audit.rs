@@ -6,7 +6,7 @@ use super::Timestamp;
 use crate::ids::{AccountId, Environment, OrgId, Slug};
 
 /// Something that was done. It never holds a value of a credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AuditEvent {
     /// What was done.
     pub action: AuditAction,
@@ -31,7 +31,7 @@ pub struct AuditEvent {
 }
 
 /// What can be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditAction {
     /// An API key was made.

@@ -56,7 +56,7 @@ impl fmt::Debug for ApiKeyRecord {
 }
 
 /// Something that an API key can allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// To migrate credentials, and to create and update the linked accounts that they go to.

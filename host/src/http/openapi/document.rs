@@ -133,6 +133,9 @@ fn fixed() -> Value {
         name_verification(paths);
     }
     bodies(&mut document);
+    for read in operations_of(&mut document, "get") {
+        headers::on_reads(read);
+    }
     for operation in operations(&mut document) {
         headers::add_to(operation);
         failures::add_to(operation);
@@ -201,6 +204,13 @@ pub(super) fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<
         .flat_map(|item| item.values_mut())
         .filter_map(Value::as_object_mut)
         .filter(|operation| operation.contains_key("operationId"))
+}
+
+/// Those of one method.
+fn operations_of<'a>(document: &'a mut Value, method: &'a str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    let paths =
+        document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(|paths| paths.values_mut());
+    paths.filter_map(move |item| item.get_mut(method)).filter_map(Value::as_object_mut)
 }
 
 /// What an operation is called.

@@ -33,7 +33,9 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
         }
         _ => Vec::new(),
     };
-    parameters.push(json!({ "$ref": "#/components/parameters/XRequestId" }));
+    for name in ["XRequestId", "TraceParent"] {
+        parameters.push(json!({ "$ref": format!("#/components/parameters/{name}") }));
+    }
     if let Value::Array(all) = operation.entry("parameters").or_insert_with(|| json!([])) {
         all.extend(parameters);
     }
@@ -42,12 +44,34 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
             &["ETag", "KeyferryOutcome", "KeyferryAction", "IdempotencyReplayed"]
         }
         "connectApplication" => &["ETag", "KeyferryOutcome", "KeyferryAction"],
-        "getCredentials" => &["ETag"],
         "verifyCredentials" => &["ETag", "KeyferryOutcome"],
         _ => &[],
     };
     if let Some(Value::Object(stored)) = operation.get_mut("responses").and_then(|all| all.get_mut("200")) {
         names.iter().for_each(|name| refer(stored, name));
+    }
+}
+
+/// What a read is answered with that was made before. Health is another each moment, and asked for to know just that.
+pub(super) fn on_reads(operation: &mut Map<String, Value>) {
+    if operation.get("tags").is_some_and(|tags| *tags == json!(["Health"])) {
+        return;
+    }
+    let had = header(
+        "If-None-Match",
+        "The `ETag` of an answer that you have: where it is still the same, it is not sent again.",
+        json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
+    );
+    if let Value::Array(all) = operation.entry("parameters").or_insert_with(|| json!([])) {
+        all.push(had);
+    }
+    let tag = if id(operation) == "getCredentials" { "ETag" } else { "ContentETag" };
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    responses.insert("304".to_owned(), json!({ "description": "You have it already." }));
+    for status in ["200", "304"] {
+        if let Some(Value::Object(response)) = responses.get_mut(status) {
+            refer(response, tag);
+        }
     }
 }
 
@@ -78,13 +102,14 @@ fn refer(response: &mut Map<String, Value>, name: &str) {
 }
 
 /// Name among the components, name in HTTP, what it says.
-const ANSWERED: [(&str, &str, &str); 9] = [
+const ANSWERED: [(&str, &str, &str); 10] = [
     (
         "XRequestId",
         "X-Request-Id",
         "Names this request in the server's log and audit trail: the caller's own id of it, or a new one.",
     ),
     ("ETag", "ETag", "The integration's revision, for `If-Match`. On what is stored."),
+    ("ContentETag", "ETag", "Names what is answered, for `If-None-Match`: other content has another one."),
     ("KeyferryOutcome", "Keyferry-Outcome", "Whether the provider confirmed the credential."),
     ("KeyferryAction", "Keyferry-Action", "Whether the integration is new. On what is stored."),
     ("KeyferryFailure", "Keyferry-Failure", "Why the credential did not verify. On those that did not."),
@@ -107,6 +132,7 @@ pub(super) fn components(components: &mut Map<String, Value>) {
     let schema = |name: &str| match name {
         "XRequestId" => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
         "ETag" => json!({ "type": "string", "pattern": "^\"[0-9a-f]{24}-[0-9]+\"$" }),
+        "ContentETag" => json!({ "type": "string", "pattern": "^\"[0-9a-f]{32}\"$" }),
         "KeyferryOutcome" => json!({ "enum": ["verified", "unverified", "not-verified"] }),
         "KeyferryAction" => json!({ "enum": ["created", "updated"] }),
         "KeyferryFailure" => json!({ "$ref": "#/components/schemas/FailedOutcome" }),
@@ -127,7 +153,13 @@ pub(super) fn components(components: &mut Map<String, Value>) {
         "description": "Your own id of this request: 1 to 128 letters, digits or any of `-_.:/+=`. Anything else is replaced by \
             a new one.",
     });
-    components.insert("parameters".to_owned(), json!({ "XRequestId": request_id }));
+    let trace_parent = header(
+        "traceparent",
+        "Makes this request part of your own trace (W3C Trace Context): the server's log names it, and its spans belong to it. \
+         One that is not understood is ignored.",
+        json!({ "type": "string" }),
+    );
+    components.insert("parameters".to_owned(), json!({ "XRequestId": request_id, "TraceParent": trace_parent }));
 }
 
 fn header(name: &str, about: &str, schema: Value) -> Value {

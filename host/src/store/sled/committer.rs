@@ -15,6 +15,7 @@ use super::view::{Changes, View};
 use super::watermark::Watermark;
 use super::write::sweep;
 use crate::store::{Bell, StoreError, StoreResult, Timestamp, WebhookKey};
+use crate::telemetry::metrics;
 
 /// Writes in one batch.
 const MOST_WRITES: usize = 256;
@@ -148,7 +149,7 @@ impl Committer {
     }
 
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>], with_sweep: bool) -> Result<(), String> {
-        let mut changes = Changes::default();
+        let (mut changes, writes) = (Changes::default(), jobs.len());
         for job in jobs {
             job.apply(&self.tables, &mut changes);
         }
@@ -159,7 +160,13 @@ impl Committer {
                 Err(error) => tracing::warn!(%error, "expired records could not be swept"),
             }
         }
-        if changes.is_empty() { Ok(()) } else { self.persist(&changes) }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.persist(&changes)?;
+        metrics::commit(writes, began.elapsed());
+        Ok(())
     }
 
     /// Why nothing can be written right now.
@@ -206,7 +213,10 @@ impl Committer {
 
     fn flush_and_sync(&mut self) -> Result<(), String> {
         self.tables.db().flush().map_err(|error| format!("a flush failed: {error}"))?;
-        self.syncer.sync().map_err(|error| format!("a sync to disk failed: {error}"))
+        let began = Instant::now();
+        self.syncer.sync().map_err(|error| format!("a sync to disk failed: {error}"))?;
+        metrics::sync(began.elapsed());
+        Ok(())
     }
 
     fn last_sync(&mut self) -> StoreResult<()> {

@@ -6,12 +6,11 @@
 //! | `key` | when is the service asked, how long, how often? |
 //! | `error` | what does a failure mean? |
 //! | `kms_key`, `kms` | AWS KMS |
-//! | `transit_key`, `token`, `transit`, `connect` | the transit engine of Vault, OpenBao and what speaks like them |
+//! | `transit_key`, `token`, `transit` | the transit engine of Vault, OpenBao and what speaks like them |
 //! | `trust` | which certificates are believed? |
 //!
 //! Nothing here is asked once a request: a root is unwrapped once and stays on the key ring.
 
-mod connect;
 mod error;
 mod key;
 mod kms;

@@ -22,12 +22,14 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::connect::exchange;
 use super::key::{KeyService, WrappedBy};
 use super::{KeyServiceError, KeyServiceFault, Place, TransitSettings, trust};
+use crate::upstream::{Deadlines, exchange};
 use crate::vault::VaultError;
 use crate::vault::locked::LockedKey;
 
+/// Roots are unwrapped once, so there is nothing to keep a connection for.
+const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(3), answer: Duration::from_secs(4) };
 /// Attempts of one call.
 const ATTEMPTS: u32 = 3;
 /// The longest wait before the second attempt; it doubles from there.
@@ -122,7 +124,7 @@ impl Transit {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.settings.key.path(operation.as_str()))
-            .header(header::HOST, &self.settings.key.authority)
+            .header(header::HOST, self.settings.key.upstream.authority())
             .header(header::CONTENT_TYPE, "application/json")
             // Asked for by agents and proxies of Vault, so that no web page can make a browser ask.
             .header("x-vault-request", "true")
@@ -131,9 +133,10 @@ impl Transit {
             request = request.header("x-vault-namespace", namespace);
         }
         let request = request.body(Full::new(body)).map_err(|error| self.error(KeyServiceFault::Unexpected, error))?;
-        let (status, answer) = exchange(&self.settings.key, &self.tls, request)
+        let (parts, answer) = exchange(&self.settings.key.upstream, &self.tls, request, DEADLINES)
             .await
             .map_err(|problem| self.error(KeyServiceFault::Unreachable, problem))?;
+        let status = parts.status;
         if status == StatusCode::OK {
             return Ok(answer);
         }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use super::TokenSource;
+use crate::upstream::{Scheme, Upstream};
 
 /// A key of a transit engine, given by the address of its API: `https://vault.example.com/v1/transit/keys/NAME`.
 ///
@@ -17,21 +18,10 @@ use super::TokenSource;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitKey {
-    pub(super) scheme: Scheme,
-    pub(super) host: Host,
-    pub(super) port: u16,
-    /// Host, and port where it is not the scheme's own, as the `Host` header has them.
-    pub(super) authority: String,
+    /// Where it is. Over plain HTTP it is on this machine.
+    pub(super) upstream: Upstream,
     pub(super) mount: String,
     pub(super) name: String,
-}
-
-/// How it is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
-    Https,
-    /// To this machine only.
-    Http,
 }
 
 /// What else belongs to a transit engine.
@@ -86,10 +76,6 @@ impl FromStr for TransitKey {
         let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         let port = url.port_or_known_default().filter(|port| *port != 0);
         let (Some(port), true, None) = (port, bare, url.password()) else { return Err(MalformedTransitKey::Shape) };
-        let authority = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_string(),
-        };
         // Nothing that would have to be escaped: Vault's names of keys and mounts have none of it.
         let word = |text: &str| {
             !text.is_empty()
@@ -101,17 +87,14 @@ impl FromStr for TransitKey {
         if !word(name) || !mount.split('/').all(word) {
             return Err(MalformedTransitKey::Shape);
         }
-        Ok(Self { scheme, host, port, authority, mount: mount.to_owned(), name: name.to_owned() })
+        let upstream = Upstream { scheme, host, port };
+        Ok(Self { upstream, mount: mount.to_owned(), name: name.to_owned() })
     }
 }
 
 impl fmt::Display for TransitKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            Scheme::Https => "https",
-            Scheme::Http => "http",
-        };
-        write!(f, "{scheme}://{}{}", self.authority, self.path("keys"))
+        write!(f, "{}{}", self.upstream, self.path("keys"))
     }
 }
 
@@ -139,7 +122,7 @@ mod tests {
         ];
         for (text, id, port) in cases {
             let key: TransitKey = text.parse().unwrap();
-            assert_eq!((key.id(None).as_str(), key.port, key.to_string().as_str()), (id, port, text));
+            assert_eq!((key.id(None).as_str(), key.upstream.port, key.to_string().as_str()), (id, port, text));
         }
         let key: TransitKey = cases[0].0.parse().unwrap();
         assert_eq!(key.path("encrypt"), "/v1/transit/encrypt/keyferry");

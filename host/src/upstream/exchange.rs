@@ -1,10 +1,12 @@
-//! One HTTP/1.1 request on a connection of its own. Roots are unwrapped once, so there is nothing to keep a connection for.
+//! One HTTP/1.1 request on a connection of its own.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::Request;
+use http::response::Parts;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -16,58 +18,103 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 use zeroize::Zeroizing;
 
-use super::transit_key::{Scheme, TransitKey};
-
-/// To a connection, with TLS.
-const CONNECT: Duration = Duration::from_secs(3);
-/// To the end of the answer.
-const ANSWER: Duration = Duration::from_secs(4);
-/// Bytes of an answer. A wrapped key has a few hundred.
+/// Bytes of an answer. What is asked for here has a few hundred.
 const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// How a service is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Over TLS.
+    Https,
+    /// In the clear.
+    Http,
+}
+
+/// A service that the operator names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// How it is spoken to.
+    pub scheme: Scheme,
+    /// Where it is.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+}
+
+/// How long a service may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// To a connection, with TLS.
+    pub connect: Duration,
+    /// To the end of the answer.
+    pub answer: Duration,
+}
+
+impl Upstream {
+    /// Host, and port where it is not the scheme's own, as the `Host` header has them.
+    pub fn authority(&self) -> String {
+        match (self.scheme, self.port) {
+            (Scheme::Https, 443) | (Scheme::Http, 80) => self.host.to_string(),
+            (_, port) => format!("{}:{port}", self.host),
+        }
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Https => "https",
+            Scheme::Http => "http",
+        };
+        write!(f, "{scheme}://{}", self.authority())
+    }
+}
 
 /// Sends a request and reads the answer whole.
 ///
 /// # Errors
 /// In words, where there was no whole answer.
-pub(super) async fn exchange(
-    to: &TransitKey,
+pub async fn exchange(
+    to: &Upstream,
     tls: &Arc<ClientConfig>,
     request: Request<Full<Bytes>>,
-) -> Result<(StatusCode, Zeroizing<Vec<u8>>), String> {
+    deadlines: Deadlines,
+) -> Result<(Parts, Zeroizing<Vec<u8>>), String> {
+    let authority = to.authority();
     let connect = async {
         let stream = match &to.host {
             Host::Domain(name) => TcpStream::connect((name.as_str(), to.port)).await,
             Host::Ipv4(address) => TcpStream::connect((*address, to.port)).await,
             Host::Ipv6(address) => TcpStream::connect((*address, to.port)).await,
         };
-        let stream = stream.map_err(|error| format!("cannot connect to {}: {error}", to.authority))?;
+        let stream = stream.map_err(|error| format!("cannot connect to {authority}: {error}"))?;
         let _ = stream.set_nodelay(true);
         let stream: Box<dyn Stream> = match to.scheme {
             Scheme::Http => Box::new(stream),
             Scheme::Https => {
                 let connected = TlsConnector::from(Arc::clone(tls)).connect(server_name(&to.host)?, stream).await;
-                Box::new(connected.map_err(|error| format!("no TLS with {}: {error}", to.authority))?)
+                Box::new(connected.map_err(|error| format!("no TLS with {authority}: {error}"))?)
             }
         };
         Ok::<_, String>(stream)
     };
-    let late = |what: &str| format!("{} took too long to {what}", to.authority);
-    let stream = tokio::time::timeout(CONNECT, connect).await.map_err(|_| late("connect"))??;
+    let late = |what: &str| format!("{authority} took too long to {what}");
+    let stream = tokio::time::timeout(deadlines.connect, connect).await.map_err(|_| late("connect"))??;
     let answer = async {
-        let broken = |error: hyper::Error| format!("{} broke off: {error}", to.authority);
+        let broken = |error: hyper::Error| format!("{authority} broke off: {error}");
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let connection = tokio::spawn(connection);
         let outcome = async {
             let (parts, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| format!("{} did not answer whole: {error}", to.authority))?;
-            Ok((parts.status, Zeroizing::new(body.to_bytes().to_vec())))
+            let body = body.map_err(|error| format!("{authority} did not answer whole: {error}"))?;
+            Ok((parts, Zeroizing::new(body.to_bytes().to_vec())))
         };
         let outcome = outcome.await;
         connection.abort();
         outcome
     };
-    tokio::time::timeout(ANSWER, answer).await.map_err(|_| late("answer"))?
+    tokio::time::timeout(deadlines.answer, answer).await.map_err(|_| late("answer"))?
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -1,0 +1,202 @@
+//! How much clients, plugins and receivers of webhooks may use, and what callers may ask for: settings that stand in tables of `keyferry.toml`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::egress::EgressLimits;
+use crate::http::HttpSettings;
+use crate::ids::Slug;
+use crate::migrate::{Allowance, MigratePolicy};
+use crate::plugins::SandboxLimits;
+use crate::webhooks::DeliverySettings;
+
+/// `[http]`
+#[derive(Args)]
+#[command(next_help_heading = "How long clients may take")]
+pub(super) struct HttpArgs {
+    /// Seconds to send a request's head, and as many for a TLS handshake.
+    #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_HEAD_SECONDS",
+        default_value_t = seconds(HttpSettings::default().head_timeout))]
+    http_head_seconds: NonZeroU32,
+
+    /// Seconds to send a request's body.
+    #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_BODY_SECONDS",
+        default_value_t = seconds(HttpSettings::default().body_timeout))]
+    http_body_seconds: NonZeroU32,
+
+    /// Seconds that a connection is kept between two requests.
+    #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_IDLE_SECONDS",
+        default_value_t = seconds(HttpSettings::default().idle_timeout))]
+    http_idle_seconds: NonZeroU32,
+
+    /// Seconds to read an answer that does not fit into the system's buffers.
+    #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_WRITE_SECONDS",
+        default_value_t = seconds(HttpSettings::default().write_timeout))]
+    http_write_seconds: NonZeroU32,
+
+    /// Seconds that requests under way are waited for on shutdown.
+    #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_DRAIN_SECONDS",
+        default_value_t = seconds(HttpSettings::default().drain_timeout))]
+    http_drain_seconds: NonZeroU32,
+}
+
+/// `[migrate]`
+#[derive(Args)]
+#[command(next_help_heading = "What callers may ask for")]
+pub(super) struct MigrateArgs {
+    /// `Prefer: verify=only`: a verdict, and nothing stored.
+    #[arg(long, value_name = "WHETHER", env = "KEYFERRY_MIGRATE_VERIFY_ONLY", default_value = "allow")]
+    migrate_verify_only: Whether,
+
+    /// `Prefer: verify=skip`: stored without a proof.
+    #[arg(long, value_name = "WHETHER", env = "KEYFERRY_MIGRATE_VERIFY_SKIP", default_value = "deny")]
+    migrate_verify_skip: Whether,
+
+    /// `Prefer: on-unverified=store`: stored though the provider could not tell.
+    #[arg(long, value_name = "WHETHER", env = "KEYFERRY_MIGRATE_ON_UNVERIFIED_STORE", default_value = "allow")]
+    migrate_on_unverified_store: Whether,
+
+    /// Slugs of apps that are the organisation's own and cannot be migrated to. With commas between them [default: none].
+    #[arg(long, value_name = "SLUG", env = "KEYFERRY_MIGRATE_CUSTOM_APPS", value_delimiter = ',')]
+    migrate_custom_apps: Vec<Slug>,
+}
+
+/// `[sandbox]`
+#[derive(Args)]
+#[command(next_help_heading = "How much one call of a plugin may use")]
+pub(super) struct SandboxArgs {
+    /// Bytes of its memory.
+    #[arg(long, value_name = "BYTES", env = "KEYFERRY_SANDBOX_MEMORY_BYTES",
+        default_value_t = SandboxLimits::default().memory_bytes)]
+    sandbox_memory_bytes: usize,
+
+    /// Bytes of a component file.
+    #[arg(long, value_name = "BYTES", env = "KEYFERRY_SANDBOX_FILE_BYTES",
+        default_value_t = SandboxLimits::default().file_bytes)]
+    sandbox_file_bytes: usize,
+
+    /// Seconds on the clock, waiting for providers included.
+    #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_WALL_SECONDS",
+        default_value_t = seconds(SandboxLimits::default().wall))]
+    sandbox_wall_seconds: NonZeroU32,
+
+    /// Milliseconds in the plugin's own code.
+    #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_CPU_MILLIS",
+        default_value_t = millis(SandboxLimits::default().cpu))]
+    sandbox_cpu_millis: NonZeroU32,
+
+    /// Requests to providers.
+    #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_REQUESTS",
+        default_value_t = at_least_one(EgressLimits::default().requests_per_call))]
+    sandbox_requests: NonZeroU32,
+
+    /// Calls that run at once.
+    #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_SLOTS",
+        default_value_t = at_least_one(u32::try_from(SandboxLimits::default().slots).unwrap_or(u32::MAX)))]
+    sandbox_slots: NonZeroU32,
+
+    /// Calls that wait for a slot; one more is turned away.
+    #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_QUEUE",
+        default_value_t = SandboxLimits::default().queue)]
+    sandbox_queue: usize,
+}
+
+/// `[webhooks]`
+#[derive(Args)]
+#[command(next_help_heading = "How webhooks are told")]
+pub(super) struct WebhookArgs {
+    /// Milliseconds from a failed attempt to the next one; those after that wait five times as long each.
+    #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_RETRY_MILLIS",
+        default_value_t = millis(DeliverySettings::default().first_wait))]
+    webhooks_retry_millis: NonZeroU32,
+
+    /// Seconds that a receiver may take to answer.
+    #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_ANSWER_SECONDS",
+        default_value_t = seconds(DeliverySettings::default().answer_time))]
+    webhooks_answer_seconds: NonZeroU32,
+}
+
+/// Whether callers may ask for something.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Whether {
+    /// They may.
+    Allow,
+    /// They may not.
+    Deny,
+}
+
+impl From<Whether> for Allowance {
+    fn from(whether: Whether) -> Self {
+        match whether {
+            Whether::Allow => Self::Allow,
+            Whether::Deny => Self::Deny,
+        }
+    }
+}
+
+impl HttpArgs {
+    /// All but the number of connections.
+    pub(super) fn settings(&self) -> HttpSettings {
+        let seconds = |number: NonZeroU32| Duration::from_secs(number.get().into());
+        HttpSettings {
+            head_timeout: seconds(self.http_head_seconds),
+            body_timeout: seconds(self.http_body_seconds),
+            idle_timeout: seconds(self.http_idle_seconds),
+            write_timeout: seconds(self.http_write_seconds),
+            drain_timeout: seconds(self.http_drain_seconds),
+            ..HttpSettings::default()
+        }
+    }
+}
+
+impl MigrateArgs {
+    pub(super) fn policy(self) -> MigratePolicy {
+        MigratePolicy {
+            verify_only: self.migrate_verify_only.into(),
+            verify_skip: self.migrate_verify_skip.into(),
+            on_unverified_store: self.migrate_on_unverified_store.into(),
+            custom_apps: self.migrate_custom_apps,
+        }
+    }
+}
+
+impl WebhookArgs {
+    pub(super) fn settings(&self) -> DeliverySettings {
+        DeliverySettings {
+            first_wait: Duration::from_millis(self.webhooks_retry_millis.get().into()),
+            answer_time: Duration::from_secs(self.webhooks_answer_seconds.get().into()),
+        }
+    }
+}
+
+impl SandboxArgs {
+    pub(super) fn requests(&self) -> u32 {
+        self.sandbox_requests.get()
+    }
+
+    pub(super) fn limits(&self) -> SandboxLimits {
+        SandboxLimits {
+            memory_bytes: self.sandbox_memory_bytes,
+            file_bytes: self.sandbox_file_bytes,
+            wall: Duration::from_secs(self.sandbox_wall_seconds.get().into()),
+            cpu: Duration::from_millis(self.sandbox_cpu_millis.get().into()),
+            slots: self.sandbox_slots.get() as usize,
+            queue: self.sandbox_queue,
+            ..SandboxLimits::default()
+        }
+    }
+}
+
+fn seconds(time: Duration) -> NonZeroU32 {
+    at_least_one(u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+}
+
+fn millis(time: Duration) -> NonZeroU32 {
+    at_least_one(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
+}
+
+fn at_least_one(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}

@@ -1,0 +1,39 @@
+//! The log, and the spans beside it.
+
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::CliError;
+use super::settings::{LogFormat, LogSettings};
+use crate::telemetry::{OtlpSettings, SPANS, Traces};
+
+/// Starts the log and, where there is a collector, sends it spans.
+///
+/// # Errors
+/// Where the collector's settings name what is not there.
+pub(super) fn start_log(log: &LogSettings, otlp: Option<&OtlpSettings>) -> Result<Option<Traces>, CliError> {
+    let traces = otlp.map(Traces::start).transpose()?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_span_events(FmtSpan::NONE)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
+        .with_writer(std::io::stderr);
+    // AWS' client traces answers, and where a variable of its own (`LOG_SENSITIVE_BODIES`) is set, the keys in them.
+    let no_keys = filter_fn(|event| *event.level() < Level::TRACE || !event.target().starts_with("aws_"));
+    let no_spans = filter_fn(|event| event.target() != SPANS);
+    let lines = match log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    let lines = lines.with_filter(log.filter.filter().and(no_keys).and(no_spans));
+    // Nothing but the spans that were made for it: a log line can hold what is for this machine only.
+    let spans = traces
+        .as_ref()
+        .map(|traces| traces.layer().with_filter(filter_fn(|span| span.is_span() && span.target() == SPANS)));
+    // A second start in one process (tests) keeps the first log.
+    let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
+    Ok(traces)
+}

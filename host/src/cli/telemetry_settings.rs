@@ -1,0 +1,52 @@
+//! Where metrics and traces go, as flags, environment and `keyferry.toml` say it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::CliError;
+use crate::telemetry::{OtlpEndpoint, OtlpSettings, SampleRatio};
+
+/// Metrics and traces. Both are off until somebody asks for them.
+#[derive(Args)]
+#[command(next_help_heading = "Metrics and traces")]
+pub(super) struct TelemetryArgs {
+    /// Tell metrics at http://IP:PORT/metrics, on a listener of their own, to whoever can reach it [default: nowhere].
+    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_METRICS_LISTEN")]
+    pub(super) metrics_listen: Option<SocketAddr>,
+
+    /// Send traces to this OpenTelemetry collector (http://127.0.0.1:4318) as OTLP over HTTP [default: nowhere].
+    #[arg(long, value_name = "URL", env = "KEYFERRY_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<OtlpEndpoint>,
+
+    /// A file with headers for the collector, one `Name: value` a line: where its token belongs. Read anew for each export.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_OTLP_HEADERS_FILE")]
+    otlp_headers_file: Option<PathBuf>,
+
+    /// Certificates (PEM) to trust for the collector, besides the public ones.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_OTLP_CA")]
+    otlp_ca: Option<PathBuf>,
+
+    /// The part of all traces that is sent, between 0 and 1. A caller's `traceparent` decides for its own request.
+    #[arg(long, value_name = "RATIO", env = "KEYFERRY_OTLP_SAMPLE_RATIO", default_value = "1")]
+    otlp_sample_ratio: SampleRatio,
+}
+
+impl TelemetryArgs {
+    /// Where traces go.
+    pub(super) fn otlp(self) -> Result<Option<OtlpSettings>, CliError> {
+        match self {
+            Self { otlp_endpoint: Some(endpoint), otlp_headers_file, otlp_ca, otlp_sample_ratio, .. } => {
+                Ok(Some(OtlpSettings { endpoint, headers: otlp_headers_file, ca: otlp_ca, ratio: otlp_sample_ratio }))
+            }
+            Self { otlp_ca: Some(_), .. } => {
+                Err("otlp-ca is set and otlp-endpoint is not: there is nobody to trust".into())
+            }
+            Self { otlp_headers_file: Some(_), .. } => {
+                Err("otlp-headers-file is set and otlp-endpoint is not: there is nobody to send them to".into())
+            }
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The way to a collector: one request on a connection of its own each time, from the runtime that serves.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::Full;
+use opentelemetry_http::{HttpClient, HttpError};
+use rustls::ClientConfig;
+use tokio::runtime::Handle;
+
+use super::metrics;
+use super::settings::OtlpSettings;
+use super::traces::TracesError;
+use crate::upstream::{self, Deadlines};
+
+const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(2), answer: Duration::from_secs(3) };
+
+/// A collector. It is asked from a thread of the exporter's own, which must not need a runtime.
+pub(super) struct Collector {
+    settings: OtlpSettings,
+    tls: Arc<ClientConfig>,
+    runtime: Handle,
+    /// Whether the last export failed: told when that changes, not each time.
+    fails: AtomicBool,
+}
+
+impl Collector {
+    pub(super) fn new(settings: &OtlpSettings) -> Result<Self, TracesError> {
+        let tls = upstream::client_config(settings.ca.as_deref())?;
+        Ok(Self { settings: settings.clone(), tls, runtime: Handle::current(), fails: AtomicBool::new(false) })
+    }
+
+    /// What the file of headers says. Its words do not stand in the error.
+    pub(super) fn headers(&self) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        let Some(path) = &self.settings.headers else { return Ok(headers) };
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let parsed = line.split_once(':').and_then(|(name, value)| {
+                let mut value: HeaderValue = value.trim().parse().ok()?;
+                value.set_sensitive(true);
+                Some((name.trim().parse::<HeaderName>().ok()?, value))
+            });
+            let (name, value) = parsed
+                .ok_or_else(|| format!("line {} of {} is no header `Name: value`", number + 1, path.display()))?;
+            headers.append(name, value);
+        }
+        Ok(headers)
+    }
+
+    fn tell(&self, outcome: &Result<Response<Bytes>, String>) {
+        let problem = match outcome {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(format!("it answered {}", answer.status())),
+            Err(problem) => Some(problem.clone()),
+        };
+        metrics::export(if problem.is_none() { "taken" } else { "failed" });
+        let failed = self.fails.swap(problem.is_some(), Ordering::Relaxed);
+        match problem {
+            Some(problem) if !failed => {
+                tracing::warn!(collector = %self.settings.endpoint, problem, "traces do not reach the collector");
+            }
+            None if failed => tracing::info!(collector = %self.settings.endpoint, "traces reach the collector again"),
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl HttpClient for Collector {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let headers = self.headers();
+        let (to, tls) = (self.settings.endpoint.upstream.clone(), Arc::clone(&self.tls));
+        let outcome = match headers {
+            Ok(headers) => {
+                let exchange = async move {
+                    let (mut parts, body) = request.into_parts();
+                    parts.headers.extend(headers);
+                    if let Ok(host) = HeaderValue::from_str(&to.authority()) {
+                        parts.headers.insert(header::HOST, host);
+                    }
+                    // On the wire a request names its path; where to is known.
+                    if let Some(path) = parts.uri.path_and_query() {
+                        parts.uri = path.clone().into();
+                    }
+                    let request = Request::from_parts(parts, Full::new(body));
+                    upstream::exchange(&to, &tls, request, DEADLINES).await
+                };
+                match self.runtime.spawn(exchange).await {
+                    Ok(outcome) => {
+                        outcome.map(|(parts, mut body)| Response::from_parts(parts, std::mem::take(&mut *body).into()))
+                    }
+                    Err(_) => Err("the runtime has ended".to_owned()),
+                }
+            }
+            Err(problem) => Err(problem),
+        };
+        self.tell(&outcome);
+        outcome.map_err(Into::into)
+    }
+}

@@ -1,0 +1,167 @@
+//! The metrics: all that there are, and a function for each thing that is counted.
+//!
+//! A label has one of few values, none of which a caller can choose: routes are patterns, apps are those whose plugins are
+//! loaded. Where nobody listens, adding to a metric does nothing.
+
+use std::time::Duration;
+
+use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+/// In a label, where there is no app of that name.
+pub const NO_APP: &str = "(none)";
+
+const HTTP_DURATION: &str = "http_server_request_duration_seconds";
+const HTTP_ACTIVE: &str = "http_server_active_requests";
+const MIGRATIONS: &str = "keyferry_migrations_total";
+const VERIFICATION: &str = "keyferry_verification_duration_seconds";
+const SLOTS: &str = "keyferry_sandbox_slots";
+const RUNNING: &str = "keyferry_sandbox_calls_running";
+const QUEUE: &str = "keyferry_sandbox_queue_limit";
+const WAITING: &str = "keyferry_sandbox_calls_waiting";
+const EGRESS: &str = "keyferry_egress_request_duration_seconds";
+const BATCH: &str = "keyferry_store_batch_writes";
+const COMMIT: &str = "keyferry_store_commit_duration_seconds";
+const SYNC: &str = "keyferry_store_sync_duration_seconds";
+const PLUGINS: &str = "keyferry_plugins";
+const EXPORTS: &str = "keyferry_trace_exports_total";
+const BUILD: &str = "keyferry_build_info";
+
+/// Upper bounds of the buckets of a histogram, by the end of its name.
+pub(super) const BUCKETS: [(&str, &[f64]); 4] = [
+    ("batch_writes", &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+    ("commit_duration_seconds", DISK),
+    ("sync_duration_seconds", DISK),
+    // What OpenTelemetry's conventions give for requests.
+    ("duration_seconds", &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]),
+];
+const DISK: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// Says what each metric is.
+pub(super) fn describe() {
+    describe_histogram!(HTTP_DURATION, "Requests to the public API, by method, route pattern and status.");
+    describe_gauge!(HTTP_ACTIVE, "Requests to the public API that are being answered.");
+    describe_counter!(MIGRATIONS, "Migrations, by app and what became of them.");
+    describe_histogram!(VERIFICATION, "Verifications by a plugin, by app and outcome; waiting for a slot included.");
+    describe_gauge!(SLOTS, "Calls of plugins that can run at once.");
+    describe_gauge!(RUNNING, "Calls of plugins that run.");
+    describe_gauge!(QUEUE, "Calls of plugins that can wait for a slot.");
+    describe_gauge!(WAITING, "Calls of plugins that wait for a slot.");
+    describe_histogram!(
+        EGRESS,
+        "Requests of plugins to providers, by outcome: the status's class, or why there was none."
+    );
+    describe_histogram!(BATCH, "Writes that were brought to disk together.");
+    describe_histogram!(COMMIT, "Bringing a batch of writes to disk, sync included.");
+    describe_histogram!(SYNC, "Waiting for the disk to say that a batch is on it.");
+    describe_gauge!(PLUGINS, "Plugin files, by state.");
+    describe_counter!(EXPORTS, "Batches of spans for the collector, by whether it took them.");
+    describe_gauge!(BUILD, "1, with the version that runs.");
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// A request that is being answered; dropped, it is not any more.
+pub struct ActiveRequest(());
+
+impl ActiveRequest {
+    /// One more.
+    pub fn begin() -> Self {
+        gauge!(HTTP_ACTIVE).increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        gauge!(HTTP_ACTIVE).decrement(1.0);
+    }
+}
+
+/// A request was answered. `route` is the pattern.
+pub fn http_request(method: &'static str, route: &str, status: u16, elapsed: Duration) {
+    let labels = [
+        ("http_request_method", method.to_owned()),
+        ("http_route", route.to_owned()),
+        ("http_response_status_code", status.to_string()),
+    ];
+    histogram!(HTTP_DURATION, &labels).record(elapsed);
+}
+
+/// A migration came to its end.
+pub fn migration(app: &str, outcome: &'static str) {
+    counter!(MIGRATIONS, "app" => app.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// A plugin was asked to verify a credential.
+pub fn verification(app: &str, outcome: &'static str, elapsed: Duration) {
+    histogram!(VERIFICATION, "app" => app.to_owned(), "outcome" => outcome).record(elapsed);
+}
+
+/// How many calls of plugins there can be.
+pub fn sandbox_room(slots: usize, queue: usize) {
+    gauge!(SLOTS).set(number(slots));
+    gauge!(QUEUE).set(number(queue));
+}
+
+/// A call of a plugin, as long as it is dropped.
+pub struct Call(&'static str);
+
+impl Call {
+    /// One that waits for a slot.
+    pub fn waiting() -> Self {
+        Self::of(WAITING)
+    }
+
+    /// One that runs.
+    pub fn running() -> Self {
+        Self::of(RUNNING)
+    }
+
+    fn of(gauge: &'static str) -> Self {
+        gauge!(gauge).increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        gauge!(self.0).decrement(1.0);
+    }
+}
+
+/// A plugin's request went out, or did not.
+pub fn egress(outcome: &'static str, elapsed: Duration) {
+    histogram!(EGRESS, "outcome" => outcome).record(elapsed);
+}
+
+/// A batch of writes is on disk.
+pub fn commit(writes: usize, elapsed: Duration) {
+    histogram!(BATCH).record(number(writes));
+    histogram!(COMMIT).record(elapsed);
+}
+
+/// The disk was waited for.
+pub fn sync(elapsed: Duration) {
+    histogram!(SYNC).record(elapsed);
+}
+
+/// How many plugin files are in a state.
+pub fn plugins(state: &'static str, count: usize) {
+    gauge!(PLUGINS, "state" => state).set(number(count));
+}
+
+/// Spans were sent to the collector.
+pub(super) fn export(outcome: &'static str) {
+    counter!(EXPORTS, "outcome" => outcome).increment(1);
+}
+
+/// Exact up to 2^53, which no count here reaches.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn number(count: usize) -> f64 {
+    count as f64
+}

@@ -1,0 +1,203 @@
+//! Spans for an OpenTelemetry collector.
+//!
+//! Only spans with the target [`SPANS`] go there, and no log line does. What stands in them is what stands in the access log:
+//! a route's pattern, a status, an app, an outcome. Nothing in them was said by a caller, a plugin or a provider.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use opentelemetry::context::FutureExt as _;
+use opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Tracer};
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::collector::Collector;
+use super::settings::OtlpSettings;
+use crate::upstream::UpstreamError;
+
+/// The target of spans that are for the collector. A log does not have them.
+pub const SPANS: &str = "keyferry::span";
+
+/// How long one export may take.
+const EXPORT: Duration = Duration::from_secs(5);
+/// How long the last one may take, on shutdown.
+const LAST_EXPORT: Duration = Duration::from_secs(3);
+
+/// Traces that cannot be sent as the settings ask.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum TracesError {
+    #[error("otlp-ca: {0}")]
+    Ca(#[from] UpstreamError),
+    #[error("otlp-headers-file: {0}")]
+    Headers(String),
+    #[error("traces cannot be exported: {0}")]
+    Exporter(#[from] ExporterBuildError),
+}
+
+/// Spans on their way to a collector. A request never waits for that: they are kept in a bounded queue, and dropped where it
+/// is full.
+#[derive(Clone)]
+pub struct Traces(SdkTracerProvider);
+
+impl Traces {
+    /// Whether what the settings name is there and of the right kind. Nobody is asked yet.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn check(settings: &OtlpSettings) -> Result<(), TracesError> {
+        Collector::new(settings)?.headers().map_err(TracesError::Headers)?;
+        Ok(())
+    }
+
+    /// Begins to send. Within a Tokio runtime, which carries the requests to the collector.
+    ///
+    /// # Errors
+    /// Where what the settings name is not there.
+    pub fn start(settings: &OtlpSettings) -> Result<Self, TracesError> {
+        let collector = Collector::new(settings)?;
+        collector.headers().map_err(TracesError::Headers)?;
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(collector)
+            .with_endpoint(settings.endpoint.traces())
+            .with_protocol(Protocol::HttpBinary)
+            .with_timeout(EXPORT)
+            .build()?;
+        let resource = Resource::builder()
+            .with_service_name("keyferry")
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.ratio.get())));
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_sampler(sampler)
+            .with_resource(resource)
+            .build();
+        Ok(Self(provider))
+    }
+
+    /// What takes spans from `tracing`. They have to be filtered to those of [`SPANS`].
+    pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> OpenTelemetryLayer<S, Tracer> {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.0.tracer("keyferry"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_level(false)
+            .with_tracked_inactivity(false)
+    }
+
+    /// Sends what is left, and ends.
+    pub async fn finish(self) {
+        // It waits on its thread, and needs the runtime's others for the request.
+        let finished = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(LAST_EXPORT)).await;
+        if !matches!(finished, Ok(Ok(()))) {
+            tracing::warn!("the last traces did not reach the collector");
+        }
+    }
+}
+
+/// A caller's trace, from the header `traceparent` (<https://www.w3.org/TR/trace-context/>). `tracestate` is left alone: it can
+/// hold any text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceParent {
+    trace: TraceId,
+    span: SpanId,
+    flags: TraceFlags,
+}
+
+impl FromStr for TraceParent {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let hex = |text: &str, digits: usize| {
+            text.len() == digits && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        };
+        let mut parts = text.split('-');
+        let (Some(version), Some(trace), Some(span), Some(flags)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(());
+        };
+        // Later versions may add to the end.
+        let is_whole = version != "00" || parts.next().is_none();
+        if !(is_whole && version != "ff" && hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2)) {
+            return Err(());
+        }
+        let trace = TraceId::from_hex(trace).map_err(|_| ())?;
+        let span = SpanId::from_hex(span).map_err(|_| ())?;
+        if trace == TraceId::INVALID || span == SpanId::INVALID {
+            return Err(());
+        }
+        let flags = u8::from_str_radix(flags, 16).map_err(|_| ())?;
+        Ok(Self { trace, span, flags: TraceFlags::new(flags) & TraceFlags::SAMPLED })
+    }
+}
+
+/// Makes a span part of a caller's trace.
+pub fn join(span: &Span, parent: TraceParent) {
+    let TraceParent { trace, span: id, flags } = parent;
+    let context = SpanContext::new(trace, id, flags, true, TraceState::default());
+    // Where no traces are sent there is nothing to be part of.
+    let _ = span.set_parent(Context::new().with_remote_span_context(context));
+}
+
+/// Work whose spans belong to the span under way here, though another task does it.
+pub fn in_trace<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.with_current_context()
+}
+
+/// The trace that a span belongs to, for the log: the caller's, or one of our own where traces are sent.
+pub fn trace_id(span: &Span, parent: Option<TraceParent>) -> Option<String> {
+    if let Some(parent) = parent {
+        return Some(parent.trace.to_string());
+    }
+    if span.is_disabled() {
+        return None;
+    }
+    let context = span.context();
+    let id = context.span().span_context().trace_id();
+    (id != TraceId::INVALID).then(|| id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_parent_is_as_the_standard_has_it_or_none() {
+        let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        for (text, expected) in [
+            (format!("00-{trace}-{span}-01"), true),
+            (format!("00-{trace}-{span}-00"), true),
+            (format!("cc-{trace}-{span}-01-what-comes-later"), true),
+            (format!("00-{trace}-{span}-01-more"), false),
+            (format!("ff-{trace}-{span}-01"), false),
+            (format!("00-{}-{span}-01", trace.to_uppercase()), false),
+            (format!("00-{}-{span}-01", "0".repeat(32)), false),
+            (format!("00-{trace}-{}-01", "0".repeat(16)), false),
+            (format!("00-{trace}-{span}"), false),
+            (format!(" 00-{trace}-{span}-01"), false),
+            (format!("00-{trace}-{span}-1"), false),
+            ("hunter2".to_owned(), false),
+            (String::new(), false),
+        ] {
+            let parsed = text.parse::<TraceParent>();
+            assert_eq!(parsed.is_ok(), expected, "{text}");
+            if let Ok(parent) = parsed {
+                assert_eq!(
+                    (parent.trace.to_string(), parent.flags.is_sampled()),
+                    (trace.to_owned(), text.contains("-01"))
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A stand-in for an OpenTelemetry collector: takes spans as OTLP over HTTP, in protobuf.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::http::{Request as HyperRequest, Response as HyperResponse, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use prost::Message as _;
+use tokio::net::TcpListener;
+
+use crate::or_fail::{OrFail as _, fail};
+
+/// How long spans are waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// As it should.
+    Works,
+    /// With 503.
+    Overloaded,
+    /// Never.
+    Silent,
+}
+
+/// A span that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// In hex.
+    pub trace: String,
+    /// In hex.
+    pub id: String,
+    /// In hex; empty for none.
+    pub parent: String,
+    /// Its name.
+    pub name: String,
+    /// 2 for a server's, 3 for a client's.
+    pub kind: i32,
+    /// `name=value` each, by name.
+    pub attributes: Vec<String>,
+    /// Lines of a log in it.
+    pub events: usize,
+    /// `name=value` of what sent it.
+    pub resource: Vec<String>,
+}
+
+#[derive(Default)]
+struct State {
+    spans: Vec<Span>,
+    /// Heads and bodies as they came.
+    raw: Vec<Vec<u8>>,
+    authorizations: Vec<String>,
+}
+
+/// A running stand-in; it ends when dropped.
+pub struct Collector {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Collector {
+    /// Starts one.
+    pub async fn start(mood: Mood) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.or_fail("bind the collector");
+        let address = listener.local_addr().or_fail("where the collector listens");
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::clone(&shared);
+                let service = service_fn(move |request| answer(mood, Arc::clone(&state), request));
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { address, state, task }
+    }
+
+    /// For `--otlp-endpoint`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All spans so far.
+    pub fn spans(&self) -> Vec<Span> {
+        locked(&self.state).spans.clone()
+    }
+
+    /// All that came in, as it came.
+    pub fn raw(&self) -> Vec<u8> {
+        locked(&self.state).raw.concat()
+    }
+
+    /// The `Authorization` of each request, empty for none.
+    pub fn authorizations(&self) -> Vec<String> {
+        locked(&self.state).authorizations.clone()
+    }
+
+    /// The spans of a trace, once one of this name is among them.
+    pub async fn wait_for(&self, trace: &str, name: &str) -> Vec<Span> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let spans: Vec<_> = self.spans().into_iter().filter(|span| span.trace == trace).collect();
+            if spans.iter().any(|span| span.name == name) {
+                return spans;
+            }
+            if Instant::now() > deadline {
+                fail(format_args!("no span {name} of {trace} came: {:#?}", self.spans()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn answer(
+    mood: Mood,
+    state: Arc<Mutex<State>>,
+    request: HyperRequest<Incoming>,
+) -> Result<HyperResponse<Full<Bytes>>, hyper::Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let header = |name: &str| {
+        parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
+    };
+    let is_export = parts.method == "POST"
+        && parts.uri.path() == "/v1/traces"
+        && header("content-type") == "application/x-protobuf";
+    let export = ExportTraceServiceRequest::decode(body.clone());
+    let (true, Ok(export)) = (is_export, export) else {
+        return Ok(status(StatusCode::BAD_REQUEST));
+    };
+    {
+        let mut state = locked(&state);
+        state.raw.push([format!("{parts:?}").as_bytes(), &body].concat());
+        state.authorizations.push(header("authorization"));
+        if mood == Mood::Works {
+            state.spans.extend(spans(export));
+        }
+    }
+    match mood {
+        Mood::Works => Ok(status(StatusCode::OK)),
+        Mood::Overloaded => Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
+        Mood::Silent => std::future::pending().await,
+    }
+}
+
+fn status(status: StatusCode) -> HyperResponse<Full<Bytes>> {
+    let mut response = HyperResponse::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+fn spans(export: ExportTraceServiceRequest) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for of_resource in export.resource_spans {
+        let resource = shown(of_resource.resource.map(|resource| resource.attributes).unwrap_or_default());
+        for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            spans.push(Span {
+                trace: hex(&span.trace_id),
+                id: hex(&span.span_id),
+                parent: hex(&span.parent_span_id),
+                name: span.name,
+                kind: span.kind,
+                attributes: shown(span.attributes),
+                events: span.events.len(),
+                resource: resource.clone(),
+            });
+        }
+    }
+    spans
+}
+
+fn shown(attributes: Vec<KeyValue>) -> Vec<String> {
+    let value = |value: Option<Value>| match value {
+        Some(Value::StringValue(text)) => text,
+        Some(Value::IntValue(number)) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    let one = |pair: KeyValue| format!("{}={}", pair.key, value(pair.value.and_then(|any| any.value)));
+    let mut all: Vec<_> = attributes.into_iter().map(one).collect();
+    all.sort();
+    all
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
