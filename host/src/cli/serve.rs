@@ -22,6 +22,8 @@ use crate::webhooks::MOST_DELIVERIES;
 const READYZ_GRACE: Duration = Duration::from_millis(250);
 /// Connections at once that metrics are asked for on.
 const METRICS_CONNECTIONS: usize = 16;
+/// How long deliveries to webhooks are waited for at the end.
+const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(args: ServeArgs) -> CliResult {
     let file = args.folders.config.clone();
@@ -134,8 +136,8 @@ pub(super) async fn serve(
     if let Some(Stop::Store(reason)) = stop {
         return Err(format!("the store failed and the server has stopped: {reason}").into());
     }
-    // Whatever was delivered is written down before the store is closed.
-    let _ = deliveries.await;
+    // Whatever was delivered is written down before the store is closed. What takes longer is told again.
+    let _ = tokio::time::timeout(LAST_DELIVERIES, deliveries).await;
     node.safe.store.close().await?;
     tracing::info!("stopped; everything is on disk");
     Ok(ExitCode::SUCCESS)
