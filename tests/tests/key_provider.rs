@@ -1,6 +1,12 @@
 //! The key-encryption key that this machine holds itself: without the right one there is no start, and another can take its
 //! place while requests go on.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
