@@ -242,7 +242,7 @@ async fn each_method_is_answered_where_it_is_known_and_refused_where_it_is_not()
     let to = world.server.address();
     let cases = [
         ("HEAD", "/livez", 200),
-        ("OPTIONS", "/livez", 405),
+        ("OPTIONS", "/livez", 204),
         ("OPTIONS", "*", 404),
         ("TRACE", "/livez", 405),
         ("CONNECT", "provider.example:443", 404),

@@ -45,7 +45,7 @@ pub(super) struct WebhookBody {
     /// How it is called; `POST` unless another is given.
     method: Option<Method>,
     /// Of which app alone it is told.
-    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$", example = "hubspot")]
+    #[schema(pattern = "^([a-z0-9][a-z0-9-]{0,63})?$", example = "hubspot")]
     slug: Option<String>,
     /// Whether it is told of anything; it is, unless this is false.
     is_enabled: Option<bool>,
@@ -78,7 +78,7 @@ pub(super) struct WebhookChangeBody {
     /// How it is called.
     method: Option<Method>,
     /// Of which app alone it is told; `null` for all of them.
-    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$", example = "hubspot")]
+    #[schema(pattern = "^([a-z0-9][a-z0-9-]{0,63})?$", example = "hubspot")]
     slug: Option<String>,
     /// Whether it is told of anything. What waits for one that is not is given up.
     is_enabled: Option<bool>,

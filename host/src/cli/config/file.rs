@@ -114,7 +114,7 @@ impl Reader<'_> {
         };
         let values = match (value, setting.is_list()) {
             (DeValue::Array(items), true) => items.iter().map(|item| scalar(item.get_ref())).collect(),
-            (DeValue::Array(_), false) => Err(format!("{name} takes one value, not a list")),
+            (DeValue::Array(_), false) => Err(format!("it takes one value, not a list")),
             (value, _) => scalar(value).map(|text| vec![text]),
         };
         let values = match values {
@@ -204,7 +204,7 @@ mod tests {
             ("config = \"x\"", "f:1: there is no setting config;"),
             ("http = 1", "f:1: http is a table: write [http]"),
             ("listen = 1", "f:1: listen: invalid socket address syntax"),
-            ("listen = [\"127.0.0.1:1\"]", "f:1: listen takes one value, not a list"),
+            ("listen = [\"127.0.0.1:1\"]", "f:1: listen: it takes one value, not a list"),
             ("rate-limit = 0", "f:1: rate-limit: number would be zero for non-zero type"),
             ("rate-limit = 1979-05-27", "f:1: rate-limit: it takes a text, a number, or true or false, not a date"),
             ("log-format = \"xml\"", "f:1: log-format: it must be one of: text, json"),

@@ -118,8 +118,9 @@ struct ConnectedAccount {
     /// Always false: every credential is the linked account's own.
     #[serde(rename = "defaultCredentials")]
     default_credentials: bool,
-    /// What came out when its credential was last verified since it was stored.
-    #[schema(required = true)]
+    /// What came out when its credential was last verified since it was stored; absent where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     last_check: Option<LastCheck>,
 }
 
