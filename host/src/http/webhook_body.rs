@@ -199,12 +199,14 @@ impl Members {
 
     fn description(&mut self) -> Result<Option<Option<String>>, Failure> {
         let (main, other) = (self.text("webhook_description")?, self.text("description")?);
-        let Some(text) = main.or(other) else { return Ok(None) };
-        let text = text.map(|text| text.expose().to_owned()).filter(|text| !text.is_empty());
-        if text.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
-            return Err(invalid(format!("webhook_description has more than {MAX_DESCRIPTION} characters")));
+        for (name, text) in [("webhook_description", &main), ("description", &other)] {
+            let length = text.iter().flatten().map(|text| text.expose().chars().count()).sum::<usize>();
+            if length > MAX_DESCRIPTION {
+                return Err(invalid(format!("{name} has more than {MAX_DESCRIPTION} characters")));
+            }
         }
-        Ok(Some(text))
+        let Some(text) = main.or(other) else { return Ok(None) };
+        Ok(Some(text.map(|text| text.expose().to_owned()).filter(|text| !text.is_empty())))
     }
 
     fn slug(&mut self) -> Result<Option<Option<Slug>>, Failure> {

@@ -60,7 +60,7 @@ pub(super) fn on_reads(operation: &mut Map<String, Value>) {
     let had = header(
         "If-None-Match",
         "The `ETag` of an answer that you have: where it is still the same, it is not sent again.",
-        json!({ "type": "string" }),
+        json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
     );
     if let Value::Array(all) = operation.entry("parameters").or_insert_with(|| json!([])) {
         all.push(had);
