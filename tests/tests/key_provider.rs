@@ -17,6 +17,11 @@ use keyferry_tests::http::Request;
 use keyferry_tests::{ORG, Server, ServerOptions, World, create_api_key, create_api_key_in, run, run_in};
 use serde_json::{Value, json};
 
+/// What is wrong with a key file, how it comes to that, and what the message has to say.
+type Damage<'a> = (&'a str, &'a dyn Fn(), &'a [&'a str]);
+/// Arguments and variables that contradict each other, the exit code, and what the message has to say.
+type Contradiction<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+
 /// A key that wraps nothing yet.
 const OTHER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -47,7 +52,7 @@ async fn without_the_right_key_file_there_is_no_start_and_the_message_says_why()
     let path = data.join("keyferry.key");
     let right = fs::read_to_string(&path).unwrap();
     let shown = path.display().to_string();
-    let cases: [(&str, &dyn Fn(), &[&str]); 8] = [
+    let cases: [Damage<'_>; 8] = [
         ("missing", &|| fs::remove_file(&path).unwrap(), &["there is no key file at", "restore it from your backup"]),
         ("another", &|| put(&path, OTHER, 0o600), &["root 1 of organisation acme needs the key", "is configured"]),
         ("readable by all", &|| put(&path, &right, 0o644), &["has mode 0644", "chmod 600"]),
@@ -115,7 +120,7 @@ async fn settings_that_contradict_each_other_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let transit = "https://vault.example.com/v1/transit/keys/k";
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 7] = [
+    let cases: [Contradiction<'_>; 7] = [
         (&["--key-file", "k", "--key-env", "K"], &[], 1, "key-file and key-env are set"),
         (&["--key-kms", "alias/k"], &[("KEYFERRY_KEY_FILE", "k")], 1, "key-file and key-kms are set"),
         (&["--key-kms", "alias/k", "--key-transit", transit], &[], 1, "key-kms and key-transit are set"),

@@ -114,7 +114,7 @@ impl Reader<'_> {
         };
         let values = match (value, setting.is_list()) {
             (DeValue::Array(items), true) => items.iter().map(|item| scalar(item.get_ref())).collect(),
-            (DeValue::Array(_), false) => Err(format!("it takes one value, not a list")),
+            (DeValue::Array(_), false) => Err("it takes one value, not a list".to_owned()),
             (value, _) => scalar(value).map(|text| vec![text]),
         };
         let values = match values {
