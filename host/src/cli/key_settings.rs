@@ -28,7 +28,7 @@ pub(super) struct KekArgs {
     pub(super) key_kms: Option<KmsKey>,
 
     /// Have root keys wrapped by this key of a transit engine (Vault, OpenBao) instead:
-    /// https://vault.example.com/v1/transit/keys/NAME. The token is taken from VAULT_TOKEN, or from --key-token-file.
+    /// `https://vault.example.com/v1/transit/keys/NAME`. The token is taken from VAULT_TOKEN, or from --key-token-file.
     #[arg(long, value_name = "URL", env = "KEYFERRY_KEY_TRANSIT")]
     pub(super) key_transit: Option<TransitKey>,
 

@@ -70,7 +70,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
-    /// Let web pages of these origins (https://app.example.com) read answers, by CORS. With commas between them
+    /// Let web pages of these origins (`https://app.example.com`) read answers, by CORS. With commas between them
     /// [default: none].
     #[arg(long, value_name = "ORIGIN", env = "KEYFERRY_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<CorsOrigin>,
