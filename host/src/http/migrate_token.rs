@@ -18,12 +18,11 @@ use super::kind;
 use super::openapi::MigrateTokenRequest;
 use super::prefer::{EntityTag, idempotency_key, precondition, preferences};
 use super::routes::Api;
-use super::trace::RequestId;
+use super::trace::{RequestId, to_its_end};
 use crate::migrate::{MigrateError, Migrated, Migration, Revision, Stored};
 use crate::plugins::{CallError, FailureKind, Unreachable, Verdict};
 use crate::schema::Input;
 use crate::store::{IntegrationRecord, Scope, StoreError};
-use crate::telemetry;
 use crate::vault::VaultError;
 
 pub(super) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
@@ -121,11 +120,8 @@ pub(super) async fn carry_out(
     migration: Migration,
     told: impl FnOnce(MigrateError) -> Failure,
 ) -> Result<Migrated, Failure> {
-    let span = tracing::Span::current();
     let migrator = Arc::clone(api);
-    let work = telemetry::in_trace(async move { migrator.migrator.migrate(migration).await });
-    let done = tokio::spawn(tracing::Instrument::instrument(work, span)).await;
-    let result = done.map_err(|panicked| Failure::internal(&panicked))?;
+    let result = to_its_end(async move { migrator.migrator.migrate(migration).await }).await?;
     if let Err(MigrateError::NotVerified(failed)) | Ok(Migrated::Checked(Verdict::Failed(failed))) = &result {
         api.rates.failed(measure, &failed.kind);
     }

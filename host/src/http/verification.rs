@@ -16,7 +16,7 @@ use super::linked_account::account_missing;
 use super::migrate_token::{KEYFERRY_OUTCOME, failure, revision_tag};
 use super::parameters::{self, InPath};
 use super::routes::{Api, not_taken};
-use super::trace::RequestId;
+use super::trace::{RequestId, to_its_end};
 use crate::ids::Slug;
 use crate::migrate::{MigrateError, Reverified, VerifyStored};
 use crate::plugins::Verdict;
@@ -96,12 +96,8 @@ async fn verified(
     let Ok(account) = account.parse() else { return Err(missing) };
     let parsed: Slug = slug.parse().map_err(|_| no_integration(api, slug))?;
     let asked = VerifyStored { caller, account, slug: parsed, request_id: id.0 };
-    let work = {
-        let api = Arc::clone(api);
-        async move { api.migrator.verify_stored(&asked).await }
-    };
-    let done = tokio::spawn(tracing::Instrument::instrument(work, tracing::Span::current())).await;
-    match done.map_err(|panicked| Failure::internal(&panicked))? {
+    let verifier = Arc::clone(api);
+    match to_its_end(async move { verifier.migrator.verify_stored(&asked).await }).await? {
         Ok(Some(reverified)) => {
             if let Verdict::Failed(failed) = &reverified.verdict {
                 api.rates.failed(&key_hash, &failed.kind);

@@ -54,12 +54,11 @@ const OWN_APP: [&Kind; 9] = [
     &k::CONTENDED,
     &k::NO_SPACE,
 ];
-/// What can be wrong with the fields of a credential by themselves, and with what is made of them.
-const SAVING: [&Kind; 25] = [
+/// What can be wrong with a credential that is to be stored, however it is sent.
+const CREDENTIAL: [&Kind; 25] = [
     &k::SCOPE_MISSING,
     &k::KEYS_LOCKED,
     &k::TOO_MANY_FAILED,
-    &k::INVALID_PATH,
     &k::ACCOUNT_UNKNOWN_TO_MIGRATE,
     &k::CUSTOM_APP,
     &k::UNKNOWN_APP,
@@ -67,50 +66,6 @@ const SAVING: [&Kind; 25] = [
     &k::INVALID_CONTENT,
     &k::OTHER_ACCOUNT,
     &k::CONTENDED,
-    &k::CREDENTIAL_TOO_LARGE,
-    &k::NO_SPACE,
-    &k::BUSY,
-    &k::PLUGIN_TIMEOUT,
-    &k::PLUGIN_FAILED,
-    &k::CREDENTIALS_REJECTED,
-    &k::INSUFFICIENT_SCOPE,
-    &k::WRONG_TENANT,
-    &k::ACCOUNT_SUSPENDED,
-    &k::PROVIDER_RATE_LIMITED,
-    &k::PROVIDER_TIMEOUT,
-    &k::PROVIDER_UNREACHABLE,
-    &k::PROVIDER_ERROR,
-    &k::UNEXPECTED_ANSWER,
-];
-/// What of that only the headers of a back end can bring about, and a plugin that cannot verify.
-const PREFERRING: [&Kind; 6] = [
-    &k::INVALID_HEADER,
-    &k::PREFERENCE_NOT_ALLOWED,
-    &k::PRECONDITION_FAILED,
-    &k::IDEMPOTENCY_IN_FLIGHT,
-    &k::IDEMPOTENCY_REUSED,
-    &k::INVALID_QUERY,
-];
-/// What can be wrong with a migration, besides all of the above.
-const MIGRATION: [&Kind; 33] = [
-    &k::SCOPE_MISSING,
-    &k::KEYS_LOCKED,
-    &k::TOO_MANY_FAILED,
-    &k::ACCOUNT_UNKNOWN_TO_MIGRATE,
-    &k::SLUG_MISSING,
-    &k::SLUG_INVALID,
-    &k::AUTH_OBJECT_MISSING,
-    &k::CUSTOM_APP,
-    &k::UNKNOWN_APP,
-    &k::APP_NOT_IN_SERVICE,
-    &k::INVALID_CONTENT,
-    &k::INVALID_HEADER,
-    &k::PREFERENCE_NOT_ALLOWED,
-    &k::PRECONDITION_FAILED,
-    &k::OTHER_ACCOUNT,
-    &k::CONTENDED,
-    &k::IDEMPOTENCY_IN_FLIGHT,
-    &k::IDEMPOTENCY_REUSED,
     &k::CREDENTIAL_TOO_LARGE,
     &k::NO_SPACE,
     &k::BUSY,
@@ -127,14 +82,26 @@ const MIGRATION: [&Kind; 33] = [
     &k::UNEXPECTED_ANSWER,
     &k::NOT_VERIFIABLE,
 ];
+/// What of that only the headers of a back end can bring about.
+const PREFERRING: [&Kind; 5] = [
+    &k::INVALID_HEADER,
+    &k::PREFERENCE_NOT_ALLOWED,
+    &k::PRECONDITION_FAILED,
+    &k::IDEMPOTENCY_IN_FLIGHT,
+    &k::IDEMPOTENCY_REUSED,
+];
+/// What can be wrong with how a migration names app and credential.
+const MIGRATION: [&Kind; 3] = [&k::SLUG_MISSING, &k::SLUG_INVALID, &k::AUTH_OBJECT_MISSING];
 
 /// The failures of an operation; none for one that cannot fail, `None` for one that is not known.
 fn of(operation: &str) -> Option<Vec<&'static Kind>> {
     let parts: &[&[&'static Kind]] = match operation {
-        "migrateTokenForLinkedAccount" => &[&KEY, &BODY, &ACCOUNT, &MIGRATION],
+        "migrateTokenForLinkedAccount" => &[&KEY, &BODY, &ACCOUNT, &MIGRATION, &CREDENTIAL, &PREFERRING],
         "createLinkedAccount" => &[&KEY, &BODY, &ACCOUNT_BODY, &[&k::ACCOUNT_EXISTS]],
         "upsertLinkedAccount" => &[&KEY, &TOKEN, &BODY, &ACCOUNT_BODY, &[&k::ACCOUNT_UNKNOWN]],
-        "saveKeyCredentials" => &[&KEY, &BODY, &ACCOUNT, &SAVING, &PREFERRING, &[&k::NOT_VERIFIABLE]],
+        "saveKeyCredentials" => {
+            &[&KEY, &BODY, &ACCOUNT, &CREDENTIAL, &PREFERRING, &[&k::INVALID_PATH, &k::INVALID_QUERY]]
+        }
         "putAuthCredential" => {
             &[&KEY, &TOKEN, &BODY, &ACCOUNT, &OWN_APP, &[&k::AUTH_VALUE_INVALID, &k::CREDENTIAL_TOO_LARGE]]
         }
@@ -162,7 +129,7 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
         "getApplicationOfSession" => {
             &[&TOKEN, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::APPLICATION_UNKNOWN]]
         }
-        "connectApplication" => &[&TOKEN, &BODY, &SAVING, &[&k::NOT_VERIFIABLE]],
+        "connectApplication" => &[&TOKEN, &BODY, &CREDENTIAL, &[&k::INVALID_PATH]],
         "disconnectApplication" => &[
             &TOKEN,
             &[
