@@ -102,8 +102,13 @@ impl World {
 
     /// Runs a subcommand on [`data`](Self::data): how it ended, what it printed, and what it said beside that.
     pub async fn command(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.command_keyed(&self.keys, arguments).await
+    }
+
+    /// The same with other environment variables that say where the keys are.
+    pub async fn command_keyed(&self, keys: &[(String, String)], arguments: &[&str]) -> (Option<i32>, String, String) {
         let data = self.data().display().to_string();
-        let output = run_in(&self.keys, arguments.iter().copied().chain(["--data", &data])).await;
+        let output = run_in(keys, arguments.iter().copied().chain(["--data", &data])).await;
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).or_fail("read what a command printed");
         (output.status.code(), text(output.stdout), text(output.stderr))
     }

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use keyferry::providers::apps::demo;
 use keyferry_tests::http::Request;
-use keyferry_tests::{ORG, Server, ServerOptions, World, create_api_key, create_api_key_in, run, run_in};
+use keyferry_tests::{ORG, Server, ServerOptions, World, create_api_key, create_api_key_in, run_in};
 use serde_json::{Value, json};
 
 /// What is wrong with a key file, how it comes to that, and what the message has to say.
@@ -145,13 +145,6 @@ async fn settings_that_contradict_each_other_are_told() {
     }
 }
 
-async fn keyferry(world: &World, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let data = world.data().display().to_string();
-    let output = run(arguments.iter().copied().chain(["--data", &data])).await;
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
 async fn migrates(world: &World, key: &str) {
     let body = json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}});
     let account = Request::new("PUT", "/api/v2/public/linked-account").json(&json!({ "account_id": "user_1" }));
@@ -164,7 +157,7 @@ async fn migrates(world: &World, key: &str) {
 
 /// Which keys wrap each root of an organisation.
 async fn wrapped_by(world: &World, org: &str) -> Vec<Vec<String>> {
-    let (code, listed, said) = keyferry(world, &["key", "list", "--json", "--org", org]).await;
+    let (code, listed, said) = world.command(&["key", "list", "--json", "--org", org]).await;
     assert_eq!(code, Some(0), "{said}");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let one = |key: &Value| {
@@ -179,30 +172,30 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
     let mut world = World::start().await;
     migrates(&world, &world.api_key).await;
     let other = create_api_key(&world.data(), "umbrella", "test").await;
-    assert_eq!(keyferry(&world, &["key", "rotate", "--org", ORG]).await.0, Some(0));
+    assert_eq!(world.command(&["key", "rotate", "--org", ORG]).await.0, Some(0));
     let old = wrapped_by(&world, ORG).await[0][0].clone();
 
     let new_file = world.folder().join("new.key");
     let shown = new_file.display().to_string();
-    let (code, _, said) = keyferry(&world, &["key", "rewrap", "--all"]).await;
+    let (code, _, said) = world.command(&["key", "rewrap", "--all"]).await;
     assert!(code == Some(1) && said.contains("say which key is to take the present one's place"), "{said}");
     let present = world.data().join("keyferry.key").display().to_string();
-    let (code, _, said) = keyferry(&world, &["key", "rewrap", "--all", "--to-key-file", &present]).await;
+    let (code, _, said) = world.command(&["key", "rewrap", "--all", "--to-key-file", &present]).await;
     assert!(code == Some(1) && said.contains("is the present key"), "{said}");
 
     // One organisation, then the rest: what was done is not done again.
-    let (code, printed, said) = keyferry(&world, &["key", "rewrap", "--org", ORG, "--to-key-file", &shown]).await;
+    let (code, printed, said) = world.command(&["key", "rewrap", "--org", ORG, "--to-key-file", &shown]).await;
     assert!(code == Some(0) && printed.starts_with("2 root keys were wrapped by"), "{printed}{said}");
     assert!(said.contains("1 root keys of other organisations are not: the server goes on"), "{said}");
     assert_eq!(fs::metadata(&new_file).unwrap().permissions().mode() & 0o777, 0o600);
-    let (code, printed, said) = keyferry(&world, &["key", "rewrap", "--all", "--to-key-file", &shown]).await;
+    let (code, printed, said) = world.command(&["key", "rewrap", "--all", "--to-key-file", &shown]).await;
     assert!(code == Some(0) && printed.starts_with("1 root keys were wrapped by"), "{printed}{said}");
     assert!(said.contains(&format!("Now start the server with --key-file {shown}")), "{said}");
     let new = wrapped_by(&world, ORG).await[0][1].clone();
     for org in [ORG, "umbrella"] {
         assert!(wrapped_by(&world, org).await.iter().all(|by| *by == [old.clone(), new.clone()]), "{org}");
     }
-    let (code, printed, _) = keyferry(&world, &["key", "rewrap", "--all", "--to-key-file", &shown]).await;
+    let (code, printed, _) = world.command(&["key", "rewrap", "--all", "--to-key-file", &shown]).await;
     assert!(code == Some(0) && printed.starts_with("0 root keys were wrapped by"), "{printed}");
 
     // Either key works: the one of the server that runs, the old one after a restart, the new one after another.
@@ -219,12 +212,12 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
     }
 
     // A root that only the new key wraps: forgetting the new key instead would lose it, and is refused.
-    assert_eq!(keyferry(&world, &["key", "rotate", "--org", ORG]).await.0, Some(0));
-    let (code, _, said) = keyferry(&world, &["key", "rewrap", "--all", "--finish"]).await;
+    assert_eq!(world.command(&["key", "rotate", "--org", ORG]).await.0, Some(0));
+    let (code, _, said) = world.command(&["key", "rewrap", "--all", "--finish"]).await;
     assert!(code == Some(1) && said.contains("root 3 of organisation acme is not wrapped by"), "{said}");
     assert!(said.contains("nothing was forgotten"), "{said}");
     let finish = ["key", "rewrap", "--all", "--finish", "--key-file", &shown];
-    let (code, printed, said) = keyferry(&world, &finish).await;
+    let (code, printed, said) = world.command(&finish).await;
     assert!(code == Some(0) && printed.starts_with("3 root keys are wrapped by"), "{printed}{said}");
     for org in [ORG, "umbrella"] {
         assert!(wrapped_by(&world, org).await.iter().all(|by| *by == [new.clone()]), "{org}");
@@ -233,7 +226,7 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
     assert!(world.server.terminate().await.success());
 
     // Without a server, the trail tells, and the old key is one that is not the right one any more.
-    let trail = keyferry(&world, &["audit", "export", "--org", ORG, "--key-file", &shown]).await.1;
+    let trail = world.command(&["audit", "export", "--org", ORG, "--key-file", &shown]).await.1;
     assert_eq!(trail.matches("\"operation\":\"key_rewrapped\"").count(), 4, "{trail}");
     let said = refused(&world.data(), &[], &[]).await;
     assert!(said.contains(&format!("needs the key {new}, and {old} is configured")), "{said}");

@@ -2,7 +2,6 @@
 //! elsewhere, KMS gone and back, slowed down, and refusing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -13,7 +12,8 @@ use keyferry::store::sled::{SledSettings, SledStore};
 use keyferry::store::{AuditAction, AuditEvent, Rewrap, Store as _, Timestamp, Wrapping};
 use keyferry_tests::http::{Request, Response, get};
 use keyferry_tests::kms::{Call, Kms, Mood, SECRET};
-use keyferry_tests::{Awaits, ORG, Server, World, WorldOptions, create_api_key_in, run_in};
+use keyferry_tests::leaks::folder_holds;
+use keyferry_tests::{Awaits, ORG, Server, World, WorldOptions, create_api_key_in};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,23 +52,6 @@ fn locked(answer: &Response, why: &str, wait: &str) {
     assert!(body["detail"].as_str().unwrap().contains(why), "{body}");
 }
 
-async fn keyferry(world: &World, keys: &[(String, String)], arguments: &[&str]) -> (Option<i32>, String, String) {
-    let data = world.data().display().to_string();
-    let output = run_in(keys, arguments.iter().copied().chain(["--data", &data])).await;
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-fn holds(folder: &Path, needle: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => holds(&path, needle),
-            false => std::fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|part| part == needle)),
-        }
-    })
-}
-
 fn context(org: &str, number: u32) -> Value {
     json!({ "keyferry:purpose": "root", "keyferry:organisation": org, "keyferry:root": number.to_string() })
 }
@@ -93,7 +76,7 @@ async fn a_root_is_unwrapped_once_a_start_survives_a_rotated_key_and_shows_nowhe
     let counted = [of(&calls, "Encrypt", &root), of(&calls, "Decrypt", &root), of(&calls, "Encrypt", &code)];
     assert_eq!(counted, [1, 1, 1], "{calls:?}");
     assert!(calls.iter().all(|call| call.body["KeyId"] == "alias/keyferry"), "{calls:?}");
-    let (_, listed, said) = keyferry(&world, &keys, &["key", "list", "--org", ORG, "--json"]).await;
+    let (_, listed, said) = world.command_keyed(&keys, &["key", "list", "--org", ORG, "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&listed).expect(&said)[0]["wrapped_by"], arn);
 
     // The key's material is another from now on, and what is wrapped by the former opens.
@@ -104,11 +87,11 @@ async fn a_root_is_unwrapped_once_a_start_survives_a_rotated_key_and_shows_nowhe
     assert_eq!([of(&calls, "Decrypt", &root), of(&calls, "Decrypt", &code), of(&calls, "Encrypt", &code)], [1, 1, 0]);
 
     // Rotated, resealed, taken out of use and destroyed: without a call but the one that wraps the new root.
-    assert_eq!(keyferry(&world, &keys, &["key", "rotate", "--org", ORG]).await.0, Some(0));
-    let (_, printed, _) = keyferry(&world, &keys, &["key", "reseal", "--org", ORG]).await;
+    assert_eq!(world.command_keyed(&keys, &["key", "rotate", "--org", ORG]).await.0, Some(0));
+    let (_, printed, _) = world.command_keyed(&keys, &["key", "reseal", "--org", ORG]).await;
     assert!(printed.starts_with("1 credentials sealed under the newest key"), "{printed}");
-    assert_eq!(keyferry(&world, &keys, &["key", "disable", "1", "--org", ORG]).await.0, Some(0));
-    assert_eq!(keyferry(&world, &keys, &["key", "destroy", "1", "--yes", "--org", ORG]).await.0, Some(0));
+    assert_eq!(world.command_keyed(&keys, &["key", "disable", "1", "--org", ORG]).await.0, Some(0));
+    assert_eq!(world.command_keyed(&keys, &["key", "destroy", "1", "--yes", "--org", ORG]).await.0, Some(0));
     migrates(&world, &world.api_key).await;
     let calls = kms.take_calls();
     assert_eq!((calls.len(), of(&calls, "Encrypt", &context(ORG, 2))), (1, 1), "{calls:?}");
@@ -136,11 +119,11 @@ async fn a_root_is_unwrapped_once_a_start_survives_a_rotated_key_and_shows_nowhe
         let decimals = format!("{bytes:?}");
         for shape in [plain.as_str(), &hex, &decimals] {
             assert!(!logs.contains(shape), "in the log");
-            assert!(!holds(&world.data(), shape.as_bytes()), "in the data folder");
+            assert!(!folder_holds(&world.data(), shape.as_bytes()), "in the data folder");
         }
-        assert!(!holds(&world.data(), &bytes), "in the data folder");
+        assert!(!folder_holds(&world.data(), &bytes), "in the data folder");
     }
-    assert!(!logs.contains(SECRET) && !holds(&world.data(), SECRET.as_bytes()));
+    assert!(!logs.contains(SECRET) && !folder_holds(&world.data(), SECRET.as_bytes()));
     assert!(!world.data().join("keyferry.key").exists(), "a local key was made beside");
 }
 
@@ -234,7 +217,7 @@ async fn while_kms_is_gone_what_is_unlocked_goes_on_and_all_is_well_when_it_is_b
     // Another API key of an organisation that has a root needs nothing of KMS; a new organisation does.
     create_api_key_in(&keys, &world.data(), ORG, "production").await;
     let arguments = ["api-key", "create", "--org", "newcomer", "--environment", "test"];
-    let (code, _, said) = keyferry(&world, &keys, &arguments).await;
+    let (code, _, said) = world.command_keyed(&keys, &arguments).await;
     assert!(code == Some(1) && said.contains("the key service does not answer (key arn:aws:kms:"), "{said}");
 
     kms.set(Mood::Works);
@@ -344,19 +327,19 @@ async fn a_key_in_kms_takes_the_place_of_a_key_file() {
     // The server that runs knows nothing of KMS; the command does.
     let mut keys = kms.environment(&arn);
     keys.retain(|(name, _)| name != "KEYFERRY_KEY_KMS");
-    let (code, _, said) = keyferry(&world, &keys, &["key", "rewrap", "--all", "--to-key-kms", &arn]).await;
+    let (code, _, said) = world.command_keyed(&keys, &["key", "rewrap", "--all", "--to-key-kms", &arn]).await;
     assert!(code == Some(0) && said.contains(&format!("Now start the server with --key-kms {arn}")), "{said}");
     migrates(&world, &world.api_key).await;
     world.server.options_mut().environment.extend(kms.environment(&arn));
     world.server.restart().await;
     migrates(&world, &world.api_key).await;
     let finish = ["key", "rewrap", "--all", "--finish", "--key-kms", &arn];
-    let (code, printed, said) = keyferry(&world, &keys, &finish).await;
+    let (code, printed, said) = world.command_keyed(&keys, &finish).await;
     assert!(code == Some(0) && printed.starts_with("1 root keys are wrapped by arn:aws:kms:"), "{printed}{said}");
     std::fs::remove_file(world.data().join("keyferry.key")).unwrap();
     world.server.restart().await;
     migrates(&world, &world.api_key).await;
-    let (_, listed, _) = keyferry(&world, &keys, &["key", "list", "--org", ORG, "--json"]).await;
+    let (_, listed, _) = world.command_keyed(&keys, &["key", "list", "--org", ORG, "--json"]).await;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((&listed[0]["wrapped_by"], &listed[0]["also_wrapped_by"]), (&json!(arn), &Value::Null));
 }

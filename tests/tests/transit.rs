@@ -1,15 +1,15 @@
 //! Root keys wrapped by a transit engine, which a strict stand-in plays: every call is checked to the letter.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyferry::providers::apps::demo;
 use keyferry_tests::http::{Request, Response, get};
+use keyferry_tests::leaks::folder_holds;
 use keyferry_tests::transit::{Mood, TOKEN, Transit};
-use keyferry_tests::{Awaits, ORG, Server, ServerOptions, World, WorldOptions, create_api_key_in, run_in};
+use keyferry_tests::{Awaits, ORG, Server, ServerOptions, World, WorldOptions, create_api_key_in};
 use serde_json::{Value, json};
 
 const KEY: &str = "keyferry";
@@ -67,11 +67,8 @@ impl Setup {
         }
     }
 
-    async fn keyferry(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let data = self.world.data().display().to_string();
-        let output = run_in(&self.keys, arguments.iter().copied().chain(["--data", &data])).await;
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+    async fn command(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.world.command_keyed(&self.keys, arguments).await
     }
 
     /// Operation and place of each call since this was asked for.
@@ -84,16 +81,6 @@ fn call(operation: &str, place: &str) -> (String, String) {
     (operation.to_owned(), format!("keyferry/v1/{place}"))
 }
 
-fn holds(folder: &Path, needle: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => holds(&path, needle),
-            false => std::fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|part| part == needle)),
-        }
-    })
-}
-
 #[tokio::test]
 async fn every_call_is_to_the_letter_and_there_is_one_for_each_root() {
     let mut setup = Setup::start().await;
@@ -102,7 +89,7 @@ async fn every_call_is_to_the_letter_and_there_is_one_for_each_root() {
     }
     let expected = [call("encrypt", "root/acme/1"), call("encrypt", "compiled-code"), call("decrypt", "root/acme/1")];
     assert_eq!(setup.calls(), expected);
-    let (_, listed, said) = setup.keyferry(&["key", "list", "--org", ORG, "--json"]).await;
+    let (_, listed, said) = setup.command(&["key", "list", "--org", ORG, "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&listed).expect(&said)[0]["wrapped_by"], Transit::kek_id(KEY));
 
     // The engine's key gets another version; and a token is replaced while the server runs.
@@ -113,11 +100,11 @@ async fn every_call_is_to_the_letter_and_there_is_one_for_each_root() {
     let (next, token) = ("hvs.the-next-token-that-nobody-may-see", setup.folder.path().join("transit-token"));
     setup.transit.want_token(next);
     std::fs::write(&token, next).unwrap();
-    assert_eq!(setup.keyferry(&["key", "rotate", "--org", ORG]).await.0, Some(0));
-    let (_, printed, _) = setup.keyferry(&["key", "reseal", "--org", ORG]).await;
+    assert_eq!(setup.command(&["key", "rotate", "--org", ORG]).await.0, Some(0));
+    let (_, printed, _) = setup.command(&["key", "reseal", "--org", ORG]).await;
     assert!(printed.starts_with("1 credentials sealed under the newest key"), "{printed}");
-    assert_eq!(setup.keyferry(&["key", "disable", "1", "--org", ORG]).await.0, Some(0));
-    assert_eq!(setup.keyferry(&["key", "destroy", "1", "--yes", "--org", ORG]).await.0, Some(0));
+    assert_eq!(setup.command(&["key", "disable", "1", "--org", ORG]).await.0, Some(0));
+    assert_eq!(setup.command(&["key", "destroy", "1", "--yes", "--org", ORG]).await.0, Some(0));
     assert_eq!(setup.calls(), [call("encrypt", "root/acme/2")]);
 
     // What the first version has wrapped is given up: the second root goes on, compiled code is compiled again.
@@ -132,14 +119,14 @@ async fn every_call_is_to_the_letter_and_there_is_one_for_each_root() {
     let (logs, data) = (setup.world.server.logs(), setup.world.data());
     let mut secrets = vec![TOKEN.to_owned(), next.to_owned()];
     for plain in setup.transit.plain() {
-        assert!(!holds(&data, &plain) && !holds(&data, &plain[..32]), "in the data folder");
+        assert!(!folder_holds(&data, &plain) && !folder_holds(&data, &plain[..32]), "in the data folder");
         secrets.extend([STANDARD.encode(&plain), STANDARD.encode(&plain[..32])]);
         secrets.push(plain[..32].iter().map(|byte| format!("{byte:02x}")).collect());
     }
     assert!(secrets.len() > 12);
     for secret in secrets {
         assert!(!logs.contains(&secret), "in the log");
-        assert!(!holds(&data, secret.as_bytes()), "in the data folder");
+        assert!(!folder_holds(&data, secret.as_bytes()), "in the data folder");
     }
     assert!(!data.join("keyferry.key").exists(), "a local key was made beside");
 }
@@ -257,13 +244,13 @@ async fn a_key_file_takes_the_place_of_a_transit_key_and_gives_it_back() {
     let mut setup = Setup::start().await;
     setup.migrates(&setup.world.api_key).await;
     let file = setup.folder.path().join("kek").display().to_string();
-    let (code, _, said) = setup.keyferry(&["key", "rewrap", "--all", "--to-key-file", &file]).await;
+    let (code, _, said) = setup.command(&["key", "rewrap", "--all", "--to-key-file", &file]).await;
     assert!(code == Some(0) && said.contains(&format!("Now start the server with --key-file {file}")), "{said}");
     let transit = std::mem::take(&mut setup.keys);
     setup.world.server.options_mut().environment = vec![("KEYFERRY_KEY_FILE".to_owned(), file.clone())];
     setup.keys = vec![("KEYFERRY_KEY_FILE".to_owned(), file)];
     setup.world.server.restart().await;
-    assert_eq!(setup.keyferry(&["key", "rewrap", "--all", "--finish"]).await.0, Some(0));
+    assert_eq!(setup.command(&["key", "rewrap", "--all", "--finish"]).await.0, Some(0));
     // Nothing hangs on the engine any more.
     setup.transit.set(Mood::Gone);
     setup.world.server.restart().await;
@@ -276,7 +263,7 @@ async fn a_key_file_takes_the_place_of_a_transit_key_and_gives_it_back() {
     let to = ["--to-key-transit", &url, "--to-key-token-file", &token, "--to-key-ca", &ca];
     let to = to.iter().copied().chain(["--to-key-namespace", keyferry_tests::transit::NAMESPACE]);
     let arguments: Vec<_> = ["key", "rewrap", "--org", ORG].into_iter().chain(to).collect();
-    let (code, printed, said) = setup.keyferry(&arguments).await;
+    let (code, printed, said) = setup.command(&arguments).await;
     assert!(code == Some(0) && printed.starts_with("1 root keys were wrapped by transit:"), "{printed}{said}");
     // That what was wrapped opens again is tried before it is believed.
     assert_eq!(setup.calls(), [call("encrypt", "root/acme/1"), call("decrypt", "root/acme/1")]);

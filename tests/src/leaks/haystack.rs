@@ -16,6 +16,17 @@ pub struct Haystack {
     parts: Vec<(String, Vec<u8>)>,
 }
 
+/// Whether these very bytes are in any file of a folder.
+pub fn folder_holds(folder: &Path, needle: &[u8]) -> bool {
+    fs::read_dir(folder).or_fail(format_args!("list {}", folder.display())).any(|entry| {
+        let path = entry.or_fail("list a folder").path();
+        match path.is_dir() {
+            true => folder_holds(&path, needle),
+            false => fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|part| part == needle)),
+        }
+    })
+}
+
 impl Haystack {
     /// Adds anything.
     pub fn add(&mut self, place: impl Into<String>, bytes: impl Into<Vec<u8>>) {

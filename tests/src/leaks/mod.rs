@@ -13,5 +13,5 @@ mod memory;
 pub mod timing;
 
 pub use canary::{Canary, Finding, Searcher};
-pub use haystack::Haystack;
+pub use haystack::{Haystack, folder_holds};
 pub use memory::{Copy, Memory, MemoryError};
