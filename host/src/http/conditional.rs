@@ -45,7 +45,8 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(body))
 }
 
-fn of(body: &[u8]) -> HeaderValue {
+/// The tag of this content.
+pub(super) fn of(body: &[u8]) -> HeaderValue {
     let digits: String = hex::encode(Sha256::digest(body)).chars().take(DIGITS).collect();
     HeaderValue::from_str(&format!("\"{digits}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }

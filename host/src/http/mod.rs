@@ -23,6 +23,7 @@
 //! | `migrate_token`, `save_credentials`, `linked_account`, `credentials`, `verification`, `application`, `session`, `front_end`, `webhook`, `health` | what does each resource do? |
 //! | `webhook_body` | what does a request say of a webhook? |
 //! | `openapi` | how is all of this described to a machine? |
+//! | `docs` | how is that shown to people? |
 //! | `trace` | request ids, the access log, metrics and traces |
 
 mod access;
@@ -35,6 +36,7 @@ mod connection;
 mod cors;
 mod credentials;
 mod descriptors;
+mod docs;
 mod failure;
 mod framing;
 mod front_end;

@@ -20,7 +20,7 @@ use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
 use super::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
 use super::{
-    application, conditional, cors, framing, front_end, linked_account, migrate_token, save_credentials, session,
+    application, conditional, cors, docs, framing, front_end, linked_account, migrate_token, save_credentials, session,
     trace, webhook,
 };
 use crate::migrate::Migrator;
@@ -29,7 +29,7 @@ use crate::store::Store;
 use crate::webhooks::Webhooks;
 
 /// What our paths are made of.
-const SEGMENTS: [&str; 32] = [
+const SEGMENTS: [&str; 33] = [
     "api",
     "v1",
     "v2",
@@ -62,6 +62,7 @@ const SEGMENTS: [&str; 32] = [
     "livez",
     "readyz",
     "openapi.json",
+    "docs",
 ];
 /// Segments of a path that is shown.
 const MOST_SEGMENTS: usize = 8;
@@ -97,7 +98,7 @@ impl Api {
 /// All routes. Web pages of these origins may read the answers.
 pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
     let (router, _description) = routes().split_for_parts();
-    let router = router
+    let router = docs::add_to(router)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(conditional::layer))
