@@ -1,5 +1,5 @@
 //! What tests use of other languages, installed once into the target folder: what builds plugins, what judges signatures,
-//! what stands in for AWS KMS, a client that is not ours.
+//! what stands in for AWS KMS, a client that is not ours, a browser.
 
 use std::env;
 use std::fmt::Display;
@@ -33,6 +33,32 @@ pub fn cobalt() -> Option<PathBuf> {
 /// Where it is driven from.
 pub fn cobalt_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cobalt")
+}
+
+/// A folder with the renderer of the page at `/docs`, as npm has it. `None` as above.
+pub fn docs_page() -> Option<PathBuf> {
+    node_modules("docs-page", &docs_page_folder())
+}
+
+/// Where the copy of it lies that is compiled into the binary.
+pub fn docs_page_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src/http/docs/assets")
+}
+
+/// A browser: the program, and a folder with what drives it from Node.js. `None` as above.
+pub fn browser() -> Option<(PathBuf, PathBuf)> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let Some(program) = env::split_paths(&path).map(|folder| folder.join("chromium")).find(|file| file.is_file())
+    else {
+        skip("chromium is not installed");
+        return None;
+    };
+    Some((program, node_modules("browser", &browser_folder())?))
+}
+
+/// Where it is driven from.
+pub fn browser_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
 }
 
 /// A folder with the packages of a lock file.
