@@ -61,6 +61,22 @@ pub fn browser_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
 }
 
+/// A folder with what generates a TypeScript client and compiles it. `None` as above.
+pub fn typescript() -> Option<PathBuf> {
+    node_modules("typescript-client", &generated_folder())
+}
+
+/// A folder with the programs that generate a Python client and check its types. `None` as above.
+pub fn python_client() -> Option<PathBuf> {
+    let folder = binary::target().join("test-tools/python-client");
+    virtual_environment(&folder, &generated_folder().join("requirements.txt"))
+}
+
+/// Where what is done with generated clients lies.
+pub fn generated_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("generated")
+}
+
 /// A folder with the packages of a lock file.
 fn node_modules(name: &str, locked: &Path) -> Option<PathBuf> {
     let folder = binary::target().join("test-tools").join(name);

@@ -100,8 +100,25 @@ fn credential(auth_type: &AuthType) -> Value {
     if let Some(members) = schema.as_object_mut() {
         // Only a schema that stands by itself names its dialect.
         members.remove("$schema");
+        // Those who generate a client take a title for the name of a type, and many apps have an auth type of the same title.
+        members.remove("title");
+        let fields = members.get_mut("properties").and_then(Value::as_object_mut);
+        for field in fields.into_iter().flat_map(|fields| fields.values_mut()) {
+            name_choice(field);
+        }
     }
     schema
+}
+
+/// A choice that can be left out is one of two kinds, and its kind has no name of its own to be called by.
+fn name_choice(field: &mut Value) {
+    let title = field.get("title").cloned();
+    let kinds = field.get_mut("anyOf").and_then(Value::as_array_mut);
+    for kind in kinds.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if let (true, Some(title)) = (kind.contains_key("enum"), &title) {
+            kind.insert("title".to_owned(), title.clone());
+        }
+    }
 }
 
 /// One key that names the auth type; or the older form, the fields by themselves, where they fit exactly one auth type.
@@ -122,7 +139,8 @@ fn auth_object(slug: &str, types: &[AuthType]) -> Value {
             "title": format!("{}, without its name", auth_type.label),
             "description": "The older form. It is read where the fields fit exactly one auth type.",
             "deprecated": true,
-            "allOf": [{ "$ref": reference(auth_type) }, { "minProperties": 1 }],
+            "$ref": reference(auth_type),
+            "minProperties": 1,
         })
     });
     json!({

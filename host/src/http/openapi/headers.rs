@@ -206,7 +206,7 @@ fn conditions() -> Vec<Value> {
         header(
             "If-None-Match",
             "`*`: only if there is no credential yet. Not together with `If-Match`.",
-            json!({ "const": "*" }),
+            json!({ "type": "string", "enum": ["*"] }),
         ),
         header(
             "Prefer",
