@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 /// What stands before the address in what the server prints.
 const LISTENING: [&str; 2] = ["listening on http://", "listening on https://"];
+const OPERATORS: [&str; 2] = ["operators at http://", "operators at https://"];
 
 /// How plugins get what they ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +186,13 @@ impl Server {
     /// Where it tells metrics, if it was asked to.
     pub fn metrics_address(&self) -> SocketAddr {
         printed_address(&self.printed.latest(), "metrics at http://").or_fail("it tells metrics")
+    }
+
+    /// Where it listens to operators, if it was asked to.
+    pub fn operators_address(&self) -> SocketAddr {
+        let printed = self.printed.latest();
+        let address = OPERATORS.iter().find_map(|words| printed_address(&printed, words));
+        address.or_fail("it listens to operators")
     }
 
     /// What it was started with; changes count from the next [`restart`](Self::restart) on.

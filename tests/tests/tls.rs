@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -175,4 +176,32 @@ async fn whoever_is_slow_with_the_handshake_or_behind_it_is_cut_off_and_others_a
         assert!(wire.is_closed().await, "slow client {place} is still there");
     }
     see(&server, &authority.client()).await;
+}
+
+#[tokio::test]
+async fn operators_are_listened_to_beyond_this_machine_over_https() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (certificate, secret) = authority.issue();
+    let file = |name: &str, content: &str| {
+        put(&folder.path().join(name), content);
+        folder.path().join(name)
+    };
+    let token = "3c1f1b0f8a7e4d6c9b2a5e8f7d6c5b4a";
+    let token_file = file("token", token);
+    fs::set_permissions(&token_file, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
+    let (cert, key) = (file("cert.pem", &certificate), file("key.pem", &secret));
+    options.tls = Some(ServerTls { cert, key, client: authority.client() });
+    options.arguments.push("--admin-listen=0.0.0.0:0".to_owned());
+    options.arguments.push(format!("--admin-token-file={}", token_file.display()));
+    let server = Server::start(options).await;
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.operators_address().port()).into();
+    let health = || Request::new("GET", "/admin/v1/health");
+    let known = health().header("authorization", &format!("Bearer {token}"));
+    let (answer, _) = known.clone().try_send_tls(address, authority.client()).await.unwrap();
+    assert_eq!((answer.status, &answer.json()["obstacles"]), (200, &serde_json::json!([])));
+    let (answer, _) = health().try_send_tls(address, authority.client()).await.unwrap();
+    assert_eq!(answer.status, 401);
+    assert!(known.try_send(address).await.is_err(), "plain HTTP is not spoken there");
 }

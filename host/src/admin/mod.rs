@@ -10,6 +10,7 @@
 //! | `plugins`, `api_keys`, `keys`, `rewrap`, `audit`, `health` | what can be asked for? |
 //! | `openapi` | how is that described to a machine? |
 //! | `routes`, `socket` | how does a server answer? |
+//! | `guard` | who may ask over TCP, where that is switched on? |
 //! | `client` | how does a command ask? |
 //!
 //! The same [`Operation`]s are carried out in the command's own process where no server runs.
@@ -17,6 +18,7 @@
 mod api_keys;
 mod audit;
 mod client;
+mod guard;
 mod health;
 mod keys;
 mod openapi;
@@ -39,6 +41,7 @@ use crate::vault::{Vault, VaultError};
 pub use api_keys::{ApiKeyState, CreateApiKey, CreatedApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
 pub use audit::{AuditLine, ReadAudit, VerifiedAudit, VerifyAudit};
 pub use client::call;
+pub use guard::{OperatorToken, TokenError, guarded};
 pub use health::{ServerHealth, ShowHealth};
 pub use keys::{DestroyKey, DisableKey, KeyState, ListKeys, Place, ResealCredentials, ResealStep, RotateKey, ShownKey};
 pub use operations::{Operation, Route, Verb};

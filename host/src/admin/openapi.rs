@@ -78,18 +78,24 @@ impl Description {
 
     /// The document.
     pub(super) fn document(self) -> Value {
+        let token = json!({
+            "type": "http", "scheme": "bearer",
+            "description": "What the file of `--admin-token-file` holds. Not on the socket.",
+        });
         json!({
             "openapi": "3.1.0",
             "info": {
                 "title": "Keyferry for operators",
                 "version": env!("CARGO_PKG_VERSION"),
-                "description": "On a Unix socket in the data folder that only its owner can use. Members that are not known are \
-                    refused.",
+                "description": "On a Unix socket in the data folder that only its owner can use, without a token; and where the server was \
+                    told to, on an address, with the operator's token. API keys of organisations do not count here. Members \
+                    that are not known are refused.",
                 "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             },
-            "servers": [{ "url": "/", "description": "`admin.sock` in the data folder." }],
+            "servers": [{ "url": "/", "description": "`admin.sock` in the data folder, or the address of `--admin-listen`." }],
             "paths": self.paths,
-            "components": { "schemas": self.schemas },
+            "security": [{}, { "operator_token": [] }],
+            "components": { "schemas": self.schemas, "securitySchemes": { "operator_token": token } },
         })
     }
 }

@@ -145,7 +145,7 @@ async fn another_method(request: Request) -> Response {
     problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail)
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("Failed");
     let kind = format!("urn:keyferry:problem:{code}");
     let body = json!({ "type": kind, "title": title, "status": status.as_u16(), "code": code, "detail": detail });

@@ -10,11 +10,12 @@
 //! | `openapi` | `keyferry openapi` |
 //! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
 //! | `config` | `keyferry config check`, `example`; `keyferry.toml` |
-//! | `settings`, `key_settings`, `limit_settings`, `telemetry_settings` | what can be set: flags, and what they come to |
+//! | `settings`, `admin_settings`, `key_settings`, `limit_settings`, `telemetry_settings` | what can be set: flags, and what they come to |
 //! | `log` | the log, and the spans beside it |
 //! | `node` | a server's parts put together |
 //! | `operator` | an operator's command, sent to the running server or carried out here |
 
+mod admin_settings;
 mod api_key;
 mod audit;
 mod config;

@@ -22,6 +22,8 @@ use crate::webhooks::MOST_DELIVERIES;
 const READYZ_GRACE: Duration = Duration::from_millis(250);
 /// Connections at once that metrics are asked for on.
 const METRICS_CONNECTIONS: usize = 16;
+/// Connections at once of operators.
+const OPERATORS_CONNECTIONS: usize = 16;
 /// How long deliveries to webhooks are waited for at the end.
 const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 
@@ -43,7 +45,7 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     if let (Some(metrics), Some(listen)) = (metrics, settings.metrics) {
         tell_metrics(metrics, listen, &node).await?;
     }
-    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let scheme = settings.scheme();
     let served = serve(node, &settings, signals, |address| {
         term::print(&format!("listening on {scheme}://{address}"));
     })
@@ -66,6 +68,13 @@ async fn tell_metrics(metrics: Metrics, listen: SocketAddr, node: &Node) -> Resu
     tokio::spawn(server.serve(router, None, std::future::pending()));
     term::print(&format!("metrics at http://{address}/metrics"));
     Ok(())
+}
+
+/// Where operators are listened to besides the socket.
+async fn bind_for_operators(listen: SocketAddr) -> Result<HttpServer, CliError> {
+    let http = HttpSettings { max_connections: OPERATORS_CONNECTIONS, ..HttpSettings::default() };
+    let bound = HttpServer::bind(listen, http).await;
+    Ok(bound.map_err(|error| format!("cannot listen to operators on {listen}: {error}"))?)
 }
 
 /// Serves until a signal, or until the store fails. `listening` is told the address when requests can come.
@@ -98,7 +107,15 @@ pub(super) async fn serve(
         vault: Some(Arc::clone(&node.safe.vault)),
         registry: Some(Arc::clone(&node.registry)),
     };
-    let _socket = admin::listen(&settings.folders.data.socket(), operator)?;
+    let _socket = admin::listen(&settings.folders.data.socket(), operator.clone())?;
+    let operators = match &settings.admin {
+        Some(listener) => {
+            let server = bind_for_operators(listener.listen).await?;
+            term::print(&format!("operators at {}://{}/admin/v1", settings.scheme(), server.local_addr()?));
+            Some((server, admin::guarded(operator, listener.token()?)))
+        }
+        None => None,
+    };
     tokio::spawn(watch(Arc::clone(&node.registry)));
 
     let mut fatal = node.safe.store.fatal();
@@ -124,6 +141,12 @@ pub(super) async fn serve(
     let deliveries = tokio::spawn(node.deliverer.run(async move {
         let _ = ending.wait_for(Option::is_some).await;
     }));
+    let operators = operators.map(|(server, router)| {
+        let mut ending = stopped.clone();
+        tokio::spawn(server.serve(router, tls.clone(), async move {
+            let _ = ending.wait_for(Option::is_some).await;
+        }))
+    });
     node.readiness.set_serving();
     listening(address);
     server
@@ -132,6 +155,10 @@ pub(super) async fn serve(
         })
         .await;
 
+    if let Some(operators) = operators {
+        // What an operator has begun is finished before the store is closed.
+        let _ = operators.await;
+    }
     let stop = stopped.borrow().clone();
     if let Some(Stop::Store(reason)) = stop {
         return Err(format!("the store failed and the server has stopped: {reason}").into());

@@ -11,6 +11,7 @@ use clap::builder::Resettable;
 use clap::{ArgAction, Args, FromArgMatches as _, ValueEnum};
 
 use super::CliError;
+use super::admin_settings::{AdminArgs, AdminListener};
 use super::files::DataFolder;
 use super::key_settings::KekArgs;
 use super::limit_settings::{HttpArgs, MigrateArgs, SandboxArgs, WebhookArgs};
@@ -102,6 +103,8 @@ pub(super) struct ServeArgs {
     log_filter: LogFilter,
 
     #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
     telemetry: TelemetryArgs,
     #[command(flatten)]
     http: HttpArgs,
@@ -159,10 +162,19 @@ pub(super) struct Settings {
     pub(super) limits: SandboxLimits,
     pub(super) webhooks: DeliverySettings,
     pub(super) log: LogSettings,
+    /// Where operators are listened to besides the socket, if they are.
+    pub(super) admin: Option<AdminListener>,
     /// Where metrics are told, if they are.
     pub(super) metrics: Option<SocketAddr>,
     /// Where traces go, if they go anywhere.
     pub(super) otlp: Option<OtlpSettings>,
+}
+
+impl Settings {
+    /// How clients have to speak to it.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// What is logged, and how.
@@ -237,6 +249,7 @@ impl ServeArgs {
             (None, Some(_)) => return Err("tls-key is set and tls-cert is not: HTTPS needs both".into()),
         };
         Ok(Settings {
+            admin: self.admin.listener(tls.as_ref())?,
             metrics: self.telemetry.metrics_listen,
             otlp: self.telemetry.otlp()?,
             listen: self.listen,
@@ -325,6 +338,8 @@ mod tests {
             ("", &["--tls-key=k"][..], "tls-key is set and tls-cert is not"),
             ("rate-burst = 2\n", &[][..], "rate-burst is set and rate-limit is not"),
             ("otlp-ca = \"c\"\n", &[][..], "otlp-ca is set and otlp-endpoint is not"),
+            ("", &["--admin-listen=127.0.0.1:0"][..], "admin-listen is set and admin-token-file is not"),
+            ("admin-token-file = \"t\"\n", &[][..], "admin-token-file is set and admin-listen is not"),
         ] {
             let error = settings(config, flags).err().unwrap().to_string();
             assert!(error.starts_with(expected), "{error}");

@@ -46,6 +46,7 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
                 term::print(&table(&effective.settings).to_string());
             }
             let settings = args.serve.looked_at()?;
+            settings.admin.map(|admin| admin.token()).transpose()?;
             // What these name has to be there, and of the right kind.
             settings.tls.map(Tls::load).transpose()?;
             Egress::new(settings.egress)?;

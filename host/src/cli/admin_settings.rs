@@ -1,0 +1,85 @@
+//! Where operators are listened to besides the socket, as flags, environment and `keyferry.toml` say it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::CliError;
+use crate::admin::OperatorToken;
+use crate::http::TlsFiles;
+
+/// The operator's API over TCP. It is off until somebody asks for it.
+#[derive(Args)]
+#[command(next_help_heading = "Operators")]
+pub(super) struct AdminArgs {
+    /// Serve the operator's API here, too, to whoever has the token in --admin-token-file; beyond this machine, only over HTTPS
+    /// [default: nowhere but on the socket in the data folder].
+    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_ADMIN_LISTEN")]
+    admin_listen: Option<SocketAddr>,
+
+    /// The file with the operator's token, 32 characters or more, which nobody else may read. Read anew for each request.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_ADMIN_TOKEN_FILE")]
+    admin_token_file: Option<PathBuf>,
+}
+
+/// Where operators are listened to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AdminListener {
+    pub(super) listen: SocketAddr,
+    pub(super) token_file: PathBuf,
+}
+
+impl AdminListener {
+    /// The token, if it is fit for use.
+    pub(super) fn token(&self) -> Result<OperatorToken, CliError> {
+        Ok(OperatorToken::at(&self.token_file)?)
+    }
+}
+
+impl AdminArgs {
+    /// Where operators are listened to, where the server's certificate is this one.
+    pub(super) fn listener(self, tls: Option<&TlsFiles>) -> Result<Option<AdminListener>, CliError> {
+        let (listen, token_file) = match (self.admin_listen, self.admin_token_file) {
+            (Some(listen), Some(token_file)) => (listen, token_file),
+            (None, None) => return Ok(None),
+            (Some(_), None) => {
+                return Err("admin-listen is set and admin-token-file is not: anybody could be the operator".into());
+            }
+            (None, Some(_)) => {
+                return Err("admin-token-file is set and admin-listen is not: there is nothing that it opens".into());
+            }
+        };
+        if !listen.ip().is_loopback() && tls.is_none() {
+            return Err(format!(
+                "admin-listen is {listen}, beyond this machine, and tls-cert is not set: the operator's token would be read on the way"
+            )
+            .into());
+        }
+        Ok(Some(AdminListener { listen, token_file }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_this_machine_operators_are_listened_to_over_https_only() {
+        let tls = TlsFiles { cert: "c".into(), key: "k".into() };
+        for (listen, has_tls, is_taken) in [
+            ("127.0.0.1:1", false, true),
+            ("[::1]:1", false, true),
+            ("127.0.0.2:1", false, true),
+            ("0.0.0.0:1", false, false),
+            ("[::]:1", false, false),
+            ("10.0.0.1:1", false, false),
+            ("[::ffff:127.0.0.1]:1", false, false),
+            ("0.0.0.0:1", true, true),
+            ("127.0.0.1:1", true, true),
+        ] {
+            let args = AdminArgs { admin_listen: Some(listen.parse().unwrap()), admin_token_file: Some("t".into()) };
+            assert_eq!(args.listener(has_tls.then_some(&tls)).is_ok(), is_taken, "{listen} {has_tls}");
+        }
+    }
+}
