@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
 use keyferry::providers::{ProviderWorld, Received, Reply};
@@ -228,4 +229,49 @@ async fn what_is_found_out_of_a_credential_that_was_replaced_meanwhile_is_not_he
     assert_eq!(read(&world).await.0["reauth_required"], false);
     assert_eq!(world.send(Request::new("DELETE", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.status, 200);
     assert_eq!(receiver.call().await.told().0, "Connection Deleted", "nobody was told that it has expired");
+}
+
+/// Another version of Stripe's plugin, which takes fewer accounts: the pattern of one field is replaced in its data.
+fn stricter(component: &[u8]) -> Vec<u8> {
+    let (old, new) = (b"^acct_[0-9A-Za-z]+$", b"^acct_[0-9]{20,20}$");
+    let place = component.windows(old.len()).position(|bytes| bytes == old).expect("the pattern is in the component");
+    let mut stricter = component.to_vec();
+    stricter[place..place + new.len()].copy_from_slice(new);
+    stricter
+}
+
+#[tokio::test]
+async fn a_credential_that_no_longer_fits_its_apps_schema_is_told_as_such_until_one_that_does_takes_its_place() {
+    let (world, _stripe, _receiver) = world(&[]).await;
+    let keys = json!({"keybased": {"api_key": demo::STRIPE_SECRET_KEY, "stripe_account": "acct_0example0"}});
+    assert_eq!(world.migrate("stripe", keys).await.status, 200);
+    assert_eq!(verify(&world).await["verdict"]["outcome"], "verified");
+    let stored = world.send(Request::new("GET", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.json();
+
+    let file = world.plugins().join("stripe.wasm");
+    let (next, original) = (file.with_extension("part"), std::fs::read(&file).unwrap());
+    std::fs::write(&next, stricter(&original)).unwrap();
+    std::fs::rename(&next, &file).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let told = loop {
+        let answer = world.send(verification(ACCOUNT, "stripe")).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "the stricter version was never served");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(told.status, 409, "{}", told.text());
+    assert!(told.json()["message"].as_str().unwrap().contains("migrate it again"), "{}", told.text());
+    let problem = verification(ACCOUNT, "stripe").header("accept", "application/problem+json");
+    let problem = world.send(problem).await;
+    assert_eq!((problem.status, &problem.json()["code"]), (409, &json!("credential_outdated")));
+    assert!(!problem.text().contains("acct_0example0"), "no value is repeated: {}", problem.text());
+    // Nothing was found out of it, so nothing is held against it.
+    let after = world.send(Request::new("GET", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.json();
+    assert_eq!(after["integrations"][0]["status"], stored["integrations"][0]["status"]);
+    assert_eq!(after["integrations"][0]["reauth_required"], json!(false), "{after}");
+
+    migrate(&world).await;
+    assert_eq!(verify(&world).await["verdict"]["outcome"], "verified");
 }

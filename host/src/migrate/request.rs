@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccountId, Environment, OrgId};
 use crate::plugins::Verdict;
 use crate::schema::Input;
-use crate::store::ObjectId;
+use crate::store::{AccountKey, AuditAction, AuditEvent, ObjectId, Timestamp};
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -19,6 +19,29 @@ pub struct Caller {
     pub environment: Environment,
     /// For the audit: the beginning of the API key.
     pub actor: String,
+}
+
+impl Caller {
+    /// What stands in the trail of something that was done to a linked account at this caller's request.
+    pub(crate) fn audit(
+        &self,
+        action: AuditAction,
+        key: &AccountKey,
+        outcome: &str,
+        request_id: &str,
+        at: Timestamp,
+    ) -> AuditEvent {
+        AuditEvent {
+            action,
+            actor: self.actor.clone(),
+            environment: Some(key.environment),
+            account: Some(key.account.clone()),
+            slug: None,
+            outcome: outcome.to_owned(),
+            request_id: Some(request_id.to_owned()),
+            at,
+        }
+    }
 }
 
 /// A credential to put onto a linked account's integration.

@@ -72,7 +72,7 @@ impl Migrator {
         {
             return Ok(tokens);
         }
-        let audit = |at| audit(AuditAction::SessionOpened, &asked.caller, &key, "made", &asked.request_id, at);
+        let audit = |at| asked.caller.audit(AuditAction::SessionOpened, &key, "made", &asked.request_id, at);
         self.make(&key, asked.made_by, None, audit).await
     }
 
@@ -87,7 +87,7 @@ impl Migrator {
         request_id: &str,
     ) -> Result<SessionTokens, MigrateError> {
         let key = session.account_key();
-        let audit = |at| audit(AuditAction::SessionOpened, caller, &key, "refreshed", request_id, at);
+        let audit = |at| caller.audit(AuditAction::SessionOpened, &key, "refreshed", request_id, at);
         self.make(&key, session.made_by, Some(session.id), audit).await
     }
 
@@ -127,7 +127,7 @@ impl Migrator {
         request_id: &str,
     ) -> Result<bool, MigrateError> {
         let key = session.account_key();
-        let audit = audit(AuditAction::SessionRevoked, caller, &key, "revoked", request_id, Timestamp::now());
+        let audit = caller.audit(AuditAction::SessionRevoked, &key, "revoked", request_id, Timestamp::now());
         self.store.end_session(&key, session.id, audit).await.map_err(MigrateError::Store)
     }
 
@@ -144,7 +144,7 @@ impl Migrator {
             Err(VaultError::UnknownRoot { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let event = audit(AuditAction::SessionOpened, &asked.caller, key, "handed out again", &asked.request_id, now);
+        let event = asked.caller.audit(AuditAction::SessionOpened, key, "handed out again", &asked.request_id, now);
         let kept = self.store.reuse_session(key, session.id, event).await.map_err(MigrateError::Store)?;
         Ok(kept.map(|_| tokens))
     }
@@ -219,26 +219,6 @@ fn claims(session: &SessionRecord, token_use: TokenUse) -> SessionClaims {
         expires_at: end_of(session, token_use).as_millis() / 1000,
         session: session.id.to_string(),
         token_use,
-    }
-}
-
-fn audit(
-    action: AuditAction,
-    caller: &Caller,
-    key: &AccountKey,
-    outcome: &str,
-    request_id: &str,
-    at: Timestamp,
-) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: caller.actor.clone(),
-        environment: Some(key.environment),
-        account: Some(key.account.clone()),
-        slug: None,
-        outcome: outcome.to_owned(),
-        request_id: Some(request_id.to_owned()),
-        at,
     }
 }
 

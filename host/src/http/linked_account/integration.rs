@@ -17,10 +17,10 @@ use super::super::migrate_token::store_failure;
 use super::super::parameters::{self, InPath, InQuery};
 use super::super::routes::Api;
 use super::super::trace::RequestId;
-use super::{account_key, account_missing, audit, shown};
+use super::{account_key, account_missing, shown};
 use crate::ids::{AuthTypeName, InvalidName, Slug};
 use crate::migrate::Caller;
-use crate::store::{AccountKey, AuditAction, IntegrationKey, Scope};
+use crate::store::{AccountKey, AuditAction, IntegrationKey, Scope, Timestamp};
 
 /// Which integration to delete.
 #[derive(Deserialize, IntoParams)]
@@ -80,7 +80,7 @@ pub(in crate::http) async fn disconnect(
     let auth_type: Option<AuthTypeName> = auth_type.map(|name| name.parse()).transpose().map_err(invalid)?;
     let missing = || account_missing(caller, key.account.as_str());
     api.store.account(key).await.map_err(store_failure)?.ok_or_else(missing)?;
-    let mut audit = audit(caller, key, AuditAction::IntegrationDeleted, "deleted", id);
+    let mut audit = caller.audit(AuditAction::IntegrationDeleted, key, "deleted", &id.0, Timestamp::now());
     audit.slug = Some(slug.clone());
     let integration = IntegrationKey { account: key.clone(), slug };
     api.store.delete_integration(&integration, auth_type, audit).await.map_err(store_failure)?;

@@ -19,10 +19,9 @@ use super::failure::Failure;
 use super::kind;
 use super::migrate_token::store_failure;
 use super::routes::Api;
-use super::trace::RequestId;
 use crate::ids::AccountId;
 use crate::migrate::Caller;
-use crate::store::{AccountKey, AuditAction, AuditEvent, Timestamp};
+use crate::store::AccountKey;
 
 pub(super) use body::{MAX_FIELD, MAX_FIELDS};
 
@@ -35,25 +34,6 @@ pub(super) async fn shown(api: &Api, caller: &Caller, key: &AccountKey) -> Resul
 
 pub(super) fn account_key(caller: &Caller, account: AccountId) -> AccountKey {
     AccountKey { org: caller.org.clone(), environment: caller.environment, account }
-}
-
-pub(super) fn audit(
-    caller: &Caller,
-    key: &AccountKey,
-    action: AuditAction,
-    outcome: &str,
-    id: RequestId,
-) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: caller.actor.clone(),
-        environment: Some(key.environment),
-        account: Some(key.account.clone()),
-        slug: None,
-        outcome: outcome.to_owned(),
-        request_id: Some(id.0),
-        at: Timestamp::now(),
-    }
 }
 
 pub(super) fn account_missing(caller: &Caller, account: &str) -> Failure {

@@ -18,10 +18,10 @@ use super::super::parameters::{self, InPath};
 use super::super::routes::Api;
 use super::super::trace::RequestId;
 use super::body::{AccountBody, UpsertBody};
-use super::{account_key, account_missing, audit, shown};
+use super::{account_key, account_missing, shown};
 use crate::ids::AccountId;
 use crate::migrate::{Caller, MigrateError};
-use crate::store::{AccountWrite, AuditAction, PutAccount, PutMode, PutOutcome, Scope, StoreError};
+use crate::store::{AccountWrite, AuditAction, PutAccount, PutMode, PutOutcome, Scope, StoreError, Timestamp};
 use crate::vault::VaultError;
 
 /// `POST`: creates.
@@ -102,7 +102,7 @@ pub(in crate::http) async fn delete(
         let account = parameters::path(account)?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
-        let audit = audit(&caller, &key, AuditAction::AccountDeleted, "deleted", id);
+        let audit = caller.audit(AuditAction::AccountDeleted, &key, "deleted", &id.0, Timestamp::now());
         api.store.delete_account(&key, audit).await.map_err(store_failure)?.ok_or_else(missing)?;
         Ok(json_answer(StatusCode::OK, &AccountDeleted { message: "User deleted successfully" }))
     })
@@ -121,7 +121,7 @@ async fn put(
     let credentials = sent.credentials()?;
     let udf: Vec<_> = sent.udf.unwrap_or_default().into_iter().collect();
     let key = account_key(caller, account);
-    let audit = audit(caller, &key, AuditAction::AccountPut, "stored", id);
+    let audit = caller.audit(AuditAction::AccountPut, &key, "stored", &id.0, Timestamp::now());
     let write = AccountWrite { mode, key, name: sent.name, udf, audit };
     let too_large = |message: String| Failure::new(&kind::ACCOUNT_TOO_LARGE, message);
     api.migrator.put_account(write, &credentials).await.map_err(|error| match error {
