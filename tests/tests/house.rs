@@ -66,6 +66,21 @@ fn modules_below_do_not_know_those_above() {
     }
 }
 
+/// The router and the API's description are made of one list. What goes round it is the page for people, whose files are no part of
+/// the API: `docs_page.rs` tries each of them.
+#[test]
+fn only_the_page_for_people_adds_routes_that_the_apis_description_does_not_see() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src/http");
+    let ways = [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge(", ".fallback_service("];
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        ways.iter().any(|way| text.contains(way))
+    });
+    assert_eq!(files, [root.join("docs/mod.rs")]);
+}
+
 /// What the guide says of the size of a plugin: a check is a page of code, and a component a blink of a download.
 #[test]
 fn half_of_the_plugins_have_at_most_80_lines_and_half_of_the_components_60_kib() {

@@ -89,32 +89,6 @@ async fn every_route_is_in_the_document_with_its_methods_and_no_other() {
             assert_eq!(head.header("content-type"), whole.header("content-type"), "{target}");
         }
     }
-    for file in adds_routes(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src/http")) {
-        assert!(
-            BESIDES.iter().any(|known| file.ends_with(known)),
-            "{} adds routes that are not described",
-            file.display()
-        );
-    }
-}
-
-/// What adds routes besides: the page for people, whose files are no part of the API. `docs_page.rs` tries each of them.
-const BESIDES: [&str; 1] = ["docs/mod.rs"];
-
-/// The sources that give the router routes that the document does not see.
-fn adds_routes(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let ways = [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge(", ".fallback_service("];
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(adds_routes(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = std::fs::read_to_string(&path).unwrap();
-            found.extend(ways.iter().any(|way| source.contains(way)).then_some(path));
-        }
-    }
-    found
 }
 
 /// The parts of one exchange, collected from where the document has them: all under one name.

@@ -132,7 +132,7 @@ mod tests {
                 assert_eq!(setting.objection(&value), None, "{}", setting.flag);
             }
             let is_told = !setting.defaults().is_empty() || setting.default_in_words().is_some();
-            let follows_another = ["tls-", "key-", "otlp-", "egress-ca", "dev-resolve"];
+            let follows_another = ["tls-", "key-", "otlp-", "egress-ca", "dev-resolve", "admin-token-file"];
             assert!(is_told || follows_another.iter().any(|name| setting.flag.starts_with(name)), "{}", setting.flag);
         }
     }
