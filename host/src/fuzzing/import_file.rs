@@ -55,9 +55,8 @@ pub fn import_file(bytes: &[u8]) {
         assert!(!is_good || !values.iter().any(|value| value.len() >= TELLING && line.contains(value)), "{line}");
     }
     let (slowly, _, slow_end) = told(Slow(Cursor::new(file.to_vec())), preset);
-    if end == Some("broken_packing") {
+    if [end, slow_end].contains(&Some("broken_packing")) {
         // How much comes out before what is broken is the decoder's choice.
-        assert_eq!(slow_end, end);
         assert!(lines.iter().zip(&slowly).all(|(one, other)| one == other));
     } else {
         assert_eq!((&lines, end), (&slowly, slow_end));

@@ -3,10 +3,11 @@
 use super::mapping::{Mapping, Part, Target};
 use super::moment::moment;
 use super::row::{BadRow, BadRowKind, Names, Row};
-use crate::ids::{AccountId, FieldName};
+use crate::ids::{AccountId, AuthTypeName, FieldName, InvalidName};
 use crate::schema::Input;
 use crate::secret::{Secret, SharedSecret};
 use crate::shown::{aside, shown};
+use crate::store::Timestamp;
 
 /// Characters of an account's name.
 const LONGEST_NAME: usize = 256;
@@ -69,7 +70,13 @@ impl Draft {
         self.named(Named { path: path.to_owned(), name: path.to_owned(), value, role: Role::Proper });
     }
 
-    pub(super) fn named(&mut self, named: Named) {
+    /// Adds a field under the names that it has. Fields are texts: a number or a boolean is made one.
+    pub(super) fn named(&mut self, mut named: Named) {
+        named.value = match named.value {
+            Input::Number(digits) => Input::Text(digits),
+            Input::Bool(value) => text(&value.to_string()),
+            value => value,
+        };
         let is_absent = match &named.value {
             Input::Null => true,
             Input::Text(text) => text.is_empty(),
@@ -119,50 +126,54 @@ impl Draft {
     }
 
     fn complete(&mut self, mapping: &Mapping, names: Names) -> Result<Row, BadRow> {
-        let account = match self.get(Part::Account) {
-            None => {
-                return Err(BadRow::missing(
-                    Part::Account.name(),
-                    " (what it is called can be told: `customer=linked_account_id`)",
-                ));
-            }
-            Some(value) => text_of(value).ok_or_else(|| not_text(Part::Account, value))?,
-        };
-        let account: AccountId = account.parse().map_err(|error: crate::ids::InvalidName| {
-            BadRow::value(Part::Account.name(), format_args!("is none: {}", error.rule()))
-        })?;
-        if let Some(value) = self.get(Part::Slug).filter(|value| text_of(value).is_none()) {
-            return Err(not_text(Part::Slug, value));
-        }
-        let slug = self.slug(mapping).map(str::to_owned);
-        let slug =
-            slug.ok_or_else(|| BadRow::missing(Part::Slug.name(), " (a default can be given: `slug:=hubspot`)"))?;
-        if slug.chars().count() > LONGEST_SLUG {
-            return Err(BadRow::value(Part::Slug.name(), "is too long for the name of an app"));
-        }
-        let name = match self.take(Part::AccountName) {
-            Some(value) => Some(text_of(&value).ok_or_else(|| not_text(Part::AccountName, &value))?.to_owned()),
-            None => mapping.default_of(Part::AccountName).map(|name| name.expose().to_owned()),
-        };
-        if name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control)) {
-            let rule = format!("must be up to {LONGEST_NAME} characters without control characters");
-            return Err(BadRow::value(Part::AccountName.name(), rule));
-        }
-        let updated_at = match self.take(Part::UpdatedAt) {
-            Some(value) => Some(moment(&value).ok_or_else(|| {
-                BadRow::value(
-                    Part::UpdatedAt.name(),
-                    "must be a time as RFC 3339 writes it, or in milliseconds since 1970",
-                )
-            })?),
-            None => None,
-        };
+        let account = self.whose()?;
+        let slug = self.whence(mapping)?;
+        let name = self.account_name(mapping)?;
+        let updated_at = self.updated_at()?;
         let (auth_object, spare) = self.auth_object(mapping, &slug)?;
         let names = match names {
             Names::Own => Names::Own,
             Names::Foreign { .. } => Names::Foreign { spare },
         };
         Ok(Row { account, slug, auth_object, name, updated_at, names })
+    }
+
+    fn whose(&self) -> Result<AccountId, BadRow> {
+        let aside = " (what it is called can be told: `customer=linked_account_id`)";
+        let value = self.get(Part::Account).ok_or_else(|| BadRow::missing(Part::Account.name(), aside))?;
+        let text = text_of(value).ok_or_else(|| not_text(Part::Account, value))?;
+        text.parse().map_err(|error: InvalidName| none_such(Part::Account, &error))
+    }
+
+    fn whence(&self, mapping: &Mapping) -> Result<String, BadRow> {
+        if let Some(value) = self.get(Part::Slug).filter(|value| text_of(value).is_none()) {
+            return Err(not_text(Part::Slug, value));
+        }
+        match self.slug(mapping) {
+            None => Err(BadRow::missing(Part::Slug.name(), " (a default can be given: `slug:=hubspot`)")),
+            Some(slug) if slug.chars().count() > LONGEST_SLUG => {
+                Err(BadRow::value(Part::Slug.name(), "is too long for the name of an app"))
+            }
+            Some(slug) => Ok(slug.to_owned()),
+        }
+    }
+
+    fn account_name(&mut self, mapping: &Mapping) -> Result<Option<String>, BadRow> {
+        let name = match self.take(Part::AccountName) {
+            Some(value) => text_of(&value).ok_or_else(|| not_text(Part::AccountName, &value))?.to_owned(),
+            None => return Ok(mapping.default_of(Part::AccountName).map(|name| name.expose().to_owned())),
+        };
+        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            let rule = format!("must be up to {LONGEST_NAME} characters without control characters");
+            return Err(BadRow::value(Part::AccountName.name(), rule));
+        }
+        Ok(Some(name))
+    }
+
+    fn updated_at(&mut self) -> Result<Option<Timestamp>, BadRow> {
+        let rule = "must be a time as RFC 3339 writes it, or in milliseconds since 1970";
+        let Some(value) = self.take(Part::UpdatedAt) else { return Ok(None) };
+        moment(&value).map(Some).ok_or_else(|| BadRow::value(Part::UpdatedAt.name(), rule))
     }
 
     fn auth_object(&mut self, mapping: &Mapping, slug: &str) -> Result<(Input, Vec<String>), BadRow> {
@@ -212,10 +223,15 @@ impl Draft {
                 }
             },
         };
-        auth_type
-            .parse::<crate::ids::AuthTypeName>()
-            .map_err(|error| BadRow::value(Part::AuthType.name(), format_args!("is none: {}", error.rule())))?;
+        auth_type.parse::<AuthTypeName>().map_err(|error| none_such(Part::AuthType, &error))?;
         let (mut fields, spare) = renamed(std::mem::take(&mut self.fields), mapping, slug)?;
+        if let Some((name, _)) = fields.iter().find(|(name, _)| name.parse::<FieldName>().is_err()) {
+            let shown = shown(name, Part::NAMES);
+            let aside = aside(name, shown);
+            let message =
+                format!("`{shown}` is no name that a field can have; map it, or leave it out by `column=`{aside}");
+            return Err(BadRow::new(BadRowKind::UnknownColumn, message));
+        }
         for (name, value) in mapping.default_fields() {
             if !fields.iter().any(|(other, _)| other == name.as_str()) {
                 fields.push((name.as_str().to_owned(), Input::Text(SharedSecret::clone(value))));
@@ -228,7 +244,7 @@ impl Draft {
     }
 }
 
-/// Fields under the names that they have here, and which of them are spare.
+/// Fields under the names that they have here, and which of them are spare. A spare one makes way for one of the same name.
 type Renamed = (Vec<(String, Input)>, Vec<String>);
 
 fn renamed(fields: Vec<Named>, mapping: &Mapping, slug: &str) -> Result<Renamed, BadRow> {
@@ -241,20 +257,13 @@ fn renamed(fields: Vec<Named>, mapping: &Mapping, slug: &str) -> Result<Renamed,
             // A part of a row was found before; where it is none of this row, the column is a field like others.
             Some(Target::Part(_)) | None => name,
         };
-        if name.parse::<FieldName>().is_err() {
-            let shown = shown(&name, Part::NAMES);
-            let message = format!(
-                "`{shown}` is no name that a field can have; map it, or leave it out by `column=`{}",
-                aside(&name, shown)
-            );
-            return Err(BadRow::new(BadRowKind::UnknownColumn, message));
-        }
         if named.iter().any(|(other, _)| *other == name) {
+            if role == Role::Spare {
+                continue;
+            }
             let shown = shown(&name, Part::NAMES);
-            return Err(BadRow::new(
-                BadRowKind::Repeated,
-                format!("the field `{shown}` is there twice{}", aside(&name, shown)),
-            ));
+            let message = format!("the field `{shown}` is there twice{}", aside(&name, shown));
+            return Err(BadRow::new(BadRowKind::Repeated, message));
         }
         if role == Role::Spare {
             spare.push(name.clone());
@@ -279,4 +288,9 @@ pub(super) fn text(value: &str) -> Input {
 
 fn not_text(part: Part, value: &Input) -> BadRow {
     BadRow::value(part.name(), format_args!("must be a string, and is {}", value.kind()))
+}
+
+/// The value is no name of its kind.
+fn none_such(part: Part, error: &InvalidName) -> BadRow {
+    BadRow::value(part.name(), format_args!("is none: {}", error.rule()))
 }

@@ -1,5 +1,6 @@
 //! Which format a file has, told by its first line, or by what it was sent as.
 
+use std::fmt;
 use std::io::{self, BufRead};
 
 use zeroize::Zeroizing;
@@ -46,6 +47,16 @@ impl RowFormat {
             "csv" | "tsv" => Some(Self::Csv),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for RowFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ndjson => "ndjson",
+            Self::JsonArray => "json",
+            Self::Csv => "csv",
+        })
     }
 }
 

@@ -174,6 +174,22 @@ fn what_is_there_twice_is_no_good() {
 }
 
 #[test]
+fn a_credential_is_left_as_it_is_written() {
+    for auth_object in
+        [r#"{"bot_token":"s3cr3t"}"#, r#"{"keybased":{"a key":1,"b":null,"c":[true]}}"#, r#"{"a":{},"b":{}}"#]
+    {
+        let row = format!(r#"{{"linked_account_id":"u","slug":"x","auth_object":{auth_object}}}"#);
+        assert_eq!(native(&row), [format!("1@1 u x {auth_object}")]);
+    }
+}
+
+#[test]
+fn rows_can_be_read_on_any_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&Rows::new(io::empty(), ReadOptions::default()));
+}
+
+#[test]
 fn what_an_account_is_called_and_when_a_credential_was_written_is_read() {
     let row = ROW.replace("\"slug\"", "\"account_name\":\"Ada\",\"updated_at\":\"2024-05-06T07:08:09Z\",\"slug\"");
     assert_eq!(native(&row), [format!("1@1 {TOLD} Ada 2024-05-06T07:08:09.000Z")]);

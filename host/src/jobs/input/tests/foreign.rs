@@ -12,7 +12,7 @@ fn one(preset: Preset, mapping: &str, json: &str) -> String {
 fn nango(credentials: &str) -> String {
     format!(
         r#"{{"id":7,"connection_id":"c-1","provider_config_key":"crm-prod","provider":"acme-oauth2-cc","metadata":{{}},"errors":[],
-            "end_user":{{"id":"user_1","display_name":"Ada"}},"connection_config":{{"subdomain":"acme","accountId":"42"}},
+            "end_user":{{"id":"user_1","display_name":"Ada"}},"connection_config":{{"subdomain":"acme","accountId":42}},
             "updated_at":"2024-05-06T07:08:09.000Z","tags":{{}},"credentials":{credentials}}}"#
     )
     .replace('\n', " ")
@@ -146,6 +146,7 @@ fn a_source_of_airbytes_becomes_a_row_by_its_configuration() {
             r#"{"realm":"42","consumer_key":"k","token_key":"t","object_types":["a"]}"#,
             r#"{"keybased":{"consumer_key":"k","token_key":"t","realm":"42"}}"#,
         ),
+        (r#"{"credentials":{"api_key":"k"},"api_key":"other"}"#, r#"{"keybased":{"api_key":"k"}}"#),
         (
             r#"{"credentials_json":"{\"private_key\":\"k\"}","project_id":"p"}"#,
             r#"{"keybased":{"private_key":"k","project_id":"p"}}"#,
