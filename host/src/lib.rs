@@ -7,6 +7,7 @@
 //! | [`http`] | the public endpoints |
 //! | [`admin`] | what an operator's commands say to a running server, over a socket in the data folder |
 //! | [`webhooks`] | who is told of what happens to connections, and the telling |
+//! | [`jobs`] | bulk imports: their files |
 //! | [`migrate`] | the use case: validate, verify, seal, commit |
 //! | [`schema`] | what an app's credential looks like, and whether one fits |
 //! | [`plugins`] | the sandbox, what it admits, and what it grants |
@@ -31,6 +32,7 @@ pub mod egress;
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
+pub mod jobs;
 pub mod migrate;
 pub mod plugins;
 pub mod providers;

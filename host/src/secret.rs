@@ -61,7 +61,7 @@ mod tests {
     use zeroize::ZeroizeOnDrop;
 
     use super::*;
-    use crate::{egress, migrate, schema, vault, webhooks};
+    use crate::{egress, jobs, migrate, schema, vault, webhooks};
 
     // Whatever carries a secret can be neither written out nor sent on as it is. What may be copied copies pointers: only
     // requests of plugins, which name their secrets by handles.
@@ -71,6 +71,7 @@ mod tests {
     assert_not_impl_any!(schema::CredentialField: fmt::Display, Serialize, Clone, PartialEq);
     assert_not_impl_any!(schema::Exposure: fmt::Display, Serialize);
     assert_not_impl_any!(migrate::Migration: fmt::Display, Serialize, Clone, PartialEq);
+    assert_not_impl_any!(jobs::input::Row: fmt::Display, Serialize, Clone, PartialEq);
     assert_not_impl_any!(egress::Request: fmt::Display, Serialize, PartialEq);
     assert_not_impl_any!(egress::Minted: fmt::Display, Serialize, PartialEq);
     assert_not_impl_any!(egress::Call: fmt::Display, Serialize, Clone, PartialEq);
@@ -111,12 +112,21 @@ mod tests {
             idempotency_key: None,
             request_id: "1".into(),
         };
+        let row = jobs::input::Row {
+            account: "s3cr3t".parse().unwrap(),
+            slug: "s3cr3t".into(),
+            auth_object: serde_json::from_str(r#"{"s3cr3t":["s3cr3t"]}"#).unwrap(),
+            name: Some("s3cr3t".into()),
+            updated_at: None,
+            names: jobs::input::Names::Own,
+        };
         for shown in [
             format!("{secret:?}"),
             format!("{credential:#?}"),
             format!("{part:?} {minted:?}"),
             format!("{input:?}"),
             format!("{migration:#?}"),
+            format!("{row:#?}"),
         ] {
             assert!(shown.contains("***") && !shown.contains("s3c"), "{shown}");
         }

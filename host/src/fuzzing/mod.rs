@@ -9,6 +9,7 @@ mod case_file;
 mod description;
 mod egress;
 mod envelope;
+mod import_file;
 mod lock_file;
 mod request_body;
 
@@ -16,6 +17,7 @@ pub use case_file::case_file;
 pub use description::description;
 pub use egress::egress;
 pub use envelope::envelope;
+pub use import_file::import_file;
 pub use lock_file::lock_file;
 pub use request_body::request_body;
 
@@ -26,11 +28,12 @@ mod tests {
     #[test]
     fn the_properties_hold_for_every_seed_that_is_kept() {
         type Property = fn(&[u8]);
-        let targets: [(&str, Property); 6] = [
+        let targets: [(&str, Property); 7] = [
             ("case_file", super::case_file),
             ("description", super::description),
             ("egress", super::egress),
             ("envelope", super::envelope),
+            ("import_file", super::import_file),
             ("lock_file", super::lock_file),
             ("request_body", super::request_body),
         ];

@@ -1,0 +1,75 @@
+//! NDJSON: a line a row.
+
+use std::io::{self, BufRead};
+
+use super::source::RowBuffer;
+
+/// The lines of a file that are not blank.
+pub(super) struct Lines {
+    row: RowBuffer,
+    /// The line that comes next.
+    line: u64,
+}
+
+impl Lines {
+    /// Lines of at most so many bytes, from that line on.
+    pub(super) fn new(limit: usize, line: u64) -> Self {
+        Self { row: RowBuffer::new(limit), line }
+    }
+
+    /// Reads the next line, and tells which one it is.
+    pub(super) fn next(&mut self, reader: &mut dyn BufRead) -> io::Result<Option<u64>> {
+        loop {
+            self.row.clear();
+            let line = self.line;
+            let is_there = self.read(reader)?;
+            // A line that is not there, or too long to be kept, is not blank.
+            if self.row.row().is_none_or(|row| !row.trim_ascii().is_empty()) {
+                return Ok(Some(line));
+            }
+            if !is_there {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads to the end of a line; without one, it is the end of the file.
+    fn read(&mut self, reader: &mut dyn BufRead) -> io::Result<bool> {
+        loop {
+            let chunk = reader.fill_buf()?;
+            if chunk.is_empty() {
+                return Ok(false);
+            }
+            let end = memchr::memchr(b'\n', chunk);
+            self.row.push(chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default());
+            let used = end.map_or(chunk.len(), |end| end + 1);
+            reader.consume(used);
+            if end.is_some() {
+                self.line += 1;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The line that was read, unless it is larger than a row may be.
+    pub(super) fn row(&self) -> Option<&[u8]> {
+        self.row.row()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_lines_are_passed_and_long_ones_skipped() {
+        let mut text: &[u8] = b"a\r\n\n  \t\nb\n0123456789\n012345678\n\nc";
+        let mut lines = Lines::new(9, 5);
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next(&mut text).unwrap() {
+            seen.push((line, lines.row().map(|row| String::from_utf8_lossy(row).trim().to_owned())));
+        }
+        let expected = [(5, Some("a")), (8, Some("b")), (9, None), (10, Some("012345678")), (12, Some("c"))];
+        assert_eq!(seen, expected.map(|(line, row)| (line, row.map(str::to_owned))));
+    }
+}

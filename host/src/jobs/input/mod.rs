@@ -1,0 +1,66 @@
+//! Reading the file of a bulk import: rows in any of several formats, one by one, in memory that does not grow with the file.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `rows` | the rows of a file: [`Rows`] |
+//! | `row`, `error` | what comes out: a row, one that is no good, the end of all reading |
+//! | `preset`, `mapping` | whose export it is, and what it calls things |
+//! | `source`, `unpack` | its bytes as they were sent, and unpacked |
+//! | `format` | which of the formats it has |
+//! | `lines`, `document`, `csv` | rows cut out of NDJSON, other JSON, and CSV |
+//! | `json`, `moment` | one JSON text, one time |
+//! | `flat`, `foreign` | a credential found in a row of ours, and in one of others' |
+//! | `draft` | a row under construction |
+//! | `fit` | others' names of fields made those of the app |
+//!
+//! What is packed is told by its first bytes: gzip or zstd. The format is told by the first line: NDJSON (an object a line), a
+//! JSON array, an object that holds one as the lists of APIs do (`{"items":[...]}`), or CSV with a header, separated by
+//! commas, semicolons or tabs. A byte order mark is passed.
+//!
+//! Keyferry's own rows are
+//! `{"linked_account_id":"user_1","slug":"hubspot","auth_object":{"oauth2":{"access_token":"..."}}}`, with `account_name` (for
+//! accounts that have yet to be created) and `updated_at` (RFC 3339 or milliseconds since 1970) where they are known. In CSV
+//! they have the columns `linked_account_id`, `slug`, `auth_type` and one for each field, or `auth_object` with the JSON of it;
+//! an empty cell is an absent one.
+//!
+//! ```
+//! use keyferry::jobs::input::{ReadOptions, Rows};
+//! let file = "linked_account_id,slug,auth_type,access_token\nuser_1,hubspot,oauth2,example\nuser_2,hubspot\n";
+//! let mut rows = Rows::new(file.as_bytes(), ReadOptions::default());
+//! let first = rows.next().unwrap()?.content.unwrap();
+//! assert_eq!((first.account.as_str(), first.slug.as_str()), ("user_1", "hubspot"));
+//! let second = rows.next().unwrap()?;
+//! assert_eq!((second.number, second.line), (2, 3));
+//! assert_eq!(second.content.unwrap_err().kind.code(), "field_count");
+//! assert!(rows.next().is_none());
+//! # Ok::<(), keyferry::jobs::input::ReadError>(())
+//! ```
+
+mod csv;
+mod document;
+mod draft;
+mod error;
+mod fit;
+mod flat;
+mod foreign;
+mod format;
+mod json;
+mod lines;
+mod mapping;
+mod moment;
+mod preset;
+mod row;
+mod rows;
+mod source;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+pub use error::ReadError;
+pub use format::RowFormat;
+pub use mapping::{InvalidMapping, Mapping};
+pub use preset::{Preset, UnknownPreset};
+pub use row::{BadRow, BadRowKind, InputRow, Names, Row};
+pub use rows::{ReadOptions, Rows};
+pub use source::{ContentDigest, MalformedDigest};
+pub use unpack::Packing;

@@ -1,0 +1,68 @@
+//! [`Preset`]: whose export a file is.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Whose export a file is, and so what its rows look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Preset {
+    /// Keyferry's own, as JSON or CSV.
+    #[default]
+    Native,
+    /// Nango's connections with their credentials, as JSON.
+    Nango,
+    /// Composio's connected accounts, as JSON.
+    Composio,
+    /// Airbyte's sources with their configuration, as JSON.
+    Airbyte,
+    /// Rows without nesting: a column or a member a field, as CSV or JSON.
+    CsvFlat,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Native, Self::Nango, Self::Composio, Self::Airbyte, Self::CsvFlat];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Nango => "nango",
+            Self::Composio => "composio",
+            Self::Airbyte => "airbyte",
+            Self::CsvFlat => "csv-flat",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that no preset has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a preset is `native`, `nango`, `composio`, `airbyte` or `csv-flat`")]
+pub struct UnknownPreset;
+
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+    fn from_str(text: &str) -> Result<Self, UnknownPreset> {
+        Self::ALL.into_iter().find(|preset| preset.as_str() == text).ok_or(UnknownPreset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_is_read_back_from_its_name() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.to_string().parse(), Ok(preset));
+        }
+        assert_eq!("Nango".parse::<Preset>(), Err(UnknownPreset));
+        assert!(Preset::ALL.iter().all(|preset| UnknownPreset.to_string().contains(preset.as_str())));
+    }
+}

@@ -1,0 +1,3 @@
+//! Bulk imports: many credentials at once, from a file.
+
+pub mod input;
