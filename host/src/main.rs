@@ -8,5 +8,6 @@ use keyferry::wiping::WipingAllocator;
 static ALLOCATOR: WipingAllocator = WipingAllocator::new();
 
 fn main() -> ExitCode {
+    keyferry::wiping::share_arenas();
     keyferry::cli::main()
 }
