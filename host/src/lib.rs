@@ -7,7 +7,7 @@
 //! | [`http`] | the public endpoints |
 //! | [`admin`] | what an operator's commands say to a running server, over a socket in the data folder |
 //! | [`webhooks`] | who is told of what happens to connections, and the telling |
-//! | [`jobs`] | bulk imports: their files |
+//! | [`jobs`] | bulk imports: the ledger's rows, how they are worked on, and taken back |
 //! | [`migrate`] | the use case: validate, verify, seal, commit |
 //! | [`schema`] | what an app's credential looks like, and whether one fits |
 //! | [`plugins`] | the sandbox, what it admits, and what it grants |
@@ -20,7 +20,7 @@
 //! | [`secret`], [`shown`], [`wiping`] | values that are not printed, what of a caller's words is repeated, memory that is cleared |
 //! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
 //!
-//! Arrows point one way: `cli`, `http` and `admin` lead to `webhooks` and `migrate`, which lead to `schema`, `plugins`, `vault`
+//! Arrows point one way: `cli`, `http` and `admin` lead to `webhooks`, `jobs` and `migrate`, which lead to `schema`, `plugins`, `vault`
 //! and `store`; `plugins` and `webhooks` lead to `egress`.
 
 pub mod admin;

@@ -4,11 +4,13 @@
 mod error;
 mod in_flight;
 pub mod keys;
+mod live;
 mod own_app;
 mod policy;
 mod read;
 mod request;
 pub mod rewrap;
+mod row;
 mod sessions;
 mod verify;
 
@@ -37,10 +39,12 @@ pub use request::{
     AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision,
     Stored, VerifyMode,
 };
+pub use row::{RowMigrated, RowMigration, RowStored, Settle, Skip};
 pub use sessions::{Freshness, OpenSession, SessionTokens};
 pub use verify::{Reverified, VerifyStored};
 
 use in_flight::InFlight;
+use live::Live;
 use read::envelope;
 
 /// How often a migration starts over because somebody else changed the integration meanwhile.
@@ -55,6 +59,7 @@ pub struct Migrator {
     registry: Arc<Registry>,
     policy: MigratePolicy,
     in_flight: InFlight,
+    live: Live,
 }
 
 /// What was found out about a credential that is to be stored.
@@ -66,7 +71,7 @@ struct Finding {
 impl Migrator {
     /// A migrator over these parts.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, registry: Arc<Registry>, policy: MigratePolicy) -> Self {
-        Self { store, vault, registry, policy, in_flight: InFlight::default() }
+        Self { store, vault, registry, policy, in_flight: InFlight::default(), live: Live::default() }
     }
 
     /// Carries one migration out. When it returns `Stored`, the credential is on disk.
@@ -75,7 +80,9 @@ impl Migrator {
     /// Where it did not happen. Nothing has changed then.
     pub async fn migrate(&self, migration: Migration) -> Result<Migrated, MigrateError> {
         let known = migration.slug.parse().ok().and_then(|slug: Slug| self.registry.app(&slug));
+        let live = self.live.enter();
         let migrated = self.carry_out(migration).await;
+        drop(live);
         let app = known.as_ref().map_or(metrics::NO_APP, |app| app.description.slug.as_str());
         metrics::migration(app, outcome(&migrated));
         migrated
@@ -256,6 +263,7 @@ impl Migrator {
                     idempotency.body = serde_json::to_vec(&stored).unwrap_or_default();
                     idempotency
                 }),
+                row: None,
                 record,
             };
             let span = tracing::info_span!(target: SPANS, "commit");

@@ -91,7 +91,17 @@ impl Contract {
         }
         let essence = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
         match response.get("content").and_then(|content| content.get(essence)).and_then(|media| media.get("schema")) {
-            Some(schema) => self.check(&format!("{place} {essence}"), schema, &answer.json(), &mut found),
+            // What is told line by line is described by one of its lines, and what is told as it happens is a text.
+            Some(schema) => match essence {
+                "application/x-ndjson" => {
+                    for line in answer.text().lines() {
+                        let line = serde_json::from_str(line).or_fail("read a line of JSON");
+                        self.check(&format!("{place} {essence}"), schema, &line, &mut found);
+                    }
+                }
+                "text/event-stream" => {}
+                _ => self.check(&format!("{place} {essence}"), schema, &answer.json(), &mut found),
+            },
             None => found.push(format!("the content type {essence:?} is not described")),
         }
         found

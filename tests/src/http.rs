@@ -134,6 +134,29 @@ impl Request {
     }
 }
 
+/// A connection that is kept for many requests.
+pub struct Connection {
+    sender: http1::SendRequest<Full<hyper::body::Bytes>>,
+    to: SocketAddr,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(to: SocketAddr) -> Result<Self, Error> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self { sender, to })
+    }
+
+    /// Sends a request and reads its answer.
+    pub async fn send(&mut self, request: Request) -> Result<Response, Error> {
+        self.sender.ready().await?;
+        request.exchange(&mut self.sender, self.to).await
+    }
+}
+
 /// An answer, read whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {

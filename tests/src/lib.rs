@@ -6,6 +6,7 @@
 //! [`leaks`] what looks for secrets, [`receiver`] what webhooks call. The long runs are made of [`reliability`], [`hostile`],
 //! [`mutations`] and [`leaks`].
 
+pub mod apps;
 pub mod binary;
 pub mod collector;
 pub mod contract;

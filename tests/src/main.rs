@@ -6,6 +6,7 @@
 //! cargo run -p keyferry-tests -- hostile
 //! cargo run -p keyferry-tests -- mutants
 //! cargo run -p keyferry-tests -- timing
+//! cargo run -p keyferry-tests -- import --rows 1000000
 //! cargo run -p keyferry-tests -- fuzz
 //! ```
 
@@ -23,6 +24,7 @@ const HOSTILE: &str = "Beside hostile plugins";
 const MUTANTS: &str = "Mutated requests";
 const TIMING: &str = "The time of a look-up";
 const FUZZ: &str = "Fuzzing";
+const IMPORTS: &str = "One large import";
 
 #[derive(Parser)]
 #[command(about = "Long runs of the proofs that cargo test has in a short form")]
@@ -51,6 +53,8 @@ enum Command {
         timing: Timing,
         #[command(flatten)]
         fuzz: Fuzz,
+        #[command(flatten)]
+        imports: long::Imports,
     },
     /// Kills and power cuts under load: whether anything acknowledged is ever lost
     Endings(Endings),
@@ -71,6 +75,8 @@ enum Command {
     Timing(Timing),
     /// Every fuzz target; takes cargo-fuzz
     Fuzz(Fuzz),
+    /// One large import: kills on the way, memory, speed, and taking it back
+    Import(long::Imports),
 }
 
 #[derive(Args)]
@@ -123,13 +129,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
     let mut report = Report::open(&report)?;
     match command {
-        Command::Reliability { endings, plugins, mutants, timing, fuzz } => {
+        Command::Reliability { endings, plugins, mutants, timing, fuzz, imports } => {
             report.write(ENDINGS, long::endings(&endings, seed).await?)?;
             report.write(HOSTILE, long::hostile_plugins(plugins.rounds, None).await?)?;
             report.write(MUTANTS, long::mutants(mutants.mutants, seed).await)?;
             report.write(TIMING, long::timing(&timing).await?)?;
+            report.write(IMPORTS, long::imports(&imports, seed).await?)?;
             report.write(FUZZ, long::fuzz(fuzz.seconds)?)?;
         }
+        Command::Import(imports) => report.write(IMPORTS, long::imports(&imports, seed).await?)?,
         Command::Endings(endings) => report.write(ENDINGS, long::endings(&endings, seed).await?)?,
         Command::Hostile { write: Some(folder), .. } => write_corpus(&folder)?,
         Command::Hostile { plugins, only: Some(only), write: None } => {

@@ -33,6 +33,8 @@ struct Reader {
     /// `https://127.0.0.1:PORT` of the app that they write a plugin for.
     app: String,
     key: String,
+    /// The last one that was made with `--scope`.
+    scoped_key: String,
     server: Option<Server>,
     /// What was run, for a test that wants to know that something was.
     ran: usize,
@@ -49,7 +51,16 @@ impl Reader {
         let app = providers.add("api.acme.example", app).await.unwrap();
         providers.write_ca_pem(&home.path().join("ca.pem")).unwrap();
         let folder = home.path().to_owned();
-        Self { home, folder, providers, app: format!("https://{app}"), key: String::new(), server: None, ran: 0 }
+        Self {
+            home,
+            folder,
+            providers,
+            app: format!("https://{app}"),
+            key: String::new(),
+            scoped_key: String::new(),
+            server: None,
+            ran: 0,
+        }
     }
 
     async fn types(&mut self, line: &str) {
@@ -68,6 +79,8 @@ impl Reader {
                 self.build_another_version(slug).await;
                 self.keyferry(&words[1..]).await;
             }
+            ["export", "KEYFERRY_API_KEY=$KEY"] => {}
+            ["keyferry", rest @ ("import" | "imports" | "export"), more @ ..] => self.asks_the_server(rest, more).await,
             ["keyferry", rest @ ..] => self.keyferry(rest).await,
             ["npm", "install", "--prefix", plugin] => {
                 let installed = tools::javascript().unwrap().join("node_modules");
@@ -95,9 +108,36 @@ impl Reader {
             command.args(["--provider", &self.app, "--egress-ca"]).arg(self.home.path().join("ca.pem"));
         }
         let said = run(command).await;
-        if let ["api-key", "create", ..] = words {
-            said.trim().clone_into(&mut self.key);
+        match words {
+            ["api-key", "create", rest @ ..] if rest.contains(&"--scope") => {
+                said.trim().clone_into(&mut self.scoped_key)
+            }
+            ["api-key", "create", ..] => said.trim().clone_into(&mut self.key),
+            _ => {}
         }
+    }
+
+    /// A command that goes to the server over HTTP, with a file of a customer's that the reader has, and the import that the list
+    /// shows first.
+    async fn asks_the_server(&mut self, command: &str, words: &[&str]) {
+        let row = format!("user_1,hubspot,oauth2,{}\n", demo::HUBSPOT_ACCESS_TOKEN);
+        let file = format!("linked_account_id,slug,auth_type,access_token\n{row}");
+        std::fs::write(self.folder.join("customers.csv"), file).unwrap();
+        let key = if command == "export" { &self.scoped_key } else { &self.key };
+        let server = format!("http://{}", self.server());
+        let asking = |words: Vec<String>| {
+            let mut asking = binary::command(binary::keyferry());
+            asking.args(words).current_dir(&self.folder).env("KEYFERRY_API_KEY", key).env("KEYFERRY_SERVER", &server);
+            asking
+        };
+        let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        if let Some(id) = words.iter_mut().find(|word| *word == "$IMPORT") {
+            let listed = run(asking(["imports", "list", "--json"].map(str::to_owned).to_vec())).await;
+            let listed: Value = serde_json::from_str(&listed).unwrap();
+            listed[0]["id"].as_str().unwrap().clone_into(id);
+        }
+        words.insert(0, command.to_owned());
+        run(asking(words)).await;
     }
 
     /// Where there is nothing to go back to, somebody makes a change first.

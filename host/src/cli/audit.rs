@@ -87,6 +87,7 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
         AuditAction::ApiKeyCreated
         | AuditAction::KeyRotated
         | AuditAction::SessionOpened
+        | AuditAction::ImportStarted
         | AuditAction::WebhookCreated => (1, "Create"),
         AuditAction::CredentialRead | AuditAction::CredentialUsed => (2, "Read"),
         AuditAction::AccountPut
@@ -95,12 +96,15 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
         | AuditAction::CredentialResealed
         | AuditAction::CredentialChecked
         | AuditAction::WebhookUpdated
+        | AuditAction::ImportChanged
+        | AuditAction::CredentialRestored
         | AuditAction::KeyRewrapped
         | AuditAction::KeyDisabled => (3, "Update"),
         AuditAction::ApiKeyRevoked
         | AuditAction::AccountDeleted
         | AuditAction::IntegrationDeleted
         | AuditAction::WebhookDeleted
+        | AuditAction::ImportDeleted
         | AuditAction::AuthCredentialDeleted
         | AuditAction::SessionRevoked
         | AuditAction::KeyDestroyed => (4, "Delete"),

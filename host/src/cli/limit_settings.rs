@@ -1,4 +1,4 @@
-//! How much clients, plugins and receivers of webhooks may use, and what callers may ask for: settings that stand in tables of `keyferry.toml`.
+//! How much clients, plugins, imports and receivers of webhooks may use, and what callers may ask for: settings that stand in tables of `keyferry.toml`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::egress::EgressLimits;
 use crate::http::HttpSettings;
 use crate::ids::Slug;
+use crate::jobs::ImportSettings;
 use crate::migrate::{Allowance, MigratePolicy};
 use crate::plugins::SandboxLimits;
 use crate::webhooks::DeliverySettings;
@@ -118,6 +119,41 @@ pub(super) struct WebhookArgs {
     webhooks_answer_seconds: NonZeroU32,
 }
 
+/// `[import]`
+#[derive(Args)]
+#[command(next_help_heading = "How bulk imports are carried out")]
+pub(super) struct ImportArgs {
+    /// Rows under way at once, of all imports together.
+    #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_ROWS_AT_ONCE",
+        default_value_t = count(ImportSettings::default().at_once))]
+    import_rows_at_once: NonZeroU32,
+
+    /// Rows under way at once for one app of one import; fewer where its provider takes fewer.
+    #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_ROWS_PER_APP",
+        default_value_t = count(ImportSettings::default().per_app))]
+    import_rows_per_app: NonZeroU32,
+
+    /// Seconds that a provider may be down until an import pauses.
+    #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_PATIENCE_SECONDS",
+        default_value_t = seconds(ImportSettings::default().patience))]
+    import_patience_seconds: NonZeroU32,
+
+    /// Seconds that an import can be undone after its end, unless it is confirmed.
+    #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_RETENTION_SECONDS",
+        default_value_t = seconds(ImportSettings::default().retention))]
+    import_retention_seconds: NonZeroU32,
+
+    /// Rows that a file may have.
+    #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_MOST_ROWS",
+        default_value_t = ImportSettings::default().most_rows)]
+    import_most_rows: u64,
+
+    /// Files that are received at once.
+    #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_UPLOADS",
+        default_value_t = count(ImportSettings::default().uploads))]
+    import_uploads: NonZeroU32,
+}
+
 /// Whether callers may ask for something.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Whether {
@@ -162,6 +198,20 @@ impl MigrateArgs {
     }
 }
 
+impl ImportArgs {
+    pub(super) fn settings(&self) -> ImportSettings {
+        ImportSettings {
+            at_once: self.import_rows_at_once.get() as usize,
+            per_app: self.import_rows_per_app.get() as usize,
+            patience: Duration::from_secs(self.import_patience_seconds.get().into()),
+            retention: Duration::from_secs(self.import_retention_seconds.get().into()),
+            most_rows: self.import_most_rows,
+            uploads: self.import_uploads.get() as usize,
+            ..ImportSettings::default()
+        }
+    }
+}
+
 impl WebhookArgs {
     pub(super) fn settings(&self) -> DeliverySettings {
         DeliverySettings {
@@ -195,6 +245,10 @@ fn seconds(time: Duration) -> NonZeroU32 {
 
 fn millis(time: Duration) -> NonZeroU32 {
     at_least_one(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
+}
+
+fn count(number: usize) -> NonZeroU32 {
+    at_least_one(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 fn at_least_one(number: u32) -> NonZeroU32 {

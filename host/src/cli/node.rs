@@ -8,6 +8,7 @@ use super::CliError;
 use super::settings::{Folders, Settings};
 use crate::egress::{Egress, EgressSettings, WebhookClient};
 use crate::http::{Api, Readiness};
+use crate::jobs::Importer;
 use crate::migrate::{MigrateError, Migrator, rewrap};
 use crate::plugins::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
 use crate::store::Store;
@@ -31,6 +32,7 @@ pub(super) struct Node {
     pub(super) registry: Arc<Registry>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) deliverer: Arc<Deliverer>,
+    pub(super) importer: Arc<Importer>,
     pub(super) api: Arc<Api>,
 }
 
@@ -105,11 +107,17 @@ impl Node {
             Some(Arc::clone(&safe.vault)),
         )
         .await?;
-        let migrator = Migrator::new(
+        let migrator = Arc::new(Migrator::new(
             Arc::clone(&safe.store),
             Arc::clone(&safe.vault),
             Arc::clone(&registry),
             settings.policy.clone(),
+        ));
+        let importer = Importer::new(
+            Arc::clone(&safe.store),
+            Arc::clone(&safe.vault),
+            Arc::clone(&migrator),
+            settings.imports.clone(),
         );
         let readiness = Arc::new(Readiness::default());
         let client = WebhookClient::new(Egress::new(settings.egress.clone())?, settings.webhooks.answer_time)?;
@@ -123,12 +131,13 @@ impl Node {
         let api = Api::new(
             Arc::clone(&safe.store),
             migrator,
+            Arc::clone(&importer),
             webhooks,
             Arc::clone(&readiness),
             settings.rates,
             settings.http.body_timeout,
         );
-        Ok(Self { safe, registry, readiness, deliverer, api })
+        Ok(Self { safe, registry, readiness, deliverer, importer, api })
     }
 }
 

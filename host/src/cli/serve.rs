@@ -22,6 +22,8 @@ use crate::webhooks::MOST_DELIVERIES;
 const READYZ_GRACE: Duration = Duration::from_millis(250);
 /// Connections at once that metrics are asked for on.
 const METRICS_CONNECTIONS: usize = 16;
+/// How long rows of imports are waited for at the end. Whatever takes longer is done again, once.
+const LAST_ROWS: Duration = Duration::from_secs(5);
 /// Connections at once of operators.
 const OPERATORS_CONNECTIONS: usize = 16;
 /// How long deliveries to webhooks are waited for at the end.
@@ -141,6 +143,7 @@ pub(super) async fn serve(
     let deliveries = tokio::spawn(node.deliverer.run(async move {
         let _ = ending.wait_for(Option::is_some).await;
     }));
+    node.importer.go_on().await?;
     let operators = operators.map(|(server, router)| {
         let mut ending = stopped.clone();
         tokio::spawn(server.serve(router, tls.clone(), async move {
@@ -163,6 +166,8 @@ pub(super) async fn serve(
     if let Some(Stop::Store(reason)) = stop {
         return Err(format!("the store failed and the server has stopped: {reason}").into());
     }
+    // Rows that have begun are settled; those that have not go on in the next process.
+    let _ = tokio::time::timeout(LAST_ROWS, node.importer.stop()).await;
     // Whatever was delivered is written down before the store is closed. What takes longer is told again.
     let _ = tokio::time::timeout(LAST_DELIVERIES, deliveries).await;
     node.safe.store.close().await?;

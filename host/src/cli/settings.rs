@@ -14,10 +14,11 @@ use super::CliError;
 use super::admin_settings::{AdminArgs, AdminListener};
 use super::files::DataFolder;
 use super::key_settings::KekArgs;
-use super::limit_settings::{HttpArgs, MigrateArgs, SandboxArgs, WebhookArgs};
+use super::limit_settings::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, WebhookArgs};
 use super::telemetry_settings::TelemetryArgs;
 use crate::egress::{DevResolve, DnsServer, EgressSettings, Loopback};
 use crate::http::{CorsOrigin, HttpSettings, RateLimit, RateLimits, TlsFiles};
+use crate::jobs::ImportSettings;
 use crate::migrate::MigratePolicy;
 use crate::plugins::{GrantPolicy, SandboxLimits};
 use crate::telemetry::{LogFilter, OtlpSettings};
@@ -109,6 +110,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
+    import: ImportArgs,
+    #[command(flatten)]
     migrate: MigrateArgs,
     #[command(flatten)]
     sandbox: SandboxArgs,
@@ -161,6 +164,7 @@ pub(super) struct Settings {
     pub(super) policy: MigratePolicy,
     pub(super) limits: SandboxLimits,
     pub(super) webhooks: DeliverySettings,
+    pub(super) imports: ImportSettings,
     pub(super) log: LogSettings,
     /// Where operators are listened to besides the socket, if they are.
     pub(super) admin: Option<AdminListener>,
@@ -263,6 +267,7 @@ impl ServeArgs {
             policy: self.migrate.policy(),
             limits: self.sandbox.limits(),
             webhooks: self.webhooks.settings(),
+            imports: self.import.settings(),
             log: LogSettings { format: self.log_format, filter: self.log_filter },
         })
     }
@@ -309,6 +314,7 @@ mod tests {
     fn the_defaults_are_those_of_the_parts() {
         let (mine, theirs) = (settings("", &[]).unwrap(), HttpSettings::default());
         assert_eq!(format!("{:?}", mine.http), format!("{theirs:?}"));
+        assert_eq!(mine.imports, ImportSettings::default());
         assert_eq!(format!("{:?}", mine.limits), format!("{:?}", SandboxLimits::default()));
         assert_eq!(format!("{:?}", mine.policy), format!("{:?}", MigratePolicy::default()));
         assert_eq!(format!("{:?}", mine.egress), format!("{:?}", EgressSettings::default()));

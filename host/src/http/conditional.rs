@@ -9,8 +9,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::failure::FailureCode;
 
-/// What is another each moment, and asked for to know just that.
-const FLEETING: [&str; 2] = ["/livez", "/readyz"];
+/// What is another each moment and asked for to know just that, or is too much to be held in memory.
+const FLEETING: [&str; 5] = [
+    "/api/v2/public/export",
+    "/livez",
+    "/readyz",
+    "/api/v2/public/imports/{id}/results",
+    "/api/v2/public/imports/{id}/events",
+];
 
 /// Digits of a tag.
 const DIGITS: usize = 32;

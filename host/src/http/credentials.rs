@@ -115,7 +115,7 @@ pub(super) struct CredentialBody<'a> {
 }
 
 /// `{"oauth2": {"access_token": ...}}`
-struct AuthObject<'a>(&'a StoredCredential);
+pub(super) struct AuthObject<'a>(pub(super) &'a StoredCredential);
 
 struct Fields<'a>(&'a StoredCredential);
 

@@ -32,6 +32,11 @@ impl Readiness {
         self.0.store(Self::DRAINING, Ordering::Release);
     }
 
+    /// Whether the server is about to stop.
+    pub(super) fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::DRAINING
+    }
+
     fn obstacle(&self) -> Option<&'static str> {
         match self.0.load(Ordering::Acquire) {
             Self::SERVING => None,

@@ -233,6 +233,20 @@ kinds! {
         "invalid_content",
         "The credential does not fit the app's schema. `errors` lists all that is wrong; no value is shown.");
 
+    // Of an import.
+    IMPORT_UNKNOWN = Kind::new(StatusCode::NOT_FOUND, "unknown_import", "There is no such import.")
+        .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
+    IMPORT_STATE = Kind::new(
+        StatusCode::CONFLICT, "import_state", "The import stands where this cannot be done, or what it would take is not kept.");
+    FILE_KNOWN = Kind::new(
+        StatusCode::CONFLICT, "file_known", "The same file was imported before, and the request does not say that it is meant.");
+    FILE_INVALID = Kind::new(
+        StatusCode::BAD_REQUEST, "invalid_file",
+        "The file cannot be read, has no rows, or is not there. Nothing of it is in the ledger.");
+    TOO_MANY_UPLOADS = Kind::new(
+        StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads", "As many files are being received as can be.")
+        .with(Extra::RetryAfter);
+
     // Of a webhook.
     INVALID_EVENT = Kind::new(
         StatusCode::BAD_REQUEST, "invalid_event",

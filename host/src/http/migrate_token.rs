@@ -190,6 +190,8 @@ pub(super) fn failure(error: MigrateError) -> Failure {
         MigrateError::Plugin(CallError::Timeout { .. }) => Failure::verification(&kind::PLUGIN_TIMEOUT, &message),
         MigrateError::Plugin(_) => Failure::verification(&kind::PLUGIN_FAILED, &message),
         MigrateError::OtherAccount { .. } => Failure::new(&kind::OTHER_ACCOUNT, message),
+        // Of rows of imports alone.
+        MigrateError::NoTime => Failure::internal(&error),
         MigrateError::Precondition { .. } => Failure::new(&kind::PRECONDITION_FAILED, message),
         MigrateError::IdempotencyReuse => Failure::new(&kind::IDEMPOTENCY_REUSED, message),
         MigrateError::IdempotencyInFlight => {

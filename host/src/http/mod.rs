@@ -20,7 +20,7 @@
 //! | `cors` | which web pages may read answers? |
 //! | `prefer` | what did the caller ask for in headers? |
 //! | `secret_json` | how does an answer hold a secret? |
-//! | `migrate_token`, `save_credentials`, `linked_account`, `credentials`, `verification`, `application`, `session`, `front_end`, `webhook`, `health` | what does each resource do? |
+//! | `migrate_token`, `save_credentials`, `linked_account`, `credentials`, `verification`, `application`, `session`, `front_end`, `webhook`, `imports`, `health` | what does each resource do? |
 //! | `webhook_body` | what does a request say of a webhook? |
 //! | `openapi` | how is all of this described to a machine? |
 //! | `docs` | how is that shown to people? |
@@ -41,6 +41,7 @@ mod failure;
 mod framing;
 mod front_end;
 mod health;
+mod imports;
 mod kind;
 mod last_use;
 mod linked_account;

@@ -20,16 +20,17 @@ use super::openapi::{self, Description};
 use super::rate::{self, RateLimits, Rates};
 use super::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
 use super::{
-    application, conditional, cors, docs, framing, front_end, linked_account, migrate_token, save_credentials, session,
-    trace, webhook,
+    application, conditional, cors, docs, framing, front_end, imports, linked_account, migrate_token, save_credentials,
+    session, trace, webhook,
 };
+use crate::jobs::Importer;
 use crate::migrate::Migrator;
 use crate::shown::{MASK, shown};
 use crate::store::Store;
 use crate::webhooks::Webhooks;
 
 /// What our paths are made of.
-const SEGMENTS: [&str; 33] = [
+const SEGMENTS: [&str; 43] = [
     "api",
     "v1",
     "v2",
@@ -62,6 +63,16 @@ const SEGMENTS: [&str; 33] = [
     "livez",
     "readyz",
     "openapi.json",
+    "imports",
+    "export",
+    "results",
+    "events",
+    "pause",
+    "resume",
+    "cancel",
+    "retry-failed",
+    "undo",
+    "confirm",
     "docs",
 ];
 /// Segments of a path that is shown.
@@ -70,7 +81,8 @@ const MOST_SEGMENTS: usize = 8;
 /// What the handlers share.
 pub struct Api {
     pub(super) store: Arc<dyn Store>,
-    pub(super) migrator: Migrator,
+    pub(super) migrator: Arc<Migrator>,
+    pub(super) importer: Arc<Importer>,
     pub(super) webhooks: Webhooks,
     pub(super) readiness: Arc<Readiness>,
     pub(super) last_use: LastUse,
@@ -84,14 +96,15 @@ impl Api {
     /// The handlers' parts.
     pub fn new(
         store: Arc<dyn Store>,
-        migrator: Migrator,
+        migrator: Arc<Migrator>,
+        importer: Arc<Importer>,
         webhooks: Webhooks,
         readiness: Arc<Readiness>,
         limits: RateLimits,
         body_timeout: Duration,
     ) -> Arc<Self> {
         let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limits));
-        Arc::new(Self { store, migrator, webhooks, readiness, last_use, rates, description, body_timeout })
+        Arc::new(Self { store, migrator, importer, webhooks, readiness, last_use, rates, description, body_timeout })
     }
 }
 
@@ -124,6 +137,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(linked_account::read::show, linked_account::write::delete, verification::verify))
         .routes(routes!(webhook::create, webhook::list))
         .routes(routes!(webhook::show, webhook::update, webhook::delete))
+        .routes(routes!(imports::create::create, imports::show::list))
+        .routes(routes!(imports::show::show, imports::change::delete))
+        .routes(routes!(imports::results::show))
+        .routes(routes!(imports::events::show))
+        .routes(routes!(imports::export::show))
+        .routes(routes!(imports::change::change))
         .routes(routes!(session::create))
         .routes(routes!(session::refresh))
         .routes(routes!(session::revoke))

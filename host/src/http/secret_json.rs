@@ -11,7 +11,7 @@ use super::failure::Failure;
 
 /// An answer that nobody on the way may keep, in one buffer that is wiped when it has been sent.
 pub(super) fn secret_json(body: &impl Serialize) -> Result<Response, Failure> {
-    let bytes = written(body).map_err(|error| Failure::internal(&error))?;
+    let bytes = written(body, b"").map_err(|error| Failure::internal(&error))?;
     let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
@@ -19,12 +19,18 @@ pub(super) fn secret_json(body: &impl Serialize) -> Result<Response, Failure> {
     Ok(response)
 }
 
+/// A part of an answer, in one buffer that is wiped when it has been sent.
+pub(super) fn secret_bytes(part: &impl Serialize, end: &[u8]) -> serde_json::Result<Bytes> {
+    written(part, end).map(Bytes::from_owner)
+}
+
 /// The body is measured first, so that it never moves.
-fn written(body: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+fn written(body: &impl Serialize, end: &[u8]) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     let mut length = Measure(0);
     serde_json::to_writer(&mut length, body)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0 + end.len()));
     serde_json::to_writer(&mut *bytes, body)?;
+    bytes.extend_from_slice(end);
     Ok(bytes)
 }
 

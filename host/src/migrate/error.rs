@@ -33,6 +33,8 @@ pub enum MigrateError {
     OtherAccount { before: String, now: String },
     #[error("the integration is not at the revision that the request asks for; it is {}", current.as_deref().unwrap_or("not there"))]
     Precondition { current: Option<String> },
+    #[error("there is a credential already, and the row does not say when its own was last changed (`updated_at`)")]
+    NoTime,
     #[error("this Idempotency-Key was used for another request within the last 24 hours; use a new one")]
     IdempotencyReuse,
     #[error("a request with this Idempotency-Key is being worked on; wait for its answer")]
@@ -63,6 +65,7 @@ impl MigrateError {
             Self::Plugin(_) => "plugin_failed",
             Self::OtherAccount { .. } => "other_account",
             Self::Precondition { .. } => "precondition_failed",
+            Self::NoTime => "updated_at_missing",
             Self::IdempotencyReuse => "idempotency_reuse",
             Self::IdempotencyInFlight => "idempotency_in_flight",
             Self::NotAllowed { .. } => "not_allowed",

@@ -82,7 +82,7 @@ pub async fn change(
         return Err(MigrateError::Store(StoreError::Root {
             org: org.clone(),
             key_id: key_id.get(),
-            problem: "has credentials sealed under it; reseal them first",
+            problem: "has credentials sealed under it; reseal them first, and confirm or delete imports that keep some",
         }));
     }
     let (action, now) = match change {

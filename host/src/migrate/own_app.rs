@@ -177,12 +177,12 @@ impl Migrator {
         let finding = Finding { standing, verified: Verified::default() };
         let record = self.sealed(key, &credential, &finding, current.as_ref())?;
         let expect = current.map_or(Expect::Absent, |current| Expect::Version(current.version));
-        Ok(MigrationWrite { record, expect, audit, idempotency: None })
+        Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })
     }
 }
 
 /// Whether to start over: somebody was faster, or the root was taken out of use meanwhile.
-fn again(error: StoreError) -> Result<(), MigrateError> {
+pub(super) fn again(error: StoreError) -> Result<(), MigrateError> {
     match error {
         StoreError::Conflict { .. } | StoreError::StaleRoot { .. } => Ok(()),
         StoreError::AccountMissing { account, environment } => {

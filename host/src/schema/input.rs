@@ -1,6 +1,7 @@
 //! [`Input`]: JSON from a caller whose strings are secrets from the moment they are parsed.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
@@ -64,6 +65,45 @@ impl Input {
         out
     }
 
+    /// The value as JSON, in one buffer that never moves.
+    ///
+    /// # Errors
+    /// None that can be expected: writing to memory does not fail.
+    pub fn to_json(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut length = Measure(0);
+        self.write_json(&mut length)?;
+        let mut json = Zeroizing::new(Vec::with_capacity(length.0));
+        self.write_json(&mut *json)?;
+        Ok(json)
+    }
+
+    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Null => out.write_all(b"null"),
+            Self::Bool(value) => out.write_all(if *value { b"true" } else { b"false" }),
+            Self::Number(digits) => out.write_all(digits.expose().as_bytes()),
+            Self::Text(text) => Ok(serde_json::to_writer(out, text.expose())?),
+            Self::Array(items) => {
+                out.write_all(b"[")?;
+                for (place, item) in items.iter().enumerate() {
+                    out.write_all(if place == 0 { b"" } else { b"," })?;
+                    item.write_json(out)?;
+                }
+                out.write_all(b"]")
+            }
+            Self::Object(members) => {
+                out.write_all(b"{")?;
+                for (place, (name, value)) in members.iter().enumerate() {
+                    out.write_all(if place == 0 { b"" } else { b"," })?;
+                    serde_json::to_writer(&mut *out, name)?;
+                    out.write_all(b":")?;
+                    value.write_json(out)?;
+                }
+                out.write_all(b"}")
+            }
+        }
+    }
+
     fn canonical_len(&self) -> usize {
         9 + match self {
             Self::Null | Self::Bool(_) => 0,
@@ -105,6 +145,20 @@ impl Input {
                 }
             }
         }
+    }
+}
+
+/// Counts bytes.
+struct Measure(usize);
+
+impl Write for Measure {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

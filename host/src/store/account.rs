@@ -88,6 +88,8 @@ pub struct AccountWrite {
     pub mode: PutMode,
     /// Which account.
     pub key: AccountKey,
+    /// Its own id, if it is new.
+    pub id: ObjectId,
     /// Its name; `None` leaves it as it is.
     pub name: Option<String>,
     /// User-defined fields to set, name and value. Of two with the same name the later one counts.

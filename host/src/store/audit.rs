@@ -66,6 +66,14 @@ pub enum AuditAction {
     SessionOpened,
     /// A session was ended before its time.
     SessionRevoked,
+    /// All of an import's file is here, and work on its rows has begun.
+    ImportStarted,
+    /// An import was paused, resumed, cancelled, tried again, undone or confirmed.
+    ImportChanged,
+    /// An import and its ledger were deleted. What it stored stays.
+    ImportDeleted,
+    /// A credential that an import had replaced was put back.
+    CredentialRestored,
     /// A root was made; what is sealed from then on is sealed under it.
     KeyRotated,
     /// A credential, or what is secret of a webhook, was sealed under a newer root. Its value is as it was.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::IdempotencyRecord;
+use super::{IdempotencyRecord, ObjectId};
 use crate::ids::{AccountId, Environment, OrgId};
 
 /// What a store's methods return.
@@ -52,6 +52,18 @@ pub enum StoreError {
     TooManyWebhooks {
         /// How many it may have.
         most: usize,
+    },
+    /// The import was changed, deleted or begun meanwhile.
+    #[error("the import was changed meanwhile: look at it and try again")]
+    ImportChanged,
+    /// The row was settled before.
+    #[error("this row of the import was settled before")]
+    RowSettled,
+    /// The same file was imported before.
+    #[error("this file was imported before, as {import}: import it again only if that is meant (`again`)")]
+    FileKnown {
+        /// As which import.
+        import: ObjectId,
     },
     /// The session has ended meanwhile.
     #[error("this session has ended")]

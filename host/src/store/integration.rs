@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountKey, AuditEvent, IdempotencyRecord, ObjectId, Timestamp};
+use super::{AccountKey, AuditEvent, IdempotencyRecord, ObjectId, RowSettlement, Timestamp};
 use crate::ids::{AccountId, AuthTypeName, Environment, OrgId, Slug};
 
 /// Which integration: an account has at most one of each app.
@@ -167,6 +167,8 @@ pub struct MigrationWrite {
     pub audit: AuditEvent,
     /// The answer that a repeated request gets.
     pub idempotency: Option<IdempotencyRecord>,
+    /// The row of an import that this is.
+    pub row: Option<RowSettlement>,
 }
 
 /// The same credential under another root.

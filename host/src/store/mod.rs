@@ -9,7 +9,9 @@ mod audit;
 mod bell;
 mod error;
 mod idempotency;
+mod import;
 mod integration;
+mod ledger;
 mod session;
 mod tenant;
 mod traits;
@@ -26,10 +28,16 @@ pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditSummary};
 pub use bell::Bell;
 pub use error::{StoreError, StoreResult};
 pub use idempotency::{IdempotencyKey, IdempotencyRecord};
+pub use import::{
+    Again, AppCounts, Forget, ImportKey, ImportMode, ImportPolicy, ImportRecord, ImportState, ImportWrite,
+    InvalidMaxFailures, MaxFailures, MissingAccounts, NewRow, OnExisting, OnUnverifiedRow, Restore, RowAccountChange,
+    RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, SameFile, TakeBack, UndoWrite, UnknownChoice,
+};
 pub use integration::{
     Check, CheckWrite, Checked, DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth,
     Reseal, RootChange, Standing,
 };
+pub use ledger::Ledger;
 pub use session::{NewSession, SessionRecord};
 pub use tenant::{ApiKeyRecord, NewApiKey, Rewrap, RootRecord, Scope, UnknownScope, Wrapping};
 pub use traits::{FatalWatch, Store, StoreHealth};

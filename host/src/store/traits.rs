@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use super::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
     CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, IdempotencyKey, IdempotencyRecord,
-    IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, NewSession, ObjectId, PutAccount,
-    Reseal, Rewrap, RootChange, RootRecord, SessionRecord, Settled, StoreResult, Timestamp, WebhookKey, WebhookRecord,
-    WebhookWrite,
+    IntegrationKey, IntegrationRecord, Ledger, ListAccounts, MigrationWrite, NewApiKey, NewSession, ObjectId,
+    PutAccount, Reseal, Rewrap, RootChange, RootRecord, SessionRecord, Settled, StoreResult, Timestamp, WebhookKey,
+    WebhookRecord, WebhookWrite,
 };
 use crate::ids::{AuthTypeName, Environment, OrgId};
 
@@ -23,7 +23,7 @@ use crate::ids::{AuthTypeName, Environment, OrgId};
 /// What webhooks are told of (a connection that is made, deleted, or expires) is queued for each that wants it in the very
 /// transaction that brings it about.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Ledger {
     /// Stores an API key, and the organisation's first root where it has none.
     async fn create_api_key(&self, new: NewApiKey) -> StoreResult<()>;
 
@@ -103,6 +103,10 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`put_account`](Self::put_account) and [`commit_migration`](Self::commit_migration); neither is written then.
     async fn put_account_with(&self, write: AccountWrite, integration: MigrationWrite) -> StoreResult<PutAccount>;
+
+    /// Whether there is such a linked account. One that is just being written may show here before it is durable, as with
+    /// [`integration`](Self::integration).
+    async fn has_account(&self, key: &AccountKey) -> StoreResult<bool>;
 
     /// A linked account and its integrations.
     async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>>;

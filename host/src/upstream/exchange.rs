@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use http::response::Parts;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::{IpAddr, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use url::Host;
 use zeroize::Zeroizing;
@@ -70,16 +72,44 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// Sends a request and reads the answer whole.
+/// A connection of its own, for one request.
+pub struct Connection<B> {
+    sender: http1::SendRequest<B>,
+    driver: JoinHandle<()>,
+    authority: String,
+}
+
+impl<B> Connection<B>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// Sends a request, and returns as soon as its answer begins.
+    ///
+    /// # Errors
+    /// In words, where there is no answer.
+    pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, String> {
+        self.sender.send_request(request).await.map_err(|error| format!("{} broke off: {error}", self.authority))
+    }
+}
+
+impl<B> Drop for Connection<B> {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Connects to a service.
 ///
 /// # Errors
-/// In words, where there was no whole answer.
-pub async fn exchange(
-    to: &Upstream,
-    tls: &Arc<ClientConfig>,
-    request: Request<Full<Bytes>>,
-    deadlines: Deadlines,
-) -> Result<(Parts, Zeroizing<Vec<u8>>), String> {
+/// In words.
+pub async fn connect<B>(to: &Upstream, tls: &Arc<ClientConfig>, within: Duration) -> Result<Connection<B>, String>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let authority = to.authority();
     let connect = async {
         let stream = match &to.host {
@@ -98,23 +128,36 @@ pub async fn exchange(
         };
         Ok::<_, String>(stream)
     };
-    let late = |what: &str| format!("{authority} took too long to {what}");
-    let stream = tokio::time::timeout(deadlines.connect, connect).await.map_err(|_| late("connect"))??;
+    let late = || format!("{authority} took too long to connect");
+    let stream = tokio::time::timeout(within, connect).await.map_err(|_| late())??;
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = handshake.map_err(|error| format!("{authority} broke off: {error}"))?;
+    let driver = tokio::spawn(async move {
+        // Whatever goes wrong with it, the request hears of.
+        let _ = connection.await;
+    });
+    Ok(Connection { sender, driver, authority })
+}
+
+/// Sends a request and reads the answer whole.
+///
+/// # Errors
+/// In words, where there was no whole answer.
+pub async fn exchange(
+    to: &Upstream,
+    tls: &Arc<ClientConfig>,
+    request: Request<Full<Bytes>>,
+    deadlines: Deadlines,
+) -> Result<(Parts, Zeroizing<Vec<u8>>), String> {
+    let authority = to.authority();
+    let mut connection = connect(to, tls, deadlines.connect).await?;
     let answer = async {
-        let broken = |error: hyper::Error| format!("{authority} broke off: {error}");
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let connection = tokio::spawn(connection);
-        let outcome = async {
-            let (parts, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| format!("{authority} did not answer whole: {error}"))?;
-            Ok((parts, Zeroizing::new(body.to_bytes().to_vec())))
-        };
-        let outcome = outcome.await;
-        connection.abort();
-        outcome
+        let (parts, body) = connection.send(request).await?.into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+        let body = body.map_err(|error| format!("{authority} did not answer whole: {error}"))?;
+        Ok((parts, Zeroizing::new(body.to_bytes().to_vec())))
     };
-    tokio::time::timeout(deadlines.answer, answer).await.map_err(|_| late("answer"))?
+    tokio::time::timeout(deadlines.answer, answer).await.map_err(|_| format!("{authority} took too long to answer"))?
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -9,5 +9,5 @@
 mod exchange;
 mod trust;
 
-pub use exchange::{Deadlines, Scheme, Upstream, exchange};
+pub use exchange::{Connection, Deadlines, Scheme, Upstream, connect, exchange};
 pub use trust::{UpstreamError, client_config, read};

@@ -34,6 +34,19 @@ pub struct WebhookContext {
     pub version: u64,
 }
 
+/// Everything that the credential of an import's row is bound to while it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowContext {
+    /// Whose import it is. Selects the root.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The import's own id.
+    pub import: String,
+    /// The row's number.
+    pub number: u64,
+}
+
 /// Where sealed values can belong.
 pub trait Place: sealed::Place {}
 
@@ -82,6 +95,23 @@ impl sealed::Place for WebhookContext {
         push(&[]);
         push(&[]);
         push(&self.version.to_be_bytes());
+    }
+}
+
+impl Place for RowContext {}
+
+impl sealed::Place for RowContext {
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// Fewer than those of an integration, and a word that no environment is.
+    fn members(&self, push: &mut dyn FnMut(&[u8])) {
+        push(self.org.as_str().as_bytes());
+        push(b"import row");
+        push(self.environment.as_str().as_bytes());
+        push(self.import.as_bytes());
+        push(&self.number.to_be_bytes());
     }
 }
 
@@ -139,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_is_at_no_integrations_place() {
+    fn a_webhook_or_a_row_is_at_no_integrations_place() {
         let webhook = WebhookContext {
             org: "o".parse().unwrap(),
             environment: Environment::Test,
@@ -150,5 +180,14 @@ mod tests {
         sealed::Place::members(&webhook, &mut |member| members.push(member.to_vec()));
         // An integration has an environment where a webhook has this word.
         assert!(members[1].as_slice() == b"webhook" && "webhook".parse::<Environment>().is_err());
+        let row = RowContext {
+            org: "o".parse().unwrap(),
+            environment: Environment::Test,
+            import: "0123".to_owned(),
+            number: 1,
+        };
+        members.clear();
+        sealed::Place::members(&row, &mut |member| members.push(member.to_vec()));
+        assert!(members[1].as_slice() == b"import row" && "import row".parse::<Environment>().is_err());
     }
 }

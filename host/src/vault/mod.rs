@@ -3,8 +3,8 @@
 //! A key-encryption key from a [`KeyProvider`] wraps one root an organisation and key id. It is here, or in a key service
 //! (AWS KMS, a transit engine) that wraps and unwraps for us. Each sealed version of a record
 //! draws a salt; HKDF-SHA256 of root and salt gives a data key that is used once, and a commitment to it that is checked
-//! before anything is opened. Values are sealed by AES-256-GCM and bound to where they belong by a [`SealContext`] or
-//! [`WebhookContext`].
+//! before anything is opened. Values are sealed by AES-256-GCM and bound to where they belong by a [`SealContext`],
+//! [`WebhookContext`] or [`RowContext`].
 //!
 //! There is no way to run without a key, and no plain form of a sealed value.
 
@@ -29,7 +29,7 @@ mod signature;
 mod wrap;
 
 pub use api_key::{ApiKey, MalformedApiKey};
-pub use context::{Place, SealContext, WebhookContext};
+pub use context::{Place, RowContext, SealContext, WebhookContext};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::VaultError;
 pub use harden::{HardenWarning, harden};

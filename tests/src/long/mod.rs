@@ -3,11 +3,13 @@
 mod endings;
 mod fuzz;
 mod hostile;
+mod imports;
 mod mutants;
 mod timing;
 
 pub(crate) use endings::endings;
 pub(crate) use fuzz::fuzz;
 pub(crate) use hostile::hostile_plugins;
+pub(crate) use imports::{Imports, imports};
 pub(crate) use mutants::mutants;
 pub(crate) use timing::timing;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `account` | linked accounts and their integrations |
 //! | `application` | apps, and what their credentials consist of |
+//! | `import` | bulk imports |
 //! | `migration` | migrate-token, and what saves a credential like it |
 //! | `own_app` | credentials of the organisation's own app |
 //! | `session` | sessions of front ends |
@@ -12,6 +13,7 @@
 
 mod account;
 mod application;
+mod import;
 mod migration;
 mod own_app;
 mod session;
@@ -22,6 +24,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 pub(super) use account::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount, Outcome};
 pub(super) use application::{Application, AuthStructure, FieldShape};
+pub(super) use import::{Import, ImportRow, Imports};
 pub(super) use migration::{CredentialSaved, CredentialVerdict, MigrateTokenAnswer, SaveAnswer, TokenMigrated};
 pub(super) use own_app::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
 pub(super) use session::{OrgBasics, SessionIssued, SessionRevoked};

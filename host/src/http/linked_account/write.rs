@@ -21,7 +21,9 @@ use super::body::{AccountBody, UpsertBody};
 use super::{account_key, account_missing, shown};
 use crate::ids::AccountId;
 use crate::migrate::{Caller, MigrateError};
-use crate::store::{AccountWrite, AuditAction, PutAccount, PutMode, PutOutcome, Scope, StoreError, Timestamp};
+use crate::store::{
+    AccountWrite, AuditAction, ObjectId, PutAccount, PutMode, PutOutcome, Scope, StoreError, Timestamp,
+};
 use crate::vault::VaultError;
 
 /// `POST`: creates.
@@ -122,7 +124,7 @@ async fn put(
     let udf: Vec<_> = sent.udf.unwrap_or_default().into_iter().collect();
     let key = account_key(caller, account);
     let audit = caller.audit(AuditAction::AccountPut, &key, "stored", &id.0, Timestamp::now());
-    let write = AccountWrite { mode, key, name: sent.name, udf, audit };
+    let write = AccountWrite { mode, key, id: ObjectId::generate(), name: sent.name, udf, audit };
     let too_large = |message: String| Failure::new(&kind::ACCOUNT_TOO_LARGE, message);
     api.migrator.put_account(write, &credentials).await.map_err(|error| match error {
         MigrateError::Store(StoreError::AccountExists { account, environment }) => {

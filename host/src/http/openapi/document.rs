@@ -34,6 +34,7 @@ pub(in crate::http) struct OpenApiDocument(Value);
     servers((url = "/", description = "The server that this document is from.")),
     tags(
         (name = "Credentials", description = "Put a credential that you already hold onto a linked account."),
+        (name = "Imports", description = "Put many of them there from one file, with each row accounted for."),
         (name = "Linked accounts", description = "Your customers, as far as credentials are concerned: each is one linked \
             account, under your own id of it."),
         (name = "Webhooks", description = "Learn what happens to connections without asking."),
@@ -291,6 +292,6 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (35, 35), "{ids:?}");
+        assert_eq!((ids.len(), count), (43, 43), "{ids:?}");
     }
 }

@@ -52,9 +52,13 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
     }
 }
 
+/// What is told row by row, or as it happens, and so has no tag.
+const STREAMED: [&str; 3] = ["getImportResults", "watchImport", "exportCredentials"];
+
 /// What a read is answered with that was made before. Health is another each moment, and asked for to know just that.
 pub(super) fn on_reads(operation: &mut Map<String, Value>) {
-    if operation.get("tags").is_some_and(|tags| *tags == json!(["Health"])) {
+    let is_health = operation.get("tags").is_some_and(|tags| *tags == json!(["Health"]));
+    if is_health || STREAMED.contains(&id(operation)) {
         return;
     }
     let had = header(

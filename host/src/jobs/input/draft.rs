@@ -38,6 +38,8 @@ pub(super) enum Role {
 pub(super) struct Draft {
     parts: Vec<(Part, Input)>,
     fields: Vec<Named>,
+    /// Fields to spare, where names are another system's though the file is of ours.
+    foreign: Option<Vec<String>>,
 }
 
 impl Draft {
@@ -87,6 +89,11 @@ impl Draft {
         }
     }
 
+    /// Its names are another system's, and these fields are to spare.
+    pub(super) fn foreign(&mut self, spare: Vec<String>) {
+        self.foreign = Some(spare);
+    }
+
     pub(super) fn get(&self, part: Part) -> Option<&Input> {
         self.parts.iter().find(|(other, _)| *other == part).map(|(_, value)| value)
     }
@@ -131,9 +138,10 @@ impl Draft {
         let name = self.account_name(mapping)?;
         let updated_at = self.updated_at()?;
         let (auth_object, spare) = self.auth_object(mapping, &slug)?;
-        let names = match names {
-            Names::Own => Names::Own,
-            Names::Foreign { .. } => Names::Foreign { spare },
+        let names = match (names, self.foreign.take()) {
+            (Names::Own, Some(spare)) => Names::Foreign { spare },
+            (Names::Own, None) => Names::Own,
+            (Names::Foreign { .. }, _) => Names::Foreign { spare },
         };
         Ok(Row { account, slug, auth_object, name, updated_at, names })
     }

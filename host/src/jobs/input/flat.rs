@@ -13,6 +13,11 @@ use crate::shown::{aside, list, shown};
 /// Slips that a name may be away from the one that is suggested.
 const SLIPS: usize = 3;
 
+/// What begins like this is written by Keyferry into files of failed rows, and not read again but for one column.
+const OWN: &str = "keyferry_";
+const NAMES: &str = "keyferry_names";
+const FOREIGN: &str = "foreign";
+
 /// What a row of JSON may have besides its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
@@ -84,6 +89,8 @@ enum Column {
     Part(Part),
     Field(String),
     Dropped,
+    /// Whose names the fields have, as a file of failed rows says it: `foreign`, and the fields to spare.
+    Names,
     /// It has no name, so there must be nothing in it.
     Nameless,
 }
@@ -129,7 +136,7 @@ impl Header {
                 Column::Field(name) => {
                     before.into_iter().any(|one| matches!(one, Column::Field(other) if other == name))
                 }
-                Column::Dropped | Column::Nameless => false,
+                Column::Dropped | Column::Names | Column::Nameless => false,
             };
             if is_twice {
                 return Err(format!("column {} is there before, by the same name or by its mapping", n + 1));
@@ -173,8 +180,11 @@ fn column(name: &str, mapping: &Mapping) -> Result<Column, String> {
     if let Some(part) = Part::named(&plain) {
         return Ok(Column::Part(part));
     }
-    if name.is_empty() {
-        return Ok(Column::Nameless);
+    match name {
+        "" => return Ok(Column::Nameless),
+        NAMES => return Ok(Column::Names),
+        name if name.starts_with(OWN) => return Ok(Column::Dropped),
+        _ => {}
     }
     if name.parse::<FieldName>().is_err() && !mapping.knows(name) {
         let shown = shown(name, Part::NAMES);
@@ -204,6 +214,13 @@ impl Column {
             Self::Part(part) => draft.part(*part, text(value)),
             Self::Field(name) => {
                 draft.field(name, text(value));
+                Ok(())
+            }
+            Self::Names => {
+                let mut words = value.split_ascii_whitespace();
+                if words.next() == Some(FOREIGN) {
+                    draft.foreign(words.map(str::to_owned).collect());
+                }
                 Ok(())
             }
             Self::Nameless if value.trim().is_empty() => Ok(()),

@@ -80,7 +80,7 @@ impl SledStore {
     }
 
     /// Queues a write and waits for its answer.
-    async fn write<T, F>(&self, weight: usize, function: F) -> StoreResult<T>
+    pub(super) async fn write<T, F>(&self, weight: usize, function: F) -> StoreResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut View<'_>) -> StoreResult<T> + Send + 'static,
@@ -100,12 +100,26 @@ impl SledStore {
     }
 
     /// Reads on a thread that may block: for what walks many rows.
-    async fn scan<T: Send + 'static>(
+    pub(super) async fn scan<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Tables) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let tables = self.tables.clone();
         blocking(move || read(&tables)).await
+    }
+
+    /// Waits until all that can be read is on disk.
+    pub(super) async fn settled(&self) -> StoreResult<()> {
+        self.progress.settled().await
+    }
+
+    /// One record, straight from its tree.
+    pub(super) fn read_record<T: serde::de::DeserializeOwned>(
+        &self,
+        table: Table,
+        key: &[u8],
+    ) -> StoreResult<Option<T>> {
+        self.tables.record(table, key)
     }
 
     #[cfg(test)]
@@ -236,6 +250,10 @@ impl Store for SledStore {
             Ok(put)
         })
         .await
+    }
+
+    async fn has_account(&self, key: &AccountKey) -> StoreResult<bool> {
+        Ok(self.tables.get(Table::Accounts, &keys::account(key))?.is_some())
     }
 
     async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>> {

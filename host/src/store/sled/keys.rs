@@ -1,8 +1,8 @@
 //! The keys of rows. Each component stands behind its length, so that keys of different components differ, and a prefix of
 //! whole components holds its own rows only, whatever characters an id has.
 
-use crate::ids::{Environment, OrgId};
-use crate::store::{AccountKey, IdempotencyKey, IntegrationKey, ObjectId, Timestamp, WebhookKey};
+use crate::ids::{Environment, OrgId, Slug};
+use crate::store::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, ObjectId, Timestamp, WebhookKey};
 
 fn put(key: &mut Vec<u8>, component: &[u8]) {
     // Longer components do not fit a record anyway.
@@ -106,6 +106,75 @@ pub(super) fn delivery(key: &WebhookKey, place: u64) -> Vec<u8> {
     row
 }
 
+/// An import.
+pub(super) fn import(key: &ImportKey) -> Vec<u8> {
+    let mut row = environment(&key.org, key.environment);
+    row.extend_from_slice(key.id.as_bytes());
+    row
+}
+
+/// A file that an environment has imported.
+pub(super) fn file(key: &ImportKey, digest: &[u8; 32]) -> Vec<u8> {
+    let mut row = environment(&key.org, key.environment);
+    row.extend_from_slice(digest);
+    row
+}
+
+/// What stands for an account and app among the rows of an import.
+pub(super) fn place(import: ObjectId, place: &[u8; 16]) -> Vec<u8> {
+    [import.as_bytes().as_slice(), place].concat()
+}
+
+/// A row of an import, in the order of the file; and, by the id alone, all of them.
+pub(super) fn row(import: ObjectId, number: u64) -> Vec<u8> {
+    [import.as_bytes().as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// How the rows of an app fare.
+pub(super) fn counts(import: ObjectId, slug: &str) -> Vec<u8> {
+    [import.as_bytes().as_slice(), slug.as_bytes()].concat()
+}
+
+const QUEUED: u8 = 0;
+const HELD: u8 = 1;
+
+/// A row that is yet to be worked on, app by app in the order of the file.
+pub(super) fn queued(import: ObjectId, slug: &Slug, number: u64) -> Vec<u8> {
+    waiting(import, QUEUED, slug, number)
+}
+
+/// A row that has failed and can be tried again.
+pub(super) fn held(import: ObjectId, slug: &Slug, number: u64) -> Vec<u8> {
+    waiting(import, HELD, slug, number)
+}
+
+fn waiting(import: ObjectId, how: u8, slug: &Slug, number: u64) -> Vec<u8> {
+    let mut row = [import.as_bytes().as_slice(), &[how]].concat();
+    put(&mut row, slug.as_str().as_bytes());
+    row.extend_from_slice(&number.to_be_bytes());
+    row
+}
+
+/// All that are [`queued`] of an app.
+pub(super) fn all_queued(import: ObjectId, slug: &Slug) -> Vec<u8> {
+    let mut row = [import.as_bytes().as_slice(), &[QUEUED]].concat();
+    put(&mut row, slug.as_str().as_bytes());
+    row
+}
+
+/// All that are [`held`].
+pub(super) fn all_held(import: ObjectId) -> Vec<u8> {
+    [import.as_bytes().as_slice(), &[HELD]].concat()
+}
+
+/// App and number of a row that is [`held`].
+pub(super) fn split_held(row: &[u8]) -> Option<(Slug, u64)> {
+    let (length, rest) = row.get(13..)?.split_first_chunk::<8>()?;
+    let (slug, number) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
+    let slug = std::str::from_utf8(slug).ok()?.parse().ok()?;
+    Some((slug, u64::from_be_bytes(number.try_into().ok()?)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -144,6 +213,21 @@ mod tests {
                 a.org == b.org && a.environment == b.environment
             );
         }
+    }
+
+    #[test]
+    fn rows_that_are_held_say_of_which_app_and_number_they_are() {
+        let (import, slug) = (ObjectId::generate(), "hub-spot".parse::<Slug>().unwrap());
+        let row = held(import, &slug, 258);
+        assert!(row.starts_with(&all_held(import)));
+        assert_eq!(split_held(&row), Some((slug.clone(), 258)));
+        assert!(
+            queued(import, &slug, 1) < queued(import, &slug, 256)
+                && !queued(import, &slug, 1).starts_with(&all_held(import))
+        );
+        assert!(queued(import, &slug, 1).starts_with(&all_queued(import, &slug)));
+        assert!(!queued(import, &"hub-spot2".parse().unwrap(), 1).starts_with(&all_queued(import, &slug)));
+        assert_eq!(split_held(b"short"), None);
     }
 
     #[test]

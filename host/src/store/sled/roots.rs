@@ -9,8 +9,8 @@ use super::view::View;
 use super::{audit, keys};
 use crate::ids::OrgId;
 use crate::store::{
-    AuditEvent, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, StoreError, StoreResult,
-    WebhookRecord,
+    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, RowInput,
+    StoreError, StoreResult, WebhookRecord,
 };
 
 fn refused(org: &OrgId, key_id: u32, problem: &'static str) -> StoreError {
@@ -110,6 +110,18 @@ pub(super) fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap
     for row in tables.tree(Table::Webhooks)?.scan_prefix(keys::org(org)).values() {
         let record: WebhookRecord = decode(Table::Webhooks, &row.map_err(read_error)?)?;
         *counts.entry(record.key_id).or_default() += 1;
+    }
+    for row in tables.tree(Table::Imports)?.scan_prefix(keys::org(org)).values() {
+        let import: ImportRecord = decode(Table::Imports, &row.map_err(read_error)?)?;
+        let id = import.key.id.as_bytes();
+        for row in tables.tree(Table::ImportInputs)?.scan_prefix(id).values() {
+            let input: RowInput = decode(Table::ImportInputs, &row.map_err(read_error)?)?;
+            *counts.entry(input.key_id).or_default() += 1;
+        }
+        for row in tables.tree(Table::ImportFormer)?.scan_prefix(id).values() {
+            let former: IntegrationRecord = decode(Table::ImportFormer, &row.map_err(read_error)?)?;
+            *counts.entry(former.key_id).or_default() += 1;
+        }
     }
     Ok(counts)
 }

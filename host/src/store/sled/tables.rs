@@ -24,10 +24,17 @@ pub(super) enum Table {
     Undelivered,
     UndeliveredEnds,
     Sessions,
+    Imports,
+    ImportFiles,
+    ImportPlaces,
+    ImportRows,
+    ImportInputs,
+    ImportFormer,
+    ImportCounts,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Meta,
         Self::ApiKeys,
         Self::Roots,
@@ -43,6 +50,13 @@ impl Table {
         Self::Undelivered,
         Self::UndeliveredEnds,
         Self::Sessions,
+        Self::Imports,
+        Self::ImportFiles,
+        Self::ImportPlaces,
+        Self::ImportRows,
+        Self::ImportInputs,
+        Self::ImportFormer,
+        Self::ImportCounts,
     ];
 
     /// The tree's name.
@@ -63,6 +77,13 @@ impl Table {
             Self::Undelivered => "undelivered",
             Self::UndeliveredEnds => "undelivered_ends",
             Self::Sessions => "sessions",
+            Self::Imports => "imports",
+            Self::ImportFiles => "import_files",
+            Self::ImportPlaces => "import_places",
+            Self::ImportRows => "import_rows",
+            Self::ImportInputs => "import_inputs",
+            Self::ImportFormer => "import_former",
+            Self::ImportCounts => "import_counts",
         }
     }
 
@@ -79,6 +100,10 @@ impl Table {
             Self::Webhooks => "the webhook",
             Self::Outbox | Self::Undelivered | Self::UndeliveredEnds => "what a webhook is to be told",
             Self::Sessions => "the session",
+            Self::Imports | Self::ImportFiles | Self::ImportCounts => "the import",
+            Self::ImportPlaces | Self::ImportRows => "the row",
+            Self::ImportInputs => "the row's credential",
+            Self::ImportFormer => "what the row replaced",
         }
     }
 }

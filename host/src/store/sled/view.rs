@@ -115,6 +115,22 @@ impl<'a> View<'a> {
         Ok(rows.into_iter().collect())
     }
 
+    /// The first rows whose keys begin with `prefix`, as the trees have them, without those that this batch has removed or
+    /// changed.
+    pub(super) fn first_of(&self, table: Table, prefix: &[u8], limit: usize) -> StoreResult<Vec<(Vec<u8>, IVec)>> {
+        let mut rows = Vec::new();
+        for row in self.tables.tree(table)?.scan_prefix(prefix) {
+            if rows.len() >= limit {
+                break;
+            }
+            let (key, value) = row.map_err(read_error)?;
+            if self.own.get(table, &key).or_else(|| self.batch.get(table, &key)).is_none() {
+                rows.push((key.to_vec(), value));
+            }
+        }
+        Ok(rows)
+    }
+
     /// The first rows of a table in the order of keys, as the trees have them: without what this batch changes.
     pub(super) fn first_stored(&self, table: Table, limit: usize) -> StoreResult<Vec<Vec<u8>>> {
         let rows = self.tables.tree(table)?.iter().keys().take(limit);

@@ -3,7 +3,7 @@
 use super::codec::{check_size, decode, encode};
 use super::tables::Table;
 use super::view::View;
-use super::{audit, keys, outbox, roots, sessions};
+use super::{audit, imports, keys, outbox, roots, sessions};
 use crate::ids::{AuthTypeName, OrgId};
 use crate::store::{
     AccountKey, AccountRecord, AccountWrite, ApiKeyRecord, AuditEvent, CheckWrite, Checked, ConnectionEvent,
@@ -66,7 +66,7 @@ pub(super) fn weight(write: &AccountWrite) -> StoreResult<usize> {
 
 /// See [`Store::put_account`](crate::store::Store::put_account).
 pub(super) fn put_account(view: &mut View<'_>, write: AccountWrite) -> StoreResult<PutAccount> {
-    let AccountWrite { mode, key, name, udf, audit: event } = write;
+    let AccountWrite { mode, key, id, name, udf, audit: event } = write;
     let row = keys::account(&key);
     let stored: Option<AccountRecord> = view.get(Table::Accounts, &row)?;
     let (mut account, outcome) = match (stored, mode) {
@@ -78,7 +78,6 @@ pub(super) fn put_account(view: &mut View<'_>, write: AccountWrite) -> StoreResu
             return Err(StoreError::AccountMissing { account: key.account, environment: key.environment });
         }
         (None, PutMode::Create | PutMode::Upsert) => {
-            let id = ObjectId::generate();
             view.put_raw(
                 Table::AccountOrder,
                 keys::account_order(&key, event.at, id),
@@ -153,10 +152,11 @@ pub(super) struct Migration {
     key: IntegrationKey,
     integration: Vec<u8>,
     answer: Option<Vec<u8>>,
+    row: Option<imports::Settlement>,
 }
 
 impl Migration {
-    pub(super) fn new(write: MigrationWrite) -> StoreResult<Self> {
+    pub(super) fn new(mut write: MigrationWrite) -> StoreResult<Self> {
         let version = match write.expect {
             Expect::Absent => Some(1),
             Expect::Version(current) => current.checked_add(1),
@@ -172,17 +172,22 @@ impl Migration {
         }
         let integration = encode(Table::Integrations, &write.record)?;
         let answer = write.idempotency.as_ref().map(|answer| encode(Table::Idempotency, answer)).transpose()?;
-        Ok(Self { write, key, integration, answer })
+        let row = write.row.take().map(imports::Settlement::new).transpose()?;
+        Ok(Self { write, key, integration, answer, row })
     }
 
     pub(super) fn weight(&self) -> usize {
-        self.integration.len() + self.answer.as_ref().map_or(0, Vec::len) + 1024
+        let row = self.row.as_ref().map_or(0, imports::Settlement::weight);
+        self.integration.len() + self.answer.as_ref().map_or(0, Vec::len) + row + 1024
     }
 }
 
 /// See [`Store::commit_migration`](crate::store::Store::commit_migration).
 pub(super) fn commit_migration(view: &mut View<'_>, migration: Migration, now: Timestamp) -> StoreResult<()> {
-    let Migration { write, key, integration, answer } = migration;
+    let Migration { write, key, integration, answer, row: settlement } = migration;
+    if let Some(settlement) = settlement {
+        imports::settle(view, settlement)?;
+    }
     if let (Some(record), Some(bytes)) = (&write.idempotency, answer) {
         keep_answer(view, record, bytes, now)?;
     }

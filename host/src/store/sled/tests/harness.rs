@@ -86,7 +86,7 @@ pub(super) fn event(action: AuditAction) -> AuditEvent {
 
 pub(super) fn put(mode: PutMode, account: &str) -> AccountWrite {
     let audit = event(AuditAction::AccountPut);
-    AccountWrite { mode, key: account_key(account), name: None, udf: Vec::new(), audit }
+    AccountWrite { mode, key: account_key(account), id: ObjectId::generate(), name: None, udf: Vec::new(), audit }
 }
 
 pub(super) async fn with_account(store: &SledStore, account: &str) {
@@ -125,6 +125,7 @@ pub(super) fn migration(account: &str, slug: &str, version: u64) -> MigrationWri
         expect: if version == 1 { Expect::Absent } else { Expect::Version(version - 1) },
         audit: event(AuditAction::CredentialMigrated),
         idempotency: None,
+        row: None,
     }
 }
 

@@ -1,0 +1,146 @@
+//! Requests to a running server's public API, as its users send them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use rustls::ClientConfig;
+use serde_json::Value;
+use url::Url;
+
+use super::CliError;
+use crate::upstream::{self, Connection, Scheme, Upstream};
+use crate::vault::ApiKey;
+
+/// To a connection, with TLS.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Bytes of an answer that is read whole.
+const LARGEST: usize = 16 * 1024 * 1024;
+/// Where the key is looked for.
+const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";
+
+/// Which server, and as whom.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Which server")]
+pub(super) struct ServerArgs {
+    /// Where the server is.
+    #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = "http://127.0.0.1:8700")]
+    server: Url,
+
+    /// A file with the API key [default: the environment variable KEYFERRY_API_KEY].
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_API_KEY_FILE")]
+    api_key_file: Option<PathBuf>,
+
+    /// Certificates (PEM) to trust for the server, besides the public ones.
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_SERVER_CA")]
+    server_ca: Option<PathBuf>,
+}
+
+/// A body that is sent.
+pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// A server, and the key to it.
+pub(super) struct Server {
+    at: Upstream,
+    prefix: String,
+    tls: Arc<ClientConfig>,
+    key: ApiKey,
+}
+
+impl Server {
+    /// Reads the key and what to believe; nothing is sent.
+    pub(super) fn open(args: &ServerArgs) -> Result<Self, CliError> {
+        let (server, host) = (&args.server, args.server.host().map(|host| host.to_owned()));
+        let (Some(host), Some(port)) = (host, server.port_or_known_default()) else {
+            return Err(format!("--server {server}: it must be such as http://127.0.0.1:8700").into());
+        };
+        let scheme = match server.scheme() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            other => return Err(format!("--server: {other} is neither http nor https").into()),
+        };
+        let (text, origin) = match &args.api_key_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                (text, path.display().to_string())
+            }
+            None => match std::env::var(KEY_VARIABLE) {
+                Ok(text) => (text, KEY_VARIABLE.to_owned()),
+                Err(_) => {
+                    let message = "there is no API key: set KEYFERRY_API_KEY, or name a file by --api-key-file";
+                    return Err(message.into());
+                }
+            },
+        };
+        let key = text.trim().parse().map_err(|error| format!("{origin} holds no API key: {error}"))?;
+        Ok(Self {
+            at: Upstream { scheme, host, port },
+            prefix: server.path().trim_end_matches('/').to_owned(),
+            tls: upstream::client_config(args.server_ca.as_deref())?,
+            key,
+        })
+    }
+
+    /// Sends a request on a connection of its own, and returns as soon as the answer begins.
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<Body>) -> Result<Answer, CliError> {
+        let mut connection: Connection<Body> = upstream::connect(&self.at, &self.tls, CONNECT).await?;
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.prefix))
+            .header(header::HOST, self.at.authority())
+            .header(header::USER_AGENT, concat!("keyferry/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, "application/problem+json, application/json, */*")
+            .header("x-api-key", self.key.expose())
+            .body(body.unwrap_or_else(|| Full::default().map_err(|never| match never {}).boxed_unsync()))?;
+        let response = connection.send(request).await?;
+        Ok(Answer { response, _connection: connection })
+    }
+
+    /// The JSON that a request is answered with.
+    pub(super) async fn json(&self, method: Method, path: &str) -> Result<Value, CliError> {
+        self.send(method, path, None).await?.json().await
+    }
+}
+
+/// An answer that has begun.
+pub(super) struct Answer {
+    pub(super) response: Response<Incoming>,
+    _connection: Connection<Body>,
+}
+
+impl Answer {
+    /// Its JSON, if it is a good one; else what the server says went wrong.
+    pub(super) async fn json(self) -> Result<Value, CliError> {
+        let status = self.response.status();
+        let body = http_body_util::Limited::new(self.response.into_body(), LARGEST).collect().await;
+        let body = body.map_err(|error| format!("the server did not answer whole: {error}"))?.to_bytes();
+        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success() && !value.is_null() {
+            return Ok(value);
+        }
+        Err(refused(status, &value).into())
+    }
+
+    /// The answer, if it is a good one.
+    pub(super) async fn good(self) -> Result<Self, CliError> {
+        if self.response.status().is_success() {
+            return Ok(self);
+        }
+        Err(self.json().await.err().unwrap_or_else(|| "the server's answer makes no sense".into()))
+    }
+}
+
+/// What the server says went wrong.
+fn refused(status: StatusCode, problem: &Value) -> String {
+    let said = ["detail", "message", "error"].iter().find_map(|name| problem.get(name).and_then(Value::as_str));
+    match said {
+        Some(said) => format!("the server refuses: {said} ({})", status.as_u16()),
+        None => format!("the server answers {status}"),
+    }
+}

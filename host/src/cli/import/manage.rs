@@ -1,0 +1,175 @@
+//! `keyferry imports`: what can be done with imports that are there.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use comfy_table::{Cell, ContentArrangement, Table};
+use http::Method;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+use super::super::client::{Server, ServerArgs};
+use super::super::{CliResult, term};
+use super::follow::{self, number, text};
+use super::{OutputArgs, exit_code, summary};
+use crate::store::ObjectId;
+
+#[derive(Subcommand)]
+pub(crate) enum ImportsCommand {
+    /// Lists imports, newest first.
+    List(ListArgs),
+    /// Shows how one fares, by app and outcome.
+    Show(OneArgs),
+    /// Watches one until nothing is under way any more.
+    Watch(WatchArgs),
+    /// Prints its ledger, a JSON object a row.
+    Results(ResultsArgs),
+    /// Stops working on its rows until it is resumed.
+    Pause(OneArgs),
+    /// Goes on with one that was paused, or has stopped itself.
+    Resume(OneArgs),
+    /// Ends it. Rows that are not settled stay as they are.
+    Cancel(OneArgs),
+    /// Tries rows again that failed for a reason that can pass, never rejected ones.
+    RetryFailed(OneArgs),
+    /// Puts back what each row replaced and removes what it made, unless somebody has changed it since.
+    Undo(OneArgs),
+    /// Forgets what was replaced: it cannot be undone any more.
+    Confirm(OneArgs),
+    /// Forgets it with its ledger. What it stored stays.
+    Delete(OneArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct OneArgs {
+    /// Which import.
+    id: ObjectId,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct WatchArgs {
+    /// Which import.
+    id: ObjectId,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ResultsArgs {
+    /// Which import.
+    id: ObjectId,
+    /// Only rows that stand there: queued, done, skipped, failed, undone or kept.
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    /// Only rows after this one.
+    #[arg(long, value_name = "ROW", default_value_t = 0)]
+    after: u64,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(crate) async fn run(command: ImportsCommand) -> CliResult {
+    match command {
+        ImportsCommand::List(args) => list(args).await,
+        ImportsCommand::Show(args) => one(args, Method::GET, "").await,
+        ImportsCommand::Watch(WatchArgs { id, output, server }) => {
+            let server = Server::open(&server)?;
+            let import = server.json(Method::GET, &path(id, "")).await?;
+            let ended = follow::follow(&server, &import, output).await?;
+            if !output.json {
+                summary::print(&ended);
+            }
+            Ok(ExitCode::from(exit_code(&ended)))
+        }
+        ImportsCommand::Results(args) => results(args).await,
+        ImportsCommand::Pause(args) => one(args, Method::POST, "/pause").await,
+        ImportsCommand::Resume(args) => one(args, Method::POST, "/resume").await,
+        ImportsCommand::Cancel(args) => one(args, Method::POST, "/cancel").await,
+        ImportsCommand::RetryFailed(args) => one(args, Method::POST, "/retry-failed").await,
+        ImportsCommand::Undo(args) => one(args, Method::POST, "/undo").await,
+        ImportsCommand::Confirm(args) => one(args, Method::POST, "/confirm").await,
+        ImportsCommand::Delete(args) => one(args, Method::DELETE, "").await,
+    }
+}
+
+fn path(id: ObjectId, rest: &str) -> String {
+    format!("/api/v2/public/imports/{id}{rest}")
+}
+
+async fn one(OneArgs { id, json, server }: OneArgs, method: Method, rest: &str) -> CliResult {
+    let deleted = method == Method::DELETE;
+    let import = Server::open(&server)?.json(method, &path(id, rest)).await?;
+    if json {
+        term::print(&serde_json::to_string_pretty(&import)?);
+    } else if deleted {
+        term::print(&format!("import {id} is forgotten; what it stored stays"));
+    } else {
+        summary::print(&import);
+        if matches!(text(&import, "state"), "running" | "undoing") {
+            term::progress(&format!("next: keyferry imports watch {id}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(ListArgs { json, server }: ListArgs) -> CliResult {
+    let listed = Server::open(&server)?.json(Method::GET, "/api/v2/public/imports").await?;
+    let imports = listed.get("imports").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if json {
+        term::print(&serde_json::to_string_pretty(imports)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["import", "file", "rows", "state", "begun", "can be undone"]);
+    for import in imports {
+        let restore = if text(import, "restore") == "possible" { "yes" } else { "no" };
+        table.add_row([
+            Cell::new(text(import, "id")),
+            Cell::new(Some(text(import, "file")).filter(|file| !file.is_empty()).unwrap_or("-")),
+            Cell::new(number(import, "rows")),
+            Cell::new(text(import, "state")),
+            Cell::new(text(import, "created_at")),
+            Cell::new(restore),
+        ]);
+    }
+    term::print(&table.to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn results(ResultsArgs { id, state, after, server }: ResultsArgs) -> CliResult {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("after", &after.to_string());
+    if let Some(state) = &state {
+        query.append_pair("state", state);
+    }
+    let path = path(id, &format!("/results?{}", query.finish()));
+    let mut answer = Server::open(&server)?.send(Method::GET, &path, None).await?.good().await?;
+    let mut out = std::io::stdout().lock();
+    while let Some(frame) = answer.response.body_mut().frame().await {
+        if let Ok(data) = frame?.into_data()
+            && out.write_all(&data).is_err()
+        {
+            // A reader that has gone away has seen enough.
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

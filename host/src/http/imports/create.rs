@@ -1,0 +1,122 @@
+//! A file that is sent.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{FromRequest as _, Multipart, Request, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, header};
+
+use super::super::access::caller;
+use super::super::answers::Import;
+use super::super::failure::{Failure, Rendering, json as json_answer};
+use super::super::kind;
+use super::super::routes::Api;
+use super::super::trace::{RequestId, to_its_end};
+use super::failure;
+use super::options::{ImportQuery, Options};
+use crate::jobs::NewImport;
+use crate::jobs::input::RowFormat;
+use crate::migrate::Caller;
+use crate::store::{ImportRecord, Scope};
+
+/// Bytes of an option that is sent as a part.
+const LARGEST_OPTION: usize = 64 * 1024;
+
+/// `POST`: takes a file in.
+///
+/// The work runs as a task of its own, so that a caller who hangs up once the file is here does not undo it.
+#[utoipa::path(
+    post, path = "/api/v2/public/imports", operation_id = "createImport", tag = "Imports",
+    summary = "Import many credentials",
+    description = include_str!("../openapi/import.md"),
+    params(ImportQuery),
+    request_body(description = "The file: NDJSON, a JSON array or CSV, as it is or packed by gzip or zstd. As \
+        `multipart/form-data` it is the part `file`, and the options can be parts before it.", content(
+        (String = "application/x-ndjson"), (String = "application/json"), (String = "text/csv"),
+        (String = "application/octet-stream"), (String = "multipart/form-data"),
+    )),
+    responses((status = 202, description = "All of the file is in the ledger, and its rows are being worked on.", body = Import)),
+    security(("org_api_key" = [])),
+)]
+pub(in crate::http) async fn create(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    let rendering = Rendering::of(request.headers());
+    let answer = async {
+        let caller = caller(api.key(request.headers()).await?, Scope::Migrate)?;
+        let importing = Arc::clone(&api);
+        let record = to_its_end(async move { receive(&importing, caller, id, request).await }).await??;
+        let view = api.importer.show(&record.key).await.map_err(failure)?;
+        let mut response = json_answer(StatusCode::ACCEPTED, &Import::of(&view));
+        if let Ok(location) = format!("/api/v2/public/imports/{}", record.key.id).parse() {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        Ok(response)
+    };
+    answer.await.unwrap_or_else(|failure: Failure| failure.render(rendering))
+}
+
+async fn receive(api: &Api, caller: Caller, id: RequestId, request: Request) -> Result<ImportRecord, Failure> {
+    let mut options = Options::of_query(request.uri().query())?;
+    let content_type = content_type(request.headers());
+    if content_type.as_deref() == Some("multipart/form-data") {
+        return receive_parts(api, caller, id, options, request).await;
+    }
+    options.reading.format = content_type.as_deref().and_then(RowFormat::from_content_type);
+    let new = new(caller, id, options);
+    api.importer.receive(new, request.into_body().into_data_stream()).await.map_err(failure)
+}
+
+/// Options come before the file: it is read as it arrives.
+async fn receive_parts(
+    api: &Api,
+    caller: Caller,
+    id: RequestId,
+    mut options: Options,
+    request: Request,
+) -> Result<ImportRecord, Failure> {
+    let broken = |error: &dyn std::fmt::Display| {
+        Failure::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}"))
+    };
+    let mut parts = Multipart::from_request(request, &()).await.map_err(|error| broken(&error))?;
+    while let Some(mut part) = parts.next_field().await.map_err(|error| broken(&error))? {
+        let name = part.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            options.file = options.file.or_else(|| part.file_name().map(base_name));
+            let format = part.content_type().and_then(RowFormat::from_content_type);
+            let format = format.or_else(|| options.file.as_deref().and_then(RowFormat::from_file_name));
+            options.reading.format = format;
+            let new = new(caller, id, options);
+            return api.importer.receive(new, part).await.map_err(failure);
+        }
+        let mut value = Vec::new();
+        while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
+            value.extend_from_slice(&chunk);
+            if value.len() > LARGEST_OPTION {
+                return Err(Failure::new(&kind::FILE_INVALID, "a part before the file is too large for an option"));
+            }
+        }
+        options.set(&name, &String::from_utf8_lossy(&value))?;
+    }
+    Err(Failure::new(&kind::FILE_INVALID, "there is no part `file`"))
+}
+
+fn new(caller: Caller, id: RequestId, options: Options) -> NewImport {
+    let same_file = options.same_file();
+    let Options { reading, policy, file, .. } = options;
+    NewImport { caller, file, reading, policy, same_file, request_id: id.0 }
+}
+
+/// A browser may send a whole path.
+fn base_name(name: &str) -> String {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    base.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_ascii_lowercase())
+}

@@ -1,0 +1,202 @@
+//! How fast one app's rows are worked on: as fast as its provider lets them.
+//!
+//! More at once while all goes well, half as many after a refusal for too many requests, and nothing until the moment that the
+//! provider named. A provider that fails row after row is left alone, and then tried by one row at a time, less and less often.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Rows at once in the beginning.
+const FIRST: f64 = 4.0;
+/// So many different rows in a row have to fail until the provider counts as down: a single row can have a wrong host.
+const FAILURES: usize = 5;
+/// How long a provider that is down is left alone at first, and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long it is waited where a provider refuses and does not say for how long, and at most where it does.
+const REFUSED: Duration = Duration::from_secs(5);
+const LONGEST_REFUSAL: Duration = Duration::from_secs(15 * 60);
+
+/// How a row went, as far as the pace is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Went {
+    /// The provider has answered, or was not needed.
+    Well,
+    /// It has refused, since there were too many requests; how long to wait, if it says so.
+    TooFast(Option<Duration>),
+    /// It could not be reached, or has failed.
+    Down,
+}
+
+/// Why nothing is begun for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// The provider has said when it takes requests again.
+    RateLimited,
+    /// It is down.
+    Down,
+}
+
+/// The pace of one app.
+#[derive(Debug)]
+pub(super) struct Pace {
+    most: f64,
+    at_once: f64,
+    /// The rows that failed since the last one that went well.
+    failed: Vec<u64>,
+    down: Option<Down>,
+    hold: Option<(Hold, Instant)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Down {
+    since: Instant,
+    wait: Duration,
+}
+
+impl Pace {
+    /// With so many rows at once at most.
+    pub(super) fn new(most: usize) -> Self {
+        let most = f64::from(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
+        Self { most, at_once: FIRST.min(most), failed: Vec::new(), down: None, hold: None }
+    }
+
+    /// How many rows may be under way now.
+    pub(super) fn room(&mut self, now: Instant) -> usize {
+        if self.hold.is_some_and(|(_, until)| until <= now) {
+            self.hold = None;
+        }
+        match (self.hold, self.down) {
+            (Some(_), _) => 0,
+            (None, Some(_)) => 1,
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and `most`")]
+            (None, None) => self.at_once as usize,
+        }
+    }
+
+    /// Until when nothing is begun, and why.
+    pub(super) fn hold(&self) -> Option<(Hold, Instant)> {
+        self.hold
+    }
+
+    /// Since when the provider has been down.
+    pub(super) fn down_since(&self) -> Option<Instant> {
+        self.down.map(|down| down.since)
+    }
+
+    /// A row has ended.
+    pub(super) fn ended(&mut self, number: u64, went: Went, now: Instant) {
+        match went {
+            Went::Well => {
+                self.failed.clear();
+                self.down = None;
+                self.at_once = (self.at_once + 1.0 / self.at_once).min(self.most);
+            }
+            Went::TooFast(wait) => {
+                // Of many that are refused at once, the first has slowed all of them down.
+                if self.hold.is_none() {
+                    self.at_once = (self.at_once / 2.0).max(1.0);
+                }
+                let until = now + jittered(wait.unwrap_or(REFUSED).min(LONGEST_REFUSAL));
+                if self.hold.is_none_or(|(_, held)| held < until) {
+                    self.hold = Some((Hold::RateLimited, until));
+                }
+            }
+            Went::Down => self.failed(number, now),
+        }
+    }
+
+    fn failed(&mut self, number: u64, now: Instant) {
+        if let Some(down) = &mut self.down {
+            if self.hold.is_none() {
+                down.wait = (down.wait * 2).min(LONGEST_WAIT);
+                self.hold = Some((Hold::Down, now + jittered(down.wait)));
+            }
+            return;
+        }
+        if !self.failed.contains(&number) {
+            self.failed.push(number);
+        }
+        if self.failed.len() >= FAILURES {
+            self.down = Some(Down { since: now, wait: FIRST_WAIT });
+            self.at_once = 1.0;
+            self.hold = Some((Hold::Down, now + jittered(FIRST_WAIT)));
+        }
+    }
+}
+
+/// Up to a quarter longer, so that several who wait do not come back at the same moment.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + fastrand::f64() / 4.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn more_are_under_way_while_all_goes_well_and_never_more_than_allowed() {
+        let (mut pace, now) = (Pace::new(8), Instant::now());
+        assert_eq!(pace.room(now), 4);
+        for number in 0..100 {
+            pace.ended(number, Went::Well, now);
+        }
+        assert_eq!(pace.room(now), 8);
+        assert_eq!(Pace::new(2).room(now), 2);
+        assert_eq!(Pace::new(0).room(now), 1);
+    }
+
+    #[test]
+    fn a_refusal_halves_the_pace_and_holds_it_until_the_moment_that_was_named() {
+        let (mut pace, now) = (Pace::new(8), Instant::now());
+        for number in 0..3 {
+            pace.ended(number, Went::TooFast(Some(SECOND * 10)), now);
+        }
+        assert_eq!(pace.room(now), 0);
+        assert!(matches!(pace.hold(), Some((Hold::RateLimited, _))));
+        assert_eq!(pace.room(now + SECOND * 9), 0);
+        assert_eq!(pace.room(now + SECOND * 13), 2, "half of four, once for all three");
+        pace.ended(4, Went::TooFast(Some(SECOND * 86_400)), now);
+        assert!(pace.room(now + LONGEST_REFUSAL * 2) > 0, "a day is not waited");
+    }
+
+    #[test]
+    fn only_different_rows_that_fail_make_a_provider_count_as_down() {
+        let (mut pace, now) = (Pace::new(8), Instant::now());
+        for _ in 0..20 {
+            pace.ended(7, Went::Down, now);
+        }
+        assert_eq!((pace.room(now), pace.down_since()), (4, None), "one row with a wrong host");
+        for number in 0..4 {
+            pace.ended(number, Went::Down, now);
+        }
+        assert_eq!((pace.room(now), pace.down_since()), (0, Some(now)));
+    }
+
+    #[test]
+    fn a_provider_that_is_down_is_tried_by_one_row_at_a_time_and_less_and_less_often() {
+        let (mut pace, mut now) = (Pace::new(8), Instant::now());
+        let began = now;
+        for number in 0..5 {
+            pace.ended(number, Went::Down, now);
+        }
+        let mut waits = Vec::new();
+        for number in 5..15 {
+            let (_, until) = pace.hold().unwrap();
+            waits.push(until - now);
+            now = until;
+            assert_eq!(pace.room(now), 1);
+            pace.ended(number, Went::Down, now);
+        }
+        assert!(waits[0] >= FIRST_WAIT && waits[3] > waits[0] * 4 && waits[9] >= LONGEST_WAIT, "{waits:?}");
+        assert!(waits[9] <= LONGEST_WAIT * 5 / 4, "{waits:?}");
+        assert_eq!(pace.down_since(), Some(began));
+        now += LONGEST_WAIT * 2;
+        assert_eq!(pace.room(now), 1);
+        pace.ended(15, Went::Well, now);
+        assert!(pace.room(now) >= 1 && pace.down_since().is_none());
+    }
+}

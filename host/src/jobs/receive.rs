@@ -1,0 +1,392 @@
+//! How a file gets into the ledger: read as it arrives, each credential sealed, nothing worked on before all of it is here.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use futures_util::{Stream, StreamExt as _};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use super::error::ImportError;
+use super::importer::{Importer, Work};
+use super::input::{InputRow, ReadOptions, Rows};
+use crate::ids::{FieldName, Slug};
+use crate::migrate::{Caller, MigrateError, keys};
+use crate::secret::Secret;
+use crate::shown::shown;
+use crate::store::{
+    AuditAction, AuditEvent, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId,
+    Restore, RowInput, RowRecord, RowState, SameFile, Timestamp,
+};
+use crate::vault::RowContext;
+
+/// Parts of a file that wait for being read, and chunks of rows that wait for being stored.
+const WAITING: usize = 4;
+/// Rows of a chunk, and bytes of their credentials after which it is closed.
+const ROWS: usize = 256;
+const BYTES: usize = 256 * 1024;
+/// Bytes of an `auth_object`: with all that stands around it, it has to fit one record of the store.
+const LARGEST: usize = 60 * 1024;
+/// When to try again where many files are being received.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// A file to import, and how.
+#[derive(Debug)]
+pub struct NewImport {
+    /// Who asks.
+    pub caller: Caller,
+    /// The file's name.
+    pub file: Option<String>,
+    /// How it is read.
+    pub reading: ReadOptions,
+    /// How its rows are dealt with.
+    pub policy: ImportPolicy,
+    /// Whether it may have been imported before.
+    pub same_file: SameFile,
+    /// For the audit.
+    pub request_id: String,
+}
+
+/// Why a file did not arrive.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum UploadError {
+    #[error("{0}")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("nothing came for {} s", .0.as_secs())]
+    Paused(Duration),
+}
+
+/// What was read of a file that is all here.
+struct Received {
+    digest: [u8; 32],
+    bytes: u64,
+    rows: u64,
+}
+
+impl Importer {
+    /// Takes a file in and begins to work on its rows. When it returns, all of the file is in the ledger; where it returns an
+    /// error, nothing is.
+    ///
+    /// # Errors
+    /// Where the file does not arrive whole, cannot be read, has no rows or was imported before.
+    pub async fn receive<E>(
+        self: &Arc<Self>,
+        new: NewImport,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    ) -> Result<ImportRecord, ImportError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.migrator.allows(&new.policy).map_err(|error| match error {
+            MigrateError::NotAllowed { preference } => ImportError::NotAllowed { what: preference },
+            error => ImportError::of_keys(error),
+        })?;
+        let Ok(_upload) = self.uploads.try_acquire() else {
+            return Err(ImportError::TooMany { uploads: self.settings.uploads, retry_after: RETRY });
+        };
+        let org = &new.caller.org;
+        keys::unlock(self.store.as_ref(), &self.vault, org).await.map_err(ImportError::of_keys)?;
+        let record = ImportRecord {
+            key: ImportKey { org: org.clone(), environment: new.caller.environment, id: ObjectId::generate() },
+            actor: new.caller.actor.clone(),
+            file: new.file,
+            digest: None,
+            bytes: 0,
+            rows: 0,
+            policy: new.policy,
+            state: ImportState::Receiving,
+            reason: None,
+            failures_seen: 0,
+            restore: Restore::Possible,
+            version: 1,
+            created_at: Timestamp::now(),
+            started_at: None,
+            ended_at: None,
+        };
+        self.store.put_import(ImportWrite { record: record.clone(), audit: None }).await?;
+        let started = match self.take_in(&record.key, new.reading, body).await {
+            Ok(received) => self.start(record.clone(), received, new.same_file, new.request_id).await,
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(record) => {
+                self.begin(record.key.clone(), Work::Rows);
+                Ok(record)
+            }
+            Err(error) => {
+                self.begin(record.key, Work::Delete);
+                Err(error)
+            }
+        }
+    }
+
+    async fn start(
+        &self,
+        record: ImportRecord,
+        received: Received,
+        same_file: SameFile,
+        request_id: String,
+    ) -> Result<ImportRecord, ImportError> {
+        let Received { digest, bytes, rows } = received;
+        if rows == 0 {
+            return Err(ImportError::Empty);
+        }
+        let now = Timestamp::now();
+        let digest_shown = hex::encode(digest);
+        let record = ImportRecord {
+            digest: Some(digest),
+            bytes,
+            rows,
+            state: ImportState::Running,
+            version: record.version + 1,
+            started_at: Some(now),
+            ..record
+        };
+        let audit = AuditEvent {
+            action: AuditAction::ImportStarted,
+            actor: record.actor.clone(),
+            environment: Some(record.key.environment),
+            account: None,
+            slug: None,
+            outcome: format!("import {} {} {rows} rows sha256:{digest_shown}", record.key.id, record.policy.mode),
+            request_id: Some(request_id),
+            at: now,
+        };
+        let write = ImportWrite { record: record.clone(), audit: Some(audit) };
+        self.store.start_import(write, same_file).await?;
+        Ok(record)
+    }
+
+    /// Three at once: parts arrive, rows are read and sealed, and chunks of them are stored. Each waits for the one after it.
+    async fn take_in<E>(
+        self: &Arc<Self>,
+        key: &ImportKey,
+        options: ReadOptions,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    ) -> Result<Received, ImportError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, arriving) = mpsc::channel(WAITING);
+        let (chunks, mut waiting) = mpsc::channel(WAITING);
+        let reader = Reader { importer: Arc::clone(self), key: key.clone(), chunks };
+        let reading = tokio::task::spawn_blocking(move || reader.read(Arriving::new(arriving), options));
+        let pause = self.settings.upload_pause;
+        // It takes `parts` with it: the reader has all of the file when nobody is left who could send more.
+        let arriving = async move {
+            loop {
+                let part = match tokio::time::timeout(pause, body.next()).await {
+                    Ok(None) => break Ok(()),
+                    Ok(Some(Ok(part))) => Ok(part),
+                    Ok(Some(Err(error))) => Err(UploadError::Broken(error.into())),
+                    Err(_) => Err(UploadError::Paused(pause)),
+                };
+                let failed = part.is_err();
+                let sent = match part {
+                    Ok(part) => parts.send(Ok(part)).await,
+                    // The reader must not take what has come for the whole file.
+                    Err(error) => {
+                        let _ = parts.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
+                        break Err(error);
+                    }
+                };
+                // The reader has seen enough.
+                if failed || sent.is_err() {
+                    break Ok(());
+                }
+            }
+        };
+        let storing = async {
+            while let Some(rows) = waiting.recv().await {
+                if let Err(error) = self.store.add_rows(key, rows).await {
+                    waiting.close();
+                    return Err(error);
+                }
+            }
+            Ok(())
+        };
+        let (arrived, stored, read) = tokio::join!(arriving, storing, reading);
+        stored?;
+        arrived.map_err(ImportError::Upload)?;
+        read.unwrap_or_else(|panicked| Err(ImportError::Inside(Box::new(panicked))))
+    }
+}
+
+/// Reads rows and seals their credentials, on a thread that may block.
+struct Reader {
+    importer: Arc<Importer>,
+    key: ImportKey,
+    chunks: mpsc::Sender<Vec<NewRow>>,
+}
+
+impl Reader {
+    fn read(self, file: Arriving, options: ReadOptions) -> Result<Received, ImportError> {
+        let mut rows = Rows::new(file, options);
+        let (mut chunk, mut weight, mut count) = (Vec::new(), 0, 0);
+        for row in rows.by_ref() {
+            let new = self.new_row(row?)?;
+            count += 1;
+            if count > self.importer.settings.most_rows {
+                return Err(ImportError::TooManyRows { most: self.importer.settings.most_rows });
+            }
+            weight += new.input.as_ref().map_or(0, |(_, input)| input.envelope.len());
+            chunk.push(new);
+            if chunk.len() >= ROWS || weight >= BYTES {
+                weight = 0;
+                self.send(std::mem::take(&mut chunk))?;
+            }
+        }
+        if !chunk.is_empty() {
+            self.send(chunk)?;
+        }
+        let bytes = rows.bytes_read();
+        let digest = rows.finish()?;
+        Ok(Received { digest: *digest.as_bytes(), bytes, rows: count })
+    }
+
+    /// Nobody takes chunks any more where one could not be stored, and that is what the sender is told.
+    fn send(&self, chunk: Vec<NewRow>) -> Result<(), ImportError> {
+        self.chunks.blocking_send(chunk).map_err(|_| ImportError::Contended)
+    }
+
+    fn new_row(&self, row: InputRow) -> Result<NewRow, ImportError> {
+        let InputRow { number, line, content } = row;
+        let empty = RowRecord {
+            number,
+            line,
+            account: None,
+            slug: None,
+            state: RowState::Failed,
+            outcome: None,
+            detail: None,
+            column: None,
+            fields: Vec::new(),
+            attempts: 0,
+            took_ms: 0,
+            settled_at: Some(Timestamp::now()),
+            effect: None,
+        };
+        let mut row = match content {
+            Ok(row) => row,
+            Err(bad) => {
+                let row = RowRecord {
+                    account: bad.account,
+                    slug: bad.slug.map(|slug| self.shown_slug(&slug)),
+                    outcome: Some(bad.kind.code().to_owned()),
+                    detail: Some(bad.message),
+                    column: bad.column,
+                    fields: bad.field.into_iter().collect(),
+                    ..empty
+                };
+                return Ok(NewRow { row, input: None, place: None });
+            }
+        };
+        let shown = self.shown_slug(&row.slug);
+        let account = row.account.clone();
+        let failed = |code: &str, detail: String| {
+            let row = RowRecord {
+                account: Some(account.clone()),
+                slug: Some(shown.clone()),
+                outcome: Some(code.to_owned()),
+                detail: Some(detail),
+                ..empty.clone()
+            };
+            Ok(NewRow { row, input: None, place: None })
+        };
+        let slug = match self.importer.migrator.app(&row.slug) {
+            Ok(app) => {
+                row.fit(&app.description.schema);
+                app.description.slug.clone()
+            }
+            // It may serve by the time the row's turn comes.
+            Err(MigrateError::AppNotInService { slug, reason }) => match slug.parse::<Slug>() {
+                Ok(slug) => slug,
+                Err(_) => return failed("app_not_in_service", reason),
+            },
+            Err(error) => return failed(error.code(), error.to_string()),
+        };
+        let json = row.auth_object.to_json().map_err(|error| ImportError::Inside(Box::new(error)))?;
+        if json.len() > LARGEST {
+            return failed("too_large", format!("the credential has {} bytes, and {LARGEST} are possible", json.len()));
+        }
+        let Ok(json) = std::str::from_utf8(&json) else { return failed("invalid_encoding", "it is not UTF-8".into()) };
+        let (key_id, envelope) = self.seal(number, &Secret::new(json))?;
+        let place = place(row.account.as_str(), slug.as_str());
+        let waiting = RowRecord {
+            account: Some(row.account.clone()),
+            slug: Some(slug.to_string()),
+            state: RowState::Queued,
+            settled_at: None,
+            ..empty
+        };
+        let input = RowInput {
+            number,
+            line,
+            account: row.account,
+            account_name: row.name,
+            updated_at: row.updated_at,
+            key_id,
+            envelope,
+        };
+        Ok(NewRow { row: waiting, input: Some((slug, input)), place: Some(place) })
+    }
+
+    /// A slug that is there, or nearly so; anything else could be a secret in the wrong column.
+    fn shown_slug(&self, slug: &str) -> String {
+        let apps = self.importer.migrator.apps();
+        shown(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
+    }
+
+    fn seal(&self, number: u64, json: &Secret) -> Result<(u32, Vec<u8>), ImportError> {
+        let context = RowContext {
+            org: self.key.org.clone(),
+            environment: self.key.environment,
+            import: self.key.id.to_string(),
+            number,
+        };
+        let name: FieldName = "auth_object".parse().map_err(|error| ImportError::Inside(Box::new(error)))?;
+        let envelope = self.importer.vault.seal(&context, &[(name, json)])?;
+        Ok((envelope.key_id().get(), envelope.into_bytes()))
+    }
+}
+
+/// What stands for an account and app among the rows of one import.
+fn place(account: &str, slug: &str) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update((account.len() as u64).to_be_bytes());
+    hash.update(account);
+    hash.update(slug);
+    let hash: [u8; 32] = hash.finalize().into();
+    let mut place = [0; 16];
+    place.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    place
+}
+
+/// A file as it arrives, for a thread that may wait for it.
+struct Arriving {
+    parts: mpsc::Receiver<io::Result<Bytes>>,
+    part: Bytes,
+}
+
+impl Arriving {
+    fn new(parts: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+        Self { parts, part: Bytes::new() }
+    }
+}
+
+impl Read for Arriving {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.part.is_empty() {
+            match self.parts.blocking_recv() {
+                Some(part) => self.part = part?,
+                None => return Ok(0),
+            }
+        }
+        let length = self.part.len().min(buffer.len());
+        self.part.copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
+        Ok(length)
+    }
+}

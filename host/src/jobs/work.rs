@@ -1,0 +1,183 @@
+//! One attempt at one row.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+
+use super::importer::{Importer, Job};
+use super::outcome::{InTheWay, Outcome};
+use super::pace::Went;
+use crate::ids::Slug;
+use crate::migrate::{Caller, MigrateError, RowMigrated, RowMigration, RowStored, keys};
+use crate::schema::Input;
+use crate::store::{
+    Again, ImportRecord, RowEffect, RowInput, RowRecord, RowSettlement, RowState, StoreError, Timestamp,
+};
+use crate::vault::{Envelope, RowContext, VaultError};
+
+/// A row that is yet to be settled, and what has happened to it so far.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) input: RowInput,
+    /// How often its provider was asked.
+    pub(super) attempts: u32,
+    /// How often that went wrong though the provider was not down.
+    pub(super) failures: u32,
+    pub(super) first_attempt: Option<Instant>,
+    /// Not before that moment.
+    pub(super) due: Option<Instant>,
+}
+
+impl Pending {
+    pub(super) fn new(input: RowInput) -> Self {
+        Self { input, attempts: 0, failures: 0, first_attempt: None, due: None }
+    }
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Worked {
+    /// It is settled.
+    Settled { state: RowState, went: Went },
+    /// It is not: this is what it came to, and trying again can help.
+    Open(Outcome),
+    /// Something of ours is in the way.
+    InTheWay(InTheWay),
+    /// It was not begun, since the import stops.
+    NotBegun,
+}
+
+/// Where rows of one app are worked on.
+pub(super) struct Bench {
+    pub(super) importer: Arc<Importer>,
+    pub(super) job: Arc<Job>,
+    pub(super) record: Arc<ImportRecord>,
+    pub(super) slug: Slug,
+}
+
+impl Bench {
+    /// One attempt, when it is its turn. A panic is a defect of ours, and ends this row's work only.
+    pub(super) async fn attempt(&self, pending: &mut Pending) -> Worked {
+        match AssertUnwindSafe(self.attempt_once(pending)).catch_unwind().await {
+            Ok(worked) => worked,
+            Err(_) => self.settle(pending, &Outcome::inside()).await,
+        }
+    }
+
+    async fn attempt_once(&self, pending: &mut Pending) -> Worked {
+        let Ok(_turn) = self.importer.rows.acquire().await else { return Worked::NotBegun };
+        if self.job.is_stopping() {
+            return Worked::NotBegun;
+        }
+        pending.first_attempt.get_or_insert_with(Instant::now);
+        pending.attempts += 1;
+        let row = match self.migration(&pending.input).await {
+            Ok(row) => row,
+            Err(worked) => return worked,
+        };
+        let settle = |about: RowStored<'_>| self.stored(pending, &about);
+        let outcome = match self.importer.migrator.migrate_row(&row, &settle).await {
+            Ok(RowMigrated::Stored(stored)) => {
+                let Outcome { state, went, .. } = Outcome::stored(&stored);
+                return Worked::Settled { state, went };
+            }
+            Ok(RowMigrated::SettledBefore) => return Worked::Settled { state: RowState::Done, went: Went::Well },
+            Ok(RowMigrated::Skipped(skip)) => Outcome::skipped(skip),
+            Ok(RowMigrated::Checked(verdict)) => Outcome::checked(&verdict),
+            Err(error) => match Outcome::refused(&error) {
+                Ok(outcome) => outcome,
+                Err(in_the_way) => return Worked::InTheWay(in_the_way),
+            },
+        };
+        if outcome.again == Again::Possible && outcome.went != Went::Well {
+            return Worked::Open(outcome);
+        }
+        self.settle(pending, &outcome).await
+    }
+
+    /// Settles a row for which nothing is stored.
+    pub(super) async fn settle(&self, pending: &Pending, outcome: &Outcome) -> Worked {
+        let row = self.row(pending, outcome, Timestamp::now(), None);
+        let settlement = self.settlement(row, outcome.again);
+        match self.importer.store.settle_row(settlement).await {
+            Ok(()) | Err(StoreError::RowSettled) => Worked::Settled { state: outcome.state, went: outcome.went },
+            Err(error) => Worked::InTheWay(InTheWay { reason: error.to_string(), wait: Duration::from_secs(2) }),
+        }
+    }
+
+    /// The row with its credential opened; or how the attempt ends without.
+    async fn migration(&self, input: &RowInput) -> Result<RowMigration, Worked> {
+        let ImportRecord { key, actor, policy, .. } = &*self.record;
+        let refused = |error: MigrateError| match Outcome::refused(&error) {
+            Ok(outcome) => Worked::Open(outcome),
+            Err(in_the_way) => Worked::InTheWay(in_the_way),
+        };
+        let unlocked = keys::unlock(self.importer.store.as_ref(), &self.importer.vault, &key.org).await;
+        unlocked.map_err(refused)?;
+        let context = RowContext {
+            org: key.org.clone(),
+            environment: key.environment,
+            import: key.id.to_string(),
+            number: input.number,
+        };
+        let opened = Envelope::from_bytes(input.envelope.as_slice())
+            .map_err(VaultError::from)
+            .and_then(|envelope| self.importer.vault.open(&context, &envelope));
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Err(refused(error.into())),
+        };
+        let auth_object = opened.first().and_then(|(_, value)| serde_json::from_str::<Input>(value.expose()).ok());
+        Ok(RowMigration {
+            caller: Caller { org: key.org.clone(), environment: key.environment, actor: actor.clone() },
+            account: input.account.clone(),
+            account_name: input.account_name.clone(),
+            slug: self.slug.clone(),
+            // It was written by us, so that it reads back; what does not is no credential for any app.
+            auth_object: auth_object.unwrap_or(Input::Null),
+            updated_at: input.updated_at,
+            policy: *policy,
+            request_id: format!("import {} row {}", key.id, input.number),
+        })
+    }
+
+    /// What is settled with a credential that is about to be stored.
+    fn stored(&self, pending: &Pending, about: &RowStored<'_>) -> RowSettlement {
+        let effect = RowEffect {
+            integration: about.stored.revision.id,
+            slug: self.slug.clone(),
+            version: about.stored.revision.version,
+            made_account: about.made_account,
+        };
+        let row = self.row(pending, &Outcome::stored(about.stored), about.at, Some(effect));
+        let former = about.former.cloned().map(Box::new);
+        RowSettlement { former, ..self.settlement(row, Again::Never) }
+    }
+
+    fn row(&self, pending: &Pending, outcome: &Outcome, at: Timestamp, effect: Option<RowEffect>) -> RowRecord {
+        let Pending { input, attempts, first_attempt, .. } = pending;
+        let took = first_attempt.map_or(0, |first| first.elapsed().as_millis());
+        RowRecord {
+            number: input.number,
+            line: input.line,
+            account: Some(input.account.clone()),
+            slug: Some(self.slug.to_string()),
+            state: outcome.state,
+            outcome: Some(outcome.code.to_owned()),
+            detail: outcome.shown_detail(),
+            column: None,
+            fields: outcome.fields.clone(),
+            attempts: *attempts,
+            took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+            settled_at: Some(at),
+            effect,
+        }
+    }
+
+    fn settlement(&self, row: RowRecord, again: Again) -> RowSettlement {
+        RowSettlement { import: self.record.key.clone(), slug: self.slug.clone(), row, again, former: None }
+    }
+}

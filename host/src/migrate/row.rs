@@ -1,0 +1,247 @@
+//! One row of an import. The use case is the same; what came of the row is settled in the very transaction that stores its
+//! credential, so that it is done once, whatever happens to the process.
+
+use super::own_app::again;
+use super::{
+    AccountChange, Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, OnUnverified, Preferences, Proof,
+    Revision, Stored, VerifyMode, check_same_account, keys,
+};
+use crate::ids::{AccountId, Slug};
+use crate::plugins::Verdict;
+use crate::schema::{Credential, Input};
+use crate::store::{
+    AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, ImportMode, ImportPolicy, IntegrationKey,
+    IntegrationRecord, MigrationWrite, MissingAccounts, ObjectId, OnExisting, OnUnverifiedRow, PutMode,
+    RowAccountChange, RowSettlement, Standing, StoreError, Timestamp,
+};
+use crate::telemetry::metrics;
+
+/// A row of an import that is to be worked on.
+#[derive(Debug)]
+pub struct RowMigration {
+    /// Who began the import.
+    pub caller: Caller,
+    /// The linked account.
+    pub account: AccountId,
+    /// Its name, if it is created.
+    pub account_name: Option<String>,
+    /// The app.
+    pub slug: Slug,
+    /// The credential.
+    pub auth_object: Input,
+    /// When the credential was last changed where it comes from.
+    pub updated_at: Option<Timestamp>,
+    /// How rows of this import are dealt with.
+    pub policy: ImportPolicy,
+    /// For the audit.
+    pub request_id: String,
+}
+
+/// What a row is about to write.
+#[derive(Debug)]
+pub struct RowStored<'a> {
+    /// What the answer to a single request would say.
+    pub stored: &'a Stored,
+    /// What it replaces.
+    pub former: Option<&'a IntegrationRecord>,
+    /// The account that is made for it.
+    pub made_account: Option<ObjectId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub enum RowMigrated {
+    /// It is stored and settled.
+    Stored(Stored),
+    /// It was settled before, and nothing was done.
+    SettledBefore,
+    /// Nothing was to be done.
+    Skipped(Skip),
+    /// Only a verdict was asked for.
+    Checked(Verdict),
+}
+
+/// Why nothing was to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// The account has a credential for the app.
+    Exists,
+    /// The credential that it has is not older.
+    NotNewer,
+}
+
+/// Makes the settlement of what a row is about to write.
+pub type Settle<'a> = &'a (dyn Fn(RowStored<'_>) -> RowSettlement + Send + Sync);
+
+impl Migrator {
+    /// Works on one row, when no request is to go first. Where it returns `Stored`, the row is settled by what `settle` made of
+    /// it; else that is yet to be done.
+    ///
+    /// # Errors
+    /// Where it did not happen. Nothing has changed then.
+    pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, MigrateError> {
+        self.live.give_way().await;
+        let migrated = self.carry_out_row(row, settle).await;
+        let outcome = match &migrated {
+            Ok(RowMigrated::Stored(Stored { action: Action::Created, .. })) => "created",
+            Ok(RowMigrated::Stored(Stored { action: Action::Updated, .. })) => "updated",
+            Ok(RowMigrated::SettledBefore) => "replayed",
+            Ok(RowMigrated::Skipped(_)) => "skipped",
+            Ok(RowMigrated::Checked(_)) => "checked",
+            Err(error) => error.code(),
+        };
+        metrics::migration(row.slug.as_str(), outcome);
+        migrated
+    }
+
+    /// Whether this server's operator lets rows be dealt with like that.
+    ///
+    /// # Errors
+    /// `NotAllowed`.
+    pub fn allows(&self, policy: &ImportPolicy) -> Result<(), MigrateError> {
+        self.policy.check(&preferences(policy))
+    }
+
+    async fn carry_out_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, MigrateError> {
+        let account = AccountKey {
+            org: row.caller.org.clone(),
+            environment: row.caller.environment,
+            account: row.account.clone(),
+        };
+        let account_is_there = self.store.has_account(&account).await.map_err(MigrateError::Store)?;
+        if !account_is_there && row.policy.accounts == MissingAccounts::Reject {
+            return Err(MigrateError::AccountMissing { account: account.account, environment: account.environment });
+        }
+        let app = self.app(row.slug.as_str())?;
+        let credential = app.description.schema.validate(&row.auth_object).map_err(MigrateError::Content)?;
+        keys::unlock(self.store.as_ref(), &self.vault, &account.org).await?;
+        let key = IntegrationKey { account, slug: row.slug.clone() };
+        if let Some(skip) = skip(row, self.integration(&key).await?.as_ref())? {
+            return Ok(RowMigrated::Skipped(skip));
+        }
+        match self.prove(&app, &credential, preferences(&row.policy)).await? {
+            Ok(finding) => self.put_row(row, &key, &credential, &finding, settle).await,
+            Err(verdict) => Ok(RowMigrated::Checked(verdict)),
+        }
+    }
+
+    async fn put_row(
+        &self,
+        row: &RowMigration,
+        key: &IntegrationKey,
+        credential: &Credential,
+        finding: &Finding,
+        settle: Settle<'_>,
+    ) -> Result<RowMigrated, MigrateError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let current = self.integration(key).await?;
+            if let Some(skip) = skip(row, current.as_ref())? {
+                return Ok(RowMigrated::Skipped(skip));
+            }
+            if row.policy.account_change == RowAccountChange::Reject {
+                check_same_account(current.as_ref(), &finding.verified)?;
+            }
+            let record = self.sealed(key, credential, finding, current.as_ref())?;
+            let stored = Stored {
+                action: if current.is_some() { Action::Updated } else { Action::Created },
+                proof: match finding.standing {
+                    Standing::Verified => Proof::Verified,
+                    Standing::Unverified { .. } => Proof::Unverified,
+                },
+                revision: Revision { id: record.id, version: record.version },
+            };
+            let is_there = self.store.has_account(&key.account).await.map_err(MigrateError::Store)?;
+            let account =
+                (!is_there && row.policy.accounts == MissingAccounts::Create).then(|| account(row, key, &record));
+            let settlement = settle(RowStored {
+                stored: &stored,
+                former: current.as_ref(),
+                made_account: account.as_ref().map(|account| account.id),
+                at: record.updated_at,
+            });
+            let write = MigrationWrite {
+                expect: current.as_ref().map_or(Expect::Absent, |current| Expect::Version(current.version)),
+                audit: AuditEvent {
+                    action: AuditAction::CredentialMigrated,
+                    outcome: format!("{} {}", stored.action, stored.proof),
+                    ..audit(row, key, record.updated_at)
+                },
+                idempotency: None,
+                row: Some(settlement),
+                record,
+            };
+            let written = match account {
+                Some(account) => self.store.put_account_with(account, write).await.map(|_| ()),
+                None => self.store.commit_migration(write).await,
+            };
+            match written {
+                Ok(()) => return Ok(RowMigrated::Stored(stored)),
+                Err(StoreError::RowSettled) => return Ok(RowMigrated::SettledBefore),
+                // Another row of the same account was faster.
+                Err(StoreError::AccountExists { .. }) => {}
+                Err(error) => again(error)?,
+            }
+        }
+        Err(MigrateError::Contended)
+    }
+}
+
+fn preferences(policy: &ImportPolicy) -> Preferences {
+    Preferences {
+        verify: match policy.mode {
+            ImportMode::Apply => VerifyMode::ThenStore,
+            ImportMode::DryRun => VerifyMode::Only,
+        },
+        on_unverified: match policy.on_unverified {
+            OnUnverifiedRow::Reject => OnUnverified::Reject,
+            OnUnverifiedRow::Store => OnUnverified::Store,
+        },
+        account_change: match policy.account_change {
+            RowAccountChange::Reject => AccountChange::Reject,
+            RowAccountChange::Replace => AccountChange::Replace,
+        },
+    }
+}
+
+/// Whether there is nothing to do, by what is stored.
+fn skip(row: &RowMigration, current: Option<&IntegrationRecord>) -> Result<Option<Skip>, MigrateError> {
+    let Some(current) = current else { return Ok(None) };
+    match (row.policy.on_existing, row.updated_at) {
+        (OnExisting::Update, _) => Ok(None),
+        (OnExisting::Skip, _) => Ok(Some(Skip::Exists)),
+        (OnExisting::Newer, Some(updated_at)) if updated_at > current.updated_at => Ok(None),
+        (OnExisting::Newer, Some(_)) => Ok(Some(Skip::NotNewer)),
+        (OnExisting::Newer, None) => Err(MigrateError::NoTime),
+    }
+}
+
+fn account(row: &RowMigration, key: &IntegrationKey, record: &IntegrationRecord) -> AccountWrite {
+    AccountWrite {
+        mode: PutMode::Create,
+        key: key.account.clone(),
+        id: ObjectId::generate(),
+        name: row.account_name.clone(),
+        udf: Vec::new(),
+        audit: AuditEvent {
+            action: AuditAction::AccountPut,
+            slug: None,
+            outcome: "created".to_owned(),
+            ..audit(row, key, record.updated_at)
+        },
+    }
+}
+
+fn audit(row: &RowMigration, key: &IntegrationKey, at: Timestamp) -> AuditEvent {
+    AuditEvent {
+        action: AuditAction::CredentialMigrated,
+        actor: row.caller.actor.clone(),
+        environment: Some(key.account.environment),
+        account: Some(key.account.account.clone()),
+        slug: Some(key.slug.clone()),
+        outcome: String::new(),
+        request_id: Some(row.request_id.clone()),
+        at,
+    }
+}

@@ -1,0 +1,135 @@
+//! `keyferry import` and `keyferry imports`, as a person or a program uses them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use keyferry_tests::{ACCOUNT, binary};
+use serde_json::{Value, json};
+
+use super::shop::{Mood, Shop, good, ndjson, row};
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+async fn run(shop: &Shop, arguments: &[&str]) -> Ran {
+    let mut command = tokio::process::Command::from(binary::command(binary::keyferry()));
+    command
+        .args(arguments)
+        .env("KEYFERRY_API_KEY", &shop.world.api_key)
+        .env("KEYFERRY_SERVER", format!("http://{}", shop.world.server.address()));
+    let output = command.output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn file(shop: &Shop, name: &str, content: &str) -> String {
+    let path = shop.world.folder().join(name);
+    fs::write(&path, content).unwrap();
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn a_person_imports_a_file_corrects_what_failed_and_imports_that() {
+    let shop = Shop::open(&[]).await;
+    let csv = "linked_account_id,slug,auth_type,api_key\nuser_1,stripe,keybased,sk_test_ok_user_1\n\
+               user_2,stripe,keybased,sk_test_wrong\nuser_3,strip,keybased,sk_test_ok_user_3\n";
+    let path = file(&shop, "rows.csv", csv);
+    let ran = run(&shop, &["import", "--create-accounts", &path]).await;
+    assert_eq!(ran.code, Some(3), "{}\n{}", ran.out, ran.err);
+    for part in ["stripe", "created", "rejected", "unknown_app", "is finished; 3 rows"] {
+        assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
+    }
+    let failures = format!("{path}.failures.csv");
+    assert!(ran.err.contains(&failures), "{}", ran.err);
+    assert_eq!(fs::metadata(&failures).unwrap().permissions().mode() & 0o777, 0o600);
+    let written = fs::read_to_string(&failures).unwrap();
+    assert!(written.contains("sk_test_wrong") && written.contains("unknown_app"), "{written}");
+    assert!(!written.contains("sk_test_ok_user_1"), "only what failed");
+    let corrected = written.replace("sk_test_wrong", "sk_test_ok_user_2").replace(",strip,", ",stripe,");
+    let again = file(&shop, "corrected.csv", &corrected);
+    let ran = run(&shop, &["import", "--create-accounts", &again]).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
+    assert_eq!(shop.stored("user_3", "stripe", "api_key").await.as_deref(), Some("sk_test_ok_user_3"));
+    let listed = run(&shop, &["imports", "list"]).await;
+    assert!(listed.out.contains("rows.csv") && listed.out.contains("corrected.csv"), "{}", listed.out);
+}
+
+#[tokio::test]
+async fn failed_rows_of_another_systems_export_can_be_imported_again() {
+    let shop = Shop::open(&[]).await;
+    let connection = |account: &str, key: &str| {
+        json!({
+            "connection_id": account, "provider": "stripe", "provider_config_key": "stripe-prod",
+            "credentials": {"type": "API_KEY", "apiKey": key}, "connection_config": {"region": "eu"},
+        })
+    };
+    let export =
+        json!({"connections": [connection("user_1", "sk_test_ok_user_1"), connection("user_2", "sk_test_wrong")]});
+    let path = file(&shop, "nango.json", &export.to_string());
+    let ran = run(&shop, &["import", "--from", "nango", "--create-accounts", &path]).await;
+    assert_eq!(ran.code, Some(3), "{}\n{}", ran.out, ran.err);
+    let failures = format!("{path}.failures.csv");
+    let corrected = fs::read_to_string(&failures).unwrap().replace("sk_test_wrong", "sk_test_ok_user_2");
+    let again = file(&shop, "corrected.csv", &corrected);
+    let ran = run(&shop, &["import", "--create-accounts", &again]).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
+}
+
+#[tokio::test]
+async fn a_program_reads_events_and_an_exit_code() {
+    let shop = Shop::open(&[]).await;
+    let rows: Vec<Value> = (0..20).map(|n| good(&format!("user_{n}"))).collect();
+    let path = file(&shop, "rows.ndjson", &ndjson(&rows));
+    let ran = run(&shop, &["import", "--json", "--create-accounts", &path]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let events: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events[0]["event"], "accepted");
+    let end = events.last().unwrap();
+    assert_eq!((&end["event"], &end["import"]["counts"]["done"]), (&json!("end"), &json!(20)));
+    assert_eq!(ran.err, "", "nothing for people among it");
+    let id = end["import"]["id"].as_str().unwrap();
+    let results = run(&shop, &["imports", "results", id, "--after", "18"]).await;
+    assert_eq!(results.out.lines().count(), 2);
+    let undo = run(&shop, &["imports", "undo", id, "--json"]).await;
+    assert_eq!(undo.code, Some(0), "{}", undo.err);
+    let watched = run(&shop, &["imports", "watch", id, "--json"]).await;
+    assert_eq!(watched.code, Some(0), "{}", watched.err);
+    assert!(shop.account("user_3").await.is_none());
+}
+
+#[tokio::test]
+async fn an_import_that_stops_ends_with_four_and_says_how_to_go_on() {
+    let shop = Shop::open(&["--import-patience-seconds", "1"]).await;
+    shop.set("stripe", Mood::Down);
+    let rows: Vec<Value> = (0..10).map(|n| good(&format!("user_{n}"))).collect();
+    let path = file(&shop, "rows.ndjson", &ndjson(&rows));
+    let ran = run(&shop, &["import", "--create-accounts", "--progress", "lines", &path]).await;
+    assert_eq!(ran.code, Some(4), "{}\n{}", ran.out, ran.err);
+    assert!(ran.out.contains("is paused: stripe has been down") && ran.out.contains("not done"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_before_anything_is_sent() {
+    let shop = Shop::open(&[]).await;
+    let path = file(&shop, "rows.ndjson", &ndjson(&[good(ACCOUNT), row("user_2", "x")]));
+    let folder = shop.world.folder().display().to_string();
+    for (arguments, part) in [
+        (&["import", "/nowhere/rows.csv"][..], "/nowhere/rows.csv"),
+        (&["import", &folder], "is a folder"),
+        (&["import", "--from", "zapier", &path], "zapier"),
+        (&["import", "--map", "nonsense", &path], "no rule such as"),
+        (&["import", "--max-failures", "0", &path], "1% to 100%"),
+        (&["imports", "show", "nonsense"], "24 hex digits"),
+        (&["imports", "show", "0123456789abcdef01234567"], "no such import"),
+        (&["import", "--server", "ftp://x", &path], "neither http nor https"),
+    ] {
+        let ran = run(&shop, arguments).await;
+        assert!(ran.code != Some(0) && ran.err.contains(part), "{arguments:?}: {}", ran.err);
+    }
+    assert!(Path::new(&path).exists());
+    assert!(shop.asked("stripe").is_empty());
+}

@@ -1,0 +1,263 @@
+//! What files there are, and what becomes of rows that are no good.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use keyferry_tests::ACCOUNT;
+use keyferry_tests::http::Request;
+use serde_json::{Value, json};
+
+use super::shop::{IMPORTS, Shop, good, lines, ndjson, row};
+
+#[tokio::test]
+async fn each_row_of_a_file_is_stored_and_accounted_for() {
+    let shop = Shop::open(&[]).await;
+    let rows = [good(ACCOUNT), row("user_2", "sk_test_ok_user_2"), row("user_3", "sk_test_wrong_key_3")];
+    let import = shop.import("create_accounts=true&file=first.ndjson", &rows).await;
+    assert_eq!(import["state"], "finished");
+    assert_eq!(import["rows"], 3);
+    assert_eq!(import["file"], "first.ndjson");
+    let counts = json!({"queued": 0, "waiting": 0, "done": 2, "skipped": 0, "failed": 1, "undone": 0, "kept": 0});
+    assert_eq!(import["counts"], counts);
+    assert_eq!(import["outcomes"], json!({"created": 2, "rejected": 1}));
+    assert_eq!(import["apps"][0]["slug"], "stripe");
+    assert!(import["digest"].as_str().unwrap().starts_with("sha256:"));
+    let ledger = shop.ledger(import["id"].as_str().unwrap()).await;
+    assert_eq!(ledger.len(), 3);
+    for (number, (account, state, outcome)) in
+        [(ACCOUNT, "done", "created"), ("user_2", "done", "created"), ("user_3", "failed", "rejected")]
+            .iter()
+            .enumerate()
+    {
+        let row = &ledger[number];
+        assert_eq!((&row["row"], &row["line"]), (&json!(number + 1), &json!(number + 1)));
+        assert_eq!((&row["linked_account_id"], &row["slug"]), (&json!(account), &json!("stripe")));
+        assert_eq!((&row["state"], &row["outcome"]), (&json!(state), &json!(outcome)), "{row}");
+        assert_eq!(row["attempts"], 1);
+    }
+    assert_eq!(ledger[2]["fields"], json!(["api_key"]));
+    assert_eq!(shop.stored("user_2", "stripe", "api_key").await.as_deref(), Some("sk_test_ok_user_2"));
+    assert!(shop.account("user_3").await.is_none(), "no account is made for a credential that does not work");
+}
+
+#[tokio::test]
+async fn the_same_rows_are_read_in_every_form_that_a_file_can_have() {
+    let shop = Shop::open(&[]).await;
+    let rows: Vec<Value> = (1..=3).map(|n| good(&format!("user_{n}"))).collect();
+    let csv: String = std::iter::once("linked_account_id,slug,auth_type,api_key\n".to_owned())
+        .chain((1..=3).map(|n| format!("user_{n},stripe,keybased,sk_test_ok_user_{n}\n")))
+        .collect();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(csv.as_bytes()).unwrap();
+    let multipart = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"create_accounts\"\r\n\r\ntrue\r\n--b\r\nContent-Disposition: form-data; \
+         name=\"file\"; filename=\"rows.csv\"\r\nContent-Type: text/csv\r\n\r\n{csv}\r\n--b--\r\n"
+    );
+    let renamed = csv.replace("linked_account_id", "customer").replace("api_key", "secret");
+    let nango = json!({"connections": (1..=3).map(|n| json!({
+        "connection_id": format!("user_{n}"), "provider": "stripe", "provider_config_key": "stripe",
+        "credentials": {"type": "API_KEY", "apiKey": format!("sk_test_ok_user_{n}")},
+    })).collect::<Vec<_>>()});
+    let create = "create_accounts=true";
+    for (form, query, content_type, file) in [
+        ("ndjson", create.to_owned(), "application/x-ndjson", ndjson(&rows).into_bytes()),
+        ("array", create.to_owned(), "application/json", json!(rows).to_string().into_bytes()),
+        ("csv", create.to_owned(), "text/csv", csv.clone().into_bytes()),
+        ("gzip", create.to_owned(), "application/octet-stream", gzip.finish().unwrap()),
+        ("multipart", "again=true".to_owned(), "multipart/form-data; boundary=b", multipart.into_bytes()),
+        (
+            "mapped",
+            format!("{create}&map=customer%3Dlinked_account_id%0Asecret%3Dapi_key"),
+            "text/csv",
+            renamed.into_bytes(),
+        ),
+        ("nango", format!("{create}&from=nango"), "application/json", nango.to_string().into_bytes()),
+    ] {
+        let answer = shop.send(&query, content_type, file).await;
+        assert_eq!(answer.status, 202, "{form}: {}", answer.text());
+        let location = answer.header("location").unwrap().to_owned();
+        let import = shop.ended(location.trim_start_matches(IMPORTS).trim_start_matches('/')).await;
+        assert_eq!(
+            (&import["state"], &import["counts"]["done"]),
+            (&json!("finished"), &json!(3)),
+            "{form}: {import:#}"
+        );
+    }
+    assert_eq!(shop.account("user_3").await.unwrap()["integrations"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn rows_that_are_no_good_are_told_with_their_place_and_the_rest_goes_on() {
+    let shop = Shop::open(&[]).await;
+    let large = row("user_9", &"x".repeat(1_100_000));
+    let mut file = Vec::new();
+    for line in [
+        good(ACCOUNT).to_string().into_bytes(),
+        b"{\"linked_account_id\": \"user_1\", \"slug\": }".to_vec(),
+        b"{\"linked_account_id\": \"user_\xff\", \"slug\": \"stripe\"}".to_vec(),
+        json!({"linked_account_id": "user_4", "auth_object": {}}).to_string().into_bytes(),
+        large.to_string().into_bytes(),
+        json!({"linked_account_id": "user_6", "slug": "stripf", "auth_object": {"keybased": {}}})
+            .to_string()
+            .into_bytes(),
+        good(ACCOUNT).to_string().into_bytes(),
+        json!({"linked_account_id": ACCOUNT, "slug": "hubspot", "auth_object": {"oauth2": {}}})
+            .to_string()
+            .into_bytes(),
+        row("nobody", "sk_test_ok_nobody").to_string().into_bytes(),
+        json!({"linked_account_id": "user_10", "slug": "sk_live_s3cr3t", "auth_object": {}}).to_string().into_bytes(),
+    ] {
+        file.extend_from_slice(&line);
+        file.push(b'\n');
+    }
+    let answer = shop.send("", "application/x-ndjson", file).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let import = shop.ended(&id).await;
+    assert_eq!((&import["rows"], &import["counts"]["done"]), (&json!(10), &json!(1)), "{import:#}");
+    let ledger = shop.ledger(&id).await;
+    let outcomes: Vec<&str> = ledger.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    assert_eq!(
+        outcomes,
+        [
+            "created",
+            "invalid_json",
+            "invalid_encoding",
+            "missing_column",
+            "row_too_large",
+            "unknown_app",
+            "duplicate_row",
+            "invalid_content",
+            "account_missing",
+            "unknown_app",
+        ]
+    );
+    assert!(ledger[1]["column"].as_u64().is_some_and(|column| column > 30), "{}", ledger[1]);
+    assert!(ledger[2]["column"].as_u64().is_some(), "{}", ledger[2]);
+    assert_eq!(ledger[3]["fields"], json!(["slug"]));
+    assert!(ledger[6]["detail"].as_str().unwrap().starts_with("row 1 "), "{}", ledger[6]);
+    assert!(ledger[7]["fields"].to_string().contains("access_token"), "{}", ledger[7]);
+    let whole = json!(ledger).to_string();
+    assert!(!whole.contains("s3cr3t") && !whole.contains("xxx"), "nothing that could be a secret is repeated");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_taken_leaves_nothing() {
+    let shop = Shop::open(&[]).await;
+    let two = ndjson(&[good(ACCOUNT), good("user_2")]);
+    let mut broken = GzEncoder::new(Vec::new(), Compression::default());
+    broken.write_all(two.repeat(100).as_bytes()).unwrap();
+    let mut broken = broken.finish().unwrap();
+    broken.truncate(broken.len() - 20);
+    for (query, content_type, file, status, code) in [
+        ("", "application/x-ndjson", Vec::new(), 400, "invalid_file"),
+        ("", "text/csv", b"a,b\n1,2\n".to_vec(), 400, "invalid_file"),
+        ("", "application/octet-stream", broken, 400, "invalid_file"),
+        ("from=zapier", "text/csv", Vec::new(), 400, "invalid_query"),
+        ("dry_runs=true", "text/csv", Vec::new(), 400, "invalid_query"),
+        ("", "multipart/form-data; boundary=b", b"--b--\r\n".to_vec(), 400, "invalid_file"),
+    ] {
+        let request = Request::new("POST", &format!("{IMPORTS}?{query}")).body(content_type, file);
+        let answer = shop.world.send(request.header("accept", "application/problem+json")).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{query} {}", answer.text());
+    }
+    let listed = shop.world.send(Request::new("GET", IMPORTS)).await.json();
+    assert_eq!(listed, json!({"imports": []}));
+    assert!(shop.asked("stripe").is_empty());
+}
+
+#[tokio::test]
+async fn the_same_file_is_refused_until_it_is_said_that_it_is_meant() {
+    let shop = Shop::open(&[]).await;
+    let file = ndjson(&[good(ACCOUNT)]);
+    let tried = shop.send("dry_run=true", "application/x-ndjson", file.clone()).await;
+    assert_eq!(tried.status, 202);
+    let first = shop.send("", "application/x-ndjson", file.clone()).await;
+    assert_eq!(first.status, 202, "trying a file out is not importing it");
+    let id = first.json()["id"].as_str().unwrap().to_owned();
+    shop.ended(&id).await;
+    let refused = shop.send("", "application/x-ndjson", file.clone()).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains(&id), "{}", refused.text());
+    let again = shop.send("again=true", "application/x-ndjson", file.clone()).await;
+    assert_eq!(again.status, 202);
+    let again = again.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(shop.ended(&again).await["outcomes"], json!({"updated": 1}));
+    let listed = shop.world.send(Request::new("GET", IMPORTS)).await.json();
+    assert_eq!(listed["imports"].as_array().unwrap().len(), 3);
+    // Whoever forgets an import forgets that its file was imported.
+    for id in [&again, &id] {
+        assert_eq!(shop.world.send(Request::new("DELETE", &format!("{IMPORTS}/{id}"))).await.status, 200);
+        assert_eq!(shop.world.send(Request::new("GET", &format!("{IMPORTS}/{id}"))).await.status, 404);
+    }
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while shop.send("", "application/x-ndjson", file.clone()).await.status != 202 {
+        assert!(std::time::Instant::now() < deadline, "the file is still known");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_is_read_in_parts_and_only_by_those_whose_it_is() {
+    let shop = Shop::open(&[]).await;
+    let rows: Vec<Value> = (1..=1200)
+        .map(|n| row(ACCOUNT, &format!("sk_test_{n}")))
+        .enumerate()
+        .map(|(n, mut row)| {
+            row["linked_account_id"] = json!(format!("nobody_{n}"));
+            row
+        })
+        .collect();
+    let import = shop.import("", &rows).await;
+    assert_eq!(import["outcomes"], json!({"account_missing": 1200}));
+    let id = import["id"].as_str().unwrap();
+    let read = async |query: &str, range: Option<&str>| {
+        let mut request = Request::new("GET", &format!("{IMPORTS}/{id}/results?{query}"));
+        if let Some(range) = range {
+            request = request.header("range", range);
+        }
+        let answer = shop.world.send(request).await;
+        let numbers: Vec<u64> = lines(&answer).iter().map(|row| row["row"].as_u64().unwrap()).collect();
+        (answer.status, answer.header("content-range").map(str::to_owned), numbers)
+    };
+    assert_eq!(read("", None).await, (200, None, (1..=1200).collect()));
+    assert_eq!(read("after=1198", None).await, (200, None, vec![1199, 1200]));
+    assert_eq!(read("after=10&limit=3&state=failed", None).await, (200, None, vec![11, 12, 13]));
+    assert_eq!(read("state=done", None).await, (200, None, vec![]));
+    let range = Some("rows 600-1200/1200".to_owned());
+    assert_eq!(read("", Some("rows=600-")).await, (206, range, (600..=1200).collect()));
+    assert_eq!(read("", Some("rows=2-3")).await, (206, Some("rows 2-3/1200".to_owned()), vec![2, 3]));
+    assert_eq!(read("", Some("bytes=0-5")).await.0, 200);
+
+    let (_, other, _) = shop.world.command(&["api-key", "create", "--org", "umbrella", "--environment", "test"]).await;
+    let (_, production, _) =
+        shop.world.command(&["api-key", "create", "--org", "acme", "--environment", "production"]).await;
+    for key in [other, production] {
+        for path in ["", "/results", "/events"] {
+            let request = Request::new("GET", &format!("{IMPORTS}/{id}{path}")).header("x-api-key", key.trim());
+            assert_eq!(shop.world.send_as_it_is(request).await.status, 404, "{path}");
+        }
+        let request = Request::new("POST", &format!("{IMPORTS}/{id}/undo")).header("x-api-key", key.trim());
+        assert_eq!(shop.world.send_as_it_is(request).await.status, 404);
+    }
+    let (_, reader, _) =
+        shop.world.command(&["api-key", "create", "--org", "acme", "--environment", "test", "--scope", "read"]).await;
+    let request = Request::new("POST", IMPORTS).header("x-api-key", reader.trim()).body("text/csv", "a\n");
+    assert_eq!(shop.world.send_as_it_is(request).await.status, 403);
+}
+
+#[tokio::test]
+async fn events_tell_of_progress_and_of_the_end() {
+    let shop = Shop::open(&[]).await;
+    let rows: Vec<Value> = (1..=50).map(|n| good(&format!("user_{n}"))).collect();
+    let id = shop.begin("create_accounts=true", &rows).await;
+    let answer = shop.world.send(Request::new("GET", &format!("{IMPORTS}/{id}/events"))).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/event-stream")));
+    let text = answer.text();
+    let last = text.trim_end().rsplit("\n\n").next().unwrap();
+    let (name, data) = last.split_once('\n').unwrap();
+    assert_eq!(name, "event: end");
+    let end: Value = serde_json::from_str(data.trim_start_matches("data: ")).unwrap();
+    assert_eq!((&end["state"], &end["counts"]["done"]), (&json!("finished"), &json!(50)), "{text}");
+}

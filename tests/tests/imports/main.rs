@@ -1,0 +1,11 @@
+//! Bulk imports: every row of a file is accounted for, whatever is in it and whatever happens to server and providers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod command;
+mod crash;
+mod files;
+mod pace;
+mod policy;
+mod shop;
+mod undo;

@@ -1,0 +1,116 @@
+//! Providers that are slow, refuse, or are away; and people who stop an import.
+
+use std::time::Duration;
+
+use keyferry_tests::ACCOUNT;
+use serde_json::{Value, json};
+
+use super::shop::{Mood, Shop, good, hub, row};
+
+#[tokio::test]
+async fn a_provider_that_refuses_is_left_alone_for_as_long_as_it_says_and_no_row_fails() {
+    let shop = Shop::open(&[]).await;
+    shop.set("stripe", Mood::TooFast(2));
+    let rows: Vec<Value> = (0..40).map(|n| good(&format!("user_{n}"))).collect();
+    let id = shop.begin("create_accounts=true", &rows).await;
+    let waiting = shop.until(&id, |import| import["counts"]["waiting"] != 0).await;
+    assert_eq!(
+        (&waiting["waiting"][0]["slug"], &waiting["waiting"][0]["reason"]),
+        (&json!("stripe"), &json!("rate_limit"))
+    );
+    let refused = shop.asked("stripe");
+    assert!(refused.len() <= 8, "of {} rows, a few found out", refused.len());
+    let until = refused.last().unwrap().1 + Duration::from_millis(1900);
+    shop.set("stripe", Mood::Works);
+    let import = shop.ended(&id).await;
+    assert_eq!(import["outcomes"], json!({"created": 40}));
+    let early = shop.asked("stripe").into_iter().skip(refused.len()).filter(|(_, at)| *at < until).count();
+    assert_eq!(early, 0, "requests before the time that the provider named");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_keeps_only_its_own_apps_rows_waiting() {
+    let shop = Shop::open(&[]).await;
+    shop.set("stripe", Mood::Down);
+    let mut rows: Vec<Value> = (0..60).map(|n| good(&format!("user_{n}"))).collect();
+    rows.extend((0..60).map(|n| hub(&format!("user_{n}"))));
+    let id = shop.begin("create_accounts=true", &rows).await;
+    let parked = shop
+        .until(&id, |import| import["outcomes"] == json!({"created": 60}) && import["counts"]["waiting"] == 60)
+        .await;
+    assert_eq!(parked["state"], "running");
+    assert_eq!(parked["waiting"][0]["reason"], "provider", "{parked:#}");
+    assert!(shop.asked("stripe").len() < 30, "a provider that is down is not asked for each row");
+    let ledger = shop.ledger(&id).await;
+    assert_eq!(ledger.iter().filter(|row| row["state"] == "waiting").count(), 60);
+    shop.set("stripe", Mood::Works);
+    let import = shop.ended(&id).await;
+    assert_eq!(import["outcomes"], json!({"created": 120}), "{import:#}");
+}
+
+#[tokio::test]
+async fn an_import_pauses_when_a_provider_is_down_for_too_long() {
+    let shop = Shop::open(&["--import-patience-seconds", "2"]).await;
+    shop.set("stripe", Mood::Down);
+    let mut rows: Vec<Value> = (0..20).map(|n| good(&format!("user_{n}"))).collect();
+    rows.push(hub(ACCOUNT));
+    let id = shop.begin("create_accounts=true", &rows).await;
+    let paused = shop.ended(&id).await;
+    assert_eq!((&paused["state"], &paused["counts"]["queued"]), (&json!("paused"), &json!(20)), "{paused:#}");
+    assert!(paused["reason"].as_str().unwrap().contains("stripe has been down"), "{paused:#}");
+    shop.set("stripe", Mood::Works);
+    assert_eq!(shop.change(&id, "resume").await.status, 200);
+    assert_eq!(shop.ended(&id).await["outcomes"], json!({"created": 21}));
+}
+
+#[tokio::test]
+async fn only_rows_that_failed_for_a_reason_that_can_pass_are_tried_again() {
+    let shop = Shop::open(&[]).await;
+    shop.set("stripe", Mood::Down);
+    // Fewer rows than make a provider count as down.
+    let rows = [
+        good(ACCOUNT),
+        hub(ACCOUNT),
+        json!({
+            "linked_account_id": "user_2", "slug": "hubspot", "auth_object": {"oauth2": {"access_token": "hub-wrong"}},
+        }),
+    ];
+    let import = shop.import("create_accounts=true", &rows).await;
+    assert_eq!(import["outcomes"], json!({"created": 1, "provider_error": 1, "rejected": 1}), "{import:#}");
+    let id = import["id"].as_str().unwrap();
+    let failed = shop.ledger(id).await[0].clone();
+    assert!(failed["attempts"].as_u64().unwrap() > 1 && failed["took_ms"].as_u64().unwrap() >= 500, "{failed}");
+    shop.set("stripe", Mood::Works);
+    let asked = shop.asked("hubspot").len();
+    assert_eq!(shop.change(id, "retry-failed").await.status, 200);
+    let import = shop.ended(id).await;
+    assert_eq!(import["outcomes"], json!({"created": 2, "rejected": 1}), "{import:#}");
+    assert_eq!(shop.asked("hubspot").len(), asked, "a rejected row is not tried again");
+    assert_eq!(shop.change(id, "resume").await.status, 409);
+}
+
+#[tokio::test]
+async fn an_import_is_paused_resumed_and_cancelled() {
+    let shop = Shop::open(&["--import-rows-per-app", "1"]).await;
+    let rows: Vec<Value> = (0..400).map(|n| good(&format!("user_{n}"))).collect();
+    let id = shop.begin("create_accounts=true", &rows).await;
+    let paused = shop.change(&id, "pause").await;
+    assert_eq!(paused.status, 200, "{}", paused.text());
+    let paused = shop.show(&id).await;
+    let queued = paused["counts"]["queued"].as_u64().unwrap();
+    assert!(paused["state"] == "paused" && queued > 0, "{paused:#}");
+    let asked = shop.asked("stripe").len();
+    assert_eq!(asked as u64, 400 - queued, "nothing is under way once it is paused");
+    assert_eq!(shop.change(&id, "pause").await.status, 409);
+    assert_eq!(shop.change(&id, "undo").await.status, 409, "it has not ended");
+    assert_eq!(shop.change(&id, "resume").await.status, 200);
+    shop.until(&id, |import| import["counts"]["queued"].as_u64().unwrap() < queued).await;
+    assert_eq!(shop.change(&id, "cancel").await.status, 200);
+    let cancelled = shop.show(&id).await;
+    assert_eq!(cancelled["state"], "cancelled");
+    let (done, queued) = (&cancelled["counts"]["done"], &cancelled["counts"]["queued"]);
+    assert_eq!(done.as_u64().unwrap() + queued.as_u64().unwrap(), 400, "{cancelled:#}");
+    assert_eq!(shop.change(&id, "resume").await.status, 409);
+    let other = shop.import("create_accounts=true", &[row("user_1", "sk_test_ok_user_1")]).await;
+    assert_eq!(other["state"], "finished", "others are not touched");
+}

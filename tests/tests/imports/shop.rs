@@ -1,0 +1,207 @@
+//! A world whose providers do what the keys that they are sent say, and the ways to import into it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use keyferry::providers::apps::demo;
+use keyferry::providers::{ProviderWorld, Received, Reply};
+use keyferry_tests::http::{Request, Response};
+use keyferry_tests::{ServerOptions, World, WorldOptions};
+use serde_json::{Value, json};
+
+pub(crate) const IMPORTS: &str = "/api/v2/public/imports";
+/// How long an import of a test may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a stand-in of Stripe or HubSpot does with all that it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Mood {
+    /// It looks at the key.
+    Works,
+    /// It answers 503.
+    Down,
+    /// It answers 429 and says for how many seconds.
+    TooFast(u64),
+}
+
+/// A world with two providers, and what they were asked.
+pub(crate) struct Shop {
+    pub(crate) world: World,
+    moods: Arc<Mutex<BTreeMap<&'static str, Mood>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+/// App, credential, and when.
+type Asked = (&'static str, String, Instant);
+
+impl Shop {
+    pub(crate) async fn open(arguments: &[&str]) -> Self {
+        let moods: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let mut providers = ProviderWorld::start().await.unwrap();
+        for (slug, host) in [("stripe", demo::STRIPE_HOST), ("hubspot", demo::HUBSPOT_HOST)] {
+            let (moods, asked) = (Arc::clone(&moods), Arc::clone(&asked));
+            let answer = move |request: Received| {
+                let sent = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
+                asked.lock().unwrap().push((slug, sent.clone(), Instant::now()));
+                match moods.lock().unwrap().get(slug).copied().unwrap_or(Mood::Works) {
+                    Mood::Works if slug == "stripe" => stripe(&sent),
+                    Mood::Works => hubspot(&sent),
+                    Mood::Down => Reply::json(503, &json!({"message": "away"})),
+                    Mood::TooFast(seconds) => Reply::json(429, &json!({"message": "slow down"}))
+                        .with_header("retry-after", &seconds.to_string()),
+                }
+            };
+            providers.add(host, answer).await.unwrap();
+        }
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let change = Box::new(move |options: &mut ServerOptions| options.arguments.extend(arguments));
+        let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
+        Self { world, moods, asked }
+    }
+
+    pub(crate) fn set(&self, slug: &'static str, mood: Mood) {
+        self.moods.lock().unwrap().insert(slug, mood);
+    }
+
+    /// When and with which credential an app's provider was asked.
+    pub(crate) fn asked(&self, slug: &str) -> Vec<(String, Instant)> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(of, ..)| *of == slug).map(|(_, sent, at)| (sent.clone(), *at)).collect()
+    }
+
+    /// Sends a file. What it is answered with.
+    pub(crate) async fn send(&self, query: &str, content_type: &str, file: impl Into<Vec<u8>>) -> Response {
+        self.world.send(Request::new("POST", &format!("{IMPORTS}?{query}")).body(content_type, file)).await
+    }
+
+    /// Sends rows that are taken.
+    pub(crate) async fn begin(&self, query: &str, rows: &[Value]) -> String {
+        let answer = self.send(query, "application/x-ndjson", ndjson(rows)).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The same, and waits for the end.
+    pub(crate) async fn import(&self, query: &str, rows: &[Value]) -> Value {
+        let id = self.begin(query, rows).await;
+        self.ended(&id).await
+    }
+
+    pub(crate) async fn show(&self, id: &str) -> Value {
+        let answer = self.world.send(Request::new("GET", &format!("{IMPORTS}/{id}"))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    }
+
+    /// Waits until an import is as it has to be.
+    pub(crate) async fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let import = self.show(id).await;
+            if is_so(&import) {
+                return import;
+            }
+            assert!(Instant::now() < deadline, "{import:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until nothing is under way.
+    pub(crate) async fn ended(&self, id: &str) -> Value {
+        self.until(id, |import| !["running", "undoing"].contains(&import["state"].as_str().unwrap())).await
+    }
+
+    pub(crate) async fn change(&self, id: &str, change: &str) -> Response {
+        self.world.send(Request::new("POST", &format!("{IMPORTS}/{id}/{change}"))).await
+    }
+
+    /// The ledger.
+    pub(crate) async fn ledger(&self, id: &str) -> Vec<Value> {
+        let answer = self.world.send(Request::new("GET", &format!("{IMPORTS}/{id}/results"))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        lines(&answer)
+    }
+
+    /// The linked account, if it is there.
+    pub(crate) async fn account(&self, account: &str) -> Option<Value> {
+        let answer = self.world.send(Request::new("GET", &format!("/api/v2/public/linked-account/{account}"))).await;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// The value of a field of a stored credential.
+    pub(crate) async fn stored(&self, account: &str, slug: &str, field: &str) -> Option<String> {
+        let (code, key, said) = self
+            .world
+            .command(&["api-key", "create", "--org", "acme", "--environment", "test", "--scope", "read_credentials"])
+            .await;
+        assert_eq!(code, Some(0), "{said}");
+        let path = format!("/api/v2/public/linked-account/{account}/integration/{slug}/credentials");
+        let request = Request::new("GET", &path).header("x-api-key", key.trim());
+        let answer = self.world.send_as_it_is(request).await;
+        (answer.status == 200).then(|| find(&answer.json(), field))?
+    }
+}
+
+/// The first member of that name, wherever it is.
+fn find(value: &Value, name: &str) -> Option<String> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(member, value)| match value {
+            Value::String(text) if member == name => Some(text.clone()),
+            value => find(value, name),
+        }),
+        Value::Array(items) => items.iter().find_map(|item| find(item, name)),
+        _ => None,
+    }
+}
+
+/// `sk_test_ok_ACCOUNT` works and is that account's; anything else is not known.
+fn stripe(key: &str) -> Reply {
+    match key.strip_prefix("sk_test_ok_") {
+        Some(account) => {
+            let settings = json!({"dashboard": {"display_name": "Example"}});
+            Reply::json(200, &json!({"id": format!("acct_{account}"), "object": "account", "settings": settings}))
+        }
+        None => Reply::json(
+            401,
+            &json!({"error": {"message": "Invalid API Key provided", "type": "invalid_request_error"}}),
+        ),
+    }
+}
+
+fn hubspot(token: &str) -> Reply {
+    if token.starts_with("hub-ok-") {
+        return Reply::json(
+            200,
+            &json!({"portalId": 48_600_123, "accountType": "STANDARD", "uiDomain": "app.hubspot.com"}),
+        );
+    }
+    Reply::json(401, &json!({"status": "error", "category": "INVALID_AUTHENTICATION", "message": "no"}))
+}
+
+/// A row for Stripe.
+pub(crate) fn row(account: &str, key: &str) -> Value {
+    json!({"linked_account_id": account, "slug": "stripe", "auth_object": {"keybased": {"api_key": key}}})
+}
+
+/// A row for Stripe whose key works.
+pub(crate) fn good(account: &str) -> Value {
+    row(account, &format!("sk_test_ok_{account}"))
+}
+
+/// A row for HubSpot whose token works.
+pub(crate) fn hub(account: &str) -> Value {
+    json!({
+        "linked_account_id": account, "slug": "hubspot",
+        "auth_object": {"oauth2": {"access_token": format!("hub-ok-{account}")}},
+    })
+}
+
+pub(crate) fn ndjson(rows: &[Value]) -> String {
+    rows.iter().map(|row| format!("{row}\n")).collect()
+}
+
+pub(crate) fn lines(answer: &Response) -> Vec<Value> {
+    answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
