@@ -16,10 +16,14 @@ struct Ran {
 }
 
 async fn run(shop: &Shop, arguments: &[&str]) -> Ran {
+    run_as(shop, &shop.world.api_key, arguments).await
+}
+
+async fn run_as(shop: &Shop, key: &str, arguments: &[&str]) -> Ran {
     let mut command = tokio::process::Command::from(binary::command(binary::keyferry()));
     command
         .args(arguments)
-        .env("KEYFERRY_API_KEY", &shop.world.api_key)
+        .env("KEYFERRY_API_KEY", key)
         .env("KEYFERRY_SERVER", format!("http://{}", shop.world.server.address()));
     let output = command.output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -110,6 +114,58 @@ async fn an_import_that_stops_ends_with_four_and_says_how_to_go_on() {
     let ran = run(&shop, &["import", "--create-accounts", "--progress", "lines", &path]).await;
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.out, ran.err);
     assert!(ran.out.contains("is paused: stripe has been down") && ran.out.contains("not done"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn what_one_installation_exports_another_imports_and_nobody_reads_on_the_way() {
+    let (from, to) = (Shop::open(&[]).await, Shop::open(&[]).await);
+    let mut named = good("user_2");
+    named["account_name"] = json!("Second");
+    assert_eq!(from.import("create_accounts=true", &[good(ACCOUNT), named]).await["counts"]["done"], 2);
+    let make = ["api-key", "create", "--org", "acme", "--environment", "test", "--scope", "read_credentials"];
+    let (_, reader, _) = from.world.command(&make).await;
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public().to_string();
+    let moving = from.world.folder().join("moving.age").display().to_string();
+    let export = ["export", "--recipient", &recipient, "--output", &moving];
+
+    let refused = run(&from, &export).await;
+    assert!(refused.code == Some(1) && refused.err.contains("read_credentials"), "{}", refused.err);
+    assert!(!Path::new(&moving).exists(), "nothing is left of what was refused");
+    let ran = run_as(&from, reader.trim(), &export).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.starts_with("2 credentials are in "), "{}", ran.out);
+    let written = fs::read(&moving).unwrap();
+    assert!(written.starts_with(b"age-encryption.org/v1"));
+    assert!(!written.windows(8).any(|part| part == b"sk_test_"), "no credential in plain");
+    assert_eq!(fs::metadata(&moving).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = run_as(&from, reader.trim(), &export).await;
+    assert!(
+        again.code == Some(1) && fs::read(&moving).unwrap() == written,
+        "a file that is there stays: {}",
+        again.err
+    );
+    let (_, trail, _) = from.world.command(&["audit", "export", "--org", "acme"]).await;
+    assert_eq!(trail.lines().filter(|line| line.contains("credential_read")).count(), 2);
+
+    let locked = run(&to, &["import", "--create-accounts", &moving]).await;
+    assert!(locked.code == Some(1) && locked.err.contains("--identity"), "{}", locked.err);
+    let wrong = file(&to, "wrong.key", &secret(&age::x25519::Identity::generate()));
+    let locked = run(&to, &["import", "--create-accounts", "--identity", &wrong, &moving]).await;
+    assert!(locked.code == Some(1) && locked.err.contains("cannot be decrypted"), "{}", locked.err);
+    let right = file(&to, "right.key", &secret(&identity));
+    let ran = run(&to, &["import", "--create-accounts", "--identity", &right, &moving]).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
+    for account in [ACCOUNT, "user_2"] {
+        let key = format!("sk_test_ok_{account}");
+        assert_eq!(to.stored(account, "stripe", "api_key").await, Some(key));
+    }
+}
+
+/// A key of age as `age-keygen` writes it.
+fn secret(identity: &age::x25519::Identity) -> String {
+    use age::secrecy::ExposeSecret as _;
+    identity.to_string().expose_secret().to_owned()
 }
 
 #[tokio::test]
