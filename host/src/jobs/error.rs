@@ -19,7 +19,7 @@ pub enum ImportError {
     WrongState { change: Change, state: ImportState },
     #[error("nothing of this import is kept any more that it could be {} with", .change.done())]
     Forgotten { change: Change },
-    #[error("this file was imported before, as {import}: look there, or import it again with `again=true`")]
+    #[error("this file was imported before, as {import}: look there, or import it again by `again=true` (`--again`)")]
     FileKnown { import: ObjectId },
     #[error("{uploads} files are being received already; try again in {} s", retry_after.as_secs())]
     TooMany { uploads: usize, retry_after: Duration },
