@@ -1,6 +1,7 @@
 //! The use case: put a credential onto a linked account's integration, proven to work and encrypted, or leave everything
 //! as it was. It knows no HTTP, no WebAssembly and no database.
 
+mod commit;
 mod error;
 mod in_flight;
 pub mod keys;
@@ -25,8 +26,9 @@ use crate::schema::Credential;
 use crate::secret::SharedSecret;
 use crate::shown::{aside, shown};
 use crate::store::{
-    AccountKey, AuditAction, AuditEvent, Expect, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord,
-    MigrationWrite, ObjectId, Reauth, Standing, Store, StoreError, Timestamp, WebhookKey,
+    AccountChange, AccountKey, AuditAction, AuditEvent, IdempotencyKey, IdempotencyRecord, IntegrationKey,
+    IntegrationRecord, MigrationWrite, ObjectId, OnUnverified, Reauth, Standing, Store, StoreError, Timestamp,
+    WebhookKey,
 };
 use crate::telemetry::{SPANS, metrics};
 use crate::vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind};
@@ -36,13 +38,13 @@ pub use own_app::{OwnCredential, OwnDeleted, OwnPut};
 pub use policy::{Allowance, MigratePolicy};
 pub use read::{ReadCredential, Shown, StoredCredential};
 pub use request::{
-    AccountChange, Action, Caller, Migrated, Migration, OnUnverified, Precondition, Preferences, Proof, Revision,
-    Stored, VerifyMode,
+    Action, Caller, Migrated, Migration, Precondition, Preferences, Proof, Revision, Stored, VerifyMode,
 };
 pub use row::{RowMigrated, RowMigration, RowStored, Settle, Skip};
 pub use sessions::{Freshness, OpenSession, SessionTokens};
 pub use verify::{Reverified, VerifyStored};
 
+use commit::{again, expected, stored_as};
 use in_flight::InFlight;
 use live::Live;
 use read::envelope;
@@ -248,16 +250,9 @@ impl Migrator {
                 check_same_account(current.as_ref(), &outcome.verified)?;
             }
             let record = self.sealed(key, credential, outcome, current.as_ref())?;
-            let stored = Stored {
-                action: if current.is_some() { Action::Updated } else { Action::Created },
-                proof: match outcome.standing {
-                    Standing::Verified => Proof::Verified,
-                    Standing::Unverified { .. } => Proof::Unverified,
-                },
-                revision: Revision { id: record.id, version: record.version },
-            };
+            let stored = stored_as(&record, current.as_ref());
             let write = MigrationWrite {
-                expect: current.as_ref().map_or(Expect::Absent, |current| Expect::Version(current.version)),
+                expect: expected(current.as_ref()),
                 audit: audit(migration, &record, &stored),
                 idempotency: idempotency.clone().map(|mut idempotency| {
                     idempotency.body = serde_json::to_vec(&stored).unwrap_or_default();
@@ -269,17 +264,10 @@ impl Migrator {
             let span = tracing::info_span!(target: SPANS, "commit");
             match self.store.commit_migration(write).instrument(span).await {
                 Ok(()) => return Ok(Migrated::Stored(stored)),
-                // Somebody was faster, or the root was taken out of use meanwhile: once more, with what is there now.
-                Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
                 Err(StoreError::AlreadyAnswered(known)) => return answered(&known).map(Migrated::Replayed),
                 Err(StoreError::IdempotencyMismatch) => return Err(MigrateError::IdempotencyReuse),
-                Err(StoreError::AccountMissing { account, environment }) => {
-                    return Err(MigrateError::AccountMissing { account, environment });
-                }
-                Err(StoreError::TooLarge { size, limit, .. }) => {
-                    return Err(MigrateError::TooLarge { bytes: size, limit });
-                }
-                Err(error) => return Err(MigrateError::Store(error)),
+                // Once more, with what is there now.
+                Err(error) => again(error)?,
             }
         }
         Err(MigrateError::Contended)

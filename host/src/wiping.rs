@@ -5,7 +5,33 @@
 //! place where that can be seen. What it cannot see is memory that is still in use and stacks.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{self, Write};
 use std::slice;
+
+use zeroize::Zeroizing;
+
+/// What `write` writes, in one buffer that never moves and is wiped in the end: it is asked twice, the first time for the length.
+pub(crate) fn written(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut length = Measure(0);
+    write(&mut length)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    write(&mut *bytes)?;
+    Ok(bytes)
+}
+
+/// Counts bytes.
+struct Measure(usize);
+
+impl Write for Measure {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Processors that share one of the allocator's arenas.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

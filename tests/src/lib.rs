@@ -23,6 +23,7 @@ pub mod process;
 pub mod receiver;
 pub mod reliability;
 pub mod tools;
+pub mod trail;
 pub mod transit;
 pub mod wire;
 

@@ -1,6 +1,6 @@
 //! Reads that were made before: each has an `ETag`, and one whose caller has it already is answered with 304 and no body.
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -9,14 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::failure::FailureCode;
 
-/// What is another each moment and asked for to know just that, or is too much to be held in memory.
-const FLEETING: [&str; 5] = [
-    "/api/v2/public/export",
-    "/livez",
-    "/readyz",
-    "/api/v2/public/imports/{id}/results",
-    "/api/v2/public/imports/{id}/events",
-];
+/// What is another each moment, and asked for to know just that.
+const FLEETING: [&str; 2] = ["/livez", "/readyz"];
 
 /// Digits of a tag.
 const DIGITS: usize = 32;
@@ -31,10 +25,12 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     // What HEAD is answered with is what GET would be, its tag too; whoever called this leaves the body out.
     *request.method_mut() = Method::GET;
     let (mut parts, body) = next.run(request).await.into_parts();
-    if parts.status != StatusCode::OK || parts.extensions.get::<FailureCode>().is_some() {
+    // What has no length yet is told as it is found, and may be too much to be held in memory.
+    let is_streamed = body.size_hint().exact().is_none();
+    if is_streamed || parts.status != StatusCode::OK || parts.extensions.get::<FailureCode>().is_some() {
         return Response::from_parts(parts, body);
     }
-    // Answers are made in one piece, so this waits for nothing.
+    // It is made in one piece, so this waits for nothing.
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

@@ -7,7 +7,8 @@ use http::{HeaderMap, header};
 
 use super::failure::Failure;
 use super::kind;
-use crate::migrate::{AccountChange, OnUnverified, Precondition, Preferences, Revision, VerifyMode};
+use crate::migrate::{Precondition, Preferences, Revision, VerifyMode};
+use crate::store::{AccountChange, OnUnverified};
 
 /// Characters of an idempotency key.
 const MAX_IDEMPOTENCY_KEY: usize = 255;

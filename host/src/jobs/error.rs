@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::importer::Change;
+use super::change::Change;
 use super::input::ReadError;
 use super::receive::UploadError;
 use crate::migrate::MigrateError;
@@ -15,7 +15,7 @@ use crate::vault::VaultError;
 pub enum ImportError {
     #[error("there is no such import")]
     Missing,
-    #[error("an import that is {} cannot be {}", .state.as_str(), .change.done())]
+    #[error("an import that is {} cannot be {}{}", .state.as_str(), .change.done(), Change::instead(*.state))]
     WrongState { change: Change, state: ImportState },
     #[error("nothing of this import is kept any more that it could be {} with", .change.done())]
     Forgotten { change: Change },

@@ -4,14 +4,13 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::importer::{Importer, Work};
+use super::outcome::WAIT;
 use crate::store::{Forget, ImportKey, ImportRecord, Restore, Timestamp};
 
 /// Records that are forgotten in one transaction.
 const AT_ONCE: usize = 256;
 /// How often it is looked whether the time of an import is over.
 const LOOK: Duration = Duration::from_secs(60);
-/// How long is waited where the ledger cannot be written.
-const WAIT: Duration = Duration::from_secs(2);
 
 /// Forgets what an import replaced, and what rows that failed would be tried again with.
 pub(super) async fn sealed(importer: &Importer, key: &ImportKey) {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::change::{Change, decide, is_there};
 use super::error::ImportError;
 use super::progress::{Progress, Waiting};
 use super::{forget, run, undo};
 use crate::ids::Slug;
 use crate::migrate::{Caller, Migrator};
 use crate::store::{
-    AppCounts, AuditAction, AuditEvent, ImportKey, ImportMode, ImportRecord, ImportState, ImportWrite, ObjectId,
-    Restore, RowRecord, RowState, Store, StoreError, Timestamp,
+    AppCounts, AuditAction, AuditEvent, ImportKey, ImportRecord, ImportState, ImportWrite, ObjectId, Restore,
+    RowCounts, RowRecord, RowState, Store, StoreError, Timestamp,
 };
 use crate::vault::Vault;
 
@@ -76,25 +77,6 @@ pub(super) struct Job {
     ended: watch::Sender<bool>,
 }
 
-/// What can be done with an import that is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing further is done until it is resumed.
-    Pause,
-    /// It goes on.
-    Resume,
-    /// It ends; rows that are not settled stay as they are.
-    Cancel,
-    /// Rows that have failed for a reason that can pass are tried again.
-    RetryFailed,
-    /// What it did is taken back.
-    Undo,
-    /// What it did stays: what it replaced is forgotten.
-    Confirm,
-    /// It is forgotten, ledger and all. What it stored stays.
-    Delete,
-}
-
 /// An import and how it fares.
 #[derive(Debug, Clone)]
 pub struct ImportView {
@@ -115,36 +97,6 @@ pub struct RowView {
     pub row: RowRecord,
     /// Whether its app's rows wait.
     pub waits: bool,
-}
-
-impl Change {
-    /// What was done then: `paused`.
-    pub fn done(self) -> &'static str {
-        match self {
-            Self::Pause => "paused",
-            Self::Resume => "resumed",
-            Self::Cancel => "cancelled",
-            Self::RetryFailed => "retried",
-            Self::Undo => "undone",
-            Self::Confirm => "confirmed",
-            Self::Delete => "deleted",
-        }
-    }
-
-    /// Where an import stands after it, if it can be done where it stands now.
-    fn from(self, state: ImportState) -> Option<ImportState> {
-        use ImportState as S;
-        match (self, state) {
-            (Self::Pause, S::Running) => Some(S::Paused),
-            (Self::Resume, S::Paused | S::Stopped) => Some(S::Running),
-            (Self::Cancel, S::Running | S::Paused | S::Stopped) => Some(S::Cancelled),
-            (Self::RetryFailed, S::Finished | S::Stopped | S::Paused) => Some(S::Running),
-            (Self::Undo, S::Finished | S::Cancelled | S::Stopped) => Some(S::Undoing),
-            (Self::Confirm, S::Finished | S::Cancelled | S::Stopped | S::Undone) => Some(state),
-            (Self::Delete, S::Finished | S::Cancelled | S::Stopped | S::Undone) => Some(S::Deleting),
-            _ => None,
-        }
-    }
 }
 
 impl Importer {
@@ -224,21 +176,9 @@ impl Importer {
         request_id: &str,
     ) -> Result<ImportView, ImportError> {
         let key = ImportKey { org: caller.org.clone(), environment: caller.environment, id };
-        let event = AuditEvent {
-            action: if change == Change::Delete { AuditAction::ImportDeleted } else { AuditAction::ImportChanged },
-            actor: caller.actor.clone(),
-            environment: Some(caller.environment),
-            account: None,
-            slug: None,
-            outcome: format!("import {id} {}", change.done()),
-            request_id: Some(request_id.to_owned()),
-            at: Timestamp::now(),
-        };
-        let failed = self
-            .store
-            .import(&key)
-            .await?
-            .map_or(0, |(_, counts)| counts.values().map(|counts| counts.in_state(RowState::Failed)).sum::<u64>());
+        let action = if change == Change::Delete { AuditAction::ImportDeleted } else { AuditAction::ImportChanged };
+        let event = audit(action, &key, &caller.actor, change.done(), Some(request_id.to_owned()));
+        let failed = RowCounts::of_all(&self.show(&key).await?.counts).in_state(RowState::Failed);
         let record = self.move_on(&key, Some(event), |record| decide(record, change, failed)).await?;
         // What is under way ends first: rows of it may be about to be settled.
         if matches!(change, Change::Pause | Change::Cancel) {
@@ -365,28 +305,22 @@ pub(super) enum Work {
     Delete,
 }
 
-fn is_there(record: &ImportRecord) -> bool {
-    record.state != ImportState::Deleting
-}
-
-/// The import as it is after a change, at which so many rows have failed.
-fn decide(record: ImportRecord, change: Change, failed: u64) -> Result<ImportRecord, ImportError> {
-    if !is_there(&record) {
-        return Err(ImportError::Missing);
+/// What is written down of an import. `how` says what was done.
+pub(super) fn audit(
+    action: AuditAction,
+    key: &ImportKey,
+    actor: &str,
+    how: &str,
+    request_id: Option<String>,
+) -> AuditEvent {
+    AuditEvent {
+        action,
+        actor: actor.to_owned(),
+        environment: Some(key.environment),
+        account: None,
+        slug: None,
+        outcome: format!("import {} {how}", key.id),
+        request_id,
+        at: Timestamp::now(),
     }
-    let state = change.from(record.state).ok_or(ImportError::WrongState { change, state: record.state })?;
-    let is_dry = record.policy.mode == ImportMode::DryRun;
-    let needs_sealed = matches!(change, Change::Undo | Change::RetryFailed | Change::Resume);
-    if needs_sealed && record.restore == Restore::Over || change == Change::Undo && is_dry {
-        return Err(ImportError::Forgotten { change });
-    }
-    let (restore, ended_at) = match change {
-        Change::Confirm => (Restore::Over, record.ended_at),
-        Change::Cancel => (record.restore, Some(Timestamp::now())),
-        Change::Resume | Change::RetryFailed => (record.restore, None),
-        _ => (record.restore, record.ended_at),
-    };
-    let reason = if state == record.state { record.reason.clone() } else { None };
-    let failures_seen = if change == Change::Resume { failed } else { record.failures_seen };
-    Ok(ImportRecord { state, restore, ended_at, reason, failures_seen, ..record })
 }

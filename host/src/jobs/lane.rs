@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, WAIT};
 use super::pace::{Hold, Pace, Went};
 use super::progress::{Waiting, WaitingFor};
 use super::run::Tally;
@@ -22,8 +22,6 @@ const MOST_FAILURES: u32 = 4;
 const MOST_ATTEMPTS: u32 = 50;
 /// How long a row waits after its first failure; twice as long after each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// How long is waited where the ledger cannot be read.
-const LEDGER_WAIT: Duration = Duration::from_secs(2);
 /// Nothing to wait for but what is under way.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -130,7 +128,7 @@ impl Lane {
                 self.cursor = inputs.last().map(|input| input.number).or(self.cursor);
                 self.fresh.extend(inputs.into_iter().map(Pending::new));
             }
-            Err(error) => self.block(LEDGER_WAIT, error.to_string()),
+            Err(error) => self.block(WAIT, error.to_string()),
         }
     }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `input` | how is a file read? |
 //! | `importer` | what can be done with imports? |
+//! | `change` | which of it when? |
 //! | `receive` | how does a file get into the ledger? |
 //! | `run`, `lane`, `work` | how are an import's rows worked on, app by app? one app's? one row? |
 //! | `pace` | how fast? |
@@ -18,6 +19,7 @@
 
 pub mod input;
 
+mod change;
 mod error;
 mod forget;
 mod importer;
@@ -30,7 +32,8 @@ mod run;
 mod undo;
 mod work;
 
+pub use change::Change;
 pub use error::ImportError;
-pub use importer::{Change, ImportSettings, ImportView, Importer, RowView};
+pub use importer::{ImportSettings, ImportView, Importer, RowView};
 pub use progress::{Waiting, WaitingFor};
 pub use receive::{NewImport, UploadError};

@@ -11,6 +11,8 @@ use crate::vault::VaultError;
 
 /// Bytes of a row's sentence.
 const LONGEST_DETAIL: usize = 1000;
+/// How long is waited where something of ours is in the way: the ledger, or the keys.
+pub(super) const WAIT: Duration = Duration::from_secs(2);
 /// Fields that are named.
 const MOST_FIELDS: usize = 20;
 
@@ -88,8 +90,7 @@ impl Outcome {
             MigrateError::Plugin(call) => later(call.code(), Went::Well),
             MigrateError::AppNotInService { .. } | MigrateError::Contended => later(error.code(), Went::Well),
             MigrateError::Store(StoreError::TooLarge { .. }) => never("too_large"),
-            MigrateError::Store(_) => return in_the_way(Duration::from_secs(2)),
-            MigrateError::Vault(VaultError::KeyService(_)) => return in_the_way(Duration::from_secs(2)),
+            MigrateError::Store(_) | MigrateError::Vault(VaultError::KeyService(_)) => return in_the_way(WAIT),
             _ => never(error.code()),
         })
     }

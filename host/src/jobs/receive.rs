@@ -10,17 +10,17 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::error::ImportError;
-use super::importer::{Importer, Work};
+use super::importer::{Importer, Work, audit};
 use super::input::{InputRow, ReadOptions, Rows};
+use super::work::context;
 use crate::ids::{FieldName, Slug};
 use crate::migrate::{Caller, MigrateError, keys};
 use crate::secret::Secret;
 use crate::shown::shown;
 use crate::store::{
-    AuditAction, AuditEvent, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId,
-    Restore, RowInput, RowRecord, RowState, SameFile, Timestamp,
+    AuditAction, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId, Restore, RowInput,
+    RowRecord, RowState, SameFile, Timestamp,
 };
-use crate::vault::RowContext;
 
 /// Parts of a file that wait for being read, and chunks of rows that wait for being stored.
 const WAITING: usize = 4;
@@ -145,16 +145,8 @@ impl Importer {
             started_at: Some(now),
             ..record
         };
-        let audit = AuditEvent {
-            action: AuditAction::ImportStarted,
-            actor: record.actor.clone(),
-            environment: Some(record.key.environment),
-            account: None,
-            slug: None,
-            outcome: format!("import {} {} {rows} rows sha256:{digest_shown}", record.key.id, record.policy.mode),
-            request_id: Some(request_id),
-            at: now,
-        };
+        let how = format!("{} {rows} rows sha256:{digest_shown}", record.policy.mode);
+        let audit = audit(AuditAction::ImportStarted, &record.key, &record.actor, &how, Some(request_id));
         let write = ImportWrite { record: record.clone(), audit: Some(audit) };
         self.store.start_import(write, same_file).await?;
         Ok(record)
@@ -178,25 +170,19 @@ impl Importer {
         // It takes `parts` with it: the reader has all of the file when nobody is left who could send more.
         let arriving = async move {
             loop {
-                let part = match tokio::time::timeout(pause, body.next()).await {
+                let error = match tokio::time::timeout(pause, body.next()).await {
                     Ok(None) => break Ok(()),
-                    Ok(Some(Ok(part))) => Ok(part),
-                    Ok(Some(Err(error))) => Err(UploadError::Broken(error.into())),
-                    Err(_) => Err(UploadError::Paused(pause)),
+                    Ok(Some(Ok(part))) => match parts.send(Ok(part)).await {
+                        Ok(()) => continue,
+                        // The reader has seen enough.
+                        Err(_) => break Ok(()),
+                    },
+                    Ok(Some(Err(error))) => UploadError::Broken(error.into()),
+                    Err(_) => UploadError::Paused(pause),
                 };
-                let failed = part.is_err();
-                let sent = match part {
-                    Ok(part) => parts.send(Ok(part)).await,
-                    // The reader must not take what has come for the whole file.
-                    Err(error) => {
-                        let _ = parts.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
-                        break Err(error);
-                    }
-                };
-                // The reader has seen enough.
-                if failed || sent.is_err() {
-                    break Ok(());
-                }
+                // The reader must not take what has come for the whole file.
+                let _ = parts.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
+                break Err(error);
             }
         };
         let storing = async {
@@ -284,12 +270,11 @@ impl Reader {
                 return Ok(NewRow { row, input: None, place: None });
             }
         };
-        let shown = self.shown_slug(&row.slug);
-        let account = row.account.clone();
+        let (account, written) = (row.account.clone(), row.slug.clone());
         let failed = |code: &str, detail: String| {
             let row = RowRecord {
                 account: Some(account.clone()),
-                slug: Some(shown.clone()),
+                slug: Some(self.shown_slug(&written)),
                 outcome: Some(code.to_owned()),
                 detail: Some(detail),
                 ..empty.clone()
@@ -341,14 +326,8 @@ impl Reader {
     }
 
     fn seal(&self, number: u64, json: &Secret) -> Result<(u32, Vec<u8>), ImportError> {
-        let context = RowContext {
-            org: self.key.org.clone(),
-            environment: self.key.environment,
-            import: self.key.id.to_string(),
-            number,
-        };
         let name: FieldName = "auth_object".parse().map_err(|error| ImportError::Inside(Box::new(error)))?;
-        let envelope = self.importer.vault.seal(&context, &[(name, json)])?;
+        let envelope = self.importer.vault.seal(&context(&self.key, number), &[(name, json)])?;
         Ok((envelope.key_id().get(), envelope.into_bytes()))
     }
 }

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use super::error::ImportError;
-use super::importer::{Importer, Job};
+use super::importer::{self, Importer, Job};
 use super::lane::{Lane, LaneEnd};
+use super::outcome::WAIT;
 use super::work::Bench;
 use crate::ids::Slug;
-use crate::store::{AuditAction, AuditEvent, ImportRecord, ImportState, RowState, Timestamp};
-
-/// How long is waited where the ledger cannot be read or written.
-const WAIT: Duration = Duration::from_secs(2);
+use crate::store::{AuditAction, ImportRecord, ImportState, RowCounts, RowState, Timestamp};
 
 /// How many rows have failed since somebody has last looked, and how many may.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
                 let queued = counts.iter().filter(|(_, counts)| counts.queued > 0);
                 let slugs: Vec<Slug> = queued.filter_map(|(slug, _)| slug.parse().ok()).collect();
                 // Rows that could not be read have failed, too, and before any work.
-                let failed = counts.values().map(|counts| counts.in_state(RowState::Failed)).sum::<u64>();
+                let failed = RowCounts::of_all(&counts).in_state(RowState::Failed);
                 break (Arc::new(record), slugs, failed);
             }
             Ok(_) => return,
@@ -88,16 +85,8 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
 
 /// Stores where an import stands at the end of its work, unless somebody has moved it on meanwhile.
 pub(super) async fn ended(importer: &Importer, record: &ImportRecord, state: ImportState, reason: Option<String>) {
-    let audit = AuditEvent {
-        action: AuditAction::ImportChanged,
-        actor: record.actor.clone(),
-        environment: Some(record.key.environment),
-        account: None,
-        slug: None,
-        outcome: format!("import {} {}", record.key.id, state.as_str()),
-        request_id: None,
-        at: Timestamp::now(),
-    };
+    let how = state.as_str();
+    let audit = importer::audit(AuditAction::ImportChanged, &record.key, &record.actor, how, None);
     let before = record.state;
     loop {
         let moved = importer

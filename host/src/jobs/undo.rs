@@ -1,27 +1,24 @@
 //! Taking back what an import did: row by row, each only if nobody has changed it since; then the accounts that it made.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::importer::{Importer, Job};
+use super::outcome::WAIT;
 use super::run;
-use crate::migrate::{MigrateError, keys, seal_context};
+use crate::migrate::{MigrateError, keys};
 use crate::store::{
-    AccountKey, AuditAction, AuditEvent, ImportRecord, ImportState, IntegrationKey, IntegrationRecord, RowEffect,
-    RowRecord, RowState, StoreError, TakeBack, Timestamp, UndoWrite,
+    AuditAction, AuditEvent, ImportRecord, ImportState, IntegrationKey, RowEffect, RowRecord, RowState, StoreError,
+    TakeBack, Timestamp, UndoWrite,
 };
-use crate::vault::{Envelope, VaultError};
 
 /// Rows that are read at a time, and that are taken back at once.
 const READ_AT_ONCE: usize = 256;
 const AT_ONCE: usize = 32;
 /// How often a row is tried while something else changes what it is about.
 const ATTEMPTS: usize = 8;
-/// How long is waited where something of ours is in the way.
-const WAIT: Duration = Duration::from_secs(2);
 
 /// Takes an import back. What was interrupted goes on where it was.
 pub(super) async fn undo(importer: &Arc<Importer>, job: &Arc<Job>) {
@@ -99,12 +96,7 @@ impl Undo<'_> {
 
     async fn integration(&self, row: &RowRecord) -> Result<(), MigrateError> {
         let (Some(effect), Some(account)) = (&row.effect, &row.account) else { return Ok(()) };
-        let account = AccountKey {
-            org: self.record.key.org.clone(),
-            environment: self.record.key.environment,
-            account: account.clone(),
-        };
-        let key = IntegrationKey { account, slug: effect.slug.clone() };
+        let key = IntegrationKey { account: self.record.key.account(account), slug: effect.slug.clone() };
         for _ in 0..ATTEMPTS {
             let write = self.write(row, effect, &key).await?;
             match self.importer.store.undo_row(write).await {
@@ -145,26 +137,11 @@ impl Undo<'_> {
             let remove = TakeBack::Remove { key: key.clone(), id: effect.integration, version: effect.version };
             return Ok(write(RowState::Undone, "removed", None, Some(remove), Some(AuditAction::IntegrationDeleted)));
         };
-        let record = Box::new(self.resealed(key, former, effect.version + 1).await?);
+        let vault = &self.importer.vault;
+        keys::unlock(store.as_ref(), vault, &key.account.org).await?;
+        let record = Box::new(keys::resealed(vault, former, effect.version + 1)?);
         let back = TakeBack::PutBack { record };
         Ok(write(RowState::Undone, "put_back", None, Some(back), Some(AuditAction::CredentialRestored)))
-    }
-
-    /// The same credential as another version: the envelope is bound to that.
-    async fn resealed(
-        &self,
-        key: &IntegrationKey,
-        former: IntegrationRecord,
-        version: u64,
-    ) -> Result<IntegrationRecord, MigrateError> {
-        let vault = &self.importer.vault;
-        keys::unlock(self.importer.store.as_ref(), vault, &key.account.org).await?;
-        let envelope = Envelope::from_bytes(former.envelope.as_slice()).map_err(VaultError::from)?;
-        let fields = vault.open(&seal_context(key, &former.auth_type, former.version), &envelope)?;
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), value)).collect();
-        let envelope = vault.seal(&seal_context(key, &former.auth_type, version), &fields)?;
-        let key_id = envelope.key_id().get();
-        Ok(IntegrationRecord { version, key_id, envelope: envelope.into_bytes(), ..former })
     }
 
     fn audit(&self, action: AuditAction, row: &RowRecord) -> AuditEvent {

@@ -2,19 +2,18 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::importer::{Importer, Job};
-use super::outcome::{InTheWay, Outcome};
+use super::outcome::{InTheWay, Outcome, WAIT};
 use super::pace::Went;
 use crate::ids::Slug;
 use crate::migrate::{Caller, MigrateError, RowMigrated, RowMigration, RowStored, keys};
 use crate::schema::Input;
 use crate::store::{
-    Again, ImportRecord, RowEffect, RowInput, RowRecord, RowSettlement, RowState, StoreError, Timestamp,
+    Again, ImportKey, ImportRecord, RowEffect, RowInput, RowRecord, RowSettlement, RowState, StoreError, Timestamp,
 };
 use crate::vault::{Envelope, RowContext, VaultError};
 
@@ -50,6 +49,12 @@ pub(super) enum Worked {
     NotBegun,
 }
 
+/// What binds the credential of a row to its place while it waits.
+pub(super) fn context(import: &ImportKey, number: u64) -> RowContext {
+    let ImportKey { org, environment, id } = import;
+    RowContext { org: org.clone(), environment: *environment, import: id.to_string(), number }
+}
+
 /// Where rows of one app are worked on.
 pub(super) struct Bench {
     pub(super) importer: Arc<Importer>,
@@ -74,12 +79,12 @@ impl Bench {
         }
         pending.first_attempt.get_or_insert_with(Instant::now);
         pending.attempts += 1;
-        let row = match self.migration(&pending.input).await {
-            Ok(row) => row,
-            Err(worked) => return worked,
-        };
         let settle = |about: RowStored<'_>| self.stored(pending, &about);
-        let outcome = match self.importer.migrator.migrate_row(&row, &settle).await {
+        let migrated = match self.migration(&pending.input).await {
+            Ok(row) => self.importer.migrator.migrate_row(&row, &settle).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match migrated {
             Ok(RowMigrated::Stored(stored)) => {
                 let Outcome { state, went, .. } = Outcome::stored(&stored);
                 return Worked::Settled { state, went };
@@ -104,32 +109,17 @@ impl Bench {
         let settlement = self.settlement(row, outcome.again);
         match self.importer.store.settle_row(settlement).await {
             Ok(()) | Err(StoreError::RowSettled) => Worked::Settled { state: outcome.state, went: outcome.went },
-            Err(error) => Worked::InTheWay(InTheWay { reason: error.to_string(), wait: Duration::from_secs(2) }),
+            Err(error) => Worked::InTheWay(InTheWay { reason: error.to_string(), wait: WAIT }),
         }
     }
 
-    /// The row with its credential opened; or how the attempt ends without.
-    async fn migration(&self, input: &RowInput) -> Result<RowMigration, Worked> {
+    /// The row with its credential opened.
+    async fn migration(&self, input: &RowInput) -> Result<RowMigration, MigrateError> {
         let ImportRecord { key, actor, policy, .. } = &*self.record;
-        let refused = |error: MigrateError| match Outcome::refused(&error) {
-            Ok(outcome) => Worked::Open(outcome),
-            Err(in_the_way) => Worked::InTheWay(in_the_way),
-        };
-        let unlocked = keys::unlock(self.importer.store.as_ref(), &self.importer.vault, &key.org).await;
-        unlocked.map_err(refused)?;
-        let context = RowContext {
-            org: key.org.clone(),
-            environment: key.environment,
-            import: key.id.to_string(),
-            number: input.number,
-        };
-        let opened = Envelope::from_bytes(input.envelope.as_slice())
-            .map_err(VaultError::from)
-            .and_then(|envelope| self.importer.vault.open(&context, &envelope));
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(error) => return Err(refused(error.into())),
-        };
+        let Importer { store, vault, .. } = &*self.importer;
+        keys::unlock(store.as_ref(), vault, &key.org).await?;
+        let envelope = Envelope::from_bytes(input.envelope.as_slice()).map_err(VaultError::from)?;
+        let opened = vault.open(&context(key, input.number), &envelope)?;
         let auth_object = opened.first().and_then(|(_, value)| serde_json::from_str::<Input>(value.expose()).ok());
         Ok(RowMigration {
             caller: Caller { org: key.org.clone(), environment: key.environment, actor: actor.clone() },

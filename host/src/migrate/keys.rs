@@ -146,16 +146,26 @@ pub async fn reseal(
     Ok(done)
 }
 
+/// The same credential sealed anew, under the highest root and as this version: an envelope is bound to its version.
+///
+/// # Errors
+/// Where it cannot be opened or sealed. The organisation's roots have to be [unlocked](unlock).
+pub fn resealed(vault: &Vault, record: IntegrationRecord, version: u64) -> Result<IntegrationRecord, MigrateError> {
+    let key = record.key();
+    let envelope = Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?;
+    let fields = vault.open(&seal_context(&key, &record.auth_type, record.version), &envelope)?;
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), value)).collect();
+    let envelope = vault.seal(&seal_context(&key, &record.auth_type, version), &fields)?;
+    let key_id = envelope.key_id().get();
+    Ok(IntegrationRecord { version, key_id, envelope: envelope.into_bytes(), ..record })
+}
+
 async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: IntegrationRecord) -> Result<bool, MigrateError> {
     let key = record.key();
-    let context = seal_context(&key, &record.auth_type, record.version);
-    let from = record.key_id;
-    let fields = vault.open(&context, &Envelope::from_bytes(record.envelope).map_err(VaultError::from)?)?;
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), value)).collect();
-    let envelope = vault.seal(&context, &fields)?;
-    let to = envelope.key_id().get();
+    let (from, version) = (record.key_id, record.version);
+    let IntegrationRecord { key_id: to, envelope, .. } = resealed(&vault, record, version)?;
     let audit = audit(AuditAction::CredentialResealed, Some(&key), format!("key {to}"), Timestamp::now());
-    let reseal = Reseal { version: record.version, from, to, envelope: envelope.into_bytes(), audit, key };
+    let reseal = Reseal { version, from, to, envelope, audit, key };
     store.reseal(reseal).await.map_err(MigrateError::Store)
 }
 

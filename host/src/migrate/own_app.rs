@@ -3,14 +3,14 @@
 //! They are an integration of the app `custom`, sealed like any other and resealed, read back and deleted with the rest. No
 //! plugin knows them, so nobody verifies them; and migrate-token refuses the slug, so nothing else gets in their place.
 
-use super::{Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, envelope, keys, seal_context};
+use super::{Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, again, envelope, expected, keys, seal_context};
 use crate::ids::{AuthTypeName, FieldName, Slug};
 use crate::plugins::Verified;
 use crate::schema::{Credential, CredentialField, Exposure};
 use crate::secret::SharedSecret;
 use crate::store::{
-    AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, MigrationWrite,
-    PutAccount, Standing, StoreError, Timestamp,
+    AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, MigrationWrite, PutAccount,
+    Standing, StoreError, Timestamp,
 };
 
 /// One of the credentials of an organisation's own app, and who asks.
@@ -176,32 +176,12 @@ impl Migrator {
         let standing = Standing::Unverified { reason: "it is of an app of your own".to_owned() };
         let finding = Finding { standing, verified: Verified::default() };
         let record = self.sealed(key, &credential, &finding, current.as_ref())?;
-        let expect = current.map_or(Expect::Absent, |current| Expect::Version(current.version));
+        let expect = expected(current.as_ref());
         Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })
     }
 }
 
-/// Whether to start over: somebody was faster, or the root was taken out of use meanwhile.
-pub(super) fn again(error: StoreError) -> Result<(), MigrateError> {
-    match error {
-        StoreError::Conflict { .. } | StoreError::StaleRoot { .. } => Ok(()),
-        StoreError::AccountMissing { account, environment } => {
-            Err(MigrateError::AccountMissing { account, environment })
-        }
-        StoreError::TooLarge { size, limit, .. } => Err(MigrateError::TooLarge { bytes: size, limit }),
-        error => Err(MigrateError::Store(error)),
-    }
-}
-
 fn audit(asked: &OwnCredential, action: AuditAction, outcome: &str) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: asked.caller.actor.clone(),
-        environment: Some(asked.account.environment),
-        account: Some(asked.account.account.clone()),
-        slug: Some(Slug::custom()),
-        outcome: outcome.to_owned(),
-        request_id: Some(asked.request_id.clone()),
-        at: Timestamp::now(),
-    }
+    let OwnCredential { caller, account, request_id, .. } = asked;
+    AuditEvent { slug: Some(Slug::custom()), ..caller.audit(action, account, outcome, request_id, Timestamp::now()) }
 }

@@ -1,8 +1,9 @@
 //! What the operator allows callers to ask for.
 
 use super::error::MigrateError;
-use super::request::{OnUnverified, Preferences, VerifyMode};
+use super::request::{Preferences, VerifyMode};
 use crate::ids::Slug;
+use crate::store::OnUnverified;
 
 /// Whether callers may ask for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

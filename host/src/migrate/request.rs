@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccountId, Environment, OrgId};
 use crate::plugins::Verdict;
 use crate::schema::Input;
-use crate::store::{AccountKey, AuditAction, AuditEvent, ObjectId, Timestamp};
+use crate::store::{AccountChange, AccountKey, AuditAction, AuditEvent, ObjectId, OnUnverified, Timestamp};
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -99,26 +99,6 @@ pub enum VerifyMode {
     Only,
     /// Store without verifying, marked unverified.
     Skip,
-}
-
-/// What to do with a credential that could not be verified though nothing says that it is bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnUnverified {
-    /// Refuse it.
-    #[default]
-    Reject,
-    /// Store it, marked unverified.
-    Store,
-}
-
-/// What to do where a credential turns out to be another account's than the stored one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AccountChange {
-    /// Refuse it.
-    #[default]
-    Reject,
-    /// Replace the stored one.
-    Replace,
 }
 
 /// One state of one integration: its id and version. The id makes a re-created integration another one.

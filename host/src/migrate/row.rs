@@ -1,18 +1,17 @@
 //! One row of an import. The use case is the same; what came of the row is settled in the very transaction that stores its
 //! credential, so that it is done once, whatever happens to the process.
 
-use super::own_app::again;
 use super::{
-    AccountChange, Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, OnUnverified, Preferences, Proof,
-    Revision, Stored, VerifyMode, check_same_account, keys,
+    Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, Preferences, Stored, VerifyMode, again,
+    check_same_account, expected, keys, stored_as,
 };
 use crate::ids::{AccountId, Slug};
 use crate::plugins::Verdict;
 use crate::schema::{Credential, Input};
 use crate::store::{
-    AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, ImportMode, ImportPolicy, IntegrationKey,
-    IntegrationRecord, MigrationWrite, MissingAccounts, ObjectId, OnExisting, OnUnverifiedRow, PutMode,
-    RowAccountChange, RowSettlement, Standing, StoreError, Timestamp,
+    AccountChange, AccountKey, AccountWrite, AuditAction, AuditEvent, ImportMode, ImportPolicy, IntegrationKey,
+    IntegrationRecord, MigrationWrite, MissingAccounts, ObjectId, OnExisting, PutMode, RowSettlement, StoreError,
+    Timestamp,
 };
 use crate::telemetry::metrics;
 
@@ -140,18 +139,11 @@ impl Migrator {
             if let Some(skip) = skip(row, current.as_ref())? {
                 return Ok(RowMigrated::Skipped(skip));
             }
-            if row.policy.account_change == RowAccountChange::Reject {
+            if row.policy.account_change == AccountChange::Reject {
                 check_same_account(current.as_ref(), &finding.verified)?;
             }
             let record = self.sealed(key, credential, finding, current.as_ref())?;
-            let stored = Stored {
-                action: if current.is_some() { Action::Updated } else { Action::Created },
-                proof: match finding.standing {
-                    Standing::Verified => Proof::Verified,
-                    Standing::Unverified { .. } => Proof::Unverified,
-                },
-                revision: Revision { id: record.id, version: record.version },
-            };
+            let stored = stored_as(&record, current.as_ref());
             let is_there = self.store.has_account(&key.account).await.map_err(MigrateError::Store)?;
             let account =
                 (!is_there && row.policy.accounts == MissingAccounts::Create).then(|| account(row, key, &record));
@@ -162,11 +154,16 @@ impl Migrator {
                 at: record.updated_at,
             });
             let write = MigrationWrite {
-                expect: current.as_ref().map_or(Expect::Absent, |current| Expect::Version(current.version)),
+                expect: expected(current.as_ref()),
                 audit: AuditEvent {
-                    action: AuditAction::CredentialMigrated,
-                    outcome: format!("{} {}", stored.action, stored.proof),
-                    ..audit(row, key, record.updated_at)
+                    slug: Some(key.slug.clone()),
+                    ..row.caller.audit(
+                        AuditAction::CredentialMigrated,
+                        &key.account,
+                        &format!("{} {}", stored.action, stored.proof),
+                        &row.request_id,
+                        record.updated_at,
+                    )
                 },
                 idempotency: None,
                 row: Some(settlement),
@@ -194,14 +191,8 @@ fn preferences(policy: &ImportPolicy) -> Preferences {
             ImportMode::Apply => VerifyMode::ThenStore,
             ImportMode::DryRun => VerifyMode::Only,
         },
-        on_unverified: match policy.on_unverified {
-            OnUnverifiedRow::Reject => OnUnverified::Reject,
-            OnUnverifiedRow::Store => OnUnverified::Store,
-        },
-        account_change: match policy.account_change {
-            RowAccountChange::Reject => AccountChange::Reject,
-            RowAccountChange::Replace => AccountChange::Replace,
-        },
+        on_unverified: policy.on_unverified,
+        account_change: policy.account_change,
     }
 }
 
@@ -224,24 +215,6 @@ fn account(row: &RowMigration, key: &IntegrationKey, record: &IntegrationRecord)
         id: ObjectId::generate(),
         name: row.account_name.clone(),
         udf: Vec::new(),
-        audit: AuditEvent {
-            action: AuditAction::AccountPut,
-            slug: None,
-            outcome: "created".to_owned(),
-            ..audit(row, key, record.updated_at)
-        },
-    }
-}
-
-fn audit(row: &RowMigration, key: &IntegrationKey, at: Timestamp) -> AuditEvent {
-    AuditEvent {
-        action: AuditAction::CredentialMigrated,
-        actor: row.caller.actor.clone(),
-        environment: Some(key.account.environment),
-        account: Some(key.account.account.clone()),
-        slug: Some(key.slug.clone()),
-        outcome: String::new(),
-        request_id: Some(row.request_id.clone()),
-        at,
+        audit: row.caller.audit(AuditAction::AccountPut, &key.account, "created", &row.request_id, record.updated_at),
     }
 }

@@ -7,6 +7,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::secret::{Secret, SharedSecret};
+use crate::wiping::written;
 
 /// Nesting beyond this is refused before it can cost stack.
 const MAX_DEPTH: usize = 16;
@@ -70,19 +71,15 @@ impl Input {
     /// # Errors
     /// None that can be expected: writing to memory does not fail.
     pub fn to_json(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        let mut length = Measure(0);
-        self.write_json(&mut length)?;
-        let mut json = Zeroizing::new(Vec::with_capacity(length.0));
-        self.write_json(&mut *json)?;
-        Ok(json)
+        written(|out| self.write_json(out))
     }
 
-    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+    fn write_json(&self, mut out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Null => out.write_all(b"null"),
             Self::Bool(value) => out.write_all(if *value { b"true" } else { b"false" }),
             Self::Number(digits) => out.write_all(digits.expose().as_bytes()),
-            Self::Text(text) => Ok(serde_json::to_writer(out, text.expose())?),
+            Self::Text(text) => Ok(serde_json::to_writer(&mut out, text.expose())?),
             Self::Array(items) => {
                 out.write_all(b"[")?;
                 for (place, item) in items.iter().enumerate() {
@@ -95,7 +92,7 @@ impl Input {
                 out.write_all(b"{")?;
                 for (place, (name, value)) in members.iter().enumerate() {
                     out.write_all(if place == 0 { b"" } else { b"," })?;
-                    serde_json::to_writer(&mut *out, name)?;
+                    serde_json::to_writer(&mut out, name)?;
                     out.write_all(b":")?;
                     value.write_json(out)?;
                 }
@@ -145,20 +142,6 @@ impl Input {
                 }
             }
         }
-    }
-}
-
-/// Counts bytes.
-struct Measure(usize);
-
-impl Write for Measure {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

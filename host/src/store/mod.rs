@@ -12,6 +12,7 @@ mod idempotency;
 mod import;
 mod integration;
 mod ledger;
+mod row;
 mod session;
 mod tenant;
 mod traits;
@@ -29,15 +30,18 @@ pub use bell::Bell;
 pub use error::{StoreError, StoreResult};
 pub use idempotency::{IdempotencyKey, IdempotencyRecord};
 pub use import::{
-    Again, AppCounts, Forget, ImportKey, ImportMode, ImportPolicy, ImportRecord, ImportState, ImportWrite,
-    InvalidMaxFailures, MaxFailures, MissingAccounts, NewRow, OnExisting, OnUnverifiedRow, Restore, RowAccountChange,
-    RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, SameFile, TakeBack, UndoWrite, UnknownChoice,
+    AccountChange, ImportKey, ImportMode, ImportPolicy, ImportRecord, ImportState, ImportWrite, InvalidMaxFailures,
+    MaxFailures, MissingAccounts, OnExisting, OnUnverified, Restore, SameFile, UnknownChoice,
 };
 pub use integration::{
     Check, CheckWrite, Checked, DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth,
     Reseal, RootChange, Standing,
 };
 pub use ledger::Ledger;
+pub use row::{
+    Again, AppCounts, Forget, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack,
+    UndoWrite,
+};
 pub use session::{NewSession, SessionRecord};
 pub use tenant::{ApiKeyRecord, NewApiKey, Rewrap, RootRecord, Scope, UnknownScope, Wrapping};
 pub use traits::{FatalWatch, Store, StoreHealth};

@@ -18,6 +18,7 @@ use clap::Args;
 use keyferry_tests::apps::shipped_apps;
 use keyferry_tests::hostile::Holdings;
 use keyferry_tests::http::Request;
+use keyferry_tests::trail::rows_stored;
 use keyferry_tests::{ServerChange, World, WorldOptions, binary};
 use serde_json::{Value, json};
 
@@ -266,13 +267,7 @@ async fn stored_versions(world: &World) -> Result<String, Box<dyn Error>> {
     if code != Some(0) {
         return Err(said.into());
     }
-    let mut rows: BTreeMap<String, u32> = BTreeMap::new();
-    for line in trail.lines().filter(|line| line.contains("credential_migrated")) {
-        if let Some(at) = line.find("import ") {
-            let row = line[at..].split('"').next().unwrap_or_default().to_owned();
-            *rows.entry(row).or_default() += 1;
-        }
-    }
+    let rows = rows_stored(&trail);
     match rows.iter().find(|(_, times)| **times != 1) {
         Some((row, times)) => Err(format!("{row} was stored {times} times").into()),
         None => Ok(format!("{} credentials, each in the audit trail once", rows.len())),

@@ -1,9 +1,9 @@
 //! A server that is killed in the middle: each row is done once.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keyferry_tests::http::Request;
+use keyferry_tests::trail::rows_stored;
 use serde_json::{Value, json};
 
 use super::shop::{IMPORTS, Shop, good, row};
@@ -38,14 +38,7 @@ async fn a_server_that_is_killed_goes_on_and_does_each_row_once() {
     // What was written is in the trail, each credential once; and each is in its first version.
     let (code, trail, said) = shop.world.command(&["audit", "export", "--org", "acme"]).await;
     assert_eq!(code, Some(0), "{said}");
-    let mut stored: BTreeMap<String, u32> = BTreeMap::new();
-    for line in trail.lines().filter(|line| line.contains("credential_migrated")) {
-        let event: Value = serde_json::from_str(line).unwrap();
-        let text = event.to_string();
-        let at = text.find("import ").unwrap();
-        let request = text[at..].split('"').next().unwrap().to_owned();
-        *stored.entry(request).or_default() += 1;
-    }
+    let stored = rows_stored(&trail);
     assert_eq!(stored.len(), 3000);
     assert!(stored.values().all(|times| *times == 1), "a row was stored twice");
 }

@@ -24,7 +24,7 @@ use clap::{Args, ValueEnum};
 use super::client::{Server, ServerArgs};
 use super::{CliError, CliResult, term};
 use crate::jobs::input::{Mapping, Preset, ReadOptions};
-use crate::store::{MaxFailures, OnExisting, OnUnverifiedRow, RowAccountChange};
+use crate::store::{AccountChange, MaxFailures, OnExisting, OnUnverified};
 
 use source::Identities;
 
@@ -56,7 +56,7 @@ pub(super) struct ImportArgs {
 
     /// What is done with a credential that could not be verified though nothing says that it is bad: reject or store.
     #[arg(long, value_name = "WHAT", default_value_t)]
-    on_unverified: OnUnverifiedRow,
+    on_unverified: OnUnverified,
 
     /// What is done where the account has a credential for the app: update, skip, or newer (update if the row says by
     /// `updated_at` that its own is newer).
@@ -69,7 +69,7 @@ pub(super) struct ImportArgs {
 
     /// What is done where a credential turns out to be another account's than the stored one: reject or replace.
     #[arg(long, value_name = "WHAT", default_value_t)]
-    account_change: RowAccountChange,
+    account_change: AccountChange,
 
     /// Stop when so many rows have failed: a number, or a share of all rows such as `5%`.
     #[arg(long, value_name = "N|P%")]

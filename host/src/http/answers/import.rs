@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::jobs::{ImportView, RowView};
-use crate::store::{AppCounts, ImportPolicy, ImportRecord, ImportState, Restore, RowCounts, RowState};
+use crate::store::{ImportPolicy, ImportRecord, ImportState, Restore, RowCounts, RowState};
 
 /// An import, and how its rows fare.
 #[derive(Serialize, ToSchema)]
@@ -217,8 +217,7 @@ impl Import {
     pub(in crate::http) fn of(view: &ImportView) -> Self {
         let waits = |slug: &str| view.waiting.keys().any(|waiting| waiting.as_str() == slug);
         let apps: Vec<_> = view.counts.iter().map(|(slug, counts)| AppRows::of(slug, counts, waits(slug))).collect();
-        let mut all = RowCounts::default();
-        view.counts.values().for_each(|counts| all.add(counts));
+        let all = RowCounts::of_all(&view.counts);
         let waiting = apps.iter().map(|app| app.counts.waiting).sum();
         Self {
             about: ImportAbout::of(&view.record),
@@ -236,7 +235,7 @@ impl Import {
                 })
                 .collect(),
             rate: view.rate.map(|rate| (rate * 10.0).round() / 10.0),
-            seconds_left: seconds_left(view, &view.counts),
+            seconds_left: seconds_left(view, all.queued),
         }
     }
 }
@@ -274,8 +273,7 @@ fn outcomes(counts: &RowCounts) -> BTreeMap<String, u64> {
     sum
 }
 
-fn seconds_left(view: &ImportView, counts: &AppCounts) -> Option<u64> {
-    let queued = counts.values().map(|counts| counts.queued).sum::<u64>();
+fn seconds_left(view: &ImportView, queued: u64) -> Option<u64> {
     let queued = f64::from(u32::try_from(queued).unwrap_or(u32::MAX));
     let rate = view.rate.filter(|rate| *rate > 0.1 && view.record.state == ImportState::Running)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time that is shown to people")]

@@ -7,9 +7,9 @@ use super::tables::Table;
 use super::view::View;
 use super::{audit, keys, outbox, roots, sessions};
 use crate::store::{
-    AccountKey, AccountRecord, Again, AuditEvent, ConnectionEvent, Forget, ImportKey, ImportMode, ImportRecord,
-    ImportWrite, IntegrationRecord, NewRow, ObjectId, RowCounts, RowRecord, RowSettlement, RowState, SameFile,
-    StoreError, StoreResult, TakeBack, UndoWrite,
+    AccountRecord, Again, AuditEvent, ConnectionEvent, Forget, ImportKey, ImportMode, ImportRecord, ImportWrite,
+    IntegrationRecord, NewRow, ObjectId, RowCounts, RowRecord, RowSettlement, RowState, SameFile, StoreError,
+    StoreResult, TakeBack, UndoWrite,
 };
 
 /// See [`Ledger::put_import`](crate::store::Ledger::put_import).
@@ -196,7 +196,7 @@ pub(super) fn undo_account(
 ) -> StoreResult<bool> {
     let made = row.effect.as_ref().and_then(|effect| effect.made_account);
     let (Some(account), Some(made)) = (&row.account, made) else { return Ok(false) };
-    let key = AccountKey { org: import.org.clone(), environment: import.environment, account: account.clone() };
+    let key = import.account(account);
     let account_key = keys::account(&key);
     let stored: Option<AccountRecord> = view.get(Table::Accounts, &account_key)?;
     let is_as_made = |stored: &AccountRecord| stored.id == made && stored.updated_at == stored.created_at;

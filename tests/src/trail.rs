@@ -1,0 +1,16 @@
+//! What the audit trail says of imports.
+
+use std::collections::BTreeMap;
+
+/// How often each row of an import has stored a credential, by the trail that `keyferry audit export` prints.
+pub fn rows_stored(trail: &str) -> BTreeMap<String, u32> {
+    let mut rows = BTreeMap::new();
+    for line in trail.lines().filter(|line| line.contains("credential_migrated")) {
+        if let Some((_, from)) = line.split_once("import ")
+            && let Some(row) = from.split('"').next()
+        {
+            *rows.entry(row.to_owned()).or_default() += 1;
+        }
+    }
+    rows
+}
