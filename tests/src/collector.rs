@@ -1,6 +1,7 @@
-//! A stand-in for an OpenTelemetry collector: takes spans as OTLP over HTTP, in protobuf.
+//! A stand-in for an OpenTelemetry collector: takes spans and metrics as OTLP over HTTP or HTTPS, in protobuf.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,16 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use keyferry::providers::ThrowAwayCa;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{HistogramDataPoint, number_data_point};
 use prost::Message as _;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::or_fail::{OrFail as _, fail};
 
@@ -53,9 +59,25 @@ pub struct Span {
     pub resource: Vec<String>,
 }
 
+/// What has come of one metric, at its newest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Its name.
+    pub metric: String,
+    /// `name=value` each, by name.
+    pub attributes: Vec<String>,
+    /// The value; of a histogram how many there were.
+    pub value: f64,
+    /// The upper bounds of a histogram's buckets.
+    pub bounds: Vec<f64>,
+    /// `name=value` of what sent it.
+    pub resource: Vec<String>,
+}
+
 #[derive(Default)]
 struct State {
     spans: Vec<Span>,
+    points: Vec<Point>,
     /// Heads and bodies as they came.
     raw: Vec<Vec<u8>>,
     authorizations: Vec<String>,
@@ -64,6 +86,7 @@ struct State {
 /// A running stand-in; it ends when dropped.
 pub struct Collector {
     address: SocketAddr,
+    tls: Option<ThrowAwayCa>,
     state: Arc<Mutex<State>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -77,6 +100,17 @@ impl Drop for Collector {
 impl Collector {
     /// Starts one.
     pub async fn start(mood: Mood) -> Self {
+        Self::start_as(mood, None).await
+    }
+
+    /// Starts one that works, behind TLS.
+    pub async fn start_tls() -> Self {
+        Self::start_as(Mood::Works, Some(ThrowAwayCa::new().or_fail("a throw-away authority"))).await
+    }
+
+    async fn start_as(mood: Mood, tls: Option<ThrowAwayCa>) -> Self {
+        let acceptor =
+            tls.as_ref().map(|ca| TlsAcceptor::from(ca.server_config(&["127.0.0.1"]).or_fail("a certificate")));
         let listener = TcpListener::bind("127.0.0.1:0").await.or_fail("bind the collector");
         let address = listener.local_addr().or_fail("where the collector listens");
         let state = Arc::new(Mutex::new(State::default()));
@@ -85,15 +119,33 @@ impl Collector {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&shared);
                 let service = service_fn(move |request| answer(mood, Arc::clone(&state), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                match acceptor.clone() {
+                    None => drop(tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service))),
+                    Some(acceptor) => drop(tokio::spawn(async move {
+                        let Ok(stream) = acceptor.accept(stream).await else { return };
+                        let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    })),
+                }
             }
         });
-        Self { address, state, task }
+        Self { address, tls, state, task }
     }
 
     /// For `--otlp-endpoint`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Writes the authority behind its certificate, for `--otlp-ca`.
+    pub fn write_ca(&self, path: &Path) {
+        let ca = self.tls.as_ref().unwrap_or_else(|| fail("it does not speak TLS"));
+        ca.write_pem(path).or_fail("write the throw-away authority");
+    }
+
+    /// All points so far, in the order of their coming.
+    pub fn points(&self) -> Vec<Point> {
+        locked(&self.state).points.clone()
     }
 
     /// All spans so far.
@@ -137,19 +189,25 @@ async fn answer(
     let header = |name: &str| {
         parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
     };
-    let is_export = parts.method == "POST"
-        && parts.uri.path() == "/v1/traces"
-        && header("content-type") == "application/x-protobuf";
-    let export = ExportTraceServiceRequest::decode(body.clone());
-    let (true, Ok(export)) = (is_export, export) else {
-        return Ok(status(StatusCode::BAD_REQUEST));
+    let is_export = parts.method == "POST" && header("content-type") == "application/x-protobuf";
+    let (spans, points) = match parts.uri.path() {
+        "/v1/traces" if is_export => match ExportTraceServiceRequest::decode(body.clone()) {
+            Ok(export) => (spans(export), Vec::new()),
+            Err(_) => return Ok(status(StatusCode::BAD_REQUEST)),
+        },
+        "/v1/metrics" if is_export => match ExportMetricsServiceRequest::decode(body.clone()) {
+            Ok(export) => (Vec::new(), points(export)),
+            Err(_) => return Ok(status(StatusCode::BAD_REQUEST)),
+        },
+        _ => return Ok(status(StatusCode::BAD_REQUEST)),
     };
     {
         let mut state = locked(&state);
         state.raw.push([format!("{parts:?}").as_bytes(), &body].concat());
         state.authorizations.push(header("authorization"));
         if mood == Mood::Works {
-            state.spans.extend(spans(export));
+            state.spans.extend(spans);
+            state.points.extend(points);
         }
     }
     match mood {
@@ -183,6 +241,50 @@ fn spans(export: ExportTraceServiceRequest) -> Vec<Span> {
         }
     }
     spans
+}
+
+fn points(export: ExportMetricsServiceRequest) -> Vec<Point> {
+    let mut points = Vec::new();
+    for of_resource in export.resource_metrics {
+        let resource = shown(of_resource.resource.map(|resource| resource.attributes).unwrap_or_default());
+        for metric in of_resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
+            let point = |attributes, value, bounds| Point {
+                metric: metric.name.clone(),
+                attributes: shown(attributes),
+                value,
+                bounds,
+                resource: resource.clone(),
+            };
+            match metric.data {
+                Some(Data::Sum(sum)) => {
+                    points.extend(sum.data_points.into_iter().map(|of| point(of.attributes, number(of.value), vec![])));
+                }
+                Some(Data::Gauge(gauge)) => {
+                    points
+                        .extend(gauge.data_points.into_iter().map(|of| point(of.attributes, number(of.value), vec![])));
+                }
+                Some(Data::Histogram(histogram)) => {
+                    let of_one = |of: HistogramDataPoint| point(of.attributes, exact(of.count), of.explicit_bounds);
+                    points.extend(histogram.data_points.into_iter().map(of_one));
+                }
+                _ => {}
+            }
+        }
+    }
+    points
+}
+
+fn number(value: Option<number_data_point::Value>) -> f64 {
+    match value {
+        Some(number_data_point::Value::AsDouble(value)) => value,
+        Some(number_data_point::Value::AsInt(value)) => exact(value.unsigned_abs()),
+        None => 0.0,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no count here reaches")]
+fn exact(count: u64) -> f64 {
+    count as f64
 }
 
 fn shown(attributes: Vec<KeyValue>) -> Vec<String> {

@@ -1,11 +1,11 @@
-//! Traces: what goes to a collector, that it is all of one trace, and that a collector which is not there harms nobody.
+//! Traces and metrics: what goes to a collector, that it is all of one trace, and that a collector which is not there harms nobody.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
-use keyferry_tests::collector::{Collector, Mood, Span};
+use keyferry_tests::collector::{Collector, Mood, Point, Span};
 use keyferry_tests::http::{Request, get};
 use keyferry_tests::{Server, ServerOptions, World, WorldOptions};
 use serde_json::json;
@@ -99,6 +99,67 @@ async fn what_callers_say_of_traces_is_taken_only_where_it_is_valid() {
     assert_eq!(roots, hostile.len() + 1, "{spans:#?}");
     assert!(!String::from_utf8_lossy(&collector.raw()).contains("hunter2"));
     assert!(!world.server.logs().contains("hunter2"));
+}
+
+/// What Prometheus would read, without anybody who asks: over TLS, by a collector whose authority is named; the rest on shutdown.
+#[tokio::test]
+async fn metrics_and_traces_reach_a_collector_over_tls() {
+    let collector = Collector::start_tls().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    collector.write_ca(&ca);
+    let mut world = world(&collector.url(), OFTEN, &["--otlp-ca", &ca.display().to_string()]).await;
+    for token in [demo::HUBSPOT_ACCESS_TOKEN, demo::HUBSPOT_EXPIRED_TOKEN] {
+        world.send(migration(&world, token).header("traceparent", &sampled(TRACE))).await;
+    }
+    collector.wait_for(TRACE, MIGRATE).await;
+    assert!(world.server.terminate().await.success());
+    let points = collector.points();
+    let one = |metric: &str, attributes: &[&str]| -> &Point {
+        let is_it = |point: &&Point| {
+            point.metric == metric && attributes.iter().all(|a| point.attributes.iter().any(|b| a == b))
+        };
+        points.iter().rev().find(is_it).unwrap_or_else(|| panic!("{metric} {attributes:?}: {points:#?}"))
+    };
+    let created = one("keyferry_migrations_total", &["app=hubspot", "outcome=created"]);
+    assert_eq!(created.value, 1.0);
+    assert!(created.resource.contains(&"service.name=keyferry".to_owned()), "{created:?}");
+    assert_eq!(one("keyferry_migrations_total", &["app=hubspot", "outcome=credentials_rejected"]).value, 1.0);
+    let requests = one(
+        "http_server_request_duration_seconds",
+        &["http_route=/api/v2/public/migrate-token", "http_response_status_code=200"],
+    );
+    assert_eq!((requests.value, requests.bounds.first()), (1.0, Some(&0.005)), "{requests:?}");
+    assert_eq!(one("http_server_active_requests", &[]).value, 0.0);
+    assert_eq!(one("keyferry_plugins", &["state=serving"]).value, 4.0);
+    assert!(one("process_resident_memory_bytes", &[]).value > 1e6);
+    assert!(!world.server.logs().contains("do not reach the collector"), "{}", world.server.logs());
+}
+
+/// Whose certificate nobody vouches for is sent nothing; and only what was asked for is sent.
+#[tokio::test]
+async fn a_collector_is_sent_what_it_is_to_have_and_only_if_it_is_the_one() {
+    for (signals, trusted) in [("traces", true), ("metrics", true), ("both", false)] {
+        let collector = Collector::start_tls().await;
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        collector.write_ca(&ca);
+        let ca = ca.display().to_string();
+        let mut flags = vec!["--otlp-signals", signals];
+        if trusted {
+            flags.extend(["--otlp-ca", &ca]);
+        }
+        let mut world = world(&collector.url(), OFTEN, &flags).await;
+        world.send(migration(&world, demo::HUBSPOT_ACCESS_TOKEN)).await;
+        assert!(world.server.terminate().await.success());
+        let came = (!collector.spans().is_empty(), !collector.points().is_empty());
+        assert_eq!(came, (trusted && signals == "traces", trusted && signals == "metrics"), "{signals}");
+        let logs = world.server.logs();
+        for signal in ["traces", "metrics"] {
+            let missed = !trusted;
+            assert_eq!(logs.contains(&format!("{signal} do not reach the collector")), missed, "{signals}: {logs}");
+        }
+    }
 }
 
 #[tokio::test]

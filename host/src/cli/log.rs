@@ -16,7 +16,7 @@ use crate::telemetry::{OtlpSettings, SPANS, Traces};
 /// # Errors
 /// Where the collector's settings name what is not there.
 pub(super) fn start_log(log: &LogSettings, otlp: Option<&OtlpSettings>) -> Result<Option<Traces>, CliError> {
-    let traces = otlp.map(Traces::start).transpose()?;
+    let traces = otlp.filter(|otlp| otlp.signals.has_traces()).map(Traces::start).transpose()?;
     let lines = tracing_subscriber::fmt::layer()
         .with_span_events(FmtSpan::NONE)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())

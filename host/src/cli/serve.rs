@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::log::start_log;
@@ -15,7 +16,7 @@ use crate::admin;
 use crate::egress::Loopback;
 use crate::http::{HttpServer, HttpSettings, Tls, room_for_connections, router};
 use crate::plugins::{GrantPolicy, watch};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Page};
 use crate::webhooks::MOST_DELIVERIES;
 
 /// Between "not ready" and "no more connections", so that a load balancer can notice.
@@ -37,15 +38,19 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
         Some(file) => tracing::info!(file = %file.display(), "settings were read from a file"),
         None => tracing::info!("no settings file was read"),
     }
-    let metrics = settings.metrics.map(|_| Metrics::install()).transpose()?;
+    let collector = settings.otlp.as_ref().filter(|otlp| otlp.signals.has_metrics());
+    let page = if settings.metrics.is_some() { Page::Told } else { Page::Untold };
+    let metrics = Metrics::start(page, collector)?;
     for warning in crate::vault::harden() {
         term::warning(&term::chain(&warning));
     }
     warn_of_development(&settings);
     let signals = Signals::listen()?;
     let node = Node::assemble(&settings).await?;
-    if let (Some(metrics), Some(listen)) = (metrics, settings.metrics) {
-        tell_metrics(metrics, listen, &node).await?;
+    let registry = Arc::clone(&node.registry);
+    let metrics = metrics.looking(move || registry.count_states());
+    if let (Some(page), Some(listen)) = (metrics.router(), settings.metrics) {
+        tell_metrics(page, listen).await?;
     }
     let scheme = settings.scheme();
     let served = serve(node, &settings, signals, |address| {
@@ -55,19 +60,18 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     if let Some(traces) = traces {
         traces.finish().await;
     }
+    metrics.finish().await;
     served
 }
 
 /// Tells metrics for as long as the process lives: what happens on shutdown is worth seeing, too.
-async fn tell_metrics(metrics: Metrics, listen: SocketAddr, node: &Node) -> Result<(), CliError> {
+async fn tell_metrics(page: Router, listen: SocketAddr) -> Result<(), CliError> {
     // Few ask, and none of them for long.
     let http = HttpSettings { max_connections: METRICS_CONNECTIONS, ..HttpSettings::default() };
     let server =
         HttpServer::bind(listen, http).await.map_err(|error| format!("cannot tell metrics on {listen}: {error}"))?;
     let address = server.local_addr()?;
-    let registry = Arc::clone(&node.registry);
-    let router = metrics.looking(move || registry.count_states()).router();
-    tokio::spawn(server.serve(router, None, std::future::pending()));
+    tokio::spawn(server.serve(page, None, std::future::pending()));
     term::print(&format!("metrics at http://{address}/metrics"));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CliError;
-use crate::telemetry::{OtlpEndpoint, OtlpSettings, SampleRatio};
+use crate::telemetry::{OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
 
 /// Metrics and traces. Both are off until somebody asks for them.
 #[derive(Args)]
@@ -16,7 +16,7 @@ pub(super) struct TelemetryArgs {
     #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_METRICS_LISTEN")]
     pub(super) metrics_listen: Option<SocketAddr>,
 
-    /// Send traces to this OpenTelemetry collector (http://127.0.0.1:4318) as OTLP over HTTP [default: nowhere].
+    /// Send traces and metrics to this OpenTelemetry collector (http://127.0.0.1:4318) as OTLP over HTTP [default: nowhere].
     #[arg(long, value_name = "URL", env = "KEYFERRY_OTLP_ENDPOINT")]
     otlp_endpoint: Option<OtlpEndpoint>,
 
@@ -28,18 +28,26 @@ pub(super) struct TelemetryArgs {
     #[arg(long, value_name = "FILE", env = "KEYFERRY_OTLP_CA")]
     otlp_ca: Option<PathBuf>,
 
+    /// What the collector is sent.
+    #[arg(long, value_name = "SIGNALS", env = "KEYFERRY_OTLP_SIGNALS", value_enum, default_value = "both")]
+    otlp_signals: OtlpSignals,
+
     /// The part of all traces that is sent, between 0 and 1. A caller's `traceparent` decides for its own request.
     #[arg(long, value_name = "RATIO", env = "KEYFERRY_OTLP_SAMPLE_RATIO", default_value = "1")]
     otlp_sample_ratio: SampleRatio,
 }
 
 impl TelemetryArgs {
-    /// Where traces go.
+    /// Where traces and metrics go.
     pub(super) fn otlp(self) -> Result<Option<OtlpSettings>, CliError> {
         match self {
-            Self { otlp_endpoint: Some(endpoint), otlp_headers_file, otlp_ca, otlp_sample_ratio, .. } => {
-                Ok(Some(OtlpSettings { endpoint, headers: otlp_headers_file, ca: otlp_ca, ratio: otlp_sample_ratio }))
-            }
+            Self { otlp_endpoint: Some(endpoint), .. } => Ok(Some(OtlpSettings {
+                endpoint,
+                headers: self.otlp_headers_file,
+                ca: self.otlp_ca,
+                signals: self.otlp_signals,
+                ratio: self.otlp_sample_ratio,
+            })),
             Self { otlp_ca: Some(_), .. } => {
                 Err("otlp-ca is set and otlp-endpoint is not: there is nobody to trust".into())
             }

@@ -14,14 +14,31 @@ use rustls::ClientConfig;
 use tokio::runtime::Handle;
 
 use super::metrics;
+use super::otlp::OtlpError;
 use super::settings::OtlpSettings;
-use super::traces::TracesError;
 use crate::upstream::{self, Deadlines};
 
 const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(2), answer: Duration::from_secs(3) };
 
-/// A collector. It is asked from a thread of the exporter's own, which must not need a runtime.
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// A collector, for one signal. It is asked from a thread of the exporter's own, which must not need a runtime.
 pub(super) struct Collector {
+    signal: Signal,
     settings: OtlpSettings,
     tls: Arc<ClientConfig>,
     runtime: Handle,
@@ -30,13 +47,20 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(settings: &OtlpSettings) -> Result<Self, TracesError> {
+    /// What the settings name is there and of the right kind. Nobody is asked yet.
+    pub(super) fn new(signal: Signal, settings: &OtlpSettings) -> Result<Self, OtlpError> {
         let tls = upstream::client_config(settings.ca.as_deref())?;
-        Ok(Self { settings: settings.clone(), tls, runtime: Handle::current(), fails: AtomicBool::new(false) })
+        let collector = Self::with(signal, settings, tls);
+        collector.headers().map_err(OtlpError::Headers)?;
+        Ok(collector)
+    }
+
+    fn with(signal: Signal, settings: &OtlpSettings, tls: Arc<ClientConfig>) -> Self {
+        Self { signal, settings: settings.clone(), tls, runtime: Handle::current(), fails: AtomicBool::new(false) }
     }
 
     /// What the file of headers says. Its words do not stand in the error.
-    pub(super) fn headers(&self) -> Result<HeaderMap, String> {
+    fn headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         let Some(path) = &self.settings.headers else { return Ok(headers) };
         let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -59,13 +83,16 @@ impl Collector {
             Ok(answer) => Some(format!("it answered {}", answer.status())),
             Err(problem) => Some(problem.clone()),
         };
-        metrics::export(if problem.is_none() { "taken" } else { "failed" });
+        if self.signal == Signal::Traces {
+            metrics::export(if problem.is_none() { "taken" } else { "failed" });
+        }
+        let (signal, collector) = (self.signal.as_str(), &self.settings.endpoint);
         let failed = self.fails.swap(problem.is_some(), Ordering::Relaxed);
         match problem {
             Some(problem) if !failed => {
-                tracing::warn!(collector = %self.settings.endpoint, problem, "traces do not reach the collector");
+                tracing::warn!(%collector, problem, "{signal} do not reach the collector");
             }
-            None if failed => tracing::info!(collector = %self.settings.endpoint, "traces reach the collector again"),
+            None if failed => tracing::info!(%collector, "{signal} reach the collector again"),
             _ => {}
         }
     }
@@ -73,7 +100,10 @@ impl Collector {
 
 impl fmt::Debug for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collector").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Collector")
+            .field("signal", &self.signal)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 

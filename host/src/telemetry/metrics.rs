@@ -36,6 +36,14 @@ pub(super) const BUCKETS: [(&str, &[f64]); 4] = [
 ];
 const DISK: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
+/// The histograms with the upper bounds of their buckets.
+pub(super) fn histograms() -> impl Iterator<Item = (&'static str, &'static [f64])> {
+    [HTTP_DURATION, VERIFICATION, EGRESS, BATCH, COMMIT, SYNC].into_iter().filter_map(|name| {
+        let bounds = BUCKETS.iter().find(|(end, _)| name.ends_with(end));
+        bounds.map(|(_, bounds)| (name, *bounds))
+    })
+}
+
 /// Says what each metric is.
 pub(super) fn describe() {
     describe_histogram!(HTTP_DURATION, "Requests to the public API, by method, route pattern and status.");

@@ -4,17 +4,24 @@
 //! | file | answers |
 //! |---|---|
 //! | `metrics` | which metrics are there, and who adds to them? |
-//! | `prometheus` | how are they told? |
+//! | `counting` | who is told of them? |
+//! | `prometheus` | what does Prometheus read? |
+//! | `meters` | how is a collector told? |
 //! | `traces` | which spans go to a collector, and what is in them? |
+//! | `otlp` | what have traces and metrics for a collector in common? |
 //! | `collector` | how do they get there? |
 //! | `settings` | what can be set? |
 
 mod collector;
+mod counting;
+mod meters;
 pub mod metrics;
+mod otlp;
 mod prometheus;
 mod settings;
 mod traces;
 
-pub use prometheus::Metrics;
-pub use settings::{InvalidSetting, LogFilter, OtlpEndpoint, OtlpSettings, SampleRatio};
-pub use traces::{SPANS, TraceParent, Traces, TracesError, in_trace, join, trace_id};
+pub use counting::{CountingError, Metrics, Page};
+pub use otlp::{OtlpError, check};
+pub use settings::{InvalidSetting, LogFilter, OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
+pub use traces::{SPANS, TraceParent, Traces, in_trace, join, trace_id};

@@ -1,9 +1,10 @@
-//! What can be set of logs and traces.
+//! What can be set of logs, traces and metrics.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
@@ -36,12 +37,12 @@ impl FromStr for LogFilter {
     }
 }
 
-/// Where a collector takes spans: its address, to which `/v1/traces` is added.
+/// A collector: its address, to which `/v1/traces` and `/v1/metrics` are added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtlpEndpoint {
     /// What is connected to.
     pub upstream: Upstream,
-    /// Before `/v1/traces`.
+    /// Before what is added.
     base: String,
 }
 
@@ -49,6 +50,11 @@ impl OtlpEndpoint {
     /// The URL of spans.
     pub fn traces(&self) -> String {
         format!("{self}/v1/traces")
+    }
+
+    /// The URL of metrics.
+    pub fn metrics(&self) -> String {
+        format!("{self}/v1/metrics")
     }
 }
 
@@ -108,7 +114,30 @@ impl FromStr for SampleRatio {
     }
 }
 
-/// Where spans go, and how.
+/// What a collector is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OtlpSignals {
+    /// Traces and metrics.
+    Both,
+    /// Traces alone.
+    Traces,
+    /// Metrics alone.
+    Metrics,
+}
+
+impl OtlpSignals {
+    /// Whether traces are among them.
+    pub fn has_traces(self) -> bool {
+        self != Self::Metrics
+    }
+
+    /// Whether metrics are among them.
+    pub fn has_metrics(self) -> bool {
+        self != Self::Traces
+    }
+}
+
+/// Where traces and metrics go, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OtlpSettings {
     /// Where to.
@@ -117,6 +146,8 @@ pub struct OtlpSettings {
     pub headers: Option<PathBuf>,
     /// Certificates (PEM) to believe besides the public ones.
     pub ca: Option<PathBuf>,
+    /// What is sent.
+    pub signals: OtlpSignals,
     /// Which part of all traces that no caller has decided on.
     pub ratio: SampleRatio,
 }

@@ -4,43 +4,24 @@
 //! a route's pattern, a status, an app, an outcome. Nothing in them was said by a caller, a plugin or a provider.
 
 use std::str::FromStr;
-use std::time::Duration;
 
+use opentelemetry::Context;
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
-use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::Resource;
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Tracer};
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::collector::Collector;
+use super::collector::{Collector, Signal};
+use super::otlp::{EXPORT, LAST_EXPORT, OtlpError, resource};
 use super::settings::OtlpSettings;
-use crate::upstream::UpstreamError;
 
 /// The target of spans that are for the collector. A log does not have them.
 pub const SPANS: &str = "keyferry::span";
-
-/// How long one export may take.
-const EXPORT: Duration = Duration::from_secs(5);
-/// How long the last one may take, on shutdown.
-const LAST_EXPORT: Duration = Duration::from_secs(3);
-
-/// Traces that cannot be sent as the settings ask.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum TracesError {
-    #[error("otlp-ca: {0}")]
-    Ca(#[from] UpstreamError),
-    #[error("otlp-headers-file: {0}")]
-    Headers(String),
-    #[error("traces cannot be exported: {0}")]
-    Exporter(#[from] ExporterBuildError),
-}
 
 /// Spans on their way to a collector. A request never waits for that: they are kept in a bounded queue, and dropped where it
 /// is full.
@@ -48,38 +29,23 @@ pub enum TracesError {
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Whether what the settings name is there and of the right kind. Nobody is asked yet.
-    ///
-    /// # Errors
-    /// Where it is not.
-    pub fn check(settings: &OtlpSettings) -> Result<(), TracesError> {
-        Collector::new(settings)?.headers().map_err(TracesError::Headers)?;
-        Ok(())
-    }
-
     /// Begins to send. Within a Tokio runtime, which carries the requests to the collector.
     ///
     /// # Errors
     /// Where what the settings name is not there.
-    pub fn start(settings: &OtlpSettings) -> Result<Self, TracesError> {
-        let collector = Collector::new(settings)?;
-        collector.headers().map_err(TracesError::Headers)?;
+    pub fn start(settings: &OtlpSettings) -> Result<Self, OtlpError> {
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(collector)
+            .with_http_client(Collector::new(Signal::Traces, settings)?)
             .with_endpoint(settings.endpoint.traces())
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(EXPORT)
             .build()?;
-        let resource = Resource::builder()
-            .with_service_name("keyferry")
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build();
         let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.ratio.get())));
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_sampler(sampler)
-            .with_resource(resource)
+            .with_resource(resource())
             .build();
         Ok(Self(provider))
     }

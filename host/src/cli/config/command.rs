@@ -11,7 +11,7 @@ use super::effective::{Effective, Held};
 use super::example::example;
 use crate::egress::Egress;
 use crate::http::Tls;
-use crate::telemetry::Traces;
+use crate::telemetry;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum ConfigCommand {
@@ -50,7 +50,7 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
             // What these name has to be there, and of the right kind.
             settings.tls.map(Tls::load).transpose()?;
             Egress::new(settings.egress)?;
-            settings.otlp.as_ref().map(Traces::check).transpose()?;
+            settings.otlp.as_ref().map(telemetry::check).transpose()?;
         }
     }
     Ok(ExitCode::SUCCESS)
