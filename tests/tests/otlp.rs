@@ -124,7 +124,7 @@ async fn metrics_and_traces_reach_a_collector_over_tls() {
     let created = one("keyferry_migrations_total", &["app=hubspot", "outcome=created"]);
     assert_eq!(created.value, 1.0);
     assert!(created.resource.contains(&"service.name=keyferry".to_owned()), "{created:?}");
-    assert_eq!(one("keyferry_migrations_total", &["app=hubspot", "outcome=credentials_rejected"]).value, 1.0);
+    assert_eq!(one("keyferry_migrations_total", &["app=hubspot", "outcome=not_verified"]).value, 1.0);
     let requests = one(
         "http_server_request_duration_seconds",
         &["http_route=/api/v2/public/migrate-token", "http_response_status_code=200"],

@@ -144,6 +144,15 @@ pub struct Denied {
     pub missing: String,
 }
 
+/// Whose hosts an app's plugin asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The same for every credential, so that what one of them says of how busy it is holds for all.
+    SameHosts,
+    /// Each credential can name its own: a tenant's.
+    HostsOfCredentials,
+}
+
 /// All that a plugin may do. An empty set allows nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -168,6 +177,11 @@ impl GrantSet {
     /// Whether nothing is allowed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether all that may be asked is at hosts that are the same for every credential.
+    pub fn reach(&self) -> Reach {
+        if self.0.iter().all(|grant| grant.host.is_one()) { Reach::SameHosts } else { Reach::HostsOfCredentials }
     }
 
     /// The grants for one credential: `value` gives the text of its fields that are not secret. A grant for the host of a

@@ -73,6 +73,11 @@ impl HostPattern {
         self.names == Names::Any
     }
 
+    /// Whether it covers one host, the same for every credential.
+    pub fn is_one(&self) -> bool {
+        matches!(self.names, Names::Exact(_))
+    }
+
     /// The field whose URL tells the host, if the pattern is `{field}`.
     pub fn field(&self) -> Option<&str> {
         match &self.names {

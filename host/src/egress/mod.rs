@@ -53,7 +53,7 @@ pub use address::{AddressClass, Forbidden, check};
 pub use call::Call;
 pub use client::{AppClient, Egress};
 pub use error::{EgressSetupError, ErrorKind, SendError};
-pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method};
+pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method, Reach};
 pub use host_pattern::{HostPattern, InvalidHostPattern};
 pub use path_prefix::{InvalidPathPrefix, PathPrefix};
 pub use request::{

@@ -17,6 +17,7 @@ use crate::store::{
     AppCounts, AuditAction, AuditEvent, ImportKey, ImportRecord, ImportState, ImportWrite, ObjectId, Restore,
     RowCounts, RowRecord, RowState, Store, StoreError, Timestamp,
 };
+use crate::telemetry::metrics;
 use crate::vault::Vault;
 
 /// How often a change is tried again that another one was faster than.
@@ -235,6 +236,7 @@ impl Importer {
             if let Some(former) = former {
                 former.end().await;
             }
+            let _running = matches!(work, Work::Rows | Work::Undo).then(metrics::import_running);
             match work {
                 Work::Rows => run::rows(&importer, &job).await,
                 Work::Undo => undo::undo(&importer, &job).await,

@@ -13,7 +13,9 @@ use super::pace::{Hold, Pace, Went};
 use super::progress::{Waiting, WaitingFor};
 use super::run::Tally;
 use super::work::{Bench, Pending, Worked};
+use crate::plugins::Reach;
 use crate::store::{RowState, Timestamp};
+use crate::telemetry::metrics;
 
 /// Rows that are read from the ledger at a time.
 const READ_AT_ONCE: usize = 128;
@@ -22,6 +24,8 @@ const MOST_FAILURES: u32 = 4;
 const MOST_ATTEMPTS: u32 = 50;
 /// How long a row waits after its first failure; twice as long after each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Rows that wait to be tried again, at most: each of them is kept with its sealed credential.
+const MOST_OPEN: usize = 512;
 /// Nothing to wait for but what is under way.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -57,8 +61,10 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(bench: Bench, tally: Arc<Tally>) -> Self {
+        // An app that is not in service settles its rows without asking anybody.
+        let reach = bench.importer.migrator.app(bench.slug.as_str()).map_or(Reach::SameHosts, |app| app.grants.reach());
         Self {
-            pace: Pace::new(bench.importer.settings.per_app),
+            pace: Pace::new(bench.importer.settings.per_app, reach),
             bench: Arc::new(bench),
             tally,
             fresh: VecDeque::new(),
@@ -138,8 +144,7 @@ impl Lane {
         }
         self.blocked = None;
         while self.under_way.len() < self.pace.room(now) {
-            let due = self.open.iter().position(|pending| pending.due.is_none_or(|due| due <= now));
-            let Some(mut pending) = due.map(|at| self.open.swap_remove(at)).or_else(|| self.fresh.pop_front()) else {
+            let Some(mut pending) = self.next(now) else {
                 return;
             };
             let bench = Arc::clone(&self.bench);
@@ -147,6 +152,16 @@ impl Lane {
                 let worked = bench.attempt(&mut pending).await;
                 (pending, worked)
             });
+        }
+    }
+
+    /// What can be begun: what was begun before goes first.
+    fn next(&mut self, now: Instant) -> Option<Pending> {
+        let due = self.open.iter().position(|pending| pending.due.is_none_or(|due| due <= now));
+        match due {
+            Some(at) => Some(self.open.swap_remove(at)),
+            None if self.open.len() >= MOST_OPEN => None,
+            None => self.fresh.pop_front(),
         }
     }
 
@@ -162,8 +177,9 @@ impl Lane {
             }
             Worked::NotBegun => self.open.push(pending),
             Worked::Open(outcome) => {
-                self.pace.ended(pending.input.number, outcome.went, now);
+                let alone = self.pace.ended(pending.input.number, outcome.went, now);
                 self.said = outcome.detail.clone().unwrap_or_default();
+                pending.due = alone;
                 let is_down = outcome.went == Went::Down && self.pace.down_since().is_some();
                 if outcome.went == Went::Down && !is_down {
                     pending.failures += 1;
@@ -182,8 +198,7 @@ impl Lane {
     async fn give_up(&mut self, pending: Pending, outcome: Outcome) {
         match self.bench.settle(&pending, &outcome).await {
             Worked::Settled { state, .. } => {
-                self.bench.job.progress.settled(Instant::now());
-                self.tally.settled(state);
+                self.count(state, Instant::now());
             }
             Worked::InTheWay(in_the_way) => {
                 self.block(in_the_way.wait, in_the_way.reason);
@@ -195,6 +210,11 @@ impl Lane {
 
     fn settled(&mut self, number: u64, state: RowState, went: Went, now: Instant) {
         self.pace.ended(number, went, now);
+        self.count(state, now);
+    }
+
+    fn count(&self, state: RowState, now: Instant) {
+        metrics::import_row(state.as_str());
         self.bench.job.progress.settled(now);
         self.tally.settled(state);
     }
@@ -210,6 +230,11 @@ impl Lane {
             (Some((until, reason)), _) => Some((WaitingFor::Server, *until, reason)),
             (None, Some((Hold::RateLimited, until))) => Some((WaitingFor::RateLimit, until, &self.said)),
             (None, Some((Hold::Down, until))) => Some((WaitingFor::Provider, until, &self.said)),
+            // Each row that there is waits for itself.
+            (None, None) if self.under_way.is_empty() => {
+                let first = self.open.iter().filter_map(|pending| pending.due).min();
+                first.map(|until| (self.pace.waits_alone_for(), until, &self.said))
+            }
             (None, None) => None,
         };
         let waiting = waiting.map(|(reason, until, detail)| Waiting {

@@ -67,3 +67,5 @@ pub use trial::{LogLine, Trialled, Usage};
 pub use verdict::{Failure, FailureKind, Keeping, Unreachable, Verdict, Verified};
 pub use watch::watch;
 pub use workbench::{OpenError, Setting, Specimen, Workbench};
+
+pub use crate::egress::Reach;

@@ -27,7 +27,7 @@ pub(super) struct Slots {
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     _permits: [SemaphorePermit<'a>; 4],
-    _counted: metrics::Call,
+    _counted: metrics::UnderWay,
 }
 
 impl Slots {
@@ -49,7 +49,7 @@ impl Slots {
     pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<Place<'a>, CallError> {
         let own = share.places.try_acquire().map_err(|_| share.busy())?;
         let place = self.places.try_acquire().map_err(|_| self.busy())?;
-        let waiting = metrics::Call::waiting();
+        let waiting = metrics::UnderWay::waiting();
         let wait = async {
             Ok::<_, tokio::sync::AcquireError>((share.running.acquire().await?, self.running.acquire().await?))
         };
@@ -57,7 +57,7 @@ impl Slots {
         drop(waiting);
         match entered {
             Ok(Ok((own_slot, slot))) => {
-                Ok(Place { _permits: [own, place, own_slot, slot], _counted: metrics::Call::running() })
+                Ok(Place { _permits: [own, place, own_slot, slot], _counted: metrics::UnderWay::running() })
             }
             Ok(Err(_)) | Err(_) => Err(if share.running.available_permits() == 0 { share.busy() } else { self.busy() }),
         }

@@ -22,6 +22,8 @@ const EGRESS: &str = "keyferry_egress_request_duration_seconds";
 const BATCH: &str = "keyferry_store_batch_writes";
 const COMMIT: &str = "keyferry_store_commit_duration_seconds";
 const SYNC: &str = "keyferry_store_sync_duration_seconds";
+const IMPORTS: &str = "keyferry_imports_running";
+const IMPORT_ROWS: &str = "keyferry_import_rows_total";
 const PLUGINS: &str = "keyferry_plugins";
 const EXPORTS: &str = "keyferry_trace_exports_total";
 const BUILD: &str = "keyferry_build_info";
@@ -61,6 +63,8 @@ pub(super) fn describe() {
     describe_histogram!(BATCH, "Writes that were brought to disk together.");
     describe_histogram!(COMMIT, "Bringing a batch of writes to disk, sync included.");
     describe_histogram!(SYNC, "Waiting for the disk to say that a batch is on it.");
+    describe_gauge!(IMPORTS, "Imports whose rows are worked on or taken back.");
+    describe_counter!(IMPORT_ROWS, "Rows of imports that were settled by work on them, by state.");
     describe_gauge!(PLUGINS, "Plugin files, by state.");
     describe_counter!(EXPORTS, "Batches of spans for the collector, by whether it took them.");
     describe_gauge!(BUILD, "1, with the version that runs.");
@@ -110,10 +114,10 @@ pub fn sandbox_room(slots: usize, queue: usize) {
     gauge!(QUEUE).set(number(queue));
 }
 
-/// A call of a plugin, as long as it is dropped.
-pub struct Call(&'static str);
+/// Something under way: counted until it is dropped.
+pub struct UnderWay(&'static str);
 
-impl Call {
+impl UnderWay {
     /// One that waits for a slot.
     pub fn waiting() -> Self {
         Self::of(WAITING)
@@ -130,13 +134,13 @@ impl Call {
     }
 }
 
-impl std::fmt::Debug for Call {
+impl std::fmt::Debug for UnderWay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl Drop for Call {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         gauge!(self.0).decrement(1.0);
     }
@@ -156,6 +160,16 @@ pub fn commit(writes: usize, elapsed: Duration) {
 /// The disk was waited for.
 pub fn sync(elapsed: Duration) {
     histogram!(SYNC).record(elapsed);
+}
+
+/// An import that is worked on, as long as it is not dropped.
+pub fn import_running() -> UnderWay {
+    UnderWay::of(IMPORTS)
+}
+
+/// A row of an import is settled.
+pub fn import_row(state: &'static str) {
+    counter!(IMPORT_ROWS, "state" => state).increment(1);
 }
 
 /// How many plugin files are in a state.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyferry_tests::ACCOUNT;
 use serde_json::{Value, json};
 
-use super::shop::{Mood, Shop, good, hub, row};
+use super::shop::{Mood, Shop, good, hub, row, tenant};
 
 #[tokio::test]
 async fn a_provider_that_refuses_is_left_alone_for_as_long_as_it_says_and_no_row_fails() {
@@ -26,6 +26,22 @@ async fn a_provider_that_refuses_is_left_alone_for_as_long_as_it_says_and_no_row
     assert_eq!(import["outcomes"], json!({"created": 40}));
     let early = shop.asked("stripe").into_iter().skip(refused.len()).filter(|(_, at)| *at < until).count();
     assert_eq!(early, 0, "requests before the time that the provider named");
+}
+
+/// Each tenant of Zendesk has a host of its own, which the credential names.
+#[tokio::test]
+async fn a_tenant_that_refuses_keeps_only_its_own_rows_waiting() {
+    let shop = Shop::open(&[]).await;
+    shop.set("busy", Mood::TooFast(600));
+    let rows: Vec<Value> =
+        (0..60).map(|n| tenant(&format!("user_{n}"), if n < 20 { "busy" } else { "calm" })).collect();
+    let id = shop.begin("create_accounts=true", &rows).await;
+    let waiting = shop
+        .until(&id, |import| import["outcomes"] == json!({"created": 40}) && import["counts"]["waiting"] == 20)
+        .await;
+    assert_eq!(waiting["waiting"][0]["reason"], "rate_limit", "{waiting:#}");
+    assert_eq!(shop.asked("busy").len(), 20, "each of them has found out for itself, once");
+    assert_eq!(shop.change(&id, "cancel").await.status, 200);
 }
 
 #[tokio::test]

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use keyferry::providers::apps::demo;
 use keyferry::providers::{ProviderWorld, Received, Reply};
 use keyferry_tests::http::{Request, Response};
-use keyferry_tests::{ServerOptions, World, WorldOptions};
+use keyferry_tests::{ServerOptions, World, WorldOptions, binary};
 use serde_json::{Value, json};
 
 pub(crate) const IMPORTS: &str = "/api/v2/public/imports";
 /// How long an import of a test may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What a stand-in of Stripe or HubSpot does with all that it is asked.
+/// What a stand-in of Stripe, HubSpot or a tenant of Zendesk does with all that it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Mood {
     /// It looks at the key.
@@ -25,7 +25,7 @@ pub(crate) enum Mood {
     TooFast(u64),
 }
 
-/// A world with two providers, and what they were asked.
+/// A world with these providers, and what they were asked.
 pub(crate) struct Shop {
     pub(crate) world: World,
     moods: Arc<Mutex<BTreeMap<&'static str, Mood>>>,
@@ -40,13 +40,19 @@ impl Shop {
         let moods: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let mut providers = ProviderWorld::start().await.unwrap();
-        for (slug, host) in [("stripe", demo::STRIPE_HOST), ("hubspot", demo::HUBSPOT_HOST)] {
+        for (slug, host) in [
+            ("stripe", demo::STRIPE_HOST),
+            ("hubspot", demo::HUBSPOT_HOST),
+            ("busy", "busy.zendesk.com"),
+            ("calm", "calm.zendesk.com"),
+        ] {
             let (moods, asked) = (Arc::clone(&moods), Arc::clone(&asked));
             let answer = move |request: Received| {
                 let sent = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
                 asked.lock().unwrap().push((slug, sent.clone(), Instant::now()));
                 match moods.lock().unwrap().get(slug).copied().unwrap_or(Mood::Works) {
                     Mood::Works if slug == "stripe" => stripe(&sent),
+                    Mood::Works if slug != "hubspot" => Reply::json(200, &json!({"user": {"id": 1, "name": "Jane"}})),
                     Mood::Works => hubspot(&sent),
                     Mood::Down => Reply::json(503, &json!({"message": "away"})),
                     Mood::TooFast(seconds) => Reply::json(429, &json!({"message": "slow down"}))
@@ -56,7 +62,10 @@ impl Shop {
             providers.add(host, answer).await.unwrap();
         }
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let change = Box::new(move |options: &mut ServerOptions| options.arguments.extend(arguments));
+        let change = Box::new(move |options: &mut ServerOptions| {
+            binary::copy(["zendesk"], &options.plugins);
+            options.arguments.extend(arguments);
+        });
         let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
         Self { world, moods, asked }
     }
@@ -195,6 +204,14 @@ pub(crate) fn hub(account: &str) -> Value {
     json!({
         "linked_account_id": account, "slug": "hubspot",
         "auth_object": {"oauth2": {"access_token": format!("hub-ok-{account}")}},
+    })
+}
+
+/// A row for a tenant of Zendesk.
+pub(crate) fn tenant(account: &str, subdomain: &str) -> Value {
+    json!({
+        "linked_account_id": account, "slug": "zendesk",
+        "auth_object": {"keybased": {"subdomain": subdomain, "email": "jane@example.com", "api_token": format!("zt-{account}")}},
     })
 }
 
