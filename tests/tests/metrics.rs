@@ -88,6 +88,34 @@ async fn what_happens_is_counted_under_what_it_was() {
     assert!(after.sum("process_resident_memory_bytes", &[]) > 1e6);
 }
 
+/// Imports a row for each of these tokens, and waits until it has ended.
+async fn import(world: &World, tokens: &[&str]) {
+    let row = |token: &&str| {
+        let auth_object = json!({"oauth2": {"access_token": token}});
+        format!("{}\n", json!({"linked_account_id": token, "slug": "hubspot", "auth_object": auth_object}))
+    };
+    let rows: String = tokens.iter().map(row).collect();
+    let file = Request::new("POST", "/api/v2/public/imports?create_accounts=true").body("application/x-ndjson", rows);
+    let begun = world.send(file).await;
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let events = format!("/api/v2/public/imports/{}/events", begun.json()["id"].as_str().unwrap());
+    let events = world.send(Request::new("GET", &events)).await.text();
+    assert!(events.contains("finished"), "{events}");
+}
+
+#[tokio::test]
+async fn rows_of_imports_are_counted_and_the_imports_that_run() {
+    let world = world(&["--metrics-listen=127.0.0.1:0"]).await;
+    import(&world, &[demo::HUBSPOT_ACCESS_TOKEN, demo::HUBSPOT_EXPIRED_TOKEN]).await;
+    let rows = |page: &Page, state| page.sum("keyferry_import_rows_total", &[("state", state)]);
+    let mut page = Page::of(&world.server).await;
+    // The last event comes with the last row, a moment before the work is put away.
+    while page.sum("keyferry_imports_running", &[]) != 0.0 {
+        page = Page::of(&world.server).await;
+    }
+    assert_eq!((rows(&page, "done"), rows(&page, "failed")), (1.0, 1.0), "{}", page.text);
+}
+
 /// Ten thousand made-up names make no more series than one.
 #[tokio::test]
 async fn no_label_can_be_chosen_from_outside() {
@@ -205,6 +233,7 @@ async fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
         Request::new("GET", ACCOUNTS).header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     world.send(asked).await;
     assert_eq!(migrate(&world, demo::HUBSPOT_ACCESS_TOKEN).await.status, 200);
+    import(&world, &[demo::HUBSPOT_ACCESS_TOKEN]).await;
     collector.wait_for("4bf92f3577b34da6a3ce929d0e0e4736", "GET /api/v2/public/linked-account").await;
     let mut page = Page::of(&world.server).await;
     while page.of_name("keyferry_trace_exports_total").next().is_none() {

@@ -131,7 +131,7 @@ async fn metrics_and_traces_reach_a_collector_over_tls() {
     );
     assert_eq!((requests.value, requests.bounds.first()), (1.0, Some(&0.005)), "{requests:?}");
     assert_eq!(one("http_server_active_requests", &[]).value, 0.0);
-    assert_eq!(one("keyferry_plugins", &["state=serving"]).value, 4.0);
+    assert_eq!(one("keyferry_plugins", &["state=active"]).value, 4.0);
     assert!(one("process_resident_memory_bytes", &[]).value > 1e6);
     assert!(!world.server.logs().contains("do not reach the collector"), "{}", world.server.logs());
 }

@@ -173,25 +173,25 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn pace(most: usize) -> Pace {
+    fn steady(most: usize) -> Pace {
         Pace::new(most, Reach::SameHosts)
     }
 
     #[test]
     fn more_are_under_way_while_all_goes_well_and_never_more_than_allowed() {
-        let (mut pace, now) = (pace(8), Instant::now());
+        let (mut pace, now) = (steady(8), Instant::now());
         assert_eq!(pace.room(now), 4);
         for number in 0..100 {
             pace.ended(number, Went::Well, now);
         }
         assert_eq!(pace.room(now), 8);
-        assert_eq!(pace(2).room(now), 2);
-        assert_eq!(pace(0).room(now), 1);
+        assert_eq!(steady(2).room(now), 2);
+        assert_eq!(steady(0).room(now), 1);
     }
 
     #[test]
     fn a_refusal_halves_the_pace_and_holds_it_until_the_moment_that_was_named() {
-        let (mut pace, now) = (pace(8), Instant::now());
+        let (mut pace, now) = (steady(8), Instant::now());
         for number in 0..3 {
             pace.ended(number, Went::TooFast(Some(SECOND * 10)), now);
         }
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn only_different_rows_that_fail_make_a_provider_count_as_down() {
-        let (mut pace, now) = (pace(8), Instant::now());
+        let (mut pace, now) = (steady(8), Instant::now());
         for _ in 0..20 {
             pace.ended(7, Went::Down, now);
         }
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_is_down_is_tried_by_one_row_at_a_time_and_less_and_less_often() {
-        let (mut pace, mut now) = (pace(8), Instant::now());
+        let (mut pace, mut now) = (steady(8), Instant::now());
         let began = now;
         for number in 0..5 {
             pace.ended(number, Went::Down, now);

@@ -10,8 +10,6 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -22,16 +20,18 @@ use keyferry_tests::trail::rows_stored;
 use keyferry_tests::{ServerChange, World, WorldOptions, binary};
 use serde_json::{Value, json};
 
+use super::single::{self, CLIENTS, Unit};
+
 const IMPORTS: &str = "/api/v2/public/imports";
-/// Clients of the single endpoint, each with one request at a time, and for how long they are measured.
-const CLIENTS: usize = 32;
-const SINGLE: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub(crate) struct Imports {
     /// Rows of the file
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
+    /// Rows of a smaller import before, beside which requests are sent
+    #[arg(long, default_value_t = 20_000)]
+    beside: u64,
     /// How often the server is killed on the way
     #[arg(long, default_value_t = 20)]
     kills: u64,
@@ -48,13 +48,21 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
         options.environment.push(("KEYFERRY_LOG".to_owned(), "warn".to_owned()));
     });
     let mut world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
-    let single = single_rate(&world, &credentials).await;
-    println!("single endpoint: {single:.0} a second");
+    let alone = single::alone(&world, &credentials).await?;
+    let small = world.folder().join("small.ndjson");
+    generate(&small, "small", options.beside, &credentials, seed)?;
+    let (beside, ended) = single::beside(&world, &credentials, run(&world, &small)).await?;
+    ended?;
+    let slower = beside.percentile(99).as_secs_f64() / alone.percentile(99).as_secs_f64();
+    println!("p99 of a request {:?} alone, {:?} beside an import", alone.percentile(99), beside.percentile(99));
+    let single = single::rate(&world, &credentials, Unit::Credential).await?;
+    let whole = single::rate(&world, &credentials, Unit::AccountAndCredential).await?;
+    println!("single endpoint: {single:.0} credentials a second, {whole:.0} accounts with their credential");
     world.server.restart().await;
     let idle = Holdings::of(world.server.pid());
 
     let path = world.folder().join("rows.ndjson");
-    let expected = generate(&path, options.rows, &credentials, seed)?;
+    let expected = generate(&path, "customer", options.rows, &credentials, seed)?;
     println!("{} rows, {} bytes", options.rows, path.metadata()?.len());
     let before = credentials_digest(&world).await?;
     let began = Instant::now();
@@ -119,54 +127,33 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
          | measured | |\n|---|---|\n\
          | the file received into the ledger | {received:.1?} |\n\
          | rows a second while working, starts after kills left out | {rate:.0} |\n\
-         | the single endpoint in the same run, {CLIENTS} clients | {single:.0} |\n\
-         | bulk against single | {:.2} |\n\
+         | the same by {CLIENTS} clients of the single endpoints: an account and its credential | {whole:.0} |\n\
+         | bulk against that | {:.2} |\n\
+         | credentials alone, for an account that is there | {single:.0} |\n\
+         | bulk against that | {:.2} |\n\
+         | p99 of a request, 40 a second, alone ({} of them) | {:.1?} |\n\
+         | the same beside an import of {} rows ({} of them) | {:.1?} |\n\
+         | beside against alone | {slower:.1} |\n\
          | resident, idle and at most | {} and {} MiB |\n\
          | taken back in | {undone:.1?} |\n",
         options.rows,
         credentials.len(),
+        rate / whole,
         rate / single,
+        alone.count(),
+        alone.percentile(99),
+        options.beside,
+        beside.count(),
+        beside.percentile(99),
         mib(idle.resident),
         mib(most),
     ))
 }
 
-/// Requests a second of the single endpoint, over the same credentials.
-async fn single_rate(world: &World, credentials: &[(&'static str, Value)]) -> f64 {
-    let done = Arc::new(AtomicU64::new(0));
-    let end = Instant::now() + SINGLE;
-    let clients = (0..CLIENTS).map(|client| {
-        let (done, address, key) = (Arc::clone(&done), world.server.address(), world.api_key.clone());
-        let bodies: Vec<Vec<u8>> = credentials
-            .iter()
-            .map(|(slug, auth_object)| json!({"slug": slug, "auth_object": auth_object}).to_string().into_bytes())
-            .collect();
-        async move {
-            let Ok(mut connection) = keyferry_tests::http::Connection::open(address).await else { return };
-            let mut place = client;
-            while Instant::now() < end {
-                let body = bodies[place % bodies.len()].clone();
-                place += 1;
-                let request = Request::new("PUT", "/api/v2/public/migrate-token")
-                    .header("x-api-key", &key)
-                    .header("linked_account_id", keyferry_tests::ACCOUNT)
-                    .header("prefer", "account-change=replace")
-                    .body("application/json", body);
-                if connection.send(request).await.is_ok_and(|answer| answer.text().contains("success")) {
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-    });
-    let mut running = tokio::task::JoinSet::new();
-    clients.for_each(|client| drop(running.spawn(client)));
-    running.join_all().await;
-    f64::from(u32::try_from(done.load(Ordering::Relaxed)).unwrap_or(u32::MAX)) / SINGLE.as_secs_f64()
-}
-
 /// Writes the file. What has to come of it.
 fn generate(
     path: &Path,
+    accounts: &str,
     rows: u64,
     credentials: &[(&'static str, Value)],
     seed: u64,
@@ -177,7 +164,7 @@ fn generate(
     let mut last_good = None;
     for number in 1..=rows {
         let (slug, auth_object) = &credentials[random.usize(..credentials.len())];
-        let account = format!("customer_{number}");
+        let account = format!("{accounts}_{number}");
         let row = json!({ "linked_account_id": account, "slug": slug, "auth_object": auth_object });
         let (outcome, line) = match (random.u64(..10), number % 7) {
             (0, 0) => ("invalid_json", b"{\"linked_account_id\": ".to_vec()),
@@ -213,6 +200,20 @@ fn generate(
     }
     out.flush()?;
     Ok(expected)
+}
+
+/// Imports a file and waits for its end.
+async fn run(world: &World, path: &Path) -> Result<(), Box<dyn Error>> {
+    let id = upload(world, path).await?;
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let import = show(world, &id).await?;
+        match import["state"].as_str() {
+            Some("running") => {}
+            Some("finished") => return Ok(()),
+            _ => return Err(format!("the import beside which requests are sent ended otherwise: {import:#}").into()),
+        }
+    }
 }
 
 /// By the command that people use.

@@ -5,6 +5,7 @@ mod fuzz;
 mod hostile;
 mod imports;
 mod mutants;
+mod single;
 mod timing;
 
 pub(crate) use endings::endings;
