@@ -118,7 +118,8 @@ fn find(text: &str, pointers: &[String]) -> Option<Found> {
 
 /// Numbers become strings where a secret is in them, so that the answer is JSON still.
 fn numbers_with_secrets(text: &str, numbers: Vec<Range<usize>>, call: &Call) -> impl Iterator<Item = Range<usize>> {
-    let mut secrets = call.redactor().places(text.as_bytes()).into_iter().peekable();
+    let secrets = if numbers.is_empty() { Vec::new() } else { call.redactor().places(text.as_bytes()) };
+    let mut secrets = secrets.into_iter().peekable();
     numbers.into_iter().filter(move |number| {
         while secrets.next_if(|secret| secret.end <= number.start).is_some() {}
         secrets.peek().is_some_and(|secret| secret.start < number.end)

@@ -8,7 +8,7 @@
 //! | where that leads | `address`, `resolver`, `dns`, `tls` |
 //! | putting it together | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4` |
 //! | sending it | `client`, `hosts`, `breaker`, `failure` |
-//! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
+//! | reading the answer | `receive`, `mint`, `json_strings`, `redact`, `needles` |
 //! | trying a plugin out | `stage` |
 //! | calling webhooks, which no plugin has a part in | `webhook` |
 //!
@@ -30,6 +30,7 @@ mod hosts;
 mod json_strings;
 mod jwt;
 mod mint;
+mod needles;
 mod oauth1;
 mod outgoing;
 mod parts;

@@ -1,6 +1,6 @@
 //! Taking secrets out of what a server said, in every spelling in which it may echo them.
 //!
-//! Needles are searched one by one and the places found are united before they are replaced. An automaton over all of
+//! Needles that can be in a text are searched one by one and the places found are united before they are replaced. An automaton over all of
 //! them would find leftmost matches that do not overlap, and so leave the tail of a secret that begins inside another;
 //! it would also keep copies of the secrets in memory that is not wiped.
 
@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::encode::{COMPONENT, SEGMENT, STRICT};
+use super::needles::{Needles, Place};
 
 /// What stands in a secret's place.
 pub(super) const MASK: &str = "***";
@@ -29,18 +30,7 @@ const SHORTEST_BASE64: usize = 6;
 /// The spellings of all known secrets.
 #[derive(Default)]
 pub(super) struct Redactor {
-    needles: Vec<Needle>,
-}
-
-struct Needle {
-    bytes: Zeroizing<Vec<u8>>,
-    place: Place,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Anywhere,
-    WholeString,
+    needles: Needles,
 }
 
 impl Redactor {
@@ -55,10 +45,37 @@ impl Redactor {
 
     fn add_spellings(&mut self, value: &str) {
         if value.len() < SHORTEST_ANYWHERE {
-            return self.push(Zeroizing::new(value.as_bytes().to_vec()), Place::WholeString);
+            return self.needles.push(Zeroizing::new(value.as_bytes().to_vec()), Place::WholeString);
         }
-        let anywhere = |text: String| (Zeroizing::new(text.into_bytes()), Place::Anywhere);
+        let anywhere = |text: String| Zeroizing::new(text.into_bytes());
         let mut spellings = vec![anywhere(value.to_owned())];
+        if !value.bytes().all(is_always_itself) {
+            self.add_escaped(value);
+        }
+        for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+            spellings.push(anywhere(engine.encode(value)));
+        }
+        spellings.push(anywhere(hex::encode(value)));
+        spellings.push(anywhere(hex::encode_upper(value)));
+        // A server that takes a value for a header's name says it in lower case.
+        spellings.push(anywhere(value.to_ascii_lowercase()));
+        spellings.push(anywhere(value.chars().rev().collect()));
+        for offset in 0..3 {
+            for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+                if let Some(inner) = inside_longer_base64(value, offset, engine) {
+                    spellings.push(anywhere(inner));
+                }
+            }
+        }
+        for bytes in spellings {
+            self.needles.push(bytes, Place::Anywhere);
+        }
+    }
+
+    /// Adds the spellings in which single characters stand otherwise.
+    fn add_escaped(&mut self, value: &str) {
+        let anywhere = |text: String| Zeroizing::new(text.into_bytes());
+        let mut spellings = Vec::new();
         for set in [STRICT, SEGMENT, COMPONENT] {
             let encoded = Zeroizing::new(percent(value, set));
             spellings.push(anywhere(encoded.replace("%20", "+")));
@@ -75,29 +92,8 @@ impl Redactor {
         spellings.push(anywhere(escaped.to_string()));
         spellings.push(anywhere(html_escaped(value)));
         spellings.push(anywhere(html_escaped(value).replace("&quot;", "&#34;")));
-        for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
-            spellings.push(anywhere(engine.encode(value)));
-        }
-        spellings.push(anywhere(hex::encode(value)));
-        spellings.push(anywhere(hex::encode_upper(value)));
-        // A server that takes a value for a header's name says it in lower case.
-        spellings.push(anywhere(value.to_ascii_lowercase()));
-        spellings.push(anywhere(value.chars().rev().collect()));
-        for offset in 0..3 {
-            for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-                if let Some(inner) = inside_longer_base64(value, offset, engine) {
-                    spellings.push(anywhere(inner));
-                }
-            }
-        }
-        for (bytes, place) in spellings {
-            self.push(bytes, place);
-        }
-    }
-
-    fn push(&mut self, bytes: Zeroizing<Vec<u8>>, place: Place) {
-        if !bytes.is_empty() && !self.needles.iter().any(|known| *known.bytes == *bytes) {
-            self.needles.push(Needle { bytes, place });
+        for bytes in spellings {
+            self.needles.push(bytes, Place::Anywhere);
         }
     }
 
@@ -129,7 +125,7 @@ impl Redactor {
     /// Where secrets stand, in order, united where they overlap or touch.
     pub(super) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut places: Vec<Range<usize>> = Vec::new();
-        for needle in &self.needles {
+        for needle in self.needles.possible_in(text) {
             let length = needle.bytes.len();
             let finder = memmem::Finder::new(needle.bytes.as_slice());
             let mut from = 0;
@@ -152,6 +148,11 @@ impl Redactor {
         }
         united
     }
+}
+
+/// Whether no spelling of text writes this character otherwise.
+fn is_always_itself(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 fn is_whole_string(text: &[u8], place: &Range<usize>) -> bool {
