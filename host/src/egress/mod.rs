@@ -8,7 +8,7 @@
 //! | where that leads | `address`, `resolver`, `dns`, `tls` |
 //! | putting it together | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4` |
 //! | sending it | `client`, `hosts`, `breaker`, `failure` |
-//! | reading the answer | `receive`, `mint`, `json_strings`, `redact`, `needles` |
+//! | reading the answer | `receive`, `mint`, `json_strings`, `redact`, `needles`, `spelling` |
 //! | trying a plugin out | `stage` |
 //! | calling webhooks, which no plugin has a part in | `webhook` |
 //!
@@ -42,6 +42,7 @@ mod resolver;
 mod settings;
 mod shape;
 mod sigv4;
+mod spelling;
 mod stage;
 mod target;
 mod tls;

@@ -1,18 +1,22 @@
-//! Many needles and one text: which of them can be in it at all.
+//! Many spellings of secrets and one text: which of them can be in it at all.
 //!
-//! A secret has some thirty spellings, and hardly any text holds one of them. Preparing a search for each costs far more than
-//! walking over a text once and looking at how the needles begin; what is left after that is searched for as it should be.
+//! A secret has some thirty spellings, and hardly any text holds one of them. To write them all, and to prepare a search for each,
+//! costs far more than to walk over a text once and look at how they would begin; only those that are left are written and searched
+//! for. A copy of a secret in each spelling is not kept, either.
 
 use zeroize::Zeroizing;
 
-/// How much of a needle is looked at first.
-const BEGINNING: usize = 4;
-/// Bits of the filter: so many that a few hundred needles leave most of them unset.
+use super::spelling::{BEGINNING, Spelling};
+
+/// A value shorter than this is replaced only where it is the whole of a quoted string or of the text. Replaced anywhere,
+/// a value such as `1` or `no` would tear every answer apart, and protect nothing: so short a value can be guessed.
+const SHORTEST_ANYWHERE: usize = 4;
+/// Bits of the filter: so many that a few hundred beginnings leave most of them unset.
 const FILTER_BITS: u32 = 12;
 
 /// What is searched for, and where it counts.
 pub(super) struct Needle {
-    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) bytes: Zeroizing<String>,
     pub(super) place: Place,
 }
 
@@ -25,49 +29,68 @@ pub(super) enum Place {
     WholeString,
 }
 
-/// All needles.
+/// All that is searched for.
 #[derive(Default)]
 pub(super) struct Needles {
-    all: Vec<Needle>,
-    /// How those begin that are long enough, in order, and which ones they are.
-    beginnings: Vec<(u32, usize)>,
+    secrets: Vec<Zeroizing<String>>,
+    /// How the spellings of those begin that are long enough, in order.
+    beginnings: Vec<Beginning>,
     filter: Filter,
 }
 
+#[derive(Clone, Copy)]
+struct Beginning {
+    bytes: u32,
+    secret: usize,
+    spelling: Spelling,
+}
+
 impl Needles {
-    /// Adds one, unless it is empty or there.
-    pub(super) fn push(&mut self, bytes: Zeroizing<Vec<u8>>, place: Place) {
-        if bytes.is_empty() || self.all.iter().any(|known| *known.bytes == *bytes) {
+    /// Adds a value in every spelling, unless it is empty or there.
+    pub(super) fn add(&mut self, value: &str) {
+        if value.is_empty() || self.secrets.iter().any(|known| **known == *value) {
             return;
         }
-        if let Some(beginning) = bytes.first_chunk().map(|first| u32::from_le_bytes(*first)) {
-            let at = self.beginnings.partition_point(|(known, _)| *known <= beginning);
-            self.beginnings.insert(at, (beginning, self.all.len()));
-            self.filter.set(beginning);
+        let secret = self.secrets.len();
+        self.secrets.push(Zeroizing::new(value.to_owned()));
+        if value.len() < SHORTEST_ANYWHERE {
+            return;
         }
-        self.all.push(Needle { bytes, place });
+        for spelling in Spelling::all_of(value) {
+            if let Some(bytes) = spelling.beginning_of(value).map(u32::from_le_bytes) {
+                self.filter.set(bytes);
+                self.beginnings.push(Beginning { bytes, secret, spelling });
+            }
+        }
+        self.beginnings.sort_unstable_by_key(|beginning| beginning.bytes);
     }
 
     /// Those that a text can hold: all that it does, and seldom another.
-    pub(super) fn possible_in(&self, text: &[u8]) -> impl Iterator<Item = &Needle> {
-        let mut begins: Vec<bool> = vec![false; self.all.len()];
+    pub(super) fn possible_in(&self, text: &[u8]) -> Vec<Needle> {
+        let mut possible: Vec<Needle> = Vec::new();
+        for short in self.secrets.iter().filter(|secret| secret.len() < SHORTEST_ANYWHERE.min(text.len() + 1)) {
+            possible.push(Needle { bytes: short.clone(), place: Place::WholeString });
+        }
+        let mut begun = vec![false; self.beginnings.len()];
         for window in text.windows(BEGINNING) {
-            let Some(beginning) = window.first_chunk().map(|first| u32::from_le_bytes(*first)) else { continue };
-            if !self.filter.has(beginning) {
+            let Some(bytes) = window.first_chunk().map(|first| u32::from_le_bytes(*first)) else { continue };
+            if !self.filter.has(bytes) {
                 continue;
             }
-            let from = self.beginnings.partition_point(|(known, _)| *known < beginning);
-            let equal = self.beginnings.iter().skip(from).take_while(|(known, _)| *known == beginning);
-            for (_, needle) in equal {
-                if let Some(begins) = begins.get_mut(*needle) {
-                    *begins = true;
-                }
+            let from = self.beginnings.partition_point(|beginning| beginning.bytes < bytes);
+            let equal = self.beginnings.iter().zip(&mut begun).skip(from);
+            equal.take_while(|(beginning, _)| beginning.bytes == bytes).for_each(|(_, begun)| *begun = true);
+        }
+        for (Beginning { secret, spelling, .. }, _) in self.beginnings.iter().zip(begun).filter(|(_, begun)| *begun) {
+            // No spelling is shorter than its value: what cannot be in the text is not written.
+            let value = self.secrets.get(*secret).filter(|value| value.len() <= text.len());
+            if let Some(bytes) = value.and_then(|value| spelling.of(value))
+                && !possible.iter().any(|known| *known.bytes == *bytes)
+            {
+                possible.push(Needle { bytes, place: Place::Anywhere });
             }
         }
-        let is_possible = move |(needle, begins): &(&Needle, bool)| {
-            needle.bytes.len() <= text.len() && (*begins || needle.bytes.len() < BEGINNING)
-        };
-        self.all.iter().zip(begins).filter(is_possible).map(|(needle, _)| needle)
+        possible
     }
 }
 
@@ -105,40 +128,43 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn needles(all: &[Vec<u8>]) -> Needles {
+    fn needles(secrets: &[&str]) -> Needles {
         let mut needles = Needles::default();
-        for needle in all {
-            needles.push(Zeroizing::new(needle.clone()), Place::Anywhere);
+        for secret in secrets {
+            needles.add(secret);
         }
         needles
     }
 
     #[test]
     fn what_begins_otherwise_is_not_searched_for() {
-        let needles = needles(&[b"sk_live_1".to_vec(), b"sk_live_2".to_vec(), b"other".to_vec(), b"no".to_vec()]);
+        let needles = needles(&["sk_live_one", "sk_live_two", "other", "no"]);
         let possible = |text: &str| {
-            let found = needles.possible_in(text.as_bytes()).map(|needle| String::from_utf8(needle.bytes.to_vec()));
-            found.collect::<Result<Vec<_>, _>>().unwrap()
+            let mut found: Vec<String> =
+                needles.possible_in(text.as_bytes()).into_iter().map(|n| n.bytes.to_string()).collect();
+            found.sort();
+            found
         };
         assert_eq!(possible("nothing of the kind"), ["no"]);
-        assert_eq!(possible("in sk_live_3 there is one that begins so"), ["sk_live_1", "sk_live_2", "no"]);
-        assert_eq!(possible("other"), ["other", "no"]);
+        assert_eq!(possible("in sk_live_th there is one that begins so"), ["no", "sk_live_one", "sk_live_two"]);
+        assert_eq!(possible("other"), ["no", "other"]);
         assert_eq!(possible("othe"), ["no"]);
         assert_eq!(possible("x"), Vec::<String>::new());
         assert_eq!(possible(""), Vec::<String>::new());
+        assert_eq!(possible("rehto"), ["no", "rehto"]);
     }
 
     proptest! {
         #[test]
         fn all_that_a_text_holds_is_possible(
-            all in prop::collection::vec(prop::collection::vec(97_u8..100, 1..7), 1..40),
-            text in prop::collection::vec(97_u8..100, 0..60),
+            secret in "[a-c/\" é]{1,40}", before in "[a-c/\" é]{0,9}", after in "[a-c/\" é]{0,9}",
         ) {
-            let needles = needles(&all);
-            let possible: Vec<&[u8]> = needles.possible_in(&text).map(|needle| needle.bytes.as_slice()).collect();
-            for needle in &all {
-                let is_in = text.windows(needle.len()).any(|window| window == needle);
-                prop_assert!(!is_in || possible.contains(&needle.as_slice()));
+            let needles = needles(&[&secret, "other", "abc/"]);
+            for spelling in Spelling::all_of(&secret).filter(|_| secret.len() >= SHORTEST_ANYWHERE) {
+                let Some(spelled) = spelling.of(&secret) else { continue };
+                let text = format!("{before}{}{after}", *spelled);
+                let possible = needles.possible_in(text.as_bytes());
+                prop_assert!(possible.iter().any(|needle| *needle.bytes == *spelled), "{spelling:?}");
             }
         }
     }
