@@ -81,7 +81,7 @@ impl Migrator {
     /// # Errors
     /// Where it did not happen. Nothing has changed then.
     pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, MigrateError> {
-        self.live.give_way().await;
+        let _turn = self.live.give_way().await;
         let migrated = self.carry_out_row(row, settle).await;
         let outcome = match &migrated {
             Ok(RowMigrated::Stored(Stored { action: Action::Created, .. })) => "created",
