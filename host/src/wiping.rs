@@ -33,39 +33,23 @@ impl Write for Measure {
     }
 }
 
-/// Processors that share one of the allocator's arenas.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const PROCESSORS_OF_AN_ARENA: usize = 4;
-
-/// Keeps what is freed from piling up. glibc gives each thread an arena of its own, up to eight for each processor, and each of them
-/// keeps what its largest moment took: compiling one plugin after the other, a server would hold three times of what it needs.
-/// Small blocks come from a cache of the thread's all the same.
-///
-/// To be called before there are other threads.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn share_arenas() {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let arenas = i32::try_from(processors.div_ceil(PROCESSORS_OF_AN_ARENA)).unwrap_or(i32::MAX);
-    // SAFETY: mallopt(3) takes two integers and changes a setting of the allocator's; it has no preconditions but that other
-    // threads do not use the allocator meanwhile, of which there are none yet.
-    // Where it does not take the number, it is as it was: more memory is held, and nothing else.
-    let _taken = unsafe { libc::mallopt(libc::M_ARENA_MAX, arenas) };
-}
-
-/// Other allocators have no such arenas.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn share_arenas() {}
-
-/// The system's allocator, which clears every block before it is given back: whether by freeing, growing or shrinking.
+/// An allocator, by itself the system's, which clears every block before it is given back: whether by freeing, growing or shrinking.
 ///
 /// The binary runs on it (`#[global_allocator]`); whoever uses the library in a program of their own can do the same.
 #[derive(Debug, Clone, Copy)]
 pub struct WipingAllocator<A = System>(A);
 
 impl WipingAllocator {
-    /// The one that there is.
+    /// Over the system's.
     pub const fn new() -> Self {
         Self(System)
+    }
+}
+
+impl<A> WipingAllocator<A> {
+    /// Over another one.
+    pub const fn over(inner: A) -> Self {
+        Self(inner)
     }
 }
 

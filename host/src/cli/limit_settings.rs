@@ -11,6 +11,7 @@ use crate::ids::Slug;
 use crate::jobs::ImportSettings;
 use crate::migrate::{Allowance, MigratePolicy};
 use crate::plugins::SandboxLimits;
+use crate::store::sled::SledSettings;
 use crate::webhooks::DeliverySettings;
 
 /// `[http]`
@@ -154,6 +155,23 @@ pub(super) struct ImportArgs {
     import_uploads: NonZeroU32,
 }
 
+/// `[store]`
+#[derive(Args)]
+#[command(next_help_heading = "The store")]
+pub(super) struct StoreArgs {
+    /// MiB of the store's pages that are kept in memory. They take about twice as much there as on the disk.
+    #[arg(long, value_name = "N", env = "KEYFERRY_STORE_CACHE_MIB",
+        default_value_t = mebibytes(SledSettings::new("").cache_capacity))]
+    store_cache_mib: NonZeroU32,
+}
+
+impl StoreArgs {
+    /// In bytes.
+    pub(super) fn cache(&self) -> u64 {
+        u64::from(self.store_cache_mib.get()) << 20
+    }
+}
+
 /// Whether callers may ask for something.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Whether {
@@ -249,6 +267,10 @@ fn millis(time: Duration) -> NonZeroU32 {
 
 fn count(number: usize) -> NonZeroU32 {
     at_least_one(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+fn mebibytes(bytes: u64) -> NonZeroU32 {
+    at_least_one(u32::try_from(bytes >> 20).unwrap_or(u32::MAX))
 }
 
 fn at_least_one(number: u32) -> NonZeroU32 {

@@ -38,11 +38,11 @@ pub(super) struct Node {
 
 impl Safe {
     /// Loads the key, or makes one where there is neither key nor store, and opens the store.
-    pub(super) async fn open(folders: &Folders) -> Result<Self, CliError> {
+    pub(super) async fn open(folders: &Folders, store: SledSettings) -> Result<Self, CliError> {
         // A new key beside an old store would open nothing in it: the missing key must be found, not replaced.
         let create = if folders.data.store().exists() { CreateKey::Refused } else { CreateKey::Allowed };
         let vault = Arc::new(Vault::new(folders.key.load(create).await?));
-        let store = SledStore::open(SledSettings::new(folders.data.store())).await?;
+        let store = SledStore::open(store).await?;
         match rewrap::check(&store, vault.kek()).await {
             // Which key it is only the service knows, and what it says will be told by whatever needs it.
             Ok(()) | Err(MigrateError::Vault(VaultError::KeyService(_))) => {}
@@ -97,7 +97,9 @@ async fn follow(vault: Weak<Vault>, store: Weak<dyn Store>, code_key: PathBuf) {
 impl Node {
     /// Puts a server together.
     pub(super) async fn assemble(settings: &Settings) -> Result<Self, CliError> {
-        let safe = Safe::open(&settings.folders).await?;
+        let store =
+            SledSettings { cache_capacity: settings.store_cache, ..SledSettings::new(settings.folders.data.store()) };
+        let safe = Safe::open(&settings.folders, store).await?;
         safe.ask_key_service(&settings.folders).await?;
         let registry = registry(
             &settings.folders,

@@ -8,6 +8,7 @@ use super::settings::{FolderArgs, Folders};
 use crate::admin::{self, AdminError, Operation, Operator};
 use crate::egress::EgressSettings;
 use crate::plugins::{GrantPolicy, SandboxLimits};
+use crate::store::sled::SledSettings;
 
 /// Which parts an operation needs where no server runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(super) async fn perform<O: Operation>(
 async fn here(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
     match needs {
         Needs::Safe => {
-            let Safe { vault, store } = Safe::open(folders).await?;
+            let Safe { vault, store } = Safe::open(folders, SledSettings::new(folders.data.store())).await?;
             Ok(Operator { vault: Some(vault), store: Some(store), registry: None })
         }
         Needs::Plugins => {

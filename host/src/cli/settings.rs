@@ -14,7 +14,7 @@ use super::CliError;
 use super::admin_settings::{AdminArgs, AdminListener};
 use super::files::DataFolder;
 use super::key_settings::KekArgs;
-use super::limit_settings::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, WebhookArgs};
+use super::limit_settings::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, StoreArgs, WebhookArgs};
 use super::telemetry_settings::TelemetryArgs;
 use crate::egress::{DevResolve, DnsServer, EgressSettings, Loopback};
 use crate::http::{CorsOrigin, HttpSettings, RateLimit, RateLimits, TlsFiles};
@@ -116,6 +116,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     sandbox: SandboxArgs,
     #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
     webhooks: WebhookArgs,
 }
 
@@ -163,6 +165,8 @@ pub(super) struct Settings {
     pub(super) egress: EgressSettings,
     pub(super) policy: MigratePolicy,
     pub(super) limits: SandboxLimits,
+    /// Bytes of the store's pages that are kept in memory.
+    pub(super) store_cache: u64,
     pub(super) webhooks: DeliverySettings,
     pub(super) imports: ImportSettings,
     pub(super) log: LogSettings,
@@ -266,6 +270,7 @@ impl ServeArgs {
             egress,
             policy: self.migrate.policy(),
             limits: self.sandbox.limits(),
+            store_cache: self.store.cache(),
             webhooks: self.webhooks.settings(),
             imports: self.import.settings(),
             log: LogSettings { format: self.log_format, filter: self.log_filter },

@@ -59,16 +59,6 @@ fn builder() -> ThreadPoolBuilder {
     ThreadPoolBuilder::new().thread_name(|index| format!("compile-{index}")).stack_size(STACK)
 }
 
-/// Gives memory that a compilation took and freed back to the system: the allocator would keep hundreds of megabytes of it.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn give_memory_back() {
-    // SAFETY: malloc_trim(3) has no preconditions, is safe to call from any thread, and takes nothing away that is in use.
-    unsafe { libc::malloc_trim(0) };
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn give_memory_back() {}
-
 #[cfg(target_os = "linux")]
 fn step_back() {
     use rustix::process::{getpriority_process, setpriority_process};

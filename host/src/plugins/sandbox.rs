@@ -11,7 +11,7 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use super::abi::v1;
 use super::cache::{CodeCache, CodeSeal};
 use super::call_state::{CallState, Occasion};
-use super::compiler::{Compiler, give_memory_back};
+use super::compiler::Compiler;
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::engine::{MAX_MEMORY, Metering, TICK, engine};
 use super::fixed::Fixed;
@@ -165,7 +165,6 @@ impl Sandbox {
             Some(cache) => cache.component(&self.engine, digest, bytes),
             None => Component::new(&self.engine, bytes),
         };
-        give_memory_back();
         let component = component.map_err(|error| SandboxError::Compile(format!("{error:#}")))?;
         let linker = match wasi {
             WasiGrant::None => &self.linker,

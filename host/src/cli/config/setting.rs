@@ -6,7 +6,7 @@ use super::super::settings::ServeArgs;
 
 /// Tables of the file. The flag `--http-idle-seconds` is `idle-seconds` in `[http]`; one that begins with none of these
 /// stands before all tables, under its own name.
-const TABLES: [&str; 5] = ["http", "import", "migrate", "sandbox", "webhooks"];
+const TABLES: [&str; 6] = ["http", "import", "migrate", "sandbox", "store", "webhooks"];
 
 /// The flag that names the file cannot stand in it.
 const THE_FILE: &str = "config";

@@ -19,11 +19,11 @@ pub struct SledSettings {
 }
 
 impl SledSettings {
-    /// A store in this folder: 64 MiB of cache, 64 MiB to stay free, 4,096 writes at once, a sweep a minute.
+    /// A store in this folder: 32 MiB of cache, 64 MiB to stay free, 4,096 writes at once, a sweep a minute.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            cache_capacity: 64 << 20,
+            cache_capacity: 32 << 20,
             min_free: 64 << 20,
             queue: 4096,
             sweep_every: Duration::from_secs(60),
