@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
 use super::limits::SandboxLimits;
 
@@ -73,6 +73,8 @@ fn config(pool: Option<&SandboxLimits>, metering: Metering) -> Config {
             .max_memories_per_component(2)
             .max_tables_per_component(per_component)
             .max_memory_size(MAX_MEMORY)
+            // Pages that were written to are found wherever they lie, and cleared in their place (Linux 6.7).
+            .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(KEEP_RESIDENT)
             .table_keep_resident(TABLE_KEEP_RESIDENT);
         config.memory_reservation(MAX_MEMORY as u64).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
