@@ -22,6 +22,48 @@ pub(crate) struct Section {
     /// Repeats this section.
     pub(crate) command: String,
     pub(crate) rows: Vec<Row>,
+    pub(crate) goals: Vec<Goal>,
+}
+
+/// What a figure is to be, and what it was.
+#[derive(Debug, Serialize)]
+pub(crate) struct Goal {
+    pub(crate) what: String,
+    #[serde(flatten)]
+    pub(crate) bound: Bound,
+    pub(crate) measured: f64,
+}
+
+/// Which side of it is good.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Goal {
+    /// One whose figure was measured. `None` where it was not.
+    pub(crate) fn of(what: impl Into<String>, bound: Bound, measured: Option<f64>) -> Option<Self> {
+        Some(Self { what: what.into(), bound, measured: measured? })
+    }
+
+    fn is_reached(&self) -> bool {
+        match self.bound {
+            Bound::AtLeast(least) => self.measured >= least,
+            Bound::AtMost(most) => self.measured <= most,
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let Self { what, bound, measured } = self;
+        let (side, bound) = match bound {
+            Bound::AtLeast(least) => ("at least", least),
+            Bound::AtMost(most) => ("at most", most),
+        };
+        let verdict = if self.is_reached() { "reached" } else { "not reached" };
+        format!("Goal: {what} {side} {}; measured {}: {verdict}.", short(*bound), short(*measured))
+    }
 }
 
 /// One figure.
@@ -77,6 +119,9 @@ impl Report {
                 let [median, low, high] = [median, low, high].map(|figure| short(*figure));
                 writeln!(text, "{name:wide$}  {median:>12}  {low:>12}  {high:>12}  {ratio:>6}  {unit}")?;
             }
+            for goal in &section.goals {
+                writeln!(text, "\n{}", goal.sentence())?;
+            }
             writeln!(text)?;
         }
         Ok(text)
@@ -103,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn goals_have_a_good_side_and_their_bound_is_reached() {
+        let goal = |bound, measured| Goal::of("rate", bound, Some(measured)).unwrap();
+        for (bound, measured, reached) in [
+            (Bound::AtLeast(0.8), 0.8, true),
+            (Bound::AtLeast(0.8), 0.7, false),
+            (Bound::AtMost(15.0), 15.0, true),
+            (Bound::AtMost(15.0), 15.1, false),
+        ] {
+            assert_eq!(goal(bound, measured).is_reached(), reached, "{bound:?} {measured}");
+        }
+        assert!(Goal::of("rate", Bound::AtLeast(1.0), None).is_none());
+        let json = serde_json::to_value(goal(Bound::AtLeast(0.5), 1.0)).unwrap();
+        assert_eq!(json, serde_json::json!({"what": "rate", "at_least": 0.5, "measured": 1.0}));
+    }
+
+    #[test]
     fn a_contestant_without_rounds_has_no_row() {
         let none = Series::default();
         assert!(Row::of("x", "us", &none, None).is_none());
@@ -115,7 +176,13 @@ mod tests {
     #[test]
     fn tables_name_their_command_and_leave_out_ratios_that_are_none() {
         let row = Row { name: "one".to_owned(), unit: "us", median: 1.0, low: 1.0, high: 1.0, ratio: None };
-        let section = Section { title: "T".into(), text: "Said.".into(), command: "run this".into(), rows: vec![row] };
+        let section = Section {
+            title: "T".into(),
+            text: "Said.".into(),
+            command: "run this".into(),
+            rows: vec![row],
+            goals: Vec::new(),
+        };
         let tables = Report { sections: vec![section] }.tables().unwrap();
         assert!(tables.contains("## T\n\nSaid.\n\n`run this`"), "{tables}");
         assert!(tables.contains("1.00          us"), "{tables}");

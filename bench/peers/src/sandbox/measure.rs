@@ -12,7 +12,7 @@ use super::wasmtime;
 use crate::Effort;
 use crate::allocator;
 use crate::outcome::{Outcome, Tried as _};
-use crate::report::{Row, Section};
+use crate::report::{Bound, Goal, Row, Section};
 
 /// Which part of it is measured. Nothing said means all.
 #[derive(Debug, Clone, Default, Args)]
@@ -142,34 +142,26 @@ fn write_down(all: &[(Kind, Caller, Figures)], threads: usize) -> Section {
         rows.push(Row::of(name, "us", &figures.p99s, ours.map(|ours| &ours.p99s)));
     }
     let ratio = |kind| Some(figures(kind)?.medians.ratio_to(&ours?.medians)).flatten();
-    let mut text = "One call with all that surrounds it: a store, an instance, the call itself, in which the guest reads a \
-        short token and asks the host for the time, and all of it dropped. The median of the calls of each round; ratios are to \
+    let text = "One call with all that surrounds it: a store, an instance, the call itself, in which the guest reads a short \
+        token and asks the host for the time, and all of it dropped. The median of the calls of each round; ratios are to \
         Keyferry's in the same rounds. Keyferry runs as its server does, with its limits, deadlines, slots, metrics and an \
         allocator that clears what is freed."
         .to_owned();
-    for (goal, reached) in [
-        (
-            format!("at most {GOAL:.0} us"),
-            ours.and_then(|ours| ours.medians.median()).map(|median| (median <= GOAL, format!("{median:.1} us"))),
+    let on_demand = format!("{}, to Keyferry's median", Kind::WasmtimeOnDemand.name());
+    let goals = [
+        Goal::of("Keyferry's median in us", Bound::AtMost(GOAL), ours.and_then(|ours| ours.medians.median())),
+        Goal::of(
+            format!("{}, to Keyferry's median", Kind::ExtismFresh.name()),
+            Bound::AtLeast(1.0),
+            ratio(Kind::ExtismFresh),
         ),
-        (
-            "less than Extism with a new plugin a call".to_owned(),
-            ratio(Kind::ExtismFresh).map(|ratio| (ratio > 1.0, format!("Extism takes {ratio:.1} times as long"))),
-        ),
-        (
-            format!("at least {TIMES_ON_DEMAND:.0} times less than on demand with a linker a call"),
-            ratio(Kind::WasmtimeOnDemand).map(|ratio| (ratio >= TIMES_ON_DEMAND, format!("{ratio:.1} times"))),
-        ),
-    ] {
-        if let Some((reached, figure)) = reached {
-            let verdict = if reached { "reached" } else { "not reached" };
-            text.push_str(&format!(" Goal: {goal}; {verdict}: {figure}."));
-        }
-    }
+        Goal::of(on_demand, Bound::AtLeast(TIMES_ON_DEMAND), ratio(Kind::WasmtimeOnDemand)),
+    ];
     Section {
         title: format!("Sandbox, {threads} {}", if threads == 1 { "thread" } else { "threads" }),
         text,
         command: format!("cargo run --release --manifest-path bench/peers/Cargo.toml -- sandbox --threads {threads}"),
         rows: rows.into_iter().flatten().collect(),
+        goals: goals.into_iter().flatten().collect(),
     }
 }

@@ -40,8 +40,16 @@ impl Ours {
         Ok(Self { store, folder, records })
     }
 
+    /// As the server does: it looks whether the account is there and what is stored, and commits.
     pub(super) async fn write(&self, number: u64) -> Outcome<()> {
-        self.store.commit_migration(self.records.migration(number)?).await.tried("commit a migration")
+        let migration = self.records.migration(number)?;
+        let key = migration.record.key();
+        let is_there = self.store.has_account(&key.account).await.tried("look for an account")?;
+        let stored = self.store.integration(&key).await.tried("look for an integration")?;
+        if !is_there || stored.is_some() {
+            return Err(format!("migration {number} does not find what was prepared for it").into());
+        }
+        self.store.commit_migration(migration).await.tried("commit a migration")
     }
 
     /// Batches so far, as the store writes them down beside its database.
