@@ -1,0 +1,171 @@
+//! The whole job: how much of it, how soon, and next to a server in Node.js with PostgreSQL.
+
+use std::error::Error;
+
+use clap::Args;
+
+use crate::figures::{Spread, shown};
+use crate::load::{Load, Pace, Run, measure};
+use crate::node::NodeServer;
+use crate::outcome::{Goal, Outcome, Plot};
+use crate::plot;
+use crate::site::{AccessLog, Length, Site, load};
+use crate::table::Table;
+
+/// Connections of the closed loops.
+const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
+/// Those at which the two are compared, and capacity is taken.
+const COMPARED: usize = 64;
+/// Connections of the open loop: enough that a request seldom waits for one.
+const OPEN: usize = 256;
+/// Of the capacity.
+const OPEN_SHARE: f64 = 0.7;
+const ACCOUNTS: usize = 1024;
+
+#[derive(Args, Clone)]
+pub(crate) struct JobOptions {
+    /// Rounds; each has every load once
+    #[arg(long = "job-rounds", id = "job_rounds", default_value_t = 5)]
+    rounds: usize,
+    /// Seconds that are counted of each load
+    #[arg(long = "job-seconds", id = "job_seconds", default_value_t = 4.0)]
+    seconds: f64,
+    /// Seconds that are counted of a load in open loop
+    #[arg(long = "job-open-seconds", id = "job_open_seconds", default_value_t = 10.0)]
+    open_seconds: f64,
+}
+
+/// All runs of one server.
+#[derive(Default)]
+struct Runs {
+    closed: Vec<Vec<Run>>,
+    open: Vec<Run>,
+}
+
+impl Runs {
+    fn at(&self, connections: usize) -> &[Run] {
+        let place = CONNECTIONS.iter().position(|known| *known == connections).unwrap_or_default();
+        self.closed.get(place).map_or(&[], Vec::as_slice)
+    }
+}
+
+pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Outcome, Box<dyn Error>> {
+    let rounds = if quick { 1 } else { options.rounds };
+    let length = Length::of(if quick { 1.0 } else { options.seconds });
+    let open_length = Length::of(if quick { 3.0 } else { options.open_seconds });
+    let site = Site::start(ACCOUNTS, AccessLog::Written, None, |_| ()).await?;
+    let node = NodeServer::start(&site.world)?;
+    let (mut ours, mut theirs) = (Runs::default(), Runs::default());
+    for runs in [&mut ours, &mut theirs] {
+        runs.closed = CONNECTIONS.iter().map(|_| Vec::new()).collect();
+    }
+    for round in 1..=rounds {
+        for (place, connections) in CONNECTIONS.into_iter().enumerate() {
+            let run = site.measure(site.load(connections, length, Pace::Closed)).await?.all_good("keyferry")?;
+            say(round, &format!("keyferry, {connections} connections"), &run);
+            ours.closed.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
+            let load = of_node(&site, &node, connections, length, Pace::Closed);
+            let run = measure(load, || node.processor()).await?.all_good("the server in Node.js")?;
+            say(round, &format!("node, {connections} connections"), &run);
+            theirs.closed.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
+        }
+        let capacity = |runs: &Runs| runs.at(COMPARED).last().map_or(1.0, Run::rate);
+        let pace = Pace::Open { per_second: capacity(&ours) * OPEN_SHARE };
+        let run = site.measure(site.load(OPEN, open_length, pace)).await?;
+        say(round, "keyferry, open loop", &run);
+        ours.open.push(run);
+        let pace = Pace::Open { per_second: capacity(&theirs) * OPEN_SHARE };
+        let run = measure(of_node(&site, &node, OPEN, open_length, pace), || node.processor()).await?;
+        say(round, "node, open loop", &run);
+        theirs.open.push(run);
+    }
+    outcome(&ours, &theirs, rounds, length, open_length)
+}
+
+fn of_node(site: &Site, node: &NodeServer, connections: usize, length: Length, pace: Pace) -> Load {
+    load(node.address(), &site.world.api_key, "stripe", site.accounts, connections, length, pace)
+}
+
+fn say(round: usize, what: &str, run: &Run) {
+    let latency = run.told.latency;
+    println!(
+        "round {round}: {what}: {} a second, {} us CPU, p50 {} p99 {} us",
+        shown(run.rate()),
+        shown(run.micros_a_request()),
+        shown(latency.p50),
+        shown(latency.p99)
+    );
+}
+
+fn spread(runs: &[Run], figure: impl Fn(&Run) -> f64) -> Result<Spread, Box<dyn Error>> {
+    Ok(Spread::of(runs.iter().map(figure)).ok_or("a load was not measured")?)
+}
+
+fn outcome(ours: &Runs, theirs: &Runs, rounds: usize, length: Length, open: Length) -> Result<Outcome, Box<dyn Error>> {
+    let mut closed =
+        Table::new(["closed loop", "connections", "requests a second", "CPU us a request", "p50 ms", "p99 ms"]);
+    let mut lines = Vec::new();
+    let servers = [("keyferry", ours), ("Node.js and PostgreSQL", theirs)];
+    for (name, runs) in servers {
+        let mut points = Vec::new();
+        for connections in CONNECTIONS {
+            let of = runs.at(connections);
+            let rate = spread(of, Run::rate)?;
+            closed.row([
+                name.to_owned(),
+                connections.to_string(),
+                rate.to_string(),
+                spread(of, Run::micros_a_request)?.to_string(),
+                spread(of, |run| run.told.latency.p50 / 1e3)?.to_string(),
+                spread(of, |run| run.told.latency.p99 / 1e3)?.to_string(),
+            ]);
+            points.push((f64::from(u32::try_from(connections)?), rate.median));
+        }
+        lines.push((name.to_owned(), points));
+    }
+    let mut opened = Table::new(["open loop", "requests a second", "p50 ms", "p99 ms", "p99.9 ms", "p99 / p50", "not answered"]);
+    let tail = |run: &Run| run.told.latency.p99 / run.told.latency.p50.max(1.0);
+    for (name, runs) in servers {
+        opened.row([
+            name.to_owned(),
+            spread(&runs.open, Run::rate)?.to_string(),
+            spread(&runs.open, |run| run.told.latency.p50 / 1e3)?.to_string(),
+            spread(&runs.open, |run| run.told.latency.p99 / 1e3)?.to_string(),
+            spread(&runs.open, |run| run.told.latency.p999 / 1e3)?.to_string(),
+            spread(&runs.open, tail)?.to_string(),
+            runs.open.iter().map(|run| run.told.bad() + run.told.unanswered).sum::<u64>().to_string(),
+        ]);
+    }
+    let figures = |runs: &Runs, figure: fn(&Run) -> f64| runs.at(COMPARED).iter().map(figure).collect::<Vec<_>>();
+    let ratio = |figure: fn(&Run) -> f64| {
+        Spread::of_ratios(&figures(ours, figure), &figures(theirs, figure)).ok_or("there are no ratios")
+    };
+    let (by_processor, by_rate) = (ratio(Run::per_processor_second)?, ratio(Run::rate)?);
+    let mut ratios = Table::new(["keyferry to Node.js and PostgreSQL, 64 connections", "ratio"]);
+    ratios.row(["requests in a second of processor time".to_owned(), by_processor.to_string()]);
+    ratios.row(["requests a second".to_owned(), by_rate.to_string()]);
+    Ok(Outcome {
+        text: format!(
+            "`PUT /api/v2/public/migrate-token` on the real server as it is started by default, its plugin for Stripe, the provider's \
+             stand-in over TLS on loopback; next to it a plain server in Node.js that does the same job the usual way (`bench/node`: \
+             ajv, an HTTPS agent that keeps connections, AES-256-GCM, one row a request in PostgreSQL 15 with `fsync` and \
+             `synchronous_commit` on), which is spared an audit trail and the look-up of its API key. Generator and provider share \
+             the processors with either and are not counted; of the one in Node.js its process and all of PostgreSQL's are. {rounds} \
+             rounds of {} s a load, in turns. The open loop has a fixed rate, {} % of what the same round's closed loop with {COMPARED} \
+             connections did, for {} s; latencies count from when a request was due.",
+            shown(length.counted.as_secs_f64()),
+            shown(OPEN_SHARE * 100.0),
+            shown(open.counted.as_secs_f64()),
+        ),
+        tables: vec![closed, opened, ratios],
+        plots: vec![Plot {
+            name: "job",
+            title: "Requests a second by connections",
+            svg: plot::line("connections", "requests a second", &lines),
+        }],
+        goals: vec![
+            Goal::at_least("whole job to Node.js and PostgreSQL, by processor time", 10.0, by_processor.median),
+            Goal::at_most("p99 to p50 in open loop at 70 % of capacity", 5.0, spread(&ours.open, tail)?.median),
+        ],
+    })
+}

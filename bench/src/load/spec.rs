@@ -1,0 +1,82 @@
+//! What is to be sent, and what is told of it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+/// A load. All requests are the same but for the linked account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Load {
+    pub(crate) address: SocketAddr,
+    /// `PUT /path`
+    pub(crate) method_and_target: String,
+    /// All but `Host`, `Content-Length` and the account.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    /// `bench_0`, `bench_1` and so on, shared out so that no two connections have the same one.
+    pub(crate) accounts: usize,
+    pub(crate) connections: usize,
+    /// Not counted.
+    pub(crate) warm_up_millis: u64,
+    pub(crate) millis: u64,
+    pub(crate) pace: Pace,
+}
+
+/// When a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Pace {
+    /// As soon as the connection's last one is answered.
+    Closed,
+    /// At a time that was fixed before, whatever became of the others; its latency counts from then.
+    Open { per_second: f64 },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// Answers within the time, by status.
+    pub(crate) by_status: BTreeMap<u16, u64>,
+    /// Those of 503 that said when to come again.
+    pub(crate) said_when: u64,
+    /// Requests without an answer.
+    pub(crate) broken: u64,
+    /// Requests that were due within the time and still wait for their answer at its end.
+    pub(crate) unanswered: u64,
+    pub(crate) seconds: f64,
+    pub(crate) latency: Latency,
+}
+
+/// In microseconds; of answers 200 alone.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Latency {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) longest: f64,
+}
+
+impl Told {
+    /// Requests that were done as asked.
+    pub(crate) fn good(&self) -> u64 {
+        self.by_status.get(&200).copied().unwrap_or_default()
+    }
+
+    /// All that was not.
+    pub(crate) fn bad(&self) -> u64 {
+        self.by_status.iter().filter(|(status, _)| **status != 200).map(|(_, count)| count).sum::<u64>() + self.broken
+    }
+}
+
+impl Latency {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+        let micros = |value: u64| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+        Self {
+            p50: micros(histogram.value_at_quantile(0.5)),
+            p99: micros(histogram.value_at_quantile(0.99)),
+            p999: micros(histogram.value_at_quantile(0.999)),
+            longest: micros(histogram.max()),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Measures keyferry, side by side with what somebody would take instead, and writes `docs/PERFORMANCE.md`.
+//!
+//! ```sh
+//! cargo run --release -p keyferry-bench -- all
+//! cargo run --release -p keyferry-bench -- ladder --rounds 3
+//! cargo run --release -p keyferry-bench -- --write job
+//! ```
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `ladder` | what each part of the job costs |
+//! | `job` | the whole job, next to hyper's hello and to a server in Node.js |
+//! | `growth` | many plugins, credentials, connections and verifications |
+//! | `cold` | starts, sizes, memory |
+//! | `peers` | what `bench/peers` found |
+//! | `load`, `site`, `rung`, `node`, `postgres` | generator, servers |
+//! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
+//! | `prepare`, `allocator` | what is measured, as it is built |
+
+mod allocator;
+mod cold;
+mod figures;
+mod growth;
+mod job;
+mod ladder;
+mod load;
+mod machine;
+mod node;
+mod outcome;
+mod peers;
+mod plot;
+mod postgres;
+mod prepare;
+mod processor;
+mod report;
+mod rung;
+mod site;
+mod table;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use outcome::{Goal, Outcome};
+use report::Report;
+
+const GOALS: &str = "Goals";
+const LADDER: &str = "The ladder";
+const JOB: &str = "The whole job";
+const GROWTH: &str = "Growth";
+const COLD: &str = "Cold";
+
+#[derive(Parser)]
+#[command(about = "Measures keyferry next to what somebody would take instead", max_term_width = 120)]
+struct Arguments {
+    /// Where the report goes
+    #[arg(long, global = true, default_value_os_t = prepare::workspace().join("docs/PERFORMANCE.md"), hide_default_value = true)]
+    report: PathBuf,
+    /// Writes the section into the report; `all` does so by itself
+    #[arg(long, global = true)]
+    write: bool,
+    /// A short form, to see that it works: its figures are worth little
+    #[arg(long, global = true)]
+    quick: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// All of it, with what `bench/peers` finds
+    All {
+        #[command(flatten)]
+        ladder: ladder::LadderOptions,
+        #[command(flatten)]
+        job: job::JobOptions,
+        #[command(flatten)]
+        growth: growth::GrowthOptions,
+        #[command(flatten)]
+        cold: cold::ColdOptions,
+    },
+    /// What each part of the job costs
+    Ladder(ladder::LadderOptions),
+    /// The whole job: rates and latencies, next to a server in Node.js
+    Job(job::JobOptions),
+    /// Many plugins, credentials, connections and verifications
+    Growth(growth::GrowthOptions),
+    /// Starts, sizes, memory
+    Cold(cold::ColdOptions),
+    /// What `bench/peers` finds
+    Peers,
+    /// Sends a load that stdin describes
+    #[command(hide = true)]
+    Load,
+    /// Serves one rung of the ladder, as stdin describes
+    #[command(hide = true)]
+    Rung { step: rung::Step },
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Command::Load => load::run(),
+        Command::Rung { step } => rung::run(step),
+        _ => {
+            prepare::server_is_built()?;
+            prepare::raise_open_files();
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(arguments))
+        }
+    }
+}
+
+async fn measure(Arguments { report, write, quick, command }: Arguments) -> Result<(), Box<dyn Error>> {
+    let is_all = matches!(command, Command::All { .. });
+    let mut told = Told { report: Report::open(&report, machine::Machine::here()?)?, write: write || is_all, quick, goals: Vec::new() };
+    match command {
+        Command::All { ladder, job, growth, cold } => {
+            told.tell(LADDER, "ladder", ladder::ladder(&ladder, quick).await?)?;
+            told.tell(JOB, "job", job::job(&job, quick).await?)?;
+            told.tell(COLD, "cold", cold::cold(&cold, quick).await?)?;
+            told.tell(GROWTH, "growth", growth::growth(&growth, quick).await?)?;
+            for (title, outcome) in peers::peers(quick)? {
+                told.tell(&title, "peers", outcome)?;
+            }
+            told.tell_goals()
+        }
+        Command::Ladder(options) => told.tell(LADDER, "ladder", ladder::ladder(&options, quick).await?),
+        Command::Job(options) => told.tell(JOB, "job", job::job(&options, quick).await?),
+        Command::Growth(options) => told.tell(GROWTH, "growth", growth::growth(&options, quick).await?),
+        Command::Cold(options) => told.tell(COLD, "cold", cold::cold(&options, quick).await?),
+        Command::Peers => {
+            peers::peers(quick)?.into_iter().try_for_each(|(title, outcome)| told.tell(&title, "peers", outcome))
+        }
+        Command::Load | Command::Rung { .. } => Ok(()),
+    }
+}
+
+/// What was found so far.
+struct Told {
+    report: Report,
+    write: bool,
+    quick: bool,
+    goals: Vec<Goal>,
+}
+
+impl Told {
+    /// Prints what a part found, and writes it down where that is asked for.
+    fn tell(&mut self, title: &str, command: &str, outcome: Outcome) -> Result<(), Box<dyn Error>> {
+        println!("\n{title}\n");
+        if !outcome.goals.is_empty() {
+            println!("{}", outcome::table_of(&outcome.goals));
+        }
+        for table in &outcome.tables {
+            println!("{table}");
+        }
+        self.goals.extend(outcome.goals.iter().cloned());
+        if !self.write {
+            return Ok(());
+        }
+        let quick = if self.quick { "--quick " } else { "" };
+        self.report.write(title, &format!("cargo run --release -p keyferry-bench -- {quick}{command}"), &outcome)
+    }
+
+    /// All goals of all parts, at the top of the report.
+    fn tell_goals(&mut self) -> Result<(), Box<dyn Error>> {
+        let goals = std::mem::take(&mut self.goals);
+        let text = "What was aimed at, and what this run measured. The sections below have how.".to_owned();
+        self.tell(GOALS, "all", Outcome { text, tables: Vec::new(), plots: Vec::new(), goals })
+    }
+}

@@ -1,0 +1,99 @@
+//! The server in Node.js that does the same job, with its database.
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use keyferry::providers::apps::demo::STRIPE_HOST;
+use keyferry_tests::{World, binary};
+use serde_json::json;
+
+use crate::postgres::Postgres;
+use crate::processor::{used_by, used_by_tree};
+
+/// A running one. It is killed when dropped.
+pub(crate) struct NodeServer {
+    child: Child,
+    address: SocketAddr,
+    postgres: Postgres,
+}
+
+impl NodeServer {
+    /// Starts one that asks the provider of that world and knows its API key.
+    pub(crate) fn start(world: &World) -> Result<Self, Box<dyn Error>> {
+        let folder = installed()?;
+        let postgres = Postgres::start()?;
+        let mut child = Command::new("node")
+            .arg(folder.join("server.mjs"))
+            .env("NODE_ENV", "production")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("start node: {error}; install Debian's package nodejs, version 20"))?;
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("node has no pipes".into());
+        };
+        let provider = world.providers.address_of(STRIPE_HOST).ok_or("there is no provider")?;
+        let setting = json!({
+            "api_key": world.api_key,
+            "ca": world.folder().join("ca.pem"),
+            "provider": provider.to_string(),
+            "postgres_socket": postgres.socket_folder(),
+        });
+        writeln!(stdin, "{setting}")?;
+        drop(stdin);
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.trim().parse().map_err(|_| format!("the server in Node.js did not come up: {line:?}"))?;
+        Ok(Self { child, address, postgres })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Of the server and its database together.
+    pub(crate) fn processor(&self) -> Result<Duration, Box<dyn Error>> {
+        Ok(used_by(self.child.id())? + used_by_tree(self.postgres.pid())?)
+    }
+}
+
+impl Drop for NodeServer {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A folder with the server and the packages of its lock file, installed once for each content of it.
+fn installed() -> Result<PathBuf, Box<dyn Error>> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("node");
+    let folder = binary::target().join("bench-tools/node");
+    fs::create_dir_all(&folder)?;
+    fs::copy(source.join("server.mjs"), folder.join("server.mjs"))?;
+    let wanted = fs::read(source.join("package-lock.json"))?;
+    // Written last: an installation that was cut off has none.
+    let stamp = folder.join("installed-from");
+    if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(source.join(file), folder.join(file))?;
+        }
+        let quietly = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+        let output = Command::new("npm").args(quietly).current_dir(&folder).output();
+        let output = output.map_err(|error| format!("run npm: {error}; install Debian's package npm"))?;
+        if !output.status.success() {
+            return Err(format!("npm ci ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+        }
+        fs::write(&stamp, wanted)?;
+    }
+    Ok(folder)
+}

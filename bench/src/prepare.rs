@@ -1,0 +1,57 @@
+//! What is measured, built before anything is measured.
+
+use std::env;
+use std::error::Error;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keyferry_tests::{binary, plugins};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Where the harness of the tests looks for a binary that is there already.
+const KEYFERRY_BIN: &str = "KEYFERRY_BIN";
+
+/// The repository's root.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Builds the server, of the very packages that this program was built of so that nothing is built twice, and starts this
+/// program again with its path in the environment. Returns where that has been done.
+pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
+    if env::var_os(KEYFERRY_BIN).is_some() {
+        return Ok(());
+    }
+    if cfg!(debug_assertions) {
+        return Err("figures of a debug build mean nothing; run it as `cargo run --release -p keyferry-bench -- ...`".into());
+    }
+    println!("building the server");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = binary::command(cargo)
+        .args(["build", "--release", "-p", "keyferry", "-p", "keyferry-bench", "--target-dir"])
+        .arg(binary::target())
+        .current_dir(workspace())
+        .status()
+        .map_err(|error| format!("run cargo to build the server: {error}"))?;
+    if !status.success() {
+        return Err(format!("the server was not built: cargo ended with {status}").into());
+    }
+    let server = binary::target().join("release").join("keyferry");
+    Err(Command::new(env::current_exe()?).args(env::args_os().skip(1)).env(KEYFERRY_BIN, server).exec().into())
+}
+
+/// The component that asks nobody.
+pub(crate) fn quiet_plugin() -> Result<Vec<u8>, Box<dyn Error>> {
+    let out = binary::target().join("bench-plugins");
+    plugins::build("../bench/quiet", &out);
+    let file = out.join("quiet.wasm");
+    Ok(std::fs::read(&file).map_err(|error| format!("read {}: {error}", file.display()))?)
+}
+
+/// As many open files as the system lets this process and those that it starts have.
+pub(crate) fn raise_open_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, fewer connections can be opened, and that is told where it happens.
+    let _best_effort = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}

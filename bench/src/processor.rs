@@ -1,0 +1,86 @@
+//! Processor time of processes, as Linux tells it.
+
+use std::error::Error;
+use std::fs;
+use std::time::Duration;
+
+/// Linux tells times to programs in hundredths of a second, whatever it counts in itself.
+const TICKS_PER_SECOND: u32 = 100;
+
+/// The fields of `/proc/PID/stat` that are wanted here.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    /// In user code and in the system.
+    own: u64,
+    /// The same of children that have ended.
+    ended_children: u64,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Result<Self, Box<dyn Error>> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))
+            .map_err(|error| format!("processor time of process {pid}: {error}; it has probably ended"))?;
+        Self::parse(&text).ok_or_else(|| format!("/proc/{pid}/stat is not as expected: {text}").into())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        // The name stands in brackets and can have blanks and brackets in it.
+        let (_, fields) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
+        Some(Self {
+            parent: u32::try_from(number(1)?).ok()?,
+            own: number(11)? + number(12)?,
+            ended_children: number(13)? + number(14)?,
+        })
+    }
+}
+
+fn time(ticks: u64) -> Duration {
+    Duration::from_secs(ticks) / TICKS_PER_SECOND
+}
+
+/// What this process has used of processors, its threads together.
+pub(crate) fn used_by(pid: u32) -> Result<Duration, Box<dyn Error>> {
+    Ok(time(Stat::of(pid)?.own))
+}
+
+/// The same of this process and all below it, those that have ended included.
+pub(crate) fn used_by_tree(root: u32) -> Result<Duration, Box<dyn Error>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc").map_err(|error| format!("list processes: {error}"))? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // One that has ended meanwhile is in its parent's figures.
+        if let Ok(stat) = Stat::of(pid) {
+            all.push((pid, stat));
+        }
+    }
+    let mut tree = vec![root];
+    let mut place = 0;
+    while let Some(parent) = tree.get(place).copied() {
+        tree.extend(all.iter().filter(|(pid, stat)| stat.parent == parent && *pid != parent).map(|(pid, _)| *pid));
+        place += 1;
+    }
+    let of_tree = all.iter().filter(|(pid, _)| tree.contains(pid));
+    Ok(time(of_tree.map(|(_, stat)| stat.own + stat.ended_children).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_whose_name_looks_like_fields_is_read_right() {
+        let text = "42 (a) b (c)) S 7 42 42 0 -1 4194560 1 2 3 4 110 20 5 6 20 0 9 0 100 1 1";
+        assert_eq!(Stat::parse(text), Some(Stat { parent: 7, own: 130, ended_children: 11 }));
+        assert_eq!(Stat::parse("42 (cut"), None);
+        assert_eq!(time(130), Duration::from_millis(1300));
+    }
+
+    #[test]
+    fn a_tree_has_at_least_what_its_root_has() {
+        let own = std::process::id();
+        assert!(used_by_tree(own).unwrap() >= used_by(own).unwrap());
+    }
+}

@@ -1,0 +1,121 @@
+//! `docs/PERFORMANCE.md`: written by the runs themselves, each section by the commit that it ran on.
+
+use std::error::Error;
+use std::fmt::{self, Display};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::machine::Machine;
+use crate::outcome::{Outcome, table_of};
+
+/// The order of the sections, whichever was written first. What is not named here comes after.
+const ORDER: [&str; 5] = ["Goals", "The ladder", "The whole job", "Growth", "Cold"];
+
+/// The report as it is, with what former runs wrote.
+pub(crate) struct Report {
+    file: PathBuf,
+    machine: Machine,
+    /// Title and text.
+    sections: Vec<(String, String)>,
+}
+
+impl Report {
+    /// That file, for a run on this machine.
+    pub(crate) fn open(file: &Path, machine: Machine) -> Result<Self, Box<dyn Error>> {
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(format!("read {}: {error}", file.display()).into()),
+        };
+        Ok(Self { file: file.to_owned(), machine, sections: sections_of(&text) })
+    }
+
+    /// What a part of the run found, in the place of what a former run did.
+    pub(crate) fn write(&mut self, title: &str, command: &str, outcome: &Outcome) -> Result<(), Box<dyn Error>> {
+        let folder = self.file.with_extension("").to_string_lossy().to_lowercase();
+        let mut text = format!("{} `{command}`\n\n{}\n", self.machine, outcome.text.trim());
+        if !outcome.goals.is_empty() {
+            text.push_str(&format!("\n{}", table_of(&outcome.goals).markdown()));
+        }
+        for table in &outcome.tables {
+            text.push_str(&format!("\n{}", table.markdown()));
+        }
+        let folder = Path::new(&folder);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = self.file.with_file_name(&name);
+        for plot in &outcome.plots {
+            let file = folder.join(format!("{}.svg", plot.name));
+            fs::create_dir_all(&folder).map_err(|error| format!("make {}: {error}", folder.display()))?;
+            fs::write(&file, &plot.svg).map_err(|error| format!("write {}: {error}", file.display()))?;
+            text.push_str(&format!("\n![{}]({name}/{}.svg)\n", plot.title, plot.name));
+        }
+        self.put(title, text.trim().to_owned());
+        fs::write(&self.file, self.to_string()).map_err(|error| format!("write {}: {error}", self.file.display()))?;
+        println!("{title}: written to {}", self.file.display());
+        Ok(())
+    }
+
+    fn put(&mut self, title: &str, text: String) {
+        match self.sections.iter_mut().find(|(known, _)| known == title) {
+            Some((_, former)) => *former = text,
+            None => self.sections.push((title.to_owned(), text)),
+        }
+        let place = |title: &str| ORDER.iter().position(|known| *known == title).unwrap_or(ORDER.len());
+        self.sections.sort_by_key(|(title, _)| place(title));
+    }
+}
+
+fn sections_of(text: &str) -> Vec<(String, String)> {
+    let sections = text.split("\n## ").skip(1);
+    let section = |section: &str| {
+        let (title, text) = section.split_once('\n')?;
+        Some((title.trim().to_owned(), text.trim().to_owned()))
+    };
+    sections.filter_map(section).collect()
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "# Performance\n\n\
+             Written by `cargo run --release -p keyferry-bench -- all`, section by section, each on the commit and the machine that \
+             it names. Absolute times mean little on machines that are shared: every claim is a ratio of figures of the same run, \
+             measured in turns. Of several rounds there is the median, and the lowest and the highest in brackets.\n",
+        )?;
+        self.sections.iter().try_for_each(|(title, text)| write!(f, "\n## {title}\n\n{text}\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Goal, Plot};
+    use crate::table::Table;
+
+    fn outcome(text: &str) -> Outcome {
+        let mut table = Table::new(["a", "b"]);
+        table.row(["1", "2"]);
+        let plots = vec![Plot { name: "plot", title: "A plot", svg: "<svg/>".to_owned() }];
+        Outcome { text: text.to_owned(), tables: vec![table], plots, goals: vec![Goal::at_least("x", 1.0, 2.0)] }
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_its_former_self_and_leaves_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("PERFORMANCE.md");
+        let machine = || Machine::named("abc", 2, "Linux 6", "some CPU");
+        let mut report = Report::open(&file, machine()).unwrap();
+        report.write("Growth", "bench growth", &outcome("grown")).unwrap();
+        report.write("Something else", "bench peers", &outcome("else")).unwrap();
+        let mut report = Report::open(&file, machine()).unwrap();
+        report.write("The ladder", "bench ladder", &outcome("first")).unwrap();
+        report.write("The ladder", "bench ladder", &outcome("second")).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let titles: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(titles, ["The ladder", "Growth", "Something else"]);
+        assert!(text.contains("second") && !text.contains("first") && text.contains("grown"), "{text}");
+        assert!(text.contains("| 1 | 2 |") && text.contains("![A plot](performance/plot.svg)"), "{text}");
+        assert!(folder.path().join("performance/plot.svg").exists());
+    }
+}

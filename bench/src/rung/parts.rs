@@ -1,0 +1,119 @@
+//! What a rung stands on.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use keyferry::egress::{Egress, EgressSettings, Loopback};
+use keyferry::ids::{AccountId, Environment, OrgId};
+use keyferry::plugins::{GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
+use keyferry::store::sled::{SledSettings, SledStore};
+use keyferry::store::{
+    AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, ObjectId, PutMode, RootRecord, Scope,
+    Store, Timestamp,
+};
+use keyferry::vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
+
+use super::process::Setting;
+
+/// Accounts that are made at the same time, so that they share commits.
+const AT_ONCE: usize = 64;
+
+/// The plugins.
+pub(super) async fn registry(setting: &Setting) -> Result<Arc<Registry>, Box<dyn Error>> {
+    let egress = EgressSettings {
+        ca_file: Some(setting.ca.clone()),
+        dev_resolve: setting.resolve.iter().map(|rule| rule.parse()).collect::<Result<_, _>>()?,
+        loopback: Loopback::AllowedForDevelopment,
+        ..EgressSettings::default()
+    };
+    let settings = RegistrySettings {
+        folder: setting.plugins.clone(),
+        lock: setting.data.join("keyferry.lock"),
+        versions: setting.data.join("versions"),
+        policy: GrantPolicy::OnDrop,
+    };
+    let sandbox = Arc::new(Sandbox::new(SandboxLimits::default(), None)?);
+    Ok(Registry::open(settings, sandbox, Arc::new(Egress::new(egress)?)).await?)
+}
+
+/// Keys, and what is sealed by them.
+pub(super) struct Keys {
+    pub(super) vault: Vault,
+    pub(super) record: ApiKeyRecord,
+    pub(super) org: OrgId,
+    root: RootRecord,
+}
+
+impl Keys {
+    pub(super) async fn make(api_key: &ApiKey) -> Result<Self, Box<dyn Error>> {
+        let org: OrgId = keyferry_tests::ORG.parse()?;
+        let vault = Vault::new(KeyEncryptionKey::from_bytes(&api_key.hash())?);
+        let made = vault.create_root(&org, KeyId::FIRST).await?;
+        let now = Timestamp::now();
+        let root = RootRecord {
+            key_id: made.wrapped.key_id.get(),
+            kek_id: made.wrapped.kek_id.clone(),
+            wrapped: made.wrapped.wrapped.clone(),
+            also: Vec::new(),
+            created_at: now,
+            disabled_at: None,
+        };
+        vault.adopt_root(&org, made);
+        let record = ApiKeyRecord {
+            hash: api_key.hash(),
+            org: org.clone(),
+            environment: api_key.environment(),
+            label: "bench".to_owned(),
+            scopes: vec![Scope::Migrate],
+            shown: api_key.shown().to_owned(),
+            created_at: now,
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+        };
+        Ok(Self { vault, record, org, root })
+    }
+
+    /// A store that has the API key and the linked accounts.
+    pub(super) async fn store(&self, folder: PathBuf, accounts: usize) -> Result<Arc<SledStore>, Box<dyn Error>> {
+        let store = Arc::new(SledStore::open(SledSettings::new(folder)).await?);
+        let audit = event(AuditAction::ApiKeyCreated);
+        let new = NewApiKey { record: self.record.clone(), root: Some(self.root.clone()), audit };
+        store.create_api_key(new).await?;
+        stream::iter(0..accounts)
+            .map(|number| {
+                let store = Arc::clone(&store);
+                async move {
+                    let key = self.account(format!("bench_{number}").parse()?);
+                    let audit = AuditEvent { account: Some(key.account.clone()), ..event(AuditAction::AccountPut) };
+                    let (mode, id) = (PutMode::Create, ObjectId::generate());
+                    store.put_account(AccountWrite { mode, key, id, name: None, udf: Vec::new(), audit }).await?;
+                    Ok::<_, Box<dyn Error>>(())
+                }
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        Ok(store)
+    }
+
+    pub(super) fn account(&self, account: AccountId) -> AccountKey {
+        AccountKey { org: self.org.clone(), environment: Environment::Test, account }
+    }
+}
+
+/// An audit event of no account.
+pub(super) fn event(action: AuditAction) -> AuditEvent {
+    AuditEvent {
+        action,
+        actor: "bench".to_owned(),
+        environment: Some(Environment::Test),
+        account: None,
+        slug: None,
+        outcome: "done".to_owned(),
+        request_id: None,
+        at: Timestamp::now(),
+    }
+}

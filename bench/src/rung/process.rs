@@ -1,0 +1,72 @@
+//! A rung as a process.
+
+use std::error::Error;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use clap::ValueEnum as _;
+use serde::{Deserialize, Serialize};
+
+use super::step::Step;
+
+/// What a rung is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Setting {
+    /// One that was made for this run.
+    pub(crate) api_key: String,
+    /// Who signed the provider's certificate.
+    pub(crate) ca: PathBuf,
+    /// `HOST=IP:PORT`
+    pub(crate) resolve: Vec<String>,
+    pub(crate) plugins: PathBuf,
+    /// A folder of its own.
+    pub(crate) data: PathBuf,
+    /// Linked accounts that are to be there: `bench_0` and so on.
+    pub(crate) accounts: usize,
+}
+
+/// A running rung. It is killed when dropped.
+pub(crate) struct RungProcess {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl RungProcess {
+    /// Starts one and waits until it listens.
+    pub(crate) fn start(step: Step, setting: &Setting) -> Result<Self, Box<dyn Error>> {
+        let name = step.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        std::fs::create_dir_all(&setting.data)?;
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["rung", &name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("start the rung {name}: {error}"))?;
+        let (Some(stdin), Some(stdout)) = (&mut child.stdin, child.stdout.take()) else {
+            return Err(format!("the rung {name} has no pipes").into());
+        };
+        writeln!(stdin, "{}", serde_json::to_string(setting)?)?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.trim().parse().map_err(|_| format!("the rung {name} did not come up: {line:?}"))?;
+        Ok(Self { child, address })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for RungProcess {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

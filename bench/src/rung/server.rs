@@ -1,0 +1,206 @@
+//! A rung's server: hyper, and after it as much of the job as the step says.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::error::Error;
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use keyferry::migrate::seal_context;
+use keyferry::plugins::{App, Registry, Verdict, Verified};
+use keyferry::schema::{Credential, Input};
+use keyferry::store::sled::SledStore;
+use keyferry::store::{
+    ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, ObjectId, Reauth,
+    Standing, Store as _, Timestamp,
+};
+use keyferry::vault::{ApiKey, Envelope};
+use tokio::net::TcpListener;
+
+use super::parts::{self, Keys, event};
+use super::process::Setting;
+use super::step::Step;
+
+/// What a good migration is answered with.
+const ANSWER: &[u8] = br#"{"success":true,"message":"Token migrated successfully"}"#;
+
+/// What went wrong with a request. The generator counts it as bad, and says no more.
+type Failed = Box<dyn Error + Send + Sync>;
+
+/// A rung.
+struct Rung {
+    step: Step,
+    keys: Keys,
+    known: HashMap<[u8; 32], ApiKeyRecord>,
+    registry: Option<Arc<Registry>>,
+    store: Option<Arc<SledStore>>,
+}
+
+/// The process: reads its setting from stdin, says where it listens, and serves until stdin is closed.
+pub(crate) fn run(step: Step) -> Result<(), Box<dyn Error>> {
+    if step != Step::Hello {
+        crate::allocator::wipe();
+    }
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::stdin().lock(), &mut line)?;
+    let setting: Setting = serde_json::from_str(&line)?;
+    std::thread::spawn(|| {
+        let _closed = std::io::stdin().lock().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    // As the server has it.
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(step, &setting))
+}
+
+async fn serve(step: Step, setting: &Setting) -> Result<(), Box<dyn Error>> {
+    let api_key: ApiKey = setting.api_key.parse()?;
+    let keys = Keys::make(&api_key).await?;
+    let registry = if step >= Step::Schema { Some(parts::registry(setting).await?) } else { None };
+    let store = match step {
+        Step::Store => Some(keys.store(setting.data.join("store"), setting.accounts).await?),
+        _ => None,
+    };
+    let known = HashMap::from([(api_key.hash(), keys.record.clone())]);
+    let rung = Arc::new(Rung { step, keys, known, registry, store });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    println!("{}", listener.local_addr()?);
+    std::io::stdout().flush()?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let rung = Arc::clone(&rung);
+        let service = service_fn(move |request| {
+            let rung = Arc::clone(&rung);
+            async move { Ok::<_, Infallible>(rung.answer(request).await) }
+        });
+        tokio::spawn(async move {
+            // A client that goes away is an ordinary end.
+            let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+impl Rung {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let done = if self.step == Step::Hello { Ok(()) } else { self.carry_out(request).await };
+        match done {
+            Ok(()) => {
+                let mut response = Response::new(Full::from(ANSWER));
+                let json = http::HeaderValue::from_static("application/json");
+                response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+                response
+            }
+            Err(failed) => {
+                let mut response = Response::new(Full::from(failed.to_string()));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        }
+    }
+
+    async fn carry_out(&self, request: Request<Incoming>) -> Result<(), Failed> {
+        let (parts, body) = request.into_parts();
+        let record = self.authenticate(&parts.headers)?;
+        let body = body.collect().await?.to_bytes();
+        let input: Input = serde_json::from_slice(&body)?;
+        let (Some(Input::Text(slug)), Some(auth_object)) = (input.member("slug"), input.member("auth_object")) else {
+            return Err("no slug or no auth_object".into());
+        };
+        if self.step == Step::Auth {
+            return Ok(());
+        }
+        let app = self.app(slug.expose())?;
+        let credential = app.description.schema.validate(auth_object).map_err(|_| "the credential does not fit")?;
+        if self.step == Step::Schema {
+            return Ok(());
+        }
+        let verified = match app.verify(&credential).await? {
+            Verdict::Verified(verified) => verified,
+            Verdict::Failed(failure) => return Err(failure.detail.into()),
+        };
+        if self.step <= Step::Egress {
+            return Ok(());
+        }
+        let account = parts.headers.get("linked_account_id").ok_or("no linked account")?.to_str()?;
+        let key = IntegrationKey { account: self.keys.account(account.parse()?), slug: app.description.slug.clone() };
+        let current = match &self.store {
+            Some(store) => store.integration(&key).await?,
+            None => None,
+        };
+        let version = current.as_ref().map_or(1, |current| current.version + 1);
+        let envelope = self.sealed(&key, &credential, version)?;
+        match &self.store {
+            Some(store) => commit(store, record, key, credential, verified, envelope, current).await,
+            None => Ok(()),
+        }
+    }
+
+    fn authenticate(&self, headers: &HeaderMap) -> Result<&ApiKeyRecord, Failed> {
+        let key: ApiKey = headers.get("x-api-key").ok_or("no API key")?.to_str()?.parse()?;
+        let record = self.known.get(&key.hash()).filter(|record| key.hash_matches(&record.hash));
+        Ok(record.filter(|record| record.is_live(Timestamp::now())).ok_or("the API key is not known")?)
+    }
+
+    fn app(&self, slug: &str) -> Result<Arc<App>, Failed> {
+        let app = self.registry.as_ref().map(|registry| Ok::<_, Failed>(registry.app(&slug.parse()?))).transpose()?;
+        Ok(app.flatten().ok_or_else(|| format!("no plugin serves {slug}"))?)
+    }
+
+    fn sealed(&self, key: &IntegrationKey, credential: &Credential, version: u64) -> Result<Envelope, Failed> {
+        let context = seal_context(key, &credential.auth_type, version);
+        let fields: Vec<_> =
+            credential.fields.iter().map(|field| (field.name.clone(), field.value.as_ref())).collect();
+        Ok(self.keys.vault.seal(&context, &fields)?)
+    }
+}
+
+async fn commit(
+    store: &SledStore,
+    key_record: &ApiKeyRecord,
+    key: IntegrationKey,
+    credential: Credential,
+    verified: Verified,
+    envelope: Envelope,
+    current: Option<IntegrationRecord>,
+) -> Result<(), Failed> {
+    let now = Timestamp::now();
+    let record = IntegrationRecord {
+        id: current.as_ref().map_or_else(ObjectId::generate, |current| current.id),
+        org: key.account.org,
+        environment: key.account.environment,
+        account: key.account.account,
+        slug: key.slug,
+        auth_type: credential.auth_type,
+        version: current.as_ref().map_or(1, |current| current.version + 1),
+        key_id: envelope.key_id().get(),
+        envelope: envelope.into_bytes(),
+        standing: Standing::Verified,
+        provider_account_id: verified.account_id,
+        display_name: verified.display_name,
+        scopes: verified.scopes,
+        expires_at: verified.expires_at.map(Timestamp::from_millis),
+        warnings: verified.warnings,
+        config: verified.config.into_iter().collect(),
+        reauth: Reauth::NotRequired,
+        created_at: current.as_ref().map_or(now, |current| current.created_at),
+        updated_at: now,
+        verified_at: Some(now),
+        check: None,
+    };
+    let audit = AuditEvent {
+        actor: key_record.shown.clone(),
+        account: Some(record.account.clone()),
+        slug: Some(record.slug.clone()),
+        outcome: "updated verified".to_owned(),
+        request_id: Some("req_0123456789abcdef".to_owned()),
+        ..event(AuditAction::CredentialMigrated)
+    };
+    let expect = current.map_or(Expect::Absent, |current| Expect::Version(current.version));
+    Ok(store.commit_migration(MigrationWrite { record, expect, audit, idempotency: None, row: None }).await?)
+}

@@ -1,0 +1,46 @@
+//! Which rungs there are.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// How much of the job a server does. Each does what those before it do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+pub(crate) enum Step {
+    /// hyper, which answers the same bytes to everything. The system's allocator.
+    Hello,
+    /// The API key hashed and found, the body parsed into values that are wiped; memory is cleared before it is given back.
+    Auth,
+    /// The credential validated against the app's schema.
+    Schema,
+    /// Verified by a plugin that asks nobody.
+    Sandbox,
+    /// Verified by the plugin for Stripe, which asks a provider over TLS, on a connection that is kept.
+    Egress,
+    /// Sealed.
+    Sealing,
+    /// Committed to the store, durably, with its entry in the audit trail.
+    Store,
+}
+
+impl Step {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Hello, Self::Auth, Self::Schema, Self::Sandbox, Self::Egress, Self::Sealing, Self::Store];
+
+    /// For a table.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Hello => "hyper hello",
+            Self::Auth => "+ API key hashed and found, JSON parsed, memory wiped",
+            Self::Schema => "+ validated against the app's schema",
+            Self::Sandbox => "+ verified in the sandbox, asking nobody",
+            Self::Egress => "+ the provider asked, TLS on a connection that is kept",
+            Self::Sealing => "+ sealed",
+            Self::Store => "+ committed to the store, durably",
+        }
+    }
+
+    /// The app that a request to it names.
+    pub(crate) fn slug(self) -> &'static str {
+        if self == Self::Sandbox { "quiet" } else { "stripe" }
+    }
+}
