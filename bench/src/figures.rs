@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_figure_has_three_digits_that_mean_something() {
-        let cases = [(0.1234, "0.12"), (12.345, "12.3"), (123.45, "123"), (1234.5, "1,234"), (1_234_567.0, "1,234,567")];
+        let cases =
+            [(0.1234, "0.12"), (12.345, "12.3"), (123.45, "123"), (1234.5, "1,234"), (1_234_567.0, "1,234,567")];
         for (figure, text) in cases {
             assert_eq!(shown(figure), text);
         }

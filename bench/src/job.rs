@@ -123,7 +123,8 @@ fn outcome(ours: &Runs, theirs: &Runs, rounds: usize, length: Length, open: Leng
         }
         lines.push((name.to_owned(), points));
     }
-    let mut opened = Table::new(["open loop", "requests a second", "p50 ms", "p99 ms", "p99.9 ms", "p99 / p50", "not answered"]);
+    let mut opened =
+        Table::new(["open loop", "requests a second", "p50 ms", "p99 ms", "p99.9 ms", "p99 / p50", "not answered"]);
     let tail = |run: &Run| run.told.latency.p99 / run.told.latency.p50.max(1.0);
     for (name, runs) in servers {
         opened.row([

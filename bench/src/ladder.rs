@@ -10,8 +10,8 @@ use crate::figures::{Spread, shown};
 use crate::load::{Pace, Run, measure};
 use crate::outcome::{Goal, Outcome, Plot};
 use crate::plot;
-use crate::processor;
 use crate::prepare;
+use crate::processor;
 use crate::rung::{RungProcess, Setting, Step};
 use crate::site::{AccessLog, Length, Site, load};
 use crate::table::Table;
@@ -43,12 +43,17 @@ impl Rung<'_> {
         }
     }
 
-    async fn run(&self, accounts: usize, api_key: &str, connections: usize, length: Length) -> Result<Run, Box<dyn Error>> {
+    async fn run(
+        &self,
+        accounts: usize,
+        api_key: &str,
+        connections: usize,
+        length: Length,
+    ) -> Result<Run, Box<dyn Error>> {
         let run = match self {
             Self::Own(step, process) => {
                 let pid = process.pid();
-                let load =
-                    load(process.address(), api_key, step.slug(), accounts, connections, length, Pace::Closed);
+                let load = load(process.address(), api_key, step.slug(), accounts, connections, length, Pace::Closed);
                 measure(load, || processor::used_by(pid)).await?
             }
             Self::Server(_, site) => site.measure(site.load(connections, length, Pace::Closed)).await?,
@@ -107,7 +112,13 @@ fn outcome(
 ) -> Result<Outcome, Box<dyn Error>> {
     let micros: Vec<Vec<f64>> = runs.iter().map(|runs| runs.iter().map(Run::micros_a_request).collect()).collect();
     let hello = micros.first().ok_or("no rung was measured")?;
-    let mut table = Table::new(["rung", "CPU us a request", "more than the rung before", "hello's share of it", "requests a second"]);
+    let mut table = Table::new([
+        "rung",
+        "CPU us a request",
+        "more than the rung before",
+        "hello's share of it",
+        "requests a second",
+    ]);
     let mut bars = Vec::new();
     let mut before: Option<f64> = None;
     let mut whole = None;
@@ -119,7 +130,12 @@ fn outcome(
             rung.title().to_owned(),
             spread.to_string(),
             before.map_or_else(|| "-".to_owned(), |before| shown(spread.median - before)),
-            format!("{} % ({} to {})", shown(share.median * 100.0), shown(share.low * 100.0), shown(share.high * 100.0)),
+            format!(
+                "{} % ({} to {})",
+                shown(share.median * 100.0),
+                shown(share.low * 100.0),
+                shown(share.high * 100.0)
+            ),
             rate.to_string(),
         ]);
         bars.push((rung.title().to_owned(), spread));
@@ -137,7 +153,11 @@ fn outcome(
             shown(length.counted.as_secs_f64())
         ),
         tables: vec![table],
-        plots: vec![Plot { name: "ladder", title: "Processor time of a request, rung by rung", svg: plot::bars("CPU us a request", &bars) }],
+        plots: vec![Plot {
+            name: "ladder",
+            title: "Processor time of a request, rung by rung",
+            svg: plot::bars("CPU us a request", &bars),
+        }],
         goals: vec![Goal::at_least("whole job, as a share of hyper hello by processor time", 0.25, whole)],
     })
 }

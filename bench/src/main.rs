@@ -13,7 +13,7 @@
 //! | `growth` | many plugins, credentials, connections and verifications |
 //! | `cold` | starts, sizes, memory |
 //! | `peers` | what `bench/peers` found |
-//! | `load`, `site`, `rung`, `node`, `postgres` | generator, servers |
+//! | `load`, `site`, `rung`, `many`, `node`, `postgres` | generator, servers |
 //! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
 //! | `prepare`, `allocator` | what is measured, as it is built |
 
@@ -25,6 +25,7 @@ mod job;
 mod ladder;
 mod load;
 mod machine;
+mod many;
 mod node;
 mod outcome;
 mod peers;
@@ -113,7 +114,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn measure(Arguments { report, write, quick, command }: Arguments) -> Result<(), Box<dyn Error>> {
     let is_all = matches!(command, Command::All { .. });
-    let mut told = Told { report: Report::open(&report, machine::Machine::here()?)?, write: write || is_all, quick, goals: Vec::new() };
+    let mut told = Told {
+        report: Report::open(&report, machine::Machine::here()?)?,
+        write: write || is_all,
+        quick,
+        goals: Vec::new(),
+    };
     match command {
         Command::All { ladder, job, growth, cold } => {
             told.tell(LADDER, "ladder", ladder::ladder(&ladder, quick).await?)?;

@@ -91,7 +91,9 @@ fn installed() -> Result<PathBuf, Box<dyn Error>> {
         let output = Command::new("npm").args(quietly).current_dir(&folder).output();
         let output = output.map_err(|error| format!("run npm: {error}; install Debian's package npm"))?;
         if !output.status.success() {
-            return Err(format!("npm ci ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+            return Err(
+                format!("npm ci ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into()
+            );
         }
         fs::write(&stamp, wanted)?;
     }

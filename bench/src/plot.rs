@@ -19,12 +19,12 @@ pub(crate) fn bars(unit: &str, bars: &[(String, Spread)]) -> String {
     let mut top = ROW / 2.0;
     for (label, spread) in bars {
         let middle = top + ROW / 2.0;
-        let _infallible = write!(
+        let _infallible = writeln!(
             svg,
             "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{}</text>\
              <rect x=\"{LABELS:.0}\" y=\"{:.0}\" width=\"{:.1}\" height=\"{:.0}\" fill=\"#4a7fb5\"/>\
              <path d=\"M{:.1} {middle:.0}H{:.1}\" stroke=\"#1d3550\" stroke-width=\"2\"/>\
-             <text x=\"{:.1}\" y=\"{:.0}\">{}</text>\n",
+             <text x=\"{:.1}\" y=\"{:.0}\">{}</text>",
             LABELS - 8.0,
             middle + 4.0,
             escaped(label),
@@ -39,7 +39,7 @@ pub(crate) fn bars(unit: &str, bars: &[(String, Spread)]) -> String {
         );
         top += ROW;
     }
-    let _infallible = write!(svg, "<text x=\"{LABELS:.0}\" y=\"{:.0}\">{}</text>\n</svg>\n", top + 20.0, escaped(unit));
+    let _infallible = writeln!(svg, "<text x=\"{LABELS:.0}\" y=\"{:.0}\">{}</text>\n</svg>", top + 20.0, escaped(unit));
     svg
 }
 
@@ -61,18 +61,18 @@ pub(crate) fn line(x_unit: &str, y_unit: &str, series: &[(String, Vec<(f64, f64)
     for (place, (label, points)) in series.iter().enumerate() {
         let color = COLORS.iter().cycle().nth(place).copied().unwrap_or("#000");
         let path: Vec<String> = points.iter().map(|(px, py)| format!("{:.1} {:.1}", x(*px), y(*py))).collect();
-        let _infallible = write!(
+        let _infallible = writeln!(
             svg,
-            "<path d=\"M{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>\n<text x=\"{MARGIN}\" y=\"{}\" fill=\"{color}\">{}</text>\n",
+            "<path d=\"M{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>\n<text x=\"{MARGIN}\" y=\"{}\" fill=\"{color}\">{}</text>",
             path.join("L"),
             18 + 16 * place,
             escaped(label)
         );
         for (px, py) in points {
-            let _infallible = write!(
+            let _infallible = writeln!(
                 svg,
                 "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{color}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 x(*px),
                 y(*py),
                 x(*px),
@@ -84,9 +84,9 @@ pub(crate) fn line(x_unit: &str, y_unit: &str, series: &[(String, Vec<(f64, f64)
             );
         }
     }
-    let _infallible = write!(
+    let _infallible = writeln!(
         svg,
-        "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{}: {}</text>\n</svg>\n",
+        "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{}: {}</text>\n</svg>",
         WIDTH / 2.0,
         HEIGHT - 10.0,
         escaped(x_unit),

@@ -59,7 +59,16 @@ impl Postgres {
             .arg(&data)
             .arg("-k")
             .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "shared_buffers=256MB"])
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=on",
+                "-c",
+                "synchronous_commit=on",
+                "-c",
+                "shared_buffers=256MB",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -114,8 +123,10 @@ fn owner() -> Result<Option<Owner>, Box<dyn Error>> {
     }
     let users = fs::read_to_string("/etc/passwd")?;
     let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let found = fields.filter(|fields| fields.first() == Some(&"postgres")).find_map(|fields| {
-        Some(Owner { user: fields.get(2)?.parse().ok()?, group: fields.get(3)?.parse().ok()? })
-    });
-    Ok(Some(found.ok_or("PostgreSQL refuses to run as root, and there is no user `postgres`: run this as another user")?))
+    let found = fields
+        .filter(|fields| fields.first() == Some(&"postgres"))
+        .find_map(|fields| Some(Owner { user: fields.get(2)?.parse().ok()?, group: fields.get(3)?.parse().ok()? }));
+    Ok(Some(
+        found.ok_or("PostgreSQL refuses to run as root, and there is no user `postgres`: run this as another user")?,
+    ))
 }

@@ -24,7 +24,9 @@ pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     if cfg!(debug_assertions) {
-        return Err("figures of a debug build mean nothing; run it as `cargo run --release -p keyferry-bench -- ...`".into());
+        return Err(
+            "figures of a debug build mean nothing; run it as `cargo run --release -p keyferry-bench -- ...`".into()
+        );
     }
     println!("building the server");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

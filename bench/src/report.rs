@@ -33,7 +33,9 @@ impl Report {
 
     /// What a part of the run found, in the place of what a former run did.
     pub(crate) fn write(&mut self, title: &str, command: &str, outcome: &Outcome) -> Result<(), Box<dyn Error>> {
-        let folder = self.file.with_extension("").to_string_lossy().to_lowercase();
+        // `PERFORMANCE.md` has its pictures in `performance`.
+        let name = self.file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        let folder = self.file.with_file_name(&name);
         let mut text = format!("{} `{command}`\n\n{}\n", self.machine, outcome.text.trim());
         if !outcome.goals.is_empty() {
             text.push_str(&format!("\n{}", table_of(&outcome.goals).markdown()));
@@ -41,9 +43,6 @@ impl Report {
         for table in &outcome.tables {
             text.push_str(&format!("\n{}", table.markdown()));
         }
-        let folder = Path::new(&folder);
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let folder = self.file.with_file_name(&name);
         for plot in &outcome.plots {
             let file = folder.join(format!("{}.svg", plot.name));
             fs::create_dir_all(&folder).map_err(|error| format!("make {}: {error}", folder.display()))?;

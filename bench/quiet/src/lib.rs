@@ -8,7 +8,12 @@ impl Plugin for Quiet {
     fn describe() -> App {
         App::new("quiet", "Quiet").docs("https://quiet.example/docs").auth(
             AuthType::keybased("API key")
-                .field(Field::secret("api_key", "API key").required().hint("^(sk|rk)_(test|live)_").example("rk_test_example"))
+                .field(
+                    Field::secret("api_key", "API key")
+                        .required()
+                        .hint("^(sk|rk)_(test|live)_")
+                        .example("rk_test_example"),
+                )
                 .field(Field::text("stripe_account", "Connected account").pattern("^acct_[0-9A-Za-z]+$")),
         )
     }

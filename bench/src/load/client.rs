@@ -86,7 +86,7 @@ impl Client {
 
 impl Head {
     /// `None` where there is not all of it yet.
-    fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
+    pub(super) fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
         let strange = || io::Error::from(io::ErrorKind::InvalidData);
         let text = std::str::from_utf8(bytes.get(..end).unwrap_or_default()).map_err(|_| strange())?;

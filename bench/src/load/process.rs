@@ -74,6 +74,7 @@ pub(crate) async fn measure(
             result => told = Some(serde_json::from_str::<Told>(result)?),
         }
     }
+    // It ends by itself once its pipes are closed, so that one is left behind on no way out.
     let status = child.wait()?;
     match (began, ended, told) {
         (Some(began), Some(ended), Some(told)) => Ok(Run { told, processor: ended.saturating_sub(began) }),

@@ -154,8 +154,7 @@ impl Rung {
 
     fn sealed(&self, key: &IntegrationKey, credential: &Credential, version: u64) -> Result<Envelope, Failed> {
         let context = seal_context(key, &credential.auth_type, version);
-        let fields: Vec<_> =
-            credential.fields.iter().map(|field| (field.name.clone(), field.value.as_ref())).collect();
+        let fields: Vec<_> = credential.fields.iter().map(|field| (field.name.clone(), field.value.as_ref())).collect();
         Ok(self.keys.vault.seal(&context, &fields)?)
     }
 }

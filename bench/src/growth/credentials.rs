@@ -1,0 +1,175 @@
+//! Many stored credentials.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use keyferry::ids::{Environment, OrgId};
+use keyferry::store::sled::{SledSettings, SledStore};
+use keyferry::store::{
+    AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationWrite, ObjectId, PutMode,
+    Reauth, Standing, Store as _, Timestamp,
+};
+
+use super::{GrowthOptions, decades};
+use crate::cold::{resident, restarted};
+use crate::figures::{Spread, figure, shown};
+use crate::load::Pace;
+use crate::outcome::{Goal, Outcome, Plot};
+use crate::plot;
+use crate::site::{AccessLog, Length, Site};
+use crate::table::Table;
+
+const CONNECTIONS: usize = 64;
+const ACCOUNTS: usize = 1024;
+/// Writes at once while the store is filled, so that they share commits.
+const AT_ONCE: usize = 512;
+/// Bytes of a sealed Stripe key: what is in them nobody opens here.
+const ENVELOPE: usize = 160;
+
+pub(super) async fn credentials(options: &GrowthOptions) -> Result<Outcome, Box<dyn Error>> {
+    let mut site = Site::start(ACCOUNTS, AccessLog::Written, None, |_| ()).await?;
+    let mut table = Table::new([
+        "credentials stored",
+        "made a second, by the library",
+        "start after SIGKILL, s",
+        "requests a second",
+        "CPU us a request",
+        "resident after the load, MiB",
+        "on disk, MiB",
+    ]);
+    let (mut stored, mut seen) = (0, Vec::new());
+    for count in decades(10_000, options.most_credentials) {
+        site.world.server.kill();
+        let began = Instant::now();
+        fill(&site, stored..count).await?;
+        let filled = figure(u64::try_from(count - stored)?) / began.elapsed().as_secs_f64();
+        stored = count;
+        let start = restarted(&mut site).await.as_secs_f64();
+        let length = Length::of(options.seconds);
+        let (mut rates, mut costs) = (Vec::new(), Vec::new());
+        for _ in 0..options.rounds {
+            let run = site
+                .measure(site.load(CONNECTIONS, length, Pace::Closed))
+                .await?
+                .all_good("beside many credentials")?;
+            rates.push(run.rate());
+            costs.push(run.micros_a_request());
+        }
+        let rate = Spread::of(rates).ok_or("there were no rounds")?;
+        let cost = Spread::of(costs).ok_or("there were no rounds")?;
+        let memory = resident(site.world.server.pid());
+        println!("{count} credentials: start {} s, {rate} a second, {} MiB", shown(start), shown(memory));
+        let disk = figure(std::fs::metadata(site.world.data().join("store/db"))?.len()) / 1024.0 / 1024.0;
+        table.row([
+            count.to_string(),
+            shown(filled),
+            shown(start),
+            rate.to_string(),
+            cost.to_string(),
+            shown(memory),
+            shown(disk),
+        ]);
+        seen.push((figure(u64::try_from(count)?), rate.median, start));
+    }
+    let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
+        return Err("no credentials were stored".into());
+    };
+    Ok(Outcome {
+        text: String::new(),
+        goals: vec![
+            Goal::at_least(
+                &format!("rate with {} credentials, to that with {}", shown(last.0), shown(first.0)),
+                0.8,
+                last.1 / first.1,
+            ),
+            Goal::at_most(&format!("start with {} credentials, s", shown(last.0)), 5.0, last.2),
+        ],
+        tables: vec![table],
+        plots: vec![Plot {
+            name: "credentials",
+            title: "Requests a second by credentials stored",
+            svg: plot::line(
+                "credentials",
+                "requests a second",
+                &[("rate".to_owned(), seen.iter().map(|(count, rate, _)| (*count, *rate)).collect())],
+            ),
+        }],
+    })
+}
+
+/// Puts credentials into the store of a server that does not run, each on an account of its own.
+async fn fill(site: &Site, numbers: std::ops::Range<usize>) -> Result<(), Box<dyn Error>> {
+    let store = Arc::new(SledStore::open(SledSettings::new(site.world.data().join("store"))).await?);
+    let org: OrgId = keyferry_tests::ORG.parse()?;
+    let roots = store.roots(&org).await?;
+    let key_id = roots.last().ok_or("the organisation has no root")?.key_id;
+    stream::iter(numbers)
+        .map(|number| {
+            let (store, org) = (Arc::clone(&store), org.clone());
+            async move { put(&store, org, key_id, number).await }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    store.close().await?;
+    Ok(())
+}
+
+async fn put(store: &SledStore, org: OrgId, key_id: u32, number: usize) -> Result<(), Box<dyn Error>> {
+    let now = Timestamp::now();
+    let key = AccountKey { org, environment: Environment::Test, account: format!("stored_{number}").parse()? };
+    let audit = |action, slug| AuditEvent {
+        action,
+        actor: "bench".to_owned(),
+        environment: Some(key.environment),
+        account: Some(key.account.clone()),
+        slug,
+        outcome: "created verified".to_owned(),
+        request_id: None,
+        at: now,
+    };
+    let record = IntegrationRecord {
+        id: ObjectId::generate(),
+        org: key.org.clone(),
+        environment: key.environment,
+        account: key.account.clone(),
+        slug: "stripe".parse()?,
+        auth_type: "keybased".parse()?,
+        version: 1,
+        key_id,
+        envelope: (0..ENVELOPE)
+            .map(|place| u8::try_from((place * 31 + number * 7) % 251).unwrap_or_default())
+            .collect(),
+        standing: Standing::Verified,
+        provider_account_id: Some(format!("acct_{number}")),
+        display_name: Some("Keyferry Demo".to_owned()),
+        scopes: Vec::new(),
+        expires_at: None,
+        warnings: Vec::new(),
+        config: [("mode".to_owned(), "test".to_owned())].into(),
+        reauth: Reauth::NotRequired,
+        created_at: now,
+        updated_at: now,
+        verified_at: Some(now),
+        check: None,
+    };
+    let migration = MigrationWrite {
+        audit: audit(AuditAction::CredentialMigrated, Some(record.slug.clone())),
+        record,
+        expect: Expect::Absent,
+        idempotency: None,
+        row: None,
+    };
+    let account = AccountWrite {
+        mode: PutMode::Create,
+        audit: audit(AuditAction::AccountPut, None),
+        id: ObjectId::generate(),
+        name: None,
+        udf: Vec::new(),
+        key,
+    };
+    store.put_account_with(account, migration).await?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! What becomes of rates, memory and starts when there is much of something.
+//!
+//! | file | of what |
+//! |---|---|
+//! | `plugins` | plugins that are loaded |
+//! | `credentials` | credentials that are stored |
+//! | `waiting` | connections, and verifications that wait for a provider |
+
+mod credentials;
+mod plugins;
+mod waiting;
+
+use std::error::Error;
+
+use clap::Args;
+
+use crate::outcome::Outcome;
+
+#[derive(Args, Clone)]
+pub(crate) struct GrowthOptions {
+    /// The most plugins
+    #[arg(long, default_value_t = 1000)]
+    most_plugins: usize,
+    /// The most credentials that are stored; 10 million take an hour or so to make
+    #[arg(long, default_value_t = 1_000_000)]
+    most_credentials: usize,
+    /// Seconds that are counted of each load
+    #[arg(long = "growth-seconds", id = "growth_seconds", default_value_t = 4.0)]
+    seconds: f64,
+    /// Loads of each kind
+    #[arg(long = "growth-rounds", id = "growth_rounds", default_value_t = 3)]
+    rounds: usize,
+}
+
+pub(crate) async fn growth(options: &GrowthOptions, quick: bool) -> Result<Outcome, Box<dyn Error>> {
+    let mut options = options.clone();
+    if quick {
+        options = GrowthOptions { most_plugins: 100, most_credentials: 20_000, seconds: 1.0, rounds: 1 };
+    }
+    let mut all = Outcome {
+        text: "What becomes of the whole server when there is much of something. Starts follow a SIGKILL and are over when \
+               `/readyz` says so, which is asked every 20 ms; rates are those of a closed loop with 64 connections unless said \
+               otherwise."
+            .to_owned(),
+        tables: Vec::new(),
+        plots: Vec::new(),
+        goals: Vec::new(),
+    };
+    for part in [
+        plugins::plugins(&options).await?,
+        waiting::connections(&options).await?,
+        waiting::verifications(&options).await?,
+        credentials::credentials(&options).await?,
+    ] {
+        all.tables.extend(part.tables);
+        all.plots.extend(part.plots);
+        all.goals.extend(part.goals);
+    }
+    Ok(all)
+}
+
+/// 10, 100 and so on up to `most`, and `most` itself.
+fn decades(first: usize, most: usize) -> Vec<usize> {
+    let mut counts: Vec<usize> =
+        std::iter::successors(Some(first), |count| count.checked_mul(10)).take_while(|count| *count < most).collect();
+    counts.push(most);
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decades;
+
+    #[test]
+    fn sizes_go_up_by_ten_and_end_at_the_most() {
+        assert_eq!(decades(10, 1000), [10, 100, 1000]);
+        assert_eq!(decades(10, 250), [10, 100, 250]);
+        assert_eq!(decades(10, 5), [5]);
+    }
+}
