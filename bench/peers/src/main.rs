@@ -45,6 +45,9 @@ enum Part {
     Store(store::Choice),
     /// Everything.
     All,
+    /// What one contestant of `store` runs in.
+    #[command(hide = true)]
+    StoreWorker(store::Duty),
 }
 
 /// How long the measuring takes.
@@ -58,6 +61,7 @@ fn main() -> Outcome<()> {
     let command = Command::parse();
     let effort = if command.quick { Effort::Quick } else { Effort::Full };
     let sections = match &command.part {
+        Part::StoreWorker(duty) => return store::work(duty),
         Part::Store(choice) => store::sections(choice, effort)?,
         Part::Sandbox(choice) => sandbox::sections(choice, effort)?,
         Part::All => {

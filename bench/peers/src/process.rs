@@ -3,10 +3,12 @@
 use std::fs;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::outcome::{Outcome, Tried as _};
 
 /// Counters that only grow.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Used {
     /// Processor time of all threads, in user mode and in the kernel.
     pub(crate) cpu: Duration,

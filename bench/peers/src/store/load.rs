@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::contestants::Contestant;
 use crate::outcome::{Outcome, Tried as _};
 use crate::process::Used;
 
 /// What one round came to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Round {
     pub(super) records: u64,
     pub(super) batches: u64,

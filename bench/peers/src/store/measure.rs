@@ -1,19 +1,16 @@
 //! The order of the rounds, and the figures.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum as _};
-use tokio::runtime::{Builder, Runtime};
 
 use super::alone::Alone;
-use super::contestants::{Contestant, Kind};
-use super::load::{self, Round};
+use super::contestants::Kind;
+use super::load::Round;
 use super::records::Records;
+use super::worker::Worker;
 use crate::Effort;
-use crate::allocator::{self, Freed};
 use crate::outcome::{Outcome, Tried as _};
 use crate::report::{Bound, Goal, Row, Section};
 use crate::rounds::Series;
@@ -69,14 +66,13 @@ impl Plan {
 /// A section for each number of writers.
 pub(crate) fn sections(choice: &Choice, effort: Effort) -> Outcome<Vec<Section>> {
     let plan = Plan::new(choice, effort);
-    let runtime = Builder::new_multi_thread().enable_all().build().tried("start the runtime")?;
     let root = match &choice.folder {
         Some(folder) => tempfile::tempdir_in(folder),
         // Beside the binary, which is where it was built: on a disk, unlike many a folder for temporary files.
         None => tempfile::tempdir_in(beside_the_binary()?),
     };
     let root = root.tried("make a folder for the databases")?;
-    plan.writers.iter().map(|writers| section(&plan, &runtime, root.path(), *writers)).collect()
+    plan.writers.iter().map(|writers| section(&plan, root.path(), *writers)).collect()
 }
 
 fn beside_the_binary() -> Outcome<std::path::PathBuf> {
@@ -87,8 +83,7 @@ fn beside_the_binary() -> Outcome<std::path::PathBuf> {
 /// What the rounds of one contestant came to.
 struct Figures {
     kind: Kind,
-    contestant: Arc<Contestant>,
-    next: Arc<AtomicU64>,
+    worker: Worker,
     rounds: Vec<Round>,
 }
 
@@ -98,22 +93,20 @@ impl Figures {
     }
 }
 
-fn section(plan: &Plan, runtime: &Runtime, root: &Path, writers: usize) -> Outcome<Section> {
+fn section(plan: &Plan, root: &Path, writers: usize) -> Outcome<Section> {
     let folder = tempfile::tempdir_in(root).tried("make a folder for the databases")?;
     let mut all = Vec::new();
     for kind in &plan.kinds {
         let own = folder.path().join(format!("{kind:?}"));
         std::fs::create_dir(&own).tried("make a contestant's folder")?;
-        let contestant = Arc::new(runtime.block_on(kind.open(&own))?);
-        all.push(Figures { kind: *kind, contestant, next: Arc::default(), rounds: Vec::new() });
+        let worker = Worker::start(*kind, writers, &own)?;
+        all.push(Figures { kind: *kind, worker, rounds: Vec::new() });
     }
-    let mut alone = Alone::open(folder.path())?;
+    let alone = Alone::open(folder.path())?;
     let mut alone_rates = Series::default();
     for round in 0..=plan.rounds {
         for figures in &mut all {
-            let freed = if figures.kind == Kind::Keyferry { Freed::Wiped } else { Freed::AsItIs };
-            let run = load::run(&figures.contestant, writers, plan.length, &figures.next);
-            let ran = allocator::with(freed, || runtime.block_on(run))?;
+            let ran = figures.worker.round(plan.length)?;
             sync(folder.path())?;
             // The first round fills caches and the first segments; it is not counted.
             if round > 0 {

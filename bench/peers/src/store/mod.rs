@@ -7,6 +7,7 @@
 //! | `committer` | how are writers grouped where the engine does not do it? |
 //! | `contestants` | who takes part? |
 //! | `load` | how is it written to? |
+//! | `worker` | how is what one does kept out of another's figures? |
 //! | `alone` | what does the disk take of the same bytes, without queue and answers? |
 //! | `measure` | in what order, and what comes out? |
 
@@ -18,5 +19,7 @@ mod load;
 mod measure;
 mod ours;
 mod records;
+mod worker;
 
 pub(crate) use measure::{Choice, sections};
+pub(crate) use worker::{Duty, work};
