@@ -6,6 +6,7 @@ mod error;
 mod in_flight;
 pub mod keys;
 mod live;
+mod overtaken;
 mod own_app;
 mod policy;
 mod read;
@@ -47,6 +48,7 @@ pub use verify::{Reverified, VerifyStored};
 use commit::{again, expected, stored_as};
 use in_flight::InFlight;
 use live::Live;
+use overtaken::Overtaken;
 use read::envelope;
 
 /// How often a migration starts over because somebody else changed the integration meanwhile.
@@ -62,6 +64,7 @@ pub struct Migrator {
     policy: MigratePolicy,
     in_flight: InFlight,
     live: Live,
+    overtaken: Overtaken,
 }
 
 /// What was found out about a credential that is to be stored.
@@ -73,7 +76,8 @@ struct Finding {
 impl Migrator {
     /// A migrator over these parts.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, registry: Arc<Registry>, policy: MigratePolicy) -> Self {
-        Self { store, vault, registry, policy, in_flight: InFlight::default(), live: Live::default() }
+        let (in_flight, live, overtaken) = (InFlight::default(), Live::default(), Overtaken::default());
+        Self { store, vault, registry, policy, in_flight, live, overtaken }
     }
 
     /// Carries one migration out. When it returns `Stored`, the credential is on disk.
@@ -110,20 +114,20 @@ impl Migrator {
 
         let key = IntegrationKey { account, slug: app.description.slug.clone() };
         // Looked at before the provider is asked, so that a request that cannot succeed costs no call.
-        check_precondition(&migration.precondition, self.integration(&key).await?.as_ref())?;
+        let current = self.integration(&key).await?;
+        check_precondition(&migration.precondition, current.as_ref())?;
         let outcome = match self.prove(&app, &credential, migration.preferences).await? {
             Ok(outcome) => outcome,
             Err(verdict) => return Ok(Migrated::Checked(verdict)),
         };
-        self.put(&migration, &key, &credential, &outcome, idempotency).await
+        self.put(&migration, &key, current, &credential, &outcome, idempotency).await
     }
 
     async fn require_account(&self, account: &AccountKey) -> Result<(), MigrateError> {
-        match self.store.account(account).await.map_err(MigrateError::Store)? {
-            Some(_) => Ok(()),
-            None => {
-                Err(MigrateError::AccountMissing { account: account.account.clone(), environment: account.environment })
-            }
+        if self.store.has_account(account).await.map_err(MigrateError::Store)? {
+            Ok(())
+        } else {
+            Err(MigrateError::AccountMissing { account: account.account.clone(), environment: account.environment })
         }
     }
 
@@ -234,18 +238,19 @@ impl Migrator {
         }
     }
 
-    /// Seals and commits. Sealing binds the version, so whoever loses a race seals again under the next one.
+    /// Seals and commits, in place of what was there when it was looked at. Sealing binds the version, so whoever loses a
+    /// race seals again under the next one.
     async fn put(
         &self,
         migration: &Migration,
         key: &IntegrationKey,
+        mut current: Option<IntegrationRecord>,
         credential: &Credential,
         outcome: &Finding,
         idempotency: Option<IdempotencyRecord>,
     ) -> Result<Migrated, MigrateError> {
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
-            let current = self.integration(key).await?;
-            check_precondition(&migration.precondition, current.as_ref())?;
             if migration.preferences.account_change == AccountChange::Reject {
                 check_same_account(current.as_ref(), &outcome.verified)?;
             }
@@ -269,6 +274,9 @@ impl Migrator {
                 // Once more, with what is there now.
                 Err(error) => again(error)?,
             }
+            self.overtaken.next(key, &mut turn).await;
+            current = self.integration(key).await?;
+            check_precondition(&migration.precondition, current.as_ref())?;
         }
         Err(MigrateError::Contended)
     }

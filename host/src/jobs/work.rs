@@ -77,6 +77,11 @@ impl Bench {
         if self.job.is_stopping() {
             return Worked::NotBegun;
         }
+        // What it takes to work on a row is large, and most of those that are begun wait for their turn.
+        Box::pin(self.work(pending)).await
+    }
+
+    async fn work(&self, pending: &mut Pending) -> Worked {
         pending.first_attempt.get_or_insert_with(Instant::now);
         pending.attempts += 1;
         let settle = |about: RowStored<'_>| self.stored(pending, &about);

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_millis(25);
 /// Requests keep coming as long as the last one is not longer ago.
 const RECENT: Duration = Duration::from_secs(1);
 /// Rows under way at once while they do.
-const FEW: usize = 4;
+const FEW: usize = 2;
 
 /// Requests that somebody waits for.
 #[derive(Debug)]

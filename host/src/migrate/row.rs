@@ -62,6 +62,12 @@ pub enum RowMigrated {
     Checked(Verdict),
 }
 
+/// What was there when it was looked at.
+struct Found {
+    account_is_there: bool,
+    current: Option<IntegrationRecord>,
+}
+
 /// Why nothing was to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skip {
@@ -109,52 +115,57 @@ impl Migrator {
             environment: row.caller.environment,
             account: row.account.clone(),
         };
-        let account_is_there = self.store.has_account(&account).await.map_err(MigrateError::Store)?;
-        if !account_is_there && row.policy.accounts == MissingAccounts::Reject {
-            return Err(MigrateError::AccountMissing { account: account.account, environment: account.environment });
-        }
+        let account_is_there = self.account_is_there(row, &account).await?;
         let app = self.app(row.slug.as_str())?;
         let credential = app.description.schema.validate(&row.auth_object).map_err(MigrateError::Content)?;
         keys::unlock(self.store.as_ref(), &self.vault, &account.org).await?;
         let key = IntegrationKey { account, slug: row.slug.clone() };
-        if let Some(skip) = skip(row, self.integration(&key).await?.as_ref())? {
+        let current = self.integration(&key).await?;
+        if let Some(skip) = skip(row, current.as_ref())? {
             return Ok(RowMigrated::Skipped(skip));
         }
+        let found = Found { account_is_there, current };
         match self.prove(&app, &credential, preferences(&row.policy)).await? {
-            Ok(finding) => self.put_row(row, &key, &credential, &finding, settle).await,
+            Ok(finding) => self.put_row(row, &key, found, &credential, &finding, settle).await,
             Err(verdict) => Ok(RowMigrated::Checked(verdict)),
         }
+    }
+
+    /// Whether the account is there; where it is not, it is to be created.
+    async fn account_is_there(&self, row: &RowMigration, key: &AccountKey) -> Result<bool, MigrateError> {
+        let is_there = self.store.has_account(key).await.map_err(MigrateError::Store)?;
+        if !is_there && row.policy.accounts == MissingAccounts::Reject {
+            return Err(MigrateError::AccountMissing { account: key.account.clone(), environment: key.environment });
+        }
+        Ok(is_there)
     }
 
     async fn put_row(
         &self,
         row: &RowMigration,
         key: &IntegrationKey,
+        mut found: Found,
         credential: &Credential,
         finding: &Finding,
         settle: Settle<'_>,
     ) -> Result<RowMigrated, MigrateError> {
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
-            let current = self.integration(key).await?;
-            if let Some(skip) = skip(row, current.as_ref())? {
-                return Ok(RowMigrated::Skipped(skip));
-            }
+            let current = found.current.as_ref();
             if row.policy.account_change == AccountChange::Reject {
-                check_same_account(current.as_ref(), &finding.verified)?;
+                check_same_account(current, &finding.verified)?;
             }
-            let record = self.sealed(key, credential, finding, current.as_ref())?;
-            let stored = stored_as(&record, current.as_ref());
-            let is_there = self.store.has_account(&key.account).await.map_err(MigrateError::Store)?;
-            let account =
-                (!is_there && row.policy.accounts == MissingAccounts::Create).then(|| account(row, key, &record));
+            let record = self.sealed(key, credential, finding, current)?;
+            let stored = stored_as(&record, current);
+            let account = (!found.account_is_there).then(|| account(row, key, &record));
             let settlement = settle(RowStored {
                 stored: &stored,
-                former: current.as_ref(),
+                former: current,
                 made_account: account.as_ref().map(|account| account.id),
                 at: record.updated_at,
             });
             let write = MigrationWrite {
-                expect: expected(current.as_ref()),
+                expect: expected(current),
                 audit: AuditEvent {
                     slug: Some(key.slug.clone()),
                     ..row.caller.audit(
@@ -176,9 +187,17 @@ impl Migrator {
             match written {
                 Ok(()) => return Ok(RowMigrated::Stored(stored)),
                 Err(StoreError::RowSettled) => return Ok(RowMigrated::SettledBefore),
-                // Another row of the same account was faster.
-                Err(StoreError::AccountExists { .. }) => {}
+                // Another row of the same account was faster, or somebody deleted it meanwhile.
+                Err(StoreError::AccountExists { .. } | StoreError::AccountMissing { .. }) => {}
                 Err(error) => again(error)?,
+            }
+            self.overtaken.next(key, &mut turn).await;
+            found = Found {
+                account_is_there: self.account_is_there(row, &key.account).await?,
+                current: self.integration(key).await?,
+            };
+            if let Some(skip) = skip(row, found.current.as_ref())? {
+                return Ok(RowMigrated::Skipped(skip));
             }
         }
         Err(MigrateError::Contended)

@@ -9,6 +9,7 @@ use sled::Transactional as _;
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::audit;
 use super::durability::{Progress, Space, Syncer};
 use super::tables::{Table, Tables};
 use super::view::{Changes, View};
@@ -163,6 +164,8 @@ impl Committer {
         if changes.is_empty() {
             return Ok(());
         }
+        audit::link(&self.tables, &mut changes)
+            .map_err(|error| format!("the audit trail cannot be written: {error}"))?;
         let began = Instant::now();
         self.persist(&changes)?;
         metrics::commit(writes, began.elapsed());

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sled::{Config, Db, Mode};
+use sled::{Config, Db, Mode, Tree};
 
 use super::durability::Space;
 use super::settings::SledSettings;
@@ -25,8 +25,9 @@ const FREE_TO_OPEN: u64 = 2 * SEGMENT_SIZE as u64;
 /// How long an instance that has just been dropped may hold on to its files.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
-/// The layout of rows that is known here.
-const FORMAT: u32 = 1;
+/// The layout of rows that is written here. All since the first one are read; a Keyferry that knows only an older one must not
+/// open what this one has written.
+const FORMAT: u32 = 2;
 const FORMAT_KEY: &[u8] = b"format";
 /// Stands beside the database and says that it once was complete, and how far it had come. sled may take a damaged log for an
 /// empty one.
@@ -174,14 +175,17 @@ fn check_format(path: &Path, tables: &Tables, known: bool) -> StoreResult<()> {
             let found = bytes.as_ref().try_into().map(u32::from_be_bytes);
             match found {
                 Ok(FORMAT) => Ok(()),
+                Ok(1) => write_format(path, meta),
                 Ok(found) => Err(StoreError::Format { path: path.to_owned(), found, known: FORMAT }),
                 Err(_) => Err(corrupt(path, "its format cannot be told")),
             }
         }
         None if known => Err(corrupt(path, "it has come back empty")),
-        None => {
-            meta.insert(FORMAT_KEY, &FORMAT.to_be_bytes()).map_err(|error| open_error(path, error))?;
-            Ok(())
-        }
+        None => write_format(path, meta),
     }
+}
+
+fn write_format(path: &Path, meta: &Tree) -> StoreResult<()> {
+    meta.insert(FORMAT_KEY, &FORMAT.to_be_bytes()).map_err(|error| open_error(path, error))?;
+    Ok(())
 }

@@ -5,6 +5,7 @@
 //! puts rows; that sled may run it twice does not matter.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::ops::Bound;
 
 use serde::Serialize;
@@ -13,33 +14,59 @@ use sled::IVec;
 
 use super::codec::{check_size, decode, encode};
 use super::tables::{Table, Tables, read_error};
+use crate::ids::OrgId;
 use crate::store::{StoreResult, WebhookKey};
 
 /// Rows to put (`Some`) and to remove (`None`).
+type Rows = BTreeMap<Vec<u8>, Option<IVec>>;
+
+/// What a batch is to change.
 #[derive(Default)]
-pub(super) struct Changes(BTreeMap<(Table, Vec<u8>), Option<IVec>>);
+pub(super) struct Changes {
+    rows: BTreeMap<Table, Rows>,
+    /// What has been done, by whose trail it goes into: encoded, in its order.
+    events: BTreeMap<OrgId, Vec<Vec<u8>>>,
+}
 
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rows.is_empty() && self.events.is_empty()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Table, &[u8], Option<&IVec>)> {
-        self.0.iter().map(|((table, key), value)| (*table, key.as_slice(), value.as_ref()))
+        let tables = self.rows.iter();
+        tables.flat_map(|(table, rows)| rows.iter().map(|(key, value)| (*table, key.as_slice(), value.as_ref())))
+    }
+
+    pub(super) fn put(&mut self, table: Table, key: Vec<u8>, bytes: Vec<u8>) {
+        self.set(table, key, Some(bytes.into()));
+    }
+
+    pub(super) fn take_events(&mut self) -> BTreeMap<OrgId, Vec<Vec<u8>>> {
+        mem::take(&mut self.events)
+    }
+
+    fn set(&mut self, table: Table, key: Vec<u8>, value: Option<IVec>) {
+        self.rows.entry(table).or_default().insert(key, value);
     }
 
     fn absorb(&mut self, later: Self) {
-        self.0.extend(later.0);
+        for (table, rows) in later.rows {
+            self.rows.entry(table).or_default().extend(rows);
+        }
+        for (org, events) in later.events {
+            self.events.entry(org).or_default().extend(events);
+        }
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Option<&Option<IVec>> {
-        self.0.get(&(table, key.to_vec()))
+        self.rows.get(&table)?.get(key)
     }
 
     fn lay_over(&self, table: Table, prefix: &[u8], rows: &mut BTreeMap<Vec<u8>, IVec>) {
-        let from = Bound::Included((table, prefix.to_vec()));
-        let own = self.0.range((from, Bound::Unbounded));
-        for ((_, key), value) in own.take_while(|((at, key), _)| *at == table && key.starts_with(prefix)) {
+        let Some(own) = self.rows.get(&table) else { return };
+        let own = own.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
+        for (key, value) in own.take_while(|(key, _)| key.starts_with(prefix)) {
             match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),
                 None => rows.remove(key),
@@ -73,6 +100,24 @@ impl<'a> View<'a> {
         self.woken.push(webhook);
     }
 
+    /// What is stored, without what this batch changes.
+    pub(super) fn tables(&self) -> &Tables {
+        self.tables
+    }
+
+    /// Whether this batch has something for an organisation's trail so far.
+    pub(super) fn tells_of(&self, org: &OrgId) -> bool {
+        self.own.events.contains_key(org) || self.batch.events.contains_key(org)
+    }
+
+    /// Keeps an event for an organisation's trail.
+    pub(super) fn tell(&mut self, org: &OrgId, event: Vec<u8>) {
+        match self.own.events.get_mut(org) {
+            Some(events) => events.push(event),
+            None => _ = self.own.events.insert(org.clone(), vec![event]),
+        }
+    }
+
     pub(super) fn raw(&self, table: Table, key: &[u8]) -> StoreResult<Option<IVec>> {
         match self.own.get(table, key).or_else(|| self.batch.get(table, key)) {
             Some(changed) => Ok(changed.clone()),
@@ -90,7 +135,7 @@ impl<'a> View<'a> {
 
     pub(super) fn put_raw(&mut self, table: Table, key: Vec<u8>, bytes: Vec<u8>) -> StoreResult<()> {
         check_size(table, key.len().max(bytes.len()))?;
-        self.own.0.insert((table, key), Some(bytes.into()));
+        self.own.put(table, key, bytes);
         Ok(())
     }
 
@@ -100,7 +145,7 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn remove(&mut self, table: Table, key: Vec<u8>) {
-        self.own.0.insert((table, key), None);
+        self.own.set(table, key, None);
     }
 
     /// All rows whose keys begin with `prefix`. For prefixes of few rows.

@@ -1,8 +1,9 @@
 //! The audit chain.
 
 use super::harness::*;
-use crate::store::sled::keys;
 use crate::store::sled::tables::Table;
+use crate::store::sled::view::View;
+use crate::store::sled::{audit, keys};
 use crate::store::*;
 
 #[tokio::test]
@@ -55,6 +56,73 @@ async fn whatever_is_changed_in_a_chain_is_found() {
             other => panic!("{what}: {other:?}"),
         }
     }
+}
+
+/// Many events in one batch of writes, after one by itself.
+async fn with_many(events: u64) -> Scratch {
+    let store = Scratch::new().await;
+    with_account(&store, "user_0").await;
+    let many = move |view: &mut View<'_>| {
+        (1..=events).try_for_each(|number| {
+            let event = AuditEvent { at: at(number), ..event(AuditAction::CredentialMigrated) };
+            audit::append(view, &org(), &event)
+        })
+    };
+    store.write(0, many).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn events_of_one_batch_share_rows_and_are_told_one_by_one() {
+    let store = with_many(500).await;
+    with_account(&store, "user_1").await;
+    assert!((4..20).contains(&store.tables().tree(Table::Audit).unwrap().len()));
+    assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 502);
+    let all = store.audit_after(&org(), 0, 1000).await.unwrap();
+    assert_eq!(all.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=502).collect::<Vec<_>>());
+    assert!(all.windows(2).all(|pair| pair[0].hash == pair[1].prev_hash));
+    for (after, limit) in [(0, 1), (1, 3), (77, 200), (250, 1000), (500, 1), (502, 5), (u64::MAX, 5)] {
+        let from = all.len().min(usize::try_from(after).unwrap_or(usize::MAX));
+        let part = &all[from..(from.saturating_add(limit)).min(all.len())];
+        assert_eq!(store.audit_after(&org(), after, limit).await.unwrap(), part, "{limit} after {after}");
+    }
+    for limit in [0, 1, 2, 150, 1000] {
+        let newest: Vec<_> = all.iter().rev().take(limit).cloned().collect();
+        assert_eq!(store.audit_tail(&org(), limit).await.unwrap(), newest, "the last {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_inside_a_row_of_many_is_found_at_its_entry() {
+    let store = with_many(20).await;
+    let tree = store.tables().tree(Table::Audit).unwrap();
+    let row = keys::audit(&org(), 21);
+    let whole = tree.get(&row).unwrap().unwrap();
+    // The actor of the tenth event of the row.
+    let place = whole.windows(7).enumerate().filter(|(_, window)| window == b"tk_abcd").nth(9).unwrap().0;
+    let mut changed = whole.to_vec();
+    changed[place] = b'T';
+    tree.insert(&row, changed).unwrap();
+    let found = store.verify_audit(&org()).await;
+    assert!(matches!(found, Err(StoreError::AuditBroken { seq: 11, .. })), "{found:?}");
+    tree.insert(&row, whole).unwrap();
+    assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 21);
+    tree.remove(&row).unwrap();
+    let found = store.verify_audit(&org()).await;
+    assert!(matches!(found, Err(StoreError::AuditBroken { seq: 2, .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_trail_whose_end_cannot_be_read_refuses_its_own_writes_and_no_others() {
+    let store = Scratch::new().await;
+    with_account(&store, "user_0").await;
+    store.tables().tree(Table::AuditHeads).unwrap().insert(keys::org(&org()), b"garbage").unwrap();
+    let refused = store.put_account(put(PutMode::Create, "user_1")).await;
+    assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{refused:?}");
+    assert!(store.account(&account_key("user_1")).await.unwrap().is_none());
+    let mut other = put(PutMode::Create, "user_1");
+    other.key.org = "other".parse().unwrap();
+    store.put_account(other).await.unwrap();
 }
 
 fn change(tree: &::sled::Tree, key: &[u8], from: &[u8], to: &[u8]) {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::harness::*;
 use crate::store::sled::SledStore;
+use crate::store::sled::tables::Table;
 use crate::store::*;
 
 /// A folder in which a store was open and was closed well.
@@ -96,16 +97,29 @@ async fn a_damaged_store_is_refused_with_a_way_out_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_store_of_the_first_format_is_read_and_is_of_this_one_from_then_on() {
+    let mut store = Scratch::new().await;
+    with_account(&store, "user_1").await;
+    let format = |store: &Scratch| store.tables().tree(Table::Meta).unwrap().get(b"format").unwrap().unwrap();
+    // What it wrote for one event is what is written for it now.
+    store.tables().tree(Table::Meta).unwrap().insert(b"format", &1_u32.to_be_bytes()).unwrap();
+    store = store.reopened().await;
+    assert_eq!(format(&store), 2_u32.to_be_bytes());
+    assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 1);
+    assert!(store.account(&account_key("user_1")).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn another_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = SledStore::open(settings(&folder)).await.unwrap();
-    let meta = store.tables().tree(crate::store::sled::tables::Table::Meta).unwrap().clone();
-    meta.insert(b"format", &2_u32.to_be_bytes()).unwrap();
+    let meta = store.tables().tree(Table::Meta).unwrap().clone();
+    meta.insert(b"format", &3_u32.to_be_bytes()).unwrap();
     drop(meta);
     store.close().await.unwrap();
     drop(store);
     let error = SledStore::open(settings(&folder)).await.err().unwrap();
-    assert!(matches!(error, StoreError::Format { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Format { found: 3, known: 2, .. }), "{error}");
 }
 
 #[tokio::test]
