@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use keyferry::wiping::WipingAllocator;
 use tikv_jemallocator::Jemalloc;
 
-/// jemalloc: with glibc's allocator, which has one lock for many threads, or an arena a thread that keeps what its largest moment
-/// took, a third of the server's time is spent on waiting for memory, or three times of what it needs is held.
+/// jemalloc: glibc's allocator has one lock for many threads, so that they wait for each other, or an arena a thread, each of
+/// which keeps what its largest moment took. `keyferry-tests import` with another one in its place shows the difference.
 #[global_allocator]
 static ALLOCATOR: WipingAllocator<Jemalloc> = WipingAllocator::over(Jemalloc);
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use keyferry::egress::{Egress, EgressSettings, Loopback};
 use keyferry::ids::{AccountId, Environment, OrgId};
+use keyferry::migrate::keys;
 use keyferry::plugins::{GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
 use keyferry::store::sled::{SledSettings, SledStore};
 use keyferry::store::{
@@ -52,14 +53,7 @@ impl Keys {
         let vault = Vault::new(KeyEncryptionKey::from_bytes(&api_key.hash())?);
         let made = vault.create_root(&org, KeyId::FIRST).await?;
         let now = Timestamp::now();
-        let root = RootRecord {
-            key_id: made.wrapped.key_id.get(),
-            kek_id: made.wrapped.kek_id.clone(),
-            wrapped: made.wrapped.wrapped.clone(),
-            also: Vec::new(),
-            created_at: now,
-            disabled_at: None,
-        };
+        let root = keys::stored(&made.wrapped, now);
         vault.adopt_root(&org, made);
         let record = ApiKeyRecord {
             hash: api_key.hash(),

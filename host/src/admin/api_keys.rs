@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
 use crate::ids::{Environment, OrgId};
-use crate::store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, RootRecord, Scope, Store, Timestamp};
+use crate::migrate::keys;
+use crate::store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Store, Timestamp};
 use crate::vault::{ApiKey, KeyId};
 
 /// Makes an API key, and the organisation's root key with its first one.
@@ -65,14 +66,7 @@ impl Operation for CreateApiKey {
             revoked_at: None,
             last_used_at: None,
         };
-        let root = root.map(|root| RootRecord {
-            key_id: root.key_id.get(),
-            kek_id: root.kek_id,
-            wrapped: root.wrapped,
-            also: Vec::new(),
-            created_at: now,
-            disabled_at: None,
-        });
+        let root = root.map(|root| keys::stored(&root, now));
         let audit = audit(AuditAction::ApiKeyCreated, &record, now);
         // The root is dropped by the store where the organisation has got one meanwhile.
         store.create_api_key(NewApiKey { record, root, audit }).await?;

@@ -15,7 +15,7 @@ use crate::store::{
     AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store,
     StoreError, Timestamp, WebhookRecord, WebhookWrite,
 };
-use crate::vault::{Envelope, KeyId, Vault, VaultError};
+use crate::vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
 
 /// Credentials resealed at the same time: as many as make good batches for the store.
 const AT_ONCE: usize = 64;
@@ -49,18 +49,23 @@ pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<Roo
     }))?;
     let made = vault.create_root(org, key_id).await?;
     let now = Timestamp::now();
-    let root = RootRecord {
-        key_id: made.wrapped.key_id.get(),
-        kek_id: made.wrapped.kek_id.clone(),
-        wrapped: made.wrapped.wrapped.clone(),
-        also: Vec::new(),
-        created_at: now,
-        disabled_at: None,
-    };
+    let root = stored(&made.wrapped, now);
     let audit = audit(AuditAction::KeyRotated, None, format!("key {key_id}"), now);
     store.add_root(org, root.clone(), audit).await.map_err(MigrateError::Store)?;
     vault.adopt_root(org, made);
     Ok(root)
+}
+
+/// A root that was just made, as it is stored.
+pub fn stored(made: &WrappedRoot, at: Timestamp) -> RootRecord {
+    RootRecord {
+        key_id: made.key_id.get(),
+        kek_id: made.kek_id.clone(),
+        wrapped: made.wrapped.clone(),
+        also: Vec::new(),
+        created_at: at,
+        disabled_at: None,
+    }
 }
 
 /// Takes a root out of use, or removes it for good.

@@ -50,13 +50,10 @@ impl Collector {
     /// What the settings name is there and of the right kind. Nobody is asked yet.
     pub(super) fn new(signal: Signal, settings: &OtlpSettings) -> Result<Self, OtlpError> {
         let tls = upstream::client_config(settings.ca.as_deref())?;
-        let collector = Self::with(signal, settings, tls);
+        let settings = settings.clone();
+        let collector = Self { signal, settings, tls, runtime: Handle::current(), fails: AtomicBool::new(false) };
         collector.headers().map_err(OtlpError::Headers)?;
         Ok(collector)
-    }
-
-    fn with(signal: Signal, settings: &OtlpSettings, tls: Arc<ClientConfig>) -> Self {
-        Self { signal, settings: settings.clone(), tls, runtime: Handle::current(), fails: AtomicBool::new(false) }
     }
 
     /// What the file of headers says. Its words do not stand in the error.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::Recorder;
 use axum::Router;
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use metrics_process::Collector as Process;
@@ -69,16 +70,14 @@ impl Metrics {
         let meters = collector.map(Meters::start).transpose()?;
         let handle = page.as_ref().map(|page| page.handle());
         let (meters, sent) = meters.unzip();
-        let installed = match (page, sent) {
-            (None, None) => Ok(()),
-            (Some(page), None) => ::metrics::set_global_recorder(page).map_err(|_| CountingError::Twice),
-            (None, Some(sent)) => ::metrics::set_global_recorder(sent).map_err(|_| CountingError::Twice),
+        match (page, sent) {
+            (None, None) => {}
+            (Some(page), None) => count_by(page)?,
+            (None, Some(sent)) => count_by(sent)?,
             (Some(page), Some(sent)) => {
-                let both = FanoutBuilder::default().add_recorder(page).add_recorder(sent).build();
-                ::metrics::set_global_recorder(both).map_err(|_| CountingError::Twice)
+                count_by(FanoutBuilder::default().add_recorder(page).add_recorder(sent).build())?;
             }
-        };
-        installed?;
+        }
         let process = Process::default();
         process.describe();
         describe();
@@ -106,6 +105,10 @@ impl Metrics {
             meters.finish().await;
         }
     }
+}
+
+fn count_by(recorder: impl Recorder + Sync + 'static) -> Result<(), CountingError> {
+    ::metrics::set_global_recorder(recorder).map_err(|_| CountingError::Twice)
 }
 
 async fn look_often(observed: Observed) {

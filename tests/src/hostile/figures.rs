@@ -1,8 +1,9 @@
 //! What a neighbour noticed, as a table.
 
-use std::fmt;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use serde_json::json;
 
@@ -20,6 +21,8 @@ const SPINNERS: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     alone: Latencies,
+    /// Beside a process of somebody else's that computes: what the machine itself makes of sharing a processor.
+    busy: Latencies,
     beside: Vec<(&'static str, usize, Latencies)>,
     /// What became of components otherwise than expected.
     pub wrong: Vec<String>,
@@ -45,13 +48,16 @@ impl Figures {
             self.add(family, hostiles.len(), neighbour.finish().await);
         }
         self.rest(world).await;
+        match Busy::start() {
+            Ok(_busy) => self.busy.extend(rest(world).await),
+            Err(error) => self.wrong.push(format!("a process that computes does not start: {error}")),
+        }
+        self.rest(world).await;
         self.spin(world, &trials).await;
     }
 
     async fn rest(&mut self, world: &Arc<World>) {
-        let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
-        tokio::time::sleep(LONG_ENOUGH).await;
-        self.alone.extend(neighbour.finish().await);
+        self.alone.extend(rest(world).await);
     }
 
     /// Many callers of one plugin that loops, for as long as the neighbour is measured alone.
@@ -90,27 +96,52 @@ impl Figures {
     /// Requests of the neighbour's that were not answered well.
     pub fn failures(&self) -> impl Iterator<Item = &String> {
         let beside = self.beside.iter().flat_map(|(_, _, latencies)| &latencies.failures);
-        self.alone.failures.iter().chain(beside)
+        self.alone.failures.iter().chain(&self.busy.failures).chain(beside)
+    }
+}
+
+/// The neighbour, with no hostile plugin there.
+async fn rest(world: &Arc<World>) -> Latencies {
+    let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
+    tokio::time::sleep(LONG_ENOUGH).await;
+    neighbour.finish().await
+}
+
+/// A process that computes until it is dropped.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> io::Result<Self> {
+        Command::new("sh").args(["-c", "while :; do :; done"]).spawn().map(Self)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _gone = self.0.kill().and_then(|()| self.0.wait());
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |duration: Duration| format!("{:.1} ms", duration.as_secs_f64() * 1000.0);
-        let [alone50, alone99] = [0.5, 0.99].map(|share| self.alone.quantile(share));
-        writeln!(f, "| beside | components | requests | failed | p50 | p99 | p99 against alone |")?;
-        writeln!(f, "|---|---|---|---|---|---|---|")?;
-        let (answered, failed) = (self.alone.answered(), self.alone.failures.len());
-        writeln!(f, "| nothing | 0 | {answered} | {failed} | {} | {} | 1.0 |", ms(alone50), ms(alone99))?;
-        for (family, components, latencies) in &self.beside {
+        let [alone, busy] = [&self.alone, &self.busy].map(|latencies| latencies.quantile(0.99).as_secs_f64());
+        writeln!(
+            f,
+            "| beside | components | requests | failed | p50 | p99 | against alone | against beside that process |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
+        let controls =
+            [("nothing", 0, &self.alone), ("nothing but a process of somebody else's that computes", 0, &self.busy)];
+        let families = self.beside.iter().map(|(family, components, latencies)| (*family, *components, latencies));
+        for (family, components, latencies) in controls.into_iter().chain(families) {
             let [p50, p99] = [0.5, 0.99].map(|share| latencies.quantile(share));
-            let ratio = p99.as_secs_f64() / alone99.as_secs_f64().max(f64::MIN_POSITIVE);
+            let [to_alone, to_busy] = [alone, busy].map(|of| p99.as_secs_f64() / of.max(f64::MIN_POSITIVE));
             let (answered, failed) = (latencies.answered(), latencies.failures.len());
+            let (p50, p99) = (ms(p50), ms(p99));
             writeln!(
                 f,
-                "| {family} | {components} | {answered} | {failed} | {} | {} | {ratio:.1} |",
-                ms(p50),
-                ms(p99)
+                "| {family} | {components} | {answered} | {failed} | {p50} | {p99} | {to_alone:.1} | {to_busy:.1} |"
             )?;
         }
         Ok(())
