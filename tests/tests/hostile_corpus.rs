@@ -17,7 +17,8 @@ use std::time::Duration;
 use keyferry::admin::GrantPlugin;
 use keyferry::plugins::{Digest, WasiGrant};
 use keyferry_tests::hostile::{
-    Finds, HOSTILE_KEY, Holdings, Neighbour, Trials, corpus, hoarder, hostile_world, limits, peeper, two_faced,
+    Distance, Finds, HOSTILE_KEY, Holdings, Neighbour, Trials, corpus, hoarder, hostile_world, limits, peeper,
+    two_faced,
 };
 use keyferry_tests::{ServerOptions, World, WorldOptions, run};
 use serde_json::json;
@@ -38,12 +39,12 @@ async fn each_of_them_gets_what_it_deserves_and_the_neighbour_notices_nothing() 
     let corpus = corpus();
     let names: HashSet<_> = corpus.iter().map(|hostile| hostile.name).collect();
     assert_eq!(names.len(), corpus.len(), "each has a name of its own");
-    let neighbour = Neighbour::start(Arc::clone(&world), Duration::from_millis(20));
+    let neighbour = Neighbour::start(Arc::clone(&world), Duration::from_millis(20), Distance::None);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let calm = neighbour.finish().await;
     let before = Holdings::of(world.server.pid());
 
-    let neighbour = Neighbour::start(Arc::clone(&world), Duration::from_millis(20));
+    let neighbour = Neighbour::start(Arc::clone(&world), Duration::from_millis(20), Distance::None);
     let mut wrong = Vec::new();
     for hostile in &corpus {
         if let Err(error) = trials.run(hostile, &hostile.component()).await {
@@ -107,7 +108,7 @@ async fn callers_that_go_away_leave_nothing_behind() {
         assert_eq!(trials.status(hostile.name).await.unwrap().state.as_str(), "active");
     }
     let before = Holdings::of(world.server.pid());
-    let neighbour = Neighbour::start(Arc::clone(&world), Duration::from_millis(20));
+    let neighbour = Neighbour::start(Arc::clone(&world), Duration::from_millis(20), Distance::None);
     for name in names.iter().cycle().take(60) {
         let body = json!({"slug": name, "auth_object": {"keybased": {"api_key": HOSTILE_KEY}}});
         let request = world.migrate_request(&body).header("x-api-key", &world.api_key);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -57,6 +58,35 @@ fn the_shipped_plugins_pass_their_cases_and_the_conformance_suite() {
         assert!(text.contains("0 failed") && text.contains("17 faults"), "{text}");
         assert!(text.contains("at most: fuel ") && text.contains(" of 32.0 MiB"), "budgets are printed: {text}");
         assert!(!text.contains('\u{1b}'), "no colour where there is no terminal");
+    }
+}
+
+/// Instructions, as far as fuel counts them, are the same on every machine and in every run, whatever else it does: what a
+/// change of the SDK or of the compiler costs shows here, and nowhere else as surely.
+#[test]
+fn what_shipped_plugins_compute_stays_within_a_twentieth_of_what_is_written_down() {
+    const PAGE: u64 = 64 * 1024;
+    let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("effort.json");
+    let mut counted = BTreeMap::new();
+    for slug in binary::slugs() {
+        let wasm = binary::plugins().join(format!("{slug}.wasm"));
+        let cases = shipped(&slug).join("cases");
+        let output = plugin(&cases, &["test", wasm.to_str().unwrap(), "--cases", ".", "--format", "json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let budget = &report["suites"][0]["budget"];
+        counted.insert(slug.clone(), budget["fuel"][0].as_u64().unwrap());
+        // A stack of 1 MiB, data, and the heap that is there from the start.
+        let memory = budget["memory_bytes"][0].as_u64().unwrap();
+        assert!(memory <= 18 * PAGE, "{slug} has grown its memory to {} pages: each call pays for that", memory / PAGE);
+    }
+    if std::env::var_os("KEYFERRY_WRITE_EXAMPLES").is_some() {
+        std::fs::write(&written, serde_json::to_string_pretty(&counted).unwrap() + "\n").unwrap();
+    }
+    let known: BTreeMap<String, u64> = serde_json::from_slice(&std::fs::read(&written).unwrap()).unwrap();
+    assert_eq!(known.keys().collect::<Vec<_>>(), counted.keys().collect::<Vec<_>>());
+    for (slug, known) in &known {
+        let (fuel, written) = (counted[slug], written.display());
+        assert!(fuel.abs_diff(*known) <= known / 20, "{slug}: {fuel} units of fuel, {known} in {written}");
     }
 }
 

@@ -94,6 +94,11 @@ pub(super) struct SandboxArgs {
         default_value_t = at_least_one(EgressLimits::default().requests_per_call))]
     sandbox_requests: NonZeroU32,
 
+    /// Requests that one app has under way to one host at once; more of them wait.
+    #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_REQUESTS_PER_HOST",
+        default_value_t = count(EgressLimits::default().concurrency_per_host))]
+    sandbox_requests_per_host: NonZeroU32,
+
     /// Calls that run at once.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_SLOTS",
         default_value_t = at_least_one(u32::try_from(SandboxLimits::default().slots).unwrap_or(u32::MAX)))]
@@ -240,8 +245,13 @@ impl WebhookArgs {
 }
 
 impl SandboxArgs {
-    pub(super) fn requests(&self) -> u32 {
-        self.sandbox_requests.get()
+    /// Limits of what plugins send.
+    pub(super) fn egress(&self) -> EgressLimits {
+        EgressLimits {
+            requests_per_call: self.sandbox_requests.get(),
+            concurrency_per_host: self.sandbox_requests_per_host.get() as usize,
+            ..EgressLimits::default()
+        }
     }
 
     pub(super) fn limits(&self) -> SandboxLimits {

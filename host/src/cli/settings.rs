@@ -237,14 +237,14 @@ impl ServeArgs {
 
     fn settings_in(self, open: impl FnOnce(&Path) -> Result<DataFolder, CliError>) -> Result<Settings, CliError> {
         let loopback = if self.dev_allow_loopback { Loopback::AllowedForDevelopment } else { Loopback::Refused };
-        let mut egress = EgressSettings {
+        let egress = EgressSettings {
             ca_file: self.egress_ca,
             dns: self.egress_dns,
             dev_resolve: self.dev_resolve,
             loopback,
+            limits: self.sandbox.egress(),
             ..EgressSettings::default()
         };
-        egress.limits.requests_per_call = self.sandbox.requests();
         let requests = match (self.rate_limit, self.rate_burst) {
             (Some(per_second), burst) => Some(RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
             (None, None) => None,
@@ -298,10 +298,11 @@ mod tests {
     #[test]
     fn a_flag_counts_before_the_file_and_the_file_before_the_default() {
         let config = "listen = \"127.0.0.1:1\"\nrate-limit = 5\ndev = true\n[http]\nbody-seconds = 3\n[sandbox]\n\
-                      cpu-millis = 50\n[migrate]\nverify-skip = \"allow\"\ncustom-apps = [\"a\", \"b\"]\n";
+                      cpu-millis = 50\nrequests-per-host = 9\n[migrate]\nverify-skip = \"allow\"\ncustom-apps = [\"a\", \"b\"]\n";
         let from_file = settings(config, &[]).unwrap();
         assert_eq!(from_file.listen.port(), 1);
         assert_eq!(from_file.limits.cpu, Duration::from_millis(50));
+        assert_eq!(from_file.egress.limits.concurrency_per_host, 9);
         assert_eq!(from_file.http.body_timeout, Duration::from_secs(3));
         assert_eq!(from_file.http.idle_timeout, HttpSettings::default().idle_timeout);
         assert_eq!(from_file.rates.requests.unwrap().burst.get(), 5);

@@ -7,7 +7,7 @@ use std::{fmt, io};
 
 use serde_json::json;
 
-use super::{Hostile, Latencies, Neighbour, Trials, families};
+use super::{Distance, Hostile, Latencies, NOT_FAR, Neighbour, Trials, families};
 use crate::World;
 
 /// Between two requests of the neighbour's.
@@ -17,15 +17,50 @@ const LONG_ENOUGH: Duration = Duration::from_secs(5);
 /// Requests to a plugin that loops, at once.
 const SPINNERS: usize = 8;
 
-/// The neighbour's latencies, alone and beside each family.
+/// The neighbours' latencies, alone and beside each family.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
-    alone: Latencies,
+    alone: Seen,
     /// Beside a process of somebody else's that computes: what the machine itself makes of sharing a processor.
-    busy: Latencies,
-    beside: Vec<(&'static str, usize, Latencies)>,
+    busy: Seen,
+    beside: Vec<(&'static str, usize, Seen)>,
     /// What became of components otherwise than expected.
     pub wrong: Vec<String>,
+}
+
+/// What two neighbours saw: one whose provider is on this machine, and one whose provider is not far.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    near: Latencies,
+    not_far: Latencies,
+}
+
+impl Seen {
+    fn extend(&mut self, other: Self) {
+        self.near.extend(other.near);
+        self.not_far.extend(other.not_far);
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &String> {
+        self.near.failures.iter().chain(&self.not_far.failures)
+    }
+}
+
+/// Both of them, while they send requests.
+struct Both {
+    near: Neighbour,
+    not_far: Neighbour,
+}
+
+impl Both {
+    fn start(world: &Arc<World>) -> Self {
+        let start = |distance| Neighbour::start(Arc::clone(world), PAUSE, distance);
+        Self { near: start(Distance::None), not_far: start(Distance::NotFar) }
+    }
+
+    async fn finish(self) -> Seen {
+        Seen { near: self.near.finish().await, not_far: self.not_far.finish().await }
+    }
 }
 
 impl Figures {
@@ -36,7 +71,7 @@ impl Figures {
             self.rest(world).await;
             // Made before, so that the neighbour is not measured beside that.
             let components: Vec<Vec<u8>> = hostiles.iter().map(Hostile::component).collect();
-            let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
+            let neighbours = Both::start(world);
             let began = tokio::time::Instant::now();
             while began.elapsed() < LONG_ENOUGH {
                 for (hostile, component) in hostiles.iter().zip(&components) {
@@ -45,7 +80,7 @@ impl Figures {
                     }
                 }
             }
-            self.add(family, hostiles.len(), neighbour.finish().await);
+            self.add(family, hostiles.len(), neighbours.finish().await);
         }
         self.rest(world).await;
         match Busy::start() {
@@ -66,7 +101,7 @@ impl Figures {
         let Some(looping) = all.into_iter().find(|hostile: &Hostile| hostile.name == "loop-in-verify") else { return };
         trials.drop_in(looping.name, &looping.component());
         let _served = trials.status(looping.name).await;
-        let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
+        let neighbours = Both::start(world);
         let until = tokio::time::Instant::now() + LONG_ENOUGH;
         let callers: Vec<_> = (0..SPINNERS)
             .map(|_| {
@@ -82,29 +117,29 @@ impl Figures {
         for caller in callers {
             let _ended = caller.await;
         }
-        self.add("8 callers of one that loops", 1, neighbour.finish().await);
+        self.add("8 callers of one that loops", 1, neighbours.finish().await);
         trials.take_out(looping.name);
     }
 
-    fn add(&mut self, family: &'static str, components: usize, latencies: Latencies) {
+    fn add(&mut self, family: &'static str, components: usize, seen: Seen) {
         match self.beside.iter_mut().find(|(known, ..)| *known == family) {
-            Some((_, _, known)) => known.extend(latencies),
-            None => self.beside.push((family, components, latencies)),
+            Some((_, _, known)) => known.extend(seen),
+            None => self.beside.push((family, components, seen)),
         }
     }
 
-    /// Requests of the neighbour's that were not answered well.
+    /// Requests of the neighbours' that were not answered well.
     pub fn failures(&self) -> impl Iterator<Item = &String> {
-        let beside = self.beside.iter().flat_map(|(_, _, latencies)| &latencies.failures);
-        self.alone.failures.iter().chain(&self.busy.failures).chain(beside)
+        let beside = self.beside.iter().flat_map(|(_, _, seen)| seen.failures());
+        self.alone.failures().chain(self.busy.failures()).chain(beside)
     }
 }
 
-/// The neighbour, with no hostile plugin there.
-async fn rest(world: &Arc<World>) -> Latencies {
-    let neighbour = Neighbour::start(Arc::clone(world), PAUSE);
+/// The neighbours, with no hostile plugin there.
+async fn rest(world: &Arc<World>) -> Seen {
+    let neighbours = Both::start(world);
     tokio::time::sleep(LONG_ENOUGH).await;
-    neighbour.finish().await
+    neighbours.finish().await
 }
 
 /// A process that computes until it is dropped.
@@ -125,23 +160,30 @@ impl Drop for Busy {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |duration: Duration| format!("{:.1} ms", duration.as_secs_f64() * 1000.0);
-        let [alone, busy] = [&self.alone, &self.busy].map(|latencies| latencies.quantile(0.99).as_secs_f64());
+        let p99 = |latencies: &Latencies| latencies.quantile(0.99).as_secs_f64().max(f64::MIN_POSITIVE);
+        let far = NOT_FAR.as_millis();
         writeln!(
             f,
-            "| beside | components | requests | failed | p50 | p99 | against alone | against beside that process |"
+            "| beside | components | requests | failed | p50 | p99 | against alone | against beside that process | \
+             provider {far} ms away: p50 | p99 | against alone |"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|---|---|")?;
         let controls =
             [("nothing", 0, &self.alone), ("nothing but a process of somebody else's that computes", 0, &self.busy)];
-        let families = self.beside.iter().map(|(family, components, latencies)| (*family, *components, latencies));
-        for (family, components, latencies) in controls.into_iter().chain(families) {
-            let [p50, p99] = [0.5, 0.99].map(|share| latencies.quantile(share));
-            let [to_alone, to_busy] = [alone, busy].map(|of| p99.as_secs_f64() / of.max(f64::MIN_POSITIVE));
-            let (answered, failed) = (latencies.answered(), latencies.failures.len());
-            let (p50, p99) = (ms(p50), ms(p99));
+        let families = self.beside.iter().map(|(family, components, seen)| (*family, *components, seen));
+        for (family, components, seen) in controls.into_iter().chain(families) {
+            let Seen { near, not_far } = seen;
+            let (answered, failed) = (near.answered() + not_far.answered(), seen.failures().count());
             writeln!(
                 f,
-                "| {family} | {components} | {answered} | {failed} | {p50} | {p99} | {to_alone:.1} | {to_busy:.1} |"
+                "| {family} | {components} | {answered} | {failed} | {} | {} | {:.1} | {:.1} | {} | {} | {:.1} |",
+                ms(near.quantile(0.5)),
+                ms(near.quantile(0.99)),
+                p99(near) / p99(&self.alone.near),
+                p99(near) / p99(&self.busy.near),
+                ms(not_far.quantile(0.5)),
+                ms(not_far.quantile(0.99)),
+                p99(not_far) / p99(&self.alone.not_far),
             )?;
         }
         Ok(())

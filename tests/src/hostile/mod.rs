@@ -26,7 +26,7 @@ mod trial;
 
 pub use corpus::{corpus, families};
 pub use figures::Figures;
-pub use neighbour::{Latencies, Neighbour};
+pub use neighbour::{Distance, Latencies, NOT_FAR, Neighbour};
 pub use peeping::{Finds, hoarder, peeper, two_faced};
 pub use process::Holdings;
 pub use trial::{HOSTILE_KEY, Trials, hostile_world, limits};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::World;
@@ -14,6 +14,31 @@ use crate::or_fail::OrFail as _;
 
 /// How long one request may take before it counts as not answered.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a provider takes that is not far: the way through a network to one nearby, and its work.
+pub const NOT_FAR: Duration = Duration::from_millis(20);
+
+/// Where a neighbour's provider is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distance {
+    /// On this machine; it answers at once. What the server itself adds shows best here.
+    None,
+    /// It answers after [`NOT_FAR`]. The nearest that a real one is.
+    NotFar,
+}
+
+impl Distance {
+    fn body(self) -> Value {
+        match self {
+            Self::None => {
+                json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}}})
+            }
+            Self::NotFar => {
+                json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}})
+            }
+        }
+    }
+}
 
 /// Sends a request of a good plugin's again and again, in the background.
 pub struct Neighbour {
@@ -31,13 +56,13 @@ pub struct Latencies {
 
 impl Neighbour {
     /// Begins, with a pause between requests.
-    pub fn start(world: Arc<World>, pause: Duration) -> Self {
+    pub fn start(world: Arc<World>, pause: Duration, distance: Distance) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             let mut seen = Latencies::default();
             while !stopped.load(Ordering::Relaxed) {
-                seen.record(&world).await;
+                seen.record(&world, &distance.body()).await;
                 tokio::time::sleep(pause).await;
             }
             seen
@@ -53,9 +78,8 @@ impl Neighbour {
 }
 
 impl Latencies {
-    async fn record(&mut self, world: &World) {
-        let body = json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}}});
-        let request = world.migrate_request(&body).header("prefer", "verify=only").header("x-api-key", &world.api_key);
+    async fn record(&mut self, world: &World, body: &Value) {
+        let request = world.migrate_request(body).header("prefer", "verify=only").header("x-api-key", &world.api_key);
         let began = Instant::now();
         match tokio::time::timeout(PATIENCE, request.try_send(world.server.address())).await {
             Err(_) => self.failures.push(format!("no answer within {PATIENCE:?}")),

@@ -11,7 +11,7 @@ use keyferry::providers::apps::demo;
 use keyferry::providers::{ProviderWorld, Reply};
 use serde_json::{Map, Value, json};
 
-use super::{Expect, Hostile};
+use super::{Expect, Hostile, NOT_FAR};
 use crate::or_fail::OrFail as _;
 use crate::{ServerOptions, World, WorldOptions};
 
@@ -33,11 +33,14 @@ pub fn limits(options: &mut ServerOptions, sandbox: &str) {
     options.arguments.extend(["--config".to_owned(), file.display().to_string()]);
 }
 
-/// A server with the shipped plugins, a provider that answers, one that does not, and one that answers with a thousand tokens.
+/// A server with the shipped plugins, providers that answer, one of them not from nearby, one that does not, and one that answers with a thousand tokens.
 pub async fn hostile_world() -> World {
     let mut providers = ProviderWorld::start().await.or_fail("start the providers");
     let hubspot = keyferry::providers::apps::hubspot(demo::hubspot_state());
     providers.add(demo::HUBSPOT_HOST, hubspot).await.or_fail("start HubSpot");
+    let stripe = keyferry::providers::apps::stripe(demo::stripe_state());
+    let not_far = move |request| stripe(request).delayed(NOT_FAR);
+    providers.add(demo::STRIPE_HOST, not_far).await.or_fail("start Stripe");
     providers.add("api.example.com", |_| Reply::text(200, "hello")).await.or_fail("start an API");
     let never = |_| Reply::text(200, "at last").delayed(Duration::from_secs(60));
     providers.add("slow.example.com", never).await.or_fail("start a slow API");
