@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -30,20 +31,31 @@ pub(super) struct Progress {
     begun: AtomicU64,
     durable: watch::Sender<u64>,
     failed: watch::Sender<Option<Arc<str>>>,
+    /// When the batch that is under way began.
+    since: Mutex<Option<Instant>>,
+    stuck: AtomicBool,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { begun: AtomicU64::new(0), durable: watch::Sender::new(0), failed: watch::Sender::new(None) }
+        Self {
+            begun: AtomicU64::new(0),
+            durable: watch::Sender::new(0),
+            failed: watch::Sender::new(None),
+            since: Mutex::new(None),
+            stuck: AtomicBool::new(false),
+        }
     }
 
     /// A batch is about to become visible.
     pub(super) fn begin(&self) -> u64 {
+        self.set_since(Some(Instant::now()));
         self.begun.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// A batch is on disk.
     pub(super) fn end(&self, batch: u64) {
+        self.set_since(None);
         self.durable.send_replace(batch);
     }
 
@@ -56,6 +68,19 @@ impl Progress {
             first
         });
         self.failure().unwrap_or(StoreError::Closed)
+    }
+
+    fn set_since(&self, since: Option<Instant>) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn took(&self) -> Option<Duration> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+    }
+
+    /// Whether the store failed because a batch did not come to its end: the thread that writes may wait for ever.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::SeqCst)
     }
 
     pub(super) fn failure(&self) -> Option<StoreError> {
@@ -89,6 +114,20 @@ impl Progress {
         match space.check() {
             Err(StoreError::NoSpace { free, needed, .. }) => StoreHealth::NoSpace { free, needed },
             _ => StoreHealth::Ready,
+        }
+    }
+}
+
+/// Fails the store where a batch takes longer than that: a disk can hang, and sled has been seen to wait for ever for a write
+/// that had failed. A process that ends is started again; one that waits is not. Ends with the store.
+pub(super) async fn watch_over(progress: Weak<Progress>, patience: Duration) {
+    let mut times = tokio::time::interval((patience / 10).max(Duration::from_millis(1)));
+    loop {
+        times.tick().await;
+        let Some(progress) = progress.upgrade() else { return };
+        if progress.failure().is_none() && progress.took().is_some_and(|took| took >= patience) {
+            progress.stuck.store(true, Ordering::SeqCst);
+            progress.fail(&format!("the disk has not taken a batch of writes within {} s", patience.as_secs_f32()));
         }
     }
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::committer::{Committer, Message, Write};
-use super::durability::{FileSyncer, Progress, Space, Syncer};
+use super::durability::{FileSyncer, Progress, Space, Syncer, watch_over};
 use super::open::{Opened, open};
 use super::settings::SledSettings;
 use super::tables::{Table, Tables};
@@ -53,7 +53,8 @@ impl SledStore {
         settings: SledSettings,
         syncer: impl FnOnce(File) -> Box<dyn Syncer> + Send + 'static,
     ) -> StoreResult<Self> {
-        blocking(move || {
+        let patience = settings.patience;
+        let store = blocking(move || {
             let Opened { tables, file, watermark, lock } = open(&settings)?;
             let progress = Arc::new(Progress::new());
             let space = Space { path: settings.path.clone(), needed: settings.min_free };
@@ -76,7 +77,9 @@ impl SledStore {
             let bell = Arc::default();
             Ok(Self { tables, queue, permits, progress, space, bell, committer, _lock: lock })
         })
-        .await
+        .await?;
+        tokio::spawn(watch_over(Arc::downgrade(&store.progress), patience));
+        Ok(store)
     }
 
     /// Queues a write and waits for its answer.
@@ -91,7 +94,12 @@ impl SledStore {
         let job =
             Write { function: Some(function), result: None, woken: Vec::new(), bell, reply, weight, _permit: permit };
         self.queue.send(Message::Write(Box::new(job))).map_err(|_| self.gone())?;
-        answer.await.map_err(|_| self.gone())?
+        let mut fatal = self.fatal();
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|_| self.gone())?,
+            _ = fatal.failed() => Err(self.gone()),
+        }
     }
 
     /// Why the committer does not answer any more.
@@ -145,8 +153,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Sen
 }
 
 impl Drop for SledStore {
-    /// Finishes what is queued, so that the folder's lock goes after the last write.
+    /// Finishes what is queued, so that the folder's lock goes after the last write. Nobody waits for a thread that is stuck.
     fn drop(&mut self) {
+        if self.progress.is_stuck() {
+            return;
+        }
         let (reply, _) = oneshot::channel();
         let _ = self.queue.send(Message::Close(reply));
         self.join();

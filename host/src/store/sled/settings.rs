@@ -16,10 +16,13 @@ pub struct SledSettings {
     pub queue: usize,
     /// How often expired records are looked for.
     pub sweep_every: Duration,
+    /// How long a batch of writes may take until the store counts as failed.
+    pub patience: Duration,
 }
 
 impl SledSettings {
-    /// A store in this folder: 32 MiB of cache, 64 MiB to stay free, 4,096 writes at once, a sweep a minute.
+    /// A store in this folder: 32 MiB of cache, 64 MiB to stay free, 4,096 writes at once, a sweep a minute, 30 s for a
+    /// batch.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -27,6 +30,7 @@ impl SledSettings {
             min_free: 64 << 20,
             queue: 4096,
             sweep_every: Duration::from_secs(60),
+            patience: Duration::from_secs(30),
         }
     }
 }

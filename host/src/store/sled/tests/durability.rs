@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use super::harness::*;
-use crate::store::sled::SledStore;
 use crate::store::sled::durability::Syncer;
+use crate::store::sled::{SledSettings, SledStore};
 use crate::store::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,6 +169,28 @@ async fn a_panicking_committer_is_a_failed_store() {
         assert!(matches!(error, StoreError::Failed { .. }), "{error}");
     }
     store.fatal().failed().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_a_failed_store_and_nobody_waits_for_it() {
+    struct Hangs;
+    impl Syncer for Hangs {
+        fn sync(&mut self) -> io::Result<()> {
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let settings = SledSettings { patience: Duration::from_millis(50), ..settings(&folder) };
+    let store = SledStore::open_with(settings, |_| Box::new(Hangs)).await.unwrap();
+    for account in ["under way", "queued behind it"] {
+        let error = store.put_account(put(PutMode::Create, account)).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Failed { reason } if reason.contains("within 0.05 s")), "{error}");
+    }
+    store.fatal().failed().await;
+    assert!(matches!(store.health(), StoreHealth::Failed(_)));
+    drop(store);
 }
 
 #[tokio::test]
