@@ -226,7 +226,11 @@ impl Committer {
         if let Some(failure) = self.progress.failure() {
             return Err(failure);
         }
-        self.flush_and_sync().map_err(|reason| self.progress.fail(&reason))
+        // Watched over like a batch: whoever closes the store waits for it.
+        let batch = self.progress.begin();
+        self.flush_and_sync().map_err(|reason| self.progress.fail(&reason))?;
+        self.progress.end(batch);
+        Ok(())
     }
 }
 

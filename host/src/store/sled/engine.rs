@@ -435,6 +435,11 @@ impl Store for SledStore {
     async fn close(&self) -> StoreResult<()> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Message::Close(reply)).map_err(|_| self.gone())?;
-        answer.await.map_err(|_| self.gone())?
+        let mut fatal = self.fatal();
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|_| self.gone())?,
+            _ = fatal.failed() => Err(self.gone()),
+        }
     }
 }

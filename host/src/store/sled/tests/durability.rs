@@ -171,19 +171,35 @@ async fn a_panicking_committer_is_a_failed_store() {
     store.fatal().failed().await;
 }
 
-#[tokio::test]
-async fn a_disk_that_hangs_is_a_failed_store_and_nobody_waits_for_it() {
-    struct Hangs;
-    impl Syncer for Hangs {
-        fn sync(&mut self) -> io::Result<()> {
-            loop {
-                std::thread::park();
-            }
+/// A disk that takes what it is given and never comes back.
+struct Hangs;
+
+impl Syncer for Hangs {
+    fn sync(&mut self) -> io::Result<()> {
+        loop {
+            std::thread::park();
         }
     }
+}
+
+async fn hanging(folder: &tempfile::TempDir) -> SledStore {
+    let settings = SledSettings { patience: Duration::from_millis(50), ..settings(folder) };
+    SledStore::open_with(settings, |_| Box::new(Hangs)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_closed_for_a_disk_that_hangs_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = SledSettings { patience: Duration::from_millis(50), ..settings(&folder) };
-    let store = SledStore::open_with(settings, |_| Box::new(Hangs)).await.unwrap();
+    let store = hanging(&folder).await;
+    let error = store.close().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Failed { reason } if reason.contains("within 0.05 s")), "{error}");
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_is_a_failed_store_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = hanging(&folder).await;
     for account in ["under way", "queued behind it"] {
         let error = store.put_account(put(PutMode::Create, account)).await.unwrap_err();
         assert!(matches!(&error, StoreError::Failed { reason } if reason.contains("within 0.05 s")), "{error}");
