@@ -127,7 +127,7 @@ impl Migrator {
         if self.store.has_account(account).await.map_err(MigrateError::Store)? {
             Ok(())
         } else {
-            Err(MigrateError::AccountMissing { account: account.account.clone(), environment: account.environment })
+            Err(MigrateError::missing(account))
         }
     }
 

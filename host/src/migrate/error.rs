@@ -3,7 +3,7 @@
 use crate::ids::{AccountId, Environment};
 use crate::plugins::{CallError, Failure};
 use crate::schema::Violations;
-use crate::store::StoreError;
+use crate::store::{AccountKey, StoreError};
 use crate::vault::VaultError;
 
 /// Why a migration did not happen.
@@ -52,6 +52,11 @@ pub enum MigrateError {
 }
 
 impl MigrateError {
+    /// That account is not there.
+    pub(super) fn missing(account: &AccountKey) -> Self {
+        Self::AccountMissing { account: account.account.clone(), environment: account.environment }
+    }
+
     /// Stable text for programs: `account_missing`. What the provider found wrong is all one, `not_verified`.
     pub fn code(&self) -> &'static str {
         match self {

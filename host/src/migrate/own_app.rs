@@ -81,6 +81,7 @@ impl Migrator {
         }
         keys::unlock(self.store.as_ref(), &self.vault, &write.key.org).await?;
         let key = IntegrationKey { account: write.key.clone(), slug: Slug::custom() };
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             let mut own = self.own(&key).await?;
             for (name, value) in credentials {
@@ -96,6 +97,7 @@ impl Migrator {
                 Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
                 done => return done.map_err(MigrateError::Store),
             }
+            self.overtaken.next(&key, &mut turn).await;
         }
         Err(MigrateError::Contended)
     }
@@ -110,6 +112,7 @@ impl Migrator {
         value: &SharedSecret,
     ) -> Result<OwnPut, MigrateError> {
         let key = self.own_key(asked).await?;
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             let mut own = self.own(&key).await?;
             let put = own.set(&asked.name, value);
@@ -122,6 +125,7 @@ impl Migrator {
                 Ok(()) => return Ok(put),
                 Err(error) => again(error)?,
             }
+            self.overtaken.next(&key, &mut turn).await;
         }
         Err(MigrateError::Contended)
     }
@@ -132,6 +136,7 @@ impl Migrator {
     /// `AccountMissing`, and where it cannot be opened or stored.
     pub async fn delete_own_credential(&self, asked: &OwnCredential) -> Result<OwnDeleted, MigrateError> {
         let key = self.own_key(asked).await?;
+        let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             let mut own = self.own(&key).await?;
             let Some(record) = &own.record else { return Ok(OwnDeleted::NoneAtAll) };
@@ -150,6 +155,7 @@ impl Migrator {
                 Ok(()) => return Ok(OwnDeleted::Deleted),
                 Err(error) => again(error)?,
             }
+            self.overtaken.next(&key, &mut turn).await;
         }
         Err(MigrateError::Contended)
     }

@@ -135,7 +135,7 @@ impl Migrator {
     async fn account_is_there(&self, row: &RowMigration, key: &AccountKey) -> Result<bool, MigrateError> {
         let is_there = self.store.has_account(key).await.map_err(MigrateError::Store)?;
         if !is_there && row.policy.accounts == MissingAccounts::Reject {
-            return Err(MigrateError::AccountMissing { account: key.account.clone(), environment: key.environment });
+            return Err(MigrateError::missing(key));
         }
         Ok(is_there)
     }
