@@ -33,7 +33,8 @@ pub fn limits(options: &mut ServerOptions, sandbox: &str) {
     options.arguments.extend(["--config".to_owned(), file.display().to_string()]);
 }
 
-/// A server with the shipped plugins, providers that answer, one of them not from nearby, one that does not, and one that answers with a thousand tokens.
+/// A server with the shipped plugins, providers that answer, one of them not from nearby, one that does not, and one that
+/// answers with a thousand tokens.
 pub async fn hostile_world() -> World {
     let mut providers = ProviderWorld::start().await.or_fail("start the providers");
     let hubspot = keyferry::providers::apps::hubspot(demo::hubspot_state());

@@ -61,17 +61,21 @@ impl Client {
     }
 }
 
-/// Units of work a second, over all the credentials.
+/// How the names of accounts begin that are made on the way.
+pub(super) const MADE: &str = "single_";
+
+/// Units of work a second, over all the credentials. Accounts that are made have names with that in them.
 pub(super) async fn rate(
     world: &World,
     credentials: &[(&'static str, Value)],
     unit: Unit,
+    name: &str,
 ) -> Result<f64, Box<dyn Error>> {
     let done = Arc::new(AtomicU64::new(0));
     let (client, end) = (Client::of(world, credentials), Instant::now() + TIME);
     let mut running = JoinSet::new();
     for number in 0..CLIENTS {
-        let (client, done) = (client.clone(), Arc::clone(&done));
+        let (client, done, name) = (client.clone(), Arc::clone(&done), name.to_owned());
         running.spawn(async move {
             let mut connection = Connection::open(client.address).await.map_err(|error| error.to_string())?;
             let mut place = number;
@@ -80,7 +84,7 @@ pub(super) async fn rate(
                 let account = match unit {
                     Unit::Credential => ACCOUNT.to_owned(),
                     Unit::AccountAndCredential => {
-                        let account = format!("single_{place}");
+                        let account = format!("{MADE}{name}_{place}");
                         let made =
                             connection.send(client.account(&account)).await.map_err(|error| error.to_string())?;
                         if made.status != 200 && made.status != 201 {
