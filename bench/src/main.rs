@@ -12,6 +12,7 @@
 //! | `job` | the whole job, next to hyper's hello and to a server in Node.js |
 //! | `growth` | many plugins, credentials, connections and verifications |
 //! | `cold` | starts, sizes, memory |
+//! | `peers` | what `bench/peers` found |
 //! | `load`, `site`, `rung`, `many`, `node`, `postgres` | generator, servers |
 //! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
 //! | `prepare`, `allocator` | what is measured, as it is built |
@@ -27,6 +28,7 @@ mod machine;
 mod many;
 mod node;
 mod outcome;
+mod peers;
 mod plot;
 mod postgres;
 mod prepare;
@@ -68,7 +70,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All of it
+    /// All of it, with what `bench/peers` finds
     All {
         #[command(flatten)]
         ladder: ladder::LadderOptions,
@@ -87,6 +89,8 @@ enum Command {
     Growth(growth::GrowthOptions),
     /// Starts, sizes, memory
     Cold(cold::ColdOptions),
+    /// What `bench/peers` finds
+    Peers,
     /// Sends a load that stdin describes
     #[command(hide = true)]
     Load,
@@ -113,36 +117,45 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
     let mut told = Told {
         report: Report::open(&report, machine::Machine::here()?)?,
         write: write || is_all,
-        quick,
+        command: typed(std::env::args().skip(1)),
         goals: Vec::new(),
     };
     match command {
         Command::All { ladder, job, growth, cold } => {
-            told.tell(LADDER, "ladder", ladder::ladder(&ladder, quick).await?)?;
-            told.tell(JOB, "job", job::job(&job, quick).await?)?;
-            told.tell(COLD, "cold", cold::cold(&cold, quick).await?)?;
-            told.tell(GROWTH, "growth", growth::growth(&growth, quick).await?)?;
+            told.tell(LADDER, ladder::ladder(&ladder, quick).await?)?;
+            told.tell(JOB, job::job(&job, quick).await?)?;
+            told.tell(COLD, cold::cold(&cold, quick).await?)?;
+            told.tell(GROWTH, growth::growth(&growth, quick).await?)?;
+            for (title, outcome) in peers::peers(quick)? {
+                told.tell(&title, outcome)?;
+            }
             told.tell_goals()
         }
-        Command::Ladder(options) => told.tell(LADDER, "ladder", ladder::ladder(&options, quick).await?),
-        Command::Job(options) => told.tell(JOB, "job", job::job(&options, quick).await?),
-        Command::Growth(options) => told.tell(GROWTH, "growth", growth::growth(&options, quick).await?),
-        Command::Cold(options) => told.tell(COLD, "cold", cold::cold(&options, quick).await?),
+        Command::Ladder(options) => told.tell(LADDER, ladder::ladder(&options, quick).await?),
+        Command::Job(options) => told.tell(JOB, job::job(&options, quick).await?),
+        Command::Growth(options) => told.tell(GROWTH, growth::growth(&options, quick).await?),
+        Command::Cold(options) => told.tell(COLD, cold::cold(&options, quick).await?),
+        Command::Peers => peers::peers(quick)?.into_iter().try_for_each(|(title, outcome)| told.tell(&title, outcome)),
         Command::Load | Command::Rung { .. } => Ok(()),
     }
+}
+
+fn typed(arguments: impl Iterator<Item = String>) -> String {
+    ["cargo run --release -p keyferry-bench --".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// What was found so far.
 struct Told {
     report: Report,
     write: bool,
-    quick: bool,
+    /// What was typed, for whoever wants to have the same.
+    command: String,
     goals: Vec<Goal>,
 }
 
 impl Told {
     /// Prints what a part found, and writes it down where that is asked for.
-    fn tell(&mut self, title: &str, command: &str, outcome: Outcome) -> Result<(), Box<dyn Error>> {
+    fn tell(&mut self, title: &str, outcome: Outcome) -> Result<(), Box<dyn Error>> {
         println!("\n{title}\n");
         if !outcome.goals.is_empty() {
             println!("{}", outcome::table_of(&outcome.goals));
@@ -154,14 +167,22 @@ impl Told {
         if !self.write {
             return Ok(());
         }
-        let quick = if self.quick { "--quick " } else { "" };
-        self.report.write(title, &format!("cargo run --release -p keyferry-bench -- {quick}{command}"), &outcome)
+        self.report.write(title, &self.command, &outcome)
     }
 
     /// All goals of all parts, at the top of the report.
     fn tell_goals(&mut self) -> Result<(), Box<dyn Error>> {
         let goals = std::mem::take(&mut self.goals);
         let text = "What was aimed at, and what this run measured. The sections below have how.".to_owned();
-        self.tell(GOALS, "all", Outcome { text, tables: Vec::new(), plots: Vec::new(), goals })
+        self.tell(GOALS, Outcome { text, tables: Vec::new(), plots: Vec::new(), goals })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_section_names_what_was_typed() {
+        let typed = super::typed(["all", "--ladder-rounds", "3"].into_iter().map(str::to_owned));
+        assert_eq!(typed, "cargo run --release -p keyferry-bench -- all --ladder-rounds 3");
     }
 }

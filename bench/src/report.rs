@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::machine::Machine;
 use crate::outcome::{Outcome, table_of};
 
-/// The order of the sections, whichever was written first. What is not named here comes after.
+/// The section that no run writes.
+const LAST: &str = "What falls short, and why";
+/// The order of the sections, whichever was written first. What is not named here comes after, and [`LAST`] is last.
 const ORDER: [&str; 5] = ["Goals", "The ladder", "The whole job", "Growth", "Cold"];
 
 /// The report as it is, with what former runs wrote.
@@ -60,7 +62,10 @@ impl Report {
             Some((_, former)) => *former = text,
             None => self.sections.push((title.to_owned(), text)),
         }
-        let place = |title: &str| ORDER.iter().position(|known| *known == title).unwrap_or(ORDER.len());
+        let place = |title: &str| {
+            let others = ORDER.len() + usize::from(title == LAST);
+            ORDER.iter().position(|known| *known == title).unwrap_or(others)
+        };
         self.sections.sort_by_key(|(title, _)| place(title));
     }
 }
@@ -80,7 +85,8 @@ impl Display for Report {
             "# Performance\n\n\
              Written by `cargo run --release -p keyferry-bench -- all`, section by section, each on the commit and the machine that \
              it names. Absolute times mean little on machines that are shared: every claim is a ratio of figures of the same run, \
-             measured in turns. Of several rounds there is the median, and the lowest and the highest in brackets.\n",
+             measured in turns. Of several rounds there is the median, and the lowest and the highest in brackets. Only the last \
+             section is written by hand.\n",
         )?;
         self.sections.iter().try_for_each(|(title, text)| write!(f, "\n## {title}\n\n{text}\n"))
     }
@@ -106,13 +112,14 @@ mod tests {
         let machine = || Machine::named("abc", 2, "Linux 6", "some CPU");
         let mut report = Report::open(&file, machine()).unwrap();
         report.write("Growth", "bench growth", &outcome("grown")).unwrap();
-        report.write("Something else", "bench job", &outcome("else")).unwrap();
+        report.write(LAST, "bench", &outcome("why")).unwrap();
+        report.write("Something else", "bench peers", &outcome("else")).unwrap();
         let mut report = Report::open(&file, machine()).unwrap();
         report.write("The ladder", "bench ladder", &outcome("first")).unwrap();
         report.write("The ladder", "bench ladder", &outcome("second")).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         let titles: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-        assert_eq!(titles, ["The ladder", "Growth", "Something else"]);
+        assert_eq!(titles, ["The ladder", "Growth", "Something else", LAST]);
         assert!(text.contains("second") && !text.contains("first") && text.contains("grown"), "{text}");
         assert!(text.contains("| 1 | 2 |") && text.contains("![A plot](performance/plot.svg)"), "{text}");
         assert!(folder.path().join("performance/plot.svg").exists());

@@ -1,0 +1,61 @@
+//! The allocator of whoever is measured: Keyferry's server clears what it frees, and others do not.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use keyferry::wiping::WipingAllocator;
+
+/// What becomes of memory that is freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freed {
+    /// It is cleared first.
+    Wiped,
+    /// It stays as it is.
+    AsItIs,
+}
+
+/// Both take their blocks from the system's allocator, so a block can be freed by either.
+struct Switch(WipingAllocator);
+
+#[global_allocator]
+static SWITCH: Switch = Switch(WipingAllocator::new());
+static WIPES: AtomicBool = AtomicBool::new(false);
+
+/// Does something with this process's memory treated that way.
+pub(crate) fn with<T>(freed: Freed, work: impl FnOnce() -> T) -> T {
+    let before = WIPES.swap(freed == Freed::Wiped, Ordering::Relaxed);
+    let done = work();
+    WIPES.store(before, Ordering::Relaxed);
+    done
+}
+
+// SAFETY: every block comes from `System` and goes back to it under the caller's layout, cleared by the other one or not.
+unsafe impl GlobalAlloc for Switch {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises; both have the blocks of `System`.
+        unsafe {
+            if WIPES.load(Ordering::Relaxed) { self.0.dealloc(block, layout) } else { System.dealloc(block, layout) }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises; both have the blocks of `System`.
+        unsafe {
+            if WIPES.load(Ordering::Relaxed) {
+                self.0.realloc(block, layout, size)
+            } else {
+                System.realloc(block, layout, size)
+            }
+        }
+    }
+}
