@@ -4,6 +4,7 @@
 //! is over, so they never wait for one, and a call that is under way keeps the version it began with.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ pub struct RegistrySettings {
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum RegistryError {
     #[error("cannot read the plugin folder {}: {source}; make it, or name another with --plugins", folder.display())]
-    Folder { folder: PathBuf, source: std::io::Error },
+    Folder { folder: PathBuf, source: io::Error },
     #[error(transparent)]
     Lock(#[from] GrantLockError),
     #[error("no plugin in {} is called `{target}`; there are: {known}", folder.display())]
@@ -61,7 +62,7 @@ pub enum RegistryError {
     #[error("{} cannot be rolled back: {reason}", file.display())]
     NoWayBack { file: PathBuf, reason: String },
     #[error("{} cannot be written: {source}", file.display())]
-    Write { file: PathBuf, source: std::io::Error },
+    Write { file: PathBuf, source: io::Error },
 }
 
 /// A plugin file that was rolled back.
@@ -315,9 +316,7 @@ impl Registry {
 
     async fn look(&self) -> Result<(), RegistryError> {
         let mut entries = self.entries.lock().await;
-        let lock = GrantLock::read(&self.settings.lock)?;
-        let files = file::list(&self.settings.folder)
-            .map_err(|source| RegistryError::Folder { folder: self.settings.folder.clone(), source })?;
+        let (lock, files) = self.on_disk().await?;
         let mut before: HashMap<PathBuf, Entry> =
             entries.drain(..).map(|entry| (entry.status.file.clone(), entry)).collect();
         let mut looked: Vec<Entry> = Vec::with_capacity(files.len());
@@ -330,7 +329,7 @@ impl Registry {
                     let others = looked.iter().chain(before.values());
                     let bytes = Arc::clone(&admission.bytes);
                     let mut entry = place(admission, stamp, last_good, others);
-                    self.keep(&mut entry, &bytes);
+                    self.keep(&mut entry, bytes).await;
                     entry.status.announce();
                     entry
                 }
@@ -374,15 +373,36 @@ impl Registry {
         None
     }
 
+    /// What is granted, and the files of the folder.
+    async fn on_disk(&self) -> Result<(GrantLock, Vec<(PathBuf, Stamp)>), RegistryError> {
+        let (lock, folder) = (self.settings.lock.clone(), self.settings.folder.clone());
+        blocking(move || (GrantLock::read(&lock), file::list(&folder)))
+            .await
+            .and_then(|(lock, files)| Ok((lock, files?)))
+            .map_err(|source| RegistryError::Folder { folder: self.settings.folder.clone(), source })
+            .and_then(|(lock, files)| Ok((lock?, files)))
+    }
+
     /// Keeps what serves from its own file, to go back to.
-    fn keep(&self, entry: &mut Entry, bytes: &[u8]) {
-        if let (PluginState::Active, Some(digest)) = (entry.status.state, entry.status.digest)
-            && let Err(error) = self.versions.keep(&entry.status.file, digest, bytes)
-        {
+    async fn keep(&self, entry: &mut Entry, bytes: Arc<Vec<u8>>) {
+        let (versions, file) = (self.versions.clone(), entry.status.file.clone());
+        let serves = entry.status.digest.filter(|_| entry.status.state == PluginState::Active);
+        let kept = blocking(move || {
+            let done = serves.map_or(Ok(()), |digest| versions.keep(&file, digest, &bytes));
+            (done, versions.of(&file))
+        });
+        let (done, kept) = kept.await.map_or_else(|error| (Err(error), Vec::new()), |kept| kept);
+        if let Err(error) = done {
             tracing::warn!(file = %entry.status.file.display(), %error, "this version is not kept, so nothing goes back to it");
         }
-        entry.status.kept = self.versions.of(&entry.status.file).into_iter().map(|version| version.sha256).collect();
+        entry.status.kept = kept.into_iter().map(|version| version.sha256).collect();
     }
+}
+
+/// Does something with files apart from the threads that serve requests: a disk can take its time, and a version that is
+/// kept waits until it is on one.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
 /// Gives what was admitted its place among the others. `last_good` goes on where it cannot serve.
