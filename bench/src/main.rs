@@ -12,7 +12,6 @@
 //! | `job` | the whole job, next to hyper's hello and to a server in Node.js |
 //! | `growth` | many plugins, credentials, connections and verifications |
 //! | `cold` | starts, sizes, memory |
-//! | `peers` | what `bench/peers` found |
 //! | `load`, `site`, `rung`, `many`, `node`, `postgres` | generator, servers |
 //! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
 //! | `prepare`, `allocator` | what is measured, as it is built |
@@ -28,7 +27,6 @@ mod machine;
 mod many;
 mod node;
 mod outcome;
-mod peers;
 mod plot;
 mod postgres;
 mod prepare;
@@ -70,7 +68,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All of it, with what `bench/peers` finds
+    /// All of it
     All {
         #[command(flatten)]
         ladder: ladder::LadderOptions,
@@ -89,8 +87,6 @@ enum Command {
     Growth(growth::GrowthOptions),
     /// Starts, sizes, memory
     Cold(cold::ColdOptions),
-    /// What `bench/peers` finds
-    Peers,
     /// Sends a load that stdin describes
     #[command(hide = true)]
     Load,
@@ -126,16 +122,12 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
             told.tell(JOB, job::job(&job, quick).await?)?;
             told.tell(COLD, cold::cold(&cold, quick).await?)?;
             told.tell(GROWTH, growth::growth(&growth, quick).await?)?;
-            for (title, outcome) in peers::peers(quick)? {
-                told.tell(&title, outcome)?;
-            }
             told.tell_goals()
         }
         Command::Ladder(options) => told.tell(LADDER, ladder::ladder(&options, quick).await?),
         Command::Job(options) => told.tell(JOB, job::job(&options, quick).await?),
         Command::Growth(options) => told.tell(GROWTH, growth::growth(&options, quick).await?),
         Command::Cold(options) => told.tell(COLD, cold::cold(&options, quick).await?),
-        Command::Peers => peers::peers(quick)?.into_iter().try_for_each(|(title, outcome)| told.tell(&title, outcome)),
         Command::Load | Command::Rung { .. } => Ok(()),
     }
 }
