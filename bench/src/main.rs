@@ -15,6 +15,7 @@
 //! | `load`, `site`, `rung`, `many`, `node`, `postgres` | generator, servers |
 //! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
 //! | `prepare`, `allocator` | what is measured, as it is built |
+//! | `benches/parts.rs` | parts of the job that only compute, each by itself |
 
 mod allocator;
 mod cold;
