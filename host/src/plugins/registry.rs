@@ -391,7 +391,7 @@ impl Registry {
             let done = serves.map_or(Ok(()), |digest| versions.keep(&file, digest, &bytes));
             (done, versions.of(&file))
         });
-        let (done, kept) = kept.await.map_or_else(|error| (Err(error), Vec::new()), |kept| kept);
+        let (done, kept) = kept.await.unwrap_or_else(|error| (Err(error), Vec::new()));
         if let Err(error) = done {
             tracing::warn!(file = %entry.status.file.display(), %error, "this version is not kept, so nothing goes back to it");
         }
