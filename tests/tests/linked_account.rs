@@ -130,7 +130,7 @@ async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_
     let kept = json!({"keybased": {"api_key": "0wn-s3cr3t", "host": "h-2", "token": "true"}});
     assert_eq!(read(&world).await.json()["auth_object"], kept);
     // Many at once: none loses another's, and each gets to its end.
-    let names: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
+    let names: Vec<String> = (0..20).map(|n| format!("n{n}")).collect();
     let set = |name: &String| {
         let target = format!("{PATH}/default-app/auth-credentials/{name}?linked_account_id=user_1");
         world.send(Request::new("PUT", &target).json(&json!({"value": "v"})))
