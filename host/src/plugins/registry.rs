@@ -376,11 +376,10 @@ impl Registry {
     /// What is granted, and the files of the folder.
     async fn on_disk(&self) -> Result<(GrantLock, Vec<(PathBuf, Stamp)>), RegistryError> {
         let (lock, folder) = (self.settings.lock.clone(), self.settings.folder.clone());
-        blocking(move || (GrantLock::read(&lock), file::list(&folder)))
-            .await
-            .and_then(|(lock, files)| Ok((lock, files?)))
-            .map_err(|source| RegistryError::Folder { folder: self.settings.folder.clone(), source })
-            .and_then(|(lock, files)| Ok((lock?, files)))
+        let unread = |source| RegistryError::Folder { folder: self.settings.folder.clone(), source };
+        let read = blocking(move || (GrantLock::read(&lock), file::list(&folder)));
+        let (lock, files) = read.await.map_err(unread)?;
+        Ok((lock?, files.map_err(unread)?))
     }
 
     /// Keeps what serves from its own file, to go back to.
