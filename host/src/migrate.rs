@@ -48,6 +48,7 @@ pub use verify::{Reverified, VerifyStored};
 use commit::{again, expected, stored_as};
 use in_flight::InFlight;
 use live::Live;
+pub(crate) use live::Turn;
 use overtaken::Overtaken;
 use read::envelope;
 
@@ -92,6 +93,11 @@ impl Migrator {
         let app = known.as_ref().map_or(metrics::NO_APP, |app| app.description.slug.as_str());
         metrics::migration(app, outcome(&migrated));
         migrated
+    }
+
+    /// Waits until work that can wait may go on: see [`live`].
+    pub(crate) async fn give_way(&self) -> Turn {
+        self.live.give_way().await
     }
 
     async fn carry_out(&self, migration: Migration) -> Result<Migrated, MigrateError> {

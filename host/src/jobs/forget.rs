@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::importer::{Importer, Work};
 use super::outcome::WAIT;
+use crate::migrate::Turn;
 use crate::store::{Forget, ImportKey, ImportRecord, Restore, Timestamp};
 
-/// Records that are forgotten in one transaction.
+/// Records that are forgotten in one transaction, and while requests keep coming.
 const AT_ONCE: usize = 256;
+const FEW: usize = 16;
 /// How often it is looked whether the time of an import is over.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -24,7 +26,11 @@ pub(super) async fn everything(importer: &Importer, key: &ImportKey) {
 
 async fn forget(importer: &Importer, key: &ImportKey, what: Forget) {
     loop {
-        match importer.store.forget_import(key, what, AT_ONCE).await {
+        let at_once = match importer.migrator.give_way().await {
+            Turn::Free => AT_ONCE,
+            Turn::Short => FEW,
+        };
+        match importer.store.forget_import(key, what, at_once).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {

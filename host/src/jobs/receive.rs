@@ -14,12 +14,12 @@ use super::importer::{Importer, Work, audit};
 use super::input::{InputRow, ReadOptions, Rows};
 use super::work::context;
 use crate::ids::{FieldName, Slug};
-use crate::migrate::{Caller, MigrateError, keys};
+use crate::migrate::{Caller, MigrateError, Turn, keys};
 use crate::secret::Secret;
 use crate::shown::shown;
 use crate::store::{
     AuditAction, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId, Restore, RowInput,
-    RowRecord, RowState, SameFile, Timestamp,
+    RowRecord, RowState, SameFile, StoreResult, Timestamp,
 };
 
 /// Parts of a file that wait for being read, and chunks of rows that wait for being stored.
@@ -27,6 +27,8 @@ const WAITING: usize = 4;
 /// Rows of a chunk, and bytes of their credentials after which it is closed.
 const ROWS: usize = 256;
 const BYTES: usize = 256 * 1024;
+/// Rows of a transaction while requests keep coming: one that comes in its middle waits for all of it.
+const FEW: usize = 16;
 /// Bytes of an `auth_object`: with all that stands around it, it has to fit one record of the store.
 const LARGEST: usize = 60 * 1024;
 /// When to try again where many files are being received.
@@ -187,7 +189,7 @@ impl Importer {
         };
         let storing = async {
             while let Some(rows) = waiting.recv().await {
-                if let Err(error) = self.store.add_rows(key, rows).await {
+                if let Err(error) = self.store_chunk(key, rows).await {
                     waiting.close();
                     return Err(error);
                 }
@@ -198,6 +200,19 @@ impl Importer {
         stored?;
         arrived.map_err(ImportError::Upload)?;
         read.unwrap_or_else(|panicked| Err(ImportError::Inside(Box::new(panicked))))
+    }
+
+    async fn store_chunk(&self, key: &ImportKey, mut rows: Vec<NewRow>) -> StoreResult<()> {
+        while !rows.is_empty() {
+            let most = match self.migrator.give_way().await {
+                Turn::Free => rows.len(),
+                Turn::Short => FEW.min(rows.len()),
+            };
+            let later = rows.split_off(most);
+            self.store.add_rows(key, rows).await?;
+            rows = later;
+        }
+        Ok(())
     }
 }
 

@@ -84,6 +84,7 @@ impl Undo<'_> {
     }
 
     async fn one(&self, row: &RowRecord, pass: Pass) -> Result<(), MigrateError> {
+        self.importer.migrator.give_way().await;
         match pass {
             Pass::Integrations => self.integration(row).await,
             Pass::Accounts => {

@@ -1,20 +1,24 @@
-//! Who goes first: a request that somebody waits for, or a row of an import, which can wait.
+//! Who goes first: a request that somebody waits for, or the work of an import, which can wait.
 //!
-//! A row begins when no request is under way. As long as requests keep coming, only a few rows are under way at once: those that
-//! have begun share processors and the store's next batch with whoever comes in the middle of them.
+//! A row begins when no request is under way. As long as requests keep coming, rows begin one after the other and with some time
+//! between them, however many wait for their providers: those that have begun share processors and the store's next batch with
+//! whoever comes in the middle of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long one row waits for a moment without requests. While there is none, this is the time from one row to the next.
 const PATIENCE: Duration = Duration::from_millis(25);
 /// Requests keep coming as long as the last one is not longer ago.
 const RECENT: Duration = Duration::from_secs(1);
-/// Rows under way at once while they do.
-const FEW: usize = 2;
+/// From the beginning of one row to that of the next while they do, on average.
+const APART: Duration = Duration::from_millis(1);
+/// So much of the time in which none could begin is made up for by those that follow.
+const MADE_UP: Duration = Duration::from_millis(3);
 
 /// Requests that somebody waits for.
 #[derive(Debug)]
@@ -22,9 +26,10 @@ pub(super) struct Live {
     requests: Arc<Requests>,
     patience: Duration,
     recent: Duration,
-    few: Semaphore,
-    /// The one row that may begin next.
-    gate: Mutex<()>,
+    apart: Duration,
+    made_up: Duration,
+    /// Held by the one that may begin next: when it is due.
+    gate: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -40,10 +45,13 @@ struct Requests {
 #[derive(Debug)]
 pub(super) struct LiveRequest(Arc<Requests>);
 
-/// The right of a row to be under way, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Turn<'a> {
-    _few: Option<SemaphorePermit<'a>>,
+/// How much whoever has given way may do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// As much as there is: no request has come of late.
+    Free,
+    /// Little: requests keep coming.
+    Short,
 }
 
 impl Default for Live {
@@ -58,7 +66,8 @@ impl Default for Live {
             requests: Arc::new(requests),
             patience: PATIENCE,
             recent: RECENT,
-            few: Semaphore::new(FEW),
+            apart: APART,
+            made_up: MADE_UP,
             gate: Mutex::default(),
         }
     }
@@ -72,14 +81,18 @@ impl Live {
         LiveRequest(Arc::clone(&self.requests))
     }
 
-    /// Waits until a row may begin: in a moment without requests, and while they keep coming as one of a few. While there are
-    /// always some, one row after the other goes on all the same, slowly.
-    pub(super) async fn give_way(&self) -> Turn<'_> {
-        let few = if self.is_recent() { self.few.acquire().await.ok() } else { None };
-        if self.is_quiet() {
-            return Turn { _few: few };
+    /// Waits until a row may begin. While there are always requests, one row after the other goes on all the same, slowly.
+    pub(super) async fn give_way(&self) -> Turn {
+        if !self.is_recent() {
+            return Turn::Free;
         }
-        let _gate = self.gate.lock().await;
+        let mut due = self.gate.lock().await;
+        if !self.is_recent() {
+            return Turn::Free;
+        }
+        if let Some(due) = *due {
+            sleep_until(due).await;
+        }
         let quiet = async {
             loop {
                 let none = self.requests.none.notified();
@@ -90,8 +103,10 @@ impl Live {
             }
         };
         // Either way it is this row's turn.
-        let _ = tokio::time::timeout(self.patience, quiet).await;
-        Turn { _few: few }
+        let _ = timeout(self.patience, quiet).await;
+        let earliest = Instant::now().checked_sub(self.made_up);
+        *due = (*due).max(earliest).map(|due| due + self.apart);
+        Turn::Short
     }
 
     fn is_quiet(&self) -> bool {
@@ -124,16 +139,17 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(3600);
+    const SHORT: Duration = Duration::from_millis(20);
 
     #[tokio::test]
     async fn a_row_waits_while_a_request_is_under_way_and_goes_on_as_soon_as_there_is_none() {
         let live = Live { patience: LONG, ..Live::default() };
-        live.give_way().await;
+        assert_eq!(live.give_way().await, Turn::Free);
         let request = live.enter();
         let mut rows = Box::pin(async { tokio::join!(live.give_way(), live.give_way()) });
-        assert!(tokio::time::timeout(Duration::from_millis(20), &mut rows).await.is_err());
+        assert!(timeout(SHORT, &mut rows).await.is_err());
         drop(request);
-        tokio::time::timeout(LONG / 60, rows).await.unwrap();
+        assert_eq!(timeout(LONG / 60, rows).await.unwrap(), (Turn::Short, Turn::Short));
     }
 
     #[tokio::test]
@@ -145,24 +161,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn few_rows_are_under_way_while_requests_keep_coming_and_as_many_as_there_are_once_they_do_not() {
-        let (live, later) =
-            (Live { recent: LONG, ..Live::default() }, Live { recent: Duration::ZERO, ..Live::default() });
-        let mut turns = Vec::new();
-        for _ in 0..3 * FEW {
-            turns.push(live.give_way().await);
-        }
+    async fn while_requests_keep_coming_rows_begin_some_time_apart_whether_or_not_those_before_have_ended() {
+        let live = Live { recent: LONG, apart: SHORT, made_up: Duration::ZERO, ..Live::default() };
         drop(live.enter());
-        let mut few = Vec::new();
-        for _ in 0..FEW {
-            few.push(live.give_way().await);
+        let began = Instant::now();
+        for number in 0..4 {
+            assert_eq!(live.give_way().await, Turn::Short);
+            assert!(began.elapsed() >= SHORT * number, "row {number} after {:?}", began.elapsed());
         }
-        assert!(tokio::time::timeout(Duration::from_millis(20), live.give_way()).await.is_err(), "one more");
-        few.pop();
-        live.give_way().await;
-        drop(later.enter());
-        for _ in 0..3 * FEW {
-            turns.push(later.give_way().await);
-        }
+    }
+
+    #[tokio::test]
+    async fn once_no_requests_come_any_more_rows_begin_as_they_like_those_that_wait_included() {
+        let live = Live { recent: Duration::ZERO, patience: LONG, ..Live::default() };
+        let request = live.enter();
+        let mut waiting = Box::pin(async { tokio::join!(live.give_way(), live.give_way()) });
+        assert!(timeout(SHORT, &mut waiting).await.is_err());
+        drop(request);
+        // The first of them was at the gate already.
+        assert_eq!(timeout(LONG / 60, waiting).await.unwrap(), (Turn::Short, Turn::Free));
+        assert_eq!(live.give_way().await, Turn::Free);
     }
 }

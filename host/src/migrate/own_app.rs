@@ -76,6 +76,7 @@ impl Migrator {
         write: AccountWrite,
         credentials: &[(FieldName, SharedSecret)],
     ) -> Result<PutAccount, MigrateError> {
+        let _live = self.live.enter();
         if credentials.is_empty() {
             return self.store.put_account(write).await.map_err(MigrateError::Store);
         }
@@ -111,6 +112,7 @@ impl Migrator {
         asked: &OwnCredential,
         value: &SharedSecret,
     ) -> Result<OwnPut, MigrateError> {
+        let _live = self.live.enter();
         let key = self.own_key(asked).await?;
         let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {

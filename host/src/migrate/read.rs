@@ -43,6 +43,7 @@ impl Migrator {
     /// # Errors
     /// `AccountMissing`, and where it cannot be read or opened.
     pub async fn read(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, MigrateError> {
+        let _live = self.live.enter();
         let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
         let audit = AuditEvent {
             action: AuditAction::CredentialRead,

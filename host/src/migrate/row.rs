@@ -87,7 +87,7 @@ impl Migrator {
     /// # Errors
     /// Where it did not happen. Nothing has changed then.
     pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, MigrateError> {
-        let _turn = self.live.give_way().await;
+        self.live.give_way().await;
         let migrated = self.carry_out_row(row, settle).await;
         let outcome = match &migrated {
             Ok(RowMigrated::Stored(Stored { action: Action::Created, .. })) => "created",
@@ -120,7 +120,8 @@ impl Migrator {
         let credential = app.description.schema.validate(&row.auth_object).map_err(MigrateError::Content)?;
         keys::unlock(self.store.as_ref(), &self.vault, &account.org).await?;
         let key = IntegrationKey { account, slug: row.slug.clone() };
-        let current = self.integration(&key).await?;
+        // Where there is no account, there is nothing that is its.
+        let current = if account_is_there { self.integration(&key).await? } else { None };
         if let Some(skip) = skip(row, current.as_ref())? {
             return Ok(RowMigrated::Skipped(skip));
         }

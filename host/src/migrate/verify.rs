@@ -42,6 +42,7 @@ impl Migrator {
     /// `AccountMissing`; where no plugin serves the app, or gives no verdict; `Outdated`; and where the credential cannot be
     /// opened, or was replaced again and again meanwhile.
     pub async fn verify_stored(&self, asked: &VerifyStored) -> Result<Option<Reverified>, MigrateError> {
+        let _live = self.live.enter();
         let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
         if self.integration(&key).await?.is_none() {
             return Ok(None);

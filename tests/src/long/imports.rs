@@ -60,6 +60,9 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
     let single = single::rate(&world, &credentials, Unit::Credential, "alone").await?;
     let whole = single::rate(&world, &credentials, Unit::AccountAndCredential, "before").await?;
     println!("single endpoint: {single:.0} credentials a second, {whole:.0} accounts with their credential");
+    // What a server holds that has served, and one that has just begun.
+    tokio::time::sleep(REST).await;
+    let served = Holdings::of(world.server.pid());
     world.server.restart().await;
     let idle = Holdings::of(world.server.pid());
 
@@ -127,6 +130,7 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
     if before != after {
         return Err("what is stored after undo is not what was stored before".into());
     }
+    let rest = REST.as_secs();
     let mib = |bytes: usize| bytes / (1024 * 1024);
     let table: String = expected.iter().map(|(outcome, count)| format!("| {outcome} | {count} |\n")).collect();
     Ok(format!(
@@ -145,8 +149,9 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
          | p99 of a request, 40 a second, alone ({} of them) | {:.1?} |\n\
          | the same beside an import of {} rows ({} of them) | {:.1?} |\n\
          | beside against alone | {slower:.1} |\n\
-         | resident, idle before, at most, and idle {} s after its end | {}, {} and {} MiB |\n\
-         | resident, idle after a restart with all of it stored | {} MiB |\n\
+         | resident before, freshly started, and idle {rest} s after single requests | {} and {} MiB |\n\
+         | resident at most, and idle {rest} s after its end | {} and {} MiB |\n\
+         | resident, freshly started with all of it stored | {} MiB |\n\
          | taken back in | {undone:.1?} |\n",
         options.rows,
         credentials.len(),
@@ -157,8 +162,8 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
         options.beside,
         beside.count(),
         beside.percentile(99),
-        REST.as_secs(),
         mib(idle.resident),
+        mib(served.resident),
         mib(most),
         mib(rested.resident),
         mib(full.resident),
