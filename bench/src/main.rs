@@ -12,6 +12,7 @@
 //! | `job` | the whole job, next to hyper's hello and to a server in Node.js |
 //! | `growth` | many plugins, credentials, connections and verifications |
 //! | `cold` | starts, sizes, memory |
+//! | `peers` | what `bench/peers` found |
 //! | `load`, `site`, `rung`, `many`, `node`, `postgres` | generator, servers |
 //! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
 //! | `prepare`, `allocator` | what is measured, as it is built |
@@ -28,6 +29,7 @@ mod machine;
 mod many;
 mod node;
 mod outcome;
+mod peers;
 mod plot;
 mod postgres;
 mod prepare;
@@ -69,7 +71,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All of it
+    /// All of it, with what `bench/peers` finds
     All {
         #[command(flatten)]
         ladder: ladder::LadderOptions,
@@ -88,6 +90,8 @@ enum Command {
     Growth(growth::GrowthOptions),
     /// Starts, sizes, memory
     Cold(cold::ColdOptions),
+    /// What `bench/peers` finds
+    Peers,
     /// Sends a load that stdin describes
     #[command(hide = true)]
     Load,
@@ -119,6 +123,10 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
     };
     match command {
         Command::All { ladder, job, growth, cold } => {
+            // First, since they are built by it: what does not build is known before anything has been measured.
+            for (title, outcome) in peers::peers(quick)? {
+                told.tell(&title, outcome)?;
+            }
             told.tell(LADDER, ladder::ladder(&ladder, quick).await?)?;
             told.tell(JOB, job::job(&job, quick).await?)?;
             told.tell(COLD, cold::cold(&cold, quick).await?)?;
@@ -129,6 +137,7 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
         Command::Job(options) => told.tell(JOB, job::job(&options, quick).await?),
         Command::Growth(options) => told.tell(GROWTH, growth::growth(&options, quick).await?),
         Command::Cold(options) => told.tell(COLD, cold::cold(&options, quick).await?),
+        Command::Peers => peers::peers(quick)?.into_iter().try_for_each(|(title, outcome)| told.tell(&title, outcome)),
         Command::Load | Command::Rung { .. } => Ok(()),
     }
 }

@@ -113,7 +113,7 @@ mod tests {
         let mut report = Report::open(&file, machine()).unwrap();
         report.write("Growth", "bench growth", &outcome("grown")).unwrap();
         report.write(LAST, "bench", &outcome("why")).unwrap();
-        report.write("Something else", "bench job", &outcome("else")).unwrap();
+        report.write("Something else", "bench peers", &outcome("else")).unwrap();
         let mut report = Report::open(&file, machine()).unwrap();
         report.write("The ladder", "bench ladder", &outcome("first")).unwrap();
         report.write("The ladder", "bench ladder", &outcome("second")).unwrap();

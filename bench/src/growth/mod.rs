@@ -40,7 +40,7 @@ pub(crate) async fn growth(options: &GrowthOptions, quick: bool) -> Result<Outco
     let mut all = Outcome {
         text: "What becomes of the whole server when there is much of something. Starts follow a SIGKILL and are over when \
                `/readyz` says so, which is asked every 20 ms; rates are those of a closed loop with 64 connections unless said \
-               otherwise."
+               otherwise. Where clients are turned away, they come again when `Retry-After` says, but for those who do not care."
             .to_owned(),
         tables: Vec::new(),
         plots: Vec::new(),

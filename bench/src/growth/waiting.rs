@@ -57,14 +57,16 @@ async fn ramp(what: &str, site: &Site, counts: &[usize], options: &GrowthOptions
         "resident, MiB",
     ]);
     let (mut points, mut bad) = (Vec::new(), 0);
-    for count in counts {
-        let run = site.measure(site.load(*count, length, Pace::Closed)).await?;
+    let (most, heeding) = (counts.last().copied(), Pace::Heeding);
+    let loads = counts.iter().map(|count| (*count, heeding)).chain(most.map(|most| (most, Pace::Closed)));
+    for (count, pace) in loads {
+        let run = site.measure(site.load(count, length, pace)).await?;
         let (rate, latency) = (run.rate(), run.told.latency);
         let other = run.told.bad().saturating_sub(run.told.said_when);
         bad += other;
         println!("{count} {what}: {} a second, {} turned away", shown(rate), run.told.said_when);
         table.row([
-            count.to_string(),
+            if pace == heeding { count.to_string() } else { format!("{count}, who come again at once") },
             shown(rate),
             shown(latency.p50 / 1e3),
             shown(latency.p99 / 1e3),
@@ -72,7 +74,9 @@ async fn ramp(what: &str, site: &Site, counts: &[usize], options: &GrowthOptions
             other.to_string(),
             shown(resident(site.world.server.pid())),
         ]);
-        points.push((figure(u64::try_from(*count)?), rate));
+        if pace == heeding {
+            points.push((figure(u64::try_from(count)?), rate));
+        }
     }
     let best = points.iter().map(|(_, rate)| *rate).fold(1e-9, f64::max);
     let last = points.last().map_or(0.0, |(_, rate)| *rate);

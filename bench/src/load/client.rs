@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -13,7 +14,8 @@ use super::spec::Load;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
-    pub(super) says_when: bool,
+    /// `Retry-After`.
+    pub(super) again: Option<Duration>,
     /// Of the head.
     bytes: usize,
     body: usize,
@@ -92,13 +94,13 @@ impl Head {
         let text = std::str::from_utf8(bytes.get(..end).unwrap_or_default()).map_err(|_| strange())?;
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        let mut head = Self { status: status.ok_or_else(strange)?, says_when: false, bytes: end + 4, body: 0 };
+        let mut head = Self { status: status.ok_or_else(strange)?, again: None, bytes: end + 4, body: 0 };
         for line in lines {
             let Some((name, value)) = line.split_once(':') else { continue };
             if name.eq_ignore_ascii_case("content-length") {
                 head.body = value.trim().parse().map_err(|_| strange())?;
             } else if name.eq_ignore_ascii_case("retry-after") {
-                head.says_when = true;
+                head.again = Some(Duration::from_secs(value.trim().parse().map_err(|_| strange())?));
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 return Err(strange());
             }
@@ -118,7 +120,7 @@ mod tests {
             assert_eq!(Head::parse(&whole[..end]).unwrap(), None, "{end}");
         }
         let head = Head::parse(whole).unwrap().unwrap();
-        assert_eq!(head, Head { status: 503, says_when: true, bytes: whole.len() - 8, body: 12 });
+        assert_eq!(head, Head { status: 503, again: Some(Duration::from_secs(1)), bytes: whole.len() - 8, body: 12 });
         assert!(Head::parse(b"nonsense\r\n\r\n").is_err());
         assert!(Head::parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err(), "not counted wrong");
     }

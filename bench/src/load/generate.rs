@@ -37,7 +37,7 @@ impl Counted {
     /// counted as the server answered within the time; in open loop when it was due, so that none of the slow ones gets lost.
     fn note(&mut self, due: Instant, now: Instant, pace: Pace, answer: Option<Head>) {
         let counts = match pace {
-            Pace::Closed => now,
+            Pace::Closed | Pace::Heeding => now,
             Pace::Open { .. } => due,
         };
         if counts < self.from || counts >= self.until {
@@ -51,7 +51,7 @@ impl Counted {
         if head.status == 200 {
             let micros = u64::try_from(now.duration_since(due).as_micros()).unwrap_or(LONGEST);
             self.latencies.saturating_record(micros.max(1));
-        } else if head.status == 503 && head.says_when {
+        } else if head.status == 503 && head.again.is_some() {
             self.told.said_when += 1;
         }
     }
@@ -79,7 +79,7 @@ async fn generate(load: Load) -> Result<Told, Box<dyn Error>> {
     let (warm_up, length) = (Duration::from_millis(load.warm_up_millis), Duration::from_millis(load.millis));
     let counted = Rc::new(RefCell::new(Counted::new(start + warm_up, length)?));
     let arrivals = match load.pace {
-        Pace::Closed => None,
+        Pace::Closed | Pace::Heeding => None,
         Pace::Open { per_second } => Some(Rc::new(Mutex::new(arrivals(start, warm_up + length, per_second)))),
     };
     let mut running = Vec::with_capacity(load.connections);
@@ -158,7 +158,10 @@ impl Sender {
             if now >= end {
                 return;
             }
-            self.send(now).await;
+            let again = self.send(now).await.filter(|_| self.load.pace == Pace::Heeding);
+            if let Some(again) = again {
+                tokio::time::sleep(again).await;
+            }
         }
     }
 
@@ -169,7 +172,8 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, due: Instant) {
+    /// When to come again, where the answer says so.
+    async fn send(&mut self, due: Instant) -> Option<Duration> {
         let account = self.next_account;
         self.next_account += self.load.connections;
         if self.next_account >= self.load.accounts {
@@ -177,6 +181,7 @@ impl Sender {
         }
         let answer = self.client.exchange(&request(&self.load, account)).await.ok();
         self.counted.borrow_mut().note(due, Instant::now(), self.load.pace, answer);
+        answer?.again
     }
 }
 

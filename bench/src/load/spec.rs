@@ -29,6 +29,8 @@ pub(crate) struct Load {
 pub(crate) enum Pace {
     /// As soon as the connection's last one is answered.
     Closed,
+    /// The same, but whoever is turned away comes again when the answer says.
+    Heeding,
     /// At a time that was fixed before, whatever became of the others; its latency counts from then.
     Open { per_second: f64 },
 }

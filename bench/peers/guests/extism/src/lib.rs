@@ -1,0 +1,52 @@
+//! The same verdict as an Extism plugin: the credential comes as JSON, and so does the answer go.
+
+use extism_pdk::{FnResult, Json, host_fn, plugin_fn};
+use serde::{Deserialize, Serialize};
+
+#[path = "../../verdict.rs"]
+mod verdict;
+
+/// What is to be verified.
+#[derive(Deserialize)]
+pub struct Credential {
+    token: String,
+    #[serde(rename = "api_key")]
+    _api_key: String,
+}
+
+/// The verdict.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The token holds.
+    Verified {
+        /// Whose it is.
+        account_id: String,
+        /// When it ends.
+        expires_at: u64,
+    },
+    /// It does not.
+    Rejected {
+        /// Why.
+        detail: &'static str,
+    },
+}
+
+#[host_fn]
+extern "ExtismHost" {
+    fn now_ms() -> u64;
+}
+
+/// Verifies a credential.
+#[plugin_fn]
+pub fn verify(Json(credential): Json<Credential>) -> FnResult<Json<Verdict>> {
+    let Some(token) = verdict::read(&credential.token) else {
+        return Ok(Json(Verdict::Rejected { detail: "the token is malformed" }));
+    };
+    // SAFETY: the host has a function of that name, which takes nothing and gives a number.
+    let now = unsafe { now_ms() }?;
+    if now >= token.ends_at_ms {
+        return Ok(Json(Verdict::Rejected { detail: "the token has ended" }));
+    }
+    Ok(Json(Verdict::Verified { account_id: token.account.to_owned(), expires_at: token.ends_at_ms }))
+}

@@ -1,0 +1,20 @@
+//! What both guests do: read a short token, and see whether it holds at this moment.
+
+/// A token that could be read: `<account>.<ends at, in ms>.<sum of the bytes before the last point>`.
+pub struct Token<'a> {
+    /// Whose it is.
+    pub account: &'a str,
+    /// When it ends, in milliseconds since 1970.
+    pub ends_at_ms: u64,
+}
+
+/// Reads a token. `None` where it is malformed.
+pub fn read(token: &str) -> Option<Token<'_>> {
+    let (content, sum) = token.rsplit_once('.')?;
+    let (account, ends_at) = content.rsplit_once('.')?;
+    let counted: u32 = content.bytes().map(u32::from).sum();
+    if account.is_empty() || sum.parse() != Ok(counted) {
+        return None;
+    }
+    Some(Token { account, ends_at_ms: ends_at.parse().ok()? })
+}

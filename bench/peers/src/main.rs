@@ -1,0 +1,74 @@
+//! Keyferry's sandbox and its store next to what somebody would take instead, in one run.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `sandbox` | calls of a plugin: Keyferry's sandbox, Extism, and the runtime by itself |
+//! | `store` | durable writes: Keyferry's store, other engines, and the disk by itself |
+//! | `rounds` | runs contestants in turn, round after round, and sums up |
+//! | `report` | the figures, for people and for programs |
+//! | `allocator` | what becomes of freed memory, which is part of what a call costs |
+//! | `process` | what this process has used, as the kernel tells |
+//! | `outcome` | errors that say what was tried |
+
+mod allocator;
+mod outcome;
+mod process;
+mod report;
+mod rounds;
+mod sandbox;
+mod store;
+
+use clap::{Parser, Subcommand};
+
+use outcome::Outcome;
+use report::Report;
+
+/// Keyferry's sandbox and its store next to what somebody would take instead.
+#[derive(Parser)]
+#[command(version)]
+struct Command {
+    #[command(subcommand)]
+    part: Part,
+    /// Print JSON, for the report.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Fewer and shorter rounds: to see that it runs, not to quote.
+    #[arg(long, global = true)]
+    quick: bool,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    /// Calls of a plugin: Keyferry's sandbox, Extism, and the runtime by itself.
+    Sandbox(sandbox::Choice),
+    /// Durable writes: Keyferry's store, other engines, and the disk by itself.
+    Store(store::Choice),
+    /// Everything.
+    All,
+    /// What one contestant of `store` runs in.
+    #[command(hide = true)]
+    StoreWorker(store::Duty),
+}
+
+/// How long the measuring takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    Quick,
+    Full,
+}
+
+fn main() -> Outcome<()> {
+    let command = Command::parse();
+    let effort = if command.quick { Effort::Quick } else { Effort::Full };
+    let sections = match &command.part {
+        Part::StoreWorker(duty) => return store::work(duty),
+        Part::Store(choice) => store::sections(choice, effort)?,
+        Part::Sandbox(choice) => sandbox::sections(choice, effort)?,
+        Part::All => {
+            let mut sections = sandbox::sections(&sandbox::Choice::default(), effort)?;
+            sections.extend(store::sections(&store::Choice::default(), effort)?);
+            sections
+        }
+    };
+    Report { sections }.print(command.json)
+}

@@ -1,0 +1,25 @@
+//! Errors that say what was tried.
+
+use std::error::Error;
+use std::fmt::Display;
+
+/// What a step of the measuring comes to.
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Says what was tried when it failed.
+pub(crate) trait Tried<T> {
+    /// `cannot {what}: {the error}`.
+    fn tried(self, what: impl Display) -> Outcome<T>;
+}
+
+impl<T, E: Display> Tried<T> for Result<T, E> {
+    fn tried(self, what: impl Display) -> Outcome<T> {
+        self.map_err(|error| format!("cannot {what}: {error:#}").into())
+    }
+}
+
+impl<T> Tried<T> for Option<T> {
+    fn tried(self, what: impl Display) -> Outcome<T> {
+        self.ok_or_else(|| format!("cannot {what}: there is none").into())
+    }
+}

@@ -1,0 +1,21 @@
+//! What stands under the common committer. Each has as much memory for its cache as Keyferry's store has, and each is set to
+//! have a batch on disk before it is answered.
+
+mod fjall;
+mod raw;
+mod redb;
+mod sled;
+mod sqlite;
+
+pub(super) use fjall::Fjall;
+pub(super) use raw::Raw;
+pub(super) use redb::Redb;
+pub(super) use sled::Sled;
+pub(super) use sqlite::Sqlite;
+
+/// Bytes of cache, as Keyferry's default.
+const CACHE: u64 = 64 << 20;
+
+const INTEGRATIONS: &str = "integrations";
+const AUDIT: &str = "audit";
+const HEADS: &str = "audit_heads";

@@ -1,0 +1,102 @@
+//! What `bench/peers` found: the sandbox and the store next to what somebody would take instead. A workspace of its own, since it
+//! brings another wasmtime and several databases.
+
+use std::env;
+use std::error::Error;
+
+use keyferry_tests::binary;
+use serde::Deserialize;
+
+use crate::figures::shown;
+use crate::outcome::{Goal, Outcome};
+use crate::prepare::workspace;
+use crate::table::Table;
+
+/// What it prints.
+#[derive(Deserialize)]
+struct Printed {
+    sections: Vec<Section>,
+}
+
+#[derive(Deserialize)]
+struct Section {
+    title: String,
+    text: String,
+    rows: Vec<Row>,
+    #[serde(default)]
+    goals: Vec<Wanted>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    unit: String,
+    median: f64,
+    low: f64,
+    high: f64,
+    #[serde(default)]
+    ratio: Option<f64>,
+}
+
+/// One of `at_least` and `at_most` is there.
+#[derive(Deserialize)]
+struct Wanted {
+    what: String,
+    #[serde(default)]
+    at_least: Option<f64>,
+    #[serde(default)]
+    at_most: Option<f64>,
+    measured: f64,
+}
+
+/// Builds and runs it, and gives its sections.
+pub(crate) fn peers(quick: bool) -> Result<Vec<(String, Outcome)>, Box<dyn Error>> {
+    println!("building and running bench/peers");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = binary::command(cargo);
+    command.args(["run", "--release", "--manifest-path", "bench/peers/Cargo.toml", "--target-dir"]);
+    command.arg(binary::target()).args(["--", "--json"]);
+    if quick {
+        command.arg("--quick");
+    }
+    let output = command.arg("all").current_dir(workspace()).stderr(std::process::Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("run cargo for bench/peers: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("bench/peers ended with {}", output.status).into());
+    }
+    let printed: Printed =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("what bench/peers printed: {error}"))?;
+    Ok(printed.sections.into_iter().map(outcome).collect())
+}
+
+fn outcome(section: Section) -> (String, Outcome) {
+    let mut table = Table::new(["", "unit", "median", "lowest", "highest", "ratio"]);
+    for Row { name, unit, median, low, high, ratio } in section.rows {
+        let ratio = ratio.map_or_else(|| "-".to_owned(), shown);
+        table.row([name, unit, shown(median), shown(low), shown(high), ratio]);
+    }
+    let goal = |wanted: Wanted| match (wanted.at_least, wanted.at_most) {
+        (Some(least), _) => Some(Goal::at_least(&wanted.what, least, wanted.measured)),
+        (None, Some(most)) => Some(Goal::at_most(&wanted.what, most, wanted.measured)),
+        (None, None) => None,
+    };
+    let goals = section.goals.into_iter().filter_map(goal).collect();
+    (section.title, Outcome { text: section.text, tables: vec![table], plots: Vec::new(), goals })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_peers_print_becomes_a_table_and_goals() {
+        let json = r#"{"title":"Sandbox","text":"t","command":"c","rows":[
+            {"name":"keyferry","unit":"us","median":12.0,"low":11,"high":13,"ratio":1.0},
+            {"name":"extism","unit":"us","median":50,"low":40,"high":60,"ratio":null}],
+            "goals":[{"what":"overhead","at_most":15,"measured":12}]}"#;
+        let (title, outcome) = outcome(serde_json::from_str(json).unwrap());
+        assert_eq!(title, "Sandbox");
+        assert_eq!(outcome.goals, [Goal::at_most("overhead", 15.0, 12.0)]);
+        assert!(outcome.tables[0].markdown().contains("| extism | us | 50.0 | 40.0 | 60.0 | - |"));
+    }
+}
