@@ -48,7 +48,7 @@ pub use verify::{Reverified, VerifyStored};
 use commit::{again, expected, stored_as};
 use in_flight::InFlight;
 use live::Live;
-pub(crate) use live::Turn;
+pub(crate) use live::{Patient, Turn};
 use overtaken::Overtaken;
 use read::envelope;
 
@@ -96,8 +96,8 @@ impl Migrator {
     }
 
     /// Waits until work that can wait may go on: see [`live`].
-    pub(crate) async fn give_way(&self) -> Turn {
-        self.live.give_way().await
+    pub(crate) async fn give_way(&self, patient: Patient) -> Turn {
+        self.live.give_way(patient).await
     }
 
     async fn carry_out(&self, migration: Migration) -> Result<Migrated, MigrateError> {

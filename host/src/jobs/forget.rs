@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::importer::{Importer, Work};
 use super::outcome::WAIT;
-use crate::migrate::Turn;
+use crate::migrate::{Patient, Turn};
 use crate::store::{Forget, ImportKey, ImportRecord, Restore, Timestamp};
 
 /// Records that are forgotten in one transaction, and while requests keep coming.
 const AT_ONCE: usize = 256;
-const FEW: usize = 16;
+const FEW: usize = 32;
 /// How often it is looked whether the time of an import is over.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -26,7 +26,7 @@ pub(super) async fn everything(importer: &Importer, key: &ImportKey) {
 
 async fn forget(importer: &Importer, key: &ImportKey, what: Forget) {
     loop {
-        let at_once = match importer.migrator.give_way().await {
+        let at_once = match importer.migrator.give_way(Patient::File).await {
             Turn::Free => AT_ONCE,
             Turn::Short => FEW,
         };

@@ -14,7 +14,7 @@ use super::importer::{Importer, Work, audit};
 use super::input::{InputRow, ReadOptions, Rows};
 use super::work::context;
 use crate::ids::{FieldName, Slug};
-use crate::migrate::{Caller, MigrateError, Turn, keys};
+use crate::migrate::{Caller, MigrateError, Patient, Turn, keys};
 use crate::secret::Secret;
 use crate::shown::shown;
 use crate::store::{
@@ -28,7 +28,7 @@ const WAITING: usize = 4;
 const ROWS: usize = 256;
 const BYTES: usize = 256 * 1024;
 /// Rows of a transaction while requests keep coming: one that comes in its middle waits for all of it.
-const FEW: usize = 16;
+const FEW: usize = 32;
 /// Bytes of an `auth_object`: with all that stands around it, it has to fit one record of the store.
 const LARGEST: usize = 60 * 1024;
 /// When to try again where many files are being received.
@@ -204,7 +204,7 @@ impl Importer {
 
     async fn store_chunk(&self, key: &ImportKey, mut rows: Vec<NewRow>) -> StoreResult<()> {
         while !rows.is_empty() {
-            let most = match self.migrator.give_way().await {
+            let most = match self.migrator.give_way(Patient::File).await {
                 Turn::Free => rows.len(),
                 Turn::Short => FEW.min(rows.len()),
             };

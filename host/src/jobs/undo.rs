@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::importer::{Importer, Job};
 use super::outcome::WAIT;
 use super::run;
-use crate::migrate::{MigrateError, keys};
+use crate::migrate::{MigrateError, Patient, keys};
 use crate::store::{
     AuditAction, AuditEvent, ImportRecord, ImportState, IntegrationKey, RowEffect, RowRecord, RowState, StoreError,
     TakeBack, Timestamp, UndoWrite,
@@ -84,7 +84,7 @@ impl Undo<'_> {
     }
 
     async fn one(&self, row: &RowRecord, pass: Pass) -> Result<(), MigrateError> {
-        self.importer.migrator.give_way().await;
+        self.importer.migrator.give_way(Patient::Row).await;
         match pass {
             Pass::Integrations => self.integration(row).await,
             Pass::Accounts => {

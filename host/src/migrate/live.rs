@@ -28,8 +28,20 @@ pub(super) struct Live {
     recent: Duration,
     apart: Duration,
     made_up: Duration,
-    /// Held by the one that may begin next: when it is due.
-    gate: Mutex<Option<Instant>>,
+    rows: Gate,
+    files: Gate,
+}
+
+/// Held by the one that may begin next: when it is due.
+type Gate = Mutex<Option<Instant>>;
+
+/// What gives way. One does not wait for the other's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patient {
+    /// A row that is to be worked on, or taken back.
+    Row,
+    /// Part of a file that is to be stored, or forgotten.
+    File,
 }
 
 #[derive(Debug)]
@@ -68,7 +80,8 @@ impl Default for Live {
             recent: RECENT,
             apart: APART,
             made_up: MADE_UP,
-            gate: Mutex::default(),
+            rows: Gate::default(),
+            files: Gate::default(),
         }
     }
 }
@@ -81,12 +94,16 @@ impl Live {
         LiveRequest(Arc::clone(&self.requests))
     }
 
-    /// Waits until a row may begin. While there are always requests, one row after the other goes on all the same, slowly.
-    pub(super) async fn give_way(&self) -> Turn {
+    /// Waits until it may go on. While there are always requests, one after the other goes on all the same, slowly.
+    pub(super) async fn give_way(&self, patient: Patient) -> Turn {
         if !self.is_recent() {
             return Turn::Free;
         }
-        let mut due = self.gate.lock().await;
+        let gate = match patient {
+            Patient::Row => &self.rows,
+            Patient::File => &self.files,
+        };
+        let mut due = gate.lock().await;
         if !self.is_recent() {
             return Turn::Free;
         }
@@ -144,9 +161,9 @@ mod tests {
     #[tokio::test]
     async fn a_row_waits_while_a_request_is_under_way_and_goes_on_as_soon_as_there_is_none() {
         let live = Live { patience: LONG, ..Live::default() };
-        assert_eq!(live.give_way().await, Turn::Free);
+        assert_eq!(live.give_way(Patient::Row).await, Turn::Free);
         let request = live.enter();
-        let mut rows = Box::pin(async { tokio::join!(live.give_way(), live.give_way()) });
+        let mut rows = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
         assert!(timeout(SHORT, &mut rows).await.is_err());
         drop(request);
         assert_eq!(timeout(LONG / 60, rows).await.unwrap(), (Turn::Short, Turn::Short));
@@ -156,8 +173,19 @@ mod tests {
     async fn requests_without_end_do_not_stop_a_row_for_ever() {
         let live = Live { patience: Duration::from_millis(5), ..Live::default() };
         let _request = live.enter();
-        live.give_way().await;
-        live.give_way().await;
+        live.give_way(Patient::Row).await;
+        live.give_way(Patient::Row).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_does_not_wait_behind_the_rows_that_wait() {
+        let live = Live { patience: LONG, ..Live::default() };
+        let request = live.enter();
+        let mut rows = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
+        assert!(timeout(SHORT, &mut rows).await.is_err());
+        drop(request);
+        assert_eq!(timeout(LONG / 60, live.give_way(Patient::File)).await.unwrap(), Turn::Short);
+        rows.await;
     }
 
     #[tokio::test]
@@ -166,7 +194,7 @@ mod tests {
         drop(live.enter());
         let began = Instant::now();
         for number in 0..4 {
-            assert_eq!(live.give_way().await, Turn::Short);
+            assert_eq!(live.give_way(Patient::Row).await, Turn::Short);
             assert!(began.elapsed() >= SHORT * number, "row {number} after {:?}", began.elapsed());
         }
     }
@@ -175,11 +203,11 @@ mod tests {
     async fn once_no_requests_come_any_more_rows_begin_as_they_like_those_that_wait_included() {
         let live = Live { recent: Duration::ZERO, patience: LONG, ..Live::default() };
         let request = live.enter();
-        let mut waiting = Box::pin(async { tokio::join!(live.give_way(), live.give_way()) });
+        let mut waiting = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
         assert!(timeout(SHORT, &mut waiting).await.is_err());
         drop(request);
         // The first of them was at the gate already.
         assert_eq!(timeout(LONG / 60, waiting).await.unwrap(), (Turn::Short, Turn::Free));
-        assert_eq!(live.give_way().await, Turn::Free);
+        assert_eq!(live.give_way(Patient::Row).await, Turn::Free);
     }
 }

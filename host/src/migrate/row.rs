@@ -2,7 +2,7 @@
 //! credential, so that it is done once, whatever happens to the process.
 
 use super::{
-    Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, Preferences, Stored, VerifyMode, again,
+    Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, Patient, Preferences, Stored, VerifyMode, again,
     check_same_account, expected, keys, stored_as,
 };
 use crate::ids::{AccountId, Slug};
@@ -87,7 +87,7 @@ impl Migrator {
     /// # Errors
     /// Where it did not happen. Nothing has changed then.
     pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, MigrateError> {
-        self.live.give_way().await;
+        self.live.give_way(Patient::Row).await;
         let migrated = self.carry_out_row(row, settle).await;
         let outcome = match &migrated {
             Ok(RowMigrated::Stored(Stored { action: Action::Created, .. })) => "created",

@@ -1,8 +1,9 @@
 //! Providers that are slow, refuse, or are away; and people who stop an import.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyferry_tests::ACCOUNT;
+use keyferry_tests::metrics::Page;
 use serde_json::{Value, json};
 
 use super::shop::{Mood, Shop, good, hub, row, tenant};
@@ -129,4 +130,66 @@ async fn an_import_is_paused_resumed_and_cancelled() {
     assert_eq!(shop.change(&id, "resume").await.status, 409);
     let other = shop.import("create_accounts=true", &[row("user_1", "sk_test_ok_user_1")]).await;
     assert_eq!(other["state"], "finished", "others are not touched");
+}
+
+/// A request that comes while a transaction is written waits for all of it.
+#[tokio::test]
+async fn a_file_that_arrives_while_somebody_waits_is_stored_in_small_parts() {
+    let shop = Shop::open(&["--metrics-listen=127.0.0.1:0"]).await;
+    // Nothing is worked on: each row has failed when it is stored.
+    let rows: Vec<Value> = (0..512)
+        .map(|n| json!({"linked_account_id": format!("user_{n}"), "slug": "nowhere", "auth_object": {}}))
+        .collect();
+    let commits = async |query: &str| {
+        let before = Page::of(&shop.world.server).await.sum("keyferry_store_batch_writes_count", &[]);
+        let import = shop.import(query, &rows).await;
+        assert_eq!(import["outcomes"], json!({"unknown_app": 512}), "{import:#}");
+        Page::of(&shop.world.server).await.sum("keyferry_store_batch_writes_count", &[]) - before
+    };
+    // What has made this world are requests, too, and they are not long ago.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let alone = loop {
+        let alone = commits("create_accounts=true&again=true").await;
+        if alone < 16.0 {
+            break alone;
+        }
+        assert!(Instant::now() < deadline, "{alone} transactions, and nobody waits");
+    };
+    shop.set("stripe", Mood::Slow(Duration::from_secs(60)));
+    let waiting = shop.world.migrate("stripe", json!({"keybased": {"api_key": "sk_test_ok_1"}}));
+    let beside = tokio::select! {
+        answer = waiting => panic!("it does not wait: {}", answer.text()),
+        beside = async {
+            while shop.asked("stripe").is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            commits("create_accounts=true&again=true").await
+        } => beside,
+    };
+    assert!(beside >= alone + 10.0, "{beside} transactions, and {alone} while nobody waits");
+}
+
+#[tokio::test]
+async fn while_somebody_waits_rows_begin_though_those_before_them_wait_for_their_provider() {
+    let shop = Shop::open(&[]).await;
+    let slow = Duration::from_secs(2);
+    shop.set("hubspot", Mood::Slow(slow));
+    shop.set("stripe", Mood::Slow(Duration::from_secs(60)));
+    let waiting = shop.world.migrate("stripe", json!({"keybased": {"api_key": "sk_test_ok_1"}}));
+    let import = async {
+        while shop.asked("stripe").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // As many as are under way at once for an app whose provider has not shown how many it takes.
+        let rows: Vec<Value> = (0..4).map(|n| hub(&format!("user_{n}"))).collect();
+        shop.import("create_accounts=true", &rows).await
+    };
+    let import = tokio::select! {
+        answer = waiting => panic!("it does not wait: {}", answer.text()),
+        import = import => import,
+    };
+    assert_eq!(import["outcomes"], json!({"created": 4}), "{import:#}");
+    let asked = shop.asked("hubspot");
+    let (first, last) = (asked[0].1, asked[3].1);
+    assert!(last - first < slow, "the last one began {:?} after the first one", last - first);
 }

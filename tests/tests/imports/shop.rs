@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) enum Mood {
     /// It looks at the key.
     Works,
+    /// The same, and takes that long.
+    Slow(Duration),
     /// It answers 503.
     Down,
     /// It answers 429 and says for how many seconds.
@@ -50,10 +52,14 @@ impl Shop {
             let answer = move |request: Received| {
                 let sent = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
                 asked.lock().unwrap().push((slug, sent.clone(), Instant::now()));
+                let answer = || match slug {
+                    "stripe" => stripe(&sent),
+                    "hubspot" => hubspot(&sent),
+                    _ => Reply::json(200, &json!({"user": {"id": 1, "name": "Jane"}})),
+                };
                 match moods.lock().unwrap().get(slug).copied().unwrap_or(Mood::Works) {
-                    Mood::Works if slug == "stripe" => stripe(&sent),
-                    Mood::Works if slug != "hubspot" => Reply::json(200, &json!({"user": {"id": 1, "name": "Jane"}})),
-                    Mood::Works => hubspot(&sent),
+                    Mood::Works => answer(),
+                    Mood::Slow(time) => answer().delayed(time),
                     Mood::Down => Reply::json(503, &json!({"message": "away"})),
                     Mood::TooFast(seconds) => Reply::json(429, &json!({"message": "slow down"}))
                         .with_header("retry-after", &seconds.to_string()),

@@ -159,13 +159,19 @@ fn write_down(all: &[Figures], alone: &Series, writers: usize) -> Outcome<Sectio
         bytes.audit.0.len() + bytes.audit.1.len(),
         first.kind.name(),
     );
-    let raw = all.iter().find(|figures| figures.kind == Kind::Raw).map(|figures| figures.series(Round::rate));
+    let rate = |kind| all.iter().find(|figures| figures.kind == kind).map(|figures| figures.series(Round::rate));
     let goals = [
         Goal::of("part of the rate of appending and syncing by itself", Bound::AtLeast(GOAL), ours.ratio_to(alone)),
         Goal::of(
             "part of the rate of appending and syncing under the same committer",
             Bound::AtLeast(GOAL),
-            raw.and_then(|raw| ours.ratio_to(&raw)),
+            rate(Kind::Raw).and_then(|raw| ours.ratio_to(&raw)),
+        ),
+        // What the engine by itself makes of the same batches.
+        Goal::of(
+            "part of sled's rate under the same committer",
+            Bound::AtLeast(GOAL),
+            rate(Kind::Sled).and_then(|sled| ours.ratio_to(&sled)),
         ),
     ];
     Ok(Section {
