@@ -7,6 +7,7 @@
 //! cargo run -p keyferry-tests -- mutants
 //! cargo run -p keyferry-tests -- timing
 //! cargo run -p keyferry-tests -- import --rows 1000000
+//! cargo run -p keyferry-tests -- beside
 //! cargo run -p keyferry-tests -- fuzz
 //! ```
 
@@ -25,6 +26,7 @@ const MUTANTS: &str = "Mutated requests";
 const TIMING: &str = "The time of a look-up";
 const FUZZ: &str = "Fuzzing";
 const IMPORTS: &str = "One large import";
+const BESIDE: &str = "Requests beside an import";
 
 #[derive(Parser)]
 #[command(about = "Long runs of the proofs that cargo test has in a short form")]
@@ -55,6 +57,8 @@ enum Command {
         fuzz: Fuzz,
         #[command(flatten)]
         imports: long::Imports,
+        #[command(flatten)]
+        beside: long::Beside,
     },
     /// Kills and power cuts under load: whether anything acknowledged is ever lost
     Endings(Endings),
@@ -77,6 +81,8 @@ enum Command {
     Fuzz(Fuzz),
     /// One large import: kills on the way, memory, speed, and taking it back
     Import(long::Imports),
+    /// How much longer requests take beside an import
+    Beside(long::Beside),
 }
 
 #[derive(Args)]
@@ -129,15 +135,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let seed = seed.unwrap_or_else(|| fastrand::Rng::new().u64(..));
     let mut report = Report::open(&report)?;
     match command {
-        Command::Reliability { endings, plugins, mutants, timing, fuzz, imports } => {
+        Command::Reliability { endings, plugins, mutants, timing, fuzz, imports, beside } => {
             report.write(ENDINGS, long::endings(&endings, seed).await?)?;
             report.write(HOSTILE, long::hostile_plugins(plugins.rounds, None).await?)?;
             report.write(MUTANTS, long::mutants(mutants.mutants, seed).await)?;
             report.write(TIMING, long::timing(&timing).await?)?;
             report.write(IMPORTS, long::imports(&imports, seed).await?)?;
+            report.write(BESIDE, long::beside(&beside, seed).await?)?;
             report.write(FUZZ, long::fuzz(fuzz.seconds)?)?;
         }
         Command::Import(imports) => report.write(IMPORTS, long::imports(&imports, seed).await?)?,
+        Command::Beside(options) => report.write(BESIDE, long::beside(&options, seed).await?)?,
         Command::Endings(endings) => report.write(ENDINGS, long::endings(&endings, seed).await?)?,
         Command::Hostile { write: Some(folder), .. } => write_corpus(&folder)?,
         Command::Hostile { plugins, only: Some(only), write: None } => {

@@ -31,9 +31,6 @@ pub(crate) struct Imports {
     /// Rows of the file
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
-    /// Rows of a smaller import before, beside which requests are sent
-    #[arg(long, default_value_t = 20_000)]
-    beside: u64,
     /// How often the server is killed on the way
     #[arg(long, default_value_t = 20)]
     kills: u64,
@@ -50,13 +47,6 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
         options.environment.push(("KEYFERRY_LOG".to_owned(), "warn".to_owned()));
     });
     let mut world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
-    let alone = single::alone(&world, &credentials).await?;
-    let small = world.folder().join("small.ndjson");
-    generate(&small, "small", options.beside, &credentials, seed)?;
-    let (beside, ended) = single::beside(&world, &credentials, run(&world, &small)).await?;
-    ended?;
-    let slower = beside.percentile(99).as_secs_f64() / alone.percentile(99).as_secs_f64();
-    println!("p99 of a request {:?} alone, {:?} beside an import", alone.percentile(99), beside.percentile(99));
     let single = single::rate(&world, &credentials, Unit::Credential, "alone").await?;
     let whole = single::rate(&world, &credentials, Unit::AccountAndCredential, "before").await?;
     println!("single endpoint: {single:.0} credentials a second, {whole:.0} accounts with their credential");
@@ -146,9 +136,6 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
          | bulk against the mean of both | {:.2} |\n\
          | credentials alone, for an account that is there | {single:.0} |\n\
          | bulk against that | {:.2} |\n\
-         | p99 of a request, 40 a second, alone ({} of them) | {:.1?} |\n\
-         | the same beside an import of {} rows ({} of them) | {:.1?} |\n\
-         | beside against alone | {slower:.1} |\n\
          | resident before, freshly started, and idle {rest} s after single requests | {} and {} MiB |\n\
          | resident at most, and idle {rest} s after its end | {} and {} MiB |\n\
          | resident, freshly started with all of it stored | {} MiB |\n\
@@ -157,11 +144,6 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
         credentials.len(),
         rate / f64::midpoint(whole, whole_after),
         rate / single,
-        alone.count(),
-        alone.percentile(99),
-        options.beside,
-        beside.count(),
-        beside.percentile(99),
         mib(idle.resident),
         mib(served.resident),
         mib(most),
@@ -170,8 +152,8 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
     ))
 }
 
-/// Writes the file. What has to come of it.
-fn generate(
+/// Writes a file. What has to come of it.
+pub(super) fn generate(
     path: &Path,
     accounts: &str,
     rows: u64,
@@ -223,7 +205,7 @@ fn generate(
 }
 
 /// Imports a file and waits for its end.
-async fn run(world: &World, path: &Path) -> Result<(), Box<dyn Error>> {
+pub(super) async fn run(world: &World, path: &Path) -> Result<(), Box<dyn Error>> {
     let id = upload(world, path).await?;
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -1,5 +1,6 @@
 //! The long runs, each with what it found as a section in Markdown.
 
+mod beside;
 mod endings;
 mod fuzz;
 mod hostile;
@@ -8,6 +9,7 @@ mod mutants;
 mod single;
 mod timing;
 
+pub(crate) use beside::{Beside, beside};
 pub(crate) use endings::endings;
 pub(crate) use fuzz::fuzz;
 pub(crate) use hostile::hostile_plugins;
