@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_waits_while_a_request_is_under_way_and_goes_on_as_soon_as_there_is_none() {
-        let live = Live { patience: LONG, ..Live::default() };
+        let live = Live { patience: LONG, recent: LONG, ..Live::default() };
         assert_eq!(live.give_way(Patient::Row).await, Turn::Free);
         let request = live.enter();
         let mut rows = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
@@ -179,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_does_not_wait_behind_the_rows_that_wait() {
-        let live = Live { patience: LONG, ..Live::default() };
+        let live = Live { patience: LONG, recent: LONG, ..Live::default() };
         let request = live.enter();
         let mut rows = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
         assert!(timeout(SHORT, &mut rows).await.is_err());
