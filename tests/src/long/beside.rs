@@ -4,10 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::Args;
-use keyferry_tests::apps::shipped_apps;
-use keyferry_tests::{ServerChange, World, WorldOptions, binary};
 
-use super::imports::{generate, run};
+use super::imports::{generate, run, start};
 use super::single::{self, Times};
 
 #[derive(Args)]
@@ -22,12 +20,7 @@ pub(crate) struct Beside {
 
 /// Sends requests alone and beside an import, in turns: a disk that stands still for a moment does so in either.
 pub(crate) async fn beside(options: &Beside, seed: u64) -> Result<String, Box<dyn Error>> {
-    let (providers, credentials) = shipped_apps().await;
-    let change: ServerChange = Box::new(|options| {
-        binary::copy(binary::slugs(), &options.plugins);
-        options.environment.push(("KEYFERRY_LOG".to_owned(), "warn".to_owned()));
-    });
-    let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
+    let (world, credentials) = start().await;
     let mut rounds = Vec::new();
     for round in 1..=options.rounds {
         let alone = single::alone(&world, &credentials).await?;

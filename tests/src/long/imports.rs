@@ -41,12 +41,7 @@ type Expected = BTreeMap<&'static str, u64>;
 
 /// Imports a large file while the server is killed again and again, and takes it back.
 pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<dyn Error>> {
-    let (providers, credentials) = shipped_apps().await;
-    let change: ServerChange = Box::new(|options| {
-        binary::copy(binary::slugs(), &options.plugins);
-        options.environment.push(("KEYFERRY_LOG".to_owned(), "warn".to_owned()));
-    });
-    let mut world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
+    let (mut world, credentials) = start().await;
     let single = single::rate(&world, &credentials, Unit::Credential, "alone").await?;
     let whole = single::rate(&world, &credentials, Unit::AccountAndCredential, "before").await?;
     println!("single endpoint: {single:.0} credentials a second, {whole:.0} accounts with their credential");
@@ -150,6 +145,16 @@ pub(crate) async fn imports(options: &Imports, seed: u64) -> Result<String, Box<
         mib(rested.resident),
         mib(full.resident),
     ))
+}
+
+/// A world with all apps, and a credential for each way to authenticate with one.
+pub(super) async fn start() -> (World, Vec<(&'static str, Value)>) {
+    let (providers, credentials) = shipped_apps().await;
+    let change: ServerChange = Box::new(|options| {
+        binary::copy(binary::slugs(), &options.plugins);
+        options.environment.push(("KEYFERRY_LOG".to_owned(), "warn".to_owned()));
+    });
+    (World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await, credentials)
 }
 
 /// Writes a file. What has to come of it.
