@@ -1,6 +1,7 @@
 //! Starts, sizes, memory.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,6 +14,7 @@ use crate::node::NodeServer;
 use crate::outcome::Outcome;
 use crate::site::{AccessLog, Site};
 use crate::table::Table;
+use crate::wasmtime_serve;
 
 const PLUGINS: usize = 50;
 
@@ -44,6 +46,7 @@ pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Outcome, 
     }
     let node = NodeServer::start(&site.world)?;
     let node_memory = resident(node.pid());
+    let wasmtime = resident(wasmtime_serve::start(site.world.folder())?.pid());
     let mut table = Table::new(["", "median (lowest to highest)"]);
     let spread = |figures: Vec<f64>| Spread::of(figures).ok_or("there were no rounds");
     table.row([format!("exec to ready, {PLUGINS} plugins, compiled before, ms"), spread(warm)?.to_string()]);
@@ -51,8 +54,15 @@ pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Outcome, 
     table.row([format!("resident when idle, {PLUGINS} plugins, MiB"), spread(memory)?.to_string()]);
     table.row(["of it not of files, MiB".to_owned(), spread(own_memory)?.to_string()]);
     table.row(["resident when idle, the server in Node.js without its database, MiB".to_owned(), shown(node_memory)]);
-    let size = std::fs::metadata(binary::keyferry())?.len();
-    table.row(["the release binary, MiB".to_owned(), shown(figure(size) / 1024.0 / 1024.0)]);
+    table.row([
+        format!("resident when idle, `wasmtime serve` {} with one component, MiB", wasmtime_serve::VERSION),
+        shown(wasmtime),
+    ]);
+    table.row(["the release binary, MiB".to_owned(), binary_mib(binary::keyferry())?]);
+    table.row([
+        "the binary of wasmtime as it was installed here, MiB".to_owned(),
+        binary_mib(&wasmtime_serve::installed()?)?,
+    ]);
     Ok(Outcome {
         text: format!(
             "Each start follows a SIGKILL and is over when `/readyz` says so, which is asked every 20 ms. {rounds} starts of each kind. \
@@ -79,6 +89,11 @@ pub(crate) fn millis(duration: Duration) -> f64 {
 /// MiB of memory that a process has in RAM.
 pub(crate) fn resident(pid: u32) -> f64 {
     mib(kernel_tells(pid, "VmRSS:") * 1024)
+}
+
+fn binary_mib(file: &Path) -> Result<String, Box<dyn Error>> {
+    let size = std::fs::metadata(file).map_err(|error| format!("size of {}: {error}", file.display()))?.len();
+    Ok(shown(figure(size) / 1024.0 / 1024.0))
 }
 
 fn mib(bytes: usize) -> f64 {

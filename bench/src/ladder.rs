@@ -12,9 +12,11 @@ use crate::outcome::{Goal, Outcome, Plot};
 use crate::plot;
 use crate::prepare;
 use crate::processor;
-use crate::rung::{RungProcess, Setting, Step};
+use crate::rung::{self, Setting, Step};
+use crate::served::Served;
 use crate::site::{AccessLog, Length, Site, load};
 use crate::table::Table;
+use crate::wasmtime_serve;
 
 #[derive(Args, Clone)]
 pub(crate) struct LadderOptions {
@@ -31,15 +33,17 @@ pub(crate) struct LadderOptions {
 
 /// A rung and what it is called.
 enum Rung<'a> {
-    Own(Step, RungProcess),
+    Own(Step, Served),
     Server(&'static str, &'a Site),
+    /// Beside the ladder: it does none of the job.
+    Beside(&'static str, Served),
 }
 
 impl Rung<'_> {
     fn title(&self) -> &'static str {
         match self {
             Self::Own(step, _) => step.title(),
-            Self::Server(title, _) => title,
+            Self::Server(title, _) | Self::Beside(title, _) => title,
         }
     }
 
@@ -50,12 +54,13 @@ impl Rung<'_> {
         connections: usize,
         length: Length,
     ) -> Result<Run, Box<dyn Error>> {
+        let of_process = async |served: &Served, slug: &str| {
+            let load = load(served.address(), api_key, slug, accounts, connections, length, Pace::Closed);
+            measure(load, || processor::used_by(served.pid())).await
+        };
         let run = match self {
-            Self::Own(step, process) => {
-                let pid = process.pid();
-                let load = load(process.address(), api_key, step.slug(), accounts, connections, length, Pace::Closed);
-                measure(load, || processor::used_by(pid)).await?
-            }
+            Self::Own(step, served) => of_process(served, step.slug()).await?,
+            Self::Beside(_, served) => of_process(served, Step::Hello.slug()).await?,
             Self::Server(_, site) => site.measure(site.load(connections, length, Pace::Closed)).await?,
         };
         run.all_good(self.title())
@@ -82,10 +87,12 @@ pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Outco
             data: folder.path().join(format!("{step:?}")),
             accounts,
         };
-        rungs.push(Rung::Own(step, RungProcess::start(step, &setting)?));
+        rungs.push(Rung::Own(step, rung::start(step, &setting)?));
     }
     rungs.push(Rung::Server("the whole server, its access log off", &silent));
     rungs.push(Rung::Server("the whole server as it is started by default", &logging));
+    rungs
+        .push(Rung::Beside("`wasmtime serve` with a component that says hello", wasmtime_serve::start(folder.path())?));
 
     let mut runs: Vec<Vec<Run>> = rungs.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
@@ -103,6 +110,32 @@ pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Outco
     outcome(&rungs, &runs, options.connections, rounds, length)
 }
 
+/// What a rung's runs came to.
+struct Measured<'a> {
+    title: &'static str,
+    runs: &'a [Run],
+    micros: Vec<f64>,
+}
+
+impl<'a> Measured<'a> {
+    fn of(rung: &Rung<'_>, runs: &'a [Run]) -> Self {
+        Self { title: rung.title(), runs, micros: runs.iter().map(Run::micros_a_request).collect() }
+    }
+
+    fn spread(&self) -> Result<Spread, Box<dyn Error>> {
+        Ok(Spread::of(self.micros.iter().copied()).ok_or("a rung was not measured")?)
+    }
+
+    fn rate(&self) -> Result<Spread, Box<dyn Error>> {
+        Ok(Spread::of(self.runs.iter().map(Run::rate)).ok_or("a rung has no rate")?)
+    }
+
+    /// This one's processor time to the other's in the same rounds.
+    fn to(&self, other: &Self) -> Result<Spread, Box<dyn Error>> {
+        Ok(Spread::of_ratios(&self.micros, &other.micros).ok_or("a rung has no figures")?)
+    }
+}
+
 fn outcome(
     rungs: &[Rung<'_>],
     runs: &[Vec<Run>],
@@ -110,8 +143,19 @@ fn outcome(
     rounds: usize,
     length: Length,
 ) -> Result<Outcome, Box<dyn Error>> {
-    let micros: Vec<Vec<f64>> = runs.iter().map(|runs| runs.iter().map(Run::micros_a_request).collect()).collect();
-    let hello = micros.first().ok_or("no rung was measured")?;
+    let (mut ladder, mut beside, mut sandbox) = (Vec::new(), Vec::new(), None);
+    for (rung, runs) in rungs.iter().zip(runs) {
+        match rung {
+            Rung::Beside(..) => beside.push(Measured::of(rung, runs)),
+            Rung::Own(Step::Sandbox, _) => {
+                sandbox = Some(ladder.len());
+                ladder.push(Measured::of(rung, runs));
+            }
+            Rung::Own(..) | Rung::Server(..) => ladder.push(Measured::of(rung, runs)),
+        }
+    }
+    let (Some(hello), Some(whole)) = (ladder.first(), ladder.last()) else { return Err("no rung was measured".into()) };
+    let sandbox = sandbox.and_then(|place| ladder.get(place)).ok_or("the sandbox was not measured")?;
     let mut table = Table::new([
         "rung",
         "CPU us a request",
@@ -121,43 +165,52 @@ fn outcome(
     ]);
     let mut bars = Vec::new();
     let mut before: Option<f64> = None;
-    let mut whole = None;
-    for ((rung, runs), micros) in rungs.iter().zip(runs).zip(&micros) {
-        let spread = Spread::of(micros.iter().copied()).ok_or("a rung was not measured")?;
-        let share = Spread::of_ratios(hello, micros).ok_or("a rung has no figures")?;
-        let rate = Spread::of(runs.iter().map(Run::rate)).ok_or("a rung has no rate")?;
+    for rung in &ladder {
+        let (spread, share) = (rung.spread()?, hello.to(rung)?);
+        let [median, low, high] = [share.median, share.low, share.high].map(|share| shown(share * 100.0));
         table.row([
-            rung.title().to_owned(),
+            rung.title.to_owned(),
             spread.to_string(),
             before.map_or_else(|| "-".to_owned(), |before| shown(spread.median - before)),
-            format!(
-                "{} % ({} to {})",
-                shown(share.median * 100.0),
-                shown(share.low * 100.0),
-                shown(share.high * 100.0)
-            ),
-            rate.to_string(),
+            format!("{median} % ({low} to {high})"),
+            rung.rate()?.to_string(),
         ]);
-        bars.push((rung.title().to_owned(), spread));
         before = Some(spread.median);
-        whole = Some(share.median);
+        bars.push((rung.title.to_owned(), spread));
     }
-    let whole = whole.ok_or("no rung was measured")?;
+    let mut components =
+        Table::new(["HTTP answered by a component", "CPU us a request", "to Keyferry's", "requests a second"]);
+    for rung in [sandbox].into_iter().chain(&beside) {
+        components.row([
+            rung.title.to_owned(),
+            rung.spread()?.to_string(),
+            rung.to(sandbox)?.to_string(),
+            rung.rate()?.to_string(),
+        ]);
+    }
     Ok(Outcome {
         text: format!(
             "Each rung is a server process of its own that does more of the job than the one before, put together from the \
              library's modules; the last two are the real `keyferry serve`. What counts is the server process' own time in user \
              code and in the system, from `/proc`; the generator of load ({connections} connections, closed loop) and the \
              provider's stand-in are other processes on the same processors, and are not counted. {rounds} rounds of {} s a rung, one \
-             rung after the other and then all again: medians, with the lowest and the highest in brackets.",
-            shown(length.counted.as_secs_f64())
+             rung after the other and then all again: medians, with the lowest and the highest in brackets. In the same rounds, \
+             `wasmtime serve` {} as it is by default has a component answer the bytes that a good migration is answered with \
+             (`bench/hello`), and does nothing else of the job: what it is put next to is the rung up to the sandbox, where a \
+             request has a component's instance of its own, too.",
+            shown(length.counted.as_secs_f64()),
+            wasmtime_serve::VERSION,
         ),
-        tables: vec![table],
+        tables: vec![table, components],
         plots: vec![Plot {
             name: "ladder",
             title: "Processor time of a request, rung by rung",
             svg: plot::bars("CPU us a request", &bars),
         }],
-        goals: vec![Goal::at_least("whole job, as a share of hyper hello by processor time", 0.25, whole)],
+        goals: vec![Goal::at_least(
+            "whole job, as a share of hyper hello by processor time",
+            0.25,
+            hello.to(whole)?.median,
+        )],
     })
 }

@@ -13,7 +13,7 @@
 //! | `growth` | many plugins, credentials, connections and verifications |
 //! | `cold` | starts, sizes, memory |
 //! | `peers` | what `bench/peers` found |
-//! | `load`, `site`, `rung`, `many`, `node`, `postgres` | generator, servers |
+//! | `load`, `site`, `rung`, `many`, `node`, `postgres`, `wasmtime_serve`, `served` | generator, servers |
 //! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
 //! | `prepare`, `allocator` | what is measured, as it is built |
 //! | `benches/parts.rs` | parts of the job that only compute, each by itself |
@@ -36,8 +36,10 @@ mod prepare;
 mod processor;
 mod report;
 mod rung;
+mod served;
 mod site;
 mod table;
+mod wasmtime_serve;
 
 use std::error::Error;
 use std::path::PathBuf;

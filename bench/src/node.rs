@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use keyferry::providers::apps::demo::STRIPE_HOST;
@@ -14,11 +14,11 @@ use serde_json::json;
 
 use crate::postgres::Postgres;
 use crate::processor::{used_by, used_by_tree};
+use crate::served::Served;
 
-/// A running one. It is killed when dropped.
+/// A running one.
 pub(crate) struct NodeServer {
-    child: Child,
-    address: SocketAddr,
+    served: Served,
     postgres: Postgres,
 }
 
@@ -49,28 +49,20 @@ impl NodeServer {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let address = line.trim().parse().map_err(|_| format!("the server in Node.js did not come up: {line:?}"))?;
-        Ok(Self { child, address, postgres })
+        Ok(Self { served: Served::new(child, address), postgres })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.served.address()
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.served.pid()
     }
 
     /// Of the server and its database together.
     pub(crate) fn processor(&self) -> Result<Duration, Box<dyn Error>> {
-        Ok(used_by(self.child.id())? + used_by_tree(self.postgres.pid())?)
-    }
-}
-
-impl Drop for NodeServer {
-    fn drop(&mut self) {
-        // Already gone is as good.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
+        Ok(used_by(self.pid())? + used_by_tree(self.postgres.pid())?)
     }
 }
 

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fs;
 use std::time::Duration;
 
+use crate::figures::figure;
+
 /// Linux tells times to programs in hundredths of a second, whatever it counts in itself.
 const TICKS_PER_SECOND: u32 = 100;
 
@@ -66,6 +68,34 @@ pub(crate) fn used_by_tree(root: u32) -> Result<Duration, Box<dyn Error>> {
     Ok(time(of_tree.map(|(_, stat)| stat.own + stat.ended_children).sum()))
 }
 
+/// How long the machine's processors have been used, and how long they have been there, all of them together, since it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Machine {
+    used: u64,
+    all: u64,
+}
+
+impl Machine {
+    pub(crate) fn now() -> Result<Self, Box<dyn Error>> {
+        let text =
+            fs::read_to_string("/proc/stat").map_err(|error| format!("the machine's processor time: {error}"))?;
+        Self::parse(&text).ok_or_else(|| format!("/proc/stat is not as expected: {text}").into())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let fields = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+        // User, nice, system, idle, waiting for disks, two kinds of interrupts, stolen; what guests use is in the first two.
+        let ticks: Vec<u64> = fields.take(8).map(str::parse).collect::<Result<_, _>>().ok()?;
+        let all: u64 = ticks.iter().sum();
+        Some(Self { used: all - ticks.get(3)? - ticks.get(4)?, all })
+    }
+
+    /// The share of the time since then that they were used, 0 to 1.
+    pub(crate) fn used_since(self, before: Self) -> f64 {
+        figure(self.used.saturating_sub(before.used)) / figure(self.all.saturating_sub(before.all)).max(1.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +106,14 @@ mod tests {
         assert_eq!(Stat::parse(text), Some(Stat { parent: 7, own: 130, ended_children: 11 }));
         assert_eq!(Stat::parse("42 (cut"), None);
         assert_eq!(time(130), Duration::from_millis(1300));
+    }
+
+    #[test]
+    fn what_is_idle_or_waits_for_a_disk_is_not_used() {
+        let at = |text: &str| Machine::parse(text).unwrap();
+        let (before, after) = (at("cpu  10 0 10 100 20 0 0 0 0 0\ncpu0 1"), at("cpu  30 0 20 150 30 0 5 5 9 9\n"));
+        assert!((after.used_since(before) - 0.4).abs() < 1e-9);
+        assert_eq!(Machine::parse("intr 1"), None);
     }
 
     #[test]

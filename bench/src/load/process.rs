@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use super::spec::{Load, Told};
 use crate::figures::figure;
+use crate::processor::Machine;
 
 /// A load and what it cost the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) told: Told,
     pub(crate) processor: Duration,
+    /// The share of all processors' time that was used while it counted, by whomever.
+    pub(crate) busy: f64,
 }
 
 impl Run {
@@ -69,15 +72,17 @@ pub(crate) async fn measure(
     let (mut began, mut ended, mut told) = (None, None, None);
     while let Some(line) = lines.recv().await {
         match line.as_str() {
-            "began" => began = Some(processor()?),
-            "ended" => ended = Some(processor()?),
+            "began" => began = Some((processor()?, Machine::now()?)),
+            "ended" => ended = Some((processor()?, Machine::now()?)),
             result => told = Some(serde_json::from_str::<Told>(result)?),
         }
     }
     // It ends by itself once its pipes are closed, so that one is left behind on no way out.
     let status = child.wait()?;
     match (began, ended, told) {
-        (Some(began), Some(ended), Some(told)) => Ok(Run { told, processor: ended.saturating_sub(began) }),
+        (Some((began, before)), Some((ended, after)), Some(told)) => {
+            Ok(Run { told, processor: ended.saturating_sub(began), busy: after.used_since(before) })
+        }
         _ => Err(format!("the generator of load ended with {status} before it had told anything").into()),
     }
 }

@@ -6,13 +6,13 @@
 //! | `step` | which rungs are there, and what does each add? |
 //! | `parts` | what does a rung stand on: keys, plugins, vault, store? |
 //! | `server` | how does it answer a request? |
-//! | `process` | how is it started and ended? |
+//! | `process` | how is it started? |
 
 mod parts;
 mod process;
 mod server;
 mod step;
 
-pub(crate) use process::{RungProcess, Setting};
+pub(crate) use process::{Setting, start};
 pub(crate) use server::run;
 pub(crate) use step::Step;

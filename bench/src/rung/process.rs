@@ -2,14 +2,14 @@
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use super::step::Step;
+use crate::served::Served;
 
 /// What a rung is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,46 +27,22 @@ pub(crate) struct Setting {
     pub(crate) accounts: usize,
 }
 
-/// A running rung. It is killed when dropped.
-pub(crate) struct RungProcess {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl RungProcess {
-    /// Starts one and waits until it listens.
-    pub(crate) fn start(step: Step, setting: &Setting) -> Result<Self, Box<dyn Error>> {
-        let name = step.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        std::fs::create_dir_all(&setting.data)?;
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["rung", &name])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("start the rung {name}: {error}"))?;
-        let (Some(stdin), Some(stdout)) = (&mut child.stdin, child.stdout.take()) else {
-            return Err(format!("the rung {name} has no pipes").into());
-        };
-        writeln!(stdin, "{}", serde_json::to_string(setting)?)?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().parse().map_err(|_| format!("the rung {name} did not come up: {line:?}"))?;
-        Ok(Self { child, address })
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for RungProcess {
-    fn drop(&mut self) {
-        // Already gone is as good.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
-    }
+/// Starts one and waits until it listens.
+pub(crate) fn start(step: Step, setting: &Setting) -> Result<Served, Box<dyn Error>> {
+    let name = step.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    std::fs::create_dir_all(&setting.data)?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["rung", &name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("start the rung {name}: {error}"))?;
+    let (Some(stdin), Some(stdout)) = (&mut child.stdin, child.stdout.take()) else {
+        return Err(format!("the rung {name} has no pipes").into());
+    };
+    writeln!(stdin, "{}", serde_json::to_string(setting)?)?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let address = line.trim().parse().map_err(|_| format!("the rung {name} did not come up: {line:?}"))?;
+    Ok(Served::new(child, address))
 }

@@ -11,6 +11,7 @@
 //! | `abi` | how do the contract's words become ours? One file a contract version |
 //! | `sandbox` | how is one call of a plugin run? |
 //! | `slots` | how many calls run at once, and how many of one plugin? |
+//! | `pressure` | when should a call come again that is turned away? |
 //! | `turns` | who computes when several compute for long? |
 //! | `call_state` | what does a call carry with it? |
 //! | `fixed` | what is the same each time a plugin describes itself? |
@@ -38,6 +39,7 @@ mod fixed;
 mod grants;
 mod imports;
 mod limits;
+mod pressure;
 mod registry;
 mod sandbox;
 mod shape;

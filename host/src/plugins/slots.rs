@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::pressure::Pressure;
 use super::sandbox::CallError;
 use crate::telemetry::metrics;
-
-/// When to try again.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Room for calls that run and calls that wait.
 #[derive(Debug)]
@@ -21,6 +19,7 @@ pub(super) struct Slots {
     running: Semaphore,
     /// Of those that run and those that wait.
     places: Semaphore,
+    pressure: Pressure,
 }
 
 /// A call's place. Dropped, it is another's.
@@ -28,12 +27,25 @@ pub(super) struct Slots {
 pub(super) struct Place<'a> {
     _permits: [SemaphorePermit<'a>; 4],
     _counted: metrics::UnderWay,
+    pressures: [&'a Pressure; 2],
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.pressures.iter().for_each(|pressure| pressure.ended());
+    }
 }
 
 impl Slots {
     pub(super) fn new(slots: usize, queue: usize) -> Self {
         let places = Semaphore::new(slots.saturating_add(queue).min(Semaphore::MAX_PERMITS));
-        Self { slots, queue, running: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)), places }
+        Self {
+            slots,
+            queue,
+            running: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
+            places,
+            pressure: Pressure::new(),
+        }
     }
 
     /// What one plugin gets of it.
@@ -56,15 +68,20 @@ impl Slots {
         let entered = tokio::time::timeout(patience, wait).await;
         drop(waiting);
         match entered {
-            Ok(Ok((own_slot, slot))) => {
-                Ok(Place { _permits: [own, place, own_slot, slot], _counted: metrics::UnderWay::running() })
-            }
+            Ok(Ok((own_slot, slot))) => Ok(Place {
+                _permits: [own, place, own_slot, slot],
+                _counted: metrics::UnderWay::running(),
+                pressures: [&share.pressure, &self.pressure],
+            }),
             Ok(Err(_)) | Err(_) => Err(if share.running.available_permits() == 0 { share.busy() } else { self.busy() }),
         }
     }
 
     fn busy(&self) -> CallError {
-        CallError::Busy { slots: self.slots, queue: self.queue, retry_after: RETRY }
+        // Those whose places are taken and who do not run.
+        let taken = self.slots.saturating_add(self.queue).saturating_sub(self.places.available_permits());
+        let waiting = taken.saturating_sub(self.slots);
+        CallError::Busy { slots: self.slots, queue: self.queue, retry_after: self.pressure.turned_away(waiting) }
     }
 }
 
@@ -82,7 +99,7 @@ mod tests {
         for _ in 0..3 {
             taken.push(all.enter(&greedy, SHORT).await.unwrap());
         }
-        let busy = CallError::Busy { slots: 3, queue: 3, retry_after: RETRY };
+        let busy = CallError::Busy { slots: 3, queue: 3, retry_after: Duration::from_secs(1) };
         assert_eq!(all.enter(&greedy, SHORT).await.unwrap_err(), busy, "its share is taken");
         // Three of its calls wait, and the fourth is turned away at once.
         let patient = Duration::from_secs(60);

@@ -1,0 +1,130 @@
+//! When somebody who is turned away should come again.
+//!
+//! Told to come too soon, they are turned away again and again, and each time it costs what could have served somebody. So they
+//! are told when those who wait now, and those who were turned away lately and come again too, are likely to have had their
+//! turn, by how many calls have ended lately.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What is counted together.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Where nothing is known yet, and the least.
+const SOON: Duration = Duration::from_secs(1);
+/// The most: by then things may be otherwise.
+const LATE: Duration = Duration::from_secs(30);
+
+/// What became of calls lately.
+#[derive(Debug)]
+pub(super) struct Pressure(Mutex<Windows>);
+
+/// Of the window that goes on, and of the one before.
+#[derive(Debug)]
+struct Windows {
+    began: Instant,
+    now: Counts,
+    before: Counts,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    ended: u32,
+    turned_away: u32,
+}
+
+impl Pressure {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Windows { began: Instant::now(), now: Counts::default(), before: Counts::default() }))
+    }
+
+    /// A call has given its place back.
+    pub(super) fn ended(&self) {
+        let mut windows = self.windows(Instant::now());
+        windows.now.ended = windows.now.ended.saturating_add(1);
+    }
+
+    /// One more is turned away, with so many who wait: when it should come again, in whole seconds.
+    pub(super) fn turned_away(&self, waiting: usize) -> Duration {
+        self.turned_away_at(Instant::now(), waiting)
+    }
+
+    fn turned_away_at(&self, now: Instant, waiting: usize) -> Duration {
+        let mut windows = self.windows(now);
+        windows.now.turned_away = windows.now.turned_away.saturating_add(1);
+        windows.again(now, waiting)
+    }
+
+    /// A panic elsewhere leaves counts that are as good as they were.
+    fn windows(&self, now: Instant) -> MutexGuard<'_, Windows> {
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.roll(now);
+        windows
+    }
+}
+
+impl Windows {
+    fn roll(&mut self, now: Instant) {
+        let age = now.saturating_duration_since(self.began);
+        if age < WINDOW {
+            return;
+        }
+        // Of a window that is long over nothing is said.
+        self.before = if age < WINDOW * 2 { self.now } else { Counts::default() };
+        self.now = Counts::default();
+        self.began = now;
+    }
+
+    fn again(&self, now: Instant, waiting: usize) -> Duration {
+        let ended = f64::from(self.now.ended) + f64::from(self.before.ended);
+        if ended < 1.0 {
+            return SOON;
+        }
+        // In the first window there is none before it, and what it has is taken for all of it.
+        let seconds = match self.before.ended {
+            0 => WINDOW.as_secs_f64(),
+            _ => (WINDOW + now.saturating_duration_since(self.began)).as_secs_f64(),
+        };
+        let turned_away = self.now.turned_away.max(self.before.turned_away);
+        let ahead = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)) + f64::from(turned_away);
+        let wait = Duration::try_from_secs_f64((ahead * seconds / ended).ceil()).unwrap_or(LATE);
+        wait.clamp(SOON, LATE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows with those counts, half a window into the second one.
+    fn after(before: Counts, now: Counts) -> (Pressure, Instant) {
+        let began = Instant::now();
+        (Pressure(Mutex::new(Windows { began, now, before })), began + WINDOW / 2)
+    }
+
+    #[test]
+    fn who_is_turned_away_comes_again_when_those_before_are_likely_done() {
+        let counts = |ended, turned_away| Counts { ended, turned_away };
+        for (before, now, waiting, seconds) in [
+            (counts(0, 0), counts(0, 0), 768, 1),
+            // 300 a second, and those who wait take 2.6 s.
+            (counts(300, 0), counts(150, 0), 768, 3),
+            // Besides them, those who were turned away within a second.
+            (counts(300, 1040), counts(150, 500), 768, 7),
+            (counts(3000, 10), counts(1500, 5), 768, 1),
+            (counts(1, 5000), counts(0, 2500), 768, 30),
+            // The first second.
+            (counts(0, 0), counts(100, 200), 100, 4),
+        ] {
+            let (pressure, at) = after(before, now);
+            let wait = pressure.turned_away_at(at, waiting);
+            assert_eq!(wait, Duration::from_secs(seconds), "{before:?} {now:?} {waiting}");
+        }
+    }
+
+    #[test]
+    fn what_is_long_over_does_not_count() {
+        let (pressure, at) = after(Counts { ended: 1, turned_away: 0 }, Counts { ended: 1, turned_away: 1000 });
+        assert_eq!(pressure.turned_away_at(at, 0), LATE);
+        assert_eq!(pressure.turned_away_at(at + WINDOW * 3, 0), SOON);
+    }
+}
