@@ -36,7 +36,15 @@ const validate = new Ajv({ allErrors: true }).compile({
   },
 });
 
-const pool = new pg.Pool({ host: setting.postgres_socket, user: "bench", database: "postgres", max: 32 });
+// Connections are kept for as long as it runs: by default they end after ten seconds without work, and what it takes to end them
+// would fall into whatever is measured then.
+const pool = new pg.Pool({
+  host: setting.postgres_socket,
+  user: "bench",
+  database: "postgres",
+  max: 32,
+  idleTimeoutMillis: 0,
+});
 await pool.query(
   `CREATE TABLE integrations (
      account text NOT NULL, slug text NOT NULL, sealed bytea NOT NULL, provider_account text, display_name text,

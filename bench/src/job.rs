@@ -5,9 +5,10 @@ use std::error::Error;
 use clap::Args;
 
 use crate::figures::{Spread, shown};
-use crate::load::{Load, Pace, Run, measure};
+use crate::load::{Pace, Run, measure};
 use crate::node::NodeServer;
 use crate::outcome::{Goal, Outcome, Plot};
+use crate::pause::Paused;
 use crate::plot;
 use crate::site::{AccessLog, Length, Site, load};
 use crate::table::Table;
@@ -64,11 +65,11 @@ pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Outcome, Bo
     }
     for round in 1..=rounds {
         for (place, connections) in CONNECTIONS.into_iter().enumerate() {
-            let run = site.measure(site.load(connections, length, Pace::Closed)).await?.all_good("keyferry")?;
+            let run = of_keyferry(&site, &node, connections, length, Pace::Closed).await?.all_good("keyferry")?;
             say(round, &format!("keyferry, {connections} connections"), &run);
             ours.closed.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
-            let load = of_node(&site, &node, connections, length, Pace::Closed);
-            let run = measure(load, || node.processor()).await?.all_good("the server in Node.js")?;
+            let run =
+                of_node(&site, &node, connections, length, Pace::Closed).await?.all_good("the server in Node.js")?;
             say(round, &format!("node, {connections} connections"), &run);
             theirs.closed.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
         }
@@ -76,12 +77,11 @@ pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Outcome, Bo
         let (our_capacity, their_capacity) = (capacity(&ours), capacity(&theirs));
         for (place, share) in OPEN_SHARES.into_iter().enumerate() {
             let pace = Pace::Open { per_second: our_capacity * share };
-            let run = site.measure(site.load(OPEN, open_length, pace)).await?;
+            let run = of_keyferry(&site, &node, OPEN, open_length, pace).await?;
             say(round, &format!("keyferry, open loop, {share} of capacity"), &run);
             ours.open.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
             let pace = Pace::Open { per_second: their_capacity * share };
-            let load = of_node(&site, &node, OPEN, open_length, pace);
-            let run = measure(load, || node.processor()).await?;
+            let run = of_node(&site, &node, OPEN, open_length, pace).await?;
             say(round, &format!("node, open loop, {share} of capacity"), &run);
             theirs.open.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
         }
@@ -89,8 +89,29 @@ pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Outcome, Bo
     outcome(&ours, &theirs, rounds, length, open_length)
 }
 
-fn of_node(site: &Site, node: &NodeServer, connections: usize, length: Length, pace: Pace) -> Load {
-    load(node.address(), &site.world.api_key, "stripe", site.accounts, connections, length, pace)
+/// With the other one standing still, as long as it takes.
+async fn of_keyferry(
+    site: &Site,
+    node: &NodeServer,
+    connections: usize,
+    length: Length,
+    pace: Pace,
+) -> Result<Run, Box<dyn Error>> {
+    let _paused = node.paused()?;
+    site.measure(site.load(connections, length, pace)).await
+}
+
+/// With the other one standing still, as long as it takes.
+async fn of_node(
+    site: &Site,
+    node: &NodeServer,
+    connections: usize,
+    length: Length,
+    pace: Pace,
+) -> Result<Run, Box<dyn Error>> {
+    let _paused = Paused::new([site.world.server.pid()])?;
+    let load = load(node.address(), &site.world.api_key, "stripe", site.accounts, connections, length, pace);
+    measure(load, || node.processor()).await
 }
 
 fn say(round: usize, what: &str, run: &Run) {
@@ -174,8 +195,9 @@ fn outcome(ours: &Runs, theirs: &Runs, rounds: usize, length: Length, open: Leng
              ajv, an HTTPS agent that keeps connections, AES-256-GCM, one row a request in PostgreSQL 15 with `fsync` and \
              `synchronous_commit` on), which is spared an audit trail and the look-up of its API key. Generator and provider share \
              the processors with either and are not counted; of the one in Node.js its process and all of PostgreSQL's are. {rounds} \
-             rounds of {} s a load, in turns. The open loop has a fixed rate, a share of what the same round's closed loop with \
-             {COMPARED} connections did, for {} s; latencies count from when a request was due.",
+             rounds of {} s a load, in turns, the one that is not measured standing still. The open loop has a fixed rate, a share of \
+             what the same round's closed loop with {COMPARED} connections did, for {} s; latencies count from when a request was \
+             due.",
             shown(length.counted.as_secs_f64()),
             shown(open.counted.as_secs_f64()),
         ),

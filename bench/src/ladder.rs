@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::figures::{Spread, shown};
 use crate::load::{Pace, Run, measure};
 use crate::outcome::{Goal, Outcome, Plot};
+use crate::pause::Paused;
 use crate::plot;
 use crate::prepare;
 use crate::processor;
@@ -44,6 +45,13 @@ impl Rung<'_> {
         match self {
             Self::Own(step, _) => step.title(),
             Self::Server(title, _) | Self::Beside(title, _) => title,
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Self::Own(_, served) | Self::Beside(_, served) => served.pid(),
+            Self::Server(_, site) => site.world.server.pid(),
         }
     }
 
@@ -97,6 +105,8 @@ pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Outco
     let mut runs: Vec<Vec<Run>> = rungs.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
         for (rung, runs) in rungs.iter().zip(&mut runs) {
+            let others: Vec<u32> = rungs.iter().map(Rung::pid).filter(|pid| *pid != rung.pid()).collect();
+            let _paused = Paused::new(others)?;
             let run = rung.run(accounts, &silent.world.api_key, options.connections, length).await?;
             println!(
                 "round {round} of {rounds}: {}: {} us, {} a second",
@@ -194,10 +204,10 @@ fn outcome(
              library's modules; the last two are the real `keyferry serve`. What counts is the server process' own time in user \
              code and in the system, from `/proc`; the generator of load ({connections} connections, closed loop) and the \
              provider's stand-in are other processes on the same processors, and are not counted. {rounds} rounds of {} s a rung, one \
-             rung after the other and then all again: medians, with the lowest and the highest in brackets. In the same rounds, \
-             `wasmtime serve` {} as it is by default has a component answer the bytes that a good migration is answered with \
-             (`bench/hello`), and does nothing else of the job: what it is put next to is the rung up to the sandbox, where a \
-             request has a component's instance of its own, too.",
+             rung after the other and then all again, with the others standing still: medians, with the lowest and the highest in \
+             brackets. In the same rounds, `wasmtime serve` {} as it is by default has a component answer the bytes that a good \
+             migration is answered with (`bench/hello`), and does nothing else of the job: what it is put next to is the rung up to \
+             the sandbox, where a request has a component's instance of its own, too.",
             shown(length.counted.as_secs_f64()),
             wasmtime_serve::VERSION,
         ),

@@ -15,7 +15,7 @@
 //! | `peers` | what `bench/peers` found |
 //! | `load`, `site`, `rung`, `many`, `node`, `postgres`, `wasmtime_serve`, `served` | generator, servers |
 //! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
-//! | `prepare`, `allocator` | what is measured, as it is built |
+//! | `prepare`, `allocator`, `pause` | what is measured, as it is built, and by itself |
 //! | `benches/parts.rs` | parts of the job that only compute, each by itself |
 
 mod allocator;
@@ -29,6 +29,7 @@ mod machine;
 mod many;
 mod node;
 mod outcome;
+mod pause;
 mod peers;
 mod plot;
 mod postgres;
@@ -46,10 +47,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use outcome::{Goal, Outcome};
+use outcome::Outcome;
 use report::Report;
 
-const GOALS: &str = "Goals";
 const LADDER: &str = "The ladder";
 const JOB: &str = "The whole job";
 const GROWTH: &str = "Growth";
@@ -121,7 +121,6 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
         report: Report::open(&report, machine::Machine::here()?)?,
         write: write || is_all,
         command: typed(std::env::args().skip(1)),
-        goals: Vec::new(),
     };
     match command {
         Command::All { ladder, job, growth, cold } => {
@@ -133,7 +132,8 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
             told.tell(JOB, job::job(&job, quick).await?)?;
             told.tell(COLD, cold::cold(&cold, quick).await?)?;
             told.tell(GROWTH, growth::growth(&growth, quick).await?)?;
-            told.tell_goals()
+            println!("\n{}", told.report.goals());
+            Ok(())
         }
         Command::Ladder(options) => told.tell(LADDER, ladder::ladder(&options, quick).await?),
         Command::Job(options) => told.tell(JOB, job::job(&options, quick).await?),
@@ -154,7 +154,6 @@ struct Told {
     write: bool,
     /// What was typed, for whoever wants to have the same.
     command: String,
-    goals: Vec<Goal>,
 }
 
 impl Told {
@@ -167,18 +166,10 @@ impl Told {
         for table in &outcome.tables {
             println!("{table}");
         }
-        self.goals.extend(outcome.goals.iter().cloned());
         if !self.write {
             return Ok(());
         }
         self.report.write(title, &self.command, &outcome)
-    }
-
-    /// All goals of all parts, at the top of the report.
-    fn tell_goals(&mut self) -> Result<(), Box<dyn Error>> {
-        let goals = std::mem::take(&mut self.goals);
-        let text = "What was aimed at, and what this run measured. The sections below have how.".to_owned();
-        self.tell(GOALS, Outcome { text, tables: Vec::new(), plots: Vec::new(), goals })
     }
 }
 

@@ -12,8 +12,9 @@ use keyferry::providers::apps::demo::STRIPE_HOST;
 use keyferry_tests::{World, binary};
 use serde_json::json;
 
+use crate::pause::Paused;
 use crate::postgres::Postgres;
-use crate::processor::{used_by, used_by_tree};
+use crate::processor::{all_below, used_by, used_by_tree};
 use crate::served::Served;
 
 /// A running one.
@@ -58,6 +59,11 @@ impl NodeServer {
 
     pub(crate) fn pid(&self) -> u32 {
         self.served.pid()
+    }
+
+    /// The server and its database, standing still.
+    pub(crate) fn paused(&self) -> Result<Paused, Box<dyn Error>> {
+        Paused::new(all_below(self.postgres.pid())?.into_iter().chain([self.pid()]))
     }
 
     /// Of the server and its database together.

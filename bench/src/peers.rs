@@ -75,11 +75,9 @@ fn outcome(section: Section) -> (String, Outcome) {
         let ratio = ratio.map_or_else(|| "-".to_owned(), shown);
         table.row([name, unit, shown(median), shown(low), shown(high), ratio]);
     }
-    // Each section has the same ones.
-    let name = |what: &str| format!("{}: {what}", section.title);
     let goal = |wanted: Wanted| match (wanted.at_least, wanted.at_most) {
-        (Some(least), _) => Some(Goal::at_least(&name(&wanted.what), least, wanted.measured)),
-        (None, Some(most)) => Some(Goal::at_most(&name(&wanted.what), most, wanted.measured)),
+        (Some(least), _) => Some(Goal::at_least(&wanted.what, least, wanted.measured)),
+        (None, Some(most)) => Some(Goal::at_most(&wanted.what, most, wanted.measured)),
         (None, None) => None,
     };
     let goals = section.goals.into_iter().filter_map(goal).collect();
@@ -98,7 +96,7 @@ mod tests {
             "goals":[{"what":"overhead","at_most":15,"measured":12}]}"#;
         let (title, outcome) = outcome(serde_json::from_str(json).unwrap());
         assert_eq!(title, "Sandbox");
-        assert_eq!(outcome.goals, [Goal::at_most("Sandbox: overhead", 15.0, 12.0)]);
+        assert_eq!(outcome.goals, [Goal::at_most("overhead", 15.0, 12.0)]);
         assert!(outcome.tables[0].markdown().contains("| extism | us | 50.0 | 40.0 | 60.0 | - |"));
     }
 }

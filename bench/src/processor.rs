@@ -50,6 +50,15 @@ pub(crate) fn used_by(pid: u32) -> Result<Duration, Box<dyn Error>> {
 
 /// The same of this process and all below it, those that have ended included.
 pub(crate) fn used_by_tree(root: u32) -> Result<Duration, Box<dyn Error>> {
+    Ok(time(tree(root)?.iter().map(|(_, stat)| stat.own + stat.ended_children).sum()))
+}
+
+/// This process and all below it that run now.
+pub(crate) fn all_below(root: u32) -> Result<Vec<u32>, Box<dyn Error>> {
+    Ok(tree(root)?.iter().map(|(pid, _)| *pid).collect())
+}
+
+fn tree(root: u32) -> Result<Vec<(u32, Stat)>, Box<dyn Error>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc").map_err(|error| format!("list processes: {error}"))? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -64,8 +73,8 @@ pub(crate) fn used_by_tree(root: u32) -> Result<Duration, Box<dyn Error>> {
         tree.extend(all.iter().filter(|(pid, stat)| stat.parent == parent && *pid != parent).map(|(pid, _)| *pid));
         place += 1;
     }
-    let of_tree = all.iter().filter(|(pid, _)| tree.contains(pid));
-    Ok(time(of_tree.map(|(_, stat)| stat.own + stat.ended_children).sum()))
+    all.retain(|(pid, _)| tree.contains(pid));
+    Ok(all)
 }
 
 /// How long the machine's processors have been used, and how long they have been there, all of them together, since it began.

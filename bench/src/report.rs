@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use crate::machine::Machine;
 use crate::outcome::{Outcome, table_of};
+use crate::table::Table;
 
+/// The section that is made of the others.
+const GOALS: &str = "Goals";
 /// The section that no run writes.
 const LAST: &str = "What falls short, and why";
 /// The order of the sections, whichever was written first. What is not named here comes after, and [`LAST`] is last.
-const ORDER: [&str; 5] = ["Goals", "The ladder", "The whole job", "Growth", "Cold"];
+const ORDER: [&str; 5] = [GOALS, "The ladder", "The whole job", "Growth", "Cold"];
 
 /// The report as it is, with what former runs wrote.
 pub(crate) struct Report {
@@ -52,9 +55,26 @@ impl Report {
             text.push_str(&format!("\n![{}]({name}/{}.svg)\n", plot.title, plot.name));
         }
         self.put(title, text.trim().to_owned());
+        let intro =
+            "What was aimed at, and what was measured, of all sections below: each names its commit and has how.";
+        self.put(GOALS, format!("{intro}\n\n{}", self.goals().markdown().trim()));
         fs::write(&self.file, self.to_string()).map_err(|error| format!("write {}: {error}", self.file.display()))?;
         println!("{title}: written to {}", self.file.display());
         Ok(())
+    }
+
+    /// The goals of all sections.
+    pub(crate) fn goals(&self) -> Table {
+        let head = table_of(&[]);
+        let heading = head.markdown();
+        let mut goals = head;
+        for (title, text) in self.sections.iter().filter(|(title, _)| title != GOALS) {
+            let Some((_, rows)) = text.split_once(&heading) else { continue };
+            for row in rows.lines().map_while(|row| row.strip_prefix("| ")?.strip_suffix(" |")) {
+                goals.row([&format!("{title}: {row}")].iter().flat_map(|row| row.split(" | ")));
+            }
+        }
+        goals
     }
 
     fn put(&mut self, title: &str, text: String) {
@@ -83,10 +103,10 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "# Performance\n\n\
-             Written by `cargo run --release -p keyferry-bench -- all`, section by section, each on the commit and the machine that \
-             it names. Absolute times mean little on machines that are shared: every claim is a ratio of figures of the same run, \
-             measured in turns. Of several rounds there is the median, and the lowest and the highest in brackets. Only the last \
-             section is written by hand.\n",
+             Written by `cargo run --release -p keyferry-bench -- all`, or section by section by the command that each names, on the \
+             commit and the machine that it names. Absolute times mean little on machines that are shared: every claim is a ratio of \
+             figures of the same run, measured in turns. Of several rounds there is the median, and the lowest and the highest in \
+             brackets. Only the last section is written by hand.\n",
         )?;
         self.sections.iter().try_for_each(|(title, text)| write!(f, "\n## {title}\n\n{text}\n"))
     }
@@ -96,13 +116,28 @@ impl Display for Report {
 mod tests {
     use super::*;
     use crate::outcome::{Goal, Plot};
-    use crate::table::Table;
 
     fn outcome(text: &str) -> Outcome {
         let mut table = Table::new(["a", "b"]);
         table.row(["1", "2"]);
         let plots = vec![Plot { name: "plot", title: "A plot", svg: "<svg/>".to_owned() }];
         Outcome { text: text.to_owned(), tables: vec![table], plots, goals: vec![Goal::at_least("x", 1.0, 2.0)] }
+    }
+
+    #[test]
+    fn the_goals_of_all_sections_are_told_together_whichever_was_written_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("PERFORMANCE.md");
+        let mut report = Report::open(&file, Machine::named("abc", 2, "Linux 6", "some CPU")).unwrap();
+        for title in ["Growth", "The ladder", "Growth"] {
+            report.write(title, "bench", &outcome("text")).unwrap();
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let (_, goals) = text.split_once("## Goals").unwrap();
+        let (goals, _) = goals.split_once("## ").unwrap();
+        let rows: Vec<&str> = goals.lines().filter(|line| line.contains(": x")).collect();
+        let row = |title: &str| format!("| {title}: x | at least 1.00 | 2.00 | reached |");
+        assert_eq!(rows, [row("The ladder"), row("Growth")]);
     }
 
     #[test]
@@ -119,7 +154,7 @@ mod tests {
         report.write("The ladder", "bench ladder", &outcome("second")).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         let titles: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-        assert_eq!(titles, ["The ladder", "Growth", "Something else", LAST]);
+        assert_eq!(titles, [GOALS, "The ladder", "Growth", "Something else", LAST]);
         assert!(text.contains("second") && !text.contains("first") && text.contains("grown"), "{text}");
         assert!(text.contains("| 1 | 2 |") && text.contains("![A plot](performance/plot.svg)"), "{text}");
         assert!(folder.path().join("performance/plot.svg").exists());

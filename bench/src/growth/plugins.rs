@@ -10,6 +10,7 @@ use crate::figures::{Spread, figure, shown};
 use crate::load::Pace;
 use crate::many;
 use crate::outcome::{Goal, Outcome, Plot};
+use crate::pause::Paused;
 use crate::plot;
 use crate::site::{AccessLog, Length, Site, load};
 use crate::table::Table;
@@ -71,8 +72,11 @@ pub(super) async fn plugins(options: &GrowthOptions) -> Result<Outcome, Box<dyn 
         }
     }
     // In turns: what drifts between them is the machine.
+    let pids: Vec<u32> = servers.iter().map(|server| server.site.world.server.pid()).collect();
     for _ in 0..options.rounds {
         for server in &mut servers {
+            let own = server.site.world.server.pid();
+            let _paused = Paused::new(pids.iter().copied().filter(|pid| *pid != own))?;
             server.load(Length::of(options.seconds)).await?;
         }
     }

@@ -2,7 +2,6 @@
 
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest as _, Sha256};
@@ -16,15 +15,18 @@ const FLEETING: [&str; 2] = ["/livez", "/readyz"];
 const DIGITS: usize = 32;
 
 /// Gives what was read its tag, and leaves it out where the caller has it.
-pub(super) async fn layer(mut request: Request, next: Next) -> Response {
+pub(super) async fn layer<F: Future<Output = Response>>(
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let is_fleeting = request.extensions().get::<MatchedPath>().is_none_or(|path| FLEETING.contains(&path.as_str()));
     if is_fleeting || !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let had: Vec<HeaderValue> = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned().collect();
     // What HEAD is answered with is what GET would be, its tag too; whoever called this leaves the body out.
     *request.method_mut() = Method::GET;
-    let (mut parts, body) = next.run(request).await.into_parts();
+    let (mut parts, body) = next(request).await.into_parts();
     // What has no length yet is told as it is found, and may be too much to be held in memory.
     let is_streamed = body.size_hint().exact().is_none();
     if is_streamed || parts.status != StatusCode::OK || parts.extensions.get::<FailureCode>().is_some() {

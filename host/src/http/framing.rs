@@ -5,7 +5,6 @@
 //! `Transfer-Encoding`. What is left is here.
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
@@ -13,14 +12,14 @@ use super::failure::{Failure, Rendering};
 use super::kind;
 
 /// Lets through what can be taken in one way only.
-pub(super) async fn layer(request: Request, next: Next) -> Response {
+pub(super) async fn layer<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
     let (response, ends) = match check(request.version(), request.headers()) {
         Ok(()) => {
             // A client that waits to be asked for its body, and is told something else, does not send it, or does: nobody
             // could say what its next bytes are. Whatever succeeds at these methods has read the body.
             let waits = request.headers().contains_key(header::EXPECT);
             let is_read = [Method::POST, Method::PUT].contains(request.method());
-            let response = next.run(request).await;
+            let response = next(request).await;
             let ends = waits && !(is_read && response.status().is_success());
             (response, ends)
         }

@@ -18,7 +18,8 @@ use super::kind;
 use super::openapi::MigrateTokenRequest;
 use super::prefer::{EntityTag, idempotency_key, precondition, preferences};
 use super::routes::Api;
-use super::trace::{RequestId, to_its_end};
+use super::to_its_end::to_its_end;
+use super::trace::RequestId;
 use crate::migrate::{MigrateError, Migrated, Migration, Revision, Stored};
 use crate::plugins::{CallError, FailureKind, Unreachable, Verdict};
 use crate::schema::Input;
@@ -32,7 +33,7 @@ static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-r
 
 /// Handles the request.
 ///
-/// The work runs as a task of its own, so that a caller who hangs up does not stop it half-way.
+/// The work is done to its end, so that a caller who hangs up does not stop it half-way.
 #[utoipa::path(
     put, path = "/api/v2/public/migrate-token", operation_id = "migrateTokenForLinkedAccount", tag = "Credentials",
     summary = "Put a credential onto a linked account",
@@ -113,7 +114,7 @@ async fn migrate(
     Ok(success(&migrated, &MigrateTokenAnswer::Migrated(TokenMigrated::ANSWER)))
 }
 
-/// Carries a migration out as a task of its own. `measure` is what a credential that is turned away is counted under.
+/// Carries a migration out to its end. `measure` is what a credential that is turned away is counted under.
 pub(super) async fn carry_out(
     api: &Arc<Api>,
     measure: &[u8; 32],

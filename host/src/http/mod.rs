@@ -24,6 +24,7 @@
 //! | `webhook_body` | what does a request say of a webhook? |
 //! | `openapi` | how is all of this described to a machine? |
 //! | `docs` | how is that shown to people? |
+//! | `to_its_end` | what if the caller hangs up meanwhile? |
 //! | `trace` | request ids, the access log, metrics and traces |
 
 mod access;
@@ -56,6 +57,7 @@ mod secret_json;
 mod server;
 mod session;
 mod tls;
+mod to_its_end;
 mod trace;
 mod verification;
 mod webhook;

@@ -15,7 +15,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::{StateInformationMiddleware, StateSnapshot};
@@ -93,9 +92,9 @@ tokio::task_local! {
 }
 
 /// Adds to an answer what is left of the measures that its request was counted against.
-pub(super) async fn layer(request: Request, next: Next) -> Response {
+pub(super) async fn layer<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
     let counted = async {
-        let response = next.run(request).await;
+        let response = next(request).await;
         (response, COUNTED.with(RefCell::take))
     };
     let (mut response, counted) = COUNTED.scope(RefCell::default(), counted).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
@@ -114,11 +114,16 @@ pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
     let router = docs::add_to(router)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(conditional::layer))
-        .layer(middleware::from_fn(framing::layer))
-        .layer(middleware::from_fn(rate::layer));
+        .layer(middleware::from_fn(around));
     let router = if origins.is_empty() { router } else { router.layer(cors::layer(origins)) };
     router.layer(middleware::from_fn(trace::layer)).with_state(api)
+}
+
+/// What surrounds every handler. One layer for all of it, since each costs every request a box and a copy of its future.
+async fn around(request: Request, next: Next) -> Response {
+    let tagged = |request| conditional::layer(request, |request| next.run(request));
+    let framed = |request| framing::layer(request, tagged);
+    rate::layer(request, framed).await
 }
 
 /// Each path with its handlers, and what they say of themselves: the one list that both the router and the API's description

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use super::failure::{Failure, FailureCode};
+use super::failure::FailureCode;
 use super::routes::shown_method;
 use crate::shown::MASK;
 use crate::telemetry::metrics::{self, ActiveRequest};
@@ -35,14 +35,6 @@ fn new_id() -> String {
     // Without randomness nothing could be sealed either, so such a host has stopped before; an id of zeros is harmless.
     let _ = getrandom::fill(&mut bytes);
     hex::encode(bytes)
-}
-
-/// Has work done as a task of its own, in the request's span and trace: a caller who hangs up does not stop it half-way.
-pub(super) async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = tokio::spawn(telemetry::in_trace(work).instrument(tracing::Span::current())).await;
-    done.map_err(|panicked| Failure::internal(&panicked))
 }
 
 /// The trace that a request is part of, if its caller says so in a way that can be understood.

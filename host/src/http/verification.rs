@@ -16,7 +16,8 @@ use super::linked_account::account_missing;
 use super::migrate_token::{KEYFERRY_OUTCOME, failure, revision_tag};
 use super::parameters::{self, InPath};
 use super::routes::{Api, not_taken};
-use super::trace::{RequestId, to_its_end};
+use super::to_its_end::to_its_end;
+use super::trace::RequestId;
 use crate::ids::Slug;
 use crate::migrate::{MigrateError, Reverified, VerifyStored};
 use crate::plugins::Verdict;
@@ -41,7 +42,7 @@ pub(super) fn allow_without_post(mut response: Response) -> Response {
 /// Has the plugin verify what is stored. In the API's description it has the path that it is known by; the router has none for
 /// it.
 ///
-/// The work runs as a task of its own, so that a caller who hangs up does not keep what was found out from being written.
+/// The work is done to its end, so that a caller who hangs up does not keep what was found out from being written.
 #[utoipa::path(
     post, path = "/api/v2/public/linked-account/{*account}", operation_id = "verifyCredentials", tag = "Credentials",
     summary = "Verify a stored credential again",

@@ -12,7 +12,8 @@ use super::super::answers::Import;
 use super::super::failure::{Failure, Rendering, json as json_answer};
 use super::super::kind;
 use super::super::routes::Api;
-use super::super::trace::{RequestId, to_its_end};
+use super::super::to_its_end::to_its_end;
+use super::super::trace::RequestId;
 use super::failure;
 use super::options::{ImportQuery, Options};
 use crate::jobs::NewImport;
@@ -25,7 +26,7 @@ const LARGEST_OPTION: usize = 64 * 1024;
 
 /// `POST`: takes a file in.
 ///
-/// The work runs as a task of its own, so that a caller who hangs up once the file is here does not undo it.
+/// The work is done to its end, so that a caller who hangs up once the file is here does not undo it.
 #[utoipa::path(
     post, path = "/api/v2/public/imports", operation_id = "createImport", tag = "Imports",
     summary = "Import many credentials",
