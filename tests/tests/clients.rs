@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
+use keyferry::providers::{ProviderWorld, Reply};
 use keyferry_tests::http::{self, Request};
 use keyferry_tests::process::Usage;
 use keyferry_tests::wire::Wire;
@@ -253,6 +254,37 @@ async fn a_storm_of_clients_that_hang_up_leaves_nothing_behind() {
     let after = Usage::returns_to(world.server.pid(), allowed, 48 << 20).await;
     assert!(after.is_ok(), "{before:?} {after:?}");
     assert!(!world.server.logs().contains("panicked"), "{}", world.server.logs());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_is_done_to_its_end_though_its_caller_hangs_up() {
+    let mut providers = ProviderWorld::start().await.unwrap();
+    let slow = |_| {
+        let details = json!({"portalId": 48_600_123, "accountType": "STANDARD", "uiDomain": "app.hubspot.com"});
+        Reply::json(200, &details).delayed(Duration::from_secs(1))
+    };
+    providers.add(demo::HUBSPOT_HOST, slow).await.unwrap();
+    let world = World::start_with(WorldOptions { providers: Some(providers), ..WorldOptions::default() }).await;
+    let body = json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": "t-gone"}}}).to_string();
+    let ways: [(&str, fn(Wire)); 2] = [("reset", Wire::reset), ("closed", drop)];
+    for (way, hang_up) in ways {
+        world.create_account(way).await;
+        let head = head(&world, &format!("content-length: {}", body.len())).replace("user_1", way);
+        let asked = world.providers.received_total();
+        let mut wire = Wire::connect(world.server.address()).await;
+        wire.send(head + &body).await;
+        let began = Instant::now();
+        while world.providers.received_total() == asked {
+            assert!(began.elapsed() < LATE, "{way}: the provider was never asked");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        hang_up(wire);
+        let stored = || async { world.send(Request::new("GET", &format!("{ACCOUNTS}/{way}"))).await.text() };
+        while !stored().await.contains("hubspot") {
+            assert!(began.elapsed() < LATE, "{way}: the credential is not there: {}", stored().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 /// A program that starts the server with a limit of open files.
