@@ -61,14 +61,24 @@ pub(crate) fn shown(figure: f64) -> String {
     format!("{figure:.digits$}")
 }
 
-/// A count as a figure.
+/// A count as a figure, as exactly as a figure can have it.
 pub(crate) fn figure(count: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+    let (high, low) = (u32::try_from(count >> 32).unwrap_or(u32::MAX), count & u64::from(u32::MAX));
+    f64::from(high) * 2_f64.powi(32) + f64::from(u32::try_from(low).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_is_not_cut_off_however_large_it_is() {
+        for (count, expected) in
+            [(0, 0.0), (1_000_000, 1e6), (u64::from(u32::MAX) + 1, 4_294_967_296.0), (1 << 53, 2_f64.powi(53))]
+        {
+            assert!((figure(count) - expected).abs() < 0.5, "{count}");
+        }
+    }
 
     #[test]
     fn the_median_is_the_middle_one_or_between_the_two() {
