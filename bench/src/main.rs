@@ -52,7 +52,6 @@ use report::Report;
 
 const LADDER: &str = "The ladder";
 const JOB: &str = "The whole job";
-const GROWTH: &str = "Growth";
 const COLD: &str = "Cold";
 
 #[derive(Parser)]
@@ -131,13 +130,18 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
             told.tell(LADDER, ladder::ladder(&ladder, quick).await?)?;
             told.tell(JOB, job::job(&job, quick).await?)?;
             told.tell(COLD, cold::cold(&cold, quick).await?)?;
-            told.tell(GROWTH, growth::growth(&growth, quick).await?)?;
+            for (title, outcome) in growth::growth(&growth, quick).await? {
+                told.tell(title, outcome)?;
+            }
             println!("\n{}", told.report.goals());
             Ok(())
         }
         Command::Ladder(options) => told.tell(LADDER, ladder::ladder(&options, quick).await?),
         Command::Job(options) => told.tell(JOB, job::job(&options, quick).await?),
-        Command::Growth(options) => told.tell(GROWTH, growth::growth(&options, quick).await?),
+        Command::Growth(options) => {
+            let sections = growth::growth(&options, quick).await?;
+            sections.into_iter().try_for_each(|(title, outcome)| told.tell(title, outcome))
+        }
         Command::Cold(options) => told.tell(COLD, cold::cold(&options, quick).await?),
         Command::Peers => peers::peers(quick)?.into_iter().try_for_each(|(title, outcome)| told.tell(&title, outcome)),
         Command::Load | Command::Rung { .. } => Ok(()),

@@ -15,7 +15,7 @@ const GOALS: &str = "Goals";
 /// The section that no run writes.
 const LAST: &str = "What falls short, and why";
 /// The order of the sections, whichever was written first. What is not named here comes after, and [`LAST`] is last.
-const ORDER: [&str; 5] = [GOALS, "The ladder", "The whole job", "Growth", "Cold"];
+const ORDER: [&str; 6] = [GOALS, "The ladder", "The whole job", "Growth", "Growth of what is stored", "Cold"];
 
 /// The report as it is, with what former runs wrote.
 pub(crate) struct Report {
