@@ -58,10 +58,10 @@ pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Outcome, 
         format!("resident when idle, `wasmtime serve` {} with one component, MiB", wasmtime_serve::VERSION),
         shown(wasmtime),
     ]);
-    table.row(["the release binary, MiB".to_owned(), binary_mib(binary::keyferry())?]);
+    table.row(["the release binary, MiB".to_owned(), shown(file_mib(binary::keyferry())?)]);
     table.row([
         "the binary of wasmtime as it was installed here, MiB".to_owned(),
-        binary_mib(&wasmtime_serve::installed()?)?,
+        shown(file_mib(&wasmtime_serve::installed()?)?),
     ]);
     Ok(Outcome {
         text: format!(
@@ -91,9 +91,10 @@ pub(crate) fn resident(pid: u32) -> f64 {
     mib(kernel_tells(pid, "VmRSS:") * 1024)
 }
 
-fn binary_mib(file: &Path) -> Result<String, Box<dyn Error>> {
+/// MiB of a file.
+pub(crate) fn file_mib(file: &Path) -> Result<f64, Box<dyn Error>> {
     let size = std::fs::metadata(file).map_err(|error| format!("size of {}: {error}", file.display()))?.len();
-    Ok(shown(figure(size) / 1024.0 / 1024.0))
+    Ok(mib(usize::try_from(size)?))
 }
 
 fn mib(bytes: usize) -> f64 {

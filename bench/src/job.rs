@@ -66,24 +66,20 @@ pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Outcome, Bo
     for round in 1..=rounds {
         for (place, connections) in CONNECTIONS.into_iter().enumerate() {
             let run = of_keyferry(&site, &node, connections, length, Pace::Closed).await?.all_good("keyferry")?;
-            say(round, &format!("keyferry, {connections} connections"), &run);
-            ours.closed.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
+            note(&mut ours.closed, place, &format!("round {round}: keyferry, {connections} connections"), run);
             let run =
                 of_node(&site, &node, connections, length, Pace::Closed).await?.all_good("the server in Node.js")?;
-            say(round, &format!("node, {connections} connections"), &run);
-            theirs.closed.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
+            note(&mut theirs.closed, place, &format!("round {round}: node, {connections} connections"), run);
         }
         let capacity = |runs: &Runs| runs.at(COMPARED).last().map_or(1.0, Run::rate);
         let (our_capacity, their_capacity) = (capacity(&ours), capacity(&theirs));
         for (place, share) in OPEN_SHARES.into_iter().enumerate() {
             let pace = Pace::Open { per_second: our_capacity * share };
             let run = of_keyferry(&site, &node, OPEN, open_length, pace).await?;
-            say(round, &format!("keyferry, open loop, {share} of capacity"), &run);
-            ours.open.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
+            note(&mut ours.open, place, &format!("round {round}: keyferry, open loop, {share} of capacity"), run);
             let pace = Pace::Open { per_second: their_capacity * share };
             let run = of_node(&site, &node, OPEN, open_length, pace).await?;
-            say(round, &format!("node, open loop, {share} of capacity"), &run);
-            theirs.open.get_mut(place).into_iter().for_each(|runs| runs.push(run.clone()));
+            note(&mut theirs.open, place, &format!("round {round}: node, open loop, {share} of capacity"), run);
         }
     }
     outcome(&ours, &theirs, rounds, length, open_length)
@@ -114,15 +110,19 @@ async fn of_node(
     measure(load, || node.processor()).await
 }
 
-fn say(round: usize, what: &str, run: &Run) {
+/// Says what a load came to, and keeps it with those of its kind.
+fn note(kinds: &mut [Vec<Run>], place: usize, what: &str, run: Run) {
     let latency = run.told.latency;
     println!(
-        "round {round}: {what}: {} a second, {} us CPU, p50 {} p99 {} us",
+        "{what}: {} a second, {} us CPU, p50 {} p99 {} us",
         shown(run.rate()),
         shown(run.micros_a_request()),
         shown(latency.p50),
         shown(latency.p99)
     );
+    if let Some(runs) = kinds.get_mut(place) {
+        runs.push(run);
+    }
 }
 
 fn spread(runs: &[Run], figure: impl Fn(&Run) -> f64) -> Result<Spread, Box<dyn Error>> {

@@ -1,7 +1,6 @@
 //! What `bench/peers` found: the sandbox and the store next to what somebody would take instead. A workspace of its own, since it
 //! brings another wasmtime and several databases.
 
-use std::env;
 use std::error::Error;
 
 use keyferry_tests::binary;
@@ -9,7 +8,7 @@ use serde::Deserialize;
 
 use crate::figures::shown;
 use crate::outcome::{Goal, Outcome};
-use crate::prepare::workspace;
+use crate::prepare::{cargo, workspace};
 use crate::table::Table;
 
 /// What it prints.
@@ -52,8 +51,7 @@ struct Wanted {
 /// Builds and runs it, and gives its sections.
 pub(crate) fn peers(quick: bool) -> Result<Vec<(String, Outcome)>, Box<dyn Error>> {
     println!("building and running bench/peers");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = binary::command(cargo);
+    let mut command = cargo();
     command.args(["run", "--release", "--manifest-path", "bench/peers/Cargo.toml", "--target-dir"]);
     command.arg(binary::target()).args(["--", "--json"]);
     if quick {

@@ -29,8 +29,7 @@ pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
         );
     }
     println!("building the server");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = binary::command(cargo)
+    let status = cargo()
         .args(["build", "--release", "-p", "keyferry", "-p", "keyferry-bench", "--target-dir"])
         .arg(binary::target())
         .current_dir(workspace())
@@ -41,6 +40,11 @@ pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
     }
     let server = binary::target().join("release").join("keyferry");
     Err(Command::new(env::current_exe()?).args(env::args_os().skip(1)).env(KEYFERRY_BIN, server).exec().into())
+}
+
+/// Cargo: the one that runs this program, where one does.
+pub(crate) fn cargo() -> Command {
+    binary::command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// The component that asks nobody.

@@ -1,7 +1,6 @@
 //! `wasmtime serve` with a component that answers every request with the same bytes: what somebody would take for serving
 //! HTTP from components.
 
-use std::env;
 use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use keyferry_tests::binary;
 use wit_component::ComponentEncoder;
 
+use crate::prepare::cargo;
 use crate::served::Served;
 
 /// As the server's own runtime.
@@ -87,10 +87,6 @@ fn hello() -> Result<Vec<u8>, Box<dyn Error>> {
     let module = fs::read(&file).map_err(|error| format!("read {}: {error}", file.display()))?;
     let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
     Ok(encoded.map_err(|error| format!("make a component of bench/hello: {error:#}"))?)
-}
-
-fn cargo() -> Command {
-    binary::command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 fn run(mut command: Command, what: &str) -> Result<(), Box<dyn Error>> {

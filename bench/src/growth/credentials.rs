@@ -13,7 +13,7 @@ use keyferry::store::{
 };
 
 use super::{GrowthOptions, decades};
-use crate::cold::{resident, restarted};
+use crate::cold::{file_mib, resident, restarted};
 use crate::figures::{Spread, figure, shown};
 use crate::load::Pace;
 use crate::outcome::{Goal, Outcome, Plot};
@@ -69,7 +69,7 @@ pub(super) async fn credentials(options: &GrowthOptions) -> Result<Outcome, Box<
             shown(start),
             shown(memory)
         );
-        let disk = figure(std::fs::metadata(site.world.data().join("store/db"))?.len()) / 1024.0 / 1024.0;
+        let disk = file_mib(&site.world.data().join("store/db"))?;
         table.row([
             count.to_string(),
             shown(filled),
