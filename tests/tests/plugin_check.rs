@@ -38,7 +38,7 @@ fn each_slip_of_a_careless_plugin_has_its_code_its_place_and_what_to_do_next() {
     let (found, report) = codes(out.path(), "careless.wasm");
     let expected = [
         "KF009", "KF010", "KF012", "KF013", "KF014", "KF015", "KF016", "KF017", "KF018", "KF019", "KF020", "KF023",
-        "KF024",
+        "KF024", "KF025",
     ];
     assert_eq!(found, expected.map(str::to_owned).into(), "{report:#}");
     let places = [
@@ -50,6 +50,7 @@ fn each_slip_of_a_careless_plugin_has_its_code_its_place_and_what_to_do_next() {
         ("KF019", "no-proof"),
         ("KF020", "blames"),
         ("KF023", "breaks"),
+        ("KF025", "steers"),
     ];
     let findings = report["plugins"][0]["findings"].as_array().unwrap();
     for (code, place) in places {

@@ -52,8 +52,9 @@ impl Call {
         }
     }
 
-    /// A text with every known secret in it replaced by `***`, also where it is percent-encoded, base64-encoded or
-    /// escaped. Of values shorter than 4 bytes only whole quoted strings are replaced.
+    /// A text with every known secret in it replaced by `***`, in whatever form: percent-encoded, escaped for JSON, HTML or a
+    /// programming language, in base64, hexadecimal or another case, broken into lines, and several of these at once. Of values
+    /// shorter than 4 bytes only whole quoted strings are replaced; words and what is short are known in their own case alone.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact_text(text).into_owned()
     }

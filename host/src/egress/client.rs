@@ -341,7 +341,11 @@ fn understand(answer: Answer, request: &Request, call: &mut Call) -> Response {
     let headers = answer
         .headers
         .iter()
-        .map(|(name, value)| (call.redact(name.as_str()), call.redact(&String::from_utf8_lossy(value.as_bytes()))));
+        // Redacted before it is made text: a value in Latin-1 would not be known again.
+        .map(|(name, value)| {
+            let value = call.redact_bytes(value.as_bytes());
+            (call.redact(name.as_str()), String::from_utf8_lossy(&value).into_owned())
+        });
     Response { status: answer.status, headers: headers.collect(), body: lifted.body, minted: lifted.minted }
 }
 

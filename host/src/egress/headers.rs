@@ -5,36 +5,10 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use super::error::Invalid;
 use super::parts::{Assembler, Secrecy, Value};
 use super::request::{Body, Request};
+use super::steering;
 
 /// The most headers that a request may bring.
 const MOST_HEADERS: usize = 64;
-
-/// Names that are not for a plugin to set, besides `proxy-*` and `x-forwarded-*`: they say where the request goes, where
-/// it ends, or what happens to the connection. `accept-encoding` and `range` would get answers in which secrets cannot be
-/// found: in another coding, or in halves.
-const REFUSED: [&str; 15] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-];
-
-/// Whether a header says where a request goes, where it ends, or what happens to the connection.
-pub(super) fn steers(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    REFUSED.contains(&name) || name.starts_with("proxy-") || name.starts_with("x-forwarded-")
-}
 
 /// Checks the names, before anything is put together.
 pub(super) fn check(request: &Request) -> Result<(), Invalid> {
@@ -45,9 +19,7 @@ pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     let mut content_types = usize::from(matches!(request.body, Body::Text { .. }));
     for pair in &request.headers {
         let name = name(&pair.name)?;
-        if steers(&name) {
-            return Err(Invalid::new(format!("the header {name} is not for a plugin to set")));
-        }
+        steering::header(&name)?;
         authorizations += usize::from(name == AUTHORIZATION);
         content_types += usize::from(name == CONTENT_TYPE);
     }

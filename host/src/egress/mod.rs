@@ -4,11 +4,11 @@
 //! | step | files |
 //! |---|---|
 //! | what a plugin may do | `grant`, `host_pattern`, `path_prefix`, `call` |
-//! | what it asks for | `request`, `shape`, `target` |
+//! | what it asks for | `request`, `shape`, `steering`, `target` |
 //! | where that leads | `address`, `resolver`, `dns`, `tls` |
 //! | putting it together | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4` |
 //! | sending it | `client`, `hosts`, `breaker`, `failure` |
-//! | reading the answer | `receive`, `mint`, `json_strings`, `redact`, `needles`, `spelling` |
+//! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
 //! | trying a plugin out | `stage` |
 //! | calling webhooks, which no plugin has a part in | `webhook` |
 //!
@@ -30,7 +30,6 @@ mod hosts;
 mod json_strings;
 mod jwt;
 mod mint;
-mod needles;
 mod oauth1;
 mod outgoing;
 mod parts;
@@ -42,8 +41,8 @@ mod resolver;
 mod settings;
 mod shape;
 mod sigv4;
-mod spelling;
 mod stage;
+mod steering;
 mod target;
 mod tls;
 mod webhook;
@@ -58,6 +57,7 @@ pub use error::{EgressSetupError, ErrorKind, SendError};
 pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method, Reach};
 pub use host_pattern::{HostPattern, InvalidHostPattern};
 pub use path_prefix::{InvalidPathPrefix, PathPrefix};
+pub use redact::readings;
 pub use request::{
     Auth, Body, JsonMember, JsonValue, Jwt, JwtAlgorithm, Minted, OAuth1, Pair, Part, Request, Response, SigV4,
 };
@@ -66,6 +66,7 @@ pub use settings::{
     StandIn,
 };
 pub use stage::{Fault, Stage, Staged, Witness};
+pub use steering::refusal;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use target::requested_url;
 pub use webhook::{InvalidWebhook, WebhookClient, WebhookHeader, WebhookRequest, WebhookUrl};

@@ -3,7 +3,7 @@
 
 use super::error::Invalid;
 use super::request::{Auth, Body, JsonValue, Pair, Part, Request};
-use super::{headers, mint};
+use super::{headers, mint, steering};
 
 const MOST_SEGMENTS: usize = 64;
 const MOST_PAIRS: usize = 256;
@@ -57,7 +57,8 @@ pub(super) fn check(request: &Request, most_bytes: usize) -> Result<(), Invalid>
     }
     at_most(weight.parts, MOST_PARTS, "parts")?;
     at_most(weight.jwts, MOST_JWTS, "JSON Web Tokens")?;
-    at_most(weight.bytes, most_bytes, "bytes")
+    at_most(weight.bytes, most_bytes, "bytes")?;
+    steering::check(request)
 }
 
 fn at_most(count: usize, most: usize, what: &str) -> Result<(), Invalid> {

@@ -19,6 +19,7 @@ impl Plugin for Careless {
             .auth(auth("blames"))
             .auth(auth("breaks"))
             .auth(auth("leaks"))
+            .auth(auth("steers"))
             .auth(
                 AuthType::new("words", "")
                     .help("Slips in what people read, and in what forms check.")
@@ -52,6 +53,9 @@ impl Plugin for Careless {
                 Ok(_) => {}
                 Err(_) => panic!("nobody thought of this"),
             },
+            "steers" => {
+                me(format!("{HOST}/v1/me")).header("X-HTTP-Method-Override", "DELETE").send()?;
+            }
             _ => {
                 // Not all of it, which the host would know again.
                 let backwards: String = key.chars().rev().skip(1).collect();

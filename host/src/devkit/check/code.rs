@@ -96,6 +96,8 @@ codes! {
         "mend it; what it logged is above"
     LongHint "KF024" Warning "a hint may show more of a secret than its kind"
         "anchor it and keep it short, such as `^xox[bp]-`: the plugin, and so its log, sees what it matches"
+    Steers "KF025" Error "asks for a request with a header or field that no plugin may set"
+        "leave it out: the method is that of the request, and so are the URL and the host"
 }
 
 impl fmt::Display for Code {

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::code::{Code, Finding};
 use super::sample;
-use crate::egress::{Egress, ErrorKind, Fault, GrantSet, Request, Response, SendError, Stage, Staged, Witness};
+use crate::egress::{
+    Egress, ErrorKind, Fault, GrantSet, Request, Response, SendError, Stage, Staged, Witness, refusal,
+};
 use crate::plugins::{FailureKind, Setting, Specimen, TRIAL_TIME_MS, Trialled, Verdict};
 use crate::schema::{AuthType, Field, FieldKind, Input, Secrecy};
 
@@ -34,6 +36,7 @@ struct Deaf {
 struct Seen {
     origins: Vec<String>,
     denied: Vec<String>,
+    refused: Vec<String>,
 }
 
 impl Stage for Deaf {
@@ -52,6 +55,7 @@ impl Witness for Deaf {
         if let Err(SendError { kind: ErrorKind::Denied(grant), .. }) = result {
             seen.denied.push(grant.clone());
         }
+        seen.refused.extend(refusal(request));
     }
 }
 
@@ -82,6 +86,9 @@ async fn trial(specimen: &Specimen, egress: &Egress, auth_type: &AuthType) -> Ve
         let Some((tried, seen)) = run(specimen, egress, auth_type, &values, silence).await else { continue };
         for grant in seen.denied {
             findings.push(Finding::new(Code::Ungranted, Some(place.clone()), format!("it asks for `{grant}`")));
+        }
+        for refusal in seen.refused {
+            findings.push(Finding::new(Code::Steers, place.clone(), refusal));
         }
         let message = |text: &str| Some(format!("where the provider {what}, {text}"));
         let (code, message) = match &tried.result {

@@ -107,6 +107,45 @@ async fn the_headers_that_steer_a_connection_are_the_hosts_alone() {
 }
 
 #[tokio::test]
+async fn a_request_that_a_server_would_take_for_another_is_not_sent() {
+    let mut bench = Bench::new(|_| answer("200 OK", &[], "")).await;
+    let header = |name: &str| Request { headers: vec![pair(name, vec![text("DELETE")])], ..get() };
+    let query = |name: &str| Request { query: vec![pair(name, vec![text("delete")])], ..get() };
+    let post = |body: Body| Request { method: Method::Post, body, ..get() };
+    let member = |pointer: &str| JsonMember { pointer: pointer.to_owned(), value: JsonValue::Parts(vec![text("x")]) };
+    let json =
+        Body::Text { content_type: "application/json".into(), content: r#"{"a":1,"\u005fMethod":"PUT"}"#.into() };
+    let multipart =
+        "--b\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; name=_method\r\n\r\nput\r\n--b--\r\n";
+    let multipart = Body::Text { content_type: "multipart/form-data; boundary=b".into(), content: multipart.into() };
+    for (named, request) in [
+        ("x-http-method-override", header("X-HTTP-Method-Override")),
+        ("x_http_method", header("X_HTTP_Method")),
+        ("x-original-url", header("X-Original-URL")),
+        ("x-envoy-original-path", header("X-Envoy-Original-Path")),
+        ("forwarded", header("Forwarded")),
+        ("_method", query("_method")),
+        ("_METHOD", query("_METHOD")),
+        ("method", query("method")),
+        ("x-http-method-override", query("x-http-method-override")),
+        ("_method", post(Body::Form(vec![pair("_method", vec![hidden("put")])]))),
+        ("_Method", post(Body::Json(vec![member("/a"), member("/_Method")]))),
+        ("_Method", post(json)),
+        ("_method", post(multipart)),
+    ] {
+        bench.call = call();
+        let error = bench.send(request).await.unwrap_err();
+        assert_eq!((&error.kind, error.sent), (&ErrorKind::InvalidRequest, false), "{named}");
+        assert!(error.message.contains(named), "{named}: {}", error.message);
+    }
+    assert_eq!(bench.site.connections(), 0);
+    for query in [("method", "auth.test"), ("payment_method", "delete")] {
+        bench.call = call();
+        bench.send(Request { query: vec![pair(query.0, vec![text(query.1)])], ..get() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_headers_or_a_request_that_is_too_large_is_not_sent() {
     let mut bench = Bench::new(|_| answer("200 OK", &[], "")).await;
     let many = Request { headers: vec![pair("X-A", vec![text("b")]); 65], ..get() };

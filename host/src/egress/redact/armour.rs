@@ -1,0 +1,226 @@
+//! Base64 and hexadecimal pairs inside of a text, decoded so that what they hold can be searched with its own escapes undone.
+//!
+//! Where a secret begins at any place in base64 of something longer, its own letters are found by their needles. This is for what is
+//! escaped or encoded again inside, such as a secret of a JSON document in base64.
+
+use std::ops::Range;
+
+use super::offsets::Derived;
+
+/// The fewest characters that are decoded: nine bytes.
+const FEWEST: usize = 12;
+/// The length from which a blank that is no line break may part two pieces.
+const LONG_LINE: usize = 40;
+/// How far into a piece it may begin anew after `/`, `+`, `-` or `_`, which stand in URLs as well.
+const LATEST_BEGINNING: usize = 512;
+/// The fewest hexadecimal pairs that are decoded.
+const FEWEST_PAIRS: usize = 8;
+/// Between two decoded pieces.
+const BETWEEN: u8 = b'|';
+
+/// What the base64 in a text says, piece by piece; `None` where there is none.
+pub(super) fn decode(text: &[u8]) -> Option<Derived> {
+    let mut pieces: Vec<Vec<Range<usize>>> = Vec::new();
+    let mut from = 0;
+    while let Some(first) = next_line(text, from) {
+        from = first.end;
+        let second = following_line(text, &first);
+        if first.len() < FEWEST && second.is_none() {
+            continue;
+        }
+        let mut lines = vec![first.clone()];
+        lines.extend(second);
+        while let Some(line) = lines.last().and_then(|last| following_line(text, last)) {
+            lines.push(line);
+        }
+        from = lines.last().map_or(first.end, |last| last.end);
+        if lines.iter().map(Range::len).sum::<usize>() >= FEWEST {
+            pieces.push(lines);
+            pieces.extend(other_beginnings(text, &first).into_iter().map(|start| Vec::from([start..first.end])));
+        }
+    }
+    if pieces.is_empty() {
+        return None;
+    }
+    let capacity = pieces.iter().map(|lines| lines.iter().map(Range::len).sum::<usize>() + 1).sum();
+    let mut derived = Derived::with_capacity(capacity);
+    pieces.iter().for_each(|lines| append(text, lines, &mut derived));
+    Some(derived)
+}
+
+/// What hexadecimal pairs with one separator between them say, such as `73-6B-5F`; `None` where there are none.
+pub(super) fn decode_pairs(text: &[u8]) -> Option<Derived> {
+    let mut derived: Option<Derived> = None;
+    let mut at = 0;
+    // Where separators are seldom, they are found faster than digits.
+    while let Some(separator) = text.get(at + 2..).and_then(|rest| rest.iter().position(|byte| b"-: ,".contains(byte)))
+    {
+        at += separator;
+        let pairs = pairs_at(text, at);
+        if pairs < FEWEST_PAIRS {
+            at += 1;
+            continue;
+        }
+        let derived = derived.get_or_insert_with(|| Derived::with_capacity(text.len()));
+        for source in (at..).step_by(3).take(pairs) {
+            derived.escape(source, 2, &[pair(text, source).unwrap_or_default()]);
+        }
+        at += 3 * pairs - 1;
+        derived.escape(at, 0, &[BETWEEN]);
+    }
+    derived
+}
+
+/// How many pairs begin here.
+fn pairs_at(text: &[u8], start: usize) -> usize {
+    let separator = match text.get(start + 2) {
+        Some(byte @ (b'-' | b':' | b' ' | b',')) if pair(text, start).is_some() => *byte,
+        _ => return 0,
+    };
+    let mut pairs = 1;
+    while text.get(start + 3 * pairs - 1) == Some(&separator) && pair(text, start + 3 * pairs).is_some() {
+        pairs += 1;
+    }
+    pairs
+}
+
+fn pair(text: &[u8], at: usize) -> Option<u8> {
+    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
+}
+
+/// The next run of base64's characters.
+fn next_line(text: &[u8], from: usize) -> Option<Range<usize>> {
+    let start = from + text.get(from..)?.iter().position(|byte| is_base64(*byte))?;
+    Some(start..end_of_line(text, start))
+}
+
+fn end_of_line(text: &[u8], start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.iter().position(|byte| !is_base64(*byte)).unwrap_or(rest.len())
+}
+
+/// The line that goes on after one of whole groups.
+fn following_line(text: &[u8], line: &Range<usize>) -> Option<Range<usize>> {
+    if !line.len().is_multiple_of(4) {
+        return None;
+    }
+    let after = text.get(line.end..)?;
+    let blanks = after.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let breaks = after.get(..blanks)?.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+    if blanks == 0 || !(breaks || line.len() >= LONG_LINE) {
+        return None;
+    }
+    let start = line.end + blanks;
+    Some(start..end_of_line(text, start)).filter(|next| !next.is_empty())
+}
+
+/// Places after a delimiter of URLs at which groups begin that differ from those of the run's beginning and from each other's.
+fn other_beginnings(text: &[u8], line: &Range<usize>) -> Vec<usize> {
+    let mut begun = [true, false, false, false];
+    let mut beginnings = Vec::new();
+    let run = text.get(line.clone()).unwrap_or_default();
+    for (at, byte) in run.iter().enumerate().take(LATEST_BEGINNING) {
+        let next = at + 1;
+        if matches!(byte, b'/' | b'+' | b'-' | b'_')
+            && run.len() - next >= FEWEST
+            && let Some(begun) = begun.get_mut(next % 4)
+            && !*begun
+        {
+            *begun = true;
+            beginnings.push(line.start + next);
+        }
+    }
+    beginnings
+}
+
+fn append(text: &[u8], lines: &[Range<usize>], derived: &mut Derived) {
+    for line in lines {
+        derived.base64(line.start);
+        for group in text.get(line.clone()).unwrap_or_default().chunks(4) {
+            let bits = group.iter().fold(0_u32, |bits, byte| (bits << 6) | u32::from(sextet(*byte)));
+            let [_, bytes @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
+            derived.text.extend_from_slice(bytes.get(..group.len() * 6 / 8).unwrap_or_default());
+        }
+    }
+    let end = lines.last().map_or(0, |last| last.end);
+    derived.escape(end, 0, &[BETWEEN]);
+}
+
+/// What each byte means in base64, of either alphabet; 64 where it means nothing.
+const SEXTETS: [u8; 256] = {
+    let mut table = [64; 256];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut value = 0;
+    while value < 64 {
+        table[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    table[b'-' as usize] = 62;
+    table[b'_' as usize] = 63;
+    table
+};
+
+fn is_base64(byte: u8) -> bool {
+    SEXTETS.get(usize::from(byte)).is_some_and(|value| *value < 64)
+}
+
+fn sextet(byte: u8) -> u8 {
+    SEXTETS.get(usize::from(byte)).copied().unwrap_or_default() & 63
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn holds(text: &str, inside: &[u8]) -> bool {
+        decode(text.as_bytes()).is_some_and(|derived| memchr::memmem::find(&derived.text, inside).is_some())
+    }
+
+    #[test]
+    fn base64_is_found_between_other_things_and_over_lines() {
+        let inside = b"what is inside of a longer line, and of the next one too";
+        let encoded = STANDARD.encode(inside);
+        let wrapped: Vec<&str> = encoded.as_bytes().chunks(60).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        for text in [
+            encoded.clone(),
+            format!("Authorization: Basic {encoded}\r\n"),
+            format!("{{\"a\":\"{}\"}}", URL_SAFE_NO_PAD.encode(inside)),
+            format!("https://api.example.com/v1/callback/{encoded}?x=y"),
+            format!("https://api.example.com/call-back/{encoded}"),
+            wrapped.join("\n"),
+            wrapped.join("\r\n    "),
+            wrapped.join(" "),
+        ] {
+            assert!(holds(&text, inside), "{text}");
+        }
+        let pairs: Vec<String> = inside.iter().map(|byte| format!("{byte:02X}")).collect();
+        for separator in ["-", ":", " "] {
+            let text = format!("x {} y", pairs.join(separator));
+            let derived = decode_pairs(text.as_bytes()).unwrap();
+            assert_eq!(derived.text.strip_suffix(b"|"), Some(&inside[..]), "{text}");
+            assert_eq!(derived.offsets.source(&(0..inside.len())), 2..text.len() - 2, "{text}");
+        }
+        assert!(decode_pairs(b"2026-11-29 12:00:00, de:ad:be:ef").is_none());
+        assert!(decode(b"no base64 here: a, b").is_none());
+        assert!(decode(b"").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn each_byte_comes_from_the_characters_that_hold_it(bytes in prop::collection::vec(any::<u8>(), 9..60)) {
+            let text = format!("[{}]", STANDARD.encode(&bytes));
+            let derived = decode(text.as_bytes()).unwrap();
+            prop_assert_eq!(derived.text.get(..bytes.len()), Some(bytes.as_slice()));
+            for at in 0..bytes.len() {
+                let source = derived.offsets.source(&(at..at + 1));
+                let first = 1 + at / 3 * 4 + at % 3;
+                prop_assert_eq!(source, first..first + 2);
+            }
+        }
+    }
+}

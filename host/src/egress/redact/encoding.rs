@@ -1,0 +1,130 @@
+//! [`Encoding`]: ways to write a secret in which its letters cannot be found by undoing escapes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+/// The least length of a piece of base64 that is searched for inside a longer one. Shorter ones occur by chance.
+const SHORTEST_BASE64: usize = 6;
+
+/// Of a value so much is encoded to see how an encoding begins. A multiple of three, at which base64 can be cut.
+const HEAD: usize = 24;
+
+/// How much of an encoding is its beginning.
+pub(super) const BEGINNING: usize = 4;
+
+/// A way to write a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// Without padding.
+    Base64(Alphabet),
+    /// In base64 of something longer, in which it begins so many bytes (modulo 3) after the beginning.
+    InBase64(Alphabet, usize),
+    Hex(HexCase),
+    Reversed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HexCase {
+    Lower,
+    Upper,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    Standard,
+    Url,
+}
+
+impl Encoding {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Base64(Alphabet::Standard),
+        Self::Base64(Alphabet::Url),
+        Self::InBase64(Alphabet::Standard, 0),
+        Self::InBase64(Alphabet::Url, 0),
+        Self::InBase64(Alphabet::Standard, 1),
+        Self::InBase64(Alphabet::Url, 1),
+        Self::InBase64(Alphabet::Standard, 2),
+        Self::InBase64(Alphabet::Url, 2),
+        Self::Hex(HexCase::Lower),
+        Self::Hex(HexCase::Upper),
+        Self::Reversed,
+    ];
+
+    /// A value, written so. None where what is left of it would occur by chance.
+    pub(super) fn of(self, value: &str) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Reversed => Some(Zeroizing::new(value.chars().rev().collect())),
+            _ => self.of_bytes(value.as_bytes()),
+        }
+    }
+
+    /// How a value begins, written so: as much as is needed of what [`of`](Self::of) gives, without writing all of it.
+    pub(super) fn beginning_of(self, value: &str) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Reversed => {
+                let tail = value.ceil_char_boundary(value.len().saturating_sub(HEAD));
+                self.of(value.get(tail..).unwrap_or(value))
+            }
+            _ => self.of_bytes(value.as_bytes().get(..HEAD).unwrap_or(value.as_bytes())),
+        }
+    }
+
+    /// The most `=` that may come after it.
+    pub(super) fn padding(self, value: &str) -> usize {
+        match self {
+            Self::Base64(_) => (3 - value.len() % 3) % 3,
+            _ => 0,
+        }
+    }
+
+    fn of_bytes(self, value: &[u8]) -> Option<Zeroizing<String>> {
+        let text = match self {
+            Self::Base64(alphabet) => alphabet.engine().encode(value),
+            Self::InBase64(alphabet, offset) => inside_longer_base64(value, offset, alphabet.engine())?,
+            Self::Hex(HexCase::Lower) => hex::encode(value),
+            Self::Hex(HexCase::Upper) => hex::encode_upper(value),
+            Self::Reversed => return None,
+        };
+        Some(Zeroizing::new(text))
+    }
+}
+
+impl Alphabet {
+    fn engine(self) -> &'static GeneralPurpose {
+        match self {
+            Self::Standard => &STANDARD_NO_PAD,
+            Self::Url => &URL_SAFE_NO_PAD,
+        }
+    }
+}
+
+/// The characters that a value gives to base64 of something longer, if it begins `offset` bytes (modulo 3) into that.
+///
+/// Each character says 6 bits, so the first may also hold bits of what stands before, and the last of what comes after:
+/// those two are left out.
+fn inside_longer_base64(value: &[u8], offset: usize, engine: &impl base64::Engine) -> Option<String> {
+    let mut padded = Zeroizing::new(vec![0; offset]);
+    padded.extend_from_slice(value);
+    let encoded = Zeroizing::new(engine.encode(padded.as_slice()));
+    let inner = encoded.get((offset * 8).div_ceil(6)..padded.len() * 8 / 6)?;
+    (inner.len() >= SHORTEST_BASE64).then(|| inner.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_encoding_begins_as_it_is_said_to(value in "\\PC{4,80}") {
+            for encoding in Encoding::ALL {
+                let (all, beginning) = (encoding.of(&value), encoding.beginning_of(&value));
+                let start = |text: Option<&Zeroizing<String>>| text.map(|text| text.chars().take(BEGINNING).collect::<String>());
+                prop_assert_eq!(start(all.as_ref()), start(beginning.as_ref()), "{:?}", encoding);
+            }
+        }
+    }
+}

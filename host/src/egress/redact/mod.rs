@@ -1,0 +1,125 @@
+//! Taking secrets out of what a server said, in whatever form it says them again.
+//!
+//! The forms of common libraries are not listed one by one. A text is read with its escapes undone, those of all languages alike and
+//! one layer after the other, and in each reading case, blanks, line breaks, quotes and backslashes do not count. What is found in a
+//! reading is translated back to the bytes of the text that it came from, and exactly these are replaced.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `escape`, `entities` | reads one escape: JSON and programming languages, URLs, HTML, quoted-printable, UTF-16, shells |
+//! | `decode` | undoes all escapes of a text, one layer |
+//! | `armour` | undoes base64 |
+//! | `squeeze` | leaves out what does not count |
+//! | `offsets` | translates back |
+//! | `encoding` | forms that have to be searched for as such: base64 inside of base64, hexadecimal, reversed |
+//! | `needles` | what is searched for, and what of it a text can hold at all |
+//! | `search` | all readings of a text, and the search in them |
+//!
+//! Case and blanks count for words and for what is short, or answers would lose words that are no secrets: the limits are in `needles`.
+
+mod armour;
+mod decode;
+mod encoding;
+mod entities;
+mod escape;
+mod needles;
+mod offsets;
+mod search;
+mod squeeze;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memmem;
+use zeroize::Zeroizing;
+
+use needles::Needles;
+
+/// What stands in a secret's place.
+pub(super) const MASK: &str = "***";
+
+/// Layers of escapes that are undone, such as a URL in JSON in JSON.
+const MOST_DECODES: usize = 5;
+
+/// All known secrets.
+#[derive(Default)]
+pub(super) struct Redactor {
+    needles: Needles,
+}
+
+impl Redactor {
+    /// Makes a value known.
+    pub(super) fn add(&mut self, value: &str) {
+        self.needles.add(value);
+        // What a header carries loses the spaces around it.
+        if value.trim() != value {
+            self.needles.add(value.trim());
+        }
+    }
+
+    /// The text with every secret in it replaced.
+    pub(super) fn redact<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        let places = self.places(text);
+        if places.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut clean = Vec::with_capacity(text.len());
+        let mut end = 0;
+        for place in places {
+            clean.extend_from_slice(text.get(end..place.start).unwrap_or_default());
+            clean.extend_from_slice(MASK.as_bytes());
+            end = place.end;
+        }
+        clean.extend_from_slice(text.get(end..).unwrap_or_default());
+        Cow::Owned(clean)
+    }
+
+    /// As [`redact`](Self::redact), for text. Needles are whole characters, so the rest stays text.
+    pub(super) fn redact_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.redact(text.as_bytes()) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+
+    /// Where secrets are, in order, united where they overlap or touch.
+    pub(super) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let mut places: Vec<Range<usize>> = Vec::new();
+        if text.is_empty() || self.needles.is_empty() {
+            return places;
+        }
+        for value in self.needles.whole_strings() {
+            let found = memmem::find_iter(text, value).map(|at| at..at + value.len());
+            places.extend(found.filter(|place| is_whole_string(text, place)));
+        }
+        search::search(&self.needles, text, &mut |place| places.push(place));
+        places.sort_unstable_by_key(|place| (place.start, place.end));
+        let mut united: Vec<Range<usize>> = Vec::with_capacity(places.len());
+        for place in places {
+            match united.last_mut() {
+                Some(last) if place.start <= last.end => last.end = last.end.max(place.end),
+                _ => united.push(place),
+            }
+        }
+        united
+    }
+}
+
+/// A text in all the ways in which the search for secrets reads it: as it is, with its escapes undone, and what its base64 says.
+pub fn readings(text: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut readings = Vec::new();
+    search::read_all(text, &mut |reading, _| readings.push(Zeroizing::new(reading.to_vec())), &mut |_| {});
+    readings
+}
+
+fn is_whole_string(text: &[u8], place: &Range<usize>) -> bool {
+    let before = place.start.checked_sub(1).and_then(|at| text.get(at));
+    match (before, text.get(place.end)) {
+        (None, None) => true,
+        (Some(before), Some(after)) => before == after && matches!(before, b'"' | b'\''),
+        _ => false,
+    }
+}

@@ -1,0 +1,202 @@
+//! Searching a text for secrets: as it is, with its escapes undone one layer after the other, and in what its base64 says.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::escape::{QuotedPrintable, may_be_quoted_printable};
+use super::needles::{Index, Needle, Needles};
+use super::squeeze::{self, squeeze};
+use super::{MOST_DECODES, armour, decode::decode};
+
+/// Base64 in base64, and so on.
+const MOST_ARMOURS: u8 = 3;
+/// All that is made of a text is at most so many times as long, and this much more.
+const MOST_GROWTH: usize = 24;
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Shows where in a text secrets are, in any order.
+pub(super) fn search(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+    let look = &mut |text: &[u8], report: &mut dyn FnMut(Range<usize>)| look(needles, text, report);
+    read_all(text, look, found);
+}
+
+/// Looks at one reading of a text, and reports ranges of it.
+type Look<'l> = dyn FnMut(&[u8], &mut dyn FnMut(Range<usize>)) + 'l;
+
+/// Makes every reading of a text, and shows each to `look`. What that reports is translated to ranges of the text itself.
+pub(super) fn read_all(text: &[u8], look: &mut Look<'_>, found: &mut dyn FnMut(Range<usize>)) {
+    let budget = text.len().saturating_mul(MOST_GROWTH).saturating_add(MOST_BYTES);
+    Reader { look, budget }.read(
+        text,
+        Depth { decodes: MOST_DECODES, armours: MOST_ARMOURS, mail: Mail::Unseen },
+        found,
+    );
+}
+
+struct Reader<'r, 'l> {
+    look: &'r mut Look<'l>,
+    budget: usize,
+}
+
+/// How much deeper a text is read.
+#[derive(Clone, Copy)]
+struct Depth {
+    decodes: usize,
+    armours: u8,
+    mail: Mail,
+}
+
+/// Whether a text is read as quoted-printable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mail {
+    /// Nothing in it looked like it.
+    Unseen,
+    /// It is read so elsewhere, and here it is not.
+    No,
+    Yes,
+}
+
+impl Reader<'_, '_> {
+    fn read(&mut self, text: &[u8], mut depth: Depth, found: &mut dyn FnMut(Range<usize>)) {
+        let Some(budget) = self.budget.checked_sub(text.len()) else { return };
+        self.budget = budget;
+        (self.look)(text, found);
+        let deeper = Depth { decodes: depth.decodes.saturating_sub(1), ..depth };
+        if depth.mail == Mail::Unseen && depth.decodes > 0 && may_be_quoted_printable(text) {
+            depth.mail = Mail::No;
+            if let Some(derived) = decode(text, QuotedPrintable::Decoded) {
+                let deeper = Depth { mail: Mail::Yes, ..deeper };
+                self.read(&derived.text, deeper, &mut |range| found(derived.offsets.source(&range)));
+            }
+        }
+        let quoted = match depth.mail {
+            Mail::Yes => QuotedPrintable::Decoded,
+            Mail::No | Mail::Unseen => QuotedPrintable::Kept,
+        };
+        if depth.decodes > 0
+            && let Some(derived) = decode(text, quoted)
+        {
+            let deeper = Depth { mail: depth.mail, ..deeper };
+            return self.read(&derived.text, deeper, &mut |range| found(derived.offsets.source(&range)));
+        }
+        // Undoing escapes leaves base64 as it is but joins what was parted: only the last reading is looked at for it.
+        let Some(armours) = depth.armours.checked_sub(1) else { return };
+        let inside = Depth { decodes: MOST_DECODES, armours, mail: Mail::Unseen };
+        if let Some(derived) = armour::decode(text) {
+            self.read(&derived.text, inside, &mut |range| {
+                let range = derived.offsets.source(&range);
+                found(range.start..range.end + padding(text, range.end, 2));
+            });
+        }
+        if let Some(derived) = armour::decode_pairs(text) {
+            self.read(&derived.text, inside, &mut |range| found(derived.offsets.source(&range)));
+        }
+    }
+}
+
+/// Where secrets are in one reading.
+fn look(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+    let possible = |index: &Index, text: &[u8]| match index.is_empty() {
+        true => Vec::new(),
+        false => needles.possible_in(index, text),
+    };
+    for needle in possible(&needles.exact, text) {
+        for range in occurrences(text, &needle.bytes) {
+            found(extended(text, range, &needle));
+        }
+    }
+    if needles.squeezed.is_empty() {
+        return;
+    }
+    let squeezed = squeeze(text);
+    let mut offsets = None;
+    for needle in possible(&needles.squeezed, &squeezed) {
+        for range in occurrences(&squeezed, &needle.bytes) {
+            let offsets = offsets.get_or_insert_with(|| squeeze::offsets(text));
+            found(extended(text, offsets.source(&range), &needle));
+        }
+    }
+}
+
+/// A range with what comes before and after it in the secret, where that is there.
+fn extended(text: &[u8], mut range: Range<usize>, needle: &Needle) -> Range<usize> {
+    let before = text.get(..range.start).unwrap_or_default().iter().rev();
+    range.start -= before.zip(needle.head.iter().rev()).take_while(|(text, head)| text == head).count();
+    let after = text.get(range.end..).unwrap_or_default();
+    range.end += after.iter().zip(needle.tail.iter()).take_while(|(text, tail)| text == tail).count();
+    range.end += padding(text, range.end, needle.padding);
+    // The other half of the last unit of UTF-16, or of the first.
+    if text.get(range.start + 1) == Some(&0) && text.get(range.end) == Some(&0) {
+        range.end += 1;
+    } else if let (Some(before), Some(last)) = (range.start.checked_sub(1), range.end.checked_sub(2))
+        && (text.get(before), text.get(last)) == (Some(&0), Some(&0))
+    {
+        range.start = before;
+    }
+    range
+}
+
+/// How many `=` there are from `at` on, of at most so many.
+fn padding(text: &[u8], at: usize, most: usize) -> usize {
+    text.get(at..).unwrap_or_default().iter().take(most).take_while(|byte| **byte == b'=').count()
+}
+
+/// Where a needle is, also where it overlaps itself, united, in time that is linear in the text's length: a needle that repeats
+/// itself cannot be searched for from each of its occurrences anew.
+fn occurrences(text: &[u8], needle: &[u8]) -> Vec<Range<usize>> {
+    let mut united: Vec<Range<usize>> = Vec::new();
+    let Some(first) = memmem::find(text, needle) else { return united };
+    // Knuth, Morris and Pratt: how much of the needle is matched again where it fails after so much of it.
+    let mut again = vec![0_usize; needle.len()];
+    let at = |index: usize| needle.get(index).copied();
+    let longer = |mut matched: usize, byte: Option<u8>, again: &[usize]| {
+        while matched > 0 && at(matched) != byte {
+            matched = again.get(matched - 1).copied().unwrap_or_default();
+        }
+        if at(matched) == byte { matched + 1 } else { 0 }
+    };
+    let mut matched = 0;
+    for index in 1..needle.len() {
+        matched = longer(matched, at(index), &again);
+        if let Some(slot) = again.get_mut(index) {
+            *slot = matched;
+        }
+    }
+    matched = 0;
+    for (index, byte) in text.iter().enumerate().skip(first) {
+        matched = longer(matched, Some(*byte), &again);
+        if matched == needle.len() {
+            let range = index + 1 - needle.len()..index + 1;
+            match united.last_mut() {
+                Some(last) if range.start <= last.end => last.end = range.end,
+                _ => united.push(range),
+            }
+        }
+    }
+    united
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn all_occurrences_are_found(text in "[ab]{0,40}", needle in "[ab]{1,5}") {
+            let mut covered = vec![false; text.len()];
+            for at in 0..text.len() {
+                if text[at..].starts_with(&needle) {
+                    covered[at..at + needle.len()].fill(true);
+                }
+            }
+            let mut found = vec![false; text.len()];
+            for range in occurrences(text.as_bytes(), needle.as_bytes()) {
+                found[range].fill(true);
+            }
+            prop_assert_eq!(found, covered);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Headers and fields that make a server, or a proxy before it, treat a request as another one: another method, URL, host or
+//! client. A grant is checked against the method and URL that are sent, so a request that replaces them later on the way is
+//! refused.
+//!
+//! | what | examples |
+//! |---|---|
+//! | the connection and the framing | `Host`, `Content-Length`, `Proxy-*` |
+//! | the method, as a header | `X-HTTP-Method-Override`, `X-HTTP-Method`, `X-Method-Override` |
+//! | the URL, as a header | `X-Original-URL`, `X-Rewrite-URL`, `X-Envoy-Original-Path`, `X-Forwarded-*` |
+//! | the client, as a header | `Forwarded`, `X-Real-IP`, `True-Client-IP` |
+//! | the method, as a parameter, form field or JSON member | `_method`, `x-http-method-override`, `method=DELETE` |
+//!
+//! Servers behind CGI read `_` and `-` in a header's name as the same character, so both are.
+
+mod fields;
+mod headers;
+mod json;
+
+use http::header::HeaderName;
+
+use super::request::Request;
+
+pub(super) use fields::check;
+pub(super) use headers::{header, steers};
+
+/// Why a request is refused for a header or field that replaces its method, URL, host or client; `None` where it is not.
+pub fn refusal(request: &Request) -> Option<String> {
+    let names = request.headers.iter().filter_map(|pair| HeaderName::from_bytes(pair.name.as_bytes()).ok());
+    names
+        .map(|name| header(&name))
+        .collect::<Result<(), _>>()
+        .and_then(|()| check(request))
+        .err()
+        .map(|invalid| invalid.0)
+}
