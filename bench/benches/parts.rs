@@ -3,15 +3,18 @@
 //! For a look at one part while it is worked on. What the whole costs, and which part of it is worth a look, the ladder tells
 //! (`src/ladder.rs`); regressions of plugins are held by the instructions that they take (`tests/effort.json`).
 
+use std::sync::Arc;
+
 use divan::{Bencher, black_box};
 use futures_util::FutureExt as _;
-use keyferry::egress::{GrantSet, Method};
+use keyferry::egress::{Call, EgressLimits, GrantSet, Method};
 use keyferry::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
 use keyferry::migrate::seal_context;
 use keyferry::schema::{AuthSchema, AuthTypeSpec, FieldSpec, Input};
 use keyferry::secret::Secret;
 use keyferry::store::{AccountKey, IntegrationKey};
 use keyferry::vault::{ApiKey, KeyEncryptionKey, KeyId, SealContext, Vault};
+use tokio::time::Instant;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -61,6 +64,49 @@ fn credential_is_opened(bencher: Bencher) {
     let sealing = made(Sealing::new());
     let envelope = made(sealing.vault.seal(&sealing.place, &sealing.fields()).map_err(Into::into));
     bencher.bench(|| sealing.vault.open(&sealing.place, &envelope).is_ok());
+}
+
+/// A secret of so many bytes becomes known to a call.
+#[divan::bench(args = [32, 1024, 64 * 1024])]
+fn secret_becomes_known(bencher: Bencher, bytes: usize) {
+    let secret = Arc::new(Secret::new("sk_live_00112233".repeat(bytes / 16)));
+    bencher.bench(|| {
+        let mut call = call(0);
+        call.know(Arc::clone(&secret));
+        call
+    });
+}
+
+/// An answer of so many KiB that holds none of two secrets, which is what most answers are.
+#[divan::bench(args = [2, 64, 1024])]
+fn answer_is_redacted(bencher: Bencher, kib: usize) {
+    let (call, answer) = (call(2), JSON.repeat(kib * 1024 / JSON.len() + 1));
+    bencher.bench(|| call.redact_bytes(black_box(answer.as_bytes())));
+}
+
+/// An answer of 64 KiB where so many secrets are known, which all begin alike.
+#[divan::bench(args = [1, 8, 64])]
+fn answer_is_redacted_of_secrets(bencher: Bencher, secrets: usize) {
+    let (call, answer) = (call(secrets), JSON.repeat(64 * 1024 / JSON.len() + 1));
+    bencher.bench(|| call.redact_bytes(black_box(answer.as_bytes())));
+}
+
+/// The largest answer, made of what costs most: escapes of escapes, base64, quoted-printable, beginnings of secrets, echoes.
+#[divan::bench(args = ["\\\\\"", "%2525252541", "QUJDREVG/", "UFBQ", "=3D=41", "sk_live_", "sk_live_0001 ", "&#x3D;", "de:ad:"])]
+fn worst_answer_is_redacted(bencher: Bencher, unit: &str) {
+    let (call, answer) = (call(8), unit.repeat(1024 * 1024 / unit.len()));
+    bencher.bench(|| call.redact_bytes(black_box(answer.as_bytes())));
+}
+
+/// The beginning of an answer of Stripe's.
+const JSON: &str = r#"{"id":"acct_1AbCdEfGhIjKlMnO","object":"account","business_profile":{"mcc":null,"name":"Acme & Sons",
+  "url":"https:\/\/acme.example.com\/shop?from=mail&lang=en","support_phone":"+15555550123"},"charges_enabled":true,
+  "capabilities":{"card_payments":"active","transfers":"active"},"created":1700000000,"default_currency":"eur"}"#;
+
+fn call(secrets: usize) -> Call {
+    let mut call = Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
+    (0..secrets).for_each(|number| call.know(Arc::new(Secret::new(format!("sk_live_{number:04}")))));
+    call
 }
 
 fn schema() -> Outcome<(AuthSchema, Input)> {

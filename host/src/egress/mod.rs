@@ -57,7 +57,7 @@ pub use error::{EgressSetupError, ErrorKind, SendError};
 pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method, Reach};
 pub use host_pattern::{HostPattern, InvalidHostPattern};
 pub use path_prefix::{InvalidPathPrefix, PathPrefix};
-pub use redact::readings;
+pub use redact::each_reading;
 pub use request::{
     Auth, Body, JsonMember, JsonValue, Jwt, JwtAlgorithm, Minted, OAuth1, Pair, Part, Request, Response, SigV4,
 };

@@ -3,9 +3,15 @@
 use std::fs;
 use std::path::Path;
 
+use keyferry::egress::each_reading;
+
 use super::{Finding, Searcher};
 use crate::http::Response;
 use crate::or_fail::OrFail as _;
+
+/// Bytes of a text that are read at once with their escapes undone, and how far two such chunks overlap.
+const CHUNK: usize = 1 << 20;
+const OVERLAP: usize = 1 << 12;
 
 /// Bytes on each side of a finding that are shown.
 const CONTEXT: usize = 60;
@@ -76,16 +82,28 @@ impl Haystack {
     pub fn search(&self, searcher: &Searcher, is_fine: impl Fn(&str, &Finding) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         for (place, bytes) in &self.parts {
-            for finding in searcher.find(bytes).iter().filter(|finding| !is_fine(place, finding)) {
-                let around = bytes
-                    .get(finding.at.saturating_sub(CONTEXT)..bytes.len().min(finding.at + CONTEXT))
-                    .map(String::from_utf8_lossy)
-                    .unwrap_or_default();
-                lines.push(format!("{finding} in {place}: ...{around}..."));
+            let mut look = |bytes: &[u8]| {
+                for finding in searcher.find(bytes).iter().filter(|finding| !is_fine(place, finding)) {
+                    let around = bytes
+                        .get(finding.at.saturating_sub(CONTEXT)..bytes.len().min(finding.at + CONTEXT))
+                        .map(String::from_utf8_lossy)
+                        .unwrap_or_default();
+                    lines.push(format!("{finding} in {place}: ...{around}..."));
+                }
+            };
+            // A text is also read with its escapes undone, as it is where answers are searched for secrets.
+            match std::str::from_utf8(bytes) {
+                Ok(text) => chunks(text.as_bytes()).for_each(|chunk| each_reading(chunk, &mut look)),
+                Err(_) => look(bytes),
             }
         }
         lines
     }
+}
+
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let starts = (0..bytes.len()).step_by(CHUNK);
+    starts.filter_map(|start| bytes.get(start..bytes.len().min(start + CHUNK + OVERLAP)))
 }
 
 #[cfg(test)]
@@ -112,11 +130,13 @@ mod tests {
         haystack.process(child.id());
         let _ = child.kill();
         let _ = child.wait();
+        let escaped = canary.value().bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+        haystack.add("three", escaped);
         let header = ("x-a".to_owned(), canary.value().to_owned());
         haystack.answer("one", &Response { status: 200, headers: vec![header], body: Vec::new() });
         haystack.answer("two", &Response { status: 200, headers: vec![], body: canary.value().into() });
         let found = haystack.search(&Searcher::new([&canary]), |_, _| false);
-        for place in ["/a/b/file:", "the name of ", "environ", "to: one", "to: two"] {
+        for place in ["/a/b/file:", "the name of ", "environ", "to: one", "to: two", "three"] {
             assert!(found.iter().any(|line| line.contains(place)), "{place}: {found:#?}");
         }
         assert!(!found.iter().any(|line| line.contains("the.key")), "{found:#?}");

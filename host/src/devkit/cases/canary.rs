@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use crate::egress::each_reading;
+
 /// A piece of a secret of this length is a leak. Shorter ones occur by chance, and a plugin may see a hint.
 const WINDOW: usize = 8;
 
@@ -38,7 +40,7 @@ pub(super) fn stand_in(value: &str, keep: Option<&str>, seed: u64) -> String {
         .collect()
 }
 
-/// A piece of `secret` that stands in `text`, plainly or reversed, in hexadecimal or base64. `keep` is what a hint shows.
+/// A piece of `secret` that is in `text`, plainly or reversed, in hexadecimal or base64, also behind escapes as egress undoes them. `keep` is what a hint shows.
 pub(super) fn leak(secret: &str, keep: Option<&str>, text: &str) -> Option<String> {
     let hidden = keep.map_or_else(|| secret.to_owned(), |keep| secret.replacen(keep, "\0", 1));
     let plain = hidden.split('\0').map(str::to_owned);
@@ -46,10 +48,19 @@ pub(super) fn leak(secret: &str, keep: Option<&str>, text: &str) -> Option<Strin
     let hex = std::iter::once(hex::encode(secret));
     let base64 = (0..3).map(|skip| STANDARD_NO_PAD.encode(secret.as_bytes().get(skip..).unwrap_or_default()));
     let forms: Vec<String> = plain.chain(reversed).chain(hex).chain(base64).collect();
-    forms.iter().find_map(|form| {
-        let chars: Vec<char> = form.chars().collect();
-        chars.windows(WINDOW).map(|window| window.iter().collect::<String>()).find(|piece| text.contains(piece))
-    })
+    let pieces: Vec<String> = forms
+        .iter()
+        .flat_map(|form| {
+            let chars: Vec<char> = form.chars().collect();
+            chars.windows(WINDOW).map(|window| window.iter().collect()).collect::<Vec<String>>()
+        })
+        .collect();
+    let mut found = None;
+    each_reading(text.as_bytes(), |reading| {
+        let reading = String::from_utf8_lossy(reading);
+        found = found.take().or_else(|| pieces.iter().find(|piece| reading.contains(*piece)).cloned());
+    });
+    found
 }
 
 #[cfg(test)]
@@ -70,9 +81,17 @@ mod tests {
     #[test]
     fn a_piece_of_a_secret_is_found_in_any_dress() {
         let secret = "pat-na1-Zq81LmX0cv73Trb2";
-        for text in
-            ["the key is Zq81LmX0cv7", "2brT37vc0XmL18qZ-1an", &hex::encode(secret), &STANDARD_NO_PAD.encode(secret)]
-        {
+        for text in [
+            "the key is Zq81LmX0cv7",
+            "2brT37vc0XmL18qZ-1an",
+            &hex::encode(secret),
+            &STANDARD_NO_PAD.encode(secret),
+            "\\u005aq81LmX0cv7",
+            "Zq81%4CmX0cv7",
+            "&#x5A;q81LmX0cv7",
+            "=5Aq81LmX0=\r\ncv7",
+            &STANDARD_NO_PAD.encode("{\"a\":\"\\u005aq81LmX0cv7\"}"),
+        ] {
             assert!(leak(secret, Some("pat-na1-"), text).is_some(), "{text}");
         }
         for text in ["pat-na1- is the prefix", "***", "Zq81Lm"] {

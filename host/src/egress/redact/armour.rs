@@ -148,6 +148,7 @@ fn append(text: &[u8], lines: &[Range<usize>], derived: &mut Derived) {
 }
 
 /// What each byte means in base64, of either alphabet; 64 where it means nothing.
+#[expect(clippy::indexing_slicing, reason = "the compiler does it")]
 const SEXTETS: [u8; 256] = {
     let mut table = [64; 256];
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

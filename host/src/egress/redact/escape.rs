@@ -44,6 +44,7 @@ impl Escape {
 }
 
 /// The bytes with which an escape can begin.
+#[expect(clippy::indexing_slicing, reason = "the compiler does it")]
 const BEGIN: [bool; 256] = {
     let mut table = [false; 256];
     let bytes = b"\\%&=<'\0";

@@ -34,8 +34,6 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memmem;
-use zeroize::Zeroizing;
-
 use needles::Needles;
 
 /// What stands in a secret's place.
@@ -108,11 +106,14 @@ impl Redactor {
     }
 }
 
-/// A text in all the ways in which the search for secrets reads it: as it is, with its escapes undone, and what its base64 says.
-pub fn readings(text: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
-    let mut readings = Vec::new();
-    search::read_all(text, &mut |reading, _| readings.push(Zeroizing::new(reading.to_vec())), &mut |_| {});
-    readings
+/// Shows a text in all the ways in which the search for secrets reads it: as it is, with its escapes undone, and what its base64
+/// says; each also in lower case without blanks, line breaks, quotes and backslashes.
+pub fn each_reading(text: &[u8], mut visitor: impl FnMut(&[u8])) {
+    let look = &mut |reading: &[u8], _: &mut dyn FnMut(Range<usize>)| {
+        visitor(reading);
+        visitor(&squeeze::squeeze(reading));
+    };
+    search::read_all(text, look, &mut |_| {});
 }
 
 fn is_whole_string(text: &[u8], place: &Range<usize>) -> bool {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::offsets::Offsets;
 
 /// What each byte of ASCII becomes; 0 where it does not count.
+#[expect(clippy::indexing_slicing, reason = "the compiler does it")]
 const ASCII: [u8; 128] = {
     let mut table = [0; 128];
     let mut byte = 0_u8;
@@ -41,26 +42,36 @@ pub(super) fn is_dropped(byte: u8) -> bool {
 
 fn squeeze_into(text: &[u8], mut kept: impl FnMut(usize, usize, Option<usize>)) -> Zeroizing<Vec<u8>> {
     // A byte that is no UTF-8 becomes two, and some characters have a longer lower case.
-    let beyond = text.iter().filter(|byte| !byte.is_ascii()).count();
-    let mut left = Zeroizing::new(Vec::with_capacity(text.len() + beyond));
-    let mut source = 0;
+    let beyond = if text.is_ascii() { 0 } else { text.iter().filter(|byte| !byte.is_ascii()).count() };
+    let mut left = Zeroizing::new(vec![0; text.len() + beyond + 1]);
+    let (mut at, mut source) = (0, 0);
     while let Some(byte) = text.get(source) {
         if let Some(lower) = ASCII.get(usize::from(*byte)) {
-            if *lower != 0 {
-                kept(left.len(), source, None);
-                left.push(*lower);
+            // Written in any case, and overwritten by the next where it does not count: this is faster than to decide.
+            if let Some(slot) = left.get_mut(at) {
+                *slot = *lower;
             }
+            if *lower != 0 {
+                kept(at, source, None);
+            }
+            at += usize::from(*lower != 0);
             source += 1;
             continue;
         }
         let (c, length) = next_char(text.get(source..).unwrap_or_default());
         if counts(c) {
-            kept(left.len(), source, Some(length));
+            kept(at, source, Some(length));
             let lower = c.to_lowercase().next().unwrap_or(c);
-            left.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
+            let mut bytes = [0; 4];
+            let bytes = lower.encode_utf8(&mut bytes).as_bytes();
+            if let Some(slots) = left.get_mut(at..at + bytes.len()) {
+                slots.copy_from_slice(bytes);
+            }
+            at += bytes.len();
         }
         source += length;
     }
+    left.truncate(at);
     left
 }
 
