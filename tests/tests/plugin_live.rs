@@ -119,4 +119,8 @@ async fn a_case_in_which_a_secret_would_stand_is_not_written() {
     let said = refused(&live(folder.path(), arguments("record", &wasm, &["--case", "leak"], &common)).await);
     assert!(said.contains("the case was not written") && said.contains("`api_key`"), "{said}");
     assert!(!folder.path().join("cases").exists());
+    // What it types into a request is not printed either.
+    let called = live(folder.path(), arguments("call", &wasm, &[], &common)).await;
+    let text = String::from_utf8_lossy(&called.stdout);
+    assert!(text.contains("> bearer: ***") && !text.contains("Zq81LmX0"), "{text}");
 }

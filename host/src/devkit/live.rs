@@ -2,9 +2,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
 use super::cases::{SecretNames, told};
 use crate::egress::{
-    Egress, EgressSettings, EgressSetupError, GrantSet, Request, Response, SendError, StandIn, Witness,
+    Call, Egress, EgressLimits, EgressSettings, EgressSetupError, GrantSet, Request, Response, SendError, StandIn,
+    Witness,
 };
 use crate::plugins::{CallError, OpenError, Setting, Specimen, Trialled, Verdict, Workbench};
 use crate::schema::{Credential, Exposure, Input, Violations};
@@ -31,6 +34,16 @@ pub struct Live {
     /// What the plugin's clock said, in milliseconds since 1970.
     pub now_ms: u64,
     pub(super) names: SecretNames,
+}
+
+impl Live {
+    /// A text with every secret of the verification in it replaced, also where the plugin itself wrote it down, and where it
+    /// became known later than the text.
+    pub fn redact(&self, text: &str) -> String {
+        let mut call = Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
+        self.names.iter().for_each(|(secret, _)| call.know(Arc::clone(secret)));
+        call.redact(text)
+    }
 }
 
 /// One request and its answer, without secrets.

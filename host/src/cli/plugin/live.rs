@@ -69,7 +69,7 @@ pub(in crate::cli) async fn run_call(args: CallArgs) -> CliResult {
     let source = open(&args.live.plugin).await?;
     let live = carry_out(&workbench, &source, args.live).await?;
     for exchange in &live.exchanges {
-        show(exchange);
+        show(&live, exchange);
     }
     for line in &live.tried.log {
         term::print(&format!("log {}: {}", line.level.to_string().to_lowercase(), line.text));
@@ -158,19 +158,19 @@ fn auth_object(path: &Path) -> Result<Input, CliError> {
     })
 }
 
-fn show(exchange: &LiveExchange) {
+fn show(live: &Live, exchange: &LiveExchange) {
     for line in &exchange.lines {
-        term::print(&format!("> {line}"));
+        term::print(&format!("> {}", live.redact(line)));
     }
     match &exchange.result {
         Err(error) => term::print(&format!("! {error}")),
         Ok(response) => {
             term::print(&format!("< {}", response.status));
             for (name, value) in &response.headers {
-                let line = format!("< {name}: {value}");
+                let line = live.redact(&format!("< {name}: {value}"));
                 term::print(&line.if_supports_color(Stdout, |text| text.dimmed()).to_string());
             }
-            let body = String::from_utf8_lossy(&response.body);
+            let body = live.redact(&String::from_utf8_lossy(&response.body));
             let shown: String = body.chars().take(SHOWN).collect();
             for line in shown.lines() {
                 term::print(&format!("< {line}"));
