@@ -17,7 +17,7 @@ use super::headers;
 use super::parts::Secrecy;
 use super::resolver::is_internal_name;
 use super::settings::Loopback;
-use super::steering::steers;
+use super::steering::steers_connection;
 use super::target::{Origin, is_localhost};
 use crate::secret::{Secret, SharedSecret};
 
@@ -103,7 +103,7 @@ impl WebhookHeader {
     pub fn new(name: &str, value: SharedSecret) -> Result<Self, InvalidWebhook> {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| InvalidWebhook::new("webhook_headers has a name that is not a header's"))?;
-        if steers(&name) || OURS.contains(&name.as_str()) {
+        if steers_connection(&name) || OURS.contains(&name.as_str()) {
             return Err(InvalidWebhook::new(format!("webhook_headers: {name} is not for a caller to set")));
         }
         if headers::value(&name, value.expose(), Secrecy::Secret).is_err() {

@@ -25,8 +25,7 @@ const CONNECTION: [&str; 15] = [
 ];
 
 /// Names of families: whatever follows is refused, too.
-const FAMILIES: [&str; 8] =
-    ["proxy-", "x-accel-", "x-envoy-", "x-forward-", "x-forwarded-", "x-original-", "x-rewrite-", "x-remote-"];
+const FAMILIES: [&str; 6] = ["x-accel-", "x-envoy-", "x-forward-", "x-original-", "x-remote-", "x-rewrite-"];
 
 /// Names that tell who the client is, or what the URL is, and share no word with the others.
 const SINGLE: [&str; 17] = [
@@ -72,11 +71,21 @@ const REPLACES: [&str; 17] = [
     "unencoded",
 ];
 
-/// Whether a header is refused from plugins and webhooks.
-pub(in super::super) fn steers(name: &HeaderName) -> bool {
+/// Whether a header says where a request goes, where it ends, or what happens to the connection. Webhooks may have the others:
+/// their receiver is their owner's.
+pub(in super::super) fn steers_connection(name: &HeaderName) -> bool {
+    is_of_connection(name.as_str())
+}
+
+fn is_of_connection(name: &str) -> bool {
+    CONNECTION.contains(&name) || name.starts_with("proxy-") || name.starts_with("x-forwarded-")
+}
+
+/// Whether a header is refused from plugins.
+fn steers(name: &HeaderName) -> bool {
     let name = name.as_str().replace('_', "-");
     let name = name.as_str();
-    if CONNECTION.contains(&name) || SINGLE.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family)) {
+    if is_of_connection(name) || SINGLE.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family)) {
         return true;
     }
     let has = |words: &[&str]| name.split('-').any(|word| words.contains(&word));

@@ -21,7 +21,7 @@ use http::header::HeaderName;
 use super::request::Request;
 
 pub(super) use fields::check;
-pub(super) use headers::{header, steers};
+pub(super) use headers::{header, steers_connection};
 
 /// Why a request is refused for a header or field that replaces its method, URL, host or client; `None` where it is not.
 pub fn refusal(request: &Request) -> Option<String> {
