@@ -36,7 +36,9 @@ pub(super) fn decode(text: &[u8]) -> Option<Derived> {
         from = lines.last().map_or(first.end, |last| last.end);
         if lines.iter().map(Range::len).sum::<usize>() >= FEWEST {
             pieces.push(lines);
-            pieces.extend(other_beginnings(text, &first).into_iter().map(|start| Vec::from([start..first.end])));
+            pieces.extend(
+                other_beginnings(text, &first).into_iter().map(|start| std::iter::once(start..first.end).collect()),
+            );
         }
     }
     if pieces.is_empty() {

@@ -33,6 +33,9 @@ pub(super) struct Needle {
     pub(super) tail: Zeroizing<Vec<u8>>,
     /// The most `=` that may come after it.
     pub(super) padding: usize,
+    /// Whether double quotes may be in it. Where the secret has none, nothing puts one there, and one that is there parts two strings
+    /// of a JSON document.
+    pub(super) quotes: bool,
 }
 
 /// All that is searched for.
@@ -134,6 +137,7 @@ impl Needles {
                     head: Zeroizing::new(head.to_vec()),
                     tail: Zeroizing::new(tail.to_vec()),
                     padding: 0,
+                    quotes: form.contains(&b'"'),
                 })
             }
             Spelling::Encoded(encoding) => Some(Needle {
@@ -141,6 +145,7 @@ impl Needles {
                 head: Zeroizing::default(),
                 tail: Zeroizing::default(),
                 padding: encoding.padding(&known.value),
+                quotes: encoding == Encoding::Reversed && known.value.contains('"'),
             }),
         }
     }

@@ -113,8 +113,10 @@ fn look(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let mut offsets = None;
     for needle in possible(&needles.squeezed, &squeezed) {
         for range in occurrences(&squeezed, &needle.bytes) {
-            let offsets = offsets.get_or_insert_with(|| squeeze::offsets(text));
-            found(extended(text, offsets.source(&range), &needle));
+            let source = offsets.get_or_insert_with(|| squeeze::offsets(text)).source(&range);
+            if needle.quotes || !text.get(source.clone()).is_some_and(|source| source.contains(&b'"')) {
+                found(extended(text, source, &needle));
+            }
         }
     }
 }

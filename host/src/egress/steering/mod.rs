@@ -25,11 +25,7 @@ pub(super) use headers::{header, steers_connection};
 
 /// Why a request is refused for a header or field that replaces its method, URL, host or client; `None` where it is not.
 pub fn refusal(request: &Request) -> Option<String> {
-    let names = request.headers.iter().filter_map(|pair| HeaderName::from_bytes(pair.name.as_bytes()).ok());
-    names
-        .map(|name| header(&name))
-        .collect::<Result<(), _>>()
-        .and_then(|()| check(request))
-        .err()
-        .map(|invalid| invalid.0)
+    let mut names = request.headers.iter().filter_map(|pair| HeaderName::from_bytes(pair.name.as_bytes()).ok());
+    let result = names.try_for_each(|name| header(&name)).and_then(|()| check(request));
+    result.err().map(|invalid| invalid.0)
 }

@@ -87,6 +87,14 @@ fn an_empty_secret_hides_nothing() {
 }
 
 #[test]
+fn a_mask_never_joins_two_strings_of_a_document() {
+    let redactor = redactor(&["client-7:S3cret/0123456789"]);
+    let document = r#"{"client-7": "S3cret/0123456789", "a": ["client-7", ":S3cret/0123456789"]}"#;
+    assert_eq!(redactor.redact_text(document), document);
+    assert_eq!(redactor.redact_text(r#"{"a":"client-7: s3cret\/0123456789"}"#), r#"{"a":"***"}"#);
+}
+
+#[test]
 fn spaces_around_a_secret_may_be_lost_on_the_way() {
     assert_eq!(redactor(&[" s3cr3t\n"]).redact_text("[s3cr3t]"), "[***]");
 }
