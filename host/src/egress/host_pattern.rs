@@ -17,6 +17,7 @@ use url::{Host, Url};
 /// | `[2001:db8::1]`, `192.0.2.1` | that address |
 /// | `*` | any host on port 443 |
 /// | `{base_url}` | the host and port of the URL in the credential's field `base_url`; nothing until it is [bound](Self::bound) |
+/// | `api.{base_url}` | `api.` before that host, on the same port; nothing where the host is an address |
 ///
 /// Names in other scripts are kept in their ASCII form (`bücher.example` is `xn--bcher-kva.example`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,8 +33,11 @@ enum Names {
     /// The name below which one label may stand, without the dot.
     OneLabelBelow(String),
     Exact(Host<String>),
-    /// The credential's field that holds a URL.
-    OfField(String),
+    /// The host of the URL in the credential's field of that name, or the one that has this label before it.
+    OfField {
+        below: Option<String>,
+        field: String,
+    },
 }
 
 /// A host pattern that is not one.
@@ -56,7 +60,7 @@ impl HostPattern {
         port == self.port
             && match &self.names {
                 Names::Any => true,
-                Names::OfField(_) => false,
+                Names::OfField { .. } => false,
                 Names::Exact(exact) => *exact == host.to_owned(),
                 Names::OneLabelBelow(suffix) => match host {
                     Host::Domain(name) => name
@@ -78,10 +82,10 @@ impl HostPattern {
         matches!(self.names, Names::Exact(_))
     }
 
-    /// The field whose URL tells the host, if the pattern is `{field}`.
+    /// The field whose URL tells the host, if the pattern is `{field}` or `api.{field}`.
     pub fn field(&self) -> Option<&str> {
         match &self.names {
-            Names::OfField(field) => Some(field),
+            Names::OfField { field, .. } => Some(field),
             _ => None,
         }
     }
@@ -89,9 +93,23 @@ impl HostPattern {
     /// The pattern for one credential: `{field}` becomes the host and port of the `https` URL in that field, and `None`
     /// where there is no such URL. Any other pattern stays as it is.
     pub fn bound(&self, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let Names::OfField(field) = &self.names else { return Some(self.clone()) };
+        let Names::OfField { below, field } = &self.names else { return Some(self.clone()) };
         let url: Url = value(field)?.parse().ok()?;
-        if url.scheme() == "https" { Self::of(&url) } else { None }
+        if url.scheme() != "https" {
+            return None;
+        }
+        let mut bound = Self::of(&url)?;
+        if let Names::Exact(Host::Domain(name)) = &mut bound.names {
+            // The root's dot at the end is a spelling of the same name.
+            if let Some(bare) = name.strip_suffix('.') {
+                *name = bare.to_owned();
+            }
+            if let Some(label) = below {
+                *name = format!("{label}.{name}");
+            }
+            return is_plain_name(name).then_some(bound);
+        }
+        below.is_none().then_some(bound)
     }
 
     /// The pattern that covers exactly the host and port of a URL.
@@ -109,13 +127,18 @@ impl FromStr for HostPattern {
 }
 
 fn parse(text: &str) -> Result<HostPattern, &'static str> {
-    if let Some(field) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+    if let Some((label, field)) = text.split_once('{').and_then(|(label, rest)| Some((label, rest.strip_suffix('}')?)))
+    {
         let is_name = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        return if is_name {
-            Ok(HostPattern { names: Names::OfField(field.to_owned()), port: HTTPS })
-        } else {
-            Err("between `{` and `}` stands the name of a field")
+        if !is_name {
+            return Err("between `{` and `}` stands the name of a field");
+        }
+        let below = match label.strip_suffix('.') {
+            None if label.is_empty() => None,
+            Some(label) if is_plain_name(label) && !label.contains('.') => Some(label.to_owned()),
+            _ => return Err("before `{` stands nothing, or one lower-case label and a dot"),
         };
+        return Ok(HostPattern { names: Names::OfField { below, field: field.to_owned() }, port: HTTPS });
     }
     let (names, port) = split_port(text)?;
     let names = if names == "*" {
@@ -207,7 +230,8 @@ impl fmt::Display for HostPattern {
             Names::Any => f.write_str("*")?,
             Names::OneLabelBelow(suffix) => write!(f, "*.{suffix}")?,
             Names::Exact(host) => host.fmt(f)?,
-            Names::OfField(field) => write!(f, "{{{field}}}")?,
+            Names::OfField { below: None, field } => write!(f, "{{{field}}}")?,
+            Names::OfField { below: Some(label), field } => write!(f, "{label}.{{{field}}}")?,
         }
         if self.port == HTTPS { Ok(()) } else { write!(f, ":{}", self.port) }
     }
@@ -242,6 +266,7 @@ mod tests {
             ("*.suitetalk.api.netsuite.com", "*.suitetalk.api.netsuite.com"),
             ("*", "*"),
             ("{base_url}", "{base_url}"),
+            ("api.{base_url}", "api.{base_url}"),
             ("bücher.example", "xn--bcher-kva.example"),
             ("*.bücher.example", "*.xn--bcher-kva.example"),
             ("192.0.2.1", "192.0.2.1"),
@@ -269,6 +294,17 @@ mod tests {
             "{a b}",
             "{base_url}:8443",
             "{base_url}.example.com",
+            "api{base_url}",
+            ".{base_url}",
+            "*.{base_url}",
+            "*{base_url}",
+            "a.b.{base_url}",
+            "API.{base_url}",
+            "https://{base_url}",
+            "api.{}",
+            "api.{base_url",
+            "api.{base_url}:8443",
+            "api.{{base_url}}",
             "*.com",
             "*.co.uk",
             "*.com.au",
@@ -326,7 +362,22 @@ mod tests {
         let with_port = bound("https://git.acme.example:8443").unwrap();
         assert!(with_port.covers(&url("https://git.acme.example:8443/api")));
         assert!(!with_port.covers(&url("https://git.acme.example/api")));
+        assert_eq!(bound("https://git.acme.example.").unwrap().to_string(), "git.acme.example");
         for nothing in ["", "git.acme.example", "http://git.acme.example", "https://", "file:///etc"] {
+            assert_eq!(bound(nothing), None, "{nothing}");
+        }
+        let below: HostPattern = "api.{base_url}".parse().unwrap();
+        assert_eq!((below.field(), below.is_one()), (Some("base_url"), false));
+        assert!(!below.covers(&url("https://api.git.acme.example/")), "nothing is covered before it is bound");
+        let bound = |value: &str| below.bound(|field| (field == "base_url").then(|| value.to_owned()));
+        let api = bound("https://Acme.ghe.com:8443/x").unwrap();
+        assert_eq!(api.to_string(), "api.acme.ghe.com:8443");
+        for other in ["https://acme.ghe.com:8443", "https://api.acme.ghe.com", "https://x.api.acme.ghe.com:8443"] {
+            assert!(!api.covers(&url(other)), "{other}");
+        }
+        assert_eq!(bound("https://acme.ghe.com.").unwrap().to_string(), "api.acme.ghe.com");
+        let long = format!("https://{}", [&*"a".repeat(62); 4].join("."));
+        for nothing in ["https://192.0.2.1", "https://[2001:db8::1]", "http://acme.ghe.com", &long] {
             assert_eq!(bound(nothing), None, "{nothing}");
         }
         assert_eq!(pattern.bound(|_| None), None);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::any_case::spelled_out;
 use super::model::{AuthType, Field, FieldKind, Necessity, Secrecy};
 
 /// The dialect: <https://json-schema.org/draft/2020-12/schema>.
@@ -16,8 +17,8 @@ const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 impl AuthType {
     /// The credential's schema: it accepts what [`validate`](super::AuthSchema::validate) accepts in the object under this
-    /// auth type's name, as far as JSON Schema can say it. Two things it cannot: that a number in text is finite, and
-    /// patterns in the words of another regular-expression dialect than the host's.
+    /// auth type's name, as far as JSON Schema can say it. Three things it cannot: that a number in text is finite, the other
+    /// spellings of an option, and patterns in the words of another regular-expression dialect than the host's.
     pub fn json_schema(&self) -> Value {
         let properties: Map<String, Value> =
             self.fields.iter().map(|field| (field.name.to_string(), field.json_schema())).collect();
@@ -93,7 +94,7 @@ impl Field {
         if matches!(self.spec.kind, FieldKind::Text | FieldKind::Url) {
             patterns.push(ONE_LINE.to_owned());
         }
-        patterns.extend(self.spec.pattern.as_ref().map(|pattern| format!("^(?:{pattern})$")));
+        patterns.extend(self.spec.pattern.as_ref().map(|pattern| format!("^(?:{})$", spelled_out(pattern))));
         // The plugin's own pattern is the one that a form should show, so it stands by itself.
         if let Some(last) = patterns.pop() {
             text.insert("pattern".to_owned(), json!(last));

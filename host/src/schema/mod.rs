@@ -15,6 +15,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod any_case;
+mod choice;
 mod input;
 mod json_schema;
 mod model;

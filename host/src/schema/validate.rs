@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ids::{AuthTypeName, FieldName};
+use crate::schema::choice::chosen;
 use crate::schema::input::Input;
 use crate::schema::model::{AuthSchema, AuthType, Field, FieldKind, Necessity, Secrecy};
 use crate::secret::{Secret, SharedSecret};
@@ -287,6 +288,13 @@ impl Field {
                 return Err((ViolationCode::WrongType, message));
             }
         };
+        let value = match self.spec.kind {
+            FieldKind::Select => match chosen(&self.spec.options, value.expose()) {
+                Some(option) => SharedSecret::new(Secret::new(option)),
+                None => value,
+            },
+            _ => value,
+        };
         self.check_text(value.expose()).map(|()| Some(value))
     }
 
@@ -330,7 +338,9 @@ impl Field {
         if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
             let _ = pattern;
             let pattern = self.spec.pattern.as_deref().unwrap_or_default();
-            return Err((ViolationCode::PatternMismatch, format!("must match {pattern}")));
+            let example = self.spec.example.as_deref().filter(|example| !example.contains('\n'));
+            let example = example.map(|example| format!(", such as {example}")).unwrap_or_default();
+            return Err((ViolationCode::PatternMismatch, format!("must match {pattern}{example}")));
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Plugin for Aws {
                 .field(
                     Field::text("region", "Region")
                         .default("us-east-1")
-                        .pattern("^[a-z]{2,4}(-[a-z]+)+-[0-9]$")
+                        .pattern("(?i)^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$")
                         .help("The region to work in. It also tells the partition: `cn-`, `us-gov-` and `eusc-` are apart.")
                         .example("eu-central-1"),
                 ),
@@ -55,7 +55,11 @@ impl Plugin for Aws {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let (id, region) = (credential.text("access_key_id")?, credential.text("region")?);
+        let (id, region) = (credential.text("access_key_id")?, credential.text("region")?.to_ascii_lowercase());
+        if region.contains("-iso") {
+            let detail = "the regions of AWS for secret and top secret work cannot be reached from the internet";
+            return Err(Failure::not_verifiable(detail));
+        }
         // The regions of the main partition share its endpoint, which is signed for as us-east-1.
         let (signed_for, host) =
             APART.into_iter().find(|(apart, _)| *apart == region).unwrap_or(("us-east-1", "sts.amazonaws.com"));

@@ -9,16 +9,12 @@ use keyferry_plugin::prelude::*;
 struct BigQuery;
 
 const TOKEN: &str = "https://oauth2.googleapis.com/token";
+/// The domain of Google's own cloud. A partner's has another, and knows other keys:
+/// <https://cloud.google.com/sovereign-cloud>; a key file names it as `universe_domain`.
+const UNIVERSE: &str = "googleapis.com";
 /// Members of a key file that nothing depends on, so that the file can be handed over as it is.
-const UNUSED: [&str; 7] = [
-    "type",
-    "client_id",
-    "auth_uri",
-    "token_uri",
-    "auth_provider_x509_cert_url",
-    "client_x509_cert_url",
-    "universe_domain",
-];
+const UNUSED: [&str; 6] =
+    ["type", "client_id", "auth_uri", "token_uri", "auth_provider_x509_cert_url", "client_x509_cert_url"];
 
 impl Plugin for BigQuery {
     fn describe() -> App {
@@ -59,11 +55,22 @@ impl Plugin for BigQuery {
                     .field(project())
                     .tokens("`access_token` in the answer of Google's token endpoint. It lasts an hour."),
             )
-            .auth(UNUSED.iter().fold(key, unused))
+            .auth(
+                UNUSED.iter().fold(key, unused).field(
+                    Field::text("universe_domain", "Universe domain")
+                        .help("In the key file: whose cloud it is.")
+                        .example("googleapis.com"),
+                ),
+            )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let project = credential.text("project_id")?;
+        let project = &credential.text("project_id")?.to_ascii_lowercase();
+        let universe = credential.optional_text("universe_domain").unwrap_or(UNIVERSE);
+        if !universe.eq_ignore_ascii_case(UNIVERSE) {
+            let detail = format!("the key is of the cloud {universe}, and this plugin asks Google's own, {UNIVERSE}");
+            return Err(Failure::not_verifiable(detail));
+        }
         match credential.optional_secret("private_key") {
             None => Ok(probe(project, credential.secret("access_token")?, &["access_token"])?
                 .expires_at_ms(credential.future_ms("expires_at"))),
@@ -96,7 +103,7 @@ impl Plugin for BigQuery {
 fn project() -> Field {
     Field::text("project_id", "Project ID")
         .required()
-        .pattern("^[a-z][a-z0-9.:-]{4,62}$")
+        .pattern("(?i)^([a-z][a-z0-9.:-]{4,62}|[0-9]{4,20})$")
         .help("Google Cloud console > project selector.")
         .example("acme-example")
 }

@@ -1,8 +1,13 @@
-//! GitHub and GitHub Enterprise Server: personal, OAuth and installation access tokens, and the key of an app.
+//! GitHub, GitHub Enterprise Cloud with data residency and GitHub Enterprise Server: personal, OAuth and installation access
+//! tokens, and the key of an app.
 //!
 //! `GET /user` tells whose token it is. The token of an app's installation is nobody's, and is refused there although it
 //! is good, so it is asked for the repositories that it sees. What kind it is, its prefix tells:
 //! <https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github>.
+//!
+//! An enterprise with data residency has its API at `api.SUBDOMAIN.ghe.com`, without a path before it:
+//! <https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/about-github-enterprise-cloud-with-data-residency#api-access>.
+//! A server of one's own has it below `/api/v3`: <https://docs.github.com/en/enterprise-server@latest/rest/using-the-rest-api>.
 //!
 //! An app signs for itself that it is the app, and asks for one of its installations:
 //! <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app>.
@@ -22,7 +27,10 @@ impl Plugin for GitHub {
             )
             .docs("https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api")
             .grant(PATHS.iter().fold(Grant::host("api.github.com"), |grant, path| grant.get(path)))
-            .grant(PATHS.iter().fold(Grant::host("{base_url}"), |grant, path| grant.get(&format!("/api/v3{path}"))))
+            .grant(PATHS.iter().fold(Grant::host("api.{base_url}"), |grant, path| grant.get(path)))
+            .grant(PATHS.iter().fold(Grant::host("{base_url}"), |grant, path| {
+                grant.get(path).get(&format!("/api/v3{path}"))
+            }))
             .auth(
                 AuthType::oauth2("OAuth")
                     .help("Tokens of an OAuth app or a GitHub App, given when a user authorised it.")
@@ -67,12 +75,13 @@ impl Plugin for GitHub {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let own = credential.optional_text("base_url").map(|url| format!("{}/api/v3", url.trim_end_matches('/')));
+        let own = credential.optional_text("base_url").and_then(own_api);
         let api = own.as_deref().unwrap_or("https://api.github.com");
         if let Some(key) = credential.optional_secret("private_key") {
-            return installation(&credential, api, key);
+            return installation(&credential, api, own.is_some(), key);
         }
-        let is_installation = credential.hint("access_token") == Some("ghs_");
+        let kind = credential.hint("access_token");
+        let is_installation = kind == Some("ghs_");
         let request = if is_installation {
             Request::get(format!("{api}/installation/repositories")).query("per_page", "1")
         } else {
@@ -93,6 +102,10 @@ impl Plugin for GitHub {
                 }
                 Ok(verified.account_id(told.text("/id")?).display_name(told.text("/login")?))
             }
+            401 if kind == Some("ghr_") => {
+                let advice = "`ghr_` begins a refresh token; give the access token that it came with";
+                Err(Failure::rejected(format!("{}: {advice}", said(&answer.json_or_null()))).field("access_token"))
+            }
             401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
             403 => Err(forbidden(&answer)?),
             404 if own.is_some() => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
@@ -101,15 +114,29 @@ impl Plugin for GitHub {
     }
 }
 
+/// Where the API is, of which any page or `/api/v3` may have been pasted; nothing for github.com, which has the usual place.
+fn own_api(base_url: &str) -> Option<String> {
+    let address = Address::read(base_url);
+    let residency = match address.below("ghe.com") {
+        Some(labels) => labels.strip_prefix("api.").or(Some(labels)).filter(|label| !label.contains('.')),
+        None => None,
+    };
+    match (address.host(), residency) {
+        ("github.com" | "www.github.com" | "api.github.com", _) => None,
+        (_, Some(enterprise)) if enterprise != "api" => Some(format!("https://api.{enterprise}.ghe.com")),
+        _ => Some(format!("https://{}/api/v3", address.authority())),
+    }
+}
+
 fn token(help: &str) -> Field {
     let field = Field::secret("access_token", "Access token").required().help(help);
-    field.hint("^(gh[opsu]|github_pat)_").example("ghp_exampleExampleExampleExample")
+    field.hint("^(gh[oprsu]|github_pat)_").example("ghp_exampleExampleExampleExample")
 }
 
 fn base_url() -> Field {
-    Field::url("base_url", "Enterprise Server")
-        .pattern("^https://[0-9A-Za-z.-]+(:[0-9]+)?/?$")
-        .help("For GitHub Enterprise Server: where it is. Leave it out for github.com.")
+    Field::url("base_url", "Enterprise")
+        .pattern("(?i)^https://[a-z0-9.-]+(:[0-9]+)?([/?#].*)?$")
+        .help("For an enterprise on GHE.com, or GitHub Enterprise Server: its address. Leave it out for github.com.")
         .example("https://github.acme.example")
 }
 
@@ -118,7 +145,7 @@ fn send(request: Request) -> Result<Answer, Failure> {
 }
 
 /// Asks, as the app, for an installation: `GET /app/installations/{installation_id}`.
-fn installation(credential: &Credential, api: &str, key: &Secret) -> Result<Verified, Failure> {
+fn installation(credential: &Credential, api: &str, is_own: bool, key: &Secret) -> Result<Verified, Failure> {
     let (app, id) = (credential.text("app_id")?, credential.text("installation_id")?);
     // Ten minutes are allowed, and a minute's difference between the clocks.
     let now = keyferry_plugin::clock::now_ms() / 1000;
@@ -147,7 +174,7 @@ fn installation(credential: &Credential, api: &str, key: &Secret) -> Result<Veri
         403 => Err(forbidden(&answer)?),
         404 if words == "Integration not found" => Err(Failure::rejected(said(&told)).field("app_id")),
         404 if !words.is_empty() => Err(Failure::wrong_tenant(said(&told)).field("installation_id")),
-        404 => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
+        404 if is_own => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
         _ => Err(answer.unexpected()),
     }
 }

@@ -1,4 +1,6 @@
-//! HubSpot: OAuth tokens and private app tokens.
+//! HubSpot: OAuth tokens, the tokens of private apps, and service keys, which take their place
+//! (<https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/account-service-keys>). Accounts of all
+//! regions are asked at one host.
 //!
 //! Both are asked for the account that they belong to (`GET /account-info/v3/details`), since the account's id is what
 //! tells a replaced token from somebody else's. The older `GET /oauth/v1/access-tokens/{token}` would say more, but has
@@ -20,13 +22,13 @@ impl Plugin for HubSpot {
                     .tokens("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes."),
             )
             .auth(
-                AuthType::keybased("Private app token")
-                    .help("The token of a private app, which belongs to one HubSpot account and does not expire.")
+                AuthType::keybased("Private app token or service key")
+                    .help("A service key or the token of a private app, which belongs to one HubSpot account and does not expire.")
                     .field(
                         Field::secret("access_token", "Access token")
                             .required()
                             .hint("^pat-[a-z]{2}[0-9]-")
-                            .help("HubSpot > Settings > Integrations > Private Apps > your app > Auth.")
+                            .help("HubSpot > Development > Keys > Service keys; or Settings > Integrations > Private Apps > your app > Auth.")
                             .example("pat-na1-00000000-1111-2222-3333-444444444444"),
                     ),
             )

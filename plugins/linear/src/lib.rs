@@ -25,6 +25,7 @@ impl Plugin for Linear {
                 AuthType::keybased("Personal API key").help("A key that acts as one member of a workspace.").field(
                     Field::secret("api_key", "API key")
                         .required()
+                        .hint("^lin_oauth_")
                         .help("Linear > Settings > Security & access > Personal API keys.")
                         .example("lin_api_exampleExampleExampleExample"),
                 ),
@@ -35,6 +36,8 @@ impl Plugin for Linear {
         let request = Request::post("https://api.linear.app/graphql").json_body(QUERY);
         // A personal key stands by itself, without a scheme.
         let (request, field) = match credential.optional_secret("api_key") {
+            // The token of an OAuth application, in the wrong place.
+            Some(token) if credential.hint("api_key").is_some() => (request.bearer(token), "api_key"),
             Some(key) => (request.header("Authorization", key), "api_key"),
             None => (request.bearer(credential.secret("access_token")?), "access_token"),
         };

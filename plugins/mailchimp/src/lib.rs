@@ -23,7 +23,7 @@ impl Plugin for Mailchimp {
                 AuthType::keybased("API key").help("A key of the account, which ends in its data centre.").field(
                     Field::secret("api_key", "API key")
                         .required()
-                        .hint("-[a-z]{2}[0-9]{1,4}$")
+                        .hint("-[A-Za-z]{2}[0-9]{1,4}$")
                         .help("Mailchimp > Profile > Extras > API keys.")
                         .example("00000000000000000000000000000000-us21"),
                 ),
@@ -33,7 +33,9 @@ impl Plugin for Mailchimp {
     fn verify(credential: Credential) -> Result<Verified, Failure> {
         let (dc, field) = match credential.optional_secret("access_token") {
             Some(token) => (data_centre(token)?, "access_token"),
-            None => (credential.hint("api_key").unwrap_or_default().trim_start_matches('-').to_owned(), "api_key"),
+            None => {
+                (credential.hint("api_key").unwrap_or_default().trim_start_matches('-').to_ascii_lowercase(), "api_key")
+            }
         };
         if dc.is_empty() {
             return Err(Failure::rejected("The key does not end in a data centre, such as `-us21`").field(field));
@@ -70,7 +72,7 @@ fn data_centre(token: &Secret) -> Result<String, Failure> {
     let told = answer.json()?;
     match (told.optional_text("/dc"), told.optional_text("/error")) {
         // It becomes a part of a host.
-        (Some(dc), None) if dc.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(dc.to_owned()),
+        (Some(dc), None) if dc.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(dc.to_ascii_lowercase()),
         (_, Some(_)) => Err(Failure::rejected(told.said("Mailchimp", &["/error"], &[])).field("access_token")),
         _ => Err(answer.unexpected()),
     }

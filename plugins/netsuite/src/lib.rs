@@ -12,6 +12,16 @@ struct NetSuite;
 /// <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_156570709583.html>.
 const CODE: &str = "/o:errorDetails/0/o:errorCode";
 
+/// The domains below which an account has hosts of its own:
+/// <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1498251763.html>.
+const SERVICES: [&str; 5] = [
+    "suitetalk.api.netsuite.com",
+    "restlets.api.netsuite.com",
+    "app.netsuite.com",
+    "extforms.netsuite.com",
+    "connect.api.netsuite.com",
+];
+
 impl Plugin for NetSuite {
     fn describe() -> App {
         App::new("netsuite", "NetSuite")
@@ -40,8 +50,16 @@ impl Plugin for NetSuite {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        // `TSTDRV123-sb1` is `TSTDRV123_SB1` as a realm and `tstdrv123-sb1` as a host.
-        let realm = credential.text("account_id")?.to_ascii_uppercase().replace('-', "_");
+        // `TSTDRV123-sb1` is `TSTDRV123_SB1` as a realm and `tstdrv123-sb1` as a host, which may have been pasted instead.
+        let address = Address::read(credential.text("account_id")?);
+        let account = SERVICES.into_iter().find_map(|service| address.label_below(service));
+        let realm = match account.or((!address.host().contains('.')).then_some(address.host())) {
+            Some(account) if !account.is_empty() => account.to_ascii_uppercase().replace('-', "_"),
+            _ => {
+                let detail = "`account_id` names no host of an account: see Setup > Company > Company Information";
+                return Err(Failure::wrong_tenant(detail).field("account_id"));
+            }
+        };
         let host = realm.to_ascii_lowercase().replace('_', "-");
         let request = Request::get(format!("https://{host}.suitetalk.api.netsuite.com"))
             .path("/services/rest/record/v1/metadata-catalog")
@@ -86,8 +104,8 @@ impl Plugin for NetSuite {
 fn account_id() -> Field {
     Field::text("account_id", "Account ID")
         .required()
-        .pattern("^[0-9A-Za-z]+([_-][0-9A-Za-z]+)*$")
-        .help("Setup > Company > Company Information > Account ID. A sandbox's ends in `_SB1`.")
+        .pattern(r"(?i)^(https://)?[a-z0-9]+([_-][a-z0-9]+)*(/?|\.[a-z.]+\.netsuite\.com\.?(:443)?([/?#].*)?)$")
+        .help("Setup > Company > Company Information > Account ID. A sandbox's ends in `_SB1`, a Release Preview's in `_RP`.")
         .example("1234567_SB1")
 }
 

@@ -1,42 +1,43 @@
-//! Salesforce: OAuth tokens of one organisation, at the host that its `instance_url` names, or the key of a connected app, by
-//! which it signs in as a user.
+//! Salesforce: OAuth tokens of one organisation, at the host that its `instance_url` names; or the key of an app, by which it
+//! signs in as a user, or its id and secret, by which it signs in for itself.
 //!
 //! `GET /services/data/vNN.N/limits` needs nothing but the right to use the API. `userinfo` would tell more, but answers 403
 //! to a dead token, so it is asked second, and only for the organisation's id.
 //! See <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm>.
 //!
 //! A key is tried by asking for a token, whose answer names the organisation:
-//! <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm>.
+//! <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm>. So is a secret, which is taken at the
+//! organisation's own My Domain only: <https://help.salesforce.com/s/articleView?id=000886201>.
+
+mod hosts;
 
 use keyferry_plugin::prelude::*;
 
 struct Salesforce;
+
+const CONSUMER_KEY: &str = "Setup > App Manager > your app > Manage Consumer Details: the consumer key.";
 
 impl Plugin for Salesforce {
     fn describe() -> App {
         let app = App::new("salesforce", "Salesforce")
             .about("CRM, sales and service", &["crm", "sales"])
             .docs("https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm");
-        // My Domain hosts of organisations, of sandboxes, of developer editions; and the older instance hosts.
-        let hosts =
-            ["*.my.salesforce.com", "*.sandbox.my.salesforce.com", "*.develop.my.salesforce.com", "*.salesforce.com"];
-        let grant = |app: App, host: &str| {
-            app.grant(Grant::host(host).get("/services/data/v60.0/limits").get("/services/oauth2/userinfo"))
-        };
-        let logins = [("login.salesforce.com", "Production"), ("test.salesforce.com", "Sandbox")];
-        hosts
-            .into_iter()
-            .fold(app, grant)
-            .grant(Grant::host("login.salesforce.com").post("/services/oauth2/token"))
-            .grant(Grant::host("test.salesforce.com").post("/services/oauth2/token"))
+        let api = |host: &str| Grant::host(host).get("/services/data/v60.0/limits").get("/services/oauth2/userinfo");
+        let sign_in = |host| Grant::host(host).post("/services/oauth2/token");
+        hosts::patterns()
+            .fold(app, |app, host| app.grant(api(&host).post("/services/oauth2/token")))
+            // The older hosts, which are an instance's and not an organisation's.
+            .grant(api("*.salesforce.com"))
+            .grant(sign_in("login.salesforce.com"))
+            .grant(sign_in("test.salesforce.com"))
             .auth(
                 AuthType::oauth2("OAuth")
                     .help("The tokens that a connected app got when a user authorised it.")
                     .field(
                         Field::url("instance_url", "Instance URL")
                             .required()
-                            .pattern("^https://[0-9A-Za-z-]+((\\.(sandbox|develop))?\\.my)?\\.salesforce\\.com/?$")
-                            .help("`instance_url` in the answer that the access token came in.")
+                            .pattern("(?i)^https://[a-z0-9.-]+(:443)?([/?#].*)?$")
+                            .help("`instance_url` in the answer that the access token came in, or the organisation's My Domain.")
                             .example("https://acme.my.salesforce.com"),
                     )
                     .tokens("`access_token` in the answer of Salesforce's token endpoint."),
@@ -48,7 +49,7 @@ impl Plugin for Salesforce {
                         Field::text("client_id", "Consumer key")
                             .required()
                             .pattern("^[0-9A-Za-z._-]+$")
-                            .help("Setup > App Manager > your app > Manage Consumer Details.")
+                            .help(CONSUMER_KEY)
                             .example("3MVG9exampleExampleExample"),
                     )
                     .field(
@@ -66,29 +67,49 @@ impl Plugin for Salesforce {
                             .example("-----BEGIN PRIVATE KEY-----\nexample\n-----END PRIVATE KEY-----"),
                     )
                     .field(
-                        Field::select("login_host", "Login host", &logins)
+                        login_host()
                             .default("login.salesforce.com")
-                            .help("Where the user logs in: a sandbox has a place of its own."),
+                            .help("Where the user logs in: the organisation's My Domain, or test.salesforce.com for a sandbox."),
                     ),
+            )
+            .auth(
+                AuthType::client_credentials("Client credentials", CONSUMER_KEY)
+                    .help("The consumer key and secret of an app, by which it signs in as the user that it runs as.")
+                    .field(login_host().required().help("The organisation's My Domain: Setup > My Domain.")),
             )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        match credential.optional_secret("private_key") {
-            Some(key) => sign_in(&credential, key),
-            None => probe(&credential),
+        match credential.auth_type() {
+            "oauth2" => probe(&credential),
+            _ => sign_in(&credential),
         }
     }
 }
 
-fn sign_in(credential: &Credential, key: &Secret) -> Result<Verified, Failure> {
-    let (client, user) = (credential.text("client_id")?, credential.text("username")?);
-    let (host, end) = (credential.text("login_host")?, keyferry_plugin::clock::now_ms() / 1000 + 180);
-    let claims = format!(r#"{{"iss":"{client}","sub":"{user}","aud":"https://{host}","exp":{end}}}"#);
-    let answer = Request::post(format!("https://{host}/services/oauth2/token"))
-        .form_field("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
-        .form_field("assertion", Jwt::rs256(key, claims))
-        .send()?;
+fn login_host() -> Field {
+    Field::text("login_host", "Login host")
+        .pattern("(?i)^(https://)?[a-z0-9.-]+(:443)?([/?#].*)?$")
+        .example("acme.my.salesforce.com")
+}
+
+fn sign_in(credential: &Credential) -> Result<Verified, Failure> {
+    let (client, host) = (credential.text("client_id")?, hosts::login(credential.text("login_host")?)?);
+    let request = Request::post(format!("https://{host}/services/oauth2/token"));
+    let user = credential.optional_text("username").unwrap_or_default();
+    let (request, secret) = match credential.optional_secret("private_key") {
+        Some(key) => {
+            let end = keyferry_plugin::clock::now_ms() / 1000 + 180;
+            let claims = format!(r#"{{"iss":"{client}","sub":"{user}","aud":"https://{host}","exp":{end}}}"#);
+            let request = request.form_field("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+            (request.form_field("assertion", Jwt::rs256(key, claims)), "private_key")
+        }
+        None => {
+            let request = request.form_field("grant_type", "client_credentials").form_field("client_id", client);
+            (request.form_field("client_secret", credential.secret("client_secret")?), "client_secret")
+        }
+    };
+    let answer = request.send()?;
     let told = answer.json()?;
     let said = told.said("Salesforce", &["/error"], &["/error_description"]);
     if answer.status() == 200 {
@@ -105,22 +126,28 @@ fn sign_in(credential: &Credential, key: &Secret) -> Result<Verified, Failure> {
         ("invalid_app_access", _) | (_, "user hasn't approved this consumer") => Failure::insufficient_scope(said),
         ("inactive_user" | "inactive_org", _) | (_, "inactive user") => Failure::suspended(said),
         ("rate_limit_exceeded", _) => Failure::rate_limited(answer.retry_after(), said),
+        // The places for all know no external client app, and take no app that signs in for itself.
+        ("app_not_found", _) | (_, "request not supported on this domain") => {
+            Failure::wrong_tenant(format!("{said}; sign in at the organisation's My Domain")).field("login_host")
+        }
+        (_, "no client credentials user enabled") => Failure::insufficient_scope(said),
+        ("invalid_client", _) if secret == "client_secret" => Failure::rejected(said).fields(&["client_id", secret]),
         ("invalid_client_id" | "invalid_client", _) => Failure::rejected(said).field("client_id"),
+        ("invalid_grant", _) if secret == "client_secret" => Failure::rejected(said).fields(&["client_id", secret]),
         ("invalid_grant", _) => Failure::rejected(said).fields(&["username", "private_key", "login_host"]),
         _ => Failure::unexpected(said),
     })
 }
 
 fn probe(credential: &Credential) -> Result<Verified, Failure> {
-    let (instance, token) =
-        (credential.text("instance_url")?.trim_end_matches('/'), credential.secret("access_token")?);
+    let (instance, token) = (hosts::instance(credential.text("instance_url")?)?, credential.secret("access_token")?);
     let answer = Request::get(format!("{instance}/services/data/v60.0/limits")).bearer(token).send()?;
     match answer.status() {
         200 => {
             let limits = answer.json()?;
             limits.text("/DailyApiRequests/Max")?;
             let verified =
-                Verified::new().expires_at_ms(credential.future_ms("expires_at")).config("instance_url", instance);
+                Verified::new().expires_at_ms(credential.future_ms("expires_at")).config("instance_url", &instance);
             // Without the scope `id` this is refused, and the token is good all the same.
             let asked = Request::get(format!("{instance}/services/oauth2/userinfo")).bearer(token).send_as_is();
             let told = asked.ok().filter(|answer| answer.status() == 200).map(|answer| answer.json_or_null());

@@ -46,6 +46,7 @@
 #[doc(hidden)]
 pub mod bindings;
 
+mod address;
 mod answer;
 mod credential;
 mod describe;
@@ -68,6 +69,7 @@ pub mod log;
 pub mod prelude;
 pub mod random;
 
+pub use address::Address;
 pub use answer::Answer;
 pub use bindings::exports::keyferry::plugin::app::UnreachableKind;
 pub use bindings::keyferry::plugin::http::{Error, ErrorKind};

@@ -1,4 +1,5 @@
-//! Shopify: the Admin API tokens of one shop.
+//! Shopify: the Admin API tokens of one shop, or the id and secret of an app of the shop's owner, by which it gets one
+//! (<https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/client-credentials-grant>).
 //!
 //! One GraphQL query tells which shop it is, and what the app may do there. Shopify tells the state of a shop by its status
 //! codes: <https://shopify.dev/docs/api/usage/response-codes>.
@@ -14,7 +15,7 @@ impl Plugin for Shopify {
         App::new("shopify", "Shopify")
             .about("Online shops", &["e-commerce"])
             .docs("https://shopify.dev/docs/apps/build/authentication-authorization")
-            .grant(Grant::host("*.myshopify.com").post("/admin/api/2026-07/graphql.json"))
+            .grant(Grant::host("*.myshopify.com").post("/admin/api/2026-07/graphql.json").post("/admin/oauth/access_token"))
             .auth(
                 AuthType::oauth2("OAuth")
                     .help("The tokens that an app got when a shop installed it.")
@@ -30,50 +31,110 @@ impl Plugin for Shopify {
                             .required()
                             .help("Shopify admin > Settings > Apps > Develop apps > your app > API credentials.")
                             .example("shpat_00000000000000000000000000000000"),
+                    )
+                    .field(
+                        Field::secret("api_secret_key", "API secret key")
+                            .help("Beside the token: what webhooks are signed with. It is stored as it is: no request can check it.")
+                            .example("shpss_00000000000000000000000000000000"),
                     ),
+            )
+            .auth(
+                AuthType::client_credentials("Client credentials", "Dev Dashboard > Apps > your app > Settings.")
+                    .help("The id and secret of an app of the Dev Dashboard, installed in a shop of the same organisation.")
+                    .field(shop()),
             )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let shop = credential.text("shop")?;
-        let answer = Request::post(format!("https://{shop}.myshopify.com/admin/api/2026-07/graphql.json"))
-            .header("X-Shopify-Access-Token", credential.secret("access_token")?)
-            .json_body(QUERY)
-            .send()?;
-        let told = answer.json_or_null();
-        let said = told.said("Shopify", &[], &["/errors/0/message", "/errors"]);
-        // <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>
-        match (answer.status(), told.optional_text("/errors/0/extensions/code").unwrap_or_default()) {
-            (200, "ACCESS_DENIED") => Err(Failure::insufficient_scope(said)),
-            (200, "THROTTLED") => Err(Failure::rate_limited(answer.retry_after(), said)),
-            (200, "SHOP_INACTIVE") => Err(Failure::suspended(said)),
-            (200, "INTERNAL_SERVER_ERROR") => Err(Failure::provider_error(200, said)),
-            (200, _) if told.at("/errors").is_some() => Err(Failure::unexpected(said)),
-            (200, _) => {
-                let told = answer.json()?;
-                let scopes = told.items("/data/currentAppInstallation/accessScopes").iter();
-                Ok(Verified::new()
-                    .account_id(told.text("/data/shop/id")?)
-                    .display_name(told.text("/data/shop/name")?)
-                    .scopes(scopes.filter_map(|scope| scope.optional_text("/handle")))
-                    .expires_at_ms(credential.future_ms("expires_at"))
-                    .config("domain", told.text("/data/shop/myshopifyDomain")?))
+        let shop =
+            &credential.tenant("shop", "myshopify.com").or_else(|failure| in_admin(&credential).ok_or(failure))?;
+        match credential.optional_secret("access_token") {
+            Some(token) => probe(&credential, shop, token),
+            None => {
+                let answer = minted(&credential, shop)?;
+                probe(&credential, shop, answer.minted("/access_token")?)
             }
-            (401, _) => Err(Failure::rejected(said).field("access_token")),
-            (402, _) => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
-            (403, _) => Err(match answer.json()?.text("/errors")? {
-                "Unavailable Shop" => Failure::suspended(said),
-                _ => Failure::insufficient_scope(said),
-            }),
-            (404, _) => Err(Failure::wrong_tenant(format!("there is no shop {shop}.myshopify.com")).field("shop")),
-            (423, _) => Err(Failure::suspended("The shop is locked: its owner has to turn to Shopify's support")),
-            _ => Err(answer.unexpected()),
         }
     }
 }
 
 fn shop() -> Field {
-    Field::host_label("shop", "Shop").help("`acme` of acme.myshopify.com.").example("acme")
+    let page = r"admin\.shopify\.com/store/[a-z0-9][a-z0-9-]{0,62}";
+    let shop = Field::tenant("shop", "Shop", "myshopify.com").help("`acme` of acme.myshopify.com.").example("acme");
+    shop.or_pattern(&format!("(https?://)?{page}([/?#].*)?"))
+}
+
+/// The shop of a page of the admin: `https://admin.shopify.com/store/acme/orders`.
+fn in_admin(credential: &Credential) -> Option<String> {
+    let address = Address::read(credential.optional_text("shop")?);
+    let mut path = address.path();
+    let is_admin = address.host() == "admin.shopify.com" && path.next() == Some("store");
+    path.next().filter(|_| is_admin).map(str::to_ascii_lowercase)
+}
+
+/// A token for the app itself, which lasts a day.
+fn minted(credential: &Credential, shop: &str) -> Result<Answer, Failure> {
+    let answer = Request::post(format!("https://{shop}.myshopify.com/admin/oauth/access_token"))
+        .header("Accept", "application/json")
+        .form_field("grant_type", "client_credentials")
+        .form_field("client_id", credential.text("client_id")?)
+        .form_field("client_secret", credential.secret("client_secret")?)
+        .send()?;
+    let told = answer.json_or_null();
+    let said = told.said("Shopify", &["/error"], &["/error_description"]);
+    match (answer.status(), told.optional_text("/error").unwrap_or_default()) {
+        (200, _) => Ok(answer),
+        (_, "shop_not_permitted") => Err(Failure::wrong_tenant(said).field("shop")),
+        (_, "app_not_installed") => Err(Failure::wrong_tenant(said).fields(&["shop", "client_id"])),
+        (400 | 401, "application_cannot_be_found" | "invalid_client" | "invalid_request") => {
+            Err(Failure::rejected(said).fields(&["client_id", "client_secret"]))
+        }
+        (404, _) => Err(no_such_shop(shop)),
+        _ => Err(answer.unexpected()),
+    }
+}
+
+fn no_such_shop(shop: &str) -> Failure {
+    Failure::wrong_tenant(format!("there is no shop {shop}.myshopify.com")).field("shop")
+}
+
+fn probe(credential: &Credential, shop: &str, token: &Secret) -> Result<Verified, Failure> {
+    let answer = Request::post(format!("https://{shop}.myshopify.com/admin/api/2026-07/graphql.json"))
+        .header("X-Shopify-Access-Token", token)
+        .json_body(QUERY)
+        .send()?;
+    let told = answer.json_or_null();
+    let said = told.said("Shopify", &[], &["/errors/0/message", "/errors"]);
+    // <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>
+    match (answer.status(), told.optional_text("/errors/0/extensions/code").unwrap_or_default()) {
+        (200, "ACCESS_DENIED") => Err(Failure::insufficient_scope(said)),
+        (200, "THROTTLED") => Err(Failure::rate_limited(answer.retry_after(), said)),
+        (200, "SHOP_INACTIVE") => Err(Failure::suspended(said)),
+        (200, "INTERNAL_SERVER_ERROR") => Err(Failure::provider_error(200, said)),
+        (200, _) if told.at("/errors").is_some() => Err(Failure::unexpected(said)),
+        (200, _) => {
+            let told = answer.json()?;
+            let scopes = told.items("/data/currentAppInstallation/accessScopes").iter();
+            Ok(Verified::new()
+                .account_id(told.text("/data/shop/id")?)
+                .display_name(told.text("/data/shop/name")?)
+                .scopes(scopes.filter_map(|scope| scope.optional_text("/handle")))
+                .expires_at_ms(credential.future_ms("expires_at"))
+                .config("domain", told.text("/data/shop/myshopifyDomain")?))
+        }
+        (401, _) => {
+            let field = credential.optional_secret("access_token").map_or("client_secret", |_| "access_token");
+            Err(Failure::rejected(said).field(field))
+        }
+        (402, _) => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
+        (403, _) => Err(match answer.json()?.text("/errors")? {
+            "Unavailable Shop" => Failure::suspended(said),
+            _ => Failure::insufficient_scope(said),
+        }),
+        (404, _) => Err(no_such_shop(shop)),
+        (423, _) => Err(Failure::suspended("The shop is locked: its owner has to turn to Shopify's support")),
+        _ => Err(answer.unexpected()),
+    }
 }
 
 keyferry_plugin::export!(Shopify);

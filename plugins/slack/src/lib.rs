@@ -1,98 +1,152 @@
 //! Slack: the tokens of an installed app.
 //!
 //! `POST /api/auth.test` (<https://docs.slack.dev/reference/methods/auth.test>) needs no scope, and answers 200 whether
-//! the token is good or not: what counts is `ok` in the body. Of a token that rotates it tells when it ends.
+//! the token is good or not: what counts is `ok` in the body. Of a token that rotates it tells when it ends. Tokens of the bot, of
+//! the user who installed the app (<https://docs.slack.dev/reference/methods/oauth.v2.access>) and of the app are all asked for.
+//! GovSlack answers at `slack-gov.com`: <https://api.slack-gov.com/gov-slack/about>.
 
 use keyferry_plugin::prelude::*;
 
 struct Slack;
 
+/// Where Slack answers: GovSlack is a system of its own, which knows none of the other's tokens.
+const DOMAINS: [(&str, &str); 2] = [("slack.com", "Slack"), ("slack-gov.com", "GovSlack")];
+
+/// The fields that hold a token to verify, in the order in which the workspace is taken from them.
+const TOKENS: [&str; 4] = ["access_token", "bot_token", "user_token", "app_token"];
+
 impl Plugin for Slack {
     fn describe() -> App {
-        App::new("slack", "Slack")
+        let app = App::new("slack", "Slack")
             .about("Messages of a team", &["communication"])
-            .docs("https://docs.slack.dev/authentication/tokens")
-            .grant(Grant::host("slack.com").post("/api/auth.test"))
+            .docs("https://docs.slack.dev/authentication/tokens");
+        DOMAINS
+            .iter()
+            .fold(app, |app, (domain, _)| app.grant(Grant::host(domain).post("/api/auth.test")))
             .auth(
                 AuthType::oauth2("OAuth")
-                    .help("The bot or user token that Slack gave when the app was installed.")
+                    .help("The tokens that Slack gave when the app was installed.")
                     .field(
                         token("access_token", "Access token")
                             .required()
-                            .help("`access_token` in the answer of oauth.v2.access.")
+                            .help("`access_token` in the answer of oauth.v2.access: the bot's, or the user's if there is no bot.")
                             .example("xoxb-000000000000-example"),
                     )
                     .field(Field::refresh_token())
                     .field(Field::expires_at())
+                    .field(user_token("`authed_user.access_token` in the answer of oauth.v2.access."))
+                    .field(
+                        Field::secret("user_refresh_token", "User refresh token")
+                            .help("`authed_user.refresh_token` in the same answer, where tokens rotate.")
+                            .example("xoxe-1-example"),
+                    )
+                    .field(
+                        Field::number("user_expires_at", "User token expires at")
+                            .help("When the user token ends, as Unix time in seconds or milliseconds.")
+                            .example("1767225600"),
+                    )
+                    .field(domain())
                     .oauth_app(),
             )
             .auth(
-                AuthType::keybased("Bot and user tokens")
-                    .help("Tokens copied from the app's settings. Give either or both, of the same workspace.")
+                AuthType::keybased("Tokens of an app")
+                    .help("Tokens copied from the app's settings: one or more, of the same workspace.")
                     .field(
                         token("bot_token", "Bot token")
                             .help("api.slack.com/apps > your app > OAuth & Permissions > Bot User OAuth Token.")
                             .example("xoxb-000000000000-example"),
                     )
+                    .field(user_token("api.slack.com/apps > your app > OAuth & Permissions > User OAuth Token."))
                     .field(
-                        token("user_token", "User token")
-                            .help("api.slack.com/apps > your app > OAuth & Permissions > User OAuth Token.")
-                            .example("xoxp-000000000000-example"),
-                    ),
+                        Field::secret("app_token", "App-level token")
+                            .help("api.slack.com/apps > your app > Basic Information > App-Level Tokens.")
+                            .example("xapp-1-A000000-000000-example"),
+                    )
+                    .field(
+                        Field::secret("signing_secret", "Signing secret")
+                            .help("Basic Information > App Credentials. It is stored as it is: Slack has no request to check it.")
+                            .example("0123456789abcdef0123456789abcdef"),
+                    )
+                    .field(domain()),
             )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let given = ["access_token", "bot_token", "user_token"]
-            .into_iter()
-            .filter_map(|field| Some((field, credential.optional_secret(field)?)));
-        let (mut verified, mut ends) = (Verified::new(), credential.future_ms("expires_at"));
+        let domain = credential.optional_text("domain").unwrap_or("slack.com");
+        let given = TOKENS.into_iter().filter_map(|field| Some((field, credential.optional_secret(field)?)));
+        let (mut verified, mut is_any) = (Verified::new(), false);
+        let known = ["expires_at", "user_expires_at"].map(|field| credential.future_ms(field));
+        let mut ends = known.into_iter().flatten().min();
         let mut first_team: Option<String> = None;
         for (field, token) in given {
-            let (told, scopes) = auth_test(field, token)?;
-            let (team, name) = (told.text("/team_id")?, told.optional_text("/team").unwrap_or_default());
+            is_any = true;
+            let (told, scopes) = auth_test(domain, field, credential.hint(field), token)?;
+            let id = |name: &str| told.optional_text(name).unwrap_or_default();
+            if let Some(left) = told.optional_text("/expires_in").and_then(|seconds| seconds.parse::<u64>().ok()) {
+                let end = keyferry_plugin::clock::now_ms().saturating_add(left.saturating_mul(1000));
+                ends = Some(ends.map_or(end, |known| known.min(end)));
+            }
+            verified = verified.scopes(scopes);
+            // An app-level token is of an app and of no workspace.
+            if id("/team_id").is_empty() && told.optional_text("/app_id").is_some() {
+                verified = verified.config("app_id", id("/app_id"));
+                if first_team.is_none() {
+                    verified = verified.account_id(id("/app_id")).display_name(id("/app_name"));
+                }
+                continue;
+            }
+            let (team, name) = (told.text("/team_id")?, id("/team"));
             if first_team.as_deref().is_some_and(|first| first != team) {
-                let detail = format!("the two tokens are of different workspaces, `{field}` of {name} ({team})");
+                let detail = format!("the tokens are of different workspaces, `{field}` of {name} ({team})");
                 return Err(Failure::wrong_tenant(detail).field(field));
             }
             if first_team.is_none() {
                 first_team = Some(team.to_owned());
                 verified = verified.account_id(team).display_name(name);
-                verified = verified.config("url", told.optional_text("/url").unwrap_or_default());
-                verified = verified.config("enterprise_id", told.optional_text("/enterprise_id").unwrap_or_default());
-            }
-            if let Some(left) = told.optional_text("/expires_in").and_then(|seconds| seconds.parse::<u64>().ok()) {
-                let end = keyferry_plugin::clock::now_ms().saturating_add(left.saturating_mul(1000));
-                ends = Some(ends.map_or(end, |known| known.min(end)));
+                verified = verified.config("url", id("/url")).config("enterprise_id", id("/enterprise_id"));
             }
             let bot = told.optional_text("/bot_id");
             let user = if bot.is_some() { "bot_user_id" } else { "user_id" };
-            verified =
-                verified.scopes(scopes).config(user, told.text("/user_id")?).config("bot_id", bot.unwrap_or_default());
+            verified = verified.config(user, told.text("/user_id")?).config("bot_id", bot.unwrap_or_default());
         }
-        match first_team {
-            Some(_) => Ok(verified.expires_at_ms(ends)),
-            None => {
-                Err(Failure::rejected("Give a bot token, a user token, or both").fields(&["bot_token", "user_token"]))
-            }
+        if is_any {
+            Ok(verified.expires_at_ms(ends))
+        } else {
+            let detail = "Give a bot token, a user token or an app-level token";
+            Err(Failure::rejected(detail).fields(&["bot_token", "user_token", "app_token"]))
         }
     }
 }
 
 /// A rotating token has two prefixes: `xoxe.xoxb-`.
 fn token(name: &str, label: &str) -> Field {
-    Field::secret(name, label).hint("^(xoxe\\.)?xox[a-z]-")
+    Field::secret(name, label).hint("^(xoxe\\.)?x(ox[a-z]|app)-")
+}
+
+fn user_token(help: &str) -> Field {
+    token("user_token", "User token").help(help).example("xoxp-000000000000-example")
+}
+
+fn domain() -> Field {
+    Field::select("domain", "Domain", &DOMAINS)
+        .help("Where the workspace is: GovSlack has a domain of its own. Without it, slack.com.")
 }
 
 /// What Slack tells of a token, and the scopes that it has. Its errors are in the method's reference, named above.
-fn auth_test(field: &str, token: &Secret) -> Result<(Json, Vec<String>), Failure> {
-    let answer = Request::post("https://slack.com/api/auth.test").bearer(token).send()?;
+fn auth_test(domain: &str, field: &str, kind: Option<&str>, token: &Secret) -> Result<(Json, Vec<String>), Failure> {
+    let answer = Request::post(format!("https://{domain}/api/auth.test")).bearer(token).send()?;
     let told = answer.json()?;
     if told.is_true("/ok") {
         return Ok((told, answer.list("x-oauth-scopes").map(str::to_owned).collect()));
     }
     let error = told.text("/error")?;
-    let detail = format!("Slack says {error}");
+    let advice = match kind {
+        _ if error != "invalid_auth" => "",
+        Some("xoxc-") => ": `xoxc-` is the token of a browser, of no use without its cookie; give a token of an app",
+        Some("xoxe-") => ": `xoxe-` begins a refresh token; give the access token that it came with",
+        _ => "",
+    };
+    let detail = format!("Slack says {error}{advice}");
     Err(match error {
         "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" => Failure::rejected(detail).field(field),
         "account_inactive" => Failure::suspended(detail),

@@ -1,12 +1,21 @@
-//! Stripe: secret and restricted API keys, of a platform's connected accounts too.
+//! Stripe: secret and restricted API keys, of a platform's connected accounts too, and the keys of an organisation.
 //!
 //! `GET /v1/account` tells whose key it is. A restricted key may not be allowed to ask that; but Stripe answers 403 only
 //! to a key that it knows (to any other it answers 401), so the key is proven live all the same.
 //! See <https://docs.stripe.com/error-low-level#errors>.
+//!
+//! The tokens of OAuth (<https://docs.stripe.com/connect/oauth-reference>) are asked as keys are. The key of an organisation asks for one of its accounts, which `Stripe-Context` names, and says which version of the API it
+//! means: <https://docs.stripe.com/keys/organization-api-keys>, <https://docs.stripe.com/context>.
 
 use keyferry_plugin::prelude::*;
 
 struct Stripe;
+
+/// The version that a request of an organisation's key names; for any other key it is the account's own.
+const VERSION: &str = "2025-12-15.clover";
+
+/// What a key begins with.
+const KIND: &str = "^(sk_org_((test|live)_)?|[sr]k_(test|live)_)";
 
 impl Plugin for Stripe {
     fn describe() -> App {
@@ -19,8 +28,8 @@ impl Plugin for Stripe {
                     .field(
                         Field::secret("api_key", "API key")
                             .required()
-                            .hint("^(sk|rk)_(test|live)_")
-                            .help("Stripe Dashboard > Developers > API keys: a secret key, or better a restricted one.")
+                            .hint(KIND)
+                            .help("Stripe Dashboard > Developers > API keys: a restricted key, a secret one or an organisation's.")
                             .example("rk_test_example"),
                     )
                     .field(
@@ -28,22 +37,59 @@ impl Plugin for Stripe {
                             .pattern("^acct_[0-9A-Za-z]+$")
                             .help("For a platform's key: the connected account to act for. Sent as `Stripe-Account`.")
                             .example("acct_0example0"),
+                    )
+                    .field(
+                        Field::text("stripe_context", "Context")
+                            .pattern("^acct_[0-9A-Za-z]+(/acct_[0-9A-Za-z]+)*$")
+                            .help("For an organisation's key: its account, and a connected one after `/`. Sent as `Stripe-Context`.")
+                            .example("acct_0example0"),
                     ),
+            )
+            .auth(
+                AuthType::oauth2("OAuth")
+                    .help("The tokens of an account that connected itself to a platform or installed an app.")
+                    .field(
+                        Field::secret("access_token", "Access token")
+                            .required()
+                            .hint(KIND)
+                            .help("`access_token` in the answer of Stripe's token endpoint.")
+                            .example("sk_test_example"),
+                    )
+                    .field(Field::refresh_token())
+                    .field(Field::expires_at())
+                    .oauth_app(),
             )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let mut request = Request::get("https://api.stripe.com/v1/account").bearer(credential.secret("api_key")?);
-        let connected = credential.optional_text("stripe_account");
-        if let Some(account) = connected {
-            request = request.header("Stripe-Account", account);
+        let key = if credential.auth_type() == "oauth2" { "access_token" } else { "api_key" };
+        let kind = credential.hint(key).unwrap_or_default();
+        let is_organisations = kind.starts_with("sk_org_");
+        let given = |field: &'static str| Some((field, credential.optional_text(field)?));
+        let (field, context) = match (given("stripe_account"), given("stripe_context")) {
+            (Some((_, account)), Some((_, context))) if account != context => {
+                let fields = &["stripe_account", "stripe_context"];
+                return Err(Failure::rejected("Give a connected account or a context, not both").fields(fields));
+            }
+            (account, context) => context.or(account).unzip(),
+        };
+        let mut request = Request::get("https://api.stripe.com/v1/account").bearer(credential.secret(key)?);
+        if let Some(context) = context {
+            let is_account = field == Some("stripe_account") && !is_organisations;
+            request = request.header(if is_account { "Stripe-Account" } else { "Stripe-Context" }, context);
+        }
+        if is_organisations {
+            request = request.header("Stripe-Version", VERSION);
         }
         let answer = request.send()?;
 
-        let mode = credential.hint("api_key").map_or("", |kind| if kind.ends_with("live_") { "live" } else { "test" });
-        let verified = Verified::new().config("mode", mode);
+        let field = field.unwrap_or("stripe_context");
+        let connected = context.and_then(|context| context.rsplit('/').next());
+        let mode = ["live", "test"].into_iter().find(|mode| kind.ends_with(&format!("_{mode}_"))).unwrap_or_default();
+        let verified = Verified::new().expires_at_ms(credential.future_ms("expires_at")).config("mode", mode);
         let problem = answer.json_or_null();
         let said = problem.said("Stripe", &[], &["/error/message"]);
+        let has_words = problem.optional_text("/error/message").is_some();
         // `The provided key 'rk_test_***' does not have the required permissions for this endpoint on account 'acct_1'.`
         let mut words = problem.optional_text("/error/message").unwrap_or_default().split('\'');
         let named = words.clone().find(|word| word.starts_with("acct_") && !word.contains('*'));
@@ -56,9 +102,14 @@ impl Plugin for Stripe {
                     account.first_text(&["/settings/dashboard/display_name", "/business_profile/name", "/email"]);
                 Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
             }
-            401 => Err(Failure::rejected(said).field("api_key")),
+            401 => Err(Failure::rejected(said).field(key)),
             // About `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
-            400 | 403 if connected.is_some() && is_strange => Err(Failure::wrong_tenant(said).field("stripe_account")),
+            400 | 403 if connected.is_some() && is_strange => Err(Failure::wrong_tenant(said).field(field)),
+            // What an organisation's key lacks is the account, or the account is not one of the organisation's.
+            400 | 403 if is_organisations && has_words && (answer.status() == 400 || context.is_none()) => {
+                Err(Failure::wrong_tenant(said).field(field))
+            }
+            400 if has_words => Err(Failure::unexpected(said)),
             403 => {
                 // Without a message it is not the API that speaks, but something on the way to it.
                 answer.json()?.text("/error/message")?;

@@ -18,6 +18,8 @@ pub struct StripeState {
 pub enum StripeKey {
     /// 200 for this account and the accounts connected to it.
     Valid(StripeAccount),
+    /// The key of an organisation that has these accounts: each request names one in `Stripe-Context`.
+    Organisation(Vec<StripeAccount>),
     /// A restricted key of this account that may read neither balance nor account: 403.
     Restricted(StripeAccount),
     /// 401 `api_key_expired`.
@@ -33,7 +35,7 @@ pub struct StripeAccount {
     pub id: String,
     /// The name shown in the dashboard.
     pub display_name: String,
-    /// Accounts that a `Stripe-Account` header may name.
+    /// Accounts that `Stripe-Account` or `Stripe-Context` may name.
     pub connected: Vec<String>,
 }
 
@@ -107,17 +109,39 @@ fn answer(state: &StripeState, request: &Received) -> Reply {
             );
             error(403, None, &message)
         }
-        Some(StripeKey::Valid(account)) => match request.header("stripe-account") {
-            Some(other) if other != account.id && !account.connected.iter().any(|known| known == other) => {
-                let message = format!(
-                    "The provided key '{shown}' does not have access to account '{other}' (or that account does not \
-                     exist). Application access may have been revoked."
-                );
-                error(403, Some("account_invalid"), &message)
+        Some(StripeKey::Valid(account)) => {
+            match request.header("stripe-context").or_else(|| request.header("stripe-account")) {
+                Some(other) if other != account.id && !account.connected.iter().any(|known| known == other) => {
+                    no_access(&shown, other)
+                }
+                other => Reply::json(200, &found(resource, other.unwrap_or(&account.id), account, live(&key))),
             }
-            other => Reply::json(200, &found(resource, other.unwrap_or(&account.id), account, live(&key))),
-        },
+        }
+        Some(StripeKey::Organisation(accounts)) => {
+            let Some(context) = request.header("stripe-context") else {
+                return error(400, None, "Requests with an organization API key must have the header Stripe-Context.");
+            };
+            if request.header("stripe-version").is_none() {
+                return error(400, None, "Requests with an organization API key must have the header Stripe-Version.");
+            }
+            let (id, connected) = context.split_once('/').map_or((context, None), |(id, below)| (id, Some(below)));
+            let is_meant = |account: &&StripeAccount| {
+                account.id == id && connected.is_none_or(|below| account.connected.iter().any(|known| known == below))
+            };
+            match accounts.iter().find(is_meant) {
+                Some(account) => Reply::json(200, &found(resource, connected.unwrap_or(id), account, live(&key))),
+                None => no_access(&shown, context),
+            }
+        }
     }
+}
+
+fn no_access(shown: &str, other: &str) -> Reply {
+    let message = format!(
+        "The provided key '{shown}' does not have access to account '{other}' (or that account does not exist). \
+         Application access may have been revoked."
+    );
+    error(403, Some("account_invalid"), &message)
 }
 
 fn found(resource: Resource, id: &str, account: &StripeAccount, livemode: bool) -> Value {
@@ -194,6 +218,7 @@ mod tests {
         let state = StripeState::new()
             .with("sk_test_good", StripeKey::Valid(account.clone()))
             .with("sk_live_good", StripeKey::Valid(account.clone()))
+            .with("sk_org_live_good", StripeKey::Organisation(vec![account.clone()]))
             .with("rk_test_narrow", StripeKey::Restricted(account))
             .with("sk_test_old", StripeKey::Expired)
             .with("sk_test_busy", StripeKey::RateLimited);
@@ -234,5 +259,19 @@ mod tests {
             assert!(answer.header("request-id").starts_with("req_"));
         }
         assert_eq!(send(&mut sender, request("GET", HOST, balance, &[])).await.unwrap().status, 401);
+
+        let version = ("stripe-version", "2025-12-15.clover");
+        for (headers, status, pointer, expected) in [
+            (vec![("stripe-context", "acct_1"), version], 200, "/id", json!("acct_1")),
+            (vec![("stripe-context", "acct_1/acct_2"), version], 200, "/id", json!("acct_2")),
+            (vec![("stripe-context", "acct_2"), version], 403, "/error/code", json!("account_invalid")),
+            (vec![("stripe-context", "acct_1")], 400, "/error/type", json!("invalid_request_error")),
+            (vec![version], 400, "/error/type", json!("invalid_request_error")),
+        ] {
+            let headers = [headers, vec![("authorization", "Bearer sk_org_live_good")]].concat();
+            let answer = send(&mut sender, request("GET", HOST, account, &headers)).await.unwrap();
+            assert_eq!(answer.status, status, "{headers:?}");
+            assert_eq!(answer.json().pointer(pointer), Some(&expected), "{headers:?}");
+        }
     }
 }

@@ -20,6 +20,25 @@ impl AuthType {
         Self::new("keybased", label)
     }
 
+    /// `client_credentials`: the id and the secret of an app, which gets tokens for itself by them (RFC 6749, section 4.4).
+    /// `help` says where to find the id; the secret is beside it.
+    pub fn client_credentials(label: &str, help: &str) -> Self {
+        Self::new("client_credentials", label)
+            .field(
+                Field::text("client_id", "Client ID")
+                    .required()
+                    .pattern("^[0-9A-Za-z._-]+$")
+                    .help(help)
+                    .example("0a1b2c3d-example"),
+            )
+            .field(
+                Field::secret("client_secret", "Client secret")
+                    .required()
+                    .help("Beside the client ID.")
+                    .example("example-client-secret"),
+            )
+    }
+
     /// One or two sentences on when to use it.
     #[must_use]
     pub fn help(mut self, text: &str) -> Self {

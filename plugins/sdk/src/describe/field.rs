@@ -55,6 +55,24 @@ impl Field {
         Self::text(name, label).required().pattern("^[a-z0-9][a-z0-9-]{0,62}$")
     }
 
+    /// A tenant's label below a domain, such as `acme` of acme.zendesk.com. It is required. Besides the label in any case, the
+    /// address of a page at that host is taken, as people copy it out of a browser;
+    /// [`Credential::tenant`](crate::Credential::tenant) reads the label out of it.
+    pub fn tenant(name: &str, label: &str, domain: &str) -> Self {
+        let domain = domain.replace('.', "\\.");
+        let address = format!("/?|\\.{domain}\\.?(:443)?([/?#].*)?");
+        Self::text(name, label).required().pattern(&format!("(?i)^(https?://)?[a-z0-9][a-z0-9-]{{0,62}}({address})$"))
+    }
+
+    /// What else matches beside the [`pattern`](Self::pattern), with the same switches: another way to write the value.
+    #[must_use]
+    pub fn or_pattern(mut self, regex: &str) -> Self {
+        let known = self.0.pattern.take().unwrap_or_default();
+        let (switch, known) = known.strip_prefix("(?i)").map_or(("", known.as_str()), |rest| ("(?i)", rest));
+        self.0.pattern = Some(format!("{switch}{known}|^{regex}$"));
+        self
+    }
+
     /// `refresh_token`, a secret that OAuth 2.0 providers issue beside the access token. Keyferry keeps it, and never uses
     /// it unasked: many providers' refresh tokens work once.
     pub fn refresh_token() -> Self {
@@ -182,6 +200,16 @@ mod tests {
         assert!(key.secret && key.required);
         assert_eq!(key.kind, wit::FieldKind::Multiline);
         assert_eq!((key.min_length, key.max_length), (Some(1), Some(9)));
+    }
+
+    #[test]
+    fn a_tenant_is_described_by_its_label_and_by_addresses_at_its_domain() {
+        let pattern = |field: Field| field.into_wit().pattern.unwrap();
+        let plain = pattern(Field::tenant("subdomain", "Subdomain", "example.com"));
+        let label = "^(https?://)?[a-z0-9][a-z0-9-]{0,62}(/?|\\.example\\.com\\.?(:443)?([/?#].*)?)$";
+        assert_eq!(plain, format!("(?i){label}"));
+        let wider = pattern(Field::tenant("subdomain", "Subdomain", "example.com").or_pattern("a/[a-z]+"));
+        assert_eq!(wider, format!("(?i){label}|^a/[a-z]+$"));
     }
 
     #[test]
