@@ -27,7 +27,7 @@ impl Address {
             Some(_) => "",
             None => text,
         };
-        let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let (host, port) = match authority.split_once(':') {
             Some((host, port)) => (host, Some(port.to_owned()).filter(|port| port != "443")),
@@ -119,7 +119,7 @@ mod tests {
             ("javascript://acme.example.com", "", ""),
             ("https://user@acme.example.com", "", ""),
             ("https://acme.example.com:password@evil.example", "", ""),
-            ("https://acme.example.com\\@evil.example", "acme.example.com", ""),
+            ("https://acme.example.com\\@evil.example", "", ""),
             ("acme..example.com", "", ""),
             (".example.com", "", ""),
             ("acme.example.com..", "", ""),
