@@ -18,6 +18,7 @@
 //! | [`upstream`] | requests to services that the operator names |
 //! | [`devkit`] | for plugin authors |
 //! | [`secret`], [`shown`], [`wiping`] | values that are not printed, what of a caller's words is repeated, memory that is cleared |
+//! | [`invisible`] | characters that a person cannot see, in ids and in credentials |
 //! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
 //!
 //! Arrows point one way: `cli`, `http` and `admin` lead to `webhooks`, `jobs` and `migrate`, which lead to `schema`, `plugins`, `vault`
@@ -32,6 +33,7 @@ pub mod egress;
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
+pub mod invisible;
 pub mod jobs;
 pub mod migrate;
 pub mod plugins;

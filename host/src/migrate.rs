@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 
 use crate::ids::Slug;
 use crate::plugins::{App, Keeping, Registry, Verdict, Verified};
-use crate::schema::Credential;
+use crate::schema::{Credential, Input};
 use crate::secret::SharedSecret;
 use crate::shown::{aside, shown};
 use crate::store::{
@@ -32,7 +32,7 @@ use crate::store::{
     WebhookKey,
 };
 use crate::telemetry::{SPANS, metrics};
-use crate::vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind};
+use crate::vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind, check_size};
 
 pub use error::MigrateError;
 pub use own_app::{OwnCredential, OwnDeleted, OwnPut};
@@ -109,7 +109,7 @@ impl Migrator {
         };
         self.require_account(&account).await?;
         let app = self.app(&migration.slug)?;
-        let credential = app.description.schema.validate(&migration.auth_object).map_err(MigrateError::Content)?;
+        let credential = validated(&app, &migration.auth_object)?;
         self.unlock(&migration).await?;
 
         let _in_flight = self.in_flight.enter(&migration)?;
@@ -325,6 +325,16 @@ impl Migrator {
             updated_at: now,
         })
     }
+}
+
+/// The credential that an `auth_object` holds, if it fits the app's schema and is not too large to be stored. Checked
+/// before the provider is asked, and the same at each door.
+fn validated(app: &App, auth_object: &Input) -> Result<Credential, MigrateError> {
+    let credential = app.description.schema.validate(auth_object).map_err(MigrateError::Content)?;
+    let fields: Vec<_> =
+        credential.fields.iter().map(|field| (field.name.clone(), SharedSecret::as_ref(&field.value))).collect();
+    check_size(&fields)?;
+    Ok(credential)
 }
 
 /// What became of a migration, in a word.

@@ -169,3 +169,50 @@ async fn resealing_goes_on_after_a_kill_and_works_without_a_server() {
     }
     refused(&world, &["key", "disable", "7"], "is not there").await;
 }
+
+/// Answers as many requests on a data folder's socket as there are answers, and ends the connection of the next one.
+async fn server_that_dies_after(data: &std::path::Path, answers: Vec<Value>) -> tokio::task::JoinHandle<()> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    std::fs::create_dir_all(data).unwrap();
+    let listener = tokio::net::UnixListener::bind(data.join("admin.sock")).unwrap();
+    tokio::spawn(async move {
+        for answer in answers.into_iter().map(Some).chain([None]) {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await.unwrap();
+            let Some(answer) = answer else { return };
+            let answer = answer.to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                answer.len()
+            );
+            stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_reseal_whose_server_dies_says_so_and_what_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = |id: u32, state: &str, credentials: u64| {
+        json!({"key_id": id, "state": state, "credentials": credentials, "created_at": "2026-01-01T00:00:00Z",
+            "disabled_at": null, "wrapped_by": "file", "also_wrapped_by": []})
+    };
+    let step =
+        json!({"resealed": 3, "left": 1, "next": {"environment": "test", "account": "user_4", "slug": "stripe"}});
+    let server =
+        server_that_dies_after(folder.path(), vec![json!([key(1, "opens", 8), key(2, "seals", 1)]), step]).await;
+    let data = folder.path().display().to_string();
+    let output = run(["key", "reseal", "--org", ORG, "--data", &data]).await;
+    server.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "3 credentials were sealed under the newest key before this failed",
+        "the server ended the connection before it answered",
+        "`keyferry key reseal --org acme` seals the rest",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(output.stdout.is_empty(), "nothing is reported as done");
+}

@@ -60,6 +60,9 @@ async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reaso
     let world = World::start().await;
     let create = |body: serde_json::Value| world.send(Request::new("POST", PATH).json(&body));
     let cases = [
+        (json!({"account_id": "user\u{200b}_2"}), "must not hold the invisible character U+200B (zero width space)"),
+        (json!({"linked_account_id": "us\u{ad}er"}), "must not hold the invisible character U+00AD (soft hyphen)"),
+        (json!({"account_id": "user\u{a0}2"}), "must not hold the invisible character U+00A0 (no-break space)"),
         (json!({"account_id": " user_2"}), "must not begin or end with white space"),
         (json!({"account_id": "user_2", "linked_account_id": "\n"}), "must not begin or end with white space"),
         (json!({"account_id": "user\u{0}2"}), "without control characters"),

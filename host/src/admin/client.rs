@@ -34,7 +34,7 @@ pub async fn call<O: Operation>(path: &Path, operation: &O) -> Result<O::Done, A
         }
         Err(error) => return Err(fault(error)),
     };
-    let broken = |error: hyper::Error| AdminError::Request(error.to_string());
+    let broken = |source: hyper::Error| AdminError::ServerGone { source };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     tokio::spawn(connection);
     let (mut uri, members) = taken_apart(operation)?;

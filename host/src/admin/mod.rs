@@ -68,6 +68,11 @@ pub enum AdminError {
     NotRunning,
     #[error("the server's socket {path} cannot be used: {source}")]
     Socket { path: String, source: std::io::Error },
+    #[error(
+        "the server ended the connection before it answered ({source}): it was stopped or killed, and may have carried the \
+         operation out or not; its log says more"
+    )]
+    ServerGone { source: hyper::Error },
     #[error("the server answered with something else than was asked for: {0}")]
     Protocol(#[from] serde_json::Error),
     #[error("{0}")]

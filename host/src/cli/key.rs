@@ -106,7 +106,13 @@ async fn reseal(OrgArgs { org, folders }: OrgArgs) -> Result<(), super::CliError
     let (mut resealed, mut left, mut after) = (0, 0, None);
     loop {
         let step = ResealCredentials { org: org.clone(), after };
-        let done = perform(folders.clone(), Needs::Safe, step).await?;
+        let done = match perform(folders.clone(), Needs::Safe, step).await {
+            Ok(done) => done,
+            Err(error) => {
+                bar.finish_and_clear();
+                return Err(not_all_resealed(&org, resealed, &error).into());
+            }
+        };
         resealed += done.resealed;
         left += done.left;
         bar.set_position(resealed + left);
@@ -118,6 +124,14 @@ async fn reseal(OrgArgs { org, folders }: OrgArgs) -> Result<(), super::CliError
     bar.finish_and_clear();
     term::print(&format!("{resealed} credentials sealed under the newest key, {left} were already"));
     Ok(())
+}
+
+/// What is told of a run that ended early. What was sealed is stored, and the next run begins with the rest.
+fn not_all_resealed(org: &OrgId, resealed: u64, error: &super::CliError) -> String {
+    format!(
+        "{resealed} credentials were sealed under the newest key before this failed: {error}\n\
+         No credential is lost. `keyferry key reseal --org {org}` seals the rest"
+    )
 }
 
 fn table(keys: &[ShownKey]) -> Table {

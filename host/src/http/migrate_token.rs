@@ -192,14 +192,16 @@ pub(super) fn failure(error: MigrateError) -> Failure {
         MigrateError::Plugin(_) => Failure::verification(&kind::PLUGIN_FAILED, &message),
         MigrateError::OtherAccount { .. } => Failure::new(&kind::OTHER_ACCOUNT, message),
         // Of rows of imports alone.
-        MigrateError::NoTime => Failure::internal(&error),
+        MigrateError::NoTime | MigrateError::InvisibleId(_) => Failure::internal(&error),
         MigrateError::Precondition { .. } => Failure::new(&kind::PRECONDITION_FAILED, message),
         MigrateError::IdempotencyReuse => Failure::new(&kind::IDEMPOTENCY_REUSED, message),
         MigrateError::IdempotencyInFlight => {
             Failure::new(&kind::IDEMPOTENCY_IN_FLIGHT, message).retry_after(Some(Duration::from_secs(1)))
         }
         MigrateError::NotAllowed { .. } => Failure::new(&kind::PREFERENCE_NOT_ALLOWED, message),
-        MigrateError::TooLarge { .. } => Failure::new(&kind::CREDENTIAL_TOO_LARGE, message),
+        MigrateError::TooLarge(_) | MigrateError::RecordTooLarge { .. } => {
+            Failure::new(&kind::CREDENTIAL_TOO_LARGE, message)
+        }
         MigrateError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
         MigrateError::Store(error) => store_failure(error),
         MigrateError::Vault(error) => vault_failure(&error),

@@ -21,6 +21,7 @@ use crate::store::{
     AuditAction, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId, Restore, RowInput,
     RowRecord, RowState, SameFile, StoreResult, Timestamp,
 };
+use crate::vault::{SizeLimit, VaultError};
 
 /// Parts of a file that wait for being read, and chunks of rows that wait for being stored.
 const WAITING: usize = 4;
@@ -29,8 +30,6 @@ const ROWS: usize = 256;
 const BYTES: usize = 256 * 1024;
 /// Rows of a transaction while requests keep coming: one that comes in its middle waits for all of it.
 const FEW: usize = 32;
-/// Bytes of an `auth_object`: with all that stands around it, it has to fit one record of the store.
-const LARGEST: usize = 60 * 1024;
 /// When to try again where many files are being received.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -308,12 +307,14 @@ impl Reader {
             },
             Err(error) => return failed(error.code(), error.to_string()),
         };
-        let json = row.auth_object.to_json().map_err(|error| ImportError::Inside(Box::new(error)))?;
-        if json.len() > LARGEST {
-            return failed("too_large", format!("the credential has {} bytes, and {LARGEST} are possible", json.len()));
-        }
-        let Ok(json) = std::str::from_utf8(&json) else { return failed("invalid_encoding", "it is not UTF-8".into()) };
-        let (key_id, envelope) = self.seal(number, &Secret::new(json))?;
+        let (key_id, envelope) = match self.seal(number, &row.auth_object.to_compact()) {
+            Ok(sealed) => sealed,
+            // One row's size is that row's outcome, and no reason to refuse the file.
+            Err(ImportError::Vault(VaultError::TooLarge(_))) => {
+                return failed("too_large", SizeLimit::CREDENTIAL.to_string());
+            }
+            Err(error) => return Err(error),
+        };
         let place = place(row.account.as_str(), slug.as_str());
         let waiting = RowRecord {
             account: Some(row.account.clone()),
@@ -340,9 +341,9 @@ impl Reader {
         shown(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
     }
 
-    fn seal(&self, number: u64, json: &Secret) -> Result<(u32, Vec<u8>), ImportError> {
+    fn seal(&self, number: u64, auth_object: &Secret) -> Result<(u32, Vec<u8>), ImportError> {
         let name: FieldName = "auth_object".parse().map_err(|error| ImportError::Inside(Box::new(error)))?;
-        let envelope = self.importer.vault.seal(&context(&self.key, number), &[(name, json)])?;
+        let envelope = self.importer.vault.seal(&context(&self.key, number), &[(name, auth_object)])?;
         Ok((envelope.key_id().get(), envelope.into_bytes()))
     }
 }

@@ -55,6 +55,11 @@ pub(super) fn context(import: &ImportKey, number: u64) -> RowContext {
     RowContext { org: org.clone(), environment: *environment, import: id.to_string(), number }
 }
 
+/// A row's `auth_object`, of the text that was sealed. Rows that an earlier version took in are JSON.
+fn stored_input(text: &str) -> Option<Input> {
+    Input::from_compact(text).or_else(|| serde_json::from_str(text).ok())
+}
+
 /// Where rows of one app are worked on.
 pub(super) struct Bench {
     pub(super) importer: Arc<Importer>,
@@ -125,7 +130,7 @@ impl Bench {
         keys::unlock(store.as_ref(), vault, &key.org).await?;
         let envelope = Envelope::from_bytes(input.envelope.as_slice()).map_err(VaultError::from)?;
         let opened = vault.open(&context(key, input.number), &envelope)?;
-        let auth_object = opened.first().and_then(|(_, value)| serde_json::from_str::<Input>(value.expose()).ok());
+        let auth_object = opened.first().and_then(|(_, value)| stored_input(value.expose()));
         Ok(RowMigration {
             caller: Caller { org: key.org.clone(), environment: key.environment, actor: actor.clone() },
             account: input.account.clone(),

@@ -28,7 +28,7 @@ pub(super) fn again(error: StoreError) -> Result<(), MigrateError> {
         StoreError::AccountMissing { account, environment } => {
             Err(MigrateError::AccountMissing { account, environment })
         }
-        StoreError::TooLarge { size, limit, .. } => Err(MigrateError::TooLarge { bytes: size, limit }),
+        StoreError::TooLarge { limit, .. } => Err(MigrateError::RecordTooLarge { limit }),
         error => Err(MigrateError::Store(error)),
     }
 }

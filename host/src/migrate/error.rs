@@ -1,10 +1,11 @@
 //! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
 
 use crate::ids::{AccountId, Environment};
+use crate::invisible::InvisibleCharacter;
 use crate::plugins::{CallError, Failure};
 use crate::schema::Violations;
 use crate::store::{AccountKey, StoreError};
-use crate::vault::VaultError;
+use crate::vault::{SizeLimit, VaultError};
 
 /// Why a migration did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +17,10 @@ pub enum MigrateError {
     UnknownApp { slug: String, aside: String },
     #[error("the app `{slug}` is installed but not in service: {reason}")]
     AppNotInService { slug: String, reason: String },
-    #[error("linked account with id {account} does not exist in {environment} environment")]
+    #[error("linked account with id {account} does not exist in {environment} environment{}", invisible_in(.account))]
     AccountMissing { account: AccountId, environment: Environment },
+    #[error("a linked account cannot be made with an id that holds the invisible character {0}; correct the id")]
+    InvisibleId(InvisibleCharacter),
     #[error(transparent)]
     Content(Violations),
     #[error("the stored credential no longer fits the app's schema ({0}); migrate it again")]
@@ -41,14 +44,18 @@ pub enum MigrateError {
     IdempotencyInFlight,
     #[error("this server does not allow `Prefer: {preference}`; its operator can, in the configuration")]
     NotAllowed { preference: &'static str },
-    #[error("the credential is too large to be stored: {bytes} bytes, and {limit} are possible")]
-    TooLarge { bytes: usize, limit: usize },
+    #[error("{0}")]
+    TooLarge(SizeLimit),
+    #[error(
+        "the credential is too large to be stored with what the provider said of its account: the record of both may have {limit} bytes"
+    )]
+    RecordTooLarge { limit: usize },
     #[error("many others are changing this integration at the same time; try again")]
     Contended,
     #[error(transparent)]
     Store(StoreError),
     #[error(transparent)]
-    Vault(#[from] VaultError),
+    Vault(VaultError),
 }
 
 impl MigrateError {
@@ -64,6 +71,7 @@ impl MigrateError {
             Self::UnknownApp { .. } => "unknown_app",
             Self::AppNotInService { .. } => "app_not_in_service",
             Self::AccountMissing { .. } => "account_missing",
+            Self::InvisibleId(_) => "invalid_account_id",
             Self::Content(_) => "invalid_content",
             Self::Outdated(_) => "outdated",
             Self::NotVerified(_) => "not_verified",
@@ -74,10 +82,25 @@ impl MigrateError {
             Self::IdempotencyReuse => "idempotency_reuse",
             Self::IdempotencyInFlight => "idempotency_in_flight",
             Self::NotAllowed { .. } => "not_allowed",
-            Self::TooLarge { .. } => "too_large",
+            Self::TooLarge(_) | Self::RecordTooLarge { .. } => "too_large",
             Self::Contended => "contended",
             Self::Store(_) => "store",
             Self::Vault(_) => "keys",
+        }
+    }
+}
+
+/// What a person who looks at a missing account's id cannot see.
+fn invisible_in(account: &AccountId) -> String {
+    InvisibleCharacter::first_in(account.as_str())
+        .map_or_else(String::new, |found| format!(" (the id holds the invisible character {found})"))
+}
+
+impl From<VaultError> for MigrateError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::TooLarge(limit) => Self::TooLarge(limit),
+            error => Self::Vault(error),
         }
     }
 }

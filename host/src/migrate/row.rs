@@ -3,9 +3,10 @@
 
 use super::{
     Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, Patient, Preferences, Stored, VerifyMode, again,
-    check_same_account, expected, keys, stored_as,
+    check_same_account, expected, keys, stored_as, validated,
 };
 use crate::ids::{AccountId, Slug};
+use crate::invisible::InvisibleCharacter;
 use crate::plugins::Verdict;
 use crate::schema::{Credential, Input};
 use crate::store::{
@@ -117,7 +118,7 @@ impl Migrator {
         };
         let account_is_there = self.account_is_there(row, &account).await?;
         let app = self.app(row.slug.as_str())?;
-        let credential = app.description.schema.validate(&row.auth_object).map_err(MigrateError::Content)?;
+        let credential = validated(&app, &row.auth_object)?;
         keys::unlock(self.store.as_ref(), &self.vault, &account.org).await?;
         let key = IntegrationKey { account, slug: row.slug.clone() };
         // Where there is no account, there is nothing that is its.
@@ -137,6 +138,9 @@ impl Migrator {
         let is_there = self.store.has_account(key).await.map_err(MigrateError::Store)?;
         if !is_there && row.policy.accounts == MissingAccounts::Reject {
             return Err(MigrateError::missing(key));
+        }
+        if !is_there && let Some(invisible) = InvisibleCharacter::first_in(key.account.as_str()) {
+            return Err(MigrateError::InvisibleId(invisible));
         }
         Ok(is_there)
     }

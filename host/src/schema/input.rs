@@ -10,7 +10,7 @@ use crate::secret::{Secret, SharedSecret};
 use crate::wiping::written;
 
 /// Nesting beyond this is refused before it can cost stack.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// A JSON value in which every string is a [`Secret`], so that no copy of a credential lies in an ordinary `String`.
 ///

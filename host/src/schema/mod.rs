@@ -17,6 +17,7 @@
 
 mod any_case;
 mod choice;
+mod compact;
 mod input;
 mod json_schema;
 mod model;

@@ -1,7 +1,7 @@
 //! Where a sealed value belongs: the associated data of its encryption.
 
 use super::KeyId;
-use super::envelope::{MAGIC, Suite, VERSION};
+use super::envelope::{MAGIC, MAX_BYTES, MAX_ROW_BYTES, Suite, VERSION};
 use crate::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
 
 /// Everything that a sealed version of an integration is bound to. To open it, give the very same one.
@@ -51,7 +51,7 @@ pub struct RowContext {
 pub trait Place: sealed::Place {}
 
 mod sealed {
-    use super::OrgId;
+    use super::{MAX_BYTES, OrgId};
 
     /// Cannot be implemented elsewhere: no two kinds of places may have the same members.
     pub trait Place {
@@ -59,6 +59,10 @@ mod sealed {
         fn org(&self) -> &OrgId;
         /// What tells this place from every other, member by member.
         fn members(&self, push: &mut dyn FnMut(&[u8]));
+        /// Bytes of an envelope that belongs there, at most.
+        fn most_bytes(&self) -> usize {
+            MAX_BYTES
+        }
     }
 }
 
@@ -112,6 +116,10 @@ impl sealed::Place for RowContext {
         push(self.environment.as_str().as_bytes());
         push(self.import.as_bytes());
         push(&self.number.to_be_bytes());
+    }
+
+    fn most_bytes(&self) -> usize {
+        MAX_ROW_BYTES
     }
 }
 

@@ -19,10 +19,15 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const BLOCK: usize = 32;
 /// Length of an authentication tag, in bytes.
 pub(super) const TAG: usize = 16;
+/// Bytes of a field beside its name and its value: two lengths and the tag.
+pub(super) const FIELD_OVERHEAD: usize = 1 + 4 + TAG;
 /// How many fields an envelope may have.
 pub(super) const MAX_FIELDS: usize = 64;
-/// How long an envelope may be: with the rest of its record it fits the 64 KiB that stores allow.
+/// Bytes of the envelope of a credential: with the rest of its record it fits the 64 KiB that stores allow.
 pub(super) const MAX_BYTES: usize = 48 * 1024;
+/// Bytes of the envelope of an import's row. Its record holds less beside it, so that a credential of the greatest size fits
+/// together with the names that a row has around it.
+pub(super) const MAX_ROW_BYTES: usize = 60 * 1024;
 
 /// Which primitives seal. The server chooses; what a blob says is only compared with that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +145,7 @@ impl<'a> Parsed<'a> {
             id if id == SUITE.id() => {}
             found => return Err(EnvelopeError::Suite { found }),
         }
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > MAX_ROW_BYTES {
             return Err(malformed("it is too long"));
         }
         let key_id = KeyId::new(rest.u32().ok_or_else(cut)?);
@@ -179,11 +184,10 @@ impl<'a> Parsed<'a> {
         Ok(Self { key_id, salt, commitment, fields })
     }
 
-    /// Writes an envelope. The error is its length, where it would be too long.
+    /// Writes an envelope. The error is its length, where a count or a name does not fit the form.
     pub(super) fn write(&self) -> Result<Envelope, usize> {
-        let sealed: usize = self.fields.iter().map(|(name, sealed)| 5 + name.as_str().len() + sealed.len()).sum();
-        let length = MAGIC.len() + 2 + 4 + 2 * BLOCK + 1 + sealed;
-        let (Ok(count), true) = (u8::try_from(self.fields.len()), length <= MAX_BYTES) else { return Err(length) };
+        let length = length_of(self.fields.iter().map(|(name, sealed)| (name, sealed.len() - TAG.min(sealed.len()))));
+        let count = u8::try_from(self.fields.len()).map_err(|_| length)?;
         let mut bytes = Vec::with_capacity(length);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&[VERSION, SUITE.id()]);
@@ -200,6 +204,12 @@ impl<'a> Parsed<'a> {
         }
         Ok(Envelope(bytes))
     }
+}
+
+/// Bytes of an envelope with fields of these names, whose plain values have these lengths.
+pub(super) fn length_of<'a>(fields: impl Iterator<Item = (&'a FieldName, usize)>) -> usize {
+    let sealed: usize = fields.map(|(name, value)| name.as_str().len() + value + FIELD_OVERHEAD).sum();
+    MAGIC.len() + 2 + 4 + 2 * BLOCK + 1 + sealed
 }
 
 /// What is left to read.

@@ -1,10 +1,12 @@
 //! What can go wrong with keys and sealed values.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::envelope::{FIELD_OVERHEAD, MAX_BYTES, MAX_FIELDS};
 use super::{EnvelopeError, KeyId, KeyServiceError};
 use crate::ids::{FieldName, OrgId};
 
@@ -166,19 +168,40 @@ pub enum VaultError {
         /// The field.
         field: FieldName,
     },
-    /// More was given than an envelope may hold.
-    #[error("a credential may have {limit} {unit} at most, and this one has {given}")]
-    TooLarge {
-        /// What is counted: `fields`, `bytes when sealed`.
-        unit: &'static str,
-        /// How many there are.
-        given: usize,
-        /// How many there may be.
-        limit: usize,
-    },
+    /// More was given than an envelope may hold. How much it was is not told: the length of a secret is part of it.
+    #[error("{0}")]
+    TooLarge(SizeLimit),
     /// A primitive refused lengths that are constants of this module.
     #[error("the cipher refused a key or a length; this is a defect of Keyferry")]
     Cipher,
+}
+
+/// A limit on the size of what is sealed together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizeLimit {
+    /// The number of fields.
+    Fields,
+    /// Bytes of the envelope.
+    Bytes(usize),
+}
+
+impl SizeLimit {
+    /// What a credential may have, at each door.
+    pub const CREDENTIAL: Self = Self::Bytes(MAX_BYTES);
+}
+
+impl fmt::Display for SizeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fields => write!(f, "the credential has too many fields: at most {MAX_FIELDS} can be stored"),
+            Self::Bytes(limit) => write!(
+                f,
+                "the credential is too large: sealed, all its fields together may have {limit} bytes ({} KiB), counting their \
+                 names and values and {FIELD_OVERHEAD} bytes for each field",
+                limit / 1024,
+            ),
+        }
+    }
 }
 
 impl VaultError {

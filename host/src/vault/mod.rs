@@ -31,7 +31,7 @@ mod wrap;
 pub use api_key::{ApiKey, MalformedApiKey};
 pub use context::{Place, RowContext, SealContext, WebhookContext};
 pub use envelope::{Envelope, EnvelopeError};
-pub use error::VaultError;
+pub use error::{SizeLimit, VaultError};
 pub use harden::{HardenWarning, harden};
 pub use kek::{KeyEncryptionKey, NewRoot};
 pub use key_id::KeyId;
@@ -42,6 +42,7 @@ pub use remote::{
     TransitKey, TransitSettings,
 };
 pub use ring::Vault;
+pub use seal::check_size;
 pub use session::{SessionClaims, TokenUse};
 pub use signature::{new_signing_secret, signature};
 pub use wrap::WrappedRoot;

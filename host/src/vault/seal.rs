@@ -9,8 +9,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::context::{Place, bind};
 use super::derive::{expand, random};
-use super::envelope::{BLOCK, MAX_BYTES, MAX_FIELDS, Parsed, SUITE, TAG};
-use super::{Envelope, KeyId, Vault, VaultError};
+use super::envelope::{BLOCK, MAX_BYTES, MAX_FIELDS, Parsed, SUITE, TAG, length_of};
+use super::{Envelope, KeyId, SizeLimit, Vault, VaultError};
 use crate::ids::FieldName;
 use crate::secret::Secret;
 
@@ -32,6 +32,24 @@ impl Derived {
     }
 }
 
+/// Checks that a credential is not too large to be sealed, before anything else is done with it.
+///
+/// # Errors
+/// [`VaultError::TooLarge`] for more than 64 fields or 48 KiB in all.
+pub fn check_size(fields: &[(FieldName, &Secret)]) -> Result<(), VaultError> {
+    check_size_within(fields, MAX_BYTES)
+}
+
+fn check_size_within(fields: &[(FieldName, &Secret)], most_bytes: usize) -> Result<(), VaultError> {
+    if fields.len() > MAX_FIELDS {
+        return Err(VaultError::TooLarge(SizeLimit::Fields));
+    }
+    if length_of(fields.iter().map(|(name, value)| (name, value.len()))) > most_bytes {
+        return Err(VaultError::TooLarge(SizeLimit::Bytes(most_bytes)));
+    }
+    Ok(())
+}
+
 /// The field's place as a nonce. The data key seals one envelope and no other, so places are enough to tell its values apart.
 fn nonce(index: u32) -> [u8; 12] {
     let mut nonce = [0; 12];
@@ -45,15 +63,13 @@ impl Vault {
     /// Seals the fields of one version under the organisation's newest root. Each call draws a new salt.
     ///
     /// # Errors
-    /// [`VaultError::NoRoot`], [`VaultError::NoFields`], [`VaultError::DuplicateField`], and [`VaultError::TooLarge`] for more than 64 fields or
-    /// 48 KiB in all.
+    /// [`VaultError::NoRoot`], [`VaultError::NoFields`], [`VaultError::DuplicateField`], and [`VaultError::TooLarge`] for more than 64
+    /// fields, or more than 48 KiB in all (60 KiB where a row of an import is sealed).
     pub fn seal(&self, context: &impl Place, fields: &[(FieldName, &Secret)]) -> Result<Envelope, VaultError> {
         if fields.is_empty() {
             return Err(VaultError::NoFields);
         }
-        if fields.len() > MAX_FIELDS {
-            return Err(VaultError::TooLarge { unit: "fields", given: fields.len(), limit: MAX_FIELDS });
-        }
+        check_size_within(fields, context.most_bytes())?;
         let mut names = BTreeSet::new();
         if let Some((twice, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
             return Err(VaultError::DuplicateField { field: twice.clone() });
@@ -80,7 +96,7 @@ impl Vault {
             commitment: derived.commitment(),
             fields: sealed.iter().map(|(name, value)| ((*name).clone(), value.as_slice())).collect(),
         };
-        parts.write().map_err(|given| VaultError::TooLarge { unit: "bytes when sealed", given, limit: MAX_BYTES })
+        parts.write().map_err(|_| VaultError::TooLarge(SizeLimit::Bytes(context.most_bytes())))
     }
 
     /// Opens an envelope that was sealed in this very context, the fields in the order in which they were sealed.

@@ -261,3 +261,86 @@ async fn events_tell_of_progress_and_of_the_end() {
     let end: Value = serde_json::from_str(data.trim_start_matches("data: ")).unwrap();
     assert_eq!((&end["state"], &end["counts"]["done"]), (&json!("finished"), &json!(50)), "{text}");
 }
+
+/// A refresh token with which a credential of HubSpot has as many bytes, sealed, as are possible; with the token's own.
+fn refresh_token(access_token: &str, character: &str, more: usize) -> String {
+    // An envelope has 74 bytes, and of each field the name, the value and 21 bytes.
+    let around = 74 + "access_token".len() + 21 + access_token.len() + "refresh_token".len() + 21;
+    character.repeat(48 * 1024 - around + more)
+}
+
+fn hub_with(account: &str, character: &str, more: usize) -> Value {
+    let access_token = format!("hub-ok-{account}");
+    let refresh_token = refresh_token(&access_token, character, more);
+    json!({
+        "linked_account_id": account, "slug": "hubspot",
+        "auth_object": {"oauth2": {"access_token": access_token, "refresh_token": refresh_token}},
+    })
+}
+
+#[tokio::test]
+async fn the_greatest_credential_goes_through_each_door_and_a_greater_one_through_none() {
+    let shop = Shop::open(&[]).await;
+    let migrate = async |row: &Value| {
+        let body = json!({"slug": "hubspot", "auth_object": row["auth_object"]}).to_string();
+        let request = Request::new("PUT", "/api/v2/public/migrate-token")
+            .header("accept", "application/problem+json, application/json")
+            .body("application/json", body);
+        shop.world.send(request).await
+    };
+    assert_eq!(migrate(&hub_with(ACCOUNT, "x", 0)).await.status, 200);
+    let asked = shop.asked("hubspot").len();
+    let refused = migrate(&hub_with(ACCOUNT, "x", 1)).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (413, &json!("credential_too_large")), "{}", refused.text());
+    assert!(refused.text().contains("49152 bytes"), "{}", refused.text());
+    assert!(!refused.text().contains("49153"), "how long it was is not told: {}", refused.text());
+
+    // What JSON writes with two or with six characters takes no more room than anything else.
+    for (dry_run, outcome) in [("true", "verified"), ("false", "created")] {
+        let rows = [
+            hub_with("user_2", "x", 0),
+            hub_with("user_3", "\"", 0),
+            hub_with("user_4", "\\", 0),
+            hub_with("user_5", "x", 1),
+            hub_with("user_6", "x", 20_000),
+            hub_with("user_7", "\"", 400_000),
+            good("user_8"),
+        ];
+        let import = shop.import(&format!("create_accounts=true&dry_run={dry_run}"), &rows).await;
+        assert_eq!(import["state"], "finished", "{import:#}");
+        assert_eq!(import["outcomes"], json!({outcome: 4, "too_large": 3}), "{import:#}");
+        for row in &shop.ledger(import["id"].as_str().unwrap()).await[4..6] {
+            assert_eq!(row["outcome"], "too_large");
+            assert!(row["detail"].as_str().unwrap().contains("49152 bytes"), "{row}");
+        }
+    }
+    assert_eq!(shop.asked("hubspot").len(), asked + 6, "only what can be stored is verified");
+    let stored = shop.stored("user_3", "hubspot", "refresh_token").await.unwrap();
+    assert_eq!(stored, refresh_token("hub-ok-user_3", "\"", 0));
+    let again = shop.import("again=true", &[hub_with(ACCOUNT, "x", 0)]).await;
+    assert_eq!(again["outcomes"], json!({"updated": 1}), "{again:#}");
+}
+
+#[tokio::test]
+async fn an_account_id_with_a_character_that_nobody_sees_makes_no_account_and_is_told() {
+    let shop = Shop::open(&[]).await;
+    let unseen = |account: &str| row(account, "sk_test_ok_user_9");
+    let rows = [unseen("user_9\u{200b}"), unseen("user\u{a0}9"), unseen("\u{feff}user_9"), good("user_9")];
+    for (query, outcomes) in [
+        ("dry_run=true&create_accounts=true", json!({"verified": 1, "invalid_account_id": 3})),
+        ("create_accounts=true", json!({"created": 1, "invalid_account_id": 3})),
+        ("", json!({"updated": 1, "account_missing": 3})),
+    ] {
+        let import = shop.import(&format!("again=true&{query}"), &rows).await;
+        assert_eq!(import["outcomes"], outcomes, "{query}: {import:#}");
+        let ledger = shop.ledger(import["id"].as_str().unwrap()).await;
+        for (row, told) in
+            ledger.iter().zip(["U+200B (zero width space)", "U+00A0 (no-break space)", "U+FEFF (byte order mark)"])
+        {
+            assert!(row["detail"].as_str().unwrap().contains(told), "{query}: {row}");
+        }
+    }
+    let path = "/api/v2/public/linked-account/user_9%E2%80%8B";
+    let missing = shop.world.send(Request::new("GET", path)).await;
+    assert!(missing.status == 404 && missing.text().contains("U+200B (zero width space)"), "{}", missing.text());
+}

@@ -11,6 +11,7 @@ use super::super::body;
 use super::super::failure::Failure;
 use super::super::kind;
 use crate::ids::{AccountId, FieldName, InvalidName};
+use crate::invisible::InvisibleCharacter;
 use crate::secret::{Secret, SharedSecret};
 use crate::shown::{aside, shown};
 
@@ -142,6 +143,12 @@ fn new_account_id(text: &str) -> Result<AccountId, Failure> {
     let invalid = |problem: String| Failure::new(&kind::BODY_ACCOUNT_ID_INVALID, problem);
     if text.trim() != text {
         return Err(invalid("a linked account id must not begin or end with white space".to_owned()));
+    }
+    // A control character is refused by the rule of ids.
+    if !text.chars().any(char::is_control)
+        && let Some(invisible) = InvisibleCharacter::first_in(text)
+    {
+        return Err(invalid(format!("a linked account id must not hold the invisible character {invisible}")));
     }
     text.parse().map_err(|error: InvalidName| invalid(error.rule()))
 }

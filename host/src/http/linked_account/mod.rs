@@ -20,6 +20,7 @@ use super::kind;
 use super::migrate_token::store_failure;
 use super::routes::Api;
 use crate::ids::AccountId;
+use crate::invisible::InvisibleCharacter;
 use crate::migrate::Caller;
 use crate::store::AccountKey;
 
@@ -38,8 +39,10 @@ pub(super) fn account_key(caller: &Caller, account: AccountId) -> AccountKey {
 
 pub(super) fn account_missing(caller: &Caller, account: &str) -> Failure {
     let shown: String = account.chars().filter(|c| !c.is_control()).take(256).collect();
+    let invisible = InvisibleCharacter::first_in(&shown)
+        .map_or_else(String::new, |found| format!(" (the id holds the invisible character {found})"));
     let message = format!(
-        "Linked Account with account id {shown} for org {} in environment {} not found",
+        "Linked Account with account id {shown} for org {} in environment {} not found{invisible}",
         caller.org, caller.environment
     );
     Failure::new(&kind::ACCOUNT_UNKNOWN, message)

@@ -25,7 +25,6 @@ use crate::migrate::{MigrateError, OwnCredential, OwnDeleted, OwnPut};
 use crate::schema::Input;
 use crate::secret::{Secret, SharedSecret};
 use crate::store::Scope;
-use crate::vault::VaultError;
 
 /// On which linked account.
 #[derive(Deserialize, IntoParams)]
@@ -147,9 +146,6 @@ fn asked(
 fn told(asked: &OwnCredential, error: MigrateError) -> Failure {
     match error {
         MigrateError::AccountMissing { .. } => account_missing(&asked.caller, asked.account.account.as_str()),
-        MigrateError::Vault(error @ VaultError::TooLarge { .. }) => {
-            Failure::new(&kind::CREDENTIAL_TOO_LARGE, error.to_string())
-        }
         other => failure(other),
     }
 }

@@ -24,7 +24,6 @@ use crate::migrate::{Caller, MigrateError};
 use crate::store::{
     AccountWrite, AuditAction, ObjectId, PutAccount, PutMode, PutOutcome, Scope, StoreError, Timestamp,
 };
-use crate::vault::VaultError;
 
 /// `POST`: creates.
 #[utoipa::path(
@@ -133,10 +132,10 @@ async fn put(
         }
         MigrateError::Store(StoreError::AccountMissing { account, .. }) => account_missing(caller, account.as_str()),
         // Fields add up: an account can outgrow its record though each request is small.
-        MigrateError::Store(StoreError::TooLarge { size, limit, .. }) => {
-            too_large(format!("the account would be {size} bytes with all its fields, and {limit} are possible"))
+        MigrateError::Store(StoreError::TooLarge { limit, .. }) => {
+            too_large(format!("the account is too large: with all its fields it may have {limit} bytes"))
         }
-        MigrateError::Vault(error @ VaultError::TooLarge { .. }) => too_large(format!("your_app: {error}")),
+        MigrateError::TooLarge(limit) => too_large(format!("your_app: {limit}")),
         other => failure(other),
     })
 }
