@@ -19,6 +19,7 @@
 //! | [`devkit`] | for plugin authors |
 //! | [`secret`], [`shown`], [`wiping`] | values that are not printed, what of a caller's words is repeated, memory that is cleared |
 //! | [`invisible`] | characters that a person cannot see, in ids and in credentials |
+//! | [`moment`], [`pem`], [`retry_after`] | times, private keys and waits in the spellings in which they arrive |
 //! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
 //!
 //! Arrows point one way: `cli`, `http` and `admin` lead to `webhooks`, `jobs` and `migrate`, which lead to `schema`, `plugins`, `vault`
@@ -36,8 +37,11 @@ pub mod ids;
 pub mod invisible;
 pub mod jobs;
 pub mod migrate;
+pub mod moment;
+pub mod pem;
 pub mod plugins;
 pub mod providers;
+pub mod retry_after;
 pub mod schema;
 pub mod secret;
 pub mod shown;

@@ -226,7 +226,7 @@ impl Migrator {
     ) -> Result<Result<Finding, Verdict>, MigrateError> {
         if preferences.verify == VerifyMode::Skip {
             let standing = Standing::Unverified { reason: "not asked to verify".to_owned() };
-            return Ok(Ok(Finding { standing, verified: Verified::default() }));
+            return Ok(Ok(Finding { standing, verified: unasked(credential) }));
         }
         let verdict = app.verify(credential).await.map_err(MigrateError::Plugin)?;
         if preferences.verify == VerifyMode::Only {
@@ -238,7 +238,7 @@ impl Migrator {
                 if preferences.on_unverified == OnUnverified::Store && failure.kind.keeping() == Keeping::Possible =>
             {
                 let standing = Standing::Unverified { reason: failure.to_string() };
-                Ok(Ok(Finding { standing, verified: Verified::default() }))
+                Ok(Ok(Finding { standing, verified: unasked(credential) }))
             }
             Verdict::Failed(failure) => Err(MigrateError::NotVerified(failure)),
         }
@@ -335,6 +335,12 @@ fn validated(app: &App, auth_object: &Input) -> Result<Credential, MigrateError>
         credential.fields.iter().map(|field| (field.name.clone(), SharedSecret::as_ref(&field.value))).collect();
     check_size(&fields)?;
     Ok(credential)
+}
+
+/// What is known of a credential that no provider has confirmed: what its caller says of it.
+fn unasked(credential: &Credential) -> Verified {
+    let warnings = credential.warnings.clone();
+    Verified { expires_at: credential.expires_at(), warnings, ..Verified::default() }
 }
 
 /// What became of a migration, in a word.

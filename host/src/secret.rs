@@ -94,7 +94,8 @@ mod tests {
             value: SharedSecret::clone(&secret),
             exposure: schema::Exposure::Handle { hint: Some("s3c".into()) },
         };
-        let credential = schema::Credential { auth_type: "keybased".parse().unwrap(), fields: vec![field] };
+        let credential =
+            schema::Credential { auth_type: "keybased".parse().unwrap(), fields: vec![field], warnings: Vec::new() };
         let part = egress::Part::Secret(SharedSecret::clone(&secret));
         let minted = egress::Minted { pointer: "/token".into(), token: SharedSecret::clone(&secret) };
         let input: schema::Input = serde_json::from_str(r#"{"s3cr3t":["s3cr3t"]}"#).unwrap();

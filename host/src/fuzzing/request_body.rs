@@ -114,7 +114,10 @@ fn known() -> &'static str {
     static KNOWN: LazyLock<String> = LazyLock::new(|| {
         let words = "auth_object must have exactly one key, naming the auth type; it has none read as the older flat form, its \
                      fields fit none of them, and is a string a number a boolean an array an object null Credential \
-                     auth_type fields CredentialField exposure AuthTypeName FieldName Object Number";
+                     auth_type fields CredentialField exposure AuthTypeName FieldName Object Number warnings was taken without \
+                     the blanks around it, without the quotes around it, without `Authorization` `Proxy-Authorization` before it, \
+                     holds the invisible character, remove it, or copy the value anew from where it was issued, no-break space, \
+                     zero width space, text direction, byte order mark, a curly quote";
         let empty: [&[u8]; 4] = [b"{}", b"[]", b"{\"keybased\":{\"x\":1}}", b"{\"oauth2\":{\"x\":1}}"];
         let violations = empty.map(|body| {
             let input: Input = serde_json::from_slice(body).unwrap();

@@ -47,6 +47,7 @@ pub(super) fn layer(origins: &[CorsOrigin]) -> CorsLayer {
         "keyferry-action",
         "keyferry-failure",
         "keyferry-outcome",
+        "keyferry-warnings",
         "ratelimit",
         "ratelimit-policy",
         "retry-after",

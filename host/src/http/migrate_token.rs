@@ -29,6 +29,9 @@ use crate::vault::VaultError;
 pub(super) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
 static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
 static KEYFERRY_FAILURE: HeaderName = HeaderName::from_static("keyferry-failure");
+static KEYFERRY_WARNINGS: HeaderName = HeaderName::from_static("keyferry-warnings");
+/// Characters of all warnings together in a header: proxies take heads of 8 KiB.
+const LONGEST_WARNINGS: usize = 2048;
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Handles the request.
@@ -155,6 +158,27 @@ fn describe(headers: &mut HeaderMap, stored: &Stored) {
             headers.insert(name.clone(), value);
         }
     }
+    warn(headers, &stored.warnings);
+}
+
+/// The warnings as a list of strings (RFC 9651); those that do not fit are with the integration. Characters that a string cannot
+/// have there are question marks.
+fn warn(headers: &mut HeaderMap, warnings: &[String]) {
+    let mut list = String::new();
+    for warning in warnings {
+        let text: String = warning.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        if list.len() + text.len() + 4 > LONGEST_WARNINGS {
+            break;
+        }
+        let separator = if list.is_empty() { "" } else { ", " };
+        list.push_str(&format!("{separator}\"{text}\""));
+    }
+    if !list.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&list)
+    {
+        headers.insert(KEYFERRY_WARNINGS.clone(), value);
+    }
 }
 
 /// The verdict itself, for `Prefer: verify=only`. Ours, so it has no documented shape.
@@ -164,7 +188,11 @@ fn checked(verdict: &Verdict) -> Response {
         Verdict::Failed(_) => "not-verified",
     };
     let mut response = json_answer(StatusCode::OK, &MigrateTokenAnswer::Checked(CredentialVerdict::of(verdict)));
-    response.headers_mut().insert(KEYFERRY_OUTCOME.clone(), HeaderValue::from_static(outcome));
+    let headers = response.headers_mut();
+    headers.insert(KEYFERRY_OUTCOME.clone(), HeaderValue::from_static(outcome));
+    if let Verdict::Verified(verified) = verdict {
+        warn(headers, &verified.warnings);
+    }
     response
 }
 

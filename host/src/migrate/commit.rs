@@ -13,6 +13,7 @@ pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&Integration
             Standing::Unverified { .. } => Proof::Unverified,
         },
         revision: Revision { id: record.id, version: record.version },
+        warnings: record.warnings.clone(),
     }
 }
 

@@ -6,8 +6,8 @@
 use super::{Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, again, envelope, expected, keys, seal_context};
 use crate::ids::{AuthTypeName, FieldName, Slug};
 use crate::plugins::Verified;
-use crate::schema::{Credential, CredentialField, Exposure};
-use crate::secret::SharedSecret;
+use crate::schema::{Credential, CredentialField, Exposure, without_blanks};
+use crate::secret::{Secret, SharedSecret};
 use crate::store::{
     AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, MigrationWrite, PutAccount,
     Standing, StoreError, Timestamp,
@@ -47,12 +47,25 @@ pub enum OwnDeleted {
 }
 
 /// The credentials as they are stored.
+#[derive(Default)]
 struct Own {
     record: Option<IntegrationRecord>,
     fields: Vec<CredentialField>,
+    /// What was changed of the values that are set.
+    warnings: Vec<String>,
 }
 
 impl Own {
+    /// Sets a value as it was sent, without the blanks around it: what else is part of it, no plugin knows.
+    fn take(&mut self, name: &FieldName, value: &SharedSecret) -> OwnPut {
+        let left = without_blanks(value.expose());
+        if left.len() == value.len() || left.is_empty() {
+            return self.set(name, value);
+        }
+        self.warnings.push(format!("`{name}` was taken without the blanks around it"));
+        self.set(name, &SharedSecret::new(Secret::new(left)))
+    }
+
     /// Whether one of this name was there.
     fn set(&mut self, name: &FieldName, value: &SharedSecret) -> OwnPut {
         let value = SharedSecret::clone(value);
@@ -86,7 +99,7 @@ impl Migrator {
         for _ in 0..MAX_ATTEMPTS {
             let mut own = self.own(&key).await?;
             for (name, value) in credentials {
-                own.set(name, value);
+                own.take(name, value);
             }
             let event = AuditEvent {
                 action: AuditAction::AuthCredentialsPut,
@@ -117,7 +130,7 @@ impl Migrator {
         let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             let mut own = self.own(&key).await?;
-            let put = own.set(&asked.name, value);
+            let put = own.take(&asked.name, value);
             let outcome = match put {
                 OwnPut::Added => "added",
                 OwnPut::Updated => "updated",
@@ -169,9 +182,9 @@ impl Migrator {
     }
 
     async fn own(&self, key: &IntegrationKey) -> Result<Own, MigrateError> {
-        let Some(record) = self.integration(key).await? else { return Ok(Own { record: None, fields: Vec::new() }) };
+        let Some(record) = self.integration(key).await? else { return Ok(Own::default()) };
         let context = seal_context(key, &record.auth_type, record.version);
-        let mut own = Own { fields: Vec::new(), record: None };
+        let mut own = Own::default();
         for (name, value) in self.vault.open(&context, &envelope(&record)?)? {
             own.set(&name, &SharedSecret::new(value));
         }
@@ -179,10 +192,10 @@ impl Migrator {
     }
 
     fn own_write(&self, key: &IntegrationKey, own: Own, audit: AuditEvent) -> Result<MigrationWrite, MigrateError> {
-        let Own { record: current, fields } = own;
-        let credential = Credential { auth_type: AuthTypeName::keybased(), fields };
+        let Own { record: current, fields, warnings } = own;
+        let credential = Credential { auth_type: AuthTypeName::keybased(), fields, warnings: Vec::new() };
         let standing = Standing::Unverified { reason: "it is of an app of your own".to_owned() };
-        let finding = Finding { standing, verified: Verified::default() };
+        let finding = Finding { standing, verified: Verified { warnings, ..Verified::default() } };
         let record = self.sealed(key, &credential, &finding, current.as_ref())?;
         let expect = expected(current.as_ref());
         Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })

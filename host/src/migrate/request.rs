@@ -171,6 +171,9 @@ pub struct Stored {
     pub proof: Proof,
     /// What it is now.
     pub revision: Revision,
+    /// What is worth knowing of it, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What a migration did.

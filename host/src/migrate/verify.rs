@@ -75,7 +75,7 @@ impl Migrator {
         let fields = self.vault.open(&context, &envelope(stored)?)?.into_iter();
         let fields = fields.map(|(name, value)| (name.to_string(), Input::Text(SharedSecret::new(value)))).collect();
         let auth_object = Input::Object(vec![(stored.auth_type.to_string(), Input::Object(fields))]);
-        app.description.schema.validate(&auth_object).map_err(MigrateError::Outdated)
+        app.description.schema.validate_stored(&auth_object).map_err(MigrateError::Outdated)
     }
 }
 

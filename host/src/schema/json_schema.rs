@@ -4,12 +4,20 @@ use serde_json::{Map, Value, json};
 
 use super::any_case::spelled_out;
 use super::model::{AuthType, Field, FieldKind, Necessity, Secrecy};
+use super::reading::Counts;
 
 /// The dialect: <https://json-schema.org/draft/2020-12/schema>.
 pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A JSON number as text, as nearly as a pattern can say what Rust's `f64` reads.
 const NUMBER_TEXT: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$";
+/// The same, not negative.
+const DURATION_TEXT: &str = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$";
+/// A moment as a number of seconds or milliseconds, or as RFC 3339 writes it.
+const MOMENT_TEXT: &str = r"^([0-9]{9,15}(\.[0-9]*)?|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+([Zz]|[+-][0-9:]+))$";
+/// 2000-01-01 in seconds, and the end of the year 9999 in milliseconds since 1970.
+const FIRST_SECOND: u64 = 946_684_800;
+const LAST_MILLISECOND: u64 = 253_402_300_799_999;
 /// `https:`, and something where a host stands.
 const HTTPS_URL: &str = "^[hH][tT][tT][pP][sS]:/*[^/?#]";
 /// One line without control characters.
@@ -17,8 +25,10 @@ const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 impl AuthType {
     /// The credential's schema: it accepts what [`validate`](super::AuthSchema::validate) accepts in the object under this
-    /// auth type's name, as far as JSON Schema can say it. Three things it cannot: that a number in text is finite, the other
-    /// spellings of an option, and patterns in the words of another regular-expression dialect than the host's.
+    /// auth type's name, as far as JSON Schema can say it. It cannot say that a number in text is finite, what a moment in
+    /// another form than a number or RFC 3339 is, the other spellings of an option, and patterns in the words of another
+    /// regular-expression dialect than the host's; and it describes values as they are once what copying left around them is
+    /// taken off.
     pub fn json_schema(&self) -> Value {
         let properties: Map<String, Value> =
             self.fields.iter().map(|field| (field.name.to_string(), field.json_schema())).collect();
@@ -55,12 +65,17 @@ impl Field {
         }
         let mut kinds = vec![self.text_schema()];
         match self.spec.kind {
-            FieldKind::Number => kinds.push(json!({ "type": "number" })),
+            FieldKind::Number => kinds.push(match self.counts() {
+                Counts::Moment => json!({ "type": "number", "minimum": FIRST_SECOND, "maximum": LAST_MILLISECOND }),
+                Counts::Duration => json!({ "type": "number", "minimum": 0 }),
+                Counts::Anything => json!({ "type": "number" }),
+            }),
             FieldKind::Boolean => kinds.push(json!({ "type": "boolean" })),
             FieldKind::Text | FieldKind::Url | FieldKind::Select | FieldKind::Multiline => {}
         }
         if self.necessity == Necessity::Optional {
-            // `null` reads as absent.
+            // `null` reads as absent, and so does an empty text.
+            kinds.push(json!({ "const": "" }));
             kinds.push(json!({ "type": "null" }));
         }
         match kinds.as_slice() {
@@ -84,7 +99,11 @@ impl Field {
                 text.insert("enum".to_owned(), json!(values));
             }
             FieldKind::Boolean => _ = text.insert("enum".to_owned(), json!(["true", "false"])),
-            FieldKind::Number => patterns.push(NUMBER_TEXT.to_owned()),
+            FieldKind::Number => patterns.push(match self.counts() {
+                Counts::Moment => MOMENT_TEXT.to_owned(),
+                Counts::Duration => DURATION_TEXT.to_owned(),
+                Counts::Anything => NUMBER_TEXT.to_owned(),
+            }),
             FieldKind::Url => {
                 text.insert("format".to_owned(), json!("uri"));
                 patterns.push(HTTPS_URL.to_owned());
@@ -122,7 +141,9 @@ mod tests {
         let fields = vec![
             FieldSpec { required: true, pattern: Some("[0-9]{3}".into()), ..spec("account_id") },
             FieldSpec { required: true, secret: true, min_length: Some(4), max_length: Some(8), ..spec("token") },
+            FieldSpec { kind: FieldKind::Number, ..spec("limit") },
             FieldSpec { kind: FieldKind::Number, ..spec("expires_in") },
+            FieldSpec { kind: FieldKind::Number, ..spec("expires_at") },
             FieldSpec { kind: FieldKind::Boolean, ..spec("sandbox") },
             FieldSpec { kind: FieldKind::Url, ..spec("base_url") },
             FieldSpec {
@@ -145,16 +166,41 @@ mod tests {
         let mut cases = vec![good.clone(), serde_json::json!({}), serde_json::json!({ "account_id": "123" })];
         let values =
             ["123", "abcd", "abc", "abcdefghi", "1234", "", "a\nb", "1e3", ".5", "1.", "x", "true", "TRUE", "eu", "de"];
-        let texts = ["https://a.example/x", "http://a.example", "https://", "HTTPS://A.example", "not a url"];
+        let texts = [
+            "https://a.example/x",
+            "http://a.example",
+            "https://",
+            "HTTPS://A.example",
+            "not a url",
+            "-1",
+            "1798761599",
+            "1798761599000",
+            "2026-12-31T23:59:59Z",
+            "2026-12-31",
+        ];
         let others = [
             serde_json::json!(1),
             serde_json::json!(1.5),
+            serde_json::json!(-1),
+            serde_json::json!(1_798_761_599),
+            serde_json::json!(1_798_761_599_000u64),
             serde_json::json!(true),
             serde_json::json!(null),
             serde_json::json!([]),
         ];
         let values: Vec<_> = values.iter().chain(&texts).map(|v| serde_json::json!(v)).chain(others).collect();
-        for field in ["account_id", "token", "expires_in", "sandbox", "base_url", "region", "key", "unknown"] {
+        for field in [
+            "account_id",
+            "token",
+            "limit",
+            "expires_in",
+            "expires_at",
+            "sandbox",
+            "base_url",
+            "region",
+            "key",
+            "unknown",
+        ] {
             for value in &values {
                 let mut case = good.clone();
                 case[field] = value.clone();

@@ -1,5 +1,6 @@
 //! An app's auth schema: what a plugin described (`model`), what a caller sent (`input`), and whether the one fits
-//! the other (`validate`); the same for people with other tools (`json_schema`); and what may be shown to people (`text`).
+//! the other (`validate`), read as it is meant (`reading`, `tidy`); the same for people with other tools (`json_schema`); and what
+//! may be shown to people (`text`).
 //!
 //! ```
 //! use keyferry::schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};
@@ -21,7 +22,9 @@ mod compact;
 mod input;
 mod json_schema;
 mod model;
+mod reading;
 mod text;
+mod tidy;
 mod validate;
 
 pub use input::Input;
@@ -30,4 +33,5 @@ pub use model::{
     AuthSchema, AuthType, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Necessity, SchemaError, Secrecy, Supplier,
 };
 pub use text::{Lines, is_fit, is_unfit};
+pub use tidy::without_blanks;
 pub use validate::{Credential, CredentialField, Exposure, Violation, ViolationCode, Violations};

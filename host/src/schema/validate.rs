@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::ids::{AuthTypeName, FieldName};
-use crate::schema::choice::chosen;
+use crate::moment::Moment;
 use crate::schema::input::Input;
 use crate::schema::model::{AuthSchema, AuthType, Field, FieldKind, Necessity, Secrecy};
+use crate::schema::reading::{Read, Reading};
 use crate::secret::{Secret, SharedSecret};
 use crate::shown::{aside, list, shown};
 
@@ -19,6 +20,8 @@ pub struct Credential {
     pub auth_type: AuthTypeName,
     /// Its fields, in the schema's order; defaults are filled in, what is absent is left out.
     pub fields: Vec<CredentialField>,
+    /// What was changed of the values that came, field by field, for people. No value is shown.
+    pub warnings: Vec<String>,
 }
 
 impl Credential {
@@ -26,6 +29,11 @@ impl Credential {
     pub fn plain(&self, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|field| field.name.as_str() == name)?;
         (found.exposure == Exposure::Plain).then(|| found.value.expose())
+    }
+
+    /// The moment that the field `expires_at` names, in milliseconds since 1970.
+    pub fn expires_at(&self) -> Option<u64> {
+        Moment::read(self.plain("expires_at")?).ok().map(|moment| moment.millis)
     }
 
     /// The values that a plugin gets handles to.
@@ -86,6 +94,7 @@ pub enum ViolationCode {
     Unknown,
     WrongType,
     Empty,
+    ForbiddenCharacter,
     TooShort,
     TooLong,
     PatternMismatch,
@@ -103,6 +112,7 @@ impl ViolationCode {
             Self::Unknown => "unknown",
             Self::WrongType => "wrong_type",
             Self::Empty => "empty",
+            Self::ForbiddenCharacter => "forbidden_character",
             Self::TooShort => "too_short",
             Self::TooLong => "too_long",
             Self::PatternMismatch => "pattern_mismatch",
@@ -141,18 +151,31 @@ impl fmt::Display for Violations {
 
 impl AuthSchema {
     /// Checks an `auth_object` of either form: one key naming the auth type, or the older flat form where its field
-    /// names fit exactly one auth type.
+    /// names fit exactly one auth type. What copying left around a value is taken off first, and told in the credential's
+    /// warnings.
     ///
     /// # Errors
     /// Every violation, none of which shows a value.
     pub fn validate(&self, auth_object: &Input) -> Result<Credential, Violations> {
+        self.read(auth_object, Reading::Sent)
+    }
+
+    /// Checks an `auth_object` that is stored, as it is: what is verified again has to be what is stored.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn validate_stored(&self, auth_object: &Input) -> Result<Credential, Violations> {
+        self.read(auth_object, Reading::Stored)
+    }
+
+    fn read(&self, auth_object: &Input, reading: Reading) -> Result<Credential, Violations> {
         let Some(members) = auth_object.members() else {
             let message = format!("must be an object, and is {}", auth_object.kind());
             return Err(Violations::one("auth_object", ViolationCode::WrongType, message));
         };
         match members {
             [(name, Input::Object(fields))] => match self.auth_type(name) {
-                Some(auth_type) => auth_type.validate(&format!("auth_object.{name}"), fields),
+                Some(auth_type) => auth_type.validate(&format!("auth_object.{name}"), fields, reading),
                 None => Err(self.unknown_auth_type(name)),
             },
             [(name, value)] if self.auth_type(name).is_some() => Err(Violations::one(
@@ -161,7 +184,7 @@ impl AuthSchema {
                 format!("must be an object, and is {}", value.kind()),
             )),
             _ if !members.is_empty() && members.iter().all(|(_, value)| !matches!(value, Input::Object(_))) => {
-                self.validate_flat(members)
+                self.validate_flat(members, reading)
             }
             _ => {
                 let given = list(members.iter().map(|(name, _)| name.as_str()), &self.names());
@@ -175,7 +198,7 @@ impl AuthSchema {
         }
     }
 
-    fn validate_flat(&self, members: &[(String, Input)]) -> Result<Credential, Violations> {
+    fn validate_flat(&self, members: &[(String, Input)], reading: Reading) -> Result<Credential, Violations> {
         let fits = |auth_type: &&AuthType| {
             members.iter().all(|(name, _)| auth_type.field(name).is_some())
                 && auth_type
@@ -186,7 +209,7 @@ impl AuthSchema {
         };
         let candidates: Vec<&AuthType> = self.types().iter().filter(fits).collect();
         match candidates.as_slice() {
-            [auth_type] => auth_type.validate("auth_object", members),
+            [auth_type] => auth_type.validate("auth_object", members, reading),
             [] => Err(Violations::one(
                 "auth_object",
                 ViolationCode::AuthTypeCount,
@@ -233,13 +256,16 @@ impl AuthSchema {
 }
 
 impl AuthType {
-    fn validate(&self, place: &str, members: &[(String, Input)]) -> Result<Credential, Violations> {
-        let mut violations = Vec::new();
+    fn validate(&self, place: &str, members: &[(String, Input)], reading: Reading) -> Result<Credential, Violations> {
+        let (mut violations, mut warnings) = (Vec::new(), Vec::new());
         let mut fields = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
             let sent = members.iter().find(|(name, _)| name == field.name.as_str()).map(|(_, value)| value);
-            match field.check(sent) {
-                Ok(Some(value)) => fields.push(field.credential_field(value)),
+            match field.read(sent, reading) {
+                Ok(Some(Read { value, warning })) => {
+                    warnings.extend(warning);
+                    fields.push(field.credential_field(value));
+                }
                 Ok(None) => {}
                 Err((code, message)) => {
                     violations.push(Violation { place: format!("{place}.{}", field.name), code, message });
@@ -261,49 +287,26 @@ impl AuthType {
             });
         }
         if violations.is_empty() {
-            Ok(Credential { auth_type: self.name.clone(), fields })
+            Ok(Credential { auth_type: self.name.clone(), fields, warnings })
         } else {
             Err(Violations(violations))
         }
     }
 }
 
-type Wrong = (ViolationCode, String);
+/// What is wrong with a value, for programs and for people.
+pub(super) type Wrong = (ViolationCode, String);
 
 impl Field {
-    fn check(&self, sent: Option<&Input>) -> Result<Option<SharedSecret>, Wrong> {
-        let value = match sent {
-            None | Some(Input::Null) => match (&self.spec.default, self.necessity) {
-                (Some(default), _) => return Ok(Some(SharedSecret::new(Secret::new(default.as_str())))),
-                (None, Necessity::Optional) => return Ok(None),
-                (None, Necessity::Required) => return Err((ViolationCode::Missing, "is required".to_owned())),
-            },
-            Some(Input::Text(text)) => text.clone(),
-            Some(Input::Number(digits)) if self.spec.kind == FieldKind::Number => digits.clone(),
-            Some(Input::Bool(value)) if self.spec.kind == FieldKind::Boolean => {
-                SharedSecret::new(Secret::new(value.to_string()))
-            }
-            Some(other) => {
-                let message = format!("must be a string, and is {}", other.kind());
-                return Err((ViolationCode::WrongType, message));
-            }
-        };
-        let value = match self.spec.kind {
-            FieldKind::Select => match chosen(&self.spec.options, value.expose()) {
-                Some(option) => SharedSecret::new(Secret::new(option)),
-                None => value,
-            },
-            _ => value,
-        };
-        self.check_text(value.expose()).map(|()| Some(value))
-    }
-
-    /// Whether the field accepts a text.
+    /// Whether the field accepts a text as it is.
     pub fn accepts(&self, text: &str) -> bool {
-        self.check_text(text).is_ok()
+        let sent = Input::Text(SharedSecret::new(Secret::new(text)));
+        let read = self.read(Some(&sent), Reading::Sent).ok().flatten();
+        // PEM is written anew.
+        read.is_some_and(|read| self.spec.kind == FieldKind::Multiline || read.value.expose() == text)
     }
 
-    fn check_text(&self, text: &str) -> Result<(), Wrong> {
+    pub(super) fn check_text(&self, text: &str) -> Result<(), Wrong> {
         let wrong = |code, message: &str| Err((code, message.to_owned()));
         if text.is_empty() {
             return wrong(ViolationCode::Empty, "must not be empty");
@@ -446,7 +449,8 @@ mod tests {
             (r#"{"oauth2":"t"}"#, "auth_object.oauth2 must be an object, and is a string"),
             (r#"{"saml":{}}"#, "auth_object.saml is not an auth type of this app; it has `keybased`, `oauth2`"),
             (r#"{"oauth2":{}}"#, "auth_object.oauth2.access_token is required"),
-            (r#"{"oauth2":{"access_token":""}}"#, "auth_object.oauth2.access_token must not be empty"),
+            (r#"{"oauth2":{"access_token":""}}"#, "auth_object.oauth2.access_token is required, and is empty"),
+            (r#"{"oauth2":{"access_token":" \u200b\n"}}"#, "auth_object.oauth2.access_token is required, and is empty"),
             (r#"{"oauth2":{"access_token":"a\nb"}}"#, "single line"),
             (r#"{"oauth2":{"access_token":null}}"#, "auth_object.oauth2.access_token is required"),
             (r#"{"password":"t"}"#, "its fields (password) fit none of them"),

@@ -66,14 +66,15 @@ impl Answer {
             .ok_or_else(|| Failure::unexpected(format!("{} without a token at {pointer}", self.told())))
     }
 
-    /// The number of seconds to wait that `Retry-After` asks for, as a number or as a date.
+    /// The number of seconds to wait that `Retry-After` asks for, as a number or as a date. Parts of a second are a whole one,
+    /// and more than a day is a day.
     pub fn retry_after(&self) -> Option<u32> {
         let text = self.header("retry-after")?.trim();
-        let seconds = match text.parse::<u64>() {
-            Ok(seconds) => seconds,
-            Err(_) => time::parse_http_date(text)?.saturating_sub(clock::now_ms() / 1000),
+        let seconds = match seconds(text) {
+            Some(seconds) => seconds,
+            None => time::parse_http_date(text)?.saturating_sub(clock::now_ms() / 1000),
         };
-        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+        u32::try_from(seconds.min(LONGEST_WAIT)).ok()
     }
 
     /// What is wrong on the provider's side, if the status says so: 429 is `rate-limited`, 5xx `provider-error`, and a
@@ -108,6 +109,25 @@ impl Answer {
             None => String::new(),
         }
     }
+}
+
+/// Seconds in a day.
+const LONGEST_WAIT: u64 = 24 * 60 * 60;
+
+/// A number of seconds, rounded up. RFC 9110 has whole ones; Shopify and others write `2.0`, and proxies that join headers
+/// `2, 2`.
+fn seconds(text: &str) -> Option<u64> {
+    let text = text.split(',').next().unwrap_or_default().trim().trim_matches('"');
+    let text = text.strip_suffix('s').unwrap_or(text).trim_end();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() + fraction.len() == 0 || !all_digits(whole) || !all_digits(fraction) {
+        return None;
+    }
+    let part = u64::from(fraction.bytes().any(|byte| byte != b'0'));
+    // What is not read has too many digits.
+    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().unwrap_or(LONGEST_WAIT) };
+    Some(whole.min(LONGEST_WAIT) + part)
 }
 
 #[cfg(test)]
@@ -151,10 +171,38 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_read_as_seconds_or_not_at_all() {
-        for (text, seconds) in
-            [("120", Some(120)), (" 1 ", Some(1)), ("5000000000", Some(u32::MAX)), ("-1", None), ("later", None)]
-        {
+    fn retry_after_is_read_as_seconds_rounded_up_or_not_at_all() {
+        for (text, seconds) in [
+            ("120", Some(120)),
+            (" 1 ", Some(1)),
+            ("\t007\t", Some(7)),
+            ("0", Some(0)),
+            ("2.0", Some(2)),
+            ("2.", Some(2)),
+            ("0.5", Some(1)),
+            (".5", Some(1)),
+            ("0.0001", Some(1)),
+            ("0.0", Some(0)),
+            ("59.999", Some(60)),
+            ("2, 2", Some(2)),
+            ("2.5,2.5", Some(3)),
+            ("\"30\"", Some(30)),
+            ("30s", Some(30)),
+            ("30 s", Some(30)),
+            ("86399.5", Some(86_400)),
+            ("86401", Some(86_400)),
+            ("5000000000", Some(86_400)),
+            ("99999999999999999999999999", Some(86_400)),
+            ("", None),
+            (".", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.2.3", None),
+            ("1e3", None),
+            ("0x10", None),
+            ("later", None),
+            ("NaN", None),
+        ] {
             assert_eq!(answer(429, &[("Retry-After", text)], "").retry_after(), seconds, "{text}");
         }
     }

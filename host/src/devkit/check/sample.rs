@@ -21,7 +21,8 @@ fn value(field: &Field) -> Option<String> {
     let long = "k3".repeat(usize::try_from(spec.min_length.unwrap_or(8)).unwrap_or(8).clamp(4, 4096));
     let cut: String = long.chars().take(usize::try_from(spec.max_length.unwrap_or(4096)).unwrap_or(4096)).collect();
     let by_kind = match spec.kind {
-        FieldKind::Number => "1".to_owned(),
+        // A number for whatever it counts, a moment in milliseconds too.
+        FieldKind::Number => "1767225600000".to_owned(),
         FieldKind::Boolean => "true".to_owned(),
         FieldKind::Url => "https://example.com".to_owned(),
         FieldKind::Select => spec.options.first().map(|option| option.value.clone()).unwrap_or_default(),

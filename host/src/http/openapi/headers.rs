@@ -41,9 +41,9 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
     }
     let names: &[&str] = match id(operation) {
         "migrateTokenForLinkedAccount" | "saveKeyCredentials" => {
-            &["ETag", "KeyferryOutcome", "KeyferryAction", "IdempotencyReplayed"]
+            &["ETag", "KeyferryOutcome", "KeyferryAction", "KeyferryWarnings", "IdempotencyReplayed"]
         }
-        "connectApplication" => &["ETag", "KeyferryOutcome", "KeyferryAction"],
+        "connectApplication" => &["ETag", "KeyferryOutcome", "KeyferryAction", "KeyferryWarnings"],
         "verifyCredentials" => &["ETag", "KeyferryOutcome"],
         _ => &[],
     };
@@ -106,7 +106,7 @@ fn refer(response: &mut Map<String, Value>, name: &str) {
 }
 
 /// Name among the components, name in HTTP, what it says.
-const ANSWERED: [(&str, &str, &str); 10] = [
+const ANSWERED: [(&str, &str, &str); 11] = [
     (
         "XRequestId",
         "X-Request-Id",
@@ -116,6 +116,12 @@ const ANSWERED: [(&str, &str, &str); 10] = [
     ("ContentETag", "ETag", "Names what is answered, for `If-None-Match`: other content has another one."),
     ("KeyferryOutcome", "Keyferry-Outcome", "Whether the provider confirmed the credential."),
     ("KeyferryAction", "Keyferry-Action", "Whether the integration is new. On what is stored."),
+    (
+        "KeyferryWarnings",
+        "Keyferry-Warnings",
+        "What was changed of the values that were sent, and what else is worth knowing of a credential that is stored or verified: a \
+         list of strings (RFC 9651). The same as the integration's `warnings`.",
+    ),
     ("KeyferryFailure", "Keyferry-Failure", "Why the credential did not verify. On those that did not."),
     (
         "IdempotencyReplayed",
@@ -141,7 +147,7 @@ pub(super) fn components(components: &mut Map<String, Value>) {
         "KeyferryAction" => json!({ "enum": ["created", "updated"] }),
         "KeyferryFailure" => json!({ "$ref": "#/components/schemas/FailedOutcome" }),
         "IdempotencyReplayed" => json!({ "const": "true" }),
-        "RateLimit" | "RateLimitPolicy" => json!({ "type": "string" }),
+        "RateLimit" | "RateLimitPolicy" | "KeyferryWarnings" => json!({ "type": "string" }),
         _ => json!({ "type": "integer", "minimum": 1 }),
     };
     let headers: Map<String, Value> = ANSWERED

@@ -1,21 +1,13 @@
 //! When something was written, or ends, as other systems tell it.
 
 use super::draft::text_of;
+use crate::moment::Moment;
 use crate::schema::Input;
 use crate::store::Timestamp;
 
-/// Below this, a number counts seconds: as milliseconds it would be a time before March 1973.
-const SECONDS_BELOW: u64 = 100_000_000_000;
-
-/// A time as RFC 3339 writes it, or as milliseconds or seconds since 1970.
+/// A moment in any form that [`Moment::read`] knows.
 pub(super) fn moment(value: &Input) -> Option<Timestamp> {
-    let text = text_of(value)?;
-    if let Ok(number) = text.parse::<u64>() {
-        let millis = if number < SECONDS_BELOW { number * 1000 } else { number };
-        return Some(Timestamp::from_millis(millis));
-    }
-    let moment: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(moment.as_millisecond()).ok().map(Timestamp::from_millis)
+    Moment::read(text_of(value)?).ok().map(|moment| Timestamp::from_millis(moment.millis))
 }
 
 #[cfg(test)]
@@ -34,7 +26,7 @@ mod tests {
             ("\"1960-01-01T00:00:00Z\"", None),
             ("-5", None),
             ("true", None),
-            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551615", None),
         ] {
             let read = moment(&serde_json::from_str(json).unwrap());
             assert_eq!(read.map(Timestamp::as_millis), millis, "{json}");

@@ -85,7 +85,7 @@ impl Field {
     /// reads it.
     pub fn expires_at() -> Self {
         Self::number("expires_at", "Expires at")
-            .help("When the access token ends, as Unix time in seconds or milliseconds.")
+            .help("When the access token ends, as RFC 3339 or Unix time in seconds or milliseconds.")
             .example("1767225600")
     }
 

@@ -79,10 +79,14 @@ impl<'a> Export<'a> {
         Ok(())
     }
 
-    /// When an access token ends, as plugins have it: in milliseconds since 1970.
+    /// When an access token ends, in milliseconds since 1970. What is no moment goes along as it is, for the schema to refuse: an
+    /// end that is lost would not be missed until it comes.
     fn expiry(&mut self, path: &str) {
-        let Some(end) = at(self.input, path).and_then(super::moment::moment) else { return };
-        self.add(path, "expires_at", &text(&end.as_millis().to_string()), Role::Spare);
+        let Some(value) = at(self.input, path) else { return };
+        match super::moment::moment(value) {
+            Some(end) => self.add(path, "expires_at", &text(&end.as_millis().to_string()), Role::Spare),
+            None => self.add(path, "expires_at", value, Role::Spare),
+        }
     }
 
     /// Values that stand beside the credential, but for those names.
