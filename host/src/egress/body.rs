@@ -3,6 +3,7 @@
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
+use super::culprit::breaks_json;
 use super::encode::strict;
 use super::error::Invalid;
 use super::mint::is_pointer;
@@ -85,8 +86,10 @@ impl Node {
         let value = match &member.value {
             JsonValue::Parts(parts) => Self::Text(assembler.assemble(parts)?),
             JsonValue::Literal(text) => {
-                serde_json::from_str::<IgnoredAny>(text)
-                    .map_err(|error| Invalid::new(format!("the literal at {} is not JSON: {error}", shown(pointer))))?;
+                serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
+                    let message = format!("the literal at {} is not JSON: {error}", shown(pointer));
+                    Invalid::of_text(message, text, breaks_json)
+                })?;
                 Self::Literal(text.trim().to_owned())
             }
         };
@@ -159,7 +162,7 @@ mod tests {
 
     fn sent(body: &Body) -> Result<String, String> {
         let mut call = Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
-        let content = assemble(body, &mut Assembler::new(&mut call)).map_err(|invalid| invalid.0)?;
+        let content = assemble(body, &mut Assembler::new(&mut call)).map_err(|invalid| invalid.message)?;
         Ok(String::from_utf8(content.bytes.to_vec()).unwrap())
     }
 

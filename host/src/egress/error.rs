@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::culprit::Culprit;
+use super::request::Part;
+
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -45,7 +48,7 @@ impl ErrorKind {
 }
 
 /// A request that got no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct SendError {
     /// What went wrong.
@@ -54,32 +57,49 @@ pub struct SendError {
     pub message: String,
     /// Whether any part of the request may have reached the server.
     pub sent: bool,
+    /// The values that it could not be built with, where it is about values.
+    pub culprit: Option<Box<Culprit>>,
 }
 
 impl SendError {
     pub(super) fn unsent(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), sent: false }
+        Self { kind, message: message.into(), sent: false, culprit: None }
     }
 
     pub(super) fn sent(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), sent: true }
+        Self { kind, message: message.into(), sent: true, culprit: None }
     }
 }
 
 /// A request that cannot be built. The text says why and never holds a secret value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Invalid(pub(super) String);
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Invalid {
+    pub(super) message: String,
+    culprit: Option<Box<Culprit>>,
+}
 
 impl Invalid {
+    /// It is a mistake of the plugin's.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), culprit: None }
+    }
+
+    /// It is a mistake of the plugin's, unless one of these parts holds a value that fails there.
+    pub(super) fn of(message: impl Into<String>, parts: &[Part], fails: fn(&str) -> bool) -> Self {
+        Self { message: message.into(), culprit: Some(Box::new(Culprit::new(parts, fails))) }
+    }
+
+    /// As [`of`](Self::of), of a text that the plugin has put together.
+    pub(super) fn of_text(message: impl Into<String>, text: &str, fails: fn(&str) -> bool) -> Self {
+        Self::of(message, &[Part::Text(text.to_owned())], fails)
     }
 }
 
 impl From<Invalid> for SendError {
     fn from(invalid: Invalid) -> Self {
-        Self::unsent(ErrorKind::InvalidRequest, invalid.0)
+        let Invalid { message, culprit } = invalid;
+        Self { culprit, ..Self::unsent(ErrorKind::InvalidRequest, message) }
     }
 }
 

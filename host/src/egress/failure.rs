@@ -28,7 +28,7 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
     }
     // Everything up to the end of the handshake; until then nothing of the request has left.
     let connecting = error.is_connect();
-    let of_kind = |kind, message: String| SendError { kind, message, sent: !connecting };
+    let of_kind = |kind, message: String| SendError { kind, message, sent: !connecting, culprit: None };
     if let Some(error) = find::<rustls::Error>(error) {
         return of_kind(ErrorKind::Tls, format!("TLS with {host}: {}", tls::reason(error)));
     }

@@ -4,7 +4,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 
 use super::error::Invalid;
 use super::parts::{Assembler, Secrecy, Value};
-use super::request::{Body, Request};
+use super::request::{Body, Pair, Part, Request};
 use super::steering;
 
 /// The most headers that a request may bring.
@@ -36,7 +36,32 @@ pub(super) fn check(request: &Request) -> Result<(), Invalid> {
 
 /// Puts the request's own headers together.
 pub(super) fn assemble(request: &Request, assembler: &mut Assembler<'_>) -> Result<Vec<(HeaderName, Value)>, Invalid> {
-    request.headers.iter().map(|pair| Ok((name(&pair.name)?, assembler.assemble(&pair.value)?))).collect()
+    let one = |pair: &Pair| {
+        let name = name(&pair.name)?;
+        check_secrets(&name, &pair.value)?;
+        let assembled = assembler.assemble(&pair.value)?;
+        // Of texts: a plain field can hold what a header cannot carry.
+        value(&name, assembled.expose(), assembled.secrecy()).map_err(|invalid| {
+            Invalid::of(invalid.message, &pair.value, |value| value.chars().any(char::is_control))
+        })?;
+        Ok((name, assembled))
+    };
+    request.headers.iter().map(one).collect()
+}
+
+/// Checks the secrets that are to stand in a header as they are. Text outside ASCII is no part of a token or a key that
+/// providers issue, and servers read it in ways of their own, if they do not turn the whole request away.
+pub(super) fn check_secrets(name: &HeaderName, parts: &[Part]) -> Result<(), Invalid> {
+    let fails = |value: &str| value.chars().any(|c| c.is_control() || !c.is_ascii());
+    let is_unfit = |part: &Part| matches!(part, Part::Secret(secret) if fails(secret.expose()));
+    if !parts.iter().any(is_unfit) {
+        return Ok(());
+    }
+    let what = "a character that is not ASCII, a line break or another control character";
+    let message = format!(
+        "the value holds {what}, which the header {name} cannot carry; check that it was copied from the right place"
+    );
+    Err(Invalid::of(message, parts, fails))
 }
 
 /// A value as it is sent. The error does not show it.
@@ -60,7 +85,7 @@ fn name(text: &str) -> Result<HeaderName, Invalid> {
 mod tests {
     use super::*;
     use crate::egress::Method;
-    use crate::egress::request::{Auth, Pair, Part};
+    use crate::egress::request::Auth;
 
     fn request(headers: &[(&str, &str)]) -> Request {
         let pair = |(name, value): &(&str, &str)| Pair {
@@ -128,7 +153,7 @@ mod tests {
             assert_eq!(value(&AUTHORIZATION, good, Secrecy::Secret).unwrap().as_bytes(), good.as_bytes());
         }
         for bad in ["s3cr3t\r\nX: y", "s3cr3t\n", "s3cr3t\0", "s3cr3t\t", "s3cr3t\u{7f}", "s3cr3t\u{85}"] {
-            let message = value(&AUTHORIZATION, bad, Secrecy::Secret).unwrap_err().0;
+            let message = value(&AUTHORIZATION, bad, Secrecy::Secret).unwrap_err().message;
             assert!(message.contains("authorization") && !message.contains("s3cr3t"), "{message}");
         }
         assert!(value(&AUTHORIZATION, "x", Secrecy::Secret).unwrap().is_sensitive());

@@ -1,18 +1,21 @@
 //! JSON Web Tokens (RFC 7519), signed as JWS in compact form (RFC 7515) with RS256 or ES256 (RFC 7518).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Map, Value};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
+use crate::pem;
 use crate::secret::Secret;
 
+use super::culprit::breaks_json;
 use super::error::Invalid;
-use super::request::{Jwt, JwtAlgorithm};
+use super::request::{Jwt, JwtAlgorithm, Part};
 
 /// Signs a token.
 pub(super) fn sign(jwt: &Jwt) -> Result<Secret, Invalid> {
@@ -37,71 +40,91 @@ fn header(jwt: &Jwt) -> Result<String, Invalid> {
 }
 
 fn object(text: &str, what: &str) -> Result<Map<String, Value>, Invalid> {
-    serde_json::from_str(text).map_err(|_| Invalid::new(format!("the JWT's {what} must be a JSON object")))
+    serde_json::from_str(text)
+        .map_err(|_| Invalid::of_text(format!("the JWT's {what} must be a JSON object"), text, breaks_json))
 }
 
 fn signature(jwt: &Jwt, message: &[u8]) -> Result<Vec<u8>, Invalid> {
-    let key = PrivateKey::parse(jwt.key.expose())?;
-    let random = SystemRandom::new();
-    match (jwt.algorithm, &key.0) {
-        (JwtAlgorithm::Rs256, PrivateKeyDer::Pkcs1(der)) => {
-            sign_rsa(RsaKeyPair::from_der(der.secret_pkcs1_der()), message, &random)
-        }
-        (JwtAlgorithm::Rs256, PrivateKeyDer::Pkcs8(der)) => {
-            sign_rsa(RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()), message, &random)
-        }
-        (JwtAlgorithm::Es256, PrivateKeyDer::Pkcs8(der)) => {
-            let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der(), &random)
-                .map_err(|reason| Invalid::new(format!("the private key is not one for ES256 (P-256): {reason}")))?;
-            let signature = key.sign(&random, message);
-            Ok(signature.map_err(|_| Invalid::new("the private key cannot sign"))?.as_ref().to_vec())
-        }
-        (JwtAlgorithm::Es256, _) => Err(Invalid::new(
-            "the private key for ES256 must be PKCS#8 (`BEGIN PRIVATE KEY`); `openssl pkcs8 -topk8 -nocrypt` converts others",
-        )),
-        (JwtAlgorithm::Rs256, _) => Err(Invalid::new(
-            "the private key for RS256 must be an RSA key in PKCS#8 (`BEGIN PRIVATE KEY`) or PKCS#1 (`BEGIN RSA PRIVATE KEY`)",
-        )),
+    let unusable = |problem: String| {
+        Invalid::of(format!("the private key {problem}"), &[Part::Secret(Arc::clone(&jwt.key))], |_| true)
+    };
+    let key = pem::private_key(jwt.key.expose()).map(Wiped).map_err(|problem| unusable(problem.to_string()))?;
+    match jwt.algorithm {
+        JwtAlgorithm::Rs256 => rs256(&key.0, message),
+        JwtAlgorithm::Es256 => es256(&key.0, message),
     }
+    .map_err(|problem| unusable(problem.to_owned()))
 }
 
-fn sign_rsa(
-    key: Result<RsaKeyPair, ring::error::KeyRejected>,
-    message: &[u8],
-    random: &SystemRandom,
-) -> Result<Vec<u8>, Invalid> {
-    let key = key.map_err(|reason| {
-        Invalid::new(format!("the private key is not one for RS256 (RSA of 2048 to 4096 bits): {reason}"))
+fn rs256(key: &PrivateKeyDer<'_>, message: &[u8]) -> Result<Vec<u8>, &'static str> {
+    if matches!(key, PrivateKeyDer::Sec1(_)) || algorithm(key) == Some(Algorithm::Ec) {
+        return Err("is an EC key, and this app signs by RS256, which takes an RSA key");
+    }
+    let (der, kind) = (key.secret_der(), algorithm(key));
+    // The line at the beginning is sometimes that of the other form, where somebody has put it there.
+    let key = RsaKeyPair::from_pkcs8(der).or_else(|first| RsaKeyPair::from_der(der).map_err(|_| first));
+    let key = key.map_err(|reason| match (reason.to_string().as_str(), kind) {
+        ("TooSmall", _) => "is an RSA key that is too small; RS256 takes one of 2048 to 4096 bits",
+        ("TooLarge", _) => "is an RSA key that is too large; RS256 takes one of 2048 to 4096 bits",
+        (_, Some(Algorithm::Other)) => {
+            "is neither an RSA key nor an EC key, and this app signs by RS256, which takes an RSA key"
+        }
+        _ => "is not a whole RSA key, or has other parameters than RS256 takes; copy it once more from its file",
     })?;
     let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, random, message, &mut signature)
-        .map_err(|_| Invalid::new("the private key cannot sign"))?;
-    Ok(signature)
+    let signed = key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+    signed.map(|()| signature).map_err(|_| "does not sign: its numbers do not belong together")
+}
+
+fn es256(key: &PrivateKeyDer<'_>, message: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let random = SystemRandom::new();
+    match (key, algorithm(key)) {
+        (PrivateKeyDer::Pkcs1(_), _) | (_, Some(Algorithm::Rsa)) => {
+            return Err("is an RSA key, and this app signs by ES256, which takes an EC key on P-256");
+        }
+        (PrivateKeyDer::Sec1(_), _) => {
+            return Err(
+                "is an EC key in SEC1 and must be PKCS#8 (`BEGIN PRIVATE KEY`); `openssl pkcs8 -topk8 -nocrypt` \
+                        converts it",
+            );
+        }
+        _ => {}
+    }
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.secret_der(), &random)
+        .map_err(|_| "is not an EC key on P-256 that is whole; ES256 takes no other curve")?;
+    let signature = key.sign(&random, message).map_err(|_| "does not sign: its numbers do not belong together")?;
+    Ok(signature.as_ref().to_vec())
+}
+
+/// What a key in PKCS#8 is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    Rsa,
+    Ec,
+    Other,
+}
+
+/// The algorithm that a key in PKCS#8 names at its beginning, by the object identifiers of RFC 8017 and RFC 5480.
+fn algorithm(key: &PrivateKeyDer<'_>) -> Option<Algorithm> {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    let PrivateKeyDer::Pkcs8(der) = key else { return None };
+    let der = der.secret_pkcs8_der();
+    let head = der.get(..der.len().min(32))?;
+    let names = |oid: &[u8]| head.windows(oid.len()).any(|window| window == oid);
+    Some(match (names(RSA), names(EC)) {
+        (true, _) => Algorithm::Rsa,
+        (_, true) => Algorithm::Ec,
+        // A key of the other form, under this one's name, begins with numbers.
+        _ if head.windows(2).any(|window| window == [0x06, 0x03]) => Algorithm::Other,
+        _ => return None,
+    })
 }
 
 /// A private key whose bytes are wiped afterwards.
-struct PrivateKey(PrivateKeyDer<'static>);
+struct Wiped(PrivateKeyDer<'static>);
 
-impl PrivateKey {
-    fn parse(pem: &str) -> Result<Self, Invalid> {
-        // A key copied out of a JSON file often has the two characters `\n` where its lines end.
-        let unescaped;
-        let pem = if pem.contains("\\n") && !pem.trim().contains('\n') {
-            unescaped = Zeroizing::new(pem.replace("\\r", "").replace("\\n", "\n"));
-            unescaped.as_str()
-        } else {
-            pem
-        };
-        if pem.contains("ENCRYPTED") {
-            return Err(Invalid::new("the private key is protected by a passphrase; give it without one"));
-        }
-        PrivateKeyDer::from_pem_slice(pem.as_bytes())
-            .map(Self)
-            .map_err(|_| Invalid::new("the private key is not in PEM (`-----BEGIN PRIVATE KEY-----` and so on)"))
-    }
-}
-
-impl Drop for PrivateKey {
+impl Drop for Wiped {
     fn drop(&mut self) {
         self.0.zeroize();
     }
@@ -109,14 +132,14 @@ impl Drop for PrivateKey {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use ring::signature::{ECDSA_P256_SHA256_FIXED, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
     use super::*;
 
     const RSA_PKCS8: &str = include_str!("testdata/rsa-pkcs8.pem");
     const RSA_PKCS1: &str = include_str!("testdata/rsa-pkcs1.pem");
+    /// A key of 1024 bits.
+    const RSA_1024: &str = include_str!("testdata/rsa-1024.pem");
 
     fn jwt(algorithm: JwtAlgorithm, key: &str) -> Jwt {
         Jwt {
@@ -138,10 +161,11 @@ mod tests {
 
     #[test]
     fn rs256_signatures_verify_with_keys_of_both_forms() {
-        let PrivateKeyDer::Pkcs8(der) = &PrivateKey::parse(RSA_PKCS8).unwrap().0 else { panic!("not PKCS#8") };
+        let PrivateKeyDer::Pkcs8(der) = &pem::private_key(RSA_PKCS8).unwrap() else { panic!("not PKCS#8") };
         let public = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap().public_key().as_ref().to_vec();
         let one_line = RSA_PKCS8.replace('\n', "\\n");
-        for key in [RSA_PKCS8, RSA_PKCS1, &one_line] {
+        let other_name = RSA_PKCS8.replace("PRIVATE KEY", "RSA PRIVATE KEY");
+        for key in [RSA_PKCS8, RSA_PKCS1, &one_line, &other_name] {
             let (signed, header, claims, signature) = parts(&sign(&jwt(JwtAlgorithm::Rs256, key)).unwrap());
             assert_eq!(header, serde_json::json!({"alg": "RS256", "typ": "JWT", "kid": "k1"}));
             assert_eq!(claims, r#"{"iss":"me","exp":1700000000}"#);
@@ -164,23 +188,32 @@ mod tests {
     #[test]
     fn an_unusable_key_is_explained_and_not_shown() {
         let ec = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();
+        let ed25519 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem();
         let sec1 = ec.replace("PRIVATE KEY", "EC PRIVATE KEY");
-        let encrypted = RSA_PKCS8.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
         let cut: String =
             RSA_PKCS8.lines().filter(|line| !line.ends_with("==") && line.len() != 64).collect::<Vec<_>>().join("\n");
+        let half = {
+            let lines: Vec<&str> = RSA_PKCS8.lines().collect();
+            [&lines[..9], &lines[lines.len() - 1..]].concat().join("\n")
+        };
         for (algorithm, key, reason) in [
-            (JwtAlgorithm::Rs256, "not a key s3cr3t", "not in PEM"),
-            (JwtAlgorithm::Rs256, "", "not in PEM"),
-            (JwtAlgorithm::Rs256, &encrypted, "passphrase"),
-            (JwtAlgorithm::Rs256, &ec, "not one for RS256"),
-            (JwtAlgorithm::Rs256, &sec1, "must be an RSA key"),
-            (JwtAlgorithm::Rs256, &cut, "RS256"),
+            (JwtAlgorithm::Rs256, "not a key s3cr3t", "is not in PEM"),
+            (JwtAlgorithm::Rs256, "", "is not in PEM"),
+            (JwtAlgorithm::Rs256, RSA_1024, "is an RSA key that is too small"),
+            (JwtAlgorithm::Rs256, &ec, "is an EC key, and this app signs by RS256"),
+            (JwtAlgorithm::Rs256, &sec1, "is an EC key, and this app signs by RS256"),
+            (JwtAlgorithm::Rs256, &ed25519, "is neither an RSA key nor an EC key"),
+            (JwtAlgorithm::Rs256, &cut, "is not whole"),
+            (JwtAlgorithm::Rs256, &half, "is not a whole RSA key"),
             (JwtAlgorithm::Es256, &sec1, "must be PKCS#8"),
-            (JwtAlgorithm::Es256, RSA_PKCS1, "must be PKCS#8"),
-            (JwtAlgorithm::Es256, RSA_PKCS8, "not one for ES256"),
+            (JwtAlgorithm::Es256, RSA_PKCS1, "is an RSA key, and this app signs by ES256"),
+            (JwtAlgorithm::Es256, RSA_PKCS8, "is an RSA key, and this app signs by ES256"),
+            (JwtAlgorithm::Es256, &p384, "takes no other curve"),
+            (JwtAlgorithm::Es256, &ed25519, "takes no other curve"),
         ] {
-            let message = sign(&jwt(algorithm, key)).unwrap_err().0;
-            assert!(message.contains(reason), "{message}");
+            let message = sign(&jwt(algorithm, key)).unwrap_err().message;
+            assert!(message.starts_with("the private key ") && message.contains(reason), "{message}");
             assert!(
                 !key.lines().any(|line| line.len() > 8 && !line.starts_with('-') && message.contains(line)),
                 "{message}"

@@ -6,7 +6,7 @@
 //! | what a plugin may do | `grant`, `host_pattern`, `path_prefix`, `call` |
 //! | what it asks for | `request`, `shape`, `steering`, `target` |
 //! | where that leads | `address`, `resolver`, `dns`, `tls` |
-//! | putting it together | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4` |
+//! | putting it together, or saying what keeps it from that | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4`, `culprit` |
 //! | sending it | `client`, `hosts`, `breaker`, `failure` |
 //! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
 //! | trying a plugin out | `stage` |
@@ -19,6 +19,7 @@ mod body;
 mod breaker;
 mod call;
 mod client;
+mod culprit;
 mod dns;
 mod encode;
 mod error;
@@ -53,6 +54,7 @@ mod tests;
 pub use address::{AddressClass, Forbidden, check};
 pub use call::Call;
 pub use client::{AppClient, Egress};
+pub use culprit::Culprit;
 pub use error::{EgressSetupError, ErrorKind, SendError};
 pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method, Reach};
 pub use host_pattern::{HostPattern, InvalidHostPattern};

@@ -6,6 +6,7 @@ use ring::hmac;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::culprit::breaks_json;
 use super::encode::strict;
 use super::error::Invalid;
 
@@ -54,7 +55,8 @@ pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
     let mut header = Zeroizing::new(String::from("OAuth "));
     if let Some(realm) = parameters.realm {
         if realm.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
-            return Err(Invalid::new("the OAuth realm must not hold quotes, backslashes or control characters"));
+            let message = "the OAuth realm must not hold quotes, backslashes or control characters";
+            return Err(Invalid::of_text(message, realm, breaks_json));
         }
         header.push_str(&format!("realm=\"{realm}\", "));
     }

@@ -17,7 +17,7 @@ use super::headers;
 use super::parts::{Assembler, Secrecy, Value};
 use super::request::{Auth, OAuth1, Part, Request, SigV4};
 use super::target::Origin;
-use super::{oauth1, sigv4};
+use super::{oauth1, shape, sigv4};
 
 const KEYFERRY: &str = concat!("Keyferry/", env!("CARGO_PKG_VERSION"));
 
@@ -77,9 +77,8 @@ impl Outgoing {
         }
         outgoing.body = content.bytes;
 
-        let size = outgoing.size();
-        if size > most_bytes {
-            return Err(Invalid::new(format!("the request has {size} bytes, and at most {most_bytes} are allowed")));
+        if outgoing.size() > most_bytes {
+            return Err(shape::too_large(request, most_bytes));
         }
         Ok(outgoing)
     }
@@ -100,6 +99,7 @@ impl Outgoing {
     ) -> Result<(), Invalid> {
         let (authorization, secrecy) = match auth {
             Auth::Bearer(parts) => {
+                headers::check_secrets(&AUTHORIZATION, parts)?;
                 let value = assembler.assemble(parts)?;
                 (Zeroizing::new(format!("Bearer {}", value.expose())), value.secrecy())
             }
@@ -111,7 +111,11 @@ impl Outgoing {
                 (self.sigv4(parameters, method, origin, query, content, assembler)?, Secrecy::Secret)
             }
         };
-        self.headers.insert(AUTHORIZATION, headers::value(&AUTHORIZATION, &authorization, secrecy)?);
+        let value = headers::value(&AUTHORIZATION, &authorization, secrecy).map_err(|invalid| match auth {
+            Auth::Bearer(parts) => Invalid::of(invalid.message, parts, |value| value.chars().any(char::is_control)),
+            _ => invalid,
+        })?;
+        self.headers.insert(AUTHORIZATION, value);
         Ok(())
     }
 
@@ -131,6 +135,10 @@ impl Outgoing {
                 (name.as_str().to_owned(), Zeroizing::new(String::from_utf8_lossy(value.as_bytes()).into_owned()))
             })
             .collect();
+        headers::check_secrets(&AUTHORIZATION, &parameters.access_key_id)?;
+        if let Some(parts) = &parameters.session_token {
+            headers::check_secrets(&HeaderName::from_static("x-amz-security-token"), parts)?;
+        }
         let session_token = parameters.session_token.as_deref().map(|parts| assembler.assemble(parts)).transpose()?;
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let signed = sigv4::sign(&sigv4::Parameters {
@@ -162,10 +170,13 @@ fn basic(
     password: &[Part],
     assembler: &mut Assembler<'_>,
 ) -> Result<(Zeroizing<String>, Secrecy), Invalid> {
-    let (user, password) = (assembler.assemble(user)?, assembler.assemble(password)?);
-    if user.expose().contains(':') {
-        return Err(Invalid::new("the user of HTTP Basic must not contain a colon"));
+    let (assembled_user, password) = (assembler.assemble(user)?, assembler.assemble(password)?);
+    if assembled_user.expose().contains(':') {
+        let message =
+            "the value holds a colon, which the user of HTTP Basic cannot; give the user's name or the key alone";
+        return Err(Invalid::of(message, user, |value| value.contains(':')));
     }
+    let user = assembled_user;
     let plain = Zeroizing::new(format!("{}:{}", user.expose(), password.expose()));
     let encoded = Zeroizing::new(STANDARD.encode(plain.as_bytes()));
     let secrecy = if [user.secrecy(), password.secrecy()].contains(&Secrecy::Secret) {

@@ -3,7 +3,7 @@
 
 use super::error::Invalid;
 use super::request::{Auth, Body, JsonValue, Pair, Part, Request};
-use super::{headers, mint, steering};
+use super::{culprit, headers, mint, steering};
 
 const MOST_SEGMENTS: usize = 64;
 const MOST_PAIRS: usize = 256;
@@ -57,8 +57,16 @@ pub(super) fn check(request: &Request, most_bytes: usize) -> Result<(), Invalid>
     }
     at_most(weight.parts, MOST_PARTS, "parts")?;
     at_most(weight.jwts, MOST_JWTS, "JSON Web Tokens")?;
-    at_most(weight.bytes, most_bytes, "bytes")?;
+    if weight.bytes > most_bytes {
+        return Err(too_large(request, most_bytes));
+    }
     steering::check(request)
+}
+
+/// A request that has more bytes than it may. How many is not told: that would be the length of what is secret in it.
+pub(super) fn too_large(request: &Request, most_bytes: usize) -> Invalid {
+    let message = format!("the request is too large: it may have {most_bytes} bytes");
+    Invalid::of(message, &culprit::parts_of(request), culprit::is_large)
 }
 
 fn at_most(count: usize, most: usize, what: &str) -> Result<(), Invalid> {

@@ -42,10 +42,10 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// Signs a request.
 pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
     for (what, text) in [("region", parameters.region), ("service", parameters.service)] {
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            return Err(Invalid::new(format!(
-                "the AWS {what} must be lower-case letters, digits and `-`, such as us-east-1 or sts"
-            )));
+        if !is_plain(text) {
+            let message =
+                format!("the AWS {what} must be lower-case letters, digits and `-`, such as us-east-1 or sts");
+            return Err(Invalid::of_text(message, text, |value| !is_plain(value)));
         }
     }
     let body_hash = hex::encode(digest::digest(&digest::SHA256, parameters.body));
@@ -110,6 +110,10 @@ fn canonical_headers(parameters: &Parameters<'_>, own: &[(&str, Zeroizing<String
         lines.push('\n');
     }
     (names.join(";"), lines)
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Whether a service is signed for by S3's own rules.

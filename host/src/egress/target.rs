@@ -6,6 +6,7 @@ use percent_encoding::PercentEncode;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use super::culprit::breaks_host;
 use super::encode;
 use super::error::Invalid;
 use super::host_pattern::{is_plain_name, parse_port};
@@ -24,6 +25,10 @@ pub(super) struct Origin {
 impl Origin {
     /// Parses `https://host[:port]`. http is for loopback in development.
     pub(super) fn parse(text: &str, loopback: Loopback) -> Result<Self, Invalid> {
+        Self::parse_text(text, loopback).map_err(|invalid| Invalid::of_text(invalid.message, text, breaks_host))
+    }
+
+    fn parse_text(text: &str, loopback: Loopback) -> Result<Self, Invalid> {
         let url = Url::parse(text).map_err(|error| Invalid::new(format!("the origin is not a URL: {error}")))?;
         let Some((scheme, authority)) = text.split_once("://") else {
             return Err(Invalid::new("the origin must be written `https://host`"));
@@ -102,7 +107,7 @@ impl Origin {
             text.push('/');
             match literal(parts) {
                 Some(literal) => {
-                    refuse_dots(&literal)?;
+                    refuse_dots(&literal, parts)?;
                     text.extend(encode::segment(&literal));
                 }
                 None => text.push('*'),
@@ -121,7 +126,7 @@ impl Origin {
         let mut text = Zeroizing::new(String::new());
         for parts in path {
             let segment = assembler.assemble(parts)?;
-            refuse_dots(segment.expose())?;
+            refuse_dots(segment.expose(), parts)?;
             text.push('/');
             text.extend(encode(segment.expose()));
         }
@@ -153,9 +158,12 @@ fn literal(parts: &[Part]) -> Option<String> {
 
 /// `.` and `..`, percent-encoded or not, move up and down in a path. They are refused and not encoded, since servers
 /// disagree on when to decode.
-fn refuse_dots(segment: &str) -> Result<(), Invalid> {
-    let dots = segment.to_ascii_lowercase().replace("%2e", ".");
-    if dots == "." || dots == ".." { Err(Invalid::new("a path segment must not be `.` or `..`")) } else { Ok(()) }
+fn refuse_dots(segment: &str, parts: &[Part]) -> Result<(), Invalid> {
+    let is_dots = |text: &str| {
+        let plain = zeroize::Zeroizing::new(text.to_ascii_lowercase().replace("%2e", "."));
+        !plain.is_empty() && plain.len() <= 2 && plain.bytes().all(|b| b == b'.')
+    };
+    if is_dots(segment) { Err(Invalid::of("a path segment must not be `.` or `..`", parts, is_dots)) } else { Ok(()) }
 }
 
 /// The URL of a request to this origin without secrets in its path, and the address where the host is one.

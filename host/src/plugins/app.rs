@@ -39,7 +39,7 @@ impl App {
         self.ends_at.is_none_or(|end| now() < end)
     }
 
-    /// Has the plugin verify a credential that fits its schema.
+    /// Has the plugin verify a credential that fits its schema. What was changed of its values is told with the verdict.
     ///
     /// # Errors
     /// Where the plugin gave no verdict; nothing is known of the credential then.
@@ -66,6 +66,77 @@ impl App {
             call.know(Arc::clone(secret));
         }
         let verification = Verification { client: &self.client, call, credential, access: self.secret_access };
-        self.sandbox.verify(&self.compiled, Arc::clone(&self.name), verification).await
+        let verdict = self.sandbox.verify(&self.compiled, Arc::clone(&self.name), verification).await?;
+        Ok(completed(verdict, credential))
+    }
+}
+
+/// A verdict with what the host knows of the credential: what was changed of its values, and when it ends where the provider
+/// does not say.
+fn completed(verdict: Verdict, credential: &Credential) -> Verdict {
+    match verdict {
+        Verdict::Verified(mut verified) => {
+            verified.warnings.extend(credential.warnings.iter().cloned());
+            if let (None, Some(millis)) = (verified.expires_at, credential.expires_at()) {
+                if millis > u64::try_from(now().as_millisecond()).unwrap_or_default() {
+                    verified.expires_at = Some(millis);
+                } else {
+                    let warning = "`expires_at` is past and the provider accepts the credential, so that it is not kept as its end";
+                    verified.warnings.push(warning.to_owned());
+                }
+            }
+            Verdict::Verified(verified)
+        }
+        Verdict::Failed(mut failure) => {
+            for warning in &credential.warnings {
+                failure.detail = format!("{} ({warning})", failure.detail);
+            }
+            Verdict::Failed(failure)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins::{Failure, FailureKind, Verified};
+    use crate::schema::{AuthSchema, AuthTypeSpec, FieldKind, FieldSpec};
+
+    fn credential(expires_at: &str) -> Credential {
+        let fields = vec![
+            FieldSpec { name: "token".into(), secret: true, ..FieldSpec::default() },
+            FieldSpec { name: "expires_at".into(), kind: FieldKind::Number, ..FieldSpec::default() },
+        ];
+        let schema =
+            AuthSchema::parse(vec![AuthTypeSpec { name: "oauth2".into(), fields, ..AuthTypeSpec::default() }]).unwrap();
+        let sent = serde_json::json!({ "oauth2": { "token": " t", "expires_at": expires_at } });
+        schema.validate(&serde_json::from_value(sent).unwrap()).unwrap()
+    }
+
+    fn verified(expires_at: Option<u64>, credential: &Credential) -> Verified {
+        let said = Verdict::Verified(Verified { expires_at, ..Verified::default() });
+        match completed(said, credential) {
+            Verdict::Verified(verified) => verified,
+            Verdict::Failed(failure) => panic!("{failure}"),
+        }
+    }
+
+    #[test]
+    fn the_end_that_a_caller_knows_is_kept_unless_the_provider_knows_another() {
+        let (ahead, past) = (credential("9000-01-01T00:00:00Z"), credential("2001-01-01T00:00:00Z"));
+        let blanks = "`token` was taken without the blanks around it";
+        assert_eq!(verified(None, &ahead).expires_at, ahead.expires_at());
+        assert_eq!(verified(Some(1), &ahead).expires_at, Some(1));
+        assert_eq!(verified(None, &ahead).warnings, [blanks]);
+        let past = verified(None, &past);
+        assert_eq!(past.expires_at, None);
+        assert!(past.warnings.len() == 2 && past.warnings[1].contains("`expires_at` is past"), "{:?}", past.warnings);
+    }
+
+    #[test]
+    fn a_credential_that_fails_is_told_with_what_was_changed_of_it() {
+        let failure = Failure { kind: FailureKind::NotVerifiable, detail: "no".to_owned() };
+        let Verdict::Failed(failure) = completed(Verdict::Failed(failure), &credential("")) else { panic!() };
+        assert_eq!(failure.detail, "no (`token` was taken without the blanks around it)");
     }
 }

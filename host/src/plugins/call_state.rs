@@ -6,11 +6,14 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::admission::now;
 use super::fixed::Fixed;
 use super::limits::{InstanceLimits, SandboxLimits};
 use super::trial::{LogLine, Trial};
 use super::turns::Queue;
+use super::unusable::{Named, Unusable};
 use crate::egress::{AppClient, Call, ErrorKind, Request, Response, SendError};
+use crate::retry_after;
 use crate::schema::is_unfit;
 
 /// Bytes that a component under `wasi = "sealed"` may print in one call.
@@ -24,6 +27,12 @@ pub(super) struct CallState {
     pub(super) queue: Queue,
     pub(super) fixed: Option<Fixed>,
     pub(super) trial: Option<Trial>,
+    /// The credential's values and what was minted, to tell what a request failed on.
+    pub(super) named: Named,
+    /// Seconds to wait that the last answer asked for that was a refusal.
+    pub(super) retry_after: Option<u32>,
+    /// The first value that no request could be built with.
+    pub(super) unusable: Option<Unusable>,
     egress: Option<(AppClient, Call)>,
     plugin: Arc<str>,
     lines_left: usize,
@@ -61,6 +70,9 @@ impl CallState {
             queue,
             fixed: occasion.fixed,
             trial: occasion.trial,
+            named: Named::default(),
+            retry_after: None,
+            unusable: None,
             egress: occasion.egress,
             plugin: occasion.plugin,
             lines_left: limits.log_lines,
@@ -76,14 +88,32 @@ impl CallState {
             trial.requests += 1;
         }
         self.queue.give_back();
-        match &mut self.egress {
+        let result = match &mut self.egress {
             Some((client, call)) => client.send(call, request).await,
             None => Err(SendError {
                 kind: ErrorKind::Denied("none: `describe` makes no requests".to_owned()),
                 message: "a plugin must describe itself without a request".to_owned(),
                 sent: false,
+                culprit: None,
             }),
+        };
+        match &result {
+            Ok(response) => self.note_wait(response),
+            Err(error) if self.unusable.is_none() => self.unusable = self.named.unusable(error),
+            Err(_) => {}
         }
+        result
+    }
+
+    /// Remembers how long an answer asks to wait, for a plugin that does not read it. One that is tried out has to.
+    fn note_wait(&mut self, response: &Response) {
+        if self.trial.is_some() {
+            return;
+        }
+        let header = response.headers.iter().find(|(name, _)| name == "retry-after");
+        let now_ms = u64::try_from(now().as_millisecond()).unwrap_or_default();
+        let wait = header.and_then(|(_, text)| retry_after::seconds(text, now_ms));
+        self.retry_after = wait.or(self.retry_after);
     }
 
     /// A text of the plugin's, fit to be shown: one line, without what the call knows to be secret, cut.

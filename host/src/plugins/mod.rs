@@ -47,6 +47,7 @@ mod slots;
 mod status;
 mod trial;
 mod turns;
+mod unusable;
 mod verdict;
 mod versions;
 mod watch;

@@ -8,7 +8,9 @@ use super::report::{Group, Line, Outcome, TestReport, logged};
 use super::run::{Book, Suite, Values};
 use super::script::{Problem, Rule};
 use super::verdict;
-use crate::egress::Method;
+use crate::egress::{ErrorKind, Method};
+use crate::plugins::{FailureKind, SecretAccess, Verdict};
+use crate::schema::Secrecy;
 
 /// Verdicts that every plugin has to have a case of.
 const MUST_HAVE: [&str; 3] = ["verified", "rejected", "rate-limited"];
@@ -18,7 +20,7 @@ const FIXED: usize = 4;
 
 /// How many tests the suite has for a plugin whose cases pass.
 pub(super) fn count(suite: &Suite) -> usize {
-    FIXED + verified(suite).map(|case| 1 + faults(case).count()).sum::<usize>()
+    FIXED + verified(suite).map(|case| 1 + secrets(suite, case).len() + faults(case).count()).sum::<usize>()
 }
 
 pub(super) async fn run(suite: &Suite, book: &mut Book<'_>) {
@@ -31,6 +33,12 @@ pub(super) async fn run(suite: &Suite, book: &mut Book<'_>) {
         let lines = repeated(suite, case, book).await;
         let name = format!("{}: two runs are the same, fuel included", case.name);
         book.add(TestReport { elapsed: began.elapsed(), ..plain(&name, lines) });
+        for field in secrets(suite, case) {
+            let began = Instant::now();
+            let lines = with_unusable(suite, case, field, book).await;
+            let name = format!("{}: `{field}` is rejected where no request can be built with it", case.name);
+            book.add(TestReport { elapsed: began.elapsed(), ..plain(&name, lines) });
+        }
         for (exchange, fault) in faults(case) {
             let test = with_fault(suite, case, exchange, fault, book).await;
             book.add(test);
@@ -73,6 +81,15 @@ fn faults(case: &Case) -> impl Iterator<Item = (usize, FaultName)> {
     })
 }
 
+/// The secret fields that a case has values for. Of a plugin that reads them, what it makes of them is its own.
+fn secrets<'a>(suite: &Suite, case: &'a Case) -> Vec<&'a str> {
+    let description = &suite.specimen.description;
+    let Some(auth_type) = description.schema.auth_type(&case.auth_type) else { return Vec::new() };
+    let is_secret = |name: &&str| auth_type.field(name).is_some_and(|field| field.secrecy == Secrecy::Secret);
+    let handles = description.secret_access == SecretAccess::Handles;
+    case.fields.iter().map(|(name, _)| name.as_str()).filter(|name| handles && is_secret(name)).collect()
+}
+
 fn described(suite: &Suite) -> Vec<Line> {
     match suite.specimen.described.requests {
         0 => Vec::new(),
@@ -110,6 +127,33 @@ async fn repeated(suite: &Suite, case: &Case, book: &mut Book<'_>) -> Vec<Line> 
     ))
 }
 
+/// A private key that is none, or a key that no header can carry: what is wrong is the credential, and which field of it.
+async fn with_unusable(suite: &Suite, case: &Case, field: &str, book: &mut Book<'_>) -> Vec<Line> {
+    let prepared = match suite.prepare(case, Values::Unusable(field)) {
+        Ok(prepared) => prepared,
+        Err(violations) => return says(violations),
+    };
+    // No answer is spoilt; what is asked for beyond the case is refused by the network.
+    let rule = Rule::Fault { exchange: usize::MAX, fault: FaultName::Refused };
+    let ran = suite.perform(case, rule, &prepared).await;
+    book.note(&prepared, &ran, &format!("{}, `{field}` unusable", case.name));
+    let is_unbuilt = |problem: &Problem| matches!(problem, Problem::Refused { kind: ErrorKind::InvalidRequest, .. });
+    // A body and the password of HTTP Basic carry anything.
+    if !ran.problems.iter().any(is_unbuilt) {
+        return Vec::new();
+    }
+    match &ran.result {
+        Err(error) => says(format!("{error}, where it should have come to a verdict")),
+        Ok(Verdict::Failed(failure)) if failure.kind == FailureKind::Rejected(vec![field.to_owned()]) => Vec::new(),
+        Ok(found) => {
+            let mut lines =
+                says(format!("no request could be built with `{field}`: this must be rejected with that field"));
+            lines.push(Line::Found(verdict::name(found)));
+            lines
+        }
+    }
+}
+
 async fn with_fault(suite: &Suite, case: &Case, exchange: usize, fault: FaultName, book: &mut Book<'_>) -> TestReport {
     let mut lines = Vec::new();
     let mut test = TestReport {
@@ -131,7 +175,7 @@ async fn with_fault(suite: &Suite, case: &Case, exchange: usize, fault: FaultNam
                     if let Some(objection) = fault.objection(found, optional) {
                         lines.extend(says(objection));
                         lines.push(Line::Found(verdict::name(found)));
-                        if let crate::plugins::Verdict::Failed(failure) = found {
+                        if let Verdict::Failed(failure) = found {
                             lines.push(Line::Found(format!("detail: {}", failure.detail)));
                         }
                     }

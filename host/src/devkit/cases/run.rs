@@ -13,6 +13,7 @@ use super::script::{Problem, Rule, Script};
 use crate::egress::{Egress, EgressSettings, EgressSetupError, GrantSet};
 use crate::plugins::{CallError, LogLine, OpenError, SecretAccess, Setting, Specimen, Usage, Verdict, Workbench};
 use crate::schema::{Credential, Exposure, Input};
+use crate::secret::{Secret, SharedSecret};
 
 /// Units of fuel that one call may take: about what a server's limit of 2 s of processor time allows, in interpreted
 /// code, on a slow machine.
@@ -149,7 +150,7 @@ impl Suite {
     }
 
     /// The credential of a case, checked against the plugin's schema.
-    pub(super) fn prepare(&self, case: &Case, values: Values) -> Result<Prepared, String> {
+    pub(super) fn prepare(&self, case: &Case, values: Values<'_>) -> Result<Prepared, String> {
         let schema = &self.specimen.description.schema;
         let validated = |fields: &[(String, serde_json::Value)]| {
             let fields: serde_json::Map<_, _> = fields.iter().cloned().collect();
@@ -182,17 +183,12 @@ impl Suite {
             }
             credential = validated(&fields)?;
         }
-        let mut prepared =
-            Prepared { names: SecretNames::default(), values: Vec::new(), secrets: Vec::new(), credential };
-        for field in &prepared.credential.fields {
-            let value = field.value.expose().to_owned();
-            if let Exposure::Handle { hint } = &field.exposure {
-                prepared.names.add(&field.value, field.name.as_str());
-                prepared.secrets.push((value.clone(), hint.clone()));
-            }
-            prepared.values.push((field.name.to_string(), value));
+        if let Values::Unusable(name) = values
+            && let Some(field) = credential.fields.iter_mut().find(|field| field.name.as_str() == name)
+        {
+            field.value = SharedSecret::new(Secret::new(UNUSABLE));
         }
-        Ok(prepared)
+        Ok(Prepared::of(credential))
     }
 
     /// Has the plugin verify the credential, with the case's provider.
@@ -221,11 +217,31 @@ impl Suite {
 
 /// Which values a case's secrets have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Values {
+pub(super) enum Values<'a> {
     /// Those in the file.
     Written,
     /// Others of the same shape, that occur nowhere else.
     Canaries,
+    /// Those in the file, but for this field: it holds what no key is made of and no header can carry.
+    Unusable(&'a str),
+}
+
+/// No private key, not for a header, and no user of HTTP Basic. The schema lets no such value in; here it is put past it.
+const UNUSABLE: &str = "\u{1}:unusable-in-any-request";
+
+impl Prepared {
+    fn of(credential: Credential) -> Self {
+        let mut prepared = Self { names: SecretNames::default(), values: Vec::new(), secrets: Vec::new(), credential };
+        for field in &prepared.credential.fields {
+            let value = field.value.expose().to_owned();
+            if let Exposure::Handle { hint } = &field.exposure {
+                prepared.names.add(&field.value, field.name.as_str());
+                prepared.secrets.push((value.clone(), hint.clone()));
+            }
+            prepared.values.push((field.name.to_string(), value));
+        }
+        prepared
+    }
 }
 
 /// Where results are put together.

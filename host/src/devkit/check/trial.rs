@@ -37,6 +37,8 @@ struct Seen {
     origins: Vec<String>,
     denied: Vec<String>,
     refused: Vec<String>,
+    /// Whether a request could not be built because of a made-up value: then the verdict is the host's.
+    unusable: bool,
 }
 
 impl Stage for Deaf {
@@ -56,6 +58,7 @@ impl Witness for Deaf {
             seen.denied.push(grant.clone());
         }
         seen.refused.extend(refusal(request));
+        seen.unusable |= matches!(result, Err(SendError { culprit: Some(_), .. }));
     }
 }
 
@@ -94,7 +97,7 @@ async fn trial(specimen: &Specimen, egress: &Egress, auth_type: &AuthType) -> Ve
         let (code, message) = match &tried.result {
             Ok(Verdict::Verified(_)) => (Code::NoProof, message("it says `verified`")),
             Ok(Verdict::Failed(failure)) => match failure.kind {
-                FailureKind::Rejected(_) if tried.usage.requests > 0 => {
+                FailureKind::Rejected(_) if tried.usage.requests > 0 && !seen.unusable => {
                     (Code::BlamesCredential, message("it says `rejected`"))
                 }
                 FailureKind::WrongTenant(_) | FailureKind::AccountSuspended | FailureKind::InsufficientScope(_)

@@ -257,7 +257,7 @@ mod tests {
     fn of_two_members_of_one_name_either_counts() {
         let twice = r#"{"_method":"delete","_method":null,"method":"x","method":"DELETE"}"#;
         let member = JsonMember { pointer: String::new(), value: JsonValue::Literal(twice.to_owned()) };
-        let error = check(&request(Vec::new(), Body::Json(vec![member]))).unwrap_err().0;
+        let error = check(&request(Vec::new(), Body::Json(vec![member]))).unwrap_err().message;
         assert!(error.contains("JSON member \"_method\""), "{error}");
     }
 

@@ -27,5 +27,5 @@ pub(super) use headers::{header, steers_connection};
 pub fn refusal(request: &Request) -> Option<String> {
     let mut names = request.headers.iter().filter_map(|pair| HeaderName::from_bytes(pair.name.as_bytes()).ok());
     let result = names.try_for_each(|name| header(&name)).and_then(|()| check(request));
-    result.err().map(|invalid| invalid.0)
+    result.err().map(|invalid| invalid.message)
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::site::*;
 use crate::egress::*;
+use crate::secret::SharedSecret;
 
 fn body_of(response: &Response) -> &str {
     std::str::from_utf8(&response.body).unwrap()
@@ -236,6 +237,81 @@ async fn a_secret_that_does_not_fit_is_not_shown_and_nothing_is_sent() {
         assert!(!error.message.contains("s3cret"), "{error}");
     }
     assert!(bench.site.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_value_that_a_request_cannot_be_built_with_is_named_and_a_mistake_of_the_plugin_names_none() {
+    let mut bench = Bench::new(|_| answer("200 OK", &[], "")).await;
+    let own = |value: &str| secret(value);
+    let (cyrillic, line, colon, dots) = (own("\u{43a}\u{43b}"), own("a\nb"), own("a:b"), own(".."));
+    let (no_key, large, good) = (own("hello"), own(&"x".repeat(40_000)), own("abc"));
+    let plain = own("ac\"me");
+    let values = [
+        ("cyrillic", &cyrillic),
+        ("line", &line),
+        ("colon", &colon),
+        ("dots", &dots),
+        ("no_key", &no_key),
+        ("large", &large),
+        ("good", &good),
+        ("plain", &plain),
+    ];
+    let part = |value: &SharedSecret| Part::Secret(Arc::clone(value));
+    let jwt = |key: &SharedSecret, claims: &str| {
+        let (algorithm, key, claims) = (JwtAlgorithm::Rs256, Arc::clone(key), claims.to_owned());
+        Part::Jwt(Jwt { algorithm, key, header: None, claims })
+    };
+    let bearer = |value: Part| Request { auth: Some(Auth::Bearer(vec![text("k-"), value])), ..get() };
+    let form = |value: Part| Request { method: Method::Post, body: Body::Form(vec![pair("f", vec![value])]), ..get() };
+    let basic = |user: Part, password: Part| Auth::Basic { user: vec![user], password: vec![password] };
+    let with_auth = |auth: Auth| Request { auth: Some(auth), ..get() };
+    let oauth1 = |realm: &str, key: Part| {
+        let (consumer_key, consumer_secret) = (vec![key], vec![part(&line)]);
+        let (token, token_secret) = (vec![part(&cyrillic)], vec![part(&colon)]);
+        Auth::OAuth1(OAuth1 { realm: Some(realm.to_owned()), consumer_key, consumer_secret, token, token_secret })
+    };
+    let sigv4 = |id: Part, session: Option<Part>, region: &str| {
+        let (access_key_id, secret_access_key) = (vec![id], vec![part(&line)]);
+        let (session_token, region) = (session.map(|token| vec![token]), region.to_owned());
+        Auth::SigV4(SigV4 { access_key_id, secret_access_key, session_token, region, service: "sts".to_owned() })
+    };
+    let cases: Vec<(Request, &[&str])> = vec![
+        (bearer(part(&cyrillic)), &["cyrillic"]),
+        (bearer(part(&line)), &["line"]),
+        (Request { headers: vec![pair("X-Key", vec![part(&good), part(&cyrillic)])], ..get() }, &["cyrillic"]),
+        (with_auth(basic(part(&colon), part(&line))), &["colon"]),
+        (with_auth(basic(text("a:b"), part(&good))), &["colon"]),
+        (Request { path: vec![vec![part(&dots)]], ..get() }, &["dots"]),
+        (form(jwt(&no_key, "{}")), &["no_key"]),
+        (form(jwt(&good, "[]")), &[]),
+        (form(jwt(&good, "{\"iss\":\"ac\"me\"}")), &["plain"]),
+        (with_auth(oauth1("ac\"me", part(&good))), &["plain"]),
+        (with_auth(sigv4(part(&cyrillic), None, "us-east-1")), &["cyrillic"]),
+        (with_auth(sigv4(part(&good), Some(part(&line)), "us-east-1")), &["line"]),
+        (with_auth(sigv4(part(&good), None, "a:b")), &["colon"]),
+        (Request { origin: "https://ac\"me.example.com".to_owned(), ..get() }, &["plain"]),
+        (Request { query: vec![pair("a", vec![part(&large)]), pair("b", vec![part(&large)])], ..get() }, &["large"]),
+        // These are the plugin's own.
+        (Request { headers: vec![pair("a b", vec![part(&good)])], ..get() }, &[]),
+        (Request { path: vec![vec![text(".")]], ..get() }, &[]),
+        (Request { origin: "https://exa mple.com".to_owned(), ..get() }, &[]),
+        (with_auth(basic(text("x:y"), part(&good))), &[]),
+    ];
+    for (index, (request, expected)) in cases.into_iter().enumerate() {
+        bench.call = call_with(&EgressLimits::default(), std::time::Duration::from_secs(10));
+        let error = bench.send(request).await.expect_err("it cannot be built");
+        assert_eq!((&error.kind, error.sent), (&ErrorKind::InvalidRequest, false), "{index}: {error}");
+        let named = error.culprit.map(|culprit| culprit.among(values.iter().map(|(name, value)| (*name, *value))));
+        assert_eq!(named.unwrap_or_default(), expected, "{index}: {}", error.message);
+    }
+    assert!(bench.site.seen().is_empty());
+    // A body, and what is signed, carry anything.
+    for request in
+        [form(part(&line)), with_auth(oauth1("me", part(&cyrillic))), with_auth(basic(text("a"), part(&line)))]
+    {
+        bench.call = call_with(&EgressLimits::default(), std::time::Duration::from_secs(10));
+        assert!(bench.send(request).await.is_ok());
+    }
 }
 
 /// A log that a test can read.

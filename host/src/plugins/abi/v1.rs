@@ -42,6 +42,9 @@ const MAX_SENTENCE: usize = 500;
 /// Entries of a list that a plugin returns: scopes, warnings, config values.
 const MAX_LIST: usize = 100;
 
+/// Seconds to wait that a plugin can tell: a day. A provider that says more has told a moment, or another unit.
+const LONGEST_WAIT: u32 = 24 * 60 * 60;
+
 /// What stands behind a plugin's handle.
 #[expect(unreachable_pub, reason = "the generated module re-exports it, which asks for `pub`")]
 pub struct Handle {
@@ -63,6 +66,7 @@ pub(in super::super) fn credential(
     let mut fields = Vec::with_capacity(credential.fields.len());
     for field in &credential.fields {
         let name = field.name.to_string();
+        state.named.field(&name, &field.value);
         let value = match (&field.exposure, access) {
             (Exposure::Plain, _) | (Exposure::Handle { .. }, SecretAccess::PlainText) => {
                 wire::Value::Text(field.value.expose().to_owned())
@@ -215,6 +219,7 @@ impl CallState {
     fn response(&mut self, response: egress::Response) -> wasmtime::Result<http::Response> {
         let mut minted = Vec::with_capacity(response.minted.len());
         for one in response.minted {
+            self.named.minted(&one.pointer, &one.token);
             let token = self.table.push(Handle { name: one.pointer.clone(), value: one.token })?;
             minted.push(http::Minted { pointer: one.pointer, token });
         }
@@ -248,6 +253,12 @@ fn error_out(error: egress::SendError) -> http::Error {
     http::Error { kind, message: error.message, sent: error.sent }
 }
 
+/// The verdict on a value that no request could be built with, whatever the plugin made of that.
+pub(in super::super) fn unusable(state: &CallState) -> Option<Verdict> {
+    let unusable = state.unusable.as_ref()?;
+    Some(unusable.verdict(|detail| state.sentence(detail, MAX_SENTENCE)))
+}
+
 /// A plugin's verdict. Every text in it is redacted and cut, since it is shown to callers.
 pub(in super::super) fn verdict(state: &CallState, wire: Result<wire::Verified, wire::Failure>) -> Verdict {
     let sentence = |text: String| state.sentence(&text, MAX_SENTENCE);
@@ -267,7 +278,10 @@ pub(in super::super) fn verdict(state: &CallState, wire: Result<wire::Verified, 
                 wire::FailureKind::InsufficientScope(scopes) => FailureKind::InsufficientScope(list(scopes)),
                 wire::FailureKind::WrongTenant(fields) => FailureKind::WrongTenant(list(fields)),
                 wire::FailureKind::AccountSuspended => FailureKind::AccountSuspended,
-                wire::FailureKind::RateLimited(seconds) => FailureKind::RateLimited(seconds),
+                wire::FailureKind::RateLimited(seconds) => {
+                    let wait = seconds.or(state.retry_after);
+                    FailureKind::RateLimited(wait.map(|seconds| seconds.min(LONGEST_WAIT)))
+                }
                 wire::FailureKind::Unreachable(kind) => FailureKind::Unreachable(unreachable_kind(kind)),
                 wire::FailureKind::ProviderError(status) => FailureKind::ProviderError(status),
                 wire::FailureKind::UnexpectedAnswer => FailureKind::UnexpectedAnswer,
