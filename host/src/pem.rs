@@ -325,7 +325,7 @@ mod tests {
     const PKCS1: &str = include_str!("egress/testdata/rsa-pkcs1.pem");
 
     /// The spellings of a key that are all the same key.
-    pub(crate) fn spellings(key: &str) -> Vec<String> {
+    fn spellings(key: &str) -> Vec<String> {
         let key = key.trim_end();
         let lines = |between: &str| key.lines().collect::<Vec<_>>().join(between);
         let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();

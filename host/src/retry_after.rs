@@ -22,7 +22,9 @@ pub fn seconds(text: &str, now_ms: u64) -> Option<u32> {
     let text = text.trim().trim_matches('"').trim();
     let seconds = match number(text) {
         Some(seconds) => seconds,
-        None => Moment::read(text).ok()?.millis.saturating_sub(now_ms).div_ceil(1000),
+        // A number in another form is no moment here.
+        None if text.contains(':') => Moment::read(text).ok()?.millis.saturating_sub(now_ms).div_ceil(1000),
+        None => return None,
     };
     u32::try_from(seconds.min(LONGEST.as_secs())).ok()
 }

@@ -94,10 +94,9 @@ pub(super) fn secret(text: &str, kind: FieldKind) -> Tidied<'_> {
     if kind == FieldKind::Multiline
         && let Some(key) = pem::tidy(text)
     {
-        return match key.as_str() == text {
-            true => Tidied { text: Text::Part(text), removed: Vec::new() },
-            false => Tidied { text: Text::Rewritten(key), removed: vec![Removed::PemSpelling] },
-        };
+        let is_as_made = key.as_str() == text;
+        let removed = if is_as_made { Vec::new() } else { vec![Removed::PemSpelling] };
+        return Tidied { text: if is_as_made { Text::Part(text) } else { Text::Rewritten(key) }, removed };
     }
     let mut removed = Vec::new();
     let mut note = |one| {
@@ -108,7 +107,7 @@ pub(super) fn secret(text: &str, kind: FieldKind) -> Tidied<'_> {
     let mut left = text;
     loop {
         let before = left.len();
-        left = left.trim_matches(is_blank);
+        left = without_escaped_breaks(left.trim_matches(is_blank)).trim_end_matches(is_blank);
         if left.len() < before {
             note(Removed::Blanks);
         }
@@ -125,6 +124,15 @@ pub(super) fn secret(text: &str, kind: FieldKind) -> Tidied<'_> {
             None => return Tidied { text: Text::Part(left), removed },
         }
     }
+}
+
+/// A value without the line breaks at its end that something has escaped: `\n` as two characters, or more.
+fn without_escaped_breaks(text: &str) -> &str {
+    let mut left = text;
+    while let Some(rest) = left.strip_suffix(['n', 'r']).filter(|rest| rest.ends_with('\\')) {
+        left = rest.trim_end_matches('\\');
+    }
+    left
 }
 
 /// Whether a value is only the word for a scheme, with no token behind it.
@@ -274,6 +282,10 @@ mod tests {
             "\u{202a}{}\u{202c}",
             "\u{2066}{}\u{2069}",
             "{}\u{2028}",
+            "{}\\n",
+            "{}\\r\\n",
+            "{}\\\\n",
+            "\"{}\\n\"",
             "\u{85}{}",
             "\u{ad}{}",
             " \u{feff}\u{200b}\n{}\n \u{a0}",
