@@ -130,20 +130,20 @@ fn scaled(digits: u128, power: i32) -> Option<u128> {
 }
 
 fn date(text: &str) -> Option<Moment> {
+    let exact = |timestamp: jiff::Timestamp| {
+        let millis = u64::try_from(timestamp.as_millisecond()).ok()?;
+        Some(Moment { millis, exactness: Exactness::Exact })
+    };
+    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
+        return exact(zoned.timestamp());
+    }
     // `2026-12-31 23:59:59 UTC` and `2026-12-31 23:59:59 +0000`, as databases write it.
     let zulu = text.strip_suffix(" UTC").or_else(|| text.strip_suffix(" utc")).map(|local| format!("{local}Z"));
     let apart = text.rsplit_once(' ').filter(|(_, offset)| offset.starts_with(['+', '-']));
     let together = zulu.or_else(|| apart.map(|(local, offset)| format!("{}{offset}", local.trim_end())));
     let text = together.as_deref().unwrap_or(text);
-    let exact = |timestamp: jiff::Timestamp| {
-        let millis = u64::try_from(timestamp.as_millisecond()).ok()?;
-        Some(Moment { millis, exactness: Exactness::Exact })
-    };
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return exact(timestamp);
-    }
-    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
-        return exact(zoned.timestamp());
     }
     // A date alone is no moment: it does not say at which end of the day.
     let local: DateTime = text.contains(':').then(|| text.parse().ok())??;

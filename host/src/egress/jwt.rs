@@ -191,8 +191,7 @@ mod tests {
         let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();
         let ed25519 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem();
         let sec1 = ec.replace("PRIVATE KEY", "EC PRIVATE KEY");
-        let cut: String =
-            RSA_PKCS8.lines().filter(|line| !line.ends_with("==") && line.len() != 64).collect::<Vec<_>>().join("\n");
+        let cut: String = RSA_PKCS8.lines().take(5).collect::<Vec<_>>().join("\n");
         let half = {
             let lines: Vec<&str> = RSA_PKCS8.lines().collect();
             [&lines[..9], &lines[lines.len() - 1..]].concat().join("\n")
