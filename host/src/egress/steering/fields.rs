@@ -245,11 +245,11 @@ mod tests {
             ("a", "_method=delete"),
         ] {
             let only = check(&request(vec![pair(name, value)], Body::Form(vec![pair(name, value)])));
-            assert_eq!(only, Ok(()), "{name}={value}");
+            assert!(only.is_ok(), "{name}={value}");
         }
         for text in ["{\"query\":\"mutation { _method }\"}", "<a _method=\"x\"/>", "{", "", "{\"a\":{\"_method\":1}}"] {
             let body = Body::Text { content_type: "text/plain".to_owned(), content: text.to_owned() };
-            assert_eq!(check(&request(Vec::new(), body)), Ok(()), "{text}");
+            assert!(check(&request(Vec::new(), body)).is_ok(), "{text}");
         }
     }
 
@@ -265,6 +265,6 @@ mod tests {
     fn what_a_secret_says_is_not_looked_at() {
         let value = vec![Part::Secret(Arc::new(Secret::new("DELETE")))];
         let pair = Pair { name: "method".to_owned(), value };
-        assert_eq!(check(&request(vec![pair], Body::Empty)), Ok(()));
+        assert!(check(&request(vec![pair], Body::Empty)).is_ok());
     }
 }
