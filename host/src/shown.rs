@@ -136,8 +136,8 @@ pub fn aside(name: &str, shown: &str) -> String {
     if name == shown {
         return String::new();
     }
-    let length = name.chars().count();
-    format!(" (a name of {length} characters, which is not repeated here: it may be a value in the wrong place)")
+    // Nor is its length said: it may be a secret's.
+    " (this name is not repeated here: it may be a value in the wrong place)".to_owned()
 }
 
 /// Several names of the caller's in a row, each as [`shown`].

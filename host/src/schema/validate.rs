@@ -319,10 +319,10 @@ impl Field {
         }
         let chars = text.chars().count();
         if let Some(min) = self.spec.min_length.filter(|min| chars < *min as usize) {
-            return Err((ViolationCode::TooShort, format!("must have at least {min} characters, and has {chars}")));
+            return Err((ViolationCode::TooShort, format!("is too short: at least {min} characters are needed")));
         }
         if let Some(max) = self.spec.max_length.filter(|max| chars > *max as usize) {
-            return Err((ViolationCode::TooLong, format!("must have at most {max} characters, and has {chars}")));
+            return Err((ViolationCode::TooLong, format!("is too long: at most {max} characters are possible")));
         }
         match self.spec.kind {
             FieldKind::Text | FieldKind::Multiline => {}
@@ -457,7 +457,7 @@ mod tests {
             (r#"{"V4LUE-7":"t"}"#, "its fields (***) fit none of them"),
             (
                 r#"{"V4LUE-7":{}}"#,
-                "auth_object.*** is not an auth type of this app; it has `keybased`, `oauth2` (a name of 7",
+                "auth_object.*** is not an auth type of this app; it has `keybased`, `oauth2` (this name is not repeated",
             ),
             (r#"{"V4LUE-7":{},"oauth2":{}}"#, "it has ***, oauth2"),
             (r#"{"oauth2":{"access_token":"t","acess_token":"t"}}"#, "auth_object.oauth2.acess_token is not a field"),

@@ -69,7 +69,7 @@ pub enum StoreError {
     #[error("this session has ended")]
     SessionEnded,
     /// A record is larger than stores keep.
-    #[error("{what} has {size} bytes, and a record may have {limit}")]
+    #[error("{what} is too large: a record may have at most {limit} bytes")]
     TooLarge {
         /// What it is.
         what: &'static str,

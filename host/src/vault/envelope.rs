@@ -115,7 +115,7 @@ impl Envelope {
 
 impl std::fmt::Debug for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Envelope(key {}, {} bytes)", self.key_id(), self.0.len())
+        write!(f, "Envelope(key {})", self.key_id())
     }
 }
 

@@ -60,7 +60,7 @@ fn a_bad_row_does_not_end_the_file() {
             r#"{"linked_acount_id":"u"}"#,
             "unknown_column `linked_acount_id` is not known here; `linked_account_id` may be meant",
         ),
-        (r#"{"s3cr3t-v4lue":"u"}"#, "unknown_column `***` is not known here (a name of 12 characters"),
+        (r#"{"s3cr3t-v4lue":"u"}"#, "unknown_column `***` is not known here (this name is not repeated here"),
         (
             r#"{"linked_account_id":"u","slug":"x","auth_object":{},"updated_at":"s3cr3t"}"#,
             "invalid_value `updated_at` must be a time",
