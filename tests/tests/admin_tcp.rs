@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::{ORG, Server, ServerOptions, World, WorldOptions, run};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
 
 const TOKEN: &str = "3c1f1b0f8a7e4d6c9b2a5e8f7d6c5b4a";
 const HEALTH: &str = "/admin/v1/health";
@@ -195,4 +197,42 @@ async fn what_would_let_others_in_is_not_started() {
         assert!(!checked.status.success());
         assert!(String::from_utf8_lossy(&checked.stderr).contains(expected), "{expected}");
     }
+}
+
+/// One response, which has a length.
+async fn response(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut text = String::new();
+    while !text.ends_with("\r\n\r\n") {
+        text.push(char::from(stream.read_u8().await.unwrap()));
+    }
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    text
+}
+
+/// What is refused with its body unread leaves a connection that is good for the next request, or says that it closes.
+async fn refused(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: &str, path: &str) {
+    let next = format!("GET {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n");
+    for round in 0..3 {
+        stream.write_all(next.as_bytes()).await.unwrap();
+        stream.write_all(b"body").await.unwrap();
+        let text = response(&mut stream).await;
+        assert!(text.starts_with(status) && !text.contains("connection: close"), "{round}: {text}");
+    }
+    let large = format!("GET {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 70000\r\n\r\n");
+    stream.write_all(large.as_bytes()).await.unwrap();
+    stream.write_all(&[b' '; 70_000]).await.unwrap();
+    let text = response(&mut stream).await;
+    assert!(text.starts_with(status) && text.contains("connection: close"), "{text}");
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "and it is closed");
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_with_its_body_unread_keeps_its_connection_or_says_that_it_closes() {
+    let (world, _folder) = listening().await;
+    let tcp = TcpStream::connect(world.server.operators_address()).await.unwrap();
+    refused(tcp, "HTTP/1.1 401 ", HEALTH).await;
+    let socket = UnixStream::connect(world.data().join("admin.sock")).await.unwrap();
+    refused(socket, "HTTP/1.1 404 ", "/admin/v1/nothing").await;
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
@@ -10,9 +11,9 @@ use keyferry::providers::{ProviderWorld, Reply};
 use keyferry_tests::http::{self, Request};
 use keyferry_tests::process::Usage;
 use keyferry_tests::wire::Wire;
-use keyferry_tests::{ServerOptions, World, WorldOptions, binary};
+use keyferry_tests::{ServerOptions, World, WorldOptions, binary, tools};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Seconds of `[http]` in these tests. `IDLE` is the longest, so that it cannot be what another test sees.
@@ -343,4 +344,37 @@ async fn without_any_file_descriptor_left_the_server_waits_until_there_is_one() 
     assert_eq!(waiting.answer().await.unwrap().status, 200);
     let migrated = world.migrate("hubspot", json!({"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}})).await;
     assert_eq!(migrated.status, 200, "{}", migrated.text());
+}
+
+/// Runs a driver of another language against the world's server, and gives what it printed.
+async fn driven(program: &Path, arguments: &[&str]) -> Value {
+    let output = tokio::process::Command::new(program).args(arguments).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} ended with {}: {said}", program.display(), output.status);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn driver(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("kept_alive").join(name).display().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pythons_clients_keep_their_connections_over_requests_that_are_refused() {
+    let Some(programs) = tools::moto() else { return };
+    let world = World::start().await;
+    let (host, port) = (world.server.address().ip().to_string(), world.server.address().port().to_string());
+    let seen = driven(&programs.join("python"), &[&driver("client.py"), &host, &port, &world.api_key]).await;
+    // Only what is too large to be read to its end costs a connection.
+    assert_eq!(seen, json!({"sized": 9, "chunked": 9, "requests": 24}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_fetch_keeps_its_connections_over_requests_that_are_refused() {
+    if std::process::Command::new("node").arg("--version").output().is_err() {
+        tools::skip("node is not installed");
+        return;
+    }
+    let world = World::start().await;
+    let seen = driven(Path::new("node"), &[&driver("client.mjs"), &world.server.url(), &world.api_key]).await;
+    assert_eq!(seen, json!({"answered": 70}));
 }

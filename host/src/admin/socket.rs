@@ -5,15 +5,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper_util::server::graceful::GracefulShutdown;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use tokio::net::UnixListener;
 
 use super::routes::router;
 use super::{AdminError, Operator};
+use crate::http::{HttpSettings, Terms};
 
 /// How long a request's head may take to arrive, and how long an idle connection is kept.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,17 +48,11 @@ pub fn listen(path: &Path, operator: Operator) -> Result<Socket, AdminError> {
     let listener = listener.map_err(fault)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fault)?;
     let router = router(operator);
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
+    let settings = HttpSettings { head_timeout: TIMEOUT, idle_timeout: TIMEOUT, ..HttpSettings::default() };
+    let (terms, connections) = (Terms::new(&settings, router), GracefulShutdown::new());
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = TowerToHyperService::new(router.clone());
-            let connection = builder.serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "an operator's connection ended early");
-                }
-            });
+            tokio::spawn(terms.clone().serve(stream, connections.watcher()));
         }
     });
     Ok(Socket { path: path.to_owned(), task })

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
@@ -58,14 +58,20 @@ impl Progress {
 }
 
 /// A stream over a socket.
-pub(super) trait OverSocket {
-    /// The socket, if there is one.
+pub(crate) trait OverSocket {
+    /// The TCP socket, if there is one.
     fn socket(&self) -> Option<&TcpStream>;
 }
 
 impl OverSocket for TcpStream {
     fn socket(&self) -> Option<&TcpStream> {
         Some(self)
+    }
+}
+
+impl OverSocket for UnixStream {
+    fn socket(&self) -> Option<&TcpStream> {
+        None
     }
 }
 

@@ -6,31 +6,21 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 
 use super::failure::{Failure, Rendering};
 use super::kind;
 
 /// Lets through what can be taken in one way only.
 pub(super) async fn layer<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
-    let (response, ends) = match check(request.version(), request.headers()) {
-        Ok(()) => {
-            // A client that waits to be asked for its body, and is told something else, does not send it, or does: nobody
-            // could say what its next bytes are. Whatever succeeds at these methods has read the body.
-            let waits = request.headers().contains_key(header::EXPECT);
-            let is_read = [Method::POST, Method::PUT].contains(request.method());
-            let response = next(request).await;
-            let ends = waits && !(is_read && response.status().is_success());
-            (response, ends)
+    match check(request.version(), request.headers()) {
+        Ok(()) => next(request).await,
+        Err(failure) => {
+            let mut response = failure.render(Rendering::of(request.headers()));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
         }
-        Err(failure) => (failure.render(Rendering::of(request.headers())), true),
-    };
-    if ends { closing(response) } else { response }
-}
-
-fn closing(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+    }
 }
 
 fn check(version: Version, headers: &HeaderMap) -> Result<(), Failure> {

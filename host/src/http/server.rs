@@ -1,12 +1,14 @@
 //! Connections: accepted up to a limit, bounded in time, drained on shutdown.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use http::Request;
+use axum::response::Response;
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -20,6 +22,7 @@ use tokio::sync::Semaphore;
 use super::cleared::Cleared;
 use super::connection::{Connection, Deadlines, OverSocket, Progress};
 use super::tls::Tls;
+use super::unread::{self, Rest};
 
 /// How the server treats connections.
 #[derive(Debug, Clone)]
@@ -67,7 +70,7 @@ pub struct HttpServer {
 
 /// What each connection is served with.
 #[derive(Clone)]
-struct Terms {
+pub(crate) struct Terms {
     builder: http1::Builder,
     router: Router,
     deadlines: Deadlines,
@@ -144,7 +147,8 @@ impl HttpServer {
 }
 
 impl Terms {
-    fn new(settings: &HttpSettings, router: Router) -> Self {
+    /// The router, and the deadlines among the settings.
+    pub(crate) fn new(settings: &HttpSettings, router: Router) -> Self {
         let mut builder = http1::Builder::new();
         // hyper's own limit for a head would count the time between two requests, too.
         builder.header_read_timeout(None).max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).keep_alive(true);
@@ -153,13 +157,17 @@ impl Terms {
     }
 
     /// Serves one connection to its end.
-    async fn serve<S: OverSocket + AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, watcher: Watcher) {
+    pub(crate) async fn serve<S: OverSocket + AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: S,
+        watcher: Watcher,
+    ) {
         let progress = Arc::new(Progress::default());
         let connection = Connection::new(stream, Arc::clone(&progress), self.deadlines);
         let router = TowerToHyperService::new(self.router);
         let service = service_fn(move |request: Request<Incoming>| {
             progress.ask(!request.body().is_end_stream());
-            let (answer, progress) = (router.call(request), Arc::clone(&progress));
+            let (answer, progress) = (answer(router.clone(), request), Arc::clone(&progress));
             async move {
                 let answer = answer.await;
                 progress.answer();
@@ -171,6 +179,24 @@ impl Terms {
             tracing::debug!(%error, "a connection ended early");
         }
     }
+}
+
+/// Has a request answered. Where its body is left unread, the response says that the connection ends with it.
+async fn answer(router: TowerToHyperService<Router>, request: Request<Incoming>) -> Result<Response, Infallible> {
+    if request.body().is_end_stream() {
+        return router.call(request).await;
+    }
+    let expects = request.headers().contains_key(header::EXPECT);
+    let (parts, body) = request.into_parts();
+    let (body, lender) = unread::lend(body);
+    let mut response = router.call(Request::from_parts(parts, body)).await?;
+    let headers = response.headers();
+    // A body that did not come in its own time is given no more of it.
+    let is_over = headers.contains_key(header::CONNECTION) || response.status() == StatusCode::REQUEST_TIMEOUT;
+    if is_over || lender.settle(expects, unread::WITHIN).await == Rest::OnTheWire {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// Whether it is the one connection that failed, not accepting as such.
