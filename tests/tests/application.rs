@@ -136,9 +136,13 @@ async fn an_application_tells_how_to_connect_and_who_is_connected() {
     });
     assert_eq!(stripe, expected);
 
-    // The header does the same as the query, and wins.
-    let header = Request::new("GET", &format!("{APPLICATION}/slack?linked_account_id=nobody"));
-    let slack = world.send(header.header("linked_account_id", "user_1")).await.json();
+    // The header does the same as the query, and both have to agree.
+    let both = |query: &str| {
+        let request = Request::new("GET", &format!("{APPLICATION}/slack?linked_account_id={query}"));
+        world.send(request.header("linked_account_id", "user_1"))
+    };
+    assert_eq!(both("nobody").await.status, 400);
+    let slack = both("user_1").await.json();
     assert_eq!((&slack["connected"], &slack["connected_accounts"]), (&json!(false), &json!([])));
     // A user is never asked for the tokens of a connect flow.
     assert_eq!(slack["auth_type_options"]["oauth2"], json!([]));

@@ -4,7 +4,7 @@
 use keyferry::providers::apps::demo;
 use keyferry_tests::World;
 use keyferry_tests::http::{Request, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PATH: &str = "/api/v2/public/linked-account";
 
@@ -166,4 +166,80 @@ async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test]
+async fn a_request_that_names_two_accounts_is_refused_at_every_door() {
+    let world = World::start().await;
+    world.create_account("user_2").await;
+    let session = "/api/v2/public/session-token";
+    let integration = format!("{PATH}/integration");
+    let own = format!("{PATH}/default-app/auth-credentials/key");
+    let save = format!("{integration}/save-key-credentials/stripe");
+    let value = || Some(json!({"value": "v"}));
+    let none = || None::<Value>;
+    // Method, target, body; with the header `linked_account_id: user_1` and without it.
+    let doors: Vec<(&str, String, Option<Value>, bool)> = vec![
+        ("GET", format!("{PATH}/user_2"), none(), true),
+        ("DELETE", format!("{PATH}/user_2"), none(), true),
+        ("GET", format!("{PATH}/user_2/integration/stripe/credentials"), none(), true),
+        ("POST", format!("{PATH}/user_2/integration/stripe/verify"), none(), true),
+        ("GET", format!("{PATH}/user_2?linked_account_id=user_1"), none(), false),
+        ("DELETE", format!("{PATH}/user_2?Linked-Account-ID=user_1"), none(), false),
+        ("DELETE", format!("{integration}/stripe?linked_account_id=user_2"), none(), true),
+        ("DELETE", format!("{integration}/stripe?linked_account_id=user_1&linked_account_id=user_2"), none(), false),
+        ("PUT", format!("{save}?linked_account_id=user_2"), Some(json!({"api_key": "x"})), true),
+        (
+            "PUT",
+            format!("{save}?linked_account_id=user_1&linkedAccountId=user_2"),
+            Some(json!({"api_key": "x"})),
+            false,
+        ),
+        ("PUT", format!("{own}?linked_account_id=user_2"), value(), true),
+        ("PUT", format!("{own}?linked_account_id=user_1&linked_account%5fid=user_2"), value(), false),
+        ("DELETE", format!("{own}?linked_account_id=user_2"), none(), true),
+        ("GET", "/api/v2/public/application?linked_account_id=user_2".to_owned(), none(), true),
+        ("GET", "/api/v2/public/application/slack?linked_account_id=user_2".to_owned(), none(), true),
+        ("POST", session.to_owned(), Some(json!({"linked_account_id": "user_2"})), true),
+        ("POST", format!("{session}?linked_account_id=user_1"), Some(json!({"linked_account_id": "user_2"})), false),
+        ("POST", PATH.to_owned(), Some(json!({"account_id": "new"})), true),
+        ("POST", PATH.to_owned(), Some(json!({"account_id": "new", "linked_account_id": "user_2"})), false),
+        ("PUT", PATH.to_owned(), Some(json!({"account_id": "user_2"})), true),
+        ("PUT", PATH.to_owned(), Some(json!({"account_id": "user_2", "linked_account_id": "user_1"})), false),
+        ("PUT", PATH.to_owned(), Some(json!({"account_id": "user_1", "payload": {"account_id": "user_2"}})), false),
+    ];
+    for (method, target, body, has_header) in doors {
+        let mut request = Request::new(method, &target);
+        if has_header {
+            request = request.header("linked_account_id", "user_1");
+        }
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let problem = world.send(request.clone().header("accept", "application/problem+json")).await;
+        assert_eq!(
+            (problem.status, &problem.json()["code"]),
+            (400, &json!("linked_account_conflict")),
+            "{method} {target}"
+        );
+        let answer = world.send(request).await;
+        assert_eq!(answer.status, 400, "{method} {target}: {}", answer.text());
+        assert!(answer.text().contains("linked_account_id: "), "{method} {target}: {}", answer.text());
+    }
+    for account in ["user_1", "user_2"] {
+        assert_eq!(
+            world.send(Request::new("GET", &format!("{PATH}/{account}"))).await.status,
+            200,
+            "it is still there"
+        );
+    }
+    // What agrees is taken.
+    let own = format!("{own}?linked_account_id=user_1&linked_account_id=user_1");
+    let put = Request::new("PUT", &own).header("linked-account-id", "user_1").json(&json!({"value": "v"}));
+    assert_eq!(world.send(put).await.status, 200);
+    let twice =
+        json!({"account_id": "user_2", "linked_account_id": "user_2", "payload": {"linked_account_id": "user_2"}});
+    assert_eq!(world.send(Request::new("PUT", PATH).json(&twice)).await.status, 200);
+    let shown = Request::new("GET", &format!("{PATH}/user_1")).header("linked_account_id", "user_1");
+    assert_eq!(world.send(shown).await.status, 200);
 }

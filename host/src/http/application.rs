@@ -10,7 +10,8 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::access::{self, linked_account};
+use super::access;
+use super::account_name::{is_in_headers, linked_account};
 use super::answers::{Application, AuthStructure, FieldShape};
 use super::failure::{Failure, Rendering, json as json_answer, rendered};
 use super::kind;
@@ -27,7 +28,7 @@ use crate::store::{AccountKey, ApiKeyRecord, IntegrationRecord, Scope};
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ForAccount {
-    /// A linked account, to learn whether it is connected. The header of this name does the same, and counts before it.
+    /// A linked account, to learn whether it is connected. The header of this name does the same; both have to agree.
     #[param(max_length = 256)]
     linked_account_id: Option<String>,
 }
@@ -36,7 +37,7 @@ pub(super) struct ForAccount {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ApplicationQuery {
-    /// A linked account, to learn whether it is connected. The header of this name does the same, and counts before it.
+    /// A linked account, to learn whether it is connected. The header of this name does the same; both have to agree.
     #[param(max_length = 256)]
     linked_account_id: Option<String>,
     /// Only the apps with one of these slugs, separated by commas.
@@ -172,10 +173,10 @@ impl Asked {
     async fn read(api: &Api, key: ApiKeyRecord, in_query: Option<&str>, headers: &HeaderMap) -> Result<Self, Failure> {
         let org = key.org.to_string();
         let in_query = in_query.filter(|text| !text.is_empty());
-        if in_query.is_none() && !headers.contains_key(access::LINKED_ACCOUNT_ID) {
+        if in_query.is_none() && !is_in_headers(headers) {
             return Ok(Self { org, integrations: None });
         }
-        let account = linked_account(headers, in_query, None)?;
+        let account = linked_account(headers, in_query)?;
         let caller = access::caller(key, Scope::Read)?;
         let key = AccountKey { org: caller.org.clone(), environment: caller.environment, account };
         let view = api.store.account(&key).await.map_err(store_failure)?;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::kind;
+use super::repeated::{self, Conflict};
 
 /// Bytes of a body.
 pub(super) const MAX_BODY: usize = 64 * 1024;
@@ -110,7 +111,9 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         return Err(unsupported("without a Content-Encoding"));
     }
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Err(unsupported("it has none")) };
+    let value = repeated::header(headers, header::CONTENT_TYPE.as_str())
+        .map_err(|Conflict| unsupported("it has two different ones"))?;
+    let Some(value) = value else { return Err(unsupported("it has none")) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let essence = essence.as_str();
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {

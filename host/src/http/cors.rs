@@ -40,7 +40,15 @@ impl fmt::Display for CorsOrigin {
 
 /// Answers browsers that ask for one of these origins.
 pub(super) fn layer(origins: &[CorsOrigin]) -> CorsLayer {
-    let requested = ["x-api-key", "linked_account_id", "idempotency-key", "prefer", "traceparent", "x-request-id"];
+    let requested = [
+        "x-api-key",
+        "linked_account_id",
+        "linked-account-id",
+        "idempotency-key",
+        "prefer",
+        "traceparent",
+        "x-request-id",
+    ];
     let told = [
         "etag",
         "idempotency-replayed",

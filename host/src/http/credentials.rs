@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::access::caller;
+use super::account_name::check_path;
 use super::answers::Outcome;
 use super::failure::Failure;
 use super::kind;
@@ -51,11 +52,13 @@ pub(super) async fn show(
     id: RequestId,
     account: &str,
     slug: &str,
+    query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
     let key = api.key(headers).await?;
     let plain = key.allows(Scope::ReadCredentials);
     let caller = caller(key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
+    check_path(headers, query, account)?;
     let missing = account_missing(&caller, account);
     let none = || no_integration(api, slug);
     let Ok(account) = account.parse() else { return Err(missing) };

@@ -1,4 +1,5 @@
-//! What a caller asks for in headers: `Prefer` (RFC 7240), `If-Match`, `If-None-Match` (RFC 9110), `Idempotency-Key`.
+//! What a caller asks for in headers: `Prefer` (RFC 7240), `If-Match`, `If-None-Match` (RFC 9110), `Idempotency-Key`. Whatever is
+//! asked for twice has to be the same both times.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,48 +8,87 @@ use http::{HeaderMap, header};
 
 use super::failure::Failure;
 use super::kind;
+use super::prefer_list::{self, Preference};
+use super::repeated::{self, Conflict};
 use crate::migrate::{Precondition, Preferences, Revision, VerifyMode};
 use crate::store::{AccountChange, OnUnverified};
 
 /// Characters of an idempotency key.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
+/// The preferences that are known.
+const VERIFY: &str = "verify";
+const ON_UNVERIFIED: &str = "on-unverified";
+const ACCOUNT_CHANGE: &str = "account-change";
+const KNOWN: [&str; 3] = [VERIFY, ON_UNVERIFIED, ACCOUNT_CHANGE];
+
+/// What was asked for so far.
+#[derive(Default)]
+struct Asked {
+    verify: Option<VerifyMode>,
+    on_unverified: Option<OnUnverified>,
+    account_change: Option<AccountChange>,
+}
 
 /// Reads the preferences. What is not known is ignored, as RFC 7240 says; a known preference with an unknown value is an
-/// error, since `verify=onyl` must not store anything.
+/// error, since `verify=onyl` must not store anything. So is one with two different values: RFC 7240 lets the first one count,
+/// and a program on the way may let the last.
 pub(super) fn preferences(headers: &HeaderMap) -> Result<Preferences, Failure> {
-    let mut preferences = Preferences::default();
+    let mut asked = Asked::default();
     for value in headers.get_all("prefer") {
         let value = value.to_str().map_err(|_| bad("Prefer", "it is not ASCII text"))?;
-        for preference in value.split(',').filter(|preference| !preference.trim().is_empty()) {
-            // Parameters behind a `;` belong to the preference, and none of ours has any.
-            let preference = preference.split(';').next().unwrap_or_default();
-            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-            let value = value.trim().trim_matches('"').to_ascii_lowercase();
-            match (name.trim().to_ascii_lowercase().as_str(), value.as_str()) {
-                ("verify", "only") => preferences.verify = VerifyMode::Only,
-                ("verify", "skip") => preferences.verify = VerifyMode::Skip,
-                ("on-unverified", "store") => preferences.on_unverified = OnUnverified::Store,
-                ("on-unverified", "reject") => preferences.on_unverified = OnUnverified::Reject,
-                ("account-change", "replace") => preferences.account_change = AccountChange::Replace,
-                ("account-change", "reject") => preferences.account_change = AccountChange::Reject,
-                ("verify", _) => return Err(bad("Prefer", "verify is `only` or `skip`")),
-                ("on-unverified", _) => return Err(bad("Prefer", "on-unverified is `store` or `reject`")),
-                ("account-change", _) => return Err(bad("Prefer", "account-change is `replace` or `reject`")),
-                _ => {}
-            }
+        let listed = prefer_list::parse(value);
+        for preference in &listed.preferences {
+            asked.add(preference)?;
+        }
+        // What stands behind a quote that is never closed could be read in two ways.
+        if let Some(known) = listed.unreadable.and_then(names_a_known_one) {
+            return Err(bad("Prefer", &format!("a quote before `{known}` is not closed")));
         }
     }
-    Ok(preferences)
+    let Asked { verify, on_unverified, account_change } = asked;
+    Ok(Preferences {
+        verify: verify.unwrap_or_default(),
+        on_unverified: on_unverified.unwrap_or_default(),
+        account_change: account_change.unwrap_or_default(),
+    })
+}
+
+impl Asked {
+    fn add(&mut self, preference: &Preference) -> Result<(), Failure> {
+        if let Some(name) = preference.parameters.iter().find_map(|name| known(name)) {
+            return Err(bad("Prefer", &format!("`{name}` stands behind a semicolon; separate preferences by commas")));
+        }
+        let Some(name) = known(&preference.name) else { return Ok(()) };
+        let set = match (name, preference.value.to_ascii_lowercase().as_str()) {
+            (VERIFY, "only") => repeated::set(&mut self.verify, VerifyMode::Only),
+            (VERIFY, "skip") => repeated::set(&mut self.verify, VerifyMode::Skip),
+            (ON_UNVERIFIED, "store") => repeated::set(&mut self.on_unverified, OnUnverified::Store),
+            (ON_UNVERIFIED, "reject") => repeated::set(&mut self.on_unverified, OnUnverified::Reject),
+            (ACCOUNT_CHANGE, "replace") => repeated::set(&mut self.account_change, AccountChange::Replace),
+            (ACCOUNT_CHANGE, "reject") => repeated::set(&mut self.account_change, AccountChange::Reject),
+            (VERIFY, _) => return Err(bad("Prefer", "verify is `only` or `skip`")),
+            (ON_UNVERIFIED, _) => return Err(bad("Prefer", "on-unverified is `store` or `reject`")),
+            _ => return Err(bad("Prefer", "account-change is `replace` or `reject`")),
+        };
+        set.map_err(|Conflict| bad("Prefer", &format!("{name} is there twice, with different values")))
+    }
+}
+
+/// A preference of this name that is known. Upper and lower case make no difference.
+fn known(name: &str) -> Option<&'static str> {
+    KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn names_a_known_one(text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_lowercase();
+    KNOWN.into_iter().find(|known| text.contains(known))
 }
 
 /// Reads `If-Match` and `If-None-Match`.
 pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Failure> {
-    let listed = |name: &header::HeaderName| {
-        let values: Result<Vec<_>, _> = headers.get_all(name).iter().map(|value| value.to_str()).collect();
-        values.map(|values| values.join(",")).map_err(|_| bad(name.as_str(), "it is not ASCII text"))
-    };
     if headers.contains_key(header::IF_NONE_MATCH) {
-        if listed(&header::IF_NONE_MATCH)?.trim() != "*" {
+        let tags = listed(headers, &header::IF_NONE_MATCH)?;
+        if tags.is_empty() || tags.iter().any(|tag| tag != "*") {
             return Err(bad("If-None-Match", "only `*` (create, never update) is supported"));
         }
         if headers.contains_key(header::IF_MATCH) {
@@ -59,35 +99,49 @@ pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Failure>
     if !headers.contains_key(header::IF_MATCH) {
         return Ok(Precondition::None);
     }
-    let text = listed(&header::IF_MATCH)?;
-    if text.trim() == "*" {
-        return Ok(Precondition::Present);
+    let tags = listed(headers, &header::IF_MATCH)?;
+    let any = tags.iter().filter(|tag| *tag == "*").count();
+    match any {
+        // A tag that is not ours (weak, or of another server) matches nothing, which is what If-Match asks for.
+        0 => {
+            Ok(Precondition::AnyOf(tags.iter().filter_map(|tag| tag.parse().ok()).map(|EntityTag(tag)| tag).collect()))
+        }
+        _ if any == tags.len() => Ok(Precondition::Present),
+        _ => Err(bad("If-Match", "`*` and an entity tag ask for different things; send one of them")),
     }
-    let tags = text.split(',').map(str::trim).filter(|tag| !tag.is_empty());
-    // A tag that is not ours (weak, or of another server) matches nothing, which is what If-Match asks for.
-    Ok(Precondition::AnyOf(tags.filter_map(|tag| tag.parse::<EntityTag>().ok().map(|tag| tag.0)).collect()))
+}
+
+/// The members of a header that is a list, over all its lines.
+fn listed(headers: &HeaderMap, name: &header::HeaderName) -> Result<Vec<String>, Failure> {
+    let mut members = Vec::new();
+    for value in headers.get_all(name) {
+        let text = value.to_str().map_err(|_| bad(name.as_str(), "it is not ASCII text"))?;
+        members.extend(text.split(',').map(str::trim).filter(|member| !member.is_empty()).map(str::to_owned));
+    }
+    Ok(members)
 }
 
 /// Reads `Idempotency-Key`.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(bad("Idempotency-Key", "it is there twice"));
+    let mut found = None;
+    for value in headers.get_all("idempotency-key") {
+        let text = value.to_str().map_err(|_| bad("Idempotency-Key", "it is not ASCII text"))?.trim();
+        // The draft has it in quotes, most clients leave them out.
+        let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY {
+            return Err(bad("Idempotency-Key", "it must have 1 to 255 characters"));
+        }
+        if key.contains(['"', '\t']) {
+            return Err(bad("Idempotency-Key", "it must not have a tab, or a quote but around it"));
+        }
+        repeated::set(&mut found, key.to_owned())
+            .map_err(|Conflict| bad("Idempotency-Key", "it is there twice, with different values"))?;
     }
-    let text = value.to_str().map_err(|_| bad("Idempotency-Key", "it is not ASCII text"))?.trim();
-    // The draft has it in quotes, most clients leave them out.
-    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY {
-        return Err(bad("Idempotency-Key", "it must have 1 to 255 characters"));
-    }
-    if key.contains(['"', '\t']) {
-        return Err(bad("Idempotency-Key", "it must not have a tab, or a quote but around it"));
-    }
-    Ok(Some(key.to_owned()))
+    Ok(found)
 }
 
-fn bad(name: &str, problem: &str) -> Failure {
+/// A header that is not of its form, or contradicts itself.
+pub(super) fn bad(name: &str, problem: &str) -> Failure {
     Failure::new(&kind::INVALID_HEADER, format!("header {name} is not valid: {problem}"))
 }
 
@@ -137,6 +191,59 @@ mod tests {
     }
 
     #[test]
+    fn a_preference_that_is_there_twice_has_the_same_value_both_times() {
+        let same: [&[(&'static str, &str)]; 7] = [
+            &[("prefer", "verify=only, verify=only")],
+            &[("prefer", "Verify=ONLY, verify=\"only\""), ("prefer", "VERIFY = only ; x=1")],
+            &[("prefer", "verify=only"), ("prefer", "verify=only;foo=\"bar, baz\"")],
+            &[("prefer", "verify=\"on\\ly\",,verify=only")],
+            &[("prefer", "foo=\"x, verify=skip\", verify=only")],
+            &[("prefer", "foo=\"verify=skip;\\\", verify=skip\", verify=only")],
+            &[("prefer", "foo=\"never closed"), ("prefer", "verify=only")],
+        ];
+        for pairs in same {
+            assert_eq!(preferences(&headers(pairs)).unwrap().verify, VerifyMode::Only, "{pairs:?}");
+        }
+        let different: [&[(&'static str, &str)]; 14] = [
+            &[("prefer", "account-change=reject, account-change=replace")],
+            &[("prefer", "account-change=replace, account-change=reject")],
+            &[("prefer", "account-change=reject"), ("prefer", "account-change=replace")],
+            &[("prefer", "verify=only, verify=skip")],
+            &[("prefer", "verify=skip,verify=only")],
+            &[("prefer", "verify=only"), ("prefer", "respond-async"), ("prefer", "VERIFY=Skip")],
+            &[("prefer", "Verify = \"only\" ; a=b , verify=skip")],
+            &[("prefer", "verify=\"o\\nly\", verify = \"skip\"")],
+            &[("prefer", "on-unverified=reject, On-Unverified=\"store\"")],
+            &[("prefer", "verify=only, verify")],
+            // Behind a semicolon a preference would be a parameter of the one before, and ignored.
+            &[("prefer", "verify=only; account-change=replace")],
+            &[("prefer", "respond-async; Verify=only")],
+            &[("prefer", "foo=\"bar, verify=only")],
+            &[("prefer", "verify=\"only")],
+        ];
+        for pairs in different {
+            assert!(preferences(&headers(pairs)).is_err(), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn an_idempotency_key_that_is_there_twice_is_the_same_both_times() {
+        let key = "idempotency-key";
+        for (pairs, expected) in [
+            (&[][..], Some(None)),
+            (&[(key, "a")], Some(Some("a"))),
+            (&[(key, "a"), (key, "a")], Some(Some("a"))),
+            (&[(key, "a"), (key, "\"a\"")], Some(Some("a"))),
+            (&[(key, "a"), (key, "b")], None),
+            (&[(key, "a"), (key, "A")], None),
+            (&[(key, "a"), (key, "")], None),
+        ] {
+            let found = idempotency_key(&headers(pairs)).ok();
+            assert_eq!(found.as_ref().map(Option::as_deref), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
     fn preconditions_are_read_and_what_contradicts_itself_is_refused() {
         let tag = "\"0123456789abcdef01234567-3\"";
         assert!(matches!(precondition(&headers(&[])), Ok(Precondition::None)));
@@ -149,5 +256,14 @@ mod tests {
         }
         assert!(precondition(&headers(&[("if-none-match", tag)])).is_err());
         assert!(precondition(&headers(&[("if-none-match", "*"), ("if-match", tag)])).is_err());
+        let twice = |name: &'static str, value: &str| headers(&[(name, "*"), (name, value)]);
+        assert!(matches!(precondition(&twice("if-match", "*")), Ok(Precondition::Present)));
+        assert!(matches!(precondition(&twice("if-none-match", "*")), Ok(Precondition::Absent)));
+        assert!(precondition(&twice("if-match", tag)).is_err());
+        assert!(precondition(&twice("if-none-match", tag)).is_err());
+        match precondition(&headers(&[("if-match", tag), ("if-match", tag)])) {
+            Ok(Precondition::AnyOf(tags)) => assert_eq!(tags.len(), 2),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::caller;
+use super::account_name::check_body;
 use super::answers::{LinkedAccount, SessionIssued, SessionRevoked};
 use super::body;
 use super::failure::{Failure, json as json_answer, rendered};
@@ -59,6 +60,7 @@ pub(super) async fn create(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     query: InQuery<SessionQuery>,
+    RawQuery(raw_query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -81,6 +83,7 @@ pub(super) async fn create(
             Failure::new(&kind::SESSION_ACCOUNT_UNKNOWN, message)
         };
         let account: AccountId = text.parse().map_err(|_| unknown())?;
+        check_body(&headers, raw_query.as_deref(), account.as_str())?;
         let asked = OpenSession { caller: caller.clone(), made_by, account, freshness, request_id: id.0 };
         let tokens = api.migrator.open_session(asked).await.map_err(|error| match error {
             MigrateError::AccountMissing { .. } => unknown(),

@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::extract::multipart::Field;
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
+use tokio::sync::mpsc;
 
 use super::super::access::caller;
 use super::super::answers::Import;
 use super::super::failure::{Failure, Rendering, json as json_answer};
 use super::super::kind;
+use super::super::repeated::{self, Conflict};
 use super::super::routes::Api;
 use super::super::to_its_end::to_its_end;
 use super::super::trace::RequestId;
@@ -62,7 +67,7 @@ pub(in crate::http) async fn create(
 
 async fn receive(api: &Api, caller: Caller, id: RequestId, request: Request) -> Result<ImportRecord, Failure> {
     let mut options = Options::of_query(request.uri().query())?;
-    let content_type = content_type(request.headers());
+    let content_type = content_type(request.headers())?;
     if content_type.as_deref() == Some("multipart/form-data") {
         return receive_parts(api, caller, id, options, request).await;
     }
@@ -91,7 +96,18 @@ async fn receive_parts(
             let format = format.or_else(|| options.file.as_deref().and_then(RowFormat::from_file_name));
             options.reading.format = format;
             let new = new(caller, id, options);
-            return api.importer.receive(new, part).await.map_err(failure);
+            let (sender, stream) = file_channel();
+            let receiving = api.importer.receive(new, stream);
+            tokio::pin!(receiving);
+            tokio::select! {
+                received = &mut receiving => return received.map_err(failure),
+                () = forward(part, &sender) => {}
+            }
+            tokio::select! {
+                received = &mut receiving => return received.map_err(failure),
+                () = refuse_more(parts, sender) => {}
+            }
+            return receiving.await.map_err(failure);
         }
         let mut value = Vec::new();
         while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
@@ -103,6 +119,34 @@ async fn receive_parts(
         options.set(&name, &String::from_utf8_lossy(&value))?;
     }
     Err(Failure::new(&kind::FILE_INVALID, "there is no part `file`"))
+}
+
+type Sent = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// A stream of the file's bytes, and what fills it.
+fn file_channel() -> (mpsc::Sender<Sent>, impl Stream<Item = Sent> + Send + Unpin) {
+    let (sender, mut receiver) = mpsc::channel(1);
+    (sender, stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+}
+
+/// Sends on what the part `file` holds.
+async fn forward(mut part: Field<'_>, sender: &mpsc::Sender<Sent>) {
+    while let Some(chunk) = part.next().await {
+        if sender.send(chunk.map_err(Into::into)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Ends the file. A part after it could be an option that would have changed how its rows are dealt with.
+async fn refuse_more(mut parts: Multipart, sender: mpsc::Sender<Sent>) {
+    let error = match parts.next_field().await {
+        Ok(None) => return,
+        Ok(Some(_)) => "there is a part after the part `file`; send all options before it".into(),
+        Err(error) => error.into(),
+    };
+    // Where nobody receives any more, the upload has failed already.
+    let _ = sender.send(Err(error)).await;
 }
 
 fn new(caller: Caller, id: RequestId, options: Options) -> NewImport {
@@ -117,7 +161,10 @@ fn base_name(name: &str) -> String {
     base.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-fn content_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next()?.trim().to_ascii_lowercase())
+fn content_type(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let value = repeated::header(headers, header::CONTENT_TYPE.as_str()).map_err(|Conflict| {
+        Failure::new(&kind::FILE_INVALID, "the header Content-Type is there twice, with different values")
+    })?;
+    let essence = value.and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
+    Ok(essence.map(|essence| essence.trim().to_ascii_lowercase()))
 }

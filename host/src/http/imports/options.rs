@@ -69,7 +69,8 @@ pub(super) struct Options {
     pub(super) policy: ImportPolicy,
     pub(super) again: bool,
     pub(super) file: Option<String>,
-    given: Vec<&'static str>,
+    /// What was said so far, in the query and in parts.
+    given: Vec<(&'static str, String)>,
 }
 
 impl Options {
@@ -82,7 +83,7 @@ impl Options {
         Ok(options)
     }
 
-    /// One of them. It can be said once.
+    /// One of them. It can be said again in the same words only.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
             return Err(invalid_query(&format!(
@@ -91,10 +92,11 @@ impl Options {
                 NAMES.join(", ")
             )));
         };
-        if self.given.contains(&name) {
-            return Err(invalid_query(&format!("`{name}` is there twice")));
+        match self.given.iter().find(|(known, _)| *known == name) {
+            Some((_, same)) if same == value => return Ok(()),
+            Some(_) => return Err(invalid_query(&format!("`{name}` is there twice, with different values"))),
+            None => self.given.push((name, value.to_owned())),
         }
-        self.given.push(name);
         match name {
             "from" => self.reading.preset = choice::<Preset>(name, value)?,
             "map" => self.reading.mapping = choice::<Mapping>(name, value)?,
@@ -145,7 +147,7 @@ mod tests {
     fn what_is_said_is_taken_and_what_is_not_known_is_refused() {
         let query =
             "from=nango&dry_run=true&on_existing=newer&max_failures=5%25&again=true&file=a.ndjson&create_accounts=true";
-        let options = Options::of_query(Some(query)).unwrap();
+        let options = Options::of_query(Some(&format!("{query}&dry_run=true&%66rom=nango"))).unwrap();
         assert_eq!(options.reading.preset, Preset::Nango);
         assert_eq!(options.policy.mode, ImportMode::DryRun);
         assert_eq!(options.policy.on_existing, OnExisting::Newer);
@@ -155,7 +157,11 @@ mod tests {
         for (query, part) in [
             ("dry_runs=true", "`dry_runs` is not known"),
             ("dry_run=yes", "`dry_run` is `true` or `false`"),
-            ("again=true&again=true", "`again` is there twice"),
+            ("again=true&again=false", "`again` is there twice"),
+            ("dry_run=true&dry%5Frun=false", "`dry_run` is there twice"),
+            ("account_change=reject&from=nango&account_change=replace", "`account_change` is there twice"),
+            ("max_failures=5&max_failures=05", "`max_failures` is there twice"),
+            ("DRY_RUN=true", "is not known"),
             ("on_existing=s3cr3t", "update or skip or newer"),
             ("max_failures=0", "1% to 100%"),
             ("s3cr3t_of_somebody=1", "`***` is not known"),

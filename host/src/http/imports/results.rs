@@ -14,6 +14,8 @@ use utoipa::IntoParams;
 use super::super::answers::ImportRow;
 use super::super::failure::{Failure, rendered};
 use super::super::parameters::{self, InPath, InQuery, invalid_query};
+use super::super::prefer::bad;
+use super::super::repeated::{self, Conflict};
 use super::super::routes::Api;
 use super::{failure, key};
 use crate::jobs::ImportError;
@@ -77,7 +79,9 @@ pub(in crate::http) async fn show(
             left: limit.unwrap_or(u64::MAX),
             state,
         };
-        let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).and_then(row_range);
+        let asked = repeated::header(&headers, header::RANGE.as_str())
+            .map_err(|Conflict| bad("Range", "it is there twice, with different values"))?;
+        let asked = asked.and_then(|range| range.to_str().ok()).and_then(row_range);
         let mut response = Response::new(Body::empty());
         if let Some((first, last)) = asked.filter(|(first, _)| *first <= total) {
             let last = last.unwrap_or(total).min(total);

@@ -7,9 +7,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use utoipa::ToSchema;
 
+use super::super::account_name::{Place, conflict};
 use super::super::body;
 use super::super::failure::Failure;
 use super::super::kind;
+use super::super::repeated::{self, Conflict};
 use crate::ids::{AccountId, FieldName, InvalidName};
 use crate::invisible::InvisibleCharacter;
 use crate::secret::{Secret, SharedSecret};
@@ -19,7 +21,7 @@ const MAX_NAME: usize = 500;
 pub(in crate::http) const MAX_FIELDS: usize = 100;
 pub(in crate::http) const MAX_FIELD: usize = 2000;
 
-/// A linked account to make or update. `account_id` or `linked_account_id` is needed; the former counts where both are there.
+/// A linked account to make or update. `account_id` or `linked_account_id` is needed; where both are there, they have to agree.
 /// Members that are not known are ignored.
 #[derive(Deserialize, ToSchema)]
 pub(in crate::http) struct AccountBody {
@@ -49,6 +51,23 @@ pub(in crate::http) struct UpsertBody {
     /// The members, if they are not beside it.
     #[schema(nullable = true)]
     pub(super) payload: Option<AccountBody>,
+}
+
+impl UpsertBody {
+    /// The id that the body gives the account. Members beside `payload` may only repeat it.
+    pub(super) fn id(&self) -> Result<AccountId, Failure> {
+        let Some(payload) = &self.payload else { return self.flat.id() };
+        let account = payload.id()?;
+        match self.flat.named()? {
+            Some(beside) if beside != account => Err(conflict(Place::Body, Place::Body)),
+            _ => Ok(account),
+        }
+    }
+
+    /// The members that count.
+    pub(super) fn sent(self) -> AccountBody {
+        self.payload.unwrap_or(self.flat)
+    }
 }
 
 /// Credentials of your own app.
@@ -89,9 +108,18 @@ impl<'de> Deserialize<'de> for AuthCredentials {
 impl AccountBody {
     /// The id that the body gives the account.
     pub(super) fn id(&self) -> Result<AccountId, Failure> {
-        let alias = self.linked_account_id.as_deref().map(new_account_id).transpose()?;
-        let account = self.account_id.as_deref().map(new_account_id).transpose()?.or(alias);
-        account.ok_or_else(|| Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"))
+        let missing = || Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required");
+        self.named()?.ok_or_else(missing)
+    }
+
+    /// The same, where the body need not name the account.
+    fn named(&self) -> Result<Option<AccountId>, Failure> {
+        let mut account = None;
+        for text in [&self.linked_account_id, &self.account_id].into_iter().flatten() {
+            repeated::set(&mut account, new_account_id(text)?)
+                .map_err(|Conflict| conflict(Place::Body, Place::Body))?;
+        }
+        Ok(account)
     }
 
     /// Refuses a name or fields that are too much.

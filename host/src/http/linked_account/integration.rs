@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::access::linked_account;
+use super::super::account_name::linked_account;
 use super::super::answers::LinkedAccount;
 use super::super::failure::{Failure, json as json_answer, rendered};
 use super::super::kind;
@@ -26,7 +26,7 @@ use crate::store::{AccountKey, AuditAction, IntegrationKey, Scope, Timestamp};
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct DeleteQuery {
-    /// The linked account. The header of this name does the same, and counts before it; one of the two is needed.
+    /// The linked account. The header of this name does the same; one of the two is needed, and both have to agree.
     #[param(min_length = 1, max_length = 256, example = "user_1")]
     linked_account_id: Option<String>,
     /// Only if it authenticates in this way.
@@ -58,7 +58,7 @@ pub(in crate::http) async fn delete_integration(
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::Admin).await?;
         let query = parameters::query(query)?;
-        let account = linked_account(&headers, query.linked_account_id.as_deref(), None)?;
+        let account = linked_account(&headers, query.linked_account_id.as_deref())?;
         let key = account_key(&caller, account);
         let left = disconnect(&api, &caller, &key, parameters::path(slug)?, query.auth_type, id).await?;
         Ok(json_answer(StatusCode::OK, &left))

@@ -30,7 +30,7 @@ use crate::store::Scope;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct OnAccount {
-    /// The linked account. The header of this name does the same, and counts before it; an API key needs one of the two.
+    /// The linked account. The header of this name does the same; an API key needs one of the two, and both have to agree.
     #[param(max_length = 256, example = "user_1")]
     linked_account_id: Option<String>,
 }

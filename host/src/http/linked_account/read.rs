@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::account_name::check_path;
 use super::super::answers::{AccountPage, LinkedAccount};
 use super::super::credentials;
 use super::super::failure::{json as json_answer, rendered};
@@ -82,16 +83,18 @@ pub(in crate::http) async fn show(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     account: InPath,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     rendered(&headers, async {
-        let account = parameters::path(account);
+        let (account, query) = (parameters::path(account), query.as_deref());
         if let Some((account, slug)) = account.as_deref().ok().and_then(|path| credentials::split(path, "credentials"))
         {
-            return credentials::show(&api, id, account, slug, &headers).await;
+            return credentials::show(&api, id, account, slug, query, &headers).await;
         }
         let identity = api.identity(&headers).await?;
         let (caller, account) = (identity.caller(Scope::Read)?, account?);
+        check_path(&headers, query, &account)?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
         if !identity.sees(&key) {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
 use super::super::access::Identity;
+use super::super::account_name::{check_body, check_path};
 use super::super::answers::{AccountCreated, AccountDeleted, AccountUpserted};
 use super::super::body;
 use super::super::failure::{Failure, json as json_answer, rendered};
@@ -37,6 +38,7 @@ use crate::store::{
 pub(in crate::http) async fn create(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -44,6 +46,7 @@ pub(in crate::http) async fn create(
         let caller = api.caller(&headers, Scope::Migrate).await?;
         let sent: AccountBody = body::object(&headers, body, api.body_timeout).await?;
         let account = sent.id()?;
+        check_body(&headers, query.as_deref(), account.as_str())?;
         let put = put(&api, &caller, account, sent, id, PutMode::Create).await?;
         Ok(json_answer(StatusCode::OK, &AccountCreated::of(&put.account)))
     })
@@ -63,20 +66,24 @@ pub(in crate::http) async fn create(
 pub(in crate::http) async fn upsert(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     rendered(&headers, async {
         let identity = api.identity(&headers).await?;
         let caller = identity.caller(Scope::Migrate)?;
-        let UpsertBody { flat, payload } = body::object(&headers, body, api.body_timeout).await?;
-        let sent = payload.unwrap_or(flat);
+        let body: UpsertBody = body::object(&headers, body, api.body_timeout).await?;
         let (account, mode) = match &identity {
-            Identity::Key(_) => (sent.id()?, PutMode::Upsert),
+            Identity::Key(_) => {
+                let account = body.id()?;
+                check_body(&headers, query.as_deref(), account.as_str())?;
+                (account, PutMode::Upsert)
+            }
             // A front end must not bring an account back that was deleted a moment ago.
             Identity::FrontEnd(front_end) => (front_end.account().clone(), PutMode::Update),
         };
-        let put = put(&api, &caller, account, sent, id, mode).await?;
+        let put = put(&api, &caller, account, body.sent(), id, mode).await?;
         let account = shown(&api, &caller, &put.account.key()).await?;
         Ok(json_answer(StatusCode::OK, &AccountUpserted { account, new_account: put.outcome == PutOutcome::Created }))
     })
@@ -96,11 +103,13 @@ pub(in crate::http) async fn delete(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     account: InPath,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::Admin).await?;
         let account = parameters::path(account)?;
+        check_path(&headers, query.as_deref(), &account)?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
         let audit = caller.audit(AuditAction::AccountDeleted, &key, "deleted", &id.0, Timestamp::now());

@@ -16,12 +16,13 @@ const KEY: [&Kind; 3] = [&k::INVALID_API_KEY, &k::TOO_MANY_REQUESTS, &k::INTERNA
 const BODY: [&Kind; 5] =
     [&k::INVALID_JSON, &k::BODY_INCOMPLETE, &k::BODY_TIMEOUT, &k::BODY_TOO_LARGE, &k::UNSUPPORTED_MEDIA_TYPE];
 /// What can be wrong with naming a linked account by header or query.
-const ACCOUNT: [&Kind; 2] = [&k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_ID_INVALID];
+const ACCOUNT: [&Kind; 3] = [&k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_ID_INVALID, &k::ACCOUNT_CONFLICT];
 /// The same for a session token.
 const TOKEN: [&Kind; 5] = [&k::TOKEN_MISSING, &k::TOKEN_INVALID, &k::TOO_MANY_REQUESTS, &k::KEYS_LOCKED, &k::INTERNAL];
 /// What can be wrong with a linked account to make or update.
-const ACCOUNT_BODY: [&Kind; 11] = [
+const ACCOUNT_BODY: [&Kind; 12] = [
     &k::SCOPE_MISSING,
+    &k::ACCOUNT_CONFLICT,
     &k::BODY_NAMES_NO_ACCOUNT,
     &k::BODY_ACCOUNT_ID_INVALID,
     &k::ACCOUNT_TOO_LARGE,
@@ -114,6 +115,7 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
             &[
                 &k::SCOPE_MISSING,
                 &k::INVALID_QUERY,
+                &k::ACCOUNT_CONFLICT,
                 &k::SESSION_NAMES_NO_ACCOUNT,
                 &k::SESSION_ACCOUNT_UNKNOWN,
                 &k::KEYS_LOCKED,
@@ -162,7 +164,9 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
         "exportCredentials" => &[&KEY, &[&k::SCOPE_MISSING, &k::KEYS_LOCKED, &k::NO_SPACE]],
         "listImports" => &[&KEY, &[&k::SCOPE_MISSING]],
         "getImport" | "watchImport" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::IMPORT_UNKNOWN]],
-        "getImportResults" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::INVALID_QUERY, &k::IMPORT_UNKNOWN]],
+        "getImportResults" => {
+            &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::INVALID_QUERY, &k::INVALID_HEADER, &k::IMPORT_UNKNOWN]]
+        }
         "changeImport" | "deleteImport" => &[
             &KEY,
             &[
@@ -176,10 +180,13 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
             ],
         ],
         "listLinkedAccounts" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_QUERY]],
-        "getLinkedAccount" => &[&KEY, &TOKEN, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN]],
+        "getLinkedAccount" => {
+            &[&KEY, &TOKEN, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_CONFLICT, &k::ACCOUNT_UNKNOWN]]
+        }
         "getCredentials" => {
-            const CREDENTIALS: [&Kind; 6] = [
+            const CREDENTIALS: [&Kind; 7] = [
                 &k::SCOPE_MISSING,
+                &k::ACCOUNT_CONFLICT,
                 &k::KEYS_LOCKED,
                 &k::INVALID_PATH,
                 &k::ACCOUNT_UNKNOWN,
@@ -189,8 +196,9 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
             &[&KEY, &CREDENTIALS]
         }
         "verifyCredentials" => {
-            const VERIFICATION: [&Kind; 13] = [
+            const VERIFICATION: [&Kind; 14] = [
                 &k::SCOPE_MISSING,
+                &k::ACCOUNT_CONFLICT,
                 &k::KEYS_LOCKED,
                 &k::TOO_MANY_FAILED,
                 &k::INVALID_PATH,
@@ -211,7 +219,9 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
         "getWebhook" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::WEBHOOK_UNKNOWN]],
         "updateWebhook" => &[&KEY, &BODY, &WEBHOOK, &[&k::INVALID_PATH, &k::WEBHOOK_UNKNOWN, &k::CONTENDED]],
         "deleteWebhook" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::WEBHOOK_UNKNOWN, &k::NO_SPACE]],
-        "deleteLinkedAccount" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_UNKNOWN, &k::NO_SPACE]],
+        "deleteLinkedAccount" => {
+            &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_CONFLICT, &k::ACCOUNT_UNKNOWN, &k::NO_SPACE]]
+        }
         "deleteLinkedAccountIntegration" => &[
             &KEY,
             &ACCOUNT,
@@ -224,10 +234,7 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
                 &k::NO_SPACE,
             ],
         ],
-        "listApplications" => &[
-            &KEY,
-            &[&k::SCOPE_MISSING, &k::INVALID_QUERY, &k::ACCOUNT_ID_INVALID, &k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_UNKNOWN],
-        ],
+        "listApplications" => &[&KEY, &[&k::SCOPE_MISSING, &k::INVALID_QUERY], &ACCOUNT, &[&k::ACCOUNT_UNKNOWN]],
         "getApplication" => &[
             &KEY,
             &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::INVALID_QUERY],

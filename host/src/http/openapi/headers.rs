@@ -17,19 +17,30 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
     let mut parameters = match id(operation) {
         "migrateTokenForLinkedAccount" => migration(),
         "saveKeyCredentials" => {
-            let mut all =
-                vec![account("The linked account; counts before the query. One of the two is needed.", false)];
+            let mut all = vec![account(
+                "The linked account; the same as in the query, if that names one, too. One of the two is needed.",
+                false,
+            )];
             all.extend(conditions());
             all
         }
         "putAuthCredential" | "deleteAuthCredential" => {
-            vec![account("The linked account; counts before the query. A session token names it by itself.", false)]
+            vec![account(
+                "The linked account; the same as in the query, if that names one, too. A session token names it by itself.",
+                false,
+            )]
         }
         "deleteLinkedAccountIntegration" => {
-            vec![account("The linked account; counts before the query. One of the two is needed.", false)]
+            vec![account(
+                "The linked account; the same as in the query, if that names one, too. One of the two is needed.",
+                false,
+            )]
         }
         "listApplications" | "getApplication" => {
-            vec![account("A linked account, to learn whether it is connected; counts before the query.", false)]
+            vec![account(
+                "A linked account, to learn whether it is connected; the same as in the query, if that names one, too.",
+                false,
+            )]
         }
         _ => Vec::new(),
     };
@@ -187,10 +198,10 @@ fn account(about: &str, required: bool) -> Value {
 
 fn migration() -> Vec<Value> {
     let mut all = vec![
-        account("The linked account to put the credential onto.", true),
+        account("The linked account to put the credential onto. `linked-account-id` is the same header.", true),
         json!({
             "name": "linked_account_id", "in": "query", "required": false, "deprecated": true,
-            "description": "As the header, which counts before it. The documented product's SDK for Node.js sends both.",
+            "description": "As the header, and the same as there. The documented product's SDK for Node.js sends both.",
             "schema": { "type": "string" },
         }),
     ];
@@ -224,7 +235,7 @@ fn conditions() -> Vec<Value> {
              stores nothing and answers with the verdict; `verify=skip` stores without asking the provider; \
              `on-unverified=store` keeps a credential that the provider could not judge, never one that it rejected; \
              `account-change=replace` accepts a credential of another account at the provider than the stored one's. What is \
-             not known is ignored.",
+             not known is ignored; a preference with two different values is refused.",
             json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
         ),
     ]
