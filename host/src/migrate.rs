@@ -14,6 +14,7 @@ mod request;
 pub mod rewrap;
 mod row;
 mod sessions;
+mod turned_away;
 mod verify;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub use request::{
 };
 pub use row::{RowMigrated, RowMigration, RowStored, Settle, Skip};
 pub use sessions::{Freshness, OpenSession, SessionTokens};
+pub use turned_away::{CountedFor, Left, LimitReached, is_turned_away};
 pub use verify::{Reverified, VerifyStored};
 
 use commit::{again, expected, stored_as};
@@ -51,9 +53,12 @@ use live::Live;
 pub(crate) use live::{Patient, Turn};
 use overtaken::Overtaken;
 use read::envelope;
+use turned_away::TurnedAway;
 
 /// How often a migration starts over because somebody else changed the integration meanwhile.
 const MAX_ATTEMPTS: usize = 8;
+/// How long a request waits for a permit to verify, where all are held: longer than a verification may take by default.
+const PERMIT_PATIENCE: Duration = Duration::from_secs(15);
 /// How long an idempotency key is remembered.
 const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -66,6 +71,7 @@ pub struct Migrator {
     in_flight: InFlight,
     live: Live,
     overtaken: Overtaken,
+    turned_away: TurnedAway,
 }
 
 /// What was found out about a credential that is to be stored.
@@ -78,7 +84,21 @@ impl Migrator {
     /// A migrator over these parts.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, registry: Arc<Registry>, policy: MigratePolicy) -> Self {
         let (in_flight, live, overtaken) = (InFlight::default(), Live::default(), Overtaken::default());
-        Self { store, vault, registry, policy, in_flight, live, overtaken }
+        let turned_away = TurnedAway::new(policy.failed_verifications);
+        Self { store, vault, registry, policy, in_flight, live, overtaken, turned_away }
+    }
+
+    /// Whether a credential of this caller may be verified, as far as that depends on those that providers have turned away.
+    ///
+    /// # Errors
+    /// `LimitReached`.
+    pub fn may_verify(&self, caller: &Caller) -> Result<(), MigrateError> {
+        self.turned_away.check(caller.counted).map_err(MigrateError::LimitReached)
+    }
+
+    /// How many credentials of this caller providers may still turn away.
+    pub fn left_to_turn_away(&self, caller: &Caller) -> Left {
+        self.turned_away.left(caller.counted)
     }
 
     /// Carries one migration out. When it returns `Stored`, the credential is on disk.
@@ -122,7 +142,8 @@ impl Migrator {
         // Looked at before the provider is asked, so that a request that cannot succeed costs no call.
         let current = self.integration(&key).await?;
         check_precondition(&migration.precondition, current.as_ref())?;
-        let outcome = match self.prove(&app, &credential, migration.preferences).await? {
+        let proven = self.prove(&migration.caller, PERMIT_PATIENCE, &app, &credential, migration.preferences);
+        let outcome = match proven.await? {
             Ok(outcome) => outcome,
             Err(verdict) => return Ok(Migrated::Checked(verdict)),
         };
@@ -218,8 +239,12 @@ impl Migrator {
 
     /// Has the plugin verify the credential and decides whether it may be stored. The inner error is the verdict of a
     /// request that asked for no more.
+    ///
+    /// Where as many credentials of the caller are being verified as may be turned away, it is waited for `patience`.
     async fn prove(
         &self,
+        caller: &Caller,
+        patience: Duration,
         app: &App,
         credential: &Credential,
         preferences: Preferences,
@@ -228,7 +253,9 @@ impl Migrator {
             let standing = Standing::Unverified { reason: "not asked to verify".to_owned() };
             return Ok(Ok(Finding { standing, verified: unasked(credential) }));
         }
+        let permit = self.turned_away.permit(caller.counted, patience).await.map_err(MigrateError::LimitReached)?;
         let verdict = app.verify(credential).await.map_err(MigrateError::Plugin)?;
+        permit.settle(&verdict);
         if preferences.verify == VerifyMode::Only {
             return Ok(Err(verdict));
         }

@@ -104,6 +104,7 @@ mod tests {
                 org: "acme".parse().unwrap(),
                 environment: crate::ids::Environment::Test,
                 actor: "tk_1234".into(),
+                counted: migrate::CountedFor::ApiKey([0; 32]),
             },
             account: "user_1".parse().unwrap(),
             slug: "hubspot".into(),

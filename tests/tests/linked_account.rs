@@ -206,7 +206,12 @@ async fn a_request_that_names_two_accounts_is_refused_at_every_door() {
         ("POST", PATH.to_owned(), Some(json!({"account_id": "new", "linked_account_id": "user_2"})), false),
         ("PUT", PATH.to_owned(), Some(json!({"account_id": "user_2"})), true),
         ("PUT", PATH.to_owned(), Some(json!({"account_id": "user_2", "linked_account_id": "user_1"})), false),
-        ("PUT", PATH.to_owned(), Some(json!({"account_id": "user_1", "payload": {"account_id": "user_2"}})), false),
+        (
+            "PUT",
+            PATH.to_owned(),
+            Some(json!({"payload": {"account_id": "user_1", "linked_account_id": "user_2"}})),
+            false,
+        ),
     ];
     for (method, target, body, has_header) in doors {
         let mut request = Request::new(method, &target);

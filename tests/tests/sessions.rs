@@ -255,28 +255,60 @@ async fn a_session_survives_a_key_rotation_and_ends_with_the_root_that_it_hangs_
     assert_eq!(text(&issued(&world, "", ACCOUNT).await, "token"), new);
 }
 
-/// Whoever has a token can try credentials out no faster for having many, and takes nothing from the organisation's back end.
+/// A token lets nobody try credentials out faster for having many of them, and takes from the organisation's back end no more than
+/// its share.
 #[tokio::test]
 async fn credentials_that_a_front_end_tries_out_are_counted_for_its_account_whatever_its_session() {
     let server = Box::new(|options: &mut ServerOptions| {
-        options.arguments.extend(["--failed-verifications", "2"].map(str::to_owned));
+        options.arguments.extend(["--failed-verifications", "8"].map(str::to_owned));
     });
     let world = World::start_with(WorldOptions { server: Some(server), ..WorldOptions::default() }).await;
     let connect = |token: String, key: &'static str| {
         let request = Request::new("POST", "/api/v2/app/stripe/save").json(&json!({ "api_key": key }));
         world.send_as_it_is(request.header("authorization", &format!("Bearer {token}")))
     };
+    let began = std::time::Instant::now();
     let mut statuses = Vec::new();
     for _ in 0..3 {
         let token = text(&issued(&world, "?force_refresh=true", ACCOUNT).await, "token");
         statuses.push(connect(token, "sk_test_nobodyKnowsThisOne").await.status);
     }
-    assert_eq!(statuses, [500, 500, 429]);
+    assert_eq!(statuses, [500, 500, 429], "a quarter of the key's");
     world.create_account("user_2").await;
     let other = text(&issued(&world, "", "user_2").await, "token");
-    assert_eq!(connect(other, demo::STRIPE_SECRET_KEY).await.status, 200);
+    let good = connect(other.clone(), demo::STRIPE_SECRET_KEY).await;
+    assert_eq!(good.status, 200, "{}", good.text());
+    // Sessions for many accounts do not multiply the limit of the key that they are made with.
+    let mut turned_away = 2;
+    for account in ["user_2", "user_3", "user_4", "user_5"] {
+        if account != "user_2" {
+            world.create_account(account).await;
+        }
+        let token = text(&issued(&world, "", account).await, "token");
+        for _ in 0..3 {
+            let answer = connect(token.clone(), "sk_test_nobodyKnowsThisOne").await;
+            assert!([500, 429].contains(&answer.status), "{}", answer.text());
+            turned_away += usize::from(answer.status == 500);
+        }
+    }
+    // What has come back meanwhile, of a limit of so many.
+    let back = |limit: usize| usize::try_from(began.elapsed().as_secs()).unwrap() * limit / 60 + 1;
+    assert!((4..=4 + back(4)).contains(&turned_away), "half of the key's, by all its front ends: {turned_away}");
+    let refused = connect(other, "sk_test_nobodyKnowsThisOne").await;
+    let told = refused.header("ratelimit").unwrap();
+    assert!(told.starts_with("\"failed-verifications\";r=0;"), "{told}");
+    let wrong = json!({ "keybased": { "api_key": "sk_test_nobodyKnowsThisOne" } });
     let key = json!({ "keybased": { "api_key": demo::STRIPE_SECRET_KEY } });
-    assert_eq!(world.migrate("stripe", key).await.status, 200);
+    for round in 0..4 {
+        assert_eq!(world.migrate("stripe", key.clone()).await.status, 200, "the back end has its half");
+        let answer = world.migrate("stripe", wrong.clone()).await;
+        assert_eq!(answer.status, 500, "{round}: {}", answer.text());
+    }
+    let mut more = 0;
+    while world.migrate("stripe", wrong.clone()).await.status == 500 {
+        more += 1;
+    }
+    assert!(more <= back(8), "and no more: {more}");
 }
 
 #[tokio::test]

@@ -217,6 +217,7 @@ impl MigrateArgs {
             verify_skip: self.migrate_verify_skip.into(),
             on_unverified_store: self.migrate_on_unverified_store.into(),
             custom_apps: self.migrate_custom_apps,
+            ..MigratePolicy::default()
         }
     }
 }

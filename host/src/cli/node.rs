@@ -136,7 +136,7 @@ impl Node {
             Arc::clone(&importer),
             webhooks,
             Arc::clone(&readiness),
-            settings.rates,
+            settings.rate_limit,
             settings.http.body_timeout,
         );
         Ok(Self { safe, registry, readiness, deliverer, importer, api })

@@ -17,7 +17,7 @@ use super::key_settings::KekArgs;
 use super::limit_settings::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, StoreArgs, WebhookArgs};
 use super::telemetry_settings::TelemetryArgs;
 use crate::egress::{DevResolve, DnsServer, EgressSettings, Loopback};
-use crate::http::{CorsOrigin, HttpSettings, RateLimit, RateLimits, TlsFiles};
+use crate::http::{CorsOrigin, HttpSettings, RateLimit, TlsFiles};
 use crate::jobs::ImportSettings;
 use crate::migrate::MigratePolicy;
 use crate::plugins::{GrantPolicy, SandboxLimits};
@@ -54,9 +54,9 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST")]
     rate_burst: Option<NonZeroU32>,
 
-    /// Credentials a minute that providers may turn away from one API key.
+    /// Credentials a minute that providers may turn away from one API key, its imports and front ends included.
     #[arg(long, value_name = "N", env = "KEYFERRY_FAILED_VERIFICATIONS",
-        default_value_t = RateLimits::FAILED_VERIFICATIONS)]
+        default_value_t = MigratePolicy::FAILED_VERIFICATIONS)]
     failed_verifications: NonZeroU32,
 
     /// Connections at once.
@@ -158,7 +158,7 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     pub(super) folders: Folders,
     pub(super) grants: GrantPolicy,
-    pub(super) rates: RateLimits,
+    pub(super) rate_limit: Option<RateLimit>,
     pub(super) http: HttpSettings,
     pub(super) tls: Option<TlsFiles>,
     pub(super) cors: Vec<CorsOrigin>,
@@ -245,7 +245,7 @@ impl ServeArgs {
             limits: self.sandbox.egress(),
             ..EgressSettings::default()
         };
-        let requests = match (self.rate_limit, self.rate_burst) {
+        let rate_limit = match (self.rate_limit, self.rate_burst) {
             (Some(per_second), burst) => Some(RateLimit { per_second, burst: burst.unwrap_or(per_second) }),
             (None, None) => None,
             (None, Some(_)) => return Err("rate-burst is set and rate-limit is not: there is nothing to burst".into()),
@@ -263,12 +263,12 @@ impl ServeArgs {
             listen: self.listen,
             folders: self.folders.decide_in(open)?,
             grants: if self.grant_on_drop || self.dev { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
-            rates: RateLimits { requests, failed_verifications: self.failed_verifications },
+            rate_limit,
             http: HttpSettings { max_connections: self.max_connections as usize, ..self.http.settings() },
             tls,
             cors: self.cors_origin,
             egress,
-            policy: self.migrate.policy(),
+            policy: MigratePolicy { failed_verifications: self.failed_verifications, ..self.migrate.policy() },
             limits: self.sandbox.limits(),
             store_cache: self.store.cache(),
             webhooks: self.webhooks.settings(),
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(from_file.egress.limits.concurrency_per_host, 9);
         assert_eq!(from_file.http.body_timeout, Duration::from_secs(3));
         assert_eq!(from_file.http.idle_timeout, HttpSettings::default().idle_timeout);
-        assert_eq!(from_file.rates.requests.unwrap().burst.get(), 5);
+        assert_eq!(from_file.rate_limit.unwrap().burst.get(), 5);
         assert_eq!(from_file.grants, GrantPolicy::OnDrop);
         assert!(from_file.policy.is_custom("b"));
         let flagged = settings(config, &["--listen=127.0.0.1:2", "--dev=false", "--http-body-seconds", "4"]).unwrap();
@@ -357,6 +357,6 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         }
         assert!(settings("tls-cert = \"c\"\n", &["--tls-key=k"]).unwrap().tls.is_some());
-        assert_eq!(settings("rate-limit = 2\n", &["--rate-burst=9"]).unwrap().rates.requests.unwrap().burst.get(), 9);
+        assert_eq!(settings("rate-limit = 2\n", &["--rate-burst=9"]).unwrap().rate_limit.unwrap().burst.get(), 9);
     }
 }

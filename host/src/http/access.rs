@@ -3,20 +3,19 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::account_name::{NamedAccount, Place, is_in_headers, linked_account};
 use super::failure::Failure;
 use super::kind;
 use super::migrate_token::failure;
 use super::routes::Api;
 use crate::ids::AccountId;
-use crate::migrate::Caller;
+use crate::migrate::{Caller, CountedFor};
 use crate::plugins::Digest;
 use crate::store::{AccountKey, ApiKeyRecord, Scope, SessionRecord, Timestamp};
 use crate::vault::{ApiKey, TokenUse};
 
 /// The header that carries the key.
 pub(super) const API_KEY: &str = "x-api-key";
-/// The header (and query parameter) that names the linked account.
-pub(super) const LINKED_ACCOUNT_ID: &str = "linked_account_id";
 
 impl Api {
     /// The caller behind a request, if its key is known, not expired or revoked, has the scope, and is within its rate.
@@ -94,7 +93,12 @@ impl FrontEnd {
     /// The caller, for what needs no scope.
     pub(super) fn actor(&self) -> Caller {
         let SessionRecord { org, environment, id, .. } = &self.session;
-        Caller { org: org.clone(), environment: *environment, actor: format!("session {id}") }
+        Caller {
+            org: org.clone(),
+            environment: *environment,
+            actor: format!("session {id}"),
+            counted: CountedFor::FrontEnd { account: self.measure(), key: self.key.hash },
+        }
     }
 
     /// The linked account that it acts for.
@@ -132,15 +136,20 @@ impl Identity {
         }
     }
 
-    /// The linked account that a request is about: a front end's own, else the one that header or query names.
+    /// The linked account that a request is about: a front end's own, which header and query may only repeat, else the one that
+    /// they name.
     pub(super) fn account(&self, headers: &HeaderMap, query: Option<&str>) -> Result<AccountId, Failure> {
         match self {
-            Self::FrontEnd(front_end) => Ok(front_end.account().clone()),
-            Self::Key(_) if query.is_none() && !headers.contains_key(LINKED_ACCOUNT_ID) => {
+            Self::FrontEnd(front_end) => {
+                let named = NamedAccount::in_headers(headers)?.and(Place::Query, query.unwrap_or_default())?;
+                named.and(Place::Session, front_end.account().as_str())?;
+                Ok(front_end.account().clone())
+            }
+            Self::Key(_) if query.is_none() && !is_in_headers(headers) => {
                 let message = "linked_account_id header is required when using org API key authentication.";
                 Err(Failure::new(&kind::ACCOUNT_HEADER_MISSING, message))
             }
-            Self::Key(_) => linked_account(headers, query, None),
+            Self::Key(_) => linked_account(headers, query),
         }
     }
 }
@@ -151,26 +160,8 @@ pub(super) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, Failure>
         let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
         return Err(Failure::new(&kind::SCOPE_MISSING, message));
     }
-    Ok(Caller { org: key.org, environment: key.environment, actor: key.shown })
-}
-
-/// The linked account that a request names: the header, or, where there is none, the query or the body. The header wins.
-pub(super) fn linked_account(
-    headers: &HeaderMap,
-    query: Option<&str>,
-    body: Option<&str>,
-) -> Result<AccountId, Failure> {
-    let header = match only(headers, LINKED_ACCOUNT_ID).map_err(|Twice| not_an_id("it is there twice"))? {
-        Some(value) => Some(std::str::from_utf8(value.as_bytes()).map_err(|_| not_an_id("it is not UTF-8"))?),
-        None => None,
-    };
-    let text = header.or(query).or(body).map(str::trim).filter(|text| !text.is_empty()).ok_or_else(|| {
-        Failure::new(
-            &kind::ACCOUNT_NOT_NAMED,
-            "header linked_account_id is missing: it names the linked account to attach the integration to",
-        )
-    })?;
-    text.parse().map_err(|error: crate::ids::InvalidName| not_an_id(&error.rule()))
+    let counted = CountedFor::ApiKey(key.hash);
+    Ok(Caller { org: key.org, environment: key.environment, actor: key.shown, counted })
 }
 
 /// A header is there more than once.
@@ -183,8 +174,4 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue
         (value, None) => Ok(value),
         (_, Some(_)) => Err(Twice),
     }
-}
-
-fn not_an_id(problem: &str) -> Failure {
-    Failure::new(&kind::ACCOUNT_ID_INVALID, format!("header linked_account_id: {problem}"))
 }

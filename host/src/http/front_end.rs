@@ -18,7 +18,7 @@ use super::failure::{Failure, json as json_answer, rendered};
 use super::kind;
 use super::linked_account::integration::disconnect;
 use super::linked_account::{account_key, account_missing};
-use super::migrate_token::store_failure;
+use super::migrate_token::{may_verify, store_failure};
 use super::openapi::FlatCredential;
 use super::parameters::{self, InPath, InQuery};
 use super::routes::Api;
@@ -115,8 +115,7 @@ pub(super) async fn connect(
     rendered(&headers, async {
         let front_end = api.front_end(&headers, TokenUse::Access).await?;
         let caller = front_end.caller(Scope::Migrate)?;
-        let measure = front_end.measure();
-        api.rates.attempt(&measure)?;
+        may_verify(&api, &caller)?;
         let slug = parameters::path(slug)?;
         let fields = fields(&api, &headers, body).await?;
         let (auth_type, auth_object) = auth_object(&api, &slug, None, fields)?;
@@ -131,7 +130,7 @@ pub(super) async fn connect(
             idempotency_key: None,
             request_id: id.0,
         };
-        save(&api, &measure, migration, &auth_type).await
+        save(&api, migration, &auth_type).await
     })
     .await
 }

@@ -124,7 +124,7 @@ kinds! {
         StatusCode::NOT_IMPLEMENTED, "unsupported_transfer_encoding",
         "The body is sent in another transfer coding than `chunked`, or in several.");
     INVALID_PATH = Kind::new(StatusCode::BAD_REQUEST, "invalid_path", "The path is not UTF-8 once it is percent-decoded.");
-    INVALID_QUERY = Kind::new(StatusCode::BAD_REQUEST, "invalid_query", "A query parameter has the wrong form, or is there twice.");
+    INVALID_QUERY = Kind::new(StatusCode::BAD_REQUEST, "invalid_query", "A query parameter has the wrong form, or two different values.");
     INTERNAL = Kind::new(
         StatusCode::INTERNAL_SERVER_ERROR, "internal",
         "Something failed inside the server; its log has the reason under the answer's `X-Request-Id`.");
@@ -146,8 +146,8 @@ kinds! {
         .with(Extra::RetryAfter);
     TOO_MANY_FAILED = Kind::new(
         StatusCode::TOO_MANY_REQUESTS, "too_many_failed_verifications",
-        "Providers have turned too many credentials of this API key, or of the linked account's front ends, away, and no more are \
-         tried for now.")
+        "Providers have turned away as many credentials of this API key, or of front ends with sessions of it, as may be within a \
+         minute, and no more are tried for now.")
         .with(Extra::RetryAfter);
 
     // Of a body.
@@ -164,6 +164,9 @@ kinds! {
     ACCOUNT_NOT_NAMED = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named.");
     ACCOUNT_ID_INVALID = Kind::new(
         StatusCode::BAD_REQUEST, "linked_account_invalid", "What names the linked account cannot be the id of one.");
+    ACCOUNT_CONFLICT = Kind::new(
+        StatusCode::BAD_REQUEST, "linked_account_conflict",
+        "The request names two different linked accounts in header, query, path and body, or in one of them.");
     BODY_NAMES_NO_ACCOUNT = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "The body names no linked account.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
     BODY_ACCOUNT_ID_INVALID = Kind::new(

@@ -10,17 +10,18 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::access::{LINKED_ACCOUNT_ID, caller, linked_account};
+use super::account_name::{NamedAccount, Place, is_account};
 use super::answers::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
 use super::body;
 use super::failure::{Failure, json as json_answer, rendered};
 use super::kind;
 use super::openapi::MigrateTokenRequest;
 use super::prefer::{EntityTag, idempotency_key, precondition, preferences};
+use super::rate;
 use super::routes::Api;
 use super::to_its_end::to_its_end;
 use super::trace::RequestId;
-use crate::migrate::{MigrateError, Migrated, Migration, Revision, Stored};
+use crate::migrate::{Caller, MigrateError, Migrated, Migration, Revision, Stored, is_turned_away};
 use crate::plugins::{CallError, FailureKind, Unreachable, Verdict};
 use crate::schema::Input;
 use crate::store::{IntegrationRecord, Scope, StoreError};
@@ -65,31 +66,30 @@ async fn migrate(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    let key = api.key(headers).await?;
-    let key_hash = key.hash;
-    let caller = caller(key, Scope::Migrate)?;
-    api.rates.attempt(&key_hash)?;
+    let caller = api.caller(headers, Scope::Migrate).await?;
+    may_verify(api, &caller)?;
     let input: Input = body::json(headers, body, api.body_timeout).await?;
     let Input::Object(members) = input else {
         return Err(body::not_an_object(input.kind()));
     };
-    let (mut slug, mut auth_object, mut account_in_body) = (None, None, None);
+    let (mut slug, mut auth_object) = (None, None);
+    let mut accounts = Vec::new();
     for (name, value) in members {
         match (name.as_str(), value) {
             ("slug", value) => slug = Some(value),
             ("auth_object", value) => auth_object = Some(value),
-            (LINKED_ACCOUNT_ID, Input::Text(text)) => account_in_body = Some(text),
+            (name, value) if is_account(name) => accounts.push(value),
             // The vendor's SDKs send members of their own.
             _ => {}
         }
     }
-    let account_in_query = query.as_deref().and_then(|query| {
-        url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == LINKED_ACCOUNT_ID).map(|(_, v)| v)
-    });
-    let account_in_body = account_in_body.as_ref().map(|text| text.expose());
+    let mut account = NamedAccount::in_headers(headers)?.and_query(query.as_deref())?;
+    for value in &accounts {
+        account = account.and(Place::Body, account_in_body(value)?)?;
+    }
     let migration = Migration {
         caller,
-        account: linked_account(headers, account_in_query.as_deref(), account_in_body)?,
+        account: account.account()?,
         slug: match slug {
             Some(Input::Text(text)) if !text.is_empty() => text.expose().to_owned(),
             None | Some(Input::Text(_) | Input::Null) => {
@@ -113,21 +113,53 @@ async fn migrate(
         idempotency_key: idempotency_key(headers)?,
         request_id: id.0,
     };
-    let migrated = carry_out(api, &key_hash, migration, failure).await?;
+    let migrated = carry_out(api, migration, failure).await?;
     Ok(success(&migrated, &MigrateTokenAnswer::Migrated(TokenMigrated::ANSWER)))
 }
 
-/// Carries a migration out to its end. `measure` is what a credential that is turned away is counted under.
+/// The linked account as a body names it. A number is its digits, `null` names nothing.
+fn account_in_body(value: &Input) -> Result<&str, Failure> {
+    match value {
+        Input::Text(text) | Input::Number(text) => Ok(text.expose()),
+        Input::Null => Ok(""),
+        other => {
+            let message = format!("linked_account_id in the body must be a string, and is {}", other.kind());
+            Err(Failure::new(&kind::ACCOUNT_ID_INVALID, message))
+        }
+    }
+}
+
+/// Refuses a request early, before its body is read, where providers have turned too many credentials away.
+pub(super) fn may_verify(api: &Api, caller: &Caller) -> Result<(), Failure> {
+    api.migrator.may_verify(caller).map_err(|error| {
+        rate::turned_away(api.migrator.left_to_turn_away(caller));
+        failure(error)
+    })
+}
+
+/// Whether a verification was counted, or refused since too many were.
+pub(super) fn counts(verified: Result<Option<&Verdict>, &MigrateError>) -> bool {
+    match verified {
+        Ok(Some(Verdict::Failed(failed))) | Err(MigrateError::NotVerified(failed)) => is_turned_away(&failed.kind),
+        Err(MigrateError::LimitReached(_)) => true,
+        Ok(_) | Err(_) => false,
+    }
+}
+
+/// Carries a migration out to its end.
 pub(super) async fn carry_out(
     api: &Arc<Api>,
-    measure: &[u8; 32],
     migration: Migration,
     told: impl FnOnce(MigrateError) -> Failure,
 ) -> Result<Migrated, Failure> {
-    let migrator = Arc::clone(api);
+    let (migrator, caller) = (Arc::clone(api), migration.caller.clone());
     let result = to_its_end(async move { migrator.migrator.migrate(migration).await }).await?;
-    if let Err(MigrateError::NotVerified(failed)) | Ok(Migrated::Checked(Verdict::Failed(failed))) = &result {
-        api.rates.failed(measure, &failed.kind);
+    let verified = result.as_ref().map(|migrated| match migrated {
+        Migrated::Checked(verdict) => Some(verdict),
+        Migrated::Stored(_) | Migrated::Replayed(_) => None,
+    });
+    if counts(verified) {
+        rate::turned_away(api.migrator.left_to_turn_away(&caller));
     }
     result.map_err(told)
 }
@@ -212,6 +244,10 @@ pub(super) fn failure(error: MigrateError) -> Failure {
         MigrateError::AccountMissing { .. } => Failure::new(&kind::ACCOUNT_UNKNOWN_TO_MIGRATE, message),
         MigrateError::Content(violations) => Failure::violations(&violations),
         MigrateError::Outdated(_) => Failure::new(&kind::CREDENTIAL_OUTDATED, message),
+        MigrateError::LimitReached(limit) => {
+            let message = format!("{message}; correct them, and try again after Retry-After seconds");
+            Failure::new(&kind::TOO_MANY_FAILED, message).retry_after(Some(limit.wait))
+        }
         MigrateError::NotVerified(failed) => not_verified(&failed.kind, &failed.detail),
         MigrateError::Plugin(CallError::Busy { retry_after, .. }) => {
             Failure::new(&kind::BUSY, message).retry_after(Some(retry_after))

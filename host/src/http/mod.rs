@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `server` | how are connections accepted, bounded and drained? |
 //! | `connection` | how long may a client take? |
+//! | `unread` | what if a response comes before its request was read? |
 //! | `descriptors` | how many connections can there be? |
 //! | `framing` | what could be taken for another request than it is? |
 //! | `cleared` | what is left of a request while its connection is kept? |
 //! | `tls` | which certificate do they see, and what if it is renewed? |
 //! | `routes` | which path leads where? |
 //! | `access`, `last_use` | who is calling, by which key or session token, and when did they last? |
+//! | `account_name` | which linked account does a request name? |
+//! | `repeated` | what if a request says something twice? |
 //! | `rate` | how much may they ask for? |
 //! | `body` | how is a request's body read, and what if it is not JSON? |
 //! | `parameters` | what stands in a path and a query? |
@@ -18,7 +21,7 @@
 //! | `answers` | what do the bodies of answers consist of? |
 //! | `conditional` | what if the caller has an answer already? |
 //! | `cors` | which web pages may read answers? |
-//! | `prefer` | what did the caller ask for in headers? |
+//! | `prefer`, `prefer_list` | what did the caller ask for in headers? |
 //! | `secret_json` | how does an answer hold a secret? |
 //! | `migrate_token`, `save_credentials`, `linked_account`, `credentials`, `verification`, `application`, `session`, `front_end`, `webhook`, `imports`, `health` | what does each resource do? |
 //! | `webhook_body` | what does a request say of a webhook? |
@@ -28,6 +31,7 @@
 //! | `trace` | request ids, the access log, metrics and traces |
 
 mod access;
+mod account_name;
 mod answers;
 mod application;
 mod body;
@@ -50,7 +54,9 @@ mod migrate_token;
 mod openapi;
 mod parameters;
 mod prefer;
+mod prefer_list;
 mod rate;
+mod repeated;
 mod routes;
 mod save_credentials;
 mod secret_json;
@@ -59,6 +65,7 @@ mod session;
 mod tls;
 mod to_its_end;
 mod trace;
+mod unread;
 mod verification;
 mod webhook;
 mod webhook_body;
@@ -69,7 +76,8 @@ pub use cors::{CorsOrigin, InvalidOrigin};
 pub use descriptors::room_for_connections;
 pub use health::Readiness;
 pub use openapi::description_of;
-pub use rate::{RateLimit, RateLimits};
+pub use rate::RateLimit;
 pub use routes::{Api, router};
+pub(crate) use server::Terms;
 pub use server::{HttpServer, HttpSettings};
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -1,18 +1,14 @@
-//! How much one API key may ask for, and how much of that is left.
+//! How many requests one API key may make, and what is left of that and of the credentials that providers may turn away.
 //!
-//! The front ends of one linked account count together, as one key more: otherwise a browser could use up what the
-//! organisation's back end needs, or get more by opening session after session.
-//!
-//! Two measures, both per key: all its requests, where the operator limits them, and the credentials that providers turn away,
-//! always. The second one keeps a stolen list of credentials from being tried out through this server, and a provider from
-//! blocking its address. What is left of them stands in the answers, in the fields of draft-ietf-httpapi-ratelimit-headers-10.
+//! Requests of the front ends of one linked account count together, as one key more: otherwise a browser could use up what the
+//! organisation's back end needs, or get more by opening session after session. Credentials that are turned away are counted where
+//! they are verified, in the use cases; what is left of both measures stands in the answers, in the fields of
+//! draft-ietf-httpapi-ratelimit-headers-10.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -24,7 +20,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::failure::Failure;
 use super::kind;
-use crate::plugins::FailureKind;
+use crate::migrate;
 
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -38,36 +34,16 @@ pub struct RateLimit {
     pub burst: NonZeroU32,
 }
 
-/// What one API key is held to.
-#[derive(Debug, Clone, Copy)]
-pub struct RateLimits {
-    /// All its requests. Without, callers are bounded by connections and plugin slots alone.
-    pub requests: Option<RateLimit>,
-    /// Credentials a minute that providers turn away.
-    pub failed_verifications: NonZeroU32,
-}
-
-impl RateLimits {
-    /// A wave of stale credentials in an honest migration goes through; trying out a list does not.
-    pub const FAILED_VERIFICATIONS: NonZeroU32 = match NonZeroU32::new(300) {
-        Some(number) => number,
-        None => NonZeroU32::MIN,
-    };
-}
-
 type Key = [u8; 32];
 type Buckets = RateLimiter<Key, DefaultKeyedStateStore<Key>, DefaultClock, StateInformationMiddleware>;
 
-/// The measures of all keys. They live as long as the process.
+/// The requests of all keys. They are counted as long as the process lives.
 pub(super) struct Rates {
     requests: Option<Measure>,
-    failures: Measure,
-    /// Until when a key's credentials are not tried any more: a bucket cannot be looked into without taking from it.
-    closed: Mutex<HashMap<Key, Instant>>,
 }
 
 struct Measure {
-    policy: Policy,
+    quota: Quota,
     buckets: Buckets,
     clock: DefaultClock,
 }
@@ -76,7 +52,8 @@ struct Measure {
 #[derive(Debug, Clone, Copy)]
 struct Policy {
     name: &'static str,
-    quota: Quota,
+    quota: u32,
+    window: Duration,
 }
 
 /// What is left of a policy.
@@ -84,6 +61,8 @@ struct Policy {
 struct Left {
     policy: Policy,
     remaining: u32,
+    /// When all of it is back.
+    whole_in: Duration,
 }
 
 tokio::task_local! {
@@ -112,14 +91,10 @@ pub(super) async fn layer<F: Future<Output = Response>>(request: Request, next: 
 }
 
 impl Rates {
-    pub(super) fn new(limits: RateLimits) -> Self {
-        let requests = limits.requests.map(|limit| {
-            let quota = Quota::per_second(limit.per_second).allow_burst(limit.burst);
-            Measure::new(Policy { name: "requests", quota })
-        });
-        let quota = Quota::per_minute(limits.failed_verifications);
-        let failures = Measure::new(Policy { name: "failed-verifications", quota });
-        Self { requests, failures, closed: Mutex::default() }
+    /// So many requests for each key; without a limit, callers are bounded by connections and plugin slots alone.
+    pub(super) fn new(limit: Option<RateLimit>) -> Self {
+        let requests = limit.map(|limit| Measure::new(Quota::per_second(limit.per_second).allow_burst(limit.burst)));
+        Self { requests }
     }
 
     /// Counts a request.
@@ -128,101 +103,62 @@ impl Rates {
     /// 429 where there are too many.
     pub(super) fn request(&self, key: &Key) -> Result<(), Failure> {
         let Some(requests) = &self.requests else { return Ok(()) };
-        requests.take(key).map(|_| ()).map_err(|wait| {
+        requests.take(key).map_err(|wait| {
             let message = "too many requests with this API key, or from front ends of this linked account; slow down and try again after Retry-After seconds";
             Failure::new(&kind::TOO_MANY_REQUESTS, message).retry_after(Some(wait))
         })
     }
+}
 
-    /// Whether a credential may be tried.
-    ///
-    /// # Errors
-    /// 429 where providers have turned too many away.
-    pub(super) fn attempt(&self, key: &Key) -> Result<(), Failure> {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(until) = closed.get(key) else { return Ok(()) };
-        let wait = until.saturating_duration_since(Instant::now());
-        if wait.is_zero() {
-            closed.remove(key);
-            return Ok(());
-        }
-        self.failures.note(0);
-        let message = format!(
-            "providers have turned away {} credentials of this API key, or of this linked account's front ends, within a minute, and no more are tried for now; \
-             correct them, and go on after Retry-After seconds",
-            self.failures.policy.quota.burst_size()
-        );
-        Err(Failure::new(&kind::TOO_MANY_FAILED, message).retry_after(Some(wait)))
-    }
-
-    /// Counts a credential that did not verify, where the provider has judged it.
-    pub(super) fn failed(&self, key: &Key, kind: &FailureKind) {
-        match kind {
-            FailureKind::Rejected(_)
-            | FailureKind::InsufficientScope(_)
-            | FailureKind::WrongTenant(_)
-            | FailureKind::AccountSuspended => {}
-            FailureKind::RateLimited(_)
-            | FailureKind::Unreachable(_)
-            | FailureKind::ProviderError(_)
-            | FailureKind::UnexpectedAnswer
-            | FailureKind::NotVerifiable => return,
-        }
-        let wait = match self.failures.take(key) {
-            Ok(state) if state.remaining_burst_capacity() > 0 => return,
-            Ok(state) => state.quota().replenish_interval(),
-            Err(wait) => wait,
-        };
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.insert(*key, Instant::now() + wait);
-    }
+/// What is left of the credentials that providers may turn away, for the answer of the request under way.
+pub(super) fn turned_away(left: migrate::Left) {
+    let migrate::Left { limit, window, remaining, whole_in } = left;
+    let policy = Policy { name: "failed-verifications", quota: limit.get(), window };
+    note(Left { policy, remaining, whole_in });
 }
 
 impl Measure {
-    fn new(policy: Policy) -> Self {
+    fn new(quota: Quota) -> Self {
         let clock = DefaultClock::default();
-        let buckets = RateLimiter::dashmap_with_clock(policy.quota, clock.clone()).with_middleware();
-        Self { policy, buckets, clock }
+        let buckets = RateLimiter::dashmap_with_clock(quota, clock.clone()).with_middleware();
+        Self { quota, buckets, clock }
     }
 
     /// Takes one. The error is how long to wait for the next.
-    fn take(&self, key: &Key) -> Result<StateSnapshot, Duration> {
+    fn take(&self, key: &Key) -> Result<(), Duration> {
         let taken = self.buckets.check_key(key).map_err(|until| until.wait_time_from(self.clock.now()));
-        self.note(taken.as_ref().map_or(0, StateSnapshot::remaining_burst_capacity));
-        taken
-    }
-
-    /// For the answer of the request under way.
-    fn note(&self, remaining: u32) {
-        let left = Left { policy: self.policy, remaining };
-        // Outside of a request nobody reads it.
-        let _ = COUNTED.try_with(|counted| {
-            let mut counted = counted.borrow_mut();
-            counted.retain(|other| other.policy.name != left.policy.name);
-            counted.push(left);
-        });
+        let remaining = taken.as_ref().map_or(0, StateSnapshot::remaining_burst_capacity);
+        let (quota, each) = (self.quota.burst_size().get(), self.quota.replenish_interval());
+        let policy = Policy { name: "requests", quota, window: each * quota };
+        note(Left { policy, remaining, whole_in: each * quota.saturating_sub(remaining) });
+        taken.map(|_| ())
     }
 }
 
-impl Policy {
-    /// Seconds, rounded up, until that many are back.
-    fn seconds(&self, number: u32) -> u64 {
-        let time = self.quota.replenish_interval() * number;
-        time.as_secs() + u64::from(time.subsec_nanos() > 0)
-    }
+/// For the answer of the request under way.
+fn note(left: Left) {
+    // Outside of a request nobody reads it.
+    let _ = COUNTED.try_with(|counted| {
+        let mut counted = counted.borrow_mut();
+        counted.retain(|other| other.policy.name != left.policy.name);
+        counted.push(left);
+    });
+}
+
+/// Rounded up.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quota = self.quota.burst_size().get();
-        write!(f, "\"{}\";q={quota};w={}", self.name, self.seconds(quota))
+        write!(f, "\"{}\";q={};w={}", self.name, self.quota, seconds(self.window))
     }
 }
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let missing = self.policy.quota.burst_size().get().saturating_sub(self.remaining);
-        write!(f, "\"{}\";r={};t={}", self.policy.name, self.remaining, self.policy.seconds(missing))
+        write!(f, "\"{}\";r={};t={}", self.policy.name, self.remaining, seconds(self.whole_in))
     }
 }
 
@@ -234,18 +170,18 @@ mod tests {
         NonZeroU32::new(number).unwrap()
     }
 
-    fn rates(failures: u32) -> Rates {
-        let requests = Some(RateLimit { per_second: number(20), burst: number(40) });
-        Rates::new(RateLimits { requests, failed_verifications: number(failures) })
-    }
-
     #[tokio::test]
     async fn what_is_left_is_told_for_each_measure() {
-        let rates = rates(2);
+        let rates = Rates::new(Some(RateLimit { per_second: number(20), burst: number(40) }));
         let counted = COUNTED.scope(RefCell::default(), async {
             rates.request(&[1; 32]).unwrap();
             rates.request(&[1; 32]).unwrap();
-            rates.failed(&[1; 32], &FailureKind::AccountSuspended);
+            turned_away(migrate::Left {
+                limit: number(2),
+                window: Duration::from_secs(60),
+                remaining: 1,
+                whole_in: Duration::from_millis(29_900),
+            });
             COUNTED.with(RefCell::take)
         });
         let shown: Vec<_> = counted.await.iter().map(|left| format!("{} | {left}", left.policy)).collect();
@@ -254,18 +190,5 @@ mod tests {
             "\"failed-verifications\";q=2;w=60 | \"failed-verifications\";r=1;t=30",
         ];
         assert_eq!(shown, expected);
-    }
-
-    #[test]
-    fn only_what_a_provider_has_judged_counts_and_only_against_its_key() {
-        let (rates, mine, other) = (rates(2), [1; 32], [2; 32]);
-        for harmless in [FailureKind::RateLimited(None), FailureKind::ProviderError(500), FailureKind::NotVerifiable] {
-            (0..9).for_each(|_| rates.failed(&mine, &harmless));
-        }
-        rates.failed(&mine, &FailureKind::Rejected(Vec::new()));
-        assert!(rates.attempt(&mine).is_ok());
-        rates.failed(&mine, &FailureKind::InsufficientScope(Vec::new()));
-        assert!(rates.attempt(&mine).is_err(), "two are all");
-        assert!(rates.attempt(&other).is_ok());
     }
 }

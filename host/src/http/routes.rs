@@ -17,7 +17,7 @@ use super::health::{self, Readiness};
 use super::kind;
 use super::last_use::LastUse;
 use super::openapi::{self, Description};
-use super::rate::{self, RateLimits, Rates};
+use super::rate::{self, RateLimit, Rates};
 use super::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
 use super::{
     application, conditional, cors, docs, framing, front_end, imports, linked_account, migrate_token, save_credentials,
@@ -100,10 +100,10 @@ impl Api {
         importer: Arc<Importer>,
         webhooks: Webhooks,
         readiness: Arc<Readiness>,
-        limits: RateLimits,
+        limit: Option<RateLimit>,
         body_timeout: Duration,
     ) -> Arc<Self> {
-        let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limits));
+        let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limit));
         Arc::new(Self { store, migrator, importer, webhooks, readiness, last_use, rates, description, body_timeout })
     }
 }

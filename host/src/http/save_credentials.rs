@@ -10,11 +10,11 @@ use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::access::{caller, linked_account};
+use super::account_name::linked_account;
 use super::answers::{CredentialSaved, SaveAnswer};
 use super::body;
 use super::failure::{Failure, rendered};
-use super::migrate_token::{carry_out, failure, success};
+use super::migrate_token::{carry_out, failure, may_verify, success};
 use super::openapi::FlatCredential;
 use super::parameters::{self, InPath, InQuery};
 use super::prefer::{idempotency_key, precondition, preferences};
@@ -35,7 +35,7 @@ pub(super) struct SaveQuery {
     /// The auth type. Without, it is the one that `auth_input_map` asks a person for: the first that needs no connect flow.
     #[param(example = "keybased")]
     auth_type: Option<String>,
-    /// The linked account. The header of this name does the same, and counts before it; one of the two is needed.
+    /// The linked account. The header of this name does the same; one of the two is needed, and both have to agree.
     #[param(max_length = 256, example = "user_1")]
     linked_account_id: Option<String>,
 }
@@ -64,12 +64,10 @@ pub(super) async fn put(
     body: Body,
 ) -> Response {
     rendered(&headers, async {
-        let key = api.key(&headers).await?;
-        let measure = key.hash;
-        let caller = caller(key, Scope::Migrate)?;
-        api.rates.attempt(&measure)?;
+        let caller = api.caller(&headers, Scope::Migrate).await?;
+        may_verify(&api, &caller)?;
         let query = parameters::query(query)?;
-        let account = linked_account(&headers, query.linked_account_id.as_deref(), None)?;
+        let account = linked_account(&headers, query.linked_account_id.as_deref())?;
         let slug = parameters::path(slug)?;
         let fields = fields(&api, &headers, body).await?;
         let (auth_type, auth_object) = auth_object(&api, &slug, query.auth_type, fields)?;
@@ -83,7 +81,7 @@ pub(super) async fn put(
             idempotency_key: idempotency_key(&headers)?,
             request_id: id.0,
         };
-        save(&api, &measure, migration, &auth_type).await
+        save(&api, migration, &auth_type).await
     })
     .await
 }
@@ -116,17 +114,12 @@ fn asked_of_a_person(app: &App) -> Option<String> {
     form.map(|one| one.name.to_string())
 }
 
-/// Carries it out. `measure` is what a credential that is turned away is counted under.
-pub(super) async fn save(
-    api: &Arc<Api>,
-    measure: &[u8; 32],
-    migration: Migration,
-    auth_type: &str,
-) -> Result<Response, Failure> {
+/// Carries it out.
+pub(super) async fn save(api: &Arc<Api>, migration: Migration, auth_type: &str) -> Result<Response, Failure> {
     let told = |error| match error {
         MigrateError::Content(violations) => Failure::flat_violations(&violations, auth_type),
         other => failure(other),
     };
-    let migrated = carry_out(api, measure, migration, told).await?;
+    let migrated = carry_out(api, migration, told).await?;
     Ok(success(&migrated, &SaveAnswer::Saved(CredentialSaved::ANSWER)))
 }

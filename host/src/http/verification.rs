@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::access::caller;
+use super::account_name::check_path;
 use super::answers::CredentialChecked;
 use super::credentials::{no_integration, split};
 use super::failure::{Failure, Rendering, json as json_answer};
 use super::kind;
 use super::linked_account::account_missing;
-use super::migrate_token::{KEYFERRY_OUTCOME, failure, revision_tag};
+use super::migrate_token::{KEYFERRY_OUTCOME, counts, failure, may_verify, revision_tag};
 use super::parameters::{self, InPath};
+use super::rate;
 use super::routes::{Api, not_taken};
 use super::to_its_end::to_its_end;
 use super::trace::RequestId;
@@ -62,6 +63,7 @@ pub(super) async fn verify(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     account: InPath,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let rendering = Rendering::of(&headers);
@@ -76,7 +78,7 @@ pub(super) async fn verify(
             rendering,
         ));
     };
-    match verified(&api, id, account, slug, &headers).await {
+    match verified(&api, id, (account, slug), query.as_deref(), &headers).await {
         Ok(response) => response,
         Err(failure) => failure.render(rendering),
     }
@@ -85,26 +87,24 @@ pub(super) async fn verify(
 async fn verified(
     api: &Arc<Api>,
     id: RequestId,
-    account: &str,
-    slug: &str,
+    (account, slug): (&str, &str),
+    query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
-    let key = api.key(headers).await?;
-    let key_hash = key.hash;
-    let caller = caller(key, Scope::Migrate)?;
-    api.rates.attempt(&key_hash)?;
+    let caller = api.caller(headers, Scope::Migrate).await?;
+    may_verify(api, &caller)?;
+    check_path(headers, query, account)?;
     let missing = account_missing(&caller, account);
     let Ok(account) = account.parse() else { return Err(missing) };
     let parsed: Slug = slug.parse().map_err(|_| no_integration(api, slug))?;
-    let asked = VerifyStored { caller, account, slug: parsed, request_id: id.0 };
+    let asked = VerifyStored { caller: caller.clone(), account, slug: parsed, request_id: id.0 };
     let verifier = Arc::clone(api);
-    match to_its_end(async move { verifier.migrator.verify_stored(&asked).await }).await? {
-        Ok(Some(reverified)) => {
-            if let Verdict::Failed(failed) = &reverified.verdict {
-                api.rates.failed(&key_hash, &failed.kind);
-            }
-            Ok(answer(&reverified))
-        }
+    let verified = to_its_end(async move { verifier.migrator.verify_stored(&asked).await }).await?;
+    if counts(verified.as_ref().map(|found| found.as_ref().map(|reverified| &reverified.verdict))) {
+        rate::turned_away(api.migrator.left_to_turn_away(&caller));
+    }
+    match verified {
+        Ok(Some(reverified)) => Ok(answer(&reverified)),
         Ok(None) => Err(no_integration(api, slug)),
         Err(MigrateError::AccountMissing { .. }) => Err(missing),
         Err(

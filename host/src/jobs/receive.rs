@@ -93,6 +93,7 @@ impl Importer {
         let record = ImportRecord {
             key: ImportKey { org: org.clone(), environment: new.caller.environment, id: ObjectId::generate() },
             actor: new.caller.actor.clone(),
+            made_by: Some(new.caller.counted.api_key()),
             file: new.file,
             digest: None,
             bytes: 0,

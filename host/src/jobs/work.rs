@@ -10,7 +10,8 @@ use super::importer::{Importer, Job};
 use super::outcome::{InTheWay, Outcome, WAIT};
 use super::pace::Went;
 use crate::ids::Slug;
-use crate::migrate::{Caller, MigrateError, RowMigrated, RowMigration, RowStored, keys};
+use crate::migrate::{Caller, CountedFor, MigrateError, RowMigrated, RowMigration, RowStored, keys};
+use crate::plugins::Digest;
 use crate::schema::Input;
 use crate::store::{
     Again, ImportKey, ImportRecord, RowEffect, RowInput, RowRecord, RowSettlement, RowState, StoreError, Timestamp,
@@ -58,6 +59,11 @@ pub(super) fn context(import: &ImportKey, number: u64) -> RowContext {
 /// A row's `auth_object`, of the text that was sealed. Rows that an earlier version took in are JSON.
 fn stored_input(text: &str) -> Option<Input> {
     Input::from_compact(text).or_else(|| serde_json::from_str(text).ok())
+}
+
+/// What stands for the API key of an import that was begun before it was stored with it.
+fn of_former(key: &ImportKey, actor: &str) -> [u8; 32] {
+    *Digest::of(format!("imports of {} {} {actor}", key.org, key.environment).as_bytes()).as_bytes()
 }
 
 /// Where rows of one app are worked on.
@@ -125,14 +131,19 @@ impl Bench {
 
     /// The row with its credential opened.
     async fn migration(&self, input: &RowInput) -> Result<RowMigration, MigrateError> {
-        let ImportRecord { key, actor, policy, .. } = &*self.record;
+        let ImportRecord { key, actor, made_by, policy, .. } = &*self.record;
         let Importer { store, vault, .. } = &*self.importer;
         keys::unlock(store.as_ref(), vault, &key.org).await?;
         let envelope = Envelope::from_bytes(input.envelope.as_slice()).map_err(VaultError::from)?;
         let opened = vault.open(&context(key, input.number), &envelope)?;
         let auth_object = opened.first().and_then(|(_, value)| stored_input(value.expose()));
         Ok(RowMigration {
-            caller: Caller { org: key.org.clone(), environment: key.environment, actor: actor.clone() },
+            caller: Caller {
+                org: key.org.clone(),
+                environment: key.environment,
+                actor: actor.clone(),
+                counted: CountedFor::ApiKey(made_by.unwrap_or_else(|| of_former(key, actor))),
+            },
             account: input.account.clone(),
             account_name: input.account_name.clone(),
             slug: self.slug.clone(),

@@ -1,5 +1,6 @@
 //! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
 
+use super::turned_away::LimitReached;
 use crate::ids::{AccountId, Environment};
 use crate::invisible::InvisibleCharacter;
 use crate::plugins::{CallError, Failure};
@@ -27,6 +28,8 @@ pub enum MigrateError {
     Outdated(Violations),
     #[error("{0}")]
     NotVerified(Failure),
+    #[error("{0}")]
+    LimitReached(LimitReached),
     #[error(transparent)]
     Plugin(CallError),
     #[error(
@@ -75,6 +78,7 @@ impl MigrateError {
             Self::Content(_) => "invalid_content",
             Self::Outdated(_) => "outdated",
             Self::NotVerified(_) => "not_verified",
+            Self::LimitReached(_) => "too_many_failed_verifications",
             Self::Plugin(_) => "plugin_failed",
             Self::OtherAccount { .. } => "other_account",
             Self::Precondition { .. } => "precondition_failed",

@@ -1,5 +1,7 @@
 //! What the operator allows callers to ask for.
 
+use std::num::NonZeroU32;
+
 use super::error::MigrateError;
 use super::request::{Preferences, VerifyMode};
 use crate::ids::Slug;
@@ -23,6 +25,8 @@ pub struct MigratePolicy {
     pub verify_skip: Allowance,
     /// `Prefer: on-unverified=store`: stored though the provider could not tell.
     pub on_unverified_store: Allowance,
+    /// Credentials a minute that providers may turn away from one API key.
+    pub failed_verifications: NonZeroU32,
     /// Slugs of apps that are the organisation's own and cannot be migrated to.
     pub custom_apps: Vec<Slug>,
 }
@@ -34,12 +38,19 @@ impl Default for MigratePolicy {
             // A credential that nobody has checked is what this product exists to keep out.
             verify_skip: Allowance::Deny,
             on_unverified_store: Allowance::Allow,
+            failed_verifications: Self::FAILED_VERIFICATIONS,
             custom_apps: Vec::new(),
         }
     }
 }
 
 impl MigratePolicy {
+    /// A wave of stale credentials in an honest migration goes through; trying out a list does not.
+    pub const FAILED_VERIFICATIONS: NonZeroU32 = match NonZeroU32::new(300) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    };
+
     /// Whether a slug stands for a custom app.
     pub fn is_custom(&self, slug: &str) -> bool {
         slug == "custom" || self.custom_apps.iter().any(|custom| custom.as_str() == slug)

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::turned_away::CountedFor;
 use crate::ids::{AccountId, Environment, OrgId};
 use crate::plugins::Verdict;
 use crate::schema::Input;
@@ -19,6 +20,8 @@ pub struct Caller {
     pub environment: Environment,
     /// For the audit: the beginning of the API key.
     pub actor: String,
+    /// For whom credentials count that providers turn away.
+    pub counted: CountedFor,
 }
 
 impl Caller {

@@ -1,6 +1,8 @@
 //! One row of an import. The use case is the same; what came of the row is settled in the very transaction that stores its
 //! credential, so that it is done once, whatever happens to the process.
 
+use std::time::Duration;
+
 use super::{
     Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, Patient, Preferences, Stored, VerifyMode, again,
     check_same_account, expected, keys, stored_as, validated,
@@ -15,6 +17,9 @@ use crate::store::{
     Timestamp,
 };
 use crate::telemetry::metrics;
+
+/// How long a row waits for a permit to verify: it holds one of the places for rows meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A row of an import that is to be worked on.
 #[derive(Debug)]
@@ -127,7 +132,7 @@ impl Migrator {
             return Ok(RowMigrated::Skipped(skip));
         }
         let found = Found { account_is_there, current };
-        match self.prove(&app, &credential, preferences(&row.policy)).await? {
+        match self.prove(&row.caller, PATIENCE, &app, &credential, preferences(&row.policy)).await? {
             Ok(finding) => self.put_row(row, &key, found, &credential, &finding, settle).await,
             Err(verdict) => Ok(RowMigrated::Checked(verdict)),
         }

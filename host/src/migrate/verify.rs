@@ -1,7 +1,7 @@
 //! Verifying a credential again that is stored already, and keeping what comes out with it.
 
 use super::read::envelope;
-use super::{Caller, MAX_ATTEMPTS, MigrateError, Migrator, keys, seal_context};
+use super::{Caller, MAX_ATTEMPTS, MigrateError, Migrator, PERMIT_PATIENCE, keys, seal_context};
 use crate::ids::{AccountId, Slug};
 use crate::plugins::{App, Failure, FailureKind, Verdict};
 use crate::schema::{Credential, Input};
@@ -50,12 +50,15 @@ impl Migrator {
         let app = self.app(asked.slug.as_str())?;
         keys::unlock(self.store.as_ref(), &self.vault, &key.account.org).await?;
         for _ in 0..MAX_ATTEMPTS {
+            let counted = asked.caller.counted;
+            let permit = self.turned_away.permit(counted, PERMIT_PATIENCE).await.map_err(MigrateError::LimitReached)?;
             let audit = asked.audit(AuditAction::CredentialUsed, "verify");
             let found = self.store.read_integration(&key, audit).await.map_err(MigrateError::Store)?;
             let Some(stored) = found else { return Ok(None) };
             let credential = self.opened(&app, &key, &stored)?;
             let verdict = app.verify(&credential).await.map_err(MigrateError::Plugin)?;
             let verdict = of_the_same_account(verdict, &stored);
+            permit.settle(&verdict);
             let record = checked(stored, &verdict, Timestamp::now());
             let outcome = record.check.as_ref().map_or("", |check| check.outcome.as_str());
             let audit = asked.audit(AuditAction::CredentialChecked, outcome);

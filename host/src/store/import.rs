@@ -33,6 +33,9 @@ pub struct ImportRecord {
     pub key: ImportKey,
     /// Who began it: the beginning of an API key.
     pub actor: String,
+    /// Hash of that API key; none of an import that an older version began.
+    #[serde(default, with = "serde_bytes")]
+    pub made_by: Option<[u8; 32]>,
     /// The file's name, in the words of the one who sent it.
     #[serde(default)]
     pub file: Option<String>,

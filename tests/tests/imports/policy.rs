@@ -1,5 +1,7 @@
 //! How rows are dealt with, as whoever sends them says.
 
+use std::time::Instant;
+
 use keyferry_tests::ACCOUNT;
 use serde_json::{Value, json};
 
@@ -105,4 +107,64 @@ async fn an_import_stops_when_too_many_rows_fail_and_goes_on_when_it_is_told_to(
         assert!(last["state"] == "finished" || last["counts"]["failed"].as_u64().unwrap() > before, "{last:#}");
     }
     assert_eq!(last["outcomes"], json!({"rejected": 20, "created": 1}), "{last:#}");
+}
+
+#[tokio::test]
+async fn rows_wait_where_providers_have_turned_as_many_credentials_away_as_may_be() {
+    for mode in ["", "dry_run=true"] {
+        let shop = Shop::open(&["--failed-verifications", "5"]).await;
+        let began = Instant::now();
+        let rows: Vec<Value> = (0..40).map(|n| row(&format!("bad_{n}"), &format!("sk_test_wrong_{n}"))).collect();
+        let id = shop.begin(&format!("create_accounts=true&{mode}"), &rows).await;
+        let waiting = shop.until(&id, |import| import["waiting"][0]["detail"].is_string()).await;
+        let detail = waiting["waiting"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains("turned away 5 credentials of this API key"), "{waiting:#}");
+        assert_eq!((&waiting["state"], &waiting["waiting"][0]["reason"]), (&json!("running"), &json!("server")));
+        // The import was made with this key, and counts for it.
+        let request =
+            shop.world.migrate_request(&json!({"slug": "stripe", "auth_object": good(ACCOUNT)["auth_object"]}));
+        let refused = shop.world.send(request).await;
+        assert_eq!(refused.status, 429, "{}", refused.text());
+        let asked = shop.asked("stripe").len();
+        let refilled = usize::try_from(began.elapsed().as_secs()).unwrap() * 5 / 60 + 1;
+        assert!(asked >= 5 && asked <= 5 + refilled, "{asked} after {:?}", began.elapsed());
+        assert_eq!(shop.change(&id, "cancel").await.status, 200);
+        let ended = shop.ended(&id).await;
+        let (failed, queued) = (&ended["counts"]["failed"], &ended["counts"]["queued"]);
+        assert!(failed.as_u64().unwrap() >= 5 && queued.as_u64().unwrap() >= 30, "no row fails for it: {ended:#}");
+    }
+}
+
+#[tokio::test]
+async fn an_option_that_is_given_twice_or_too_late_is_refused() {
+    let shop = Shop::open(&[]).await;
+    let file = super::shop::ndjson(&[good(ACCOUNT)]);
+    for query in [
+        "account_change=reject&account_change=replace",
+        "dry_run=true&dry%5Frun=false",
+        "on_unverified=reject&from=native&on_unverified=store",
+        "max_failures=1&max_failures=2",
+    ] {
+        let answer = shop.send(query, "application/x-ndjson", file.clone()).await;
+        assert!(answer.status == 400 && answer.text().contains("is there twice"), "{query}: {}", answer.text());
+    }
+    let part =
+        |name: &str, value: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let sent = part("file", &file);
+    let dry = part("dry_run", "true");
+    for (query, parts, expected) in [
+        ("", format!("{dry}{}{sent}", part("dry_run", "false")), "is there twice"),
+        ("dry_run=false", format!("{dry}{sent}"), "is there twice"),
+        ("", format!("{sent}{dry}"), "a part after the part `file`"),
+        ("", format!("{sent}{sent}"), "a part after the part `file`"),
+    ] {
+        let answer = shop.send(query, "multipart/form-data; boundary=b", format!("{parts}--b--\r\n")).await;
+        assert!(answer.status == 400 && answer.text().contains(expected), "{query}: {}", answer.text());
+    }
+    assert_eq!(shop.asked("stripe").len(), 0, "nothing was verified");
+    let answer =
+        shop.send("dry_run=true", "multipart/form-data; boundary=b", format!("{dry}{dry}{sent}--b--\r\n")).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let import = shop.ended(answer.json()["id"].as_str().unwrap()).await;
+    assert_eq!(import["outcomes"], json!({"verified": 1}));
 }

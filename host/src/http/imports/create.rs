@@ -141,12 +141,15 @@ async fn forward(mut part: Field<'_>, sender: &mpsc::Sender<Sent>) {
 /// Ends the file. A part after it could be an option that would have changed how its rows are dealt with.
 async fn refuse_more(mut parts: Multipart, sender: mpsc::Sender<Sent>) {
     let error = match parts.next_field().await {
-        Ok(None) => return,
-        Ok(Some(_)) => "there is a part after the part `file`; send all options before it".into(),
-        Err(error) => error.into(),
+        Ok(None) => None,
+        Ok(Some(_)) => Some("there is a part after the part `file`; send all options before it".into()),
+        Err(error) => Some(error.into()),
     };
-    // Where nobody receives any more, the upload has failed already.
-    let _ = sender.send(Err(error)).await;
+    if let Some(error) = error {
+        // Where nobody receives any more, the upload has failed already.
+        let _ = sender.send(Err(error)).await;
+    }
+    drop(sender);
 }
 
 fn new(caller: Caller, id: RequestId, options: Options) -> NewImport {

@@ -54,16 +54,6 @@ pub(in crate::http) struct UpsertBody {
 }
 
 impl UpsertBody {
-    /// The id that the body gives the account. Members beside `payload` may only repeat it.
-    pub(super) fn id(&self) -> Result<AccountId, Failure> {
-        let Some(payload) = &self.payload else { return self.flat.id() };
-        let account = payload.id()?;
-        match self.flat.named()? {
-            Some(beside) if beside != account => Err(conflict(Place::Body, Place::Body)),
-            _ => Ok(account),
-        }
-    }
-
     /// The members that count.
     pub(super) fn sent(self) -> AccountBody {
         self.payload.unwrap_or(self.flat)
@@ -108,18 +98,12 @@ impl<'de> Deserialize<'de> for AuthCredentials {
 impl AccountBody {
     /// The id that the body gives the account.
     pub(super) fn id(&self) -> Result<AccountId, Failure> {
-        let missing = || Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required");
-        self.named()?.ok_or_else(missing)
-    }
-
-    /// The same, where the body need not name the account.
-    fn named(&self) -> Result<Option<AccountId>, Failure> {
         let mut account = None;
         for text in [&self.linked_account_id, &self.account_id].into_iter().flatten() {
             repeated::set(&mut account, new_account_id(text)?)
                 .map_err(|Conflict| conflict(Place::Body, Place::Body))?;
         }
-        Ok(account)
+        account.ok_or_else(|| Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"))
     }
 
     /// Refuses a name or fields that are too much.

@@ -73,17 +73,17 @@ pub(in crate::http) async fn upsert(
     rendered(&headers, async {
         let identity = api.identity(&headers).await?;
         let caller = identity.caller(Scope::Migrate)?;
-        let body: UpsertBody = body::object(&headers, body, api.body_timeout).await?;
+        let sent = body::object::<UpsertBody>(&headers, body, api.body_timeout).await?.sent();
         let (account, mode) = match &identity {
             Identity::Key(_) => {
-                let account = body.id()?;
+                let account = sent.id()?;
                 check_body(&headers, query.as_deref(), account.as_str())?;
                 (account, PutMode::Upsert)
             }
             // A front end must not bring an account back that was deleted a moment ago.
             Identity::FrontEnd(front_end) => (front_end.account().clone(), PutMode::Update),
         };
-        let put = put(&api, &caller, account, body.sent(), id, mode).await?;
+        let put = put(&api, &caller, account, sent, id, mode).await?;
         let account = shown(&api, &caller, &put.account.key()).await?;
         Ok(json_answer(StatusCode::OK, &AccountUpserted { account, new_account: put.outcome == PutOutcome::Created }))
     })
