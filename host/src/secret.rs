@@ -121,6 +121,8 @@ mod tests {
             name: Some("s3cr3t".into()),
             updated_at: None,
             names: jobs::input::Names::Own,
+            warnings: Vec::new(),
+            origin: Default::default(),
         };
         for shown in [
             format!("{secret:?}"),

@@ -13,6 +13,8 @@ use crate::vault::VaultError;
 const LONGEST_DETAIL: usize = 1000;
 /// How long is waited where something of ours is in the way: the ledger, or the keys.
 pub(super) const WAIT: Duration = Duration::from_secs(2);
+/// Warnings of a row.
+pub(super) const MOST_WARNINGS: usize = 20;
 /// Fields that are named.
 const MOST_FIELDS: usize = 20;
 
@@ -26,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) detail: Option<String>,
     /// The fields that are wrong.
     pub(super) fields: Vec<String>,
+    /// What is worth knowing besides, for people.
+    pub(super) warnings: Vec<String>,
     /// Whether trying again later can help.
     pub(super) again: Again,
     /// How it went for the provider.
@@ -43,7 +47,15 @@ pub(super) struct InTheWay {
 
 impl Outcome {
     fn done(code: &'static str) -> Self {
-        Self { state: RowState::Done, code, detail: None, fields: Vec::new(), again: Again::Never, went: Went::Well }
+        Self {
+            state: RowState::Done,
+            code,
+            detail: None,
+            fields: Vec::new(),
+            warnings: Vec::new(),
+            again: Again::Never,
+            went: Went::Well,
+        }
     }
 
     fn failed(code: &'static str, detail: String, again: Again, went: Went) -> Self {

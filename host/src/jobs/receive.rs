@@ -269,6 +269,7 @@ impl Reader {
             took_ms: 0,
             settled_at: Some(Timestamp::now()),
             effect: None,
+            warnings: Vec::new(),
         };
         let mut row = match content {
             Ok(row) => row,
@@ -322,6 +323,7 @@ impl Reader {
             slug: Some(slug.to_string()),
             state: RowState::Queued,
             settled_at: None,
+            warnings: row.warnings.clone(),
             ..empty
         };
         let input = RowInput {
@@ -330,6 +332,7 @@ impl Reader {
             account: row.account,
             account_name: row.name,
             updated_at: row.updated_at,
+            warnings: row.warnings,
             key_id,
             envelope,
         };

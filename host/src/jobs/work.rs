@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::importer::{Importer, Job};
-use super::outcome::{InTheWay, Outcome, WAIT};
+use super::outcome::{InTheWay, MOST_WARNINGS, Outcome, WAIT};
 use super::pace::Went;
 use crate::ids::Slug;
 use crate::migrate::{Caller, CountedFor, MigrateError, RowMigrated, RowMigration, RowStored, keys};
@@ -185,6 +185,7 @@ impl Bench {
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
             settled_at: Some(at),
             effect,
+            warnings: input.warnings.iter().chain(&outcome.warnings).take(MOST_WARNINGS).cloned().collect(),
         }
     }
 

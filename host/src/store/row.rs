@@ -34,6 +34,9 @@ pub struct RowInput {
     /// When the credential was last changed where it comes from.
     #[serde(default)]
     pub updated_at: Option<Timestamp>,
+    /// What reading the row has to say of it that does not keep it from being imported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Number of the root that the envelope is sealed under.
     pub key_id: u32,
     /// The sealed `auth_object`.
@@ -86,6 +89,9 @@ pub struct RowRecord {
     /// What it changed.
     #[serde(default)]
     pub effect: Option<RowEffect>,
+    /// What is worth knowing of it though it does not decide how it went, for people: a value that was not stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Where a row stands.
@@ -165,6 +171,9 @@ pub struct RowCounts {
     pub queued: u64,
     /// Rows that are settled, by state and outcome.
     pub settled: BTreeMap<RowState, BTreeMap<String, u64>>,
+    /// Of the settled rows, those with warnings.
+    #[serde(default)]
+    pub warned: u64,
 }
 
 impl RowCounts {
@@ -186,6 +195,7 @@ impl RowCounts {
     /// With those of another app.
     fn add(&mut self, other: &Self) {
         self.queued += other.queued;
+        self.warned += other.warned;
         for (state, outcomes) in &other.settled {
             let own = self.settled.entry(*state).or_default();
             for (outcome, count) in outcomes {
@@ -198,7 +208,10 @@ impl RowCounts {
     pub fn count(&mut self, row: &RowRecord) {
         match row.state {
             RowState::Queued => self.queued += 1,
-            state => *self.outcome(state, row) += 1,
+            state => {
+                *self.outcome(state, row) += 1;
+                self.warned += u64::from(!row.warnings.is_empty());
+            }
         }
     }
 
@@ -207,6 +220,7 @@ impl RowCounts {
         match row.state {
             RowState::Queued => self.queued = self.queued.saturating_sub(1),
             state => {
+                self.warned = self.warned.saturating_sub(u64::from(!row.warnings.is_empty()));
                 let count = self.outcome(state, row);
                 *count = count.saturating_sub(1);
                 self.settled.retain(|_, outcomes| {
@@ -287,16 +301,17 @@ mod tests {
             took_ms: 0,
             settled_at: None,
             effect: None,
+            warnings: vec!["`a` is not stored".to_owned()],
         };
         let (queued, failed) = (row(RowState::Queued, None), row(RowState::Failed, Some("rejected")));
         let mut counts = RowCounts::default();
         counts.count(&queued);
         counts.uncount(&queued);
         counts.count(&failed);
-        assert_eq!((counts.queued, counts.in_state(RowState::Failed)), (0, 1));
+        assert_eq!((counts.queued, counts.in_state(RowState::Failed), counts.warned), (0, 1, 1));
         let mut sum = counts.clone();
         sum.add(&counts);
-        assert_eq!(sum.settled[&RowState::Failed]["rejected"], 2);
+        assert_eq!((sum.settled[&RowState::Failed]["rejected"], sum.warned), (2, 2));
         counts.uncount(&failed);
         assert_eq!(counts, RowCounts::default());
     }

@@ -4,6 +4,7 @@
 
 mod command;
 mod crash;
+mod exports;
 mod files;
 mod pace;
 mod policy;

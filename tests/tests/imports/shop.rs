@@ -105,27 +105,17 @@ impl Shop {
     }
 
     pub(crate) async fn show(&self, id: &str) -> Value {
-        let answer = self.world.send(Request::new("GET", &format!("{IMPORTS}/{id}"))).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()
+        show(&self.world, id).await
     }
 
     /// Waits until an import is as it has to be.
     pub(crate) async fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let import = self.show(id).await;
-            if is_so(&import) {
-                return import;
-            }
-            assert!(Instant::now() < deadline, "{import:#}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until(&self.world, id, is_so).await
     }
 
     /// Waits until nothing is under way.
     pub(crate) async fn ended(&self, id: &str) -> Value {
-        self.until(id, |import| !["running", "undoing"].contains(&import["state"].as_str().unwrap())).await
+        until_ended(&self.world, id).await
     }
 
     pub(crate) async fn change(&self, id: &str, change: &str) -> Response {
@@ -157,6 +147,29 @@ impl Shop {
         let answer = self.world.send_as_it_is(request).await;
         (answer.status == 200).then(|| find(&answer.json(), field))?
     }
+}
+
+async fn show(world: &World, id: &str) -> Value {
+    let answer = world.send(Request::new("GET", &format!("{IMPORTS}/{id}"))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+async fn until(world: &World, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let import = show(world, id).await;
+        if is_so(&import) {
+            return import;
+        }
+        assert!(Instant::now() < deadline, "{import:#}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until nothing of an import is under way.
+pub(crate) async fn until_ended(world: &World, id: &str) -> Value {
+    until(world, id, |import| !["running", "undoing"].contains(&import["state"].as_str().unwrap())).await
 }
 
 /// The first member of that name, wherever it is.

@@ -18,7 +18,7 @@ use super::source::{Identities, Source, is_stdin, open};
 use crate::jobs::input::{Names, ReadOptions, Row, RowFormat, Rows};
 
 /// Columns that are read again, and those that tell what was wrong.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "linked_account_id",
     "slug",
     "auth_object",
@@ -30,6 +30,7 @@ const COLUMNS: [&str; 11] = [
     "keyferry_outcome",
     "keyferry_detail",
     "keyferry_fields",
+    "keyferry_warnings",
 ];
 
 /// What the ledger says of a row that failed.
@@ -40,6 +41,7 @@ struct Failed {
     outcome: String,
     detail: String,
     fields: String,
+    warnings: String,
 }
 
 /// Writes the failed rows of an import that has ended beside its file. Where they are; none where nothing failed.
@@ -86,7 +88,10 @@ async fn failed(server: &Server, id: &str) -> Result<BTreeMap<u64, Failed>, CliE
             let line: Vec<u8> = buffer.drain(..=end).collect();
             let row: Value = serde_json::from_slice(&line)?;
             let own = |name: &str| text(&row, name).to_owned();
-            let fields = row.get("fields").and_then(Value::as_array).into_iter().flatten();
+            let list = |name: &str| {
+                let items = row.get(name).and_then(Value::as_array).into_iter().flatten();
+                items.filter_map(Value::as_str).collect::<Vec<_>>()
+            };
             failed.insert(
                 number(&row, "row"),
                 Failed {
@@ -95,7 +100,8 @@ async fn failed(server: &Server, id: &str) -> Result<BTreeMap<u64, Failed>, CliE
                     slug: own("slug"),
                     outcome: own("outcome"),
                     detail: own("detail"),
-                    fields: fields.filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+                    fields: list("fields").join(" "),
+                    warnings: list("warnings").join("; "),
                 },
             );
         }
@@ -151,6 +157,7 @@ fn record(csv: &mut csv::Writer<impl Write>, number: u64, about: &Failed, row: O
         &about.outcome,
         &about.detail,
         &about.fields,
+        &about.warnings,
     ])?;
     Ok(())
 }

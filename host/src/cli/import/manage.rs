@@ -78,6 +78,9 @@ pub(crate) struct ResultsArgs {
     /// Only rows that stand there: queued, done, skipped, failed, undone or kept.
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
+    /// Only rows that have warnings.
+    #[arg(long)]
+    warnings: bool,
     /// Only rows after this one.
     #[arg(long, value_name = "ROW", default_value_t = 0)]
     after: u64,
@@ -154,11 +157,14 @@ async fn list(ListArgs { json, server }: ListArgs) -> CliResult {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn results(ResultsArgs { id, state, after, server }: ResultsArgs) -> CliResult {
+async fn results(ResultsArgs { id, state, warnings, after, server }: ResultsArgs) -> CliResult {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("after", &after.to_string());
     if let Some(state) = &state {
         query.append_pair("state", state);
+    }
+    if warnings {
+        query.append_pair("warnings", "true");
     }
     let path = path(id, &format!("/results?{}", query.finish()));
     let mut answer = Server::open(&server)?.send(Method::GET, &path, None).await?.good().await?;

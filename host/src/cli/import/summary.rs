@@ -44,5 +44,10 @@ pub(super) fn print(import: &Value) {
         reason => format!(": {reason}"),
     };
     let state = text(import, "state");
+    let warned = number(import, "rows_with_warnings");
+    if warned > 0 {
+        let id = text(import, "id");
+        term::print(&format!("{warned} rows have warnings: `keyferry imports results {id} --warnings` lists them"));
+    }
     term::print(&format!("import {} is {state}{reason}; {} rows", text(import, "id"), number(import, "rows")));
 }

@@ -17,6 +17,8 @@ pub(in crate::http) struct Import {
     counts: Counts,
     /// The rows that are settled, by how they went: `created`, `rejected`, `invalid_json`.
     outcomes: BTreeMap<String, u64>,
+    /// Of the rows that are settled, those that have `warnings`.
+    rows_with_warnings: u64,
     /// The same app by app.
     apps: Vec<AppRows>,
     /// The apps whose rows wait, and for what.
@@ -166,6 +168,8 @@ pub(in crate::http) struct ImportRow {
     column: Option<u64>,
     /// The fields that are wrong.
     fields: Vec<String>,
+    /// What is worth knowing of it though it does not decide how it went, for people: a value that is not stored.
+    warnings: Vec<String>,
     /// How often it was tried.
     attempts: u32,
     /// Milliseconds from its first attempt to the end of its last one.
@@ -223,6 +227,7 @@ impl Import {
             about: ImportAbout::of(&view.record),
             counts: Counts { waiting, ..Counts::of(&all) },
             outcomes: outcomes(&all),
+            rows_with_warnings: all.warned,
             apps,
             waiting: view
                 .waiting
@@ -293,6 +298,7 @@ impl ImportRow {
             detail: row.detail,
             column: row.column,
             fields: row.fields,
+            warnings: row.warnings,
             attempts: row.attempts,
             took_ms: row.took_ms,
             settled_at: row.settled_at.map(|at| at.to_string()),

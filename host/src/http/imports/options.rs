@@ -33,7 +33,7 @@ const LONGEST_NAME: usize = 200;
 #[expect(dead_code, reason = "it is there for the description")]
 pub(in crate::http) struct ImportQuery {
     /// Whose export the file is.
-    #[param(value_type = Option<String>, pattern = "^(native|nango|composio|airbyte|csv-flat)$", example = "native")]
+    #[param(value_type = Option<String>, pattern = "^(native|nango|composio|airbyte|n8n|pipedream|csv-flat)$", example = "native")]
     from: Option<String>,
     /// What the file calls things, and what they are called here: rules such as `customer=linked_account_id`, one a line.
     #[param(value_type = Option<String>)]

@@ -19,7 +19,7 @@ use super::super::repeated::{self, Conflict};
 use super::super::routes::Api;
 use super::{failure, key};
 use crate::jobs::ImportError;
-use crate::store::{ImportKey, RowState, Scope};
+use crate::store::{ImportKey, RowRecord, RowState, Scope};
 
 /// Rows that are read from the ledger at a time.
 const READ_AT_ONCE: usize = 512;
@@ -40,6 +40,8 @@ pub(in crate::http) struct ResultsQuery {
     /// Only rows that stand there.
     #[param(pattern = "^(queued|done|skipped|failed|undone|kept)$", example = "failed")]
     state: Option<String>,
+    /// `true`: only rows that have warnings.
+    warnings: Option<bool>,
 }
 
 /// `GET /{id}/results`: NDJSON.
@@ -65,7 +67,7 @@ pub(in crate::http) async fn show(
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::Read).await?;
         let key = key(&caller, id)?;
-        let ResultsQuery { after, limit, state } = parameters::query(query)?;
+        let ResultsQuery { after, limit, state, warnings } = parameters::query(query)?;
         if after.is_some_and(|after| after > LARGEST) || limit.is_some_and(|limit| limit == 0 || limit > LARGEST) {
             return Err(invalid_query(&format!("`after` and `limit` are numbers of rows, up to {LARGEST}")));
         }
@@ -78,6 +80,7 @@ pub(in crate::http) async fn show(
             last: u64::MAX,
             left: limit.unwrap_or(u64::MAX),
             state,
+            only_warned: warnings == Some(true),
         };
         let asked = repeated::header(&headers, header::RANGE.as_str())
             .map_err(|Conflict| bad("Range", "it is there twice, with different values"))?;
@@ -113,9 +116,15 @@ struct Pages {
     /// So many rows more.
     left: u64,
     state: Option<RowState>,
+    /// Only rows that have warnings.
+    only_warned: bool,
 }
 
 impl Pages {
+    fn wants(&self, row: &RowRecord) -> bool {
+        self.state.is_none_or(|state| row.state == state) && !(self.only_warned && row.warnings.is_empty())
+    }
+
     /// The next lines; none where there are no more.
     async fn next(&mut self) -> Result<Option<Bytes>, ImportError> {
         loop {
@@ -127,7 +136,7 @@ impl Pages {
             self.after = last;
             let mut lines = Vec::new();
             for view in rows.into_iter().filter(|view| view.row.number <= self.last) {
-                if self.left == 0 || self.state.is_some_and(|state| view.row.state != state) {
+                if self.left == 0 || !self.wants(&view.row) {
                     continue;
                 }
                 self.left -= 1;

@@ -27,6 +27,9 @@ pub enum ReadError {
     /// The header of a CSV file says nothing of use.
     #[error("the header of the file does not do: {0}")]
     Header(String),
+    /// The export names no accounts, and no rule of the mapping does.
+    #[error("`linked_account_id` is missing{0}")]
+    NoAccount(&'static str),
     /// The JSON goes wrong in a way after which nobody knows where the next row begins.
     #[error("line {line} column {column}: {message}; where the next row begins cannot be told")]
     Lost {
@@ -47,6 +50,7 @@ impl ReadError {
             Self::Broken { .. } => "broken_packing",
             Self::Unsupported(_) => "unsupported_format",
             Self::Header(_) => "invalid_header",
+            Self::NoAccount(_) => "missing_column",
             Self::Lost { .. } => "invalid_json",
         }
     }

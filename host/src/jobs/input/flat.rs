@@ -1,7 +1,7 @@
 //! Keyferry's own rows, and such without nesting.
 
 use super::csv::Csv;
-use super::draft::{Draft, text};
+use super::draft::{By, Draft, text};
 use super::error::ReadError;
 use super::json::{self, Place};
 use super::mapping::{Mapping, Part, Target};
@@ -41,7 +41,7 @@ pub(super) fn object(input: Input, style: Style, mapping: &Mapping) -> Result<Ro
 
 fn member(draft: &mut Draft, path: String, value: Input, style: Style, mapping: &Mapping) -> Result<(), BadRow> {
     match mapping.column(&path) {
-        Some(Target::Part(part)) => return draft.part(*part, value),
+        Some(Target::Part(part)) => return draft.part_by(By::Rule, *part, value),
         Some(Target::Field(_)) => {
             draft.field(&path, value);
             return Ok(());
@@ -50,6 +50,7 @@ fn member(draft: &mut Draft, path: String, value: Input, style: Style, mapping: 
         None => {}
     }
     if let Some(part) = Part::named(&path) {
+        draft.ruled(&path, &value, mapping);
         return draft.part(part, value);
     }
     match value {
@@ -59,6 +60,8 @@ fn member(draft: &mut Draft, path: String, value: Input, style: Style, mapping: 
                 let path = format!("{path}.{name}");
                 if mapping.knows(&path) || mapping.looks_into(&path) {
                     member(draft, path, value, style, mapping)?;
+                } else {
+                    draft.unread(&path, value);
                 }
             }
             Ok(())
@@ -86,7 +89,7 @@ fn unknown(name: &str) -> BadRow {
 pub(super) struct Header(Vec<Column>);
 
 enum Column {
-    Part(Part),
+    Part(Part, By, String),
     Field(String),
     Dropped,
     /// Whose names the fields have, as a file of failed rows says it: `foreign`, and the fields to spare.
@@ -113,7 +116,7 @@ impl Header {
     }
 
     fn has(&self, part: Part) -> bool {
-        self.0.iter().any(|column| matches!(column, Column::Part(other) if *other == part))
+        self.0.iter().any(|column| matches!(column, Column::Part(other, ..) if *other == part))
     }
 
     /// Whether rows can be made of these columns at all, so that a wrong header is told once and not a million times.
@@ -132,7 +135,10 @@ impl Header {
         for (n, column) in self.0.iter().enumerate() {
             let before = self.0.iter().take(n);
             let is_twice = match column {
-                Column::Part(part) => before.into_iter().any(|one| matches!(one, Column::Part(other) if other == part)),
+                Column::Part(part, by, _) => {
+                    let is_same = |one: &Column| matches!(one, Column::Part(other, so, _) if other == part && so == by);
+                    before.into_iter().any(is_same)
+                }
                 Column::Field(name) => {
                     before.into_iter().any(|one| matches!(one, Column::Field(other) if other == name))
                 }
@@ -154,7 +160,9 @@ impl Header {
         }
         let mut draft = Draft::default();
         let mut cells = self.0.iter().zip(record.fields()).zip(1..);
-        match cells.try_for_each(|((column, cell), n)| column.cell(&mut draft, cell, line).map_err(|bad| bad.at(n))) {
+        match cells
+            .try_for_each(|((column, cell), n)| column.cell(&mut draft, cell, line, mapping).map_err(|bad| bad.at(n)))
+        {
             Ok(()) => draft.finish(mapping, Names::Own).map_err(|bad| self.place(bad)),
             Err(bad) => Err(bad.of(draft.account().as_ref(), draft.slug(mapping))),
         }
@@ -162,7 +170,8 @@ impl Header {
 
     /// Adds which column it is that a row is bad for.
     fn place(&self, mut bad: BadRow) -> BadRow {
-        let fits = |column: &Column| matches!(column, Column::Part(part) if bad.field.as_deref() == Some(part.name()));
+        let fits =
+            |column: &Column| matches!(column, Column::Part(part, ..) if bad.field.as_deref() == Some(part.name()));
         bad.column = self.0.iter().position(fits).map(|at| at as u64 + 1);
         bad
     }
@@ -170,7 +179,7 @@ impl Header {
 
 fn column(name: &str, mapping: &Mapping) -> Result<Column, String> {
     match mapping.column(name) {
-        Some(Target::Part(part)) => return Ok(Column::Part(*part)),
+        Some(Target::Part(part)) => return Ok(Column::Part(*part, By::Rule, name.to_owned())),
         Some(Target::Field(_)) => return Ok(Column::Field(name.to_owned())),
         Some(Target::Nothing) => return Ok(Column::Dropped),
         None => {}
@@ -178,7 +187,7 @@ fn column(name: &str, mapping: &Mapping) -> Result<Column, String> {
     // `Linked Account ID` and `linked-account-id`, as spreadsheets have it.
     let plain = name.to_ascii_lowercase().replace([' ', '-'], "_");
     if let Some(part) = Part::named(&plain) {
-        return Ok(Column::Part(part));
+        return Ok(Column::Part(part, By::Name, name.to_owned()));
     }
     match name {
         "" => return Ok(Column::Nameless),
@@ -195,7 +204,7 @@ fn column(name: &str, mapping: &Mapping) -> Result<Column, String> {
 }
 
 impl Column {
-    fn cell(&self, draft: &mut Draft, cell: &[u8], line: u64) -> Result<(), BadRow> {
+    fn cell(&self, draft: &mut Draft, cell: &[u8], line: u64, mapping: &Mapping) -> Result<(), BadRow> {
         if cell.is_empty() || matches!(self, Self::Dropped) {
             return Ok(());
         }
@@ -203,15 +212,21 @@ impl Column {
             return Err(BadRow::new(BadRowKind::InvalidEncoding, "the field is not UTF-8"));
         };
         match self {
-            Self::Part(Part::AuthObject) => {
+            Self::Part(Part::AuthObject, by, _) => {
                 let parsed = json::parse(cell, Place { line, column: 1 });
                 let parsed = parsed.map_err(|bad| BadRow {
                     message: format!("`auth_object`: {}", bad.message),
                     ..bad.field(Part::AuthObject.name())
                 })?;
-                draft.part(Part::AuthObject, parsed)
+                draft.part_by(*by, Part::AuthObject, parsed)
             }
-            Self::Part(part) => draft.part(*part, text(value)),
+            Self::Part(part, by, name) => {
+                let value = text(value);
+                if *by == By::Name {
+                    draft.ruled(name, &value, mapping);
+                }
+                draft.part_by(*by, *part, value)
+            }
             Self::Field(name) => {
                 draft.field(name, text(value));
                 Ok(())

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ids::{AuthTypeName, FieldName, Slug};
+use crate::ids::{AccountId, AuthTypeName, FieldName, Slug};
 use crate::secret::{Secret, SharedSecret};
 
 /// What a row has besides the fields of its credential.
@@ -59,7 +59,12 @@ pub(super) enum Target {
 /// | `comment=` | the column is not read |
 /// | `slug:hubspot-prod=hubspot` | the app that the file calls `hubspot-prod` is HubSpot |
 /// | `auth_type:apikey=keybased` | so for auth types |
-/// | `slug:=hubspot` | rows that name no app are HubSpot's; so for `auth_type:=`, `account_name:=` and any field, `region:=eu` |
+/// | `slug:=hubspot` | rows that name no app are HubSpot's; so for `auth_type:=`, `account_name:=`, `linked_account_id:=` |
+/// | `region:=eu` | the field `region` where a row does not say, in rows of apps that have such a field |
+/// | `datadog/site:=datadoghq.eu` | the same in rows of Datadog; so for `datadog/auth_type:=` |
+///
+/// A rule has the last word: it beats what a preset or the column's own name would do. Of two rules that fit, the one for one
+/// app beats the one for all. Two for the same field or part, both for the same app or both for all, are an error.
 ///
 /// Of JSON, a column is a member, and `user.id` the member `id` of the member `user`. As text it is a rule a line; blank lines
 /// and lines that begin with `#` do not count. The same in TOML, as [`FromStr`] reads it, too:
@@ -87,7 +92,15 @@ pub struct Mapping {
     columns: Vec<Column>,
     slugs: Vec<(String, String)>,
     auth_types: Vec<(String, String)>,
-    defaults: Vec<(Target, SharedSecret)>,
+    defaults: Vec<Fallback>,
+}
+
+/// What something is where a row does not say.
+#[derive(Debug, Clone)]
+struct Fallback {
+    app: Option<Slug>,
+    target: Target,
+    value: SharedSecret,
 }
 
 #[derive(Debug, Clone)]
@@ -149,8 +162,14 @@ impl Mapping {
         if app.is_some() && matches!(to, Target::Part(_)) {
             return Err("of a single app only fields can be mapped: what a row is of is known before".to_owned());
         }
-        if self.columns.iter().any(|column| column.app == app && column.from == from) {
-            return Err("the column is mapped twice".to_owned());
+        if let Some(other) = self.columns.iter().find(|column| column.app == app && column.from == from) {
+            let (other, this) = (other.rule(), rule(app.as_ref(), from, &to));
+            return Err(format!("the column is mapped twice: `{other}` and `{this}`"));
+        }
+        let is_same = |column: &&Column| column.app == app && column.to == to && to != Target::Nothing;
+        if let Some(other) = self.columns.iter().find(is_same) {
+            let (other, this) = (other.rule(), rule(app.as_ref(), from, &to));
+            return Err(format!("two rules say what `{to}` is: `{other}` and `{this}`"));
         }
         self.columns.push(Column { app, from: from.to_owned(), to });
         Ok(())
@@ -169,19 +188,28 @@ impl Mapping {
     }
 
     fn add_default(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let (app, name) = match name.split_once('/') {
+            Some((app, name)) => (Some(app.parse::<Slug>().map_err(|error| error.rule())?), name),
+            None => (None, name),
+        };
         let target = target(name)?;
+        if app.is_some() && !matches!(target, Target::Field(_) | Target::Part(Part::AuthType)) {
+            return Err("of a single app, a default is of a field or of `auth_type`".to_owned());
+        }
         match target {
             Target::Part(Part::Slug) => drop(value.parse::<Slug>().map_err(|error| error.rule())?),
             Target::Part(Part::AuthType) => drop(value.parse::<AuthTypeName>().map_err(|error| error.rule())?),
+            Target::Part(Part::Account) => drop(value.parse::<AccountId>().map_err(|error| error.rule())?),
             Target::Part(Part::AccountName) | Target::Field(_) if !value.is_empty() => {}
             Target::Part(Part::AccountName) | Target::Field(_) => return Err("the default is empty".to_owned()),
             Target::Part(part) => return Err(format!("`{}` has no default", part.name())),
             Target::Nothing => return Err("a default is of something: `slug:=hubspot`".to_owned()),
         }
-        if self.defaults.iter().any(|(other, _)| *other == target) {
-            return Err("the default is given twice".to_owned());
+        if self.defaults.iter().any(|other| other.app == app && other.target == target) {
+            let of = app.map(|app| format!("{app}/")).unwrap_or_default();
+            return Err(format!("the default `{of}{target}:=` is given twice"));
         }
-        self.defaults.push((target, SharedSecret::new(Secret::new(value))));
+        self.defaults.push(Fallback { app, target, value: SharedSecret::new(Secret::new(value)) });
         Ok(())
     }
 
@@ -248,6 +276,11 @@ impl Mapping {
         self.columns.iter().filter(fits).map(|column| column.from.as_str())
     }
 
+    /// Whether a rule says which account a row is of.
+    pub(super) fn names_accounts(&self) -> bool {
+        self.sources(Part::Account).next().is_some() || self.default_of(Part::Account).is_some()
+    }
+
     /// What an app is called here.
     pub(super) fn slug(&self, theirs: &str) -> Option<&str> {
         self.slugs.iter().find(|(from, _)| from == theirs).map(|(_, ours)| ours.as_str())
@@ -258,17 +291,55 @@ impl Mapping {
         self.auth_types.iter().find(|(from, _)| from == theirs).map(|(_, ours)| ours.as_str())
     }
 
-    /// What a part is where a row does not say.
+    /// What a part is where a row does not say; for any app at all, if there is no default for all of them.
     pub(super) fn default_of(&self, part: Part) -> Option<&SharedSecret> {
-        self.defaults.iter().find(|(target, _)| *target == Target::Part(part)).map(|(_, value)| value)
+        let fits = |default: &&Fallback| default.target == Target::Part(part);
+        let of_all = self.defaults.iter().filter(fits).find(|default| default.app.is_none());
+        of_all.or_else(|| self.defaults.iter().find(fits)).map(|default| &default.value)
     }
 
-    /// What fields are where a row does not say.
-    pub(super) fn default_fields(&self) -> impl Iterator<Item = (&FieldName, &SharedSecret)> {
-        self.defaults.iter().filter_map(|(target, value)| match target {
-            Target::Field(name) => Some((name, value)),
+    /// What the auth type is where a row of that app does not say.
+    pub(super) fn default_type(&self, slug: &str) -> Option<&SharedSecret> {
+        self.defaults_for(slug)
+            .find(|default| default.target == Target::Part(Part::AuthType))
+            .map(|default| &default.value)
+    }
+
+    /// What fields are where a row of that app does not say, and whether the default is for that app.
+    pub(super) fn default_fields(&self, slug: &str) -> impl Iterator<Item = (&FieldName, &SharedSecret, bool)> {
+        self.defaults_for(slug).filter_map(|default| match &default.target {
+            Target::Field(name) => Some((name, &default.value, default.app.is_some())),
             Target::Part(_) | Target::Nothing => None,
         })
+    }
+
+    /// Defaults in rows of that app, its own first.
+    fn defaults_for(&self, slug: &str) -> impl Iterator<Item = &Fallback> {
+        let own =
+            self.defaults.iter().filter(move |default| default.app.as_ref().is_some_and(|app| app.as_str() == slug));
+        own.chain(self.defaults.iter().filter(|default| default.app.is_none()))
+    }
+}
+
+impl Column {
+    fn rule(&self) -> String {
+        rule(self.app.as_ref(), &self.from, &self.to)
+    }
+}
+
+/// A rule as it is written.
+fn rule(app: Option<&Slug>, from: &str, to: &Target) -> String {
+    let app = app.map(|app| format!("{app}/")).unwrap_or_default();
+    format!("{app}{from}={to}")
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Part(part) => f.write_str(part.name()),
+            Self::Field(name) => f.write_str(name.as_str()),
+            Self::Nothing => Ok(()),
+        }
     }
 }
 
@@ -331,8 +402,8 @@ mod tests {
         assert_eq!((mapping.slug("hubspot-prod"), mapping.slug("hubspot")), (Some("hubspot"), None));
         assert_eq!(mapping.auth_type("apikey"), Some("keybased"));
         assert_eq!(mapping.default_of(Part::Slug).unwrap().expose(), "stripe");
-        let fields: Vec<_> = mapping.default_fields().map(|(name, value)| (name.as_str(), value.expose())).collect();
-        assert_eq!(fields, [("site", "a=b")]);
+        let fields = mapping.default_fields("acme").map(|(name, value, own)| (name.as_str(), value.expose(), own));
+        assert_eq!(fields.collect::<Vec<_>>(), [("site", "a=b", false)]);
     }
 
     #[test]
@@ -356,7 +427,14 @@ mod tests {
             ("hubspot/a=slug", 1, "single app"),
             ("slug:a=B C", 1, "a slug must be"),
             ("auth_type:=A", 1, "an auth type must be"),
-            ("linked_account_id:=x", 1, "no default"),
+            ("updated_at:=x", 1, "no default"),
+            ("linked_account_id:=", 1, "a linked account"),
+            ("Acme/site:=x", 1, "a slug must be"),
+            ("acme/slug:=x", 1, "of a field or of `auth_type`"),
+            ("acme/site:=a\nacme/site:=b", 2, "the default `acme/site:=` is given twice"),
+            ("a=key\nb=key", 2, "two rules say what `key` is: `a=key` and `b=key`"),
+            ("x/a=key\nb=key\ny/c=key\nx/d=key", 4, "two rules say what `key` is: `x/a=key` and `x/d=key`"),
+            ("a=slug\nb=slug", 2, "two rules say what `slug` is: `a=slug` and `b=slug`"),
             ("site:=", 1, "empty"),
             ("site:=a\nsite:=b", 2, "twice"),
             (":=a", 1, "of something"),

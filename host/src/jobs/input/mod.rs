@@ -12,6 +12,7 @@
 //! | `flat`, `foreign` | a credential found in a row of ours, and in one of others' |
 //! | `draft` | a row under construction |
 //! | `fit` | others' names of fields made those of the app |
+//! | `origin`, `looks_secret` | what a row leaves out of its source, and whether that looks like a secret |
 //!
 //! What is packed is told by its first bytes: gzip or zstd. The format is told by the first line: NDJSON (an object a line), a
 //! JSON array, an object that holds one as the lists of APIs do (`{"items":[...]}`), or CSV with a header, separated by
@@ -46,8 +47,10 @@ mod foreign;
 mod format;
 mod json;
 mod lines;
+mod looks_secret;
 mod mapping;
 mod moment;
+mod origin;
 mod preset;
 mod row;
 mod rows;

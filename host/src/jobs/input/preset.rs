@@ -15,13 +15,18 @@ pub enum Preset {
     Composio,
     /// Airbyte's sources with their configuration, as JSON.
     Airbyte,
+    /// n8n's credentials, exported decrypted, as JSON.
+    N8n,
+    /// Pipedream's accounts with their credentials, as JSON.
+    Pipedream,
     /// Rows without nesting: a column or a member a field, as CSV or JSON.
     CsvFlat,
 }
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Native, Self::Nango, Self::Composio, Self::Airbyte, Self::CsvFlat];
+    pub const ALL: [Self; 7] =
+        [Self::Native, Self::Nango, Self::Composio, Self::Airbyte, Self::N8n, Self::Pipedream, Self::CsvFlat];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -30,6 +35,8 @@ impl Preset {
             Self::Nango => "nango",
             Self::Composio => "composio",
             Self::Airbyte => "airbyte",
+            Self::N8n => "n8n",
+            Self::Pipedream => "pipedream",
             Self::CsvFlat => "csv-flat",
         }
     }
@@ -43,7 +50,7 @@ impl fmt::Display for Preset {
 
 /// A name that no preset has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a preset is `native`, `nango`, `composio`, `airbyte` or `csv-flat`")]
+#[error("a preset is `native`, `nango`, `composio`, `airbyte`, `n8n`, `pipedream` or `csv-flat`")]
 pub struct UnknownPreset;
 
 impl FromStr for Preset {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::origin::Origin;
 use crate::ids::{AccountId, Slug};
 use crate::schema::Input;
 use crate::store::Timestamp;
@@ -32,6 +33,10 @@ pub struct Row {
     pub updated_at: Option<Timestamp>,
     /// Whose the names of its fields are.
     pub names: Names,
+    /// What is worth knowing of it, for people: a value beside the credential that is not stored.
+    pub warnings: Vec<String>,
+    /// Which values of its source it is made of.
+    pub(crate) origin: Origin,
 }
 
 /// Whose the names of a credential's fields are.

@@ -102,6 +102,9 @@ impl<R: Read + Send + 'static> Rows<R> {
 
     fn open(&mut self) -> Result<State, Stop> {
         let limit = self.options.max_row;
+        if self.options.preset == Preset::N8n && !self.options.mapping.names_accounts() {
+            return Err(ReadError::NoAccount(foreign::NO_ACCOUNT).into());
+        }
         let (packing, mut reader) = unpack(self.tap.clone())?;
         self.packing = packing;
         let (line, place) = head(&mut reader, limit)?;
@@ -190,6 +193,8 @@ fn json_row(bytes: Option<&[u8]>, place: Place, options: &ReadOptions) -> Result
         Preset::Nango => foreign::nango(input, &options.mapping),
         Preset::Composio => foreign::composio(input, &options.mapping),
         Preset::Airbyte => foreign::airbyte(input, &options.mapping),
+        Preset::N8n => foreign::n8n(input, &options.mapping),
+        Preset::Pipedream => foreign::pipedream(input, &options.mapping),
     }
 }
 

@@ -22,16 +22,34 @@ const WAYS: [&str; 9] = [
     "option_title",
     "type",
 ];
+/// The same, and where credentials are kept.
+const WAYS_AND_OWN: [&str; 10] = [
+    "auth_type",
+    "auth_method",
+    "auth_mode",
+    "authentication",
+    "authentication_type",
+    "credentials",
+    "credentials_json",
+    "credentials_title",
+    "option_title",
+    "type",
+];
+/// Where a connector keeps its credentials, if it keeps them apart.
+const OWN: [&str; 2] = ["credentials", "authentication"];
 /// What names of credentials have in them, where a connector has no `credentials` of their own.
 const TELLING: [&str; 8] =
     ["token", "secret", "password", "api_key", "consumer_key", "client_id", "access_key", "private_key"];
+
+/// Members of a row whose names are those of secrets and whose values are none.
+const PASSED: &[&str] = &["sourceId", "sourceDefinitionId", "workspaceId", "definitionId", "connectorVersion", "icon"];
 
 /// A source as Airbyte's API gives it, by itself or among the `data` of a list
 /// (<https://reference.airbyte.com/reference/getsource>), or among the `sources` of the API that Airbyte itself uses. Secrets
 /// are masked in both (<https://docs.airbyte.com/understanding-airbyte/secrets>) and have to be filled in.
 ///
 /// - The account is `workspaceId`: one workspace a customer is how Airbyte is embedded.
-/// - The app is looked up in the mapping by `sourceType` (`sourceName`), which it is otherwise.
+/// - The app is looked up in the mapping by `sourceType` (`sourceName`), which it is otherwise (`source-zendesk-support`).
 /// - The members of `configuration.credentials` become `oauth2` where there is a refresh token among them or their title
 ///   says so, and `keybased` otherwise, under the connector's names. Of a connector without `credentials` it is what is called a token,
 ///   key, secret or password. Names differ from app to app; a mapping tells what they are here:
@@ -39,6 +57,7 @@ const TELLING: [&str; 8] =
 /// - What else is in the configuration is spare.
 pub(in super::super) fn airbyte(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
+        export.passed = PASSED;
         export.part(Part::Account, &["workspaceId", "workspace_id"])?;
         export.slug(&["sourceType", "sourceName", "source_type"])?;
         credentials(export)
@@ -50,9 +69,13 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
     let Some(configuration) = CONFIGURATION.iter().find(is_there) else {
         return Err(BadRow::missing("configuration", ", which holds the credential"));
     };
-    let own = format!("{configuration}.credentials");
+    let own = OWN.iter().map(|name| format!("{configuration}.{name}"));
+    let own = own.into_iter().find(|path| super::at(export.input, path).and_then(Input::members).is_some());
+    let own = own.unwrap_or_else(|| format!("{configuration}.credentials"));
     let file = format!("{configuration}.credentials_json");
-    if export.service_account(&file)? {
+    if let Some(value) = super::at(export.input, &file)
+        && export.service_account(&file, value)
+    {
         export.spare(configuration, &WAYS);
         return Ok("keybased");
     }
@@ -73,6 +96,7 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
             export.proper(&format!("{path}.{name}"), &snake(name))?;
         }
     }
-    export.spare(configuration, &WAYS);
+    export.spare(&own, &WAYS);
+    export.spare(configuration, &WAYS_AND_OWN);
     Ok(if says_oauth { "oauth2" } else { "keybased" })
 }

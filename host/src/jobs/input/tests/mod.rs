@@ -3,6 +3,7 @@
 mod files;
 mod foreign;
 mod properties;
+mod shipped;
 
 use std::io::{self, Cursor, Read};
 

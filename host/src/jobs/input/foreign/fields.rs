@@ -1,0 +1,457 @@
+//! What other systems call the fields of the apps that Keyferry ships with.
+//!
+//! A name stands here in lower case and of letters and digits only: `applicationkey` is `applicationKey`, `application_key` and
+//! `APPLICATION-KEY`. Of several names that are there, the first counts. A name that is only the field's own in another spelling
+//! need not be here.
+
+use super::shape::{Shape, choice, email, github_server, host, https_origin, label, project_of_email, region_site};
+
+/// Names of one field.
+pub(in super::super) struct Alias {
+    /// The field.
+    pub(in super::super) field: &'static str,
+    /// Other systems' names for it, the best one first.
+    pub(in super::super) names: &'static [&'static str],
+    /// Which values serve, and what becomes of them.
+    pub(in super::super) shape: Shape,
+}
+
+const fn plain(field: &'static str, names: &'static [&'static str]) -> Alias {
+    Alias { field, names, shape: Shape::Same }
+}
+
+const fn only_if(field: &'static str, names: &'static [&'static str], fits: fn(&str) -> bool) -> Alias {
+    Alias { field, names, shape: Shape::If(fits) }
+}
+
+const fn shaped(field: &'static str, names: &'static [&'static str], shape: fn(&str) -> Option<String>) -> Alias {
+    Alias { field, names, shape: Shape::Made(shape) }
+}
+
+/// Names under which systems keep a bearer token of any app.
+const TOKENS: &[&str] = &[
+    "accesstoken",
+    "oauthaccesstoken",
+    "bearertoken",
+    "token",
+    "apitoken",
+    "apikey",
+    "genericapikey",
+    "personalaccesstoken",
+    "apptoken",
+    "privateapptoken",
+    "privateappaccesstoken",
+    "pat",
+    "authtoken",
+    "secretkey",
+    "password",
+];
+/// Names under which systems keep an API key of any app.
+const KEYS: &[&str] = &[
+    "apikey",
+    "genericapikey",
+    "key",
+    "secretkey",
+    "apisecretkey",
+    "personalapikey",
+    "bearertoken",
+    "token",
+    "apitoken",
+    "accesstoken",
+    "oauthaccesstoken",
+    "password",
+];
+
+const AWS: &[Alias] = &[
+    plain(
+        "access_key_id",
+        &[
+            "accesskeyid",
+            "awsaccesskeyid",
+            "accesskey",
+            "awsaccesskey",
+            "awskeyid",
+            "keyid",
+            "username",
+            "user",
+            "clientid",
+        ],
+    ),
+    plain(
+        "secret_access_key",
+        &[
+            "secretaccesskey",
+            "awssecretaccesskey",
+            "secretkey",
+            "awssecretkey",
+            "accesskeysecret",
+            "password",
+            "secret",
+            "clientsecret",
+        ],
+    ),
+    plain("session_token", &["sessiontoken", "awssessiontoken", "securitytoken"]),
+    plain("region", &["awsregion", "awsdefaultregion", "defaultregion", "regionname", "awsregionname"]),
+];
+const BIGQUERY: &[Alias] = &[
+    plain("client_email", &["serviceaccountemailaddress", "serviceaccountemail", "serviceaccount", "email", "issuer"]),
+    plain("private_key", &["serviceaccountprivatekey", "key"]),
+    plain(
+        "project_id",
+        &[
+            "project",
+            "gcpprojectid",
+            "gcpproject",
+            "googleprojectid",
+            "googlecloudprojectid",
+            "defaultprojectid",
+            "billingprojectid",
+        ],
+    ),
+    shaped(
+        "project_id",
+        &["clientemail", "serviceaccountemailaddress", "serviceaccountemail", "serviceaccount", "email"],
+        project_of_email,
+    ),
+];
+const DATADOG: &[Alias] = &[
+    plain("api_key", &["ddapikey", "datadogapikey", "apikey", "genericapikey", "username"]),
+    plain(
+        "app_key",
+        &[
+            "applicationkey",
+            "ddapplicationkey",
+            "ddappkey",
+            "datadogapplicationkey",
+            "datadogappkey",
+            "apikeyapplication",
+            "password",
+        ],
+    ),
+    shaped(
+        "site",
+        &[
+            "site",
+            "siteparameter",
+            "ddsite",
+            "datadogsite",
+            "region",
+            "ddregion",
+            "domain",
+            "subdomain",
+            "sitename",
+            "baseurl",
+            "apiurl",
+            "url",
+            "host",
+            "hostname",
+            "endpoint",
+            "instanceendpoint",
+            "serverlocation",
+        ],
+        region_site,
+    ),
+];
+const GITHUB: &[Alias] = &[
+    plain("access_token", TOKENS),
+    plain("app_id", &["applicationid", "githubappid"]),
+    plain("installation_id", &["githubinstallationid"]),
+    plain("private_key", &["githubprivatekey", "apiprivatekey"]),
+    shaped(
+        "base_url",
+        &[
+            "baseurl",
+            "server",
+            "githubserver",
+            "serverurl",
+            "enterpriseurl",
+            "githuburl",
+            "apiurl",
+            "hostname",
+            "host",
+            "domain",
+            "yourserver",
+        ],
+        github_server,
+    ),
+];
+const HUBSPOT: &[Alias] = &[plain("access_token", TOKENS)];
+const LINEAR: &[Alias] = &[plain("api_key", KEYS)];
+const MAILCHIMP: &[Alias] = &[plain("api_key", KEYS)];
+const NETSUITE: &[Alias] = &[
+    plain("account_id", &["realm", "account", "netsuiteaccountid", "netsuiteaccount", "companyid", "subdomain"]),
+    plain("consumer_key", &["clientid", "oauthconsumerkey", "consumerid"]),
+    plain("consumer_secret", &["clientsecret", "oauthconsumersecret"]),
+    plain("token_id", &["tokenkey", "oauthtoken", "accesstokenid", "accesstoken"]),
+    plain("token_secret", &["oauthtokensecret", "accesstokensecret"]),
+];
+const PAYPAL: &[Alias] = &[
+    plain("client_id", &["paypalclientid", "username", "apikey"]),
+    plain("client_secret", &["secret", "clientsecretkey", "secretkey", "paypalclientsecret", "password"]),
+    shaped(
+        "environment",
+        &[
+            "environment",
+            "env",
+            "mode",
+            "paypalenvironment",
+            "issandbox",
+            "sandbox",
+            "baseurl",
+            "apiurl",
+            "host",
+            "domain",
+        ],
+        |value| choice(value, "sandbox", "live"),
+    ),
+];
+const SALESFORCE: &[Alias] = &[
+    shaped(
+        "instance_url",
+        &[
+            "instanceurl",
+            "instanceendpoint",
+            "baseurl",
+            "apiurl",
+            "accounturl",
+            "hostname",
+            "host",
+            "domain",
+            "mydomain",
+            "subdomain",
+            "instancename",
+            "url",
+        ],
+        |value| https_origin(value, ".my.salesforce.com"),
+    ),
+    plain("access_token", &["accesstoken", "oauthaccesstoken", "bearertoken", "sessionid"]),
+    plain("client_id", &["consumerkey"]),
+    plain("client_secret", &["consumersecret"]),
+    plain("username", &["user", "email", "subject"]),
+    shaped(
+        "login_host",
+        &[
+            "loginhost",
+            "loginurl",
+            "authorizationurl",
+            "authurl",
+            "environment",
+            "env",
+            "issandbox",
+            "sandbox",
+            "hostname",
+            "instanceurl",
+            "domain",
+        ],
+        login_host,
+    ),
+];
+const SHOPIFY: &[Alias] = &[
+    shaped(
+        "shop",
+        &[
+            "shop",
+            "shopsubdomain",
+            "subdomain",
+            "shopname",
+            "shopid",
+            "shopdomain",
+            "storedomain",
+            "storename",
+            "store",
+            "myshopifydomain",
+            "shopurl",
+            "storeurl",
+            "siteurl",
+            "sitename",
+            "accounturl",
+            "baseurl",
+            "domain",
+            "hostname",
+            "host",
+            "url",
+        ],
+        |value| label(value, ".myshopify.com"),
+    ),
+    plain(
+        "access_token",
+        &[
+            "adminapiaccesstoken",
+            "adminaccesstoken",
+            "accesstoken",
+            "oauthaccesstoken",
+            "xshopifyaccesstoken",
+            "apipassword",
+            "password",
+            "apikey",
+            "genericapikey",
+            "bearertoken",
+            "token",
+        ],
+    ),
+    plain("api_secret_key", &["appsecretkey", "apisecretkey", "sharedsecret", "apisecret"]),
+];
+const SLACK: &[Alias] = &[
+    only_if("user_token", &["autheduseraccesstoken", "useraccesstoken", "usertoken", "useroauthtoken"], any),
+    only_if(
+        "user_token",
+        &["accesstoken", "apikey", "genericapikey", "bearertoken", "token", "apitoken", "oauthaccesstoken"],
+        |value| value.starts_with("xoxp-"),
+    ),
+    only_if("app_token", &["appleveltoken", "apptoken", "apikey", "genericapikey", "token", "accesstoken"], |value| {
+        value.starts_with("xapp-")
+    }),
+    only_if(
+        "bot_token",
+        &[
+            "botaccesstoken",
+            "botoauthtoken",
+            "botuseroauthtoken",
+            "accesstoken",
+            "apikey",
+            "genericapikey",
+            "bearertoken",
+            "token",
+            "apitoken",
+            "oauthaccesstoken",
+        ],
+        |value| !value.starts_with("xoxp-") && !value.starts_with("xapp-"),
+    ),
+    plain("user_refresh_token", &["autheduserrefreshtoken"]),
+    plain("signing_secret", &["signaturesecret", "webhooksignature", "webhooksignaturesecret"]),
+];
+const STRIPE: &[Alias] = &[
+    only_if("api_key", &["clientsecret"], |value| value.starts_with("sk_") || value.starts_with("rk_")),
+    plain(
+        "api_key",
+        &[
+            "apikey",
+            "genericapikey",
+            "secretkey",
+            "stripesecretkey",
+            "stripeapikey",
+            "restrictedkey",
+            "bearertoken",
+            "accesstoken",
+            "oauthaccesstoken",
+            "username",
+            "token",
+            "key",
+            "secret",
+        ],
+    ),
+    only_if("stripe_context", &["context"], is_account),
+    only_if(
+        "stripe_account",
+        &["context", "connectedaccount", "connectedaccountid", "stripeaccountid", "accountid", "account"],
+        |value| is_account(value) && !value.contains('/'),
+    ),
+];
+const TWILIO: &[Alias] = &[
+    only_if("account_sid", &["accountsid", "accountid", "account", "subdomain", "username", "user", "sid"], |value| {
+        value.starts_with("AC")
+    }),
+    only_if("api_key_sid", &["apikeysid", "apisid", "keysid", "apikey", "username", "user", "sid"], |value| {
+        value.starts_with("SK")
+    }),
+    plain("api_key_secret", &["apisecret", "apikeysecret", "keysecret", "secret", "password"]),
+    only_if(
+        "auth_token",
+        &["authtoken", "authenticationtoken", "password", "genericapikey", "token", "apikey"],
+        |value| !value.starts_with("SK"),
+    ),
+];
+const XERO: &[Alias] = &[plain("tenant_id", &["xerotenantid", "organisationid", "organizationid", "orgid"])];
+const ZENDESK: &[Alias] = &[
+    shaped(
+        "subdomain",
+        &[
+            "subdomain",
+            "yourdomain",
+            "zendesksubdomain",
+            "domain",
+            "accounturl",
+            "instanceurl",
+            "instanceendpoint",
+            "baseurl",
+            "apiurl",
+            "hostname",
+            "host",
+            "url",
+            "siteurl",
+        ],
+        |value| label(value, ".zendesk.com"),
+    ),
+    shaped("email", &["email", "username", "user", "useremail", "emailaddress", "adminemail", "agentemail"], email),
+    plain("api_token", &["apitoken", "password", "apikey", "genericapikey", "token"]),
+];
+
+/// The names of an app's fields, or of any app's.
+pub(in super::super) fn aliases(slug: &str) -> &'static [Alias] {
+    match slug {
+        "aws" => AWS,
+        "bigquery" => BIGQUERY,
+        "datadog" => DATADOG,
+        "github" => GITHUB,
+        "hubspot" => HUBSPOT,
+        "linear" => LINEAR,
+        "mailchimp" => MAILCHIMP,
+        "netsuite" => NETSUITE,
+        "paypal" => PAYPAL,
+        "salesforce" => SALESFORCE,
+        "shopify" => SHOPIFY,
+        "slack" => SLACK,
+        "stripe" => STRIPE,
+        "twilio" => TWILIO,
+        "xero" => XERO,
+        "zendesk" => ZENDESK,
+        _ => &[],
+    }
+}
+
+/// Names of the fields that most apps have, under OAuth 2.0 above all.
+pub(in super::super) const COMMON: &[Alias] = &[
+    plain("access_token", &["oauthaccesstoken"]),
+    plain("refresh_token", &["oauthrefreshtoken"]),
+    plain("client_id", &["oauthclientid"]),
+    plain("client_secret", &["oauthclientsecret"]),
+];
+
+/// A name of letters and digits only, in lower case.
+pub(in super::super) fn folded(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+fn any(_: &str) -> bool {
+    true
+}
+
+fn is_account(value: &str) -> bool {
+    value.starts_with("acct_")
+}
+
+/// Where Salesforce's tokens are asked for: of a host, of an address, of `sandbox` or `production`.
+fn login_host(value: &str) -> Option<String> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "production" | "prod" | "live" | "false" => Some("login.salesforce.com".to_owned()),
+        "sandbox" | "test" | "true" => Some("test.salesforce.com".to_owned()),
+        _ => host(value).filter(|host| host.ends_with(".salesforce.com")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_folded_and_each_stands_once_in_its_list() {
+        for slug in ["aws", "datadog", "github", "salesforce", "shopify", "slack", "stripe", "twilio", "zendesk"] {
+            for alias in aliases(slug).iter().chain(COMMON) {
+                for (n, name) in alias.names.iter().enumerate() {
+                    assert_eq!(folded(name), *name, "{slug} {}", alias.field);
+                    assert!(!alias.names[..n].contains(name), "{slug} {}: {name}", alias.field);
+                }
+            }
+        }
+    }
+}
