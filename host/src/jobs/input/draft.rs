@@ -157,8 +157,10 @@ impl Draft {
     }
 
     /// Whether there is anything of a credential.
-    pub(super) fn has_proper(&self) -> bool {
-        self.fields.iter().any(|field| field.role == Role::Proper)
+    pub(super) fn has_proper(&self, mapping: &Mapping, slug: &str) -> bool {
+        let rule = |from: &str| mapping.column_of(slug, from).or_else(|| mapping.column(from));
+        let is_ruled = |from: &str| matches!(rule(from), Some(Target::Field(_)));
+        self.fields.iter().any(|field| field.role == Role::Proper || is_ruled(&field.path) || is_ruled(&field.name))
     }
 
     fn take(&mut self, part: Part) -> Option<Input> {

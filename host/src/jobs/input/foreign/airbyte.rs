@@ -42,7 +42,19 @@ const TELLING: [&str; 8] =
     ["token", "secret", "password", "api_key", "consumer_key", "client_id", "access_key", "private_key"];
 
 /// Members of a row whose names are those of secrets and whose values are none.
-const PASSED: &[&str] = &["sourceId", "sourceDefinitionId", "workspaceId", "definitionId", "connectorVersion", "icon"];
+const PASSED: &[&str] = &[
+    "sourceId",
+    "sourceDefinitionId",
+    "workspaceId",
+    "definitionId",
+    "icon",
+    "configuration.credentials_title",
+    "configuration.credentials.credentials",
+    "configuration.credentials.credentials_title",
+    "connectionConfiguration.credentials_title",
+    "connectionConfiguration.credentials.credentials",
+    "connectionConfiguration.credentials.credentials_title",
+];
 
 /// A source as Airbyte's API gives it, by itself or among the `data` of a list
 /// (<https://reference.airbyte.com/reference/getsource>), or among the `sources` of the API that Airbyte itself uses. Secrets
@@ -57,7 +69,7 @@ const PASSED: &[&str] = &["sourceId", "sourceDefinitionId", "workspaceId", "defi
 /// - What else is in the configuration is spare.
 pub(in super::super) fn airbyte(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
-        export.passed = PASSED;
+        export.pass(PASSED);
         export.part(Part::Account, &["workspaceId", "workspace_id"])?;
         export.slug(&["sourceType", "sourceName", "source_type"])?;
         credentials(export)

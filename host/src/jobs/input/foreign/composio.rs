@@ -44,6 +44,9 @@ const NO_USE: [&str; 24] = [
 ];
 /// Members of a row whose names are those of secrets and whose values are none.
 const PASSED: &[&str] = &["uuid", "id", "nanoid", "auth_config", "authConfig", "toolkit", "test_request_endpoint"];
+/// Where a token is that was got by the id and the secret of an app.
+const MINTED: [&str; 4] =
+    ["state.val.access_token", "data.access_token", "connectionParams.access_token", "params.access_token"];
 /// Names of one key of several schemes, the best one first.
 const KEYS: [&str; 4] = ["api_key", "generic_api_key", "bearer_token", "token"];
 const TOKENS: [&str; 5] = ["token", "bearer_token", "access_token", "api_key", "generic_api_key"];
@@ -67,7 +70,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///   otherwise.
 pub(in super::super) fn composio(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
-        export.passed = PASSED;
+        export.pass(PASSED);
         export.part(Part::Account, &["user_id", "userId", "clientUniqueUserId", "entityId"])?;
         export.part(Part::UpdatedAt, &["updated_at", "updatedAt"])?;
         export.slug(&["toolkit.slug", "toolkitSlug", "appUniqueId", "appName"])?;
@@ -100,7 +103,8 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
         "S2S_OAUTH2" => {
             export.proper(&at("client_id"), "client_id")?;
             export.proper(&at("client_secret"), "client_secret")?;
-            export.expiry(&at("expires_at"));
+            // It is got by these, and ends.
+            export.pass(&MINTED);
             "client_credentials"
         }
         "API_KEY" => {

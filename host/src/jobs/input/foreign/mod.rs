@@ -42,7 +42,7 @@ struct Export<'a> {
     /// What to do about values that are masked.
     unmask: &'static str,
     /// Paths of values that are named like secrets and are none, and of those that were made of what is stored.
-    passed: &'static [&'static str],
+    passed: Vec<&'static str>,
 }
 
 impl<'a> Export<'a> {
@@ -58,7 +58,19 @@ impl<'a> Export<'a> {
                 draft.part_by(By::Rule, part, value)?;
             }
         }
-        Ok(Self { input, mapping, draft, unmask, passed: &[] })
+        Ok(Self { input, mapping, draft, unmask, passed: Vec::new() })
+    }
+
+    /// Values at these paths, and within them, are neither read nor told of.
+    fn pass(&mut self, paths: &[&'static str]) {
+        self.passed.extend_from_slice(paths);
+    }
+
+    fn is_passed(&self, path: &str) -> bool {
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let is_within =
+            |known: &str| path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        NEVER_KEPT.contains(&folded(name).as_str()) || self.passed.iter().any(|known| is_within(known))
     }
 
     /// A part is the first of these that is there, unless the mapping says otherwise.
@@ -164,9 +176,10 @@ impl<'a> Export<'a> {
         let mut leaves = Vec::new();
         if let Some(members) = at(self.input, path).and_then(Input::members) {
             for (name, value) in members.iter().filter(|(name, _)| !but.contains(&name.as_str())) {
-                walk(&format!("{path}.{name}"), &snake(name), value, &mut leaves);
+                walk(&format!("{path}.{name}"), &snake(name), value, Lists::Passed, &mut leaves);
             }
         }
+        leaves.retain(|(path, ..)| !self.is_passed(path));
         leaves
     }
 
@@ -212,18 +225,13 @@ impl<'a> Export<'a> {
     fn pass_over(&mut self, slug: &str) {
         let (mut leaves, mut unread) = (Vec::new(), Vec::new());
         if let Some(members) = self.input.members() {
-            members.iter().for_each(|(name, value)| walk(name, name, value, &mut leaves));
+            members.iter().for_each(|(name, value)| walk(name, name, value, Lists::Read, &mut leaves));
         }
         let known = self.draft.paths();
         let is_ruled = |path: &str| self.mapping.column_of(slug, path).is_some() || self.mapping.column(path).is_some();
         for (path, _, value) in &leaves {
             let name = path.rsplit('.').next().unwrap_or(path);
-            let is_passed = NEVER_KEPT.contains(&folded(name).as_str())
-                || self
-                    .passed
-                    .iter()
-                    .any(|known| path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
-            if !is_passed
+            if !self.is_passed(path)
                 && !known.contains(path.as_str())
                 && !is_ruled(path)
                 && !is_ruled(name)
@@ -246,7 +254,7 @@ impl<'a> Export<'a> {
         let slug = self.draft.slug(self.mapping).unwrap_or_default().to_owned();
         self.add_mapped(&slug).map_err(|bad| bad.of(self.draft.account().as_ref(), Some(&slug)))?;
         self.pass_over(&slug);
-        if !self.draft.has_proper() {
+        if !self.draft.has_proper(self.mapping, &slug) {
             let message = "the credential is missing: none of its values is there";
             let bad = BadRow::new(BadRowKind::MissingColumn, message).field("credentials");
             return Err(bad.of(self.draft.account().as_ref(), Some(&slug)));
@@ -276,20 +284,29 @@ impl<'a> Export<'a> {
 /// Values that belong to a secret, though nothing in their names says so.
 const PLAIN_PROPER: [&str; 3] = ["username", "client_email", "access_key_id"];
 
+/// What is done with lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lists {
+    Read,
+    /// No field is a list, nor an item of one.
+    Passed,
+}
+
 /// Collects values that have no parts, with their paths and joined names.
-fn walk<'a>(path: &str, name: &str, value: &'a Input, leaves: &mut Vec<(String, String, &'a Input)>) {
+fn walk<'a>(path: &str, name: &str, value: &'a Input, lists: Lists, leaves: &mut Vec<(String, String, &'a Input)>) {
     if leaves.len() >= MOST_VALUES {
         return;
     }
     match value {
         Input::Object(members) if !is_masked(value) => {
             for (member, value) in members {
-                walk(&format!("{path}.{member}"), &format!("{name}_{}", snake(member)), value, leaves);
+                walk(&format!("{path}.{member}"), &format!("{name}_{}", snake(member)), value, lists, leaves);
             }
         }
+        Input::Array(_) if lists == Lists::Passed => {}
         Input::Array(items) => {
             for (n, item) in items.iter().enumerate().take(64) {
-                walk(&format!("{path}.{n}"), &format!("{name}_{n}"), item, leaves);
+                walk(&format!("{path}.{n}"), &format!("{name}_{n}"), item, lists, leaves);
             }
         }
         _ => leaves.push((path.to_owned(), name.to_owned(), value)),

@@ -4,7 +4,7 @@ use super::super::draft::{Role, text_of};
 use super::super::json::{self, Place};
 use super::super::mapping::{Mapping, Part};
 use super::super::row::{BadRow, BadRowKind, Row};
-use super::{Export, slugs, snake, walk};
+use super::{Export, Lists, slugs, snake, walk};
 use crate::schema::Input;
 
 /// What is done about masks.
@@ -45,7 +45,7 @@ const PASSED: &[&str] = &["id", "type", "name", "nodesAccess", "shared", "homePr
 ///   a secret is the credential; what else is in there is spare.
 pub(in super::super) fn n8n(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
-        export.passed = PASSED;
+        export.pass(PASSED);
         export.part(Part::UpdatedAt, &["updatedAt"])?;
         export.slug_by(&["type"], slugs::of_type)?;
         credentials(export)
@@ -102,9 +102,10 @@ fn tokens(export: &mut Export<'_>) -> Result<bool, BadRow> {
     let (mut leaves, known) = (Vec::new(), ["access_token", "refresh_token", "expires_at", "token_type", "scope"]);
     for (name, value) in tokens.members().unwrap_or_default() {
         if !known.contains(&name.as_str()) {
-            walk(&format!("{path}.{name}"), &snake(name), value, &mut leaves);
+            walk(&format!("{path}.{name}"), &snake(name), value, Lists::Passed, &mut leaves);
         }
     }
+    leaves.retain(|(path, ..)| !export.is_passed(path));
     for (path, name, value) in leaves {
         export.add(&path, &name, value, Role::Spare);
     }

@@ -20,19 +20,8 @@ const PASSED: &[&str] = &[
     "errors",
     "credentials.type",
 ];
-/// The same of credentials by which tokens are made: those are as good as what makes them.
-const PASSED_WITH_MINTED: &[&str] = &[
-    "provider_config_key",
-    "providerConfigKey",
-    "connection_id",
-    "connectionId",
-    "end_user",
-    "endUser",
-    "errors",
-    "credentials.type",
-    "credentials.token",
-    "credentials.raw",
-];
+/// Tokens that Nango got by what somebody typed in: they are as good as that.
+const MINTED_VALUES: &[&str] = &["credentials.token", "credentials.raw"];
 
 /// A connection as Nango's API gives it, with its credentials: the answer of `GET /connections/{connectionId}`
 /// (<https://nango.dev/docs/reference/backend/http-api/connection/get> for the same under its older name; the types of credentials
@@ -48,7 +37,7 @@ const PASSED_WITH_MINTED: &[&str] = &[
 /// - What else is in `credentials`, `connection_config`, `metadata` and `credentials.raw` is spare, in that order.
 pub(in super::super) fn nango(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
-        export.passed = PASSED;
+        export.pass(PASSED);
         export
             .part(Part::Account, &["end_user.id", "endUser.id", "tags.end_user_id", "connection_id", "connectionId"])?;
         export
@@ -90,7 +79,7 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
             Ok("keybased")
         }
         "OAUTH2_CC" => {
-            export.passed = PASSED_WITH_MINTED;
+            export.pass(MINTED_VALUES);
             export.proper("credentials.client_id", "client_id")?;
             export.proper("credentials.client_secret", "client_secret")?;
             typed(export)?;
@@ -104,7 +93,7 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
             Ok("keybased")
         }
         "TWO_STEP" | "JWT" | "SIGNATURE" | "AWS_SIGV4" | "BILL" | "TABLEAU" => {
-            export.passed = PASSED_WITH_MINTED;
+            export.pass(MINTED_VALUES);
             typed(export)?;
             Ok("keybased")
         }
@@ -153,7 +142,8 @@ fn app(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
                        integration, not with the connection";
         return Err(unsupported("a token minted for an app", instead));
     };
-    export.passed = PASSED_WITH_MINTED;
+    export.pass(MINTED_VALUES);
+    export.pass(&["credentials.access_token"]);
     export.proper(&path, "private_key")?;
     export.spare("credentials", &MINTED);
     Ok("app")

@@ -23,7 +23,7 @@ const PASSED: &[&str] = &["id", "external_id", "external_user_id", "app", "autho
 ///   `keybased`. What has the name of a secret is the credential; what else is in there is spare.
 pub(in super::super) fn pipedream(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
-        export.passed = PASSED;
+        export.pass(PASSED);
         export.part(Part::Account, &["external_id", "external_user_id", "externalId", "externalUserId"])?;
         export.part(Part::UpdatedAt, &["updated_at", "updatedAt"])?;
         export.slug(&["app.name_slug", "app.nameSlug", "app.name", "app"])?;

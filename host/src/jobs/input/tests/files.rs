@@ -159,18 +159,33 @@ fn a_mapping_says_what_things_are_called() {
 
 #[test]
 fn what_is_there_twice_is_no_good() {
-    let rules = "a=api_key\nb=api_key\nc=slug";
-    for (json, expected) in [
-        (
-            r#"{"linked_account_id":"u","slug":"x","auth_type":"k","a":"s3cr3t","b":"s3cr3t"}"#,
-            "the field `api_key` is there twice",
-        ),
-        (r#"{"linked_account_id":"u","slug":"x","c":"y","auth_type":"k"}"#, "`slug` is there twice"),
-        (r#"{"linked_account_id":"u","slug":"x","auth_object":{},"a":"s3cr3t"}"#, "there are fields beside it"),
+    let csv = "linked_account_id,slug,auth_type,api_key,api_key\nu,x,k,a,b\n";
+    assert!(told(csv, ReadOptions::default())[0].contains("is there before"));
+    let json = r#"{"linked_account_id":"u","slug":"x","auth_object":{},"a":"s3cr3t"}"#;
+    let told = told(json, options(Preset::Native, "a=api_key"));
+    assert!(told[0].contains("there are fields beside it") && told[0].contains("(u x)"), "{told:?}");
+}
+
+#[test]
+fn a_part_that_a_rule_names_beats_one_that_its_own_name_makes_it() {
+    let rules = "c=slug\ncustomer=linked_account_id";
+    for file in [
+        r#"{"linked_account_id":"u","customer":"v","slug":"x","c":"y","auth_type":"k","api_key":"a"}"#,
+        r#"{"customer":"v","c":"y","auth_type":"k","api_key":"a","linked_account_id":"u","slug":"x"}"#,
+        "linked_account_id,customer,slug,c,auth_type,api_key\nu,v,x,y,k,a\n",
+        "c,customer,slug,linked_account_id,auth_type,api_key\ny,v,x,u,k,a\n",
     ] {
-        let told = told(json, options(Preset::Native, rules));
-        assert!(told[0].contains(expected) && told[0].contains("(u x)"), "{told:?}");
+        let told = told(file, options(Preset::CsvFlat, rules));
+        assert!(told[0].ends_with(r#" v y {"k":{"api_key":"a"}}"#), "{told:?}");
     }
+    let empty = "linked_account_id,customer,slug,auth_type,api_key\nu,,x,k,a\n";
+    assert!(told(empty, options(Preset::CsvFlat, "customer=linked_account_id"))[0].contains(" u x "));
+    let for_app = "linked_account_id,slug,auth_type,api_key,account_name\nu,x,k,a,n\nu,z,k,a,n\n";
+    let told = told(for_app, options(Preset::CsvFlat, "x/account_name=realm"));
+    assert_eq!(
+        told,
+        [r#"1@2 u x {"k":{"api_key":"a","realm":"n"}}"#.to_owned(), r#"2@3 u z {"k":{"api_key":"a"}} n"#.to_owned()]
+    );
 }
 
 #[test]

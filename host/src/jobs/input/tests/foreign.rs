@@ -23,14 +23,14 @@ fn a_connection_of_nangos_becomes_a_row_by_the_type_of_its_credentials() {
     let spare = r#""subdomain":"acme","account_id":"42""#;
     for (credentials, auth_object) in [
         (
-            r#"{"type":"OAUTH2","access_token":"t","refresh_token":"r","expires_at":"2024-05-06T07:08:09.000Z","raw":{"a":"b"},"config_override":{"client_id":"i"}}"#,
+            r#"{"type":"OAUTH2","access_token":"t","refresh_token":"r","expires_at":"2024-05-06T07:08:09.000Z","raw":{"access_token":"t"},"config_override":{"client_id":"i"}}"#,
             r#"{"oauth2":{"access_token":"t","refresh_token":"r","expires_at":"1714979289000","client_id":"i","#,
         ),
         (r#"{"type":"API_KEY","apiKey":"k"}"#, r#"{"keybased":{"api_key":"k","#),
         (r#"{"type":"BASIC","username":"u","password":"p"}"#, r#"{"keybased":{"username":"u","password":"p","#),
         (
             r#"{"type":"OAUTH2_CC","token":"t","client_id":"i","client_secret":"s","raw":{}}"#,
-            r#"{"keybased":{"client_id":"i","client_secret":"s","#,
+            r#"{"client_credentials":{"client_id":"i","client_secret":"s","#,
         ),
         (
             r#"{"type":"TBA","token_id":"t","token_secret":"s","config_override":{"client_id":"k","client_secret":"c"}}"#,

@@ -1,7 +1,7 @@
 //! Exports of other systems for all apps that Keyferry ships with: without a map, all that is there becomes a field.
 
 use super::*;
-use crate::schema::{AuthSchema, AuthTypeSpec, FieldSpec};
+use crate::schema::{AuthSchema, AuthTypeSpec, FieldKind, FieldSpec};
 
 const OAUTH2: &str = "access_token* refresh_token*? expires_at? client_id? client_secret*? callback_url?";
 
@@ -48,6 +48,7 @@ fn app(slug: &str) -> AuthSchema {
         name: text.trim_matches(['*', '?']).into(),
         secret: text.contains('*'),
         required: !text.contains('?'),
+        kind: if text.starts_with("private_key*") { FieldKind::Multiline } else { FieldKind::Text },
         ..FieldSpec::default()
     };
     let spec = |(name, fields): (&str, String)| AuthTypeSpec {
@@ -311,7 +312,7 @@ fn nangos_connections_of_each_app_are_read_without_a_map() {
 fn composios_accounts_of_each_app_are_read_without_a_map() {
     let file = format!(
         r#"{{\"type\":\"service_account\",\"project_id\":\"acme-1\",\"private_key\":\"{}\",\"client_email\":\"i@acme-1.iam.gserviceaccount.com\"}}"#,
-        PEM.replace('\\', r"\\\\")
+        PEM.replace('\\', r"\\")
     );
     for (toolkit, scheme, val, slug, auth_object) in [
         (
