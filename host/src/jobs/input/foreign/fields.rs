@@ -435,7 +435,7 @@ fn login_host(value: &str) -> Option<String> {
     match value.trim().to_ascii_lowercase().as_str() {
         "production" | "prod" | "live" | "false" => Some("login.salesforce.com".to_owned()),
         "sandbox" | "test" | "true" => Some("test.salesforce.com".to_owned()),
-        _ => host(value).filter(|host| host.ends_with(".salesforce.com")),
+        _ => host(value).filter(|host| host.contains(".salesforce.")),
     }
 }
 

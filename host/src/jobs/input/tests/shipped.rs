@@ -15,7 +15,9 @@ fn fields(slug: &str) -> Vec<(&'static str, String)> {
         "bigquery" => {
             vec![oauth2("project_id"), keybased("project_id client_email private_key* private_key_id? type?")]
         }
-        "datadog" => vec![keybased("api_key* app_key*? site?")],
+        "datadog" => {
+            vec![keybased("api_key* app_key*? site?"), oauth2("site?"), ("token", "access_token* site?".to_owned())]
+        }
         "github" => vec![
             oauth2("base_url?"),
             keybased("access_token* base_url?"),
@@ -35,10 +37,10 @@ fn fields(slug: &str) -> Vec<(&'static str, String)> {
             oauth2("user_token*? user_refresh_token*?"),
             keybased("bot_token*? user_token*? app_token*? signing_secret*?"),
         ],
-        "stripe" => vec![keybased("api_key* stripe_account? stripe_context?")],
+        "stripe" => vec![keybased("api_key* stripe_account? stripe_context?"), oauth2("")],
         "twilio" => vec![keybased("account_sid auth_token*? api_key_sid? api_key_secret*? region?")],
         "xero" => vec![oauth2("tenant_id?"), cc("")],
-        "zendesk" => vec![oauth2("subdomain"), keybased("subdomain email api_token*")],
+        "zendesk" => vec![oauth2("subdomain"), keybased("subdomain email api_token*"), cc("subdomain")],
         other => panic!("{other} is not shipped"),
     }
 }
@@ -205,7 +207,7 @@ fn nangos_connections_of_each_app_are_read_without_a_map() {
             r#"{"type":"OAUTH2_CC","token":"minted-by-nango","client_id":"i","client_secret":"s"}"#,
             r#"{"hostname":"acme.my.salesforce.com"}"#,
             "salesforce",
-            r#"{"client_credentials":{"client_id":"i","client_secret":"s","instance_url":"https://acme.my.salesforce.com"}}"#
+            r#"{"client_credentials":{"client_id":"i","client_secret":"s","login_host":"acme.my.salesforce.com"}}"#
                 .to_owned(),
         ),
         (
@@ -255,7 +257,7 @@ fn nangos_connections_of_each_app_are_read_without_a_map() {
             r#"{"type":"OAUTH2","access_token":"sk_live_x","raw":{"stripe_publishable_key":"pk_live_1","stripe_user_id":"acct_1"}}"#,
             "{}",
             "stripe",
-            r#"{"keybased":{"api_key":"sk_live_x"}}"#.to_owned(),
+            r#"{"oauth2":{"access_token":"sk_live_x"}}"#.to_owned(),
         ),
         (
             "twilio",
