@@ -50,7 +50,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Derived> {
     Some(derived)
 }
 
-/// What hexadecimal pairs with one separator between them say, such as `73-6B-5F`; `None` where there are none.
+/// What hexadecimal pairs with one separator between them say, such as `73-6B-5F`, also over lines; `None` where there are none.
 pub(super) fn decode_pairs(text: &[u8]) -> Option<Derived> {
     let mut derived: Option<Derived> = None;
     let mut at = 0;
@@ -59,29 +59,31 @@ pub(super) fn decode_pairs(text: &[u8]) -> Option<Derived> {
     {
         at += separator;
         let pairs = pairs_at(text, at);
-        if pairs < FEWEST_PAIRS {
+        let Some(last) = pairs.last().filter(|_| pairs.len() >= FEWEST_PAIRS) else {
             at += 1;
             continue;
-        }
+        };
         let derived = derived.get_or_insert_with(|| Derived::with_capacity(text.len()));
-        for source in (at..).step_by(3).take(pairs) {
-            derived.escape(source, 2, &[pair(text, source).unwrap_or_default()]);
+        for source in &pairs {
+            derived.escape(*source, 2, &[pair(text, *source).unwrap_or_default()]);
         }
-        at += 3 * pairs - 1;
+        at = last + 2;
         derived.escape(at, 0, &[BETWEEN]);
     }
     derived
 }
 
-/// How many pairs begin here.
-fn pairs_at(text: &[u8], start: usize) -> usize {
-    let separator = match text.get(start + 2) {
-        Some(byte @ (b'-' | b':' | b' ' | b',')) if pair(text, start).is_some() => *byte,
-        _ => return 0,
-    };
-    let mut pairs = 1;
-    while text.get(start + 3 * pairs - 1) == Some(&separator) && pair(text, start + 3 * pairs).is_some() {
-        pairs += 1;
+/// Where the pairs are that begin here, each after the same separator and blanks.
+fn pairs_at(text: &[u8], start: usize) -> Vec<usize> {
+    let mut pairs = Vec::new();
+    let Some(separator) = text.get(start + 2).filter(|_| pair(text, start).is_some()) else { return pairs };
+    let mut next = Some(start);
+    while let Some(at) = next.filter(|at| pair(text, *at).is_some()) {
+        pairs.push(at);
+        let gap = text.get(at + 2..).unwrap_or_default();
+        let separators = usize::from(gap.first() == Some(separator));
+        let blanks = gap.iter().skip(separators).take_while(|byte| byte.is_ascii_whitespace()).count();
+        next = (separators + blanks > 0).then_some(at + 2 + separators + blanks);
     }
     pairs
 }
@@ -202,7 +204,7 @@ mod tests {
             assert!(holds(&text, inside), "{text}");
         }
         let pairs: Vec<String> = inside.iter().map(|byte| format!("{byte:02X}")).collect();
-        for separator in ["-", ":", " "] {
+        for separator in ["-", ":", " ", ", ", ":\n  "] {
             let text = format!("x {} y", pairs.join(separator));
             let derived = decode_pairs(text.as_bytes()).unwrap();
             assert_eq!(derived.text.strip_suffix(b"|"), Some(&inside[..]), "{text}");

@@ -22,6 +22,21 @@ pub(super) fn decode(text: &[u8], quoted: QuotedPrintable) -> Option<Derived> {
     Some(derived)
 }
 
+/// The text in one line, blanks at the beginnings of its lines left out; `None` where no line break parts an escape.
+pub(super) fn joined(text: &[u8]) -> Option<Derived> {
+    if !escape::is_parted(text) {
+        return None;
+    }
+    let mut derived = Derived::with_capacity(text.len());
+    let mut at = 0;
+    for line in text.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        let blanks = if at == 0 { 0 } else { line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() };
+        derived.copy(at + blanks, line.get(blanks..).unwrap_or_default());
+        at += line.len() + 1;
+    }
+    Some(derived)
+}
+
 /// The next escape from `from` on, and where it begins.
 fn next(text: &[u8], from: usize, quoted: QuotedPrintable) -> Option<(usize, escape::Escape)> {
     let mut at = from;
@@ -51,6 +66,18 @@ mod tests {
         assert_eq!(decoded(r#"{"a":"x\u003d%2F&amp;\\n"}"#).unwrap(), r#"{"a":"x=/&\n"}"#);
         assert_eq!(decoded("nothing"), None);
         assert_eq!(decoded(""), None);
+    }
+
+    #[test]
+    fn a_text_whose_line_breaks_part_its_escapes_is_read_in_one_line() {
+        for text in ["a%3\n  Db", "a%\r\n3Db", "a&#x3\nD;b", "a\\u00\n3db", "a&am\np;b"] {
+            let derived = joined(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            assert!(!derived.text.contains(&b'\n') && derived.text.starts_with(b"a") && derived.text.ends_with(b"b"));
+            assert_eq!(derived.offsets.source(&(0..derived.text.len())), 0..text.len());
+        }
+        for text in ["a%3D\nb", "a\nb", "{\n  \"a\": 1\n}", "x & y;\nb", ""] {
+            assert!(joined(text.as_bytes()).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) enum Encoding {
     /// In base64 of something longer, in which it begins so many bytes (modulo 3) after the beginning.
     InBase64(Alphabet, usize),
     Hex(HexCase),
+    /// Without padding.
+    Base32,
     Reversed,
 }
 
@@ -37,7 +39,7 @@ pub(super) enum Alphabet {
 }
 
 impl Encoding {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Base64(Alphabet::Standard),
         Self::Base64(Alphabet::Url),
         Self::InBase64(Alphabet::Standard, 0),
@@ -48,6 +50,7 @@ impl Encoding {
         Self::InBase64(Alphabet::Url, 2),
         Self::Hex(HexCase::Lower),
         Self::Hex(HexCase::Upper),
+        Self::Base32,
         Self::Reversed,
     ];
 
@@ -74,6 +77,7 @@ impl Encoding {
     pub(super) fn padding(self, value: &str) -> usize {
         match self {
             Self::Base64(_) => (3 - value.len() % 3) % 3,
+            Self::Base32 => (8 - (value.len() * 8).div_ceil(5) % 8) % 8,
             _ => 0,
         }
     }
@@ -84,6 +88,7 @@ impl Encoding {
             Self::InBase64(alphabet, offset) => inside_longer_base64(value, offset, alphabet.engine())?,
             Self::Hex(HexCase::Lower) => hex::encode(value),
             Self::Hex(HexCase::Upper) => hex::encode_upper(value),
+            Self::Base32 => base32(value),
             Self::Reversed => return None,
         };
         Some(Zeroizing::new(text))
@@ -111,11 +116,42 @@ fn inside_longer_base64(value: &[u8], offset: usize, engine: &impl base64::Engin
     (inner.len() >= SHORTEST_BASE64).then(|| inner.to_owned())
 }
 
+/// Base32 of RFC 4648.
+fn base32(value: &[u8]) -> String {
+    let mut text = String::with_capacity((value.len() * 8).div_ceil(5));
+    for group in value.chunks(5) {
+        let bits = group.iter().fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte)) << (8 * (5 - group.len()));
+        for digit in 0..(group.len() * 8).div_ceil(5) {
+            let five = (bits >> (35 - 5 * digit)) & 31;
+            text.push(char::from(match u8::try_from(five).unwrap_or_default() {
+                letter @ 0..=25 => b'A' + letter,
+                number => b'2' + (number - 26),
+            }));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn base32_is_that_of_the_standard() {
+        for (value, text) in [
+            ("f", "MY"),
+            ("fo", "MZXQ"),
+            ("foo", "MZXW6"),
+            ("foob", "MZXW6YQ"),
+            ("fooba", "MZXW6YTB"),
+            ("foobar", "MZXW6YTBOI"),
+        ] {
+            assert_eq!(&**Encoding::Base32.of(value).unwrap(), text);
+        }
+        assert_eq!(["f", "fo", "foo", "foob", "fooba"].map(|value| Encoding::Base32.padding(value)), [6, 4, 3, 1, 0]);
+    }
 
     proptest! {
         #[test]

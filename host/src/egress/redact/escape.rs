@@ -47,7 +47,7 @@ impl Escape {
 #[expect(clippy::indexing_slicing, reason = "the compiler does it")]
 const BEGIN: [bool; 256] = {
     let mut table = [false; 256];
-    let bytes = b"\\%&=<'\0";
+    let bytes = b"\\%&=<'?\0";
     let mut at = 0;
     while at < bytes.len() {
         table[bytes[at] as usize] = true;
@@ -55,6 +55,9 @@ const BEGIN: [bool; 256] = {
     }
     table
 };
+
+/// More than what a line break leaves of an escape in its line.
+const LONGEST_PARTED: usize = 10;
 
 /// Whether an escape can begin with this byte.
 pub(super) fn can_begin(byte: u8) -> bool {
@@ -70,6 +73,7 @@ pub(super) fn read(text: &[u8], quoted: QuotedPrintable) -> Option<Escape> {
         b'=' => quoted_printable(text, quoted),
         b'<' => line_break(text),
         b'\'' => shell_quote(text),
+        b'?' => encoded_words(text),
         // ASCII in UTF-16 is ASCII with these between.
         0 => Some(Escape::nothing(1)),
         _ => None,
@@ -78,7 +82,7 @@ pub(super) fn read(text: &[u8], quoted: QuotedPrintable) -> Option<Escape> {
 
 /// Whether some `=` of a text may be that of quoted-printable.
 pub(super) fn may_be_quoted_printable(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'=', text).any(|at| text.get(at + 1..at + 3).and_then(hex).is_some())
+    memchr::memchr_iter(b'=', text).any(|at| text.get(at + 1..at + 3).and_then(mail_byte).is_some())
 }
 
 /// JSON, JavaScript, C, Go, Python, PHP, Ruby, Rust, Java and shells.
@@ -200,8 +204,52 @@ fn quoted_printable(text: &[u8], quoted: QuotedPrintable) -> Option<Escape> {
     }
     match quoted {
         QuotedPrintable::Kept => None,
-        QuotedPrintable::Decoded => Some(Escape::byte(3, u8::try_from(hex(rest.get(..2)?)?).ok()?)),
+        QuotedPrintable::Decoded => Some(Escape::byte(3, mail_byte(rest.get(..2)?)?)),
     }
+}
+
+/// The byte that two digits of quoted-printable stand for. Both are of one case, unlike the beginning of most values after `=`.
+fn mail_byte(digits: &[u8]) -> Option<u8> {
+    let mixed = digits.iter().any(u8::is_ascii_uppercase) && digits.iter().any(u8::is_ascii_lowercase);
+    if mixed { None } else { u8::try_from(hex(digits)?).ok() }
+}
+
+/// Where one encoded word of a mail's header (RFC 2047) ends and the next begins: `?=`, a blank, `=?utf-8?b?`.
+fn encoded_words(text: &[u8]) -> Option<Escape> {
+    let rest = text.strip_prefix(b"?=")?;
+    let blanks = rest.iter().take(80).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let word = rest.get(blanks..)?.strip_prefix(b"=?")?;
+    let charset = word.iter().take(40).position(|byte| *byte == b'?')?;
+    match word.get(charset + 1..charset + 3)? {
+        [b'b' | b'B' | b'q' | b'Q', b'?'] if blanks > 0 => Some(Escape::nothing(2 + blanks + 2 + charset + 3)),
+        _ => None,
+    }
+}
+
+/// Whether a line break parts some escape of a text, or two of one character: `%3`, a line break, `D`.
+pub(super) fn is_parted(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'\n', b'\r', text).any(|at| {
+        let before = text.get(at.saturating_sub(LONGEST_PARTED)..at).unwrap_or_default();
+        let Some(begin) = before.iter().rposition(|byte| matches!(byte, b'\\' | b'%' | b'&' | b'=')) else {
+            return false;
+        };
+        let begun = before.get(begin + 1..).unwrap_or_default();
+        let rest = begun.strip_prefix(b"#").unwrap_or(begun);
+        match before.get(begin) {
+            Some(b'%') => {
+                let (digits, all) = begun.strip_prefix(b"u").map_or((begun, 2), |digits| (digits, 4));
+                digits.len() < all && digits.iter().all(u8::is_ascii_hexdigit) || is_partial(begun)
+            }
+            Some(b'=') => is_partial(begun),
+            Some(b'&') => !begun.ends_with(b";") && rest.iter().all(u8::is_ascii_alphanumeric),
+            _ => begun.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'u' | b'x' | b'U' | b'\\')),
+        }
+    })
+}
+
+/// Whether these digits are a byte of a character that has more.
+fn is_partial(digits: &[u8]) -> bool {
+    digits.len() == 2 && hex(digits).is_some_and(|byte| byte >= 0x80)
 }
 
 /// A line break of HTML, where a text was broken into lines.
@@ -271,6 +319,7 @@ mod tests {
             ("'\\''", "'"),
             ("'\"'\"'", "'"),
             ("\0", ""),
+            ("?=\r\n =?utf-8?b?", ""),
         ] {
             let escape = read(text.as_bytes(), QuotedPrintable::Kept).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((escape.bytes(), escape.length), (meaning.as_bytes(), text.len()), "{text}");

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use super::decode::{decode, joined};
 use super::escape::{QuotedPrintable, may_be_quoted_printable};
 use super::needles::{Index, Needle, Needles};
 use super::squeeze::{self, squeeze};
-use super::{MOST_DECODES, armour, decode::decode};
+use super::{MOST_DECODES, armour};
 
 /// Base64 in base64, and so on.
 const MOST_ARMOURS: u8 = 3;
@@ -27,11 +28,7 @@ type Look<'l> = dyn FnMut(&[u8], &mut dyn FnMut(Range<usize>)) + 'l;
 /// Makes every reading of a text, and shows each to `look`. What that reports is translated to ranges of the text itself.
 pub(super) fn read_all(text: &[u8], look: &mut Look<'_>, found: &mut dyn FnMut(Range<usize>)) {
     let budget = text.len().saturating_mul(MOST_GROWTH).saturating_add(MOST_BYTES);
-    Reader { look, budget }.read(
-        text,
-        Depth { decodes: MOST_DECODES, armours: MOST_ARMOURS, mail: Mail::Unseen },
-        found,
-    );
+    Reader { look, budget }.read(text, Depth::new(MOST_ARMOURS), found);
 }
 
 struct Reader<'r, 'l> {
@@ -45,6 +42,22 @@ struct Depth {
     decodes: usize,
     armours: u8,
     mail: Mail,
+    lines: Lines,
+}
+
+impl Depth {
+    fn new(armours: u8) -> Self {
+        Self { decodes: MOST_DECODES, armours, mail: Mail::Unseen, lines: Lines::Kept }
+    }
+}
+
+/// Whether a text is read in one line, since its line breaks part escapes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// None of them does.
+    Kept,
+    /// It is, here or elsewhere.
+    Joined,
 }
 
 /// Whether a text is read as quoted-printable.
@@ -62,6 +75,12 @@ impl Reader<'_, '_> {
         let Some(budget) = self.budget.checked_sub(text.len()) else { return };
         self.budget = budget;
         (self.look)(text, found);
+        if depth.lines == Lines::Kept
+            && let Some(derived) = joined(text)
+        {
+            depth.lines = Lines::Joined;
+            self.read(&derived.text, depth, &mut |range| found(derived.offsets.source(&range)));
+        }
         let deeper = Depth { decodes: depth.decodes.saturating_sub(1), ..depth };
         if depth.mail == Mail::Unseen && depth.decodes > 0 && may_be_quoted_printable(text) {
             depth.mail = Mail::No;
@@ -82,7 +101,7 @@ impl Reader<'_, '_> {
         }
         // Undoing escapes leaves base64 as it is but joins what was parted: only the last reading is looked at for it.
         let Some(armours) = depth.armours.checked_sub(1) else { return };
-        let inside = Depth { decodes: MOST_DECODES, armours, mail: Mail::Unseen };
+        let inside = Depth::new(armours);
         if let Some(derived) = armour::decode(text) {
             self.read(&derived.text, inside, &mut |range| {
                 let range = derived.offsets.source(&range);

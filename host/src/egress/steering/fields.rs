@@ -7,12 +7,15 @@ use crate::egress::error::Invalid;
 use crate::egress::request::{Body, JsonMember, JsonValue, Pair, Part, Request};
 
 /// Fields, parameters and members that replace the method, without case and what is not a letter.
-const METHOD_FIELDS: [&str; 6] = [
+const METHOD_FIELDS: [&str; 9] = [
     "httpmethodoverride",
     "methodoverride",
+    "overridemethod",
     "xhttpmethod",
     "xhttpmethodoverride",
+    "xhttpmethodoverwrite",
     "xhttpverboverride",
+    "xmethod",
     "xmethodoverride",
 ];
 
@@ -22,22 +25,26 @@ const METHODS: [&str; 17] = [
     "purge", "put", "trace", "unlink",
 ];
 
+/// The longest name that is looked at, in bytes.
+const LONGEST_NAME: usize = 256;
+
 /// The most bytes of a text body that are read for names.
 const MOST_TEXT: usize = 1024 * 1024;
 
 /// Refuses parameters, form fields and members of a JSON body that replace the method.
 pub(in super::super) fn check(request: &Request) -> Result<(), Invalid> {
-    pairs(&request.query, "query parameter")?;
+    let own = request.method.as_str();
+    pairs(&request.query, "query parameter", own)?;
     match &request.body {
         Body::Empty => Ok(()),
-        Body::Form(fields) => pairs(fields, "form field"),
+        Body::Form(fields) => pairs(fields, "form field", own),
         Body::Json(members) => members.iter().try_for_each(member),
-        Body::Text { content, .. } => text(content),
+        Body::Text { content, .. } => text(content, own),
     }
 }
 
-fn pairs(pairs: &[Pair], what: &str) -> Result<(), Invalid> {
-    pairs.iter().try_for_each(|pair| field(&pair.name, literal(&pair.value).as_deref(), what))
+fn pairs(pairs: &[Pair], what: &str, own: &str) -> Result<(), Invalid> {
+    pairs.iter().try_for_each(|pair| parameter(&pair.name, literal(&pair.value).as_deref(), what, own))
 }
 
 /// A value that holds no secret. What a secret is, a plugin does not choose.
@@ -55,16 +62,9 @@ fn member(member: &JsonMember) -> Result<(), Invalid> {
     match (member.pointer.strip_prefix('/'), &member.value) {
         (None, JsonValue::Literal(text)) => json(text),
         (None, JsonValue::Parts(_)) => Ok(()),
-        (Some(path), value) => {
-            let text = match value {
-                JsonValue::Parts(parts) => literal(parts),
-                JsonValue::Literal(text) => serde_json::from_str::<String>(text).ok(),
-            };
-            let (name, value) = match path.split_once('/') {
-                Some((name, _)) => (name, None),
-                None => (path, text.as_deref()),
-            };
-            field(&name.replace("~1", "/").replace("~0", "~"), value, "JSON member")
+        (Some(path), _) => {
+            let name = path.split('/').next().unwrap_or_default();
+            field(&name.replace("~1", "/").replace("~0", "~"), "JSON member")
         }
     }
 }
@@ -84,73 +84,75 @@ fn json(text: &str) -> Result<(), Invalid> {
 
 fn members(value: &Json) -> Result<(), Invalid> {
     let Json::Object(members) = value else { return Ok(()) };
-    members.iter().try_for_each(|(name, value)| {
-        let text = if let Json::Text(text) = value { Some(text.as_str()) } else { None };
-        field(name, text, "JSON member")
-    })
+    members.iter().try_for_each(|(name, _)| field(name, "JSON member"))
 }
 
 /// A text body is read as whatever a server may take it for.
-fn text(content: &str) -> Result<(), Invalid> {
+fn text(content: &str, own: &str) -> Result<(), Invalid> {
     let content = content.get(..content.floor_char_boundary(MOST_TEXT)).unwrap_or(content);
     json(content)?;
-    if content.to_ascii_lowercase().contains("content-disposition") {
-        multipart(content)?;
-    }
+    multipart(content, own)?;
     for pair in content.split(['&', ';']) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes()).decode_utf8_lossy().into_owned();
-        if name.len() <= 256 {
-            field(&decoded(name), Some(&decoded(value)), "form field")?;
+        if name.len() <= LONGEST_NAME {
+            let value = value.get(..value.floor_char_boundary(LONGEST_NAME)).unwrap_or(value);
+            parameter(&decoded(name), Some(&decoded(value)), "form field", own)?;
         }
     }
     Ok(())
 }
 
-/// The names of a multipart body's fields.
-fn multipart(content: &str) -> Result<(), Invalid> {
-    let mut lines = content.lines();
-    while let Some(line) = lines.next() {
-        let lower = line.to_ascii_lowercase();
-        let Some(rest) = lower.strip_prefix("content-disposition:") else { continue };
-        for parameter in rest.split(';').skip(1) {
-            let Some((key, name)) = parameter.split_once('=') else { continue };
-            if matches!(key.trim(), "name" | "name*") {
-                let name = name.trim().trim_start_matches("utf-8''").trim_matches('"');
-                // The value comes after an empty line.
-                let value = lines.by_ref().skip_while(|line| !line.is_empty()).nth(1);
-                field(&percent_decode(name.as_bytes()).decode_utf8_lossy(), value, "multipart field")?;
-                break;
-            }
+/// The names of a multipart body's fields. A header may go on in the next line.
+fn multipart(content: &str, own: &str) -> Result<(), Invalid> {
+    const HEADER: &str = "content-disposition:";
+    let lower = content.to_ascii_lowercase().replace('\r', "");
+    for after in lower.split(HEADER).skip(1) {
+        let (headers, value) = after.split_once("\n\n").unwrap_or((after, ""));
+        let value = value.lines().next().unwrap_or_default();
+        let parameters = headers.split([';', '\n']).filter_map(|parameter| parameter.split_once('='));
+        for (_, name) in parameters.filter(|(key, _)| matches!(key.trim(), "name" | "name*")) {
+            let name = name.trim().trim_start_matches("utf-8''").replace(['"', '\\'], "");
+            parameter(&percent_decode(name.as_bytes()).decode_utf8_lossy(), Some(value), "multipart field", own)?;
         }
     }
     Ok(())
 }
 
-/// Refuses one by its name, or by its name and the method that it says.
-fn field(name: &str, value: Option<&str>, what: &str) -> Result<(), Invalid> {
-    // A NUL ends a name for some servers, and blanks before it are dropped by others.
-    let shown = name.split('\0').next().unwrap_or_default().trim();
-    let lower = shown.to_lowercase();
-    // `data[_method]` and `_method[]` are spelled so by frameworks that nest parameters.
-    let replaces = lower.split(['[', ']', '.', ':']).any(|step| {
-        let step = step.trim();
+/// Refuses one by its name, or where it is a `method` with another method than the request's own.
+fn parameter(name: &str, value: Option<&str>, what: &str, own: &str) -> Result<(), Invalid> {
+    field(name, what)?;
+    let value = value.unwrap_or_default().trim().to_ascii_lowercase();
+    let is_method = steps(name).any(|step| step == "method");
+    if is_method && METHODS.contains(&&*value) && !value.eq_ignore_ascii_case(own) {
+        return Err(refused(name, what));
+    }
+    Ok(())
+}
+
+/// Refuses one by its name.
+fn field(name: &str, what: &str) -> Result<(), Invalid> {
+    let replaces = steps(name).any(|step| {
         let letters: String = step.chars().filter(char::is_ascii_alphabetic).collect();
-        let is_hidden =
-            matches!(step.chars().next(), Some('_' | '$' | ' ')) && matches!(&*letters, "method" | "httpmethod");
+        let is_hidden = step.starts_with(['_', '$']) && matches!(&*letters, "method" | "httpmethod");
         is_hidden || METHOD_FIELDS.contains(&&*letters)
     });
-    let says = || {
-        value.is_some_and(|value| METHODS.contains(&&*value.trim().to_ascii_lowercase()))
-            && lower.split(['[', ']', '.']).any(|step| step == "method")
-    };
-    if replaces || says() {
-        let shown: String = shown.chars().take(60).collect();
-        return Err(Invalid::new(format!(
-            "the {what} {shown:?} would change the request's method, which only `method` does"
-        )));
-    }
-    Ok(())
+    if replaces { Err(refused(name, what)) } else { Ok(()) }
+}
+
+/// The steps of a name in lower case: `data[_method]` and `_method[]` are written so by frameworks that nest parameters. A NUL
+/// ends a name for some servers, and blanks before it are dropped by others.
+fn steps(name: &str) -> impl Iterator<Item = String> {
+    let lower = name.split('\0').next().unwrap_or_default().to_lowercase();
+    let steps: Vec<String> = lower.split(['[', ']', '.', ':']).map(|step| step.trim().to_owned()).collect();
+    steps.into_iter()
+}
+
+fn refused(name: &str, what: &str) -> Invalid {
+    let shown: String = name.split('\0').next().unwrap_or_default().trim().chars().take(60).collect();
+    Invalid::new(format!(
+        "the {what} {shown:?} would change the request's method; a request has the method that it names"
+    ))
 }
 
 #[cfg(test)]
@@ -172,6 +174,10 @@ mod tests {
             body,
             mint: Vec::new(),
         }
+    }
+
+    fn text_body(content: &str) -> Body {
+        Body::Text { content_type: "application/octet-stream".to_owned(), content: content.to_owned() }
     }
 
     fn pair(name: &str, value: &str) -> Pair {
@@ -228,9 +234,18 @@ mod tests {
             assert!(is_refused(name, "delete"), "{name}");
             assert!(is_refused(name, "anything"), "{name}");
         }
-        for value in ["DELETE", "delete", " Put ", "PATCH", "merge"] {
-            assert!(is_refused("method", value), "{value}");
+        for value in ["DELETE", "delete", " Put ", "PATCH", "merge", "get"] {
+            let name = "method";
+            for request in [
+                request(vec![pair(name, value)], Body::Empty),
+                request(Vec::new(), Body::Form(vec![pair(name, value)])),
+                request(Vec::new(), text_body(&format!("a=b&{name}={value}"))),
+            ] {
+                assert!(check(&request).is_err(), "{value}");
+            }
         }
+        let folded = "--x\nContent-Disposition: form-data;\n name=\"_\\method\"\n\nput\n--x--";
+        assert!(check(&request(Vec::new(), text_body(folded))).is_err());
     }
 
     #[test]
@@ -238,6 +253,7 @@ mod tests {
         for (name, value) in [
             ("method", "flickr.test.echo"),
             ("method", "tools/list"),
+            ("method", "post"),
             ("payment_method", "card"),
             ("payment_method", "delete"),
             ("http_method", "POST"),
@@ -247,6 +263,12 @@ mod tests {
             let only = check(&request(vec![pair(name, value)], Body::Form(vec![pair(name, value)])));
             assert!(only.is_ok(), "{name}={value}");
         }
+        // FortiManager's calls have it.
+        let call = JsonMember {
+            pointer: String::new(),
+            value: JsonValue::Literal(r#"{"method":"get","params":[]}"#.to_owned()),
+        };
+        assert_eq!(check(&request(Vec::new(), Body::Json(vec![call]))), Ok(()));
         for text in ["{\"query\":\"mutation { _method }\"}", "<a _method=\"x\"/>", "{", "", "{\"a\":{\"_method\":1}}"] {
             let body = Body::Text { content_type: "text/plain".to_owned(), content: text.to_owned() };
             assert!(check(&request(Vec::new(), body)).is_ok(), "{text}");

@@ -25,34 +25,46 @@ const CONNECTION: [&str; 15] = [
 ];
 
 /// Names of families: whatever follows is refused, too.
-const FAMILIES: [&str; 6] = ["x-accel-", "x-envoy-", "x-forward-", "x-original-", "x-remote-", "x-rewrite-"];
+const FAMILIES: [&str; 7] =
+    ["x-accel-", "x-envoy-", "x-forward-", "x-method-", "x-original-", "x-remote-", "x-rewrite-"];
 
 /// Names that tell who the client is, or what the URL is, and share no word with the others.
-const SINGLE: [&str; 17] = [
+const SINGLE: [&str; 27] = [
     "base-url",
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "client-ip",
     "fastly-client-ip",
     "path-info",
+    "real-ip",
     "request-uri",
     "script-name",
     "true-client-ip",
+    "uri",
+    "url",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-custom-ip-authorization",
     "x-forwarded",
     "x-host",
+    "x-http-destinationurl",
     "x-originating-ip",
+    "x-proxyuser-ip",
     "x-real-ip",
+    "x-scheme",
     "x-script-name",
     "x-sendfile",
+    "x-true-client-ip",
+    "x-true-ip",
+    "x-url-scheme",
 ];
 
 /// Words of a header's name: what would be replaced ...
 const REPLACED: [&str; 9] = ["host", "method", "path", "prefix", "query", "scheme", "uri", "url", "verb"];
 /// ... and that it would be.
-const REPLACES: [&str; 17] = [
+const REPLACES: [&str; 21] = [
     "backend",
+    "effective",
     "forwarded",
     "http",
     "original",
@@ -60,15 +72,18 @@ const REPLACES: [&str; 17] = [
     "override",
     "overwrite",
     "proxied",
+    "proxy",
     "raw",
     "real",
     "request",
     "rewrite",
     "rewritten",
     "script",
+    "target",
     "tunnel",
     "tunneled",
     "unencoded",
+    "upstream",
 ];
 
 /// Whether a header says where a request goes, where it ends, or what happens to the connection. Webhooks may have the others:
@@ -125,6 +140,15 @@ mod tests {
             "X-Original-Method",
             "X-Tunneled-Method",
             "X-Forwarded-Method",
+            "X-Method-Name",
+            "X-Proxy-URL",
+            "X-Target-Path",
+            "X-Upstream-Host",
+            "X-HTTP-DestinationURL",
+            "Http-Url",
+            "URL",
+            "X-True-IP",
+            "X-Url-Scheme",
             "X-Original-URL",
             "X-Original-URI",
             "X-Original-Host",
@@ -175,6 +199,7 @@ mod tests {
             "Dropbox-API-Path-Root",
             "Idempotency-Key",
             "Notion-Version",
+            "PSU-IP-Address",
             "Prefer",
             "Stripe-Account",
             "Stripe-Context",

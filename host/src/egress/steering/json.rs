@@ -9,7 +9,6 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 pub(super) enum Json {
     Object(Vec<(String, Json)>),
     Array(Vec<Json>),
-    Text(String),
     Else,
 }
 
@@ -44,8 +43,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Array(values))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
+    fn visit_str<E>(self, _: &str) -> Result<Json, E> {
+        Ok(Json::Else)
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Json, E> {

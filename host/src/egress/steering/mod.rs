@@ -8,7 +8,8 @@
 //! | the method, as a header | `X-HTTP-Method-Override`, `X-HTTP-Method`, `X-Method-Override` |
 //! | the URL, as a header | `X-Original-URL`, `X-Rewrite-URL`, `X-Envoy-Original-Path`, `X-Forwarded-*` |
 //! | the client, as a header | `Forwarded`, `X-Real-IP`, `True-Client-IP` |
-//! | the method, as a parameter, form field or JSON member | `_method`, `x-http-method-override`, `method=DELETE` |
+//! | the method, as a parameter, form field or JSON member | `_method`, `x-http-method-override` |
+//! | the method, as a parameter or form field | `method=DELETE` |
 //!
 //! Servers behind CGI read `_` and `-` in a header's name as the same character, so both are.
 

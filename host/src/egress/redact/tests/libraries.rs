@@ -26,6 +26,7 @@ const WRITTEN: &[(&str, &str, &str, &str)] = &[
     ("Python", "xmlcharrefreplace", SYMBOLS, r#"k3y/+=&<>"'~`!*(x) &#233;%2F$#{@}:;,|^[]?\.9Z"#),
     ("Python", "base64.b64encode", SYMBOLS, "azN5Lys9Jjw+Iid+YCEqKHgpIMOpJTJGJCN7QH06Oyx8XltdP1wuOVo="),
     ("Python", "base64.urlsafe_b64encode", SYMBOLS, "azN5Lys9Jjw-Iid-YCEqKHgpIMOpJTJGJCN7QH06Oyx8XltdP1wuOVo="),
+    ("Python", "base64.b32encode", SYMBOLS, "NMZXSLZLHUTDYPRCE57GAIJKFB4CSIGDVESTERREEN5UA7J2HMWHYXS3LU7VYLRZLI======"),
     ("Python", "base64.encodebytes", LONG, "Wlkzdy81eGIrWTl3UTVrYj1ZTHdtNTdiX1ktd2E1WmIzWS93eDUrYjlZUXdrNT1iTFltdzc1X2It\nWWF3WjUzYi9ZeHcrNTliUVlrdz01TGJtWTd3XzUtYmFZWnczNT1aOA=="),
     ("Python", "binascii.hexlify", SYMBOLS, "6b33792f2b3d263c3e22277e60212a28782920c3a925324624237b407d3a3b2c7c5e5b5d3f5c2e395a"),
     ("Python", "bytes.hex, separated", SYMBOLS, "6b:33:79:2f:2b:3d:26:3c:3e:22:27:7e:60:21:2a:28:78:29:20:c3:a9:25:32:46:24:23:7b:40:7d:3a:3b:2c:7c:5e:5b:5d:3f:5c:2e:39:5a"),
@@ -166,6 +167,21 @@ fn what_a_library_writes_is_replaced_inside_of_other_formats() {
             let clean = redactor(&[secret]).redact_text(&text).into_owned();
             assert!(clean.contains("***"), "{language} {function}: {text} gave {clean}");
             assert!(clean.len() < 48, "{language} {function}: {text} gave {clean}");
+        }
+    }
+}
+
+#[test]
+fn what_a_library_writes_is_replaced_where_it_is_broken_into_lines() {
+    for (language, function, secret, echo) in WRITTEN {
+        // Groups of base64 and pairs of digits are kept, as in lines of mails and keys.
+        for width in [24, 36] {
+            let lines: Vec<String> =
+                echo.chars().collect::<Vec<_>>().chunks(width).map(|line| line.iter().collect()).collect();
+            for text in [lines.join("\n"), lines.join("\r\n\t")] {
+                let clean = redactor(&[secret]).redact_text(&format!("[{text}]")).into_owned();
+                assert!(clean.contains("***") && clean.len() < 20, "{language} {function}: {text} gave {clean}");
+            }
         }
     }
 }
