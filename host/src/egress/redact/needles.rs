@@ -175,7 +175,7 @@ fn forms(value: &str, way: Way) -> Vec<Zeroizing<Vec<u8>>> {
     forms.add(value.as_bytes());
     if way == Way::Exact {
         // A server that takes a value for a header's name says it in lower case.
-        forms.add(value.to_ascii_lowercase().as_bytes());
+        forms.add(Zeroizing::new(value.to_ascii_lowercase()).as_bytes());
     }
     for quoted in [QuotedPrintable::Kept, QuotedPrintable::Decoded] {
         let mut text = Zeroizing::new(value.as_bytes().to_vec());
