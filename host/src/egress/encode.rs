@@ -21,9 +21,6 @@ pub(super) const SEGMENT: &AsciiSet = &STRICT
     .remove(b':')
     .remove(b'@');
 
-/// What JavaScript's `encodeURIComponent` encodes.
-pub(super) const COMPONENT: &AsciiSet = &STRICT.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
-
 /// Percent-encodes for queries, forms and signatures.
 pub(super) fn strict(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, STRICT)
