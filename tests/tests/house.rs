@@ -84,7 +84,7 @@ fn only_the_page_for_people_adds_routes_that_the_apis_description_does_not_see()
 
 /// What the guide says of the size of a plugin: a check is a page of code, and a component a blink of a download.
 #[test]
-fn half_of_the_plugins_have_at_most_80_lines_and_half_of_the_components_60_kib() {
+fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_70_kib() {
     let (mut lines, mut bytes) = (Vec::new(), Vec::new());
     for slug in keyferry_tests::binary::slugs() {
         let source = keyferry_tests::plugins::shipped(&slug).join("src/lib.rs");
@@ -95,6 +95,6 @@ fn half_of_the_plugins_have_at_most_80_lines_and_half_of_the_components_60_kib()
     lines.sort_unstable();
     bytes.sort_unstable();
     let (below, above) = (lines.len() / 2 - 1, lines.len() / 2);
-    assert!(lines[below] + lines[above] <= 2 * 80, "{lines:?}");
-    assert!(bytes[below] + bytes[above] <= 2 * 60 * 1024, "{bytes:?}");
+    assert!(lines[below] + lines[above] <= 2 * 130, "{lines:?}");
+    assert!(bytes[below] + bytes[above] <= 2 * 70 * 1024, "{bytes:?}");
 }

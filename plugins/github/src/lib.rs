@@ -104,7 +104,7 @@ impl Plugin for GitHub {
             }
             401 if kind == Some("ghr_") => {
                 let advice = "`ghr_` begins a refresh token; give the access token that it came with";
-                Err(Failure::rejected(format!("{}: {advice}", said(&answer.json_or_null()))).field("access_token"))
+                Err(Failure::rejected(format!("{}; {advice}", said(&answer.json_or_null()))).field("access_token"))
             }
             401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
             403 => Err(forbidden(&answer)?),

@@ -45,7 +45,8 @@ impl Plugin for Slack {
                             .help("When the user token ends, as Unix time in seconds or milliseconds.")
                             .example("1767225600"),
                     )
-                    .field(domain())
+                    // An app of GovSlack is an app of its own, with an id and a secret of its own.
+                    .field(domain().by_organisation())
                     .oauth_app(),
             )
             .auth(

@@ -29,7 +29,7 @@ impl Plugin for Stripe {
                         Field::secret("api_key", "API key")
                             .required()
                             .hint(KIND)
-                            .help("Stripe Dashboard > Developers > API keys: a restricted key, a secret one or an organisation's.")
+                            .help("Stripe Dashboard > Developers > API keys: a secret key, or better a restricted one.")
                             .example("rk_test_example"),
                     )
                     .field(

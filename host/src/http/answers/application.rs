@@ -235,7 +235,10 @@ fn application_id(slug: &str) -> String {
 fn inputs(auth_type: &AuthType) -> Vec<InputField> {
     let is_oauth = auth_type.name.as_str() == OAUTH2;
     let is_asked_for = |field: &&Field| {
-        let comes_later = is_oauth && (TOKEN_ANSWER.contains(&field.name.as_str()) || field.secrecy == Secrecy::Secret);
+        let name = field.name.as_str();
+        // A second token that the flow gives ends at a time of its own: `user_expires_at`.
+        let is_told = TOKEN_ANSWER.contains(&name) || name.ends_with("_expires_at");
+        let comes_later = is_oauth && (is_told || field.secrecy == Secrecy::Secret);
         field.spec.supplier == Supplier::Caller && !comes_later
     };
     auth_type.fields.iter().filter(is_asked_for).map(InputField::of).collect()
