@@ -50,15 +50,22 @@ fn outcome(wasm: &Path, cases: &Path) -> Value {
 
 #[test]
 fn the_shipped_plugins_pass_their_cases_and_the_conformance_suite() {
+    let mut failed = Vec::new();
     for slug in &binary::slugs() {
         let wasm = binary::plugins().join(format!("{slug}.wasm"));
         let cases = shipped(slug).join("cases");
         let output = plugin(&cases, &["test", wasm.to_str().unwrap(), "--cases", "."]);
-        let text = printed(&output, 0);
-        assert!(text.contains("0 failed") && text.contains("17 faults"), "{text}");
-        assert!(text.contains("at most: fuel ") && text.contains(" of 32.0 MiB"), "budgets are printed: {text}");
-        assert!(!text.contains('\u{1b}'), "no colour where there is no terminal");
+        let text = String::from_utf8_lossy(&output.stdout);
+        if output.status.success() {
+            assert!(text.contains("0 failed") && text.contains("17 faults"), "{text}");
+            assert!(text.contains("at most: fuel ") && text.contains(" of 32.0 MiB"), "budgets are printed: {text}");
+            assert!(!text.contains('\u{1b}'), "no colour where there is no terminal");
+        } else {
+            let bad: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("ok ")).collect();
+            failed.push(format!("{slug}:\n{}\n{}", bad.join("\n"), String::from_utf8_lossy(&output.stderr)));
+        }
     }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 /// Instructions, as far as fuel counts them, are the same on every machine and in every run, whatever else it does: what a
@@ -84,10 +91,13 @@ fn what_shipped_plugins_compute_stays_within_a_twentieth_of_what_is_written_down
     }
     let known: BTreeMap<String, u64> = serde_json::from_slice(&std::fs::read(&written).unwrap()).unwrap();
     assert_eq!(known.keys().collect::<Vec<_>>(), counted.keys().collect::<Vec<_>>());
-    for (slug, known) in &known {
-        let (fuel, written) = (counted[slug], written.display());
-        assert!(fuel.abs_diff(*known) <= known / 20, "{slug}: {fuel} units of fuel, {known} in {written}");
-    }
+    let is_off = |(slug, known): &(&String, &u64)| counted[*slug].abs_diff(**known) > **known / 20;
+    let off: Vec<_> = known.iter().filter(is_off).collect();
+    assert!(
+        off.is_empty(),
+        "{off:?} in {}, and it is {counted:?}; KEYFERRY_WRITE_EXAMPLES=1 writes it",
+        written.display()
+    );
 }
 
 #[test]
