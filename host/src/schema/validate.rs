@@ -421,6 +421,14 @@ mod tests {
     }
 
     #[test]
+    fn an_option_is_kept_by_its_value_however_it_was_written() {
+        for region in ["us", "US", "Us"] {
+            let json = format!(r#"{{"keybased":{{"token":"t","account_id":"123","region":"{region}"}}}}"#);
+            assert_eq!(validate(&json).unwrap().plain("region"), Some("us"), "{region}");
+        }
+    }
+
+    #[test]
     fn what_the_organisation_supplies_is_never_demanded() {
         assert!(validate(r#"{"oauth2":{"access_token":"t"}}"#).is_ok());
     }
