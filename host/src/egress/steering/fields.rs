@@ -268,7 +268,7 @@ mod tests {
             pointer: String::new(),
             value: JsonValue::Literal(r#"{"method":"get","params":[]}"#.to_owned()),
         };
-        assert_eq!(check(&request(Vec::new(), Body::Json(vec![call]))), Ok(()));
+        assert!(check(&request(Vec::new(), Body::Json(vec![call]))).is_ok());
         for text in ["{\"query\":\"mutation { _method }\"}", "<a _method=\"x\"/>", "{", "", "{\"a\":{\"_method\":1}}"] {
             let body = Body::Text { content_type: "text/plain".to_owned(), content: text.to_owned() };
             assert!(check(&request(Vec::new(), body)).is_ok(), "{text}");
