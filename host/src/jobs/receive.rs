@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::error::ImportError;
 use super::importer::{Importer, Work, audit};
-use super::input::{InputRow, ReadOptions, Rows};
+use super::input::{InputRow, Meant, Misnamed, ReadOptions, Rows, argument, fold, meant};
 use super::work::context;
 use crate::ids::{FieldName, Slug};
 use crate::migrate::{Caller, MigrateError, Patient, Turn, keys};
@@ -65,6 +65,7 @@ struct Received {
     digest: [u8; 32],
     bytes: u64,
     rows: u64,
+    ending_soon: u64,
 }
 
 impl Importer {
@@ -98,6 +99,8 @@ impl Importer {
             digest: None,
             bytes: 0,
             rows: 0,
+            from: Some(new.reading.preset.as_str().to_owned()),
+            ending_soon: 0,
             policy: new.policy,
             state: ImportState::Receiving,
             reason: None,
@@ -132,7 +135,7 @@ impl Importer {
         same_file: SameFile,
         request_id: String,
     ) -> Result<ImportRecord, ImportError> {
-        let Received { digest, bytes, rows } = received;
+        let Received { digest, bytes, rows, ending_soon } = received;
         if rows == 0 {
             return Err(ImportError::Empty);
         }
@@ -142,6 +145,7 @@ impl Importer {
             digest: Some(digest),
             bytes,
             rows,
+            ending_soon,
             state: ImportState::Running,
             version: record.version + 1,
             started_at: Some(now),
@@ -216,6 +220,15 @@ impl Importer {
     }
 }
 
+/// What a slug means that a file gives.
+enum Spelled {
+    /// That app.
+    Known(String),
+    /// Probably that app.
+    Near(String),
+    Unknown,
+}
+
 /// Reads rows and seals their credentials, on a thread that may block.
 struct Reader {
     importer: Arc<Importer>,
@@ -226,9 +239,17 @@ struct Reader {
 impl Reader {
     fn read(self, file: Arriving, options: ReadOptions) -> Result<Received, ImportError> {
         let mut rows = Rows::new(file, options);
-        let (mut chunk, mut weight, mut count) = (Vec::new(), 0, 0);
-        for row in rows.by_ref() {
-            let new = self.new_row(row?)?;
+        let (mut chunk, mut weight, mut count, mut ending_soon) = (Vec::new(), 0, 0, 0);
+        let now = Timestamp::now();
+        while let Some(row) = rows.next() {
+            let mut row = row?;
+            let end = row.content.as_ref().ok().and_then(|row| row.ends_soon(now));
+            if let (Ok(row), Some(end)) = (&mut row.content, end) {
+                let ends = if end < now { "ended" } else { "ends" };
+                row.warnings.push(format!("the access token {ends} at {end}, and there is no refresh token"));
+            }
+            let new = self.new_row(row, &|field| rows.column_of(field))?;
+            ending_soon += u64::from(end.is_some() && new.input.is_some());
             count += 1;
             if count > self.importer.settings.most_rows {
                 return Err(ImportError::TooManyRows { most: self.importer.settings.most_rows });
@@ -245,7 +266,7 @@ impl Reader {
         }
         let bytes = rows.bytes_read();
         let digest = rows.finish()?;
-        Ok(Received { digest: *digest.as_bytes(), bytes, rows: count })
+        Ok(Received { digest: *digest.as_bytes(), bytes, rows: count, ending_soon })
     }
 
     /// Nobody takes chunks any more where one could not be stored, and that is what the sender is told.
@@ -253,7 +274,8 @@ impl Reader {
         self.chunks.blocking_send(chunk).map_err(|_| ImportError::Contended)
     }
 
-    fn new_row(&self, row: InputRow) -> Result<NewRow, ImportError> {
+    /// `in_file` tells what the column of a field is called in the file.
+    fn new_row(&self, row: InputRow, in_file: &dyn Fn(&str) -> Option<String>) -> Result<NewRow, ImportError> {
         let InputRow { number, line, content } = row;
         let empty = RowRecord {
             number,
@@ -287,20 +309,43 @@ impl Reader {
             }
         };
         let (account, written) = (row.account.clone(), row.slug.clone());
-        let failed = |code: &str, detail: String| {
+        let failed_in = |code: &str, detail: String, fields: Vec<String>| {
             let row = RowRecord {
                 account: Some(account.clone()),
                 slug: Some(self.shown_slug(&written)),
                 outcome: Some(code.to_owned()),
                 detail: Some(detail),
+                fields,
                 ..empty.clone()
             };
             Ok(NewRow { row, input: None, place: None })
         };
-        let slug = match self.importer.migrator.app(&row.slug) {
+        let failed = |code: &str, detail: String| failed_in(code, detail, Vec::new());
+        let spelled = self.spelled_slug(&row.slug);
+        let app = match &spelled {
+            Spelled::Known(slug) => self.importer.migrator.app(slug),
+            Spelled::Near(_) | Spelled::Unknown => self.importer.migrator.app(&row.slug),
+        };
+        let slug = match app {
             Ok(app) => {
-                row.fit(&app.description.schema);
-                app.description.slug.clone()
+                let (slug, schema) = (&app.description.slug, &app.description.schema);
+                row.spell(schema);
+                row.fit(schema);
+                if let Some(Misnamed { detail, fields }) = row.misnamed(slug.as_str(), schema, in_file) {
+                    return failed_in("invalid_content", detail, fields);
+                }
+                slug.clone()
+            }
+            Err(error @ MigrateError::UnknownApp { .. }) => {
+                let code = error.code();
+                let hint = match spelled {
+                    Spelled::Near(near) if self.shown_slug(&row.slug) == row.slug => {
+                        format!("; `{near}` may be meant: {}", argument(&format!("slug:{}={near}", row.slug)))
+                    }
+                    Spelled::Near(near) => format!("; `{near}` may be meant"),
+                    Spelled::Known(_) | Spelled::Unknown => String::new(),
+                };
+                return failed(code, format!("{error}{hint}"));
             }
             // It may serve by the time the row's turn comes.
             Err(MigrateError::AppNotInService { slug, reason }) => match slug.parse::<Slug>() {
@@ -337,6 +382,27 @@ impl Reader {
             envelope,
         };
         Ok(NewRow { row: waiting, input: Some((slug, input)), place: Some(place) })
+    }
+
+    /// The app that a slug means, where it differs from the app's slug or name in case and separators only: `HubSpot`.
+    fn spelled_slug(&self, written: &str) -> Spelled {
+        let migrator = &self.importer.migrator;
+        if !matches!(migrator.app(written), Err(MigrateError::UnknownApp { .. })) {
+            return Spelled::Known(written.to_owned());
+        }
+        let apps = migrator.apps();
+        let by_slug = meant(written, apps.iter().map(|app| app.description.slug.as_str()));
+        let by_name = || {
+            let folded = fold(written);
+            let mut named = apps.iter().filter(|app| fold(&app.description.name) == folded);
+            let one = named.next()?;
+            named.next().is_none().then(|| one.description.slug.to_string())
+        };
+        match by_slug {
+            Meant::Same(slug) => Spelled::Known(slug.to_owned()),
+            Meant::Near(slug) => by_name().map_or_else(|| Spelled::Near(slug.to_owned()), Spelled::Known),
+            Meant::Unknown => by_name().map_or(Spelled::Unknown, Spelled::Known),
+        }
     }
 
     /// A slug that is there, or nearly so; anything else could be a secret in the wrong column.

@@ -46,6 +46,12 @@ pub struct ImportRecord {
     pub bytes: u64,
     /// Rows that the file has.
     pub rows: u64,
+    /// Whose export the file is: the name of a preset.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Rows whose OAuth access token ended or was about to end when the file arrived, and that have no refresh token.
+    #[serde(default)]
+    pub ending_soon: u64,
     /// How its rows are dealt with.
     pub policy: ImportPolicy,
     /// Where it stands.

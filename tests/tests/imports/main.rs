@@ -5,6 +5,7 @@
 mod command;
 mod crash;
 mod exports;
+mod failures;
 mod files;
 mod pace;
 mod policy;

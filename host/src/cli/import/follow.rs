@@ -184,6 +184,11 @@ pub(super) fn event(name: &str, import: &Value) {
     let _ = writeln!(std::io::stdout(), "{}", Value::Object(line));
 }
 
+/// For programs: one line that is about something else than the import.
+pub(super) fn line(event: &str, name: &str, value: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", json!({"event": event, name: value}));
+}
+
 /// A text of an import's.
 pub(super) fn text<'a>(import: &'a Value, name: &str) -> &'a str {
     import.get(name).and_then(Value::as_str).unwrap_or_default()

@@ -16,16 +16,18 @@ mod source;
 mod summary;
 mod upload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use http::Method;
 
 use super::client::{Server, ServerArgs};
 use super::{CliError, CliResult, term};
-use crate::jobs::input::{Mapping, Preset, ReadOptions};
+use crate::jobs::input::{Mapping, Preset, ReadOptions, shell_word as quoted};
 use crate::store::{AccountChange, MaxFailures, OnExisting, OnUnverified};
 
+use failures::Written;
 use source::Identities;
 
 pub(super) use manage::{ImportsCommand, run as manage};
@@ -34,6 +36,27 @@ pub(super) use manage::{ImportsCommand, run as manage};
 pub(super) const SOME_FAILED: u8 = 3;
 /// It stopped before its end: by itself, or because somebody stopped it.
 pub(super) const STOPPED: u8 = 4;
+/// SIGINT ended the command, as shells tell it. The import goes on.
+const INTERRUPTED: u8 = 130;
+
+/// The language of `--map`.
+const MAP_HELP: &str = "\
+What the files call things, and what they are called here: a rule, or a file with a rule a line or in TOML. Repeatable.
+
+  customer=linked_account_id  the column `customer` holds the linked account; so for slug, auth_type, auth_object, account_name, updated_at
+  key=api_key                 the column `key` holds the field `api_key` of the credential
+  hubspot/key=access_token    in rows of hubspot it holds the field `access_token`
+  comment=                    the column is not read
+  slug:hubspot-prod=hubspot   the app that the file calls `hubspot-prod` is hubspot
+  auth_type:apikey=keybased   the auth type that the file calls `apikey` is keybased
+  slug:=hubspot               rows that name no app are of hubspot; so for auth_type:=, account_name:=, linked_account_id:=
+  region:=eu                  the field `region` where a row has none, in rows of apps with such a field
+  datadog/site:=datadoghq.eu  the same in rows of datadog; so for datadog/auth_type:=
+
+A rule beats what the preset or the name of the column says; a rule for one app beats one for all apps.
+
+In JSON a column is a member, and `user.id` the member `id` of `user`. Case and separators are free where only one name fits: `Access Token` is \
+read as access_token. A header that cannot be used is refused with a --map line to paste.";
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
@@ -45,9 +68,8 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "PRESET", default_value_t = Preset::Native)]
     from: Preset,
 
-    /// What the files call things, and what they are called here: `customer=linked_account_id`, or a file with such rules.
-    /// Repeatable.
-    #[arg(long, value_name = "RULE|FILE")]
+    /// What the files call things, and what they are called here: a rule, or a file with a rule a line. Repeatable.
+    #[arg(long, value_name = "RULE|FILE", long_help = MAP_HELP)]
     map: Vec<String>,
 
     /// Verify each credential and store none.
@@ -83,7 +105,9 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     detach: bool,
 
-    /// Where failed rows go, ready to be corrected and imported again [default: FILE.failures.csv].
+    /// Where failed rows go, ready to be corrected and imported again [default: FILE.failures.csv, or .ndjson or .json as FILE
+    /// is, with .age where FILE is encrypted]. A file there that was changed since an import wrote it is kept; the next name is
+    /// FILE.failures.2.csv.
     #[arg(long, value_name = "FILE")]
     failures: Option<PathBuf>,
 
@@ -127,28 +151,137 @@ pub(super) async fn run(args: ImportArgs) -> CliResult {
     if args.failures.is_some() && args.files.len() > 1 {
         return Err("--failures names one file, and there are several to import: import them one by one".into());
     }
+    if let Some(path) = args.failures.as_deref().filter(|path| args.files.iter().any(|file| is_same(path, file))) {
+        return Err(format!("--failures {} is the file that is imported; name another one", path.display()).into());
+    }
     let server = Server::open(&args.server)?;
     let reading = ReadOptions { preset: args.from, mapping: mapping.parse()?, ..ReadOptions::default() };
     let identities = Identities::new(args.identity.clone());
     let mut worst = 0;
     for file in &args.files {
         let source = source::open(file, &identities)?;
-        let import = upload::upload(&server, file, source, &query(&args, file, &mapping), args.output).await?;
+        let query = query(&args, file, &mapping);
+        let upload = upload::upload(&server, file, source, &query, args.output);
+        let Some(import) = unless_interrupted(upload).await else { return Ok(ExitCode::from(INTERRUPTED)) };
+        let import = import?;
         if args.detach {
             term::progress(&format!("next: keyferry imports watch {}", follow::text(&import, "id")));
             continue;
         }
-        let ended = follow::follow(&server, &import, args.output).await?;
-        let failures = failures::write(&server, &ended, file, &identities, args.failures.as_deref(), &reading).await?;
+        let followed = unless_interrupted(follow::follow(&server, &import, args.output)).await;
+        let is_interrupted = followed.is_none();
+        let ended = match followed {
+            Some(ended) => ended?,
+            None => {
+                let id = follow::text(&import, "id");
+                tell(args.output, &format!("the import goes on; `keyferry imports watch {id}` follows it"));
+                match unless_interrupted(server.json(Method::GET, &format!("/api/v2/public/imports/{id}"))).await {
+                    Some(import) => import?,
+                    None => return Ok(ExitCode::from(INTERRUPTED)),
+                }
+            }
+        };
         if !args.output.json {
             summary::print(&ended);
-            if let Some(path) = failures {
-                term::progress(&format!("failed rows are in {}: correct and import them", path.display()));
-            }
+        }
+        let written = failures::write(&server, &ended, file, &identities, args.failures.as_deref(), &reading);
+        match unless_interrupted(written).await {
+            Some(written) => tell_failures(&args, &written?, follow::text(&ended, "id")),
+            None => return Ok(ExitCode::from(INTERRUPTED)),
+        }
+        if is_interrupted {
+            return Ok(ExitCode::from(INTERRUPTED));
         }
         worst = worst.max(exit_code(&ended));
     }
     Ok(ExitCode::from(worst))
+}
+
+/// What comes of it; none where SIGINT (Ctrl-C) comes first.
+async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    }
+}
+
+/// Whether two paths are those of one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// A sentence for people; for programs, an event.
+fn tell(output: OutputArgs, message: &str) {
+    if output.json { follow::line("note", "message", message) } else { term::progress(message) }
+}
+
+/// Where failed rows are, and how they are imported once they are corrected.
+fn tell_failures(args: &ImportArgs, written: &Written, id: &str) {
+    let tell = |message: String| tell(args.output, &message);
+    let list = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let repeated = match written {
+        Written::File { path, rows, repeated, asked } => {
+            if args.output.json {
+                follow::line("failures", "file", &path.display().to_string());
+            }
+            if path != asked {
+                tell(format!("{} is kept: it was not written by an import, or was changed since", asked.display()));
+            }
+            tell(format!("failed rows are in {} ({rows}): correct them there, then import that file", path.display()));
+            tell(format!("next: {}", again(args, path)));
+            *repeated
+        }
+        Written::Nothing { repeated, removed, kept } => {
+            if !removed.is_empty() {
+                tell(format!("{} of an earlier run is removed", list(removed)));
+            }
+            if !kept.is_empty() {
+                tell(format!("{} is kept: it was not written by an import, or was changed since", list(kept)));
+            }
+            *repeated
+        }
+        Written::ReadOnce => {
+            tell(format!(
+                "the file can be read once only, so its failed rows cannot be written down; `keyferry imports results {id} --state failed` \
+                 lists them, and --failures FILE writes that list"
+            ));
+            0
+        }
+    };
+    if repeated > 0 {
+        tell(format!("{repeated} failed rows only repeat other rows of the file, and are left out there"));
+    }
+}
+
+/// The command that imports a file of failed rows.
+fn again(args: &ImportArgs, file: &Path) -> String {
+    let mut words = vec!["keyferry".to_owned(), "import".to_owned()];
+    let mut option = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
+    if args.from != Preset::Native {
+        option("--from", args.from.as_str());
+    }
+    for rule in &args.map {
+        // A default can hold a secret.
+        let is_default = rule.contains(":=") && !Path::new(rule).is_file();
+        match rule.split_once(":=").filter(|_| is_default) {
+            Some((name, _)) if !matches!(name.trim(), "slug" | "auth_type") => {
+                option("--map", &format!("{}:=...", name.trim()))
+            }
+            _ => option("--map", rule),
+        }
+    }
+    for identity in &args.identity {
+        option("--identity", &identity.display().to_string());
+    }
+    if args.create_accounts {
+        words.push("--create-accounts".to_owned());
+    }
+    words.push(quoted(&file.display().to_string()));
+    words.join(" ")
 }
 
 /// What the server is told of how to read the file and deal with its rows.

@@ -1,7 +1,7 @@
 //! The bytes of a file that is imported: as they are, or decrypted where age has encrypted them.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,14 @@ pub(super) struct Identities(Arc<Vec<PathBuf>>);
 pub(super) struct Source {
     pub(super) reader: Box<dyn Read + Send>,
     pub(super) bytes: Option<u64>,
+    /// Of an encrypted file: the recipient that belongs to the key which opened it.
+    pub(super) recipient: Option<age::x25519::Recipient>,
+}
+
+/// A key, and the recipient that belongs to it.
+struct Key {
+    identity: Box<dyn age::Identity + Send + Sync>,
+    recipient: Option<age::x25519::Recipient>,
 }
 
 impl Identities {
@@ -26,15 +34,22 @@ impl Identities {
         Self(Arc::new(files))
     }
 
-    fn read(&self) -> Result<Vec<Box<dyn age::Identity + Send + Sync>>, CliError> {
-        let mut identities: Vec<Box<dyn age::Identity + Send + Sync>> = Vec::new();
+    fn read(&self) -> Result<Vec<Key>, CliError> {
+        let mut keys = Vec::new();
         for path in self.0.iter() {
             let wrong = |error: &dyn std::fmt::Display| format!("--identity {}: {error}", path.display());
             let file = File::open(path).map_err(|error| wrong(&error))?;
             let read = age::IdentityFile::from_buffer(BufReader::new(file)).map_err(|error| wrong(&error))?;
-            identities.extend(read.into_identities().map_err(|error| wrong(&error))?);
+            let mut recipients = Vec::new();
+            // A file without keys has no recipients, which is told where the file to import cannot be opened.
+            let _ = read.write_recipients_file(&mut recipients);
+            let recipients = String::from_utf8(recipients).unwrap_or_default();
+            let mut recipients = recipients.lines().map(|line| line.parse().ok());
+            for identity in read.into_identities().map_err(|error| wrong(&error))? {
+                keys.push(Key { identity, recipient: recipients.next().flatten() });
+            }
         }
-        Ok(identities)
+        Ok(keys)
     }
 }
 
@@ -43,19 +58,14 @@ pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
+/// Whether it can be read once only: standard input, or a pipe such as `<(gpg -d rows.csv.gpg)`.
+pub(super) fn is_read_once(file: &Path) -> bool {
+    is_stdin(file) || file.metadata().is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// Opens a file, or standard input.
 pub(super) fn open(file: &Path, identities: &Identities) -> Result<Source, CliError> {
-    let (reader, bytes): (Box<dyn Read + Send>, Option<u64>) = if is_stdin(file) {
-        (Box::new(io::stdin()), None)
-    } else {
-        let opened = File::open(file).and_then(|open| Ok((open.metadata()?, open)));
-        let (metadata, open) = opened.map_err(|error| format!("{}: {error}", file.display()))?;
-        if metadata.is_dir() {
-            return Err(format!("{} is a folder; name the files in it", file.display()).into());
-        }
-        (Box::new(open), metadata.is_file().then_some(metadata.len()))
-    };
-    let mut reader = BufReader::new(reader);
+    let (mut reader, bytes) = bytes(file)?;
     let begins = reader.fill_buf().map_err(|error| format!("{}: {error}", file.display()))?;
     if begins.starts_with(ARMOR) {
         return Err(
@@ -63,16 +73,42 @@ pub(super) fn open(file: &Path, identities: &Identities) -> Result<Source, CliEr
         );
     }
     if !begins.starts_with(BINARY) {
-        return Ok(Source { reader: Box::new(reader), bytes });
+        return Ok(Source { reader: Box::new(reader), bytes, recipient: None });
     }
-    let identities = identities.read()?;
-    if identities.is_empty() {
+    let keys = identities.read()?;
+    if keys.is_empty() {
         return Err(format!("{} is encrypted: name the key to it by --identity", file.display()).into());
     }
     let cannot = |error: age::DecryptError| format!("{} cannot be decrypted: {error}", file.display());
+    // Which key opens it is only known of one that is tried by itself, for which the file is opened again.
+    if !is_read_once(file) {
+        for key in keys {
+            let (reader, _) = self::bytes(file)?;
+            let decryptor = age::Decryptor::new_buffered(reader).map_err(cannot)?;
+            match decryptor.decrypt(std::iter::once(&*key.identity as &dyn age::Identity)) {
+                Ok(reader) => return Ok(Source { reader: Box::new(reader), bytes: None, recipient: key.recipient }),
+                Err(age::DecryptError::NoMatchingKeys) => {}
+                Err(error) => return Err(cannot(error).into()),
+            }
+        }
+        return Err(cannot(age::DecryptError::NoMatchingKeys).into());
+    }
     let decryptor = age::Decryptor::new_buffered(reader).map_err(cannot)?;
-    let keys = identities.iter().map(|identity| &**identity as &dyn age::Identity);
-    let reader = decryptor.decrypt(keys).map_err(cannot)?;
+    let identities = keys.iter().map(|key| &*key.identity as &dyn age::Identity);
+    let reader = decryptor.decrypt(identities).map_err(cannot)?;
     // What is in it is a little less than the file.
-    Ok(Source { reader: Box::new(reader), bytes: None })
+    Ok(Source { reader: Box::new(reader), bytes: None, recipient: None })
+}
+
+/// The bytes of a file as they are, and how many there are, where that is known beforehand.
+fn bytes(file: &Path) -> Result<(BufReader<Box<dyn Read + Send>>, Option<u64>), CliError> {
+    if is_stdin(file) {
+        return Ok((BufReader::new(Box::new(io::stdin())), None));
+    }
+    let opened = File::open(file).and_then(|open| Ok((open.metadata()?, open)));
+    let (metadata, open) = opened.map_err(|error| format!("{}: {error}", file.display()))?;
+    if metadata.is_dir() {
+        return Err(format!("{} is a folder; name the files in it", file.display()).into());
+    }
+    Ok((BufReader::new(Box::new(open)), metadata.is_file().then_some(metadata.len())))
 }

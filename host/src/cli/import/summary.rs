@@ -43,6 +43,15 @@ pub(super) fn print(import: &Value) {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
+    let ending = number(import, "ending_soon");
+    if ending > 0 {
+        let advice = text(import, "ending_soon_advice");
+        term::print(&format!(
+            "{ending} of {} rows have an OAuth access token that had ended or was to end within an hour, and no refresh token. To import \
+             refresh tokens: {advice}",
+            number(import, "rows")
+        ));
+    }
     let state = text(import, "state");
     let warned = number(import, "rows_with_warnings");
     if warned > 0 {

@@ -33,7 +33,7 @@ pub(super) async fn upload(
     query: &str,
     output: OutputArgs,
 ) -> Result<Value, CliError> {
-    let Source { mut reader, bytes } = source;
+    let Source { mut reader, bytes, .. } = source;
     let bar = bar(bytes, output);
     let counted = bar.clone();
     let (parts, sent) = mpsc::channel(WAITING);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::jobs::input::Preset;
 use crate::jobs::{ImportView, RowView};
 use crate::store::{ImportPolicy, ImportRecord, ImportState, Restore, RowCounts, RowState};
 
@@ -52,6 +53,15 @@ pub(in crate::http) struct ImportAbout {
     bytes: u64,
     /// Rows of the file.
     rows: u64,
+    /// Whose export the file is.
+    #[schema(required = true, example = "nango")]
+    from: Option<String>,
+    /// Rows whose OAuth access token had ended or was to end within an hour when the file arrived, and that have no refresh token.
+    /// What is stored of them is soon of no use.
+    ending_soon: u64,
+    /// How to export the refresh tokens of such rows, where there are any.
+    #[schema(required = true, value_type = Option<String>)]
+    ending_soon_advice: Option<&'static str>,
     /// How its rows are dealt with.
     policy: Policy,
     /// Whether what it replaced is still kept, so that it can be undone and failed rows can be tried again.
@@ -189,6 +199,11 @@ impl ImportAbout {
             digest: record.digest.map(|digest| format!("sha256:{}", hex::encode(digest))),
             bytes: record.bytes,
             rows: record.rows,
+            from: record.from.clone(),
+            ending_soon: record.ending_soon,
+            ending_soon_advice: (record.ending_soon > 0).then(|| {
+                record.from.as_deref().and_then(|from| from.parse::<Preset>().ok()).unwrap_or_default().refresh_tokens()
+            }),
             policy: Policy::of(&record.policy),
             restore: record.restore,
             created_at: record.created_at.to_string(),

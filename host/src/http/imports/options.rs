@@ -35,8 +35,9 @@ pub(in crate::http) struct ImportQuery {
     /// Whose export the file is.
     #[param(value_type = Option<String>, pattern = "^(native|nango|composio|airbyte|n8n|pipedream|csv-flat)$", example = "native")]
     from: Option<String>,
-    /// What the file calls things, and what they are called here: rules such as `customer=linked_account_id`, one a line.
-    #[param(value_type = Option<String>)]
+    /// What the file calls things, and what they are called here: rules such as `customer=linked_account_id`, `hubspot/key=access_token`,
+    /// `slug:HubSpot-Prod=hubspot` or `slug:=hubspot`, one a line. The description has all of them.
+    #[param(value_type = Option<String>, example = "customer=linked_account_id")]
     map: Option<String>,
     /// `true`: verify each credential and store none.
     dry_run: Option<bool>,

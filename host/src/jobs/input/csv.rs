@@ -20,7 +20,12 @@ pub(super) enum Record {
     /// A record of more fields than any header has; it was skipped.
     TooManyFields,
     /// The rest of the file: a quote opens and does not close.
-    Unclosed,
+    Unclosed {
+        /// The line on which the value begins, counted from 1.
+        line: u64,
+        /// Which value of the record it is, counted from 0.
+        field: usize,
+    },
 }
 
 /// The records of a file.
@@ -33,6 +38,18 @@ pub(super) struct Csv {
     ends: Vec<usize>,
     count: usize,
     line: u64,
+    delimiter: u8,
+    /// The last byte of the file that was read.
+    last: u8,
+    end: End,
+}
+
+/// What ended the record that was read last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    LineBreak,
+    /// The end of the file.
+    File,
 }
 
 impl Csv {
@@ -47,7 +64,26 @@ impl Csv {
             ends: vec![0; MAX_FIELDS],
             count: 0,
             line,
+            delimiter,
+            last: b'\n',
+            end: End::LineBreak,
         }
+    }
+
+    /// What separates fields.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    /// Whether the file ends right after the record that was read last, without a line break or a closing quote: its last value
+    /// may go on in the file that this one is a part of.
+    pub(super) fn may_be_cut_short(&self) -> bool {
+        self.end == End::File && self.last != b'"' && self.fields().next_back().is_some_and(|field| !field.is_empty())
+    }
+
+    /// Whether the file ends right after the record that was read last.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.end == End::File
     }
 
     /// Reads the next record, and tells on which line it begins.
@@ -56,6 +92,8 @@ impl Csv {
             return Ok(None);
         }
         let line = self.line;
+        self.count = 0;
+        self.end = End::LineBreak;
         let (mut written, mut ended, mut record) = (0, 0, Record::Whole);
         loop {
             let chunk = reader.fill_buf()?;
@@ -68,12 +106,19 @@ impl Csv {
                 self.ends.get_mut(ended..).unwrap_or_default(),
             );
             if !is_end {
-                self.line += memchr::memchr_iter(b'\n', input.get(..read).unwrap_or_default()).count() as u64;
+                let input = input.get(..read).unwrap_or_default();
+                self.line += memchr::memchr_iter(b'\n', input).count() as u64;
+                self.last = input.last().copied().unwrap_or(self.last);
                 reader.consume(read);
             }
             (written, ended) = (written + wrote, ended + fields);
             match result {
-                ReadRecordResult::InputEmpty if is_end => return Ok(Some((line, Record::Unclosed))),
+                ReadRecordResult::InputEmpty if is_end => {
+                    let begin = if record == Record::Whole { self.begin(ended, written) } else { line };
+                    self.count = if record == Record::Whole { ended } else { 0 };
+                    self.end = End::File;
+                    return Ok(Some((line, Record::Unclosed { line: begin, field: ended })));
+                }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if record == Record::Whole && self.grow() => {}
                 ReadRecordResult::OutputFull => {
@@ -81,12 +126,21 @@ impl Csv {
                 }
                 ReadRecordResult::OutputEndsFull => (ended, record) = (0, Record::TooManyFields),
                 ReadRecordResult::Record => {
-                    self.count = ended;
+                    self.count = if record == Record::Whole { ended } else { 0 };
+                    self.end = if is_end { End::File } else { End::LineBreak };
                     return Ok(Some((line, record)));
                 }
                 ReadRecordResult::End => return Ok(None),
             }
         }
+    }
+
+    /// The line on which the value begins that the file ends in, which is the one after so many fields.
+    fn begin(&self, fields: usize, written: usize) -> u64 {
+        let from = fields.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
+        let value = self.content.get(from..written).unwrap_or_default();
+        // The last of its line breaks is not of the file.
+        self.line.saturating_sub((memchr::memchr_iter(b'\n', value).count() as u64).saturating_sub(1))
     }
 
     /// Passes what ends lines; `false` at the end of the file.
@@ -116,7 +170,7 @@ impl Csv {
     }
 
     /// The fields of the record that was read.
-    pub(super) fn fields(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    pub(super) fn fields(&self) -> impl ExactSizeIterator<Item = &[u8]> + DoubleEndedIterator {
         let ends = self.ends.get(..self.count).unwrap_or_default();
         ends.iter().enumerate().map(move |(n, end)| {
             let from = n.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
@@ -125,9 +179,24 @@ impl Csv {
     }
 }
 
-/// What separates the fields of a header: of a comma, a semicolon and a tab the one that it has most of outside of quotes.
+/// The delimiter that a first line names for spreadsheets, as in `sep=;`. Such a line is not a part of the table.
+pub(super) fn named_delimiter(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // A program that writes the line as a row of its table adds quotes, or delimiters after it.
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let (name, delimiters) = line.split_at_checked(4)?;
+    let (delimiter, more) = delimiters.split_first()?;
+    let is_one = !delimiter.is_ascii_alphanumeric() && *delimiter != b'"' && delimiter.is_ascii();
+    (name.eq_ignore_ascii_case(b"sep=")
+        && is_one
+        && more.iter().all(|byte| matches!(byte, b'"' | b' ') || byte == delimiter))
+    .then_some(*delimiter)
+}
+
+/// What separates the fields of a header: of a comma, a semicolon, a tab and a bar the one that it has most of outside of quotes.
 pub(super) fn delimiter(header: &[u8]) -> u8 {
-    let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0)];
+    let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0), (b'|', 0)];
     let mut quoted = false;
     for byte in header {
         quoted ^= *byte == b'"';
@@ -185,9 +254,57 @@ mod tests {
 
     #[test]
     fn a_quote_that_stays_open_is_told() {
-        let kinds: Vec<_> =
-            records("a,b\n1,\"2\n3,4\n", 100).into_iter().map(|(line, record, _)| (line, record)).collect();
-        assert_eq!(kinds, [(1, Record::Whole), (2, Record::Unclosed)]);
+        for (text, line, begin, field) in [
+            ("a,b\n1,\"2\n3,4\n", 2, 2, 1),
+            ("a,b\n1,\"2", 2, 2, 1),
+            ("a,b\n\"1\n2\",\"3\n4\n5", 2, 3, 1),
+            ("a,b\n\"1\r\n\r\n2\",\"3\r\n4", 2, 4, 1),
+            ("a,b\n\"1", 2, 2, 0),
+            ("a,b\n\"1\"\",2\n", 2, 2, 0),
+        ] {
+            let kinds: Vec<_> = records(text, 100).into_iter().map(|(line, record, _)| (line, record)).collect();
+            assert_eq!(kinds, [(1, Record::Whole), (line, Record::Unclosed { line: begin, field })], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_last_value_that_may_go_on_is_told() {
+        for (text, expected) in [
+            ("a,b\n1,2", true),
+            ("a,b\r\n1,2", true),
+            ("a,b\n1,2\n", false),
+            ("a,b\n1,2\r", false),
+            ("a,b\n1,\"2\"", false),
+            ("a,b\n1,", false),
+            ("a,b\n1,2\n\n", false),
+        ] {
+            let mut csv = Csv::new(b',', 100, 1);
+            let mut reader = text.as_bytes();
+            while csv.next(&mut reader).unwrap().is_some() {}
+            assert_eq!(csv.may_be_cut_short(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_names_the_delimiter_is_known() {
+        for (line, expected) in [
+            ("sep=;\n", Some(b';')),
+            ("sep=,\r\n", Some(b',')),
+            ("SEP=\t\n", Some(b'\t')),
+            ("sep=|", Some(b'|')),
+            ("\"sep=;\"\n", Some(b';')),
+            ("sep=;;;;\n", Some(b';')),
+            ("\"sep=;\";;;\n", Some(b';')),
+            ("\"sep=,\",,,\n", Some(b',')),
+            ("sep=\n", None),
+            ("sep=a\n", None),
+            ("sep=;x\n", None),
+            ("separator;slug\n", None),
+            ("sep", None),
+            ("", None),
+        ] {
+            assert_eq!(named_delimiter(line.as_bytes()), expected, "{line:?}");
+        }
     }
 
     #[test]
@@ -199,6 +316,7 @@ mod tests {
             ("a", b','),
             ("\"a,b,c\";d", b';'),
             ("a,b;c,d", b','),
+            ("a|b|c", b'|'),
         ] {
             assert_eq!(delimiter(header.as_bytes()), expected, "{header}");
         }

@@ -116,7 +116,7 @@ impl Document {
             if chunk.is_empty() {
                 return match self.open.is_empty() && !self.is_row {
                     true => Ok(None),
-                    false => Err(self.lost("the file ends in the middle").into()),
+                    false => Err(self.cut_short().into()),
                 };
             }
             let mut used = 0;
@@ -146,6 +146,11 @@ impl Document {
     /// The row that was read, unless it is larger than a row may be.
     pub(super) fn row(&self) -> Option<&[u8]> {
         self.row.row()
+    }
+
+    fn cut_short(&self) -> ReadError {
+        let Place { line, column } = self.place;
+        ReadError::CutShort { line, column, row: self.is_row.then_some(self.start.line) }
     }
 
     fn lost(&self, message: &'static str) -> ReadError {
@@ -337,7 +342,9 @@ mod tests {
             match document.next(&mut reader) {
                 Ok(None) => return (seen, None),
                 Ok(Some(_)) => seen.push(String::from_utf8_lossy(document.row().unwrap_or(b"too large")).into_owned()),
-                Err(Stop::Read(ReadError::Lost { line, column, .. })) => return (seen, Some((line, column))),
+                Err(Stop::Read(ReadError::Lost { line, column, .. } | ReadError::CutShort { line, column, .. })) => {
+                    return (seen, Some((line, column)));
+                }
                 Err(_) => panic!("no other failure is known"),
             }
         }

@@ -6,6 +6,7 @@ use super::mapping::{Mapping, Part, Target};
 use super::moment::moment;
 use super::origin::Origin;
 use super::row::{BadRow, BadRowKind, Names, Row};
+use super::spelling::fold;
 use crate::ids::{AccountId, AuthTypeName, FieldName, InvalidName};
 use crate::schema::Input;
 use crate::secret::{Secret, SharedSecret};
@@ -188,6 +189,10 @@ impl Draft {
     }
 
     fn complete(&mut self, mapping: &Mapping, names: Names) -> Result<Row, BadRow> {
+        let wrong = [self.whose(mapping).err(), self.whence(mapping).err(), self.lacks_type(mapping)];
+        if let Some(bad) = wrong.into_iter().flatten().reduce(BadRow::and) {
+            return Err(bad);
+        }
         let account = self.whose(mapping)?;
         let slug = self.whence(mapping)?;
         self.yield_to_rules(mapping, &slug);
@@ -208,8 +213,8 @@ impl Draft {
     fn yield_to_rules(&mut self, mapping: &Mapping, slug: &str) {
         for field in self.fields.iter().filter(|field| field.role == Role::Ruled) {
             if mapping.column_of(slug, &field.path).is_some() {
-                let plain = field.path.to_ascii_lowercase().replace([' ', '-'], "_");
-                let is_same = |part: &Part| Part::named(&plain) == Some(*part);
+                let spelled = Part::spelled(&field.path);
+                let is_same = |part: &Part| spelled == Some(*part);
                 let can_go = |part: &Part| matches!(part, Part::AccountName | Part::UpdatedAt | Part::AuthType);
                 self.parts.retain(|(part, _, by)| *by == By::Rule || !is_same(part) || !can_go(part));
             }
@@ -219,8 +224,7 @@ impl Draft {
     fn whose(&self, mapping: &Mapping) -> Result<AccountId, BadRow> {
         let Some(value) = self.get(Part::Account) else {
             let default = mapping.default_of(Part::Account).and_then(|account| account.expose().parse().ok());
-            let aside = " (what it is called can be told: `customer=linked_account_id`)";
-            return default.ok_or_else(|| BadRow::missing(Part::Account.name(), aside));
+            return default.ok_or_else(|| BadRow::missing(Part::Account.name(), ""));
         };
         let text = text_of(value).ok_or_else(|| not_text(Part::Account, value))?;
         text.parse().map_err(|error: InvalidName| none_such(Part::Account, &error))
@@ -237,6 +241,17 @@ impl Draft {
             }
             Some(slug) => Ok(slug.to_owned()),
         }
+    }
+
+    /// What is wrong where nothing says what the credential is.
+    fn lacks_type(&self, mapping: &Mapping) -> Option<BadRow> {
+        let is_there =
+            self.get(Part::AuthObject).is_some() || self.get(Part::AuthType).is_some() || self.proposed.is_some();
+        if is_there || mapping.default_of(Part::AuthType).is_some() {
+            return None;
+        }
+        let aside = " (a default can be given: `auth_type:=keybased`), and so is `auth_object`";
+        Some(BadRow::missing(Part::AuthType.name(), aside))
     }
 
     fn account_name(&mut self, mapping: &Mapping) -> Result<Option<String>, BadRow> {
@@ -316,13 +331,10 @@ impl Draft {
             }
             None => match mapping.default_type(slug) {
                 Some(auth_type) => auth_type.expose().to_owned(),
-                None => {
-                    let aside = " (a default can be given: `auth_type:=keybased`), and so is `auth_object`";
-                    return Err(BadRow::missing(Part::AuthType.name(), aside));
-                }
+                None => return Err(BadRow::missing(Part::AuthType.name(), "")),
             },
         };
-        auth_type.parse::<AuthTypeName>().map_err(|error| none_such(Part::AuthType, &error))?;
+        let auth_type = auth_type_name(auth_type).map_err(|error| none_such(Part::AuthType, &error))?;
         let names = if self.is_foreign { NamesOf::Source } else { NamesOf::App };
         let fields = std::mem::take(&mut self.fields);
         let (mut fields, spare) = Renaming { mapping, slug, names }.renamed(fields, origin)?;
@@ -449,6 +461,13 @@ pub(super) fn text(value: &str) -> Input {
 
 fn not_text(part: Part, value: &Input) -> BadRow {
     BadRow::value(part.name(), format_args!("must be a string, and is {}", value.kind()))
+}
+
+/// An auth type by the name that it is given, or by its letters and digits alone where that is no name: `OAuth 2` -> `oauth2`.
+fn auth_type_name(written: String) -> Result<String, InvalidName> {
+    let Err(error) = written.parse::<AuthTypeName>() else { return Ok(written) };
+    let folded = fold(&written);
+    if folded.parse::<AuthTypeName>().is_ok() { Ok(folded) } else { Err(error) }
 }
 
 /// The value is no name of its kind.

@@ -21,15 +21,25 @@ pub enum ReadError {
     },
     /// It is of a format that is not read here.
     #[error(
-        "the file is {0}; what is read is NDJSON, a JSON array or CSV in UTF-8, as it is or packed by gzip or zstd"
+        "the file is {0}; NDJSON, a JSON array and CSV can be read, in UTF-8 or UTF-16, as they are or packed by gzip or zstd"
     )]
     Unsupported(&'static str),
-    /// The header of a CSV file says nothing of use.
-    #[error("the header of the file does not do: {0}")]
+    /// No rows can be read by the header of a CSV file.
+    #[error("the header of the file cannot be used: {0}")]
     Header(String),
     /// The export names no accounts, and no rule of the mapping does.
     #[error("`linked_account_id` is missing{0}")]
     NoAccount(&'static str),
+    /// A JSON text ends before it is whole.
+    #[error("line {line} column {column}: the file ends {}; it was cut short, and none of its rows is imported", within(*.row))]
+    CutShort {
+        /// Where it ends, counted from 1.
+        line: u64,
+        /// In bytes, counted from 1.
+        column: u64,
+        /// The line on which the row begins that it ends in.
+        row: Option<u64>,
+    },
     /// The JSON goes wrong in a way after which nobody knows where the next row begins.
     #[error("line {line} column {column}: {message}; where the next row begins cannot be told")]
     Lost {
@@ -51,8 +61,15 @@ impl ReadError {
             Self::Unsupported(_) => "unsupported_format",
             Self::Header(_) => "invalid_header",
             Self::NoAccount(_) => "missing_column",
-            Self::Lost { .. } => "invalid_json",
+            Self::Lost { .. } | Self::CutShort { .. } => "invalid_json",
         }
+    }
+}
+
+fn within(row: Option<u64>) -> String {
+    match row {
+        Some(line) => format!("inside the row that begins on line {line}"),
+        None => "before the list of its rows is closed".to_owned(),
     }
 }
 

@@ -1,22 +1,15 @@
-//! Keyferry's own rows, and such without nesting.
+//! Keyferry's own rows as JSON, and such without nesting.
 
-use super::csv::Csv;
-use super::draft::{By, Draft, text};
-use super::error::ReadError;
-use super::json::{self, Place};
+use super::draft::{By, Draft, Named, Role};
+use super::header::{OWN, arguments};
 use super::mapping::{Mapping, Part, Target};
 use super::row::{BadRow, BadRowKind, Names, Row};
+use super::spelling::{Meant, field_of, meant, probable, quoted, quoted_list, rule};
 use crate::ids::FieldName;
 use crate::schema::Input;
-use crate::shown::{aside, list, shown};
 
-/// Slips that a name may be away from the one that is suggested.
-const SLIPS: usize = 3;
-
-/// What begins like this is written by Keyferry into files of failed rows, and not read again but for one column.
-const OWN: &str = "keyferry_";
-const NAMES: &str = "keyferry_names";
-const FOREIGN: &str = "foreign";
+/// Members of a row that are told of.
+const MOST_TOLD: usize = 20;
 
 /// What a row of JSON may have besides its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,218 +25,98 @@ pub(super) fn object(input: Input, style: Style, mapping: &Mapping) -> Result<Ro
     let Input::Object(members) = input else {
         return Err(BadRow::new(BadRowKind::NotAnObject, format!("a row must be an object, and is {}", input.kind())));
     };
-    let mut draft = Draft::default();
-    match members.into_iter().try_for_each(|(name, value)| member(&mut draft, name, value, style, mapping)) {
-        Ok(()) => draft.finish(mapping, Names::Own),
-        Err(bad) => Err(bad.of(draft.account().as_ref(), draft.slug(mapping))),
-    }
+    // Elsewhere, names that are not known are an error of their own.
+    let names: Vec<String> = members.iter().filter(|_| style == Style::Flat).map(|(name, _)| name.clone()).collect();
+    let mut reading = Reading { draft: Draft::default(), unknown: Vec::new(), style, mapping };
+    let read = members.into_iter().try_for_each(|(name, value)| reading.member(name, value));
+    let Reading { draft, unknown, .. } = reading;
+    let (account, slug) = (draft.account(), draft.slug(mapping).map(str::to_owned));
+    let read = match read {
+        Ok(()) if !unknown.is_empty() => Err(unknown_members(&unknown, &draft, mapping)),
+        Ok(()) => draft.finish(mapping, Names::Own).map_err(|bad| located(bad, &names)),
+        Err(bad) => Err(bad),
+    };
+    read.map_err(|bad| bad.of(account.as_ref(), slug.as_deref()))
 }
 
-fn member(draft: &mut Draft, path: String, value: Input, style: Style, mapping: &Mapping) -> Result<(), BadRow> {
-    match mapping.column(&path) {
-        Some(Target::Part(part)) => return draft.part_by(By::Rule, *part, value),
-        Some(Target::Field(_)) => {
-            draft.field(&path, value);
+/// A row under construction, and the members that nothing is known of.
+struct Reading<'a> {
+    draft: Draft,
+    unknown: Vec<String>,
+    style: Style,
+    mapping: &'a Mapping,
+}
+
+impl Reading<'_> {
+    fn member(&mut self, path: String, value: Input) -> Result<(), BadRow> {
+        let mapping = self.mapping;
+        match mapping.column(&path) {
+            Some(Target::Part(part)) => return self.draft.part_by(By::Rule, *part, value),
+            Some(Target::Field(_)) => {
+                self.draft.field(&path, value);
+                return Ok(());
+            }
+            Some(Target::Nothing) => return Ok(()),
+            None => {}
+        }
+        if let Some(part) = Part::spelled(&path) {
+            self.draft.ruled(&path, &value, mapping);
+            return self.draft.part(part, value);
+        }
+        if path.starts_with(OWN) {
             return Ok(());
         }
-        Some(Target::Nothing) => return Ok(()),
-        None => {}
-    }
-    if let Some(part) = Part::named(&path) {
-        draft.ruled(&path, &value, mapping);
-        return draft.part(part, value);
-    }
-    match value {
-        Input::Object(members) if mapping.looks_into(&path) => {
-            // Of an object that the mapping looks into, only what it names is read.
-            for (name, value) in members {
-                let path = format!("{path}.{name}");
-                if mapping.knows(&path) || mapping.looks_into(&path) {
-                    member(draft, path, value, style, mapping)?;
-                } else {
-                    draft.unread(&path, value);
+        match value {
+            Input::Object(members) if mapping.looks_into(&path) => {
+                // Of an object that the mapping looks into, only what it names is read.
+                for (name, value) in members {
+                    let path = format!("{path}.{name}");
+                    if mapping.knows(&path) || mapping.looks_into(&path) {
+                        self.member(path, value)?;
+                    } else {
+                        self.draft.unread(&path, value);
+                    }
                 }
             }
-            Ok(())
-        }
-        value if style == Style::Flat || mapping.knows(&path) => {
-            draft.field(&path, value);
-            Ok(())
-        }
-        _ => Err(unknown(&path)),
-    }
-}
-
-fn unknown(name: &str) -> BadRow {
-    let shown = shown(name, Part::NAMES);
-    let near = Part::NAMES.into_iter().map(|part| (strsim::osa_distance(name, part), part)).min();
-    let meant = match near {
-        Some((slips, part)) if slips <= SLIPS => format!("; `{part}` may be meant"),
-        _ => format!("; a row has {}", Part::NAMES.join(", ")),
-    };
-    let message = format!("`{shown}` is not known here{}{meant}", aside(name, shown));
-    BadRow::new(BadRowKind::UnknownColumn, message)
-}
-
-/// The columns of a CSV file.
-pub(super) struct Header(Vec<Column>);
-
-enum Column {
-    Part(Part, By, String),
-    Field(String),
-    Dropped,
-    /// Whose names the fields have, as a file of failed rows says it: `foreign`, and the fields to spare.
-    Names,
-    /// It has no name, so there must be nothing in it.
-    Nameless,
-}
-
-impl Header {
-    /// Reads the header, which is the record that was read last.
-    pub(super) fn read(record: &Csv, mapping: &Mapping) -> Result<Self, ReadError> {
-        let mut columns = Vec::with_capacity(record.fields().len());
-        let mut names = Vec::with_capacity(record.fields().len());
-        for (n, name) in record.fields().enumerate() {
-            let name = std::str::from_utf8(name)
-                .map_err(|_| ReadError::Header(format!("the name of column {} is not UTF-8", n + 1)))?
-                .trim();
-            names.push(name);
-            columns.push(column(name, mapping).map_err(|why| ReadError::Header(format!("column {}: {why}", n + 1)))?);
-        }
-        let header = Self(columns);
-        header.check(&names, mapping).map_err(ReadError::Header)?;
-        Ok(header)
-    }
-
-    fn has(&self, part: Part) -> bool {
-        self.0.iter().any(|column| matches!(column, Column::Part(other, ..) if *other == part))
-    }
-
-    /// Whether rows can be made of these columns at all, so that a wrong header is told once and not a million times.
-    fn check(&self, names: &[&str], mapping: &Mapping) -> Result<(), String> {
-        for part in [Part::Account, Part::Slug] {
-            if !self.has(part) && mapping.default_of(part).is_none() {
-                let found = list(names.iter().copied(), &Part::NAMES);
-                return Err(format!("there is no column `{}`; there are {found}", part.name()));
+            value if self.style == Style::Flat || mapping.knows(&path) => {
+                let name = if path.parse::<FieldName>().is_ok() { path.clone() } else { field_of(&path) };
+                self.draft.named(Named { path, name, value, role: Role::Proper });
             }
-        }
-        let has_type = self.has(Part::AuthType) || mapping.default_of(Part::AuthType).is_some();
-        if !has_type && !self.has(Part::AuthObject) {
-            let found = list(names.iter().copied(), &Part::NAMES);
-            return Err(format!("there is neither a column `auth_type` nor one `auth_object`; there are {found}"));
-        }
-        for (n, column) in self.0.iter().enumerate() {
-            let before = self.0.iter().take(n);
-            let is_twice = match column {
-                Column::Part(part, by, _) => {
-                    let is_same = |one: &Column| matches!(one, Column::Part(other, so, _) if other == part && so == by);
-                    before.into_iter().any(is_same)
-                }
-                Column::Field(name) => {
-                    before.into_iter().any(|one| matches!(one, Column::Field(other) if other == name))
-                }
-                Column::Dropped | Column::Names | Column::Nameless => false,
-            };
-            if is_twice {
-                return Err(format!("column {} is there before, by the same name or by its mapping", n + 1));
-            }
+            _ => self.unknown.push(path),
         }
         Ok(())
     }
-
-    /// The row that is in the record that was read last.
-    pub(super) fn row(&self, record: &Csv, line: u64, mapping: &Mapping) -> Result<Row, BadRow> {
-        let count = record.fields().len();
-        if count != self.0.len() {
-            let message = format!("the row has {count} fields, and the header {}", self.0.len());
-            return Err(BadRow::new(BadRowKind::FieldCount, message));
-        }
-        let mut draft = Draft::default();
-        let mut cells = self.0.iter().zip(record.fields()).zip(1..);
-        match cells
-            .try_for_each(|((column, cell), n)| column.cell(&mut draft, cell, line, mapping).map_err(|bad| bad.at(n)))
-        {
-            Ok(()) => draft.finish(mapping, Names::Own).map_err(|bad| self.place(bad)),
-            Err(bad) => Err(bad.of(draft.account().as_ref(), draft.slug(mapping))),
-        }
-    }
-
-    /// Adds which column it is that a row is bad for.
-    fn place(&self, mut bad: BadRow) -> BadRow {
-        let fits =
-            |column: &Column| matches!(column, Column::Part(part, ..) if bad.field.as_deref() == Some(part.name()));
-        bad.column = self.0.iter().position(fits).map(|at| at as u64 + 1);
-        bad
-    }
 }
 
-fn column(name: &str, mapping: &Mapping) -> Result<Column, String> {
-    match mapping.column(name) {
-        Some(Target::Part(part)) => return Ok(Column::Part(*part, By::Rule, name.to_owned())),
-        Some(Target::Field(_)) => return Ok(Column::Field(name.to_owned())),
-        Some(Target::Nothing) => return Ok(Column::Dropped),
-        None => {}
-    }
-    // `Linked Account ID` and `linked-account-id`, as spreadsheets have it.
-    let plain = name.to_ascii_lowercase().replace([' ', '-'], "_");
-    if let Some(part) = Part::named(&plain) {
-        return Ok(Column::Part(part, By::Name, name.to_owned()));
-    }
-    match name {
-        "" => return Ok(Column::Nameless),
-        NAMES => return Ok(Column::Names),
-        name if name.starts_with(OWN) => return Ok(Column::Dropped),
-        _ => {}
-    }
-    if name.parse::<FieldName>().is_err() && !mapping.knows(name) {
-        let shown = shown(name, Part::NAMES);
-        let aside = aside(name, shown);
-        return Err(format!("`{shown}` is no name that a field can have; map it, or leave it out by `column=`{aside}"));
-    }
-    Ok(Column::Field(name.to_owned()))
-}
-
-impl Column {
-    fn cell(&self, draft: &mut Draft, cell: &[u8], line: u64, mapping: &Mapping) -> Result<(), BadRow> {
-        if cell.is_empty() || matches!(self, Self::Dropped) {
-            return Ok(());
-        }
-        let Ok(value) = std::str::from_utf8(cell) else {
-            return Err(BadRow::new(BadRowKind::InvalidEncoding, "the field is not UTF-8"));
+/// All members that are not known, what they may be, and how that is said.
+fn unknown_members(unknown: &[String], draft: &Draft, mapping: &Mapping) -> BadRow {
+    let is_missing = |part: &Part| draft.get(*part).is_none() && mapping.default_of(*part).is_none();
+    let missing: Vec<Part> = [Part::Account, Part::Slug, Part::AuthObject].into_iter().filter(is_missing).collect();
+    let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    let found = probable(&names, &missing);
+    let mut told = Vec::new();
+    for name in &names {
+        let part = found.iter().find(|(of, _)| of == name).map(|(_, part)| part.name());
+        let near = || match meant(name, Part::NAMES) {
+            Meant::Same(part) | Meant::Near(part) => Some(part),
+            Meant::Unknown => None,
         };
-        match self {
-            Self::Part(Part::AuthObject, by, _) => {
-                let parsed = json::parse(cell, Place { line, column: 1 });
-                let parsed = parsed.map_err(|bad| BadRow {
-                    message: format!("`auth_object`: {}", bad.message),
-                    ..bad.field(Part::AuthObject.name())
-                })?;
-                draft.part_by(*by, Part::AuthObject, parsed)
-            }
-            Self::Part(part, by, name) => {
-                let value = text(value);
-                if *by == By::Name {
-                    draft.ruled(name, &value, mapping);
-                }
-                draft.part_by(*by, *part, value)
-            }
-            Self::Field(name) => {
-                draft.field(name, text(value));
-                Ok(())
-            }
-            Self::Names => {
-                let mut words = value.split_ascii_whitespace();
-                if words.next() == Some(FOREIGN) {
-                    draft.foreign(words.map(str::to_owned).collect());
-                }
-                Ok(())
-            }
-            Self::Nameless if value.trim().is_empty() => Ok(()),
-            Self::Nameless => Err(BadRow::new(
-                BadRowKind::UnknownColumn,
-                "there is something in a column that has no name in the header",
-            )),
-            Self::Dropped => Ok(()),
-        }
+        told.push(match part.or_else(near) {
+            Some(part) => format!("{} is not known here; `{part}` may be meant: {}", quoted(name), rule(name, part)),
+            None => format!("{} is not known here: leave it out by {}", quoted(name), rule(name, "")),
+        });
     }
+    told.truncate(MOST_TOLD);
+    told.push(format!("a row has {}", Part::NAMES.join(", ")));
+    BadRow::new(BadRowKind::UnknownColumn, told.join("; "))
+}
+
+/// Adds where the parts that are missing may be in the row.
+fn located(mut bad: BadRow, names: &[String]) -> BadRow {
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| Part::spelled(name).is_none()).collect();
+    if bad.kind == BadRowKind::MissingColumn && !bad.missing.is_empty() && !names.is_empty() {
+        let (list, arguments) = (quoted_list(names.iter().copied()), arguments(&names, &bad.missing));
+        bad.message = format!("{}; the row has {list}; say which is which: {arguments}", bad.message);
+    }
+    bad
 }

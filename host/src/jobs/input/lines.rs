@@ -9,12 +9,14 @@ pub(super) struct Lines {
     row: RowBuffer,
     /// The line that comes next.
     line: u64,
+    /// Whether the line that was read last has no line break.
+    at_end: bool,
 }
 
 impl Lines {
     /// Lines of at most so many bytes, from that line on.
     pub(super) fn new(limit: usize, line: u64) -> Self {
-        Self { row: RowBuffer::new(limit), line }
+        Self { row: RowBuffer::new(limit), line, at_end: false }
     }
 
     /// Reads the next line, and tells which one it is.
@@ -23,6 +25,7 @@ impl Lines {
             self.row.clear();
             let line = self.line;
             let is_there = self.read(reader)?;
+            self.at_end = !is_there;
             // A line that is not there, or too long to be kept, is not blank.
             if self.row.row().is_none_or(|row| !row.trim_ascii().is_empty()) {
                 return Ok(Some(line));
@@ -49,6 +52,11 @@ impl Lines {
                 return Ok(true);
             }
         }
+    }
+
+    /// Whether the file ends within the line that was read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at_end
     }
 
     /// The line that was read, unless it is larger than a row may be.

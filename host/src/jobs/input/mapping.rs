@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::spelling::fold;
 use crate::ids::{AccountId, AuthTypeName, FieldName, Slug};
 use crate::secret::{Secret, SharedSecret};
 
@@ -37,6 +38,15 @@ impl Part {
     /// The part of exactly that name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|part| part.name() == name)
+    }
+
+    /// The part of that name, whatever its case and separators: `Linked Account ID`, `linkedAccountId`.
+    pub(super) fn spelled(name: &str) -> Option<Self> {
+        let spelled = || {
+            let folded = fold(name);
+            Self::ALL.into_iter().find(|part| fold(part.name()) == folded)
+        };
+        Self::named(name).or_else(spelled)
     }
 }
 
@@ -249,6 +259,11 @@ impl Mapping {
     fn find(&self, app: Option<&str>, from: &str) -> Option<&Target> {
         let fits = |column: &&Column| column.app.as_ref().map(Slug::as_str) == app && column.from == from;
         self.columns.iter().find(fits).map(|column| &column.to)
+    }
+
+    /// The columns that rules are about.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.from.as_str())
     }
 
     /// Whether a column has a rule for any app at all.

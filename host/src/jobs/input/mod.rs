@@ -5,18 +5,24 @@
 //! | `rows` | the rows of a file: [`Rows`] |
 //! | `row`, `error` | what comes out: a row, one that is no good, the end of all reading |
 //! | `preset`, `mapping` | whose export it is, and what it calls things |
-//! | `source`, `unpack` | its bytes as they were sent, and unpacked |
+//! | `source`, `unpack`, `encoding` | its bytes as they were sent, unpacked, and as UTF-8 |
 //! | `format` | which of the formats it has |
 //! | `lines`, `document`, `csv` | rows cut out of NDJSON, other JSON, and CSV |
+//! | `header` | what the columns of a CSV file are |
+//! | `spelling`, `spelled` | names as files spell them, beside those that are known here and to an app |
+//! | `formula` | cells that a spreadsheet would run |
+//! | `original` | a row as it is in its file |
 //! | `json`, `moment` | one JSON text, one time |
 //! | `flat`, `foreign` | a credential found in a row of ours, and in one of others' |
 //! | `draft` | a row under construction |
+//! | `ending` | OAuth credentials that end soon |
 //! | `fit` | others' names of fields made those of the app |
 //! | `origin`, `looks_secret` | what a row leaves out of its source, and whether that looks like a secret |
 //!
 //! What is packed is told by its first bytes: gzip or zstd. The format is told by the first line: NDJSON (an object a line), a
 //! JSON array, an object that holds one as the lists of APIs do (`{"items":[...]}`), or CSV with a header, separated by
-//! commas, semicolons or tabs. A byte order mark is passed.
+//! commas, semicolons, tabs or bars. Byte order marks, UTF-16, a line `sep=;`, blank lines and empty rows are what spreadsheets
+//! add, and say nothing.
 //!
 //! Keyferry's own rows are
 //! `{"linked_account_id":"user_1","slug":"hubspot","auth_object":{"oauth2":{"access_token":"..."}}}`, with `account_name` (for
@@ -40,30 +46,42 @@
 mod csv;
 mod document;
 mod draft;
+mod encoding;
+mod ending;
 mod error;
 mod fit;
 mod flat;
 mod foreign;
 mod format;
+mod formula;
+mod header;
 mod json;
 mod lines;
 mod looks_secret;
 mod mapping;
 mod moment;
 mod origin;
+mod original;
 mod preset;
 mod row;
 mod rows;
 mod source;
+mod spelled;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
 pub use error::ReadError;
 pub use format::RowFormat;
+pub use formula::guard;
 pub use mapping::{InvalidMapping, Mapping};
+pub use original::{Original, SOURCE_MEMBER};
 pub use preset::{Preset, UnknownPreset};
 pub use row::{BadRow, BadRowKind, InputRow, Names, Row};
 pub use rows::{ReadOptions, Rows};
 pub use source::{ContentDigest, MalformedDigest};
+pub use spelled::Misnamed;
+pub use spelling::shell_word;
+pub(crate) use spelling::{Meant, argument, fold, meant};
 pub use unpack::Packing;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::mapping::Part;
 use super::origin::Origin;
 use crate::ids::{AccountId, Slug};
 use crate::schema::Input;
@@ -68,6 +69,8 @@ pub struct BadRow {
     pub field: Option<String>,
     /// What is wrong, for people.
     pub message: String,
+    /// The parts of a row that are not there.
+    pub(super) missing: Vec<Part>,
     /// Whose row it is, if that could be read.
     pub account: Option<AccountId>,
     /// Of which app it is, if that could be read and has the shape of a slug.
@@ -76,7 +79,15 @@ pub struct BadRow {
 
 impl BadRow {
     pub(super) fn new(kind: BadRowKind, message: impl Into<String>) -> Self {
-        Self { kind, column: None, field: None, message: message.into(), account: None, slug: None }
+        Self {
+            kind,
+            column: None,
+            field: None,
+            message: message.into(),
+            missing: Vec::new(),
+            account: None,
+            slug: None,
+        }
     }
 
     /// A value of that name is not as it has to be.
@@ -86,7 +97,15 @@ impl BadRow {
 
     /// There is no value of that name.
     pub(super) fn missing(field: &str, aside: &str) -> Self {
-        Self::new(BadRowKind::MissingColumn, format!("`{field}` is missing{aside}")).field(field)
+        let missing = Part::named(field).into_iter().collect();
+        Self { missing, ..Self::new(BadRowKind::MissingColumn, format!("`{field}` is missing{aside}")).field(field) }
+    }
+
+    /// Something else is wrong, too. The kind is that of the first.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.message = format!("{}; {}", self.message, other.message);
+        self.missing.extend(other.missing);
+        self
     }
 
     pub(super) fn at(mut self, column: u64) -> Self {

@@ -7,6 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::encoding::Utf8;
 use super::error::ReadError;
 use super::source::Buffered;
 
@@ -37,7 +38,7 @@ impl fmt::Display for Packing {
     }
 }
 
-/// Reads a file's content, whatever it is packed by.
+/// Reads a file's content as UTF-8, whatever it is packed by.
 pub(super) fn unpack<R: Read + Send + 'static>(mut file: R) -> Result<(Packing, Box<dyn BufRead + Send>), ReadError> {
     let mut magic = Vec::with_capacity(MAGIC);
     file.by_ref().take(MAGIC as u64).read_to_end(&mut magic).map_err(ReadError::Unreadable)?;
@@ -48,16 +49,15 @@ pub(super) fn unpack<R: Read + Send + 'static>(mut file: R) -> Result<(Packing, 
         [b'P', b'K', 3, 4, ..] => return Err(ReadError::Unsupported("a ZIP archive or a spreadsheet")),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err(ReadError::Unsupported("packed by xz")),
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => return Err(ReadError::Unsupported("packed by bzip2")),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(ReadError::Unsupported("in UTF-16")),
         _ => Packing::Plain,
     };
     let file = Buffered::new(Cursor::new(magic).chain(file));
     Ok((
         packing,
         match packing {
-            Packing::Plain => Box::new(file),
-            Packing::Gzip => Box::new(Buffered::new(MultiGzDecoder::new(file))),
-            Packing::Zstd => Box::new(Buffered::new(Frames::new(file))),
+            Packing::Plain => Box::new(Utf8::new(file)),
+            Packing::Gzip => Box::new(Utf8::new(Buffered::new(MultiGzDecoder::new(file)))),
+            Packing::Zstd => Box::new(Utf8::new(Buffered::new(Frames::new(file)))),
         },
     ))
 }
@@ -204,12 +204,8 @@ mod tests {
 
     #[test]
     fn what_is_something_else_is_told_by_name() {
-        let cases: [(&[u8], &str); 4] = [
-            (b"PK\x03\x04....", "ZIP"),
-            (b"\xfd7zXZ\x00...", "xz"),
-            (b"BZh91AY&SY", "bzip2"),
-            (b"\xff\xfel\0i\0", "UTF-16"),
-        ];
+        let cases: [(&[u8], &str); 3] =
+            [(b"PK\x03\x04....", "ZIP"), (b"\xfd7zXZ\x00...", "xz"), (b"BZh91AY&SY", "bzip2")];
         for (bytes, name) in cases {
             assert!(unpacked(bytes.to_vec()).unwrap_err().contains(name));
         }

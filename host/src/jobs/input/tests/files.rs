@@ -24,11 +24,27 @@ fn a_row_is_the_same_in_each_format() {
         (format!("\u{feff}{}", csv.replace(',', ";").replace('\n', "\r\n")), 2),
         (csv.replace(',', "\t"), 2),
         (csv.replace("linked_account_id", "\"Linked Account ID\""), 2),
+        (csv.replace("linked_account_id,slug,auth_type,access_token", "linkedAccountId,Slug,AUTH-TYPE,Access Token"), 2),
+        (csv.replace("oauth2", "OAuth 2").replace(',', "|"), 2),
+        (format!("\u{feff}sep=;\r\n{}", csv.replace(',', ";").replace('\n', "\r\n")), 3),
+        (format!("\"sep=,\",,,\n,,,\n\n{csv}"), 5),
+        (format!("{}, ,,\n\n,,,\n", csv.replace("\nuser_1", "\n,,,\n , ,,\nuser_1")), 4),
+        (csv.replace('\n', ",,\n"), 2),
+        (csv.replace("s3cr3t", "s3cr3t,, "), 2),
+        (csv.trim_end().to_owned(), 2),
+        (ROW.replace("linked_account_id", "Linked Account ID").replace("slug", "Slug"), 1),
         ("linked_account_id,slug,auth_object\nuser_1,hubspot,\"{\"\"oauth2\"\":{\"\"access_token\"\":\"\"s3cr3t\"\"}}\"".into(), 2),
     ] {
         assert_eq!(native(&file), [format!("1@{line} {TOLD}")], "{file}");
     }
-    for nothing in ["", "\n\r\n \n", "[]", "linked_account_id,slug,auth_type\n", "\u{feff}"] {
+    let sheet = format!("\u{feff}{}", csv.replace(',', "\t").replace('\n', "\r\n"));
+    for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+        let wide: Vec<u8> = sheet.encode_utf16().flat_map(unit).collect();
+        assert_eq!(told(wide, ReadOptions::default()), [format!("1@2 {TOLD}")]);
+    }
+    for nothing in
+        ["sep=;", "sep=;\r\n\r\n", ",,,\n", "", "\n\r\n \n", "[]", "linked_account_id,slug,auth_type\n", "\u{feff}"]
+    {
         assert!(native(nothing).is_empty(), "{nothing:?}");
     }
 }
@@ -58,9 +74,9 @@ fn a_bad_row_does_not_end_the_file() {
         ),
         (
             r#"{"linked_acount_id":"u"}"#,
-            "unknown_column `linked_acount_id` is not known here; `linked_account_id` may be meant",
+            "unknown_column `linked_acount_id` is not known here; `linked_account_id` may be meant: --map linked_acount_id=linked_account_id",
         ),
-        (r#"{"s3cr3t-v4lue":"u"}"#, "unknown_column `***` is not known here (this name is not repeated here"),
+        (r#"{"s3cr3t-v4lue":"u"}"#, "unknown_column `***` is not known here: leave it out by --map COLUMN="),
         (
             r#"{"linked_account_id":"u","slug":"x","auth_object":{},"updated_at":"s3cr3t"}"#,
             "invalid_value `updated_at` must be a time",
@@ -91,7 +107,7 @@ fn a_bad_record_does_not_end_the_file() {
     let rows: [(&[u8], &str); 9] = [
         (large.as_bytes(), "row_too_large the row is larger than 1048576 bytes"),
         (b"u,x\n", "1@2 field_count the row has 2 fields, and the header 6"),
-        (b"u,x,oauth2,,s3cr3t,,\n", "field_count the row has 7 fields, and the header 6"),
+        (b"u,x,oauth2,,s3cr3t,,y\n", "field_count the row has 7 fields, and the header 6"),
         (b"u,x,oauth2,,s3cr3t,s3cr3t\n", "1@2:6 (u x) unknown_column there is something in a column that has no name"),
         (b"u,x,oauth2,,\xff,\n", "1@2:5 (u x) invalid_encoding the field is not UTF-8"),
         (b",x,oauth2,,s3cr3t,\n", "1@2:1 (- x) missing_column `linked_account_id` is missing"),
@@ -106,7 +122,10 @@ fn a_bad_record_does_not_end_the_file() {
         assert_eq!(told[1], format!("2@3 {TOLD}"));
     }
     let told = native(&format!("{header}{good}u,\"x,\n{good}"));
-    assert!(told[1].starts_with("2@3 unclosed_quote") && told.len() == 2, "{told:?}");
+    assert!(
+        told[1].starts_with("2@3:2 unclosed_quote a quote opens in the value of `slug` on line 3") && told.len() == 2,
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -116,10 +135,29 @@ fn a_header_that_cannot_do_is_told_once() {
         ("linked_account_id,auth_type", "there is no column `slug`"),
         (
             "linked_account_id,slug,token",
-            "neither a column `auth_type` nor one `auth_object`; there are linked_account_id, slug, token",
+            "neither a column `auth_type` nor one `auth_object`; the file has `linked_account_id`, `slug`, `token`; say which is which: --map \
+             auth_type:=keybased",
         ),
-        ("linked_account_id,slug,auth_type,s3cr3t v4lue", "column 4: `***` is no name that a field can have"),
-        ("linked_account_id,slug,auth_type,slug", "column 4 is there before"),
+        (
+            "linked_account_id,slug,auth_type,Gr\u{f6}\u{df}e",
+            "the column `Gr\u{f6}\u{df}e` has no name that a field can have: map it to one, or leave it out by --map 'Gr\u{f6}\u{df}e='",
+        ),
+        ("linked_account_id,slug,auth_type,Slug", "the columns `slug` (2) and `Slug` (4) mean the same"),
+        (
+            "linked_account_id,slug,auth_type,token,Token,token",
+            "the column `token` is there twice, as column 4 and column 6",
+        ),
+        ("linked_account_id,slug,auth_type,API Key,api_key", "`API Key` (4) and `api_key` (5) mean the same"),
+        (
+            "Customer No.,app,kind,key",
+            "there is no column `linked_account_id`; there is no column `slug`; there is neither a column `auth_type` nor one `auth_object`; \
+             the file has `Customer No.`, `app`, `kind`, `key`; say which is which: --map 'Customer No.=linked_account_id' --map app=slug --map \
+             kind=auth_type",
+        ),
+        ("customer,slug,auth_type", "--map customer=linked_account_id"),
+        ("linked_acount_id,slug,auth_type", "--map linked_acount_id=linked_account_id"),
+        ("user_0,hubspot,oauth2,s3cr3t", "its first row looks like data"),
+        ("user_0;hubspot;sk_live_s3cr3t1;x", "its first row looks like data"),
         ("linked_account_id,\"slug", "it has no end"),
     ] {
         let told = native(&format!("{header}\nuser_1,hubspot,oauth2,s3cr3t\nuser_2,hubspot,oauth2,s3cr3t\n"));
@@ -129,6 +167,112 @@ fn a_header_that_cannot_do_is_told_once() {
     }
     assert!(native("{\"a\":1}]")[0].contains("invalid_json"));
     assert!(told("a,b\n", options(Preset::Nango, ""))[0].starts_with("unsupported_format"));
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_told_where() {
+    for (file, expected) in [
+        (
+            format!("{ROW}\n{}", &ROW[..ROW.len() - 9]),
+            "invalid_json the row is not valid JSON: it ends too early, at column",
+        ),
+        (
+            format!("[{ROW},\n{}", &ROW[..40]),
+            "invalid_json line 2 column 41: the file ends inside the row that begins on line 2",
+        ),
+        (format!("[{ROW},\n"), "invalid_json line 2 column 1: the file ends before the list of its rows is closed"),
+        (format!("{{\"items\":[{ROW}"), "the file ends before the list of its rows is closed"),
+        (
+            "linked_account_id,slug,auth_type,key\nu,x,k,\"s3cr3t\nmore\n".to_owned(),
+            "1@2:4 unclosed_quote a quote opens in the value of `key` on line 2",
+        ),
+        (
+            "linked_account_id,slug,auth_type,key\nu,x,\"a\nb\",\"s3cr3t".to_owned(),
+            "1@2:4 unclosed_quote a quote opens in the value of `key` on line 3",
+        ),
+        (
+            "linked_account_id,slug,auth_type,key\nu,x".to_owned(),
+            "field_count the row has 2 fields, and the header 4; the file ends in this row",
+        ),
+    ] {
+        let told = native(&file);
+        let last = told.last().unwrap();
+        assert!(last.contains(expected) && !last.contains("s3cr3t"), "{last} for {expected}");
+    }
+    let told = native(&format!("{ROW}\n{}", &ROW[..ROW.len() - 9]));
+    assert!(told[1].ends_with("; the file ends inside this row, so it was cut short"), "{told:?}");
+    let header = "linked_account_id,slug,auth_type,key\n";
+    for (row, is_told) in [
+        ("u,x,k,s3cr3t", true),
+        ("u,x,k,s3cr3t\n", false),
+        ("u,x,k,\"s3cr3t\"", false),
+        ("u,x,k,s3cr3t\r\n\r\n", false),
+    ] {
+        let rows = read(format!("{header}v,x,k,other\n{row}"), ReadOptions::default());
+        let warnings: Vec<_> = rows.into_iter().map(|row| row.unwrap().content.unwrap().warnings).collect();
+        assert_eq!(warnings[0], Vec::<String>::new());
+        assert_eq!(
+            warnings[1].iter().any(|one| one.contains("without a line break")),
+            is_told,
+            "{row:?}: {warnings:?}"
+        );
+    }
+    // Without a line break, but whole.
+    assert_eq!(native(&format!("{ROW}\n{ROW}")).len(), 2);
+}
+
+#[test]
+fn a_rule_is_about_a_column_whatever_its_case_and_separators() {
+    let csv = "Customer ID;App;Secret Key;Note\nc1;stripe;s3cr3t;x\n";
+    let rules = "customer_id=linked_account_id\napp=slug\nsecret-key=api_key\nNOTE=\nauth_type:=keybased";
+    assert_eq!(told(csv, options(Preset::Native, rules)), [r#"1@2 c1 stripe {"keybased":{"api_key":"s3cr3t"}}"#]);
+    // The exact name counts more.
+    let csv = "linked_account_id;slug;key;Key\nc1;stripe;s3cr3t;x\n";
+    let rules = "key=api_key\nKey=\nauth_type:=keybased";
+    assert_eq!(told(csv, options(Preset::Native, rules)), [r#"1@2 c1 stripe {"keybased":{"api_key":"s3cr3t"}}"#]);
+    let told = told("customer;app\nc;a\n", options(Preset::Native, "custmer=linked_account_id\nauth_type:=keybased"));
+    assert!(
+        told[0].contains("the map names a column `custmer`, which is not there; `customer` may be meant"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn all_that_is_wrong_with_a_row_is_told_at_once_with_the_rules_to_mend_it() {
+    let row = r#"{"customer":"c1","App":"stripe","credentials":{"keybased":{}},"comment":"x"}"#;
+    let told_ = native(row);
+    for part in [
+        "`customer` is not known here; `linked_account_id` may be meant: --map customer=linked_account_id",
+        "`App` is not known here; `slug` may be meant: --map App=slug",
+        "`credentials` is not known here; `auth_object` may be meant: --map credentials=auth_object",
+        "`comment` is not known here: leave it out by --map comment=",
+    ] {
+        assert!(told_[0].contains(part), "{part}: {told_:?}");
+    }
+    let row = r#"{"customer":"c1","app":"stripe","key":"s3cr3t"}"#;
+    let told_ = told(row, options(Preset::CsvFlat, ""));
+    for part in [
+        "`linked_account_id` is missing; `slug` is missing",
+        "`auth_type` is missing",
+        "the row has `customer`, `app`, `key`; say which is which: --map customer=linked_account_id --map app=slug --map auth_type:=keybased",
+    ] {
+        assert!(told_[0].contains(part), "{part}: {told_:?}");
+    }
+}
+
+#[test]
+fn columns_of_a_file_of_failed_rows_are_not_read_and_its_guards_are_removed() {
+    let csv = "linked_account_id,slug,auth_type,api_key,'=x,keyferry_row,keyferry_code,keyferry_detail\nu,x,keybased,'-s3cr3t,''=y,1,rejected,'=z\n";
+    let rules = "=x=b";
+    assert_eq!(told(csv, options(Preset::Native, rules)), [r#"1@2 u x {"keybased":{"api_key":"-s3cr3t","b":"'=y"}}"#]);
+    let plain = csv.replace("keyferry_code", "keyferry_other").replace("'=x", "b");
+    assert_eq!(native(&plain), [r#"1@2 u x {"keybased":{"api_key":"'-s3cr3t","b":"''=y"}}"#]);
+    let json = ROW.replace("\"slug\"", "\"keyferry_code\":\"rejected\",\"slug\"");
+    assert_eq!(native(&json), [format!("1@1 {TOLD}")]);
+    let source = serde_json::json!({"keyferry_source": ROW, "keyferry_line": 3}).to_string();
+    assert_eq!(native(&source), [format!("1@1 {TOLD}")]);
+    let source = serde_json::json!({"keyferry_source": format!("{ROW}\u{fffd}")}).to_string();
+    assert!(native(&source)[0].contains("invalid_encoding"));
 }
 
 #[test]
@@ -160,7 +304,7 @@ fn a_mapping_says_what_things_are_called() {
 #[test]
 fn what_is_there_twice_is_no_good() {
     let csv = "linked_account_id,slug,auth_type,api_key,api_key\nu,x,k,a,b\n";
-    assert!(told(csv, ReadOptions::default())[0].contains("is there before"));
+    assert!(told(csv, ReadOptions::default())[0].contains("the column `api_key` is there twice"));
     let json = r#"{"linked_account_id":"u","slug":"x","auth_object":{},"a":"s3cr3t"}"#;
     let told = told(json, options(Preset::Native, "a=api_key"));
     assert!(told[0].contains("there are fields beside it") && told[0].contains("(u x)"), "{told:?}");
