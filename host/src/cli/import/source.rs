@@ -23,6 +23,9 @@ pub(super) struct Source {
     pub(super) recipient: Option<age::x25519::Recipient>,
 }
 
+/// The bytes of a file.
+type Bytes = BufReader<Box<dyn Read + Send>>;
+
 /// A key, and the recipient that belongs to it.
 struct Key {
     identity: Box<dyn age::Identity + Send + Sync>,
@@ -101,7 +104,7 @@ pub(super) fn open(file: &Path, identities: &Identities) -> Result<Source, CliEr
 }
 
 /// The bytes of a file as they are, and how many there are, where that is known beforehand.
-fn bytes(file: &Path) -> Result<(BufReader<Box<dyn Read + Send>>, Option<u64>), CliError> {
+fn bytes(file: &Path) -> Result<(Bytes, Option<u64>), CliError> {
     if is_stdin(file) {
         return Ok((BufReader::new(Box::new(io::stdin())), None));
     }

@@ -114,8 +114,9 @@ fn unknown_members(unknown: &[String], draft: &Draft, mapping: &Mapping) -> BadR
 /// Adds where the parts that are missing may be in the row.
 fn located(mut bad: BadRow, names: &[String]) -> BadRow {
     let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| Part::spelled(name).is_none()).collect();
-    if bad.kind == BadRowKind::MissingColumn && !bad.missing.is_empty() && !names.is_empty() {
-        let (list, arguments) = (quoted_list(names.iter().copied()), arguments(&names, &bad.missing));
+    let missing = bad.missing.list();
+    if bad.kind == BadRowKind::MissingColumn && !missing.is_empty() && !names.is_empty() {
+        let (list, arguments) = (quoted_list(names.iter().copied()), arguments(&names, &missing));
         bad.message = format!("{}; the row has {list}; say which is which: {arguments}", bad.message);
     }
     bad

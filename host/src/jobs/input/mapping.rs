@@ -50,6 +50,29 @@ impl Part {
     }
 }
 
+/// Some of the parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Parts(u8);
+
+impl Parts {
+    pub(super) fn of(part: Option<Part>) -> Self {
+        Self(part.map_or(0, Self::bit))
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// One by one, in the usual order.
+    pub(super) fn list(self) -> Vec<Part> {
+        Part::ALL.into_iter().filter(|part| self.0 & Self::bit(*part) != 0).collect()
+    }
+
+    fn bit(part: Part) -> u8 {
+        1 << part as u8
+    }
+}
+
 /// What becomes of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
@@ -362,7 +385,7 @@ fn target(name: &str) -> Result<Target, String> {
     if name.is_empty() {
         return Ok(Target::Nothing);
     }
-    match Part::named(name) {
+    match Part::spelled(name) {
         Some(part) => Ok(Target::Part(part)),
         None => name.parse().map(Target::Field).map_err(|error: crate::ids::InvalidName| error.rule()),
     }
@@ -412,6 +435,10 @@ mod tests {
         assert_eq!(mapping.column_of("stripe", "key"), None);
         assert_eq!(mapping.column("a=b"), Some(&field("api_url")));
         assert_eq!(mapping.column("comment"), Some(&Target::Nothing));
+        let spelled: Mapping = "a=Linked Account ID\nb=authType\nc=accountName2".parse().unwrap();
+        assert_eq!(spelled.column("a"), Some(&Target::Part(Part::Account)));
+        assert_eq!(spelled.column("b"), Some(&Target::Part(Part::AuthType)));
+        assert_eq!(spelled.column("c"), Some(&field("accountName2")));
         assert!(mapping.looks_into("user") && !mapping.looks_into("use"));
         assert_eq!(mapping.sources(Part::Account).collect::<Vec<_>>(), ["customer"]);
         assert_eq!((mapping.slug("hubspot-prod"), mapping.slug("hubspot")), (Some("hubspot"), None));

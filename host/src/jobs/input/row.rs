@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::mapping::Part;
+use super::mapping::{Part, Parts};
 use super::origin::Origin;
 use crate::ids::{AccountId, Slug};
 use crate::schema::Input;
@@ -70,7 +70,7 @@ pub struct BadRow {
     /// What is wrong, for people.
     pub message: String,
     /// The parts of a row that are not there.
-    pub(super) missing: Vec<Part>,
+    pub(super) missing: Parts,
     /// Whose row it is, if that could be read.
     pub account: Option<AccountId>,
     /// Of which app it is, if that could be read and has the shape of a slug.
@@ -84,7 +84,7 @@ impl BadRow {
             column: None,
             field: None,
             message: message.into(),
-            missing: Vec::new(),
+            missing: Parts::default(),
             account: None,
             slug: None,
         }
@@ -97,14 +97,14 @@ impl BadRow {
 
     /// There is no value of that name.
     pub(super) fn missing(field: &str, aside: &str) -> Self {
-        let missing = Part::named(field).into_iter().collect();
+        let missing = Parts::of(Part::named(field));
         Self { missing, ..Self::new(BadRowKind::MissingColumn, format!("`{field}` is missing{aside}")).field(field) }
     }
 
     /// Something else is wrong, too. The kind is that of the first.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.message = format!("{}; {}", self.message, other.message);
-        self.missing.extend(other.missing);
+        self.missing = self.missing.and(other.missing);
         self
     }
 

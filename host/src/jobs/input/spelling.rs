@@ -325,7 +325,7 @@ pub(super) fn lacks_names(names: &[&str]) -> bool {
     let is_known = |name: &&str| meant(name, Part::NAMES) != Meant::Unknown;
     // What values of these columns are, and no column is called.
     let is_value = |name: &&str| looks_like_value(name) || matches!(fold(name).as_str(), "oauth2" | "keybased");
-    !names.iter().any(|name| is_known(name)) && names.iter().any(|name| is_value(name))
+    !names.iter().any(is_known) && names.iter().any(is_value)
 }
 
 #[cfg(test)]

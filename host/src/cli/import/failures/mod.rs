@@ -72,7 +72,7 @@ pub(super) async fn write(
         digest: text(import, "digest").trim_start_matches("sha256:").to_owned(),
         failed,
     };
-    Ok(tokio::task::spawn_blocking(move || job.run()).await??)
+    tokio::task::spawn_blocking(move || job.run()).await?
 }
 
 fn cleared(file: &Path, asked: Option<&Path>, repeated: u64, is_over: bool) -> io::Result<Written> {
