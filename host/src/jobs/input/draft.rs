@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::mapping::{Mapping, Part, Target};
-use super::moment::moment;
 use super::origin::Origin;
 use super::row::{BadRow, BadRowKind, Names, Row};
 use super::spelling::fold;
 use crate::ids::{AccountId, AuthTypeName, FieldName, InvalidName};
+use crate::moment::{Exactness, Moment};
 use crate::schema::Input;
 use crate::secret::{Secret, SharedSecret};
 use crate::shown::{aside, shown};
@@ -197,7 +197,7 @@ impl Draft {
         let slug = self.whence(mapping)?;
         self.yield_to_rules(mapping, &slug);
         let name = self.account_name(mapping)?;
-        let updated_at = self.updated_at()?;
+        let (updated_at, note) = self.updated_at()?;
         let mut origin = Origin::default();
         let (auth_object, spare) = self.auth_object(mapping, &slug, &mut origin)?;
         origin.unread.append(&mut self.unread);
@@ -206,7 +206,7 @@ impl Draft {
             (Names::Own, None) => Names::Own,
             (Names::Foreign { .. }, _) => Names::Foreign { spare },
         };
-        Ok(Row { account, slug, auth_object, name, updated_at, names, warnings: Vec::new(), origin })
+        Ok(Row { account, slug, auth_object, name, updated_at, names, warnings: note.into_iter().collect(), origin })
     }
 
     /// Leaves out parts that are so by their names where a rule for the row's app makes them fields.
@@ -266,10 +266,18 @@ impl Draft {
         Ok(Some(name))
     }
 
-    fn updated_at(&mut self) -> Result<Option<Timestamp>, BadRow> {
-        let rule = "must be a time as RFC 3339 writes it, or in milliseconds since 1970";
-        let Some(value) = self.take(Part::UpdatedAt) else { return Ok(None) };
-        moment(&value).map(Some).ok_or_else(|| BadRow::value(Part::UpdatedAt.name(), rule))
+    /// When the credential was last written, and what had to be supposed for it.
+    fn updated_at(&mut self) -> Result<(Option<Timestamp>, Option<String>), BadRow> {
+        let name = Part::UpdatedAt.name();
+        let Some(value) = self.take(Part::UpdatedAt) else { return Ok((None, None)) };
+        let text = text_of(&value).ok_or_else(|| not_text(Part::UpdatedAt, &value))?;
+        let moment = Moment::read(text).map_err(|error| BadRow::value(name, error))?;
+        let note = match moment.exactness {
+            Exactness::Exact => None,
+            Exactness::SupposedUtc => Some(format!("`{name}` has no offset from UTC, and was read as UTC")),
+            Exactness::Minutes(minutes) => Some(format!("`{name}` is a shortened number, exact to {minutes} minutes")),
+        };
+        Ok((Some(Timestamp::from_millis(moment.millis)), note))
     }
 
     fn auth_object(

@@ -352,6 +352,10 @@ fn rows_can_be_read_on_any_thread() {
 fn what_an_account_is_called_and_when_a_credential_was_written_is_read() {
     let row = ROW.replace("\"slug\"", "\"account_name\":\"Ada\",\"updated_at\":\"2024-05-06T07:08:09Z\",\"slug\"");
     assert_eq!(native(&row), [format!("1@1 {TOLD} Ada 2024-05-06T07:08:09.000Z")]);
+    let row = row.replace("2024-05-06T07:08:09Z", "2024-05-06 07:08:09");
+    assert_eq!(native(&row), [format!("1@1 {TOLD} Ada 2024-05-06T07:08:09.000Z")]);
+    let warnings = read(&row, ReadOptions::default()).remove(0).unwrap().content.unwrap().warnings;
+    assert_eq!(warnings, ["`updated_at` has no offset from UTC, and was read as UTC"]);
 }
 
 #[test]
