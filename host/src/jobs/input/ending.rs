@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::moment::moment;
 use super::preset::Preset;
 use super::row::Row;
+use super::spelling::fold;
 use crate::schema::Input;
 use crate::store::Timestamp;
 
@@ -15,10 +16,11 @@ impl Row {
     /// When its access token ends, where that is soon or over and there is no refresh token.
     pub fn ends_soon(&self, now: Timestamp) -> Option<Timestamp> {
         let [(_, Input::Object(fields))] = self.auth_object.members()? else { return None };
-        let value = |name: &str| fields.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        let has_refresh = fields.iter().any(|(name, value)| name.contains("refresh_token") && is_filled(value));
-        let end = value("expires_at").and_then(moment)?;
-        (value("access_token").is_some_and(is_filled) && !has_refresh && end < now.after(SOON)).then_some(end)
+        // Names are compared as the app's own are: in any spelling.
+        let value = |name: &str| fields.iter().find(|(other, _)| fold(other) == name).map(|(_, value)| value);
+        let end = value("expiresat").and_then(moment)?;
+        let has_refresh = fields.iter().any(|(name, value)| fold(name).contains("refreshtoken") && is_filled(value));
+        (value("accesstoken").is_some_and(is_filled) && !has_refresh && end < now.after(SOON)).then_some(end)
     }
 }
 
@@ -62,6 +64,8 @@ mod tests {
             (r#""access_token":"t","expires_at":"2023-11-14T22:13:20Z""#, true),
             (r#""access_token":"t","expires_at":"2023-11-14T23:13:19Z""#, true),
             (r#""access_token":"t","expires_at":1600000000"#, true),
+            (r#""accessToken":"t","Expires At":1600000000"#, true),
+            (r#""accessToken":"t","expiresAt":1600000000,"refreshToken":"r""#, false),
             (r#""access_token":"t","expires_at":"2023-11-14T23:13:20Z""#, false),
             (r#""access_token":"t","expires_at":"1700003600000""#, false),
             (r#""access_token":"t","expires_at":1600000000,"refresh_token":"""#, true),
