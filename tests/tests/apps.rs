@@ -261,7 +261,8 @@ async fn what_is_proven_is_what_is_stored_and_what_was_changed_is_told() {
     let begun = Request::new("POST", "/api/v2/public/imports").body("application/x-ndjson", format!("{row}\n"));
     let id = world.send(begun).await.json()["id"].as_str().unwrap().to_owned();
     let rows = settled(&world, &id).await;
-    assert_eq!(rows[0]["outcome"], "updated", "{rows:?}");
+    let warning = "`access_token` was taken without the blanks around it, without `Bearer` before it";
+    assert_eq!((&rows[0]["outcome"], &rows[0]["warnings"]), (&json!("updated"), &json!([warning])), "{rows:?}");
     assert_eq!(stored(&world, &reader, "hubspot").await, json!({ "access_token": token }));
     let own = format!("/api/v2/public/linked-account/default-app/auth-credentials/token?linked_account_id={ACCOUNT}");
     assert_eq!(world.send(Request::new("PUT", &own).json(&json!({ "value": " Bearer x\n" }))).await.status, 200);

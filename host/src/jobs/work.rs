@@ -107,7 +107,7 @@ impl Bench {
             }
             Ok(RowMigrated::SettledBefore) => return Worked::Settled { state: RowState::Done, went: Went::Well },
             Ok(RowMigrated::Skipped(skip)) => Outcome::skipped(skip),
-            Ok(RowMigrated::Checked(verdict)) => Outcome::checked(&verdict),
+            Ok(RowMigrated::Checked(verdict, warnings)) => Outcome { warnings, ..Outcome::checked(&verdict) },
             Err(error) => match Outcome::refused(&error) {
                 Ok(outcome) => outcome,
                 Err(in_the_way) => return Worked::InTheWay(in_the_way),
@@ -163,7 +163,8 @@ impl Bench {
             version: about.stored.revision.version,
             made_account: about.made_account,
         };
-        let row = self.row(pending, &Outcome::stored(about.stored), about.at, Some(effect));
+        let outcome = Outcome { warnings: about.warnings.to_vec(), ..Outcome::stored(about.stored) };
+        let row = self.row(pending, &outcome, about.at, Some(effect));
         let former = about.former.cloned().map(Box::new);
         RowSettlement { former, ..self.settlement(row, Again::Never) }
     }

@@ -47,6 +47,8 @@ pub struct RowMigration {
 pub struct RowStored<'a> {
     /// What the answer to a single request would say.
     pub stored: &'a Stored,
+    /// What was changed of the row's values.
+    pub warnings: &'a [String],
     /// What it replaces.
     pub former: Option<&'a IntegrationRecord>,
     /// The account that is made for it.
@@ -64,8 +66,8 @@ pub enum RowMigrated {
     SettledBefore,
     /// Nothing was to be done.
     Skipped(Skip),
-    /// Only a verdict was asked for.
-    Checked(Verdict),
+    /// Only a verdict was asked for. With what was changed of the row's values.
+    Checked(Verdict, Vec<String>),
 }
 
 /// What was there when it was looked at.
@@ -100,7 +102,7 @@ impl Migrator {
             Ok(RowMigrated::Stored(Stored { action: Action::Updated, .. })) => "updated",
             Ok(RowMigrated::SettledBefore) => "replayed",
             Ok(RowMigrated::Skipped(_)) => "skipped",
-            Ok(RowMigrated::Checked(_)) => "checked",
+            Ok(RowMigrated::Checked(..)) => "checked",
             Err(error) => error.code(),
         };
         metrics::migration(row.slug.as_str(), outcome);
@@ -134,7 +136,7 @@ impl Migrator {
         let found = Found { account_is_there, current };
         match self.prove(&row.caller, PATIENCE, &app, &credential, preferences(&row.policy)).await? {
             Ok(finding) => self.put_row(row, &key, found, &credential, &finding, settle).await,
-            Err(verdict) => Ok(RowMigrated::Checked(verdict)),
+            Err(verdict) => Ok(RowMigrated::Checked(verdict, credential.warnings)),
         }
     }
 
@@ -170,6 +172,7 @@ impl Migrator {
             let account = (!found.account_is_there).then(|| account(row, key, &record));
             let settlement = settle(RowStored {
                 stored: &stored,
+                warnings: &credential.warnings,
                 former: current,
                 made_account: account.as_ref().map(|account| account.id),
                 at: record.updated_at,
