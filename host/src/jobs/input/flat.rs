@@ -1,10 +1,11 @@
 //! Keyferry's own rows as JSON, and such without nesting.
 
 use super::draft::{By, Draft, Named, Role};
+use super::echo::{quoted, quoted_list, rule};
 use super::header::{OWN, arguments};
 use super::mapping::{Mapping, Part, Target};
 use super::row::{BadRow, BadRowKind, Names, Row};
-use super::spelling::{Meant, field_of, meant, probable, quoted, quoted_list, rule};
+use super::spelling::{Meant, field_of, meant, probable};
 use crate::ids::FieldName;
 use crate::schema::Input;
 

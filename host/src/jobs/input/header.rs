@@ -2,12 +2,13 @@
 
 use super::csv::Csv;
 use super::draft::{By, Draft, text};
+use super::echo::{argument, lacks_names, quoted, quoted_list, rule};
 use super::error::ReadError;
 use super::formula::unguard;
 use super::json::{self, Place};
 use super::mapping::{Mapping, Part, Target};
 use super::row::{BadRow, BadRowKind, Names, Row};
-use super::spelling::{Meant, argument, field_of, fold, lacks_names, meant, probable, quoted, quoted_list, rule};
+use super::spelling::{Meant, field_of, fold, meant, probable};
 use crate::ids::FieldName;
 
 /// What begins like this is written by Keyferry into files of failed rows, and not read again but for these columns.

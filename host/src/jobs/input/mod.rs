@@ -10,6 +10,7 @@
 //! | `lines`, `document`, `csv` | rows cut out of NDJSON, other JSON, and CSV |
 //! | `header` | what the columns of a CSV file are |
 //! | `spelling`, `spelled` | names as files spell them, beside those that are known here and to an app |
+//! | `echo` | names of a file as messages repeat them |
 //! | `formula` | cells that a spreadsheet would run |
 //! | `original` | a row as it is in its file |
 //! | `json`, `moment` | one JSON text, one time |
@@ -46,6 +47,7 @@
 mod csv;
 mod document;
 mod draft;
+mod echo;
 mod encoding;
 mod ending;
 mod error;
@@ -72,6 +74,8 @@ mod spelling;
 mod tests;
 mod unpack;
 
+pub(crate) use echo::argument;
+pub use echo::shell_word;
 pub use error::ReadError;
 pub use format::RowFormat;
 pub use formula::guard;
@@ -82,6 +86,5 @@ pub use row::{BadRow, BadRowKind, InputRow, Names, Row};
 pub use rows::{ReadOptions, Rows};
 pub use source::{ContentDigest, MalformedDigest};
 pub use spelled::Misnamed;
-pub use spelling::shell_word;
-pub(crate) use spelling::{Meant, argument, fold, meant};
+pub(crate) use spelling::{Meant, fold, meant};
 pub use unpack::Packing;

@@ -1,7 +1,8 @@
 //! Names of auth types and fields as a file spells them -> those of the app, and what is said of names that it does not have.
 
+use super::echo::{argument, quoted, quoted_list, rule};
 use super::row::{Names, Row};
-use super::spelling::{Meant, argument, fold, meant, quoted, quoted_list, rule};
+use super::spelling::{Meant, fold, meant};
 use crate::schema::{AuthSchema, AuthType, Input, Necessity};
 use crate::shown::{MASK, shown};
 
