@@ -20,12 +20,14 @@
 //! | [`secret`], [`shown`], [`wiping`] | values that are not printed, what of a caller's words is repeated, memory that is cleared |
 //! | [`invisible`] | characters that a person cannot see, in ids and in credentials |
 //! | [`moment`], [`pem`], [`retry_after`] | times, private keys and waits in the spellings in which they arrive |
+//! | [`bounded_file`] | reads of the operator's files that neither hang nor have no end |
 //! | [`providers`] | stand-ins of real providers on loopback, for the demo and for tests |
 //!
 //! Arrows point one way: `cli`, `http` and `admin` lead to `webhooks`, `jobs` and `migrate`, which lead to `schema`, `plugins`, `vault`
 //! and `store`; `plugins` and `webhooks` lead to `egress`.
 
 pub mod admin;
+pub mod bounded_file;
 pub mod cli;
 pub mod devkit;
 pub mod egress;
@@ -39,6 +41,7 @@ pub mod jobs;
 pub mod migrate;
 pub mod moment;
 pub mod pem;
+pub mod path_text;
 pub mod plugins;
 pub mod providers;
 pub mod retry_after;
