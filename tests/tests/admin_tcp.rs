@@ -236,3 +236,23 @@ async fn a_request_that_is_refused_with_its_body_unread_keeps_its_connection_or_
     let socket = UnixStream::connect(world.data().join("admin.sock")).await.unwrap();
     refused(socket, "HTTP/1.1 404 ", "/admin/v1/nothing").await;
 }
+
+#[tokio::test]
+async fn a_pipe_in_place_of_the_token_leaves_the_former_one_in_use_and_stops_nobody() {
+    let (mut world, folder) = listening().await;
+    let path = folder.path().join("admin.token");
+    assert_eq!(ask(&world, health(TOKEN)).await.status, 200);
+    fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    for _ in 0..3 {
+        assert_eq!(ask(&world, health(TOKEN)).await.status, 200);
+        assert_eq!(ask(&world, health("another-token-of-forty-characters-in-all")).await.status, 401);
+    }
+    assert_eq!(world.server.logs().matches("the last token that was read stays valid").count(), 1);
+    // One that is gone or open to others is the operator's doing, and lets nobody in.
+    fs::remove_file(&path).unwrap();
+    assert_eq!(ask(&world, health(TOKEN)).await.status, 503);
+    token_file(folder.path(), TOKEN);
+    assert_eq!(ask(&world, health(TOKEN)).await.status, 200);
+    assert!(world.server.terminate().await.success());
+}

@@ -219,3 +219,31 @@ async fn a_server_and_the_commands_beside_it_are_set_by_one_file() {
     assert_eq!(serde_json::from_slice::<Value>(&listed.stdout).unwrap().as_array().unwrap().len(), 1);
     assert!(!folder.path().join("keyferry-data").exists(), "no other data folder was made");
 }
+
+#[test]
+fn a_pipe_a_device_or_a_folder_in_place_of_a_file_is_told_by_name_and_waited_for_by_nobody() {
+    let desk = Desk::new(None);
+    let at = |name: &str| desk.0.path().join(name).display().to_string();
+    assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    std::fs::create_dir(at("folder")).unwrap();
+    std::fs::write(at("large"), vec![b'#'; 20 << 20]).unwrap();
+    let pipe = at("pipe");
+    let otlp = "http://127.0.0.1:9";
+    let began = std::time::Instant::now();
+    for (arguments, expected) in [
+        (vec!["--config", "/dev/zero"], "/dev/zero: it is a device"),
+        (vec!["--config", "folder"], "folder: it is a folder"),
+        (vec!["--config", "large"], "large: it has more than"),
+        (vec!["--key-file", &pipe], "it is a FIFO (named pipe)"),
+        (vec!["--lock", &pipe], "it is a FIFO (named pipe)"),
+        (vec!["--tls-cert", &pipe, "--tls-key", &pipe], "pipe cannot be read: it is a FIFO (named pipe)"),
+        (vec!["--egress-ca", &pipe], "it is a FIFO (named pipe)"),
+        (vec!["--admin-listen", "127.0.0.1:0", "--admin-token-file", &pipe], "it is a FIFO (named pipe)"),
+        (vec!["--otlp-endpoint", otlp, "--otlp-headers-file", &pipe], "it is a FIFO (named pipe)"),
+    ] {
+        let output = desk.keyferry(&[&["config", "check"], arguments.as_slice()].concat(), &[]);
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && said.contains(expected), "{arguments:?}: {said}");
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(60), "something was waited for");
+}

@@ -4,12 +4,10 @@
 //! them: any organisation's root keys can be destroyed, keys of any can be made, and plugins serve everybody. A tenant's `admin` key
 //! that could do that would make each tenant the operator.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::num::NonZeroU32;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -20,10 +18,11 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
 use super::Operator;
 use super::routes::{problem, router};
+use crate::bounded_file::{self, Content, is_obstructed};
+use crate::path_text::ShowPath as _;
 use crate::vault::ApiKey;
 
 /// What 24 random bytes have in base64, and 16 in hex: nobody guesses that.
@@ -36,7 +35,8 @@ const WRONG_TOKENS: NonZeroU32 = match NonZeroU32::new(20) {
     None => NonZeroU32::MIN,
 };
 
-/// The file with the operator's token. It is read anew for each request, so that another token counts at once.
+/// The file with the operator's token. It is read anew for each request, so that another token counts at once. While the file
+/// hangs, or a pipe or a folder is in its place, the last token that was read stays valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorToken(PathBuf);
 
@@ -44,11 +44,11 @@ pub struct OperatorToken(PathBuf);
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum TokenError {
-    #[error("the operator's token {} cannot be read: {source}", path.display())]
+    #[error("the operator's token {} cannot be read: {source}", path.shown())]
     File { path: PathBuf, source: io::Error },
-    #[error("the operator's token {} can be read by others (mode {mode:04o}): chmod 600 it", path.display())]
+    #[error("the operator's token {} can be read by others (mode {mode:04o}): chmod 600 it", path.shown())]
     Exposed { path: PathBuf, mode: u32 },
-    #[error("{} holds no token: one line of {SHORTEST} or more visible characters, such as `openssl rand -hex 32` prints", path.display())]
+    #[error("{} holds no token: one line of {SHORTEST} or more visible characters, such as `openssl rand -hex 32` prints", path.shown())]
     NotAToken { path: PathBuf },
 }
 
@@ -62,22 +62,18 @@ impl OperatorToken {
     /// Where it is not there, can be read by others, or is too short to be a secret.
     pub fn at(path: &Path) -> Result<Self, TokenError> {
         let token = Self(path.to_owned());
-        token.hash()?;
+        token.hash(bounded_file::read(path, LONGEST))?;
         Ok(token)
     }
 
-    fn hash(&self) -> Result<Hash, TokenError> {
+    fn hash(&self, read: io::Result<Content>) -> Result<Hash, TokenError> {
         let path = &self.0;
         let failed = |source| TokenError::File { path: path.clone(), source };
-        let file = File::open(path).map_err(failed)?;
-        // Asked of the open file, so that what is checked is what is read.
-        let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(TokenError::Exposed { path: path.clone(), mode });
+        let file = read.map_err(failed)?;
+        if file.is_exposed() {
+            return Err(TokenError::Exposed { path: path.clone(), mode: file.mode });
         }
-        let mut text = Zeroizing::new(String::new());
-        file.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
-        let token = text.trim();
+        let token = file.text().map_err(failed)?.trim();
         if token.len() < SHORTEST || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(TokenError::NotAToken { path: path.clone() });
         }
@@ -92,18 +88,22 @@ fn hash(token: &str) -> Hash {
 /// What stands at the door.
 struct Guard {
     token: OperatorToken,
+    /// The last token that could be read, and whether the file could not be since.
+    last: Mutex<(Option<Hash>, bool)>,
     wrong: DefaultDirectRateLimiter,
 }
 
 /// The routes of the socket, for those who have the token.
 pub fn guarded(operator: Operator, token: OperatorToken) -> Router {
-    let guard = Guard { token, wrong: RateLimiter::direct(Quota::per_minute(WRONG_TOKENS)) };
+    let first = token.hash(bounded_file::read(&token.0, LONGEST)).ok();
+    let last = Mutex::new((first, false));
+    let guard = Guard { token, last, wrong: RateLimiter::direct(Quota::per_minute(WRONG_TOKENS)) };
     router(operator).layer(middleware::from_fn_with_state(Arc::new(guard), look))
 }
 
 /// Lets a request in, or answers it here: then nothing is done, and its body is not read.
 async fn look(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let expected = match guard.token.hash() {
+    let expected = match guard.expected().await {
         Ok(expected) => expected,
         Err(error) => {
             tracing::error!(%error, "nobody can use the operator's API on its address");
@@ -131,6 +131,26 @@ fn is_api_key(token: &str) -> bool {
 }
 
 impl Guard {
+    /// What the token has to be now.
+    async fn expected(&self) -> Result<Hash, TokenError> {
+        let read = self.token.hash(bounded_file::read_apart(&self.token.0, LONGEST).await);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match (read, last.0) {
+            (Err(TokenError::File { path, source }), Some(former)) if is_obstructed(&source) => {
+                if !std::mem::replace(&mut last.1, true) {
+                    let error = TokenError::File { path, source };
+                    tracing::warn!(%error, "the operator's token file cannot be read; the last token that was read stays valid");
+                }
+                Ok(former)
+            }
+            (Ok(hash), _) => {
+                *last = (Some(hash), false);
+                Ok(hash)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
     fn turn_away(&self, has_api_key: bool) -> Response {
         if let Err(full) = self.wrong.check() {
             let seconds = full.wait_time_from(DefaultClock::default().now()).as_secs() + 1;

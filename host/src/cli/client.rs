@@ -14,7 +14,9 @@ use rustls::ClientConfig;
 use serde_json::Value;
 use url::Url;
 
-use super::CliError;
+use super::{CliError, term};
+use crate::bounded_file::{self, LINE};
+use crate::path_text::ShowPath as _;
 use crate::upstream::{self, Connection, Scheme, Upstream};
 use crate::vault::ApiKey;
 
@@ -67,8 +69,13 @@ impl Server {
         };
         let (text, origin) = match &args.api_key_file {
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-                (text, path.display().to_string())
+                let wrong = |error: std::io::Error| format!("{}: {error}", path.shown());
+                let file = bounded_file::read_input(path, LINE).map_err(wrong)?;
+                if file.is_exposed() {
+                    let (path, mode) = (path.shown(), file.mode);
+                    term::warning(&format!("others can read the API key in {path} (mode {mode:04o}): chmod 600 it"));
+                }
+                (file.text().map_err(wrong)?.to_owned(), path.shown().to_string())
             }
             None => match std::env::var(KEY_VARIABLE) {
                 Ok(text) => (text, KEY_VARIABLE.to_owned()),

@@ -15,6 +15,7 @@ use super::{CliError, CliResult, term};
 use crate::admin;
 use crate::egress::Loopback;
 use crate::http::{HttpServer, HttpSettings, Tls, room_for_connections, router};
+use crate::path_text::ShowPath as _;
 use crate::plugins::{GrantPolicy, watch};
 use crate::telemetry::{Metrics, Page};
 use crate::webhooks::MOST_DELIVERIES;
@@ -35,7 +36,7 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     let settings = args.settings()?;
     let traces = start_log(&settings.log, settings.otlp.as_ref())?;
     match file {
-        Some(file) => tracing::info!(file = %file.display(), "settings were read from a file"),
+        Some(file) => tracing::info!(file = %file.shown(), "settings were read from a file"),
         None => tracing::info!("no settings file was read"),
     }
     let collector = settings.otlp.as_ref().filter(|otlp| otlp.signals.has_metrics());
@@ -46,7 +47,9 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     }
     warn_of_development(&settings);
     let signals = Signals::listen()?;
+    let starting = signals.end_at_first();
     let node = Node::assemble(&settings).await?;
+    starting.abort();
     let registry = Arc::clone(&node.registry);
     let metrics = metrics.looking(move || registry.count_states());
     if let (Some(page), Some(listen)) = (metrics.router(), settings.metrics) {
@@ -90,8 +93,12 @@ pub(super) async fn serve(
     signals: Signals,
     listening: impl FnOnce(SocketAddr),
 ) -> CliResult {
-    let tls = settings.tls.clone().map(Tls::load).transpose()?;
+    let tls = match settings.tls.clone() {
+        Some(files) => Some(tokio::task::spawn_blocking(|| Tls::load(files)).await??),
+        None => None,
+    };
     if let Some(tls) = &tls {
+        node.readiness.watch_certificate(Arc::clone(tls));
         tokio::spawn(Arc::clone(tls).follow());
     }
     let mut http = settings.http.clone();
@@ -112,6 +119,7 @@ pub(super) async fn serve(
         store: Some(Arc::clone(&node.safe.store)),
         vault: Some(Arc::clone(&node.safe.vault)),
         registry: Some(Arc::clone(&node.registry)),
+        warnings: tls.clone().map(|tls| -> admin::Warnings { Arc::new(move || tls.warnings()) }),
     };
     let _socket = admin::listen(&settings.folders.data.socket(), operator.clone())?;
     let operators = match &settings.admin {
@@ -208,6 +216,18 @@ impl Signals {
         Ok(Self { count })
     }
 
+    /// Has the first signal end the process at once, until the task that it returns is aborted: for a start that something holds up,
+    /// whichever thread waits for it. What is on disk is whole at any moment.
+    fn end_at_first(&self) -> tokio::task::JoinHandle<()> {
+        let mut count = self.count.clone();
+        tokio::spawn(async move {
+            if count.wait_for(|seen| *seen >= 1).await.is_ok() {
+                tracing::info!("stopped by a signal before it served");
+                std::process::exit(0);
+            }
+        })
+    }
+
     async fn reached(&self, count: u32) {
         if self.count.clone().wait_for(|seen| *seen >= count).await.is_err() {
             std::future::pending::<()>().await;
@@ -232,10 +252,10 @@ fn warn_of_development(settings: &Settings) {
         term::warning("--dev-allow-loopback: plugins and webhooks can reach services on this machine");
     }
     if let Some(file) = &settings.egress.ca_file {
-        term::warning(&format!("--egress-ca: providers with a certificate by {} are believed", file.display()));
+        term::warning(&format!("--egress-ca: providers with a certificate by {} are believed", file.shown()));
     }
     if settings.grants == GrantPolicy::OnDrop {
-        let folder = settings.folders.plugins.display();
+        let folder = settings.folders.plugins.shown();
         term::warning(&format!("--grant-on-drop: whoever can write to {folder} decides where credentials are sent"));
     }
 }

@@ -1,9 +1,10 @@
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::build::{BuildOptions, Selection, build};
 use super::error::BuildError;
+use crate::bounded_file;
+use crate::path_text::ShowPath as _;
 
 /// Bytes of a plugin file that are read: more than any limit of the sandbox, so that its message is the one that is seen.
 const MOST: u64 = 256 * 1024 * 1024;
@@ -23,7 +24,7 @@ pub struct Source {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The file cannot be read.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", path.shown())]
     File {
         /// Which.
         path: PathBuf,
@@ -65,16 +66,7 @@ fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
         }
         _ => failed(path, format!("it cannot be read: {error}")),
     };
-    // Opening a pipe would wait for somebody to write to it.
-    if !std::fs::metadata(path).map_err(told)?.is_file() {
-        return Err(failed(path, "it is not a file".to_owned()));
-    }
-    let mut component = Vec::new();
-    File::open(path).map_err(told)?.take(MOST + 1).read_to_end(&mut component).map_err(told)?;
-    if component.len() as u64 > MOST {
-        return Err(failed(path, format!("it is larger than {MOST} bytes, which no plugin is")));
-    }
-    Ok(component)
+    Ok(bounded_file::read(path, MOST).map_err(told)?.into_vec())
 }
 
 fn failed(path: &Path, reason: String) -> SourceError {

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,8 @@ use std::time::Duration;
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use crate::bounded_file;
+use crate::path_text::ShowPath as _;
 use crate::plugins::{CodeSeal, SandboxError, SandboxLimits, Workbench};
 
 /// Compiled code that was not used for so long is removed.
@@ -41,19 +43,19 @@ pub(super) fn cache_folder() -> Option<PathBuf> {
 fn seal(folder: &Path) -> std::io::Result<CodeSeal> {
     private_folder(folder)?;
     let path = folder.join("key");
-    let mut bytes = Vec::new();
-    match fs::File::open(&path) {
-        Ok(file) => _ = file.take(64).read_to_end(&mut bytes)?,
+    let bytes = match bounded_file::read_regular(&path, 64) {
+        Ok(file) => file.into_vec(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bytes = vec![0; 32];
+            let mut bytes = vec![0; 32];
             SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random bytes"))?;
             // Another command may make one at the same time: whoever comes second uses the first's next time.
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(&bytes)?;
+            bytes
         }
         Err(error) => return Err(error),
-    }
+    };
     if bytes.len() != 32 {
-        return Err(std::io::Error::other(format!("{} is not a key of 32 bytes", path.display())));
+        return Err(std::io::Error::other(format!("{} is not a key of 32 bytes", path.shown())));
     }
     let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
     Ok(Arc::new(move |code| hmac::sign(&key, code).as_ref().try_into().ok()))

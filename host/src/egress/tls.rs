@@ -9,13 +9,15 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::error::EgressSetupError;
+use crate::bounded_file::{self, LARGE};
 
 /// Whom to trust: the authorities that browsers trust, and those in the operator's file.
 pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, EgressSetupError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let Some(path) = ca_file else { return Ok(roots) };
 
-    let pem = std::fs::read(path).map_err(|source| EgressSetupError::CaFile { path: path.to_owned(), source })?;
+    let read = bounded_file::read(path, LARGE);
+    let pem = read.map_err(|source| EgressSetupError::CaFile { path: path.to_owned(), source })?.bytes;
     let mut found = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|source| EgressSetupError::CaPem { path: path.to_owned(), source })?;

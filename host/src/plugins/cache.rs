@@ -14,7 +14,11 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::description::Digest;
+use crate::bounded_file;
+use crate::path_text::ShowPath as _;
 
+/// Bytes of an entry that is read: more than the code of any component has.
+const MOST: u64 = 256 * 1024 * 1024;
 const MAC_BYTES: usize = 32;
 
 /// Computes the message authentication code of an entry, under a key of this installation.
@@ -47,7 +51,7 @@ impl CodeCache {
             .and_then(|code| self.store(&path, digest, &code).map_err(|e| e.to_string()))
         {
             Ok(()) => {}
-            Err(reason) => tracing::warn!(path = %path.display(), reason, "compiled code was not cached"),
+            Err(reason) => tracing::warn!(path = %path.shown(), reason, "compiled code was not cached"),
         }
         Ok(component)
     }
@@ -59,10 +63,10 @@ impl CodeCache {
     }
 
     fn load(&self, engine: &Engine, digest: &Digest, path: &Path) -> Option<Component> {
-        let entry = fs::read(path).ok()?;
+        let entry = bounded_file::read_regular(path, MOST).ok()?.bytes;
         let (mac, code) = entry.split_at_checked(MAC_BYTES)?;
         if !bool::from(subtle::ConstantTimeEq::ct_eq(mac, self.mac(digest, code)?.as_slice())) {
-            tracing::warn!(path = %path.display(), "cached code is not from this installation; it is compiled anew");
+            tracing::warn!(path = %path.shown(), "cached code is not from this installation; it is compiled anew");
             return None;
         }
         // SAFETY: `deserialize` asks for bytes that `Component::serialize` made. The code above checked a MAC over them

@@ -12,9 +12,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::description::Digest;
+use crate::bounded_file::{self, SMALL};
+use crate::path_text::ShowPath as _;
 
 /// Versions of one file that are kept.
 const KEPT: usize = 3;
+/// Bytes of a version that is read: more than any that was admitted has.
+const MOST: u64 = 256 * 1024 * 1024;
 
 /// Where versions are kept.
 #[derive(Debug, Clone)]
@@ -40,9 +44,9 @@ impl Versions {
     /// The versions of a plugin file, the newest last. An index that cannot be read has none.
     pub(super) fn of(&self, plugin: &Path) -> Vec<Version> {
         let Some(index) = self.index(plugin) else { return Vec::new() };
-        let Ok(text) = fs::read(&index) else { return Vec::new() };
-        serde_json::from_slice(&text).unwrap_or_else(|error| {
-            tracing::warn!(index = %index.display(), %error, "the kept versions of a plugin cannot be told");
+        let Ok(text) = bounded_file::read_regular(&index, SMALL) else { return Vec::new() };
+        serde_json::from_slice(&text.bytes).unwrap_or_else(|error| {
+            tracing::warn!(index = %index.shown(), %error, "the kept versions of a plugin cannot be told");
             Vec::new()
         })
     }
@@ -84,9 +88,9 @@ impl Versions {
     /// # Errors
     /// Where they cannot be read, or are not what they were.
     pub(super) fn read(&self, digest: Digest) -> std::io::Result<Vec<u8>> {
-        let bytes = fs::read(self.path(digest))?;
+        let bytes = bounded_file::read_regular(&self.path(digest), MOST)?.into_vec();
         if Digest::of(&bytes) != digest {
-            let message = format!("{} is not what was kept there", self.path(digest).display());
+            let message = format!("{} is not what was kept there", self.path(digest).shown());
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
         }
         Ok(bytes)
@@ -113,7 +117,7 @@ impl Versions {
         for entry in entries()? {
             let path = entry?.path();
             if has(&path, "json") {
-                let versions: Vec<Version> = serde_json::from_slice(&fs::read(&path)?)?;
+                let versions: Vec<Version> = serde_json::from_slice(&bounded_file::read_regular(&path, SMALL)?.bytes)?;
                 listed.extend(versions.into_iter().map(|version| self.path(version.sha256)));
             }
         }

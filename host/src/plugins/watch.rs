@@ -1,5 +1,6 @@
 //! Dropped-in files take effect: the plugin folder is watched, and looked through anew after each change.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use super::registry::Registry;
+use crate::bounded_file::{self, PATIENCE};
 
 /// A copy is several events: wait until they pause.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -18,12 +20,15 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(15);
 pub async fn watch(registry: Arc<Registry>) {
     let (sender, mut changes) = mpsc::channel::<()>(1);
     // Held until the end: dropping it ends the watch.
-    let _watcher = start(registry.folder(), sender)
-        .inspect_err(|error| {
-            let every = LOOK_ANYWAY.as_secs();
-            tracing::warn!(%error, "the plugin folder cannot be watched; it is looked through every {every} s");
-        })
-        .ok();
+    let folder = registry.folder().to_owned();
+    let _watcher =
+        bounded_file::apart(registry.folder(), PATIENCE, move || start(&folder, sender).map_err(io::Error::other))
+            .await
+            .inspect_err(|error| {
+                let every = LOOK_ANYWAY.as_secs();
+                tracing::warn!(%error, "the plugin folder cannot be watched; it is looked through every {every} s");
+            })
+            .ok();
     let registry = Arc::downgrade(&registry);
     loop {
         match tokio::time::timeout(LOOK_ANYWAY, changes.recv()).await {

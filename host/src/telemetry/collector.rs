@@ -1,8 +1,8 @@
 //! The way to a collector: one request on a connection of its own each time, from the runtime that serves.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +16,8 @@ use tokio::runtime::Handle;
 use super::metrics;
 use super::otlp::OtlpError;
 use super::settings::OtlpSettings;
+use crate::bounded_file::{self, SMALL, is_obstructed};
+use crate::path_text::ShowPath as _;
 use crate::upstream::{self, Deadlines};
 
 const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(2), answer: Duration::from_secs(3) };
@@ -44,6 +46,8 @@ pub(super) struct Collector {
     runtime: Handle,
     /// Whether the last export failed: told when that changes, not each time.
     fails: AtomicBool,
+    /// The headers that were read last: they are sent while the file hangs, or something else is in its place.
+    former: Mutex<Option<HeaderMap>>,
 }
 
 impl Collector {
@@ -51,7 +55,8 @@ impl Collector {
     pub(super) fn new(signal: Signal, settings: &OtlpSettings) -> Result<Self, OtlpError> {
         let tls = upstream::client_config(settings.ca.as_deref())?;
         let settings = settings.clone();
-        let collector = Self { signal, settings, tls, runtime: Handle::current(), fails: AtomicBool::new(false) };
+        let (fails, former) = (AtomicBool::new(false), Mutex::default());
+        let collector = Self { signal, settings, tls, runtime: Handle::current(), fails, former };
         collector.headers().map_err(OtlpError::Headers)?;
         Ok(collector)
     }
@@ -60,17 +65,32 @@ impl Collector {
     fn headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         let Some(path) = &self.settings.headers else { return Ok(headers) };
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let former = || self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = bounded_file::read(path, SMALL);
+        if let (Err(error), Some(known)) = (&read, former().clone())
+            && is_obstructed(error)
+        {
+            tracing::warn!(file = %path.shown(), %error, "the headers file cannot be read; the last headers that were read are sent to the collector");
+            return Ok(known);
+        }
+        let cannot = |error: std::io::Error| format!("cannot read {}: {error}", path.shown());
+        let file = read.map_err(cannot)?;
+        if former().is_none() && file.is_exposed() {
+            let (file, mode) = (path.shown(), format!("{:04o}", file.mode));
+            tracing::warn!(%file, mode, "others can read the headers for the collector, which may hold a token; chmod 600 it");
+        }
+        let text = file.text().map_err(cannot)?;
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let parsed = line.split_once(':').and_then(|(name, value)| {
                 let mut value: HeaderValue = value.trim().parse().ok()?;
                 value.set_sensitive(true);
                 Some((name.trim().parse::<HeaderName>().ok()?, value))
             });
-            let (name, value) = parsed
-                .ok_or_else(|| format!("line {} of {} is no header `Name: value`", number + 1, path.display()))?;
+            let (name, value) =
+                parsed.ok_or_else(|| format!("line {} of {} is no header `Name: value`", number + 1, path.shown()))?;
             headers.append(name, value);
         }
+        *former() = Some(headers.clone());
         Ok(headers)
     }
 

@@ -7,11 +7,14 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::bounded_file::{self, LARGE};
+use crate::path_text::ShowPath as _;
+
 /// Certificates that cannot be believed.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The file is not there, or has none.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", path.shown())]
     Certificates {
         /// Which file.
         path: PathBuf,
@@ -29,7 +32,7 @@ pub enum UpstreamError {
 /// [`UpstreamError::Certificates`].
 pub fn read(path: &Path) -> Result<(Vec<u8>, RootCertStore), UpstreamError> {
     let wrong = |problem: String| UpstreamError::Certificates { path: PathBuf::from(path), problem };
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let pem = bounded_file::read(path, LARGE).map_err(|error| wrong(error.to_string()))?.into_vec();
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;

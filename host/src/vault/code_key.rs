@@ -4,7 +4,6 @@
 //! and kept in the data folder. Whoever can write there and cannot use the service can neither read it nor make another that
 //! counts. Nothing is lost with it but the time to compile again, so one that does not open is replaced.
 
-use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
@@ -15,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::locked::LockedKey;
 use super::remote::{KeyServiceFault, Place, RemoteKey};
 use super::{Vault, VaultError};
+use crate::bounded_file;
+use crate::path_text::ShowPath as _;
 
 /// The file's content.
 #[derive(Serialize, Deserialize)]
@@ -52,20 +53,20 @@ impl Vault {
 
 /// `None` for a file that is not there, or is none of ours.
 fn stored(path: &Path) -> Option<Stored> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&bounded_file::read_regular(path, bounded_file::SMALL).ok()?.bytes).ok()
 }
 
 /// `None` where it does not open and another is to take its place.
 async fn open(service: &RemoteKey, path: &Path, stored: &Stored) -> Result<Option<LockedKey>, VaultError> {
     if stored.key != service.id().await? {
-        tracing::info!(path = %path.display(), "compiled code was sealed under another key; it is compiled anew");
+        tracing::info!(path = %path.shown(), "compiled code was sealed under another key; it is compiled anew");
         return Ok(None);
     }
     let wrapped = STANDARD.decode(&stored.wrapped).unwrap_or_default();
     match service.unwrap(&Place::CompiledCode, &wrapped).await {
         Ok(key) => Ok(Some(key)),
         Err(error) if error.fault == KeyServiceFault::DoesNotOpen => {
-            tracing::warn!(path = %path.display(), "what seals compiled code does not open; it is made and compiled anew");
+            tracing::warn!(path = %path.shown(), "what seals compiled code does not open; it is made and compiled anew");
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -90,6 +91,8 @@ async fn make(service: &RemoteKey, path: &Path) -> Result<LockedKey, VaultError>
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::vault::KeyEncryptionKey;
     use crate::vault::remote::tests::FakeService;

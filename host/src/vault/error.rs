@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::envelope::{FIELD_OVERHEAD, MAX_BYTES, MAX_FIELDS};
 use super::{EnvelopeError, KeyId, KeyServiceError};
 use crate::ids::{FieldName, OrgId};
+use crate::path_text::ShowPath as _;
 
 /// A key that cannot be had, or a value that cannot be sealed or opened. Never holds key material or a plain value.
 #[derive(Debug, thiserror::Error)]
@@ -17,14 +18,14 @@ pub enum VaultError {
     /// The key file is not there, and making one was not allowed.
     #[error(
         "there is no key file at {}: restore it from your backup. What is stored cannot be read without the key that sealed it",
-        path.display()
+        path.shown()
     )]
     KeyFileMissing {
         /// Where it was looked for.
         path: PathBuf,
     },
     /// Others than its owner can read or write the key file.
-    #[error("the key file {} has mode {mode:04o}: only its owner may have access. Run `chmod 600 {}`", path.display(), path.display())]
+    #[error("the key file {} has mode {mode:04o}: only its owner may have access. Run `chmod 600 {}`", path.shown(), path.shown())]
     KeyFileExposed {
         /// The file.
         path: PathBuf,
@@ -32,7 +33,7 @@ pub enum VaultError {
         mode: u32,
     },
     /// The key file could not be read or made.
-    #[error("cannot {action} the key file {}", path.display())]
+    #[error("cannot {action} the key file {}", path.shown())]
     KeyFile {
         /// What was tried: `read`, `make`.
         action: &'static str,
@@ -85,7 +86,7 @@ pub enum VaultError {
         problem: String,
     },
     /// The file with certificates to believe of a key service.
-    #[error("the certificates in {} cannot be used for the key service: {problem}", path.display())]
+    #[error("the certificates in {} cannot be used for the key service: {problem}", path.shown())]
     KeyServiceCa {
         /// The file.
         path: PathBuf,
@@ -96,7 +97,7 @@ pub enum VaultError {
     #[error(transparent)]
     KeyService(#[from] KeyServiceError),
     /// The file with the secret that seals compiled code could not be written.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", path.shown())]
     CodeKeyFile {
         /// What was tried.
         action: &'static str,

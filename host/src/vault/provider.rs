@@ -1,9 +1,9 @@
 //! Where the key-encryption key comes from.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -14,6 +14,8 @@ use super::derive::random;
 use super::local::LocalKey;
 use super::remote::{Kms, RemoteKey, Transit};
 use super::{KeyEncryptionKey, KmsKey, TransitSettings, VaultError};
+use crate::bounded_file;
+use crate::path_text::ShowPath as _;
 
 /// A place that holds the key-encryption key. There is no provider of a default key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +62,27 @@ impl KeyProvider {
             Self::File(path) => from_file(path, create).map(KeyEncryptionKey::from),
             Self::Env(name) => from_variable(name, std::env::var_os(name)).map(KeyEncryptionKey::from),
             Self::Kms { key, ca } => Ok(RemoteKey::new(Kms::new(key.clone(), ca.as_deref()).await?).into()),
-            Self::Transit(settings) => Ok(RemoteKey::new(Transit::new(settings.clone())?).into()),
+            Self::Transit(settings) => {
+                if let Some((path, mode)) = settings.token.exposed().await {
+                    let (file, mode) = (path.shown(), format!("{mode:04o}"));
+                    tracing::warn!(%file, mode, "others can read the token of the key service; chmod 600 it");
+                }
+                Ok(RemoteKey::new(Transit::new(settings.clone())?).into())
+            }
+        }
+    }
+}
+
+impl KeyProvider {
+    /// Looks whether a key file that is there can be used. A file that is not there is made on the first start, and a key service is
+    /// not asked.
+    ///
+    /// # Errors
+    /// Those of [`Self::load`] for a key file.
+    pub fn check(&self) -> Result<(), VaultError> {
+        match self {
+            Self::File(path) => read_key_file(path).map(|_| ()),
+            Self::Env(_) | Self::Kms { .. } | Self::Transit(_) => Ok(()),
         }
     }
 }
@@ -91,19 +113,15 @@ fn from_variable(name: &str, value: Option<OsString>) -> Result<LocalKey, VaultE
 /// `None` where there is no such file.
 fn read_key_file(path: &Path) -> Result<Option<LocalKey>, VaultError> {
     let failed = |source| VaultError::KeyFile { action: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
+    let file = match bounded_file::read(path, LONGEST_KEY_FILE) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    // Asked of the open file, so that what is checked is what is read.
-    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(VaultError::KeyFileExposed { path: path.to_owned(), mode });
+    if file.is_exposed() {
+        return Err(VaultError::KeyFileExposed { path: path.to_owned(), mode: file.mode });
     }
-    let mut text = Zeroizing::new(String::with_capacity(LONGEST_KEY_FILE as usize));
-    file.take(LONGEST_KEY_FILE).read_to_string(&mut text).map_err(failed)?;
-    LocalKey::parse(&text, &format!("the key file {}", path.display())).map(Some)
+    LocalKey::parse(file.text().map_err(failed)?, &format!("the key file {}", path.shown())).map(Some)
 }
 
 enum MakeFailure {
@@ -163,7 +181,7 @@ fn make_key_file(path: &Path) -> Result<(), MakeFailure> {
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
     use crate::vault::ring::tests::now;

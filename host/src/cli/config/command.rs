@@ -11,6 +11,8 @@ use super::effective::{Effective, Held};
 use super::example::example;
 use crate::egress::Egress;
 use crate::http::Tls;
+use crate::path_text::ShowPath as _;
+use crate::plugins::GrantLock;
 use crate::telemetry;
 
 #[derive(Subcommand)]
@@ -40,7 +42,7 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
                 term::print(&serde_json::to_string_pretty(effective)?);
             } else {
                 term::progress(&match &effective.file {
-                    Some(path) => format!("settings were read from {}", path.display()),
+                    Some(path) => format!("settings were read from {}", path.shown()),
                     None => "no settings file was read".to_owned(),
                 });
                 term::print(&table(&effective.settings).to_string());
@@ -48,7 +50,11 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
             let settings = args.serve.looked_at()?;
             settings.admin.map(|admin| admin.token()).transpose()?;
             // What these name has to be there, and of the right kind.
-            settings.tls.map(Tls::load).transpose()?;
+            if let Some(tls) = settings.tls.map(Tls::load).transpose()? {
+                tls.warnings().iter().for_each(|warning| term::warning(warning));
+            }
+            settings.folders.key.check()?;
+            GrantLock::read(&settings.folders.lock)?;
             Egress::new(settings.egress)?;
             settings.otlp.as_ref().map(telemetry::check).transpose()?;
         }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::file::ConfigFile;
 use super::setting::Setting;
+use crate::path_text::{self, ShowPath as _};
 use crate::shown::MASK;
 
 /// Secrets that are taken from the environment alone, besides what `key-env` names: a flag shows in the list of processes, and a
@@ -41,9 +42,17 @@ pub(super) struct Held {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum From {
-    Flag { name: String },
-    Variable { name: String },
-    File { path: PathBuf, line: usize },
+    Flag {
+        name: String,
+    },
+    Variable {
+        name: String,
+    },
+    File {
+        #[serde(serialize_with = "path_text::serialize")]
+        path: PathBuf,
+        line: usize,
+    },
     Default,
 }
 
@@ -52,7 +61,7 @@ impl fmt::Display for From {
         match self {
             Self::Flag { name } => write!(f, "--{name}"),
             Self::Variable { name } => f.write_str(name),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line } => write!(f, "{}:{line}", path.shown()),
             Self::Default => f.write_str("default"),
         }
     }

@@ -7,6 +7,8 @@ use strsim::jaro_winkler;
 use toml::de::{DeTable, DeValue};
 
 use super::setting::Setting;
+use crate::bounded_file::{self, SMALL};
+use crate::path_text::ShowPath as _;
 
 /// How alike two names are for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.8;
@@ -31,7 +33,7 @@ pub(super) struct Line {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum ConfigFileError {
     /// It is not there, or not ours to read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}", path.shown())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -49,9 +51,9 @@ pub(in crate::cli) enum ConfigFileError {
 impl ConfigFile {
     /// Reads a file. Nothing in it may be unknown, or of a form that its setting does not have.
     pub(super) fn read(path: &Path, settings: &[Setting]) -> Result<Self, ConfigFileError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigFileError::Read { path: path.to_owned(), source })?;
-        Self::of(path, &text, settings).map_err(|problems| ConfigFileError::Wrong { problems })
+        let failed = |source| ConfigFileError::Read { path: path.to_owned(), source };
+        let file = bounded_file::read_input(path, SMALL).map_err(failed)?;
+        Self::of(path, file.text().map_err(failed)?, settings).map_err(|problems| ConfigFileError::Wrong { problems })
     }
 
     fn of(path: &Path, text: &str, settings: &[Setting]) -> Result<Self, Vec<String>> {
@@ -83,7 +85,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn problem(&mut self, at: usize, problem: &str) {
-        self.problems.push(format!("{}:{}: {problem}", self.path.display(), (self.line)(at)));
+        self.problems.push(format!("{}:{}: {problem}", self.path.shown(), (self.line)(at)));
     }
 
     fn root(&mut self, root: &DeTable<'_>) {

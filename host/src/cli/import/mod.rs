@@ -24,7 +24,9 @@ use http::Method;
 
 use super::client::{Server, ServerArgs};
 use super::{CliError, CliResult, term};
+use crate::bounded_file::{self, SMALL};
 use crate::jobs::input::{Mapping, Preset, ReadOptions, shell_word as quoted};
+use crate::path_text::ShowPath as _;
 use crate::store::{AccountChange, MaxFailures, OnExisting, OnUnverified};
 
 use failures::Written;
@@ -152,7 +154,7 @@ pub(super) async fn run(args: ImportArgs) -> CliResult {
         return Err("--failures names one file, and there are several to import: import them one by one".into());
     }
     if let Some(path) = args.failures.as_deref().filter(|path| args.files.iter().any(|file| is_same(path, file))) {
-        return Err(format!("--failures {} is the file that is imported; name another one", path.display()).into());
+        return Err(format!("--failures {} is the file that is imported; name another one", path.shown()).into());
     }
     let server = Server::open(&args.server)?;
     let reading = ReadOptions { preset: args.from, mapping: mapping.parse()?, ..ReadOptions::default() };
@@ -222,16 +224,16 @@ fn tell(output: OutputArgs, message: &str) {
 /// Where failed rows are, and how they are imported once they are corrected.
 fn tell_failures(args: &ImportArgs, written: &Written, id: &str) {
     let tell = |message: String| tell(args.output, &message);
-    let list = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let list = |paths: &[PathBuf]| paths.iter().map(|path| path.shown().to_string()).collect::<Vec<_>>().join(", ");
     let repeated = match written {
         Written::File { path, rows, repeated, asked } => {
             if args.output.json {
-                follow::line("failures", "file", &path.display().to_string());
+                follow::line("failures", "file", &path.shown().to_string());
             }
             if path != asked {
-                tell(format!("{} is kept: it was not written by an import, or was changed since", asked.display()));
+                tell(format!("{} is kept: it was not written by an import, or was changed since", asked.shown()));
             }
-            tell(format!("failed rows are in {} ({rows}): correct them there, then import that file", path.display()));
+            tell(format!("failed rows are in {} ({rows}): correct them there, then import that file", path.shown()));
             tell(format!("next: {}", again(args, path)));
             *repeated
         }
@@ -291,8 +293,8 @@ fn query(args: &ImportArgs, file: &std::path::Path, mapping: &str) -> String {
     if !mapping.is_empty() {
         query.append_pair("map", mapping);
     }
-    if let Some(name) = file.file_name().and_then(|name| name.to_str()).filter(|name| *name != "-") {
-        query.append_pair("file", name);
+    if let Some(name) = file.file_name().filter(|name| *name != "-") {
+        query.append_pair("file", &name.shown().to_string());
     }
     query.append_pair("dry_run", flag(args.dry_run));
     query.append_pair("on_unverified", args.on_unverified.as_str());
@@ -315,14 +317,17 @@ fn mapping(given: &[String]) -> Result<String, CliError> {
     let mut rules = Vec::new();
     for one in given {
         let path = std::path::Path::new(one);
-        if path.is_file() {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let _checked: Mapping = text.parse().map_err(|error| format!("{}: {error}", path.display()))?;
+        let is_pipe = || std::fs::metadata(path).is_ok_and(|meta| !meta.is_file());
+        if path.is_file() || (!one.contains('=') && is_pipe()) {
+            let wrong = |error: std::io::Error| format!("{}: {error}", path.shown());
+            let file = bounded_file::read_input(path, SMALL).map_err(wrong)?;
+            let text = file.text().map_err(wrong)?.to_owned();
+            let _checked: Mapping = text.parse().map_err(|error| format!("{}: {error}", path.shown()))?;
             if given.len() == 1 {
                 return Ok(text);
             }
             if toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.values().any(toml::Value::is_table)) {
-                return Err(format!("{}: a map in TOML stands by itself, without further --map", path.display()).into());
+                return Err(format!("{}: a map in TOML stands by itself, without further --map", path.shown()).into());
             }
             rules.push(text);
         } else if one.contains('=') {

@@ -1,11 +1,12 @@
 //! The bytes of a file that is imported: as they are, or decrypted where age has encrypted them.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::CliError;
+use crate::bounded_file::{self, SMALL};
+use crate::path_text::ShowPath as _;
 
 /// How every file begins that age has encrypted, in binary and as text (<https://age-encryption.org/v1>).
 const BINARY: &[u8] = b"age-encryption.org/v1";
@@ -40,9 +41,9 @@ impl Identities {
     fn read(&self) -> Result<Vec<Key>, CliError> {
         let mut keys = Vec::new();
         for path in self.0.iter() {
-            let wrong = |error: &dyn std::fmt::Display| format!("--identity {}: {error}", path.display());
-            let file = File::open(path).map_err(|error| wrong(&error))?;
-            let read = age::IdentityFile::from_buffer(BufReader::new(file)).map_err(|error| wrong(&error))?;
+            let wrong = |error: &dyn std::fmt::Display| format!("--identity {}: {error}", path.shown());
+            let file = bounded_file::read_input(path, SMALL).map_err(|error| wrong(&error))?;
+            let read = age::IdentityFile::from_buffer(file.bytes.as_slice()).map_err(|error| wrong(&error))?;
             let mut recipients = Vec::new();
             // A file without keys has no recipients, which is told where the file to import cannot be opened.
             let _ = read.write_recipients_file(&mut recipients);
@@ -69,10 +70,10 @@ pub(super) fn is_read_once(file: &Path) -> bool {
 /// Opens a file, or standard input.
 pub(super) fn open(file: &Path, identities: &Identities) -> Result<Source, CliError> {
     let (mut reader, bytes) = bytes(file)?;
-    let begins = reader.fill_buf().map_err(|error| format!("{}: {error}", file.display()))?;
+    let begins = reader.fill_buf().map_err(|error| format!("{}: {error}", file.shown()))?;
     if begins.starts_with(ARMOR) {
         return Err(
-            format!("{} is encrypted as text; `age -d` opens it, pipe that into `import -`", file.display()).into()
+            format!("{} is encrypted as text; `age -d` opens it, pipe that into `import -`", file.shown()).into()
         );
     }
     if !begins.starts_with(BINARY) {
@@ -80,9 +81,9 @@ pub(super) fn open(file: &Path, identities: &Identities) -> Result<Source, CliEr
     }
     let keys = identities.read()?;
     if keys.is_empty() {
-        return Err(format!("{} is encrypted: name the key to it by --identity", file.display()).into());
+        return Err(format!("{} is encrypted: name the key to it by --identity", file.shown()).into());
     }
-    let cannot = |error: age::DecryptError| format!("{} cannot be decrypted: {error}", file.display());
+    let cannot = |error: age::DecryptError| format!("{} cannot be decrypted: {error}", file.shown());
     // Which key opens it is only known of one that is tried by itself, for which the file is opened again.
     if !is_read_once(file) {
         for key in keys {
@@ -108,10 +109,9 @@ fn bytes(file: &Path) -> Result<(Bytes, Option<u64>), CliError> {
     if is_stdin(file) {
         return Ok((BufReader::new(Box::new(io::stdin())), None));
     }
-    let opened = File::open(file).and_then(|open| Ok((open.metadata()?, open)));
-    let (metadata, open) = opened.map_err(|error| format!("{}: {error}", file.display()))?;
-    if metadata.is_dir() {
-        return Err(format!("{} is a folder; name the files in it", file.display()).into());
+    if file.is_dir() {
+        return Err(format!("{} is a folder; name the files in it", file.shown()).into());
     }
-    Ok((BufReader::new(Box::new(open)), metadata.is_file().then_some(metadata.len())))
+    let (reader, bytes) = bounded_file::open_input(file).map_err(|error| format!("{}: {error}", file.shown()))?;
+    Ok((BufReader::new(Box::new(reader)), bytes))
 }

@@ -18,6 +18,7 @@ use super::super::{CliError, term};
 use super::OutputArgs;
 use super::follow::{self, Shown};
 use super::source::Source;
+use crate::path_text::ShowPath as _;
 
 /// Bytes of a part, and parts that wait for being sent.
 const PART: usize = 64 * 1024;
@@ -64,13 +65,13 @@ pub(super) async fn upload(
     let body = StreamBody::new(frames).boxed_unsync();
     let sent = server.send(Method::POST, &format!("/api/v2/public/imports?{query}"), Some(body)).await;
     bar.finish_and_clear();
-    let import = sent?.json().await.map_err(|error| format!("{}: {error}", file.display()))?;
+    let import = sent?.json().await.map_err(|error| format!("{}: {error}", file.shown()))?;
     match Shown::of(output) {
         Shown::Events => follow::event("accepted", &import),
         Shown::Nothing => {}
         Shown::Bar | Shown::Lines => {
             let (id, rows) = (follow::text(&import, "id"), follow::number(&import, "rows"));
-            term::progress(&format!("{}: {rows} rows, import {id}", file.display()));
+            term::progress(&format!("{}: {rows} rows, import {id}", file.shown()));
         }
     }
     Ok(import)

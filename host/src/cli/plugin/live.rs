@@ -8,10 +8,12 @@ use clap::Args;
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 use zeroize::Zeroizing;
 
+use crate::bounded_file::{self, SMALL};
 use crate::cli::{CliError, CliResult, term};
 use crate::devkit::cases::{Masking, Outcome, Suite, load, record, told_verdict};
 use crate::devkit::{Live, LiveExchange, LiveOptions, Source, call, workbench};
 use crate::egress::StandIn;
+use crate::path_text::ShowPath as _;
 use crate::plugins::{Verdict, Workbench};
 use crate::schema::Input;
 
@@ -104,17 +106,17 @@ pub(in crate::cli) async fn run_record(args: RecordArgs) -> CliResult {
     let folder = args.cases.unwrap_or_else(|| source.cases.clone());
     let path = folder.join(format!("{}.toml", args.case));
     if path.exists() && !args.force {
-        return Err(format!("{} exists; give the case another name, or replace it with --force", path.display()).into());
+        return Err(format!("{} exists; give the case another name, or replace it with --force", path.shown()).into());
     }
     let live = carry_out(&workbench, &source, args.live).await?;
     let masking = if args.mask { Masking::On } else { Masking::Off };
     let text = record(&workbench, &source, &live, args.about, masking).await?;
-    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-    std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.shown()))?;
+    std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.shown()))?;
     if let Ok(verdict) = &live.tried.result {
         term::print(&told_verdict(verdict).join("\n  "));
     }
-    term::print(&format!("written to {}; read it before you commit it", path.display()));
+    term::print(&format!("written to {}; read it before you commit it", path.shown()));
     played_back(&workbench, source, &path).await
 }
 
@@ -140,21 +142,22 @@ async fn carry_out(workbench: &Workbench, source: &Source, args: LiveArgs) -> Re
     let auth_object = auth_object(&args.auth_object)?;
     let options = LiveOptions { provider: args.provider, egress_ca: args.egress_ca };
     let live = call(workbench, source.component.clone(), &auth_object, options).await;
-    live.map_err(|error| format!("{}: {error}", source.path.display()).into())
+    live.map_err(|error| format!("{}: {error}", source.path.shown()).into())
 }
 
 fn auth_object(path: &Path) -> Result<Input, CliError> {
     let mut text = Zeroizing::new(String::new());
-    let failed = |error: std::io::Error| format!("the auth object in {} cannot be read: {error}", path.display());
+    let failed = |error: std::io::Error| format!("the auth object in {} cannot be read: {error}", path.shown());
     if path == Path::new("-") {
         std::io::stdin().read_to_string(&mut text).map_err(failed)?;
     } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(failed)?;
+        let file = bounded_file::read_input(path, SMALL).map_err(failed)?;
+        text.push_str(file.text().map_err(failed)?);
     }
     // serde quotes what it stumbles over, which may be a secret: only the place is told.
     serde_json::from_str(&text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        format!("the auth object in {} is not JSON (line {line}, column {column})", path.display()).into()
+        format!("the auth object in {} is not JSON (line {line}, column {column})", path.shown()).into()
     })
 }
 

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use super::case::{Case, Place};
 use super::file::CaseFile;
 use super::url;
+use crate::bounded_file::{self, LARGE};
+use crate::path_text::ShowPath as _;
 
 /// A case file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// The folder or the file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", path.shown())]
     Read {
         /// Which.
         path: PathBuf,
@@ -19,19 +21,19 @@ pub enum CaseError {
         source: std::io::Error,
     },
     /// There is no such folder.
-    #[error("{}: there is no such folder; name the one with the cases with --cases", folder.display())]
+    #[error("{}: there is no such folder; name the one with the cases with --cases", folder.shown())]
     NoFolder {
         /// Which.
         folder: PathBuf,
     },
     /// There is no case to run.
-    #[error("{}: there are no cases (*.toml) here; `keyferry plugin new` makes three to begin with, and `keyferry plugin record` writes one", folder.display())]
+    #[error("{}: there are no cases (*.toml) here; `keyferry plugin new` makes three to begin with, and `keyferry plugin record` writes one", folder.shown())]
     None {
         /// The folder that was looked through.
         folder: PathBuf,
     },
     /// Something in it is not right.
-    #[error("{}:{line}: {problem}", path.display())]
+    #[error("{}:{line}: {problem}", path.shown())]
     Wrong {
         /// Which file.
         path: PathBuf,
@@ -68,7 +70,8 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
 /// # Errors
 /// The first thing that is not right, with its line.
 pub fn load(path: &Path) -> Result<Case, CaseError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CaseError::Read { path: path.to_owned(), source })?;
+    let read = bounded_file::read_input(path, LARGE).and_then(|file| file.text().map(str::to_owned));
+    let text = read.map_err(|source| CaseError::Read { path: path.to_owned(), source })?;
     parse(path, &text)
 }
 

@@ -11,6 +11,7 @@ use super::report::{Budget, Group, Line, Outcome, SuiteReport, TestReport, diff,
 use super::request::SecretNames;
 use super::script::{Problem, Rule, Script};
 use crate::egress::{Egress, EgressSettings, EgressSetupError, GrantSet};
+use crate::path_text::ShowPath as _;
 use crate::plugins::{CallError, LogLine, OpenError, SecretAccess, Setting, Specimen, Usage, Verdict, Workbench};
 use crate::schema::{Credential, Exposure, Input};
 use crate::secret::{Secret, SharedSecret};
@@ -32,7 +33,7 @@ pub struct Suite {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum SuiteError {
-    #[error("{}: {}", plugin.display(), explained(source))]
+    #[error("{}: {}", plugin.shown(), explained(source))]
     Plugin { plugin: PathBuf, source: Box<OpenError> },
     #[error(transparent)]
     Egress(#[from] EgressSetupError),

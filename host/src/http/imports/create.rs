@@ -24,6 +24,7 @@ use super::options::{ImportQuery, Options};
 use crate::jobs::NewImport;
 use crate::jobs::input::RowFormat;
 use crate::migrate::Caller;
+use crate::schema::is_unfit;
 use crate::store::{ImportRecord, Scope};
 
 /// Bytes of an option that is sent as a part.
@@ -161,7 +162,7 @@ fn new(caller: Caller, id: RequestId, options: Options) -> NewImport {
 /// A browser may send a whole path.
 fn base_name(name: &str) -> String {
     let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    base.chars().filter(|c| !c.is_control()).take(200).collect()
+    base.chars().filter(|c| !is_unfit(*c)).take(200).collect()
 }
 
 fn content_type(headers: &HeaderMap) -> Result<Option<String>, Failure> {

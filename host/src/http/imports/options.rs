@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 use super::super::failure::Failure;
 use super::super::parameters::invalid_query;
 use crate::jobs::input::{Mapping, Preset, ReadOptions};
+use crate::schema::is_unfit;
 use crate::shown::shown;
 use crate::store::{ImportMode, ImportPolicy, MissingAccounts, SameFile};
 
@@ -112,7 +113,7 @@ impl Options {
             "max_failures" => self.policy.max_failures = Some(choice(name, value)?),
             "again" => self.again = flag(name, value)?,
             _ => {
-                if value.chars().count() > LONGEST_NAME || value.chars().any(char::is_control) {
+                if value.chars().count() > LONGEST_NAME || value.chars().any(is_unfit) {
                     return Err(invalid_query(&format!("`{name}` is a name of up to {LONGEST_NAME} characters")));
                 }
                 self.file = Some(value.to_owned()).filter(|name| !name.is_empty());

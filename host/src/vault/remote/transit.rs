@@ -6,14 +6,14 @@
 //! inside of what is wrapped.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use rustls::ClientConfig;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::key::{KeyService, WrappedBy};
+use super::token::TokenProblem;
 use super::{KeyServiceError, KeyServiceFault, Place, TransitSettings, trust};
 use crate::upstream::{Deadlines, exchange};
 use crate::vault::VaultError;
@@ -41,6 +42,8 @@ pub(in crate::vault) struct Transit {
     id: String,
     shown: String,
     tls: Arc<ClientConfig>,
+    /// The token that was read last.
+    former: Mutex<Option<HeaderValue>>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +93,25 @@ impl Transit {
             shown: settings.key.to_string(),
             tls: trust::client_config(settings.ca.as_deref().map(Path::new))?,
             settings,
+            former: Mutex::default(),
         })
+    }
+
+    /// The token to ask with: the last one that was read while its file hangs, or something else is in its place.
+    async fn token(&self) -> Result<HeaderValue, String> {
+        let read = self.settings.token.read().await;
+        let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        match (read, former.as_ref()) {
+            (Ok(token), _) => {
+                *former = Some(token.clone());
+                Ok(token)
+            }
+            (Err(TokenProblem { problem, is_obstructed: true }), Some(token)) => {
+                tracing::warn!(problem, "the token file cannot be read; the last token that was read is used");
+                Ok(token.clone())
+            }
+            (Err(TokenProblem { problem, .. }), _) => Err(problem),
+        }
     }
 
     fn error(&self, fault: KeyServiceFault, detail: impl std::fmt::Display) -> KeyServiceError {
@@ -120,7 +141,7 @@ impl Transit {
     }
 
     async fn attempt(&self, operation: Operation, body: Bytes) -> Result<Zeroizing<Vec<u8>>, KeyServiceError> {
-        let token = self.settings.token.read().map_err(|problem| self.error(KeyServiceFault::Refused, problem))?;
+        let token = self.token().await.map_err(|problem| self.error(KeyServiceFault::Refused, problem))?;
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.settings.key.path(operation.as_str()))
