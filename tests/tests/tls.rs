@@ -205,3 +205,106 @@ async fn operators_are_listened_to_beyond_this_machine_over_https() {
     assert_eq!(answer.status, 401);
     assert!(known.try_send(address).await.is_err(), "plain HTTP is not spoken there");
 }
+
+/// A named pipe that nobody writes to, put where a file was.
+fn put_fifo(path: &Path) {
+    let beside = path.with_extension("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&beside).status().unwrap().success());
+    fs::rename(&beside, path).unwrap();
+}
+
+/// A self-signed certificate for `localhost` that is valid from so many days before now to so many after, and its key.
+fn of_days(before: i64, after: i64) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let day = |days: i64| {
+        let (now, span) = (jiff::Timestamp::now(), Duration::from_secs(24 * 60 * 60 * days.unsigned_abs()));
+        let time = if days < 0 { now - span } else { now + span };
+        let date = jiff::tz::TimeZone::UTC.to_datetime(time).date();
+        rcgen::date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())
+    };
+    (params.not_before, params.not_after) = (day(-before), day(after));
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_certificate_or_key_is_told_at_the_start_and_leaves_the_former_one_in_use_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let authority = Authority::new();
+    let (certificate, secret) = authority.issue();
+    for pipe in [&cert, &key] {
+        put(&cert, &certificate);
+        put(&key, &secret);
+        put_fifo(pipe);
+        let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
+        options.tls = Some(ServerTls { cert: cert.clone(), key: key.clone(), client: authority.client() });
+        let failure = Server::try_start(options).await.err().unwrap();
+        let name = pipe.file_name().unwrap().to_str().unwrap();
+        assert!(failure.logs.contains(&format!("{name} cannot be read: it is a FIFO")), "{failure}");
+    }
+    put(&cert, &certificate);
+    put(&key, &secret);
+    let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
+    options.tls = Some(ServerTls { cert: cert.clone(), key: key.clone(), client: authority.client() });
+    let mut server = Server::start(options).await;
+    let client = authority.client();
+    let before = see(&server, &client).await;
+    for pipe in [&cert, &key] {
+        put_fifo(pipe);
+        let name = pipe.file_name().unwrap().to_str().unwrap();
+        until("the pipe was not noticed", async || {
+            assert_eq!(see(&server, &client).await, before);
+            server.logs().contains(&format!("{name} cannot be read: it is a FIFO"))
+        })
+        .await;
+        put(pipe, if pipe == &cert { &certificate } else { &secret });
+    }
+    put_fifo(&key);
+    let began = Instant::now();
+    assert!(server.terminate().await.success());
+    assert!(began.elapsed() < Duration::from_secs(10), "the signal waited for a pipe");
+}
+
+#[tokio::test]
+async fn a_key_that_others_can_read_and_a_certificate_that_ends_are_warned_of_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let authority = Authority::new();
+    let write = |(certificate, secret): (String, String), mode: u32| {
+        put(&cert, &certificate);
+        put(&key, &secret);
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let check = async || {
+        let data = folder.path().join("data").display().to_string();
+        let (cert, key) = (cert.display().to_string(), key.display().to_string());
+        let output = run(["config", "check", "--data", &data, "--tls-cert", &cert, "--tls-key", &key]).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for (days, expected) in [((400, -2), "expired at"), ((-2, 400), "is not valid before"), ((300, 5), "expires at")] {
+        write(of_days(days.0, days.1), 0o600);
+        let said = check().await;
+        assert!(said.contains(expected) && !said.contains("others can read"), "{said}");
+    }
+    for mode in [0o644, 0o640, 0o604] {
+        write(authority.issue(), mode);
+        let said = check().await;
+        assert!(said.contains("others can read the TLS key") && said.contains(&format!("mode {mode:04o}")), "{said}");
+    }
+    write(authority.issue(), 0o600);
+    assert!(!check().await.contains("warning"));
+
+    let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
+    options.tls = Some(ServerTls { cert: cert.clone(), key: key.clone(), client: authority.client() });
+    let server = Server::start(options).await;
+    assert!(!server.logs().contains("others can read the TLS key"));
+    write(authority.issue(), 0o644);
+    until("the mode was not warned of", async || server.logs().contains("others can read the TLS key")).await;
+    write(of_days(300, 5), 0o600);
+    until("the end was not warned of", async || server.logs().contains("expires at")).await;
+    let health = keyferry::admin::call(&folder.path().join("data/admin.sock"), &keyferry::admin::ShowHealth {}).await;
+    let warnings = health.unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("cert.pem expires at"), "{warnings:?}");
+}

@@ -35,7 +35,8 @@ impl Operation for ShowHealth {
     const ROUTE: Route = Route::read("/admin/v1/health", "showHealth");
 
     async fn perform(&self, operator: &Operator) -> Result<ServerHealth, AdminError> {
-        let (mut obstacles, mut warnings) = (Vec::new(), Vec::new());
+        let mut obstacles = Vec::new();
+        let mut warnings = operator.warnings.as_ref().map(|warnings| warnings()).unwrap_or_default();
         match operator.store.as_ref().map(|store| store.health()) {
             Some(StoreHealth::NoSpace { free, needed }) => {
                 obstacles.push(format!("the disk has {free} bytes free, and {needed} are needed to write safely"));

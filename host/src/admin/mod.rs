@@ -49,9 +49,14 @@ pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPl
 pub use rewrap::{Form, ListRoots, NewForms, RewrapRoots, Rewrapped, StoredRoot};
 pub use socket::{Socket, listen};
 
+/// Tells what an operator should mend.
+pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// The parts that operations work on; a command that runs by itself opens only those that it needs.
 #[derive(Clone, Default)]
 pub struct Operator {
+    /// What a running server warns of besides its store and key service.
+    pub warnings: Option<Warnings>,
     /// Where records are kept.
     pub store: Option<Arc<dyn Store>>,
     /// The keys.

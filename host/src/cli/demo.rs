@@ -70,6 +70,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
     let signals = Signals::listen()?;
     let node = Node::assemble(&settings).await?;
     let operator = Operator {
+        warnings: None,
         store: Some(Arc::clone(&node.safe.store)),
         vault: Some(Arc::clone(&node.safe.vault)),
         registry: None,

@@ -44,12 +44,12 @@ async fn here(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
     match needs {
         Needs::Safe => {
             let Safe { vault, store } = Safe::open(folders, SledSettings::new(folders.data.store())).await?;
-            Ok(Operator { vault: Some(vault), store: Some(store), registry: None })
+            Ok(Operator { vault: Some(vault), store: Some(store), registry: None, warnings: None })
         }
         Needs::Plugins => {
             let limits = SandboxLimits { slots: 1, ..SandboxLimits::default() };
             let registry = registry(folders, GrantPolicy::Recorded, limits, EgressSettings::default(), None).await?;
-            Ok(Operator { vault: None, store: None, registry: Some(Arc::clone(&registry)) })
+            Ok(Operator { vault: None, store: None, registry: Some(Arc::clone(&registry)), warnings: None })
         }
     }
 }

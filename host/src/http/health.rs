@@ -1,7 +1,7 @@
 //! `/livez` and `/readyz`: whether to restart the process, whether to send it requests.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,34 +11,45 @@ use utoipa::ToSchema;
 
 use super::failure::json;
 use super::routes::Api;
+use super::tls::Tls;
 use crate::store::StoreHealth;
 use crate::vault::KeyServiceState;
 
 /// Where the server is in its life.
-#[derive(Debug, Default)]
-pub struct Readiness(AtomicU8);
+#[derive(Default)]
+pub struct Readiness {
+    state: AtomicU8,
+    /// The certificate of the public interface.
+    tls: OnceLock<Arc<Tls>>,
+}
 
 impl Readiness {
     const SERVING: u8 = 1;
     const DRAINING: u8 = 2;
 
+    /// Has `/readyz` warn of a certificate that expires.
+    pub fn watch_certificate(&self, tls: Arc<Tls>) {
+        // There is one, for as long as the process lives.
+        let _ = self.tls.set(tls);
+    }
+
     /// Requests may come.
     pub fn set_serving(&self) {
-        self.0.store(Self::SERVING, Ordering::Release);
+        self.state.store(Self::SERVING, Ordering::Release);
     }
 
     /// No more requests should come; those that do are still served.
     pub fn set_draining(&self) {
-        self.0.store(Self::DRAINING, Ordering::Release);
+        self.state.store(Self::DRAINING, Ordering::Release);
     }
 
     /// Whether the server is about to stop.
     pub(super) fn is_draining(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::DRAINING
+        self.state.load(Ordering::Acquire) == Self::DRAINING
     }
 
     fn obstacle(&self) -> Option<&'static str> {
-        match self.0.load(Ordering::Acquire) {
+        match self.state.load(Ordering::Acquire) {
             Self::SERVING => None,
             Self::DRAINING => Some("shutting down"),
             _ => Some("starting"),
@@ -109,7 +120,7 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
         }
         StoreHealth::Failed(reason) => obstacles.push(format!("the store failed: {reason}")),
     }
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = api.readiness.tls.get().map(|tls| tls.certificate_warnings()).unwrap_or_default();
     match api.migrator.key_service() {
         KeyServiceState::Answers => {}
         KeyServiceState::NeverAnswered(fault) => obstacles.push(format!("{fault}; no organisation can be unlocked")),

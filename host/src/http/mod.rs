@@ -35,6 +35,7 @@ mod account_name;
 mod answers;
 mod application;
 mod body;
+mod certificate;
 mod cleared;
 mod conditional;
 mod connection;
