@@ -1,7 +1,16 @@
 //! The plugin folder: a file dropped in, replaced, broken or taken away takes effect while the server runs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keyferry::providers::apps::demo;
@@ -59,4 +68,59 @@ async fn a_plugin_waits_until_the_operator_grants_what_it_asks_for() {
         r#"{"success":true,"message":"Token migrated successfully"}"#
     );
     let _ = binary::keyferry();
+}
+
+#[tokio::test]
+async fn a_file_whose_name_cannot_be_shown_is_refused_by_name_and_escaped_wherever_it_is_told() {
+    let world = World::start().await;
+    let component = std::fs::read(world.plugins().join("hubspot.wasm")).unwrap();
+    let names: [(&[u8], &str); 6] = [
+        (b"a\xff\xfe.wasm", "a\\xff\\xfe.wasm"),
+        (b"b\x1b[2J\x1b]0;owned\x07.wasm", "b\\u{1b}[2J\\u{1b}]0;owned\\u{7}.wasm"),
+        (b"c\nplugin serves.wasm", "c\\nplugin serves.wasm"),
+        ("d\u{202e}tobpsuh.wasm".as_bytes(), "d\\u{202e}tobpsuh.wasm"),
+        ("e\u{200b}.wasm".as_bytes(), "e\\u{200b}.wasm"),
+        (b"f\\xff.wasm", "f\\\\xff.wasm"),
+    ];
+    for (name, _) in names {
+        std::fs::write(world.plugins().join(OsStr::from_bytes(name)), &component).unwrap();
+    }
+    let fifo = world.plugins().join("pipe.wasm");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let large = std::fs::File::create(world.plugins().join("large.wasm")).unwrap();
+    large.set_len(1 << 40).unwrap();
+
+    let (code, stdout, stderr) = world.command(&["plugin", "list", "--json"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let list: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let find = |end: &str| {
+        let found = list.as_array().unwrap().iter().find(|entry| entry["file"].as_str().unwrap().ends_with(end));
+        found.unwrap_or_else(|| panic!("{end} in {list:#}")).clone()
+    };
+    for (_, shown) in names {
+        let entry = find(&format!("/{shown}"));
+        assert_eq!((&entry["state"], &entry["digest"]), (&json!("refused"), &json!(null)), "{entry}");
+        assert!(entry["reason"].as_str().unwrap().contains("its name is not plain text"), "{entry}");
+    }
+    assert!(find("pipe.wasm")["reason"].as_str().unwrap().contains("FIFO"));
+    assert!(find("large.wasm")["reason"].as_str().unwrap().contains("larger than"));
+    assert_eq!(find("hubspot.wasm")["state"], "active");
+
+    let (_, table, _) = world.command(&["plugin", "list"]).await;
+    let (_, _, check) = world.command(&["plugin", "list", "--check"]).await;
+    let (_, _, grant) = world.command(&["plugin", "grant", "b\\u{1b}[2J\\u{1b}]0;owned\\u{7}.wasm"]).await;
+    assert!(grant.contains("its name is not plain text"), "{grant}");
+    for text in [table, check, grant, world.server.logs()] {
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{200b}']), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("plugin serves")), "{text}");
+        assert!(text.contains("b\\u{1b}[2J"), "{text}");
+    }
+    // A command that is given such a name shows it in the same way.
+    let named = world.plugins().join(OsStr::from_bytes(b"b\x1b[2J\x1b]0;owned\x07.wasm"));
+    std::fs::write(&named, b"broken").unwrap();
+    for command in [&["plugin", "check"][..], &["plugin", "inspect"], &["plugin", "test"]] {
+        let output = run(command.iter().map(|word| OsStr::new(*word)).chain([named.as_os_str()])).await;
+        let said = [output.stdout, output.stderr].concat();
+        assert!(!said.contains(&0x1b) && !said.contains(&0x07), "{}", String::from_utf8_lossy(&said));
+    }
 }

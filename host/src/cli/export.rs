@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::{Server, ServerArgs};
 use super::{CliError, CliResult, term};
+use crate::path_text::ShowPath as _;
 
 /// How often the counter moves.
 const TICK: Duration = Duration::from_millis(200);
@@ -35,10 +36,10 @@ pub(super) struct ExportArgs {
 pub(super) async fn run(ExportArgs { output, recipient, server }: ExportArgs) -> CliResult {
     let server = Server::open(&server)?;
     let file = File::options().write(true).create_new(true).mode(0o600).open(&output);
-    let file = file.map_err(|error| format!("{}: {error}", output.display()))?;
+    let file = file.map_err(|error| format!("{}: {error}", output.shown()))?;
     match write(&server, file, &recipient).await {
         Ok(rows) => {
-            term::print(&format!("{rows} credentials are in {}", output.display()));
+            term::print(&format!("{rows} credentials are in {}", output.shown()));
             term::progress("next, on the other server: keyferry import --create-accounts --identity KEY FILE");
             Ok(ExitCode::SUCCESS)
         }

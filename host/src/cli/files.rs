@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::path_text::ShowPath as _;
+
 /// The data folder and what is in it.
 #[derive(Debug, Clone)]
 pub(super) struct DataFolder(PathBuf);
@@ -9,20 +11,20 @@ pub(super) struct DataFolder(PathBuf);
 impl DataFolder {
     /// Where it is or would be; nothing is made.
     pub(super) fn at(path: &Path) -> Result<Self, super::CliError> {
-        let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.display());
+        let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.shown());
         Ok(Self(std::path::absolute(path).map_err(fault)?))
     }
 
     /// Makes the folder, for its owner only, where it does not exist.
     pub(super) fn open(path: &Path) -> Result<Self, super::CliError> {
         use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-        let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.display());
+        let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.shown());
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault)?;
         let mode = std::fs::metadata(path).map_err(fault)?.permissions().mode();
         if mode & 0o077 != 0 {
             super::term::warning(&format!(
                 "others can look into the data folder {} (mode {:o}); `chmod 700` it",
-                path.display(),
+                path.shown(),
                 mode & 0o777
             ));
         }

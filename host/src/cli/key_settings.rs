@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CliError;
+use crate::path_text::ShowPath as _;
 use crate::vault::{KeyProvider, KmsKey, TokenSource, TransitKey, TransitSettings};
 
 /// The variable that holds the token of a transit engine, by the name that its other clients read it from. It is no flag:
@@ -143,7 +144,7 @@ impl ToKekArgs {
     }
 
     fn settings(&self) -> String {
-        let path = |path: &PathBuf| path.display().to_string();
+        let path = |path: &PathBuf| path.shown().to_string();
         [
             ("--key-file", self.to_key_file.as_ref().map(path)),
             ("--key-env", self.to_key_env.clone()),

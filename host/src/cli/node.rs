@@ -10,6 +10,7 @@ use crate::egress::{Egress, EgressSettings, WebhookClient};
 use crate::http::{Api, Readiness};
 use crate::jobs::Importer;
 use crate::migrate::{MigrateError, Migrator, rewrap};
+use crate::path_text::ShowPath as _;
 use crate::plugins::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
 use crate::store::Store;
 use crate::store::sled::{SledSettings, SledStore};
@@ -152,7 +153,7 @@ pub(super) async fn registry(
     vault: Option<Arc<Vault>>,
 ) -> Result<Arc<Registry>, CliError> {
     std::fs::create_dir_all(&folders.plugins)
-        .map_err(|error| format!("cannot make the plugin folder {}: {error}", folders.plugins.display()))?;
+        .map_err(|error| format!("cannot make the plugin folder {}: {error}", folders.plugins.shown()))?;
     let cache = vault.map(|vault| {
         let seal: CodeSeal = Arc::new(move |bytes| vault.cache_mac(bytes).ok());
         (folders.data.code_cache(), seal)

@@ -3,6 +3,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::ids::{InvalidName, Slug};
+use crate::path_text::ShowPath as _;
 
 /// Why no component came of a plugin's crate.
 #[derive(Debug, thiserror::Error)]
@@ -21,11 +22,11 @@ pub enum BuildError {
     #[error(
         "{} is no plugin's folder: it has no Cargo.toml (Rust), package.json (JavaScript) or pyproject.toml (Python); \
          `keyferry plugin new` makes one",
-        .0.display()
+        .0.shown()
     )]
     NoLanguage(PathBuf),
     /// A manifest of a JavaScript or Python plugin that is not right.
-    #[error("{}: {problem}", manifest.display())]
+    #[error("{}: {problem}", manifest.shown())]
     BadManifest {
         /// The manifest.
         manifest: PathBuf,
@@ -43,7 +44,7 @@ pub enum BuildError {
         install: String,
     },
     /// A tool said no.
-    #[error("{tool} could not build {}: {said}", folder.display())]
+    #[error("{tool} could not build {}: {said}", folder.shown())]
     Tool {
         /// The tool.
         tool: &'static str,
@@ -53,7 +54,7 @@ pub enum BuildError {
         said: String,
     },
     /// cargo cannot make sense of a manifest.
-    #[error("cargo cannot read {}: {said}", manifest.display())]
+    #[error("cargo cannot read {}: {said}", manifest.shown())]
     Manifest {
         /// The manifest.
         manifest: PathBuf,
@@ -69,10 +70,10 @@ pub enum BuildError {
         said: String,
     },
     /// A manifest without a package of its own.
-    #[error("{} describes no package. Name a plugin's folder, or use --all to build every plugin of the workspace", .0.display())]
+    #[error("{} describes no package. Name a plugin's folder, or use --all to build every plugin of the workspace", .0.shown())]
     NoPackage(PathBuf),
     /// A package that cannot be a plugin.
-    #[error("{package} cannot become a plugin: {lacks} to {}", manifest.display())]
+    #[error("{package} cannot become a plugin: {lacks} to {}", manifest.shown())]
     NotAPlugin {
         /// The package's name.
         package: String,
@@ -82,7 +83,7 @@ pub enum BuildError {
         lacks: &'static str,
     },
     /// A workspace without plugins.
-    #[error("{} holds no plugin: no package under plugins/ is a cdylib that depends on keyferry-plugin", .0.display())]
+    #[error("{} holds no plugin: no package under plugins/ is a cdylib that depends on keyferry-plugin", .0.shown())]
     NoPlugins(PathBuf),
     /// A package whose name, or `package.metadata.keyferry.slug`, is no slug.
     #[error(
@@ -134,7 +135,7 @@ pub enum BuildError {
     #[error("{0} compiled, but exports no plugin. Its lib.rs must end in `keyferry_plugin::export!(YourPlugin);`")]
     NoExport(String),
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     File {
         /// The file or folder.
         path: PathBuf,

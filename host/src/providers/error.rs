@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::path_text::ShowPath as _;
+
 /// A stand-in of a provider could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
@@ -26,7 +28,7 @@ pub enum ProviderError {
         source: io::Error,
     },
     /// The authority's certificate could not be written.
-    #[error("cannot write the throw-away authority's certificate to {}; choose a folder that can be written", path.display())]
+    #[error("cannot write the throw-away authority's certificate to {}; choose a folder that can be written", path.shown())]
     Write {
         /// Where it was to go.
         path: PathBuf,

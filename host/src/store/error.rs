@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{IdempotencyRecord, ObjectId};
 use crate::ids::{AccountId, Environment, OrgId};
+use crate::path_text::ShowPath as _;
 
 /// What a store's methods return.
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -83,7 +84,7 @@ pub enum StoreError {
     Contradiction(&'static str),
 
     /// The disk is about to be full. Writes go on when there is space again.
-    #[error("only {free} bytes are free at {}, and {needed} must be: free some space, writes then go on by themselves", path.display())]
+    #[error("only {free} bytes are free at {}, and {needed} must be: free some space, writes then go on by themselves", path.shown())]
     NoSpace {
         /// Free bytes.
         free: u64,
@@ -102,7 +103,7 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
     /// Another process has it open.
-    #[error("{} is in use by another process: stop that one, or give this one another folder", path.display())]
+    #[error("{} is in use by another process: stop that one, or give this one another folder", path.shown())]
     Locked {
         /// The store's folder.
         path: PathBuf,
@@ -110,7 +111,7 @@ pub enum StoreError {
     /// What is on disk is not what was written. It is left as it is.
     #[error(
         "the store at {} is damaged ({reason}): move the folder away, restore your last backup in its place, and keep the damaged one for inquiry",
-        path.display()
+        path.shown()
     )]
     Corrupt {
         /// The store's folder.
@@ -119,7 +120,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Written by another version.
-    #[error("the store at {} has format {found}, and this Keyferry reads format {known}: run the Keyferry that wrote it, or a newer one", path.display())]
+    #[error("the store at {} has format {found}, and this Keyferry reads format {known}: run the Keyferry that wrote it, or a newer one", path.shown())]
     Format {
         /// The store's folder.
         path: PathBuf,
@@ -129,7 +130,7 @@ pub enum StoreError {
         known: u32,
     },
     /// The folder cannot be used.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}", path.shown())]
     Open {
         /// What was tried.
         action: &'static str,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use crate::ids::{InvalidName, Slug};
 
 use super::Language;
+use crate::path_text::ShowPath as _;
 
 /// Why there is no new plugin.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +26,10 @@ pub enum NewError {
     #[error("keyferry-{0} is the name of the SDK. Choose another slug")]
     SdkName(Slug),
     /// The folder has something in it.
-    #[error("{} is not empty. Name another folder with --dir, or empty it", .0.display())]
+    #[error("{} is not empty. Name another folder with --dir, or empty it", .0.shown())]
     NotEmpty(PathBuf),
     /// There is a file in the folder's place.
-    #[error("{} is a file. Name a folder that is empty or not there with --dir", .0.display())]
+    #[error("{} is a file. Name a folder that is empty or not there with --dir", .0.shown())]
     NotAFolder(PathBuf),
     /// This build of the binary has no template for the language.
     #[error("this keyferry holds no template for {0}. There is one for Rust: --lang rust")]
@@ -37,7 +38,7 @@ pub enum NewError {
     #[error("this keyferry was built with a broken template: {0}")]
     Broken(String),
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     File {
         /// The file or folder.
         path: PathBuf,

@@ -8,6 +8,7 @@ use super::built::Recipe;
 use super::project::{Project, Script, Sources, stage};
 use super::tool::run;
 use crate::devkit::error::BuildError;
+use crate::path_text::ShowPath as _;
 
 pub(super) const MANIFEST: &str = "package.json";
 
@@ -85,6 +86,6 @@ fn find(folder: &Path) -> Result<PathBuf, BuildError> {
     installed.into_iter().find(|path| path.join(COMMAND).is_file()).ok_or_else(|| BuildError::NoTool {
         tool: TOOL,
         language: "JavaScript",
-        install: format!("npm install --prefix {}", folder.display()),
+        install: format!("npm install --prefix {}", folder.shown()),
     })
 }

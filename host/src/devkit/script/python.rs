@@ -8,6 +8,7 @@ use super::built::Recipe;
 use super::project::{Project, Script, Sources, stage};
 use super::tool::run;
 use crate::devkit::error::BuildError;
+use crate::path_text::ShowPath as _;
 
 pub(super) const MANIFEST: &str = "pyproject.toml";
 
@@ -61,7 +62,7 @@ pub(super) fn build(project: &Project, sources: &Sources) -> Result<Vec<u8>, Bui
         language: "Python",
         install: format!(
             "python3 -m venv {0}/.venv && {0}/.venv/bin/pip install -r {0}/requirements.txt",
-            project.folder.display()
+            project.folder.shown()
         ),
     };
     let mut version = Command::new(&program);

@@ -13,6 +13,7 @@ use super::durability::Space;
 use super::settings::SledSettings;
 use super::tables::{Table, Tables, open_error};
 use super::watermark::Watermark;
+use crate::path_text::ShowPath as _;
 use crate::store::{StoreError, StoreResult};
 
 /// Fixed when a database is made. With less, larger records would go to files that sled never syncs.
@@ -126,7 +127,7 @@ fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with("snap.") && name.ends_with(".generating") {
-            tracing::info!(file = %entry.path().display(), "removing a snapshot that was never finished");
+            tracing::info!(file = %entry.path().shown(), "removing a snapshot that was never finished");
             fs::remove_file(entry.path())?;
         }
     }
