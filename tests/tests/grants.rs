@@ -254,3 +254,90 @@ async fn a_component_that_imports_wasi_runs_only_when_granted_and_finds_nothing_
     let nobody = tokio::time::timeout(std::time::Duration::from_millis(200), listener.accept()).await;
     assert!(nobody.is_err(), "somebody connected");
 }
+
+#[tokio::test]
+async fn what_looks_secret_is_read_as_text_only_where_a_grant_names_it_and_all_that_is_read_is_shown() {
+    let change: ServerChange = Box::new(|options| build("nosy", &options.plugins));
+    let world = World::start_with(WorldOptions { server: Some(change), ..WorldOptions::default() }).await;
+    let lock = || std::fs::read_to_string(world.data().join("keyferry.lock")).unwrap_or_default();
+    let entry = listed(&world, "nosy.wasm").await;
+    assert_eq!(entry["state"], "pending", "though this server grants on drop");
+    let reason = entry["reason"].as_str().unwrap();
+    assert!(reason.contains("keyferry plugin grant nosy --reads-text keybased.api_key"), "{reason}");
+    let read = |field: &str| entry["reads"].as_array().unwrap().iter().find(|read| read["field"] == field).cloned();
+    assert_eq!(read("subdomain").unwrap(), json!({"auth_type": "keybased", "field": "subdomain", "reads": "text"}));
+    assert_eq!(read("api_key").unwrap()["looks_secret"], "its name has the word `key`");
+    let token = json!({"auth_type": "keybased", "field": "token", "reads": "beginning", "hint": "^sk_(live|test)_"});
+    assert_eq!(read("token").unwrap(), token);
+    assert_eq!(entry["concerns"][0]["request"], "GET https://*.github.io/v1/me/*");
+
+    let shown = stdout(&plugin(&world, &["grant", "nosy", "--dry-run"]).await);
+    for line in [
+        "reads as text: subdomain, api_key (looks secret: its name has the word `key`)",
+        "sees the beginning of token (at most 12 characters, ^sk_(live|test)_)",
+        "sees the beginning of password (at most 12 characters, (?s)^.{16})",
+        "sees the end of site_key (at most 12 characters, -[a-z]{2}[0-9]$)",
+        "asks for GET https://*.github.io/v1/me/* [many owners share this suffix: anybody can get a name below it]",
+        "asks for GET https://api.nosy.example/v1/me/*\n",
+    ] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    for (arguments, said) in [
+        (&["grant", "nosy"][..], "--reads-text keybased.api_key"),
+        (&["grant", "nosy", "--reads-text", "subdomain"], "--reads-text keybased.api_key"),
+        (&["grant", "nosy", "--reads-text", "password"], "it reads no field \"password\" as text"),
+        (&["grant", "nosy", "--reads-text", "oauth2.api_key"], "it reads no field"),
+    ] {
+        let refused = stderr(&plugin(&world, arguments).await);
+        assert!(refused.contains(said), "{refused}");
+        assert!(!lock().contains("nosy"), "{arguments:?} recorded a grant");
+    }
+    stdout(&plugin(&world, &["grant", "nosy", "--reads-text", "api_key"]).await);
+    assert!(lock().contains("reads-text = [\"keybased.api_key\"]"), "{}", lock());
+    assert_eq!(listed(&world, "nosy.wasm").await["state"], "active");
+    let table = stdout(&plugin(&world, &["list"]).await);
+    assert!(table.contains("sees the beginning of token"), "{table}");
+    // The grant for some days keeps what was named before.
+    stdout(&plugin(&world, &["grant", "nosy", "--days", "30"]).await);
+
+    let credential = json!({"keybased": {
+        "password": "correct horse battery staple, correct horse battery staple",
+        "token": "sk_live_0123456789abcdefghij", "site_key": "0123456789abcdef-us1",
+    }});
+    let answer = world.migrate("nosy", credential).await.text();
+    assert!(answer.contains("it was shown nothing and sk/live/ and -us1"), "{answer}");
+    let short = json!({"keybased": {"password": "hunter2", "token": "sk_live_01234567", "site_key": "0123-us1"}});
+    let answer = world.migrate("nosy", short).await.text();
+    assert!(answer.contains("it was shown nothing and nothing and nothing"), "{answer}");
+
+    // An entry as earlier versions wrote it names no field, and so lets it read none.
+    let older: String =
+        lock().lines().filter(|line| !line.starts_with("reads-text")).map(|line| format!("{line}\n")).collect();
+    std::fs::write(world.data().join("keyferry.lock"), older).unwrap();
+    assert_eq!(listed(&world, "nosy.wasm").await["state"], "pending");
+}
+
+#[tokio::test]
+async fn a_hint_that_is_not_anchored_is_refused() {
+    let change: ServerChange = Box::new(|options| build("careless", &options.plugins));
+    let world = World::start_with(WorldOptions { server: Some(change), ..WorldOptions::default() }).await;
+    let entry = listed(&world, "careless.wasm").await;
+    assert_eq!(entry["state"], "refused");
+    let reason = entry["reason"].as_str().unwrap();
+    assert!(reason.starts_with("field `words.api_key`: its hint can match in the middle of the value"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_the_lock_file_changes_nothing_and_stops_nobody() {
+    let mut world = World::start_with(by_hand()).await;
+    stdout(&plugin(&world, &["grant", "hubspot"]).await);
+    let lock = world.data().join("keyferry.lock");
+    std::fs::remove_file(&lock).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    let said = stderr(&plugin(&world, &["list"]).await);
+    assert!(said.contains("keyferry.lock: it is a FIFO (named pipe)"), "{said}");
+    assert_eq!(hubspot(&world).await, MIGRATED, "the server goes on with what it knows");
+    let said = stderr(&plugin(&world, &["grant", "slack"]).await);
+    assert!(said.contains("it is a FIFO (named pipe)"), "{said}");
+    assert!(world.server.terminate().await.success());
+}

@@ -156,6 +156,7 @@ async fn a_grant_is_for_the_app_that_it_was_given_for() {
         target: "simd".to_owned(),
         sha256: Some(Digest::of(b"another file")),
         wasi: WasiGrant::None,
+        reads_text: Vec::new(),
         days: None,
     };
     let refused = keyferry::admin::call(&world.data().join("admin.sock"), &another).await.unwrap_err().to_string();

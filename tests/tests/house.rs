@@ -30,6 +30,7 @@ fn each_heavy_dependency_is_named_in_one_module_only() {
         ("hkdf::", "vault/"),
         ("aws_sdk_kms::", "vault/remote/"),
         ("aws_config::", "vault/remote/"),
+        ("psl::", "egress/"),
     ];
     for (name, home) in rules {
         for file in &files {

@@ -14,6 +14,7 @@ use url::form_urlencoded;
 
 use super::AdminError;
 use super::operations::{Operation, Verb, taken_apart};
+use crate::path_text::ShowPath as _;
 
 /// What is read of a problem.
 #[derive(Deserialize)]
@@ -26,7 +27,7 @@ struct Problem {
 /// # Errors
 /// `NotRunning` where none does; `Refused` with the server's own words.
 pub async fn call<O: Operation>(path: &Path, operation: &O) -> Result<O::Done, AdminError> {
-    let fault = |source| AdminError::Socket { path: path.display().to_string(), source };
+    let fault = |source| AdminError::Socket { path: path.shown().to_string(), source };
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
-use crate::plugins::{Digest, PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
+use crate::plugins::{Allowed, Digest, PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
 
 /// Lists the plugin files.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -37,6 +37,10 @@ pub struct GrantPlugin {
     /// Whether it may import WASI.
     #[serde(default)]
     pub wasi: WasiGrant,
+    /// Fields that it may read as text although they look secret: `api_key`, or `keybased.api_key` for one auth type. Without those
+    /// that it reads so, it is granted nothing.
+    #[serde(default)]
+    pub reads_text: Vec<String>,
     /// For how many days; without it, until it is revoked.
     #[serde(default)]
     pub days: Option<u32>,
@@ -100,7 +104,8 @@ impl Operation for GrantPlugin {
             // Written into a file for people: whole seconds.
             time.round(jiff::Unit::Second).unwrap_or(time)
         });
-        Ok(registry(operator)?.grant(&self.target, self.sha256, self.wasi, ends_at).await?)
+        let allowed = Allowed { wasi: self.wasi, reads_text: self.reads_text.clone(), ends_at };
+        Ok(registry(operator)?.grant(&self.target, self.sha256, allowed).await?)
     }
 }
 

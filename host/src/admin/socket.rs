@@ -13,6 +13,7 @@ use tokio::net::UnixListener;
 use super::routes::router;
 use super::{AdminError, Operator};
 use crate::http::{HttpSettings, Terms};
+use crate::path_text::ShowPath as _;
 
 /// How long a request's head may take to arrive, and how long an idle connection is kept.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,7 +36,7 @@ impl Drop for Socket {
 /// # Errors
 /// Where the socket cannot be made; a path of more than 107 bytes is one reason.
 pub fn listen(path: &Path, operator: Operator) -> Result<Socket, AdminError> {
-    let fault = |source| AdminError::Socket { path: path.display().to_string(), source };
+    let fault = |source| AdminError::Socket { path: path.shown().to_string(), source };
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(fault(error)),
         _ => {}

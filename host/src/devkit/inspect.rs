@@ -3,14 +3,16 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::egress::Grant;
-use crate::plugins::{Digest, OpenError, SecretAccess, Specimen, Surface, Wasi, Workbench};
+use crate::egress::{Grant, GrantConcern};
+use crate::path_text;
+use crate::plugins::{Digest, FieldRead, OpenError, SecretAccess, Specimen, Surface, Wasi, Workbench, reads};
 use crate::schema::{Field, FieldKind, Necessity, Secrecy, Supplier};
 
 /// What a plugin file is.
 #[derive(Debug, Serialize)]
 pub struct Inspection {
     /// The file, or the folder that it was built from.
+    #[serde(serialize_with = "path_text::serialize")]
     pub file: PathBuf,
     /// The app.
     pub slug: String,
@@ -40,6 +42,10 @@ pub struct Inspection {
     pub describe_fuel: u64,
     /// Bytes of memory that describing took.
     pub describe_memory_bytes: usize,
+    /// What it reads of a credential: fields as text, and the beginning or end of secrets.
+    pub reads: Vec<FieldRead>,
+    /// Those of the requests that an operator should look at twice, and why.
+    pub concerns: Vec<GrantConcern>,
     /// The ways to authenticate.
     pub auth_types: Vec<InspectedAuthType>,
 }
@@ -110,6 +116,8 @@ pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -
         secrets: description.secret_access,
         describe_fuel: described.fuel,
         describe_memory_bytes: described.memory_bytes,
+        reads: reads(&description),
+        concerns: GrantConcern::of(&description.requested),
         auth_types: auth_types.collect(),
     })
 }

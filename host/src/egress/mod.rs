@@ -3,7 +3,7 @@
 //!
 //! | step | files |
 //! |---|---|
-//! | what a plugin may do | `grant`, `host_pattern`, `path_prefix`, `call` |
+//! | what a plugin may do | `grant`, `host_pattern`, `host_concern`, `path_prefix`, `call` |
 //! | what it asks for | `request`, `shape`, `steering`, `target` |
 //! | where that leads | `address`, `resolver`, `dns`, `tls` |
 //! | putting it together, or saying what keeps it from that | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4`, `culprit` |
@@ -26,6 +26,7 @@ mod error;
 mod failure;
 mod grant;
 mod headers;
+mod host_concern;
 mod host_pattern;
 mod hosts;
 mod json_strings;
@@ -57,6 +58,7 @@ pub use client::{AppClient, Egress};
 pub use culprit::Culprit;
 pub use error::{EgressSetupError, ErrorKind, SendError};
 pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method, Reach};
+pub use host_concern::{GrantConcern, HostConcern};
 pub use host_pattern::{HostPattern, InvalidHostPattern};
 pub use path_prefix::{InvalidPathPrefix, PathPrefix};
 pub use redact::each_reading;

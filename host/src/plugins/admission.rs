@@ -9,10 +9,12 @@ use super::description::{AppDescription, Digest, SecretAccess};
 use super::file;
 use super::grants::{GrantLock, PluginGrant, Standing, WasiGrant};
 use super::imports::{self, Surface, Wasi};
+use super::reads;
 use super::registry::GrantPolicy;
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
-use crate::egress::{Egress, Grant, GrantSet};
+use crate::egress::{Egress, Grant, GrantConcern, GrantSet};
+use crate::ids::Slug;
 use crate::schema::is_unfit;
 
 /// Bytes of file that no grant goes beyond.
@@ -54,11 +56,31 @@ fn one_line(reason: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_REASON).collect()
 }
 
+/// Why a plugin waits that reads as text what looks secret.
+pub(super) fn reads_text_reason(slug: &Slug, fields: &str) -> String {
+    format!(
+        "it reads {fields} as text, which looks secret and is not marked so; `keyferry plugin grant {slug} --reads-text {fields}` \
+         lets it, or its author marks the field secret"
+    )
+}
+
+impl Admission {
+    /// Of a file that is not even opened.
+    pub(super) fn unfit(path: &Path, reason: &str) -> Self {
+        let mut status = PluginStatus::new(path.to_owned());
+        status.reason = Some(reason.to_owned());
+        Self { status, grant: None, app: None, bytes: Arc::default() }
+    }
+}
+
 impl Admitter {
     /// Admits the file at a path.
     pub(super) async fn admit(&self, path: &Path, lock: &GrantLock) -> Admission {
         let file = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || file::read(&file, MAX_FILE)).await;
+        // Which file it is only its bytes tell, so that as many are read as the most generous grant allows.
+        let granted = lock.all().iter().filter_map(|grant| grant.file_bytes).max().unwrap_or_default();
+        let most = self.sandbox.limits().file_bytes.max(granted).min(MAX_FILE);
+        let read = tokio::task::spawn_blocking(move || file::read(&file, most)).await;
         let read =
             read.map_err(refused).and_then(|read| read.map_err(|error| refused(format!("it cannot be read: {error}"))));
         self.admit_bytes(path, read, lock).await
@@ -133,7 +155,12 @@ impl Admitter {
         status.slug = Some(description.slug.clone());
         status.name = Some(description.name.clone());
         status.requests.clone_from(&description.requested);
+        status.concerns = GrantConcern::of(&description.requested);
         status.secret_access = Some(description.secret_access);
+        status.reads = reads::reads(&description);
+        if let Some(unanchored) = reads::unanchored_hint(&description.schema) {
+            return Err(refused(unanchored));
+        }
         let (granted, secret_access) = self.granted(&description, grant.as_ref(), lock)?;
         status.granted.clone_from(&granted);
         let client = self.egress.app_client().map_err(refused)?;
@@ -200,6 +227,11 @@ impl Admitter {
         };
         if description.secret_access == SecretAccess::PlainText && access == SecretAccess::Handles {
             return pending("it asks to read secrets as plain text, which must be granted by name");
+        }
+        let granted = recorded.map(|grant| grant.reads_text.as_slice()).unwrap_or_default();
+        let ungranted = reads::ungranted(&reads::reads(description), granted).join(",");
+        if !ungranted.is_empty() {
+            return Err((PluginState::Pending, reads_text_reason(slug, &ungranted)));
         }
         Ok((requests, access))
     }

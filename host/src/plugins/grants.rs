@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::description::{Digest, SecretAccess};
+use crate::bounded_file::{self, LARGE};
 use crate::egress::Grant;
 use crate::ids::Slug;
+use crate::path_text::ShowPath as _;
 
 /// Whether a component may import WASI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -57,6 +59,10 @@ pub struct PluginGrant {
     /// Whether it is given secrets as plain text.
     #[serde(default = "handles", skip_serializing_if = "is_handles")]
     pub secrets: SecretAccess,
+    /// Fields that it may read as text although they look secret: `keybased.api_key`. An entry without them, as earlier versions
+    /// wrote, lets it read none such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads_text: Vec<String>,
     /// Whether it may import WASI.
     #[serde(default, skip_serializing_if = "is_no_wasi")]
     pub wasi: WasiGrant,
@@ -107,6 +113,7 @@ impl PluginGrant {
             sha256,
             requests: Vec::new(),
             secrets: SecretAccess::Handles,
+            reads_text: Vec::new(),
             wasi: WasiGrant::None,
             standing: Standing::Granted,
             ends_at: None,
@@ -120,11 +127,11 @@ impl PluginGrant {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum GrantLockError {
-    #[error("cannot read the grants in {}: {source}", path.display())]
+    #[error("cannot read the grants in {}: {source}", path.shown())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{}:{line}: the grants are not well formed: {problem}; nothing is granted until it is mended", path.display())]
+    #[error("{}:{line}: the grants are not well formed: {problem}; nothing is granted until it is mended", path.shown())]
     Parse { path: PathBuf, line: usize, problem: String },
-    #[error("cannot write the grants to {}: {source}", path.display())]
+    #[error("cannot write the grants to {}: {source}", path.shown())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot write the grants as TOML: {0}")]
     Format(#[from] toml::ser::Error),
@@ -147,12 +154,13 @@ impl GrantLock {
     /// # Errors
     /// Where it cannot be read or does not parse. Nothing is granted then.
     pub fn read(path: &Path) -> Result<Self, GrantLockError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let failed = |source| GrantLockError::Read { path: path.to_owned(), source };
+        let file = match bounded_file::read(path, LARGE) {
+            Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(GrantLockError::Read { path: path.to_owned(), source }),
+            Err(source) => return Err(failed(source)),
         };
-        Self::parse(path, &text)
+        Self::parse(path, file.text().map_err(failed)?)
     }
 
     /// Reads the text of the file.
@@ -167,7 +175,7 @@ impl GrantLock {
             let digest = grant.sha256.to_string();
             let mut lines = (1..).zip(text.lines()).filter(|(_, line)| line.contains(&digest)).map(|(line, _)| line);
             let line = lines.next().unwrap_or(1);
-            if lock.lines.insert(grant.sha256, format!("{}:{line}", path.display())).is_some() {
+            if lock.lines.insert(grant.sha256, format!("{}:{line}", path.shown())).is_some() {
                 // One could grant what the other takes back.
                 let problem = format!("there are two entries for {digest}, and there must be one");
                 return Err(GrantLockError::Parse {

@@ -16,6 +16,7 @@
 //! | `call_state` | what does a call carry with it? |
 //! | `fixed` | what is the same each time a plugin describes itself? |
 //! | `description` | what did the plugin say of its app? |
+//! | `reads` | what does it read of a credential? |
 //! | `verdict` | what did it say of a credential? |
 //! | `grants` | what has the operator granted to which digest? |
 //! | `admission` | what must a file pass before it serves? |
@@ -40,6 +41,7 @@ mod grants;
 mod imports;
 mod limits;
 mod pressure;
+mod reads;
 mod registry;
 mod sandbox;
 mod shape;
@@ -62,7 +64,8 @@ pub use fixed::TRIAL_TIME_MS;
 pub use grants::{GrantLock, GrantLockError, PluginGrant, Standing, WasiGrant};
 pub use imports::{ImportError, Surface, Wasi};
 pub use limits::SandboxLimits;
-pub use registry::{GrantPolicy, Registry, RegistryError, RegistrySettings, RolledBack};
+pub use reads::{FieldRead, Reads, lines as read_lines, reads};
+pub use registry::{Allowed, GrantPolicy, Registry, RegistryError, RegistrySettings, RolledBack};
 pub use sandbox::{CallError, Sandbox, SandboxError};
 pub use shape::TooMuch;
 pub use status::{PluginState, PluginStatus};
@@ -71,4 +74,4 @@ pub use verdict::{Failure, FailureKind, Keeping, Unreachable, Verdict, Verified}
 pub use watch::watch;
 pub use workbench::{OpenError, Setting, Specimen, Workbench};
 
-pub use crate::egress::Reach;
+pub use crate::egress::{GrantConcern, Reach};

@@ -12,16 +12,18 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::admission::{Admission, Admitter, now};
+use super::admission::{Admission, Admitter, now, reads_text_reason};
 use super::app::App;
 use super::description::{Digest, SecretAccess};
-use super::file::{self, Stamp};
+use super::file::{self, Found, Stamp};
 use super::grants::{GrantLock, GrantLockError, PluginGrant, Standing, WasiGrant};
+use super::reads::{self, FieldRead, Reads};
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
 use super::versions::{self, Versions};
 use crate::egress::Egress;
 use crate::ids::Slug;
+use crate::path_text::{self, ShowPath as _};
 use crate::telemetry::metrics;
 
 /// Who decides what a plugin may do.
@@ -51,17 +53,17 @@ pub struct RegistrySettings {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum RegistryError {
-    #[error("cannot read the plugin folder {}: {source}; make it, or name another with --plugins", folder.display())]
+    #[error("cannot read the plugin folder {}: {source}; make it, or name another with --plugins", folder.shown())]
     Folder { folder: PathBuf, source: io::Error },
     #[error(transparent)]
     Lock(#[from] GrantLockError),
-    #[error("no plugin in {} is called `{target}`; there are: {known}", folder.display())]
+    #[error("no plugin in {} is called `{target}`; there are: {known}", folder.shown())]
     NoSuchPlugin { target: String, folder: PathBuf, known: String },
-    #[error("{} cannot be granted anything: {reason}", file.display())]
+    #[error("{} cannot be granted anything: {reason}", file.shown())]
     Refused { file: PathBuf, reason: String },
-    #[error("{} cannot be rolled back: {reason}", file.display())]
+    #[error("{} cannot be rolled back: {reason}", file.shown())]
     NoWayBack { file: PathBuf, reason: String },
-    #[error("{} cannot be written: {source}", file.display())]
+    #[error("{} cannot be written: {source}", file.shown())]
     Write { file: PathBuf, source: io::Error },
 }
 
@@ -69,12 +71,24 @@ pub enum RegistryError {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RolledBack {
     /// Which.
+    #[serde(with = "path_text")]
     #[schema(value_type = String)]
     pub file: PathBuf,
     /// What it was.
     pub from: Option<Digest>,
     /// What it is now.
     pub to: Digest,
+}
+
+/// What an operator allows besides the requests of a plugin.
+#[derive(Debug, Clone, Default)]
+pub struct Allowed {
+    /// Whether it may import WASI.
+    pub wasi: WasiGrant,
+    /// Fields that it may read as text although they look secret: `api_key`, or `keybased.api_key`.
+    pub reads_text: Vec<String>,
+    /// When the grant ends, if it does.
+    pub ends_at: Option<jiff::Timestamp>,
 }
 
 /// One file of the folder.
@@ -176,17 +190,18 @@ impl Registry {
     }
 
     /// Records a grant of what a plugin asks for and lets it serve. `target` is a slug or a file name, `shown` the file whose
-    /// requests were looked at.
+    /// requests were looked at. Fields that look secret and that the plugin reads as text have to be among `allowed.reads_text`,
+    /// or in the grant that is recorded already.
     ///
     /// # Errors
-    /// Where there is no such plugin, it cannot be admitted at all, or the lock file cannot be written.
+    /// Where there is no such plugin, it cannot be admitted at all, a field is not named, or the lock file cannot be written.
     pub async fn grant(
         &self,
         target: &str,
         shown: Option<Digest>,
-        wasi: WasiGrant,
-        ends_at: Option<jiff::Timestamp>,
+        allowed: Allowed,
     ) -> Result<PluginGrant, RegistryError> {
+        let Allowed { wasi, reads_text, ends_at } = allowed;
         self.look().await?;
         let status = self.find(target)?;
         let refuse = |reason: String| RegistryError::Refused { file: status.file.clone(), reason };
@@ -202,19 +217,36 @@ impl Registry {
         if status.state == PluginState::Refused || (needs_wasi && wasi == WasiGrant::None) {
             return Err(refuse(status.reason.clone().unwrap_or_default()));
         }
-        let mut lock = GrantLock::read(&self.settings.lock)?;
+        let mut lock = self.lock().await?;
         let mut grant = lock.of(&digest).cloned().unwrap_or_else(|| PluginGrant::nothing(digest));
         (grant.standing, grant.ends_at) = (Standing::Granted, ends_at);
         grant.wasi = if needs_wasi { WasiGrant::Sealed } else { grant.wasi };
         grant.slug = status.slug.clone();
         grant.requests = status.requests.clone();
         grant.secrets = status.secret_access.unwrap_or(SecretAccess::Handles);
+        for field in reads_text {
+            let named = status.reads.iter().filter(|read| read.reads == Reads::Text);
+            let places: Vec<String> = named
+                .filter(|read| read.place() == field || read.field.as_str() == field)
+                .map(FieldRead::place)
+                .collect();
+            if places.is_empty() {
+                return Err(refuse(format!("it reads no field {field:?} as text")));
+            }
+            grant.reads_text.extend(places);
+        }
+        grant.reads_text.sort_unstable();
+        grant.reads_text.dedup();
+        let ungranted = reads::ungranted(&status.reads, &grant.reads_text).join(",");
+        if let Some(slug) = status.slug.as_ref().filter(|_| !ungranted.is_empty()) {
+            return Err(refuse(reads_text_reason(slug, &ungranted)));
+        }
         lock.insert(grant.clone());
         lock.write(&self.settings.lock)?;
         self.look().await?;
         if needs_wasi {
             // Only now could it be asked what else it wants, and that is for the operator to see before it is granted.
-            tracing::info!(file = %status.file.display(), "sealed WASI is granted; grant its requests next");
+            tracing::info!(file = %status.file.shown(), "sealed WASI is granted; grant its requests next");
         }
         Ok(grant)
     }
@@ -227,7 +259,7 @@ impl Registry {
     pub async fn revoke(&self, target: &str) -> Result<Vec<PluginGrant>, RegistryError> {
         self.look().await?;
         let status = self.find(target)?;
-        let mut lock = GrantLock::read(&self.settings.lock)?;
+        let mut lock = self.lock().await?;
         let of_slug = |grant: &&PluginGrant| grant.slug.is_some() && grant.slug == status.slug;
         let mut digests: Vec<Digest> = lock.all().iter().filter(of_slug).map(|grant| grant.sha256).collect();
         digests.extend(status.digest.into_iter().chain(status.serving));
@@ -278,7 +310,7 @@ impl Registry {
         if Some(to) == status.digest {
             return Err(no_way(format!("it is {to} already")));
         }
-        if !is_granted(to, &GrantLock::read(&self.settings.lock)?, self.settings.policy) {
+        if !is_granted(to, &self.lock().await?, self.settings.policy) {
             return Err(no_way(format!(
                 "{to} has no grant any more; `keyferry plugin grant` records one for what is in the file"
             )));
@@ -301,7 +333,7 @@ impl Registry {
         let statuses = self.statuses();
         let named = |status: &&PluginStatus| {
             status.slug.as_ref().is_some_and(|slug| slug.as_str() == target)
-                || status.file.file_name().is_some_and(|name| name == target)
+                || status.file.file_name().is_some_and(|name| name == target || name.shown().to_string() == target)
         };
         let found = statuses.iter().filter(named).max_by_key(|status| status.state == PluginState::Pending);
         found.cloned().ok_or_else(|| RegistryError::NoSuchPlugin {
@@ -320,11 +352,15 @@ impl Registry {
         let mut before: HashMap<PathBuf, Entry> =
             entries.drain(..).map(|entry| (entry.status.file.clone(), entry)).collect();
         let mut looked: Vec<Entry> = Vec::with_capacity(files.len());
-        for (path, stamp) in files {
+        for Found { path, stamp, unfit } in files {
             let entry = match before.remove(&path) {
                 Some(entry) if entry.is_settled(&stamp, &lock, self.settings.policy) => entry,
                 known => {
-                    let admission = self.admitter.admit(&path, &lock).await;
+                    let mut admission = match unfit {
+                        Some(reason) => Admission::unfit(&path, &reason),
+                        None => self.admitter.admit(&path, &lock).await,
+                    };
+                    admission.status.bytes = stamp.bytes();
                     let last_good = self.last_good(&admission, known, &lock).await;
                     let others = looked.iter().chain(before.values());
                     let bytes = Arc::clone(&admission.bytes);
@@ -337,7 +373,7 @@ impl Registry {
             looked.push(entry);
         }
         for gone in before.into_values() {
-            tracing::info!(file = %gone.status.file.display(), "plugin removed");
+            tracing::info!(file = %gone.status.file.shown(), "plugin removed");
         }
         let apps: HashMap<_, _> =
             looked.iter().filter_map(|e| e.serving.clone()).map(|app| (app.description.slug.clone(), app)).collect();
@@ -367,14 +403,21 @@ impl Registry {
                         return Some(Arc::new(app));
                     }
                 }
-                Err(error) => tracing::warn!(file = %path.display(), %error, "a kept version cannot be read"),
+                Err(error) => tracing::warn!(file = %path.shown(), %error, "a kept version cannot be read"),
             }
         }
         None
     }
 
+    /// What is granted.
+    async fn lock(&self) -> Result<GrantLock, RegistryError> {
+        let path = self.settings.lock.clone();
+        let unread = |source| GrantLockError::Read { path: self.settings.lock.clone(), source };
+        Ok(blocking(move || GrantLock::read(&path)).await.map_err(unread)??)
+    }
+
     /// What is granted, and the files of the folder.
-    async fn on_disk(&self) -> Result<(GrantLock, Vec<(PathBuf, Stamp)>), RegistryError> {
+    async fn on_disk(&self) -> Result<(GrantLock, Vec<Found>), RegistryError> {
         let (lock, folder) = (self.settings.lock.clone(), self.settings.folder.clone());
         let unread = |source| RegistryError::Folder { folder: self.settings.folder.clone(), source };
         let read = blocking(move || (GrantLock::read(&lock), file::list(&folder)));
@@ -392,7 +435,7 @@ impl Registry {
         });
         let (done, kept) = kept.await.unwrap_or_else(|error| (Err(error), Vec::new()));
         if let Err(error) = done {
-            tracing::warn!(file = %entry.status.file.display(), %error, "this version is not kept, so nothing goes back to it");
+            tracing::warn!(file = %entry.status.file.shown(), %error, "this version is not kept, so nothing goes back to it");
         }
         entry.status.kept = kept.into_iter().map(|version| version.sha256).collect();
     }
@@ -420,8 +463,8 @@ fn place<'a>(
             status.state = PluginState::Duplicate;
             status.reason = Some(format!(
                 "{} and {} both say that they are `{}`; the former serves, remove one of them",
-                twin.status.file.display(),
-                status.file.display(),
+                twin.status.file.shown(),
+                status.file.shown(),
                 status.title(),
             ));
             last_good

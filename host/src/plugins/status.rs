@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::description::{Digest, SecretAccess};
-use crate::egress::Grant;
+use super::reads::FieldRead;
+use crate::egress::{Grant, GrantConcern};
 use crate::ids::Slug;
+use crate::path_text::{self, ShowPath as _};
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -29,7 +31,8 @@ pub enum PluginState {
 /// One file of the plugin folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PluginStatus {
-    /// Where it lies.
+    /// Where it lies. What cannot be shown of a name is escaped: `a\\u{202e}b.wasm`.
+    #[serde(with = "path_text")]
     #[schema(value_type = String)]
     pub file: PathBuf,
     /// What became of it.
@@ -52,6 +55,12 @@ pub struct PluginStatus {
     pub granted: Vec<Grant>,
     /// Whether it asks to read secrets.
     pub secret_access: Option<SecretAccess>,
+    /// What it reads of a credential, where it could be asked: fields as text, and the beginning or end of secrets.
+    #[serde(default)]
+    pub reads: Vec<FieldRead>,
+    /// Those of its requests that an operator should look at twice, such as `*.github.io`, and why.
+    #[serde(default)]
+    pub concerns: Vec<GrantConcern>,
     /// The version of the contract that it was built for, where that could be told.
     pub contract: Option<String>,
     /// When its grant ends, if it does.
@@ -94,6 +103,8 @@ impl PluginStatus {
             requests: Vec::new(),
             granted: Vec::new(),
             secret_access: None,
+            reads: Vec::new(),
+            concerns: Vec::new(),
             contract: None,
             ends_at: None,
             serving: None,
@@ -105,13 +116,13 @@ impl PluginStatus {
     pub fn title(&self) -> String {
         match &self.slug {
             Some(slug) => slug.to_string(),
-            None => self.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            None => self.file.file_name().unwrap_or_default().shown().to_string(),
         }
     }
 
     /// Writes it to the log.
     pub(super) fn announce(&self) {
-        let (plugin, file) = (self.title(), self.file.display());
+        let (plugin, file) = (self.title(), self.file.shown());
         let reason = self.reason.as_deref().unwrap_or_default();
         let serving = match self.serving {
             Some(_) => "the last good version goes on serving",

@@ -4,6 +4,7 @@
 use regex::{Regex, RegexBuilder};
 
 use crate::ids::{AuthTypeName, FieldName, InvalidName};
+use crate::schema::hint::Hint;
 use crate::schema::text::{Lines, is_fit};
 
 /// Bytes that one compiled pattern may take. Patterns are linear in time whatever they say, but the factor is their size:
@@ -158,7 +159,8 @@ pub struct Field {
     pub necessity: Necessity,
     /// Anchored: the whole value must match.
     pub(super) pattern: Option<Regex>,
-    pub(super) hint: Option<Regex>,
+    /// What of a secret the plugin is shown.
+    pub hint: Option<Hint>,
 }
 
 impl AuthSchema {
@@ -285,7 +287,7 @@ impl Field {
             .transpose()
         };
         let pattern = compile("pattern", spec.pattern.as_ref(), true)?;
-        let hint = compile("hint", spec.hint.as_ref(), false)?;
+        let hint = compile("hint", spec.hint.as_ref(), false)?.map(Hint::new);
         let necessity = if spec.required && spec.supplier == Supplier::Caller && spec.default.is_none() {
             Necessity::Required
         } else {

@@ -10,9 +10,6 @@ use crate::schema::reading::{Read, Reading};
 use crate::secret::{Secret, SharedSecret};
 use crate::shown::{aside, list, shown};
 
-/// Characters of a hint's match that a plugin is shown at most.
-const HINT_CHARS: usize = 16;
-
 /// A credential that fits its schema.
 #[derive(Debug)]
 pub struct Credential {
@@ -60,7 +57,7 @@ pub enum Exposure {
     Plain,
     /// As a handle, with what the field's hint matched.
     Handle {
-        /// At most 16 characters.
+        /// At most 12 characters, and at most a third of the value.
         hint: Option<String>,
     },
 }
@@ -351,13 +348,7 @@ impl Field {
     fn credential_field(&self, value: SharedSecret) -> CredentialField {
         let exposure = match self.secrecy {
             Secrecy::Plain => Exposure::Plain,
-            Secrecy::Secret => Exposure::Handle {
-                hint: self
-                    .hint
-                    .as_ref()
-                    .and_then(|hint| hint.find(value.expose()))
-                    .map(|found| found.as_str().chars().take(HINT_CHARS).collect()),
-            },
+            Secrecy::Secret => Exposure::Handle { hint: self.hint.as_ref().and_then(|hint| hint.of(&value)) },
         };
         CredentialField { name: self.name.clone(), value, exposure }
     }
@@ -405,12 +396,12 @@ mod tests {
     #[test]
     fn a_credential_that_fits_comes_out_in_schema_order_with_defaults_and_hints() {
         let credential =
-            validate(r#"{"keybased":{"token":"xoxb-1234","account_id":"123","expires_in":60,"sandbox":true}}"#)
+            validate(r#"{"keybased":{"token":"xoxb-0123456789","account_id":"123","expires_in":60,"sandbox":true}}"#)
                 .unwrap();
         let seen: Vec<_> = credential.fields.iter().map(|f| (f.name.as_str(), f.value.expose())).collect();
         let expected = [
             ("account_id", "123"),
-            ("token", "xoxb-1234"),
+            ("token", "xoxb-0123456789"),
             ("expires_in", "60"),
             ("sandbox", "true"),
             ("region", "eu"),

@@ -46,7 +46,7 @@ impl Plugin for Salesforce {
                 AuthType::keybased("JWT bearer")
                     .help("The key of a connected app, by which it signs in as one user without asking them.")
                     .field(
-                        Field::text("client_id", "Consumer key")
+                        Field::text("client_id", "Client ID")
                             .required()
                             .pattern("^[0-9A-Za-z._-]+$")
                             .help(CONSUMER_KEY)

@@ -55,7 +55,7 @@ impl Served {
     }
 
     fn credential(&self) -> Outcome<Credential> {
-        let given = serde_json::json!({"keybased": {"token": token()?, "api_key": API_KEY}});
+        let given = serde_json::json!({"keybased": {"input": token()?, "api_key": API_KEY}});
         let input: Input = serde_json::from_value(given).tried("read the credential")?;
         self.app.description.schema.validate(&input).tried("validate the credential")
     }

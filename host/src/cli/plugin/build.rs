@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::{CliResult, term};
 use crate::devkit::{BuildOptions, Selection, build};
+use crate::path_text::ShowPath as _;
 
 #[derive(Args)]
 pub(in crate::cli) struct BuildArgs {
@@ -25,7 +26,7 @@ pub(in crate::cli) async fn run(args: BuildArgs) -> CliResult {
     let selection = if args.all { Selection::All(std::env::current_dir()?) } else { Selection::Packages(args.dirs) };
     let options = BuildOptions { selection, out: args.out };
     for built in tokio::task::spawn_blocking(move || build(&options)).await?? {
-        term::print(&format!("{}  {} bytes  sha256 {}", built.file.display(), built.bytes, built.sha256));
+        term::print(&format!("{}  {} bytes  sha256 {}", built.file.shown(), built.bytes, built.sha256));
     }
     Ok(ExitCode::SUCCESS)
 }

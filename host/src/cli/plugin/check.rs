@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::{CliResult, term};
 use crate::devkit::check::{Finding, Level, lint};
 use crate::devkit::{Source, workbench};
+use crate::path_text::ShowPath as _;
 
 /// Warnings, where they were asked to be denied.
 const DENIED: u8 = 1;
@@ -44,8 +45,10 @@ pub(in crate::cli) async fn run(args: CheckArgs) -> CliResult {
     let count = |level| all.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.level == level).count();
     let (errors, warnings) = (count(Level::Error), count(Level::Warning));
     if args.json {
-        let plugins: Vec<_> =
-            all.iter().map(|(path, findings)| json!({ "file": path, "findings": findings })).collect();
+        let plugins: Vec<_> = all
+            .iter()
+            .map(|(path, findings)| json!({ "file": path.shown().to_string(), "findings": findings }))
+            .collect();
         term::print(&serde_json::to_string_pretty(
             &json!({ "plugins": plugins, "errors": errors, "warnings": warnings }),
         )?);
@@ -75,7 +78,7 @@ fn show(path: &std::path::Path, finding: &Finding) {
         Level::Warning => "warning".if_supports_color(Stdout, |text| text.yellow()).to_string(),
     };
     let place = finding.place.as_ref().map(|place| format!(" {place}:")).unwrap_or_default();
-    term::print(&format!("{label}[{}] {}:{place} {}", finding.code, path.display(), finding.message));
+    term::print(&format!("{label}[{}] {}:{place} {}", finding.code, path.shown(), finding.message));
     let next = format!("  next: {}", finding.next);
     term::print(&next.if_supports_color(Stdout, |text| text.dimmed()).to_string());
 }

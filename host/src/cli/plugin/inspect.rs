@@ -8,7 +8,8 @@ use comfy_table::{ContentArrangement, Table};
 
 use crate::cli::{CliResult, term};
 use crate::devkit::{Inspection, Source, inspect, workbench};
-use crate::plugins::SecretAccess;
+use crate::path_text::ShowPath as _;
+use crate::plugins::{SecretAccess, read_lines};
 
 #[derive(Args)]
 pub(in crate::cli) struct InspectArgs {
@@ -29,7 +30,7 @@ pub(in crate::cli) async fn run(args: InspectArgs) -> CliResult {
     let source = tokio::task::spawn_blocking(move || Source::open(&path)).await??;
     let inspection = inspect(&workbench, source.path, source.component)
         .await
-        .map_err(|error| format!("{}: {error}", args.plugin.display()))?;
+        .map_err(|error| format!("{}: {error}", args.plugin.shown()))?;
     if args.json {
         term::print(&serde_json::to_string_pretty(&inspection)?);
     } else if args.json_schema {
@@ -44,7 +45,7 @@ pub(in crate::cli) async fn run(args: InspectArgs) -> CliResult {
 
 fn show(plugin: &Inspection) {
     term::print(&format!("{} ({})", plugin.name, plugin.slug));
-    term::print(&format!("  file      {} ({} bytes)", plugin.file.display(), plugin.bytes));
+    term::print(&format!("  file      {} ({} bytes)", plugin.file.shown(), plugin.bytes));
     term::print(&format!("  sha256    {}", plugin.sha256));
     term::print(&format!("  contract  {}", plugin.contract));
     if let Some(about) = &plugin.about {
@@ -56,13 +57,18 @@ fn show(plugin: &Inspection) {
     term::print(&format!("  docs      {}", plugin.docs));
     term::print(&format!("  imports   {}", plugin.imports.join(", ")));
     for grant in &plugin.requests {
-        term::print(&format!("  asks for  {grant}"));
+        let concern = plugin.concerns.iter().find(|known| known.request == *grant);
+        let concern = concern.map(|known| format!(" [{}]", known.concern)).unwrap_or_default();
+        term::print(&format!("  asks for  {grant}{concern}"));
     }
     if plugin.needs_wasi {
         term::print("  asks for  WASI, which runs with nothing behind it once `--wasi sealed` is granted");
     }
     if plugin.secrets == SecretAccess::PlainText {
         term::print("  asks for  secrets as plain text");
+    }
+    for line in read_lines(&plugin.reads) {
+        term::print(&format!("  {line}"));
     }
     let mib = plugin.describe_memory_bytes as f64 / 1_048_576.0;
     term::print(&format!("  describe  {} units of fuel, {mib:.1} MiB of memory", plugin.describe_fuel));

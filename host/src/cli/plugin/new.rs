@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::{CliResult, term};
 use crate::devkit::{AuthKind, Created, Language, NewPlugin, new_plugin};
+use crate::path_text::ShowPath as _;
 
 #[derive(Args)]
 pub(in crate::cli) struct NewArgs {
@@ -32,10 +33,10 @@ pub(in crate::cli) fn run(args: NewArgs) -> CliResult {
 
 fn show(created: &Created, language: Language, auth: AuthKind) {
     let Created { slug, folder, files } = created;
-    term::print(&format!("{slug}: a {language} plugin ({auth}) in {}", folder.display()));
+    term::print(&format!("{slug}: a {language} plugin ({auth}) in {}", folder.shown()));
     let sdk = files.iter().filter(|path| path.starts_with("sdk")).count();
     for file in files.iter().filter(|path| !path.starts_with("sdk")) {
-        term::print(&format!("  {}", file.display()));
+        term::print(&format!("  {}", file.shown()));
     }
     if sdk > 0 {
         term::print(&format!("  sdk/ ({sdk} files: the crate that it is written with)"));
@@ -50,7 +51,7 @@ fn show(created: &Created, language: Language, auth: AuthKind) {
 
 /// A path as one word of a shell's.
 fn word(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = path.shown().to_string();
     let plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

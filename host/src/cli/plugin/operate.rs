@@ -9,7 +9,8 @@ use crate::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowP
 use crate::cli::operator::{Needs, perform};
 use crate::cli::settings::FolderArgs;
 use crate::cli::{CliResult, term};
-use crate::plugins::{Digest, PluginState, PluginStatus, WasiGrant};
+use crate::path_text::ShowPath as _;
+use crate::plugins::{Digest, PluginState, PluginStatus, SecretAccess, WasiGrant, read_lines};
 
 /// A plugin does not serve, and `--check` asked.
 const NOT_SERVING: u8 = 2;
@@ -36,6 +37,9 @@ pub(in crate::cli) struct GrantArgs {
     /// Let it import WASI, with nothing behind it.
     #[arg(long, value_parser = ["sealed"])]
     wasi: Option<String>,
+    /// Let it read this field as text although it looks secret: FIELD, or AUTH_TYPE.FIELD. Several are parted by commas.
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    reads_text: Vec<String>,
     /// Grant it for so many days.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
@@ -75,7 +79,7 @@ pub(in crate::cli) async fn list(args: ListArgs) -> CliResult {
     }
     for plugin in waiting {
         let reason = plugin.reason.as_deref().unwrap_or_default();
-        term::error(&format!("{}: {}: {reason}", plugin.file.display(), plugin.state.as_str()));
+        term::error(&format!("{}: {}: {reason}", plugin.file.shown(), plugin.state.as_str()));
     }
     Ok(ExitCode::from(NOT_SERVING))
 }
@@ -86,8 +90,9 @@ pub(in crate::cli) async fn grant(args: GrantArgs) -> CliResult {
     show(&shown);
     if !args.dry_run {
         let wasi = if args.wasi.is_some() { WasiGrant::Sealed } else { WasiGrant::None };
-        let (sha256, days) = (shown.digest, args.days);
-        let grant = perform(args.folders, Needs::Plugins, GrantPlugin { target, sha256, wasi, days }).await?;
+        let (sha256, reads_text, days) = (shown.digest, args.reads_text, args.days);
+        let operation = GrantPlugin { target, sha256, wasi, reads_text, days };
+        let grant = perform(args.folders, Needs::Plugins, operation).await?;
         let until = grant.ends_at.map(|end| format!(" until {end}")).unwrap_or_default();
         term::print(&format!("granted to sha256 {}{until}", grant.sha256));
     }
@@ -106,14 +111,14 @@ pub(in crate::cli) async fn rollback(args: RollbackArgs) -> CliResult {
     let operation = RollbackPlugin { target: args.target, to: args.to };
     let done = perform(args.folders, Needs::Plugins, operation).await?;
     let from = done.from.map(|from| format!(", from {from}")).unwrap_or_default();
-    term::print(&format!("{} is sha256 {} again{from}", done.file.display(), done.to));
+    term::print(&format!("{} is sha256 {} again{from}", done.file.shown(), done.to));
     Ok(ExitCode::SUCCESS)
 }
 
 fn table(plugins: &[PluginStatus]) -> Table {
     let mut table = Table::new();
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["app", "state", "file", "sha256", "contract", "KiB", "why"]);
+    table.set_header(["app", "state", "file", "sha256", "contract", "KiB", "reads", "why"]);
     for plugin in plugins {
         let color = match plugin.state {
             PluginState::Active => Color::Green,
@@ -130,10 +135,11 @@ fn table(plugins: &[PluginStatus]) -> Table {
         table.add_row([
             Cell::new(plugin.title()),
             Cell::new(plugin.state.as_str()).fg(color),
-            Cell::new(plugin.file.file_name().unwrap_or_default().to_string_lossy()),
+            Cell::new(plugin.file.file_name().unwrap_or_default().shown()),
             Cell::new(plugin.digest.as_ref().map(short).unwrap_or_default()),
             Cell::new(plugin.contract.as_deref().unwrap_or_default()),
             Cell::new(plugin.bytes.div_ceil(1024)),
+            Cell::new(read_lines(&plugin.reads).join("; ")),
             Cell::new(why.join("; ")),
         ]);
     }
@@ -146,7 +152,7 @@ fn short(digest: &Digest) -> String {
 
 fn show(plugin: &PluginStatus) {
     term::print(&format!("{} ({})", plugin.name.as_deref().unwrap_or("?"), plugin.title()));
-    term::print(&format!("  file     {} ({} bytes)", plugin.file.display(), plugin.bytes));
+    term::print(&format!("  file     {} ({} bytes)", plugin.file.shown(), plugin.bytes));
     if let Some(digest) = plugin.digest {
         term::print(&format!("  sha256   {digest}"));
     }
@@ -155,7 +161,15 @@ fn show(plugin: &PluginStatus) {
     }
     for (label, grants) in [("asks for", &plugin.requests), ("may do  ", &plugin.granted)] {
         for grant in grants {
-            term::print(&format!("  {label} {grant}"));
+            let concern = plugin.concerns.iter().find(|known| known.request == *grant);
+            let concern = concern.map(|known| format!(" [{}]", known.concern)).unwrap_or_default();
+            term::print(&format!("  {label} {grant}{concern}"));
         }
+    }
+    if plugin.secret_access == Some(SecretAccess::PlainText) {
+        term::print("  asks for secrets as plain text");
+    }
+    for line in read_lines(&plugin.reads) {
+        term::print(&format!("  {line}"));
     }
 }

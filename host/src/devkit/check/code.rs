@@ -75,7 +75,7 @@ codes! {
     NoWords "KF013" Warning "a label or help is missing"
         "say what it is and where to find it: people see this when they are asked for the value"
     LooksSecret "KF014" Error "a field looks secret and is not marked so"
-        "mark it secret; if it is not one, call it something else"
+        "mark it secret; if it is not one, call it something else: else it serves only where `keyferry plugin grant --reads-text` names the field"
     Explosive "KF015" Warning "a pattern that can take for ever elsewhere"
         "do not repeat what is repeated inside; Keyferry is safe from it, but forms that use the JSON Schema are not"
     BadExample "KF016" Error "an example or default that the field would refuse"
@@ -94,10 +94,14 @@ codes! {
         "give each field an `example` that fits it: what depends on `verify` was not looked at"
     Traps "KF023" Error "`verify` breaks down"
         "mend it; what it logged is above"
-    LongHint "KF024" Warning "a hint may show more of a secret than its kind"
-        "anchor it and keep it short, such as `^xox[bp]-`: the plugin, and so its log, sees what it matches"
+    LongHint "KF024" Error "a hint may show more of a secret than its kind"
+        "anchor it at one end and name the few letters that matter, such as `^xox[bp]-`: servers refuse one that is not anchored, and show at most 12 characters and a third of the value"
     Steers "KF025" Error "asks for a request with a header or field that no plugin may set"
         "leave it out: the method is that of the request, and so are the URL and the host"
+    SharedSuffix "KF026" Warning "a wildcard below a suffix that many owners share"
+        "name the host, or more labels: anybody can get a name below such a suffix, and receive credentials there"
+    PublicSuffix "KF027" Error "a wildcard below a public suffix"
+        "name the host, or the domain below it: anybody can register a name below such a suffix, and receive credentials there"
 }
 
 impl fmt::Display for Code {

@@ -1,9 +1,7 @@
 //! What a plugin asks for, as an operator will read it.
 
-use std::net::IpAddr;
-
 use super::code::{Code, Finding};
-use crate::egress::{Grant, Method};
+use crate::egress::{Grant, HostConcern, Method};
 use crate::plugins::{AppDescription, SecretAccess};
 
 pub(super) fn grants(description: &AppDescription) -> Vec<Finding> {
@@ -24,12 +22,17 @@ pub(super) fn grants(description: &AppDescription) -> Vec<Finding> {
 
 fn one(grant: &Grant) -> Vec<Finding> {
     let place = grant.to_string();
-    let host = grant.host.to_string();
     let mut findings = Vec::new();
-    let mut wide = |message: &str| findings.push(Finding::new(Code::WideGrant, place.clone(), message));
-    if host == "*" {
-        wide("any host in the world, so a credential could be sent anywhere");
+    if let Some(concern) = grant.host.concern() {
+        let code = match concern {
+            HostConcern::AnyHost => Code::WideGrant,
+            HostConcern::PublicSuffix => Code::PublicSuffix,
+            HostConcern::SharedSuffix => Code::SharedSuffix,
+            HostConcern::Inside => Code::UnreachableGrant,
+        };
+        findings.push(Finding::new(code, place.clone(), concern.to_string()));
     }
+    let mut wide = |message: &str| findings.push(Finding::new(Code::WideGrant, place.clone(), message));
     // Query APIs such as those of AWS have one path, and take POST.
     if grant.path_prefix.to_string() == "/" && !grant.methods.iter().all(|method| *method == Method::Post) {
         wide("any path of the host");
@@ -37,23 +40,7 @@ fn one(grant: &Grant) -> Vec<Finding> {
     if grant.methods.len() > 2 {
         wide("more methods than a verification needs");
     }
-    if grant.host.field().is_none() && is_inside(&host) {
-        findings.push(Finding::new(Code::UnreachableGrant, place, "it is an address, or a name inside of a network"));
-    }
     findings
-}
-
-/// Hosts that egress never dials.
-fn is_inside(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let literal = name.trim_start_matches('[').trim_end_matches(']');
-    let top = name.rsplit('.').next().unwrap_or_default();
-    literal.parse::<IpAddr>().is_ok()
-        || (name != "*" && !name.contains('.'))
-        || matches!(top, "localhost" | "internal" | "local" | "onion")
 }
 
 #[cfg(test)]
@@ -62,7 +49,7 @@ mod tests {
 
     #[test]
     fn each_slip_in_a_grant_has_its_code() {
-        let cases: [(&str, &[&str]); 10] = [
+        let cases: [(&str, &[&str]); 14] = [
             ("GET https://api.acme.example/v1/me/*", &[]),
             ("GET https://*.acme.example/v1/me/*", &[]),
             ("GET https://{base_url}/api/v3/user/*", &[]),
@@ -73,6 +60,10 @@ mod tests {
             ("GET https://127.0.0.1:8443/v1/*", &["KF011"]),
             ("GET https://localhost/v1/*", &["KF011"]),
             ("GET https://vault.internal/v1/*", &["KF011"]),
+            ("GET https://*.default.svc/v1/*", &["KF011"]),
+            ("GET https://*.github.io/v1/*", &["KF026"]),
+            ("GET https://*.workers.dev/*", &["KF026", "KF010"]),
+            ("GET https://*.gouv.fr/v1/*", &["KF027"]),
         ];
         for (grant, expected) in cases {
             let found: Vec<_> = one(&grant.parse().unwrap()).iter().map(|finding| finding.code.as_str()).collect();

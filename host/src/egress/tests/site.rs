@@ -17,6 +17,7 @@ use crate::egress::{
     AppClient, Body, Call, Egress, EgressLimits, EgressSettings, GrantSet, Loopback, Method, Pair, Part, Request,
     Response, SendError,
 };
+use crate::path_text::ShowPath as _;
 use crate::secret::{Secret, SharedSecret};
 
 /// A request as a server read it.
@@ -75,7 +76,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let directory = tempfile::tempdir().unwrap();
         // Of two authorities with one name, the wrong one would be told by its signature and not by its name.
-        params.distinguished_name.push(DnType::CommonName, directory.path().display().to_string());
+        params.distinguished_name.push(DnType::CommonName, directory.path().shown().to_string());
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         std::fs::write(directory.path().join("ca.pem"), issuer.pem()).unwrap();
         Self { issuer, directory }

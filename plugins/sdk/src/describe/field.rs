@@ -8,7 +8,7 @@ use crate::bindings::exports::keyferry::plugin::app as wit;
 /// # use keyferry_plugin::prelude::*;
 /// Field::secret("api_key", "API key")
 ///     .required()
-///     .hint("-us[0-9]+$")
+///     .hint("-us[0-9]{1,3}$")
 ///     .help("Profile > Extras > API keys.")
 ///     .example("0123456789abcdef0123456789abcdef-us21");
 /// ```
@@ -166,8 +166,9 @@ impl Field {
         self
     }
 
-    /// For a secret: a regular expression whose match, up to 16 characters of it, is shown to the plugin, such as
-    /// `^xox[bp]-` for a key's prefix. [`Credential::hint`](crate::Credential::hint) has it.
+    /// For a secret: a regular expression whose match is shown to the plugin, such as `^xox[bp]-` for a key's prefix.
+    /// [`Credential::hint`](crate::Credential::hint) has it. It must be anchored at one end; a match of more than 12 characters,
+    /// or of more than a third of the value, is not shown.
     #[must_use]
     pub fn hint(mut self, regex: &str) -> Self {
         self.0.hint = Some(regex.to_owned());

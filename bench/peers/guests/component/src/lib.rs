@@ -11,17 +11,17 @@ impl Plugin for Bench {
     fn describe() -> App {
         App::new("bench", "Bench").docs("https://bench.example/docs").auth(
             AuthType::keybased("Token")
-                .field(Field::text("token", "Token").required())
+                .field(Field::text("input", "Input").required())
                 .field(Field::secret("api_key", "API key").required()),
         )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let Some(token) = verdict::read(credential.text("token")?) else {
-            return Err(Failure::rejected("the token is malformed").field("token"));
+        let Some(token) = verdict::read(credential.text("input")?) else {
+            return Err(Failure::rejected("the token is malformed").field("input"));
         };
         if keyferry_plugin::clock::now_ms() >= token.ends_at_ms {
-            return Err(Failure::rejected("the token has ended").field("token"));
+            return Err(Failure::rejected("the token has ended").field("input"));
         }
         Ok(Verified::new().account_id(token.account).expires_at_ms(token.ends_at_ms))
     }

@@ -9,6 +9,7 @@ use owo_colors::{OwoColorize as _, Stream::Stdout};
 
 use crate::cli::term;
 use crate::devkit::cases::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
+use crate::path_text::ShowPath as _;
 
 /// A bar on stderr while tests run, where that is a terminal.
 pub(super) struct Progress(ProgressBar);
@@ -38,7 +39,7 @@ impl Progress {
 pub(super) fn show(report: &SuiteReport) {
     let sha256: String = report.sha256.chars().take(12).collect();
     let title = report.slug.if_supports_color(Stdout, |text| text.bold()).to_string();
-    term::print(&format!("{title}  {}  sha256 {sha256}", report.plugin.display()));
+    term::print(&format!("{title}  {}  sha256 {sha256}", report.plugin.shown()));
     let mut tests = report.tests.iter().peekable();
     while let Some(test) = tests.next() {
         let Group::Faults { case, exchange } = &test.group else {
