@@ -12,7 +12,6 @@ pub(in super::super) enum Shape {
 
 impl Shape {
     /// What a value becomes: `Some(None)` where it stays as it is, none where it does not serve.
-    #[expect(clippy::option_option, reason = "whether it serves, and whether it is changed")]
     pub(in super::super) fn of(&self, value: &str) -> Option<Option<String>> {
         match self {
             Self::Same => Some(None),
