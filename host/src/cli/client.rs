@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 use serde_json::Value;
 use url::Url;
 
+use super::patience::Patience;
 use super::{CliError, term};
 use crate::bounded_file::{self, LINE};
 use crate::path_text::ShowPath as _;
@@ -94,9 +95,24 @@ impl Server {
         })
     }
 
+    /// Sends a request without a body, and again as long as the server says that it is busy: it has done nothing then.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] where there is none.
+    pub(super) async fn send(&self, method: Method, path: &str) -> Result<Answer, CliError> {
+        let mut patience = Patience::new();
+        loop {
+            let answer = self.send_once(method.clone(), path, None).await?;
+            if !patience.wait(&answer.response).await {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// Sends a request on a connection of its own, and returns as soon as the answer begins.
-    pub(super) async fn send(&self, method: Method, path: &str, body: Option<Body>) -> Result<Answer, CliError> {
-        let mut connection: Connection<Body> = upstream::connect(&self.at, &self.tls, CONNECT).await?;
+    pub(super) async fn send_once(&self, method: Method, path: &str, body: Option<Body>) -> Result<Answer, CliError> {
+        let connected = upstream::connect(&self.at, &self.tls, CONNECT).await;
+        let mut connection: Connection<Body> = connected.map_err(NoAnswer::NotSent)?;
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.prefix))
@@ -105,13 +121,39 @@ impl Server {
             .header(header::ACCEPT, "application/problem+json, application/json, */*")
             .header("x-api-key", self.key.expose())
             .body(body.unwrap_or_else(|| Full::default().map_err(|never| match never {}).boxed_unsync()))?;
-        let response = connection.send(request).await?;
+        let response = connection.send(request).await.map_err(NoAnswer::BrokenOff)?;
         Ok(Answer { response, _connection: connection })
     }
 
     /// The JSON that a request is answered with.
     pub(super) async fn json(&self, method: Method, path: &str) -> Result<Value, CliError> {
-        self.send(method, path, None).await?.json().await
+        self.send(method, path).await?.json().await
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// The server could not be connected to, and has learned nothing of the request.
+    #[error("{0}")]
+    NotSent(String),
+    /// The connection ended before an answer came.
+    #[error("{0}")]
+    BrokenOff(String),
+}
+
+/// What the server says that keeps a request from being done.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Refused {
+    status: StatusCode,
+    message: String,
+}
+
+impl Refused {
+    /// Whether the same request would be refused again: it is the request's fault, and not that the server is busy.
+    pub(super) fn is_for_good(&self) -> bool {
+        self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS
     }
 }
 
@@ -122,6 +164,12 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Whether it is in the words of this server, and so of nothing that stands before it.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        let content_type = self.response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        content_type.is_some_and(|content_type| content_type.starts_with(b"application/problem+json"))
+    }
+
     /// Its JSON, if it is a good one; else what the server says went wrong.
     pub(super) async fn json(self) -> Result<Value, CliError> {
         let status = self.response.status();
@@ -131,7 +179,7 @@ impl Answer {
         if status.is_success() && !value.is_null() {
             return Ok(value);
         }
-        Err(refused(status, &value).into())
+        Err(Refused { status, message: refused(status, &value) }.into())
     }
 
     /// The answer, if it is a good one.

@@ -52,7 +52,7 @@ pub(super) async fn run(ExportArgs { output, recipient, server }: ExportArgs) ->
 }
 
 async fn write(server: &Server, file: File, recipients: &[age::x25519::Recipient]) -> Result<u64, CliError> {
-    let mut answer = server.send(Method::GET, "/api/v2/public/export", None).await?.good().await?;
+    let mut answer = server.send(Method::GET, "/api/v2/public/export").await?.good().await?;
     let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
     let mut encrypted = age::Encryptor::with_recipients(recipients)?.wrap_output(file)?;
     let bar = ProgressBar::new_spinner();

@@ -8,7 +8,7 @@
 //! | `key`, `rewrap` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`, `rewrap` |
 //! | `import` | `keyferry import`, `imports list`, `show`, `watch`, `results`, `pause`, `resume`, `cancel`, `retry-failed`, `undo`, `confirm`, `delete` |
 //! | `export` | `keyferry export` |
-//! | `client` | requests to a running server's public API |
+//! | `client`, `patience` | requests to a running server's public API, again where it is busy |
 //! | `audit` | `keyferry audit verify`, `export` |
 //! | `openapi` | `keyferry openapi` |
 //! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
@@ -34,6 +34,7 @@ mod log;
 mod node;
 mod openapi;
 mod operator;
+mod patience;
 mod plugin;
 mod rewrap;
 mod serve;

@@ -24,12 +24,12 @@ use crate::webhooks::MOST_DELIVERIES;
 const READYZ_GRACE: Duration = Duration::from_millis(250);
 /// Connections at once that metrics are asked for on.
 const METRICS_CONNECTIONS: usize = 16;
-/// How long rows of imports are waited for at the end. Whatever takes longer is done again, once.
-const LAST_ROWS: Duration = Duration::from_secs(5);
+/// How long rows of imports are waited for, from the signal on. Whatever takes longer is done again, once.
+const LAST_ROWS: Duration = Duration::from_secs(2);
 /// Connections at once of operators.
 const OPERATORS_CONNECTIONS: usize = 16;
-/// How long deliveries to webhooks are waited for at the end.
-const LAST_DELIVERIES: Duration = Duration::from_secs(5);
+/// How long deliveries to webhooks are waited for, from the signal on.
+const LAST_DELIVERIES: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: ServeArgs) -> CliResult {
     let file = args.folders.config.clone();
@@ -156,6 +156,16 @@ pub(super) async fn serve(
         let _ = ending.wait_for(Option::is_some).await;
     }));
     node.importer.go_on().await?;
+    let (importer, mut ending) = (Arc::clone(&node.importer), stopped.clone());
+    // Beside the requests under way: neither waits for the other.
+    let last = tokio::spawn(async move {
+        let _ = ending.wait_for(Option::is_some).await;
+        let began = tokio::time::Instant::now();
+        // Rows that have begun are settled, if they end soon; all others go on in the next process.
+        importer.stop(LAST_ROWS).await;
+        // Whatever was delivered is written down before the store is closed. What takes longer is told again.
+        let _ = tokio::time::timeout_at(began + LAST_DELIVERIES, deliveries).await;
+    });
     let operators = operators.map(|(server, router)| {
         let mut ending = stopped.clone();
         tokio::spawn(server.serve(router, tls.clone(), async move {
@@ -178,10 +188,7 @@ pub(super) async fn serve(
     if let Some(Stop::Store(reason)) = stop {
         return Err(format!("the store failed and the server has stopped: {reason}").into());
     }
-    // Rows that have begun are settled; those that have not go on in the next process.
-    let _ = tokio::time::timeout(LAST_ROWS, node.importer.stop()).await;
-    // Whatever was delivered is written down before the store is closed. What takes longer is told again.
-    let _ = tokio::time::timeout(LAST_DELIVERIES, deliveries).await;
+    let _ = last.await;
     node.safe.store.close().await?;
     tracing::info!("stopped; everything is on disk");
     Ok(ExitCode::SUCCESS)

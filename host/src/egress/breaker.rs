@@ -1,8 +1,11 @@
 //! A circuit breaker: after many failures to reach a host in a row, requests to it fail at once for a while.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::error::ErrorKind;
 
 /// So many failures in a row open the breaker.
 const FAILURES: u32 = 10;
@@ -21,25 +24,42 @@ enum State {
     },
     Open {
         until: Instant,
+        cause: Arc<Cause>,
     },
     /// The pause is over, and one request is on its way to see whether the host is back.
-    HalfOpen,
+    HalfOpen {
+        cause: Arc<Cause>,
+    },
+}
+
+/// Why a host could not be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// For programs.
+    pub(super) kind: ErrorKind,
+    /// For people, without a secret in it: requests of other callers are told it, too.
+    pub(super) message: String,
 }
 
 /// How a request went, as far as the breaker cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The host answered, whatever it said.
     Reached,
     /// It could not be reached or did not answer.
-    Failed,
+    Failed(Cause),
     /// The request says nothing about the host.
     Unknown,
 }
 
-/// The breaker is open for so long.
+/// The breaker is open.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Open(pub(super) Duration);
+pub(super) struct Open {
+    /// For so long.
+    pub(super) left: Duration,
+    /// Because of the failure that opened it.
+    pub(super) cause: Arc<Cause>,
+}
 
 impl Default for Breaker {
     fn default() -> Self {
@@ -50,14 +70,14 @@ impl Default for Breaker {
 impl Breaker {
     /// Whether a request may go. Each one that may has to be followed by [`report`](Self::report).
     pub(super) fn admit(&mut self, now: Instant) -> Result<(), Open> {
-        match self.0 {
+        match &self.0 {
             State::Closed { .. } => Ok(()),
-            State::Open { until } if now < until => Err(Open(until - now)),
-            State::Open { .. } => {
-                self.0 = State::HalfOpen;
+            State::Open { until, cause } if now < *until => Err(Open { left: *until - now, cause: Arc::clone(cause) }),
+            State::Open { cause, .. } => {
+                self.0 = State::HalfOpen { cause: Arc::clone(cause) };
                 Ok(())
             }
-            State::HalfOpen => Err(Open(Duration::from_secs(1))),
+            State::HalfOpen { cause } => Err(Open { left: Duration::from_secs(1), cause: Arc::clone(cause) }),
         }
     }
 
@@ -65,12 +85,14 @@ impl Breaker {
     pub(super) fn report(&mut self, outcome: Outcome, now: Instant) {
         self.0 = match (&self.0, outcome) {
             (_, Outcome::Reached) => State::Closed { failures: 0 },
-            (State::Closed { failures }, Outcome::Failed) if failures + 1 < FAILURES => {
+            (State::Closed { failures }, Outcome::Failed(_)) if failures + 1 < FAILURES => {
                 State::Closed { failures: failures + 1 }
             }
-            (State::Closed { .. } | State::HalfOpen, Outcome::Failed) => State::Open { until: now + PAUSE },
+            (State::Closed { .. } | State::HalfOpen { .. }, Outcome::Failed(cause)) => {
+                State::Open { until: now + PAUSE, cause: Arc::new(cause) }
+            }
             // The next request is the one to find out.
-            (State::HalfOpen, Outcome::Unknown) => State::Open { until: now },
+            (State::HalfOpen { cause }, Outcome::Unknown) => State::Open { until: now, cause: Arc::clone(cause) },
             // Requests that were under way when it opened do not prolong the pause.
             (State::Open { .. } | State::Closed { .. }, _) => return,
         };
@@ -81,11 +103,15 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    fn failed() -> Outcome {
+        Outcome::Failed(Cause { kind: ErrorKind::Refused, message: "connect ECONNREFUSED a:443".to_owned() })
+    }
+
     fn opened(now: Instant) -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..FAILURES {
             breaker.admit(now).unwrap();
-            breaker.report(Outcome::Failed, now);
+            breaker.report(failed(), now);
         }
         breaker
     }
@@ -96,28 +122,31 @@ mod tests {
         let mut breaker = Breaker::default();
         for _ in 0..3 {
             for _ in 0..FAILURES - 1 {
-                breaker.report(Outcome::Failed, now);
+                breaker.report(failed(), now);
             }
             breaker.report(Outcome::Unknown, now);
             breaker.report(Outcome::Reached, now);
         }
         assert_eq!(breaker.admit(now), Ok(()));
-        assert_eq!(opened(now).admit(now), Err(Open(PAUSE)));
+        let open = opened(now).admit(now).unwrap_err();
+        assert_eq!(open.left, PAUSE);
+        assert_eq!(
+            (&open.cause.kind, open.cause.message.as_str()),
+            (&ErrorKind::Refused, "connect ECONNREFUSED a:443")
+        );
     }
 
     #[test]
     fn lets_one_request_through_after_the_pause() {
         let now = Instant::now();
-        for (outcome, then) in
-            [(Outcome::Reached, Ok(())), (Outcome::Failed, Err(Open(PAUSE))), (Outcome::Unknown, Ok(()))]
-        {
+        for (outcome, then) in [(Outcome::Reached, None), (failed(), Some(PAUSE)), (Outcome::Unknown, None)] {
             let mut breaker = opened(now);
             let later = now + PAUSE;
             assert!(breaker.admit(later - Duration::from_millis(1)).is_err());
             assert_eq!(breaker.admit(later), Ok(()));
             assert!(breaker.admit(later).is_err(), "the second waits");
-            breaker.report(outcome, later);
-            assert_eq!(breaker.admit(later), then, "{outcome:?}");
+            breaker.report(outcome.clone(), later);
+            assert_eq!(breaker.admit(later).err().map(|open| open.left), then, "{outcome:?}");
         }
     }
 
@@ -125,7 +154,7 @@ mod tests {
     fn latecomers_do_not_prolong_the_pause() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        breaker.report(Outcome::Failed, now + PAUSE / 2);
+        breaker.report(failed(), now + PAUSE / 2);
         assert_eq!(breaker.admit(now + PAUSE), Ok(()));
     }
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::secret::SharedSecret;
 
+use super::contact::Contact;
 use super::error::{ErrorKind, SendError};
 use super::grant::GrantSet;
 use super::redact::Redactor;
@@ -22,6 +23,7 @@ pub struct Call {
     known: Vec<SharedSecret>,
     redactor: Redactor,
     witness: Option<Arc<dyn Witness>>,
+    contact: Option<Contact>,
 }
 
 impl Call {
@@ -35,6 +37,7 @@ impl Call {
             known: Vec::new(),
             redactor: Redactor::default(),
             witness: None,
+            contact: None,
         }
     }
 
@@ -72,6 +75,15 @@ impl Call {
     /// How many requests are left.
     pub fn requests_left(&self) -> u32 {
         self.requests_left
+    }
+
+    /// Where the last request went that the grants allowed, and how far it came; `None` before the first one.
+    pub fn contact(&self) -> Option<&Contact> {
+        self.contact.as_ref()
+    }
+
+    pub(super) fn reach(&mut self, contact: Contact) {
+        self.contact = Some(contact);
     }
 
     pub(super) fn grants(&self) -> &GrantSet {

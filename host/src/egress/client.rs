@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use super::breaker::{Open, Outcome};
+use super::breaker::{Cause, Open, Outcome};
 use super::call::Call;
+use super::contact::{Contact, Reached};
 use super::error::{EgressSetupError, ErrorKind, SendError};
 use super::failure::{self, classify, shown};
 use super::grant::Method;
@@ -32,6 +33,9 @@ use crate::telemetry::{SPANS, metrics};
 /// that is told of a timeout has to give its verdict yet. Without it, a provider that says nothing would look like a plugin
 /// that does not come to an end.
 const LAST_WORD: Duration = Duration::from_millis(500);
+
+/// When it is worth trying again where a host has as many requests under way as it may have.
+const CROWDED: Duration = Duration::from_secs(1);
 
 /// Idle connections are closed before most servers do that, and after at most twice this time: until then, the buffers of
 /// a connection still hold the head of the last request that it carried, with its secrets.
@@ -199,9 +203,14 @@ impl AppClient {
         let mut outgoing = Outgoing::assemble(&origin, request, &mut Assembler::new(call), limits.request_bytes)?;
         self.egress.shared.world.turn(&mut outgoing.url, origin.host());
         let answer = match &self.way {
-            Way::Network(network) => self.pass(network, outgoing, request.method, &origin, call).await?,
-            Way::Stage(stage) => stage::perform(stage.as_ref(), request, &origin, request.method, limits).await?,
+            Way::Network(network) => self.pass(network, outgoing, request.method, &origin, call).await,
+            Way::Stage(stage) => stage::perform(stage.as_ref(), request, &origin, request.method, limits)
+                .await
+                .map_err(|error| Missed { reached: Reached::of(&error), error }),
         };
+        let reached = answer.as_ref().map_or_else(|missed| missed.reached, |_| Reached::Answered);
+        call.reach(Contact { host: origin.host().into(), reached });
+        let answer = answer.map_err(|missed| missed.error)?;
         Ok(understand(answer, request, call))
     }
 
@@ -213,29 +222,13 @@ impl AppClient {
         method: Method,
         origin: &Origin,
         call: &Call,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<Answer, Missed> {
         let started = Instant::now();
         let time = Time::new(started, self.egress.limits().request_time, call.deadline());
-        let pass =
-            network.hosts.pass(&format!("{}:{}", origin.host(), origin.port()), time.end).await.map_err(|stay| {
-                match stay {
-                    Stay::Crowded => {
-                        let message = format!(
-                            "too many requests to {} are under way, and none ended within {}",
-                            origin.host(),
-                            time.shown()
-                        );
-                        SendError::unsent(ErrorKind::Timeout, message)
-                    }
-                    Stay::Open(Open(left)) => {
-                        let seconds = left.as_millis().div_ceil(1000).max(1);
-                        let message = format!("circuit breaker open for {}, retry in {seconds} s", origin.host());
-                        SendError::unsent(ErrorKind::Transport, message)
-                    }
-                }
-            })?;
+        let host = format!("{}:{}", origin.host(), origin.port());
+        let pass = network.hosts.pass(&host, time.end).await.map_err(|stay| held_back(stay, origin, &time))?;
         let result = self.roundtrip(&network.http, outgoing, method, origin, &time).await;
-        pass.report(outcome(&result, &time));
+        pass.report(outcome(&result, &time, call));
         tracing::debug!(
             %method,
             host = origin.host(),
@@ -244,7 +237,7 @@ impl AppClient {
             elapsed = ?started.elapsed(),
             "request"
         );
-        result
+        result.map_err(|error| Missed { reached: Reached::of(&error), error })
     }
 
     async fn roundtrip(
@@ -323,13 +316,42 @@ impl Time {
     }
 }
 
+/// A request without an answer, and how far it came.
+struct Missed {
+    error: SendError,
+    reached: Reached,
+}
+
+/// A request that was not sent.
+fn held_back(stay: Stay, origin: &Origin, time: &Time) -> Missed {
+    let host = origin.host();
+    match stay {
+        Stay::Crowded => {
+            let message = format!("too many requests to {host} are under way, and none ended within {}", time.shown());
+            let error = SendError::unsent(ErrorKind::Timeout, message);
+            Missed { error, reached: Reached::Crowded(CROWDED) }
+        }
+        Stay::Open(Open { left, cause }) => {
+            let seconds = left.as_millis().div_ceil(1000).max(1);
+            let message = format!("{} (circuit breaker open for {host}, retry in {seconds} s)", cause.message);
+            Missed { error: SendError::unsent(cause.kind.clone(), message), reached: Reached::HeldBack(left) }
+        }
+    }
+}
+
 /// What a result says about the host. A call that had too little time left says nothing.
-fn outcome(result: &Result<Answer, SendError>, time: &Time) -> Outcome {
-    match result.as_ref().map_err(|error| &error.kind) {
-        Ok(_) | Err(ErrorKind::TooLarge) => Outcome::Reached,
-        Err(ErrorKind::Timeout) if time.bound == Bound::Call => Outcome::Unknown,
-        Err(ErrorKind::Refused | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Transport) => Outcome::Failed,
-        Err(ErrorKind::Denied(_) | ErrorKind::InvalidRequest | ErrorKind::Dns | ErrorKind::BudgetExhausted) => {
+fn outcome(result: &Result<Answer, SendError>, time: &Time, call: &Call) -> Outcome {
+    let error = match result {
+        Ok(_) => return Outcome::Reached,
+        Err(error) => error,
+    };
+    match error.kind {
+        ErrorKind::TooLarge => Outcome::Reached,
+        ErrorKind::Timeout if time.bound == Bound::Call => Outcome::Unknown,
+        ErrorKind::Refused | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Transport => {
+            Outcome::Failed(Cause { kind: error.kind.clone(), message: call.redact(&error.message) })
+        }
+        ErrorKind::Denied(_) | ErrorKind::InvalidRequest | ErrorKind::Dns | ErrorKind::BudgetExhausted => {
             Outcome::Unknown
         }
     }

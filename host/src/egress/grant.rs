@@ -144,15 +144,6 @@ pub struct Denied {
     pub missing: String,
 }
 
-/// Whose hosts an app's plugin asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// The same for every credential, so that what one of them says of how busy it is holds for all.
-    SameHosts,
-    /// Each credential can name its own: a tenant's.
-    HostsOfCredentials,
-}
-
 /// All that a plugin may do. An empty set allows nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -179,9 +170,9 @@ impl GrantSet {
         self.0.is_empty()
     }
 
-    /// Whether all that may be asked is at hosts that are the same for every credential.
-    pub fn reach(&self) -> Reach {
-        if self.0.iter().all(|grant| grant.host.is_one()) { Reach::SameHosts } else { Reach::HostsOfCredentials }
+    /// Whether a grant names that host itself, so that it is the same for every credential.
+    pub fn names_host(&self, host: &str) -> bool {
+        self.0.iter().any(|grant| grant.host.is_one_called(host))
     }
 
     /// The grants for one credential: `value` gives the text of its fields that are not secret. A grant for the host of a

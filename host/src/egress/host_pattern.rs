@@ -77,9 +77,9 @@ impl HostPattern {
         self.names == Names::Any
     }
 
-    /// Whether it covers one host, the same for every credential.
-    pub fn is_one(&self) -> bool {
-        matches!(self.names, Names::Exact(_))
+    /// Whether it covers one host, the same for every credential, and that one is called so.
+    pub(super) fn is_one_called(&self, host: &str) -> bool {
+        matches!(&self.names, Names::Exact(exact) if exact.to_string() == host)
     }
 
     /// The field whose URL tells the host, if the pattern is `{field}` or `api.{field}`.
@@ -367,7 +367,7 @@ mod tests {
             assert_eq!(bound(nothing), None, "{nothing}");
         }
         let below: HostPattern = "api.{base_url}".parse().unwrap();
-        assert_eq!((below.field(), below.is_one()), (Some("base_url"), false));
+        assert!(below.field() == Some("base_url") && !below.is_one_called("base_url"));
         assert!(!below.covers(&url("https://api.git.acme.example/")), "nothing is covered before it is bound");
         let bound = |value: &str| below.bound(|field| (field == "base_url").then(|| value.to_owned()));
         let api = bound("https://Acme.ghe.com:8443/x").unwrap();

@@ -93,7 +93,8 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        lock(&self.host.breaker).report(self.outcome, Instant::now());
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Unknown);
+        lock(&self.host.breaker).report(outcome, Instant::now());
     }
 }
 
@@ -105,6 +106,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::ErrorKind;
+    use crate::egress::breaker::Cause;
     use std::time::Duration;
 
     #[tokio::test]
@@ -123,9 +126,11 @@ mod tests {
         let hosts = Hosts::new(4);
         let soon = Instant::now() + Duration::from_secs(60);
         for _ in 0..10 {
-            hosts.pass("a:443", soon).await.unwrap().report(Outcome::Failed);
+            let cause = Cause { kind: ErrorKind::Tls, message: "TLS with a: the certificate has expired".to_owned() };
+            hosts.pass("a:443", soon).await.unwrap().report(Outcome::Failed(cause));
         }
-        assert!(matches!(hosts.pass("a:443", soon).await, Err(Stay::Open(_))));
+        let stay = hosts.pass("a:443", soon).await.unwrap_err();
+        assert!(matches!(&stay, Stay::Open(open) if open.cause.kind == ErrorKind::Tls), "{stay:?}");
         assert!(hosts.pass("b:443", soon).await.is_ok());
     }
 

@@ -7,7 +7,7 @@
 //! | what it asks for | `request`, `shape`, `steering`, `target` |
 //! | where that leads | `address`, `resolver`, `dns`, `tls` |
 //! | putting it together, or saying what keeps it from that | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4`, `culprit` |
-//! | sending it | `client`, `hosts`, `breaker`, `failure` |
+//! | sending it, and how far it came | `client`, `hosts`, `breaker`, `contact`, `failure` |
 //! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
 //! | trying a plugin out | `stage` |
 //! | calling webhooks, which no plugin has a part in | `webhook` |
@@ -19,6 +19,7 @@ mod body;
 mod breaker;
 mod call;
 mod client;
+mod contact;
 mod culprit;
 mod dns;
 mod encode;
@@ -55,9 +56,10 @@ mod tests;
 pub use address::{AddressClass, Forbidden, check};
 pub use call::Call;
 pub use client::{AppClient, Egress};
+pub use contact::{Contact, Reached};
 pub use culprit::Culprit;
 pub use error::{EgressSetupError, ErrorKind, SendError};
-pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method, Reach};
+pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method};
 pub use host_concern::{GrantConcern, HostConcern};
 pub use host_pattern::{HostPattern, InvalidHostPattern};
 pub use path_prefix::{InvalidPathPrefix, PathPrefix};

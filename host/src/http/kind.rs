@@ -249,6 +249,10 @@ kinds! {
     TOO_MANY_UPLOADS = Kind::new(
         StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads", "As many files are being received as can be.")
         .with(Extra::RetryAfter);
+    SERVER_STOPPING = Kind::new(
+        StatusCode::SERVICE_UNAVAILABLE, "server_stopping",
+        "The server is about to stop, and does not wait for the rest of the file. Nothing of it is in the ledger.")
+        .with(Extra::RetryAfter);
 
     // Of a webhook.
     INVALID_EVENT = Kind::new(

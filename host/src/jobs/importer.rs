@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::change::{Change, decide, is_there};
 use super::error::ImportError;
-use super::progress::{Progress, Waiting};
+use super::job::{Job, Stop};
+use super::progress::{RowWaiting, Waiting, WaitingRows};
 use super::{forget, run, undo};
 use crate::ids::Slug;
 use crate::migrate::{Caller, Migrator};
@@ -22,6 +23,10 @@ use crate::vault::Vault;
 
 /// How often a change is tried again that another one was faster than.
 const ATTEMPTS: usize = 16;
+/// Imports that paused, and of whose rows is remembered why they waited.
+const MOST_REMEMBERED: usize = 64;
+/// How long work takes at most to stop that was told to stop at once.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// Rows that are queued again in one transaction.
 const REQUEUED_AT_ONCE: usize = 256;
 
@@ -67,15 +72,9 @@ pub struct Importer {
     /// Rows under way, of all imports.
     pub(super) rows: Semaphore,
     pub(super) uploads: Semaphore,
+    /// Whether this process is about to end. Nothing is begun then.
+    pub(super) stopping: watch::Sender<bool>,
     jobs: Mutex<HashMap<ImportKey, Arc<Job>>>,
-}
-
-/// An import that is under way in this process.
-pub(super) struct Job {
-    pub(super) key: ImportKey,
-    pub(super) progress: Progress,
-    pub(super) stop: watch::Sender<bool>,
-    ended: watch::Sender<bool>,
 }
 
 /// An import and how it fares.
@@ -96,8 +95,10 @@ pub struct ImportView {
 pub struct RowView {
     /// As it is stored.
     pub row: RowRecord,
-    /// Whether its app's rows wait.
+    /// Whether it waits for something else than its turn.
     pub waits: bool,
+    /// Why it waits, or did when the import paused.
+    pub why: Option<RowWaiting>,
 }
 
 impl Importer {
@@ -110,7 +111,16 @@ impl Importer {
     ) -> Arc<Self> {
         let permits = |count: usize| Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS));
         let (rows, uploads) = (permits(settings.at_once), permits(settings.uploads));
-        Arc::new(Self { store, vault, migrator, settings, rows, uploads, jobs: Mutex::default() })
+        Arc::new(Self {
+            store,
+            vault,
+            migrator,
+            settings,
+            rows,
+            uploads,
+            stopping: watch::Sender::new(false),
+            jobs: Mutex::default(),
+        })
     }
 
     /// Goes on with what a former process has left, and forgets imports when their time has come, for as long as this lives.
@@ -157,12 +167,25 @@ impl Importer {
     /// # Errors
     /// `Missing`.
     pub async fn rows(&self, key: &ImportKey, after: u64, limit: usize) -> Result<Vec<RowView>, ImportError> {
-        let waiting = self.show(key).await?.waiting;
+        let view = self.show(key).await?;
         let rows = self.store.rows(key.id, after, limit).await?;
-        let waits = |row: &RowRecord| {
-            row.state == RowState::Queued && waiting.keys().any(|slug| row.slug.as_deref() == Some(slug.as_str()))
+        let job = self.jobs().get(key).cloned();
+        let is_running = view.record.state == ImportState::Running;
+        let why = |row: &RowRecord| {
+            let job = job.as_ref().filter(|_| row.state == RowState::Queued)?;
+            job.progress.waiting_row(row.number).or_else(|| {
+                let app = view.waiting.iter().find(|(slug, _)| row.slug.as_deref() == Some(slug.as_str()))?.1;
+                let Waiting { since, until, detail, rows, .. } = app;
+                let waiting =
+                    RowWaiting { since: *since, until: Some(*until), attempts: 0, detail: Some(detail.clone()) };
+                (*rows == WaitingRows::All).then_some(waiting)
+            })
         };
-        Ok(rows.into_iter().map(|row| RowView { waits: waits(&row), row }).collect())
+        let view = |row| {
+            let why = why(&row);
+            RowView { waits: is_running && why.is_some(), why, row }
+        };
+        Ok(rows.into_iter().map(view).collect())
     }
 
     /// Does something with an import. When it returns, it stands where it is to stand; undoing, trying again and deleting go on.
@@ -222,14 +245,13 @@ impl Importer {
         Err(ImportError::Contended)
     }
 
-    /// Begins work on an import, unless some is under way.
+    /// Begins work on an import, once what is under way on it has stopped.
     pub(super) fn begin(self: &Arc<Self>, key: ImportKey, work: Work) {
-        let job = Arc::new(Job {
-            key: key.clone(),
-            progress: Progress::default(),
-            stop: watch::Sender::new(false),
-            ended: watch::Sender::new(false),
-        });
+        if *self.stopping.borrow() {
+            // The next process begins it.
+            return;
+        }
+        let job = Arc::new(Job::new(key.clone()));
         let former = self.jobs().insert(key.clone(), Arc::clone(&job));
         let importer = Arc::clone(self);
         tokio::spawn(async move {
@@ -243,9 +265,11 @@ impl Importer {
                 Work::ForgetSealed => forget::sealed(&importer, &job.key).await,
                 Work::Delete => forget::everything(&importer, &job.key).await,
             }
-            job.ended.send_replace(true);
+            job.set_ended();
             let mut jobs = importer.jobs();
-            if jobs.get(&key).is_some_and(|current| Arc::ptr_eq(current, &job)) {
+            let is_current = jobs.get(&key).is_some_and(|current| Arc::ptr_eq(current, &job));
+            // Why its rows could not be done is worth knowing after it has paused.
+            if is_current && !(job.progress.has_rows() && jobs.len() <= MOST_REMEMBERED) {
                 jobs.remove(&key);
             }
         });
@@ -259,11 +283,27 @@ impl Importer {
         }
     }
 
-    /// Stops all that is under way, and waits until it has stopped. It goes on in the next process.
-    pub async fn stop(&self) {
+    /// Stops all that is under way, and waits until it has stopped. Rows that were begun have so long to end; what takes
+    /// longer is given up. All of it goes on in the next process.
+    pub async fn stop(&self, patience: Duration) {
+        self.stopping.send_replace(true);
         let jobs: Vec<_> = self.jobs().values().cloned().collect();
-        for job in jobs {
-            job.end().await;
+        jobs.iter().for_each(|job| job.tell(Stop::AfterRows));
+        let ended = async {
+            for job in &jobs {
+                job.has_ended().await;
+            }
+        };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            jobs.iter().for_each(|job| job.tell(Stop::AtOnce));
+            let ended = async {
+                for job in &jobs {
+                    job.has_ended().await;
+                }
+            };
+            if tokio::time::timeout(LAST_WORD, ended).await.is_err() {
+                tracing::warn!("work on imports did not stop in time, and goes on in the next process");
+            }
         }
     }
 
@@ -281,20 +321,6 @@ impl Importer {
     /// A panic elsewhere leaves the list as good as it was.
     fn jobs(&self) -> MutexGuard<'_, HashMap<ImportKey, Arc<Job>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Job {
-    /// Has it stop, and waits until it has.
-    async fn end(&self) {
-        self.stop.send_replace(true);
-        // It cannot go before it has said so, as long as this is here.
-        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
-    }
-
-    /// Whether it is to stop.
-    pub(super) fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
     }
 }
 

@@ -1,6 +1,7 @@
-//! The rows of one app of one import: as many at once as its provider lets, those that can be tried again included.
+//! The rows of one app of one import: begun in the order of the file, as many at once as its provider lets, and tried again
+//! where that can help. A row that fails keeps no other one from being begun.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,26 +9,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::outcome::{Outcome, WAIT};
-use super::pace::{Hold, Pace, Went};
-use super::progress::{Waiting, WaitingFor};
+use super::fresh::Fresh;
+use super::health::{Access, HostHealth};
+use super::job::Stop;
+use super::open::{Open, OpenRow};
+use super::outcome::WAIT;
+use super::pace::Pace;
 use super::run::Tally;
-use super::work::{Bench, Pending, Worked};
-use crate::plugins::Reach;
-use crate::store::{RowState, Timestamp};
-use crate::telemetry::metrics;
+use super::work::{Asked, Bench, Pending, Worked};
+use crate::store::{RowInput, Timestamp};
 
-/// Rows that are read from the ledger at a time.
-const READ_AT_ONCE: usize = 128;
-/// How often a row is tried while its provider works for others, and how often while it is refused for being too fast.
-const MOST_FAILURES: u32 = 4;
-const MOST_ATTEMPTS: u32 = 50;
-/// How long a row waits after its first failure; twice as long after each further one.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// Rows that wait to be tried again, at most: each of them is kept with its sealed credential.
-const MOST_OPEN: usize = 512;
-/// Nothing to wait for but what is under way.
-const LONG: Duration = Duration::from_secs(3600);
+/// A host's name.
+pub(super) type Host = Arc<str>;
 
 /// How the work on an app's rows ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,216 +35,265 @@ pub(super) enum LaneEnd {
 
 /// The rows of one app.
 pub(super) struct Lane {
-    bench: Arc<Bench>,
-    tally: Arc<Tally>,
-    pace: Pace,
-    /// Read from the ledger and not begun.
-    fresh: VecDeque<Pending>,
-    /// The last one that was read; whether there are more.
-    cursor: Option<u64>,
-    more: bool,
-    /// To be tried again.
-    open: Vec<Pending>,
-    under_way: JoinSet<(Pending, Worked)>,
+    pub(super) bench: Arc<Bench>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) pace: Pace,
+    pub(super) fresh: Fresh,
+    pub(super) open: Open,
+    pub(super) hosts: HashMap<Host, HostHealth>,
+    /// The host that all rows wait for, by what those have shown that were begun last.
+    pub(super) gate: Option<Host>,
+    /// Rows that were begun for the first time and failed at a host that is the same for all, since one of them did not.
+    pub(super) fresh_failed: usize,
+    /// Rows that were verified, by the host that did: they tell a host that is down from credentials that it fails.
+    pub(super) verified: HashMap<Host, RowInput>,
+    under_way: JoinSet<Ended>,
     /// Something of ours is in the way until then.
-    blocked: Option<(Instant, String)>,
-    /// What was said last of why rows wait.
-    said: String,
+    pub(super) blocked: Option<Blocked>,
+    /// Which of the three kinds of rows the next probe is.
+    pub(super) probes: usize,
+    /// Whether a row that was begun before is to be begun next.
+    pub(super) is_openers_turn: bool,
+}
+
+/// Something of ours is in the way.
+pub(super) struct Blocked {
+    pub(super) since: Timestamp,
+    pub(super) until: Instant,
+    pub(super) reason: String,
+}
+
+/// What is begun.
+pub(super) enum Next {
+    /// A row that was not begun before.
+    Fresh(RowInput),
+    /// One that was.
+    Open(OpenRow),
+    /// One that has waited for too long is settled as it is.
+    Settle(OpenRow),
+    /// One that was verified is verified again.
+    Verified(Host, RowInput),
+}
+
+/// What has ended.
+enum Ended {
+    Row {
+        pending: Pending,
+        worked: Worked,
+        turn: Turn,
+    },
+    Verified {
+        host: Host,
+        input: RowInput,
+        asked: Asked,
+        began: Instant,
+    },
+    /// It could not be read, or was settled by others.
+    Unread {
+        row: OpenRow,
+        turn: Turn,
+        error: Option<String>,
+    },
+}
+
+/// What for a row was begun.
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
+    /// To find out how that host is.
+    pub(super) probe: Option<Host>,
+    pub(super) is_fresh: bool,
+    /// It is not asked any more, and settled as it is.
+    pub(super) is_last: bool,
+    pub(super) began: Instant,
 }
 
 impl Lane {
     pub(super) fn new(bench: Bench, tally: Arc<Tally>) -> Self {
-        // An app that is not in service settles its rows without asking anybody.
-        let reach = bench.importer.migrator.app(bench.slug.as_str()).map_or(Reach::SameHosts, |app| app.grants.reach());
         Self {
-            pace: Pace::new(bench.importer.settings.per_app, reach),
+            pace: Pace::new(bench.importer.settings.per_app),
+            fresh: Fresh::new(bench.record.rows),
             bench: Arc::new(bench),
             tally,
-            fresh: VecDeque::new(),
-            cursor: None,
-            more: true,
-            open: Vec::new(),
+            open: Open::default(),
+            hosts: HashMap::new(),
+            gate: None,
+            fresh_failed: 0,
+            verified: HashMap::new(),
             under_way: JoinSet::new(),
             blocked: None,
-            said: String::new(),
+            probes: 0,
+            is_openers_turn: false,
         }
     }
 
     /// Works until there is nothing more to do, or it is to stop.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) -> LaneEnd {
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<Stop>) -> LaneEnd {
         let end = loop {
-            if *stop.borrow_and_update() || self.tally.is_full() {
+            if *stop.borrow_and_update() != Stop::Not || self.tally.is_full() {
                 break LaneEnd::Halted;
             }
-            if let Some(since) = self.pace.down_since()
-                && since.elapsed() >= self.bench.importer.settings.patience
-            {
-                let (slug, minutes) = (&self.bench.slug, since.elapsed().as_secs().div_ceil(60));
-                break LaneEnd::GivenUp(format!(
-                    "{slug} has been down for {minutes} min ({}); resume to go on",
-                    self.said
-                ));
-            }
-            self.refill().await;
             let now = Instant::now();
-            self.begin_some(now);
-            if self.under_way.is_empty() && self.fresh.is_empty() && self.open.is_empty() && !self.more {
-                break LaneEnd::Done;
+            self.begin_some(now).await;
+            if self.under_way.is_empty() {
+                if self.open.is_empty() && self.fresh.is_over() {
+                    break LaneEnd::Done;
+                }
+                if let Some(reason) = self.given_up(now) {
+                    break LaneEnd::GivenUp(reason);
+                }
             }
             self.tell(now);
             let wake = self.wake(now);
             tokio::select! {
                 Some(ended) = self.under_way.join_next() => {
-                    if let Ok((pending, worked)) = ended {
-                        self.ended(pending, worked).await;
+                    if let Ok(ended) = ended {
+                        self.ended(ended).await;
                     }
                 }
                 () = tokio::time::sleep_until(wake) => {}
                 _ = stop.changed() => {}
             }
         };
-        // What has begun is not broken off: it may be about to be stored.
-        while let Some(ended) = self.under_way.join_next().await {
-            if let Ok((pending, worked)) = ended {
-                self.ended(pending, worked).await;
+        // What has begun is not broken off while there is time: it may be about to be stored.
+        while *stop.borrow_and_update() != Stop::AtOnce && !self.under_way.is_empty() {
+            tokio::select! {
+                Some(ended) = self.under_way.join_next() => {
+                    if let Ok(ended) = ended {
+                        self.ended(ended).await;
+                    }
+                }
+                _ = stop.changed() => {}
             }
         }
         self.bench.job.progress.wait(&self.bench.slug, None);
         end
     }
 
-    async fn refill(&mut self) {
-        if !self.more
-            || !self.fresh.is_empty()
-            || self.blocked.as_ref().is_some_and(|(until, _)| *until > Instant::now())
-        {
-            return;
-        }
-        let Bench { importer, record, slug, .. } = &*self.bench;
-        match importer.store.queued_rows(record.key.id, slug, self.cursor, READ_AT_ONCE).await {
-            Ok(inputs) => {
-                self.more = inputs.len() == READ_AT_ONCE;
-                self.cursor = inputs.last().map(|input| input.number).or(self.cursor);
-                self.fresh.extend(inputs.into_iter().map(Pending::new));
-            }
-            Err(error) => self.block(WAIT, error.to_string()),
-        }
-    }
-
-    fn begin_some(&mut self, now: Instant) {
-        if self.blocked.as_ref().is_some_and(|(until, _)| *until > now) {
+    async fn begin_some(&mut self, now: Instant) {
+        if self.blocked.as_ref().is_some_and(|blocked| blocked.until > now) {
             return;
         }
         self.blocked = None;
-        while self.under_way.len() < self.pace.room(now) {
-            let Some(mut pending) = self.next(now) else {
-                return;
+        if let Err(error) = self.fresh.fill(&self.bench).await {
+            self.block(WAIT, error.to_string());
+            return;
+        }
+        while self.under_way.len() < self.pace.room() {
+            match self.next(now).await {
+                Ok(Some((next, probe))) => self.begin(next, probe),
+                Ok(None) => return,
+                Err(error) => return self.block(WAIT, error.to_string()),
+            }
+            if let Err(error) = self.fresh.fill(&self.bench).await {
+                return self.block(WAIT, error.to_string());
+            }
+        }
+    }
+
+    fn begin(&mut self, next: Next, probe: Option<Host>) {
+        if let Some(health) = probe.as_ref().and_then(|host| self.hosts.get_mut(host)) {
+            health.begin_probe();
+        }
+        let (bench, began) = (Arc::clone(&self.bench), Instant::now());
+        match next {
+            Next::Verified(host, input) => {
+                self.under_way.spawn(async move {
+                    let asked = bench.ask_again(&input, &host).await;
+                    Ended::Verified { host, input, asked, began }
+                });
+            }
+            Next::Fresh(input) => {
+                let turn = Turn { probe, is_fresh: true, is_last: false, began };
+                let mut pending = Pending { row: OpenRow::new(input.number), input };
+                self.under_way.spawn(async move {
+                    let worked = bench.attempt(&mut pending).await;
+                    Ended::Row { pending, worked, turn }
+                });
+            }
+            Next::Open(row) => self.begin_again(row, Turn { probe, is_fresh: false, is_last: false, began }),
+            Next::Settle(row) => self.begin_again(row, Turn { probe: None, is_fresh: false, is_last: true, began }),
+        }
+    }
+
+    fn begin_again(&mut self, row: OpenRow, turn: Turn) {
+        self.bench.job.progress.wait_row(row.number, None);
+        let bench = Arc::clone(&self.bench);
+        self.under_way.spawn(async move {
+            let input = match bench.load(row.number).await {
+                Ok(Some(input)) => input,
+                Ok(None) => return Ended::Unread { row, turn, error: None },
+                Err(error) => return Ended::Unread { row, turn, error: Some(error.to_string()) },
             };
-            let bench = Arc::clone(&self.bench);
-            self.under_way.spawn(async move {
-                let worked = bench.attempt(&mut pending).await;
-                (pending, worked)
-            });
-        }
-    }
-
-    /// What can be begun: what was begun before goes first.
-    fn next(&mut self, now: Instant) -> Option<Pending> {
-        let due = self.open.iter().position(|pending| pending.due.is_none_or(|due| due <= now));
-        match due {
-            Some(at) => Some(self.open.swap_remove(at)),
-            None if self.open.len() >= MOST_OPEN => None,
-            None => self.fresh.pop_front(),
-        }
-    }
-
-    async fn ended(&mut self, mut pending: Pending, worked: Worked) {
-        let now = Instant::now();
-        match worked {
-            Worked::Settled { state, went } => self.settled(pending.input.number, state, went, now),
-            Worked::InTheWay(in_the_way) => {
-                // The provider was not asked, or nobody will know what it said.
-                pending.attempts = pending.attempts.saturating_sub(1);
-                self.block(in_the_way.wait, in_the_way.reason);
-                self.open.push(pending);
-            }
-            Worked::NotBegun => self.open.push(pending),
-            Worked::Open(outcome) => {
-                let alone = self.pace.ended(pending.input.number, outcome.went, now);
-                self.said = outcome.detail.clone().unwrap_or_default();
-                pending.due = alone;
-                let is_down = outcome.went == Went::Down && self.pace.down_since().is_some();
-                if outcome.went == Went::Down && !is_down {
-                    pending.failures += 1;
-                    pending.due = Some(now + FIRST_WAIT * 2_u32.saturating_pow(pending.failures - 1));
-                }
-                if pending.failures >= MOST_FAILURES || pending.attempts >= MOST_ATTEMPTS {
-                    self.give_up(pending, outcome).await;
-                } else {
-                    self.open.push(pending);
-                }
-            }
-        }
-    }
-
-    /// Settles a row that was tried often enough. It can be tried again by `retry-failed`.
-    async fn give_up(&mut self, pending: Pending, outcome: Outcome) {
-        match self.bench.settle(&pending, &outcome).await {
-            Worked::Settled { state, .. } => {
-                self.count(state, Instant::now());
-            }
-            Worked::InTheWay(in_the_way) => {
-                self.block(in_the_way.wait, in_the_way.reason);
-                self.open.push(pending);
-            }
-            Worked::Open(_) | Worked::NotBegun => self.open.push(pending),
-        }
-    }
-
-    fn settled(&mut self, number: u64, state: RowState, went: Went, now: Instant) {
-        self.pace.ended(number, went, now);
-        self.count(state, now);
-    }
-
-    fn count(&self, state: RowState, now: Instant) {
-        metrics::import_row(state.as_str());
-        self.bench.job.progress.settled(now);
-        self.tally.settled(state);
-    }
-
-    fn block(&mut self, wait: Duration, reason: String) {
-        tracing::warn!(app = %self.bench.slug, reason, "rows of an import wait");
-        self.blocked = Some((Instant::now() + wait, reason));
-    }
-
-    /// Tells whoever looks why nothing is begun.
-    fn tell(&self, now: Instant) {
-        let waiting = match (&self.blocked, self.pace.hold()) {
-            (Some((until, reason)), _) => Some((WaitingFor::Server, *until, reason)),
-            (None, Some((Hold::RateLimited, until))) => Some((WaitingFor::RateLimit, until, &self.said)),
-            (None, Some((Hold::Down, until))) => Some((WaitingFor::Provider, until, &self.said)),
-            // Each row that there is waits for itself.
-            (None, None) if self.under_way.is_empty() => {
-                let first = self.open.iter().filter_map(|pending| pending.due).min();
-                first.map(|until| (self.pace.waits_alone_for(), until, &self.said))
-            }
-            (None, None) => None,
-        };
-        let waiting = waiting.map(|(reason, until, detail)| Waiting {
-            reason,
-            until: Timestamp::now().after(until.saturating_duration_since(now)),
-            detail: detail.clone(),
+            let mut pending = Pending { input, row };
+            let worked = match pending.row.outcome.clone().filter(|_| turn.is_last) {
+                Some(outcome) => Worked::Open(outcome),
+                None => bench.attempt(&mut pending).await,
+            };
+            Ended::Row { pending, worked, turn }
         });
-        self.bench.job.progress.wait(&self.bench.slug, waiting);
     }
 
-    /// When there may be something to begin, if nothing that is under way ends before.
-    fn wake(&self, now: Instant) -> Instant {
-        let blocked = self.blocked.as_ref().map(|(until, _)| *until);
-        let hold = self.pace.hold().map(|(_, until)| until);
-        if let Some(until) = blocked.max(hold) {
-            return until;
+    async fn ended(&mut self, ended: Ended) {
+        let now = Instant::now();
+        match ended {
+            Ended::Row { pending, worked, turn } => {
+                let probe = turn.probe.clone();
+                self.row_ended(pending, worked, turn, now).await;
+                self.end_probe(probe, now);
+            }
+            Ended::Unread { row, turn, error } => {
+                if let Some(reason) = error {
+                    self.block(WAIT, reason);
+                    self.wait(row, now);
+                }
+                self.end_probe(turn.probe, now);
+            }
+            Ended::Verified { host, input, asked: Asked::Answered, began } => {
+                self.verified.insert(host.clone(), input);
+                self.host_answered(&host, began, now);
+            }
+            Ended::Verified { host, input, asked: Asked::NotSent(wait), .. } => {
+                if let Some(health) = self.hosts.get_mut(&host) {
+                    health.held_back(wait, now);
+                    self.verified.insert(host, input);
+                }
+            }
+            // No credential is the cause.
+            Ended::Verified { host, asked: Asked::Failed, .. } => {
+                if let Some(health) = self.hosts.get_mut(&host) {
+                    health.is_certain = true;
+                }
+            }
         }
-        self.open.iter().filter_map(|pending| pending.due).min().unwrap_or(now + LONG).max(now)
+    }
+
+    fn end_probe(&mut self, probe: Option<Host>, now: Instant) {
+        let Some(host) = probe else { return };
+        let search = self.search(&host);
+        if let Some(health) = self.hosts.get_mut(&host) {
+            health.end_probe(search, now);
+        }
+    }
+
+    pub(super) fn access(&self, host: &str, now: Instant) -> Access {
+        self.hosts.get(host).map_or(Access::Free, |health| health.access(now))
+    }
+
+    /// A row waits until then.
+    pub(super) fn wait(&mut self, row: OpenRow, until: Instant) {
+        self.tell_row(&row, Some(until));
+        self.open.wait(row, until);
+    }
+
+    /// A row waits until its host answers.
+    pub(super) fn park(&mut self, row: OpenRow, host: &Host) {
+        self.tell_row(&row, None);
+        self.open.park(row, host);
+    }
+
+    pub(super) fn block(&mut self, wait: Duration, reason: String) {
+        tracing::warn!(app = %self.bench.slug, reason, "rows of an import wait");
+        let since = self.blocked.as_ref().map_or_else(Timestamp::now, |blocked| blocked.since);
+        self.blocked = Some(Blocked { since, until: Instant::now() + wait, reason });
     }
 }

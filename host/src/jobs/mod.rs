@@ -6,11 +6,13 @@
 //! | file | answers |
 //! |---|---|
 //! | `input` | how is a file read? |
-//! | `importer` | what can be done with imports? |
+//! | `importer`, `job` | what can be done with imports? with one that is under way? |
 //! | `change` | which of it when? |
 //! | `receive` | how does a file get into the ledger? |
 //! | `run`, `lane`, `work` | how are an import's rows worked on, app by app? one app's? one row? |
-//! | `pace` | how fast? |
+//! | `fresh`, `open` | which of an app's rows are not begun? which were, and are to be tried again? |
+//! | `pace`, `health` | how many of them at once? may a host be asked that has failed some? |
+//! | `choice`, `judge`, `telling` | which row is next? what becomes of one that has ended? what are people told of those that wait? |
 //! | `outcome` | what did a row come to, and can trying again help? |
 //! | `undo` | how is it taken back? |
 //! | `forget` | when and how is it forgotten? |
@@ -20,20 +22,27 @@
 pub mod input;
 
 mod change;
+mod choice;
 mod error;
 mod forget;
+mod fresh;
+mod health;
 mod importer;
+mod job;
+mod judge;
 mod lane;
+mod open;
 mod outcome;
 mod pace;
 mod progress;
 mod receive;
 mod run;
+mod telling;
 mod undo;
 mod work;
 
 pub use change::Change;
 pub use error::ImportError;
 pub use importer::{ImportSettings, ImportView, Importer, RowView};
-pub use progress::{Waiting, WaitingFor};
+pub use progress::{RowWaiting, Waiting, WaitingFor, WaitingRows};
 pub use receive::{NewImport, UploadError};

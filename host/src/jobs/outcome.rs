@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::pace::Went;
 use crate::migrate::{Action, MigrateError, Proof, Skip, Stored};
-use crate::plugins::{CallError, Failure, FailureKind, Verdict};
+use crate::plugins::{CallError, Contact, Failure, FailureKind, Reached, Unreachable, Verdict};
 use crate::schema::Violations;
 use crate::store::{Again, RowState, StoreError};
 use crate::vault::VaultError;
@@ -34,6 +34,8 @@ pub(super) struct Outcome {
     pub(super) again: Again,
     /// How it went for the provider.
     pub(super) went: Went,
+    /// Where the provider was asked, and how far that came.
+    pub(super) contact: Option<Contact>,
 }
 
 /// A row that is not settled: something of ours is in the way of all of them.
@@ -55,6 +57,7 @@ impl Outcome {
             warnings: Vec::new(),
             again: Again::Never,
             went: Went::Well,
+            contact: None,
         }
     }
 
@@ -84,7 +87,7 @@ impl Outcome {
     /// Of a verdict that was all that was asked for.
     pub(super) fn checked(verdict: &Verdict) -> Self {
         match verdict {
-            Verdict::Verified(_) => Self::done("verified"),
+            Verdict::Verified(verified) => Self { contact: verified.contact.clone(), ..Self::done("verified") },
             Verdict::Failed(failure) => Self::not_verified(failure),
         }
     }
@@ -113,9 +116,13 @@ impl Outcome {
         let detail = failure.detail.clone();
         let never = |fields: &[String]| Self {
             fields: fields.iter().take(MOST_FIELDS).cloned().collect(),
+            contact: failure.contact.clone(),
             ..Self::failed(failure.kind.code(), detail.clone(), Again::Never, Went::Well)
         };
-        let later = |went| Self::failed(failure.kind.code(), detail.clone(), Again::Possible, went);
+        let later = |went| Self {
+            contact: failure.contact.clone(),
+            ..Self::failed(failure.kind.code(), detail.clone(), Again::Possible, went)
+        };
         match &failure.kind {
             FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => never(fields),
             // Scopes are no fields; the sentence has them.
@@ -126,7 +133,15 @@ impl Outcome {
             FailureKind::RateLimited(wait) => {
                 later(Went::TooFast(wait.map(|seconds| Duration::from_secs(seconds.into()))))
             }
-            FailureKind::Unreachable(_) | FailureKind::ProviderError(_) => later(Went::Down),
+            FailureKind::Unreachable(
+                Unreachable::Dns | Unreachable::Refused | Unreachable::Tls | Unreachable::Denied,
+            ) => later(Went::Unconnected),
+            FailureKind::Unreachable(Unreachable::Timeout | Unreachable::Transport) => {
+                // The very start of an exchange: to connect took too long, or was broken off.
+                let reached = failure.contact.as_ref().map(|contact| contact.reached);
+                later(if reached == Some(Reached::Unconnected) { Went::Unconnected } else { Went::Down })
+            }
+            FailureKind::ProviderError(_) => later(Went::Down),
         }
     }
 
@@ -152,10 +167,10 @@ fn fields(violations: &Violations) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::Unreachable;
 
     fn of(kind: FailureKind) -> Outcome {
-        Outcome::refused(&MigrateError::NotVerified(Failure { kind, detail: "said so".to_owned() })).unwrap()
+        Outcome::refused(&MigrateError::NotVerified(Failure { kind, detail: "said so".to_owned(), contact: None }))
+            .unwrap()
     }
 
     #[test]
@@ -168,7 +183,8 @@ mod tests {
             (FailureKind::UnexpectedAnswer, "unexpected_answer", Again::Never, Went::Well),
             (FailureKind::NotVerifiable, "not_verifiable", Again::Never, Went::Well),
             (FailureKind::RateLimited(None), "rate_limited", Again::Possible, Went::TooFast(None)),
-            (FailureKind::Unreachable(Unreachable::Dns), "unreachable", Again::Possible, Went::Down),
+            (FailureKind::Unreachable(Unreachable::Dns), "unreachable", Again::Possible, Went::Unconnected),
+            (FailureKind::Unreachable(Unreachable::Timeout), "unreachable", Again::Possible, Went::Down),
             (FailureKind::ProviderError(503), "provider_error", Again::Possible, Went::Down),
         ] {
             let outcome = of(kind);
@@ -176,6 +192,22 @@ mod tests {
             assert_eq!(outcome.state, RowState::Failed);
         }
         assert_eq!(of(FailureKind::Rejected(vec!["token".to_owned()])).fields, ["token"]);
+    }
+
+    #[test]
+    fn a_connection_that_took_too_long_is_as_one_that_was_refused() {
+        for (reached, went) in [(Reached::Unconnected, Went::Unconnected), (Reached::Unanswered, Went::Down)] {
+            for how in [Unreachable::Timeout, Unreachable::Transport] {
+                let contact = Some(Contact { host: "acme.example.com".into(), reached });
+                let failure = Failure {
+                    kind: FailureKind::Unreachable(how),
+                    detail: "late".to_owned(),
+                    contact: contact.clone(),
+                };
+                let outcome = Outcome::refused(&MigrateError::NotVerified(failure)).unwrap();
+                assert_eq!((outcome.went, outcome.contact), (went, contact));
+            }
+        }
     }
 
     #[test]

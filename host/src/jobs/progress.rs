@@ -40,10 +40,36 @@ impl WaitingFor {
 pub struct Waiting {
     /// For what.
     pub reason: WaitingFor,
-    /// Until when, as it looks now.
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when, as it looks now: the next try.
     pub until: Timestamp,
-    /// What was said last, for people.
+    /// What the last of them came to, for people.
     pub detail: String,
+    /// Which of them.
+    pub rows: WaitingRows,
+}
+
+/// Which of an app's rows wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitingRows {
+    /// All that are not settled.
+    All,
+    /// So many, and the others go on.
+    Some(u64),
+}
+
+/// Why a single row waits that was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowWaiting {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; `None` where it waits until its host answers.
+    pub until: Option<Timestamp>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What it came to last, for people.
+    pub detail: Option<String>,
 }
 
 /// How an import fares in this process.
@@ -55,6 +81,7 @@ struct Inner {
     settled: u64,
     seen: VecDeque<(Instant, u64)>,
     waiting: BTreeMap<Slug, Waiting>,
+    rows: BTreeMap<u64, RowWaiting>,
 }
 
 impl Progress {
@@ -88,6 +115,25 @@ impl Progress {
             Some(waiting) => inner.waiting.insert(slug.clone(), waiting),
             None => inner.waiting.remove(slug),
         };
+    }
+
+    /// A row that was begun waits, or goes on.
+    pub(super) fn wait_row(&self, number: u64, waiting: Option<RowWaiting>) {
+        let mut inner = self.lock();
+        match waiting {
+            Some(waiting) => inner.rows.insert(number, waiting),
+            None => inner.rows.remove(&number),
+        };
+    }
+
+    /// Whether some rows wait each for itself.
+    pub(super) fn has_rows(&self) -> bool {
+        !self.lock().rows.is_empty()
+    }
+
+    /// Why a row waits, if it does for itself.
+    pub(super) fn waiting_row(&self, number: u64) -> Option<RowWaiting> {
+        self.lock().rows.get(&number).cloned()
     }
 
     /// The apps whose rows wait.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use futures_util::{Stream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::error::ImportError;
 use super::importer::{Importer, Work, audit};
@@ -58,6 +58,8 @@ pub enum UploadError {
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("nothing came for {} s", .0.as_secs())]
     Paused(Duration),
+    #[error("the server is about to stop; send it again")]
+    Stopping,
 }
 
 /// What was read of a file that is all here.
@@ -172,19 +174,22 @@ impl Importer {
         let (chunks, mut waiting) = mpsc::channel(WAITING);
         let reader = Reader { importer: Arc::clone(self), key: key.clone(), chunks };
         let reading = tokio::task::spawn_blocking(move || reader.read(Arriving::new(arriving), options));
-        let pause = self.settings.upload_pause;
+        let (pause, mut stopping) = (self.settings.upload_pause, self.stopping.subscribe());
         // It takes `parts` with it: the reader has all of the file when nobody is left who could send more.
         let arriving = async move {
             loop {
-                let error = match tokio::time::timeout(pause, body.next()).await {
-                    Ok(None) => break Ok(()),
-                    Ok(Some(Ok(part))) => match parts.send(Ok(part)).await {
-                        Ok(()) => continue,
-                        // The reader has seen enough.
-                        Err(_) => break Ok(()),
+                let error = tokio::select! {
+                    () = is_set(&mut stopping) => UploadError::Stopping,
+                    next = tokio::time::timeout(pause, body.next()) => match next {
+                        Ok(None) => break Ok(()),
+                        Ok(Some(Ok(part))) => match parts.send(Ok(part)).await {
+                            Ok(()) => continue,
+                            // The reader has seen enough.
+                            Err(_) => break Ok(()),
+                        },
+                        Ok(Some(Err(error))) => UploadError::Broken(error.into()),
+                        Err(_) => UploadError::Paused(pause),
                     },
-                    Ok(Some(Err(error))) => UploadError::Broken(error.into()),
-                    Err(_) => UploadError::Paused(pause),
                 };
                 // The reader must not take what has come for the whole file.
                 let _ = parts.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
@@ -428,6 +433,11 @@ fn place(account: &str, slug: &str) -> [u8; 16] {
     let mut place = [0; 16];
     place.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
     place
+}
+
+async fn is_set(flag: &mut watch::Receiver<bool>) {
+    // Where nobody can set it any more, the process ends.
+    let _ = flag.wait_for(|set| *set).await;
 }
 
 /// A file as it arrives, for a thread that may wait for it.

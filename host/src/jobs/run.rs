@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::ImportError;
-use super::importer::{self, Importer, Job};
+use super::importer::{self, Importer};
+use super::job::Job;
 use super::lane::{Lane, LaneEnd};
 use super::outcome::WAIT;
 use super::work::Bench;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
-use super::importer::{Importer, Job};
+use super::importer::Importer;
+use super::job::Job;
 use super::outcome::WAIT;
 use super::run;
 use crate::migrate::{MigrateError, Patient, keys};
@@ -27,6 +28,9 @@ pub(super) async fn undo(importer: &Arc<Importer>, job: &Arc<Job>) {
             Ok(Some((record, _))) if record.state == ImportState::Undoing => break record,
             Ok(_) => return,
             Err(error) => tracing::warn!(%error, import = %job.key.id, "an import cannot be taken back yet"),
+        }
+        if job.is_stopping() {
+            return;
         }
         tokio::time::sleep(WAIT).await;
     };
@@ -70,6 +74,9 @@ impl Undo<'_> {
             stream::iter(due)
                 .for_each_concurrent(AT_ONCE, async |row| {
                     while let Err(error) = self.one(&row, pass).await {
+                        if self.job.is_stopping() {
+                            return;
+                        }
                         self.wait(&error).await;
                     }
                     self.job.progress.settled(Instant::now());

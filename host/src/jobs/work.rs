@@ -2,52 +2,55 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::importer::{Importer, Job};
+use super::importer::Importer;
+use super::job::Job;
+use super::open::OpenRow;
 use super::outcome::{InTheWay, MOST_WARNINGS, Outcome, WAIT};
 use super::pace::Went;
 use crate::ids::Slug;
 use crate::migrate::{Caller, CountedFor, MigrateError, RowMigrated, RowMigration, RowStored, keys};
-use crate::plugins::Digest;
+use crate::plugins::{Contact, Digest, Reached};
 use crate::schema::Input;
 use crate::store::{
-    Again, ImportKey, ImportRecord, RowEffect, RowInput, RowRecord, RowSettlement, RowState, StoreError, Timestamp,
+    Again, ImportKey, ImportMode, ImportPolicy, ImportRecord, MissingAccounts, OnExisting, RowEffect, RowInput,
+    RowRecord, RowSettlement, RowState, StoreError, StoreResult, Timestamp,
 };
 use crate::vault::{Envelope, RowContext, VaultError};
 
-/// A row that is yet to be settled, and what has happened to it so far.
+/// A row that is being worked on, and what has happened to it so far.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) input: RowInput,
-    /// How often its provider was asked.
-    pub(super) attempts: u32,
-    /// How often that went wrong though the provider was not down.
-    pub(super) failures: u32,
-    pub(super) first_attempt: Option<Instant>,
-    /// Not before that moment.
-    pub(super) due: Option<Instant>,
-}
-
-impl Pending {
-    pub(super) fn new(input: RowInput) -> Self {
-        Self { input, attempts: 0, failures: 0, first_attempt: None, due: None }
-    }
+    pub(super) row: OpenRow,
 }
 
 /// How an attempt ended.
 #[derive(Debug)]
 pub(super) enum Worked {
     /// It is settled.
-    Settled { state: RowState, went: Went },
+    Settled { state: RowState, contact: Option<Contact> },
     /// It is not: this is what it came to, and trying again can help.
     Open(Outcome),
     /// Something of ours is in the way.
     InTheWay(InTheWay),
     /// It was not begun, since the import stops.
     NotBegun,
+}
+
+/// What came of asking for a row again that was verified before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The host has answered, whatever it said.
+    Answered,
+    /// It has failed this row, too.
+    Failed,
+    /// Nothing was sent; it is worth trying again after that time.
+    NotSent(Duration),
 }
 
 /// What binds the credential of a row to its place while it waits.
@@ -93,19 +96,18 @@ impl Bench {
     }
 
     async fn work(&self, pending: &mut Pending) -> Worked {
-        pending.first_attempt.get_or_insert_with(Instant::now);
-        pending.attempts += 1;
+        pending.row.first_attempt.get_or_insert_with(Instant::now);
+        pending.row.attempts += 1;
         let settle = |about: RowStored<'_>| self.stored(pending, &about);
         let migrated = match self.migration(&pending.input).await {
             Ok(row) => self.importer.migrator.migrate_row(&row, &settle).await,
             Err(error) => Err(error),
         };
         let outcome = match migrated {
-            Ok(RowMigrated::Stored(stored)) => {
-                let Outcome { state, went, .. } = Outcome::stored(&stored);
-                return Worked::Settled { state, went };
+            Ok(RowMigrated::Stored(stored, contact)) => {
+                return Worked::Settled { state: Outcome::stored(&stored).state, contact };
             }
-            Ok(RowMigrated::SettledBefore) => return Worked::Settled { state: RowState::Done, went: Went::Well },
+            Ok(RowMigrated::SettledBefore) => return Worked::Settled { state: RowState::Done, contact: None },
             Ok(RowMigrated::Skipped(skip)) => Outcome::skipped(skip),
             Ok(RowMigrated::Checked(verdict, warnings)) => Outcome { warnings, ..Outcome::checked(&verdict) },
             Err(error) => match Outcome::refused(&error) {
@@ -119,12 +121,38 @@ impl Bench {
         self.settle(pending, &outcome).await
     }
 
+    /// A row as it is in the ledger; `None` where it is settled.
+    pub(super) async fn load(&self, number: u64) -> StoreResult<Option<RowInput>> {
+        let Importer { store, .. } = &*self.importer;
+        let found = store.queued_rows(self.record.key.id, &self.slug, number.checked_sub(1), 1).await?;
+        Ok(found.into_iter().find(|input| input.number == number))
+    }
+
+    /// Whether the host still answers a row that was verified there before. Nothing is stored.
+    pub(super) async fn ask_again(&self, input: &RowInput, host: &str) -> Asked {
+        let Ok(mut row) = self.migration(input).await else { return Asked::NotSent(WAIT) };
+        let (mode, on_existing, accounts) = (ImportMode::DryRun, OnExisting::Update, MissingAccounts::Create);
+        row.policy = ImportPolicy { mode, on_existing, accounts, ..row.policy };
+        let pending = Pending { input: input.clone(), row: OpenRow::new(input.number) };
+        let settle = |about: RowStored<'_>| self.stored(&pending, &about);
+        let migrated = Box::pin(self.importer.migrator.migrate_row(&row, &settle)).await;
+        let Ok(RowMigrated::Checked(verdict)) = migrated else { return Asked::NotSent(WAIT) };
+        let Outcome { went, contact, .. } = Outcome::checked(&verdict);
+        match contact {
+            Some(Contact { reached: Reached::HeldBack(wait) | Reached::Crowded(wait), .. }) => Asked::NotSent(wait),
+            Some(contact) if went == Went::Well && &*contact.host == host => Asked::Answered,
+            _ => Asked::Failed,
+        }
+    }
+
     /// Settles a row for which nothing is stored.
     pub(super) async fn settle(&self, pending: &Pending, outcome: &Outcome) -> Worked {
         let row = self.row(pending, outcome, Timestamp::now(), None);
         let settlement = self.settlement(row, outcome.again);
         match self.importer.store.settle_row(settlement).await {
-            Ok(()) | Err(StoreError::RowSettled) => Worked::Settled { state: outcome.state, went: outcome.went },
+            Ok(()) | Err(StoreError::RowSettled) => {
+                Worked::Settled { state: outcome.state, contact: outcome.contact.clone() }
+            }
             Err(error) => Worked::InTheWay(InTheWay { reason: error.to_string(), wait: WAIT }),
         }
     }
@@ -170,7 +198,7 @@ impl Bench {
     }
 
     fn row(&self, pending: &Pending, outcome: &Outcome, at: Timestamp, effect: Option<RowEffect>) -> RowRecord {
-        let Pending { input, attempts, first_attempt, .. } = pending;
+        let Pending { input, row: OpenRow { attempts, first_attempt, .. } } = pending;
         let took = first_attempt.map_or(0, |first| first.elapsed().as_millis());
         RowRecord {
             number: input.number,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ids::{AccountId, Slug};
 use crate::invisible::InvisibleCharacter;
-use crate::plugins::Verdict;
+use crate::plugins::{Contact, Verdict};
 use crate::schema::{Credential, Input};
 use crate::store::{
     AccountChange, AccountKey, AccountWrite, AuditAction, AuditEvent, ImportMode, ImportPolicy, IntegrationKey,
@@ -60,8 +60,8 @@ pub struct RowStored<'a> {
 /// What became of a row.
 #[derive(Debug)]
 pub enum RowMigrated {
-    /// It is stored and settled.
-    Stored(Stored),
+    /// It is stored and settled. With where the provider was asked, if it was and has answered.
+    Stored(Stored, Option<Contact>),
     /// It was settled before, and nothing was done.
     SettledBefore,
     /// Nothing was to be done.
@@ -98,8 +98,8 @@ impl Migrator {
         self.live.give_way(Patient::Row).await;
         let migrated = self.carry_out_row(row, settle).await;
         let outcome = match &migrated {
-            Ok(RowMigrated::Stored(Stored { action: Action::Created, .. })) => "created",
-            Ok(RowMigrated::Stored(Stored { action: Action::Updated, .. })) => "updated",
+            Ok(RowMigrated::Stored(Stored { action: Action::Created, .. }, _)) => "created",
+            Ok(RowMigrated::Stored(Stored { action: Action::Updated, .. }, _)) => "updated",
             Ok(RowMigrated::SettledBefore) => "replayed",
             Ok(RowMigrated::Skipped(_)) => "skipped",
             Ok(RowMigrated::Checked(..)) => "checked",
@@ -198,7 +198,7 @@ impl Migrator {
                 None => self.store.commit_migration(write).await,
             };
             match written {
-                Ok(()) => return Ok(RowMigrated::Stored(stored)),
+                Ok(()) => return Ok(RowMigrated::Stored(stored, finding.verified.contact.clone())),
                 Err(StoreError::RowSettled) => return Ok(RowMigrated::SettledBefore),
                 // Another row of the same account was faster, or somebody deleted it meanwhile.
                 Err(StoreError::AccountExists { .. } | StoreError::AccountMissing { .. }) => {}

@@ -346,7 +346,7 @@ mod tests {
     }
 
     fn failed(kind: FailureKind) -> Verdict {
-        Verdict::Failed(Failure { kind, detail: String::new() })
+        Verdict::Failed(Failure { kind, detail: String::new(), contact: None })
     }
 
     fn rejected() -> Verdict {

@@ -104,6 +104,7 @@ fn of_the_same_account(verdict: Verdict, stored: &IntegrationRecord) -> Verdict 
             Some(now) if now != before => Verdict::Failed(Failure {
                 kind: FailureKind::WrongTenant(Vec::new()),
                 detail: format!("the credential was of the provider's account `{before}`, and is of `{now}` now"),
+                contact: verified.contact.clone(),
             }),
             _ => verdict,
         },

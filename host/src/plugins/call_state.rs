@@ -12,7 +12,7 @@ use super::limits::{InstanceLimits, SandboxLimits};
 use super::trial::{LogLine, Trial};
 use super::turns::Queue;
 use super::unusable::{Named, Unusable};
-use crate::egress::{AppClient, Call, ErrorKind, Request, Response, SendError};
+use crate::egress::{AppClient, Call, Contact, ErrorKind, Request, Response, SendError};
 use crate::retry_after;
 use crate::schema::is_unfit;
 
@@ -114,6 +114,11 @@ impl CallState {
         let now_ms = u64::try_from(now().as_millisecond()).unwrap_or_default();
         let wait = header.and_then(|(_, text)| retry_after::seconds(text, now_ms));
         self.retry_after = wait.or(self.retry_after);
+    }
+
+    /// Where the call's last request went.
+    pub(super) fn contact(&self) -> Option<Contact> {
+        self.egress.as_ref().and_then(|(_, call)| call.contact().cloned())
     }
 
     /// A text of the plugin's, fit to be shown: one line, without what the call knows to be secret, cut.

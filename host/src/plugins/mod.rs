@@ -74,4 +74,4 @@ pub use verdict::{Failure, FailureKind, Keeping, Unreachable, Verdict, Verified}
 pub use watch::watch;
 pub use workbench::{OpenError, Setting, Specimen, Workbench};
 
-pub use crate::egress::{GrantConcern, Reach};
+pub use crate::egress::{Contact, GrantConcern, Reached};

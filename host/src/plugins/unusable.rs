@@ -55,6 +55,6 @@ impl Named {
 impl Unusable {
     /// The verdict, with a detail that is fit to be shown.
     pub(super) fn verdict(&self, shown: impl FnOnce(&str) -> String) -> Verdict {
-        Verdict::Failed(Failure { kind: self.kind.clone(), detail: shown(&self.detail) })
+        Verdict::Failed(Failure { kind: self.kind.clone(), detail: shown(&self.detail), contact: None })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::egress::Contact;
+
 /// The outcome of one verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -26,6 +28,8 @@ pub struct Verified {
     pub warnings: Vec<String>,
     /// Plain values worth keeping.
     pub config: Vec<(String, String)>,
+    /// Where the plugin's last request went.
+    pub contact: Option<Contact>,
 }
 
 /// Why a verification did not succeed.
@@ -35,6 +39,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// For people: one line, redacted and cut by the host.
     pub detail: String,
+    /// Where the plugin's last request went; `None` where it made none.
+    pub contact: Option<Contact>,
 }
 
 /// What is wrong. `wit/v1/plugin.wit` (variant `failure-kind`) says when each applies.

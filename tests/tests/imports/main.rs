@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod busy;
 mod command;
 mod crash;
 mod exports;
 mod failures;
 mod files;
+mod own_fault;
 mod pace;
 mod policy;
 mod shop;
 mod undo;
+mod unreachable;

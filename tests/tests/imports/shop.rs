@@ -9,6 +9,7 @@ use keyferry::providers::{ProviderWorld, Received, Reply};
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::{ServerOptions, World, WorldOptions, binary};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 pub(crate) const IMPORTS: &str = "/api/v2/public/imports";
 /// How long an import of a test may take.
@@ -25,6 +26,36 @@ pub(crate) enum Mood {
     Down,
     /// It answers 429 and says for how many seconds.
     TooFast(u64),
+    /// It answers 503 to credentials with `bad` in them, and looks at all others.
+    DownForSome,
+    /// It does not answer such credentials for a minute.
+    SilentForSome,
+    /// It answers such credentials 429.
+    TooFastForSome(u64),
+}
+
+/// Why an app's provider is not there at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Away {
+    /// Nothing listens where it should be.
+    Refuses,
+    /// Its name does not exist.
+    HasNoName,
+    /// It accepts connections, and says nothing.
+    IsSilent,
+}
+
+impl Away {
+    pub(crate) const ALL: [Self; 3] = [Self::Refuses, Self::HasNoName, Self::IsSilent];
+
+    /// What is said of it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Refuses => "connect ECONNREFUSED",
+            Self::HasNoName => "getaddrinfo ENOTFOUND",
+            Self::IsSilent => "no connection to",
+        }
+    }
 }
 
 /// A world with these providers, and what they were asked.
@@ -32,6 +63,8 @@ pub(crate) struct Shop {
     pub(crate) world: World,
     moods: Arc<Mutex<BTreeMap<&'static str, Mood>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Connections stay in its queue.
+    _silent: TcpListener,
 }
 
 /// App, credential, and when.
@@ -39,6 +72,11 @@ type Asked = (&'static str, String, Instant);
 
 impl Shop {
     pub(crate) async fn open(arguments: &[&str]) -> Self {
+        Self::open_without(None, arguments).await
+    }
+
+    /// The same without HubSpot.
+    pub(crate) async fn open_without(hubspot: Option<Away>, arguments: &[&str]) -> Self {
         let moods: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let mut providers = ProviderWorld::start().await.unwrap();
@@ -48,6 +86,9 @@ impl Shop {
             ("busy", "busy.zendesk.com"),
             ("calm", "calm.zendesk.com"),
         ] {
+            if slug == "hubspot" && hubspot.is_some() {
+                continue;
+            }
             let (moods, asked) = (Arc::clone(&moods), Arc::clone(&asked));
             let answer = move |request: Received| {
                 let sent = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
@@ -61,11 +102,27 @@ impl Shop {
                     Mood::Works => answer(),
                     Mood::Slow(time) => answer().delayed(time),
                     Mood::Down => Reply::json(503, &json!({"message": "away"})),
-                    Mood::TooFast(seconds) => Reply::json(429, &json!({"message": "slow down"}))
-                        .with_header("retry-after", &seconds.to_string()),
+                    Mood::TooFast(seconds) => too_fast(seconds),
+                    Mood::DownForSome if sent.contains("bad") => Reply::json(503, &json!({"message": "away"})),
+                    Mood::SilentForSome if sent.contains("bad") => answer().delayed(Duration::from_secs(60)),
+                    Mood::TooFastForSome(seconds) if sent.contains("bad") => too_fast(seconds),
+                    Mood::DownForSome | Mood::SilentForSome | Mood::TooFastForSome(_) => answer(),
                 }
             };
             providers.add(host, answer).await.unwrap();
+        }
+        // Tenants whose hosts are not what they should be. Any other name does not exist.
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent_at = silent.local_addr().unwrap();
+        providers.resolve_to("closed.zendesk.com", nobody);
+        providers.resolve_to("silent.zendesk.com", silent_at);
+        let of_another = providers.address_of("calm.zendesk.com").unwrap();
+        providers.resolve_to("another.zendesk.com", of_another);
+        match hubspot {
+            Some(Away::Refuses) => providers.resolve_to(demo::HUBSPOT_HOST, nobody),
+            Some(Away::IsSilent) => providers.resolve_to(demo::HUBSPOT_HOST, silent_at),
+            Some(Away::HasNoName) | None => {}
         }
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let change = Box::new(move |options: &mut ServerOptions| {
@@ -73,7 +130,7 @@ impl Shop {
             options.arguments.extend(arguments);
         });
         let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
-        Self { world, moods, asked }
+        Self { world, moods, asked, _silent: silent }
     }
 
     pub(crate) fn set(&self, slug: &'static str, mood: Mood) {
@@ -182,6 +239,10 @@ fn find(value: &Value, name: &str) -> Option<String> {
         Value::Array(items) => items.iter().find_map(|item| find(item, name)),
         _ => None,
     }
+}
+
+fn too_fast(seconds: u64) -> Reply {
+    Reply::json(429, &json!({"message": "slow down"})).with_header("retry-after", &seconds.to_string())
 }
 
 /// `sk_test_ok_ACCOUNT` works and is that account's; anything else is not known.

@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::{OwoColorize as _, Stream::Stderr};
 use serde_json::{Map, Value, json};
 
-use super::super::client::Server;
+use super::super::client::{Refused, Server};
 use super::super::{CliError, term};
-use super::{OutputArgs, ProgressKind};
+use super::{OutputArgs, ProgressKind, waiting};
 
 /// From one line to the next where there is no bar.
 const LINES: Duration = Duration::from_secs(5);
@@ -54,11 +54,17 @@ pub(super) async fn follow(server: &Server, import: &Value, output: OutputArgs) 
             }
             // A server that is started again goes on with it.
             Ok(None) => tries = 0,
+            // What it says of this request it will say again.
+            Err(error) if error.downcast_ref().is_some_and(Refused::is_for_good) => {
+                view.clear();
+                return Err(error);
+            }
             Err(error) if tries >= TRIES => {
                 view.clear();
                 let hint = format!("the import goes on; see it by `keyferry imports watch {id}`");
                 return Err(format!("the server cannot be asked any more: {error}; {hint}").into());
             }
+            Err(error) if tries == 0 => view.note(&format!("{error}: trying again for {TRIES} s")),
             Err(_) => {}
         }
         tries += 1;
@@ -69,7 +75,7 @@ pub(super) async fn follow(server: &Server, import: &Value, output: OutputArgs) 
 /// One connection's events. The last one, if it came.
 async fn watch(server: &Server, id: &str, view: &mut View) -> Result<Option<Value>, CliError> {
     let path = format!("/api/v2/public/imports/{id}/events");
-    let mut answer = server.send(Method::GET, &path, None).await?.good().await?;
+    let mut answer = server.send(Method::GET, &path).await?.good().await?;
     let (mut buffer, mut came) = (Vec::new(), false);
     while let Some(frame) = answer.response.body_mut().frame().await {
         let Ok(frame) = frame else { break };
@@ -128,6 +134,14 @@ impl View {
         }
     }
 
+    /// A line that is no progress.
+    fn note(&self, line: &str) {
+        match self.shown {
+            Shown::Nothing => {}
+            Shown::Bar | Shown::Lines | Shown::Events => self.bar.suspend(|| term::progress(line)),
+        }
+    }
+
     fn end(&mut self, import: &Value) {
         self.clear();
         if self.shown == Shown::Events {
@@ -162,9 +176,7 @@ fn message(import: &Value) -> String {
             });
         }
     }
-    for waiting in import.get("waiting").and_then(Value::as_array).into_iter().flatten() {
-        parts.push(format!("({} waits: {})", text(waiting, "slug"), text(waiting, "reason")));
-    }
+    parts.extend(waiting::short(import, jiff::Timestamp::now()));
     parts.join(", ")
 }
 
@@ -219,10 +231,17 @@ mod tests {
     fn a_message_has_what_there_is_to_tell() {
         let import = json!({
             "rate": 12.4, "seconds_left": 3700, "counts": {"done": 5, "failed": 1, "waiting": 2, "skipped": 0},
-            "waiting": [{"slug": "hubspot", "reason": "provider"}],
+            "waiting": [{"slug": "hubspot", "reason": "provider", "detail": "connect ECONNREFUSED api.hubapi.com:443"}],
         });
         let told = message(&import);
-        for part in ["12/s", "1 h 1 min left", "5 done", "1 failed", "2 waiting", "hubspot waits: provider"] {
+        for part in [
+            "12/s",
+            "1 h 1 min left",
+            "5 done",
+            "1 failed",
+            "2 waiting",
+            "hubspot waits: provider, connect ECONNREFUSED",
+        ] {
             assert!(told.contains(part), "{told}");
         }
         assert!(!told.contains("skipped"), "{told}");

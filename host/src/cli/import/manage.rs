@@ -167,7 +167,7 @@ async fn results(ResultsArgs { id, state, warnings, after, server }: ResultsArgs
         query.append_pair("warnings", "true");
     }
     let path = path(id, &format!("/results?{}", query.finish()));
-    let mut answer = Server::open(&server)?.send(Method::GET, &path, None).await?.good().await?;
+    let mut answer = Server::open(&server)?.send(Method::GET, &path).await?.good().await?;
     let mut out = std::io::stdout().lock();
     while let Some(frame) = answer.response.body_mut().frame().await {
         if let Ok(data) = frame?.into_data()

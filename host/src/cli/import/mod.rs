@@ -6,7 +6,7 @@
 //! | `upload` | how does a file get to the server? |
 //! | `follow` | how does a person see what becomes of it? |
 //! | `failures` | how are rows that failed written down, ready to be corrected? |
-//! | `summary` | what is shown at the end? |
+//! | `summary`, `waiting` | what is shown at the end? of rows that wait? |
 //! | `manage` | `keyferry imports`: what can be done with those that are there? |
 
 mod failures;
@@ -15,6 +15,7 @@ mod manage;
 mod source;
 mod summary;
 mod upload;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ use crate::store::{AccountChange, MaxFailures, OnExisting, OnUnverified};
 
 use failures::Written;
 use source::Identities;
+use upload::Again;
 
 pub(super) use manage::{ImportsCommand, run as manage};
 
@@ -161,9 +163,14 @@ pub(super) async fn run(args: ImportArgs) -> CliResult {
     let identities = Identities::new(args.identity.clone());
     let mut worst = 0;
     for file in &args.files {
-        let source = source::open(file, &identities)?;
+        let again = match (source::is_stdin(file), args.again) {
+            (true, _) => Again::Never,
+            (false, true) => Again::IfRefused,
+            (false, false) => Again::Always,
+        };
+        let open = || source::open(file, &identities);
         let query = query(&args, file, &mapping);
-        let upload = upload::upload(&server, file, source, &query, args.output);
+        let upload = upload::upload(&server, file, open, &query, args.output, again);
         let Some(import) = unless_interrupted(upload).await else { return Ok(ExitCode::from(INTERRUPTED)) };
         let import = import?;
         if args.detach {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::super::term;
 use super::follow::{count, number, text};
+use super::waiting;
 
 /// Outcomes of rows that did what they were to do, or had nothing to do.
 const GOOD: [&str; 9] = [
@@ -39,6 +40,9 @@ pub(super) fn print(import: &Value) {
         line("not done", Color::Yellow, count(app, "queued"));
     }
     term::print(&table.to_string());
+    for line in waiting::lines(import) {
+        term::print(&line);
+    }
     let reason = match text(import, "reason") {
         "" => String::new(),
         reason => format!(": {reason}"),

@@ -107,7 +107,7 @@ pub fn told(verdict: &Verdict) -> Vec<String> {
     let mut lines = vec![name(verdict)];
     match verdict {
         Verdict::Verified(verified) => {
-            let Verified { account_id, display_name, scopes, expires_at: end, warnings, config } = verified;
+            let Verified { account_id, display_name, scopes, expires_at: end, warnings, config, contact: _ } = verified;
             lines.extend(account_id.as_ref().map(|id| format!("account-id: {id}")));
             lines.extend(display_name.as_ref().map(|name| format!("display-name: {name}")));
             lines.extend((!scopes.is_empty()).then(|| listed("scopes", scopes)));

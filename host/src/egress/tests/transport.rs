@@ -118,13 +118,19 @@ async fn plain_http_reaches_this_machine_in_development() {
 #[tokio::test]
 async fn a_host_that_fails_again_and_again_is_left_alone() {
     let client = client(Authority::new().settings(), "api.example.com", closed_port().await);
+    let reached = |call: &Call| call.contact().map(|contact| (contact.host.to_string(), contact.reached));
     for _ in 0..10 {
-        let error = client.send(&mut call(), get()).await.unwrap_err();
+        let mut call = call();
+        let error = client.send(&mut call, get()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Refused);
+        assert_eq!(reached(&call), Some(("api.example.com".to_owned(), Reached::Unconnected)));
     }
-    let error = client.send(&mut call(), get()).await.unwrap_err();
-    assert_eq!((&error.kind, error.sent), (&ErrorKind::Transport, false));
-    assert!(error.message.starts_with("circuit breaker open for api.example.com, retry in "), "{error}");
+    let mut call = call();
+    let error = client.send(&mut call, get()).await.unwrap_err();
+    assert!(matches!(reached(&call), Some((_, Reached::HeldBack(_)))), "{:?}", call.contact());
+    assert_eq!((&error.kind, error.sent), (&ErrorKind::Refused, false), "what opened the breaker stays the reason");
+    let open = "connect ECONNREFUSED api.example.com:443 (circuit breaker open for api.example.com, retry in ";
+    assert!(error.message.starts_with(open), "{error}");
 }
 
 #[tokio::test]

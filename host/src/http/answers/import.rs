@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::jobs::input::Preset;
-use crate::jobs::{ImportView, RowView};
+use crate::jobs::{ImportView, RowView, Waiting, WaitingRows};
 use crate::store::{ImportPolicy, ImportRecord, ImportState, Restore, RowCounts, RowState};
 
 /// An import, and how its rows fare.
@@ -115,7 +115,7 @@ struct Policy {
 struct Counts {
     /// Yet to be worked on, those that wait included.
     queued: u64,
-    /// Of them, those of apps whose rows wait.
+    /// Of them, those that wait: see `waiting` of the import.
     waiting: u64,
     /// Did what they were to do.
     done: u64,
@@ -146,13 +146,18 @@ struct AppRows {
 #[schema(as = ImportWaiting)]
 struct WaitingApp {
     slug: String,
-    /// For what: `rate_limit`, `provider` (it is down) or `server` (something here is in the way).
+    /// For what: `rate_limit`, `provider` (it is down, or fails them) or `server` (something here is in the way).
     #[schema(value_type = String, example = "provider")]
     reason: &'static str,
-    /// Until when, as it looks now.
+    /// How many of the app's rows wait. The others are being worked on.
+    rows: u64,
+    /// Since when.
+    #[schema(format = DateTime)]
+    since: String,
+    /// Until when, as it looks now: the next try.
     #[schema(format = DateTime)]
     until: String,
-    /// What was said last, for people.
+    /// The cause, as the last of these rows was told it, for people: `connect ECONNREFUSED api.example.com:443`.
     detail: String,
 }
 
@@ -172,8 +177,14 @@ pub(in crate::http) struct ImportRow {
     state: &'static str,
     /// How it went: `created`, `rejected`, `invalid_json`.
     outcome: Option<String>,
-    /// Why, for people.
+    /// Why, for people; of a row that waits, or is left by an import that paused, what it waits or waited for.
     detail: Option<String>,
+    /// Since when it waits.
+    #[schema(format = DateTime)]
+    waiting_since: Option<String>,
+    /// When a row that waits is tried next, as it looks now; `null` where its host has to answer another row first.
+    #[schema(format = DateTime)]
+    next_try_at: Option<String>,
     /// The column in which it is wrong: of JSON the byte of its line, of CSV the column.
     column: Option<u64>,
     /// The fields that are wrong.
@@ -234,8 +245,10 @@ impl Imports {
 
 impl Import {
     pub(in crate::http) fn of(view: &ImportView) -> Self {
-        let waits = |slug: &str| view.waiting.keys().any(|waiting| waiting.as_str() == slug);
-        let apps: Vec<_> = view.counts.iter().map(|(slug, counts)| AppRows::of(slug, counts, waits(slug))).collect();
+        let waits = |slug: &str| view.waiting.iter().find(|(waiting, _)| waiting.as_str() == slug);
+        let waits = |slug: &str, counts: &RowCounts| waits(slug).map_or(0, |(_, waiting)| rows(waiting, counts));
+        let app = |(slug, counts): (&String, &RowCounts)| AppRows::of(slug, counts, waits(slug, counts));
+        let apps: Vec<_> = view.counts.iter().map(app).collect();
         let all = RowCounts::of_all(&view.counts);
         let waiting = apps.iter().map(|app| app.counts.waiting).sum();
         Self {
@@ -250,6 +263,8 @@ impl Import {
                 .map(|(slug, waiting)| WaitingApp {
                     slug: slug.to_string(),
                     reason: waiting.reason.as_str(),
+                    rows: view.counts.get(slug.as_str()).map_or(0, |counts| rows(waiting, counts)),
+                    since: waiting.since.to_string(),
                     until: waiting.until.to_string(),
                     detail: waiting.detail.clone(),
                 })
@@ -261,8 +276,7 @@ impl Import {
 }
 
 impl AppRows {
-    fn of(slug: &str, counts: &RowCounts, waits: bool) -> Self {
-        let waiting = if waits { counts.queued } else { 0 };
+    fn of(slug: &str, counts: &RowCounts, waiting: u64) -> Self {
         Self {
             slug: Some(slug).filter(|slug| !slug.is_empty()).map(str::to_owned),
             counts: Counts { waiting, ..Counts::of(counts) },
@@ -285,6 +299,14 @@ impl Counts {
     }
 }
 
+/// How many of an app's rows wait.
+fn rows(waiting: &Waiting, counts: &RowCounts) -> u64 {
+    match waiting.rows {
+        WaitingRows::All => counts.queued,
+        WaitingRows::Some(rows) => rows.min(counts.queued),
+    }
+}
+
 fn outcomes(counts: &RowCounts) -> BTreeMap<String, u64> {
     let mut sum = BTreeMap::new();
     for (outcome, count) in counts.settled.values().flatten() {
@@ -302,7 +324,9 @@ fn seconds_left(view: &ImportView, queued: u64) -> Option<u64> {
 
 impl ImportRow {
     pub(in crate::http) fn of(view: RowView) -> Self {
-        let RowView { row, waits } = view;
+        let RowView { row, waits, why } = view;
+        let since = why.as_ref().filter(|_| waits).map(|why| why.since.to_string());
+        let until = why.as_ref().filter(|_| waits).and_then(|why| why.until);
         Self {
             row: row.number,
             line: row.line,
@@ -310,11 +334,13 @@ impl ImportRow {
             slug: row.slug,
             state: if waits { "waiting" } else { row.state.as_str() },
             outcome: row.outcome,
-            detail: row.detail,
+            detail: row.detail.or_else(|| why.as_ref()?.detail.clone()),
+            waiting_since: since,
+            next_try_at: until.map(|until| until.to_string()),
             column: row.column,
             fields: row.fields,
             warnings: row.warnings,
-            attempts: row.attempts,
+            attempts: row.attempts.max(why.map_or(0, |why| why.attempts)),
             took_ms: row.took_ms,
             settled_at: row.settled_at.map(|at| at.to_string()),
         }

@@ -20,6 +20,8 @@ pub(super) mod show;
 
 use std::time::Duration;
 
+use http::header;
+
 use super::failure::Failure;
 use super::kind;
 use super::migrate_token::{store_failure, vault_failure};
@@ -27,6 +29,9 @@ use super::parameters::{self, InPath};
 use crate::jobs::{ImportError, UploadError};
 use crate::migrate::Caller;
 use crate::store::{ImportKey, ObjectId};
+
+/// When to try again where the server is about to stop: another one may be there by then.
+const RESTART: Duration = Duration::from_secs(5);
 
 /// The import that a path names. What is no id is that of no import.
 fn key(caller: &Caller, found: InPath) -> Result<ImportKey, Failure> {
@@ -43,7 +48,13 @@ fn failure(error: ImportError) -> Failure {
     match error {
         ImportError::Missing => Failure::new(&kind::IMPORT_UNKNOWN, message),
         ImportError::WrongState { .. } | ImportError::Forgotten { .. } => Failure::new(&kind::IMPORT_STATE, message),
-        ImportError::FileKnown { .. } => Failure::new(&kind::FILE_KNOWN, message),
+        ImportError::FileKnown { import } => {
+            let failure = Failure::new(&kind::FILE_KNOWN, message);
+            match format!("/api/v2/public/imports/{import}").parse() {
+                Ok(known) => failure.header(header::LOCATION, known),
+                Err(_) => failure,
+            }
+        }
         ImportError::TooMany { retry_after, .. } => {
             Failure::new(&kind::TOO_MANY_UPLOADS, message).retry_after(Some(retry_after))
         }
@@ -52,6 +63,9 @@ fn failure(error: ImportError) -> Failure {
         }
         ImportError::Upload(UploadError::Broken(_)) => Failure::new(&kind::BODY_INCOMPLETE, message),
         ImportError::Upload(UploadError::Paused(_)) => Failure::new(&kind::BODY_TIMEOUT, message),
+        ImportError::Upload(UploadError::Stopping) => {
+            Failure::new(&kind::SERVER_STOPPING, message).retry_after(Some(RESTART))
+        }
         ImportError::NotAllowed { .. } => Failure::new(&kind::PREFERENCE_NOT_ALLOWED, message),
         ImportError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
         ImportError::Inside(_) => Failure::internal(&error),

@@ -155,6 +155,7 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
                 &k::FILE_INVALID,
                 &k::FILE_KNOWN,
                 &k::TOO_MANY_UPLOADS,
+                &k::SERVER_STOPPING,
                 &k::PREFERENCE_NOT_ALLOWED,
                 &k::KEYS_LOCKED,
                 &k::CONTENDED,

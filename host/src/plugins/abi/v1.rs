@@ -271,6 +271,7 @@ pub(in super::super) fn verdict(state: &CallState, wire: Result<wire::Verified, 
             expires_at: verified.expires_at,
             warnings: list(verified.warnings),
             config: verified.config.into_iter().take(MAX_LIST).map(|(k, v)| (sentence(k), sentence(v))).collect(),
+            contact: state.contact(),
         }),
         Err(failure) => {
             let kind = match failure.kind {
@@ -287,7 +288,7 @@ pub(in super::super) fn verdict(state: &CallState, wire: Result<wire::Verified, 
                 wire::FailureKind::UnexpectedAnswer => FailureKind::UnexpectedAnswer,
                 wire::FailureKind::NotVerifiable => FailureKind::NotVerifiable,
             };
-            Verdict::Failed(Failure { kind, detail: sentence(failure.detail) })
+            Verdict::Failed(Failure { kind, detail: sentence(failure.detail), contact: state.contact() })
         }
     }
 }

@@ -65,7 +65,7 @@ impl Failed {
 /// Failed rows of the ledger, by their numbers.
 pub(super) async fn failed(server: &Server, id: &str) -> Result<BTreeMap<u64, Failed>, CliError> {
     let path = format!("/api/v2/public/imports/{id}/results?state=failed");
-    let mut answer = server.send(Method::GET, &path, None).await?.good().await?;
+    let mut answer = server.send(Method::GET, &path).await?.good().await?;
     let (mut failed, mut buffer) = (BTreeMap::new(), Vec::new());
     while let Some(frame) = answer.response.body_mut().frame().await {
         if let Ok(data) = frame?.into_data() {

@@ -1,0 +1,75 @@
+//! What is shown of apps whose rows wait: why, since when, and when they are tried next.
+
+use serde_json::Value;
+
+use super::follow::{number, text};
+
+/// Characters of a cause that a bar has room for.
+const LONGEST: usize = 120;
+
+/// A line for each app whose rows wait.
+pub(super) fn lines(import: &Value) -> Vec<String> {
+    let line = |waiting: &Value| {
+        let (rows, since) = (number(waiting, "rows"), clock(text(waiting, "since")));
+        let (why, next) = (why(waiting), clock(text(waiting, "until")));
+        format!("{}: {rows} rows wait since {since}: {why}; next try at {next}", text(waiting, "slug"))
+    };
+    apps(import).map(line).collect()
+}
+
+/// The same, short enough for a bar.
+pub(super) fn short(import: &Value, now: jiff::Timestamp) -> Vec<String> {
+    let short = |waiting: &Value| {
+        let why: String = why(waiting).chars().take(LONGEST).collect();
+        let until = text(waiting, "until").parse::<jiff::Timestamp>().ok();
+        let next = until.map_or(0, |until| until.duration_since(now).as_secs().max(0));
+        format!("({} waits: {why}; next try in {next} s)", text(waiting, "slug"))
+    };
+    apps(import).map(short).collect()
+}
+
+fn apps(import: &Value) -> impl Iterator<Item = &Value> {
+    import.get("waiting").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The cause, and what kind of cause it is.
+fn why(waiting: &Value) -> String {
+    let what = match text(waiting, "reason") {
+        "rate_limit" => "rate limit",
+        "server" => "this server",
+        reason => reason,
+    };
+    match text(waiting, "detail").trim() {
+        "" => what.to_owned(),
+        detail => format!("{what}, {detail}"),
+    }
+}
+
+/// The time of day of a moment: `12:04:05Z`.
+fn clock(moment: &str) -> String {
+    let time = moment.split_once('T').map_or(moment, |(_, time)| time);
+    format!("{}Z", time.split(['.', 'Z']).next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_wait_are_told_with_the_cause_and_the_next_try() {
+        let import = json!({"waiting": [{
+            "slug": "hubspot", "reason": "provider", "rows": 12, "since": "2026-11-29T12:03:04.567Z",
+            "until": "2026-11-29T12:04:05.678Z", "detail": "connect ECONNREFUSED api.hubapi.com:443",
+        }]});
+        let line = "hubspot: 12 rows wait since 12:03:04Z: provider, connect ECONNREFUSED api.hubapi.com:443; next try at 12:04:05Z";
+        assert_eq!(lines(&import), [line]);
+        let now = "2026-11-29T12:03:50.678Z".parse().unwrap();
+        let told = "(hubspot waits: provider, connect ECONNREFUSED api.hubapi.com:443; next try in 15 s)";
+        assert_eq!(short(&import, now), [told]);
+        let late = "2026-11-29T13:00:00Z".parse().unwrap();
+        assert!(short(&import, late)[0].ends_with("next try in 0 s)"), "it is being tried");
+        assert!(lines(&json!({"waiting": []})).is_empty() && lines(&json!({})).is_empty());
+    }
+}

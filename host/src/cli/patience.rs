@@ -1,0 +1,100 @@
+//! [`Patience`]: how long a command waits for a server that says it is busy.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Response, StatusCode, header};
+
+use super::term;
+
+/// One wait, at least and at most, whatever the server names.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+/// All waits for one answer together.
+const MOST: Duration = Duration::from_secs(10 * 60);
+
+/// What is left of the time for which a server that is busy is waited for.
+#[derive(Debug)]
+pub(super) struct Patience {
+    left: Duration,
+}
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self { left: MOST }
+    }
+
+    /// Waits for as long as an answer asks for. `false` where it asks for nothing, or the patience is at its end.
+    pub(super) async fn wait<B>(&mut self, answer: &Response<B>) -> bool {
+        let status = answer.status();
+        let Some(asked) = asked_for(status, answer.headers(), jiff::Timestamp::now()) else { return false };
+        let Some(wait) = self.next(asked) else {
+            let minutes = MOST.as_secs() / 60;
+            term::warning(&format!("the server has been busy for {minutes} min, and is not waited for any longer"));
+            return false;
+        };
+        term::progress(&format!("the server is busy ({status}): trying again in {} s", wait.as_secs_f64().ceil()));
+        tokio::time::sleep(wait).await;
+        true
+    }
+
+    /// How long to wait now; `None` where there was enough of that.
+    fn next(&mut self, asked: Duration) -> Option<Duration> {
+        let wait = asked.clamp(SHORTEST, LONGEST).min(self.left);
+        self.left -= wait;
+        (!wait.is_zero()).then_some(wait)
+    }
+}
+
+/// How long to wait by `Retry-After`, in seconds or as a date; `None` where the answer does not say that waiting helps.
+fn asked_for(status: StatusCode, headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_named_in_seconds_or_by_a_date_and_only_where_waiting_helps() {
+        let now: jiff::Timestamp = "2026-11-29T22:00:00Z".parse().unwrap();
+        for (status, text, wait) in [
+            (503, "7", Some(7.0)),
+            (429, " 7 ", Some(7.0)),
+            (503, "0", Some(0.0)),
+            (503, "1.5", Some(1.5)),
+            (503, "86400", Some(86400.0)),
+            (503, "Sun, 29 Nov 2026 22:00:09 GMT", Some(9.0)),
+            (503, "Sun, 29 Nov 2026 21:00:00 GMT", Some(0.0)),
+            (503, "-1", None),
+            (503, "NaN", None),
+            (503, "inf", None),
+            (503, "soon", None),
+            (503, "", None),
+            (200, "7", None),
+            (500, "7", None),
+            (413, "7", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]);
+            let named = asked_for(StatusCode::from_u16(status).unwrap(), &headers, now);
+            assert_eq!(named.map(|wait| wait.as_secs_f64()), wait, "{status} {text:?}");
+        }
+        assert_eq!(asked_for(StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn a_server_that_stays_busy_is_not_waited_for_without_end() {
+        for (asked, waits) in [(3600, 10), (0, 600), (60, 10), (7, 86)] {
+            let mut patience = Patience::new();
+            let taken: Vec<_> = std::iter::from_fn(|| patience.next(Duration::from_secs(asked))).collect();
+            assert_eq!((taken.len(), taken.iter().sum()), (waits, MOST), "{asked} s");
+        }
+    }
+}
