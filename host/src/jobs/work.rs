@@ -136,7 +136,7 @@ impl Bench {
         let pending = Pending { input: input.clone(), row: OpenRow::new(input.number) };
         let settle = |about: RowStored<'_>| self.stored(&pending, &about);
         let migrated = Box::pin(self.importer.migrator.migrate_row(&row, &settle)).await;
-        let Ok(RowMigrated::Checked(verdict)) = migrated else { return Asked::NotSent(WAIT) };
+        let Ok(RowMigrated::Checked(verdict, _)) = migrated else { return Asked::NotSent(WAIT) };
         let Outcome { went, contact, .. } = Outcome::checked(&verdict);
         match contact {
             Some(Contact { reached: Reached::HeldBack(wait) | Reached::Crowded(wait), .. }) => Asked::NotSent(wait),
