@@ -76,7 +76,7 @@ impl Shop {
     }
 
     /// The same without HubSpot.
-    pub(crate) async fn open_without(hubspot: Option<Away>, arguments: &[&str]) -> Self {
+    pub(crate) async fn open_without(away: Option<Away>, arguments: &[&str]) -> Self {
         let moods: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let mut providers = ProviderWorld::start().await.unwrap();
@@ -86,7 +86,7 @@ impl Shop {
             ("busy", "busy.zendesk.com"),
             ("calm", "calm.zendesk.com"),
         ] {
-            if slug == "hubspot" && hubspot.is_some() {
+            if slug == "hubspot" && away.is_some() {
                 continue;
             }
             let (moods, asked) = (Arc::clone(&moods), Arc::clone(&asked));
@@ -119,7 +119,7 @@ impl Shop {
         providers.resolve_to("silent.zendesk.com", silent_at);
         let of_another = providers.address_of("calm.zendesk.com").unwrap();
         providers.resolve_to("another.zendesk.com", of_another);
-        match hubspot {
+        match away {
             Some(Away::Refuses) => providers.resolve_to(demo::HUBSPOT_HOST, nobody),
             Some(Away::IsSilent) => providers.resolve_to(demo::HUBSPOT_HOST, silent_at),
             Some(Away::HasNoName) | None => {}
