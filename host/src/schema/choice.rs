@@ -25,7 +25,8 @@ pub(super) fn chosen<'a>(options: &'a [Choice], text: &str) -> Option<&'a str> {
     named(text).or_else(|| at(host)).or_else(|| at(host.split_once('.')?.1))
 }
 
-/// The host of an address with or without its scheme; an address with a user or a port other than 443 has none.
+/// The host of an address with or without its scheme; nothing where it has a user, a port other than 443, or anything else that a
+/// name has not.
 fn host_of(text: &str) -> &str {
     let rest = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => rest,
@@ -34,7 +35,9 @@ fn host_of(text: &str) -> &str {
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.strip_suffix(":443").unwrap_or(host);
-    host.strip_suffix('.').unwrap_or(host)
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_name = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if host.split('.').all(is_name) { host } else { "" }
 }
 
 #[cfg(test)]
@@ -75,6 +78,11 @@ mod tests {
             ("https://evil.example/datadoghq.eu", None),
             ("https://evil.example?datadoghq.eu", None),
             (" datadoghq.eu", None),
+            (".datadoghq.eu", None),
+            ("a b.datadoghq.eu", None),
+            ("a%2e.datadoghq.eu", None),
+            ("user:password@app.datadoghq.eu", None),
+            ("https://evil.example\\.datadoghq.eu", None),
         ] {
             assert_eq!(chosen(&options(&sites), text), means, "{text}");
         }
