@@ -40,7 +40,7 @@ pub(super) fn preferences(headers: &HeaderMap) -> Result<Preferences, Failure> {
         for preference in &listed.preferences {
             asked.add(preference)?;
         }
-        // What stands behind a quote that is never closed could be read in two ways.
+        // Text behind a quote that is not closed could be read in two ways.
         if let Some(known) = listed.unreadable.and_then(names_a_known_one) {
             return Err(bad("Prefer", &format!("a quote before `{known}` is not closed")));
         }
@@ -56,7 +56,7 @@ pub(super) fn preferences(headers: &HeaderMap) -> Result<Preferences, Failure> {
 impl Asked {
     fn add(&mut self, preference: &Preference) -> Result<(), Failure> {
         if let Some(name) = preference.parameters.iter().find_map(|name| known(name)) {
-            return Err(bad("Prefer", &format!("`{name}` stands behind a semicolon; separate preferences by commas")));
+            return Err(bad("Prefer", &format!("`{name}` follows a semicolon; separate preferences by commas")));
         }
         let Some(name) = known(&preference.name) else { return Ok(()) };
         let set = match (name, preference.value.to_ascii_lowercase().as_str()) {

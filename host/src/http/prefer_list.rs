@@ -5,7 +5,7 @@
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Preference {
     pub(super) name: String,
-    /// Without quotes; empty where there is none.
+    /// Without quotes; empty for a name alone.
     pub(super) value: String,
     /// The names of its parameters.
     pub(super) parameters: Vec<String>,
@@ -15,7 +15,7 @@ pub(super) struct Preference {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct List<'a> {
     pub(super) preferences: Vec<Preference>,
-    /// What stands behind a quote that is not closed.
+    /// The text from the element on whose quote is not closed.
     pub(super) unreadable: Option<&'a str>,
 }
 
@@ -55,7 +55,7 @@ fn preference(element: &str) -> Preference {
     preference
 }
 
-/// Where the text ends that stands before this separator outside of quotes; `None` where a quote is not closed.
+/// The position of the first separator outside of quotes, or the end of the text; `None` where a quote is not closed.
 fn end(text: &str, separator: char) -> Option<usize> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     for (at, c) in text.char_indices() {

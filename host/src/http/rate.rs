@@ -2,7 +2,7 @@
 //!
 //! Requests of the front ends of one linked account count together, as one key more: otherwise a browser could use up what the
 //! organisation's back end needs, or get more by opening session after session. Credentials that are turned away are counted where
-//! they are verified, in the use cases; what is left of both measures stands in the answers, in the fields of
+//! they are verified, in the use cases; responses tell what is left of both measures, in the fields of
 //! draft-ietf-httpapi-ratelimit-headers-10.
 
 use std::cell::RefCell;
@@ -91,7 +91,7 @@ pub(super) async fn layer<F: Future<Output = Response>>(request: Request, next: 
 }
 
 impl Rates {
-    /// So many requests for each key; without a limit, callers are bounded by connections and plugin slots alone.
+    /// The limit of each key; without one, callers are bounded by connections and plugin slots alone.
     pub(super) fn new(limit: Option<RateLimit>) -> Self {
         let requests = limit.map(|limit| Measure::new(Quota::per_second(limit.per_second).allow_burst(limit.burst)));
         Self { requests }

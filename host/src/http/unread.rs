@@ -24,7 +24,7 @@ pub(super) const WITHIN: Duration = Duration::from_secs(2);
 pub(super) enum Rest {
     /// It is: the next bytes are the next request's.
     Read,
-    /// It is not, or nobody can say what the next bytes are.
+    /// It is not, or it is unknown what the next bytes are.
     OnTheWire,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn lend<B>(body: B) -> (Lent<B>, Lender<B>) {
 
 impl<B: HttpBody<Data = Bytes> + Unpin> Lender<B> {
     /// Reads what is left of the body, if that is little and comes in time. `expects` is whether the client sends it only after
-    /// `100 Continue`: a body that nobody has asked for is not asked for here.
+    /// `100 Continue`: a body that the handler has not asked for is not asked for here.
     pub(super) async fn settle(self, expects: bool, within: Duration) -> Rest {
         let back = std::mem::replace(&mut *lock(&self.0), Back::Nothing);
         match back {
@@ -153,7 +153,7 @@ mod tests {
         Full::new(vec![b'x'; length].into())
     }
 
-    /// So many frames of 1 KiB, and then an error or silence instead of the end.
+    /// Frames of 1 KiB, and then an error or silence instead of the end.
     fn frames(count: usize, then: Option<io::Error>) -> impl HttpBody<Data = Bytes, Error = io::Error> + Unpin {
         let frames = stream::repeat_with(|| Ok(Frame::data(Bytes::from(vec![b'x'; 1024])))).take(count);
         StreamBody::new(Box::pin(match then {

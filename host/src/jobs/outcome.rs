@@ -101,7 +101,7 @@ impl Outcome {
         Ok(match error {
             MigrateError::NotVerified(failure) => Self::not_verified(failure),
             MigrateError::Content(violations) => Self { fields: fields(violations), ..never(error.code()) },
-            // The credential has not been looked at: its row goes on when another one may be turned away.
+            // The credential has not been tried: its row waits until another one may be turned away.
             MigrateError::LimitReached(limit) => return in_the_way(limit.wait),
             MigrateError::Plugin(CallError::Busy { retry_after, .. }) => return in_the_way(*retry_after),
             MigrateError::Plugin(call) => later(call.code(), Went::Well),

@@ -111,9 +111,9 @@ pub struct LimitReached {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reached {
-    /// Providers have turned so many away.
+    /// Providers have turned as many credentials away as the limit says.
     Spent,
-    /// So many are being verified that could be turned away.
+    /// As many credentials are being verified, and each could be turned away.
     Held,
 }
 
@@ -192,7 +192,7 @@ enum Refusal {
 }
 
 impl TurnedAway {
-    /// So many a minute for each API key.
+    /// The limit of each API key, credentials a minute.
     pub(super) fn new(per_key: NonZeroU32) -> Self {
         let buckets = Buckets { all: HashMap::new(), next_sweep: FIRST_SWEEP };
         Self { per_key, buckets: Arc::new(Mutex::new(buckets)) }
@@ -217,7 +217,7 @@ impl TurnedAway {
         for subject in &subjects {
             let Some(bucket) = buckets.all.get(subject) else { continue };
             if let Some(error) = reached(*subject, subject.limit(self.per_key), bucket, now) {
-                // The future is told of all that happens from here on: nothing happens before the lock is given back.
+                // The future sees every change from here on, and no change can happen before the lock is released.
                 return Err(match error.why {
                     Reached::Spent => Refusal::Reached(error),
                     Reached::Held => Refusal::Held(error, Arc::clone(&bucket.changed).notified_owned()),
@@ -353,7 +353,7 @@ mod tests {
         failed(FailureKind::Rejected(Vec::new()))
     }
 
-    /// So many credentials that are turned away one after the other; how many of them were tried.
+    /// Tries credentials that are turned away, one after the other, and returns how many were tried.
     async fn tried(limits: &TurnedAway, counted: CountedFor, count: usize) -> usize {
         let mut tried = 0;
         for _ in 0..count {

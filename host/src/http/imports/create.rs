@@ -147,7 +147,7 @@ async fn refuse_more(mut parts: Multipart, sender: mpsc::Sender<Sent>) {
         Err(error) => Some(error.into()),
     };
     if let Some(error) = error {
-        // Where nobody receives any more, the upload has failed already.
+        // A closed receiver means that the upload has failed already.
         let _ = sender.send(Err(error)).await;
     }
     drop(sender);
