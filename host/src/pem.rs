@@ -1,8 +1,8 @@
 //! Keys in PEM (RFC 7468), in every spelling in which they arrive.
 //!
-//! On its way through JSON files, environment variables, spreadsheets and chats a key loses its line breaks or has them
-//! escaped, and gains quotes, indentation and invisible characters. None of these can be part of a key, so that it is read all
-//! the same: [`tidy`] writes it as it was made, and [`private_key`] decodes it or says what it is instead.
+//! JSON files, environment variables, spreadsheets and chats remove or escape the line breaks of a key and add quotes,
+//! indentation and invisible characters. None of these can be part of a key, so they are ignored: [`tidy`] writes the key in its
+//! usual form, and [`private_key`] decodes it or returns what the text is instead.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -20,7 +20,7 @@ const MOST_BLOCKS: usize = 32;
 /// Characters of the longest label.
 const LONGEST_LABEL: usize = 64;
 
-/// Takes padding that is missing, and bits behind the last byte: encoders differ in both.
+/// Accepts missing padding and non-zero trailing bits: encoders differ in both.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -28,7 +28,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Labels whose words are put apart again where blanks were lost.
+/// Labels whose words are separated again if their blanks were lost.
 const LABELS: [&str; 9] = [
     "PRIVATE KEY",
     "RSA PRIVATE KEY",
@@ -41,7 +41,7 @@ const LABELS: [&str; 9] = [
     "CERTIFICATE",
 ];
 
-/// Why a text is no private key that can be used. Each message reads on after "it".
+/// Why a text is not a usable private key. Each message continues "the private key".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum KeyProblem {
@@ -166,7 +166,7 @@ pub fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, KeyProblem> {
     Err(instead.unwrap_or_else(|| without_armour(&plain)))
 }
 
-/// What a text is that has no PEM block.
+/// The problem of a text without a PEM block.
 fn without_armour(text: &str) -> KeyProblem {
     let text = text.trim_matches(|c: char| is_blank(c) || is_quote(c));
     if text.starts_with("PuTTY-User-Key-File") {
@@ -223,7 +223,7 @@ struct Marker<'a> {
     after: &'a str,
 }
 
-/// The first line of that kind. Dashes that were lost or made longer ones do not matter.
+/// The first such line. Any number of dashes of any kind is accepted.
 fn marker<'a>(text: &'a str, word: &str) -> Option<Marker<'a>> {
     text.match_indices(word).find_map(|(at, _)| {
         let before = text.get(..at)?;
@@ -255,8 +255,8 @@ fn decoded(body: &str) -> Option<Zeroizing<Vec<u8>>> {
     LENIENT.decode(base64.as_bytes()).ok().map(Zeroizing::new)
 }
 
-/// The text with the escapes of JSON, shells and URLs undone. No key has a backslash or a percent sign in it, so that they
-/// are escapes however many of them there are.
+/// The text with the escapes of JSON, shells and URLs decoded. A key contains neither backslash nor percent sign, so any number
+/// of them is an escape.
 fn unescaped(text: &str) -> Zeroizing<String> {
     let is_form = text.contains("BEGIN+");
     let mut out = Zeroizing::new(String::with_capacity(text.len()));
@@ -279,7 +279,7 @@ fn unescaped(text: &str) -> Zeroizing<String> {
                         out.push(c);
                         rest = after.get(length..).unwrap_or_default();
                     }
-                    // A line that goes on, in a shell; or nothing that is known.
+                    // An unknown escape, or the backslash of a shell's line continuation.
                     None => rest = after,
                 }
             }

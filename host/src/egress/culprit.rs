@@ -1,4 +1,4 @@
-//! What a request that cannot be built failed on: the values that are no use where they stand.
+//! The values that make it impossible to build a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl Culprit {
         Self { parts: parts.to_vec(), fails }
     }
 
-    /// Those of these named values that the request failed on. A secret is known by itself, a text by its occurrence.
+    /// The names of those values that the request failed on. A secret is identified by its handle, a text by its content.
     pub fn among<'a>(&self, values: impl Iterator<Item = (&'a str, &'a SharedSecret)>) -> Vec<String> {
         let at_fault = values.filter(|(_, value)| (self.fails)(value.expose()) && self.holds(value));
         at_fault.map(|(name, _)| name.to_owned()).collect()
@@ -34,7 +34,7 @@ impl Culprit {
     }
 }
 
-/// It holds texts of the plugin's, which a credential can be a part of.
+/// The parts can contain texts with values of the credential, so they are not printed.
 impl fmt::Debug for Culprit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Culprit")

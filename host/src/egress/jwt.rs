@@ -61,7 +61,7 @@ fn rs256(key: &PrivateKeyDer<'_>, message: &[u8]) -> Result<Vec<u8>, &'static st
         return Err("is an EC key, and this app signs by RS256, which takes an RSA key");
     }
     let (der, kind) = (key.secret_der(), algorithm(key));
-    // The line at the beginning is sometimes that of the other form, where somebody has put it there.
+    // A label that was added by hand can be that of the other form.
     let key = RsaKeyPair::from_pkcs8(der).or_else(|first| RsaKeyPair::from_der(der).map_err(|_| first));
     let key = key.map_err(|reason| match (reason.to_string().as_str(), kind) {
         ("TooSmall", _) => "is an RSA key that is too small; RS256 takes one of 2048 to 4096 bits",

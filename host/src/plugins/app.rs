@@ -39,7 +39,7 @@ impl App {
         self.ends_at.is_none_or(|end| now() < end)
     }
 
-    /// Has the plugin verify a credential that fits its schema. What was changed of its values is told with the verdict.
+    /// Has the plugin verify a credential that fits its schema. The verdict includes the changes to the credential's values.
     ///
     /// # Errors
     /// Where the plugin gave no verdict; nothing is known of the credential then.
@@ -71,8 +71,8 @@ impl App {
     }
 }
 
-/// A verdict with what the host knows of the credential: what was changed of its values, and when it ends where the provider
-/// does not say.
+/// Adds to a verdict what the host knows: the changes to the credential's values and, if the provider does not return one, the
+/// expiry from the field `expires_at`.
 fn completed(verdict: Verdict, credential: &Credential) -> Verdict {
     match verdict {
         Verdict::Verified(mut verified) => {

@@ -1,8 +1,8 @@
-//! A request that could not be built because of a value: whatever the plugin makes of it, the verdict is the host's, so that it
-//! is the same for every plugin.
+//! The verdict on a credential with a value that makes it impossible to build a request. The host gives it, independently of how
+//! the plugin handles the error, so that it is the same for every plugin.
 //!
-//! A value of the caller's is rejected by its field: no provider will ever see it. A token that the provider answered with is
-//! the provider's, and is an answer that is not understood. What is neither is the plugin's own mistake, and its verdict stands.
+//! A field of the credential is rejected. A token that the provider returned is reported as an unexpected answer. In every other
+//! case the error is the plugin's mistake, and the plugin's verdict is kept.
 
 use super::verdict::{Failure, FailureKind, Verdict};
 use crate::egress::{Culprit, SendError};
@@ -33,7 +33,7 @@ impl Named {
         self.minted.push((pointer.to_owned(), SharedSecret::clone(token)));
     }
 
-    /// What a request failed on, if it is one of these values.
+    /// The verdict on the values that a request failed on, if any of them is known.
     pub(super) fn unusable(&self, error: &SendError) -> Option<Unusable> {
         let culprit = error.culprit.as_deref()?;
         let among = |values: &[(String, SharedSecret)]| -> Vec<String> {

@@ -1,4 +1,5 @@
-//! One value, read as it is meant: what was sent is tidied and its times are made milliseconds, what is stored is taken as it is.
+//! Reads one value of a credential. A value as sent is tidied and a time is converted to milliseconds; a stored value is not
+//! changed.
 
 use super::choice::chosen;
 use super::input::Input;
@@ -66,7 +67,7 @@ impl Field {
         Ok(Some(read))
     }
 
-    /// What stands in for a value that is not there.
+    /// The result for an absent value: the default, nothing, or a violation.
     fn absent(&self, otherwise: &str) -> Result<Option<Read>, Wrong> {
         match (&self.spec.default, self.necessity) {
             (Some(default), _) => {
@@ -94,7 +95,7 @@ impl Field {
         rewritten.unwrap_or(Read { value, warning: None })
     }
 
-    /// Characters that no secret has: a key with one of them is not the key that was issued.
+    /// Rejects characters that secrets do not contain: a key with one of them is not the key that was issued.
     fn check_characters(&self, text: &str) -> Result<(), Wrong> {
         if self.secrecy == Secrecy::Plain {
             return Ok(());
@@ -180,7 +181,7 @@ impl Field {
     }
 }
 
-/// Milliseconds of 2000-01-01T00:00:00Z. No token that is still of use ended before.
+/// Milliseconds of 2000-01-01T00:00:00Z. A smaller number is a duration or a placeholder, not the end of a token.
 const EARLIEST: u64 = 946_684_800_000;
 
 /// What a number field counts, by its name.

@@ -1,9 +1,9 @@
-//! What is taken off a value before it is checked: what copying it left around it, and what is none of it.
+//! Removes from a value what copying it has added at its ends, before the value is checked.
 //!
-//! The rule is one for all fields and all doors, and what it takes off is told. Applied once more it changes nothing, so that a
-//! stored value that is exported and imported again is the same.
+//! One rule applies to all fields and entry points, and every removal is reported. The rule is idempotent, so a stored value that
+//! is exported and imported again does not change.
 //!
-//! | of | is removed |
+//! | fields | removed |
 //! |---|---|
 //! | every field | white space and invisible characters at the ends |
 //! | secret fields | quotes of any kind that enclose the whole value, and a comma or semicolon behind them |
@@ -26,7 +26,7 @@ const HEADERS: [&str; 4] = ["Proxy-Authorization", "Authorization", "X-API-Key",
 /// Words that one value can have before its token: `Authorization`, and the scheme once too often.
 const MOST_WORDS: usize = 8;
 
-/// A value with nothing around it.
+/// A value after the removal.
 pub(super) struct Tidied<'a> {
     /// What is left.
     pub(super) text: Text<'a>,
@@ -34,13 +34,13 @@ pub(super) struct Tidied<'a> {
     pub(super) removed: Vec<Removed>,
 }
 
-/// A part of the value that came, or the value written anew.
+/// A part of the value as sent, or the value in another spelling.
 pub(super) enum Text<'a> {
     Part(&'a str),
     Rewritten(Zeroizing<String>),
 }
 
-/// Something that was taken off a value.
+/// What was removed from a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removed {
     Blanks,
@@ -60,7 +60,7 @@ impl Text<'_> {
 }
 
 impl Removed {
-    /// What was done, with nothing of the value; it reads on after the field's name.
+    /// The change, without any part of the value; it continues "`field` was taken".
     fn told(self) -> String {
         match self {
             Self::Blanks => "without the blanks around it".to_owned(),
@@ -126,7 +126,7 @@ pub(super) fn secret(text: &str, kind: FieldKind) -> Tidied<'_> {
     }
 }
 
-/// A value without the line breaks at its end that something has escaped: `\n` as two characters, or more.
+/// A value without escaped line breaks at its end: `\n` as two characters or more.
 fn without_escaped_breaks(text: &str) -> &str {
     let mut left = text;
     while let Some(rest) = left.strip_suffix(['n', 'r']).filter(|rest| rest.ends_with('\\')) {
@@ -140,7 +140,7 @@ pub(super) fn is_only_a_scheme(text: &str) -> bool {
     text.strip_suffix(':').unwrap_or(text).trim_end_matches(is_blank).eq_ignore_ascii_case("bearer")
 }
 
-/// The name of a typographic quote: no key has one, and word processors put it in the place of a straight one.
+/// The name of a typographic quote. Keys contain none; word processors substitute them for straight ones.
 pub(super) fn curly_quote(c: char) -> Option<&'static str> {
     Some(match c {
         '\u{2018}' => "left single quotation mark",
