@@ -160,7 +160,7 @@ async fn rows_that_cannot_be_read_are_kept_with_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_file_of_failed_rows_that_somebody_works_on_is_never_lost() {
+async fn a_file_of_failed_rows_that_a_person_works_on_is_never_lost() {
     let shop = Shop::open(&[]).await;
     let header = "linked_account_id,slug,auth_type,api_key\n";
     let path = file(&shop, "rows.csv", &format!("{header}user_1,stripe,keybased,sk_test_wrong_1\n"));

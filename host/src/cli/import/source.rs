@@ -45,7 +45,7 @@ impl Identities {
             let file = bounded_file::read_input(path, SMALL).map_err(|error| wrong(&error))?;
             let read = age::IdentityFile::from_buffer(file.bytes.as_slice()).map_err(|error| wrong(&error))?;
             let mut recipients = Vec::new();
-            // A file without keys has no recipients, which is told where the file to import cannot be opened.
+            // A file without keys has no recipients, which is an error only where the file to import cannot be opened.
             let _ = read.write_recipients_file(&mut recipients);
             let recipients = String::from_utf8(recipients).unwrap_or_default();
             let mut recipients = recipients.lines().map(|line| line.parse().ok());
@@ -84,7 +84,7 @@ pub(super) fn open(file: &Path, identities: &Identities) -> Result<Source, CliEr
         return Err(format!("{} is encrypted: name the key to it by --identity", file.shown()).into());
     }
     let cannot = |error: age::DecryptError| format!("{} cannot be decrypted: {error}", file.shown());
-    // Which key opens it is only known of one that is tried by itself, for which the file is opened again.
+    // The key that opens the file is found by trying one key at a time, each on the file opened again.
     if !is_read_once(file) {
         for key in keys {
             let (reader, _) = self::bytes(file)?;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use zeroize::Zeroizing;
 
-/// Bytes that tell UTF-16 from UTF-8.
+/// Bytes that UTF-16 is detected by.
 const HEAD: usize = 4;
 /// Stands for what is not UTF-16. It is not UTF-8 either, so that the row is refused for it.
 const INVALID: u8 = 0xff;
@@ -16,13 +16,13 @@ const CHUNK: usize = 16 * 1024;
 pub(super) struct Utf8<R> {
     inner: R,
     form: Form,
-    /// In UTF-8: the bytes that the form was told by. In UTF-16: converted text.
+    /// In UTF-8: the bytes that the form was detected by. In UTF-16: converted text.
     ready: Zeroizing<Vec<u8>>,
     from: usize,
 }
 
 enum Form {
-    Untold,
+    Undetected,
     Utf8,
     Utf16(Wide),
 }
@@ -44,10 +44,10 @@ enum Order {
 
 impl<R: BufRead> Utf8<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, form: Form::Untold, ready: Zeroizing::new(Vec::new()), from: 0 }
+        Self { inner, form: Form::Undetected, ready: Zeroizing::new(Vec::new()), from: 0 }
     }
 
-    fn tell(&mut self) -> io::Result<()> {
+    fn detect(&mut self) -> io::Result<()> {
         let mut head = Vec::with_capacity(HEAD);
         self.inner.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
         let order = match head.as_slice() {
@@ -95,7 +95,7 @@ impl Wide {
         }
         match char::decode_utf16([unit]).next() {
             Some(Ok(c)) => push(c, out),
-            // The first unit of a pair; the second one by itself is not valid.
+            // The first unit of a pair; the second one alone is not valid.
             _ if unit < 0xdc00 => self.high = Some(unit),
             _ => out.push(INVALID),
         }
@@ -114,8 +114,8 @@ fn push(c: char, out: &mut Vec<u8>) {
 
 impl<R: BufRead> BufRead for Utf8<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if matches!(self.form, Form::Untold) {
-            self.tell()?;
+        if matches!(self.form, Form::Undetected) {
+            self.detect()?;
         }
         while self.from >= self.ready.len() {
             let Form::Utf16(wide) = &mut self.form else { return self.inner.fill_buf() };

@@ -60,7 +60,7 @@ impl Header {
         Ok(Self { columns, names: raw, is_guarded })
     }
 
-    /// What the columns are; or all that is wrong with them, so that a wrong header is told once and not a million times.
+    /// What the columns are; or all that is wrong with them, so that a wrong header is one error and not one error a row.
     fn columns(names: &[&str], mapping: &Mapping) -> Result<Vec<Column>, String> {
         let columns: Vec<_> = names.iter().map(|name| column(name, names, mapping)).collect();
         let has = |part: Part| {
@@ -164,13 +164,13 @@ pub(super) fn arguments(names: &[&str], missing: &[Part]) -> String {
 /// Columns that rules name and that are not there, with what is probably meant.
 fn unmatched(names: &[&str], mapping: &Mapping) -> Vec<String> {
     let is_there = |from: &str| names.iter().any(|name| *name == from || fold(name) == fold(from));
-    let told = |from: &str| match meant(from, names.iter().copied()) {
+    let message = |from: &str| match meant(from, names.iter().copied()) {
         Meant::Same(name) | Meant::Near(name) => {
             format!("the map names a column {}, which is not there; {} may be meant", quoted(from), quoted(name))
         }
         Meant::Unknown => format!("the map names a column {}, which is not there", quoted(from)),
     };
-    mapping.columns().filter(|from| !is_there(from)).map(told).collect()
+    mapping.columns().filter(|from| !is_there(from)).map(message).collect()
 }
 
 /// Columns that say the same thing twice.

@@ -6,7 +6,7 @@ use super::spelling::{Meant, fold, meant};
 use crate::schema::{AuthSchema, AuthType, Input, Necessity};
 use crate::shown::{MASK, shown};
 
-/// Names that are told of.
+/// Names that a message lists.
 const MOST_TOLD: usize = 20;
 /// What auth types are called elsewhere; as values of a column they can be repeated.
 const USUAL_TYPES: [&str; 14] = [
@@ -31,7 +31,7 @@ const USUAL_TYPES: [&str; 14] = [
 pub struct Misnamed {
     /// What they are, what may be meant, and the rules that say so.
     pub detail: String,
-    /// Where they stand, as violations of a schema tell it.
+    /// Their places in the row, in the form of the places of schema violations.
     pub fields: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Row {
     }
 
     /// Names that the app does not have, all at once; none where there are none, or where they are another system's.
-    /// `in_file` tells what the column of a field is called in the file.
+    /// `in_file` gives the name that the column of a field has in the file.
     pub fn misnamed(&self, slug: &str, app: &AuthSchema, in_file: &dyn Fn(&str) -> Option<String>) -> Option<Misnamed> {
         let [(written, Input::Object(fields))] = self.auth_object.members()? else { return None };
         if self.names != Names::Own {

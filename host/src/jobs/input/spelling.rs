@@ -166,7 +166,7 @@ const USUAL: [(Part, &[&str]); 6] = [
     (Part::UpdatedAt, &["updated", "lastupdated", "modifiedat", "modified", "lastmodified", "changedat"]),
 ];
 
-/// Rules of a mapping that say where the missing parts of a row probably are, as far as the names of its columns tell: each is a
+/// Rules of a mapping that say where the missing parts of a row probably are, as far as the names of its columns suggest it: each is a
 /// column and a part.
 pub(super) fn probable<'a>(names: &[&'a str], missing: &[Part]) -> Vec<(&'a str, Part)> {
     let mut found: Vec<(&str, Part)> = Vec::new();

@@ -112,7 +112,7 @@ impl Job {
         let format = self.file.file_name().and_then(|name| name.to_str()).and_then(RowFormat::from_file_name);
         let mut rows =
             Rows::new(reader, ReadOptions { format: self.reading.format.or(format), ..self.reading.clone() });
-        // The first row tells the form.
+        // The form is known once a row was read.
         let Some(first) = rows.next() else { return Err(self.changed()) };
         let mut row = Some(first);
         let sealed = if recipient.is_some() { ".age" } else { "" };
@@ -210,7 +210,7 @@ impl Repeats {
     }
 }
 
-/// What stands for all that a row says; none of a row that was not kept.
+/// A digest of all that a row says; `None` for a row that was not kept.
 fn digest(row: Option<&crate::jobs::input::Row>, original: &Original<'_>) -> io::Result<Option<[u8; 32]>> {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
