@@ -10,7 +10,7 @@ use crate::schema::Input;
 const TELLING: usize = 8;
 
 static MAPPING: LazyLock<Mapping> =
-    LazyLock::new(|| "customer=linked_account_id\nkey=api_key\nuser.id=linked_account_id\nslug:a=b".parse().unwrap());
+    LazyLock::new(|| "customer=linked_account_id\nkey=api_key\nuser.id=account_name\nslug:a=b".parse().unwrap());
 
 /// A reader that gives a byte at a time.
 struct Slow<R>(R);

@@ -157,6 +157,7 @@ impl Fitting<'_> {
         for alias in aliases(self.slug).iter().chain(COMMON) {
             if auth_type.field(alias.field).is_some()
                 && !taken.iter().any(|one| one.field == alias.field)
+                && alias.with.is_none_or(|with| taken.iter().any(|one| one.field == with))
                 && let Some((at, made)) = self.aliased(alias, &taken)
             {
                 taken.push(Taken { at, field: alias.field.to_owned(), made });

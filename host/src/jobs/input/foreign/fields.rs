@@ -12,20 +12,26 @@ pub(in super::super) struct Alias {
     pub(in super::super) field: &'static str,
     /// Other systems' names for it, the best one first.
     pub(in super::super) names: &'static [&'static str],
+    /// A field that must be there: without it, the names mean another field.
+    pub(in super::super) with: Option<&'static str>,
     /// Which values serve, and what becomes of them.
     pub(in super::super) shape: Shape,
 }
 
 const fn plain(field: &'static str, names: &'static [&'static str]) -> Alias {
-    Alias { field, names, shape: Shape::Same }
+    Alias { field, names, with: None, shape: Shape::Same }
+}
+
+const fn beside(field: &'static str, names: &'static [&'static str], with: &'static str) -> Alias {
+    Alias { field, names, with: Some(with), shape: Shape::Same }
 }
 
 const fn only_if(field: &'static str, names: &'static [&'static str], fits: fn(&str) -> bool) -> Alias {
-    Alias { field, names, shape: Shape::If(fits) }
+    Alias { field, names, with: None, shape: Shape::If(fits) }
 }
 
 const fn shaped(field: &'static str, names: &'static [&'static str], shape: fn(&str) -> Option<String>) -> Alias {
-    Alias { field, names, shape: Shape::Made(shape) }
+    Alias { field, names, with: None, shape: Shape::Made(shape) }
 }
 
 /// Names under which systems keep a bearer token of any app.
@@ -354,7 +360,8 @@ const TWILIO: &[Alias] = &[
     only_if("api_key_sid", &["apikeysid", "apisid", "keysid", "apikey", "username", "user", "sid"], |value| {
         value.starts_with("SK")
     }),
-    plain("api_key_secret", &["apisecret", "apikeysecret", "keysecret", "secret", "password"]),
+    plain("api_key_secret", &["apisecret", "apikeysecret", "keysecret"]),
+    beside("api_key_secret", &["secret", "password"], "api_key_sid"),
     only_if(
         "auth_token",
         &["authtoken", "authenticationtoken", "password", "genericapikey", "token", "apikey"],

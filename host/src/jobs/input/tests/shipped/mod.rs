@@ -37,7 +37,7 @@ fn fields(slug: &str) -> Vec<(&'static str, String)> {
         }
         "paypal" => vec![keybased("client_id client_secret* environment?")],
         "salesforce" => {
-            vec![oauth2("instance_url"), keybased("client_id username private_key* login_host?"), cc("instance_url")]
+            vec![oauth2("instance_url"), keybased("client_id username private_key* login_host?"), cc("login_host")]
         }
         "shopify" => vec![oauth2("shop"), keybased("shop access_token* api_secret_key*?"), cc("shop")],
         "slack" => vec![
