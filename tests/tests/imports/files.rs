@@ -266,7 +266,8 @@ async fn events_tell_of_progress_and_of_the_end() {
 fn refresh_token(access_token: &str, character: &str, more: usize) -> String {
     // An envelope has 74 bytes, and of each field the name, the value and 21 bytes.
     let around = 74 + "access_token".len() + 21 + access_token.len() + "refresh_token".len() + 21;
-    character.repeat(48 * 1024 - around + more)
+    // Quotes at both ends would be taken off.
+    format!("a{}b", character.repeat(48 * 1024 - around + more - 2))
 }
 
 fn hub_with(account: &str, character: &str, more: usize) -> Value {
