@@ -55,7 +55,10 @@ async fn a_component_that_asks_for_an_inner_address_is_refused_before_any_lookup
     let probe = Probe::start(providers, &dns, |options| options.egress_ca = None).await;
     for (origin, ask, told) in LITERALS {
         let detail = probe.ask(origin, ask).await;
-        assert!(detail.contains(told) && detail.contains("sent false"), "{ask} under {origin}: {detail}");
+        let by_plugin = detail.contains(told) && detail.contains("sent false");
+        // An origin that the caller's own field spells so is rejected by the host, with that field.
+        let by_host = told == "InvalidRequest" && detail.starts_with("`origin` cannot be used: ");
+        assert!(by_plugin || by_host, "{ask} under {origin}: {detail}");
     }
     let trapped = format!("https://{}", trap.local_addr().unwrap());
     assert!(probe.ask(&trapped, &trapped).await.contains("Denied"));
