@@ -3,7 +3,7 @@
 use keyferry::providers::apps::demo;
 use keyferry_tests::apps::shipped_apps;
 use keyferry_tests::http::Request;
-use keyferry_tests::{World, WorldOptions};
+use keyferry_tests::{ServerChange, World, WorldOptions, binary};
 use serde_json::{Value, json};
 
 use super::shop::{IMPORTS, lines, until_ended};
@@ -22,7 +22,8 @@ struct Exported {
 impl Exported {
     async fn open() -> Self {
         let (providers, _) = shipped_apps().await;
-        let options = WorldOptions { providers: Some(providers), server: None };
+        let change: ServerChange = Box::new(|options| binary::copy(binary::slugs(), &options.plugins));
+        let options = WorldOptions { providers: Some(providers), server: Some(change) };
         Self { world: World::start_with(options).await }
     }
 
@@ -37,9 +38,9 @@ impl Exported {
         let ledger = lines(&results);
         for (row, (slug, ..)) in ledger.iter().zip(cases) {
             assert_eq!((&row["slug"], &row["outcome"]), (&json!(slug), &json!("created")), "{query} {row:#}");
-            assert_eq!(row["warnings"], json!([]), "{query} {row:#}");
+            assert!(!row["warnings"].to_string().contains("is not stored"), "{query} {row:#}");
         }
-        assert_eq!((ledger.len(), &import["rows_with_warnings"]), (cases.len(), &json!(0)));
+        assert_eq!((ledger.len(), &import["counts"]["done"]), (cases.len(), &json!(cases.len())));
         let key = self.reader().await;
         for (slug, _, _, fields) in cases {
             let path = format!("/api/v2/public/linked-account/user_{slug}/integration/{slug}/credentials");
