@@ -45,14 +45,19 @@ pub(super) fn all() -> Vec<Hostile> {
             Expect::Refused("locals in one function"),
             |plugin| plugin.build_with(&module_inside(&format!("(func (local {}))", "i64 ".repeat(50_001)))),
         ),
-        hostile("large-file", "to be larger than a plugin may be", Expect::Refused("25165824 are allowed"), |plugin| {
-            let mut component = plugin.build();
-            let data = vec![7; 25 << 20];
-            component.push(0);
-            component.extend(leb128(data.len()));
-            component.extend(data);
-            component
-        }),
+        hostile(
+            "large-file",
+            "to be larger than a plugin may be",
+            Expect::Refused("larger than 25165824 bytes"),
+            |plugin| {
+                let mut component = plugin.build();
+                let data = vec![7; 25 << 20];
+                component.push(0);
+                component.extend(leb128(data.len()));
+                component.extend(data);
+                component
+            },
+        ),
         hostile("doubling-types", "to have a type of 2^60 members", Expect::Refused("type"), |plugin| {
             let types = (1..60).map(|n| format!("(type $t{n} (tuple $t{0} $t{0}))", n - 1)).collect::<String>();
             plugin.build_with(&format!("(component (type $t0 (tuple u8 u8)) {types})"))
