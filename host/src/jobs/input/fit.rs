@@ -18,8 +18,8 @@ impl Row {
     /// Names that a rule of the mapping gave stay. The auth type is the one that the source suggests if its fields are all
     /// there, otherwise the first of the app's of which that is so. A value is a field of its name in any spelling, of a name
     /// that its source is known to have for the field, or the one secret that is asked for and not there; a `username` and a
-    /// `password` are the one plain field and the one secret. What the app does not know is left out, and told in `warnings` if
-    /// it looks like a secret. Where no auth type is complete, names stay as they are, and validation tells what is wrong.
+    /// `password` are the one plain field and the one secret. What the app does not know is left out, with an entry in `warnings`
+    /// if it looks like a secret. Where no auth type is complete, names stay as they are, and validation tells what is wrong.
     ///
     /// ```
     /// # use keyferry::jobs::input::{Preset, ReadOptions, Rows};
@@ -66,7 +66,7 @@ enum Standing {
     Fixed,
     /// It is the credential, or a part of it.
     Proper,
-    /// It stands beside the credential at its source.
+    /// A setting that the source keeps next to the credential.
     Spare,
     /// A default supplied the value, for this app or for all.
     Default { for_app: bool },
@@ -193,7 +193,7 @@ impl Fitting<'_> {
         aliases(self.slug).iter().find(own)?.shape.of(text)?
     }
 
-    /// The first value that goes by one of these names. What is only made of a value can be made of one that is a field itself.
+    /// The first value with one of these names. A value that is a field already can serve again where the field is derived from it.
     fn aliased(&self, alias: &Alias, taken: &[Taken]) -> Option<(usize, Option<String>)> {
         alias.names.iter().find_map(|name| {
             let named = self.values.iter().enumerate().filter(|(_, value)| value.folded == *name);

@@ -48,7 +48,7 @@ const DESCRIBING: [&str; 25] = [
     "uri",
     "url",
 ];
-/// Words of names whose values anybody may see.
+/// Words of names whose values are public.
 const HARMLESS: [&str; 3] = ["public", "publishable", "cursor"];
 /// How tokens and keys of well-known providers begin.
 const PREFIXES: [&str; 29] = [
@@ -153,7 +153,7 @@ fn is_well_known(value: &str) -> bool {
         || (value.starts_with("eyJ") && parts >= 2)
 }
 
-/// Whether a value begins with one of these, and goes on for so many characters more, without spaces.
+/// Whether a value begins with one of these prefixes, followed by more than `more` bytes without white space.
 fn begins(value: &str, prefixes: &[&str], more: usize) -> bool {
     let rest = prefixes.iter().find_map(|prefix| value.strip_prefix(prefix));
     rest.is_some_and(|rest| rest.len() > more && !rest.contains(char::is_whitespace))

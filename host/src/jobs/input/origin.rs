@@ -28,7 +28,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Where a field stands in the source.
+    /// The path of a field in the source.
     pub(super) fn path<'a>(&'a self, name: &'a str) -> &'a str {
         self.paths.iter().find(|(field, _)| field == name).map_or(name, |(_, path)| path)
     }

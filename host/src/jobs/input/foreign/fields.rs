@@ -1,6 +1,6 @@
 //! What other systems call the fields of the apps that Keyferry ships with.
 //!
-//! A name stands here in lower case and of letters and digits only: `applicationkey` is `applicationKey`, `application_key` and
+//! Names are listed in lower case, without anything but letters and digits: `applicationkey` is `applicationKey`, `application_key` and
 //! `APPLICATION-KEY`. Of several names that are there, the first counts. A name that is only the field's own in another spelling
 //! need not be here.
 

@@ -61,7 +61,7 @@ impl<'a> Export<'a> {
         Ok(Self { input, mapping, draft, unmask, passed: Vec::new() })
     }
 
-    /// Values at these paths, and within them, are neither read nor told of.
+    /// Values at these paths, and within them, are neither read nor reported.
     fn pass(&mut self, paths: &[&'static str]) {
         self.passed.extend_from_slice(paths);
     }
@@ -221,7 +221,7 @@ impl<'a> Export<'a> {
         Ok(())
     }
 
-    /// Keeps in mind what looks like a secret and has not been read at all.
+    /// Collects values that look like secrets and that nothing has read.
     fn pass_over(&mut self, slug: &str) {
         let (mut leaves, mut unread) = (Vec::new(), Vec::new());
         if let Some(members) = self.input.members() {

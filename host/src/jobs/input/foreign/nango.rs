@@ -7,7 +7,7 @@ use crate::schema::Input;
 
 /// What is done about masks.
 const UNMASK: &str = "export with an API key that has the scope `environment:connections:read_credentials`";
-/// Members of `credentials` that are no part of what somebody typed in: tokens that Nango gets by it, and when they end.
+/// Members of `credentials` that the user did not enter: tokens that Nango obtained with them, and their expiry.
 const MINTED: [&str; 5] = ["type", "token", "expires_at", "raw", "config_override"];
 /// Members whose names are those of secrets and whose values are none.
 const PASSED: &[&str] = &[
@@ -20,7 +20,7 @@ const PASSED: &[&str] = &[
     "errors",
     "credentials.type",
 ];
-/// Tokens that Nango got by what somebody typed in: they are as good as that.
+/// Tokens that Nango obtained with what the user entered; that is imported instead.
 const MINTED_VALUES: &[&str] = &["credentials.token", "credentials.raw"];
 
 /// A connection as Nango's API gives it, with its credentials: the answer of `GET /connections/{connectionId}`
@@ -122,7 +122,7 @@ fn oauth2(export: &mut Export<'_>, path: &str) -> Result<&'static str, BadRow> {
     Ok("oauth2")
 }
 
-/// What somebody typed in.
+/// What the user entered.
 fn typed(export: &mut Export<'_>) -> Result<(), BadRow> {
     for (path, name, value) in export.leaves("credentials", &MINTED) {
         if export.draft.path(&path).is_none() {

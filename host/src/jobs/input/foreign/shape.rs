@@ -21,7 +21,7 @@ impl Shape {
     }
 }
 
-/// The host of an address, or of a host that stands by itself, in lower case: `https://Acme.example.com/home` ->
+/// The host of an address, or a bare host, in lower case: `https://Acme.example.com/home` ->
 /// `acme.example.com`.
 pub(super) fn host(value: &str) -> Option<String> {
     let value = value.trim();
@@ -32,7 +32,7 @@ pub(super) fn host(value: &str) -> Option<String> {
     is_host.then_some(host)
 }
 
-/// The first label of a host under that suffix, or a label that stands by itself.
+/// The first label of a host under that suffix, or a bare label.
 pub(super) fn label(value: &str, suffix: &str) -> Option<String> {
     let host = host(value)?;
     let label = host.strip_suffix(suffix).unwrap_or(&host);
