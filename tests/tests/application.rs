@@ -57,14 +57,6 @@ async fn the_structure_of_a_credential_is_told_without_a_key_in_the_documented_s
                     "api_key": "string", "stripe_account": {"type": "string", "required": false},
                     "stripe_context": {"type": "string", "required": false},
                 },
-                "oauth2": {
-                    "access_token": "string",
-                    "refresh_token": {"type": "string", "required": false},
-                    "expires_at": {"type": "string", "required": false},
-                    "callback_url": {"type": "string", "required": false},
-                    "client_id": {"type": "string", "required": false},
-                    "client_secret": {"type": "string", "required": false},
-                },
             }),
         ),
         ("custom", 200, json!({})),
@@ -149,7 +141,7 @@ async fn an_application_tells_how_to_connect_and_who_is_connected() {
     let expected = json!({
         "_id": null, "name": "Stripe", "icon": null, "description": "Payments and billing", "auth_type": "keybased",
         "type": "stripe", "kind": "native", "app_id": null, "tags": ["payments", "billing"], "ecosystem": true,
-        "slug": "stripe", "auth_type_options": {"keybased": inputs, "oauth2": []}, "auth_input_map": inputs, "connected": true,
+        "slug": "stripe", "auth_type_options": {"keybased": inputs}, "auth_input_map": inputs, "connected": true,
         "connected_accounts": [null], "reauth_required": false,
     });
     assert_eq!(stripe, expected);

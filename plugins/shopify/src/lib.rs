@@ -59,7 +59,7 @@ impl Plugin for Shopify {
 }
 
 fn shop() -> Field {
-    let page = r"admin\.shopify\.com/store/[a-z0-9][a-z0-9-]{0,62}";
+    let page = r"admin\.shopify\.com/store/[a-z0-9][a-z0-9-]*";
     let shop = Field::tenant("shop", "Shop", "myshopify.com").help("`acme` of acme.myshopify.com.").example("acme");
     shop.or_pattern(&format!("(https?://)?{page}([/?#].*)?"))
 }

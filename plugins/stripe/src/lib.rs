@@ -4,7 +4,7 @@
 //! to a key that it knows (to any other it answers 401), so the key is proven live all the same.
 //! See <https://docs.stripe.com/error-low-level#errors>.
 //!
-//! The tokens of OAuth (<https://docs.stripe.com/connect/oauth-reference>) are asked as keys are. The key of an organisation asks for one of its accounts, which `Stripe-Context` names, and says which version of the API it
+//! The key of an organisation asks for one of its accounts, which `Stripe-Context` names, and says which version of the API it
 //! means: <https://docs.stripe.com/keys/organization-api-keys>, <https://docs.stripe.com/context>.
 
 use keyferry_plugin::prelude::*;
@@ -13,9 +13,6 @@ struct Stripe;
 
 /// The version that a request of an organisation's key names; for any other key it is the account's own.
 const VERSION: &str = "2025-12-15.clover";
-
-/// What a key begins with.
-const KIND: &str = "^(sk_org_((test|live)_)?|[sr]k_(test|live)_)";
 
 impl Plugin for Stripe {
     fn describe() -> App {
@@ -28,7 +25,7 @@ impl Plugin for Stripe {
                     .field(
                         Field::secret("api_key", "API key")
                             .required()
-                            .hint(KIND)
+                            .hint("^(sk_org_((test|live)_)?|[sr]k_(test|live)_)")
                             .help("Stripe Dashboard > Developers > API keys: a secret key, or better a restricted one.")
                             .example("rk_test_example"),
                     )
@@ -45,25 +42,10 @@ impl Plugin for Stripe {
                             .example("acct_0example0"),
                     ),
             )
-            .auth(
-                AuthType::oauth2("OAuth")
-                    .help("The tokens of an account that connected itself to a platform or installed an app.")
-                    .field(
-                        Field::secret("access_token", "Access token")
-                            .required()
-                            .hint(KIND)
-                            .help("`access_token` in the answer of Stripe's token endpoint.")
-                            .example("sk_test_example"),
-                    )
-                    .field(Field::refresh_token())
-                    .field(Field::expires_at())
-                    .oauth_app(),
-            )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let key = if credential.auth_type() == "oauth2" { "access_token" } else { "api_key" };
-        let kind = credential.hint(key).unwrap_or_default();
+        let kind = credential.hint("api_key").unwrap_or_default();
         let is_organisations = kind.starts_with("sk_org_");
         let given = |field: &'static str| Some((field, credential.optional_text(field)?));
         let (field, context) = match (given("stripe_account"), given("stripe_context")) {
@@ -73,7 +55,7 @@ impl Plugin for Stripe {
             }
             (account, context) => context.or(account).unzip(),
         };
-        let mut request = Request::get("https://api.stripe.com/v1/account").bearer(credential.secret(key)?);
+        let mut request = Request::get("https://api.stripe.com/v1/account").bearer(credential.secret("api_key")?);
         if let Some(context) = context {
             let is_account = field == Some("stripe_account") && !is_organisations;
             request = request.header(if is_account { "Stripe-Account" } else { "Stripe-Context" }, context);
@@ -86,7 +68,7 @@ impl Plugin for Stripe {
         let field = field.unwrap_or("stripe_context");
         let connected = context.and_then(|context| context.rsplit('/').next());
         let mode = ["live", "test"].into_iter().find(|mode| kind.ends_with(&format!("_{mode}_"))).unwrap_or_default();
-        let verified = Verified::new().expires_at_ms(credential.future_ms("expires_at")).config("mode", mode);
+        let verified = Verified::new().config("mode", mode);
         let problem = answer.json_or_null();
         let said = problem.said("Stripe", &[], &["/error/message"]);
         let has_words = problem.optional_text("/error/message").is_some();
@@ -102,7 +84,7 @@ impl Plugin for Stripe {
                     account.first_text(&["/settings/dashboard/display_name", "/business_profile/name", "/email"]);
                 Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
             }
-            401 => Err(Failure::rejected(said).field(key)),
+            401 => Err(Failure::rejected(said).field("api_key")),
             // About `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
             400 | 403 if connected.is_some() && is_strange => Err(Failure::wrong_tenant(said).field(field)),
             // What an organisation's key lacks is the account, or the account is not one of the organisation's.

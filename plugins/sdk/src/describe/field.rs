@@ -61,7 +61,7 @@ impl Field {
     pub fn tenant(name: &str, label: &str, domain: &str) -> Self {
         let domain = domain.replace('.', "\\.");
         let address = format!("/?|\\.{domain}\\.?(:443)?([/?#].*)?");
-        Self::text(name, label).required().pattern(&format!("(?i)^(https?://)?[a-z0-9][a-z0-9-]{{0,62}}({address})$"))
+        Self::text(name, label).required().pattern(&format!("(?i)^(https?://)?[a-z0-9][a-z0-9-]*({address})$"))
     }
 
     /// What else matches beside the [`pattern`](Self::pattern), with the same switches: another way to write the value.
@@ -207,7 +207,7 @@ mod tests {
     fn a_tenant_is_described_by_its_label_and_by_addresses_at_its_domain() {
         let pattern = |field: Field| field.into_wit().pattern.unwrap();
         let plain = pattern(Field::tenant("subdomain", "Subdomain", "example.com"));
-        let label = "^(https?://)?[a-z0-9][a-z0-9-]{0,62}(/?|\\.example\\.com\\.?(:443)?([/?#].*)?)$";
+        let label = "^(https?://)?[a-z0-9][a-z0-9-]*(/?|\\.example\\.com\\.?(:443)?([/?#].*)?)$";
         assert_eq!(plain, format!("(?i){label}"));
         let wider = pattern(Field::tenant("subdomain", "Subdomain", "example.com").or_pattern("a/[a-z]+"));
         assert_eq!(wider, format!("(?i){label}|^a/[a-z]+$"));
