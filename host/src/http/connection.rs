@@ -156,6 +156,10 @@ impl<S: OverSocket> Connection<S> {
 
     /// Nothing is left to be written. Without an answer among it, a request may be under way still.
     fn written(&mut self, cx: &mut Context<'_>) {
+        if self.writing == Writing::Lingering {
+            // The HTTP library flushes each time that it is woken. The time to linger must not begin anew with that.
+            return;
+        }
         self.writing = Writing::Free;
         let asked = self.progress.asked();
         if asked != self.served && self.progress.is_answered() {
@@ -370,6 +374,16 @@ mod tests {
         ended.unwrap();
         assert!(at(LINGER).contains(&after), "{after:?}");
         sending.abort();
+        let (_client, progress, mut server) = connected();
+        progress.ask(true);
+        progress.answer();
+        let flushed_meanwhile = async {
+            while tokio::time::timeout(DEADLINES.head, server.shutdown()).await.is_err() {
+                server.flush().await.unwrap();
+            }
+        };
+        let ((), after) = timed(flushed_meanwhile).await;
+        assert!(at(LINGER).contains(&after), "a client that is silent: {after:?}");
         let (_client, progress, mut server) = connected();
         progress.ask(false);
         progress.answer();

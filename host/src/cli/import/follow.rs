@@ -13,8 +13,9 @@ use super::super::client::{Refused, Server};
 use super::super::{CliError, term};
 use super::{OutputArgs, ProgressKind, waiting};
 
-/// From one line to the next where there is no bar.
+/// From one line to the next where there is no bar; and where rows wait for something else than before.
 const LINES: Duration = Duration::from_secs(5);
+const CAUSES: Duration = Duration::from_secs(1);
 /// How often a connection that breaks is made again, and how long is waited before.
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -104,6 +105,8 @@ struct View {
     shown: Shown,
     bar: ProgressBar,
     said: Option<Instant>,
+    /// What was said last of rows that wait.
+    causes: Vec<String>,
 }
 
 impl View {
@@ -112,7 +115,7 @@ impl View {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} rows {msg}") {
             bar.set_style(style);
         }
-        Self { shown, bar, said: None }
+        Self { shown, bar, said: None, causes: Vec::new() }
     }
 
     fn show(&mut self, import: &Value) {
@@ -126,8 +129,10 @@ impl View {
                 self.bar.set_message(message(import));
             }
             Shown::Lines => {
-                if self.said.is_none_or(|said| said.elapsed() >= LINES) {
-                    self.said = Some(Instant::now());
+                let causes = waiting::causes(import);
+                let pause = if causes == self.causes || causes.is_empty() { LINES } else { CAUSES };
+                if self.said.is_none_or(|said| said.elapsed() >= pause) {
+                    (self.said, self.causes) = (Some(Instant::now()), causes);
                     term::progress(&format!("{settled}/{} rows {}", number(import, "rows"), message(import)));
                 }
             }

@@ -28,6 +28,11 @@ pub(super) fn short(import: &Value, now: jiff::Timestamp) -> Vec<String> {
     apps(import).map(short).collect()
 }
 
+/// What each app's rows wait for, without the times.
+pub(super) fn causes(import: &Value) -> Vec<String> {
+    apps(import).map(|waiting| format!("{} {}", text(waiting, "slug"), why(waiting))).collect()
+}
+
 fn apps(import: &Value) -> impl Iterator<Item = &Value> {
     import.get("waiting").and_then(Value::as_array).into_iter().flatten()
 }
@@ -70,6 +75,7 @@ mod tests {
         assert_eq!(short(&import, now), [told]);
         let late = "2026-11-29T13:00:00Z".parse().unwrap();
         assert!(short(&import, late)[0].ends_with("next try in 0 s)"), "it is being tried");
+        assert_eq!(causes(&import), ["hubspot provider, connect ECONNREFUSED api.hubapi.com:443"]);
         assert!(lines(&json!({"waiting": []})).is_empty() && lines(&json!({})).is_empty());
     }
 }
