@@ -22,7 +22,7 @@ impl Plugin for HubSpot {
                     .tokens("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes."),
             )
             .auth(
-                AuthType::keybased("Private app token or service key")
+                AuthType::keybased("Private app token")
                     .help("A service key or the token of a private app, which belongs to one HubSpot account and does not expire.")
                     .field(
                         Field::secret("access_token", "Access token")

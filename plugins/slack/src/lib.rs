@@ -50,7 +50,7 @@ impl Plugin for Slack {
                     .oauth_app(),
             )
             .auth(
-                AuthType::keybased("Tokens of an app")
+                AuthType::keybased("Bot and user tokens")
                     .help("Tokens copied from the app's settings: one or more, of the same workspace.")
                     .field(
                         token("bot_token", "Bot token")
