@@ -105,8 +105,8 @@ fn apps() -> Vec<App> {
         App {
             slug: "mailchimp",
             host: "us21.api.mailchimp.com",
-            auth_object: json!({ "keybased": { "api_key": "e2e-us21" } }),
-            header: ("authorization", basic("keyferry", "e2e-us21")),
+            auth_object: json!({ "keybased": { "api_key": "0123456789abcdef-us21" } }),
+            header: ("authorization", basic("keyferry", "0123456789abcdef-us21")),
             path: "/3.0/",
             answer: json!({ "account_id": "1", "account_name": "Acme" }),
         },
