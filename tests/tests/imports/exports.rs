@@ -123,7 +123,12 @@ async fn nangos_connections_of_all_shipped_apps_are_stored_with_all_their_fields
             vec![("access_token", demo::HUBSPOT_ACCESS_TOKEN), ("refresh_token", "used-once")],
         ),
         ("linear", "linear-api-key", api_key("lin_api_e2e", json!({})), vec![("api_key", "lin_api_e2e")]),
-        ("mailchimp", "mailchimp-api-key", api_key("e2e-us21", json!({"dc": "us21"})), vec![("api_key", "e2e-us21")]),
+        (
+            "mailchimp",
+            "mailchimp-api-key",
+            api_key("0123456789abcdef-us21", json!({"dc": "us21"})),
+            vec![("api_key", "0123456789abcdef-us21")],
+        ),
         (
             "netsuite",
             "netsuite-tba",
@@ -230,8 +235,8 @@ async fn composios_accounts_of_all_shipped_apps_are_stored_with_all_their_fields
         (
             "mailchimp",
             "mailchimp",
-            val("API_KEY", json!({"api_key": "e2e-us21", "dc": "us21"})),
-            vec![("api_key", "e2e-us21")],
+            val("API_KEY", json!({"api_key": "0123456789abcdef-us21", "dc": "us21"})),
+            vec![("api_key", "0123456789abcdef-us21")],
         ),
         ("netsuite", "netsuite", val("OAUTH1", netsuite), vec![("token_id", demo::NETSUITE_TOKEN_ID)]),
         (
@@ -328,7 +333,12 @@ async fn n8ns_credentials_of_all_shipped_apps_are_stored_with_all_their_fields()
             vec![("client_id", "own-id"), ("client_secret", "own-secret")],
         ),
         ("linear", "linearApi", json!({"apiKey": "lin_api_e2e"}), vec![("api_key", "lin_api_e2e")]),
-        ("mailchimp", "mailchimpApi", json!({"apiKey": "e2e-us21"}), vec![("api_key", "e2e-us21")]),
+        (
+            "mailchimp",
+            "mailchimpApi",
+            json!({"apiKey": "0123456789abcdef-us21"}),
+            vec![("api_key", "0123456789abcdef-us21")],
+        ),
         ("netsuite", "netSuiteTbaApi", netsuite, vec![("account_id", demo::NETSUITE_ACCOUNT_ID)]),
         (
             "paypal",
@@ -432,7 +442,12 @@ async fn pipedreams_accounts_of_all_shipped_apps_are_stored_with_all_their_field
         ),
         ("hubspot", "hubspot", oauth2(demo::HUBSPOT_ACCESS_TOKEN, json!({})), vec![("refresh_token", "used-once")]),
         ("linear", "linear_app", json!({"api_key": "lin_api_e2e"}), vec![("api_key", "lin_api_e2e")]),
-        ("mailchimp", "mailchimp", json!({"api_key": "e2e-us21", "dc": "us21"}), vec![("api_key", "e2e-us21")]),
+        (
+            "mailchimp",
+            "mailchimp",
+            json!({"api_key": "0123456789abcdef-us21", "dc": "us21"}),
+            vec![("api_key", "0123456789abcdef-us21")],
+        ),
         ("netsuite", "netsuite", netsuite, vec![("token_secret", demo::NETSUITE_TOKEN_SECRET)]),
         ("paypal", "paypal", json!({"client_id": "Ae2e", "client_secret": "Ee2e"}), vec![("client_secret", "Ee2e")]),
         (
