@@ -64,6 +64,8 @@ fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
         ErrorKind::NotFound => {
             failed(path, "there is no such file; name a .wasm file, or the folder of a plugin".to_owned())
         }
+        ErrorKind::FileTooLarge => failed(path, format!("it is larger than {MOST} bytes, which no plugin is")),
+        ErrorKind::InvalidInput | ErrorKind::IsADirectory => failed(path, format!("it is not a file: {error}")),
         _ => failed(path, format!("it cannot be read: {error}")),
     };
     Ok(bounded_file::read(path, MOST).map_err(told)?.into_vec())
