@@ -198,8 +198,8 @@ export class Answer {
   }
 
   #retryAfter() {
-    const text = this.header('retry-after') ?? '';
-    return /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined;
+    const text = (this.header('retry-after') ?? '').trim();
+    return /^[0-9]{1,9}(\.[0-9]*)?$/.test(text) ? Math.ceil(Number(text)) : undefined;
   }
 }
 

@@ -123,12 +123,17 @@ class Answer:
         self.status = response.status
         self.told = f"{origin} answered {self.status}"
         if self.status == 429:
-            after = self.header("retry-after") or ""
-            _fail(app.FailureKind_RateLimited(int(after) if after.isdigit() and len(after) < 10 else None), self.told)
+            _fail(app.FailureKind_RateLimited(self._retry_after()), self.told)
         if self.status >= 500:
             _fail(app.FailureKind_ProviderError(self.status), self.told)
         if 300 <= self.status < 400:
             unexpected(f"{self.told}, a redirect")
+
+    def _retry_after(self) -> Optional[int]:
+        whole, _, fraction = (self.header("retry-after") or "").strip().partition(".")
+        if not (whole.isdecimal() and len(whole) < 10 and (fraction or "0").isdecimal()):
+            return None
+        return int(whole) + (fraction.strip("0") != "")
 
     def header(self, name: str) -> Optional[str]:
         """The first header of a name, in lower case."""
