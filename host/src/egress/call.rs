@@ -62,6 +62,11 @@ impl Call {
         self.redactor.redact_text(text).into_owned()
     }
 
+    /// As [`redact`](Self::redact), for the beginning of a text, of about this many bytes, at a cost that does not depend on the rest.
+    pub fn redact_beginning(&self, text: &str, bytes: usize) -> String {
+        self.redactor.redact_beginning(text, bytes)
+    }
+
     /// As [`redact`](Self::redact), for bytes that need not be text.
     pub fn redact_bytes(&self, bytes: &[u8]) -> Vec<u8> {
         self.redactor.redact(bytes).into_owned()

@@ -42,15 +42,24 @@ pub(super) const MASK: &str = "***";
 /// Layers of escapes that are undone, such as a URL in JSON in JSON.
 const MOST_DECODES: usize = 5;
 
+/// How many bytes an encoding makes of one: `\u00e9` in JSON in JSON, with line breaks.
+const LONGEST_ENCODING: usize = 8;
+
+/// What is searched in any case beyond what is shown.
+const MARGIN: usize = 4096;
+
 /// All known secrets.
 #[derive(Default)]
 pub(super) struct Redactor {
     needles: Needles,
+    /// Bytes of the longest value.
+    longest: usize,
 }
 
 impl Redactor {
     /// Makes a value known.
     pub(super) fn add(&mut self, value: &str) {
+        self.longest = self.longest.max(value.len());
         self.needles.add(value);
         // What a header carries loses the spaces around it.
         if value.trim() != value {
@@ -81,6 +90,27 @@ impl Redactor {
             Cow::Borrowed(_) => Cow::Borrowed(text),
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
+    }
+
+    /// The beginning of a text, of about this many bytes, with every secret in it replaced. What it costs depends on that and on the
+    /// longest secret, not on the length of the text: a plugin may log megabytes of which a line is kept.
+    pub(super) fn redact_beginning(&self, text: &str, bytes: usize) -> String {
+        let shown = text.get(..text.floor_char_boundary(bytes)).unwrap_or(text);
+        // A secret that begins in what is shown ends in what is searched.
+        let searched = bytes.saturating_add(MARGIN).saturating_add(self.longest.saturating_mul(LONGEST_ENCODING));
+        let searched = text.get(..text.floor_char_boundary(searched)).unwrap_or(text);
+        if searched.len() == text.len() {
+            return self.redact_text(text).into_owned();
+        }
+        let mut clean = String::with_capacity(shown.len());
+        let mut end = 0;
+        for place in self.places(searched.as_bytes()).into_iter().take_while(|place| place.start < shown.len()) {
+            clean.push_str(text.get(end..place.start).unwrap_or_default());
+            clean.push_str(MASK);
+            end = place.end;
+        }
+        clean.push_str(shown.get(end..).unwrap_or_default());
+        clean
     }
 
     /// Where secrets are, in order, united where they overlap or touch.

@@ -87,6 +87,22 @@ fn an_empty_secret_hides_nothing() {
 }
 
 #[test]
+fn the_beginning_of_a_long_text_shows_no_half_of_a_secret() {
+    let secret = "S3cret-0123456789-abcdefghijklmnopqrstuvwxyz";
+    let redactor = redactor(&[secret]);
+    let escaped: String = secret.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    for echo in [secret, &escaped] {
+        for before in 0..120 {
+            let text = format!("{}{echo}{}", ".".repeat(before), "é ".repeat(1 << 17));
+            let shown = redactor.redact_beginning(&text, 100);
+            let expected = if before < 100 { format!("{}***", ".".repeat(before)) } else { ".".repeat(100) };
+            assert!(shown.starts_with(&expected) && shown.len() <= 103, "{before}: {shown}");
+        }
+    }
+    assert_eq!(redactor.redact_beginning(&format!("a {secret} b"), 3), "a *** b");
+}
+
+#[test]
 fn a_mask_never_joins_two_strings_of_a_document() {
     let redactor = redactor(&["client-7:S3cret/0123456789"]);
     let document = r#"{"client-7": "S3cret/0123456789", "a": ["client-7", ":S3cret/0123456789"]}"#;
