@@ -44,7 +44,7 @@ fn fields(slug: &str) -> Vec<(&'static str, String)> {
             oauth2("user_token*? user_refresh_token*?"),
             keybased("bot_token*? user_token*? app_token*? signing_secret*?"),
         ],
-        "stripe" => vec![keybased("api_key* stripe_account? stripe_context?"), oauth2("")],
+        "stripe" => vec![keybased("api_key* stripe_account? stripe_context?")],
         "twilio" => vec![keybased("account_sid auth_token*? api_key_sid? api_key_secret*? region?")],
         "xero" => vec![oauth2("tenant_id?"), cc("")],
         "zendesk" => vec![oauth2("subdomain"), keybased("subdomain email api_token*"), cc("subdomain")],

@@ -175,7 +175,7 @@ fn nangos_connections_of_each_app_are_read_without_a_map() {
             r#"{"type":"OAUTH2","access_token":"sk_live_x","raw":{"stripe_publishable_key":"pk_live_1","stripe_user_id":"acct_1"}}"#,
             "{}",
             "stripe",
-            r#"{"oauth2":{"access_token":"sk_live_x"}}"#.to_owned(),
+            r#"{"keybased":{"api_key":"sk_live_x"}}"#.to_owned(),
         ),
         (
             "twilio",
