@@ -36,7 +36,7 @@ impl ShowPath for OsStr {
 impl PathText<'_> {
     /// Whether the name is shown as it is.
     pub fn is_plain(self) -> bool {
-        self.0.to_str().is_some_and(|name| !name.chars().any(|c| is_escaped(c)))
+        self.0.to_str().is_some_and(|name| !name.chars().any(is_escaped))
     }
 }
 

@@ -76,6 +76,10 @@ pub(super) enum Next {
 }
 
 /// What has ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made and taken apart for each attempt, which costs far more than the move"
+)]
 enum Ended {
     Row {
         pending: Pending,
