@@ -33,7 +33,7 @@ fn from_nothing(folder: &Path, language: &str, auth: &str, path: Option<&Path>) 
     let wasm = format!("{build}/{slug}.wasm");
     assert!(run(&["check", &wasm, "--deny-warnings"]).contains("0 errors, 0 warnings"));
     let tested = run(&["test", dir]);
-    assert!(tested.contains("25 passed, 0 failed"), "{tested}");
+    assert!(tested.contains("26 passed, 0 failed"), "{tested}");
     let readme = std::fs::read_to_string(format!("{dir}/README.md")).unwrap();
     assert!(readme.lines().count() < 80, "a page");
     println!("{language}, {auth}: from `plugin new` to a passing `plugin test` in {:.1?}", began.elapsed());
