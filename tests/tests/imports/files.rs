@@ -286,6 +286,7 @@ async fn the_greatest_credential_goes_through_each_door_and_a_greater_one_throug
         let body = json!({"slug": "hubspot", "auth_object": row["auth_object"]}).to_string();
         let request = Request::new("PUT", "/api/v2/public/migrate-token")
             .header("accept", "application/problem+json, application/json")
+            .header("linked_account_id", ACCOUNT)
             .body("application/json", body);
         shop.world.send(request).await
     };
