@@ -322,7 +322,8 @@ async fn a_request_that_is_answered_before_its_body_was_read_keeps_its_connectio
     let sized = |length: usize| (format!("content-length: {length}"), " ".repeat(length));
     let chunks = |length: usize| ("transfer-encoding: chunked".to_owned(), chunk(&" ".repeat(length)));
     let many = ("transfer-encoding: chunked".to_owned(), "400\r\n".to_owned() + &" ".repeat(1024) + "\r\n");
-    let cases: Vec<(&str, &str, &str, (String, String), u16, Then)> = vec![
+    type Case<'a> = (&'static str, &'static str, &'a str, (String, String), u16, Then);
+    let cases: Vec<Case<'_>> = vec![
         ("PUT", migrate, &wrong, sized(30), 401, Kept),
         ("PUT", migrate, &wrong, chunks(30), 401, Kept),
         ("PUT", migrate, "a: b", sized(LIMIT), 401, Kept),
