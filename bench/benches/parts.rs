@@ -66,7 +66,7 @@ fn credential_is_opened(bencher: Bencher) {
     bencher.bench(|| sealing.vault.open(&sealing.place, &envelope).is_ok());
 }
 
-/// A secret of so many bytes becomes known to a call.
+/// A secret of the given number of bytes becomes known to a call.
 #[divan::bench(args = [32, 1024, 64 * 1024])]
 fn secret_becomes_known(bencher: Bencher, bytes: usize) {
     let secret = Arc::new(Secret::new("sk_live_00112233".repeat(bytes / 16)));
@@ -77,14 +77,14 @@ fn secret_becomes_known(bencher: Bencher, bytes: usize) {
     });
 }
 
-/// An answer of so many KiB that holds none of two secrets, which is what most answers are.
+/// An answer of the given number of KiB that holds none of two secrets, which is what most answers are.
 #[divan::bench(args = [2, 64, 1024])]
 fn answer_is_redacted(bencher: Bencher, kib: usize) {
     let (call, answer) = (call(2), JSON.repeat(kib * 1024 / JSON.len() + 1));
     bencher.bench(|| call.redact_bytes(black_box(answer.as_bytes())));
 }
 
-/// An answer of 64 KiB where so many secrets are known, which all begin alike.
+/// An answer of 64 KiB where the given number of secrets are known, which all begin alike.
 #[divan::bench(args = [1, 8, 64])]
 fn answer_is_redacted_of_secrets(bencher: Bencher, secrets: usize) {
     let (call, answer) = (call(secrets), JSON.repeat(64 * 1024 / JSON.len() + 1));
