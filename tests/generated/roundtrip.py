@@ -22,7 +22,7 @@ from keyferry_client.models import (
     Error,
     HubSpot,
     HubSpotOAuth,
-    HubSpotPrivateAppTokenOrServiceKey,
+    HubSpotPrivateAppToken,
     LinkedAccount,
     MigrateTokenForLinkedAccountIfNoneMatch,
     Problem,
@@ -65,7 +65,7 @@ listed = list_linked_accounts.sync(client=client, search="python")
 assert isinstance(listed, AccountPage), listed
 
 # A failure in the documented shape.
-unknown_key = HubSpotPrivateAppTokenOrServiceKey(keybased=CredentialHubspotKeybased(access_token="pat-na1-nobody-knows-it"))
+unknown_key = HubSpotPrivateAppToken(keybased=CredentialHubspotKeybased(access_token="pat-na1-nobody-knows-it"))
 refused = migrate_token.sync_detailed(
     client=client, linked_account_id_header=account, body=HubSpot(slug="hubspot", auth_object=unknown_key)
 )
