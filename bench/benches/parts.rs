@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use futures_util::FutureExt as _;
-use keyferry::egress::{Call, EgressLimits, GrantSet, Method};
-use keyferry::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
-use keyferry::migrate::seal_context;
-use keyferry::schema::{AuthSchema, AuthTypeSpec, FieldSpec, Input};
-use keyferry::secret::Secret;
-use keyferry::store::{AccountKey, IntegrationKey};
-use keyferry::vault::{ApiKey, KeyEncryptionKey, KeyId, SealContext, Vault};
+use keyferry_egress::{Call, EgressLimits, GrantSet, Method};
+use keyferry_types::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
+use keyferry_service::seal_context;
+use keyferry_schema::{AuthSchema, AuthTypeSpec, FieldSpec, Input};
+use keyferry_types::secret::Secret;
+use keyferry_store::{AccountKey, IntegrationKey};
+use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, SealContext, Vault};
 use tokio::time::Instant;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use keyferry::providers::apps::demo::STRIPE_HOST;
+use keyferry_mock_providers::apps::demo::STRIPE_HOST;
 use keyferry_tests::{World, binary};
 use serde_json::json;
 

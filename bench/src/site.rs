@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use keyferry::providers::ProviderWorld;
-use keyferry::providers::apps::demo::STRIPE_SECRET_KEY;
+use keyferry_mock_providers::ProviderWorld;
+use keyferry_mock_providers::apps::demo::STRIPE_SECRET_KEY;
 use keyferry_tests::http::{Connection, Request};
 use keyferry_tests::{ServerChange, ServerOptions, World, WorldOptions};
 use serde_json::json;

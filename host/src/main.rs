@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::process::ExitCode;
 
-use keyferry::wiping::WipingAllocator;
+use keyferry_types::wiping::WipingAllocator;
 use tikv_jemallocator::Jemalloc;
 
 /// jemalloc: glibc's allocator has one lock for many threads, so that they wait for each other, or an arena a thread, each of

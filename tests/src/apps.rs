@@ -2,13 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyferry::providers::apps::{demo, demo_world};
-use keyferry::providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::apps::{demo, demo_world};
+use keyferry_mock_providers::{ProviderWorld, Received, Reply};
 use serde_json::{Value, json};
 
 use crate::or_fail::OrFail as _;
 
-const RSA_KEY: &str = include_str!("../../host/src/devkit/cases/test_rsa_key.pem");
+const RSA_KEY: &str = include_str!("../../host/crates/devkit/src/cases/test_rsa_key.pem");
 const TWILIO: &str = "AC0123456789abcdef0123456789abcdef";
 
 /// An app that is not among the demo's.

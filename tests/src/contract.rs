@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jsonschema::Validator;
-use keyferry::http::description_of;
+use keyferry_api::description_of;
 use serde_json::{Map, Value, json};
 
 use crate::http::Response;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyferry::providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{ProviderWorld, Received, Reply};
 use ring::hmac;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

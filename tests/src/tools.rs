@@ -42,7 +42,7 @@ pub fn docs_page() -> Option<PathBuf> {
 
 /// Where the copy of it lies that is compiled into the binary.
 pub fn docs_page_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src/http/docs/assets")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/crates/api/src/docs/assets")
 }
 
 /// A browser: the program, and a folder with what drives it from Node.js. `None` as above.

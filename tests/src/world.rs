@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use keyferry::providers::ProviderWorld;
-use keyferry::providers::apps::demo_world;
+use keyferry_mock_providers::ProviderWorld;
+use keyferry_mock_providers::apps::demo_world;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -49,7 +49,7 @@ pub type ServerChange = Box<dyn FnOnce(&mut ServerOptions) + Send>;
 
 impl World {
     /// The usual world: the shipped plugins, and the demo's four apps with the credentials in
-    /// [`keyferry::providers::apps::demo`].
+    /// [`keyferry_mock_providers::apps::demo`].
     pub async fn start() -> Self {
         Self::start_with(WorldOptions::default()).await
     }

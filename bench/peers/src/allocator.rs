@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyferry::wiping::WipingAllocator;
+use keyferry_types::wiping::WipingAllocator;
 use tikv_jemallocator::Jemalloc;
 
 /// What becomes of memory that is freed.

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use keyferry::providers::ProviderWorld;
-use keyferry::providers::apps::demo::{STRIPE_HOST, stripe_state};
-use keyferry::providers::apps::stripe;
+use keyferry_mock_providers::ProviderWorld;
+use keyferry_mock_providers::apps::demo::{STRIPE_HOST, stripe_state};
+use keyferry_mock_providers::apps::stripe;
 
 use super::GrowthOptions;
 use crate::cold::resident;

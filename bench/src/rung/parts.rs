@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use keyferry::egress::{Egress, EgressSettings, Loopback};
-use keyferry::ids::{AccountId, Environment, OrgId};
-use keyferry::migrate::keys;
-use keyferry::plugins::{GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
-use keyferry::store::sled::{SledSettings, SledStore};
-use keyferry::store::{
+use keyferry_egress::{Egress, EgressSettings, Loopback};
+use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_service::keys;
+use keyferry_sandbox::{GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
+use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_store::{
     AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, ObjectId, PutMode, RootRecord, Scope,
     Store, Timestamp,
 };
-use keyferry::vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
+use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
 
 use super::process::Setting;
 

@@ -12,15 +12,15 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use keyferry::migrate::seal_context;
-use keyferry::plugins::{App, Registry, Verdict, Verified};
-use keyferry::schema::{Credential, Input};
-use keyferry::store::sled::SledStore;
-use keyferry::store::{
+use keyferry_service::seal_context;
+use keyferry_sandbox::{App, Registry, Verdict, Verified};
+use keyferry_schema::{Credential, Input};
+use keyferry_store::sled::SledStore;
+use keyferry_store::{
     ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, ObjectId, Reauth,
     Standing, Store as _, Timestamp,
 };
-use keyferry::vault::{ApiKey, Envelope};
+use keyferry_vault::{ApiKey, Envelope};
 use tokio::net::TcpListener;
 
 use super::parts::{self, Keys, event};

@@ -8,9 +8,9 @@ use comfy_table::{Cell, Color, ContentArrangement, Table};
 use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliResult, term};
-use crate::admin::{ApiKeyState, CreateApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
-use crate::ids::{Environment, OrgId};
-use crate::store::Scope;
+use keyferry_api::admin::{ApiKeyState, CreateApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
+use keyferry_types::ids::{Environment, OrgId};
+use keyferry_store::Scope;
 
 #[derive(Subcommand)]
 pub(super) enum ApiKeyCommand {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliResult, term};
-use crate::admin::{AuditLine, ReadAudit, VerifyAudit};
-use crate::ids::OrgId;
-use crate::store::AuditAction;
+use keyferry_api::admin::{AuditLine, ReadAudit, VerifyAudit};
+use keyferry_types::ids::OrgId;
+use keyferry_store::AuditAction;
 
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {

@@ -16,10 +16,10 @@ use url::Url;
 
 use super::patience::Patience;
 use super::{CliError, term};
-use crate::bounded_file::{self, LINE};
-use crate::path_text::ShowPath as _;
-use crate::upstream::{self, Connection, Scheme, Upstream};
-use crate::vault::ApiKey;
+use keyferry_types::bounded_file::{self, LINE};
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_service_client::{self as upstream, Connection, Scheme, Upstream};
+use keyferry_vault::ApiKey;
 
 /// To a connection, with TLS.
 const CONNECT: Duration = Duration::from_secs(10);

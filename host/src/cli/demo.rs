@@ -17,13 +17,13 @@ use super::node::Node;
 use super::serve::{Signals, serve};
 use super::settings::{LogFormat, LogSettings, ServeArgs, Settings};
 use super::{CliError, CliResult, term};
-use crate::admin::{CreateApiKey, Operation as _, Operator};
-use crate::devkit::{BuildOptions, Selection, build};
-use crate::egress::Loopback;
-use crate::ids::Environment;
-use crate::plugins::GrantPolicy;
-use crate::providers::apps::{demo, demo_world};
-use crate::store::{AccountKey, Scope};
+use keyferry_api::admin::{CreateApiKey, Operation as _, Operator};
+use keyferry_devkit::{BuildOptions, Selection, build};
+use keyferry_egress::Loopback;
+use keyferry_types::ids::Environment;
+use keyferry_sandbox::GrantPolicy;
+use keyferry_mock_providers::apps::{demo, demo_world};
+use keyferry_store::{AccountKey, Scope};
 
 const MIGRATE: &str = "/api/v2/public/migrate-token";
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
@@ -203,7 +203,7 @@ fn mask_member(name: &str, value: &Value) -> Value {
     }
 }
 
-async fn show_disk(store: &dyn crate::store::Store, folder: &Path) -> Result<(), CliError> {
+async fn show_disk(store: &dyn keyferry_store::Store, folder: &Path) -> Result<(), CliError> {
     let account = AccountKey { org: ORG.parse()?, environment: Environment::Test, account: ACCOUNT.parse()? };
     let Some(view) = store.account(&account).await? else { return Err("the demo's account is not there".into()) };
     term::print("\nWhat lies on disk now (AES-256-GCM under a key that is not in the store):");

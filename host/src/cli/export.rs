@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::{Server, ServerArgs};
 use super::{CliError, CliResult, term};
-use crate::path_text::ShowPath as _;
+use keyferry_types::path_text::ShowPath as _;
 
 /// How often the counter moves.
 const TICK: Duration = Duration::from_millis(200);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::path_text::ShowPath as _;
+use keyferry_types::path_text::ShowPath as _;
 
 /// The data folder and what is in it.
 #[derive(Debug, Clone)]

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliResult, rewrap, term};
-use crate::admin::{DestroyKey, DisableKey, KeyState, ListKeys, ResealCredentials, RotateKey, ShownKey};
-use crate::ids::OrgId;
+use keyferry_api::admin::{DestroyKey, DisableKey, KeyState, ListKeys, ResealCredentials, RotateKey, ShownKey};
+use keyferry_types::ids::OrgId;
 
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {

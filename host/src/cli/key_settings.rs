@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CliError;
-use crate::path_text::ShowPath as _;
-use crate::vault::{KeyProvider, KmsKey, TokenSource, TransitKey, TransitSettings};
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_vault::{KeyProvider, KmsKey, TokenSource, TransitKey, TransitSettings};
 
 /// The variable that holds the token of a transit engine, by the name that its other clients read it from. It is no flag:
 /// arguments show in the list of processes.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::egress::EgressLimits;
-use crate::http::HttpSettings;
-use crate::ids::Slug;
-use crate::jobs::ImportSettings;
-use crate::migrate::{Allowance, MigratePolicy};
-use crate::plugins::SandboxLimits;
-use crate::store::sled::SledSettings;
-use crate::webhooks::DeliverySettings;
+use keyferry_egress::EgressLimits;
+use keyferry_api::HttpSettings;
+use keyferry_types::ids::Slug;
+use keyferry_imports::ImportSettings;
+use keyferry_service::{Allowance, MigratePolicy};
+use keyferry_sandbox::SandboxLimits;
+use keyferry_store::sled::SledSettings;
+use keyferry_webhooks::DeliverySettings;
 
 /// `[http]`
 #[derive(Args)]

@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::CliError;
 use super::settings::{LogFormat, LogSettings};
-use crate::telemetry::{OtlpSettings, SPANS, Traces};
+use keyferry_telemetry::{OtlpSettings, SPANS, Traces};
 
 /// Starts the log and, where there is a collector, sends it spans.
 ///

@@ -96,7 +96,7 @@ enum Command {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     // Most commands handle keys or credentials. Where the system does not allow it only a server says so, which lives on.
-    let _unheard = crate::vault::harden();
+    let _unheard = keyferry_vault::harden();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let Parsed { cli, effective } = match config::parse::<Cli>(&arguments) {
         Ok(parsed) => parsed,

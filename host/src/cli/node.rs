@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::CliError;
 use super::settings::{Folders, Settings};
-use crate::egress::{Egress, EgressSettings, WebhookClient};
-use crate::http::{Api, Readiness};
-use crate::jobs::Importer;
-use crate::migrate::{MigrateError, Migrator, rewrap};
-use crate::path_text::ShowPath as _;
-use crate::plugins::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
-use crate::store::Store;
-use crate::store::sled::{SledSettings, SledStore};
-use crate::vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
-use crate::webhooks::{Deliverer, Webhooks};
+use keyferry_egress::{Egress, EgressSettings, WebhookClient};
+use keyferry_api::{Api, Readiness};
+use keyferry_imports::Importer;
+use keyferry_service::{MigrateError, Migrator, rewrap};
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_sandbox::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
+use keyferry_store::Store;
+use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
+use keyferry_webhooks::{Deliverer, Webhooks};
 
 /// How soon a key service that fails is asked again, and how long it takes at most until it is.
 const FIRST_WAIT: Duration = Duration::from_secs(2);

@@ -6,8 +6,8 @@ use super::CliResult;
 use super::node::registry;
 use super::settings::ServeArgs;
 use super::term;
-use crate::http::description_of;
-use crate::plugins::SandboxLimits;
+use keyferry_api::description_of;
+use keyferry_sandbox::SandboxLimits;
 
 /// Prints what `serve` with the same settings answers at `/openapi.json`. Takes the same flags, for the plugins and what is
 /// granted to them decide what stands in it.

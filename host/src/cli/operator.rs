@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::CliError;
 use super::node::{Safe, registry};
 use super::settings::{FolderArgs, Folders};
-use crate::admin::{self, AdminError, Operation, Operator};
-use crate::egress::EgressSettings;
-use crate::plugins::{GrantPolicy, SandboxLimits};
-use crate::store::sled::SledSettings;
+use keyferry_api::admin::{self, AdminError, Operation, Operator};
+use keyferry_egress::EgressSettings;
+use keyferry_sandbox::{GrantPolicy, SandboxLimits};
+use keyferry_store::sled::SledSettings;
 
 /// Which parts an operation needs where no server runs.
 #[derive(Clone, Copy, PartialEq, Eq)]

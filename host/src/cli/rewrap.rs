@@ -11,11 +11,11 @@ use super::key_settings::ToKekArgs;
 use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliError, term};
-use crate::admin::{Form, ListRoots, NewForms, RewrapRoots, StoredRoot};
-use crate::ids::OrgId;
-use crate::migrate::rewrap::{only_form_by, with_form_by};
-use crate::store::Wrapping;
-use crate::vault::{CreateKey, KeyEncryptionKey, KeyId};
+use keyferry_api::admin::{Form, ListRoots, NewForms, RewrapRoots, StoredRoot};
+use keyferry_types::ids::OrgId;
+use keyferry_service::rewrap::{only_form_by, with_form_by};
+use keyferry_store::Wrapping;
+use keyferry_vault::{CreateKey, KeyEncryptionKey, KeyId};
 
 /// Roots that are worked on at the same time.
 const AT_ONCE: usize = 8;

@@ -12,13 +12,13 @@ use super::log::start_log;
 use super::node::Node;
 use super::settings::{ServeArgs, Settings};
 use super::{CliError, CliResult, term};
-use crate::admin;
-use crate::egress::Loopback;
-use crate::http::{HttpServer, HttpSettings, Tls, room_for_connections, router};
-use crate::path_text::ShowPath as _;
-use crate::plugins::{GrantPolicy, watch};
-use crate::telemetry::{Metrics, Page};
-use crate::webhooks::MOST_DELIVERIES;
+use keyferry_api::admin;
+use keyferry_egress::Loopback;
+use keyferry_api::{HttpServer, HttpSettings, Tls, room_for_connections, router};
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_sandbox::{GrantPolicy, watch};
+use keyferry_telemetry::{Metrics, Page};
+use keyferry_webhooks::MOST_DELIVERIES;
 
 /// Between "not ready" and "no more connections", so that a load balancer can notice.
 const READYZ_GRACE: Duration = Duration::from_millis(250);
@@ -42,7 +42,7 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     let collector = settings.otlp.as_ref().filter(|otlp| otlp.signals.has_metrics());
     let page = if settings.metrics.is_some() { Page::Told } else { Page::Untold };
     let metrics = Metrics::start(page, collector)?;
-    for warning in crate::vault::harden() {
+    for warning in keyferry_vault::harden() {
         term::warning(&term::chain(&warning));
     }
     warn_of_development(&settings);

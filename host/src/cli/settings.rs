@@ -16,14 +16,14 @@ use super::files::DataFolder;
 use super::key_settings::KekArgs;
 use super::limit_settings::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, StoreArgs, WebhookArgs};
 use super::telemetry_settings::TelemetryArgs;
-use crate::egress::{DevResolve, DnsServer, EgressSettings, Loopback};
-use crate::http::{CorsOrigin, HttpSettings, RateLimit, TlsFiles};
-use crate::jobs::ImportSettings;
-use crate::migrate::MigratePolicy;
-use crate::plugins::{GrantPolicy, SandboxLimits};
-use crate::telemetry::{LogFilter, OtlpSettings};
-use crate::vault::KeyProvider;
-use crate::webhooks::DeliverySettings;
+use keyferry_egress::{DevResolve, DnsServer, EgressSettings, Loopback};
+use keyferry_api::{CorsOrigin, HttpSettings, RateLimit, TlsFiles};
+use keyferry_imports::ImportSettings;
+use keyferry_service::MigratePolicy;
+use keyferry_sandbox::{GrantPolicy, SandboxLimits};
+use keyferry_telemetry::{LogFilter, OtlpSettings};
+use keyferry_vault::KeyProvider;
+use keyferry_webhooks::DeliverySettings;
 
 /// Flags of `keyferry serve`.
 #[derive(Args)]
@@ -99,7 +99,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FORMAT", env = "KEYFERRY_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 
-    /// What is logged, as tracing-subscriber filters: `debug`, or `keyferry::egress=trace,info`.
+    /// What is logged, as tracing-subscriber filters: `debug`, or `keyferry_egress=trace,info`.
     #[arg(long, value_name = "FILTER", env = "KEYFERRY_LOG", default_value = "info")]
     log_filter: LogFilter,
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CliError;
-use crate::telemetry::{OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
+use keyferry_telemetry::{OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
 
 /// Metrics and traces. Both are off until somebody asks for them.
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::devkit::cases::{CaseError, parse_case};
+use keyferry_devkit::cases::{CaseError, parse_case};
 
 /// A case file is read, or refused at one of its lines.
 pub fn case_file(bytes: &[u8]) {

@@ -1,7 +1,7 @@
 //! What a plugin says of itself, as it stands when it has left the sandbox.
 
-use crate::plugins::description_of_json;
-use crate::schema::Input;
+use keyferry_sandbox::description_of_json;
+use keyferry_schema::Input;
 
 /// Characters of a refusal: the text of one pattern, and what is wrong with it.
 const LONGEST: usize = 16 * 1024;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::egress::{Grant, GrantSet, HostPattern, Method, check, requested_url};
+use keyferry_egress::{Grant, GrantSet, HostPattern, Method, check, requested_url};
 
 /// What is always granted here; [`is_granted`] says the same in other words.
 const GRANTED: [&str; 2] = ["GET https://api.example.com/v1", "GET https://*.example.org:8443"];

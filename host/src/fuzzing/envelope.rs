@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use futures_util::FutureExt as _;
 
-use crate::ids::{Environment, FieldName};
-use crate::secret::Secret;
-use crate::vault::{Envelope, KeyEncryptionKey, KeyId, SealContext, Vault};
+use keyferry_types::ids::{Environment, FieldName};
+use keyferry_types::secret::Secret;
+use keyferry_vault::{Envelope, KeyEncryptionKey, KeyId, SealContext, Vault};
 
 struct Sealed {
     vault: Vault,

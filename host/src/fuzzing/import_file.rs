@@ -3,8 +3,8 @@
 use std::io::{Cursor, Read};
 use std::sync::LazyLock;
 
-use crate::jobs::input::{Mapping, Preset, ReadOptions, Rows};
-use crate::schema::Input;
+use keyferry_imports::input::{Mapping, Preset, ReadOptions, Rows};
+use keyferry_schema::Input;
 
 /// Values shorter than this are bound to stand in a message by chance.
 const TELLING: usize = 8;

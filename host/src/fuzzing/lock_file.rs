@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::plugins::{Digest, GrantLock, Standing};
+use keyferry_sandbox::{Digest, GrantLock, Standing};
 
 /// A lock is read or refused at one of its lines; what is read is written alike, and grants nothing that was taken back.
 pub fn lock_file(bytes: &[u8]) {

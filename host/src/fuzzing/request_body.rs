@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use crate::http::json_of;
-use crate::schema::{AuthSchema, AuthTypeSpec, Choice, FieldKind, FieldSpec, Input};
+use keyferry_api::json_of;
+use keyferry_schema::{AuthSchema, AuthTypeSpec, Choice, FieldKind, FieldSpec, Input};
 
 /// Values shorter than this are bound to stand in a message by chance.
 const TELLING: usize = 8;

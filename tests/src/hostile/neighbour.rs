@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keyferry::providers::apps::demo;
+use keyferry_mock_providers::apps::demo;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keyferry::admin::ListPlugins;
-use keyferry::plugins::{PluginState, PluginStatus};
-use keyferry::providers::apps::demo;
-use keyferry::providers::{ProviderWorld, Reply};
+use keyferry_api::admin::ListPlugins;
+use keyferry_sandbox::{PluginState, PluginStatus};
+use keyferry_mock_providers::apps::demo;
+use keyferry_mock_providers::{ProviderWorld, Reply};
 use serde_json::{Map, Value, json};
 
 use super::{Expect, Hostile, NOT_FAR};
@@ -37,9 +37,9 @@ pub fn limits(options: &mut ServerOptions, sandbox: &str) {
 /// answers with a thousand tokens.
 pub async fn hostile_world() -> World {
     let mut providers = ProviderWorld::start().await.or_fail("start the providers");
-    let hubspot = keyferry::providers::apps::hubspot(demo::hubspot_state());
+    let hubspot = keyferry_mock_providers::apps::hubspot(demo::hubspot_state());
     providers.add(demo::HUBSPOT_HOST, hubspot).await.or_fail("start HubSpot");
-    let stripe = keyferry::providers::apps::stripe(demo::stripe_state());
+    let stripe = keyferry_mock_providers::apps::stripe(demo::stripe_state());
     let not_far = move |request| stripe(request).delayed(NOT_FAR);
     providers.add(demo::STRIPE_HOST, not_far).await.or_fail("start Stripe");
     providers.add("api.example.com", |_| Reply::text(200, "hello")).await.or_fail("start an API");
@@ -101,7 +101,7 @@ impl Trials {
     /// What the server made of the file, after it has looked.
     pub async fn status(&self, name: &str) -> Option<PluginStatus> {
         let socket = self.world.data().join("admin.sock");
-        let listed = keyferry::admin::call(&socket, &ListPlugins {}).await.or_fail("ask for the plugins");
+        let listed = keyferry_api::admin::call(&socket, &ListPlugins {}).await.or_fail("ask for the plugins");
         listed.into_iter().find(|status| status.file.file_stem().is_some_and(|stem| stem == name))
     }
 

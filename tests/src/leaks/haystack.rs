@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use keyferry::egress::each_reading;
+use keyferry_egress::each_reading;
 
 use super::{Finding, Searcher};
 use crate::http::Response;

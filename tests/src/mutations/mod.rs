@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use keyferry::providers::apps::demo;
+use keyferry_mock_providers::apps::demo;
 use serde_json::json;
 
 use crate::http::{Request, Response};

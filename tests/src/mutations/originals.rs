@@ -1,6 +1,6 @@
 //! Requests that are good.
 
-use keyferry::providers::apps::demo;
+use keyferry_mock_providers::apps::demo;
 use serde_json::json;
 
 /// Good requests to all endpoints.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use keyferry::ids::{Environment, OrgId};
-use keyferry::migrate::seal_context;
-use keyferry::store::sled::{SledSettings, SledStore};
-use keyferry::store::{AccountKey, AccountView, ListAccounts, Store as _};
-use keyferry::vault::{CreateKey, Envelope, KeyId, KeyProvider, Vault, WrappedRoot};
+use keyferry_types::ids::{Environment, OrgId};
+use keyferry_service::seal_context;
+use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_store::{AccountKey, AccountView, ListAccounts, Store as _};
+use keyferry_vault::{CreateKey, Envelope, KeyId, KeyProvider, Vault, WrappedRoot};
 
 use super::figures::Figures;
 use super::ledger::{Account, Settled, State};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use keyferry::providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{ProviderWorld, Reply};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -1,6 +1,6 @@
 //! Exports of other systems, with a row for each app that Keyferry ships with, imported without a map of their fields.
 
-use keyferry::providers::apps::demo;
+use keyferry_mock_providers::apps::demo;
 use keyferry_tests::apps::shipped_apps;
 use keyferry_tests::http::Request;
 use keyferry_tests::{ServerChange, World, WorldOptions, binary};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::shop::{IMPORTS, lines, until_ended};
 
-const RSA_KEY: &str = include_str!("../../../host/src/devkit/cases/test_rsa_key.pem");
+const RSA_KEY: &str = include_str!("../../../host/crates/devkit/src/cases/test_rsa_key.pem");
 const TWILIO: &str = "AC0123456789abcdef0123456789abcdef";
 const EMAIL: &str = "i@acme-example.iam.gserviceaccount.com";
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use keyferry::providers::apps::demo;
-use keyferry::providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::apps::demo;
+use keyferry_mock_providers::{ProviderWorld, Received, Reply};
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::{ServerOptions, World, WorldOptions, binary};
 use serde_json::{Value, json};

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use keyferry::egress::{Egress, EgressSettings};
-use keyferry::plugins::{App, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits, Verdict};
-use keyferry::schema::{Credential, Input};
+use keyferry_egress::{Egress, EgressSettings};
+use keyferry_sandbox::{App, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits, Verdict};
+use keyferry_schema::{Credential, Input};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

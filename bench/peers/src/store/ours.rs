@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyferry::store::Store as _;
-use keyferry::store::sled::{SledSettings, SledStore};
+use keyferry_store::Store as _;
+use keyferry_store::sled::{SledSettings, SledStore};
 
 use super::records::{ACCOUNTS, Records};
 use crate::outcome::{Outcome, Tried as _};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keyferry::ids::{AccountId, Environment, OrgId};
-use keyferry::store::{
+use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_store::{
     AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationWrite,
     NewApiKey, ObjectId, PutMode, Reauth, RootRecord, Scope, Standing, Timestamp,
 };

@@ -9,11 +9,11 @@ use super::super::settings::ServeArgs;
 use super::super::{CliResult, term};
 use super::effective::{Effective, Held};
 use super::example::example;
-use crate::egress::Egress;
-use crate::http::Tls;
-use crate::path_text::ShowPath as _;
-use crate::plugins::GrantLock;
-use crate::telemetry;
+use keyferry_egress::Egress;
+use keyferry_api::Tls;
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_sandbox::GrantLock;
+use keyferry_telemetry as telemetry;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum ConfigCommand {

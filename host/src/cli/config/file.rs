@@ -7,8 +7,8 @@ use strsim::jaro_winkler;
 use toml::de::{DeTable, DeValue};
 
 use super::setting::Setting;
-use crate::bounded_file::{self, SMALL};
-use crate::path_text::ShowPath as _;
+use keyferry_types::bounded_file::{self, SMALL};
+use keyferry_types::path_text::ShowPath as _;
 
 /// How alike two names are for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.8;

@@ -13,7 +13,7 @@ use super::super::client::{Server, ServerArgs};
 use super::super::{CliResult, term};
 use super::follow::{self, number, text};
 use super::{OutputArgs, exit_code, summary};
-use crate::store::ObjectId;
+use keyferry_store::ObjectId;
 
 #[derive(Subcommand)]
 pub(crate) enum ImportsCommand {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::CliError;
-use crate::bounded_file::{self, SMALL};
-use crate::path_text::ShowPath as _;
+use keyferry_types::bounded_file::{self, SMALL};
+use keyferry_types::path_text::ShowPath as _;
 
 /// How every file begins that age has encrypted, in binary and as text (<https://age-encryption.org/v1>).
 const BINARY: &[u8] = b"age-encryption.org/v1";

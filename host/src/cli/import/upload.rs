@@ -19,7 +19,7 @@ use super::super::{CliError, term};
 use super::OutputArgs;
 use super::follow::{self, Shown};
 use super::source::Source;
-use crate::path_text::ShowPath as _;
+use keyferry_types::path_text::ShowPath as _;
 
 /// Bytes of a part, and parts that wait for being sent.
 const PART: usize = 64 * 1024;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::{CliResult, term};
-use crate::devkit::{BuildOptions, Selection, build};
-use crate::path_text::ShowPath as _;
+use keyferry_devkit::{BuildOptions, Selection, build};
+use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Args)]
 pub(in crate::cli) struct BuildArgs {

@@ -8,9 +8,9 @@ use owo_colors::{OwoColorize as _, Stream::Stdout};
 use serde_json::json;
 
 use crate::cli::{CliResult, term};
-use crate::devkit::check::{Finding, Level, lint};
-use crate::devkit::{Source, workbench};
-use crate::path_text::ShowPath as _;
+use keyferry_devkit::check::{Finding, Level, lint};
+use keyferry_devkit::{Source, workbench};
+use keyferry_types::path_text::ShowPath as _;
 
 /// Warnings, where they were asked to be denied.
 const DENIED: u8 = 1;

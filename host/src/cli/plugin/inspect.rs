@@ -7,9 +7,9 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table};
 
 use crate::cli::{CliResult, term};
-use crate::devkit::{Inspection, Source, inspect, workbench};
-use crate::path_text::ShowPath as _;
-use crate::plugins::{SecretAccess, read_lines};
+use keyferry_devkit::{Inspection, Source, inspect, workbench};
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_sandbox::{SecretAccess, read_lines};
 
 #[derive(Args)]
 pub(in crate::cli) struct InspectArgs {

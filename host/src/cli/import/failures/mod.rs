@@ -22,7 +22,7 @@ use super::super::CliError;
 use super::super::client::Server;
 use super::follow::{count, text};
 use super::source::{Identities, Source, is_read_once, open};
-use crate::jobs::input::{InputRow, Original, ReadOptions, RowFormat, Rows};
+use keyferry_imports::input::{InputRow, Original, ReadOptions, RowFormat, Rows};
 use ledger::Failed;
 use output::Output;
 use place::Draft;
@@ -195,7 +195,7 @@ impl Repeats {
         &mut self,
         number: u64,
         about: Option<&Failed>,
-        row: Option<&crate::jobs::input::Row>,
+        row: Option<&keyferry_imports::input::Row>,
         original: &Original<'_>,
     ) -> io::Result<bool> {
         let Some(digest) = digest(row, original)? else { return Ok(false) };
@@ -211,7 +211,7 @@ impl Repeats {
 }
 
 /// A digest of all that a row says; `None` for a row that was not kept.
-fn digest(row: Option<&crate::jobs::input::Row>, original: &Original<'_>) -> io::Result<Option<[u8; 32]>> {
+fn digest(row: Option<&keyferry_imports::input::Row>, original: &Original<'_>) -> io::Result<Option<[u8; 32]>> {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());

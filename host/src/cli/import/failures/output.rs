@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use zeroize::Zeroizing;
 
 use super::ledger::Failed;
-use crate::jobs::input::{Original, RowFormat, SOURCE_MEMBER, guard};
-use crate::schema::Input;
+use keyferry_imports::input::{Original, RowFormat, SOURCE_MEMBER, guard};
+use keyferry_schema::Input;
 
 /// What the names of Keyferry's own columns and members begin with.
 const OWN: &str = "keyferry_";

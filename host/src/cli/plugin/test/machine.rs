@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::cli::CliError;
-use crate::devkit::cases::{Group, Line, Outcome, SuiteReport, TestReport};
+use keyferry_devkit::cases::{Group, Line, Outcome, SuiteReport, TestReport};
 
 /// `{"suites": [...]}`: what [`SuiteReport`] has.
 pub(super) fn json(reports: &[SuiteReport]) -> Result<String, CliError> {

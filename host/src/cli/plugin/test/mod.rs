@@ -16,9 +16,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use crate::cli::{CliError, CliResult, term};
-use crate::devkit::cases::{Case, Suite, SuiteReport, find, load};
-use crate::devkit::{Source, workbench};
-use crate::plugins::Workbench;
+use keyferry_devkit::cases::{Case, Suite, SuiteReport, find, load};
+use keyferry_devkit::{Source, workbench};
+use keyferry_sandbox::Workbench;
 
 /// Some tests failed. Input that cannot be used ends with 2.
 const FAILED: u8 = 1;

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 
 use crate::cli::term;
-use crate::devkit::cases::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
-use crate::path_text::ShowPath as _;
+use keyferry_devkit::cases::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
+use keyferry_types::path_text::ShowPath as _;
 
 /// A bar on stderr while tests run, where that is a terminal.
 pub(super) struct Progress(ProgressBar);

@@ -1,7 +1,0 @@
-//! Has the crate compiled again where what it embeds (`src/devkit/new`) changes: `include_dir!` tells cargo of no new file.
-
-fn main() {
-    for path in ["build.rs", "src/devkit/new/templates", "../plugins/sdk/src", "../wit/v1"] {
-        println!("cargo:rerun-if-changed={path}");
-    }
-}

@@ -1,0 +1,224 @@
+//! Operations on API keys.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::operations::{Operation, Route};
+use super::{AdminError, Operator};
+use keyferry_types::ids::{Environment, OrgId};
+use keyferry_service::keys;
+use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Store, Timestamp};
+use keyferry_vault::{ApiKey, KeyId};
+
+/// Makes an API key, and the organisation's root key with its first one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateApiKey {
+    /// Whose it is to be.
+    pub org: OrgId,
+    /// Which world it selects.
+    pub environment: Environment,
+    /// What it is for.
+    pub label: String,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+    /// How long it works, in days.
+    #[serde(default)]
+    pub days: Option<u32>,
+}
+
+/// The key, which is nowhere else.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct CreatedApiKey {
+    /// The key itself. Show it once.
+    pub key: String,
+}
+
+#[async_trait]
+impl Operation for CreateApiKey {
+    type Done = CreatedApiKey;
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys", "createApiKey");
+
+    async fn perform(&self, operator: &Operator) -> Result<CreatedApiKey, AdminError> {
+        let store = store(operator)?;
+        let vault = operator.vault.as_ref().ok_or(AdminError::Missing("the keys"))?;
+        let key = ApiKey::generate(self.environment)?;
+        let now = Timestamp::now();
+        // An organisation that has a root needs no other, and no key service that makes one.
+        let root = match store.roots(&self.org).await?.is_empty() {
+            true => Some(vault.create_root(&self.org, KeyId::FIRST).await?.wrapped),
+            false => None,
+        };
+        let record = ApiKeyRecord {
+            hash: key.hash(),
+            org: self.org.clone(),
+            environment: self.environment,
+            label: self.label.clone(),
+            scopes: self.scopes.clone(),
+            shown: key.shown().to_owned(),
+            created_at: now,
+            expires_at: self.days.map(|days| now.after(Duration::from_secs(u64::from(days) * 24 * 60 * 60))),
+            revoked_at: None,
+            last_used_at: None,
+        };
+        let root = root.map(|root| keys::stored(&root, now));
+        let audit = audit(AuditAction::ApiKeyCreated, &record, now);
+        // The root is dropped by the store where the organisation has got one meanwhile.
+        store.create_api_key(NewApiKey { record, root, audit }).await?;
+        Ok(CreatedApiKey { key: key.expose().to_owned() })
+    }
+}
+
+/// Lists an organisation's API keys.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListApiKeys {
+    /// Whose.
+    pub org: OrgId,
+}
+
+/// Revokes an API key. Requests with it are refused from then on. Its `Debug` leaves out which: it can be the whole key.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeApiKey {
+    /// Whose it is.
+    pub org: OrgId,
+    /// How it begins, as far as it is shown, or its id.
+    pub key: String,
+}
+
+impl fmt::Debug for RevokeApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevokeApiKey").field("org", &self.org).field("key", &"***").finish()
+    }
+}
+
+/// An API key, without what would let anybody use it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ShownApiKey {
+    /// The first digits of its hash: no two keys have the same.
+    pub id: String,
+    /// How it begins.
+    pub shown: String,
+    /// What it is for.
+    pub label: String,
+    /// Which world it selects.
+    pub environment: Environment,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+    /// Whether it works.
+    pub state: ApiKeyState,
+    /// When it was made.
+    pub created_at: String,
+    /// When it stops working.
+    pub expires_at: Option<String>,
+    /// When it was revoked.
+    pub revoked_at: Option<String>,
+    /// When it was last used, to the minute or so.
+    pub last_used_at: Option<String>,
+}
+
+/// Whether an API key works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiKeyState {
+    /// It does.
+    Live,
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+/// Digits of a hash that name a key.
+const ID: usize = 12;
+
+impl ShownApiKey {
+    fn of(record: &ApiKeyRecord, now: Timestamp) -> Self {
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        Self {
+            id: id(record),
+            shown: record.shown.clone(),
+            label: record.label.clone(),
+            environment: record.environment,
+            scopes: record.scopes.clone(),
+            state: match record.revoked_at {
+                Some(_) => ApiKeyState::Revoked,
+                None if record.is_live(now) => ApiKeyState::Live,
+                None => ApiKeyState::Expired,
+            },
+            created_at: record.created_at.to_string(),
+            expires_at: text(record.expires_at),
+            revoked_at: text(record.revoked_at),
+            last_used_at: text(record.last_used_at),
+        }
+    }
+}
+
+fn id(record: &ApiKeyRecord) -> String {
+    hex::encode(record.hash).chars().take(ID).collect()
+}
+
+#[async_trait]
+impl Operation for ListApiKeys {
+    type Done = Vec<ShownApiKey>;
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/api-keys", "listApiKeys");
+
+    async fn perform(&self, operator: &Operator) -> Result<Vec<ShownApiKey>, AdminError> {
+        let now = Timestamp::now();
+        Ok(store(operator)?.api_keys(&self.org).await?.iter().map(|record| ShownApiKey::of(record, now)).collect())
+    }
+}
+
+#[async_trait]
+impl Operation for RevokeApiKey {
+    type Done = ShownApiKey;
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys/revoke", "revokeApiKey");
+
+    async fn perform(&self, operator: &Operator) -> Result<ShownApiKey, AdminError> {
+        let (store, now) = (store(operator)?, Timestamp::now());
+        // Whole keys are taken as well: whoever revokes one that has leaked may have nothing else at hand.
+        let hash = self.key.parse::<ApiKey>().ok().map(|key| key.hash());
+        let known = store.api_keys(&self.org).await?;
+        let is_meant = |record: &&ApiKeyRecord| match hash {
+            Some(hash) => record.hash == hash,
+            None => record.shown == self.key || id(record) == self.key,
+        };
+        let meant: Vec<_> = known.iter().filter(is_meant).collect();
+        let record = match meant.as_slice() {
+            [] => return Err(AdminError::NoSuchApiKey { org: self.org.clone() }),
+            [record] => *record,
+            several => {
+                let ids = several.iter().map(|record| id(record)).collect::<Vec<_>>().join(", ");
+                return Err(AdminError::SeveralApiKeys { ids });
+            }
+        };
+        let audit = audit(AuditAction::ApiKeyRevoked, record, now);
+        match store.revoke_api_key(&self.org, &record.hash, audit).await? {
+            Some(revoked) => Ok(ShownApiKey::of(&revoked, now)),
+            None => Err(AdminError::NoSuchApiKey { org: self.org.clone() }),
+        }
+    }
+}
+
+fn store(operator: &Operator) -> Result<&Arc<dyn Store>, AdminError> {
+    operator.store.as_ref().ok_or(AdminError::Missing("the store"))
+}
+
+fn audit(action: AuditAction, record: &ApiKeyRecord, at: Timestamp) -> AuditEvent {
+    AuditEvent {
+        action,
+        actor: "operator".to_owned(),
+        environment: Some(record.environment),
+        account: None,
+        slug: None,
+        outcome: record.shown.clone(),
+        request_id: None,
+        at,
+    }
+}

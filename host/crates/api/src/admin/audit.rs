@@ -1,0 +1,109 @@
+//! Operations on the audit trail.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::operations::{Operation, Route};
+use super::{AdminError, Operator};
+use keyferry_types::ids::OrgId;
+use keyferry_store::AuditEvent;
+
+/// Entries that one request gives at most.
+const MOST_ENTRIES: usize = 1000;
+
+/// Walks an organisation's audit chain from end to end.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyAudit {
+    /// Whose.
+    pub org: OrgId,
+    /// A hash that somebody wrote down earlier: an entry must have it.
+    #[serde(default)]
+    pub known: Option<String>,
+}
+
+/// A chain that holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VerifiedAudit {
+    /// Whose.
+    pub org: OrgId,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Hash of the last one, in hex. Write it down somewhere else, and a chain that is rewritten later is found out.
+    pub head: String,
+    /// Time of the last one.
+    pub newest: Option<String>,
+}
+
+/// Reads entries of an organisation's audit chain, in their order.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadAudit {
+    /// Whose.
+    pub org: OrgId,
+    /// The place after which to begin.
+    #[serde(default)]
+    pub after: u64,
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditLine {
+    /// Its place, from 1.
+    pub seq: u64,
+    /// Hash of the entry before it, in hex.
+    pub prev_hash: String,
+    /// Its own.
+    pub hash: String,
+    /// What was done.
+    pub event: AuditEvent,
+}
+
+#[async_trait]
+impl Operation for VerifyAudit {
+    type Done = VerifiedAudit;
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit/verify", "verifyAudit");
+
+    async fn perform(&self, operator: &Operator) -> Result<VerifiedAudit, AdminError> {
+        let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+        let summary = store.verify_audit(&self.org).await?;
+        if let Some(known) = &self.known {
+            let mut after = 0;
+            loop {
+                let entries = store.audit_after(&self.org, after, MOST_ENTRIES).await?;
+                let Some(last) = entries.last() else {
+                    return Err(AdminError::Rewritten { org: self.org.clone(), known: known.clone() });
+                };
+                if entries.iter().any(|entry| hex::encode(entry.hash).eq_ignore_ascii_case(known)) {
+                    break;
+                }
+                after = last.seq;
+            }
+        }
+        Ok(VerifiedAudit {
+            org: summary.org,
+            entries: summary.entries,
+            head: hex::encode(summary.head),
+            newest: summary.newest.map(|at| at.to_string()),
+        })
+    }
+}
+
+#[async_trait]
+impl Operation for ReadAudit {
+    type Done = Vec<AuditLine>;
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit", "readAudit");
+
+    async fn perform(&self, operator: &Operator) -> Result<Vec<AuditLine>, AdminError> {
+        let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+        let entries = store.audit_after(&self.org, self.after, MOST_ENTRIES).await?;
+        let line = |entry: keyferry_store::AuditEntry| AuditLine {
+            seq: entry.seq,
+            prev_hash: hex::encode(entry.prev_hash),
+            hash: hex::encode(entry.hash),
+            event: entry.event,
+        };
+        Ok(entries.into_iter().map(line).collect())
+    }
+}

@@ -1,0 +1,208 @@
+//! Operations on an organisation's root keys.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::operations::{Operation, Route};
+use super::{AdminError, Operator};
+use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
+use keyferry_service::keys;
+use keyferry_store::{AccountKey, IntegrationKey, RootChange, RootRecord, Store};
+use keyferry_vault::{KeyId, Vault};
+
+/// Credentials that one request reseals at most.
+const STEP: usize = 512;
+
+/// Lists an organisation's roots.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListKeys {
+    /// Whose.
+    pub org: OrgId,
+}
+
+/// Makes a further root, which seals from then on.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKey {
+    /// Whose.
+    pub org: OrgId,
+}
+
+/// Seals some credentials under the root that seals now.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResealCredentials {
+    /// Whose.
+    pub org: OrgId,
+    /// The one after which to go on.
+    #[serde(default)]
+    pub after: Option<Place>,
+}
+
+/// Takes a root out of use.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DisableKey {
+    /// Whose.
+    pub org: OrgId,
+    /// Which.
+    pub key_id: u32,
+}
+
+/// Removes a root that is out of use, for good.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DestroyKey {
+    /// Whose.
+    pub org: OrgId,
+    /// Which.
+    pub key_id: u32,
+}
+
+/// A root, without itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ShownKey {
+    /// Its number.
+    pub key_id: u32,
+    /// The key-encryption key that it is wrapped by.
+    pub wrapped_by: String,
+    /// Those that it is wrapped by as well, while one takes the place of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_wrapped_by: Vec<String>,
+    /// What it is used for.
+    pub state: KeyState,
+    /// How many credentials are sealed under it.
+    pub credentials: u64,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was taken out of use.
+    pub disabled_at: Option<String>,
+}
+
+/// What a root is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// To seal, and to open.
+    Seals,
+    /// To open what was sealed under it.
+    Opens,
+    /// For nothing any more.
+    Disabled,
+}
+
+/// Where a walk over the credentials is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Place {
+    environment: Environment,
+    account: AccountId,
+    slug: Slug,
+}
+
+/// One step of a walk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ResealStep {
+    /// Sealed under the root that seals now.
+    pub resealed: u64,
+    /// Were so already.
+    pub left: u64,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Place>,
+}
+
+fn parts(operator: &Operator) -> Result<(&Arc<dyn Store>, &Arc<Vault>), AdminError> {
+    let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+    Ok((store, operator.vault.as_ref().ok_or(AdminError::Missing("the keys"))?))
+}
+
+fn shown(root: &RootRecord, seals: bool, credentials: u64) -> ShownKey {
+    ShownKey {
+        key_id: root.key_id,
+        wrapped_by: root.kek_id.clone(),
+        also_wrapped_by: root.also.iter().map(|form| form.kek_id.clone()).collect(),
+        state: match root.disabled_at {
+            Some(_) => KeyState::Disabled,
+            None if seals => KeyState::Seals,
+            None => KeyState::Opens,
+        },
+        credentials,
+        created_at: root.created_at.to_string(),
+        disabled_at: root.disabled_at.map(|at| at.to_string()),
+    }
+}
+
+#[async_trait]
+impl Operation for ListKeys {
+    type Done = Vec<ShownKey>;
+    const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/keys", "listKeys");
+
+    async fn perform(&self, operator: &Operator) -> Result<Vec<ShownKey>, AdminError> {
+        let (store, _) = parts(operator)?;
+        let roots = store.roots(&self.org).await?;
+        let sealed = store.sealed_under(&self.org).await?;
+        let highest = roots.last().map(|root| root.key_id);
+        let count = |root: &RootRecord| sealed.get(&root.key_id).copied().unwrap_or_default();
+        Ok(roots.iter().map(|root| shown(root, highest == Some(root.key_id), count(root))).collect())
+    }
+}
+
+#[async_trait]
+impl Operation for RotateKey {
+    type Done = ShownKey;
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/rotate", "rotateKey");
+
+    async fn perform(&self, operator: &Operator) -> Result<ShownKey, AdminError> {
+        let (store, vault) = parts(operator)?;
+        Ok(shown(&keys::rotate(store.as_ref(), vault, &self.org).await?, true, 0))
+    }
+}
+
+#[async_trait]
+impl Operation for ResealCredentials {
+    type Done = ResealStep;
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/reseal", "resealCredentials");
+
+    async fn perform(&self, operator: &Operator) -> Result<ResealStep, AdminError> {
+        let (store, vault) = parts(operator)?;
+        let after = self.after.clone().map(|Place { environment, account, slug }| IntegrationKey {
+            account: AccountKey { org: self.org.clone(), environment, account },
+            slug,
+        });
+        let done = keys::reseal(store, vault, &self.org, after.as_ref(), STEP).await?;
+        let next = done.last.map(|IntegrationKey { account, slug }| Place {
+            environment: account.environment,
+            account: account.account,
+            slug,
+        });
+        Ok(ResealStep { resealed: done.resealed, left: done.left, next })
+    }
+}
+
+#[async_trait]
+impl Operation for DisableKey {
+    type Done = ShownKey;
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/disable", "disableKey");
+
+    async fn perform(&self, operator: &Operator) -> Result<ShownKey, AdminError> {
+        change(operator, &self.org, self.key_id, RootChange::Disable).await
+    }
+}
+
+#[async_trait]
+impl Operation for DestroyKey {
+    type Done = ShownKey;
+    const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/destroy", "destroyKey");
+
+    async fn perform(&self, operator: &Operator) -> Result<ShownKey, AdminError> {
+        change(operator, &self.org, self.key_id, RootChange::Destroy).await
+    }
+}
+
+async fn change(operator: &Operator, org: &OrgId, key_id: u32, change: RootChange) -> Result<ShownKey, AdminError> {
+    let (store, vault) = parts(operator)?;
+    Ok(shown(&keys::change(store.as_ref(), vault, org, KeyId::new(key_id), change).await?, false, 0))
+}

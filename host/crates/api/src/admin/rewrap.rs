@@ -1,0 +1,129 @@
+//! Operations on the forms that roots are stored in. Whoever asks has the key-encryption keys, old and new; a server that
+//! runs needs only its own, and goes on with it.
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::operations::{Operation, Route};
+use super::{AdminError, Operator};
+use keyferry_types::ids::OrgId;
+use keyferry_store::{AuditAction, AuditEvent, Rewrap, RootRecord, Timestamp, Wrapping};
+
+/// Lists roots in the forms that they are stored in, wrapped.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListRoots {}
+
+/// Stores roots in other forms.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RewrapRoots {
+    /// Which, and how.
+    pub roots: Vec<NewForms>,
+}
+
+/// A root as it is stored: of no use without a key that wrapped it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StoredRoot {
+    /// Whose.
+    pub org: OrgId,
+    /// Which.
+    pub key_id: u32,
+    /// Whether something may be sealed under it.
+    pub in_use: bool,
+    /// Its forms.
+    pub forms: Vec<Form>,
+}
+
+/// One form of a root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Form {
+    /// The key-encryption key that wrapped it.
+    pub by: String,
+    /// The wrapped root, in base64.
+    pub wrapped: String,
+}
+
+/// Other forms for a root.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NewForms {
+    /// Whose.
+    pub org: OrgId,
+    /// Which.
+    pub key_id: u32,
+    /// The forms that it had.
+    pub from: Vec<Form>,
+    /// Those that it is to have.
+    pub to: Vec<Form>,
+}
+
+/// How many roots got their new forms. The others had changed meanwhile.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Rewrapped {
+    /// How many.
+    pub stored: u64,
+}
+
+impl From<Wrapping> for Form {
+    fn from(form: Wrapping) -> Self {
+        Self { by: form.kek_id, wrapped: STANDARD.encode(form.wrapped) }
+    }
+}
+
+impl TryFrom<Form> for Wrapping {
+    type Error = AdminError;
+
+    fn try_from(form: Form) -> Result<Self, AdminError> {
+        let wrapped = STANDARD.decode(form.wrapped);
+        let wrapped = wrapped.map_err(|error| AdminError::Request(format!("a wrapped root: {error}")))?;
+        Ok(Self { kek_id: form.by, wrapped })
+    }
+}
+
+#[async_trait]
+impl Operation for ListRoots {
+    type Done = Vec<StoredRoot>;
+    const ROUTE: Route = Route::read("/admin/v1/roots", "listRoots");
+
+    async fn perform(&self, operator: &Operator) -> Result<Vec<StoredRoot>, AdminError> {
+        let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+        let one = |(org, root): (OrgId, RootRecord)| StoredRoot {
+            org,
+            key_id: root.key_id,
+            in_use: root.disabled_at.is_none(),
+            forms: root.wrappings().into_iter().map(Form::from).collect(),
+        };
+        Ok(store.all_roots().await?.into_iter().map(one).collect())
+    }
+}
+
+#[async_trait]
+impl Operation for RewrapRoots {
+    type Done = Rewrapped;
+    const ROUTE: Route = Route::change("/admin/v1/roots/rewrap", "rewrapRoots");
+
+    async fn perform(&self, operator: &Operator) -> Result<Rewrapped, AdminError> {
+        let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+        let forms = |forms: &[Form]| forms.iter().cloned().map(Wrapping::try_from).collect::<Result<Vec<_>, _>>();
+        let mut stored = 0;
+        for NewForms { org, key_id, from, to } in &self.roots {
+            let by = to.iter().map(|form| form.by.as_str()).collect::<Vec<_>>().join(" and ");
+            let audit = AuditEvent {
+                action: AuditAction::KeyRewrapped,
+                actor: "operator".to_owned(),
+                environment: None,
+                account: None,
+                slug: None,
+                outcome: format!("key {key_id} by {by}"),
+                request_id: None,
+                at: Timestamp::now(),
+            };
+            let rewrap = Rewrap { org: org.clone(), key_id: *key_id, from: forms(from)?, to: forms(to)?, audit };
+            stored += u64::from(store.rewrap_root(rewrap).await?);
+        }
+        Ok(Rewrapped { stored })
+    }
+}

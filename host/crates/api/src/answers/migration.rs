@@ -1,0 +1,261 @@
+//! migrate-token.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use keyferry_sandbox::{Failure, FailureKind, Unreachable, Verdict, Verified};
+use keyferry_store::Timestamp;
+
+/// The credential is stored, durably: the integration was created, or its former credential replaced.
+#[derive(Serialize, ToSchema)]
+pub(in crate) struct TokenMigrated {
+    /// Always true.
+    success: bool,
+    /// Always `Token migrated successfully`.
+    #[schema(value_type = String, example = "Token migrated successfully")]
+    message: &'static str,
+}
+
+/// What the provider says of a credential: the answer to `Prefer: verify=only`, which stores nothing.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate) enum CredentialVerdict {
+    /// It works.
+    Verified(CredentialVerified),
+    /// It does not, or nobody can tell now.
+    Failed(CredentialNotVerified),
+}
+
+/// What migrate-token answers where nothing is wrong.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate) enum MigrateTokenAnswer {
+    /// It is stored.
+    Migrated(TokenMigrated),
+    /// It was only looked at.
+    Checked(CredentialVerdict),
+}
+
+/// The credential is stored, durably.
+#[derive(Serialize, ToSchema)]
+pub(in crate) struct CredentialSaved {
+    /// Always true.
+    success: bool,
+}
+
+/// What saving a credential answers where nothing is wrong.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate) enum SaveAnswer {
+    /// It is stored.
+    Saved(CredentialSaved),
+    /// It was only looked at.
+    #[expect(dead_code, reason = "it is answered as migrate-token does")]
+    Checked(CredentialVerdict),
+}
+
+/// A credential that works, and what the provider said of it.
+#[derive(Serialize, ToSchema)]
+pub(in crate) struct CredentialVerified {
+    /// Always `verified`.
+    outcome: VerifiedOutcome,
+    /// The provider's id of the account behind it.
+    #[schema(required = true)]
+    account_id: Option<String>,
+    /// The account's name for people.
+    #[schema(required = true)]
+    display_name: Option<String>,
+    /// The scopes that the provider says the credential has.
+    scopes: Vec<String>,
+    /// When the credential ends.
+    #[schema(required = true, format = DateTime)]
+    expires_at: Option<String>,
+    /// What is worth telling though it works.
+    warnings: Vec<String>,
+    /// Plain values that the app needs, such as an `instance_url`.
+    config: BTreeMap<String, String>,
+}
+
+/// The one word for a credential that works.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum VerifiedOutcome {
+    Verified,
+}
+
+/// A credential that did not verify.
+#[derive(Serialize, ToSchema)]
+pub(in crate) struct CredentialNotVerified {
+    /// Why.
+    outcome: FailedOutcome,
+    /// Why, for people.
+    detail: String,
+    /// With `rejected` and `wrong_tenant`: the fields to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    fields: Option<Vec<String>>,
+    /// With `insufficient_scope`: what is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    missing_scopes: Option<Vec<String>>,
+    /// With `rate_limited`: seconds to wait, where the provider says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<Option<u32>>,
+    /// With `unreachable`: how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    unreachable: Option<UnreachableHow>,
+    /// With `provider_error`: the status of the provider's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    provider_status: Option<u16>,
+}
+
+/// Why a credential did not verify. `Keyferry-Failure` has the same words.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate) enum FailedOutcome {
+    Rejected,
+    InsufficientScope,
+    WrongTenant,
+    AccountSuspended,
+    RateLimited,
+    Unreachable,
+    ProviderError,
+    UnexpectedAnswer,
+    NotVerifiable,
+}
+
+/// How a provider could not be reached.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum UnreachableHow {
+    Dns,
+    Refused,
+    Tls,
+    Timeout,
+    Denied,
+    Transport,
+}
+
+impl FailedOutcome {
+    fn of(kind: &FailureKind) -> Self {
+        match kind {
+            FailureKind::Rejected(_) => Self::Rejected,
+            FailureKind::InsufficientScope(_) => Self::InsufficientScope,
+            FailureKind::WrongTenant(_) => Self::WrongTenant,
+            FailureKind::AccountSuspended => Self::AccountSuspended,
+            FailureKind::RateLimited(_) => Self::RateLimited,
+            FailureKind::Unreachable(_) => Self::Unreachable,
+            FailureKind::ProviderError(_) => Self::ProviderError,
+            FailureKind::UnexpectedAnswer => Self::UnexpectedAnswer,
+            FailureKind::NotVerifiable => Self::NotVerifiable,
+        }
+    }
+}
+
+impl UnreachableHow {
+    fn of(how: Unreachable) -> Self {
+        match how {
+            Unreachable::Dns => Self::Dns,
+            Unreachable::Refused => Self::Refused,
+            Unreachable::Tls => Self::Tls,
+            Unreachable::Timeout => Self::Timeout,
+            Unreachable::Denied => Self::Denied,
+            Unreachable::Transport => Self::Transport,
+        }
+    }
+}
+
+impl TokenMigrated {
+    /// The one answer of this kind.
+    pub(in crate) const ANSWER: Self = Self { success: true, message: "Token migrated successfully" };
+}
+
+impl CredentialSaved {
+    /// The one answer of this kind.
+    pub(in crate) const ANSWER: Self = Self { success: true };
+}
+
+impl CredentialVerdict {
+    /// A plugin's verdict.
+    pub(in crate) fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Verified(verified) => Self::Verified(CredentialVerified::of(verified)),
+            Verdict::Failed(failure) => Self::Failed(CredentialNotVerified::of(failure)),
+        }
+    }
+}
+
+impl CredentialVerified {
+    fn of(verified: &Verified) -> Self {
+        Self {
+            outcome: VerifiedOutcome::Verified,
+            account_id: verified.account_id.clone(),
+            display_name: verified.display_name.clone(),
+            scopes: verified.scopes.clone(),
+            expires_at: verified.expires_at.map(|ms| Timestamp::from_millis(ms).to_string()),
+            warnings: verified.warnings.clone(),
+            config: verified.config.iter().cloned().collect(),
+        }
+    }
+}
+
+impl CredentialNotVerified {
+    fn of(failure: &Failure) -> Self {
+        let mut answer = Self {
+            outcome: FailedOutcome::of(&failure.kind),
+            detail: failure.detail.clone(),
+            fields: None,
+            missing_scopes: None,
+            retry_after: None,
+            unreachable: None,
+            provider_status: None,
+        };
+        match &failure.kind {
+            FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => answer.fields = Some(fields.clone()),
+            FailureKind::InsufficientScope(scopes) => answer.missing_scopes = Some(scopes.clone()),
+            FailureKind::RateLimited(seconds) => answer.retry_after = Some(*seconds),
+            FailureKind::Unreachable(how) => answer.unreachable = Some(UnreachableHow::of(*how)),
+            FailureKind::ProviderError(status) => answer.provider_status = Some(*status),
+            FailureKind::AccountSuspended | FailureKind::UnexpectedAnswer | FailureKind::NotVerifiable => {}
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_an_answer_are_those_of_the_header_and_the_log() {
+        let unreachable = [
+            Unreachable::Dns,
+            Unreachable::Refused,
+            Unreachable::Tls,
+            Unreachable::Timeout,
+            Unreachable::Denied,
+            Unreachable::Transport,
+        ];
+        for how in unreachable {
+            assert_eq!(serde_json::to_value(UnreachableHow::of(how)).unwrap(), how.code());
+        }
+        let kinds = [
+            FailureKind::Rejected(Vec::new()),
+            FailureKind::InsufficientScope(Vec::new()),
+            FailureKind::WrongTenant(Vec::new()),
+            FailureKind::AccountSuspended,
+            FailureKind::RateLimited(None),
+            FailureKind::Unreachable(Unreachable::Dns),
+            FailureKind::ProviderError(500),
+            FailureKind::UnexpectedAnswer,
+            FailureKind::NotVerifiable,
+        ];
+        for kind in kinds {
+            assert_eq!(serde_json::to_value(FailedOutcome::of(&kind)).unwrap(), kind.code());
+        }
+    }
+}

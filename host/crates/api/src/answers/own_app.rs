@@ -1,0 +1,52 @@
+//! Credentials of the organisation's own app.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A credential of your own app is stored.
+#[derive(Serialize, ToSchema)]
+pub(in crate) struct AuthCredentialPut {
+    /// Always true.
+    success: bool,
+    /// What was done, for people.
+    #[schema(example = "Auth credential 'api_key' added successfully")]
+    message: String,
+    /// What was done.
+    action: PutAction,
+}
+
+/// Whether a credential was new.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate) enum PutAction {
+    Added,
+    Updated,
+}
+
+/// A credential of your own app is gone.
+#[derive(Serialize, ToSchema)]
+pub(in crate) struct AuthCredentialDeleted {
+    /// Always true.
+    success: bool,
+    /// What was done, for people.
+    #[schema(example = "Auth credential 'api_key' deleted successfully")]
+    message: String,
+}
+
+impl AuthCredentialPut {
+    /// Of the credential of this name.
+    pub(in crate) fn of(name: &str, action: PutAction) -> Self {
+        let done = match action {
+            PutAction::Added => "added",
+            PutAction::Updated => "updated",
+        };
+        Self { success: true, message: format!("Auth credential '{name}' {done} successfully"), action }
+    }
+}
+
+impl AuthCredentialDeleted {
+    /// Of the credential of this name.
+    pub(in crate) fn of(name: &str) -> Self {
+        Self { success: true, message: format!("Auth credential '{name}' deleted successfully") }
+    }
+}

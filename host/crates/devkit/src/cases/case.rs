@@ -1,0 +1,159 @@
+//! A case: a credential, what the plugin asks a provider for, what the provider says, and the verdict.
+
+use std::path::PathBuf;
+
+use super::faults::FaultName;
+use super::file::{AnswerFile, CaseFile, ExchangeFile, FaultWord};
+use super::request;
+use super::verdict::{self, Expected};
+use keyferry_egress::Method;
+use keyferry_sandbox::TRIAL_TIME_MS;
+
+/// One case file.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The file's name without `.toml`.
+    pub name: String,
+    /// Where it lies.
+    pub file: PathBuf,
+    /// What it shows, in the author's words.
+    pub about: Option<String>,
+    pub(super) now_ms: u64,
+    pub(super) auth_type: String,
+    pub(super) fields: Vec<(String, toml::Value)>,
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) expected: Expected,
+}
+
+/// One request and what comes of it.
+#[derive(Debug, Clone)]
+pub(super) struct Exchange {
+    pub(super) method: Method,
+    /// The request in lines, see [`request`].
+    pub(super) request: Vec<String>,
+    pub(super) optional: bool,
+    pub(super) outcome: Outcome,
+}
+
+/// What comes of a request.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Answer(Answer),
+    Fault(FaultName),
+}
+
+/// What the provider says. `{{field}}` stands for the value of a field.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+    pub(super) kind: Content,
+}
+
+/// What an answer's body is, which decides how a value is written in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Json,
+    Text,
+}
+
+/// What is not right about a case file that reads well otherwise.
+#[derive(Debug)]
+pub(super) struct Slip {
+    pub(super) place: Place,
+    pub(super) problem: String,
+}
+
+/// Where in a case file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Now,
+    Exchange(usize),
+    Expect,
+}
+
+impl Slip {
+    fn at(place: Place) -> impl FnOnce(String) -> Self {
+        move |problem| Self { place, problem }
+    }
+}
+
+impl Case {
+    /// Gives a file its meaning.
+    ///
+    /// # Errors
+    /// What is not right, and where.
+    pub(super) fn parse(name: &str, path: PathBuf, file: CaseFile) -> Result<Self, Slip> {
+        let now_ms = match &file.now {
+            None => TRIAL_TIME_MS,
+            Some(now) => {
+                let ms = verdict::time(&toml::Value::String(now.clone())).map_err(Slip::at(Place::Now))?;
+                u64::try_from(ms).unwrap_or_default()
+            }
+        };
+        let exchange = |(index, exchange)| Exchange::parse(exchange).map_err(Slip::at(Place::Exchange(index)));
+        Ok(Self {
+            name: name.to_owned(),
+            file: path,
+            about: file.about,
+            now_ms,
+            auth_type: file.credential.auth_type,
+            fields: file.credential.fields.into_iter().map(|(name, value)| (name, test_key(value))).collect(),
+            exchanges: file.exchanges.iter().enumerate().map(exchange).collect::<Result<_, _>>()?,
+            expected: Expected::parse(&file.expect).map_err(Slip::at(Place::Expect))?,
+        })
+    }
+}
+
+/// A private key that is nobody's: signing needs one that is well formed.
+fn test_key(value: toml::Value) -> toml::Value {
+    let key = match value.as_str() {
+        Some("{{test-rsa-key}}") => include_str!("test_rsa_key.pem"),
+        Some("{{test-ec-key}}") => include_str!("test_ec_key.pem"),
+        _ => return value,
+    };
+    toml::Value::String(key.to_owned())
+}
+
+impl Exchange {
+    fn parse(file: &ExchangeFile) -> Result<Self, String> {
+        let outcome = match (&file.answer, &file.fault) {
+            (Some(answer), None) => Outcome::Answer(Answer::parse(answer)?),
+            (None, Some(FaultWord::Name(name))) => Outcome::Fault(name.parse()?),
+            (None, Some(FaultWord::Status(status))) => Outcome::Fault(status.to_string().parse()?),
+            (Some(_), Some(_)) => return Err("it has an `answer` and a `fault`; it can have one".to_owned()),
+            (None, None) => return Err("it needs an `answer` or a `fault`".to_owned()),
+        };
+        let request = request::expected(file)?;
+        let method =
+            file.method.to_ascii_uppercase().parse().map_err(|error: keyferry_egress::InvalidGrant| error.to_string())?;
+        Ok(Self { method, request, optional: file.optional, outcome })
+    }
+}
+
+impl Answer {
+    fn parse(file: &AnswerFile) -> Result<Self, String> {
+        if !(200..=599).contains(&file.status) {
+            return Err(format!("answer: {} is not a status that ends an exchange (200 to 599)", file.status));
+        }
+        let (body, kind) = match (&file.json, &file.text) {
+            (Some(toml::Value::String(text)), None) => {
+                request::json_of(&toml::Value::String(text.clone())).map_err(|problem| format!("answer: {problem}"))?;
+                (text.clone(), Content::Json)
+            }
+            (Some(table), None) => (request::json_of(table)?.to_string(), Content::Json),
+            (None, Some(text)) => (text.clone(), Content::Text),
+            (None, None) => (String::new(), Content::Text),
+            (Some(_), Some(_)) => return Err("answer: it has `json` and `text`; it can have one".to_owned()),
+        };
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (name, values) in &file.headers {
+            headers.extend(values.as_slice().iter().map(|value| (name.to_ascii_lowercase(), value.clone())));
+        }
+        if kind == Content::Json && !headers.iter().any(|(name, _)| name == "content-type") {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        Ok(Self { status: file.status, headers, body, kind })
+    }
+}

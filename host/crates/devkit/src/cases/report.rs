@@ -1,0 +1,190 @@
+//! What came of a suite, for whoever shows it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use similar::{ChangeTag, TextDiff};
+
+use super::script::Problem;
+use keyferry_sandbox::{LogLine, Usage};
+
+/// A plugin's tests.
+#[derive(Debug, Serialize)]
+pub struct SuiteReport {
+    /// The plugin file, or the folder that it was built from.
+    pub plugin: PathBuf,
+    /// The app.
+    pub slug: String,
+    /// The component's SHA-256.
+    pub sha256: String,
+    /// Each test, in the order in which they ran.
+    pub tests: Vec<TestReport>,
+    /// The most that one call took, and what it may take.
+    pub budget: Budget,
+}
+
+/// What calls took and may take.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Budget {
+    /// Units of fuel: most of one call, and how many it may be.
+    pub fuel: (u64, u64),
+    /// Bytes of memory.
+    pub memory_bytes: (u64, u64),
+    /// Requests.
+    pub requests: (u64, u64),
+}
+
+/// One test.
+#[derive(Debug, Serialize)]
+pub struct TestReport {
+    /// What it belongs to.
+    pub group: Group,
+    /// What it is called.
+    pub name: String,
+    /// What it shows.
+    pub about: Option<String>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// How long it took.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub elapsed: Duration,
+    /// What the plugin logged, redacted.
+    pub log: Vec<String>,
+}
+
+/// What a test belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// The plugin's own cases.
+    Case,
+    /// The conformance suite: what holds for every plugin.
+    Conformance,
+    /// The conformance suite: a fault in the place of this exchange of this case.
+    Faults {
+        /// The case's name.
+        case: String,
+        /// The exchange, from 1.
+        exchange: usize,
+    },
+}
+
+/// How a test went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// As it should.
+    Passed,
+    /// What was wrong, told in lines.
+    Failed(Vec<Line>),
+}
+
+/// One line of what was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "text", rename_all = "kebab-case")]
+pub enum Line {
+    /// A sentence.
+    Says(String),
+    /// On both sides.
+    Same(String),
+    /// Expected, and not there.
+    Expected(String),
+    /// There, and not expected.
+    Found(String),
+}
+
+impl Line {
+    /// The line with its mark in front: `- ` for what is missing, `+ ` for what should not be there.
+    pub fn marked(&self) -> String {
+        match self {
+            Self::Says(text) => text.clone(),
+            Self::Same(text) => format!("    {text}"),
+            Self::Expected(text) => format!("  - {text}"),
+            Self::Found(text) => format!("  + {text}"),
+        }
+    }
+}
+
+impl SuiteReport {
+    /// How many passed and how many failed.
+    pub fn counts(&self) -> (usize, usize) {
+        let passed = self.tests.iter().filter(|test| test.outcome == Outcome::Passed).count();
+        (passed, self.tests.len() - passed)
+    }
+}
+
+impl Outcome {
+    pub(super) fn of(lines: Vec<Line>) -> Self {
+        if lines.is_empty() { Self::Passed } else { Self::Failed(lines) }
+    }
+}
+
+impl Budget {
+    pub(super) fn raise(&mut self, usage: &Usage) {
+        self.fuel.0 = self.fuel.0.max(usage.fuel);
+        self.memory_bytes.0 = self.memory_bytes.0.max(usage.memory_bytes as u64);
+        self.requests.0 = self.requests.0.max(u64::from(usage.requests));
+    }
+}
+
+pub(super) fn logged(log: &[LogLine]) -> Vec<String> {
+    log.iter().map(|line| format!("{}: {}", line.level.to_string().to_lowercase(), line.text)).collect()
+}
+
+/// What differs between two lists of lines.
+pub(super) fn diff(says: String, expected: &[String], found: &[String]) -> Vec<Line> {
+    let old: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let new: Vec<&str> = found.iter().map(String::as_str).collect();
+    let changes = TextDiff::from_slices(&old, &new);
+    let lines = changes.iter_all_changes().map(|change| {
+        let text = change.value().to_owned();
+        match change.tag() {
+            ChangeTag::Equal => Line::Same(text),
+            ChangeTag::Delete => Line::Expected(text),
+            ChangeTag::Insert => Line::Found(text),
+        }
+    });
+    std::iter::once(Line::Says(says)).chain(lines).collect()
+}
+
+impl Problem {
+    /// The problem in lines.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let all = |lines: &[String], line: fn(String) -> Line| lines.iter().cloned().map(line).collect::<Vec<_>>();
+        match self {
+            Self::Different { exchange, expected, found, elsewhere } => {
+                let hint = match elsewhere {
+                    Some(other) => format!(" (this is exchange {other}, out of order)"),
+                    None => String::new(),
+                };
+                let says = format!(
+                    "exchange {exchange}: the plugin asked for something else{hint}; - is the case, + the plugin"
+                );
+                diff(says, expected, found)
+            }
+            Self::Unexpected { found } => {
+                let says = "the plugin asked for more than the case has; add an [[exchange]], or take the request out"
+                    .to_owned();
+                [vec![Line::Says(says)], all(found, Line::Found)].concat()
+            }
+            Self::Missing { exchange, expected } => {
+                let says = format!("exchange {exchange}: the plugin did not ask for it");
+                [vec![Line::Says(says)], all(expected, Line::Expected)].concat()
+            }
+            Self::Refused { found, kind, message } => {
+                let says = match kind {
+                    keyferry_egress::ErrorKind::Denied(missing) => {
+                        format!("the plugin was denied a request; `describe` has to ask for the grant `{missing}`")
+                    }
+                    _ => format!("a request of the plugin cannot be sent: {message}"),
+                };
+                [vec![Line::Says(says)], all(found, Line::Found)].concat()
+            }
+        }
+    }
+}
+
+fn seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(elapsed.as_secs_f64())
+}

@@ -1,0 +1,152 @@
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use keyferry_types::ids::{InvalidName, Slug};
+use keyferry_types::path_text::ShowPath as _;
+
+/// Why no component came of a plugin's crate.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is no cargo, or it cannot be started.
+    #[error(
+        "`{program}` cannot be started. Install Rust from https://rustup.rs, make sure that `{program}` is on PATH, then try again"
+    )]
+    NoRust {
+        /// `cargo` or `rustc`.
+        program: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A folder that nothing says how to build.
+    #[error(
+        "{} is no plugin's folder: it has no Cargo.toml (Rust), package.json (JavaScript) or pyproject.toml (Python); \
+         `keyferry plugin new` makes one",
+        .0.shown()
+    )]
+    NoLanguage(PathBuf),
+    /// A manifest of a JavaScript or Python plugin that is not right.
+    #[error("{}: {problem}", manifest.shown())]
+    BadManifest {
+        /// The manifest.
+        manifest: PathBuf,
+        /// What is not right.
+        problem: String,
+    },
+    /// A tool that another language needs is not there.
+    #[error("{tool} is not there, and a plugin in {language} is built with it. Install it by: {install}")]
+    NoTool {
+        /// The tool.
+        tool: &'static str,
+        /// `JavaScript`, `Python`.
+        language: &'static str,
+        /// The one command.
+        install: String,
+    },
+    /// A tool said no.
+    #[error("{tool} could not build {}: {said}", folder.shown())]
+    Tool {
+        /// The tool.
+        tool: &'static str,
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// Its last words.
+        said: String,
+    },
+    /// cargo cannot make sense of a manifest.
+    #[error("cargo cannot read {}: {said}", manifest.shown())]
+    Manifest {
+        /// The manifest.
+        manifest: PathBuf,
+        /// What cargo says.
+        said: String,
+    },
+    /// cargo or rustc says something that this version does not understand.
+    #[error("`{command}` answered with something that Keyferry does not understand: {said}")]
+    Answer {
+        /// The command.
+        command: &'static str,
+        /// What is odd about its answer.
+        said: String,
+    },
+    /// A manifest without a package of its own.
+    #[error("{} describes no package. Name a plugin's folder, or use --all to build every plugin of the workspace", .0.shown())]
+    NoPackage(PathBuf),
+    /// A package that cannot be a plugin.
+    #[error("{package} cannot become a plugin: {lacks} to {}", manifest.shown())]
+    NotAPlugin {
+        /// The package's name.
+        package: String,
+        /// Its manifest.
+        manifest: PathBuf,
+        /// What to add.
+        lacks: &'static str,
+    },
+    /// A workspace without plugins.
+    #[error("{} holds no plugin: no package under plugins/ is a cdylib that depends on keyferry-plugin", .0.shown())]
+    NoPlugins(PathBuf),
+    /// A package whose name, or `package.metadata.keyferry.slug`, is no slug.
+    #[error(
+        "{package} has no usable slug. Rename the package to keyferry-<slug>, or set `slug` under [package.metadata.keyferry]"
+    )]
+    Slug {
+        /// The package's name.
+        package: String,
+        /// What is wrong with it.
+        source: InvalidName,
+    },
+    /// Two packages that would become the same file.
+    #[error(
+        "{first} and {second} are both called {slug}. Set another `slug` under [package.metadata.keyferry] of one of them"
+    )]
+    SameSlug {
+        /// The slug.
+        slug: Slug,
+        /// The package that comes first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// The standard library for WebAssembly is not there, and adding it failed.
+    #[error("Rust's target wasm32-unknown-unknown is not installed, and adding it failed ({said}). {remedy}")]
+    NoTarget {
+        /// What went wrong.
+        said: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The plugin does not compile.
+    #[error("cargo could not build {}; its messages are above", .0.join(", "))]
+    Compile(Vec<String>),
+    /// cargo built something, and no module is among it.
+    #[error("cargo built {0}, but no .wasm file came of it")]
+    NoModule(String),
+    /// What was compiled is no plugin.
+    #[error(
+        "{package} compiled, but cannot become a component: it imports functions that are not of the plugin contract, or does not depend on keyferry-plugin"
+    )]
+    Component {
+        /// The package's name.
+        package: String,
+        /// What is wrong with the module.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A component that exports nothing a host could call.
+    #[error("{0} compiled, but exports no plugin. Its lib.rs must end in `keyferry_plugin::export!(YourPlugin);`")]
+    NoExport(String),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.shown())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl BuildError {
+    pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |source| Self::File { path, source }
+    }
+}

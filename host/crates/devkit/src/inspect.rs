@@ -1,0 +1,156 @@
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use keyferry_egress::{Grant, GrantConcern};
+use keyferry_types::path_text;
+use keyferry_sandbox::{Digest, FieldRead, OpenError, SecretAccess, Specimen, Surface, Wasi, Workbench, reads};
+use keyferry_schema::{Field, FieldKind, Necessity, Secrecy, Supplier};
+
+/// What a plugin file is.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    /// The file, or the folder that it was built from.
+    #[serde(serialize_with = "path_text::serialize")]
+    pub file: PathBuf,
+    /// The app.
+    pub slug: String,
+    /// The app's name for people.
+    pub name: String,
+    /// What it is for.
+    pub about: Option<String>,
+    /// What lists of apps can be narrowed by.
+    pub tags: Vec<String>,
+    /// Where its vendor tells how to get a credential.
+    pub docs: String,
+    /// The version of the contract that it was built for.
+    pub contract: String,
+    /// The component's SHA-256: what grants are bound to.
+    pub sha256: Digest,
+    /// The file's size.
+    pub bytes: usize,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// Whether it needs the grant `wasi = "sealed"`.
+    pub needs_wasi: bool,
+    /// What it asks to be granted.
+    pub requests: Vec<Grant>,
+    /// Whether it asks for secrets as plain text.
+    pub secrets: SecretAccess,
+    /// Units of fuel that describing took.
+    pub describe_fuel: u64,
+    /// Bytes of memory that describing took.
+    pub describe_memory_bytes: usize,
+    /// What it reads of a credential: fields as text, and the beginning or end of secrets.
+    pub reads: Vec<FieldRead>,
+    /// Those of the requests that an operator should look at twice, and why.
+    pub concerns: Vec<GrantConcern>,
+    /// The ways to authenticate.
+    pub auth_types: Vec<InspectedAuthType>,
+}
+
+/// One way to authenticate.
+#[derive(Debug, Serialize)]
+pub struct InspectedAuthType {
+    /// The key in `auth_object`.
+    pub name: String,
+    /// For people.
+    pub label: String,
+    /// When to use it.
+    pub help: Option<String>,
+    /// Its fields.
+    pub fields: Vec<InspectedField>,
+    /// Its JSON Schema (draft 2020-12).
+    pub json_schema: Value,
+}
+
+/// One field.
+#[derive(Debug, Serialize)]
+pub struct InspectedField {
+    /// The key in the credential.
+    pub name: String,
+    /// For people.
+    pub label: String,
+    /// `text`, `number`, `boolean`, `url`, `select`, `multiline`.
+    pub kind: &'static str,
+    /// Whether the plugin gets a handle instead of the value.
+    pub secret: bool,
+    /// Whether a credential without it is refused.
+    pub required: bool,
+    /// Who supplies it: `caller` or `organisation`.
+    pub supplier: &'static str,
+    /// What its value must be like, in words.
+    pub rules: Vec<String>,
+    /// Where to find it.
+    pub help: Option<String>,
+}
+
+/// Looks at a plugin file.
+///
+/// # Errors
+/// Where it is no plugin.
+pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -> Result<Inspection, OpenError> {
+    let surface = Surface::read(&component)?;
+    let Specimen { digest, bytes, description, wasi, described, .. } = workbench.open(component).await?;
+    let auth_types = description.schema.types().iter().map(|auth_type| InspectedAuthType {
+        name: auth_type.name.to_string(),
+        label: auth_type.label.clone(),
+        help: auth_type.help.clone(),
+        fields: auth_type.fields.iter().map(field).collect(),
+        json_schema: auth_type.json_schema(),
+    });
+    Ok(Inspection {
+        file,
+        slug: description.slug.to_string(),
+        name: description.name.clone(),
+        about: description.about.clone(),
+        tags: description.tags.clone(),
+        docs: description.docs.clone(),
+        contract: surface.contract().unwrap_or_default().to_owned(),
+        sha256: digest,
+        bytes,
+        imports: surface.imports,
+        needs_wasi: wasi == Wasi::Needed,
+        requests: description.requested.clone(),
+        secrets: description.secret_access,
+        describe_fuel: described.fuel,
+        describe_memory_bytes: described.memory_bytes,
+        reads: reads(&description),
+        concerns: GrantConcern::of(&description.requested),
+        auth_types: auth_types.collect(),
+    })
+}
+
+fn field(field: &Field) -> InspectedField {
+    let spec = &field.spec;
+    let options: Vec<_> = spec.options.iter().map(|option| option.value.as_str()).collect();
+    let rules = [
+        spec.pattern.as_ref().map(|pattern| format!("matches {pattern}")),
+        spec.min_length.map(|min| format!("at least {min} characters")),
+        spec.max_length.map(|max| format!("at most {max} characters")),
+        (!options.is_empty()).then(|| format!("one of {}", options.join(", "))),
+        spec.default.as_ref().map(|default| format!("{default} unless given")),
+        spec.hint.as_ref().map(|hint| format!("the plugin sees what {hint} matches")),
+    ];
+    InspectedField {
+        name: field.name.to_string(),
+        label: spec.label.clone(),
+        kind: match spec.kind {
+            FieldKind::Text => "text",
+            FieldKind::Number => "number",
+            FieldKind::Boolean => "boolean",
+            FieldKind::Url => "url",
+            FieldKind::Select => "select",
+            FieldKind::Multiline => "multiline",
+        },
+        secret: field.secrecy == Secrecy::Secret,
+        required: field.necessity == Necessity::Required,
+        supplier: match spec.supplier {
+            Supplier::Caller => "caller",
+            Supplier::Organisation => "organisation",
+        },
+        rules: rules.into_iter().flatten().collect(),
+        help: spec.help.clone(),
+    }
+}

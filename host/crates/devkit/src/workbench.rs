@@ -1,0 +1,79 @@
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::hmac;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use keyferry_types::bounded_file;
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_sandbox::{CodeSeal, SandboxError, SandboxLimits, Workbench};
+
+/// Compiled code that was not used for so long is removed.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The sandbox that plugins are tried out in: a server's limits, and room for a few calls at once.
+///
+/// Compiled code is kept in `$XDG_CACHE_HOME/keyferry` (or `~/.cache/keyferry`), since a JavaScript or Python plugin takes
+/// many seconds to compile. Where that cannot be written to, nothing is kept.
+///
+/// # Errors
+/// Where this machine cannot run it.
+pub fn workbench() -> Result<Workbench, SandboxError> {
+    let limits = SandboxLimits { slots: 4, ..SandboxLimits::default() };
+    let cache = cache_folder().and_then(|folder| {
+        let sealed = seal(&folder).inspect_err(|error| tracing::debug!(%error, "compiled code is not kept")).ok()?;
+        sweep(&folder, "cwasm");
+        Some((folder, sealed))
+    });
+    Workbench::new(limits, cache)
+}
+
+/// As the XDG Base Directory Specification has it: <https://specifications.freedesktop.org/basedir-spec/latest/>.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    let set = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = set.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+    Some(folder.join("keyferry"))
+}
+
+/// A seal under a key of this user's, which is made with the folder. Native code that somebody else put there is not run.
+fn seal(folder: &Path) -> std::io::Result<CodeSeal> {
+    private_folder(folder)?;
+    let path = folder.join("key");
+    let bytes = match bounded_file::read_regular(&path, 64) {
+        Ok(file) => file.into_vec(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut bytes = vec![0; 32];
+            SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random bytes"))?;
+            // Another command may make one at the same time: whoever comes second uses the first's next time.
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(&bytes)?;
+            bytes
+        }
+        Err(error) => return Err(error),
+    };
+    if bytes.len() != 32 {
+        return Err(std::io::Error::other(format!("{} is not a key of 32 bytes", path.shown())));
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+    Ok(Arc::new(move |code| hmac::sign(&key, code).as_ref().try_into().ok()))
+}
+
+/// Makes a folder that is its owner's alone.
+pub(super) fn private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Removes files that were not used for long.
+pub(super) fn sweep(folder: &Path, extension: &str) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.path().extension().is_some_and(|found| found == extension);
+        // Reading a file counts as use only where the file system keeps track of it, hence the generous time.
+        let used = entry.metadata().and_then(|meta| meta.accessed().or_else(|_| meta.modified()));
+        if is_ours && used.is_ok_and(|used| used.elapsed().is_ok_and(|unused| unused > KEPT)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! [`Call`]: the state of one verification, as far as requests go.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use keyferry_types::secret::SharedSecret;
+
+use super::contact::Contact;
+use super::error::{ErrorKind, SendError};
+use super::grant::GrantSet;
+use super::redact::Redactor;
+use super::settings::EgressLimits;
+use super::stage::Witness;
+
+/// One run of a plugin: what it may do, how much of that is left, and every secret that it has to do with.
+pub struct Call {
+    grants: Arc<GrantSet>,
+    deadline: Instant,
+    requests: u32,
+    requests_left: u32,
+    known: Vec<SharedSecret>,
+    redactor: Redactor,
+    witness: Option<Arc<dyn Witness>>,
+    contact: Option<Contact>,
+}
+
+impl Call {
+    /// A call that may do what `grants` say, until `deadline`.
+    pub fn new(grants: Arc<GrantSet>, deadline: Instant, limits: &EgressLimits) -> Self {
+        Self {
+            grants,
+            deadline,
+            requests: limits.requests_per_call,
+            requests_left: limits.requests_per_call,
+            known: Vec::new(),
+            redactor: Redactor::default(),
+            witness: None,
+            contact: None,
+        }
+    }
+
+    /// The same call, looked on at.
+    pub fn witnessed(self, witness: Arc<dyn Witness>) -> Self {
+        Self { witness: Some(witness), ..self }
+    }
+
+    /// Makes a secret known: from now on it is taken out of every answer and of all that [`redact`](Self::redact) is
+    /// given. Secrets that stand in a request become known by themselves.
+    pub fn know(&mut self, secret: SharedSecret) {
+        if !self.known.iter().any(|known| Arc::ptr_eq(known, &secret) || known.expose() == secret.expose()) {
+            self.redactor.add(secret.expose());
+            self.known.push(secret);
+        }
+    }
+
+    /// A text with every known secret in it replaced by `***`, in whatever form: percent-encoded, escaped for JSON, HTML or a
+    /// programming language, in base64, hexadecimal or another case, broken into lines, and several of these at once. Of values
+    /// shorter than 4 bytes only whole quoted strings are replaced; words and what is short are known in their own case alone.
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.redact_text(text).into_owned()
+    }
+
+    /// As [`redact`](Self::redact), for the beginning of a text, of about this many bytes, at a cost that does not depend on the rest.
+    pub fn redact_beginning(&self, text: &str, bytes: usize) -> String {
+        self.redactor.redact_beginning(text, bytes)
+    }
+
+    /// As [`redact`](Self::redact), for bytes that need not be text.
+    pub fn redact_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.redactor.redact(bytes).into_owned()
+    }
+
+    /// When the call ends.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// How many requests are left.
+    pub fn requests_left(&self) -> u32 {
+        self.requests_left
+    }
+
+    /// Where the last request went that the grants allowed, and how far it came; `None` before the first one.
+    pub fn contact(&self) -> Option<&Contact> {
+        self.contact.as_ref()
+    }
+
+    pub(super) fn reach(&mut self, contact: Contact) {
+        self.contact = Some(contact);
+    }
+
+    pub(super) fn grants(&self) -> &GrantSet {
+        &self.grants
+    }
+
+    pub(super) fn witness(&self) -> Option<&Arc<dyn Witness>> {
+        self.witness.as_ref()
+    }
+
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Takes one request off the budget. Every attempt counts, also one that is denied: a plugin that asks in a loop
+    /// comes to an end.
+    pub(super) fn spend(&mut self) -> Result<(), SendError> {
+        if Instant::now() >= self.deadline {
+            return Err(SendError::unsent(ErrorKind::BudgetExhausted, "the time for this call is used up"));
+        }
+        let left = self.requests_left.checked_sub(1).ok_or_else(|| {
+            let message = format!("the {} requests that one call may make are used up", self.requests);
+            SendError::unsent(ErrorKind::BudgetExhausted, message)
+        })?;
+        self.requests_left = left;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("deadline", &self.deadline)
+            .field("requests_left", &self.requests_left)
+            .field("secrets", &self.known.len())
+            .finish_non_exhaustive()
+    }
+}

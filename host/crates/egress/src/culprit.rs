@@ -1,0 +1,85 @@
+//! The values that make it impossible to build a request.
+
+use std::fmt;
+use std::sync::Arc;
+
+use keyferry_types::secret::SharedSecret;
+
+use super::request::{Auth, Body, JsonValue, Part, Request};
+
+/// The parts of the value that a request failed on, and which values fail there.
+#[derive(Clone)]
+pub struct Culprit {
+    parts: Vec<Part>,
+    fails: fn(&str) -> bool,
+}
+
+impl Culprit {
+    pub(super) fn new(parts: &[Part], fails: fn(&str) -> bool) -> Self {
+        Self { parts: parts.to_vec(), fails }
+    }
+
+    /// The names of those values that the request failed on. A secret is identified by its handle, a text by its content.
+    pub fn among<'a>(&self, values: impl Iterator<Item = (&'a str, &'a SharedSecret)>) -> Vec<String> {
+        let at_fault = values.filter(|(_, value)| (self.fails)(value.expose()) && self.holds(value));
+        at_fault.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    fn holds(&self, value: &SharedSecret) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Secret(secret) => Arc::ptr_eq(secret, value),
+            Part::Jwt(jwt) => Arc::ptr_eq(&jwt.key, value),
+            Part::Text(text) => !value.is_empty() && text.contains(value.expose()),
+        })
+    }
+}
+
+/// The parts can contain texts with values of the credential, so they are not printed.
+impl fmt::Debug for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Culprit")
+    }
+}
+
+/// Every part of a request, wherever it stands.
+pub(super) fn parts_of(request: &Request) -> Vec<Part> {
+    let mut all: Vec<&[Part]> = request.path.iter().map(Vec::as_slice).collect();
+    all.extend(request.query.iter().chain(&request.headers).map(|pair| pair.value.as_slice()));
+    match &request.body {
+        Body::Empty | Body::Text { .. } => {}
+        Body::Form(fields) => all.extend(fields.iter().map(|pair| pair.value.as_slice())),
+        Body::Json(members) => all.extend(members.iter().filter_map(|member| match &member.value {
+            JsonValue::Parts(parts) => Some(parts.as_slice()),
+            JsonValue::Literal(_) => None,
+        })),
+    }
+    match &request.auth {
+        None => {}
+        Some(Auth::Bearer(value)) => all.push(value),
+        Some(Auth::Basic { user, password }) => all.extend([user.as_slice(), password]),
+        Some(Auth::OAuth1(auth)) => {
+            all.extend([auth.consumer_key.as_slice(), &auth.consumer_secret, &auth.token, &auth.token_secret]);
+        }
+        Some(Auth::SigV4(auth)) => {
+            all.extend([auth.access_key_id.as_slice(), &auth.secret_access_key]);
+            all.extend(auth.session_token.as_deref());
+        }
+    }
+    all.into_iter().flatten().cloned().collect()
+}
+
+/// Whether a value is a large part of a request that is too large.
+pub(super) fn is_large(value: &str) -> bool {
+    value.len() > 1024
+}
+
+/// Whether a value ends a JSON string that it is put into as it is.
+pub(super) fn breaks_json(value: &str) -> bool {
+    value.chars().any(|c| c.is_control() || matches!(c, '"' | '\\'))
+}
+
+/// Whether a value cannot be a part of a host's name or of its port.
+pub(super) fn breaks_host(value: &str) -> bool {
+    let is_of_a_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
+    !value.chars().all(is_of_a_host) || value.split('.').any(|label| label.len() > 63 || label.is_empty())
+}

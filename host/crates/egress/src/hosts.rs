@@ -1,0 +1,149 @@
+//! What an app's client remembers of each host: how many requests are under way to it, and its circuit breaker.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::breaker::{Breaker, Open, Outcome};
+
+/// So many hosts are remembered. A plugin may be allowed any host, and callers choose tenants.
+const MOST_HOSTS: usize = 1024;
+
+/// The hosts that an app talks to.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    known: Mutex<HashMap<String, Entry>>,
+    concurrency: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    host: Arc<Host>,
+    last_used: Instant,
+}
+
+#[derive(Debug)]
+struct Host {
+    permits: Arc<Semaphore>,
+    breaker: Mutex<Breaker>,
+}
+
+/// Why a request has to stay.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// Too many are under way, and none ended in time.
+    Crowded,
+    /// The circuit breaker is open.
+    Open(Open),
+}
+
+/// The right to send one request to a host. Dropped without [`report`](Self::report), as a cancelled call does, it leaves
+/// the breaker as if the request had not been.
+#[derive(Debug)]
+pub(super) struct Pass {
+    host: Arc<Host>,
+    outcome: Outcome,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Hosts {
+    pub(super) fn new(concurrency: usize) -> Self {
+        Self { known: Mutex::default(), concurrency }
+    }
+
+    /// Waits until a request to `host` may go, but no longer than `deadline`.
+    pub(super) async fn pass(&self, host: &str, deadline: Instant) -> Result<Pass, Stay> {
+        let host = self.get(host);
+        let permit = match timeout_at(deadline, Arc::clone(&host.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => permit,
+            // The semaphore is never closed, so this is the deadline.
+            Ok(Err(_)) | Err(_) => return Err(Stay::Crowded),
+        };
+        lock(&host.breaker).admit(Instant::now()).map_err(Stay::Open)?;
+        Ok(Pass { host, outcome: Outcome::Unknown, _permit: permit })
+    }
+
+    fn get(&self, name: &str) -> Arc<Host> {
+        let now = Instant::now();
+        let mut known = lock(&self.known);
+        if let Some(entry) = known.get_mut(name) {
+            entry.last_used = now;
+            return Arc::clone(&entry.host);
+        }
+        if known.len() >= MOST_HOSTS {
+            // Only hosts without a request under way are forgotten, so no limit is evaded.
+            let idle = known.iter().filter(|(_, entry)| Arc::strong_count(&entry.host) == 1);
+            let oldest = idle.min_by_key(|(_, entry)| entry.last_used).map(|(name, _)| name.clone());
+            oldest.and_then(|oldest| known.remove(&oldest));
+        }
+        let host = Arc::new(Host { permits: Arc::new(Semaphore::new(self.concurrency)), breaker: Mutex::default() });
+        known.insert(name.to_owned(), Entry { host: Arc::clone(&host), last_used: now });
+        host
+    }
+}
+
+impl Pass {
+    /// Tells how the request went.
+    pub(super) fn report(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Unknown);
+        lock(&self.host.breaker).report(outcome, Instant::now());
+    }
+}
+
+/// No code that holds one of these locks can leave the value half-changed, so a panic elsewhere does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::breaker::Cause;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn requests_over_the_limit_wait_for_their_turn_and_no_longer_than_the_deadline() {
+        let hosts = Hosts::new(1);
+        let soon = || Instant::now() + Duration::from_millis(50);
+        let first = hosts.pass("a:443", soon()).await.unwrap();
+        assert!(hosts.pass("b:443", soon()).await.is_ok(), "another host has its own limit");
+        assert_eq!(hosts.pass("a:443", soon()).await.unwrap_err(), Stay::Crowded);
+        drop(first);
+        assert!(hosts.pass("a:443", soon()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_host_that_fails_is_left_alone_for_a_while() {
+        let hosts = Hosts::new(4);
+        let soon = Instant::now() + Duration::from_secs(60);
+        for _ in 0..10 {
+            let cause = Cause { kind: ErrorKind::Tls, message: "TLS with a: the certificate has expired".to_owned() };
+            hosts.pass("a:443", soon).await.unwrap().report(Outcome::Failed(cause));
+        }
+        let stay = hosts.pass("a:443", soon).await.unwrap_err();
+        assert!(matches!(&stay, Stay::Open(open) if open.cause.kind == ErrorKind::Tls), "{stay:?}");
+        assert!(hosts.pass("b:443", soon).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn only_so_many_hosts_are_remembered_and_busy_ones_always() {
+        let hosts = Hosts::new(1);
+        let soon = Instant::now() + Duration::from_secs(60);
+        let busy = hosts.pass("busy:443", soon).await.unwrap();
+        for index in 0..MOST_HOSTS + 10 {
+            drop(hosts.pass(&format!("{index}:443"), soon).await.unwrap());
+        }
+        assert_eq!(lock(&hosts.known).len(), MOST_HOSTS);
+        assert_eq!(hosts.pass("busy:443", Instant::now()).await.unwrap_err(), Stay::Crowded);
+        drop(busy);
+    }
+}

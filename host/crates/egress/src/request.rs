@@ -1,0 +1,198 @@
+//! A request as a plugin describes it (the record `request` of `wit/v1`), and the answer that it gets.
+
+use std::fmt;
+
+use keyferry_types::secret::SharedSecret;
+
+use super::grant::Method;
+
+/// A piece of a value that is assembled here. A value is a list of them.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Taken as it is, and encoded for the place where it stands.
+    Text(String),
+    /// The value of a secret, encoded in the same way.
+    Secret(SharedSecret),
+    /// A JSON Web Token that is signed here.
+    Jwt(Jwt),
+}
+
+/// A JSON Web Token to sign (RFC 7519).
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    /// The signature algorithm.
+    pub algorithm: JwtAlgorithm,
+    /// A private key in PEM: PKCS#8 or PKCS#1 for RS256, PKCS#8 for ES256.
+    pub key: SharedSecret,
+    /// Extra header members as a JSON object. `alg` and `typ` are not for the caller to set.
+    pub header: Option<String>,
+    /// The claims as a JSON object.
+    pub claims: String,
+}
+
+/// The JWT algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+}
+
+impl JwtAlgorithm {
+    /// The value of `alg` (RFC 7518).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+        }
+    }
+}
+
+/// What stands in the `Authorization` header.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// `Bearer <value>`.
+    Bearer(Vec<Part>),
+    /// `Basic base64(user:password)`.
+    Basic {
+        /// Before the colon; it must not contain one.
+        user: Vec<Part>,
+        /// After the colon.
+        password: Vec<Part>,
+    },
+    /// OAuth 1.0a (RFC 5849) with HMAC-SHA256.
+    OAuth1(OAuth1),
+    /// AWS Signature Version 4.
+    SigV4(SigV4),
+}
+
+/// The parameters of an OAuth 1.0a signature.
+#[derive(Debug, Clone)]
+pub struct OAuth1 {
+    /// Stands in the header only and is not signed.
+    pub realm: Option<String>,
+    /// `oauth_consumer_key`.
+    pub consumer_key: Vec<Part>,
+    /// First half of the signing key.
+    pub consumer_secret: Vec<Part>,
+    /// `oauth_token`; left out where it is empty.
+    pub token: Vec<Part>,
+    /// Second half of the signing key.
+    pub token_secret: Vec<Part>,
+}
+
+/// The parameters of an AWS Signature Version 4.
+#[derive(Debug, Clone)]
+pub struct SigV4 {
+    /// The access key id.
+    pub access_key_id: Vec<Part>,
+    /// The secret access key.
+    pub secret_access_key: Vec<Part>,
+    /// Sent as `X-Amz-Security-Token` and signed.
+    pub session_token: Option<Vec<Part>>,
+    /// For example `us-east-1`.
+    pub region: String,
+    /// For example `sts`.
+    pub service: String,
+}
+
+/// A name and the value that belongs to it.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Plain text.
+    pub name: String,
+    /// The pieces of the value, in order.
+    pub value: Vec<Part>,
+}
+
+/// The request's content.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Nothing, and no `Content-Type`.
+    Empty,
+    /// Text without secrets.
+    Text {
+        /// The value of `Content-Type`.
+        content_type: String,
+        /// The content itself.
+        content: String,
+    },
+    /// `application/x-www-form-urlencoded`.
+    Form(Vec<Pair>),
+    /// `application/json`: an object put together member by member.
+    Json(Vec<JsonMember>),
+}
+
+/// One member of a JSON body.
+#[derive(Debug, Clone)]
+pub struct JsonMember {
+    /// Where it stands, as a JSON pointer (RFC 6901). Objects on the way are made.
+    pub pointer: String,
+    /// What stands there.
+    pub value: JsonValue,
+}
+
+/// The value of one member of a JSON body.
+#[derive(Debug, Clone)]
+pub enum JsonValue {
+    /// Any JSON text.
+    Literal(String),
+    /// A JSON string put together of parts.
+    Parts(Vec<Part>),
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Scheme, host and, if it is not the scheme's own, port: `https://api.example.com`.
+    pub origin: String,
+    /// The path's segments, each percent-encoded as a whole.
+    pub path: Vec<Vec<Part>>,
+    /// Query parameters, in order.
+    pub query: Vec<Pair>,
+    /// Headers.
+    pub headers: Vec<Pair>,
+    /// The `Authorization` header, where one of the known schemes applies.
+    pub auth: Option<Auth>,
+    /// The content.
+    pub body: Body,
+    /// JSON pointers of strings in a JSON answer to lift into secrets, besides those that are lifted unasked.
+    pub mint: Vec<String>,
+}
+
+/// A token that was taken out of an answer.
+#[derive(Debug, Clone)]
+pub struct Minted {
+    /// The JSON pointer at which it stood.
+    pub pointer: String,
+    /// Its value.
+    pub token: SharedSecret,
+}
+
+/// What the server said, every known secret in headers and body replaced by `***`.
+#[derive(Clone)]
+pub struct Response {
+    /// The HTTP status. Redirects are not followed.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body after decompression.
+    pub body: Vec<u8>,
+    /// Tokens lifted out of the body, in the order in which they stood there.
+    pub minted: Vec<Minted>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Bodies are a provider's data about somebody: sizes are enough for a log.
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body.len())
+            .field("minted", &self.minted)
+            .finish()
+    }
+}

@@ -1,0 +1,290 @@
+//! Calling webhooks. Their URLs come from callers of the API, so each is a way for somebody outside to have this server send
+//! something: names and addresses are checked as those of plugins' requests are, and nothing of an answer but its status goes
+//! anywhere.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use tokio::time::timeout;
+use url::Url;
+
+use super::client::Egress;
+use super::error::{EgressSetupError, ErrorKind, SendError};
+use super::failure::{classify, shown};
+use super::headers;
+use super::parts::Secrecy;
+use super::resolver::is_internal_name;
+use super::settings::Loopback;
+use super::steering::steers_connection;
+use super::target::{Origin, is_localhost};
+use keyferry_types::secret::{Secret, SharedSecret};
+
+/// The longest URL, in bytes.
+const LONGEST_URL: usize = 2048;
+/// Headers that the server sets itself, besides those that say where a request goes.
+const OURS: [&str; 5] = ["content-type", "idempotency-key", "keyferry-attempt", "user-agent", "x-cobalt-signature"];
+
+/// Something about a webhook that cannot be. The text says why and repeats nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidWebhook(String);
+
+impl InvalidWebhook {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// Where a webhook is. A URL can have a password of its receiver's in its path, so it is not printed.
+#[derive(Clone)]
+pub struct WebhookUrl {
+    text: String,
+    url: Url,
+    origin: Origin,
+}
+
+impl WebhookUrl {
+    /// `https://host[:port][/path][?query]`. http is for loopback in development.
+    fn parse(text: &str, loopback: Loopback) -> Result<Self, InvalidWebhook> {
+        if text.len() > LONGEST_URL {
+            return Err(InvalidWebhook::new(format!("the URL is longer than {LONGEST_URL} bytes")));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidWebhook::new("the URL must be ASCII without spaces; percent-encode what is not"));
+        }
+        let after_scheme = text.find("://").map_or(0, |at| at + 3);
+        let rest = text.get(after_scheme..).unwrap_or_default();
+        let end = after_scheme + rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        let origin = Origin::parse(text.get(..end).unwrap_or_default(), loopback)
+            .map_err(|invalid| InvalidWebhook::new(invalid.to_string().replace("the origin", "the URL")))?;
+        let url = Url::parse(text).map_err(|error| InvalidWebhook::new(format!("the URL is none: {error}")))?;
+        if text.contains(['#', '\\']) {
+            return Err(InvalidWebhook::new("the URL must have no fragment and no backslash"));
+        }
+        let is_allowed = loopback == Loopback::AllowedForDevelopment && is_localhost(origin.host());
+        let is_inside = is_localhost(origin.host()) || is_internal_name(origin.host());
+        if origin.address().is_none() && is_inside && !is_allowed {
+            return Err(InvalidWebhook::new("the URL's host is a name for inside a network, and no such is called"));
+        }
+        Ok(Self { text: text.to_owned(), url, origin })
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its host.
+    pub fn host(&self) -> &str {
+        self.origin.host()
+    }
+}
+
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookUrl(at {})", self.host())
+    }
+}
+
+/// A header of a webhook. Its value is often a password of its receiver's.
+#[derive(Debug, Clone)]
+pub struct WebhookHeader {
+    name: HeaderName,
+    value: SharedSecret,
+}
+
+impl WebhookHeader {
+    /// A header that a caller may set.
+    ///
+    /// # Errors
+    /// Where the name is not one, or is not the caller's to set, or the value holds a line break or another control character.
+    pub fn new(name: &str, value: SharedSecret) -> Result<Self, InvalidWebhook> {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| InvalidWebhook::new("webhook_headers has a name that is not a header's"))?;
+        if steers_connection(&name) || OURS.contains(&name.as_str()) {
+            return Err(InvalidWebhook::new(format!("webhook_headers: {name} is not for a caller to set")));
+        }
+        if headers::value(&name, value.expose(), Secrecy::Secret).is_err() {
+            let message = "webhook_headers has a value with a line break or another control character";
+            return Err(InvalidWebhook::new(message));
+        }
+        Ok(Self { name, value })
+    }
+
+    /// Its name, in lower case.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Its value.
+    pub fn value(&self) -> &Secret {
+        &self.value
+    }
+}
+
+/// One attempt to tell a webhook something.
+#[derive(Debug)]
+pub struct WebhookRequest<'a> {
+    /// Where.
+    pub url: &'a WebhookUrl,
+    /// How.
+    pub method: http::Method,
+    /// The webhook's own headers.
+    pub headers: &'a [WebhookHeader],
+    /// The server's.
+    pub ours: Vec<(HeaderName, String)>,
+    /// What, as JSON.
+    pub body: Bytes,
+}
+
+/// Calls webhooks. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct WebhookClient {
+    egress: Egress,
+    http: reqwest::Client,
+    time: Duration,
+}
+
+impl WebhookClient {
+    /// A client that waits so long for an answer. It keeps no connection: the next call of a webhook can be an hour away, and
+    /// what was sent would lie in the buffers until then.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn new(egress: Egress, time: Duration) -> Result<Self, EgressSetupError> {
+        Ok(Self { http: egress.http_client(0)?, egress, time })
+    }
+
+    /// A URL that may be called, as far as that can be told without a lookup.
+    ///
+    /// # Errors
+    /// Where it is not https, hides something, or names an address that is never dialled.
+    pub fn url(&self, text: &str) -> Result<WebhookUrl, InvalidWebhook> {
+        let url = WebhookUrl::parse(text, self.egress.settings().loopback)?;
+        self.egress.check_literal(&url.origin).map_err(|error| InvalidWebhook::new(error.message))?;
+        Ok(url)
+    }
+
+    /// Sends, and tells the status of the answer. Its content is not read, and a redirect is a status like any other.
+    ///
+    /// # Errors
+    /// Where there is no answer in time, or what the name leads to is not dialled.
+    pub async fn call(&self, request: WebhookRequest<'_>) -> Result<u16, SendError> {
+        let WebhookRequest { url: WebhookUrl { url, origin, .. }, method, headers, ours, body } = request;
+        self.egress.check_literal(origin)?;
+        let mut url = url.clone();
+        self.egress.world().turn(&mut url, origin.host());
+        let mut request = reqwest::Request::new(method, url);
+        let all = request.headers_mut();
+        all.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        all.insert(header::USER_AGENT, HeaderValue::from_static(concat!("Keyferry/", env!("CARGO_PKG_VERSION"))));
+        if let Ok(host) = HeaderValue::from_str(&origin.host_header()) {
+            all.insert(header::HOST, host);
+        }
+        for (name, text) in ours {
+            all.insert(name.clone(), headers::value(&name, &text, Secrecy::Plain)?);
+        }
+        for WebhookHeader { name, value } in headers {
+            all.append(name, headers::value(name, value.expose(), Secrecy::Secret)?);
+        }
+        *request.body_mut() = Some(body.into());
+        let host = origin.host();
+        match timeout(self.time, self.http.execute(request)).await {
+            Ok(Ok(response)) => {
+                self.egress.check_peer(&response, origin)?;
+                Ok(response.status().as_u16())
+            }
+            Ok(Err(error)) => Err(classify(&error, origin, self.egress.limits().connect_time)),
+            Err(_) => {
+                let message = format!("no answer from {host} within {}", shown(self.time));
+                Err(SendError::sent(ErrorKind::Timeout, message))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_https_to_a_public_name_or_address_and_hides_nothing() {
+        let client = |loopback| {
+            let settings = crate::EgressSettings { loopback, ..crate::EgressSettings::default() };
+            WebhookClient::new(Egress::new(settings).unwrap(), Duration::from_secs(1)).unwrap()
+        };
+        let (strict, dev) = (client(Loopback::Refused), client(Loopback::AllowedForDevelopment));
+        for good in [
+            "https://hooks.example.com",
+            "https://hooks.example.com/a/b?c=d&e=%20",
+            "https://hooks.example.com:8443/x",
+            "HTTPS://Hooks.Example.com/x",
+            "https://93.184.215.14/x",
+        ] {
+            let url = strict.url(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+            assert_eq!(url.as_str(), good);
+            assert!(!format!("{url:?}").contains("/x"));
+        }
+        for bad in [
+            "",
+            "hooks.example.com",
+            "http://hooks.example.com",
+            "http://127.0.0.1/x",
+            "https://127.0.0.1/x",
+            "https://localhost/x",
+            "https://a.localhost/x",
+            "https://10.0.0.1/x",
+            "https://192.168.1.1:8443",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::1]/x",
+            "https://[fd00:ec2::254]/x",
+            "https://100.100.100.200/",
+            "https://0.0.0.0/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://127.1/",
+            "https://metadata.google.internal/x",
+            "https://printer.local/x",
+            "https://intranet/x",
+            "https://user@hooks.example.com/x",
+            "https://user:pw@hooks.example.com/x",
+            "https://hooks.example.com@10.0.0.1/x",
+            "https://hooks.example.com\\@10.0.0.1/x",
+            "https://hooks.example.com/x#y",
+            "https://hooks.example.com/a b",
+            "https://hooks.example.com/\r\nx",
+            "https://hooks.exämple.com/x",
+            "ftp://hooks.example.com/x",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "https://",
+            "https:///x",
+            &format!("https://hooks.example.com/{}", "x".repeat(LONGEST_URL)),
+        ] {
+            assert!(strict.url(bad).is_err(), "{bad}");
+        }
+        for loopback in ["http://127.0.0.1:8080/x", "http://localhost:1/x", "https://[::1]:8443/x"] {
+            assert!(dev.url(loopback).is_ok(), "{loopback}");
+        }
+        for other in ["http://hooks.example.com/x", "http://10.0.0.1/x", "https://10.0.0.1/x", "https://intranet/x"] {
+            assert!(dev.url(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_header_does_not_steer_the_request_and_a_wrong_value_is_not_shown() {
+        let header = |name: &str, value: &str| WebhookHeader::new(name, SharedSecret::new(Secret::new(value)));
+        for name in ["Authorization", "X-Api-Key", "Cookie", "x-cobalt-other"] {
+            assert!(header(name, "s3cr3t").is_ok(), "{name}");
+        }
+        for name in
+            ["Host", "content-length", "X-Cobalt-Signature", "Idempotency-Key", "Proxy-Authorization", "a b", ""]
+        {
+            assert!(header(name, "s3cr3t").is_err(), "{name}");
+        }
+        let error = header("x-key", "s3cr3t\r\nhost: x").unwrap_err().to_string();
+        assert!(!error.contains("s3cr3t"), "{error}");
+    }
+}

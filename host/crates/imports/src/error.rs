@@ -1,0 +1,66 @@
+//! Why an import is not as it was asked to be.
+
+use std::time::Duration;
+
+use super::change::Change;
+use super::input::ReadError;
+use super::receive::UploadError;
+use keyferry_service::MigrateError;
+use keyferry_store::{ImportState, ObjectId, StoreError};
+use keyferry_vault::VaultError;
+
+/// Why an import is not as it was asked to be. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum ImportError {
+    #[error("there is no such import")]
+    Missing,
+    #[error("an import that is {} cannot be {}{}", .state.as_str(), .change.done(), Change::instead(*.state))]
+    WrongState { change: Change, state: ImportState },
+    #[error("nothing of this import is kept any more that it could be {} with", .change.done())]
+    Forgotten { change: Change },
+    #[error("this file was imported before, as {import}: look there, or import it again by `again=true` (`--again`)")]
+    FileKnown { import: ObjectId },
+    #[error("{uploads} files are being received already; try again in {} s", retry_after.as_secs())]
+    TooMany { uploads: usize, retry_after: Duration },
+    #[error("the file has more than {most} rows: split it, or have the operator of this server allow more")]
+    TooManyRows { most: u64 },
+    #[error("the file has no rows")]
+    Empty,
+    #[error(transparent)]
+    File(#[from] ReadError),
+    #[error("the file did not arrive whole: {0}")]
+    Upload(#[source] UploadError),
+    #[error("this server does not allow {what}; its operator can, in the configuration")]
+    NotAllowed { what: &'static str },
+    #[error("many others are changing this import at the same time; try again")]
+    Contended,
+    #[error("reading the file went wrong inside")]
+    Inside(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::FileKnown { import } => Self::FileKnown { import },
+            StoreError::ImportChanged => Self::Contended,
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl ImportError {
+    /// What kept an organisation's keys from being unlocked.
+    pub(super) fn of_keys(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Vault(error) => Self::Vault(error),
+            MigrateError::Store(error) => Self::Store(error),
+            // Unlocking fails in no other way.
+            _ => Self::Contended,
+        }
+    }
+}

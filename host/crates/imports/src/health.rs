@@ -1,0 +1,387 @@
+//! [`HostHealth`]: whether a host that rows are verified at answers at all, and when it is asked next if it does not.
+//!
+//! Only different rows that fail one after another make a host count as down: a few of them can each have a credential that
+//! the provider cannot cope with. A host that is down is asked by one row at a time. As long as the credentials can be the
+//! cause, other rows of the file are tried soon; otherwise the host is left alone for longer and longer.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::outcome::Outcome;
+use super::pace::Went;
+use keyferry_sandbox::{Contact, Reached};
+use keyferry_store::Timestamp;
+
+/// Different rows that have to fail in a row until a host counts as down.
+pub(super) const FAILURES: usize = 5;
+/// How long a host that is down is left alone at first, and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The same while other rows are looked for that it answers: the first ones come soon, and so many come in all.
+const SEARCH_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_SEARCH_WAIT: Duration = Duration::from_secs(2);
+const SOON: u32 = 5;
+const SEARCHED: u32 = 200;
+/// How long a host is left alone that answers 429 and does not say for how long, and at most where it does.
+const REFUSED: Duration = Duration::from_secs(5);
+pub(super) const LONGEST_REFUSAL: Duration = Duration::from_secs(15 * 60);
+/// After this time another credential is tried, though the host has named a later moment: most limits are of one credential.
+const ANOTHER: Duration = Duration::from_secs(30);
+/// Different rows that have to be refused in a row until a host that limits each credential for itself counts as busy.
+const REFUSALS: u32 = 3;
+
+/// What is known of a host that has failed a row, or refused one.
+#[derive(Debug)]
+pub(super) struct HostHealth {
+    /// The rows that failed since it last answered.
+    failed: Vec<u64>,
+    down: Option<Down>,
+    /// Answered 429, last at that moment: nothing is sent until then.
+    refused_at: Option<Instant>,
+    refused_until: Option<Instant>,
+    /// Refusals since it last answered, and the latest moment that one of them named.
+    refusals: u32,
+    named: Option<Instant>,
+    /// It has answered one row while another one was still refused.
+    limits_each: bool,
+    /// A row is under way that finds out how it is.
+    is_probed: bool,
+    /// Whether it was connected to when it failed.
+    pub(super) is_connected: bool,
+    /// Whether it fails a row, too, that was verified there before.
+    pub(super) is_certain: bool,
+    /// Since when rows fail there or are refused, and what they come to, for people.
+    pub(super) since: Timestamp,
+    pub(super) cause: String,
+}
+
+impl Default for HostHealth {
+    fn default() -> Self {
+        Self {
+            failed: Vec::new(),
+            down: None,
+            refused_at: None,
+            refused_until: None,
+            refusals: 0,
+            named: None,
+            limits_each: false,
+            is_probed: false,
+            is_connected: false,
+            is_certain: false,
+            since: Timestamp::now(),
+            cause: String::new(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Down {
+    since: Instant,
+    next: Instant,
+    /// When a row is asked again that was verified there before.
+    verify: Instant,
+    wait: Duration,
+    probes: u32,
+    search: Search,
+}
+
+/// What a row that failed may have been caused by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Search {
+    /// By its own credential: others are to be tried soon.
+    Others,
+    /// Not by a credential, or there are no others to try.
+    Nothing,
+}
+
+/// Whether a host may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// By as many rows as the pace allows.
+    Free,
+    /// By one row.
+    Probe,
+    /// By none, until then.
+    NotBefore(Instant),
+    /// By none, until the row that is under way has ended.
+    Probed,
+}
+
+impl HostHealth {
+    /// A row has failed there or was refused: what it came to. Where it was not asked, what was said before stays.
+    pub(super) fn note(&mut self, outcome: &Outcome) {
+        let is_held_back = matches!(outcome.contact, Some(Contact { reached: Reached::HeldBack(_), .. }));
+        if is_held_back && !self.cause.is_empty() {
+            return;
+        }
+        self.is_connected = outcome.went != Went::Unconnected;
+        self.cause = outcome.shown_detail().unwrap_or_default();
+    }
+
+    /// Whether it may be asked now.
+    pub(super) fn access(&self, now: Instant) -> Access {
+        let next = self.refused_until.max(self.down.as_ref().map(|down| down.next));
+        match next {
+            None => Access::Free,
+            Some(_) if self.is_probed => Access::Probed,
+            Some(next) if next > now => Access::NotBefore(next),
+            Some(_) => Access::Probe,
+        }
+    }
+
+    /// Since when it has been down.
+    pub(super) fn down_since(&self) -> Option<Instant> {
+        self.down.as_ref().map(|down| down.since)
+    }
+
+    /// Whether it counts as down, and a row that was verified there before could tell that it is not.
+    pub(super) fn is_doubtful(&self, now: Instant) -> bool {
+        self.down.as_ref().is_some_and(|down| down.verify <= now)
+    }
+
+    /// When that row may be asked.
+    pub(super) fn verify_at(&self) -> Option<Instant> {
+        self.down.as_ref().map(|down| down.verify)
+    }
+
+    /// Whether it answers 429.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.refused_until.is_some()
+    }
+
+    /// A row begins that finds out how it is.
+    pub(super) fn begin_probe(&mut self) {
+        self.is_probed = true;
+    }
+
+    /// That row has ended. If the host is still down, it is left alone until the next one.
+    pub(super) fn end_probe(&mut self, search: Search, now: Instant) {
+        self.is_probed = false;
+        if let Some(down) = &mut self.down {
+            down.search = search;
+            down.probes += 1;
+            down.back_off(now);
+        }
+    }
+
+    /// It has answered a row that was begun at some moment, whatever it said.
+    pub(super) fn answered(&mut self, began: Instant, now: Instant) {
+        if self.refused_at.is_some_and(|at| began < at) {
+            // What it took before it refused says nothing of what it takes now.
+            (self.down, self.is_certain) = (None, false);
+            self.failed.clear();
+            return;
+        }
+        if self.named.is_some_and(|named| named > now) {
+            self.limits_each = true;
+        }
+        let limits_each = self.limits_each;
+        let named = self.named.filter(|named| *named > now);
+        *self = Self { limits_each, named, ..Self::default() };
+    }
+
+    /// Whether there is nothing to remember of it.
+    pub(super) fn is_clean(&self) -> bool {
+        self.failed.is_empty() && self.down.is_none() && self.refused_until.is_none() && !self.limits_each
+    }
+
+    /// A row has failed. Whether the host counts as down.
+    pub(super) fn failed(&mut self, number: u64, search: Search, now: Instant) -> bool {
+        if self.down.is_some() {
+            return true;
+        }
+        if !self.failed.contains(&number) {
+            self.failed.push(number);
+        }
+        if self.failed.len() >= FAILURES {
+            self.go_down(search, Duration::ZERO, now);
+        }
+        self.down.is_some()
+    }
+
+    /// A row was not sent, since the host has failed so many requests that it is left alone for a while.
+    pub(super) fn held_back(&mut self, wait: Duration, now: Instant) {
+        match &mut self.down {
+            None => self.go_down(Search::Nothing, wait, now),
+            Some(down) => {
+                let next = now + wait;
+                (down.next, down.verify) = (down.next.max(next), down.verify.max(next));
+            }
+        }
+    }
+
+    fn go_down(&mut self, search: Search, at_least: Duration, now: Instant) {
+        let next = now + at_least;
+        let mut down = Down { since: now, next, verify: next, wait: FIRST_WAIT / 2, probes: 0, search };
+        down.back_off(now);
+        self.down = Some(down);
+    }
+
+    /// A row was refused, since there were too many requests. When that row may be tried again.
+    pub(super) fn refused(&mut self, wait: Option<Duration>, now: Instant) -> Instant {
+        let named = wait.unwrap_or(REFUSED).min(LONGEST_REFUSAL);
+        let until = now + jittered(named);
+        self.named = self.named.max(Some(now + named));
+        self.refused_at = Some(now);
+        // Of many that are refused at once, the first one counts.
+        if self.limits_each || self.refused_until.is_none_or(|held| held <= now) {
+            self.refusals += 1;
+        }
+        if self.limits_each && self.refusals < REFUSALS {
+            return until;
+        }
+        self.limits_each = false;
+        let hold = if self.refusals > 1 { until } else { until.min(now + jittered(ANOTHER)) };
+        self.refused_until = self.refused_until.max(Some(hold));
+        until
+    }
+}
+
+impl Down {
+    fn back_off(&mut self, now: Instant) {
+        let wait = if self.search == Search::Others && self.probes < SEARCHED {
+            let further = self.probes.saturating_sub(SOON);
+            (SEARCH_WAIT * 2_u32.saturating_pow(further)).min(LONGEST_SEARCH_WAIT)
+        } else {
+            self.wait = (self.wait * 2).min(LONGEST_WAIT);
+            self.wait
+        };
+        self.next = self.next.max(now + jittered(wait));
+    }
+}
+
+/// How long it is waited after a refusal.
+pub(super) fn refusal(named: Option<Duration>) -> Duration {
+    jittered(named.unwrap_or(REFUSED).min(LONGEST_REFUSAL))
+}
+
+/// Up to a quarter longer, so that several who wait do not come back at the same moment.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + fastrand::f64() / 4.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn down(search: Search, now: Instant) -> HostHealth {
+        let mut host = HostHealth::default();
+        for number in 0..5 {
+            host.failed(number, search, now);
+        }
+        host
+    }
+
+    /// How long it is left alone before each of so many probes, all of which fail.
+    fn waits(host: &mut HostHealth, search: Search, mut now: Instant, count: usize) -> Vec<Duration> {
+        let mut waits = Vec::new();
+        for _ in 0..count {
+            let Access::NotBefore(next) = host.access(now) else { panic!("{host:?}") };
+            waits.push(next - now);
+            now = next;
+            assert_eq!(host.access(now), Access::Probe);
+            host.begin_probe();
+            assert_eq!(host.access(now), Access::Probed, "one at a time");
+            host.end_probe(search, now);
+        }
+        waits
+    }
+
+    #[test]
+    fn only_different_rows_that_fail_in_a_row_make_a_host_count_as_down() {
+        let (mut host, now) = (HostHealth::default(), Instant::now());
+        for _ in 0..20 {
+            assert!(!host.failed(7, Search::Others, now));
+        }
+        assert_eq!(host.access(now), Access::Free, "one row with a bad credential");
+        for number in 0..3 {
+            assert!(!host.failed(number, Search::Others, now));
+        }
+        host.answered(now, now);
+        for number in 0..4 {
+            assert!(!host.failed(number, Search::Others, now), "since it last answered");
+        }
+        assert!(host.failed(4, Search::Others, now));
+        assert_eq!(host.down_since(), Some(now));
+        host.answered(now, now);
+        assert!(host.is_clean() && host.access(now) == Access::Free);
+    }
+
+    #[test]
+    fn a_host_that_is_down_is_tried_by_one_row_at_a_time_and_less_and_less_often() {
+        let now = Instant::now();
+        let mut host = down(Search::Nothing, now);
+        let waits = waits(&mut host, Search::Nothing, now, 12);
+        assert!(waits[0] >= FIRST_WAIT && waits[3] > waits[0] * 4 && waits[11] >= LONGEST_WAIT, "{waits:?}");
+        assert!(waits[11] <= LONGEST_WAIT * 5 / 4, "{waits:?}");
+        assert_eq!(host.down_since(), Some(now));
+    }
+
+    #[test]
+    fn while_credentials_can_be_the_cause_other_rows_are_tried_soon_and_not_without_end() {
+        let now = Instant::now();
+        let mut host = down(Search::Others, now);
+        let waits = waits(&mut host, Search::Others, now, 220);
+        let first: Duration = waits[..6].iter().sum();
+        assert!(first < SECOND * 3, "{first:?}");
+        assert!(waits[100] >= LONGEST_SEARCH_WAIT && waits[100] < SECOND * 3, "{:?}", waits[100]);
+        assert!(waits[219] >= LONGEST_WAIT, "{:?}", waits[219]);
+    }
+
+    #[test]
+    fn a_host_that_is_left_alone_by_all_is_left_alone_by_rows_for_as_long() {
+        let (mut host, now) = (HostHealth::default(), Instant::now());
+        host.held_back(SECOND * 9, now);
+        assert!(matches!(host.access(now + SECOND * 8), Access::NotBefore(_)));
+        assert_eq!(host.access(now + SECOND * 10), Access::Probe);
+    }
+
+    #[test]
+    fn a_refusal_holds_until_the_moment_that_was_named_and_of_many_at_once_the_first_one_counts() {
+        let (mut host, now) = (HostHealth::default(), Instant::now());
+        for _ in 0..4 {
+            let until = host.refused(Some(SECOND * 10), now);
+            assert!(until >= now + SECOND * 10 && until <= now + SECOND * 13);
+        }
+        host.answered(now - SECOND, now + SECOND);
+        assert!(matches!(host.access(now + SECOND * 9), Access::NotBefore(_)), "that row was begun before");
+        assert_eq!(host.access(now + SECOND * 13), Access::Probe, "one row finds out");
+        host.answered(now + SECOND * 13, now + SECOND * 13);
+        assert_eq!(host.access(now + SECOND * 13), Access::Free);
+        assert!(host.refused(None, now) >= now + REFUSED);
+    }
+
+    #[test]
+    fn after_half_a_minute_another_credential_finds_out_whether_the_refusal_was_for_one_alone() {
+        let (mut host, now) = (HostHealth::default(), Instant::now());
+        let until = host.refused(Some(SECOND * 3600), now);
+        assert!(until >= now + LONGEST_REFUSAL && until <= now + LONGEST_REFUSAL * 5 / 4, "a day is not waited");
+        assert!(matches!(host.access(now + SECOND * 29), Access::NotBefore(_)));
+        let later = now + SECOND * 40;
+        assert_eq!(host.access(later), Access::Probe);
+        // It was for all.
+        host.refused(Some(SECOND * 600), later);
+        assert!(matches!(host.access(later + SECOND * 590), Access::NotBefore(_)));
+    }
+
+    #[test]
+    fn a_host_that_limits_each_credential_keeps_only_those_waiting_that_it_refuses() {
+        let (mut host, now) = (HostHealth::default(), Instant::now());
+        host.refused(Some(SECOND * 600), now);
+        host.answered(now + SECOND * 35, now + SECOND * 35);
+        for minute in 1..5 {
+            let then = now + SECOND * 60 * minute;
+            assert!(host.refused(Some(SECOND * 600), then) >= then + SECOND * 600, "that row waits");
+            assert_eq!(host.access(then), Access::Free, "and no other");
+            host.answered(then + SECOND, then + SECOND);
+        }
+        let then = now + SECOND * 400;
+        for _ in 0..3 {
+            host.refused(Some(SECOND * 600), then);
+        }
+        assert!(matches!(host.access(then + SECOND), Access::NotBefore(_)), "all that it was asked for were refused");
+    }
+}

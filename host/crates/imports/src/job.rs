@@ -1,0 +1,63 @@
+//! [`Job`]: an import that is under way in this process, and how it is stopped.
+
+use tokio::sync::watch;
+
+use super::progress::Progress;
+use keyferry_store::ImportKey;
+
+/// Whether what is under way is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stop {
+    /// It goes on.
+    Not,
+    /// Nothing more is begun; what was begun is done to its end.
+    AfterRows,
+    /// What was begun is given up, too: it is not settled, and done again by the next process.
+    AtOnce,
+}
+
+/// An import that is under way in this process.
+pub(super) struct Job {
+    pub(super) key: ImportKey,
+    pub(super) progress: Progress,
+    pub(super) stop: watch::Sender<Stop>,
+    ended: watch::Sender<bool>,
+}
+
+impl Job {
+    pub(super) fn new(key: ImportKey) -> Self {
+        Self {
+            key,
+            progress: Progress::default(),
+            stop: watch::Sender::new(Stop::Not),
+            ended: watch::Sender::new(false),
+        }
+    }
+
+    /// Has it stop, and waits until it has.
+    pub(super) async fn end(&self) {
+        self.tell(Stop::AfterRows);
+        self.has_ended().await;
+    }
+
+    /// Tells it to stop. What was said before and is more stays.
+    pub(super) fn tell(&self, stop: Stop) {
+        self.stop.send_modify(|told| *told = stop.max(*told));
+    }
+
+    /// Waits until it has stopped.
+    pub(super) async fn has_ended(&self) {
+        // It cannot go before it has said so, as long as this is here.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// It has stopped.
+    pub(super) fn set_ended(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Whether it is to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow() != Stop::Not
+    }
+}

@@ -1,0 +1,303 @@
+//! The rows of one app of one import: begun in the order of the file, as many at once as its provider lets, and tried again
+//! where that can help. A row that fails keeps no other one from being begun.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::fresh::Fresh;
+use super::health::{Access, HostHealth};
+use super::job::Stop;
+use super::open::{Open, OpenRow};
+use super::outcome::WAIT;
+use super::pace::Pace;
+use super::run::Tally;
+use super::work::{Asked, Bench, Pending, Worked};
+use keyferry_store::{RowInput, Timestamp};
+
+/// A host's name.
+pub(super) type Host = Arc<str>;
+
+/// How the work on an app's rows ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum LaneEnd {
+    /// All of them are settled.
+    Done,
+    /// The import stops.
+    Halted,
+    /// The provider has been down for too long.
+    GivenUp(String),
+}
+
+/// The rows of one app.
+pub(super) struct Lane {
+    pub(super) bench: Arc<Bench>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) pace: Pace,
+    pub(super) fresh: Fresh,
+    pub(super) open: Open,
+    pub(super) hosts: HashMap<Host, HostHealth>,
+    /// The host that all rows wait for, by what those have shown that were begun last.
+    pub(super) gate: Option<Host>,
+    /// Rows that were begun for the first time and failed at a host that is the same for all, since one of them did not.
+    pub(super) fresh_failed: usize,
+    /// Rows that were verified, by the host that did: they tell a host that is down from credentials that it fails.
+    pub(super) verified: HashMap<Host, RowInput>,
+    under_way: JoinSet<Ended>,
+    /// Something of ours is in the way until then.
+    pub(super) blocked: Option<Blocked>,
+    /// Which of the three kinds of rows the next probe is.
+    pub(super) probes: usize,
+    /// Whether a row that was begun before is to be begun next.
+    pub(super) is_openers_turn: bool,
+}
+
+/// Something of ours is in the way.
+pub(super) struct Blocked {
+    pub(super) since: Timestamp,
+    pub(super) until: Instant,
+    pub(super) reason: String,
+}
+
+/// What is begun.
+pub(super) enum Next {
+    /// A row that was not begun before.
+    Fresh(RowInput),
+    /// One that was.
+    Open(OpenRow),
+    /// One that has waited for too long is settled as it is.
+    Settle(OpenRow),
+    /// One that was verified is verified again.
+    Verified(Host, RowInput),
+}
+
+/// What has ended.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made and taken apart for each attempt, which costs far more than the move"
+)]
+enum Ended {
+    Row {
+        pending: Pending,
+        worked: Worked,
+        turn: Turn,
+    },
+    Verified {
+        host: Host,
+        input: RowInput,
+        asked: Asked,
+        began: Instant,
+    },
+    /// It could not be read, or was settled by others.
+    Unread {
+        row: OpenRow,
+        turn: Turn,
+        error: Option<String>,
+    },
+}
+
+/// What for a row was begun.
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
+    /// To find out how that host is.
+    pub(super) probe: Option<Host>,
+    pub(super) is_fresh: bool,
+    /// It is not asked any more, and settled as it is.
+    pub(super) is_last: bool,
+    pub(super) began: Instant,
+}
+
+impl Lane {
+    pub(super) fn new(bench: Bench, tally: Arc<Tally>) -> Self {
+        Self {
+            pace: Pace::new(bench.importer.settings.per_app),
+            fresh: Fresh::new(bench.record.rows),
+            bench: Arc::new(bench),
+            tally,
+            open: Open::default(),
+            hosts: HashMap::new(),
+            gate: None,
+            fresh_failed: 0,
+            verified: HashMap::new(),
+            under_way: JoinSet::new(),
+            blocked: None,
+            probes: 0,
+            is_openers_turn: false,
+        }
+    }
+
+    /// Works until there is nothing more to do, or it is to stop.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<Stop>) -> LaneEnd {
+        let end = loop {
+            if *stop.borrow_and_update() != Stop::Not || self.tally.is_full() {
+                break LaneEnd::Halted;
+            }
+            let now = Instant::now();
+            self.begin_some(now).await;
+            if self.under_way.is_empty() {
+                if self.open.is_empty() && self.fresh.is_over() {
+                    break LaneEnd::Done;
+                }
+                if let Some(reason) = self.given_up(now) {
+                    break LaneEnd::GivenUp(reason);
+                }
+            }
+            self.tell(now);
+            let wake = self.wake(now);
+            tokio::select! {
+                Some(ended) = self.under_way.join_next() => {
+                    if let Ok(ended) = ended {
+                        self.ended(ended).await;
+                    }
+                }
+                () = tokio::time::sleep_until(wake) => {}
+                _ = stop.changed() => {}
+            }
+        };
+        // What has begun is not broken off while there is time: it may be about to be stored.
+        while *stop.borrow_and_update() != Stop::AtOnce && !self.under_way.is_empty() {
+            tokio::select! {
+                Some(ended) = self.under_way.join_next() => {
+                    if let Ok(ended) = ended {
+                        self.ended(ended).await;
+                    }
+                }
+                _ = stop.changed() => {}
+            }
+        }
+        self.bench.job.progress.wait(&self.bench.slug, None);
+        end
+    }
+
+    async fn begin_some(&mut self, now: Instant) {
+        if self.blocked.as_ref().is_some_and(|blocked| blocked.until > now) {
+            return;
+        }
+        self.blocked = None;
+        if let Err(error) = self.fresh.fill(&self.bench).await {
+            self.block(WAIT, error.to_string());
+            return;
+        }
+        while self.under_way.len() < self.pace.room() {
+            match self.next(now).await {
+                Ok(Some((next, probe))) => self.begin(next, probe),
+                Ok(None) => return,
+                Err(error) => return self.block(WAIT, error.to_string()),
+            }
+            if let Err(error) = self.fresh.fill(&self.bench).await {
+                return self.block(WAIT, error.to_string());
+            }
+        }
+    }
+
+    fn begin(&mut self, next: Next, probe: Option<Host>) {
+        if let Some(health) = probe.as_ref().and_then(|host| self.hosts.get_mut(host)) {
+            health.begin_probe();
+        }
+        let (bench, began) = (Arc::clone(&self.bench), Instant::now());
+        match next {
+            Next::Verified(host, input) => {
+                self.under_way.spawn(async move {
+                    let asked = bench.ask_again(&input, &host).await;
+                    Ended::Verified { host, input, asked, began }
+                });
+            }
+            Next::Fresh(input) => {
+                let turn = Turn { probe, is_fresh: true, is_last: false, began };
+                let mut pending = Pending { row: OpenRow::new(input.number), input };
+                self.under_way.spawn(async move {
+                    let worked = bench.attempt(&mut pending).await;
+                    Ended::Row { pending, worked, turn }
+                });
+            }
+            Next::Open(row) => self.begin_again(row, Turn { probe, is_fresh: false, is_last: false, began }),
+            Next::Settle(row) => self.begin_again(row, Turn { probe: None, is_fresh: false, is_last: true, began }),
+        }
+    }
+
+    fn begin_again(&mut self, row: OpenRow, turn: Turn) {
+        self.bench.job.progress.wait_row(row.number, None);
+        let bench = Arc::clone(&self.bench);
+        self.under_way.spawn(async move {
+            let input = match bench.load(row.number).await {
+                Ok(Some(input)) => input,
+                Ok(None) => return Ended::Unread { row, turn, error: None },
+                Err(error) => return Ended::Unread { row, turn, error: Some(error.to_string()) },
+            };
+            let mut pending = Pending { input, row };
+            let worked = match pending.row.outcome.clone().filter(|_| turn.is_last) {
+                Some(outcome) => Worked::Open(outcome),
+                None => bench.attempt(&mut pending).await,
+            };
+            Ended::Row { pending, worked, turn }
+        });
+    }
+
+    async fn ended(&mut self, ended: Ended) {
+        let now = Instant::now();
+        match ended {
+            Ended::Row { pending, worked, turn } => {
+                let probe = turn.probe.clone();
+                self.row_ended(pending, worked, turn, now).await;
+                self.end_probe(probe, now);
+            }
+            Ended::Unread { row, turn, error } => {
+                if let Some(reason) = error {
+                    self.block(WAIT, reason);
+                    self.wait(row, now);
+                }
+                self.end_probe(turn.probe, now);
+            }
+            Ended::Verified { host, input, asked: Asked::Answered, began } => {
+                self.verified.insert(host.clone(), input);
+                self.host_answered(&host, began, now);
+            }
+            Ended::Verified { host, input, asked: Asked::NotSent(wait), .. } => {
+                if let Some(health) = self.hosts.get_mut(&host) {
+                    health.held_back(wait, now);
+                    self.verified.insert(host, input);
+                }
+            }
+            // No credential is the cause.
+            Ended::Verified { host, asked: Asked::Failed, .. } => {
+                if let Some(health) = self.hosts.get_mut(&host) {
+                    health.is_certain = true;
+                }
+            }
+        }
+    }
+
+    fn end_probe(&mut self, probe: Option<Host>, now: Instant) {
+        let Some(host) = probe else { return };
+        let search = self.search(&host);
+        if let Some(health) = self.hosts.get_mut(&host) {
+            health.end_probe(search, now);
+        }
+    }
+
+    pub(super) fn access(&self, host: &str, now: Instant) -> Access {
+        self.hosts.get(host).map_or(Access::Free, |health| health.access(now))
+    }
+
+    /// A row waits until then.
+    pub(super) fn wait(&mut self, row: OpenRow, until: Instant) {
+        self.tell_row(&row, Some(until));
+        self.open.wait(row, until);
+    }
+
+    /// A row waits until its host answers.
+    pub(super) fn park(&mut self, row: OpenRow, host: &Host) {
+        self.tell_row(&row, None);
+        self.open.park(row, host);
+    }
+
+    pub(super) fn block(&mut self, wait: Duration, reason: String) {
+        tracing::warn!(app = %self.bench.slug, reason, "rows of an import wait");
+        let since = self.blocked.as_ref().map_or_else(Timestamp::now, |blocked| blocked.since);
+        self.blocked = Some(Blocked { since, until: Instant::now() + wait, reason });
+    }
+}

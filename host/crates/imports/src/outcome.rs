@@ -1,0 +1,227 @@
+//! What a row came to: in a word for programs, in a sentence for people, and whether trying again can help.
+
+use std::time::Duration;
+
+use super::pace::Went;
+use keyferry_service::{Action, MigrateError, Proof, Skip, Stored};
+use keyferry_sandbox::{CallError, Contact, Failure, FailureKind, Reached, Unreachable, Verdict};
+use keyferry_schema::Violations;
+use keyferry_store::{Again, RowState, StoreError};
+use keyferry_vault::VaultError;
+
+/// Bytes of a row's sentence.
+const LONGEST_DETAIL: usize = 1000;
+/// How long is waited where something of ours is in the way: the ledger, or the keys.
+pub(super) const WAIT: Duration = Duration::from_secs(2);
+/// Warnings of a row.
+pub(super) const MOST_WARNINGS: usize = 20;
+/// Fields that are named.
+const MOST_FIELDS: usize = 20;
+
+/// What a row came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) state: RowState,
+    /// Stable, for programs.
+    pub(super) code: &'static str,
+    /// Why, for people.
+    pub(super) detail: Option<String>,
+    /// The fields that are wrong.
+    pub(super) fields: Vec<String>,
+    /// What is worth knowing besides, for people.
+    pub(super) warnings: Vec<String>,
+    /// Whether trying again later can help.
+    pub(super) again: Again,
+    /// How it went for the provider.
+    pub(super) went: Went,
+    /// Where the provider was asked, and how far that came.
+    pub(super) contact: Option<Contact>,
+}
+
+/// A row that is not settled: something of ours is in the way of all of them.
+#[derive(Debug)]
+pub(super) struct InTheWay {
+    /// What it is, for people.
+    pub(super) reason: String,
+    /// When it is worth trying again.
+    pub(super) wait: Duration,
+}
+
+impl Outcome {
+    fn done(code: &'static str) -> Self {
+        Self {
+            state: RowState::Done,
+            code,
+            detail: None,
+            fields: Vec::new(),
+            warnings: Vec::new(),
+            again: Again::Never,
+            went: Went::Well,
+            contact: None,
+        }
+    }
+
+    fn failed(code: &'static str, detail: String, again: Again, went: Went) -> Self {
+        Self { state: RowState::Failed, detail: Some(detail), again, went, ..Self::done(code) }
+    }
+
+    /// Of a credential that is stored.
+    pub(super) fn stored(stored: &Stored) -> Self {
+        Self::done(match (stored.action, stored.proof) {
+            (Action::Created, Proof::Verified) => "created",
+            (Action::Created, Proof::Unverified) => "created_unverified",
+            (Action::Updated, Proof::Verified) => "updated",
+            (Action::Updated, Proof::Unverified) => "updated_unverified",
+        })
+    }
+
+    /// Of a row for which there is nothing to do.
+    pub(super) fn skipped(skip: Skip) -> Self {
+        let (code, detail) = match skip {
+            Skip::Exists => ("exists", "the account has a credential for the app already"),
+            Skip::NotNewer => ("not_newer", "the stored credential is not older than the row's"),
+        };
+        Self { state: RowState::Skipped, detail: Some(detail.to_owned()), ..Self::done(code) }
+    }
+
+    /// Of a verdict that was all that was asked for.
+    pub(super) fn checked(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Verified(verified) => Self { contact: verified.contact.clone(), ..Self::done("verified") },
+            Verdict::Failed(failure) => Self::not_verified(failure),
+        }
+    }
+
+    /// Of a row that did not happen; or what is in the way of all rows.
+    pub(super) fn refused(error: &MigrateError) -> Result<Self, InTheWay> {
+        let detail = error.to_string();
+        let never = |code| Self::failed(code, detail.clone(), Again::Never, Went::Well);
+        let later = |code, went| Self::failed(code, detail.clone(), Again::Possible, went);
+        let in_the_way = |wait| Err(InTheWay { reason: detail.clone(), wait });
+        Ok(match error {
+            MigrateError::NotVerified(failure) => Self::not_verified(failure),
+            MigrateError::Content(violations) => Self { fields: fields(violations), ..never(error.code()) },
+            // The credential has not been tried: its row waits until another one may be turned away.
+            MigrateError::LimitReached(limit) => return in_the_way(limit.wait),
+            MigrateError::Plugin(CallError::Busy { retry_after, .. }) => return in_the_way(*retry_after),
+            MigrateError::Plugin(call) => later(call.code(), Went::Well),
+            MigrateError::AppNotInService { .. } | MigrateError::Contended => later(error.code(), Went::Well),
+            MigrateError::Store(StoreError::TooLarge { .. }) => never("too_large"),
+            MigrateError::Store(_) | MigrateError::Vault(VaultError::KeyService(_)) => return in_the_way(WAIT),
+            _ => never(error.code()),
+        })
+    }
+
+    fn not_verified(failure: &Failure) -> Self {
+        let detail = failure.detail.clone();
+        let never = |fields: &[String]| Self {
+            fields: fields.iter().take(MOST_FIELDS).cloned().collect(),
+            contact: failure.contact.clone(),
+            ..Self::failed(failure.kind.code(), detail.clone(), Again::Never, Went::Well)
+        };
+        let later = |went| Self {
+            contact: failure.contact.clone(),
+            ..Self::failed(failure.kind.code(), detail.clone(), Again::Possible, went)
+        };
+        match &failure.kind {
+            FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => never(fields),
+            // Scopes are no fields; the sentence has them.
+            FailureKind::InsufficientScope(_)
+            | FailureKind::AccountSuspended
+            | FailureKind::UnexpectedAnswer
+            | FailureKind::NotVerifiable => never(&[]),
+            FailureKind::RateLimited(wait) => {
+                later(Went::TooFast(wait.map(|seconds| Duration::from_secs(seconds.into()))))
+            }
+            FailureKind::Unreachable(
+                Unreachable::Dns | Unreachable::Refused | Unreachable::Tls | Unreachable::Denied,
+            ) => later(Went::Unconnected),
+            FailureKind::Unreachable(Unreachable::Timeout | Unreachable::Transport) => {
+                // The very start of an exchange: to connect took too long, or was broken off.
+                let reached = failure.contact.as_ref().map(|contact| contact.reached);
+                later(if reached == Some(Reached::Unconnected) { Went::Unconnected } else { Went::Down })
+            }
+            FailureKind::ProviderError(_) => later(Went::Down),
+        }
+    }
+
+    /// Of a row that was worked on and ended in a defect of ours.
+    pub(super) fn inside() -> Self {
+        let detail = "something went wrong inside the server; its log says more".to_owned();
+        Self::failed("internal", detail, Again::Possible, Went::Well)
+    }
+
+    /// The sentence, cut where it is too long.
+    pub(super) fn shown_detail(&self) -> Option<String> {
+        let detail = self.detail.as_deref()?;
+        let end = detail.char_indices().map(|(at, _)| at).find(|at| *at >= LONGEST_DETAIL).unwrap_or(detail.len());
+        detail.get(..end).map(str::to_owned)
+    }
+}
+
+fn fields(violations: &Violations) -> Vec<String> {
+    let places = violations.list().iter().map(|violation| violation.place.clone());
+    places.take(MOST_FIELDS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: FailureKind) -> Outcome {
+        Outcome::refused(&MigrateError::NotVerified(Failure { kind, detail: "said so".to_owned(), contact: None }))
+            .unwrap()
+    }
+
+    #[test]
+    fn only_what_says_nothing_of_the_credential_is_worth_trying_again() {
+        for (kind, code, again, went) in [
+            (FailureKind::Rejected(vec!["token".to_owned()]), "rejected", Again::Never, Went::Well),
+            (FailureKind::InsufficientScope(Vec::new()), "insufficient_scope", Again::Never, Went::Well),
+            (FailureKind::WrongTenant(Vec::new()), "wrong_tenant", Again::Never, Went::Well),
+            (FailureKind::AccountSuspended, "account_suspended", Again::Never, Went::Well),
+            (FailureKind::UnexpectedAnswer, "unexpected_answer", Again::Never, Went::Well),
+            (FailureKind::NotVerifiable, "not_verifiable", Again::Never, Went::Well),
+            (FailureKind::RateLimited(None), "rate_limited", Again::Possible, Went::TooFast(None)),
+            (FailureKind::Unreachable(Unreachable::Dns), "unreachable", Again::Possible, Went::Unconnected),
+            (FailureKind::Unreachable(Unreachable::Timeout), "unreachable", Again::Possible, Went::Down),
+            (FailureKind::ProviderError(503), "provider_error", Again::Possible, Went::Down),
+        ] {
+            let outcome = of(kind);
+            assert_eq!((outcome.code, outcome.again, outcome.went), (code, again, went));
+            assert_eq!(outcome.state, RowState::Failed);
+        }
+        assert_eq!(of(FailureKind::Rejected(vec!["token".to_owned()])).fields, ["token"]);
+    }
+
+    #[test]
+    fn a_connection_that_took_too_long_is_as_one_that_was_refused() {
+        for (reached, went) in [(Reached::Unconnected, Went::Unconnected), (Reached::Unanswered, Went::Down)] {
+            for how in [Unreachable::Timeout, Unreachable::Transport] {
+                let contact = Some(Contact { host: "acme.example.com".into(), reached });
+                let failure = Failure {
+                    kind: FailureKind::Unreachable(how),
+                    detail: "late".to_owned(),
+                    contact: contact.clone(),
+                };
+                let outcome = Outcome::refused(&MigrateError::NotVerified(failure)).unwrap();
+                assert_eq!((outcome.went, outcome.contact), (went, contact));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_all_rows_is_no_rows_failure() {
+        let full = StoreError::NoSpace { free: 1, needed: 2, path: "/data".into() };
+        let busy = CallError::Busy { slots: 1, queue: 1, retry_after: Duration::from_secs(1) };
+        for error in [MigrateError::Store(full), MigrateError::Plugin(busy)] {
+            assert!(Outcome::refused(&error).is_err(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_long_sentence_is_cut_between_characters() {
+        let outcome = Outcome::failed("rejected", "\u{e9}".repeat(2000), Again::Never, Went::Well);
+        assert_eq!(outcome.shown_detail().unwrap().len(), LONGEST_DETAIL);
+    }
+}

@@ -1,0 +1,38 @@
+//! What can go wrong while a stand-in is set up.
+
+use std::io;
+use std::path::PathBuf;
+
+use keyferry_types::path_text::ShowPath as _;
+
+/// A stand-in of a provider could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// A key or certificate could not be made, or a name cannot stand in a certificate.
+    #[error("cannot make a throw-away certificate for {names}; give host names such as `api.example.com`")]
+    Certificate {
+        /// The names asked for, or what the certificate was for.
+        names: String,
+        /// The generator's reason.
+        source: rcgen::Error,
+    },
+    /// The made certificate was refused by the TLS library.
+    #[error("cannot set up TLS with the throw-away certificate")]
+    Tls(#[from] rustls::Error),
+    /// No port could be opened on loopback.
+    #[error("cannot listen on 127.0.0.1 for the stand-in of {host}")]
+    Listen {
+        /// Which provider was to be stood in for.
+        host: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The authority's certificate could not be written.
+    #[error("cannot write the throw-away authority's certificate to {}; choose a folder that can be written", path.shown())]
+    Write {
+        /// Where it was to go.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,183 @@
+//! What a store carries through one call: the tables, the budgets, the way out, the log.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::admission::now;
+use super::fixed::Fixed;
+use super::limits::{InstanceLimits, SandboxLimits};
+use super::trial::{LogLine, Trial};
+use super::turns::Queue;
+use super::unusable::{Named, Unusable};
+use keyferry_egress::{AppClient, Call, Contact, ErrorKind, Request, Response, SendError};
+use keyferry_types::retry_after;
+use keyferry_schema::is_unfit;
+
+/// Bytes that a component under `wasi = "sealed"` may print in one call.
+const SEALED_OUTPUT: usize = 64 * 1024;
+
+/// What a store carries through one call.
+pub(super) struct CallState {
+    pub(super) table: ResourceTable,
+    pub(super) instance: InstanceLimits,
+    pub(super) ticks_left: u64,
+    pub(super) queue: Queue,
+    pub(super) fixed: Option<Fixed>,
+    pub(super) trial: Option<Trial>,
+    /// The credential's values and what was minted, to tell what a request failed on.
+    pub(super) named: Named,
+    /// Seconds to wait that the last answer asked for that was a refusal.
+    pub(super) retry_after: Option<u32>,
+    /// The first value that no request could be built with.
+    pub(super) unusable: Option<Unusable>,
+    egress: Option<(AppClient, Call)>,
+    plugin: Arc<str>,
+    lines_left: usize,
+    line_bytes: usize,
+    wasi: Option<Box<WasiCtx>>,
+    output: MemoryOutputPipe,
+}
+
+/// Who makes a call, and what for.
+pub(super) struct Occasion {
+    /// The plugin's name in its log lines.
+    pub(super) plugin: Arc<str>,
+    /// The way out; `describe` has none.
+    pub(super) egress: Option<(AppClient, Call)>,
+    /// What the plugin takes for the time and for randomness, where that is not the real thing.
+    pub(super) fixed: Option<Fixed>,
+    /// What is recorded where the plugin is tried out.
+    pub(super) trial: Option<Trial>,
+}
+
+impl CallState {
+    pub(super) fn new(
+        limits: &SandboxLimits,
+        memory_bytes: usize,
+        ticks: u64,
+        queue: Queue,
+        occasion: Occasion,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        Self {
+            table,
+            instance: InstanceLimits::new(limits, memory_bytes),
+            ticks_left: ticks,
+            queue,
+            fixed: occasion.fixed,
+            trial: occasion.trial,
+            named: Named::default(),
+            retry_after: None,
+            unusable: None,
+            egress: occasion.egress,
+            plugin: occasion.plugin,
+            lines_left: limits.log_lines,
+            line_bytes: limits.log_line_bytes,
+            wasi: None,
+            output: MemoryOutputPipe::new(SEALED_OUTPUT),
+        }
+    }
+
+    /// Sends a request on the plugin's behalf.
+    pub(super) async fn send(&mut self, request: Request) -> Result<Response, SendError> {
+        if let Some(trial) = &mut self.trial {
+            trial.requests += 1;
+        }
+        self.queue.give_back();
+        let result = match &mut self.egress {
+            Some((client, call)) => client.send(call, request).await,
+            None => Err(SendError {
+                kind: ErrorKind::Denied("none: `describe` makes no requests".to_owned()),
+                message: "a plugin must describe itself without a request".to_owned(),
+                sent: false,
+                culprit: None,
+            }),
+        };
+        match &result {
+            Ok(response) => self.note_wait(response),
+            Err(error) if self.unusable.is_none() => self.unusable = self.named.unusable(error),
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Remembers how long an answer asks to wait, for a plugin that does not read it. One that is tried out has to.
+    fn note_wait(&mut self, response: &Response) {
+        if self.trial.is_some() {
+            return;
+        }
+        let header = response.headers.iter().find(|(name, _)| name == "retry-after");
+        let now_ms = u64::try_from(now().as_millisecond()).unwrap_or_default();
+        let wait = header.and_then(|(_, text)| retry_after::seconds(text, now_ms));
+        self.retry_after = wait.or(self.retry_after);
+    }
+
+    /// Where the call's last request went.
+    pub(super) fn contact(&self) -> Option<Contact> {
+        self.egress.as_ref().and_then(|(_, call)| call.contact().cloned())
+    }
+
+    /// A text of the plugin's, fit to be shown: one line, without what the call knows to be secret, cut.
+    pub(super) fn sentence(&self, text: &str, max_chars: usize) -> String {
+        let redacted = match &self.egress {
+            // A character has at most four bytes.
+            Some((_, call)) => call.redact_beginning(text, max_chars.saturating_mul(4)),
+            None => text.get(..text.floor_char_boundary(max_chars.saturating_mul(4))).unwrap_or(text).to_owned(),
+        };
+        redacted.chars().map(|c| if is_unfit(c) { ' ' } else { c }).take(max_chars).collect()
+    }
+
+    /// Writes a line to the log, if the call has any left.
+    pub(super) fn log(&mut self, level: tracing::Level, message: &str) {
+        let Some(left) = self.lines_left.checked_sub(1) else { return };
+        self.lines_left = left;
+        // Redacted before it is cut, so that no half of a secret is left at the end.
+        let line = self.sentence(message, self.line_bytes);
+        if let Some(trial) = &mut self.trial {
+            return trial.log.push(LogLine { level, text: line });
+        }
+        let plugin = &*self.plugin;
+        match level {
+            tracing::Level::TRACE => tracing::trace!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::INFO => tracing::info!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::WARN => tracing::warn!(target: "keyferry::plugin", plugin, "{line}"),
+            tracing::Level::ERROR => tracing::error!(target: "keyferry::plugin", plugin, "{line}"),
+        }
+        if left == 0 {
+            tracing::warn!(target: "keyferry::plugin", plugin, "that was the last line of this call; more are dropped");
+        }
+    }
+
+    /// Logs what a component under sealed WASI printed.
+    pub(super) fn log_output(&mut self) {
+        if self.wasi.is_none() {
+            return;
+        }
+        let output = self.output.contents();
+        for line in String::from_utf8_lossy(&output).lines() {
+            self.log(tracing::Level::INFO, line);
+        }
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let (output, fixed) = (&self.output, &self.fixed);
+        // Nothing is preopened, inherited or allowed; sockets are refused for every address.
+        let wasi = self.wasi.get_or_insert_with(|| {
+            let mut wasi = WasiCtx::builder();
+            wasi.stdout(output.clone()).stderr(output.clone());
+            wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+            if let Some(fixed) = fixed {
+                fixed.seal(&mut wasi);
+            }
+            Box::new(wasi.build())
+        });
+        WasiCtxView { ctx: wasi, table: &mut self.table }
+    }
+}

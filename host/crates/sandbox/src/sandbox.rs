@@ -1,0 +1,334 @@
+//! One call of a plugin: a slot, a fresh store and instance, a deadline, an answer. Nothing outlives the call.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
+
+use super::abi::v1;
+use super::cache::{CodeCache, CodeSeal};
+use super::call_state::{CallState, Occasion};
+use super::compiler::Compiler;
+use super::description::{AppDescription, Digest, SecretAccess};
+use super::engine::{MAX_MEMORY, Metering, TICK, engine};
+use super::fixed::Fixed;
+use super::grants::WasiGrant;
+use super::limits::SandboxLimits;
+use super::shape::{self, TooMuch};
+use super::slots::Slots;
+use super::trial::{Trial, Trialled};
+use super::turns::{Debt, Turns};
+use super::verdict::Verdict;
+use keyferry_egress::{AppClient, Call};
+use keyferry_schema::Credential;
+use keyferry_telemetry::metrics;
+
+/// A sandbox that cannot be made, or a component that it cannot take.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum SandboxError {
+    #[error("the WebAssembly runtime did not start: {0}")]
+    Engine(String),
+    #[error("it does not compile: {0}")]
+    Compile(String),
+    #[error(transparent)]
+    Shape(#[from] TooMuch),
+    #[error("it does not fit the plugin contract: {0}")]
+    Contract(String),
+}
+
+/// A call that gave no verdict. None of these says anything of the credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum CallError {
+    #[error("all {slots} plugin slots are taken and {queue} calls are waiting; try again in {} s", retry_after.as_secs())]
+    Busy { slots: usize, queue: usize, retry_after: Duration },
+    #[error("the plugin did not finish within {} s", wall.as_secs_f32())]
+    Timeout { wall: Duration },
+    #[error("the plugin used more than {} s of processor time", cpu.as_secs_f32())]
+    Cpu { cpu: Duration },
+    #[error("the plugin used more than {fuel} units of fuel")]
+    Fuel { fuel: u64 },
+    #[error("the plugin failed: {reason}")]
+    Trapped { reason: String },
+    #[error("the plugin's description is not valid: {problem}")]
+    Description { problem: String },
+}
+
+impl CallError {
+    /// Stable text for programs: `busy`, `timeout`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::Timeout { .. } => "timeout",
+            Self::Cpu { .. } | Self::Fuel { .. } => "out_of_processor_time",
+            Self::Trapped { .. } => "trapped",
+            Self::Description { .. } => "bad_description",
+        }
+    }
+}
+
+/// A plugin ready to be called.
+#[derive(Clone)]
+pub(super) struct Compiled {
+    pre: v1::PluginPre<CallState>,
+    memory_bytes: usize,
+    share: Arc<Slots>,
+    debt: Arc<Debt>,
+}
+
+/// Where plugins run.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<CallState>,
+    sealed_wasi_linker: Linker<CallState>,
+    compiler: Compiler,
+    cache: Option<CodeCache>,
+    limits: SandboxLimits,
+    metering: Metering,
+    slots: Slots,
+    turns: Turns,
+}
+
+/// What a plugin is given to verify a credential with.
+pub(super) struct Verification<'a> {
+    pub(super) client: &'a AppClient,
+    /// Carries its grants and knows its secrets.
+    pub(super) call: Call,
+    pub(super) credential: &'a Credential,
+    pub(super) access: SecretAccess,
+}
+
+/// Ends a call from inside the plugin's code.
+#[derive(Debug, thiserror::Error)]
+#[error("out of processor time")]
+struct CpuExhausted;
+
+impl Sandbox {
+    /// Starts the runtime. With a cache, compiled code is kept in that folder, sealed by that function.
+    ///
+    /// # Errors
+    /// Where this machine cannot run it.
+    pub fn new(limits: SandboxLimits, cache: Option<(PathBuf, CodeSeal)>) -> Result<Self, SandboxError> {
+        Self::with_metering(limits, cache, Metering::Time)
+    }
+
+    /// One whose calls count fuel too.
+    pub(super) fn with_metering(
+        limits: SandboxLimits,
+        cache: Option<(PathBuf, CodeSeal)>,
+        metering: Metering,
+    ) -> Result<Self, SandboxError> {
+        let fault = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+        let engine = engine(&limits, metering).map_err(fault)?;
+        let mut linker = Linker::new(&engine);
+        v1::add_to_linker(&mut linker).map_err(fault)?;
+        let mut sealed_wasi_linker = linker.clone();
+        wasmtime_wasi::p2::add_to_linker_async(&mut sealed_wasi_linker).map_err(fault)?;
+        metrics::sandbox_room(limits.slots, limits.queue);
+        Ok(Self {
+            slots: Slots::new(limits.slots, limits.queue),
+            turns: Turns::new(),
+            compiler: Compiler::new().map_err(|error| SandboxError::Engine(error.to_string()))?,
+            cache: cache.map(|(folder, seal)| CodeCache::new(folder, seal)),
+            engine,
+            linker,
+            sealed_wasi_linker,
+            limits,
+            metering,
+        })
+    }
+
+    /// The limits it was made with.
+    pub fn limits(&self) -> &SandboxLimits {
+        &self.limits
+    }
+
+    /// The threads for what takes long and is not for those that serve requests.
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// Compiles a component and ties it to the host's functions. Takes long: for the [`compiler`](Self::compiler)'s threads.
+    pub(super) fn compile(
+        &self,
+        digest: &Digest,
+        bytes: &[u8],
+        wasi: WasiGrant,
+        memory_bytes: Option<usize>,
+    ) -> Result<Compiled, SandboxError> {
+        shape::check(bytes)?;
+        let component = match &self.cache {
+            Some(cache) => cache.component(&self.engine, digest, bytes),
+            None => Component::new(&self.engine, bytes),
+        };
+        let component = component.map_err(|error| SandboxError::Compile(format!("{error:#}")))?;
+        let linker = match wasi {
+            WasiGrant::None => &self.linker,
+            WasiGrant::Sealed => &self.sealed_wasi_linker,
+        };
+        let pre = linker
+            .instantiate_pre(&component)
+            .and_then(v1::PluginPre::new)
+            .map_err(|error| SandboxError::Contract(format!("{error:#}")))?;
+        let memory_bytes = memory_bytes.unwrap_or(self.limits.memory_bytes).min(MAX_MEMORY);
+        Ok(Compiled { pre, memory_bytes, share: Arc::new(self.slots.share()), debt: Arc::default() })
+    }
+
+    /// Asks a plugin what its app is, with nothing granted. The same file says the same each time.
+    pub(super) async fn describe(&self, plugin: &Compiled, name: Arc<str>) -> Result<AppDescription, CallError> {
+        let (_, description) = self.run_describe(plugin, name, Fixed::default(), None).await?;
+        description
+    }
+
+    /// The same, tried out.
+    pub(super) async fn try_describe(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        fixed: Fixed,
+    ) -> Result<Trialled<AppDescription>, CallError> {
+        let (store, description) = self.run_describe(plugin, name, fixed, Some(Trial::default())).await?;
+        Ok(self.tried(store, description))
+    }
+
+    async fn run_describe(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        fixed: Fixed,
+        trial: Option<Trial>,
+    ) -> Result<(Store<CallState>, Result<AppDescription, CallError>), CallError> {
+        let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
+        let mut store = self.store(plugin, Occasion { plugin: name, egress: None, fixed: Some(fixed), trial })?;
+        let wire = self
+            .within_limits(Instant::now() + self.limits.wall, async {
+                store.data().queue.begin().await;
+                let instance = plugin.pre.instantiate_async(&mut store).await?;
+                instance.keyferry_plugin_app().call_describe(&mut store).await
+            })
+            .await;
+        store.data_mut().log_output();
+        let description = match wire {
+            // A description has patterns, and those are compiled too.
+            Ok(wire) => match self.compiler.run(move || v1::description(wire)).await {
+                Ok(parsed) => parsed.map_err(|problem| CallError::Description { problem }),
+                Err(panicked) => Err(CallError::Description { problem: panicked.to_string() }),
+            },
+            Err(error) => Err(error),
+        };
+        Ok((store, description))
+    }
+
+    /// Has a plugin verify a credential.
+    pub(super) async fn verify(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+    ) -> Result<Verdict, CallError> {
+        let (_, verdict) = self.run_verify(plugin, name, verification, None, None).await?;
+        verdict
+    }
+
+    /// The same, tried out.
+    pub(super) async fn try_verify(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+        fixed: Fixed,
+    ) -> Result<Trialled<Verdict>, CallError> {
+        let trial = Some(Trial::default());
+        let (store, verdict) = self.run_verify(plugin, name, verification, Some(fixed), trial).await?;
+        Ok(self.tried(store, verdict))
+    }
+
+    async fn run_verify(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+        fixed: Option<Fixed>,
+        trial: Option<Trial>,
+    ) -> Result<(Store<CallState>, Result<Verdict, CallError>), CallError> {
+        let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
+        let Verification { client, call, credential, access } = verification;
+        let deadline = call.deadline();
+        let egress = Some((client.clone(), call));
+        let mut store = self.store(plugin, Occasion { plugin: name, egress, fixed, trial })?;
+        let wire = self
+            .within_limits(deadline, async {
+                let credential = v1::credential(store.data_mut(), credential, access)?;
+                store.data().queue.begin().await;
+                let instance = plugin.pre.instantiate_async(&mut store).await?;
+                instance.keyferry_plugin_app().call_verify(&mut store, &credential).await
+            })
+            .await;
+        store.data_mut().log_output();
+        // A plugin that does not expect it ends by a trap, or goes on without: that changes nothing of the credential.
+        let verdict = match v1::unusable(store.data()) {
+            Some(verdict) => Ok(verdict),
+            None => wire.map(|wire| v1::verdict(store.data(), wire)),
+        };
+        Ok((store, verdict))
+    }
+
+    /// What a trial has recorded.
+    fn tried<T>(&self, store: Store<CallState>, result: Result<T, CallError>) -> Trialled<T> {
+        let fuel = match self.metering {
+            Metering::TimeAndFuel { fuel } => fuel.saturating_sub(store.get_fuel().unwrap_or_default()),
+            Metering::Time => 0,
+        };
+        let state = store.into_data();
+        let memory_bytes = state.instance.memory_peak();
+        Trialled::new(result, fuel, memory_bytes, state.trial.unwrap_or_default())
+    }
+
+    fn store(&self, plugin: &Compiled, occasion: Occasion) -> Result<Store<CallState>, CallError> {
+        let ticks = u64::try_from(self.limits.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1);
+        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, self.turns.queue(&plugin.debt), occasion);
+        let mut store = Store::new(&self.engine, state);
+        if let Metering::TimeAndFuel { fuel } = self.metering {
+            store.set_fuel(fuel).map_err(|error| CallError::Trapped { reason: error.to_string() })?;
+        }
+        store.limiter(|state| &mut state.instance);
+        store.set_hostcall_fuel(self.limits.hostcall_bytes);
+        store.set_epoch_deadline(1);
+        // The epoch is looked at only in the plugin's own code, so waiting for a provider costs at most one tick.
+        store.epoch_deadline_callback(|mut store| {
+            let state = store.data_mut();
+            state.ticks_left = state.ticks_left.saturating_sub(1);
+            if state.ticks_left == 0 {
+                return Err(CpuExhausted.into());
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(state.queue.next())))
+        });
+        Ok(store)
+    }
+
+    async fn within_limits<T>(
+        &self,
+        deadline: Instant,
+        call: impl Future<Output = wasmtime::Result<T>>,
+    ) -> Result<T, CallError> {
+        match tokio::time::timeout_at(deadline, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) if error.is::<CpuExhausted>() => Err(CallError::Cpu { cpu: self.limits.cpu }),
+            Ok(Err(error)) => Err(match (error.downcast_ref(), self.metering) {
+                (Some(Trap::OutOfFuel), Metering::TimeAndFuel { fuel }) => CallError::Fuel { fuel },
+                _ => CallError::Trapped { reason: reason(&error) },
+            }),
+            Err(_) => Err(CallError::Timeout { wall: self.limits.wall }),
+        }
+    }
+}
+
+/// The innermost cause, in one line. A trap's text is the runtime's: it holds nothing of the plugin's memory.
+fn reason(error: &wasmtime::Error) -> String {
+    let cause = error.root_cause().to_string();
+    cause.lines().next().unwrap_or("unknown").chars().take(300).collect()
+}

@@ -1,0 +1,124 @@
+//! Room for calls: so many run at once, so many wait, and one more is turned away at once.
+//!
+//! One plugin gets at most three quarters of either. Each of its calls may be stuck at a provider for all of its time, and its
+//! callers may be many: the last quarter is there for everybody else's.
+
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::pressure::Pressure;
+use super::sandbox::CallError;
+use keyferry_telemetry::metrics;
+
+/// Room for calls that run and calls that wait.
+#[derive(Debug)]
+pub(super) struct Slots {
+    slots: usize,
+    queue: usize,
+    running: Semaphore,
+    /// Of those that run and those that wait.
+    places: Semaphore,
+    pressure: Pressure,
+}
+
+/// A call's place. Dropped, it is another's.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    _permits: [SemaphorePermit<'a>; 4],
+    _counted: metrics::UnderWay,
+    pressures: [&'a Pressure; 2],
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.pressures.iter().for_each(|pressure| pressure.ended());
+    }
+}
+
+impl Slots {
+    pub(super) fn new(slots: usize, queue: usize) -> Self {
+        let places = Semaphore::new(slots.saturating_add(queue).min(Semaphore::MAX_PERMITS));
+        Self {
+            slots,
+            queue,
+            running: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
+            places,
+            pressure: Pressure::new(),
+        }
+    }
+
+    /// What one plugin gets of it.
+    pub(super) fn share(&self) -> Self {
+        let most = |all: usize| all - all / 4;
+        Self::new(most(self.slots), most(self.queue))
+    }
+
+    /// Waits for a slot, at most that long. The share's come first, so that what waits for them keeps nobody else from waiting.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<Place<'a>, CallError> {
+        let own = share.places.try_acquire().map_err(|_| share.busy())?;
+        let place = self.places.try_acquire().map_err(|_| self.busy())?;
+        let waiting = metrics::UnderWay::waiting();
+        let wait = async {
+            Ok::<_, tokio::sync::AcquireError>((share.running.acquire().await?, self.running.acquire().await?))
+        };
+        let entered = tokio::time::timeout(patience, wait).await;
+        drop(waiting);
+        match entered {
+            Ok(Ok((own_slot, slot))) => Ok(Place {
+                _permits: [own, place, own_slot, slot],
+                _counted: metrics::UnderWay::running(),
+                pressures: [&share.pressure, &self.pressure],
+            }),
+            Ok(Err(_)) | Err(_) => Err(if share.running.available_permits() == 0 { share.busy() } else { self.busy() }),
+        }
+    }
+
+    fn busy(&self) -> CallError {
+        // Those whose places are taken and who do not run.
+        let taken = self.slots.saturating_add(self.queue).saturating_sub(self.places.available_permits());
+        let waiting = taken.saturating_sub(self.slots);
+        CallError::Busy { slots: self.slots, queue: self.queue, retry_after: self.pressure.turned_away(waiting) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn one_plugin_cannot_take_the_last_quarter_of_slots_or_of_the_queue() {
+        let all = Slots::new(4, 4);
+        let (greedy, modest) = (all.share(), all.share());
+        let mut taken = Vec::new();
+        for _ in 0..3 {
+            taken.push(all.enter(&greedy, SHORT).await.unwrap());
+        }
+        let busy = CallError::Busy { slots: 3, queue: 3, retry_after: Duration::from_secs(1) };
+        assert_eq!(all.enter(&greedy, SHORT).await.unwrap_err(), busy, "its share is taken");
+        // Three of its calls wait, and the fourth is turned away at once.
+        let patient = Duration::from_secs(60);
+        let mut waiting = Box::pin(futures_util::future::join_all((0..3).map(|_| all.enter(&greedy, patient))));
+        assert!(tokio::time::timeout(SHORT, &mut waiting).await.is_err());
+        assert_eq!(all.enter(&greedy, patient).await.unwrap_err(), busy, "so is its part of the queue");
+        let place = all.enter(&modest, SHORT).await.unwrap();
+        assert_eq!(all.enter(&modest, SHORT).await.unwrap_err(), all.busy(), "now every slot is taken");
+        drop((place, waiting, taken));
+        assert!(all.enter(&greedy, SHORT).await.is_ok(), "a slot that is given back is another's");
+    }
+
+    #[tokio::test]
+    async fn one_slot_is_everybodys() {
+        let all = Slots::new(1, 0);
+        let share = all.share();
+        let place = all.enter(&share, SHORT).await.unwrap();
+        assert!(all.enter(&share, SHORT).await.is_err());
+        drop(place);
+        assert!(all.enter(&share, SHORT).await.is_ok());
+    }
+}

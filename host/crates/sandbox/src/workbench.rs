@@ -1,0 +1,175 @@
+//! Where plugins are tried out: the sandbox of a server, with fuel counted, the time fixed and the log caught.
+//!
+//! A file is admitted by the same steps as a server's ([`Workbench::open`]), and nothing is granted by a lock file: whoever
+//! tries a plugin out decides what it may do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::cache::CodeSeal;
+use super::description::{AppDescription, Digest, SecretAccess};
+use super::engine::Metering;
+use super::fixed::Fixed;
+use super::grants::WasiGrant;
+use super::imports::{self, ImportError, Wasi};
+use super::limits::SandboxLimits;
+use super::sandbox::{CallError, Compiled, Sandbox, SandboxError, Verification};
+use super::trial::{Trialled, Usage};
+use super::verdict::Verdict;
+use keyferry_egress::{AppClient, Call, EgressLimits, GrantSet, Witness};
+use keyferry_schema::Credential;
+
+/// Units of fuel that one call may use: with the default limit of processor time, more than it could use on any machine
+/// that is common now.
+const FUEL: u64 = 20_000_000_000;
+
+/// Where plugins are tried out.
+pub struct Workbench {
+    sandbox: Arc<Sandbox>,
+}
+
+/// Why a file cannot be tried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is larger than a server takes.
+    #[error(
+        "it has {bytes} bytes, and {allowed} are allowed; build it smaller, or give its sha256 more `file-bytes` in the lock"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        allowed: usize,
+    },
+    /// It is not a component of the contract.
+    #[error(transparent)]
+    Imports(#[from] ImportError),
+    /// It does not compile, or does not fit the contract.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// It does not describe itself.
+    #[error("it does not describe itself: {error}")]
+    Describe {
+        /// Why not.
+        error: CallError,
+        /// How often it asked for a request, which `describe` must not.
+        requests: u32,
+        /// What it logged, a panic's text for example.
+        log: Vec<String>,
+    },
+}
+
+/// A plugin on the workbench.
+pub struct Specimen {
+    /// The component's SHA-256.
+    pub digest: Digest,
+    /// The file's size.
+    pub bytes: usize,
+    /// What it says of itself.
+    pub description: AppDescription,
+    /// Whether it imports WASI, which runs here as under the grant `wasi = "sealed"`.
+    pub wasi: Wasi,
+    /// What describing took.
+    pub described: Usage,
+    name: Arc<str>,
+    compiled: Compiled,
+    sandbox: Arc<Sandbox>,
+}
+
+/// How a verification is tried out.
+pub struct Setting<'a> {
+    /// What answers its requests.
+    pub client: &'a AppClient,
+    /// What it may do.
+    pub grants: Arc<GrantSet>,
+    /// The limits of its requests.
+    pub limits: &'a EgressLimits,
+    /// Who looks on.
+    pub witness: Option<Arc<dyn Witness>>,
+    /// What its clock says, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+impl Workbench {
+    /// Sets one up. With a cache, compiled code is kept in that folder, sealed by that function.
+    ///
+    /// # Errors
+    /// Where this machine cannot run the sandbox.
+    pub fn new(limits: SandboxLimits, cache: Option<(PathBuf, CodeSeal)>) -> Result<Self, SandboxError> {
+        let sandbox = Sandbox::with_metering(limits, cache, Metering::TimeAndFuel { fuel: FUEL })?;
+        Ok(Self { sandbox: Arc::new(sandbox) })
+    }
+
+    /// The limits of each call.
+    pub fn limits(&self) -> &SandboxLimits {
+        self.sandbox.limits()
+    }
+
+    /// Puts a file on the workbench: size, imports, compilation, description.
+    ///
+    /// # Errors
+    /// The first step that it does not pass.
+    pub async fn open(&self, bytes: Vec<u8>) -> Result<Specimen, OpenError> {
+        let allowed = self.limits().file_bytes;
+        if bytes.len() > allowed {
+            return Err(OpenError::TooLarge { bytes: bytes.len(), allowed });
+        }
+        let wasi = imports::check(&bytes)?;
+        let grant = match wasi {
+            Wasi::Absent => WasiGrant::None,
+            Wasi::Needed => WasiGrant::Sealed,
+        };
+        let (digest, length) = (Digest::of(&bytes), bytes.len());
+        let sandbox = Arc::clone(&self.sandbox);
+        let compiled = self
+            .sandbox
+            .compiler()
+            .run(move || sandbox.compile(&digest, &bytes, grant, None))
+            .await
+            .map_err(|error| SandboxError::Engine(error.to_string()))??;
+        let name: Arc<str> = Arc::from("plugin");
+        let failed = |error| OpenError::Describe { error, requests: 0, log: Vec::new() };
+        let tried = self.sandbox.try_describe(&compiled, Arc::clone(&name), Fixed::default()).await.map_err(failed)?;
+        let described = tried.usage;
+        let description = tried.result.map_err(|error| OpenError::Describe {
+            error,
+            requests: described.requests,
+            log: tried.log.into_iter().map(|line| line.text).collect(),
+        })?;
+        let sandbox = Arc::clone(&self.sandbox);
+        Ok(Specimen { digest, bytes: length, description, wasi, described, name, compiled, sandbox })
+    }
+}
+
+impl Specimen {
+    /// Has it describe itself once more, at another time and with other random bytes.
+    ///
+    /// # Errors
+    /// Where the sandbox has no room.
+    pub async fn describe(&self, now_ms: u64, seed: u64) -> Result<Trialled<AppDescription>, CallError> {
+        self.sandbox.try_describe(&self.compiled, Arc::clone(&self.name), Fixed::new(now_ms, seed)).await
+    }
+
+    /// Has it verify a credential.
+    ///
+    /// # Errors
+    /// Where the sandbox has no room. What becomes of the call itself is in the result.
+    pub async fn verify(&self, credential: &Credential, setting: Setting<'_>) -> Result<Trialled<Verdict>, CallError> {
+        let deadline = Instant::now() + self.sandbox.limits().wall;
+        let grants = setting.grants.bound(|field| credential.plain(field).map(str::to_owned));
+        let mut call = Call::new(grants, deadline, setting.limits);
+        for secret in credential.secrets() {
+            call.know(Arc::clone(secret));
+        }
+        if let Some(witness) = setting.witness {
+            call = call.witnessed(witness);
+        }
+        // A plugin that asks to read secrets is tried out as if that were granted: it could not run otherwise.
+        let access: SecretAccess = self.description.secret_access;
+        let verification = Verification { client: setting.client, call, credential, access };
+        let fixed = Fixed::new(setting.now_ms, 0);
+        self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, fixed).await
+    }
+}

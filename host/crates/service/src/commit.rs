@@ -1,0 +1,35 @@
+//! What every write of an integration has in common: what it expects, what is told of it, and whether to start over.
+
+use super::error::MigrateError;
+use super::request::{Action, Proof, Revision, Stored};
+use keyferry_store::{Expect, IntegrationRecord, Standing, StoreError};
+
+/// What is told of a record that takes another one's place.
+pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&IntegrationRecord>) -> Stored {
+    Stored {
+        action: if current.is_some() { Action::Updated } else { Action::Created },
+        proof: match record.standing {
+            Standing::Verified => Proof::Verified,
+            Standing::Unverified { .. } => Proof::Unverified,
+        },
+        revision: Revision { id: record.id, version: record.version },
+        warnings: record.warnings.clone(),
+    }
+}
+
+/// What has to be stored for a record to take its place.
+pub(super) fn expected(current: Option<&IntegrationRecord>) -> Expect {
+    current.map_or(Expect::Absent, |current| Expect::Version(current.version))
+}
+
+/// Whether to start over: somebody was faster, or the root was taken out of use meanwhile.
+pub(super) fn again(error: StoreError) -> Result<(), MigrateError> {
+    match error {
+        StoreError::Conflict { .. } | StoreError::StaleRoot { .. } => Ok(()),
+        StoreError::AccountMissing { account, environment } => {
+            Err(MigrateError::AccountMissing { account, environment })
+        }
+        StoreError::TooLarge { limit, .. } => Err(MigrateError::RecordTooLarge { limit }),
+        error => Err(MigrateError::Store(error)),
+    }
+}

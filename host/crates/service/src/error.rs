@@ -1,0 +1,110 @@
+//! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
+
+use super::turned_away::LimitReached;
+use keyferry_types::ids::{AccountId, Environment};
+use keyferry_types::invisible::InvisibleCharacter;
+use keyferry_sandbox::{CallError, Failure};
+use keyferry_schema::Violations;
+use keyferry_store::{AccountKey, StoreError};
+use keyferry_vault::{SizeLimit, VaultError};
+
+/// Why a migration did not happen.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum MigrateError {
+    #[error("Custom apps are not supported for this endpoint.")]
+    CustomApp,
+    #[error("there is no app with the slug `{slug}`{aside}")]
+    UnknownApp { slug: String, aside: String },
+    #[error("the app `{slug}` is installed but not in service: {reason}")]
+    AppNotInService { slug: String, reason: String },
+    #[error("linked account with id {account} does not exist in {environment} environment{}", invisible_in(.account))]
+    AccountMissing { account: AccountId, environment: Environment },
+    #[error("a linked account cannot be made with an id that holds the invisible character {0}; correct the id")]
+    InvisibleId(InvisibleCharacter),
+    #[error(transparent)]
+    Content(Violations),
+    #[error("the stored credential no longer fits the app's schema ({0}); migrate it again")]
+    Outdated(Violations),
+    #[error("{0}")]
+    NotVerified(Failure),
+    #[error("{0}")]
+    LimitReached(LimitReached),
+    #[error(transparent)]
+    Plugin(CallError),
+    #[error(
+        "the credential belongs to the provider's account `{now}`, and the stored one to `{before}`; send \
+         `Prefer: account-change=replace` if that is meant"
+    )]
+    OtherAccount { before: String, now: String },
+    #[error("the integration is not at the revision that the request asks for; it is {}", current.as_deref().unwrap_or("not there"))]
+    Precondition { current: Option<String> },
+    #[error("there is a credential already, and the row does not say when its own was last changed (`updated_at`)")]
+    NoTime,
+    #[error("this Idempotency-Key was used for another request within the last 24 hours; use a new one")]
+    IdempotencyReuse,
+    #[error("a request with this Idempotency-Key is being worked on; wait for its answer")]
+    IdempotencyInFlight,
+    #[error("this server does not allow `Prefer: {preference}`; its operator can, in the configuration")]
+    NotAllowed { preference: &'static str },
+    #[error("{0}")]
+    TooLarge(SizeLimit),
+    #[error(
+        "the credential is too large to be stored with what the provider said of its account: the record of both may have {limit} bytes"
+    )]
+    RecordTooLarge { limit: usize },
+    #[error("many others are changing this integration at the same time; try again")]
+    Contended,
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Vault(VaultError),
+}
+
+impl MigrateError {
+    /// That account is not there.
+    pub(super) fn missing(account: &AccountKey) -> Self {
+        Self::AccountMissing { account: account.account.clone(), environment: account.environment }
+    }
+
+    /// Stable text for programs: `account_missing`. What the provider found wrong is all one, `not_verified`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::CustomApp => "custom_app",
+            Self::UnknownApp { .. } => "unknown_app",
+            Self::AppNotInService { .. } => "app_not_in_service",
+            Self::AccountMissing { .. } => "account_missing",
+            Self::InvisibleId(_) => "invalid_account_id",
+            Self::Content(_) => "invalid_content",
+            Self::Outdated(_) => "outdated",
+            Self::NotVerified(_) => "not_verified",
+            Self::LimitReached(_) => "too_many_failed_verifications",
+            Self::Plugin(_) => "plugin_failed",
+            Self::OtherAccount { .. } => "other_account",
+            Self::Precondition { .. } => "precondition_failed",
+            Self::NoTime => "updated_at_missing",
+            Self::IdempotencyReuse => "idempotency_reuse",
+            Self::IdempotencyInFlight => "idempotency_in_flight",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::TooLarge(_) | Self::RecordTooLarge { .. } => "too_large",
+            Self::Contended => "contended",
+            Self::Store(_) => "store",
+            Self::Vault(_) => "keys",
+        }
+    }
+}
+
+/// What a person who looks at a missing account's id cannot see.
+fn invisible_in(account: &AccountId) -> String {
+    InvisibleCharacter::first_in(account.as_str())
+        .map_or_else(String::new, |found| format!(" (the id holds the invisible character {found})"))
+}
+
+impl From<VaultError> for MigrateError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::TooLarge(limit) => Self::TooLarge(limit),
+            error => Self::Vault(error),
+        }
+    }
+}

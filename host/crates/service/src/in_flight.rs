@@ -1,0 +1,43 @@
+//! Idempotency keys that are being worked on: the second of two equal requests at once is turned away, not done twice.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::MigrateError;
+use super::request::Migration;
+use keyferry_types::ids::{Environment, OrgId};
+
+type Key = (OrgId, Environment, String);
+
+/// The keys of requests under way in this process.
+#[derive(Debug, Default)]
+pub(super) struct InFlight(Arc<Mutex<HashSet<Key>>>);
+
+/// Holds a key until it is dropped.
+#[derive(Debug)]
+pub(super) struct Entered(Option<(Arc<Mutex<HashSet<Key>>>, Key)>);
+
+impl InFlight {
+    pub(super) fn enter(&self, migration: &Migration) -> Result<Entered, MigrateError> {
+        let Some(text) = &migration.idempotency_key else { return Ok(Entered(None)) };
+        let key = (migration.caller.org.clone(), migration.caller.environment, text.clone());
+        if lock(&self.0).insert(key.clone()) {
+            Ok(Entered(Some((Arc::clone(&self.0), key))))
+        } else {
+            Err(MigrateError::IdempotencyInFlight)
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some((keys, key)) = &self.0 {
+            lock(keys).remove(key);
+        }
+    }
+}
+
+/// A panic elsewhere leaves the set as good as it was.
+fn lock(keys: &Mutex<HashSet<Key>>) -> MutexGuard<'_, HashSet<Key>> {
+    keys.lock().unwrap_or_else(PoisonError::into_inner)
+}

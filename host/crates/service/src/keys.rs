@@ -1,0 +1,213 @@
+//! The roots of an organisation: brought onto the key ring, rotated, taken out of use; and credentials that move from one to
+//! the next while requests go on.
+//!
+//! The highest root seals; each that is in use opens. So after a rotation old and new are both readable, and resealing can
+//! stop and go on at any point.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::rewrap::wrapped_by;
+use super::{MigrateError, seal_context, webhook_context};
+use keyferry_types::ids::{Environment, OrgId};
+use keyferry_store::{
+    AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store,
+    StoreError, Timestamp, WebhookRecord, WebhookWrite,
+};
+use keyferry_vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
+
+/// Credentials resealed at the same time: as many as make good batches for the store.
+const AT_ONCE: usize = 64;
+
+/// Brings all of an organisation's roots that are in use onto the ring, unless they are there.
+///
+/// # Errors
+/// Where they cannot be read, or do not unwrap.
+pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(), MigrateError> {
+    let roots = async {
+        let (roots, kek_id) = (store.roots(org).await.map_err(MigrateError::Store)?, vault.kek().id().await?);
+        let in_use = roots.iter().filter(|root| root.disabled_at.is_none());
+        Ok(in_use.map(|root| wrapped_by(root, &kek_id)).collect())
+    };
+    vault.unlock_all(org, roots).await
+}
+
+/// Makes a further root. What is sealed from now on is sealed under it.
+///
+/// # Errors
+/// Where there is no first one, or it cannot be stored. The ring is as it was then.
+pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<RootRecord, MigrateError> {
+    // All of them first: a ring with the new one alone would open nothing.
+    unlock(store, vault, org).await?;
+    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let highest = roots.last().ok_or_else(|| VaultError::NoRoot { org: org.clone() })?;
+    let key_id = KeyId::new(highest.key_id).next().ok_or(MigrateError::Store(StoreError::Root {
+        org: org.clone(),
+        key_id: highest.key_id,
+        problem: "is the last that there can be",
+    }))?;
+    let made = vault.create_root(org, key_id).await?;
+    let now = Timestamp::now();
+    let root = stored(&made.wrapped, now);
+    let audit = audit(AuditAction::KeyRotated, None, format!("key {key_id}"), now);
+    store.add_root(org, root.clone(), audit).await.map_err(MigrateError::Store)?;
+    vault.adopt_root(org, made);
+    Ok(root)
+}
+
+/// A root that was just made, as it is stored.
+pub fn stored(made: &WrappedRoot, at: Timestamp) -> RootRecord {
+    RootRecord {
+        key_id: made.key_id.get(),
+        kek_id: made.kek_id.clone(),
+        wrapped: made.wrapped.clone(),
+        also: Vec::new(),
+        created_at: at,
+        disabled_at: None,
+    }
+}
+
+/// Takes a root out of use, or removes it for good.
+///
+/// # Errors
+/// Where credentials are sealed under it, or the store refuses.
+pub async fn change(
+    store: &dyn Store,
+    vault: &Vault,
+    org: &OrgId,
+    key_id: KeyId,
+    change: RootChange,
+) -> Result<RootRecord, MigrateError> {
+    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let seals = roots.last().is_some_and(|root| root.key_id == key_id.get());
+    let sealed = store.sealed_under(org).await.map_err(MigrateError::Store)?;
+    // The store refuses the one that seals, and says so better.
+    if !seals && sealed.get(&key_id.get()).is_some_and(|count| *count > 0) {
+        return Err(MigrateError::Store(StoreError::Root {
+            org: org.clone(),
+            key_id: key_id.get(),
+            problem: "has credentials sealed under it; reseal them first, and confirm or delete imports that keep some",
+        }));
+    }
+    let (action, now) = match change {
+        RootChange::Disable => (AuditAction::KeyDisabled, Timestamp::now()),
+        RootChange::Destroy => (AuditAction::KeyDestroyed, Timestamp::now()),
+    };
+    let audit = audit(action, None, format!("key {key_id}"), now);
+    let root = store.change_root(org, key_id.get(), change, audit).await.map_err(MigrateError::Store)?;
+    vault.lock_root(org, key_id);
+    Ok(root)
+}
+
+/// What became of some credentials and webhooks.
+#[derive(Debug, Clone, Default)]
+pub struct Resealed {
+    /// Sealed under the highest root now.
+    pub resealed: u64,
+    /// Were so already, or have been changed meanwhile, which is the same.
+    pub left: u64,
+    /// The last one that was looked at; `None` where there are no more.
+    pub last: Option<IntegrationKey>,
+}
+
+/// Seals credentials under the highest root, as many as `limit` that come after one of them; before the first one, all
+/// webhooks, which are few.
+///
+/// # Errors
+/// At the first that cannot be opened or stored. Those before it are done.
+pub async fn reseal(
+    store: &Arc<dyn Store>,
+    vault: &Arc<Vault>,
+    org: &OrgId,
+    after: Option<&IntegrationKey>,
+    limit: usize,
+) -> Result<Resealed, MigrateError> {
+    unlock(store.as_ref(), vault, org).await?;
+    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let highest = roots.last().map_or(0, |root| root.key_id);
+    let records = store.integrations_after(org, after, limit).await.map_err(MigrateError::Store)?;
+    let mut done = Resealed { last: records.last().map(IntegrationRecord::key), ..Resealed::default() };
+    if after.is_none() {
+        for environment in [Environment::Test, Environment::Production] {
+            for webhook in store.webhooks(org, environment).await.map_err(MigrateError::Store)? {
+                let outdated = webhook.key_id != highest;
+                let resealed = outdated && reseal_webhook(store.as_ref(), vault, webhook).await?;
+                if resealed { done.resealed += 1 } else { done.left += 1 }
+            }
+        }
+    }
+    let old = records.into_iter().filter(|record| {
+        let is_old = record.key_id != highest;
+        done.left += u64::from(!is_old);
+        is_old
+    });
+    let one = |record| reseal_one(Arc::clone(store), Arc::clone(vault), record);
+    let old: Vec<_> = old.collect();
+    let mut outcomes = stream::iter(old.into_iter().map(one)).buffer_unordered(AT_ONCE);
+    while let Some(outcome) = outcomes.next().await {
+        if outcome? { done.resealed += 1 } else { done.left += 1 }
+    }
+    Ok(done)
+}
+
+/// The same credential sealed anew, under the highest root and as this version: an envelope is bound to its version.
+///
+/// # Errors
+/// Where it cannot be opened or sealed. The organisation's roots have to be [unlocked](unlock).
+pub fn resealed(vault: &Vault, record: IntegrationRecord, version: u64) -> Result<IntegrationRecord, MigrateError> {
+    let key = record.key();
+    let envelope = Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?;
+    let fields = vault.open(&seal_context(&key, &record.auth_type, record.version), &envelope)?;
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), value)).collect();
+    let envelope = vault.seal(&seal_context(&key, &record.auth_type, version), &fields)?;
+    let key_id = envelope.key_id().get();
+    Ok(IntegrationRecord { version, key_id, envelope: envelope.into_bytes(), ..record })
+}
+
+async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: IntegrationRecord) -> Result<bool, MigrateError> {
+    let key = record.key();
+    let (from, version) = (record.key_id, record.version);
+    let IntegrationRecord { key_id: to, envelope, .. } = resealed(&vault, record, version)?;
+    let audit = audit(AuditAction::CredentialResealed, Some(&key), format!("key {to}"), Timestamp::now());
+    let reseal = Reseal { version, from, to, envelope, audit, key };
+    store.reseal(reseal).await.map_err(MigrateError::Store)
+}
+
+/// The same webhook as a further version. `false` where somebody has changed it meanwhile, and has sealed it by that.
+async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord) -> Result<bool, MigrateError> {
+    let opened = {
+        let envelope = Envelope::from_bytes(webhook.envelope.as_slice()).map_err(VaultError::from)?;
+        vault.open(&webhook_context(&webhook.key, webhook.version), &envelope)?
+    };
+    let version = webhook.version.saturating_add(1);
+    let fields: Vec<_> = opened.iter().map(|(name, value)| (name.clone(), value)).collect();
+    let envelope = vault.seal(&webhook_context(&webhook.key, version), &fields)?;
+    let key_id = envelope.key_id().get();
+    let outcome = format!("webhook {} key {key_id}", webhook.key.id);
+    let audit = AuditEvent {
+        environment: Some(webhook.key.environment),
+        ..audit(AuditAction::CredentialResealed, None, outcome, Timestamp::now())
+    };
+    let expect = Expect::Version(webhook.version);
+    let record = WebhookRecord { version, key_id, envelope: envelope.into_bytes(), ..webhook };
+    // It is there already, so that there is none too many.
+    match store.put_webhook(WebhookWrite { record, expect, most: usize::MAX, audit }).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(MigrateError::Store(error)),
+    }
+}
+
+fn audit(action: AuditAction, key: Option<&IntegrationKey>, outcome: String, at: Timestamp) -> AuditEvent {
+    AuditEvent {
+        action,
+        actor: "operator".to_owned(),
+        environment: key.map(|key| key.account.environment),
+        account: key.map(|key| key.account.account.clone()),
+        slug: key.map(|key| key.slug.clone()),
+        outcome,
+        request_id: None,
+        at,
+    }
+}

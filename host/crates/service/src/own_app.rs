@@ -1,0 +1,208 @@
+//! Credentials of the organisation's own app on a linked account: whatever its own code needs to act for that customer.
+//!
+//! They are an integration of the app `custom`, sealed like any other and resealed, read back and deleted with the rest. No
+//! plugin knows them, so nobody verifies them; and migrate-token refuses the slug, so nothing else gets in their place.
+
+use super::{Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, again, envelope, expected, keys, seal_context};
+use keyferry_types::ids::{AuthTypeName, FieldName, Slug};
+use keyferry_sandbox::Verified;
+use keyferry_schema::{Credential, CredentialField, Exposure, without_blanks};
+use keyferry_types::secret::{Secret, SharedSecret};
+use keyferry_store::{
+    AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, MigrationWrite, PutAccount,
+    Standing, StoreError, Timestamp,
+};
+
+/// One of the credentials of an organisation's own app, and who asks.
+#[derive(Debug)]
+pub struct OwnCredential {
+    /// Who asks.
+    pub caller: Caller,
+    /// The linked account.
+    pub account: AccountKey,
+    /// Its name.
+    pub name: FieldName,
+    /// For the audit.
+    pub request_id: String,
+}
+
+/// Whether a credential was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnPut {
+    /// It was.
+    Added,
+    /// It replaced another value.
+    Updated,
+}
+
+/// What became of a credential that was to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnDeleted {
+    /// It is gone.
+    Deleted,
+    /// There is none of this name.
+    NoSuchName,
+    /// There are none at all.
+    NoneAtAll,
+}
+
+/// The credentials as they are stored.
+#[derive(Default)]
+struct Own {
+    record: Option<IntegrationRecord>,
+    fields: Vec<CredentialField>,
+    /// What was changed of the values that are set.
+    warnings: Vec<String>,
+}
+
+impl Own {
+    /// Sets a value as it was sent, without the blanks around it: what else is part of it, no plugin knows.
+    fn take(&mut self, name: &FieldName, value: &SharedSecret) -> OwnPut {
+        let left = without_blanks(value.expose());
+        if left.len() == value.len() || left.is_empty() {
+            return self.set(name, value);
+        }
+        self.warnings.push(format!("`{name}` was taken without the blanks around it"));
+        self.set(name, &SharedSecret::new(Secret::new(left)))
+    }
+
+    /// Whether one of this name was there.
+    fn set(&mut self, name: &FieldName, value: &SharedSecret) -> OwnPut {
+        let value = SharedSecret::clone(value);
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == *name) {
+            field.value = value;
+            return OwnPut::Updated;
+        }
+        self.fields.push(CredentialField { name: name.clone(), value, exposure: Exposure::Handle { hint: None } });
+        OwnPut::Added
+    }
+}
+
+impl Migrator {
+    /// Creates or updates a linked account, and with it sets these credentials of the organisation's own app; others that are
+    /// there stay. All of it is stored, or nothing.
+    ///
+    /// # Errors
+    /// As [`put_account`](keyferry_store::Store::put_account), and where the credentials cannot be sealed.
+    pub async fn put_account(
+        &self,
+        write: AccountWrite,
+        credentials: &[(FieldName, SharedSecret)],
+    ) -> Result<PutAccount, MigrateError> {
+        let _live = self.live.enter();
+        if credentials.is_empty() {
+            return self.store.put_account(write).await.map_err(MigrateError::Store);
+        }
+        keys::unlock(self.store.as_ref(), &self.vault, &write.key.org).await?;
+        let key = IntegrationKey { account: write.key.clone(), slug: Slug::custom() };
+        let mut turn = None;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut own = self.own(&key).await?;
+            for (name, value) in credentials {
+                own.take(name, value);
+            }
+            let event = AuditEvent {
+                action: AuditAction::AuthCredentialsPut,
+                slug: Some(key.slug.clone()),
+                ..write.audit.clone()
+            };
+            let integration = self.own_write(&key, own, event)?;
+            match self.store.put_account_with(write.clone(), integration).await {
+                Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
+                done => return done.map_err(MigrateError::Store),
+            }
+            self.overtaken.next(&key, &mut turn).await;
+        }
+        Err(MigrateError::Contended)
+    }
+
+    /// Sets one credential.
+    ///
+    /// # Errors
+    /// `AccountMissing`, and where it cannot be sealed or stored.
+    pub async fn put_own_credential(
+        &self,
+        asked: &OwnCredential,
+        value: &SharedSecret,
+    ) -> Result<OwnPut, MigrateError> {
+        let _live = self.live.enter();
+        let key = self.own_key(asked).await?;
+        let mut turn = None;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut own = self.own(&key).await?;
+            let put = own.take(&asked.name, value);
+            let outcome = match put {
+                OwnPut::Added => "added",
+                OwnPut::Updated => "updated",
+            };
+            let event = audit(asked, AuditAction::AuthCredentialsPut, outcome);
+            match self.store.commit_migration(self.own_write(&key, own, event)?).await {
+                Ok(()) => return Ok(put),
+                Err(error) => again(error)?,
+            }
+            self.overtaken.next(&key, &mut turn).await;
+        }
+        Err(MigrateError::Contended)
+    }
+
+    /// Deletes one credential; with the last one the integration goes.
+    ///
+    /// # Errors
+    /// `AccountMissing`, and where it cannot be opened or stored.
+    pub async fn delete_own_credential(&self, asked: &OwnCredential) -> Result<OwnDeleted, MigrateError> {
+        let key = self.own_key(asked).await?;
+        let mut turn = None;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut own = self.own(&key).await?;
+            let Some(record) = &own.record else { return Ok(OwnDeleted::NoneAtAll) };
+            let (version, before) = (record.version, own.fields.len());
+            own.fields.retain(|field| field.name != asked.name);
+            if own.fields.len() == before {
+                return Ok(OwnDeleted::NoSuchName);
+            }
+            let event = audit(asked, AuditAction::AuthCredentialDeleted, "deleted");
+            let done = if own.fields.is_empty() {
+                self.store.delete_version(&key, version, event).await
+            } else {
+                self.store.commit_migration(self.own_write(&key, own, event)?).await
+            };
+            match done {
+                Ok(()) => return Ok(OwnDeleted::Deleted),
+                Err(error) => again(error)?,
+            }
+            self.overtaken.next(&key, &mut turn).await;
+        }
+        Err(MigrateError::Contended)
+    }
+
+    async fn own_key(&self, asked: &OwnCredential) -> Result<IntegrationKey, MigrateError> {
+        self.require_account(&asked.account).await?;
+        keys::unlock(self.store.as_ref(), &self.vault, &asked.account.org).await?;
+        Ok(IntegrationKey { account: asked.account.clone(), slug: Slug::custom() })
+    }
+
+    async fn own(&self, key: &IntegrationKey) -> Result<Own, MigrateError> {
+        let Some(record) = self.integration(key).await? else { return Ok(Own::default()) };
+        let context = seal_context(key, &record.auth_type, record.version);
+        let mut own = Own::default();
+        for (name, value) in self.vault.open(&context, &envelope(&record)?)? {
+            own.set(&name, &SharedSecret::new(value));
+        }
+        Ok(Own { record: Some(record), ..own })
+    }
+
+    fn own_write(&self, key: &IntegrationKey, own: Own, audit: AuditEvent) -> Result<MigrationWrite, MigrateError> {
+        let Own { record: current, fields, warnings } = own;
+        let credential = Credential { auth_type: AuthTypeName::keybased(), fields, warnings: Vec::new() };
+        let standing = Standing::Unverified { reason: "it is of an app of your own".to_owned() };
+        let finding = Finding { standing, verified: Verified { warnings, ..Verified::default() } };
+        let record = self.sealed(key, &credential, &finding, current.as_ref())?;
+        let expect = expected(current.as_ref());
+        Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })
+    }
+}
+
+fn audit(asked: &OwnCredential, action: AuditAction, outcome: &str) -> AuditEvent {
+    let OwnCredential { caller, account, request_id, .. } = asked;
+    AuditEvent { slug: Some(Slug::custom()), ..caller.audit(action, account, outcome, request_id, Timestamp::now()) }
+}

@@ -1,0 +1,250 @@
+//! Sessions of front ends: made for a linked account, recognised, renewed, ended.
+//!
+//! What is stored of one holds no secret. Its tokens hang on a root of the organisation, so nobody who reads the store can make
+//! them, and taking the root out of use ends them with all else that hangs on it.
+
+use std::time::Duration;
+
+use super::{Caller, MigrateError, Migrator, keys};
+use keyferry_types::ids::AccountId;
+use keyferry_types::secret::Secret;
+use keyferry_store::{AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, Timestamp};
+use keyferry_vault::{KeyId, SessionClaims, TokenUse, VaultError};
+
+/// How long a session counts.
+const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long another one can be had in its place.
+const REFRESH_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What must be left of a session for its tokens to be handed out again.
+const WORTH_REUSING: Duration = Duration::from_secs(5 * 60);
+/// How often a session is made anew because the root was taken out of use meanwhile.
+const MAX_ATTEMPTS: usize = 8;
+
+/// For which linked account a session is wanted, and by whom.
+#[derive(Debug)]
+pub struct OpenSession {
+    /// Who asks.
+    pub caller: Caller,
+    /// Hash of the API key that they ask with.
+    pub made_by: [u8; 32],
+    /// The linked account.
+    pub account: AccountId,
+    /// Whether one that is there will do.
+    pub freshness: Freshness,
+    /// For the audit.
+    pub request_id: String,
+}
+
+/// Whether a session that is there will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It will, if enough is left of it.
+    Reuse,
+    /// It will not.
+    New,
+}
+
+/// A session's tokens, and for how long they are good.
+#[derive(Debug)]
+pub struct SessionTokens {
+    /// For requests.
+    pub access: Secret,
+    /// For another session in this one's place.
+    pub refresh: Secret,
+    /// What is left of the first.
+    pub expires_in: Duration,
+    /// What is left of the second.
+    pub refresh_expires_in: Duration,
+}
+
+impl Migrator {
+    /// The tokens of a session: of one that is there, or of a new one.
+    ///
+    /// # Errors
+    /// `AccountMissing`, and where keys or store cannot be used.
+    pub async fn open_session(&self, asked: OpenSession) -> Result<SessionTokens, MigrateError> {
+        let Caller { org, environment, .. } = &asked.caller;
+        let key = AccountKey { org: org.clone(), environment: *environment, account: asked.account.clone() };
+        self.require_account(&key).await?;
+        keys::unlock(self.store.as_ref(), &self.vault, &key.org).await?;
+        if asked.freshness == Freshness::Reuse
+            && let Some(tokens) = self.reused(&key, &asked).await?
+        {
+            return Ok(tokens);
+        }
+        let audit = |at| asked.caller.audit(AuditAction::SessionOpened, &key, "made", &asked.request_id, at);
+        self.make(&key, asked.made_by, None, audit).await
+    }
+
+    /// The tokens of another session in the place of this one.
+    ///
+    /// # Errors
+    /// `SessionEnded` where this one has, and as [`open_session`](Self::open_session).
+    pub async fn refresh_session(
+        &self,
+        session: &SessionRecord,
+        caller: &Caller,
+        request_id: &str,
+    ) -> Result<SessionTokens, MigrateError> {
+        let key = session.account_key();
+        let audit = |at| caller.audit(AuditAction::SessionOpened, &key, "refreshed", request_id, at);
+        self.make(&key, session.made_by, Some(session.id), audit).await
+    }
+
+    /// The session that a token is of, if it is a token, good for this, and the session has not ended.
+    ///
+    /// # Errors
+    /// Where keys or store cannot be used.
+    pub async fn session(&self, token: &str, token_use: TokenUse) -> Result<Option<SessionRecord>, MigrateError> {
+        let Some(claimed) = SessionClaims::unproven(token) else { return Ok(None) };
+        let Ok(id) = claimed.session.parse() else { return Ok(None) };
+        let SessionClaims { org, environment, account, .. } = claimed;
+        let key = AccountKey { org, environment, account };
+        // The store first: a made-up token must not cost a call of the key service.
+        let found = self.store.session(&key, id).await.map_err(MigrateError::Store)?;
+        let Some(session) = found else { return Ok(None) };
+        if is_over(&session, token_use, Timestamp::now()) {
+            return Ok(None);
+        }
+        keys::unlock(self.store.as_ref(), &self.vault, &session.org).await?;
+        let claims = claims(&session, token_use);
+        match self.vault.is_session_token(KeyId::new(session.key_id), &claims, token) {
+            Ok(is_token) => Ok(is_token.then_some(session)),
+            // Its root was taken out of use, and all that hangs on it with it.
+            Err(VaultError::UnknownRoot { .. } | VaultError::NoRoot { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends a session; `false` where it has ended meanwhile.
+    ///
+    /// # Errors
+    /// Where the store cannot be used.
+    pub async fn end_session(
+        &self,
+        session: &SessionRecord,
+        caller: &Caller,
+        request_id: &str,
+    ) -> Result<bool, MigrateError> {
+        let key = session.account_key();
+        let audit = caller.audit(AuditAction::SessionRevoked, &key, "revoked", request_id, Timestamp::now());
+        self.store.end_session(&key, session.id, audit).await.map_err(MigrateError::Store)
+    }
+
+    /// The newest session that the same key has made, with enough left, if its root is still in use.
+    async fn reused(&self, key: &AccountKey, asked: &OpenSession) -> Result<Option<SessionTokens>, MigrateError> {
+        let now = Timestamp::now();
+        let sessions = self.store.sessions(key).await.map_err(MigrateError::Store)?;
+        let fits = |session: &&SessionRecord| {
+            session.made_by == asked.made_by && now.after(WORTH_REUSING) < session.expires_at
+        };
+        let Some(session) = sessions.iter().rev().find(fits) else { return Ok(None) };
+        let tokens = match self.tokens(session, now) {
+            Ok(tokens) => tokens,
+            Err(VaultError::UnknownRoot { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let event = asked.caller.audit(AuditAction::SessionOpened, key, "handed out again", &asked.request_id, now);
+        let kept = self.store.reuse_session(key, session.id, event).await.map_err(MigrateError::Store)?;
+        Ok(kept.map(|_| tokens))
+    }
+
+    async fn make(
+        &self,
+        key: &AccountKey,
+        made_by: [u8; 32],
+        replaces: Option<ObjectId>,
+        audit: impl Fn(Timestamp) -> AuditEvent,
+    ) -> Result<SessionTokens, MigrateError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let now = Timestamp::now();
+            // Tokens count in seconds, and so does what is compared with them.
+            let second = Timestamp::from_millis(now.as_millis() / 1000 * 1000);
+            let record = SessionRecord {
+                id: ObjectId::generate(),
+                org: key.org.clone(),
+                environment: key.environment,
+                account: key.account.clone(),
+                key_id: self.vault.newest_root(&key.org)?.get(),
+                made_by,
+                issued_at: now,
+                expires_at: second.after(LIFE),
+                refresh_expires_at: second.after(REFRESH_LIFE),
+            };
+            let tokens = self.tokens(&record, now)?;
+            match self.store.create_session(NewSession { record, replaces, audit: audit(now) }).await {
+                Ok(()) => return Ok(tokens),
+                Err(StoreError::StaleRoot { .. }) => {}
+                Err(StoreError::AccountMissing { account, environment }) => {
+                    return Err(MigrateError::AccountMissing { account, environment });
+                }
+                Err(error) => return Err(MigrateError::Store(error)),
+            }
+        }
+        Err(MigrateError::Contended)
+    }
+
+    fn tokens(&self, session: &SessionRecord, now: Timestamp) -> Result<SessionTokens, VaultError> {
+        let token = |token_use| self.vault.session_token(KeyId::new(session.key_id), &claims(session, token_use));
+        let left = |token_use| {
+            let millis = end_of(session, token_use).as_millis().saturating_sub(now.as_millis());
+            Duration::from_secs(millis / 1000)
+        };
+        Ok(SessionTokens {
+            access: token(TokenUse::Access)?,
+            refresh: token(TokenUse::Refresh)?,
+            expires_in: left(TokenUse::Access),
+            refresh_expires_in: left(TokenUse::Refresh),
+        })
+    }
+}
+
+fn end_of(session: &SessionRecord, token_use: TokenUse) -> Timestamp {
+    match token_use {
+        TokenUse::Access => session.expires_at,
+        TokenUse::Refresh => session.refresh_expires_at,
+    }
+}
+
+fn is_over(session: &SessionRecord, token_use: TokenUse, now: Timestamp) -> bool {
+    now >= end_of(session, token_use)
+}
+
+fn claims(session: &SessionRecord, token_use: TokenUse) -> SessionClaims {
+    SessionClaims {
+        org: session.org.clone(),
+        account: session.account.clone(),
+        environment: session.environment,
+        issued_at: session.issued_at.as_millis() / 1000,
+        expires_at: end_of(session, token_use).as_millis() / 1000,
+        session: session.id.to_string(),
+        token_use,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_in_the_second_that_it_names_and_the_other_one_later() {
+        let at = Timestamp::from_millis;
+        let session = SessionRecord {
+            id: ObjectId::generate(),
+            org: "acme".parse().unwrap(),
+            environment: keyferry_types::ids::Environment::Test,
+            account: "user_1".parse().unwrap(),
+            key_id: 1,
+            made_by: [0; 32],
+            issued_at: at(1_234),
+            expires_at: at(10_000),
+            refresh_expires_at: at(20_000),
+        };
+        for (token_use, seconds) in [(TokenUse::Access, 10), (TokenUse::Refresh, 20)] {
+            let claims = claims(&session, token_use);
+            assert_eq!((claims.issued_at, claims.expires_at), (1, seconds));
+            assert!(!is_over(&session, token_use, at(seconds * 1000 - 1)));
+            assert!(is_over(&session, token_use, at(seconds * 1000)));
+        }
+    }
+}

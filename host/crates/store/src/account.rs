@@ -1,0 +1,146 @@
+//! Linked accounts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AuditEvent, IntegrationRecord, ObjectId, Timestamp};
+use keyferry_types::ids::{AccountId, Environment, OrgId};
+
+/// Which linked account: its id is unique within an organisation's environment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AccountKey {
+    /// Whose account it is.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The caller's id of it.
+    pub account: AccountId,
+}
+
+/// A linked account as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// Its own id.
+    pub id: ObjectId,
+    /// Whose account it is.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The caller's id of it.
+    pub account_id: AccountId,
+    /// For people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// User-defined fields, in the order in which they were added.
+    #[serde(default)]
+    pub udf: Vec<UserField>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+impl AccountRecord {
+    /// Its key.
+    pub fn key(&self) -> AccountKey {
+        AccountKey { org: self.org.clone(), environment: self.environment, account: self.account_id.clone() }
+    }
+}
+
+/// One user-defined field of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserField {
+    /// Its name, unique within the account.
+    pub key_name: String,
+    /// Its value.
+    pub key_value: String,
+    /// Its own id.
+    pub id: ObjectId,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When its value was last set.
+    pub updated_at: Timestamp,
+}
+
+/// A linked account with what is connected to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccountView {
+    /// The account.
+    pub account: AccountRecord,
+    /// Its integrations.
+    pub integrations: Vec<IntegrationRecord>,
+}
+
+/// What a write does with an account that exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutMode {
+    /// Refuse it.
+    Create,
+    /// The same as `Upsert`, and refuse one that does not exist.
+    Update,
+    /// Set the name, where one is given, and the fields that are given; leave the rest.
+    Upsert,
+}
+
+/// A linked account to create or update. It is written at the time of its audit event.
+#[derive(Debug, Clone)]
+pub struct AccountWrite {
+    /// What to do if it exists.
+    pub mode: PutMode,
+    /// Which account.
+    pub key: AccountKey,
+    /// Its own id, if it is new.
+    pub id: ObjectId,
+    /// Its name; `None` leaves it as it is.
+    pub name: Option<String>,
+    /// User-defined fields to set, name and value. Of two with the same name the later one counts.
+    pub udf: Vec<(String, String)>,
+    /// What is written down of it.
+    pub audit: AuditEvent,
+}
+
+/// What became of an [`AccountWrite`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// It is new.
+    Created,
+    /// It was there.
+    Updated,
+}
+
+/// A linked account as it is after a write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PutAccount {
+    /// The account.
+    pub account: AccountRecord,
+    /// Whether it is new.
+    pub outcome: PutOutcome,
+}
+
+/// Which page of an organisation's accounts to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListAccounts {
+    /// The page, from 1.
+    pub page: usize,
+    /// Accounts on a page. At most 1,000 are returned.
+    pub limit: usize,
+    /// Only accounts whose id or name contains this, upper and lower case alike.
+    pub search: Option<String>,
+}
+
+/// One page of accounts, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccountPage {
+    /// The accounts of this page.
+    pub views: Vec<AccountView>,
+    /// How many there are on all pages.
+    pub total: usize,
+}
+
+/// A linked account that is gone, and what went with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deleted {
+    /// The account.
+    pub account: AccountRecord,
+    /// Its integrations.
+    pub integrations: Vec<IntegrationRecord>,
+}

@@ -1,0 +1,113 @@
+//! The audit trail: what was done, by whom, in a chain that shows changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
+
+/// Something that was done. It never holds a value of a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AuditEvent {
+    /// What was done.
+    pub action: AuditAction,
+    /// Who did it: an API key's first characters, or a name such as `cli`.
+    pub actor: String,
+    /// In which environment.
+    #[serde(default)]
+    pub environment: Option<Environment>,
+    /// To which linked account.
+    #[serde(default)]
+    pub account: Option<AccountId>,
+    /// To its integration of which app.
+    #[serde(default)]
+    pub slug: Option<Slug>,
+    /// How it went, in a word or two: `verified`, `unverified`.
+    pub outcome: String,
+    /// The request that asked for it.
+    #[serde(default)]
+    pub request_id: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditAction {
+    /// An API key was made.
+    ApiKeyCreated,
+    /// An API key was revoked.
+    ApiKeyRevoked,
+    /// A linked account was created or updated.
+    AccountPut,
+    /// A linked account was deleted, with its integrations.
+    AccountDeleted,
+    /// A credential was stored, for the first time or in place of another.
+    CredentialMigrated,
+    /// A stored credential was read in plain.
+    CredentialRead,
+    /// A stored credential was opened for its app's plugin, to verify it again. Nobody has seen it.
+    CredentialUsed,
+    /// It was found out how a stored credential fares at its provider.
+    CredentialChecked,
+    /// An integration was deleted.
+    IntegrationDeleted,
+    /// A webhook was registered.
+    WebhookCreated,
+    /// A webhook was changed.
+    WebhookUpdated,
+    /// A webhook was deleted, with what it was yet to be told.
+    WebhookDeleted,
+    /// Credentials of the organisation's own app were stored, or some of them replaced.
+    AuthCredentialsPut,
+    /// A credential of the organisation's own app was deleted.
+    AuthCredentialDeleted,
+    /// A session was made, or its tokens handed out again.
+    SessionOpened,
+    /// A session was ended before its time.
+    SessionRevoked,
+    /// All of an import's file is here, and work on its rows has begun.
+    ImportStarted,
+    /// An import was paused, resumed, cancelled, tried again, undone or confirmed.
+    ImportChanged,
+    /// An import and its ledger were deleted. What it stored stays.
+    ImportDeleted,
+    /// A credential that an import had replaced was put back.
+    CredentialRestored,
+    /// A root was made; what is sealed from then on is sealed under it.
+    KeyRotated,
+    /// A credential, or what is secret of a webhook, was sealed under a newer root. Its value is as it was.
+    CredentialResealed,
+    /// A root is stored under other key-encryption keys. It is the same root.
+    KeyRewrapped,
+    /// A root was taken out of use.
+    KeyDisabled,
+    /// A root is gone: whatever was sealed under it cannot be opened by anybody.
+    KeyDestroyed,
+}
+
+/// An event in its organisation's chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its place, from 1.
+    pub seq: u64,
+    /// Hash of the entry before it; of the organisation's name for the first one.
+    pub prev_hash: [u8; 32],
+    /// SHA-256 of organisation, place, `prev_hash` and event.
+    pub hash: [u8; 32],
+    /// What was done.
+    pub event: AuditEvent,
+}
+
+/// A chain that was walked from end to end and holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSummary {
+    /// Whose chain.
+    pub org: OrgId,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Hash of the last one. Whoever writes it down elsewhere can tell later whether the chain was rewritten.
+    pub head: [u8; 32],
+    /// Time of the last one.
+    pub newest: Option<Timestamp>,
+}

@@ -1,0 +1,187 @@
+//! What can go wrong with a store.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{IdempotencyRecord, ObjectId};
+use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::path_text::ShowPath as _;
+
+/// What a store's methods return.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A transaction that was not done, or a store that cannot be used.
+///
+/// The first group answers the caller of one transaction; nothing of it was written. The second group is about the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The account to create exists.
+    #[error("linked account with id {account} already exists in the {environment} environment")]
+    AccountExists {
+        /// The account.
+        account: AccountId,
+        /// Where.
+        environment: Environment,
+    },
+    /// The account to write to does not exist.
+    #[error("linked account with id {account} does not exist in {environment} environment")]
+    AccountMissing {
+        /// The account.
+        account: AccountId,
+        /// Where.
+        environment: Environment,
+    },
+    /// The API key is stored already.
+    #[error("this API key is stored already")]
+    ApiKeyExists,
+    /// Another write came first.
+    #[error("the integration was changed meanwhile ({}): read it and try again", shown(*.current))]
+    Conflict {
+        /// The version that is stored; `None` where there is no integration.
+        current: Option<u64>,
+    },
+    /// The idempotency key was used for another request.
+    #[error("this Idempotency-Key was used for another request: choose a new one")]
+    IdempotencyMismatch,
+    /// The very same request was answered meanwhile.
+    #[error("this request was answered already: send that answer again")]
+    AlreadyAnswered(Box<IdempotencyRecord>),
+    /// The environment has as many webhooks as it may have.
+    #[error("there are {most} webhooks already, and no more are possible")]
+    TooManyWebhooks {
+        /// How many it may have.
+        most: usize,
+    },
+    /// The import was changed, deleted or begun meanwhile.
+    #[error("the import was changed meanwhile: look at it and try again")]
+    ImportChanged,
+    /// The row was settled before.
+    #[error("this row of the import was settled before")]
+    RowSettled,
+    /// The same file was imported before.
+    #[error("this file was imported before, as {import}: import it again only if that is meant (`again`)")]
+    FileKnown {
+        /// As which import.
+        import: ObjectId,
+    },
+    /// The session has ended meanwhile.
+    #[error("this session has ended")]
+    SessionEnded,
+    /// A record is larger than stores keep.
+    #[error("{what} is too large: a record may have at most {limit} bytes")]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// The largest size in bytes.
+        limit: usize,
+    },
+    /// A write contradicts itself. A defect of the caller.
+    #[error("this write contradicts itself: {0}")]
+    Contradiction(&'static str),
+
+    /// The disk is about to be full. Writes go on when there is space again.
+    #[error("only {free} bytes are free at {}, and {needed} must be: free some space, writes then go on by themselves", path.shown())]
+    NoSpace {
+        /// Free bytes.
+        free: u64,
+        /// Bytes that must be free.
+        needed: u64,
+        /// Where.
+        path: PathBuf,
+    },
+    /// A write or a sync failed: what is on disk is unknown until the store is opened again.
+    #[error("the store failed ({reason}): restart Keyferry; nothing that was answered is lost")]
+    Failed {
+        /// What happened.
+        reason: Arc<str>,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// Another process has it open.
+    #[error("{} is in use by another process: stop that one, or give this one another folder", path.shown())]
+    Locked {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// What is on disk is not what was written. It is left as it is.
+    #[error(
+        "the store at {} is damaged ({reason}): move the folder away, restore your last backup in its place, and keep the damaged one for inquiry",
+        path.shown()
+    )]
+    Corrupt {
+        /// The store's folder.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// Written by another version.
+    #[error("the store at {} has format {found}, and this Keyferry reads format {known}: run the Keyferry that wrote it, or a newer one", path.shown())]
+    Format {
+        /// The store's folder.
+        path: PathBuf,
+        /// The format that it has.
+        found: u32,
+        /// The format that is known here.
+        known: u32,
+    },
+    /// The folder cannot be used.
+    #[error("cannot {action} {}", path.shown())]
+    Open {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A stored record cannot be read.
+    #[error(
+        "a record of `{table}` cannot be read ({reason}): restore your last backup, or run the Keyferry that wrote it"
+    )]
+    Damaged {
+        /// The kind of record.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something was sealed under a root that is out of use.
+    #[error("the root {key_id} of organisation {org} is out of use")]
+    StaleRoot {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        key_id: u32,
+    },
+    /// There is no such root, or it cannot be changed like that.
+    #[error("the root {key_id} of organisation {org} {problem}")]
+    Root {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        key_id: u32,
+        /// What is in the way.
+        problem: &'static str,
+    },
+    /// An audit chain does not hold.
+    #[error("the audit chain of organisation {org} does not hold at entry {seq}: {reason}")]
+    AuditBroken {
+        /// Whose chain.
+        org: OrgId,
+        /// The first entry that is wrong.
+        seq: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The engine could not read.
+    #[error("the store could not be read")]
+    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn shown(current: Option<u64>) -> String {
+    current.map_or_else(|| "there is none now".to_owned(), |version| format!("it is at version {version} now"))
+}

@@ -1,0 +1,326 @@
+//! Bulk imports: the job, and how its rows are dealt with.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountKey, AuditEvent, ObjectId, Timestamp};
+use keyferry_types::ids::{AccountId, Environment, OrgId};
+
+/// Which import.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ImportKey {
+    /// Whose it is.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// Its own id.
+    pub id: ObjectId,
+}
+
+impl ImportKey {
+    /// A linked account of where it is.
+    pub fn account(&self, account: &AccountId) -> AccountKey {
+        AccountKey { org: self.org.clone(), environment: self.environment, account: account.clone() }
+    }
+}
+
+/// An import as it is stored. How its rows fare is counted beside it, by app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportRecord {
+    /// Which one it is.
+    pub key: ImportKey,
+    /// Who began it: the beginning of an API key.
+    pub actor: String,
+    /// Hash of that API key; none of an import that an older version began.
+    #[serde(default, with = "serde_bytes")]
+    pub made_by: Option<[u8; 32]>,
+    /// The file's name, in the words of the one who sent it.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// SHA-256 of the file as it was sent; none until all of it is here.
+    #[serde(default, with = "serde_bytes")]
+    pub digest: Option<[u8; 32]>,
+    /// Bytes of the file as it was sent.
+    pub bytes: u64,
+    /// Rows that the file has.
+    pub rows: u64,
+    /// Whose export the file is: the name of a preset.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Rows whose OAuth access token ended or was about to end when the file arrived, and that have no refresh token.
+    #[serde(default)]
+    pub ending_soon: u64,
+    /// How its rows are dealt with.
+    pub policy: ImportPolicy,
+    /// Where it stands.
+    pub state: ImportState,
+    /// Why it stands there, where that needs words.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Failed rows that whoever resumed it last has seen: they do not count against the policy any more.
+    #[serde(default)]
+    pub failures_seen: u64,
+    /// Whether what it replaced is still kept, so that it can be undone.
+    pub restore: Restore,
+    /// 1 for the first form, one more for each that replaces it.
+    pub version: u64,
+    /// When the first byte of the file came.
+    pub created_at: Timestamp,
+    /// When all of the file was here and work began.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When the last row was settled, or work was given up.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Where an import stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportState {
+    /// Its file is being read. None of its rows is worked on before all of it is here.
+    Receiving,
+    /// Its rows are being worked on.
+    Running,
+    /// Nothing is done until somebody resumes it.
+    Paused,
+    /// Each of its rows is settled.
+    Finished,
+    /// Somebody has ended it; rows that were not settled stay as they are.
+    Cancelled,
+    /// It has ended itself, since too many rows failed.
+    Stopped,
+    /// What it did is being taken back.
+    Undoing,
+    /// What it did is taken back, as far as nobody has changed it since.
+    Undone,
+    /// It is being forgotten.
+    Deleting,
+}
+
+impl ImportState {
+    /// `running`
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Receiving => "receiving",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::Deleting => "deleting",
+        }
+    }
+}
+
+/// Whether what an import replaced is still kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Restore {
+    /// It is, sealed.
+    Possible,
+    /// It was confirmed, or too much time has passed.
+    Over,
+}
+
+/// How the rows of an import are dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ImportPolicy {
+    /// Whether anything is stored.
+    pub mode: ImportMode,
+    /// What is done with a credential that could not be verified though nothing says that it is bad.
+    pub on_unverified: OnUnverified,
+    /// What is done where the account has a credential for the app.
+    pub on_existing: OnExisting,
+    /// What is done with accounts that are not there.
+    pub accounts: MissingAccounts,
+    /// What is done where a credential turns out to be another account's than the stored one.
+    pub account_change: AccountChange,
+    /// When so many rows have failed, it stops.
+    #[serde(default)]
+    pub max_failures: Option<MaxFailures>,
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)*
+        }
+
+        impl $name {
+            /// What can be chosen.
+            pub const CHOICES: &'static [&'static str] = &[$($text),*];
+
+            /// The choice in a word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownChoice;
+            fn from_str(text: &str) -> Result<Self, UnknownChoice> {
+                match text { $($text => Ok(Self::$variant),)* _ => Err(UnknownChoice(Self::CHOICES)) }
+            }
+        }
+    };
+}
+
+/// A word that is none of those that can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it must be {}", .0.join(" or "))]
+pub struct UnknownChoice(&'static [&'static str]);
+
+choice! {
+    /// Whether an import stores anything.
+    ImportMode {
+        /// It does.
+        #[default] Apply = "apply",
+        /// It verifies each credential and stores none.
+        DryRun = "dry-run",
+    }
+}
+
+choice! {
+    /// What is done with a credential that could not be verified though nothing says that it is bad.
+    OnUnverified {
+        /// It is refused.
+        #[default] Reject = "reject",
+        /// It is stored, marked unverified.
+        Store = "store",
+    }
+}
+
+choice! {
+    /// What is done where an account has a credential for the app already.
+    OnExisting {
+        /// It is replaced.
+        #[default] Update = "update",
+        /// It stays.
+        Skip = "skip",
+        /// It is replaced if the row says that its own is newer.
+        Newer = "newer",
+    }
+}
+
+choice! {
+    /// What is done with accounts that are not there.
+    MissingAccounts {
+        /// Their rows fail.
+        #[default] Reject = "reject",
+        /// They are created.
+        Create = "create",
+    }
+}
+
+choice! {
+    /// What is done where a credential turns out to be another account's than the stored one.
+    AccountChange {
+        /// It is refused.
+        #[default] Reject = "reject",
+        /// The stored one is replaced.
+        Replace = "replace",
+    }
+}
+
+/// How many rows may fail until an import stops: `100`, or `5%` of the file's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxFailures {
+    /// So many.
+    Count(u64),
+    /// So many of a hundred.
+    Percent(u8),
+}
+
+impl MaxFailures {
+    /// How many of so many rows are too many.
+    pub fn reached_at(self, rows: u64) -> u64 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => (rows.saturating_mul(percent.into()) / 100).max(1),
+        }
+    }
+}
+
+/// Text that is no number of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it must be a number from 1, such as 100, or a share from 1% to 100%")]
+pub struct InvalidMaxFailures;
+
+impl FromStr for MaxFailures {
+    type Err = InvalidMaxFailures;
+    fn from_str(text: &str) -> Result<Self, InvalidMaxFailures> {
+        match text.strip_suffix('%') {
+            Some(percent) => match percent.parse() {
+                Ok(percent @ 1..=100) => Ok(Self::Percent(percent)),
+                _ => Err(InvalidMaxFailures),
+            },
+            None => text.parse().ok().filter(|count| *count > 0).map(Self::Count).ok_or(InvalidMaxFailures),
+        }
+    }
+}
+
+impl fmt::Display for MaxFailures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// A version of an import to store.
+#[derive(Debug, Clone)]
+pub struct ImportWrite {
+    /// The import as it is to be. Its version is 1 for a new one, else one more than the stored one's.
+    pub record: ImportRecord,
+    /// What is written down of it.
+    pub audit: Option<AuditEvent>,
+}
+
+/// Whether a file may be imported that was imported before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameFile {
+    /// It may not.
+    Refused,
+    /// It may.
+    Allowed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_failures_is_a_count_or_a_share() {
+        for (text, at) in [("1", 1), ("100", 100), ("5%", 10), ("100%", 200)] {
+            let most: MaxFailures = text.parse().unwrap();
+            assert_eq!((most.reached_at(200), most.to_string().as_str()), (at, text));
+        }
+        assert_eq!(MaxFailures::Percent(1).reached_at(3), 1, "a share of few rows is one row at least");
+        for text in ["", "0", "-1", "0%", "101%", "5 %", "1.5"] {
+            assert_eq!(text.parse::<MaxFailures>(), Err(InvalidMaxFailures), "{text}");
+        }
+    }
+
+    #[test]
+    fn choices_read_back_and_others_are_told_what_there_is() {
+        for word in OnExisting::CHOICES {
+            assert_eq!(word.parse::<OnExisting>().unwrap().as_str(), *word);
+        }
+        assert_eq!("never".parse::<OnExisting>().unwrap_err().to_string(), "it must be update or skip or newer");
+    }
+}

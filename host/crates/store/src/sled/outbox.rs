@@ -1,0 +1,139 @@
+//! What webhooks are yet to be told: put in by the transaction that brings it about, taken out when it was delivered.
+
+use std::ops::Bound;
+use std::time::Duration;
+
+use super::codec::decode;
+use super::keys;
+use super::tables::{Table, Tables, read_error};
+use super::view::View;
+use keyferry_types::ids::Slug;
+use crate::{
+    ConnectionEvent, Delivery, DeliveryLog, FailedDelivery, IntegrationKey, ObjectId, Settled, StoreError, StoreResult,
+    Timestamp, WebhookKey, WebhookRecord,
+};
+
+/// Where the next delivery stands.
+const NEXT_PLACE: &[u8] = b"outbox_places";
+/// How long it is told what a webhook was not told of.
+const FAILURES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How much of that, for one webhook.
+const MOST_FAILURES: usize = 100;
+/// How much that waits for one webhook is counted.
+const MOST_COUNTED: usize = 1000;
+
+/// Puts an event in for each webhook that wants it. Credentials of the organisation's own app are no connection.
+pub(super) fn put(view: &mut View<'_>, of: &IntegrationKey, event: ConnectionEvent, at: Timestamp) -> StoreResult<()> {
+    if of.slug == Slug::custom() {
+        return Ok(());
+    }
+    let account = &of.account;
+    for (_, bytes) in view.scan(Table::Webhooks, &keys::environment(&account.org, account.environment))? {
+        let webhook: WebhookRecord = decode(Table::Webhooks, &bytes)?;
+        if !webhook.wants(event, &of.slug) {
+            continue;
+        }
+        let place = next_place(view)?;
+        let delivery = Delivery {
+            webhook: webhook.key,
+            place,
+            id: ObjectId::generate(),
+            event,
+            account: account.account.clone(),
+            slug: of.slug.clone(),
+            at,
+            attempts: 0,
+            due: at,
+        };
+        view.put(Table::Outbox, keys::delivery(&delivery.webhook, place), &delivery)?;
+        view.wake(delivery.webhook);
+    }
+    Ok(())
+}
+
+fn next_place(view: &mut View<'_>) -> StoreResult<u64> {
+    let damaged = || StoreError::Damaged { table: Table::Meta.name(), reason: "it is no count".to_owned() };
+    let last = match view.raw(Table::Meta, NEXT_PLACE)? {
+        Some(bytes) => u64::from_be_bytes(bytes.as_ref().try_into().map_err(|_| damaged())?),
+        None => 0,
+    };
+    let place = last.saturating_add(1);
+    view.put_raw(Table::Meta, NEXT_PLACE.to_vec(), place.to_be_bytes().to_vec())?;
+    Ok(place)
+}
+
+/// See [`Store::settle`](crate::Store::settle).
+pub(super) fn settle(view: &mut View<'_>, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()> {
+    for (delivery, settled) in attempts {
+        let row = keys::delivery(&delivery.webhook, delivery.place);
+        if !view.has(Table::Outbox, &row)? {
+            continue;
+        }
+        let is_there = view.has(Table::Webhooks, &keys::webhook(&delivery.webhook))?;
+        match settled {
+            Settled::Again(due) if is_there => view.put(Table::Outbox, row, &Delivery { due, ..delivery })?,
+            Settled::GivenUp { reason, at } if is_there => {
+                view.remove(Table::Outbox, row);
+                keep_failure(view, delivery, reason, at)?;
+            }
+            // Delivered, or there is nobody to tell any more.
+            _ => view.remove(Table::Outbox, row),
+        }
+    }
+    Ok(())
+}
+
+fn keep_failure(view: &mut View<'_>, delivery: Delivery, reason: String, at: Timestamp) -> StoreResult<()> {
+    let kept = view.scan(Table::Undelivered, &keys::webhook(&delivery.webhook))?;
+    // The oldest have the lowest places.
+    for (row, bytes) in kept.iter().take((kept.len() + 1).saturating_sub(MOST_FAILURES)) {
+        remove_failure(view, row, decode(Table::Undelivered, bytes)?);
+    }
+    let row = keys::delivery(&delivery.webhook, delivery.place);
+    let expires_at = at.after(FAILURES_KEPT);
+    view.put_raw(Table::UndeliveredEnds, keys::end(expires_at, &row), Vec::new())?;
+    view.put(Table::Undelivered, row, &FailedDelivery { delivery, reason, at, expires_at })
+}
+
+fn remove_failure(view: &mut View<'_>, row: &[u8], failure: FailedDelivery) {
+    view.remove(Table::UndeliveredEnds, keys::end(failure.expires_at, row));
+    view.remove(Table::Undelivered, row.to_vec());
+}
+
+/// Removes what is told of a webhook's failures.
+pub(super) fn forget_failures(view: &mut View<'_>, key: &WebhookKey) -> StoreResult<()> {
+    for (row, bytes) in view.scan(Table::Undelivered, &keys::webhook(key))? {
+        remove_failure(view, &row, decode(Table::Undelivered, &bytes)?);
+    }
+    Ok(())
+}
+
+/// See [`Store::outbox`](crate::Store::outbox).
+pub(super) fn waiting(tables: &Tables, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
+    let rows = tables.tree(Table::Outbox)?.scan_prefix(keys::webhook(key)).values().take(limit);
+    rows.map(|row| decode(Table::Outbox, &row.map_err(read_error)?)).collect()
+}
+
+/// See [`Store::awaited_webhooks`](crate::Store::awaited_webhooks).
+pub(super) fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
+    let tree = tables.tree(Table::Outbox)?;
+    let mut found = Vec::new();
+    let mut from = Bound::Unbounded;
+    // From each to the next one, over all that waits for it.
+    while let Some(row) = tree.range((from, Bound::Unbounded)).values().next() {
+        let delivery: Delivery = decode(Table::Outbox, &row.map_err(read_error)?)?;
+        from = Bound::Excluded(keys::delivery(&delivery.webhook, u64::MAX));
+        found.push(delivery.webhook);
+    }
+    Ok(found)
+}
+
+/// See [`Store::delivery_log`](crate::Store::delivery_log).
+pub(super) fn log(tables: &Tables, key: &WebhookKey, now: Timestamp) -> StoreResult<DeliveryLog> {
+    let prefix = keys::webhook(key);
+    let waiting = tables.tree(Table::Outbox)?.scan_prefix(&prefix).keys().take(MOST_COUNTED).count();
+    let rows = tables.tree(Table::Undelivered)?.scan_prefix(&prefix).values().rev();
+    let failed = rows.map(|row| decode(Table::Undelivered, &row.map_err(read_error)?));
+    let failed = failed.collect::<StoreResult<Vec<FailedDelivery>>>()?;
+    Ok(DeliveryLog { waiting, failed: failed.into_iter().filter(|failure| now < failure.expires_at).collect() })
+}

@@ -1,0 +1,165 @@
+//! Roots, and what is sealed under them.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::codec::decode;
+use super::tables::{Table, Tables, read_error};
+use super::view::View;
+use super::{audit, keys};
+use keyferry_types::ids::OrgId;
+use crate::{
+    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, RowInput,
+    StoreError, StoreResult, WebhookRecord,
+};
+
+fn refused(org: &OrgId, key_id: u32, problem: &'static str) -> StoreError {
+    StoreError::Root { org: org.clone(), key_id, problem }
+}
+
+fn highest(view: &View<'_>, org: &OrgId) -> StoreResult<Option<u32>> {
+    let rows = view.scan(Table::Roots, &keys::org(org))?;
+    let last = rows.last().map(|(_, row)| decode::<RootRecord>(Table::Roots, row)).transpose()?;
+    Ok(last.map(|root| root.key_id))
+}
+
+/// See [`Store::add_root`](crate::Store::add_root).
+pub(super) fn add(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &AuditEvent) -> StoreResult<()> {
+    let highest = highest(view, org)?;
+    if highest.and_then(|highest| highest.checked_add(1)) != Some(root.key_id) {
+        return Err(refused(org, root.key_id, "does not follow the highest that there is"));
+    }
+    view.put(Table::Roots, keys::root(org, root.key_id), root)?;
+    audit::append(view, org, event)
+}
+
+/// See [`Store::all_roots`](crate::Store::all_roots).
+pub(super) fn all(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
+    let mut roots = Vec::new();
+    for row in tables.tree(Table::Roots)?.iter() {
+        let (key, value) = row.map_err(read_error)?;
+        let damaged =
+            || StoreError::Damaged { table: Table::Roots.name(), reason: "its key names no organisation".into() };
+        roots.push((keys::root_org(&key).ok_or_else(damaged)?, decode(Table::Roots, &value)?));
+    }
+    Ok(roots)
+}
+
+/// See [`Store::rewrap_root`](crate::Store::rewrap_root).
+pub(super) fn rewrap(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
+    let Rewrap { org, key_id, from, to, audit: event } = rewrap;
+    let row = keys::root(&org, key_id);
+    let stored: Option<RootRecord> = view.get(Table::Roots, &row)?;
+    let mut root = stored.ok_or_else(|| refused(&org, key_id, "is not there"))?;
+    if root.wrappings() != from {
+        return Ok(false);
+    }
+    let mut to = to.into_iter();
+    let first = to.next().ok_or(StoreError::Contradiction("a root without any form opens nothing"))?;
+    (root.kek_id, root.wrapped, root.also) = (first.kek_id, first.wrapped, to.collect());
+    view.put(Table::Roots, row, &root)?;
+    audit::append(view, &org, &event)?;
+    Ok(true)
+}
+
+/// See [`Store::change_root`](crate::Store::change_root).
+pub(super) fn change(
+    view: &mut View<'_>,
+    org: &OrgId,
+    key_id: u32,
+    change: RootChange,
+    event: &AuditEvent,
+) -> StoreResult<RootRecord> {
+    let row = keys::root(org, key_id);
+    let mut root: RootRecord = view.get(Table::Roots, &row)?.ok_or_else(|| refused(org, key_id, "is not there"))?;
+    if highest(view, org)? == Some(key_id) {
+        return Err(refused(org, key_id, "is the one that seals; rotate first"));
+    }
+    match change {
+        RootChange::Disable if root.disabled_at.is_some() => return Ok(root),
+        RootChange::Disable => {
+            root.disabled_at = Some(event.at);
+            view.put(Table::Roots, row, &root)?;
+        }
+        RootChange::Destroy if root.disabled_at.is_none() => {
+            return Err(refused(org, key_id, "is in use; disable it first"));
+        }
+        RootChange::Destroy => view.remove(Table::Roots, row),
+    }
+    audit::append(view, org, event)?;
+    Ok(root)
+}
+
+/// Whether something that is sealed under a root may be stored. An organisation without any root has nothing to compare with.
+pub(super) fn require_in_use(view: &View<'_>, org: &OrgId, key_id: u32) -> StoreResult<()> {
+    let root: Option<RootRecord> = view.get(Table::Roots, &keys::root(org, key_id))?;
+    match root {
+        Some(root) if root.disabled_at.is_none() => Ok(()),
+        None if highest(view, org)?.is_none() => Ok(()),
+        _ => Err(StoreError::StaleRoot { org: org.clone(), key_id }),
+    }
+}
+
+/// See [`Store::sealed_under`](crate::Store::sealed_under).
+pub(super) fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>> {
+    let mut counts = BTreeMap::new();
+    for row in tables.tree(Table::Integrations)?.scan_prefix(keys::org(org)).values() {
+        let record: IntegrationRecord = decode(Table::Integrations, &row.map_err(read_error)?)?;
+        *counts.entry(record.key_id).or_default() += 1;
+    }
+    for row in tables.tree(Table::Webhooks)?.scan_prefix(keys::org(org)).values() {
+        let record: WebhookRecord = decode(Table::Webhooks, &row.map_err(read_error)?)?;
+        *counts.entry(record.key_id).or_default() += 1;
+    }
+    for row in tables.tree(Table::Imports)?.scan_prefix(keys::org(org)).values() {
+        let import: ImportRecord = decode(Table::Imports, &row.map_err(read_error)?)?;
+        let id = import.key.id.as_bytes();
+        for row in tables.tree(Table::ImportInputs)?.scan_prefix(id).values() {
+            let input: RowInput = decode(Table::ImportInputs, &row.map_err(read_error)?)?;
+            *counts.entry(input.key_id).or_default() += 1;
+        }
+        for row in tables.tree(Table::ImportFormer)?.scan_prefix(id).values() {
+            let former: IntegrationRecord = decode(Table::ImportFormer, &row.map_err(read_error)?)?;
+            *counts.entry(former.key_id).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// See [`Store::integrations_after`](crate::Store::integrations_after).
+pub(super) fn integrations_after(
+    tables: &Tables,
+    org: &OrgId,
+    after: Option<&IntegrationKey>,
+    limit: usize,
+) -> StoreResult<Vec<IntegrationRecord>> {
+    let prefix = keys::org(org);
+    let begin = match after {
+        Some(key) => Bound::Excluded(keys::integration(key)),
+        None => Bound::Included(prefix.clone()),
+    };
+    let rows = tables.tree(Table::Integrations)?.range((begin, Bound::Unbounded)).take(limit);
+    let mut records = Vec::new();
+    for row in rows {
+        let (key, value) = row.map_err(read_error)?;
+        if !key.starts_with(&prefix) {
+            break;
+        }
+        records.push(decode(Table::Integrations, &value)?);
+    }
+    Ok(records)
+}
+
+/// See [`Store::reseal`](crate::Store::reseal).
+pub(super) fn reseal(view: &mut View<'_>, reseal: Reseal) -> StoreResult<bool> {
+    let Reseal { key, version, from, to, envelope, audit: event } = reseal;
+    let row = keys::integration(&key);
+    let stored: Option<IntegrationRecord> = view.get(Table::Integrations, &row)?;
+    let is_the_one = |stored: &IntegrationRecord| stored.version == version && stored.key_id == from;
+    let Some(mut record) = stored.filter(is_the_one) else { return Ok(false) };
+    require_in_use(view, &key.account.org, to)?;
+    (record.key_id, record.envelope) = (to, envelope);
+    view.put(Table::Integrations, row, &record)?;
+    audit::append(view, &key.account.org, &event)?;
+    Ok(true)
+}

@@ -1,0 +1,137 @@
+//! Opening folders in every state.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::harness::*;
+use crate::sled::SledStore;
+use crate::sled::tables::Table;
+use crate::*;
+
+/// A folder in which a store was open and was closed well.
+async fn closed(accounts: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(settings(&folder)).await.unwrap();
+    for number in 0..accounts {
+        with_account(&store, &format!("user_{number}")).await;
+    }
+    store.close().await.unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn the_folder_is_private() {
+    let folder = closed(0).await;
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder.path().join("store")), 0o700);
+    fs::set_permissions(folder.path().join("store"), fs::Permissions::from_mode(0o755)).unwrap();
+    SledStore::open(settings(&folder)).await.unwrap();
+    assert_eq!(mode(&folder.path().join("store")), 0o700);
+}
+
+#[tokio::test]
+async fn a_store_that_is_open_cannot_be_opened_again() {
+    let store = Scratch::new().await;
+    let error = SledStore::open(settings(store.folder())).await.err().unwrap();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+    with_account(&store, "still-works").await;
+    let mut store = store;
+    store.close_and_drop().await;
+    SledStore::open(settings(store.folder())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_never_finished_does_not_stop_an_opening() {
+    let folder = closed(3).await;
+    let leftover = folder.path().join("store").join("snap.FFFFFFFFFFFFFFFF.generating");
+    for content in [&b""[..], b"half a snapsh", &[0; 4096]] {
+        fs::write(&leftover, content).unwrap();
+        let store = SledStore::open(settings(&folder)).await.unwrap();
+        assert!(store.account(&account_key("user_2")).await.unwrap().is_some());
+        assert!(!leftover.exists());
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_in_the_making_is_left_alone_while_its_store_is_open() {
+    let store = Scratch::new().await;
+    let theirs = store.folder().path().join("store").join("snap.0000000000000001.generating");
+    fs::write(&theirs, b"being written").unwrap();
+    assert!(SledStore::open(settings(store.folder())).await.is_err());
+    assert!(theirs.exists());
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_with_a_way_out_and_left_as_it_is() {
+    type Damage = fn(&std::path::Path);
+    let cases: [(&str, Damage); 4] = [
+        ("the log is gone", |store| fs::remove_file(store.join("db")).unwrap()),
+        ("the log is empty", |store| fs::write(store.join("db"), b"").unwrap()),
+        ("the log is zeros", |store| {
+            let length = fs::metadata(store.join("db")).unwrap().len() as usize;
+            fs::write(store.join("db"), vec![0; length]).unwrap();
+        }),
+        ("the snapshot is garbage", |store| {
+            fs::write(store.join("snap.FFFFFFFFFFFFFFF0"), b"garbage that is longer than twelve bytes").unwrap();
+        }),
+    ];
+    for (what, damage) in cases {
+        let folder = closed(50).await;
+        let path = folder.path().join("store");
+        damage(&path);
+        match SledStore::open(settings(&folder)).await {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                let said = error.to_string();
+                assert!(said.contains("restore") && said.contains(&*path.to_string_lossy()), "{what}: {said}");
+            }
+            Err(other) => panic!("{what}: {other}"),
+            Ok(store) => {
+                let left = store.tables().tree(crate::sled::tables::Table::Accounts).unwrap().len();
+                panic!("{what}: opened with {left} accounts");
+            }
+        }
+        assert!(path.join("keyferry-store").exists(), "{what}");
+        assert!(matches!(SledStore::open(settings(&folder)).await, Err(StoreError::Corrupt { .. })), "{what}, again");
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_format_is_read_and_is_of_this_one_from_then_on() {
+    let mut store = Scratch::new().await;
+    with_account(&store, "user_1").await;
+    let format = |store: &Scratch| store.tables().tree(Table::Meta).unwrap().get(b"format").unwrap().unwrap();
+    // What it wrote for one event is what is written for it now.
+    store.tables().tree(Table::Meta).unwrap().insert(b"format", &1_u32.to_be_bytes()).unwrap();
+    store = store.reopened().await;
+    assert_eq!(format(&store), 2_u32.to_be_bytes());
+    assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 1);
+    assert!(store.account(&account_key("user_1")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn another_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(settings(&folder)).await.unwrap();
+    let meta = store.tables().tree(Table::Meta).unwrap().clone();
+    meta.insert(b"format", &3_u32.to_be_bytes()).unwrap();
+    drop(meta);
+    store.close().await.unwrap();
+    drop(store);
+    let error = SledStore::open(settings(&folder)).await.err().unwrap();
+    assert!(matches!(error, StoreError::Format { found: 3, known: 2, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn no_record_ever_goes_to_a_file_of_its_own() {
+    let store = Scratch::new().await;
+    for number in 0..100 {
+        let account = format!("user_{number}");
+        with_account(&store, &account).await;
+        let mut write = migration(&account, "hubspot", 1);
+        write.record.envelope = vec![number; 60_000];
+        store.commit_migration(write).await.unwrap();
+    }
+    let blobs = fs::read_dir(store.folder().path().join("store").join("blobs")).unwrap().count();
+    assert_eq!(blobs, 0, "sled never syncs those");
+}

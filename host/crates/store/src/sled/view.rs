@@ -1,0 +1,184 @@
+//! What one write of a batch sees and changes: the trees, under what earlier writes of the batch have changed, under its own
+//! changes.
+//!
+//! Only the committer writes, so reading before the transaction is as good as reading in it. The transaction itself only
+//! puts rows; that sled may run it twice does not matter.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::ops::Bound;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sled::IVec;
+
+use super::codec::{check_size, decode, encode};
+use super::tables::{Table, Tables, read_error};
+use keyferry_types::ids::OrgId;
+use crate::{StoreResult, WebhookKey};
+
+/// Rows to put (`Some`) and to remove (`None`).
+type Rows = BTreeMap<Vec<u8>, Option<IVec>>;
+
+/// What a batch is to change.
+#[derive(Default)]
+pub(super) struct Changes {
+    rows: BTreeMap<Table, Rows>,
+    /// What has been done, by whose trail it goes into: encoded, in its order.
+    events: BTreeMap<OrgId, Vec<Vec<u8>>>,
+}
+
+impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.events.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Table, &[u8], Option<&IVec>)> {
+        let tables = self.rows.iter();
+        tables.flat_map(|(table, rows)| rows.iter().map(|(key, value)| (*table, key.as_slice(), value.as_ref())))
+    }
+
+    pub(super) fn put(&mut self, table: Table, key: Vec<u8>, bytes: Vec<u8>) {
+        self.set(table, key, Some(bytes.into()));
+    }
+
+    pub(super) fn take_events(&mut self) -> BTreeMap<OrgId, Vec<Vec<u8>>> {
+        mem::take(&mut self.events)
+    }
+
+    fn set(&mut self, table: Table, key: Vec<u8>, value: Option<IVec>) {
+        self.rows.entry(table).or_default().insert(key, value);
+    }
+
+    fn absorb(&mut self, later: Self) {
+        for (table, rows) in later.rows {
+            self.rows.entry(table).or_default().extend(rows);
+        }
+        for (org, events) in later.events {
+            self.events.entry(org).or_default().extend(events);
+        }
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Option<&Option<IVec>> {
+        self.rows.get(&table)?.get(key)
+    }
+
+    fn lay_over(&self, table: Table, prefix: &[u8], rows: &mut BTreeMap<Vec<u8>, IVec>) {
+        let Some(own) = self.rows.get(&table) else { return };
+        let own = own.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
+        for (key, value) in own.take_while(|(key, _)| key.starts_with(prefix)) {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct View<'a> {
+    tables: &'a Tables,
+    batch: &'a mut Changes,
+    own: Changes,
+    woken: Vec<WebhookKey>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(tables: &'a Tables, batch: &'a mut Changes) -> Self {
+        Self { tables, batch, own: Changes::default(), woken: Vec::new() }
+    }
+
+    /// Makes the changes part of the batch; without this they are dropped. The webhooks that are to be told of once they are
+    /// on disk.
+    pub(super) fn keep(self) -> Vec<WebhookKey> {
+        self.batch.absorb(self.own);
+        self.woken
+    }
+
+    /// Has a webhook told of once the changes are on disk.
+    pub(super) fn wake(&mut self, webhook: WebhookKey) {
+        self.woken.push(webhook);
+    }
+
+    /// What is stored, without what this batch changes.
+    pub(super) fn tables(&self) -> &Tables {
+        self.tables
+    }
+
+    /// Whether this batch has something for an organisation's trail so far.
+    pub(super) fn tells_of(&self, org: &OrgId) -> bool {
+        self.own.events.contains_key(org) || self.batch.events.contains_key(org)
+    }
+
+    /// Keeps an event for an organisation's trail.
+    pub(super) fn tell(&mut self, org: &OrgId, event: Vec<u8>) {
+        match self.own.events.get_mut(org) {
+            Some(events) => events.push(event),
+            None => _ = self.own.events.insert(org.clone(), vec![event]),
+        }
+    }
+
+    pub(super) fn raw(&self, table: Table, key: &[u8]) -> StoreResult<Option<IVec>> {
+        match self.own.get(table, key).or_else(|| self.batch.get(table, key)) {
+            Some(changed) => Ok(changed.clone()),
+            None => self.tables.get(table, key),
+        }
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> StoreResult<Option<T>> {
+        self.raw(table, key)?.map(|bytes| decode(table, &bytes)).transpose()
+    }
+
+    pub(super) fn has(&self, table: Table, key: &[u8]) -> StoreResult<bool> {
+        Ok(self.raw(table, key)?.is_some())
+    }
+
+    pub(super) fn put_raw(&mut self, table: Table, key: Vec<u8>, bytes: Vec<u8>) -> StoreResult<()> {
+        check_size(table, key.len().max(bytes.len()))?;
+        self.own.put(table, key, bytes);
+        Ok(())
+    }
+
+    pub(super) fn put<T: Serialize>(&mut self, table: Table, key: Vec<u8>, record: &T) -> StoreResult<()> {
+        let bytes = encode(table, record)?;
+        self.put_raw(table, key, bytes)
+    }
+
+    pub(super) fn remove(&mut self, table: Table, key: Vec<u8>) {
+        self.own.set(table, key, None);
+    }
+
+    /// All rows whose keys begin with `prefix`. For prefixes of few rows.
+    pub(super) fn scan(&self, table: Table, prefix: &[u8]) -> StoreResult<Vec<(Vec<u8>, IVec)>> {
+        let mut rows = BTreeMap::new();
+        for row in self.tables.tree(table)?.scan_prefix(prefix) {
+            let (key, value) = row.map_err(read_error)?;
+            rows.insert(key.to_vec(), value);
+        }
+        self.batch.lay_over(table, prefix, &mut rows);
+        self.own.lay_over(table, prefix, &mut rows);
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The first rows whose keys begin with `prefix`, as the trees have them, without those that this batch has removed or
+    /// changed.
+    pub(super) fn first_of(&self, table: Table, prefix: &[u8], limit: usize) -> StoreResult<Vec<(Vec<u8>, IVec)>> {
+        let mut rows = Vec::new();
+        for row in self.tables.tree(table)?.scan_prefix(prefix) {
+            if rows.len() >= limit {
+                break;
+            }
+            let (key, value) = row.map_err(read_error)?;
+            if self.own.get(table, &key).or_else(|| self.batch.get(table, &key)).is_none() {
+                rows.push((key.to_vec(), value));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The first rows of a table in the order of keys, as the trees have them: without what this batch changes.
+    pub(super) fn first_stored(&self, table: Table, limit: usize) -> StoreResult<Vec<Vec<u8>>> {
+        let rows = self.tables.tree(table)?.iter().keys().take(limit);
+        rows.map(|key| key.map(|key| key.to_vec()).map_err(read_error)).collect()
+    }
+}

@@ -1,0 +1,228 @@
+//! Organisations: their API keys and their roots.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AuditEvent, Timestamp};
+use keyferry_types::ids::{Environment, OrgId};
+
+/// An API key as it is stored: its hash, and what it allows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKeyRecord {
+    /// SHA-256 of the key.
+    #[serde(with = "serde_bytes")]
+    pub hash: [u8; 32],
+    /// Whose key it is.
+    pub org: OrgId,
+    /// The environment that it selects.
+    pub environment: Environment,
+    /// What it is for, in the words of the one who made it.
+    pub label: String,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+    /// The first characters of the key, by which people tell keys apart.
+    pub shown: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops working.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(default)]
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute or so.
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiKeyRecord {
+    /// Whether the key may be used at this moment.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether the key allows this. `admin` allows all but to read credentials, which has to be said.
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope) || (scope != Scope::ReadCredentials && self.scopes.contains(&Scope::Admin))
+    }
+}
+
+impl fmt::Debug for ApiKeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKeyRecord({} of {}, {})", self.shown, self.org, self.environment)
+    }
+}
+
+/// Something that an API key can allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// To migrate credentials, and to create and update the linked accounts that they go to.
+    Migrate,
+    /// To read linked accounts and what is connected to them, without secrets.
+    Read,
+    /// To read credentials.
+    ReadCredentials,
+    /// All of it but to read credentials; to delete accounts and integrations, too.
+    #[serde(alias = "accounts")]
+    Admin,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Migrate, Self::Read, Self::ReadCredentials, Self::Admin];
+
+    /// `read_credentials`
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Read => "read",
+            Self::ReadCredentials => "read_credentials",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Text that is no scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there are the scopes migrate, read, read_credentials and admin")]
+pub struct UnknownScope;
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
+    }
+}
+
+/// A root as it is stored: wrapped, and of no use without the key that wrapped it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootRecord {
+    /// Its number within the organisation.
+    pub key_id: u32,
+    /// The key-encryption key that wrapped it.
+    pub kek_id: String,
+    /// The wrapped root.
+    #[serde(with = "serde_bytes")]
+    pub wrapped: Vec<u8>,
+    /// The same root under other key-encryption keys, while one takes the place of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Wrapping>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was taken out of use: nothing is sealed under it or opened with it any more.
+    #[serde(default)]
+    pub disabled_at: Option<Timestamp>,
+}
+
+impl RootRecord {
+    /// All forms that it is stored in.
+    pub fn wrappings(&self) -> Vec<Wrapping> {
+        let first = Wrapping { kek_id: self.kek_id.clone(), wrapped: self.wrapped.clone() };
+        std::iter::once(first).chain(self.also.iter().cloned()).collect()
+    }
+}
+
+/// A root under one key-encryption key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrapping {
+    /// The key that wrapped it.
+    pub kek_id: String,
+    /// The wrapped root.
+    #[serde(with = "serde_bytes")]
+    pub wrapped: Vec<u8>,
+}
+
+impl fmt::Debug for Wrapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wrapping(by {})", self.kek_id)
+    }
+}
+
+/// Other forms for a root to be stored in.
+#[derive(Debug, Clone)]
+pub struct Rewrap {
+    /// Whose root.
+    pub org: OrgId,
+    /// Which.
+    pub key_id: u32,
+    /// The forms that it is expected to have.
+    pub from: Vec<Wrapping>,
+    /// Those that it is to have; at least one.
+    pub to: Vec<Wrapping>,
+    /// What is written down of it.
+    pub audit: AuditEvent,
+}
+
+impl fmt::Debug for RootRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RootRecord({}, wrapped by {})", self.key_id, self.kek_id)
+    }
+}
+
+/// An API key to store.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// The key.
+    pub record: ApiKeyRecord,
+    /// The organisation's first root, for an organisation that has none. Where it has one already this one is dropped: read
+    /// back what is stored before sealing anything.
+    pub root: Option<RootRecord>,
+    /// What is written down of it.
+    pub audit: AuditEvent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_live_until_it_ends_or_is_revoked() {
+        let at = Timestamp::from_millis;
+        let cases = [
+            (None, None, true),
+            (Some(11), None, true),
+            (Some(10), None, false),
+            (Some(9), None, false),
+            (None, Some(9), false),
+            (Some(11), Some(9), false),
+        ];
+        for (expires, revoked, live) in cases {
+            let record = ApiKeyRecord {
+                hash: [0; 32],
+                org: "acme".parse().unwrap(),
+                environment: Environment::Test,
+                label: String::new(),
+                scopes: vec![Scope::Migrate],
+                shown: "tk_abcd".to_owned(),
+                created_at: at(0),
+                expires_at: expires.map(at),
+                revoked_at: revoked.map(at),
+                last_used_at: None,
+            };
+            assert_eq!(record.is_live(at(10)), live, "{expires:?} {revoked:?}");
+            assert!(record.allows(Scope::Migrate) && !record.allows(Scope::Read) && !record.allows(Scope::Admin));
+            let admin = ApiKeyRecord { scopes: vec![Scope::Admin], ..record };
+            assert!(admin.allows(Scope::Migrate) && admin.allows(Scope::Read) && admin.allows(Scope::Admin));
+            assert!(!admin.allows(Scope::ReadCredentials), "it has to be said");
+        }
+    }
+
+    #[test]
+    fn a_scope_reads_back_and_the_name_of_an_earlier_version_counts_as_admin() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.to_string().parse(), Ok(scope));
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
+        }
+        assert_eq!("accounts".parse::<Scope>(), Err(UnknownScope));
+        assert_eq!(serde_json::from_str::<Scope>("\"accounts\"").unwrap(), Scope::Admin);
+    }
+}

@@ -1,0 +1,226 @@
+//! Webhooks, and what is on its way to them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AuditEvent, Expect, ObjectId, Timestamp};
+use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
+
+/// Which webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct WebhookKey {
+    /// Whose it is.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// Its own id.
+    pub id: ObjectId,
+}
+
+/// What webhooks are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionEvent {
+    /// An app was connected to a linked account that had none of it.
+    Created,
+    /// An app's credential is gone.
+    Deleted,
+    /// The provider no longer takes a credential.
+    Expired,
+}
+
+impl ConnectionEvent {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Created, Self::Deleted, Self::Expired];
+
+    /// `Connection Created`
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "Connection Created",
+            Self::Deleted => "Connection Deleted",
+            Self::Expired => "Connection Expired",
+        }
+    }
+}
+
+impl fmt::Display for ConnectionEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Text that names no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the events are Connection Created, Connection Deleted and Connection Expired")]
+pub struct UnknownEvent;
+
+impl FromStr for ConnectionEvent {
+    type Err = UnknownEvent;
+    fn from_str(text: &str) -> Result<Self, UnknownEvent> {
+        Self::ALL.into_iter().find(|event| event.as_str() == text).ok_or(UnknownEvent)
+    }
+}
+
+/// How a webhook is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum WebhookMethod {
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+}
+
+/// Whether a webhook is told of anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookState {
+    /// It is.
+    Enabled,
+    /// It is not, and what was waiting for it is given up.
+    Disabled,
+}
+
+/// A webhook as it is stored. Its signing secret and the values of its headers are in the envelope; all else is plain.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct WebhookRecord {
+    /// Which one it is.
+    pub key: WebhookKey,
+    /// Where it is. It was checked when it was stored, and is checked again whenever it is called.
+    pub url: String,
+    /// What it is told of.
+    pub events: Vec<ConnectionEvent>,
+    /// Of which app alone.
+    #[serde(default)]
+    pub slug: Option<Slug>,
+    /// How it is called.
+    pub method: WebhookMethod,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Whether it is told of anything.
+    pub state: WebhookState,
+    /// Names of its headers, in the order of their values in the envelope.
+    #[serde(default)]
+    pub header_names: Vec<String>,
+    /// 1 for the first form, one more for each that replaces it. The envelope is bound to it.
+    pub version: u64,
+    /// Number of the root that the envelope is sealed under.
+    pub key_id: u32,
+    /// The sealed values.
+    #[serde(with = "serde_bytes")]
+    pub envelope: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+impl WebhookRecord {
+    /// Whether it is to be told of something.
+    pub fn wants(&self, event: ConnectionEvent, slug: &Slug) -> bool {
+        self.state == WebhookState::Enabled
+            && self.events.contains(&event)
+            && self.slug.as_ref().is_none_or(|only| only == slug)
+    }
+}
+
+/// A URL can have a password of its receiver's in its path.
+impl fmt::Debug for WebhookRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookRecord({} of {}, {})", self.key.id, self.key.org, self.key.environment)
+    }
+}
+
+/// A version of a webhook to store.
+#[derive(Debug, Clone)]
+pub struct WebhookWrite {
+    /// The webhook as it is to be. Its version is 1 where none is expected, else one more than the expected one.
+    pub record: WebhookRecord,
+    /// What it replaces.
+    pub expect: Expect,
+    /// How many its environment may have.
+    pub most: usize,
+    /// What is written down of it.
+    pub audit: AuditEvent,
+}
+
+/// One thing that a webhook is yet to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Who is to be told.
+    pub webhook: WebhookKey,
+    /// Its place: later events have higher ones.
+    pub place: u64,
+    /// Its own id, the same in each attempt.
+    pub id: ObjectId,
+    /// What happened.
+    pub event: ConnectionEvent,
+    /// To which linked account.
+    pub account: AccountId,
+    /// With which app.
+    pub slug: Slug,
+    /// When it happened.
+    pub at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is to be tried next.
+    pub due: Timestamp,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It was taken.
+    Delivered,
+    /// It was not, and is to be tried again at that time.
+    Again(Timestamp),
+    /// It was not, and is given up.
+    GivenUp {
+        /// Why, for people.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Something that a webhook was not told of in the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedDelivery {
+    /// What it was.
+    pub delivery: Delivery,
+    /// Why it was given up, for people.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// From when on it counts as absent.
+    pub expires_at: Timestamp,
+}
+
+/// How a webhook fares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeliveryLog {
+    /// How much it is yet to be told. Not counted beyond 1,000.
+    pub waiting: usize,
+    /// What it was not told of, the newest first.
+    pub failed: Vec<FailedDelivery>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_read_back_as_they_are_documented() {
+        for event in ConnectionEvent::ALL {
+            assert_eq!(event.to_string().parse(), Ok(event));
+        }
+        for text in ["", "connection created", "Workflow Completed", "Connection Updated"] {
+            assert_eq!(text.parse::<ConnectionEvent>(), Err(UnknownEvent), "{text}");
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! Keys in PEM (RFC 7468), in every spelling in which they arrive.
+//!
+//! JSON files, environment variables, spreadsheets and chats remove or escape the line breaks of a key and add quotes,
+//! indentation and invisible characters. None of these can be part of a key, so they are ignored: [`tidy`] writes the key in its
+//! usual form, and [`private_key`] decodes it or returns what the text is instead.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, general_purpose};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+use zeroize::Zeroizing;
+
+use crate::invisible::is_invisible;
+
+/// Characters of a line of base64 (RFC 7468, section 2).
+const LINE: usize = 64;
+/// Blocks of one text that are looked at. A chain of certificates has up to ten.
+const MOST_BLOCKS: usize = 32;
+/// Characters of the longest label.
+const LONGEST_LABEL: usize = 64;
+
+/// Accepts missing padding and non-zero trailing bits: encoders differ in both.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Labels whose words are separated again if their blanks were lost.
+const LABELS: [&str; 9] = [
+    "PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "OPENSSH PRIVATE KEY",
+    "EC PARAMETERS",
+    "PUBLIC KEY",
+    "RSA PUBLIC KEY",
+    "CERTIFICATE",
+];
+
+/// Why a text is not a usable private key. Each message continues "the private key".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum KeyProblem {
+    #[error(
+        "is not in PEM: a private key begins with `-----BEGIN PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`; \
+         give the whole key, with that line"
+    )]
+    NotPem,
+    #[error("is a JSON file and not a key; give the value of its member `private_key` alone")]
+    Json,
+    #[error(
+        "is base64 without the lines `-----BEGIN PRIVATE KEY-----` and `-----END PRIVATE KEY-----`; give it with them"
+    )]
+    Bare,
+    #[error("is a PEM key that was encoded in base64 once more; decode it first: `base64 -d`")]
+    Encoded,
+    #[error(
+        "is protected by a passphrase; give it without one: `openssl pkcs8 -topk8 -nocrypt -in KEY` asks for the passphrase \
+         and writes it"
+    )]
+    Encrypted,
+    #[error(
+        "is in the format of OpenSSH; give it in PEM: `ssh-keygen -p -N '' -m PEM -f COPY_OF_KEY` converts a copy of an RSA \
+         key in place"
+    )]
+    OpenSsh,
+    #[error(
+        "is in the format of PuTTY; export it in PEM: PuTTYgen, Conversions, and then `openssl pkcs8 -topk8 -nocrypt`"
+    )]
+    Putty,
+    #[error("is a public key; give the private key that belongs to it")]
+    PublicKey,
+    #[error("is a certificate; give the private key that belongs to it")]
+    Certificate,
+    #[error("is a PGP key; give an RSA or EC key in PEM")]
+    Pgp,
+    #[error(
+        "begins as a PEM key and is not whole: a part of it is missing, or was changed; copy it once more from its file"
+    )]
+    Damaged,
+}
+
+/// A block of PEM.
+struct Block {
+    label: String,
+    der: Zeroizing<Vec<u8>>,
+}
+
+/// Writes the PEM blocks of a text as they were made: lines of 64 characters, and nothing around them. A line break at the end
+/// stays where there was one. `None` where there is no block, or one of them is not whole.
+///
+/// ```
+/// use keyferry::pem::tidy;
+/// let pasted = r#""-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n","#;
+/// assert_eq!(tidy(pasted).unwrap().as_str(), "-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n");
+/// assert!(tidy("hello").is_none());
+/// ```
+pub fn tidy(text: &str) -> Option<Zeroizing<String>> {
+    if is_json(text) {
+        return None;
+    }
+    let plain = unescaped(text);
+    let (blocks, rest) = blocks(&plain).ok()?;
+    if blocks.is_empty() {
+        return None;
+    }
+    // Of the right size at once: a growing string leaves copies behind.
+    let length = blocks.iter().map(|block| block.der.len() * 3 / 2 + 2 * block.label.len() + 64).sum();
+    let mut out = Zeroizing::new(String::with_capacity(length));
+    for (place, block) in blocks.iter().enumerate() {
+        if place > 0 {
+            out.push('\n');
+        }
+        for word in ["BEGIN", "END"] {
+            out.push_str("-----");
+            out.push_str(word);
+            out.push(' ');
+            out.push_str(&block.label);
+            out.push_str("-----");
+            if word == "BEGIN" {
+                out.push('\n');
+                let base64 = Zeroizing::new(general_purpose::STANDARD.encode(block.der.as_slice()));
+                for line in base64.as_bytes().chunks(LINE) {
+                    out.push_str(std::str::from_utf8(line).ok()?);
+                    out.push('\n');
+                }
+            }
+        }
+    }
+    if rest.chars().any(is_line_break) {
+        out.push('\n');
+    }
+    Some(out)
+}
+
+/// The first private key of a text.
+///
+/// # Errors
+/// Where it has none that can be read: what it is instead.
+pub fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, KeyProblem> {
+    if is_json(text) {
+        return Err(KeyProblem::Json);
+    }
+    let plain = unescaped(text);
+    let (blocks, _) = blocks(&plain)?;
+    let mut instead = None;
+    for Block { label, mut der } in blocks {
+        let der = std::mem::take(&mut *der);
+        match label.as_str() {
+            "PRIVATE KEY" => return Ok(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der))),
+            "RSA PRIVATE KEY" => return Ok(PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(der))),
+            "EC PRIVATE KEY" => return Ok(PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(der))),
+            "ENCRYPTED PRIVATE KEY" => return Err(KeyProblem::Encrypted),
+            "OPENSSH PRIVATE KEY" => return Err(KeyProblem::OpenSsh),
+            "EC PARAMETERS" => {}
+            label if label.ends_with("PUBLIC KEY") => instead = Some(KeyProblem::PublicKey),
+            label if label.ends_with("CERTIFICATE") => instead = Some(KeyProblem::Certificate),
+            _ => instead = Some(KeyProblem::NotPem),
+        }
+        let _wiped = Zeroizing::new(der);
+    }
+    Err(instead.unwrap_or_else(|| without_armour(&plain)))
+}
+
+/// The problem of a text without a PEM block.
+fn without_armour(text: &str) -> KeyProblem {
+    let text = text.trim_matches(|c: char| is_blank(c) || is_quote(c));
+    if text.starts_with("PuTTY-User-Key-File") {
+        return KeyProblem::Putty;
+    }
+    if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") {
+        return KeyProblem::PublicKey;
+    }
+    // `-----BEGIN` in base64.
+    if text.starts_with("LS0tLS1CRUdJT") {
+        return KeyProblem::Encoded;
+    }
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') || is_blank(c);
+    // A sequence (ASN.1) of more than 127 bytes, or of fewer.
+    let is_der = text.starts_with("MI") || text.starts_with("MH") || text.starts_with("MG") || text.starts_with("ME");
+    if is_der && text.len() > LINE && text.chars().all(is_base64) { KeyProblem::Bare } else { KeyProblem::NotPem }
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start_matches(|c: char| is_blank(c) || is_quote(c)).starts_with('{')
+}
+
+/// The blocks of a text, and what stands behind the last one.
+fn blocks(text: &str) -> Result<(Vec<Block>, &str), KeyProblem> {
+    let (mut blocks, mut rest) = (Vec::new(), text);
+    while let Some(begin) = marker(rest, "BEGIN") {
+        if begin.label.contains("PGP") {
+            return Err(KeyProblem::Pgp);
+        }
+        if begin.label == "OPENSSH PRIVATE KEY" {
+            return Err(KeyProblem::OpenSsh);
+        }
+        if begin.label == "ENCRYPTED PRIVATE KEY" {
+            return Err(KeyProblem::Encrypted);
+        }
+        let end = marker(begin.after, "END").filter(|end| end.label == begin.label).ok_or(KeyProblem::Damaged)?;
+        if end.before.contains("ENCRYPTED") {
+            return Err(KeyProblem::Encrypted);
+        }
+        let der = decoded(end.before).filter(|der| !der.is_empty()).ok_or(KeyProblem::Damaged)?;
+        blocks.push(Block { label: begin.label, der });
+        if blocks.len() > MOST_BLOCKS {
+            return Err(KeyProblem::Damaged);
+        }
+        rest = end.after;
+    }
+    Ok((blocks, rest))
+}
+
+/// `-----BEGIN RSA PRIVATE KEY-----`, and what is around it.
+struct Marker<'a> {
+    before: &'a str,
+    label: String,
+    after: &'a str,
+}
+
+/// The first such line. Any number of dashes of any kind is accepted.
+fn marker<'a>(text: &'a str, word: &str) -> Option<Marker<'a>> {
+    text.match_indices(word).find_map(|(at, _)| {
+        let before = text.get(..at)?;
+        let dashless = before.trim_end_matches(is_blank).trim_end_matches(is_dash);
+        if dashless.len() == before.trim_end_matches(is_blank).len() {
+            return None;
+        }
+        let rest = text.get(at + word.len()..)?;
+        let label = rest.get(..rest.find(is_dash)?)?;
+        if label.chars().count() > LONGEST_LABEL {
+            return None;
+        }
+        let after = rest.get(label.len()..)?.trim_start_matches(is_dash);
+        Some(Marker { before: dashless, label: canonical_label(label), after })
+    })
+}
+
+fn canonical_label(text: &str) -> String {
+    let joined: String = text.chars().filter(|c| !is_blank(*c)).collect::<String>().to_ascii_uppercase();
+    match LABELS.iter().find(|label| label.chars().filter(|c| *c != ' ').eq(joined.chars())) {
+        Some(label) => (*label).to_owned(),
+        None => text.split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn decoded(body: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
+    base64.extend(body.chars().filter(|c| !is_blank(*c) && !is_quote(*c) && *c != ','));
+    LENIENT.decode(base64.as_bytes()).ok().map(Zeroizing::new)
+}
+
+/// The text with the escapes of JSON, shells and URLs decoded. A key contains neither backslash nor percent sign, so any number
+/// of them is an escape.
+fn unescaped(text: &str) -> Zeroizing<String> {
+    let is_form = text.contains("BEGIN+");
+    let mut out = Zeroizing::new(String::with_capacity(text.len()));
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        match c {
+            '\\' => {
+                let after = rest.trim_start_matches('\\');
+                let (escaped, length) = match after.chars().next() {
+                    Some('n' | 'r') => (Some('\n'), 1),
+                    Some('t') => (Some(' '), 1),
+                    Some(c @ ('/' | '"' | '\'' | '=' | '+' | '\n' | '\r')) => (Some(c), 1),
+                    Some('u') => (after.get(1..5).and_then(code_point), 5),
+                    Some('x') => (after.get(1..3).and_then(code_point), 3),
+                    _ => (None, 0),
+                };
+                match escaped {
+                    Some(c) => {
+                        out.push(c);
+                        rest = after.get(length..).unwrap_or_default();
+                    }
+                    // An unknown escape, or the backslash of a shell's line continuation.
+                    None => rest = after,
+                }
+            }
+            '%' => match rest.get(..2).and_then(code_point) {
+                Some(c) => {
+                    out.push(c);
+                    rest = rest.get(2..).unwrap_or_default();
+                }
+                None => out.push('%'),
+            },
+            '+' if is_form => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn code_point(hex: &str) -> Option<char> {
+    if hex.bytes().all(|b| b.is_ascii_hexdigit()) { char::from_u32(u32::from_str_radix(hex, 16).ok()?) } else { None }
+}
+
+fn is_blank(c: char) -> bool {
+    c == ' ' || is_invisible(c)
+}
+
+fn is_line_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | '\u{2018}'..='\u{201F}' | '\u{AB}' | '\u{BB}' | '\u{FF02}' | '\u{FF07}')
+}
+
+fn is_dash(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '\u{FF0D}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PKCS8: &str = include_str!("../../egress/src/testdata/rsa-pkcs8.pem");
+    const PKCS1: &str = include_str!("../../egress/src/testdata/rsa-pkcs1.pem");
+
+    /// The spellings of a key that are all the same key.
+    fn spellings(key: &str) -> Vec<String> {
+        let key = key.trim_end();
+        let lines = |between: &str| key.lines().collect::<Vec<_>>().join(between);
+        let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+        let (first, last) = (key.lines().next().unwrap(), key.lines().last().unwrap());
+        let wrapped = |width: usize| {
+            let chunks: Vec<_> = body.as_bytes().chunks(width).map(|c| std::str::from_utf8(c).unwrap()).collect();
+            format!("{first}\n{}\n{last}\n", chunks.join("\n"))
+        };
+        let mut all = vec![
+            key.to_owned(),
+            format!("{key}\n"),
+            format!("\n\n  {key}  \n\n"),
+            format!("\u{feff}{key}"),
+            format!("\u{200b}{key}\u{a0}"),
+            lines("\r\n"),
+            lines("\r"),
+            lines(" "),
+            lines("  "),
+            lines("\t"),
+            lines("\u{a0}"),
+            lines("\u{2028}"),
+            lines(""),
+            lines("\n\n"),
+            lines("\n    "),
+            lines("\n\t"),
+            lines(" \n"),
+            lines("\\n"),
+            lines("\\r\\n"),
+            lines("\\\\n"),
+            lines("\\\\\\\\n"),
+            lines("\\r"),
+            lines("\\n\n"),
+            lines("\n\\n"),
+            lines(" \\n "),
+            lines("\\u000a"),
+            lines("\\u000D\\u000A"),
+            lines("\\\n"),
+            lines("%0A"),
+            lines("%0d%0a"),
+            lines("\",\n\""),
+            format!("\"{}\\n\"", lines("\\n")),
+            format!("\"{}\\n\",", lines("\\n")),
+            format!("'{key}'"),
+            format!("`{key}`"),
+            format!("\u{201c}{key}\u{201d}"),
+            format!("\u{201e}{key}\u{201c}"),
+            format!("\u{2018}{key}\u{2019}"),
+            format!("\\\"{}\\\"", lines("\\n")),
+            format!("\"private_key\": \"{}\\n\",", lines("\\n")),
+            format!("PRIVATE_KEY=\"{}\"", lines("\\n")),
+            key.replace('/', "\\/"),
+            lines("\\n").replace('+', "\\u002B").replace('/', "\\/").replace('=', "\\u003d"),
+            key.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D").replace(' ', "+").replace('\n', "%0A"),
+            key.replace("-----", "\u{2014}\u{2014}"),
+            key.replace("-----", "----"),
+            key.replacen("-----", "-", 1),
+            key.replace("-----BEGIN", "----- BEGIN"),
+            key.replace(' ', ""),
+            key.replace(' ', "\u{a0}"),
+            key.replace(' ', "\n"),
+            key.trim_end_matches('-').to_owned() + "-",
+            format!("Bag Attributes\n    localKeyID: 01\n{key}\n"),
+            body.trim_end_matches('=').to_owned(),
+            wrapped(48),
+            wrapped(70),
+            wrapped(76),
+            wrapped(1),
+        ];
+        let unpadded = all.iter().position(|text| !text.contains("BEGIN")).unwrap();
+        all[unpadded] = format!("{first}\n{}\n{last}", all[unpadded]);
+        all.push(
+            lines("\n").split('\n').map(|line| format!("> {line}").replace("> ", "  ")).collect::<Vec<_>>().join("\n"),
+        );
+        all
+    }
+
+    #[test]
+    fn a_key_in_any_spelling_is_the_same_key_and_is_written_as_it_was_made() {
+        for key in [PKCS8, PKCS1] {
+            let meant = private_key(key).unwrap();
+            for text in spellings(key) {
+                let read = private_key(&text).unwrap_or_else(|problem| panic!("{text}\n{problem}"));
+                assert_eq!(read.secret_der(), meant.secret_der(), "{text}");
+                assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(&meant), "{text}");
+                let tidied = tidy(&text).unwrap();
+                assert_eq!(tidied.trim_end(), key.trim_end(), "{text}");
+                assert_eq!(*tidy(&tidied).unwrap(), *tidied, "once is enough");
+            }
+        }
+        assert_eq!(tidy(PKCS8).unwrap().as_str(), PKCS8, "a line break at the end stays");
+        assert_eq!(tidy(PKCS8.trim_end()).unwrap().as_str(), PKCS8.trim_end(), "and none comes to be");
+    }
+
+    #[test]
+    fn what_is_no_private_key_is_told_as_what_it_is() {
+        let label = |label: &str| PKCS8.replace("PRIVATE KEY", label);
+        let body: String = PKCS8.lines().filter(|line| !line.starts_with('-')).collect();
+        let headers = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0123456789ABCDEF\n\n";
+        let legacy = PKCS1.replacen("KEY-----\n", &format!("KEY-----\n{headers}"), 1);
+        let json = serde_json::json!({ "type": "service_account", "private_key": PKCS8 }).to_string();
+        let cut: String = PKCS8.lines().take(5).collect::<Vec<_>>().join("\n");
+        let changed = PKCS8.replacen("MII", "M*I", 1);
+        for (text, problem) in [
+            ("", KeyProblem::NotPem),
+            ("hello", KeyProblem::NotPem),
+            ("BEGIN PRIVATE KEY", KeyProblem::NotPem),
+            (&label("CERTIFICATE REQUEST"), KeyProblem::NotPem),
+            (&body, KeyProblem::Bare),
+            (&general_purpose::STANDARD.encode(PKCS8), KeyProblem::Encoded),
+            (&json, KeyProblem::Json),
+            (&format!("\u{feff}\n {json}"), KeyProblem::Json),
+            (&json.replace('"', "\\\""), KeyProblem::Json),
+            (&label("ENCRYPTED PRIVATE KEY"), KeyProblem::Encrypted),
+            (&label("ENCRYPTED PRIVATE KEY").replace('\n', "\\n"), KeyProblem::Encrypted),
+            (&legacy, KeyProblem::Encrypted),
+            (&legacy.replace('\n', "\\n"), KeyProblem::Encrypted),
+            (&label("OPENSSH PRIVATE KEY"), KeyProblem::OpenSsh),
+            ("PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none", KeyProblem::Putty),
+            (&label("PUBLIC KEY"), KeyProblem::PublicKey),
+            (&label("RSA PUBLIC KEY"), KeyProblem::PublicKey),
+            ("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ me@example", KeyProblem::PublicKey),
+            (&label("CERTIFICATE"), KeyProblem::Certificate),
+            (&label("TRUSTED CERTIFICATE"), KeyProblem::Certificate),
+            (&label("PGP PRIVATE KEY BLOCK"), KeyProblem::Pgp),
+            (&cut, KeyProblem::Damaged),
+            (&changed, KeyProblem::Damaged),
+            (&PKCS8.replacen("BEGIN PRIVATE", "BEGIN RSA PRIVATE", 1), KeyProblem::Damaged),
+            ("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", KeyProblem::Damaged),
+        ] {
+            assert_eq!(private_key(text).map(|_| ()), Err(problem), "{text}");
+            assert!(problem.to_string().contains(';') || problem == KeyProblem::Damaged, "{problem}");
+        }
+        // A key between other blocks is found.
+        let bundle = format!("{}{}{PKCS8}", label("CERTIFICATE"), label("EC PARAMETERS"));
+        assert!(private_key(&bundle).is_ok());
+        assert_eq!(tidy(&bundle.replace('\n', "\\n")).unwrap().as_str(), bundle);
+    }
+
+    #[test]
+    fn what_is_not_whole_pem_is_left_as_it_is() {
+        let json = serde_json::json!({ "private_key": PKCS8 }).to_string();
+        let cut: String = PKCS8.lines().take(5).collect::<Vec<_>>().join("\n");
+        for text in ["", "hello", &json, &cut, "-----BEGIN", "-----BEGIN X-----", "\\", "%", "%zz", "\\u12"] {
+            assert!(tidy(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_text_costs_no_more_than_its_length() {
+        let began = std::time::Instant::now();
+        for text in ["-BEGIN", "-----BEGIN A-----", "\\", "%41", "-BEGIN-END", "-----BEGIN A-----AAAA-----END A-----"] {
+            let text = text.repeat(64 * 1024 / text.len());
+            let _ = (tidy(&text), private_key(&text).map(|_| ()));
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+}

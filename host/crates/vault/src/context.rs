@@ -1,0 +1,201 @@
+//! Where a sealed value belongs: the associated data of its encryption.
+
+use super::KeyId;
+use super::envelope::{MAGIC, MAX_BYTES, MAX_ROW_BYTES, Suite, VERSION};
+use keyferry_types::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
+
+/// Everything that a sealed version of an integration is bound to. To open it, give the very same one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealContext {
+    /// Whose integration it is. Selects the root.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The linked account.
+    pub account: AccountId,
+    /// The app.
+    pub slug: Slug,
+    /// How it authenticates.
+    pub auth_type: AuthTypeName,
+    /// The integration's version, so that an older one does not pass for the newest.
+    pub version: u64,
+}
+
+/// Everything that the secrets of a webhook are bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookContext {
+    /// Whose webhook it is. Selects the root.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The webhook's own id.
+    pub id: String,
+    /// The webhook's version.
+    pub version: u64,
+}
+
+/// Everything that the credential of an import's row is bound to while it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowContext {
+    /// Whose import it is. Selects the root.
+    pub org: OrgId,
+    /// Test or production.
+    pub environment: Environment,
+    /// The import's own id.
+    pub import: String,
+    /// The row's number.
+    pub number: u64,
+}
+
+/// Where sealed values can belong.
+pub trait Place: sealed::Place {}
+
+mod sealed {
+    use super::{MAX_BYTES, OrgId};
+
+    /// Cannot be implemented elsewhere: no two kinds of places may have the same members.
+    pub trait Place {
+        /// Selects the root.
+        fn org(&self) -> &OrgId;
+        /// What tells this place from every other, member by member.
+        fn members(&self, push: &mut dyn FnMut(&[u8]));
+        /// Bytes of an envelope that belongs there, at most.
+        fn most_bytes(&self) -> usize {
+            MAX_BYTES
+        }
+    }
+}
+
+impl Place for SealContext {}
+
+impl sealed::Place for SealContext {
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    fn members(&self, push: &mut dyn FnMut(&[u8])) {
+        push(self.org.as_str().as_bytes());
+        push(self.environment.as_str().as_bytes());
+        push(self.account.as_str().as_bytes());
+        push(self.slug.as_str().as_bytes());
+        push(self.auth_type.as_str().as_bytes());
+        push(&self.version.to_be_bytes());
+    }
+}
+
+impl Place for WebhookContext {}
+
+impl sealed::Place for WebhookContext {
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// One more than those of an integration, and a word that no environment is.
+    fn members(&self, push: &mut dyn FnMut(&[u8])) {
+        push(self.org.as_str().as_bytes());
+        push(b"webhook");
+        push(self.environment.as_str().as_bytes());
+        push(self.id.as_bytes());
+        push(&[]);
+        push(&[]);
+        push(&self.version.to_be_bytes());
+    }
+}
+
+impl Place for RowContext {}
+
+impl sealed::Place for RowContext {
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// Fewer than those of an integration, and a word that no environment is.
+    fn members(&self, push: &mut dyn FnMut(&[u8])) {
+        push(self.org.as_str().as_bytes());
+        push(b"import row");
+        push(self.environment.as_str().as_bytes());
+        push(self.import.as_bytes());
+        push(&self.number.to_be_bytes());
+    }
+
+    fn most_bytes(&self) -> usize {
+        MAX_ROW_BYTES
+    }
+}
+
+/// The associated data of each field of one envelope.
+pub(super) fn bind(place: &impl Place, suite: Suite, key_id: KeyId, fields: u32) -> Binding {
+    let mut common = Vec::with_capacity(256);
+    push(&mut common, MAGIC);
+    push(&mut common, &[VERSION, suite.id()]);
+    push(&mut common, &key_id.get().to_be_bytes());
+    place.members(&mut |member| push(&mut common, member));
+    push(&mut common, &fields.to_be_bytes());
+    Binding { common }
+}
+
+/// A context with suite, key id and number of fields: all but the field itself.
+pub(super) struct Binding {
+    common: Vec<u8>,
+}
+
+impl Binding {
+    /// The associated data of the field of this name at this place.
+    pub(super) fn field(&self, index: u32, name: &FieldName) -> Vec<u8> {
+        let mut data = self.common.clone();
+        push(&mut data, &index.to_be_bytes());
+        push(&mut data, name.as_str().as_bytes());
+        data
+    }
+}
+
+/// Appends a member behind its length, so that no two lists of members give the same bytes.
+pub(super) fn push(data: &mut Vec<u8>, member: &[u8]) {
+    data.extend_from_slice(&(member.len() as u64).to_be_bytes());
+    data.extend_from_slice(member);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_do_not_run_into_each_other() {
+        let data = |account: &str, slug: &str| {
+            let context = SealContext {
+                org: "o".parse().unwrap(),
+                environment: Environment::Test,
+                account: account.parse().unwrap(),
+                slug: slug.parse().unwrap(),
+                auth_type: "oauth2".parse().unwrap(),
+                version: 1,
+            };
+            bind(&context, Suite::HkdfSha256Aes256Gcm, KeyId::FIRST, 1).field(0, &"token".parse().unwrap())
+        };
+        assert_ne!(data("ab", "c"), data("a", "bc"));
+        assert_eq!(data("ab", "c"), data("ab", "c"));
+    }
+
+    #[test]
+    fn a_webhook_or_a_row_is_at_no_integrations_place() {
+        let webhook = WebhookContext {
+            org: "o".parse().unwrap(),
+            environment: Environment::Test,
+            id: "0123".to_owned(),
+            version: 1,
+        };
+        let mut members = Vec::new();
+        sealed::Place::members(&webhook, &mut |member| members.push(member.to_vec()));
+        // An integration has an environment where a webhook has this word.
+        assert!(members[1].as_slice() == b"webhook" && "webhook".parse::<Environment>().is_err());
+        let row = RowContext {
+            org: "o".parse().unwrap(),
+            environment: Environment::Test,
+            import: "0123".to_owned(),
+            number: 1,
+        };
+        members.clear();
+        sealed::Place::members(&row, &mut |member| members.push(member.to_vec()));
+        assert!(members[1].as_slice() == b"import row" && "import row".parse::<Environment>().is_err());
+    }
+}

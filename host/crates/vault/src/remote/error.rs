@@ -1,0 +1,98 @@
+//! What a key service could not do, told apart by who has to act.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A call to a key service that failed. It holds no key material, and the service's own words only as far as they are short.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{fault} (key {key}): {detail}")]
+pub struct KeyServiceError {
+    /// The key, as it was configured.
+    pub key: String,
+    /// What it means.
+    pub fault: KeyServiceFault,
+    /// What happened, in the service's or the connection's words.
+    pub detail: String,
+}
+
+/// What a failed call to a key service means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyServiceFault {
+    /// It could not be reached, did not answer in time, is sealed, or failed itself. It may come back.
+    Unreachable,
+    /// It was asked too often.
+    Throttled,
+    /// It does not accept the credentials, or they do not allow this.
+    Refused,
+    /// It has no such key.
+    KeyMissing,
+    /// The key is disabled, about to be deleted, or may not open what is this old.
+    KeyDisabled,
+    /// The key does not open this: it was wrapped by another key or for another place, or is damaged.
+    DoesNotOpen,
+    /// It answered something that is no answer.
+    Unexpected,
+}
+
+/// The longest detail, in characters.
+const LONGEST: usize = 300;
+
+impl KeyServiceError {
+    pub(super) fn new(key: &str, fault: KeyServiceFault, detail: impl fmt::Display) -> Self {
+        let detail = detail.to_string().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        Self { key: key.to_owned(), fault, detail }
+    }
+}
+
+impl KeyServiceFault {
+    /// Whether waiting may be all that is needed.
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Throttled)
+    }
+
+    /// Whether the service works and what it was given is at fault.
+    pub(in crate) fn is_about_what_was_given(self) -> bool {
+        self == Self::DoesNotOpen
+    }
+
+    /// When to try again.
+    pub fn retry_after(self) -> Duration {
+        match self {
+            Self::Throttled => Duration::from_secs(2),
+            Self::Unreachable => Duration::from_secs(5),
+            // Somebody has to do something first.
+            _ => Duration::from_secs(60),
+        }
+    }
+
+    /// For those who need not know which key it is.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Unreachable => "the key service does not answer",
+            Self::Throttled => "the key service is asked too often",
+            Self::Refused => "the key service refuses Keyferry's credentials",
+            Self::KeyMissing => "the key service has no such key",
+            Self::KeyDisabled => "the key service has the key disabled",
+            Self::DoesNotOpen => "the key of the key service does not open what it is to open",
+            Self::Unexpected => "the key service answered something that is no answer",
+        }
+    }
+}
+
+impl fmt::Display for KeyServiceFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.summary())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_says_is_cut_and_cannot_break_lines() {
+        let error = KeyServiceError::new("k", KeyServiceFault::Refused, format!("a\nb\u{1b}[31m{}", "x".repeat(9_000)));
+        assert!(error.detail.starts_with("ab[31mxxx") && error.detail.len() == LONGEST, "{}", error.detail);
+        assert!(error.to_string().starts_with("the key service refuses Keyferry's credentials (key k): ab"));
+    }
+}

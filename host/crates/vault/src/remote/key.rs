@@ -1,0 +1,284 @@
+//! One key of one service: asked a few at a time, not for long, and not at all for a moment after it has failed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use super::{KeyServiceError, KeyServiceFault, Place};
+use crate::VaultError;
+use crate::derive::{Key, random};
+use crate::locked::LockedKey;
+
+/// Wraps and unwraps by some protocol. It tries again by itself where that makes sense.
+#[async_trait]
+pub(in crate) trait KeyService: Send + Sync {
+    /// The key as it was configured.
+    fn shown(&self) -> &str;
+
+    /// How stored roots name the key, where that is known without asking.
+    fn id(&self) -> Option<String>;
+
+    /// Wraps a key for a place. The answer tells which key did it.
+    async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError>;
+
+    /// Unwraps a key that was wrapped for this very place.
+    async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError>;
+}
+
+/// Something wrapped, and by which key.
+pub(in crate) struct WrappedBy {
+    pub(in crate) kek_id: String,
+    pub(in crate) bytes: Vec<u8>,
+}
+
+/// How a key service is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyServiceState {
+    /// It has not been asked yet, or answers.
+    Answers,
+    /// It has answered before and fails now. What is unlocked stays so.
+    Fails(KeyServiceFault),
+    /// It has never answered since the start.
+    NeverAnswered(KeyServiceFault),
+}
+
+/// How long a service is waited for, and left alone.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// The whole of a call, with waiting for a turn and all attempts.
+    deadline: Duration,
+    /// How long after a failure the same failure is given without asking.
+    pause: Duration,
+}
+
+const PATIENCE: Patience = Patience { deadline: Duration::from_secs(10), pause: Duration::from_secs(1) };
+/// Calls at the same time.
+const AT_ONCE: usize = 8;
+
+/// A key that is in a key service.
+pub(in crate) struct RemoteKey {
+    service: Box<dyn KeyService>,
+    patience: Patience,
+    turns: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    answered: bool,
+    failure: Option<(Instant, KeyServiceError)>,
+}
+
+impl RemoteKey {
+    pub(in crate) fn new(service: impl KeyService + 'static) -> Self {
+        Self::with_patience(service, PATIENCE)
+    }
+
+    fn with_patience(service: impl KeyService + 'static, patience: Patience) -> Self {
+        Self { service: Box::new(service), patience, turns: Semaphore::new(AT_ONCE), state: Mutex::default() }
+    }
+
+    pub(in crate) fn shown(&self) -> &str {
+        self.service.shown()
+    }
+
+    /// How stored roots name the key; asks the service where only that knows.
+    pub(in crate) async fn id(&self) -> Result<String, KeyServiceError> {
+        match self.service.id() {
+            Some(id) => Ok(id),
+            None => {
+                // Any answer tells it.
+                let wrapped = self.ask(self.service.wrap(&Place::Probe, &[0; 32])).await?;
+                Ok(self.service.id().unwrap_or(wrapped.kek_id))
+            }
+        }
+    }
+
+    pub(in crate) async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+        self.ask(self.service.wrap(place, key)).await
+    }
+
+    pub(in crate) async fn unwrap(
+        &self,
+        place: &Place<'_>,
+        wrapped: &[u8],
+    ) -> Result<LockedKey, KeyServiceError> {
+        self.ask(self.service.unwrap(place, wrapped)).await
+    }
+
+    /// Wraps something that nobody needs, to see whether the service works.
+    pub(in crate) async fn probe(&self) -> Result<(), VaultError> {
+        let key: Key = random()?;
+        self.wrap(&Place::Probe, &key).await?;
+        Ok(())
+    }
+
+    pub(in crate) fn state(&self) -> KeyServiceState {
+        let state = self.lock();
+        match &state.failure {
+            None => KeyServiceState::Answers,
+            Some((_, error)) if state.answered => KeyServiceState::Fails(error.fault),
+            Some((_, error)) => KeyServiceState::NeverAnswered(error.fault),
+        }
+    }
+
+    async fn ask<T>(&self, call: impl Future<Output = Result<T, KeyServiceError>>) -> Result<T, KeyServiceError> {
+        let timed = tokio::time::timeout(self.patience.deadline, async {
+            // Never closed, so this cannot fail; without a turn the call would still be a right one.
+            let _turn = self.turns.acquire().await;
+            self.check_pause()?;
+            let outcome = call.await;
+            self.note(&outcome);
+            outcome
+        });
+        match timed.await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let detail = format!("no answer within {:?}", self.patience.deadline);
+                let late = Err(KeyServiceError::new(self.shown(), KeyServiceFault::Unreachable, detail));
+                self.note(&late);
+                late
+            }
+        }
+    }
+
+    fn check_pause(&self) -> Result<(), KeyServiceError> {
+        match &self.lock().failure {
+            Some((at, error)) if at.elapsed() < self.patience.pause => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn note<T>(&self, outcome: &Result<T, KeyServiceError>) {
+        let mut state = self.lock();
+        match outcome {
+            Err(error) if !error.fault.is_about_what_was_given() => {
+                if state.failure.as_ref().is_none_or(|(_, before)| before.fault != error.fault) {
+                    tracing::warn!(%error, "the key service failed");
+                }
+                state.failure = Some((Instant::now(), error.clone()));
+            }
+            _ => {
+                if state.failure.is_some() {
+                    tracing::info!(key = self.shown(), "the key service answers");
+                }
+                *state = State { answered: true, failure: None };
+            }
+        }
+    }
+
+    // A panic elsewhere cannot leave the state half changed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+pub(in crate) mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A service that fails as it is told to and counts its calls. What it wraps, it only turns around.
+    #[derive(Clone, Default)]
+    pub(in crate) struct FakeService {
+        pub(in crate) calls: Arc<AtomicUsize>,
+        /// What becomes of the next calls; those after are well.
+        pub(in crate) plan: Arc<Mutex<VecDeque<Option<KeyServiceFault>>>>,
+        /// Hangs while it is held.
+        pub(in crate) hold: Arc<tokio::sync::Mutex<()>>,
+    }
+
+    impl FakeService {
+        async fn called(&self) -> Result<(), KeyServiceError> {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            drop(self.hold.lock().await);
+            match self.plan.lock().unwrap().pop_front().flatten() {
+                Some(fault) => Err(KeyServiceError::new("fake", fault, "as it was told to")),
+                None => Ok(()),
+            }
+        }
+
+        pub(in crate) fn fail(&self, faults: impl IntoIterator<Item = KeyServiceFault>) {
+            self.plan.lock().unwrap().extend(faults.into_iter().map(Some));
+        }
+
+        pub(in crate) fn count(&self) -> usize {
+            self.calls.load(Ordering::SeqCst)
+        }
+    }
+
+    #[async_trait]
+    impl KeyService for FakeService {
+        fn shown(&self) -> &str {
+            "fake"
+        }
+
+        fn id(&self) -> Option<String> {
+            Some("fake:1".to_owned())
+        }
+
+        async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+            self.called().await?;
+            let bytes = key.iter().rev().copied().chain(place.to_string().into_bytes()).collect();
+            Ok(WrappedBy { kek_id: "fake:1".to_owned(), bytes })
+        }
+
+        async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
+            self.called().await?;
+            match wrapped.split_first_chunk::<32>() {
+                Some((key, bound)) if bound == place.to_string().as_bytes() => LockedKey::write(|plain| {
+                    plain.copy_from_slice(key);
+                    plain.reverse();
+                    Ok(())
+                }),
+                _ => Err(KeyServiceError::new("fake", KeyServiceFault::DoesNotOpen, "another place")),
+            }
+        }
+    }
+
+    const SHORT: Patience = Patience { deadline: Duration::from_millis(200), pause: Duration::from_millis(200) };
+
+    #[tokio::test]
+    async fn a_failed_service_is_left_alone_for_a_moment_and_its_state_tells() {
+        use KeyServiceFault::{DoesNotOpen, Unreachable};
+        let service = FakeService::default();
+        let key = RemoteKey::with_patience(service.clone(), SHORT);
+        assert_eq!(key.state(), KeyServiceState::Answers);
+        service.fail([Unreachable]);
+        for _ in 0..3 {
+            let error = key.wrap(&Place::Probe, &[1; 32]).await.err().unwrap();
+            assert_eq!(error.fault, Unreachable);
+        }
+        assert_eq!((service.count(), key.state()), (1, KeyServiceState::NeverAnswered(Unreachable)));
+        tokio::time::sleep(SHORT.pause).await;
+        key.probe().await.unwrap();
+        assert_eq!((service.count(), key.state()), (2, KeyServiceState::Answers));
+        service.fail([Unreachable]);
+        assert!(key.probe().await.is_err());
+        assert_eq!(key.state(), KeyServiceState::Fails(Unreachable));
+        // That something does not open says nothing against the service.
+        tokio::time::sleep(SHORT.pause).await;
+        let wrapped = key.wrap(&Place::Probe, &[1; 32]).await.unwrap().bytes;
+        let error = key.unwrap(&Place::CompiledCode, &wrapped).await.err().unwrap();
+        assert_eq!((error.fault, key.state()), (DoesNotOpen, KeyServiceState::Answers));
+        assert_eq!(key.unwrap(&Place::Probe, &wrapped).await.unwrap().as_slice(), [1; 32]);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_hangs_is_given_up_and_those_behind_do_not_wait_for_it_in_turn() {
+        let service = FakeService::default();
+        let _held = service.hold.clone().lock_owned().await;
+        let key = RemoteKey::with_patience(service.clone(), SHORT);
+        let started = Instant::now();
+        let calls = (0..50).map(|_| key.probe());
+        let outcomes = futures_util::future::join_all(calls).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        assert_eq!(service.count(), AT_ONCE);
+        assert!(started.elapsed() < SHORT.deadline * 3, "they waited one after the other: {:?}", started.elapsed());
+    }
+}

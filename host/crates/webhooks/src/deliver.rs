@@ -1,0 +1,239 @@
+//! Delivery: one attempt, and what follows from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::error::WebhookError;
+use super::schedule::{Place, Schedule, Turn};
+use super::{message, secrets};
+use keyferry_egress::{WebhookClient, WebhookRequest};
+use keyferry_service::keys;
+use keyferry_store::{
+    Delivery, Settled, Store, StoreError, StoreHealth, Timestamp, WebhookMethod, WebhookRecord, WebhookState,
+};
+use keyferry_vault::Vault;
+
+/// Attempts in all: the first one, and three more as documented.
+const ATTEMPTS: u32 = 4;
+/// Each wait is so much longer than the one before.
+const BACK_OFF: u32 = 5;
+/// What was not delivered by then is of no use to anybody.
+const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long an attempt waits that failed on this side: the store is full, or the organisation's keys cannot be had.
+const OUR_FAULT: Duration = Duration::from_secs(10);
+/// How long attempts under way are waited for when the server stops. What has not been settled by then is told again.
+const DRAIN: Duration = Duration::from_secs(3);
+/// Of what waits for one webhook, so much is looked at in search of something to do.
+const LOOKED_AT: usize = 256;
+
+/// How deliveries go.
+#[derive(Debug, Clone)]
+pub struct DeliverySettings {
+    /// How long after a failed attempt the next one comes. The ones after that wait five times as long each, and each wait is
+    /// up to a quarter shorter or longer.
+    pub first_wait: Duration,
+    /// How long a receiver may take to answer.
+    pub answer_time: Duration,
+}
+
+impl Default for DeliverySettings {
+    /// 10, 50 and 250 seconds; 10 seconds.
+    fn default() -> Self {
+        Self { first_wait: Duration::from_secs(10), answer_time: Duration::from_secs(10) }
+    }
+}
+
+/// Delivers what waits in the store.
+pub struct Deliverer {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    client: WebhookClient,
+    settings: DeliverySettings,
+}
+
+/// Why an attempt came to nothing.
+enum Miss {
+    /// The receiver's fault, or nobody's: it counts.
+    Receiver(String),
+    /// There will not be another one, whatever was tried before.
+    Final(&'static str),
+    /// Ours: it does not count.
+    Ours(WebhookError),
+}
+
+impl Deliverer {
+    /// A deliverer of what is in this store.
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, client: WebhookClient, settings: DeliverySettings) -> Self {
+        Self { store, vault, client, settings }
+    }
+
+    /// Delivers until `stop` resolves.
+    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        let bell = self.store.bell();
+        let mut schedule = Schedule::default();
+        let mut attempts = JoinSet::new();
+        self.recall(&mut schedule).await;
+        tokio::pin!(stop);
+        loop {
+            self.begin(&mut schedule, &mut attempts).await;
+            tokio::select! {
+                heard = bell.heard() => schedule.note(heard),
+                Some(done) = attempts.join_next() => match done {
+                    Ok(place) => schedule.done(&place),
+                    Err(error) => tracing::error!(%error, "a delivery to a webhook ended by itself"),
+                },
+                () = schedule.next_due() => {}
+                () = &mut stop => break,
+            }
+        }
+        let rest = async { while attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, rest).await.is_err() {
+            tracing::info!("deliveries to webhooks are under way still, and will be made again after the next start");
+        }
+    }
+
+    /// What an earlier run of the server has left.
+    async fn recall(&self, schedule: &mut Schedule) {
+        loop {
+            match self.store.awaited_webhooks().await {
+                Ok(keys) => return schedule.note(keys),
+                Err(StoreError::Failed { .. } | StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "what waits for webhooks cannot be read");
+                    tokio::time::sleep(OUR_FAULT).await;
+                }
+            }
+        }
+    }
+
+    /// Begins all that there is room for.
+    async fn begin(self: &Arc<Self>, schedule: &mut Schedule, attempts: &mut JoinSet<Place>) {
+        while let Some(key) = schedule.next_webhook() {
+            let waiting = match self.store.outbox(&key, LOOKED_AT).await {
+                Ok(waiting) => waiting,
+                Err(error) => {
+                    tracing::error!(webhook = %key.id, %error, "what waits for a webhook cannot be read");
+                    schedule.put_off(&key, Timestamp::now().after(OUR_FAULT));
+                    continue;
+                }
+            };
+            for turn in schedule.turns(&key, waiting, Timestamp::now()) {
+                match turn {
+                    Turn::Now(delivery) => {
+                        let this = Arc::clone(self);
+                        attempts.spawn(async move { this.attempt(delivery).await });
+                    }
+                    Turn::At(due) => schedule.put_off(&key, due),
+                }
+            }
+        }
+    }
+
+    /// One attempt, and writing down what became of it.
+    async fn attempt(&self, delivery: Delivery) -> Place {
+        let place = Place::of(&delivery);
+        let settled = match self.tell(&delivery).await {
+            Ok(()) => Some((Delivery { attempts: delivery.attempts + 1, ..delivery }, Settled::Delivered)),
+            Err(Miss::Receiver(reason)) => {
+                Some(self.missed(Delivery { attempts: delivery.attempts + 1, ..delivery }, reason))
+            }
+            Err(Miss::Final(reason)) => Some(given_up(delivery, reason.to_owned())),
+            Err(Miss::Ours(error)) => {
+                tracing::error!(webhook = %delivery.webhook.id, %error, "a webhook cannot be called for now");
+                None
+            }
+        };
+        let written = match settled {
+            Some(settled) => self.store.settle(vec![settled]).await,
+            None => Err(StoreError::Closed),
+        };
+        if written.is_err() {
+            // It is due still, and must not be tried in a circle.
+            tokio::time::sleep(OUR_FAULT).await;
+        }
+        place
+    }
+
+    /// Calls the webhook. It has been told when it says 200.
+    async fn tell(&self, delivery: &Delivery) -> Result<(), Miss> {
+        // What could not be noted as told would be told again and again.
+        if self.store.health() != StoreHealth::Ready {
+            return Err(Miss::Ours(WebhookError::StoreNotReady));
+        }
+        let store_error = |error| Miss::Ours(WebhookError::Store(error));
+        let record = self.store.webhook(&delivery.webhook).await.map_err(store_error)?;
+        // What waits for a webhook that is gone goes, too.
+        let record = record.ok_or(Miss::Final("the webhook was deleted"))?;
+        if record.state == WebhookState::Disabled {
+            return Err(Miss::Final("the webhook was disabled"));
+        }
+        if delivery.at.after(OLDEST) <= Timestamp::now() {
+            return Err(Miss::Final("it could not be delivered within 24 hours"));
+        }
+        let url = self.client.url(&record.url).map_err(|error| Miss::Receiver(error.to_string()))?;
+        let opened = self.open(&record).await.map_err(Miss::Ours)?;
+        let body = message::body(delivery);
+        let ours = message::headers(delivery, &body, &opened.signing_secret).map_err(Miss::Ours)?;
+        let method = match record.method {
+            WebhookMethod::Post => http::Method::POST,
+            WebhookMethod::Put => http::Method::PUT,
+            WebhookMethod::Patch => http::Method::PATCH,
+        };
+        let request = WebhookRequest { url: &url, method, headers: &opened.headers, ours, body };
+        match self.client.call(request).await {
+            Ok(200) => Ok(()),
+            Ok(status) => Err(Miss::Receiver(format!("{} answered {status}, and 200 is needed", url.host()))),
+            Err(error) => Err(Miss::Receiver(error.to_string())),
+        }
+    }
+
+    async fn open(&self, record: &WebhookRecord) -> Result<secrets::Opened, WebhookError> {
+        let org = &record.key.org;
+        keys::unlock(self.store.as_ref(), &self.vault, org).await.map_err(WebhookError::of_keys)?;
+        secrets::open(&self.vault, record)
+    }
+
+    /// What follows from an attempt that the receiver did not take.
+    fn missed(&self, delivery: Delivery, reason: String) -> (Delivery, Settled) {
+        if delivery.attempts >= ATTEMPTS {
+            return given_up(delivery, reason);
+        }
+        let wait = wait(self.settings.first_wait, delivery.attempts, fastrand::f32());
+        tracing::info!(
+            webhook = %delivery.webhook.id, delivery = %delivery.id, attempt = delivery.attempts, ?wait, reason,
+            "a webhook was not told of something and will be"
+        );
+        (delivery, Settled::Again(Timestamp::now().after(wait)))
+    }
+}
+
+fn given_up(delivery: Delivery, reason: String) -> (Delivery, Settled) {
+    tracing::warn!(
+        webhook = %delivery.webhook.id, delivery = %delivery.id, event = %delivery.event, attempts = delivery.attempts,
+        reason, "a webhook is not told of something"
+    );
+    (delivery, Settled::GivenUp { reason, at: Timestamp::now() })
+}
+
+/// How long to wait after so many attempts; `luck` is from 0 to 1, and keeps many from coming back at the same moment.
+fn wait(first: Duration, attempts: u32, luck: f32) -> Duration {
+    let plain = first.saturating_mul(BACK_OFF.saturating_pow(attempts.saturating_sub(1)));
+    plain.mul_f32(0.75 + luck.clamp(0.0, 1.0) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wait_is_five_times_the_one_before_give_or_take_a_quarter() {
+        let first = Duration::from_secs(10);
+        for (attempts, seconds) in [(1, 10.0), (2, 50.0), (3, 250.0)] {
+            for (luck, factor) in [(0.0, 0.75), (0.5, 1.0), (1.0, 1.25)] {
+                assert_eq!(wait(first, attempts, luck).as_secs_f32(), seconds * factor);
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a webhook is not as it was asked to be.
+
+use super::request::InvalidHeaders;
+use keyferry_service::MigrateError;
+use keyferry_store::StoreError;
+use keyferry_vault::VaultError;
+
+/// Why a webhook is not as it was asked to be. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum WebhookError {
+    #[error("Webhook not found")]
+    Missing,
+    #[error("there are {most} webhooks in this environment already; delete one that is no longer needed")]
+    TooMany { most: usize },
+    #[error("webhook_headers: `***` stands for the value that is stored, and there is none under that name")]
+    NothingToKeep,
+    #[error(transparent)]
+    Headers(#[from] InvalidHeaders),
+    #[error("the store takes no writes for now, so that nothing can be noted as told")]
+    StoreNotReady,
+    #[error("many others are changing this webhook at the same time; try again")]
+    Contended,
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl WebhookError {
+    /// What kept an organisation's keys from being unlocked.
+    pub(super) fn of_keys(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Vault(error) => Self::Vault(error),
+            MigrateError::Store(error) => Self::Store(error),
+            // Unlocking fails in no other way.
+            _ => Self::Contended,
+        }
+    }
+}

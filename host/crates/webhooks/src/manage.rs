@@ -1,0 +1,233 @@
+//! Registering webhooks, and what else is done with them before anything happens that they are told of.
+
+use std::sync::Arc;
+
+use super::error::WebhookError;
+use super::request::{HeaderChange, NewWebhook, SigningSecret, WebhookChange, WebhookHeaders};
+use super::secrets;
+use keyferry_egress::{InvalidWebhook, WebhookClient, WebhookHeader, WebhookUrl};
+use keyferry_service::{Caller, keys};
+use keyferry_types::secret::SharedSecret;
+use keyferry_store::{
+    AuditAction, AuditEvent, DeliveryLog, Expect, ObjectId, Store, StoreError, Timestamp, WebhookKey, WebhookRecord,
+    WebhookWrite,
+};
+use keyferry_vault::{Vault, new_signing_secret};
+
+/// Webhooks that an environment can have.
+pub const MOST_WEBHOOKS: usize = 32;
+/// How often a write starts over because somebody else came first.
+const MAX_ATTEMPTS: usize = 8;
+
+/// The webhooks of all organisations.
+pub struct Webhooks {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    client: WebhookClient,
+}
+
+/// A webhook that was just registered.
+#[derive(Debug)]
+pub struct Registered {
+    /// As it is stored.
+    pub record: WebhookRecord,
+    /// What its messages are signed with, where that was made here. It is told this once.
+    pub signing_secret: Option<SharedSecret>,
+}
+
+impl Webhooks {
+    /// Webhooks in this store, sealed by this vault, called by this client.
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, client: WebhookClient) -> Self {
+        Self { store, vault, client }
+    }
+
+    /// A URL that may be called, as far as that can be told without a lookup.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn url(&self, text: &str) -> Result<WebhookUrl, InvalidWebhook> {
+        self.client.url(text)
+    }
+
+    /// Registers a webhook.
+    ///
+    /// # Errors
+    /// `TooMany`, and where it cannot be sealed or stored.
+    pub async fn register(
+        &self,
+        caller: &Caller,
+        new: NewWebhook,
+        request_id: &str,
+    ) -> Result<Registered, WebhookError> {
+        self.unlock(caller).await?;
+        let made = match new.signing_secret {
+            Some(_) => None,
+            None => Some(SharedSecret::new(new_signing_secret()?)),
+        };
+        let given = new.signing_secret.as_ref().map(SigningSecret::shared);
+        let secret = given.or_else(|| made.clone()).ok_or(WebhookError::Contended)?;
+        let now = Timestamp::now();
+        let record = WebhookRecord {
+            key: key(caller, ObjectId::generate()),
+            url: new.url.as_str().to_owned(),
+            events: new.events.into_iter().collect(),
+            slug: new.slug,
+            method: new.method,
+            description: new.description,
+            state: new.state,
+            header_names: Vec::new(),
+            version: 1,
+            key_id: 0,
+            envelope: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        for _ in 0..MAX_ATTEMPTS {
+            let record = self.sealed(record.clone(), &secret, &new.headers)?;
+            let audit = audit(AuditAction::WebhookCreated, caller, &record, "created", request_id);
+            let write = WebhookWrite { record: record.clone(), expect: Expect::Absent, most: MOST_WEBHOOKS, audit };
+            match self.store.put_webhook(write).await {
+                Ok(()) => return Ok(Registered { record, signing_secret: made }),
+                // The root was taken out of use meanwhile.
+                Err(StoreError::StaleRoot { .. }) => {}
+                Err(StoreError::TooManyWebhooks { most }) => return Err(WebhookError::TooMany { most }),
+                Err(error) => return Err(WebhookError::Store(error)),
+            }
+        }
+        Err(WebhookError::Contended)
+    }
+
+    /// All webhooks of the caller's environment, oldest first.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<WebhookRecord>, WebhookError> {
+        self.store.webhooks(&caller.org, caller.environment).await.map_err(WebhookError::Store)
+    }
+
+    /// One webhook, and how it fares.
+    ///
+    /// # Errors
+    /// `Missing`, and where it cannot be read.
+    pub async fn show(&self, caller: &Caller, id: ObjectId) -> Result<(WebhookRecord, DeliveryLog), WebhookError> {
+        let key = key(caller, id);
+        let record = self.stored(&key).await?;
+        let log = self.store.delivery_log(&key).await.map_err(WebhookError::Store)?;
+        Ok((record, log))
+    }
+
+    /// Changes a webhook. What it is told from then on it is told in the new way, also what waits already.
+    ///
+    /// # Errors
+    /// `Missing`, `NothingToKeep`, `Headers`, and where it cannot be sealed or stored.
+    pub async fn change(
+        &self,
+        caller: &Caller,
+        id: ObjectId,
+        change: WebhookChange,
+        request_id: &str,
+    ) -> Result<WebhookRecord, WebhookError> {
+        self.unlock(caller).await?;
+        let key = key(caller, id);
+        for _ in 0..MAX_ATTEMPTS {
+            let stored = self.stored(&key).await?;
+            let opened = secrets::open(&self.vault, &stored)?;
+            let headers = WebhookHeaders::new(merged(opened.headers, change.headers.as_deref())?)?;
+            let secret = change.signing_secret.as_ref().map_or(opened.signing_secret, SigningSecret::shared);
+            let record = self.sealed(changed(&stored, &change), &secret, &headers)?;
+            let audit = audit(AuditAction::WebhookUpdated, caller, &record, "updated", request_id);
+            let expect = Expect::Version(stored.version);
+            let write = WebhookWrite { record: record.clone(), expect, most: MOST_WEBHOOKS, audit };
+            match self.store.put_webhook(write).await {
+                Ok(()) => return Ok(record),
+                // Somebody was faster: once more, with what is there now.
+                Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
+                Err(error) => return Err(WebhookError::Store(error)),
+            }
+        }
+        Err(WebhookError::Contended)
+    }
+
+    /// Deletes a webhook, and what it is yet to be told. Those that remain, oldest first.
+    ///
+    /// # Errors
+    /// `Missing`, and where it cannot be written.
+    pub async fn delete(
+        &self,
+        caller: &Caller,
+        id: ObjectId,
+        request_id: &str,
+    ) -> Result<Vec<WebhookRecord>, WebhookError> {
+        let key = key(caller, id);
+        let stored = self.stored(&key).await?;
+        let audit = audit(AuditAction::WebhookDeleted, caller, &stored, "deleted", request_id);
+        let remaining = self.store.delete_webhook(&key, audit).await.map_err(WebhookError::Store)?;
+        remaining.ok_or(WebhookError::Missing)
+    }
+
+    async fn unlock(&self, caller: &Caller) -> Result<(), WebhookError> {
+        keys::unlock(self.store.as_ref(), &self.vault, &caller.org).await.map_err(WebhookError::of_keys)
+    }
+
+    async fn stored(&self, key: &WebhookKey) -> Result<WebhookRecord, WebhookError> {
+        self.store.webhook(key).await.map_err(WebhookError::Store)?.ok_or(WebhookError::Missing)
+    }
+
+    fn sealed(
+        &self,
+        record: WebhookRecord,
+        secret: &SharedSecret,
+        headers: &WebhookHeaders,
+    ) -> Result<WebhookRecord, WebhookError> {
+        let envelope = secrets::seal(&self.vault, &record.key, record.version, secret, headers.list())?;
+        let header_names = headers.list().iter().map(|header| header.name().to_owned()).collect();
+        Ok(WebhookRecord { header_names, key_id: envelope.key_id().get(), envelope: envelope.into_bytes(), ..record })
+    }
+}
+
+fn key(caller: &Caller, id: ObjectId) -> WebhookKey {
+    WebhookKey { org: caller.org.clone(), environment: caller.environment, id }
+}
+
+/// The headers that a changed webhook has: what is stored where nothing was said of them, else those that were listed.
+fn merged(stored: Vec<WebhookHeader>, listed: Option<&[HeaderChange]>) -> Result<Vec<WebhookHeader>, WebhookError> {
+    let Some(listed) = listed else { return Ok(stored) };
+    let one = |change: &HeaderChange| match change {
+        HeaderChange::Set(header) => Ok(header.clone()),
+        HeaderChange::Keep(name) => {
+            let found = stored.iter().find(|header| header.name().eq_ignore_ascii_case(name));
+            found.cloned().ok_or(WebhookError::NothingToKeep)
+        }
+    };
+    listed.iter().map(one).collect()
+}
+
+/// The next version, but for what is secret of it.
+fn changed(stored: &WebhookRecord, change: &WebhookChange) -> WebhookRecord {
+    let WebhookChange { url, events, slug, method, description, state, headers: _, signing_secret: _ } = change;
+    let events = events.as_ref().map(|events| events.iter().copied().collect());
+    WebhookRecord {
+        url: url.as_ref().map_or_else(|| stored.url.clone(), |url| url.as_str().to_owned()),
+        events: events.unwrap_or_else(|| stored.events.clone()),
+        slug: slug.clone().unwrap_or_else(|| stored.slug.clone()),
+        method: method.unwrap_or(stored.method),
+        description: description.clone().unwrap_or_else(|| stored.description.clone()),
+        state: state.unwrap_or(stored.state),
+        version: stored.version.saturating_add(1),
+        updated_at: Timestamp::now(),
+        ..stored.clone()
+    }
+}
+
+fn audit(action: AuditAction, caller: &Caller, record: &WebhookRecord, word: &str, request_id: &str) -> AuditEvent {
+    AuditEvent {
+        action,
+        actor: caller.actor.clone(),
+        environment: Some(caller.environment),
+        account: None,
+        slug: record.slug.clone(),
+        outcome: format!("webhook {} {word}", record.key.id),
+        request_id: Some(request_id.to_owned()),
+        at: Timestamp::now(),
+    }
+}

@@ -1,0 +1,273 @@
+//! `/metrics`: what is counted, that no label can be chosen from outside, and that the dashboard asks for what there is.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use keyferry_mock_providers::apps::demo;
+use keyferry_tests::collector::{Collector, Mood};
+use keyferry_tests::http::{Request, Response, get};
+use keyferry_tests::metrics::Page;
+use keyferry_tests::{ACCOUNT, ServerOptions, World, WorldOptions};
+use serde_json::{Value, json};
+
+const MIGRATE: &str = "/api/v2/public/migrate-token";
+const ACCOUNTS: &str = "/api/v2/public/linked-account";
+
+async fn world(flags: &[&str]) -> World {
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let change = move |server: &mut ServerOptions| server.arguments.extend(flags);
+    World::start_with(WorldOptions { server: Some(Box::new(change)), ..WorldOptions::default() }).await
+}
+
+async fn migrate(world: &World, token: &str) -> Response {
+    world
+        .migrate("hubspot", json!({"oauth2": {"access_token": token, "refresh_token": demo::HUBSPOT_REFRESH_TOKEN}}))
+        .await
+}
+
+#[tokio::test]
+async fn what_happens_is_counted_under_what_it_was() {
+    let world = world(&["--metrics-listen=127.0.0.1:0"]).await;
+    let before = Page::of(&world.server).await;
+    assert_eq!(migrate(&world, demo::HUBSPOT_ACCESS_TOKEN).await.status, 200);
+    assert_eq!(migrate(&world, demo::HUBSPOT_ACCESS_TOKEN).await.status, 200);
+    for token in [demo::HUBSPOT_EXPIRED_TOKEN, demo::HUBSPOT_RATE_LIMITED_TOKEN] {
+        assert_eq!(migrate(&world, token).await.status, 500);
+    }
+    assert_eq!(world.migrate("nothing-like-it", json!({})).await.status, 200);
+    assert_eq!(world.migrate("stripe", json!({"keybased": {}})).await.status, 200);
+    let absent = json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": "x"}}});
+    let to_nobody = Request::new("PUT", MIGRATE).header("linked_account_id", "nobody").json(&absent);
+    assert_eq!(world.send(to_nobody).await.status, 400);
+    assert_eq!(world.send(Request::new("GET", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.status, 200);
+    assert_eq!(world.send_as_it_is(Request::new("GET", ACCOUNTS)).await.status, 401);
+    let after = Page::of(&world.server).await;
+
+    let route = |route: &'static str| ("http_route", route);
+    let status = |status: &'static str| ("http_response_status_code", status);
+    let app = |app: &'static str, outcome: &'static str| vec![("app", app), ("outcome", outcome)];
+    let requests = "http_server_request_duration_seconds_count";
+    for (metric, labels, grown) in [
+        (requests, vec![route(MIGRATE), status("200"), ("http_request_method", "PUT")], 4.0),
+        (requests, vec![route(MIGRATE), status("500")], 2.0),
+        (requests, vec![route(MIGRATE), status("400")], 1.0),
+        (requests, vec![route("/api/v2/public/linked-account/{*account}"), ("http_request_method", "GET")], 1.0),
+        (requests, vec![route(ACCOUNTS), status("401")], 1.0),
+        ("keyferry_migrations_total", app("hubspot", "created"), 1.0),
+        ("keyferry_migrations_total", app("hubspot", "updated"), 1.0),
+        ("keyferry_migrations_total", app("hubspot", "not_verified"), 2.0),
+        ("keyferry_migrations_total", app("hubspot", "account_missing"), 1.0),
+        ("keyferry_migrations_total", app("stripe", "invalid_content"), 1.0),
+        ("keyferry_migrations_total", app("(none)", "unknown_app"), 1.0),
+        ("keyferry_verification_duration_seconds_count", app("hubspot", "verified"), 2.0),
+        ("keyferry_verification_duration_seconds_count", app("hubspot", "rejected"), 1.0),
+        ("keyferry_verification_duration_seconds_count", app("hubspot", "rate_limited"), 1.0),
+        ("keyferry_egress_request_duration_seconds_count", vec![("outcome", "2xx")], 2.0),
+        ("keyferry_egress_request_duration_seconds_count", vec![("outcome", "4xx")], 2.0),
+        ("http_server_active_requests", vec![], 0.0),
+        ("keyferry_sandbox_calls_running", vec![], 0.0),
+        ("keyferry_sandbox_calls_waiting", vec![], 0.0),
+    ] {
+        assert_eq!(
+            after.sum(metric, &labels) - before.sum(metric, &labels),
+            grown,
+            "{metric} {labels:?}\n{}",
+            after.text
+        );
+    }
+    // Both writes are on disk, and the disk was waited for.
+    for metric in ["keyferry_store_batch_writes_sum", "keyferry_store_sync_duration_seconds_count"] {
+        assert!(after.sum(metric, &[]) - before.sum(metric, &[]) >= 2.0, "{metric}\n{}", after.text);
+    }
+    assert!(after.sum("keyferry_store_commit_duration_seconds_sum", &[]) > 0.0);
+    assert_eq!(after.sum("keyferry_plugins", &[("state", "active")]), 4.0);
+    assert_eq!(after.sum("keyferry_sandbox_slots", &[]), 256.0);
+    assert_eq!(after.sum("keyferry_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
+    assert!(after.sum("process_resident_memory_bytes", &[]) > 1e6);
+}
+
+/// Imports a row for each of these tokens, and waits until it has ended.
+async fn import(world: &World, tokens: &[&str]) {
+    let row = |token: &&str| {
+        let auth_object = json!({"oauth2": {"access_token": token}});
+        format!("{}\n", json!({"linked_account_id": token, "slug": "hubspot", "auth_object": auth_object}))
+    };
+    let rows: String = tokens.iter().map(row).collect();
+    let file = Request::new("POST", "/api/v2/public/imports?create_accounts=true").body("application/x-ndjson", rows);
+    let begun = world.send(file).await;
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let events = format!("/api/v2/public/imports/{}/events", begun.json()["id"].as_str().unwrap());
+    let events = world.send(Request::new("GET", &events)).await.text();
+    assert!(events.contains("finished"), "{events}");
+}
+
+#[tokio::test]
+async fn rows_of_imports_are_counted_and_the_imports_that_run() {
+    let world = world(&["--metrics-listen=127.0.0.1:0"]).await;
+    import(&world, &[demo::HUBSPOT_ACCESS_TOKEN, demo::HUBSPOT_EXPIRED_TOKEN]).await;
+    let rows = |page: &Page, state| page.sum("keyferry_import_rows_total", &[("state", state)]);
+    let mut page = Page::of(&world.server).await;
+    // The last event comes with the last row, a moment before the work is put away.
+    while page.sum("keyferry_imports_running", &[]) != 0.0 {
+        page = Page::of(&world.server).await;
+    }
+    assert_eq!((rows(&page, "done"), rows(&page, "failed")), (1.0, 1.0), "{}", page.text);
+}
+
+/// Ten thousand made-up names make no more series than one.
+#[tokio::test]
+async fn no_label_can_be_chosen_from_outside() {
+    let world = world(&["--metrics-listen=127.0.0.1:0"]).await;
+    let hostile = async |name: &str| {
+        let object = json!({"oauth2": {"access_token": name}});
+        for slug in [name.to_owned(), format!("hubspot{name}")] {
+            world.send(world.migrate_request(&json!({"slug": slug, "auth_object": object}))).await;
+            world.send(Request::new("GET", &format!("/api/v2/public/application/{slug}"))).await;
+        }
+        for path in [format!("/{name}"), format!("{ACCOUNTS}/{name}"), format!("/api/v2/public/migrate-token/{name}")] {
+            Request::new("GET", &path).send(world.server.address()).await;
+        }
+        let method = name.to_uppercase();
+        Request::new(&method, ACCOUNTS).header("x-request-id", name).send(world.server.address()).await;
+    };
+    hostile("first").await;
+    let series = |page: &Page| page.samples.len();
+    let before = Page::of(&world.server).await;
+    for number in 0..20 {
+        hostile(&format!("canary{number}")).await;
+    }
+    let after = Page::of(&world.server).await;
+    assert_eq!(series(&after), series(&before), "{}", after.text);
+    for name in ["canary", "CANARY", "first", "FIRST", ACCOUNT] {
+        assert!(!after.text.contains(name), "{name}: {}", after.text);
+    }
+    assert!(after.sum("http_server_request_duration_seconds_count", &[("http_request_method", "_OTHER")]) >= 21.0);
+}
+
+#[tokio::test]
+async fn metrics_are_told_on_a_listener_of_their_own_and_only_where_it_is_asked_for() {
+    let silent = world(&[]).await;
+    assert!(!silent.server.logs().contains("/metrics"), "{}", silent.server.logs());
+    let world = world(&["--metrics-listen=127.0.0.1:0"]).await;
+    for (address, target, expected) in [
+        (silent.server.address(), "/metrics", 404),
+        (world.server.address(), "/metrics", 404),
+        (world.server.metrics_address(), "/metrics", 200),
+        (world.server.metrics_address(), "/", 404),
+        (world.server.metrics_address(), ACCOUNTS, 404),
+        (world.server.metrics_address(), "/readyz", 404),
+    ] {
+        assert_eq!(get(address, target).await.status, expected, "{target}");
+    }
+    let head = Request::new("HEAD", "/metrics").send(world.server.metrics_address()).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+/// What a query asks for: metrics, and labels of theirs.
+#[derive(Debug, Default)]
+struct Asked {
+    metrics: BTreeSet<String>,
+    labels: BTreeSet<String>,
+}
+
+/// Labels that Prometheus adds, and the one of buckets.
+const OTHERS: [&str; 2] = ["job", "instance"];
+
+impl Asked {
+    /// The names in a query that are no functions: metrics by how they begin, labels in `{}` and after `by`.
+    fn by(query: &str) -> Self {
+        let mut asked = Self::default();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (mut name, mut in_quotes, mut depth, mut after_by) = (String::new(), false, 0, false);
+        for c in query.chars().chain([' ']) {
+            if c == '"' {
+                in_quotes = !in_quotes;
+            }
+            if is_name(c) && !in_quotes {
+                name.push(c);
+                continue;
+            }
+            let word = std::mem::take(&mut name);
+            if ["http_", "keyferry_", "process_"].iter().any(|ours| word.starts_with(ours)) && depth == 0 && !after_by {
+                asked.metrics.insert(word);
+            } else if (depth > 0 || after_by)
+                && !word.is_empty()
+                && !in_quotes
+                && !word.starts_with(|c: char| c.is_ascii_digit())
+                && word != "by"
+            {
+                asked.labels.insert(word.clone());
+            } else if word == "by" {
+                after_by = true;
+            }
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ')' => after_by = false,
+                _ => {}
+            }
+        }
+        asked.labels.retain(|label| !OTHERS.contains(&label.as_str()));
+        asked
+    }
+}
+
+fn queries(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("expr").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|value| queries(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| queries(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
+    let collector = Collector::start(Mood::Works).await;
+    let world = world(&["--metrics-listen=127.0.0.1:0", "--otlp-endpoint", &collector.url()]).await;
+    let asked =
+        Request::new("GET", ACCOUNTS).header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    world.send(asked).await;
+    assert_eq!(migrate(&world, demo::HUBSPOT_ACCESS_TOKEN).await.status, 200);
+    import(&world, &[demo::HUBSPOT_ACCESS_TOKEN]).await;
+    collector.wait_for("4bf92f3577b34da6a3ce929d0e0e4736", "GET /api/v2/public/linked-account").await;
+    let mut page = Page::of(&world.server).await;
+    while page.of_name("keyferry_trace_exports_total").next().is_none() {
+        page = Page::of(&world.server).await;
+    }
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/grafana/keyferry.json");
+    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut found = Vec::new();
+    queries(&dashboard, &mut found);
+    assert!(found.len() >= 20, "{found:?}");
+    let mut shown = BTreeSet::new();
+    for query in &found {
+        let asked = Asked::by(query);
+        assert!(!asked.metrics.is_empty(), "{query}");
+        for metric in &asked.metrics {
+            let labels: BTreeSet<&String> = page.of_name(metric).flat_map(|sample| sample.labels.keys()).collect();
+            assert!(page.of_name(metric).next().is_some(), "there is no {metric}: {query}\n{}", page.text);
+            for label in &asked.labels {
+                assert!(labels.contains(label), "{metric} has no label {label}: {query}");
+            }
+            shown.insert(metric.clone());
+        }
+    }
+    for metric in page.samples.iter().map(|sample| &sample.name) {
+        let is_ours = metric.starts_with("keyferry_") || metric.starts_with("http_");
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| metric.strip_suffix(end)).unwrap_or(metric);
+        assert!(!is_ours || shown.iter().any(|name| name.starts_with(base)), "nobody sees {metric}");
+    }
+}
+
+#[test]
+fn a_query_is_taken_apart() {
+    let asked = Asked::by(
+        "histogram_quantile(0.95, sum by (le, app) (rate(keyferry_x_bucket{job=~\"$job\",outcome!=\"http_a\"}[5m])))",
+    );
+    assert_eq!(asked.metrics.iter().collect::<Vec<_>>(), ["keyferry_x_bucket"]);
+    assert_eq!(asked.labels.iter().collect::<Vec<_>>(), ["app", "le", "outcome"]);
+}

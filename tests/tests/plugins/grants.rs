@@ -1,0 +1,341 @@
+//! What an operator does with plugins: grant, for a time or until revoked; go back to an earlier version; see it all.
+
+use std::path::Path;
+use std::process::Output;
+
+use keyferry_mock_providers::apps::demo;
+use keyferry_tests::plugins::{build, variant};
+use keyferry_tests::{Grants, ServerChange, World, WorldOptions, run};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const MIGRATED: &str = r#"{"success":true,"message":"Token migrated successfully"}"#;
+
+async fn hubspot(world: &World) -> String {
+    world.migrate("hubspot", json!({"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}})).await.text()
+}
+
+async fn plugin(world: &World, arguments: &[&str]) -> Output {
+    let data = world.data().display().to_string();
+    let plugins = world.plugins().display().to_string();
+    run(["plugin"].iter().chain(arguments).chain(&["--data", &data, "--plugins", &plugins])).await
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "input that cannot be used ends with 2");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// One plugin as `list` has it.
+async fn listed(world: &World, file: &str) -> Value {
+    let list: Value = serde_json::from_str(&stdout(&plugin(world, &["list", "--json"]).await)).unwrap();
+    let entries = list.as_array().unwrap();
+    entries.iter().find(|entry| entry["file"].as_str().unwrap().ends_with(file)).unwrap().clone()
+}
+
+fn replace(path: &Path, bytes: &[u8]) {
+    let hidden = path.with_extension("part");
+    std::fs::write(&hidden, bytes).unwrap();
+    std::fs::rename(hidden, path).unwrap();
+}
+
+fn by_hand() -> WorldOptions {
+    let change: ServerChange = Box::new(|options| options.grants = Grants::ByHand);
+    WorldOptions { server: Some(change), ..WorldOptions::default() }
+}
+
+#[tokio::test]
+async fn a_revoked_plugin_stops_at_once_and_nothing_but_a_grant_brings_it_back() {
+    let mut world = World::start().await;
+    assert_eq!(hubspot(&world).await, MIGRATED);
+    let revoked = stdout(&plugin(&world, &["revoke", "hubspot"]).await);
+    assert!(revoked.contains("revoked hubspot sha256"), "{revoked}");
+    let answer = hubspot(&world).await;
+    assert!(answer.contains("keyferry plugin grant hubspot"), "{answer}");
+    // Neither a restart nor --grant-on-drop, under which this server runs, grants it again.
+    world.server.restart().await;
+    assert_eq!(listed(&world, "hubspot.wasm").await["state"], "revoked");
+    assert!(hubspot(&world).await.contains("revoked"));
+    stdout(&plugin(&world, &["grant", "hubspot"]).await);
+    assert_eq!(hubspot(&world).await, MIGRATED);
+}
+
+#[tokio::test]
+async fn a_plugin_goes_back_to_the_version_before_and_forth_to_a_named_one() {
+    let world = World::start().await;
+    let file = world.plugins().join("hubspot.wasm");
+    let first = std::fs::read(&file).unwrap();
+    let digest = |entry: &Value| entry["digest"].as_str().unwrap().to_owned();
+    let none = stderr(&plugin(&world, &["rollback", "hubspot"]).await);
+    assert!(none.contains("no earlier version is kept"), "{none}");
+    let mut digests = vec![digest(&listed(&world, "hubspot.wasm").await)];
+    for content in ["second", "third"] {
+        replace(&file, &variant(&first, content));
+        let entry = listed(&world, "hubspot.wasm").await;
+        assert_eq!((&entry["state"], &entry["serving"]), (&json!("active"), &entry["digest"]));
+        digests.push(digest(&entry));
+    }
+    for back in [1, 0] {
+        let said = stdout(&plugin(&world, &["rollback", "hubspot"]).await);
+        assert!(said.contains(&digests[back]) && said.contains(&digests[back + 1]), "{said}");
+        assert_eq!(digest(&listed(&world, "hubspot.wasm").await), digests[back]);
+        assert_eq!(hubspot(&world).await, MIGRATED);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), first);
+    stdout(&plugin(&world, &["rollback", "hubspot", "--to", &digests[2][..10]]).await);
+    assert_eq!(digest(&listed(&world, "hubspot.wasm").await), digests[2]);
+    // What was revoked is no way back.
+    stdout(&plugin(&world, &["revoke", "hubspot"]).await);
+    let refused = stderr(&plugin(&world, &["rollback", "hubspot"]).await);
+    assert!(refused.contains("has no grant any more"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_last_good_version_serves_after_a_restart_too() {
+    let mut world = World::start_with(by_hand()).await;
+    stdout(&plugin(&world, &["grant", "hubspot"]).await);
+    let file = world.plugins().join("hubspot.wasm");
+    let good = std::fs::read(&file).unwrap();
+    // A swapped file has no grant, a broken one is refused: neither takes the app down.
+    for (bytes, state) in [(variant(&good, "swapped"), "pending"), (b"broken".to_vec(), "refused")] {
+        replace(&file, &bytes);
+        for restart in [false, true] {
+            if restart {
+                world.server.restart().await;
+            }
+            let entry = listed(&world, "hubspot.wasm").await;
+            assert_eq!(entry["state"], state);
+            assert_ne!(entry["serving"], entry["digest"]);
+            assert_eq!(hubspot(&world).await, MIGRATED, "{state}, restarted: {restart}");
+        }
+    }
+    stdout(&plugin(&world, &["rollback", "hubspot.wasm"]).await);
+    assert_eq!(std::fs::read(&file).unwrap(), good);
+}
+
+#[tokio::test]
+async fn a_grant_for_a_time_ends_and_says_where_it_stands() {
+    let world = World::start_with(by_hand()).await;
+    let said = stdout(&plugin(&world, &["grant", "hubspot", "--days", "30"]).await);
+    assert!(said.contains("until 20"), "{said}");
+    assert_eq!(hubspot(&world).await, MIGRATED);
+    let lock = world.data().join("keyferry.lock");
+    let text = std::fs::read_to_string(&lock).unwrap();
+    let end = text.lines().find(|line| line.starts_with("ends-at")).unwrap();
+    std::fs::write(&lock, text.replace(end, "ends-at = \"2020-01-01T00:00:00Z\"")).unwrap();
+    let entry = listed(&world, "hubspot.wasm").await;
+    let line = text.lines().position(|line| line.starts_with("sha256")).unwrap() + 1;
+    let reason = entry["reason"].as_str().unwrap();
+    assert_eq!(entry["state"], "pending");
+    assert!(
+        reason.contains("its grant ended at 2020-01-01T00:00:00Z") && reason.contains(&format!("keyferry.lock:{line}")),
+        "{reason}"
+    );
+    assert!(hubspot(&world).await.contains("keyferry plugin grant hubspot"));
+    let checked = stderr(&plugin(&world, &["list", "--check"]).await);
+    assert!(checked.contains("hubspot.wasm: pending: its grant ended"), "{checked}");
+}
+
+#[tokio::test]
+async fn a_lock_file_with_a_slip_is_told_with_its_line_and_changes_nothing() {
+    let world = World::start_with(by_hand()).await;
+    stdout(&plugin(&world, &["grant", "hubspot"]).await);
+    let lock = world.data().join("keyferry.lock");
+    let good = std::fs::read_to_string(&lock).unwrap();
+    std::fs::write(&lock, good.replace("requests", "reqests")).unwrap();
+    let line = good.lines().position(|line| line.starts_with("requests")).unwrap() + 1;
+    let said = stderr(&plugin(&world, &["list"]).await);
+    assert!(said.contains(&format!("keyferry.lock:{line}")) && said.contains("reqests"), "{said}");
+    assert_eq!(hubspot(&world).await, MIGRATED, "the server goes on with what it knows");
+}
+
+#[tokio::test]
+async fn every_way_of_not_serving_is_listed_with_its_reason() {
+    let world = World::start().await;
+    let folder = world.plugins();
+    let hubspot = std::fs::read(folder.join("hubspot.wasm")).unwrap();
+    std::fs::write(folder.join("twin.wasm"), variant(&hubspot, "twin")).unwrap();
+    let other = r#"(component (import "keyferry:plugin/http@2.1.0" (instance)) (instance $i)
+        (export "keyferry:plugin/app@2.1.0" (instance $i)))"#;
+    std::fs::write(folder.join("later.wasm"), wat::parse_str(other).unwrap()).unwrap();
+    let bomb = format!("(component (core module {}))", "(func)".repeat(100_001));
+    let app = r#"(instance $i) (export "keyferry:plugin/app@1.0.0" (instance $i)))"#;
+    let bomb = format!("{}{app}", bomb.strip_suffix(')').unwrap());
+    std::fs::write(folder.join("bomb.wasm"), wat::parse_str(bomb).unwrap()).unwrap();
+    std::fs::write(folder.join("cut.wasm"), &hubspot[..hubspot.len() / 2]).unwrap();
+    let cases = [
+        ("twin.wasm", "duplicate", "hubspot.wasm"),
+        (
+            "later.wasm",
+            "refused",
+            "it was built for version 2.1.0 of the plugin contract, and this host speaks version 1",
+        ),
+        ("bomb.wasm", "refused", "it has 100001 functions, and 30000 are allowed"),
+        ("cut.wasm", "refused", "it is not WebAssembly"),
+    ];
+    for (file, state, reason) in cases {
+        let entry = listed(&world, file).await;
+        assert_eq!(entry["state"], state, "{entry}");
+        assert!(entry["reason"].as_str().unwrap().contains(reason), "{entry}");
+    }
+    let table = stdout(&plugin(&world, &["list"]).await);
+    assert!(table.contains("duplicate") && table.contains("active"), "{table}");
+    assert!(!table.contains('\u{1b}'), "no colour where there is no terminal");
+    let said = stderr(&plugin(&world, &["grant", "hubspt"]).await);
+    assert!(said.contains("no plugin in") && said.contains("hubspot"), "{said}");
+    assert_eq!(self::hubspot(&world).await, MIGRATED);
+}
+
+/// One exchange over the operator's socket, as curl would have it.
+async fn admin(world: &World, request: &str) -> (String, Value) {
+    let mut socket = tokio::net::UnixStream::connect(world.data().join("admin.sock")).await.unwrap();
+    let text = format!("{request} HTTP/1.1\r\nhost: keyferry\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    socket.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), serde_json::from_str(body).unwrap())
+}
+
+#[tokio::test]
+async fn the_plugins_are_seen_and_managed_over_http_on_the_operators_socket() {
+    let world = World::start().await;
+    let (status, list) = admin(&world, "GET /admin/v1/plugins").await;
+    assert_eq!((status.as_str(), list.as_array().unwrap().len()), ("HTTP/1.1 200 OK", 4));
+    let (_, one) = admin(&world, "GET /admin/v1/plugins/hubspot").await;
+    assert_eq!((&one["state"], &one["contract"]), (&json!("active"), &json!("1.0.0")));
+    let (status, _) = admin(&world, "POST /admin/v1/plugins/hubspot/revoke").await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert!(hubspot(&world).await.contains("revoked"));
+    let (_, granted) = admin(&world, "POST /admin/v1/plugins/hubspot/grant").await;
+    assert_eq!(granted["sha256"], one["digest"]);
+    assert_eq!(hubspot(&world).await, MIGRATED);
+    for (request, status, code) in [
+        ("GET /admin/v1/plugins/nobody", "HTTP/1.1 404 Not Found", "no_such_plugin"),
+        ("POST /admin/v1/plugins/hubspot/rollback", "HTTP/1.1 409 Conflict", "no_earlier_version"),
+        ("POST /admin/v1/organisations/acme/api-keys", "HTTP/1.1 400 Bad Request", "invalid_request"),
+        ("GET /admin/v1/nothing", "HTTP/1.1 404 Not Found", "no_such_route"),
+    ] {
+        let (line, problem) = admin(&world, request).await;
+        assert_eq!((line.as_str(), problem["code"].as_str().unwrap()), (status, code), "{request}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_imports_wasi_runs_only_when_granted_and_finds_nothing_behind_it() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let change: ServerChange = Box::new(|options| {
+        build("sealed", &options.plugins);
+        options.environment.push(("A_VARIABLE".to_owned(), "of the host".to_owned()));
+    });
+    let world = World::start_with(WorldOptions { server: Some(change), ..WorldOptions::default() }).await;
+    let entry = listed(&world, "sealed.wasm").await;
+    assert_eq!(entry["state"], "needs-wasi", "though this server grants on drop");
+    assert!(entry["reason"].as_str().unwrap().contains("--wasi sealed"), "{entry}");
+    let without = stderr(&plugin(&world, &["grant", "sealed.wasm"]).await);
+    assert!(without.contains("--wasi sealed"), "{without}");
+    // First WASI, without which it cannot be asked what it wants; then what it wants.
+    stdout(&plugin(&world, &["grant", "sealed.wasm", "--wasi", "sealed"]).await);
+    stdout(&plugin(&world, &["grant", "sealed"]).await);
+    let auth_object = json!({"keybased": {"port": port.to_string(), "api_key": "a-secret-value"}});
+    let answer = world.migrate("sealed", auth_object).await.text();
+    let nothing = "environment [] arguments [] folder None folders 0";
+    assert!(answer.contains(nothing), "{answer}");
+    assert!(answer.contains("permanent-resolver-failure"), "no name is looked up: {answer}");
+    assert!(answer.contains("access-denied"), "nothing is connected to: {answer}");
+    let nobody = tokio::time::timeout(std::time::Duration::from_millis(200), listener.accept()).await;
+    assert!(nobody.is_err(), "somebody connected");
+}
+
+#[tokio::test]
+async fn what_looks_secret_is_read_as_text_only_where_a_grant_names_it_and_all_that_is_read_is_shown() {
+    let change: ServerChange = Box::new(|options| build("nosy", &options.plugins));
+    let world = World::start_with(WorldOptions { server: Some(change), ..WorldOptions::default() }).await;
+    let lock = || std::fs::read_to_string(world.data().join("keyferry.lock")).unwrap_or_default();
+    let entry = listed(&world, "nosy.wasm").await;
+    assert_eq!(entry["state"], "pending", "though this server grants on drop");
+    let reason = entry["reason"].as_str().unwrap();
+    assert!(reason.contains("keyferry plugin grant nosy --reads-text keybased.api_key"), "{reason}");
+    let read = |field: &str| entry["reads"].as_array().unwrap().iter().find(|read| read["field"] == field).cloned();
+    assert_eq!(read("subdomain").unwrap(), json!({"auth_type": "keybased", "field": "subdomain", "reads": "text"}));
+    assert_eq!(read("api_key").unwrap()["looks_secret"], "its name has the word `key`");
+    let token = json!({"auth_type": "keybased", "field": "token", "reads": "beginning", "hint": "^sk_(live|test)_"});
+    assert_eq!(read("token").unwrap(), token);
+    assert_eq!(entry["concerns"][0]["request"], "GET https://*.github.io/v1/me/*");
+
+    let shown = stdout(&plugin(&world, &["grant", "nosy", "--dry-run"]).await);
+    for line in [
+        "reads as text: subdomain, api_key (looks secret: its name has the word `key`)",
+        "sees the beginning of token (at most 12 characters, ^sk_(live|test)_)",
+        "sees the beginning of password (at most 12 characters, (?s)^.{16})",
+        "sees the end of site_key (at most 12 characters, -[a-z]{2}[0-9]$)",
+        "asks for GET https://*.github.io/v1/me/* [many owners share this suffix: anybody can get a name below it]",
+        "asks for GET https://api.nosy.example/v1/me/*\n",
+    ] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    for (arguments, said) in [
+        (&["grant", "nosy"][..], "--reads-text keybased.api_key"),
+        (&["grant", "nosy", "--reads-text", "subdomain"], "--reads-text keybased.api_key"),
+        (&["grant", "nosy", "--reads-text", "password"], "it reads no field \"password\" as text"),
+        (&["grant", "nosy", "--reads-text", "oauth2.api_key"], "it reads no field"),
+    ] {
+        let refused = stderr(&plugin(&world, arguments).await);
+        assert!(refused.contains(said), "{refused}");
+        assert!(!lock().contains("nosy"), "{arguments:?} recorded a grant");
+    }
+    stdout(&plugin(&world, &["grant", "nosy", "--reads-text", "api_key"]).await);
+    assert!(lock().contains("reads-text = [\"keybased.api_key\"]"), "{}", lock());
+    assert_eq!(listed(&world, "nosy.wasm").await["state"], "active");
+    let table = stdout(&plugin(&world, &["list"]).await);
+    assert!(table.contains("sees the beginning of token"), "{table}");
+    // The grant for some days keeps what was named before.
+    stdout(&plugin(&world, &["grant", "nosy", "--days", "30"]).await);
+
+    let credential = json!({"keybased": {
+        "password": "correct horse battery staple, correct horse battery staple",
+        "token": "sk_live_0123456789abcdefghij", "site_key": "0123456789abcdef-us1",
+    }});
+    let answer = world.migrate("nosy", credential).await.text();
+    assert!(answer.contains("it was shown nothing and sk/live/ and -us1"), "{answer}");
+    let short = json!({"keybased": {"password": "hunter2", "token": "sk_live_01234567", "site_key": "0123-us1"}});
+    let answer = world.migrate("nosy", short).await.text();
+    assert!(answer.contains("it was shown nothing and nothing and nothing"), "{answer}");
+
+    // An entry as earlier versions wrote it names no field, and so lets it read none.
+    let older: String =
+        lock().lines().filter(|line| !line.starts_with("reads-text")).map(|line| format!("{line}\n")).collect();
+    std::fs::write(world.data().join("keyferry.lock"), older).unwrap();
+    assert_eq!(listed(&world, "nosy.wasm").await["state"], "pending");
+}
+
+#[tokio::test]
+async fn a_hint_that_is_not_anchored_is_refused() {
+    let change: ServerChange = Box::new(|options| build("careless", &options.plugins));
+    let world = World::start_with(WorldOptions { server: Some(change), ..WorldOptions::default() }).await;
+    let entry = listed(&world, "careless.wasm").await;
+    assert_eq!(entry["state"], "refused");
+    let reason = entry["reason"].as_str().unwrap();
+    assert!(reason.starts_with("field `words.api_key`: its hint can match in the middle of the value"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_the_lock_file_changes_nothing_and_stops_nobody() {
+    let mut world = World::start_with(by_hand()).await;
+    stdout(&plugin(&world, &["grant", "hubspot"]).await);
+    let lock = world.data().join("keyferry.lock");
+    std::fs::remove_file(&lock).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    let said = stderr(&plugin(&world, &["list"]).await);
+    assert!(said.contains("keyferry.lock: it is a FIFO (named pipe)"), "{said}");
+    assert_eq!(hubspot(&world).await, MIGRATED, "the server goes on with what it knows");
+    let said = stderr(&plugin(&world, &["grant", "slack"]).await);
+    assert!(said.contains("it is a FIFO (named pipe)"), "{said}");
+    assert!(world.server.terminate().await.success());
+}

@@ -1,0 +1,19 @@
+//! Plugins: dropped in, granted, replaced, signed, and what the tools for their authors say.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod drop_in;
+mod grants;
+mod hot_swap;
+mod languages;
+mod plugin_check;
+mod plugin_live;
+mod plugin_new;
+mod plugin_test;
+mod signing;

@@ -1,0 +1,107 @@
+//! The rules of the house that a compiler does not hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The `[dependencies]` of each crate under `host/crates`, and of the binary.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
+    let crates = std::fs::read_dir(host.join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let manifests = crates.chain([host]).map(|folder| folder.join("Cargo.toml"));
+    manifests
+        .map(|manifest| {
+            let manifest: toml::Table = toml::from_str(&std::fs::read_to_string(manifest).unwrap()).unwrap();
+            let names = manifest["dependencies"].as_table().unwrap().keys().cloned().collect();
+            (manifest["package"]["name"].as_str().unwrap().to_owned(), names)
+        })
+        .collect()
+}
+
+#[test]
+fn each_heavy_dependency_belongs_to_one_crate() {
+    let rules = [
+        ("reqwest", "keyferry-egress"),
+        ("psl", "keyferry-egress"),
+        ("wasmtime", "keyferry-sandbox"),
+        ("wasmtime-wasi", "keyferry-sandbox"),
+        ("sled", "keyferry-store"),
+        ("aes-gcm", "keyferry-vault"),
+        ("hkdf", "keyferry-vault"),
+        ("aws-sdk-kms", "keyferry-vault"),
+        ("aws-config", "keyferry-vault"),
+    ];
+    let crates = dependencies();
+    for (dependency, home) in rules {
+        let users: Vec<_> = crates.iter().filter(|(_, names)| names.contains(dependency)).map(|(name, _)| name).collect();
+        assert_eq!(users, [home], "{dependency}");
+    }
+}
+
+/// Cargo refuses circles; what it does not know is which crates must not meet.
+#[test]
+fn crates_depend_only_on_those_below_them() {
+    let rules: [(&str, &[&str]); 13] = [
+        ("types", &[]),
+        ("schema", &["types"]),
+        ("service-client", &["types"]),
+        ("telemetry", &["types", "service-client"]),
+        ("vault", &["types", "service-client"]),
+        ("store", &["types", "telemetry"]),
+        ("egress", &["types", "telemetry"]),
+        ("sandbox", &["types", "schema", "telemetry", "egress"]),
+        ("service", &["types", "schema", "telemetry", "vault", "store", "sandbox"]),
+        ("webhooks", &["types", "vault", "store", "egress", "service"]),
+        ("imports", &["types", "schema", "telemetry", "vault", "store", "sandbox", "service"]),
+        ("devkit", &["types", "schema", "egress", "sandbox"]),
+        ("mock-providers", &["types"]),
+    ];
+    let crates = dependencies();
+    for (name, allowed) in rules {
+        for dependency in crates[&format!("keyferry-{name}")].iter().filter_map(|name| name.strip_prefix("keyferry-")) {
+            assert!(allowed.contains(&dependency), "keyferry-{name} depends on keyferry-{dependency}");
+        }
+    }
+}
+
+/// The router and the API's description are made of one list. What goes round it is the page for people, whose files are no part of
+/// the API: `docs_page.rs` tries each of them.
+#[test]
+fn only_the_page_for_people_adds_routes_that_the_apis_description_does_not_see() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/crates/api/src");
+    let ways = [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge(", ".fallback_service("];
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        ways.iter().any(|way| text.contains(way))
+    });
+    assert_eq!(files, [root.join("docs/mod.rs")]);
+}
+
+/// What the guide says of the size of a plugin: a check is a page of code, and a component a blink of a download.
+#[test]
+fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_70_kib() {
+    let (mut lines, mut bytes) = (Vec::new(), Vec::new());
+    for slug in keyferry_tests::binary::slugs() {
+        let source = keyferry_tests::plugins::shipped(&slug).join("src/lib.rs");
+        lines.push(std::fs::read_to_string(source).unwrap().lines().count());
+        bytes.push(std::fs::metadata(keyferry_tests::binary::plugins().join(format!("{slug}.wasm"))).unwrap().len());
+    }
+    assert!(lines.len() >= 16, "{} plugins", lines.len());
+    lines.sort_unstable();
+    bytes.sort_unstable();
+    let (below, above) = (lines.len() / 2 - 1, lines.len() / 2);
+    assert!(lines[below] + lines[above] <= 2 * 130, "{lines:?}");
+    assert!(bytes[below] + bytes[above] <= 2 * 70 * 1024, "{bytes:?}");
+}
