@@ -8,11 +8,11 @@ use std::sync::Arc;
 use divan::{Bencher, black_box};
 use futures_util::FutureExt as _;
 use keyferry_egress::{Call, EgressLimits, GrantSet, Method};
-use keyferry_types::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
-use keyferry_service::seal_context;
 use keyferry_schema::{AuthSchema, AuthTypeSpec, FieldSpec, Input};
-use keyferry_types::secret::Secret;
+use keyferry_service::seal_context;
 use keyferry_store::{AccountKey, IntegrationKey};
+use keyferry_types::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
+use keyferry_types::secret::Secret;
 use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, SealContext, Vault};
 use tokio::time::Instant;
 

@@ -85,7 +85,7 @@ fn hello() -> Result<Vec<u8>, Box<dyn Error>> {
     run(build, "bench/hello was not built")?;
     let file = target.join(TARGET).join("release/keyferry_bench_hello.wasm");
     let module = fs::read(&file).map_err(|error| format!("read {}: {error}", file.display()))?;
-    let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
+    let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|mut encoder| encoder.encode());
     Ok(encoded.map_err(|error| format!("make a component of bench/hello: {error:#}"))?)
 }
 

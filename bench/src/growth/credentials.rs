@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use keyferry_types::ids::{Environment, OrgId};
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{
     AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationWrite, ObjectId, PutMode,
     Reauth, Standing, Store as _, Timestamp,
 };
+use keyferry_types::ids::{Environment, OrgId};
 
 use super::{GrowthOptions, decades};
 use crate::cold::{file_mib, resident, restarted};

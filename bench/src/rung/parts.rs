@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use keyferry_egress::{Egress, EgressSettings, Loopback};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
-use keyferry_service::keys;
 use keyferry_sandbox::{GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
+use keyferry_service::keys;
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{
     AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, ObjectId, PutMode, RootRecord, Scope,
     Store, Timestamp,
 };
+use keyferry_types::ids::{AccountId, Environment, OrgId};
 use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
 
 use super::process::Setting;

@@ -12,9 +12,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use keyferry_service::seal_context;
 use keyferry_sandbox::{App, Registry, Verdict, Verified};
 use keyferry_schema::{Credential, Input};
+use keyferry_service::seal_context;
 use keyferry_store::sled::SledStore;
 use keyferry_store::{
     ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, ObjectId, Reauth,

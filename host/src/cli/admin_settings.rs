@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::CliError;
-use keyferry_api::admin::OperatorToken;
 use keyferry_api::TlsFiles;
+use keyferry_api::admin::OperatorToken;
 
 /// The operator's API over TCP. It is off until somebody asks for it.
 #[derive(Args)]

@@ -9,8 +9,8 @@ use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliResult, term};
 use keyferry_api::admin::{ApiKeyState, CreateApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
-use keyferry_types::ids::{Environment, OrgId};
 use keyferry_store::Scope;
+use keyferry_types::ids::{Environment, OrgId};
 
 #[derive(Subcommand)]
 pub(super) enum ApiKeyCommand {

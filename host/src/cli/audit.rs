@@ -10,8 +10,8 @@ use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliResult, term};
 use keyferry_api::admin::{AuditLine, ReadAudit, VerifyAudit};
-use keyferry_types::ids::OrgId;
 use keyferry_store::AuditAction;
+use keyferry_types::ids::OrgId;
 
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {

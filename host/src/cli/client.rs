@@ -16,9 +16,9 @@ use url::Url;
 
 use super::patience::Patience;
 use super::{CliError, term};
+use keyferry_service_client::{self as upstream, Connection, Scheme, Upstream};
 use keyferry_types::bounded_file::{self, LINE};
 use keyferry_types::path_text::ShowPath as _;
-use keyferry_service_client::{self as upstream, Connection, Scheme, Upstream};
 use keyferry_vault::ApiKey;
 
 /// To a connection, with TLS.

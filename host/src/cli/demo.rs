@@ -20,10 +20,10 @@ use super::{CliError, CliResult, term};
 use keyferry_api::admin::{CreateApiKey, Operation as _, Operator};
 use keyferry_devkit::{BuildOptions, Selection, build};
 use keyferry_egress::Loopback;
-use keyferry_types::ids::Environment;
-use keyferry_sandbox::GrantPolicy;
 use keyferry_mock_providers::apps::{demo, demo_world};
+use keyferry_sandbox::GrantPolicy;
 use keyferry_store::{AccountKey, Scope};
+use keyferry_types::ids::Environment;
 
 const MIGRATE: &str = "/api/v2/public/migrate-token";
 const ACCOUNTS: &str = "/api/v2/public/linked-account";

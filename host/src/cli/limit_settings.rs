@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use keyferry_egress::EgressLimits;
 use keyferry_api::HttpSettings;
-use keyferry_types::ids::Slug;
+use keyferry_egress::EgressLimits;
 use keyferry_imports::ImportSettings;
-use keyferry_service::{Allowance, MigratePolicy};
 use keyferry_sandbox::SandboxLimits;
+use keyferry_service::{Allowance, MigratePolicy};
 use keyferry_store::sled::SledSettings;
+use keyferry_types::ids::Slug;
 use keyferry_webhooks::DeliverySettings;
 
 /// `[http]`

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::CliError;
 use super::settings::{Folders, Settings};
-use keyferry_egress::{Egress, EgressSettings, WebhookClient};
 use keyferry_api::{Api, Readiness};
+use keyferry_egress::{Egress, EgressSettings, WebhookClient};
 use keyferry_imports::Importer;
-use keyferry_service::{MigrateError, Migrator, rewrap};
-use keyferry_types::path_text::ShowPath as _;
 use keyferry_sandbox::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
+use keyferry_service::{MigrateError, Migrator, rewrap};
 use keyferry_store::Store;
 use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
 use keyferry_webhooks::{Deliverer, Webhooks};
 

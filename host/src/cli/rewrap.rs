@@ -12,9 +12,9 @@ use super::operator::{Needs, perform};
 use super::settings::FolderArgs;
 use super::{CliError, term};
 use keyferry_api::admin::{Form, ListRoots, NewForms, RewrapRoots, StoredRoot};
-use keyferry_types::ids::OrgId;
 use keyferry_service::rewrap::{only_form_by, with_form_by};
 use keyferry_store::Wrapping;
+use keyferry_types::ids::OrgId;
 use keyferry_vault::{CreateKey, KeyEncryptionKey, KeyId};
 
 /// Roots that are worked on at the same time.

@@ -13,11 +13,11 @@ use super::node::Node;
 use super::settings::{ServeArgs, Settings};
 use super::{CliError, CliResult, term};
 use keyferry_api::admin;
-use keyferry_egress::Loopback;
 use keyferry_api::{HttpServer, HttpSettings, Tls, room_for_connections, router};
-use keyferry_types::path_text::ShowPath as _;
+use keyferry_egress::Loopback;
 use keyferry_sandbox::{GrantPolicy, watch};
 use keyferry_telemetry::{Metrics, Page};
+use keyferry_types::path_text::ShowPath as _;
 use keyferry_webhooks::MOST_DELIVERIES;
 
 /// Between "not ready" and "no more connections", so that a load balancer can notice.

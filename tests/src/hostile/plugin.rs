@@ -110,7 +110,8 @@ impl Plugin {
         embed_component_metadata(&mut module, &contract.resolve, contract.world, StringEncoding::UTF8)
             .or_fail(format_args!("embed the contract into {name}"));
         // The encoder's own checks are the server's business here.
-        let encoded = ComponentEncoder::default().validate(false).module(&module).and_then(|encoder| encoder.encode());
+        let encoded =
+            ComponentEncoder::default().validate(false).module(&module).and_then(|mut encoder| encoder.encode());
         encoded.or_fail(format_args!("make a component of {name}"))
     }
 

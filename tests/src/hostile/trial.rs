@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyferry_api::admin::ListPlugins;
-use keyferry_sandbox::{PluginState, PluginStatus};
 use keyferry_mock_providers::apps::demo;
 use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_sandbox::{PluginState, PluginStatus};
 use serde_json::{Map, Value, json};
 
 use super::{Expect, Hostile, NOT_FAR};

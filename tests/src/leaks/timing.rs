@@ -9,11 +9,11 @@ use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
 
-use keyferry_types::ids::{Environment, OrgId};
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{
     ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, RootRecord, Scope, Store, StoreError, Timestamp,
 };
+use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::ApiKey;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

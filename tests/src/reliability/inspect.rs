@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use keyferry_types::ids::{Environment, OrgId};
 use keyferry_service::seal_context;
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{AccountKey, AccountView, ListAccounts, Store as _};
+use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{CreateKey, Envelope, KeyId, KeyProvider, Vault, WrappedRoot};
 
 use super::figures::Figures;

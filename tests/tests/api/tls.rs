@@ -302,7 +302,8 @@ async fn a_key_that_others_can_read_and_a_certificate_that_ends_are_warned_of_ev
     until("the mode was not warned of", async || server.logs().contains("others can read the TLS key")).await;
     write(of_days(300, 5), 0o600);
     until("the end was not warned of", async || server.logs().contains("expires at")).await;
-    let health = keyferry_api::admin::call(&folder.path().join("data/admin.sock"), &keyferry_api::admin::ShowHealth {}).await;
+    let health =
+        keyferry_api::admin::call(&folder.path().join("data/admin.sock"), &keyferry_api::admin::ShowHealth {}).await;
     let warnings = health.unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("cert.pem expires at"), "{warnings:?}");
 }

@@ -205,5 +205,4 @@ proptest! {
     }
 }
 
-static BENCH: LazyLock<Result<keyferry_sandbox::Workbench, keyferry_sandbox::SandboxError>> =
-    LazyLock::new(workbench);
+static BENCH: LazyLock<Result<keyferry_sandbox::Workbench, keyferry_sandbox::SandboxError>> = LazyLock::new(workbench);

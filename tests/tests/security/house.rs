@@ -43,7 +43,8 @@ fn each_heavy_dependency_belongs_to_one_crate() {
     ];
     let crates = dependencies();
     for (dependency, home) in rules {
-        let users: Vec<_> = crates.iter().filter(|(_, names)| names.contains(dependency)).map(|(name, _)| name).collect();
+        let users: Vec<_> =
+            crates.iter().filter(|(_, names)| names.contains(dependency)).map(|(name, _)| name).collect();
         assert_eq!(users, [home], "{dependency}");
     }
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyferry_types::ids::OrgId;
 use keyferry_mock_providers::apps::demo;
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{AuditAction, AuditEvent, Rewrap, Store as _, Timestamp, Wrapping};
@@ -12,6 +11,7 @@ use keyferry_tests::http::{Request, Response, get};
 use keyferry_tests::kms::{Call, Kms, Mood, SECRET};
 use keyferry_tests::leaks::folder_holds;
 use keyferry_tests::{Awaits, ORG, Server, World, WorldOptions, create_api_key_in};
+use keyferry_types::ids::OrgId;
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -26,7 +26,7 @@ impl Guests {
         let module = module("component", "keyferry_bench_guest.wasm")?;
         let mut encoder = ComponentEncoder::default();
         let encoder = encoder.validate(true).module(&module);
-        let component = encoder.and_then(|encoder| encoder.encode()).tried("make a component of the guest")?;
+        let component = encoder.and_then(|mut encoder| encoder.encode()).tried("make a component of the guest")?;
         Ok(Self { component, extism: module_of_extism()? })
     }
 }

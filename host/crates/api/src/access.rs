@@ -8,10 +8,10 @@ use super::failure::Failure;
 use super::kind;
 use super::migrate_token::failure;
 use super::routes::Api;
-use keyferry_types::ids::AccountId;
-use keyferry_service::{Caller, CountedFor};
 use keyferry_sandbox::Digest;
+use keyferry_service::{Caller, CountedFor};
 use keyferry_store::{AccountKey, ApiKeyRecord, Scope, SessionRecord, Timestamp};
+use keyferry_types::ids::AccountId;
 use keyferry_vault::{ApiKey, TokenUse};
 
 /// The header that carries the key.

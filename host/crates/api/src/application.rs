@@ -19,9 +19,9 @@ use super::linked_account::account_missing;
 use super::migrate_token::store_failure;
 use super::parameters::{self, InPath, InQuery};
 use super::routes::Api;
-use keyferry_service::MigrateError;
 use keyferry_sandbox::App;
 use keyferry_schema::AuthType;
+use keyferry_service::MigrateError;
 use keyferry_store::{AccountKey, ApiKeyRecord, IntegrationRecord, Scope};
 
 /// For whom to show an app.

@@ -42,7 +42,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
 
 /// What becomes of a body's bytes; the error is all that there is in the failure.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     parse(bytes).map_err(|failure| format!("{failure:?}"))
 }
 

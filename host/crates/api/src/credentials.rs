@@ -19,10 +19,10 @@ use super::migrate_token::{failure, revision_tag};
 use super::routes::Api;
 use super::secret_json::secret_json;
 use super::trace::RequestId;
-use keyferry_types::ids::Slug;
 use keyferry_service::{MigrateError, ReadCredential, Shown, StoredCredential};
-use keyferry_types::shown::{MASK, aside, shown};
 use keyferry_store::Scope;
+use keyferry_types::ids::Slug;
+use keyferry_types::shown::{MASK, aside, shown};
 
 /// The account and the slug of a path below `linked-account/` that ends in `/integration/{slug}/` and this word. The vendor's
 /// SDK leaves account ids unescaped, so what stands before may hold slashes.

@@ -32,6 +32,7 @@
 
 mod access;
 mod account_name;
+pub mod admin;
 mod answers;
 mod application;
 mod body;

@@ -21,9 +21,9 @@ use super::rate;
 use super::routes::Api;
 use super::to_its_end::to_its_end;
 use super::trace::RequestId;
-use keyferry_service::{Caller, MigrateError, Migrated, Migration, Revision, Stored, is_turned_away};
 use keyferry_sandbox::{CallError, FailureKind, Unreachable, Verdict};
 use keyferry_schema::Input;
+use keyferry_service::{Caller, MigrateError, Migrated, Migration, Revision, Stored, is_turned_away};
 use keyferry_store::{IntegrationRecord, Scope, StoreError};
 use keyferry_vault::VaultError;
 

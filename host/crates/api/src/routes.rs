@@ -25,8 +25,8 @@ use super::{
 };
 use keyferry_imports::Importer;
 use keyferry_service::Migrator;
-use keyferry_types::shown::{MASK, shown};
 use keyferry_store::Store;
+use keyferry_types::shown::{MASK, shown};
 use keyferry_webhooks::Webhooks;
 
 /// What our paths are made of.

@@ -20,9 +20,9 @@ use super::parameters::{self, InPath, InQuery};
 use super::prefer::{idempotency_key, precondition, preferences};
 use super::routes::Api;
 use super::trace::RequestId;
-use keyferry_service::{MigrateError, Migration};
 use keyferry_sandbox::App;
 use keyferry_schema::Input;
+use keyferry_service::{MigrateError, Migration};
 use keyferry_store::Scope;
 
 /// The auth type whose values come out of a connect flow, not out of a form.

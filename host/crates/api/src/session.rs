@@ -22,9 +22,9 @@ use super::parameters::{self, InQuery};
 use super::routes::Api;
 use super::secret_json::secret_json;
 use super::trace::RequestId;
-use keyferry_types::ids::AccountId;
 use keyferry_service::{Freshness, MigrateError, OpenSession};
 use keyferry_store::{Scope, StoreError};
+use keyferry_types::ids::AccountId;
 use keyferry_vault::TokenUse;
 
 /// For which linked account.

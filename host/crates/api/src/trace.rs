@@ -10,9 +10,9 @@ use tracing::field::Empty;
 
 use super::failure::FailureCode;
 use super::routes::shown_method;
-use keyferry_types::shown::MASK;
 use keyferry_telemetry::metrics::{self, ActiveRequest};
 use keyferry_telemetry::{self as telemetry, SPANS, TraceParent};
+use keyferry_types::shown::MASK;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -19,10 +19,10 @@ use super::rate;
 use super::routes::{Api, not_taken};
 use super::to_its_end::to_its_end;
 use super::trace::RequestId;
-use keyferry_types::ids::Slug;
-use keyferry_service::{MigrateError, Reverified, VerifyStored};
 use keyferry_sandbox::Verdict;
+use keyferry_service::{MigrateError, Reverified, VerifyStored};
 use keyferry_store::Scope;
+use keyferry_types::ids::Slug;
 
 /// The route that takes an account's id with slashes in it, and with it all that is below.
 pub(super) const BELOW_ACCOUNTS: &str = "/api/v2/public/linked-account/{*account}";

@@ -10,11 +10,11 @@ use super::body;
 use super::failure::Failure;
 use super::kind::{self, Kind};
 use keyferry_egress::{WebhookHeader, WebhookUrl};
-use keyferry_types::ids::{InvalidName, Slug};
 use keyferry_schema::Input;
+use keyferry_store::{ConnectionEvent, WebhookMethod, WebhookState};
+use keyferry_types::ids::{InvalidName, Slug};
 use keyferry_types::secret::SharedSecret;
 use keyferry_types::shown::MASK;
-use keyferry_store::{ConnectionEvent, WebhookMethod, WebhookState};
 use keyferry_webhooks::{
     HeaderChange, InvalidHeaders, InvalidSigningSecret, NewWebhook, SigningSecret, WebhookChange, WebhookHeaders,
     Webhooks,

@@ -24,7 +24,7 @@ pub enum Change {
 pub(super) fn encode(package: &str, module: &Path) -> Result<Vec<u8>, BuildError> {
     let failed = |source: Box<dyn Error + Send + Sync>| BuildError::Component { package: package.to_owned(), source };
     let module = fs::read(module).map_err(BuildError::file(module))?;
-    let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|encoder| encoder.encode());
+    let encoded = ComponentEncoder::default().validate(true).module(&module).and_then(|mut encoder| encoder.encode());
     let component = without_custom_sections(&encoded.map_err(|error| failed(error.into()))?)
         .map_err(|error| failed(error.into()))?;
     check(package, &component)?;

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use keyferry_egress::{Grant, GrantConcern};
-use keyferry_types::path_text;
 use keyferry_sandbox::{Digest, FieldRead, OpenError, SecretAccess, Specimen, Surface, Wasi, Workbench, reads};
 use keyferry_schema::{Field, FieldKind, Necessity, Secrecy, Supplier};
+use keyferry_types::path_text;
 
 /// What a plugin file is.
 #[derive(Debug, Serialize)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use keyferry_sandbox::{CodeSeal, SandboxError, SandboxLimits, Workbench};
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
-use keyferry_sandbox::{CodeSeal, SandboxError, SandboxLimits, Workbench};
 
 /// Compiled code that was not used for so long is removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -168,7 +168,7 @@ fn refuse_dots(segment: &str, parts: &[Part]) -> Result<(), Invalid> {
 
 /// The URL of a request to this origin without secrets in its path, and the address where the host is one.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn requested_url(origin: &str, segments: &[&str]) -> Result<(Url, Option<IpAddr>), String> {
+pub fn requested_url(origin: &str, segments: &[&str]) -> Result<(Url, Option<IpAddr>), String> {
     let origin = Origin::parse(origin, Loopback::Refused).map_err(|invalid| invalid.to_string())?;
     let path: Vec<_> = segments.iter().map(|segment| vec![Part::Text((*segment).to_owned())]).collect();
     let url = origin.for_grants(&path).map_err(|invalid| invalid.to_string())?;

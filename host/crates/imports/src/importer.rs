@@ -12,13 +12,13 @@ use super::error::ImportError;
 use super::job::{Job, Stop};
 use super::progress::{RowWaiting, Waiting, WaitingRows};
 use super::{forget, run, undo};
-use keyferry_types::ids::Slug;
 use keyferry_service::{Caller, Migrator};
 use keyferry_store::{
     AppCounts, AuditAction, AuditEvent, ImportKey, ImportRecord, ImportState, ImportWrite, ObjectId, Restore,
     RowCounts, RowRecord, RowState, Store, StoreError, Timestamp,
 };
 use keyferry_telemetry::metrics;
+use keyferry_types::ids::Slug;
 use keyferry_vault::Vault;
 
 /// How often a change is tried again that another one was faster than.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::pace::Went;
-use keyferry_service::{Action, MigrateError, Proof, Skip, Stored};
 use keyferry_sandbox::{CallError, Contact, Failure, FailureKind, Reached, Unreachable, Verdict};
 use keyferry_schema::Violations;
+use keyferry_service::{Action, MigrateError, Proof, Skip, Stored};
 use keyferry_store::{Again, RowState, StoreError};
 use keyferry_vault::VaultError;
 

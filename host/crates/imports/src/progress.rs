@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use keyferry_types::ids::Slug;
 use keyferry_store::Timestamp;
+use keyferry_types::ids::Slug;
 
 /// The time over which a rate is taken, and the time from one look to the next.
 const WINDOW: Duration = Duration::from_secs(10);

@@ -13,14 +13,14 @@ use super::error::ImportError;
 use super::importer::{Importer, Work, audit};
 use super::input::{InputRow, Meant, Misnamed, ReadOptions, Rows, argument, fold, meant};
 use super::work::context;
-use keyferry_types::ids::{FieldName, Slug};
 use keyferry_service::{Caller, MigrateError, Patient, Turn, keys};
-use keyferry_types::secret::Secret;
-use keyferry_types::shown::shown;
 use keyferry_store::{
     AuditAction, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId, Restore, RowInput,
     RowRecord, RowState, SameFile, StoreResult, Timestamp,
 };
+use keyferry_types::ids::{FieldName, Slug};
+use keyferry_types::secret::Secret;
+use keyferry_types::shown::shown;
 use keyferry_vault::{SizeLimit, VaultError};
 
 /// Parts of a file that wait for being read, and chunks of rows that wait for being stored.

@@ -9,8 +9,8 @@ use super::job::Job;
 use super::lane::{Lane, LaneEnd};
 use super::outcome::WAIT;
 use super::work::Bench;
-use keyferry_types::ids::Slug;
 use keyferry_store::{AuditAction, ImportRecord, ImportState, RowCounts, RowState, Timestamp};
+use keyferry_types::ids::Slug;
 
 /// How many rows have failed since somebody has last looked, and how many may.
 #[derive(Debug)]

@@ -12,14 +12,14 @@ use super::job::Job;
 use super::open::OpenRow;
 use super::outcome::{InTheWay, MOST_WARNINGS, Outcome, WAIT};
 use super::pace::Went;
-use keyferry_types::ids::Slug;
-use keyferry_service::{Caller, CountedFor, MigrateError, RowMigrated, RowMigration, RowStored, keys};
 use keyferry_sandbox::{Contact, Digest, Reached};
 use keyferry_schema::Input;
+use keyferry_service::{Caller, CountedFor, MigrateError, RowMigrated, RowMigration, RowStored, keys};
 use keyferry_store::{
     Again, ImportKey, ImportMode, ImportPolicy, ImportRecord, MissingAccounts, OnExisting, RowEffect, RowInput,
     RowRecord, RowSettlement, RowState, StoreError, StoreResult, Timestamp,
 };
+use keyferry_types::ids::Slug;
 use keyferry_vault::{Envelope, RowContext, VaultError};
 
 /// A row that is being worked on, and what has happened to it so far.

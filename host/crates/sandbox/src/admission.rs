@@ -14,8 +14,8 @@ use super::registry::GrantPolicy;
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
 use keyferry_egress::{Egress, Grant, GrantConcern, GrantSet};
-use keyferry_types::ids::Slug;
 use keyferry_schema::is_unfit;
+use keyferry_types::ids::Slug;
 
 /// Bytes of file that no grant goes beyond.
 const MAX_FILE: usize = 256 * 1024 * 1024;

@@ -13,8 +13,8 @@ use super::trial::{LogLine, Trial};
 use super::turns::Queue;
 use super::unusable::{Named, Unusable};
 use keyferry_egress::{AppClient, Call, Contact, ErrorKind, Request, Response, SendError};
-use keyferry_types::retry_after;
 use keyferry_schema::is_unfit;
+use keyferry_types::retry_after;
 
 /// Bytes that a component under `wasi = "sealed"` may print in one call.
 const SEALED_OUTPUT: usize = 64 * 1024;

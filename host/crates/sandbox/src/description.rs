@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use keyferry_egress::Grant;
-use keyferry_types::ids::Slug;
 use keyferry_schema::AuthSchema;
+use keyferry_types::ids::Slug;
 
 /// The SHA-256 of a component file: what grants are bound to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]

@@ -43,7 +43,7 @@ impl Effort {
     /// Where it is not well formed.
     pub(super) fn of(body: &FunctionBody<'_>, signatures: &Signatures) -> Result<Self, BinaryReaderError> {
         let range = body.range();
-        let mut effort = Self { bytes: range.end.saturating_sub(range.start), ..Self::default() };
+        let mut effort = Self { bytes: length(range.end.saturating_sub(range.start)), ..Self::default() };
         for local in body.get_locals_reader()? {
             effort.locals = effort.locals.saturating_add(local?.0.into());
         }

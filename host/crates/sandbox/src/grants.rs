@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::description::{Digest, SecretAccess};
-use keyferry_types::bounded_file::{self, LARGE};
 use keyferry_egress::Grant;
+use keyferry_types::bounded_file::{self, LARGE};
 use keyferry_types::ids::Slug;
 use keyferry_types::path_text::ShowPath as _;
 
@@ -164,7 +164,7 @@ impl GrantLock {
     }
 
     /// Reads the text of the file.
-    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, GrantLockError> {
+    pub fn parse(path: &Path, text: &str) -> Result<Self, GrantLockError> {
         let malformed = |error: toml::de::Error| {
             let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
             let (line, problem) = (before.matches('\n').count() + 1, error.message().to_owned());

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::description::{AppDescription, SecretAccess};
-use keyferry_types::ids::{AuthTypeName, FieldName};
 use keyferry_schema::{AuthSchema, AuthType, Field, HINT_CHARS, HintEnd, HintFault, Secrecy, suspicion};
+use keyferry_types::ids::{AuthTypeName, FieldName};
 
 /// How much of a field a plugin reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

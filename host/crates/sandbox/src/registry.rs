@@ -22,9 +22,9 @@ use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
 use super::versions::{self, Versions};
 use keyferry_egress::Egress;
+use keyferry_telemetry::metrics;
 use keyferry_types::ids::Slug;
 use keyferry_types::path_text::{self, ShowPath as _};
-use keyferry_telemetry::metrics;
 
 /// Who decides what a plugin may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

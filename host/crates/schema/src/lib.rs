@@ -32,10 +32,10 @@ mod validate;
 pub use hint::{HINT_CHARS, Hint, HintEnd, HintFault};
 pub use input::Input;
 pub use json_schema::DIALECT;
+pub use keyferry_types::text::{Lines, is_fit, is_unfit};
 pub use model::{
     AuthSchema, AuthType, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Necessity, SchemaError, Secrecy, Supplier,
 };
 pub use sensitive::suspicion;
-pub use keyferry_types::text::{Lines, is_fit, is_unfit};
 pub use tidy::without_blanks;
 pub use validate::{Credential, CredentialField, Exposure, Violation, ViolationCode, Violations};

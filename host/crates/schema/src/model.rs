@@ -3,8 +3,8 @@
 
 use regex::{Regex, RegexBuilder};
 
-use keyferry_types::ids::{AuthTypeName, FieldName, InvalidName};
 use crate::hint::Hint;
+use keyferry_types::ids::{AuthTypeName, FieldName, InvalidName};
 use keyferry_types::text::{Lines, is_fit};
 
 /// Bytes that one compiled pattern may take. Patterns are linear in time whatever they say, but the factor is their size:

@@ -4,8 +4,8 @@
 //! what it is: `private_key_id` and `token_uri` name an id and a URI, `api_key` and `ClientSecret` a key and a secret. So an
 //! `access_key_id` is no secret, and needs no exception of its own.
 
-use keyferry_types::invisible::is_invisible;
 use crate::model::{Field, FieldKind};
+use keyferry_types::invisible::is_invisible;
 
 /// Words that name a secret by themselves, in the singular.
 const SECRETS: [&str; 56] = [

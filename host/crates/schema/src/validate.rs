@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use keyferry_types::ids::{AuthTypeName, FieldName};
-use keyferry_types::moment::Moment;
 use crate::input::Input;
 use crate::model::{AuthSchema, AuthType, Field, FieldKind, Necessity, Secrecy};
 use crate::reading::{Read, Reading};
+use keyferry_types::ids::{AuthTypeName, FieldName};
+use keyferry_types::moment::Moment;
 use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_types::shown::{aside, list, shown};
 

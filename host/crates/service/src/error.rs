@@ -1,11 +1,11 @@
 //! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
 
 use super::turned_away::LimitReached;
-use keyferry_types::ids::{AccountId, Environment};
-use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_sandbox::{CallError, Failure};
 use keyferry_schema::Violations;
 use keyferry_store::{AccountKey, StoreError};
+use keyferry_types::ids::{AccountId, Environment};
+use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_vault::{SizeLimit, VaultError};
 
 /// Why a migration did not happen.

@@ -10,11 +10,11 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::rewrap::wrapped_by;
 use super::{MigrateError, seal_context, webhook_context};
-use keyferry_types::ids::{Environment, OrgId};
 use keyferry_store::{
     AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store,
     StoreError, Timestamp, WebhookRecord, WebhookWrite,
 };
+use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
 
 /// Credentials resealed at the same time: as many as make good batches for the store.

@@ -22,17 +22,17 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use keyferry_types::ids::Slug;
 use keyferry_sandbox::{App, Keeping, Registry, Verdict, Verified};
 use keyferry_schema::{Credential, Input};
-use keyferry_types::secret::SharedSecret;
-use keyferry_types::shown::{aside, shown};
 use keyferry_store::{
     AccountChange, AccountKey, AuditAction, AuditEvent, IdempotencyKey, IdempotencyRecord, IntegrationKey,
     IntegrationRecord, MigrationWrite, ObjectId, OnUnverified, Reauth, Standing, Store, StoreError, Timestamp,
     WebhookKey,
 };
 use keyferry_telemetry::{SPANS, metrics};
+use keyferry_types::ids::Slug;
+use keyferry_types::secret::SharedSecret;
+use keyferry_types::shown::{aside, shown};
 use keyferry_vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind, check_size};
 
 pub use error::MigrateError;
@@ -50,7 +50,7 @@ pub use verify::{Reverified, VerifyStored};
 use commit::{again, expected, stored_as};
 use in_flight::InFlight;
 use live::Live;
-pub(crate) use live::{Patient, Turn};
+pub use live::{Patient, Turn};
 use overtaken::Overtaken;
 use read::envelope;
 use turned_away::TurnedAway;
@@ -116,7 +116,7 @@ impl Migrator {
     }
 
     /// Waits until work that can wait may go on: see [`live`].
-    pub(crate) async fn give_way(&self, patient: Patient) -> Turn {
+    pub async fn give_way(&self, patient: Patient) -> Turn {
         self.live.give_way(patient).await
     }
 

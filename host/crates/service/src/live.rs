@@ -37,7 +37,7 @@ type Gate = Mutex<Option<Instant>>;
 
 /// What gives way. One does not wait for the other's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patient {
+pub enum Patient {
     /// A row that is to be worked on, or taken back.
     Row,
     /// Part of a file that is to be stored, or forgotten.
@@ -59,7 +59,7 @@ pub(super) struct LiveRequest(Arc<Requests>);
 
 /// How much whoever has given way may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub enum Turn {
     /// As much as there is: no request has come of late.
     Free,
     /// Little: requests keep coming.

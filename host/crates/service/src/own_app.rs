@@ -4,14 +4,14 @@
 //! plugin knows them, so nobody verifies them; and migrate-token refuses the slug, so nothing else gets in their place.
 
 use super::{Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, again, envelope, expected, keys, seal_context};
-use keyferry_types::ids::{AuthTypeName, FieldName, Slug};
 use keyferry_sandbox::Verified;
 use keyferry_schema::{Credential, CredentialField, Exposure, without_blanks};
-use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_store::{
     AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, MigrationWrite, PutAccount,
     Standing, StoreError, Timestamp,
 };
+use keyferry_types::ids::{AuthTypeName, FieldName, Slug};
+use keyferry_types::secret::{Secret, SharedSecret};
 
 /// One of the credentials of an organisation's own app, and who asks.
 #[derive(Debug)]

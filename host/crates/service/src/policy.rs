@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use super::error::MigrateError;
 use super::request::{Preferences, VerifyMode};
-use keyferry_types::ids::Slug;
 use keyferry_store::OnUnverified;
+use keyferry_types::ids::Slug;
 
 /// Whether callers may ask for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Reading a credential back. That somebody does is in the trail before they see it.
 
 use super::{Caller, MigrateError, Migrator, keys, seal_context};
+use keyferry_store::{AccountKey, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Timestamp};
 use keyferry_types::ids::{AccountId, FieldName, Slug};
 use keyferry_types::secret::Secret;
-use keyferry_store::{AccountKey, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Timestamp};
 use keyferry_vault::{Envelope, VaultError};
 
 /// Which credential, and who asks.

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::turned_away::CountedFor;
-use keyferry_types::ids::{AccountId, Environment, OrgId};
 use keyferry_sandbox::Verdict;
 use keyferry_schema::Input;
 use keyferry_store::{AccountChange, AccountKey, AuditAction, AuditEvent, ObjectId, OnUnverified, Timestamp};
+use keyferry_types::ids::{AccountId, Environment, OrgId};
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Caller {
 
 impl Caller {
     /// What stands in the trail of something that was done to a linked account at this caller's request.
-    pub(crate) fn audit(
+    pub fn audit(
         &self,
         action: AuditAction,
         key: &AccountKey,

@@ -4,8 +4,8 @@
 //! moment at which it is. Only then is the old form forgotten.
 
 use super::MigrateError;
-use keyferry_types::ids::OrgId;
 use keyferry_store::{RootRecord, Store, Wrapping};
+use keyferry_types::ids::OrgId;
 use keyferry_vault::{KeyEncryptionKey, KeyId, VaultError, WrappedRoot};
 
 /// The form of a root that a key-encryption key has wrapped; where there is none, another, which it will not open.

@@ -7,8 +7,6 @@ use super::{
     Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, Patient, Preferences, Stored, VerifyMode, again,
     check_same_account, expected, keys, stored_as, validated,
 };
-use keyferry_types::ids::{AccountId, Slug};
-use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_sandbox::{Contact, Verdict};
 use keyferry_schema::{Credential, Input};
 use keyferry_store::{
@@ -17,6 +15,8 @@ use keyferry_store::{
     Timestamp,
 };
 use keyferry_telemetry::metrics;
+use keyferry_types::ids::{AccountId, Slug};
+use keyferry_types::invisible::InvisibleCharacter;
 
 /// How long a row waits for a permit to verify: it holds one of the places for rows meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::{Caller, MigrateError, Migrator, keys};
+use keyferry_store::{AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, Timestamp};
 use keyferry_types::ids::AccountId;
 use keyferry_types::secret::Secret;
-use keyferry_store::{AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, Timestamp};
 use keyferry_vault::{KeyId, SessionClaims, TokenUse, VaultError};
 
 /// How long a session counts.

@@ -2,13 +2,13 @@
 
 use super::read::envelope;
 use super::{Caller, MAX_ATTEMPTS, MigrateError, Migrator, PERMIT_PATIENCE, keys, seal_context};
-use keyferry_types::ids::{AccountId, Slug};
 use keyferry_sandbox::{App, Failure, FailureKind, Verdict};
 use keyferry_schema::{Credential, Input};
-use keyferry_types::secret::SharedSecret;
 use keyferry_store::{
     AuditAction, AuditEvent, Check, CheckWrite, Checked, IntegrationKey, IntegrationRecord, Reauth, Standing, Timestamp,
 };
+use keyferry_types::ids::{AccountId, Slug};
+use keyferry_types::secret::SharedSecret;
 
 /// Which credential, and who asks.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use tokio::runtime::Handle;
 use super::metrics;
 use super::otlp::OtlpError;
 use super::settings::OtlpSettings;
+use keyferry_service_client::{self as upstream, Deadlines};
 use keyferry_types::bounded_file::{self, SMALL, is_obstructed};
 use keyferry_types::path_text::ShowPath as _;
-use keyferry_service_client::{self as upstream, Deadlines};
 
 const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(2), answer: Duration::from_secs(3) };
 

@@ -11,7 +11,7 @@ use std::slice;
 use zeroize::Zeroizing;
 
 /// What `write` writes, in one buffer that never moves and is wiped in the end: it is asked twice, the first time for the length.
-pub(crate) fn written(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn written(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut length = Measure(0);
     write(&mut length)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));

@@ -185,12 +185,12 @@ pub(super) mod tests {
     use crate::remote::{KeyServiceFault, RemoteKey};
 
     /// With a local key there is nothing to wait for.
-    pub(in crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
         future.now_or_never().unwrap()
     }
 
     /// Makes a root and puts it onto the ring.
-    pub(in crate) fn with_root(vault: &Vault, org: &OrgId, key_id: KeyId) {
+    pub(crate) fn with_root(vault: &Vault, org: &OrgId, key_id: KeyId) {
         let root = now(vault.create_root(org, key_id)).unwrap();
         now(vault.unlock_root(org, &root.wrapped)).unwrap();
     }

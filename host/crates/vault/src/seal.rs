@@ -138,9 +138,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use keyferry_types::ids::Environment;
     use crate::ring::tests::with_root;
     use crate::{KeyEncryptionKey, SealContext};
+    use keyferry_types::ids::Environment;
 
     fn context() -> SealContext {
         SealContext {

@@ -7,11 +7,11 @@ use super::request::{HeaderChange, NewWebhook, SigningSecret, WebhookChange, Web
 use super::secrets;
 use keyferry_egress::{InvalidWebhook, WebhookClient, WebhookHeader, WebhookUrl};
 use keyferry_service::{Caller, keys};
-use keyferry_types::secret::SharedSecret;
 use keyferry_store::{
     AuditAction, AuditEvent, DeliveryLog, Expect, ObjectId, Store, StoreError, Timestamp, WebhookKey, WebhookRecord,
     WebhookWrite,
 };
+use keyferry_types::secret::SharedSecret;
 use keyferry_vault::{Vault, new_signing_secret};
 
 /// Webhooks that an environment can have.

@@ -5,8 +5,8 @@ use http::HeaderName;
 use serde::Serialize;
 
 use super::error::WebhookError;
-use keyferry_types::secret::Secret;
 use keyferry_store::Delivery;
+use keyferry_types::secret::Secret;
 use keyferry_vault::signature;
 
 static SIGNATURE: HeaderName = HeaderName::from_static("x-cobalt-signature");
@@ -57,8 +57,8 @@ pub(super) fn headers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyferry_types::ids::Environment;
     use keyferry_store::{ConnectionEvent, ObjectId, Timestamp, WebhookKey};
+    use keyferry_types::ids::Environment;
 
     #[test]
     fn the_body_is_the_documented_one() {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use keyferry_egress::{WebhookHeader, WebhookUrl};
+use keyferry_store::{ConnectionEvent, WebhookMethod, WebhookState};
 use keyferry_types::ids::Slug;
 use keyferry_types::secret::SharedSecret;
-use keyferry_store::{ConnectionEvent, WebhookMethod, WebhookState};
 
 /// Headers that a webhook can have.
 pub const MOST_HEADERS: usize = 20;

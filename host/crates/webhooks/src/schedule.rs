@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use keyferry_types::ids::{AccountId, OrgId};
 use keyferry_store::{Delivery, Timestamp, WebhookKey};
+use keyferry_types::ids::{AccountId, OrgId};
 
 /// Attempts under way for one webhook.
 const MOST_A_WEBHOOK: usize = 4;
@@ -152,8 +152,8 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyferry_types::ids::Environment;
     use keyferry_store::{ConnectionEvent, ObjectId};
+    use keyferry_types::ids::Environment;
 
     fn webhook(org: &str) -> WebhookKey {
         WebhookKey { org: org.parse().unwrap(), environment: Environment::Test, id: ObjectId::generate() }

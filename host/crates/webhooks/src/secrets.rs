@@ -2,10 +2,10 @@
 
 use super::error::WebhookError;
 use keyferry_egress::WebhookHeader;
-use keyferry_types::ids::FieldName;
 use keyferry_service::webhook_context;
-use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_store::{WebhookKey, WebhookRecord};
+use keyferry_types::ids::FieldName;
+use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_vault::{Envelope, Vault, VaultError};
 
 /// The field of an envelope that holds the signing secret. Headers' values follow, in the order of their names.

@@ -9,11 +9,11 @@ use super::super::settings::ServeArgs;
 use super::super::{CliResult, term};
 use super::effective::{Effective, Held};
 use super::example::example;
-use keyferry_egress::Egress;
 use keyferry_api::Tls;
-use keyferry_types::path_text::ShowPath as _;
+use keyferry_egress::Egress;
 use keyferry_sandbox::GrantLock;
 use keyferry_telemetry as telemetry;
+use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum ConfigCommand {

@@ -25,10 +25,10 @@ use http::Method;
 
 use super::client::{Server, ServerArgs};
 use super::{CliError, CliResult, term};
-use keyferry_types::bounded_file::{self, SMALL};
 use keyferry_imports::input::{Mapping, Preset, ReadOptions, shell_word as quoted};
-use keyferry_types::path_text::ShowPath as _;
 use keyferry_store::{AccountChange, MaxFailures, OnExisting, OnUnverified};
+use keyferry_types::bounded_file::{self, SMALL};
+use keyferry_types::path_text::ShowPath as _;
 
 use failures::Written;
 use source::Identities;

@@ -8,8 +8,8 @@ use comfy_table::{ContentArrangement, Table};
 
 use crate::cli::{CliResult, term};
 use keyferry_devkit::{Inspection, Source, inspect, workbench};
-use keyferry_types::path_text::ShowPath as _;
 use keyferry_sandbox::{SecretAccess, read_lines};
+use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Args)]
 pub(in crate::cli) struct InspectArgs {

@@ -8,14 +8,14 @@ use clap::Args;
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 use zeroize::Zeroizing;
 
-use keyferry_types::bounded_file::{self, SMALL};
 use crate::cli::{CliError, CliResult, term};
 use keyferry_devkit::cases::{Masking, Outcome, Suite, load, record, told_verdict};
 use keyferry_devkit::{Live, LiveExchange, LiveOptions, Source, call, workbench};
 use keyferry_egress::StandIn;
-use keyferry_types::path_text::ShowPath as _;
 use keyferry_sandbox::{Verdict, Workbench};
 use keyferry_schema::Input;
+use keyferry_types::bounded_file::{self, SMALL};
+use keyferry_types::path_text::ShowPath as _;
 
 /// The provider, or the plugin, did not say `verified`. Input that cannot be used ends with 2.
 const NOT_VERIFIED: u8 = 1;

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 use comfy_table::{Cell, Color, ContentArrangement, Table};
 
-use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use crate::cli::operator::{Needs, perform};
 use crate::cli::settings::FolderArgs;
 use crate::cli::{CliResult, term};
-use keyferry_types::path_text::ShowPath as _;
+use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use keyferry_sandbox::{Digest, PluginState, PluginStatus, SecretAccess, WasiGrant, read_lines};
+use keyferry_types::path_text::ShowPath as _;
 
 /// A plugin does not serve, and `--check` asked.
 const NOT_SERVING: u8 = 2;

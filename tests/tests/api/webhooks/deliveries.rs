@@ -6,7 +6,9 @@ use keyferry_tests::receiver::{Answers, Call};
 use keyferry_tests::{ACCOUNT, ORG, ServerOptions};
 use serde_json::json;
 
-use crate::webhooks::bench::{ACCOUNTS, WEBHOOKS, connect, disconnect, register, settled, soon, world_started, world_with};
+use crate::webhooks::bench::{
+    ACCOUNTS, WEBHOOKS, connect, disconnect, register, settled, soon, world_started, world_with,
+};
 
 /// For each attempt: what was told, and which attempt it was.
 fn attempt(call: &Call) -> (String, String) {

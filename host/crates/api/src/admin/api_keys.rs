@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
-use keyferry_types::ids::{Environment, OrgId};
 use keyferry_service::keys;
 use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Store, Timestamp};
+use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{ApiKey, KeyId};
 
 /// Makes an API key, and the organisation's root key with its first one.

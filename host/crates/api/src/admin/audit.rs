@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
-use keyferry_types::ids::OrgId;
 use keyferry_store::AuditEvent;
+use keyferry_types::ids::OrgId;
 
 /// Entries that one request gives at most.
 const MOST_ENTRIES: usize = 1000;

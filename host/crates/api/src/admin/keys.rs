@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
-use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
 use keyferry_service::keys;
 use keyferry_store::{AccountKey, IntegrationKey, RootChange, RootRecord, Store};
+use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
 use keyferry_vault::{KeyId, Vault};
 
 /// Credentials that one request reseals at most.

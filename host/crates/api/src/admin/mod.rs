@@ -32,10 +32,10 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use keyferry_types::ids::OrgId;
-use keyferry_service::MigrateError;
 use keyferry_sandbox::{Registry, RegistryError};
+use keyferry_service::MigrateError;
 use keyferry_store::{Store, StoreError};
+use keyferry_types::ids::OrgId;
 use keyferry_vault::{Vault, VaultError};
 
 pub use api_keys::{ApiKeyState, CreateApiKey, CreatedApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};

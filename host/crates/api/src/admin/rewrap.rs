@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
 use super::{AdminError, Operator};
-use keyferry_types::ids::OrgId;
 use keyferry_store::{AuditAction, AuditEvent, Rewrap, RootRecord, Timestamp, Wrapping};
+use keyferry_types::ids::OrgId;
 
 /// Lists roots in the forms that they are stored in, wrapped.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use keyferry_types::ids::Environment;
 use keyferry_sandbox::App;
 use keyferry_store::{AccountRecord, AccountView, Check, IntegrationRecord, Reauth, Standing};
+use keyferry_types::ids::Environment;
 
 /// A linked account: whatever a customer of yours is to you, under your own id, with the apps that are connected to it.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct LinkedAccount {
+pub(crate) struct LinkedAccount {
     /// Its id on this server.
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
@@ -173,14 +173,14 @@ impl LastCheck {
 /// Whether the provider has confirmed a credential.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate) enum Outcome {
+pub(crate) enum Outcome {
     Verified,
     Unverified,
 }
 
 /// A linked account that was just made.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct AccountCreated {
+pub(crate) struct AccountCreated {
     /// Its id on this server.
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
@@ -198,24 +198,24 @@ pub(in crate) struct AccountCreated {
 
 /// A linked account that was just made or updated.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct AccountUpserted {
+pub(crate) struct AccountUpserted {
     /// The account as it is now.
     #[serde(flatten)]
-    pub(in crate) account: LinkedAccount,
+    pub(crate) account: LinkedAccount,
     /// Whether it was just made.
-    pub(in crate) new_account: bool,
+    pub(crate) new_account: bool,
 }
 
 /// A linked account is gone.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct AccountDeleted {
+pub(crate) struct AccountDeleted {
     /// Always `User deleted successfully`.
-    pub(in crate) message: &'static str,
+    pub(crate) message: &'static str,
 }
 
 /// One page of linked accounts, newest first.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct AccountPage {
+pub(crate) struct AccountPage {
     /// The accounts.
     docs: Vec<LinkedAccount>,
     /// How many there are on all pages.
@@ -249,7 +249,7 @@ pub(in crate) struct AccountPage {
 
 impl Outcome {
     /// How a credential stands.
-    pub(in crate) fn of(standing: &Standing) -> Self {
+    pub(crate) fn of(standing: &Standing) -> Self {
         match standing {
             Standing::Verified => Self::Verified,
             Standing::Unverified { .. } => Self::Unverified,
@@ -259,13 +259,7 @@ impl Outcome {
 
 impl AccountPage {
     /// Page `page` (from 1) of `total` accounts, `limit` (at least 1) on each.
-    pub(in crate) fn new(
-        views: &[AccountView],
-        apps: &[Arc<App>],
-        total: usize,
-        page: usize,
-        limit: usize,
-    ) -> Self {
+    pub(crate) fn new(views: &[AccountView], apps: &[Arc<App>], total: usize, page: usize, limit: usize) -> Self {
         let pages = total.div_ceil(limit).max(1);
         Self {
             docs: views.iter().map(|view| LinkedAccount::of(view, apps)).collect(),
@@ -284,7 +278,7 @@ impl AccountPage {
 
 impl AccountCreated {
     /// Of the account as it was stored.
-    pub(in crate) fn of(account: &AccountRecord) -> Self {
+    pub(crate) fn of(account: &AccountRecord) -> Self {
         Self {
             id: account.id.to_string(),
             account_id: account.account_id.to_string(),
@@ -297,7 +291,7 @@ impl AccountCreated {
 
 impl LinkedAccount {
     /// An account with what is connected to it, under the names that these apps have.
-    pub(in crate) fn of(view: &AccountView, apps: &[Arc<App>]) -> Self {
+    pub(crate) fn of(view: &AccountView, apps: &[Arc<App>]) -> Self {
         let AccountRecord { id, org, environment, account_id, name, udf, created_at, updated_at } = &view.account;
         let udf = udf.iter().map(|field| UserField {
             key_name: field.key_name.clone(),

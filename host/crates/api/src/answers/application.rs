@@ -17,7 +17,7 @@ const TOKEN_ANSWER: [&str; 6] = ["access_token", "refresh_token", "token_type", 
 
 /// An app that credentials can be migrated to, as its plugin describes it.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct Application {
+pub(crate) struct Application {
     /// Its id: the same at any time and on any server.
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
@@ -144,12 +144,12 @@ impl ConnectionStatus {
 /// What the credentials of an app consist of: the auth types by name, each with its fields by name. Empty for an app of the
 /// organisation's own.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct AuthStructure(pub(in crate) BTreeMap<String, BTreeMap<String, FieldShape>>);
+pub(crate) struct AuthStructure(pub(crate) BTreeMap<String, BTreeMap<String, FieldShape>>);
 
 /// A field of a credential: the word `string` where it is required, an object where it is not.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(in crate) enum FieldShape {
+pub(crate) enum FieldShape {
     /// Required.
     Required(RequiredField),
     /// Optional.
@@ -159,14 +159,14 @@ pub(in crate) enum FieldShape {
 /// A field that a credential must have.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate) enum RequiredField {
+pub(crate) enum RequiredField {
     /// Its kind.
     String,
 }
 
 /// A field that a credential can do without.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct OptionalField {
+pub(crate) struct OptionalField {
     /// Its kind.
     r#type: RequiredField,
     /// Always false.
@@ -175,7 +175,7 @@ pub(in crate) struct OptionalField {
 
 impl Application {
     /// An app, for the linked account with these integrations, if one is named.
-    pub(in crate) fn of(app: &App, integrations: Option<&[IntegrationRecord]>) -> Self {
+    pub(crate) fn of(app: &App, integrations: Option<&[IntegrationRecord]>) -> Self {
         let app = &app.description;
         let slug = app.slug.as_str();
         let integration = integrations.map(|all| all.iter().find(|integration| integration.slug == app.slug));
@@ -218,7 +218,7 @@ impl ConnectedAccount {
 
 impl FieldShape {
     /// As documented.
-    pub(in crate) fn of(field: &Field) -> Self {
+    pub(crate) fn of(field: &Field) -> Self {
         match field.necessity {
             Necessity::Required => Self::Required(RequiredField::String),
             Necessity::Optional => Self::Optional(OptionalField { r#type: RequiredField::String, required: false }),

@@ -11,7 +11,7 @@ use keyferry_store::{ImportPolicy, ImportRecord, ImportState, Restore, RowCounts
 
 /// An import, and how its rows fare.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct Import {
+pub(crate) struct Import {
     #[serde(flatten)]
     about: ImportAbout,
     /// All its rows, by where they stand.
@@ -34,7 +34,7 @@ pub(in crate) struct Import {
 
 /// What an import is.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct ImportAbout {
+pub(crate) struct ImportAbout {
     /// Its own id.
     #[schema(pattern = "^[0-9a-f]{24}$")]
     id: String,
@@ -80,7 +80,7 @@ pub(in crate) struct ImportAbout {
 /// All imports of an environment.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportList)]
-pub(in crate) struct Imports {
+pub(crate) struct Imports {
     /// Newest first.
     imports: Vec<ImportAbout>,
 }
@@ -163,7 +163,7 @@ struct WaitingApp {
 
 /// A row of an import's ledger.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct ImportRow {
+pub(crate) struct ImportRow {
     /// Its number in the file, from 1. A header is no row.
     row: u64,
     /// The line on which it begins.
@@ -238,13 +238,13 @@ impl Policy {
 }
 
 impl Imports {
-    pub(in crate) fn of(records: &[ImportRecord]) -> Self {
+    pub(crate) fn of(records: &[ImportRecord]) -> Self {
         Self { imports: records.iter().map(ImportAbout::of).collect() }
     }
 }
 
 impl Import {
-    pub(in crate) fn of(view: &ImportView) -> Self {
+    pub(crate) fn of(view: &ImportView) -> Self {
         let waits = |slug: &str| view.waiting.iter().find(|(waiting, _)| waiting.as_str() == slug);
         let waits = |slug: &str, counts: &RowCounts| waits(slug).map_or(0, |(_, waiting)| rows(waiting, counts));
         let app = |(slug, counts): (&String, &RowCounts)| AppRows::of(slug, counts, waits(slug, counts));
@@ -323,7 +323,7 @@ fn seconds_left(view: &ImportView, queued: u64) -> Option<u64> {
 }
 
 impl ImportRow {
-    pub(in crate) fn of(view: RowView) -> Self {
+    pub(crate) fn of(view: RowView) -> Self {
         let RowView { row, waits, why } = view;
         let since = why.as_ref().filter(|_| waits).map(|why| why.since.to_string());
         let until = why.as_ref().filter(|_| waits).and_then(|why| why.until);

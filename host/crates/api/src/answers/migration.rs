@@ -10,7 +10,7 @@ use keyferry_store::Timestamp;
 
 /// The credential is stored, durably: the integration was created, or its former credential replaced.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct TokenMigrated {
+pub(crate) struct TokenMigrated {
     /// Always true.
     success: bool,
     /// Always `Token migrated successfully`.
@@ -21,7 +21,7 @@ pub(in crate) struct TokenMigrated {
 /// What the provider says of a credential: the answer to `Prefer: verify=only`, which stores nothing.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(in crate) enum CredentialVerdict {
+pub(crate) enum CredentialVerdict {
     /// It works.
     Verified(CredentialVerified),
     /// It does not, or nobody can tell now.
@@ -31,7 +31,7 @@ pub(in crate) enum CredentialVerdict {
 /// What migrate-token answers where nothing is wrong.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(in crate) enum MigrateTokenAnswer {
+pub(crate) enum MigrateTokenAnswer {
     /// It is stored.
     Migrated(TokenMigrated),
     /// It was only looked at.
@@ -40,7 +40,7 @@ pub(in crate) enum MigrateTokenAnswer {
 
 /// The credential is stored, durably.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct CredentialSaved {
+pub(crate) struct CredentialSaved {
     /// Always true.
     success: bool,
 }
@@ -48,7 +48,7 @@ pub(in crate) struct CredentialSaved {
 /// What saving a credential answers where nothing is wrong.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(in crate) enum SaveAnswer {
+pub(crate) enum SaveAnswer {
     /// It is stored.
     Saved(CredentialSaved),
     /// It was only looked at.
@@ -58,7 +58,7 @@ pub(in crate) enum SaveAnswer {
 
 /// A credential that works, and what the provider said of it.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct CredentialVerified {
+pub(crate) struct CredentialVerified {
     /// Always `verified`.
     outcome: VerifiedOutcome,
     /// The provider's id of the account behind it.
@@ -87,7 +87,7 @@ enum VerifiedOutcome {
 
 /// A credential that did not verify.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct CredentialNotVerified {
+pub(crate) struct CredentialNotVerified {
     /// Why.
     outcome: FailedOutcome,
     /// Why, for people.
@@ -116,7 +116,7 @@ pub(in crate) struct CredentialNotVerified {
 /// Why a credential did not verify. `Keyferry-Failure` has the same words.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(in crate) enum FailedOutcome {
+pub(crate) enum FailedOutcome {
     Rejected,
     InsufficientScope,
     WrongTenant,
@@ -171,17 +171,17 @@ impl UnreachableHow {
 
 impl TokenMigrated {
     /// The one answer of this kind.
-    pub(in crate) const ANSWER: Self = Self { success: true, message: "Token migrated successfully" };
+    pub(crate) const ANSWER: Self = Self { success: true, message: "Token migrated successfully" };
 }
 
 impl CredentialSaved {
     /// The one answer of this kind.
-    pub(in crate) const ANSWER: Self = Self { success: true };
+    pub(crate) const ANSWER: Self = Self { success: true };
 }
 
 impl CredentialVerdict {
     /// A plugin's verdict.
-    pub(in crate) fn of(verdict: &Verdict) -> Self {
+    pub(crate) fn of(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Verified(verified) => Self::Verified(CredentialVerified::of(verified)),
             Verdict::Failed(failure) => Self::Failed(CredentialNotVerified::of(failure)),

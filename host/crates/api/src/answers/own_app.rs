@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// A credential of your own app is stored.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct AuthCredentialPut {
+pub(crate) struct AuthCredentialPut {
     /// Always true.
     success: bool,
     /// What was done, for people.
@@ -18,14 +18,14 @@ pub(in crate) struct AuthCredentialPut {
 /// Whether a credential was new.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate) enum PutAction {
+pub(crate) enum PutAction {
     Added,
     Updated,
 }
 
 /// A credential of your own app is gone.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct AuthCredentialDeleted {
+pub(crate) struct AuthCredentialDeleted {
     /// Always true.
     success: bool,
     /// What was done, for people.
@@ -35,7 +35,7 @@ pub(in crate) struct AuthCredentialDeleted {
 
 impl AuthCredentialPut {
     /// Of the credential of this name.
-    pub(in crate) fn of(name: &str, action: PutAction) -> Self {
+    pub(crate) fn of(name: &str, action: PutAction) -> Self {
         let done = match action {
             PutAction::Added => "added",
             PutAction::Updated => "updated",
@@ -46,7 +46,7 @@ impl AuthCredentialPut {
 
 impl AuthCredentialDeleted {
     /// Of the credential of this name.
-    pub(in crate) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         Self { success: true, message: format!("Auth credential '{name}' deleted successfully") }
     }
 }

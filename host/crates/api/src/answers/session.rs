@@ -4,13 +4,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::account::World;
-use keyferry_types::ids::Environment;
 use keyferry_service::SessionTokens;
 use keyferry_store::AccountRecord;
+use keyferry_types::ids::Environment;
 
 /// A session's tokens. Whoever has them acts for the linked account: keep them as you keep a password.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct SessionIssued<'a> {
+pub(crate) struct SessionIssued<'a> {
     /// For `Authorization: Bearer`: a JSON Web Token that says whose it is. Only this server can tell whether it counts.
     #[schema(value_type = String)]
     token: &'a str,
@@ -25,17 +25,17 @@ pub(in crate) struct SessionIssued<'a> {
 
 /// A session has ended.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct SessionRevoked {
+pub(crate) struct SessionRevoked {
     /// Always true.
-    pub(in crate) success: bool,
+    pub(crate) success: bool,
     /// 1; 0 where another request has ended it in the same moment.
     #[schema(maximum = 1)]
-    pub(in crate) revoked_count: u8,
+    pub(crate) revoked_count: u8,
 }
 
 /// For whom a front end acts.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct OrgBasics {
+pub(crate) struct OrgBasics {
     /// The organisation.
     org_id: String,
     /// The environment that the session is in.
@@ -49,7 +49,7 @@ pub(in crate) struct OrgBasics {
 
 impl<'a> SessionIssued<'a> {
     /// Of these tokens.
-    pub(in crate) fn of(tokens: &'a SessionTokens) -> Self {
+    pub(crate) fn of(tokens: &'a SessionTokens) -> Self {
         Self {
             token: tokens.access.expose(),
             refresh_token: tokens.refresh.expose(),
@@ -61,7 +61,7 @@ impl<'a> SessionIssued<'a> {
 
 impl OrgBasics {
     /// Of this account.
-    pub(in crate) fn of(account: &AccountRecord) -> Self {
+    pub(crate) fn of(account: &AccountRecord) -> Self {
         let environment: Environment = account.environment;
         Self {
             org_id: account.org.to_string(),

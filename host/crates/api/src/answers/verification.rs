@@ -10,7 +10,7 @@ use keyferry_store::Reauth;
 
 /// What came out when a stored credential was verified, and how its connection stands now.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct CredentialChecked {
+pub(crate) struct CredentialChecked {
     /// What the provider says of the credential.
     verdict: CredentialVerdict,
     /// When it was asked.
@@ -27,7 +27,7 @@ pub(in crate) struct CredentialChecked {
 
 impl CredentialChecked {
     /// What came out.
-    pub(in crate) fn of(reverified: &Reverified) -> Self {
+    pub(crate) fn of(reverified: &Reverified) -> Self {
         let record = &reverified.record;
         Self {
             verdict: CredentialVerdict::of(&reverified.verdict),

@@ -6,13 +6,13 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::account::World;
-use keyferry_types::secret::SharedSecret;
 use keyferry_store::{ConnectionEvent, DeliveryLog, FailedDelivery, WebhookMethod, WebhookRecord, WebhookState};
+use keyferry_types::secret::SharedSecret;
 use keyferry_webhooks::Registered;
 
 /// A webhook: where this server tells of what happens to connections. Values of its headers are shown as `***`.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct Webhook {
+pub(crate) struct Webhook {
     /// Its own id.
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
@@ -54,7 +54,7 @@ pub(in crate) struct Webhook {
 
 /// What webhooks are told of.
 #[derive(Serialize, ToSchema)]
-pub(in crate) enum WebhookEvent {
+pub(crate) enum WebhookEvent {
     /// An app was connected to a linked account that had none of it.
     #[serde(rename = "Connection Created")]
     Created,
@@ -70,7 +70,7 @@ pub(in crate) enum WebhookEvent {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[schema(as = WebhookMethod)]
-pub(in crate) enum Method {
+pub(crate) enum Method {
     Post,
     Put,
     Patch,
@@ -79,20 +79,20 @@ pub(in crate) enum Method {
 /// The one type of webhooks that there is.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate) enum WebhookType {
+pub(crate) enum WebhookType {
     Default,
 }
 
 /// Stands in a secret's place.
 #[derive(Serialize, ToSchema)]
-pub(in crate) enum Masked {
+pub(crate) enum Masked {
     #[serde(rename = "***")]
     Masked,
 }
 
 /// A webhook that was just registered.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct WebhookCreated {
+pub(crate) struct WebhookCreated {
     /// The webhook.
     #[serde(flatten)]
     webhook: Webhook,
@@ -103,7 +103,7 @@ pub(in crate) struct WebhookCreated {
 }
 
 /// A secret that is told to its owner.
-pub(in crate) struct Exposed(SharedSecret);
+pub(crate) struct Exposed(SharedSecret);
 
 impl Serialize for Exposed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -113,7 +113,7 @@ impl Serialize for Exposed {
 
 /// A webhook, and how it fares.
 #[derive(Serialize, ToSchema)]
-pub(in crate) struct WebhookShown {
+pub(crate) struct WebhookShown {
     /// The webhook.
     #[serde(flatten)]
     webhook: Webhook,
@@ -169,7 +169,7 @@ impl WebhookEvent {
 
 impl Webhook {
     /// A webhook as it is stored.
-    pub(in crate) fn of(record: &WebhookRecord) -> Self {
+    pub(crate) fn of(record: &WebhookRecord) -> Self {
         Self {
             id: record.key.id.to_string(),
             associated_org: record.key.org.to_string(),
@@ -195,14 +195,14 @@ impl Webhook {
 
 impl WebhookCreated {
     /// A webhook that was just registered.
-    pub(in crate) fn of(registered: Registered) -> Self {
+    pub(crate) fn of(registered: Registered) -> Self {
         Self { webhook: Webhook::of(&registered.record), signing_secret: registered.signing_secret.map(Exposed) }
     }
 }
 
 impl WebhookShown {
     /// A webhook with how it fares.
-    pub(in crate) fn of(record: &WebhookRecord, log: &DeliveryLog) -> Self {
+    pub(crate) fn of(record: &WebhookRecord, log: &DeliveryLog) -> Self {
         let failed = log.failed.iter().map(DeliveryFailed::of).collect();
         Self { webhook: Webhook::of(record), deliveries: Deliveries { waiting: log.waiting, failed } }
     }

@@ -46,7 +46,7 @@ const CHANGES: [(&str, Change); 6] = [
     responses((status = 200, description = "The import as it is now.", body = Import)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn change(
+pub(crate) async fn change(
     State(api): State<Arc<Api>>,
     Extension(request): Extension<RequestId>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -75,7 +75,7 @@ pub(in crate) async fn change(
     responses((status = 200, description = "It is being forgotten.", body = Import)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn delete(
+pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     Extension(request): Extension<RequestId>,
     id: InPath,

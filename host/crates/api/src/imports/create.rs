@@ -23,8 +23,8 @@ use super::failure;
 use super::options::{ImportQuery, Options};
 use keyferry_imports::NewImport;
 use keyferry_imports::input::RowFormat;
-use keyferry_service::Caller;
 use keyferry_schema::is_unfit;
+use keyferry_service::Caller;
 use keyferry_store::{ImportRecord, Scope};
 
 /// Bytes of an option that is sent as a part.
@@ -46,7 +46,7 @@ const LARGEST_OPTION: usize = 64 * 1024;
     responses((status = 202, description = "All of the file is in the ledger, and its rows are being worked on.", body = Import)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn create(
+pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     request: Request,

@@ -28,7 +28,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// One event.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "an event is text, and this its description")]
-pub(in crate) struct ImportEvent {
+pub(crate) struct ImportEvent {
     /// `progress`, or `end` for the last one.
     event: String,
     /// The import in JSON.
@@ -45,7 +45,7 @@ pub(in crate) struct ImportEvent {
     responses((status = 200, description = "The events.", body = ImportEvent, content_type = "text/event-stream")),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: HeaderMap) -> Response {
+pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: HeaderMap) -> Response {
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::Read).await?;
         let key = key(&caller, id)?;

@@ -18,9 +18,9 @@ use super::super::migrate_token::failure;
 use super::super::routes::Api;
 use super::super::secret_json::secret_bytes;
 use super::super::trace::RequestId;
-use keyferry_types::ids::{AccountId, Slug};
 use keyferry_service::{Caller, MigrateError, ReadCredential, StoredCredential};
 use keyferry_store::{AccountKey, IntegrationKey, Scope};
+use keyferry_types::ids::{AccountId, Slug};
 
 /// Integrations that are looked at a time, and credentials that are read at once.
 const READ_AT_ONCE: usize = 64;
@@ -28,7 +28,7 @@ const READ_AT_ONCE: usize = 64;
 /// One exported credential: a row as an import takes it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ExportedRow)]
-pub(in crate) struct ExportedRow<'a> {
+pub(crate) struct ExportedRow<'a> {
     /// The linked account.
     #[schema(value_type = String)]
     linked_account_id: &'a str,
@@ -57,7 +57,7 @@ pub(in crate) struct ExportedRow<'a> {
     responses((status = 200, description = "The credentials.", body = ExportedRow, content_type = "application/x-ndjson")),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     headers: HeaderMap,

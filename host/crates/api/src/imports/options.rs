@@ -9,8 +9,8 @@ use super::super::failure::Failure;
 use super::super::parameters::invalid_query;
 use keyferry_imports::input::{Mapping, Preset, ReadOptions};
 use keyferry_schema::is_unfit;
-use keyferry_types::shown::shown;
 use keyferry_store::{ImportMode, ImportPolicy, MissingAccounts, SameFile};
+use keyferry_types::shown::shown;
 
 /// What can be said of an import.
 const NAMES: [&str; 10] = [
@@ -32,7 +32,7 @@ const LONGEST_NAME: usize = 200;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is there for the description")]
-pub(in crate) struct ImportQuery {
+pub(crate) struct ImportQuery {
     /// Whose export the file is.
     #[param(value_type = Option<String>, pattern = "^(native|nango|composio|airbyte|n8n|pipedream|csv-flat)$", example = "native")]
     from: Option<String>,

@@ -30,7 +30,7 @@ const LARGEST: u64 = 9_007_199_254_740_991;
 /// Which rows.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate) struct ResultsQuery {
+pub(crate) struct ResultsQuery {
     /// Only rows after this one: the cursor, which is the number of the last row that was read.
     #[param(minimum = 0, maximum = 9007199254740991_u64, example = 0)]
     after: Option<u64>,
@@ -58,7 +58,7 @@ pub(in crate) struct ResultsQuery {
     ),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     id: InPath,
     query: InQuery<ResultsQuery>,

@@ -22,7 +22,7 @@ use keyferry_store::Scope;
     responses((status = 200, description = "The imports.", body = Imports)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::Read).await?;
         let records = api.importer.list(&caller).await.map_err(failure)?;
@@ -41,7 +41,7 @@ pub(in crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> 
     responses((status = 200, description = "The import.", body = Import)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: HeaderMap) -> Response {
+pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: HeaderMap) -> Response {
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::Read).await?;
         let view = api.importer.show(&key(&caller, id)?).await.map_err(failure)?;

@@ -18,13 +18,13 @@ use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_types::shown::{aside, shown};
 
 const MAX_NAME: usize = 500;
-pub(in crate) const MAX_FIELDS: usize = 100;
-pub(in crate) const MAX_FIELD: usize = 2000;
+pub(crate) const MAX_FIELDS: usize = 100;
+pub(crate) const MAX_FIELD: usize = 2000;
 
 /// A linked account to make or update. `account_id` or `linked_account_id` is needed; where both are there, they have to agree.
 /// Members that are not known are ignored.
 #[derive(Deserialize, ToSchema)]
-pub(in crate) struct AccountBody {
+pub(crate) struct AccountBody {
     /// Your own id of it: whatever names this customer in your system.
     #[schema(min_length = 1, max_length = 256, example = "user_1")]
     pub(super) account_id: Option<String>,
@@ -45,7 +45,7 @@ pub(in crate) struct AccountBody {
 
 /// A linked account to make or update, its members flat or under `payload`, which then counts.
 #[derive(Deserialize, ToSchema)]
-pub(in crate) struct UpsertBody {
+pub(crate) struct UpsertBody {
     #[serde(flatten)]
     pub(super) flat: AccountBody,
     /// The members, if they are not beside it.
@@ -62,7 +62,7 @@ impl UpsertBody {
 
 /// Credentials of your own app.
 #[derive(Deserialize, ToSchema)]
-pub(in crate) struct YourApp {
+pub(crate) struct YourApp {
     /// At most 64, by their names: letters, digits and `_`. At least one is needed.
     #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({ "api_key": "..." }))]
     auth_credentials: Option<AuthCredentials>,

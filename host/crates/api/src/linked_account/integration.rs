@@ -18,14 +18,14 @@ use super::super::parameters::{self, InPath, InQuery};
 use super::super::routes::Api;
 use super::super::trace::RequestId;
 use super::{account_key, account_missing, shown};
-use keyferry_types::ids::{AuthTypeName, InvalidName, Slug};
 use keyferry_service::Caller;
 use keyferry_store::{AccountKey, AuditAction, IntegrationKey, Scope, Timestamp};
+use keyferry_types::ids::{AuthTypeName, InvalidName, Slug};
 
 /// Which integration to delete.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate) struct DeleteQuery {
+pub(crate) struct DeleteQuery {
     /// The linked account. The header of this name does the same; one of the two is needed, and both have to agree.
     #[param(min_length = 1, max_length = 256, example = "user_1")]
     linked_account_id: Option<String>,
@@ -48,7 +48,7 @@ pub(in crate) struct DeleteQuery {
     responses((status = 200, description = "The account without it.", body = LinkedAccount)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn delete_integration(
+pub(crate) async fn delete_integration(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     slug: InPath,
@@ -67,7 +67,7 @@ pub(in crate) async fn delete_integration(
 }
 
 /// Deletes what an app has on an account, all of it or that of one auth type, and gives the account as it is then.
-pub(in crate) async fn disconnect(
+pub(crate) async fn disconnect(
     api: &Api,
     caller: &Caller,
     key: &AccountKey,

@@ -19,10 +19,10 @@ use super::failure::Failure;
 use super::kind;
 use super::migrate_token::store_failure;
 use super::routes::Api;
-use keyferry_types::ids::AccountId;
-use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_service::Caller;
 use keyferry_store::AccountKey;
+use keyferry_types::ids::AccountId;
+use keyferry_types::invisible::InvisibleCharacter;
 
 pub(super) use body::{MAX_FIELD, MAX_FIELDS};
 

@@ -20,16 +20,16 @@ use super::super::parameters::{self, InPath, InQuery};
 use super::super::routes::Api;
 use super::super::trace::RequestId;
 use super::{account_key, account_missing};
-use keyferry_types::ids::{FieldName, InvalidName};
-use keyferry_service::{MigrateError, OwnCredential, OwnDeleted, OwnPut};
 use keyferry_schema::Input;
-use keyferry_types::secret::{Secret, SharedSecret};
+use keyferry_service::{MigrateError, OwnCredential, OwnDeleted, OwnPut};
 use keyferry_store::Scope;
+use keyferry_types::ids::{FieldName, InvalidName};
+use keyferry_types::secret::{Secret, SharedSecret};
 
 /// On which linked account.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate) struct OnAccount {
+pub(crate) struct OnAccount {
     /// The linked account. The header of this name does the same; an API key needs one of the two, and both have to agree.
     #[param(max_length = 256, example = "user_1")]
     linked_account_id: Option<String>,
@@ -37,7 +37,7 @@ pub(in crate) struct OnAccount {
 
 /// A credential's value.
 #[derive(Deserialize, ToSchema)]
-pub(in crate) struct AuthCredentialBody {
+pub(crate) struct AuthCredentialBody {
     /// The value. A number or a boolean is kept as its text.
     #[schema(schema_with = value_schema, required = true)]
     value: Option<Input>,
@@ -64,7 +64,7 @@ fn value_schema() -> utoipa::openapi::schema::Object {
     responses((status = 200, description = "It is stored.", body = AuthCredentialPut)),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
-pub(in crate) async fn put(
+pub(crate) async fn put(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     key: InPath,
@@ -106,7 +106,7 @@ pub(in crate) async fn put(
     responses((status = 200, description = "It is gone.", body = AuthCredentialDeleted)),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
-pub(in crate) async fn delete(
+pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     key: InPath,

@@ -27,7 +27,7 @@ const MAX_LIMIT: i32 = 1000;
 /// Which page to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate) struct ListQuery {
+pub(crate) struct ListQuery {
     /// The page, from 1.
     #[param(minimum = 1, maximum = 2147483647, example = 1)]
     page: Option<i32>,
@@ -47,11 +47,7 @@ pub(in crate) struct ListQuery {
     params(ListQuery), responses((status = 200, description = "One page.", body = AccountPage)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn list(
-    State(api): State<Arc<Api>>,
-    query: InQuery<ListQuery>,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn list(State(api): State<Arc<Api>>, query: InQuery<ListQuery>, headers: HeaderMap) -> Response {
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::Read).await?;
         let query = parameters::query(query)?;
@@ -79,7 +75,7 @@ pub(in crate) async fn list(
     responses((status = 200, description = "The account.", body = LinkedAccount)),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
-pub(in crate) async fn show(
+pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     account: InPath,

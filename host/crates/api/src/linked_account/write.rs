@@ -20,11 +20,11 @@ use super::super::routes::Api;
 use super::super::trace::RequestId;
 use super::body::{AccountBody, UpsertBody};
 use super::{account_key, account_missing, shown};
-use keyferry_types::ids::AccountId;
 use keyferry_service::{Caller, MigrateError};
 use keyferry_store::{
     AccountWrite, AuditAction, ObjectId, PutAccount, PutMode, PutOutcome, Scope, StoreError, Timestamp,
 };
+use keyferry_types::ids::AccountId;
 
 /// `POST`: creates.
 #[utoipa::path(
@@ -35,7 +35,7 @@ use keyferry_store::{
     request_body = AccountBody, responses((status = 200, description = "It was made.", body = AccountCreated)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn create(
+pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     RawQuery(query): RawQuery,
@@ -63,7 +63,7 @@ pub(in crate) async fn create(
     request_body = UpsertBody, responses((status = 200, description = "It is as asked.", body = AccountUpserted)),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
-pub(in crate) async fn upsert(
+pub(crate) async fn upsert(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     RawQuery(query): RawQuery,
@@ -99,7 +99,7 @@ pub(in crate) async fn upsert(
     responses((status = 200, description = "It is gone.", body = AccountDeleted)),
     security(("org_api_key" = [])),
 )]
-pub(in crate) async fn delete(
+pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     account: InPath,

@@ -12,7 +12,7 @@ use keyferry_schema::AuthType;
 
 /// The body of migrate-token. It is read by hand, so that no secret lies in an ordinary string; this stands for what is read,
 /// and the plugins say what that is.
-pub(in crate) struct MigrateTokenRequest;
+pub(crate) struct MigrateTokenRequest;
 
 impl PartialSchema for MigrateTokenRequest {
     fn schema() -> RefOr<Schema> {
@@ -23,7 +23,7 @@ impl PartialSchema for MigrateTokenRequest {
 impl ToSchema for MigrateTokenRequest {}
 
 /// The fields of a credential by themselves, which are read by hand for the same reason.
-pub(in crate) struct FlatCredential;
+pub(crate) struct FlatCredential;
 
 impl PartialSchema for FlatCredential {
     fn schema() -> RefOr<Schema> {

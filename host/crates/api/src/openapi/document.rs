@@ -21,7 +21,7 @@ use keyferry_sandbox::{App, Digest};
 #[derive(ToSchema)]
 #[schema(value_type = Object)]
 #[expect(dead_code, reason = "a document is not put together from a type")]
-pub(in crate) struct OpenApiDocument(Value);
+pub(crate) struct OpenApiDocument(Value);
 
 /// What stands before the paths.
 #[derive(OpenApi)]
@@ -71,13 +71,13 @@ impl Modify for Schemes {
 }
 
 /// The document before the paths are in it.
-pub(in crate) fn preface() -> Document {
+pub(crate) fn preface() -> Document {
     Preface::openapi()
 }
 
 /// The document, kept until other apps serve.
 #[derive(Default)]
-pub(in crate) struct Description(ArcSwapOption<Kept>);
+pub(crate) struct Description(ArcSwapOption<Kept>);
 
 struct Kept {
     /// Which components it is made of, by slug. A folder that changed, a grant that ended: either makes another list.
@@ -107,7 +107,7 @@ impl Description {
     responses((status = 200, description = "An OpenAPI document.", body = OpenApiDocument)),
     security(()),
 )]
-pub(in crate) async fn show(State(api): State<Arc<Api>>) -> Response {
+pub(crate) async fn show(State(api): State<Arc<Api>>) -> Response {
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     ([(header::CONTENT_TYPE, json)], api.description.of(&api.migrator.apps())).into_response()
 }

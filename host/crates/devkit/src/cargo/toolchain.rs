@@ -8,7 +8,7 @@ use super::{TARGET, environment};
 use crate::BuildError;
 
 /// The Rust toolchain that a workspace is built with. It has the standard library for WebAssembly.
-pub(in crate) struct Toolchain {
+pub(crate) struct Toolchain {
     /// Where the sources of the standard library are, if they are installed.
     library: PathBuf,
     /// What the compiler calls that folder wherever they are not.
@@ -19,7 +19,7 @@ pub(in crate) struct Toolchain {
 
 impl Toolchain {
     /// The toolchain that a workspace asks for. If it lacks the standard library for WebAssembly, rustup adds it.
-    pub(in crate) fn find(workspace: &Workspace) -> Result<Self, BuildError> {
+    pub(crate) fn find(workspace: &Workspace) -> Result<Self, BuildError> {
         let folder = &workspace.workspace_root;
         let folders = rustc(folder, &["--print", "sysroot", "--print", "target-libdir", "--target", TARGET])?;
         let [sysroot, target] = folders.lines().collect::<Vec<_>>()[..] else {

@@ -13,16 +13,16 @@ use keyferry_types::ids::Slug;
 
 /// A package that can become a plugin.
 #[derive(Debug, Clone)]
-pub(in crate) struct Package {
-    pub(in crate) id: String,
-    pub(in crate) name: String,
-    pub(in crate) slug: Slug,
+pub(crate) struct Package {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) slug: Slug,
 }
 
 /// A workspace, or a package that is its own: `cargo metadata --no-deps`.
 #[derive(Debug, Deserialize)]
-pub(in crate) struct Workspace {
-    pub(in crate) workspace_root: PathBuf,
+pub(crate) struct Workspace {
+    pub(crate) workspace_root: PathBuf,
     target_directory: PathBuf,
     packages: Vec<Member>,
 }
@@ -62,7 +62,7 @@ struct KeyferryMetadata {
 
 impl Workspace {
     /// The workspace that the manifest in a folder belongs to.
-    pub(in crate) fn read(folder: &Path) -> Result<Self, BuildError> {
+    pub(crate) fn read(folder: &Path) -> Result<Self, BuildError> {
         let manifest = folder.join("Cargo.toml");
         let failed = |said: String| BuildError::Manifest { manifest: manifest.clone(), said };
         // Looked for first: the folder is where cargo is started, and a missing one would read as a missing cargo.
@@ -80,19 +80,19 @@ impl Workspace {
     }
 
     /// The package whose manifest lies in a folder, if it is of this workspace.
-    pub(in crate) fn package_in(&self, folder: &Path) -> Result<Option<Package>, BuildError> {
+    pub(crate) fn package_in(&self, folder: &Path) -> Result<Option<Package>, BuildError> {
         let wanted = folder.canonicalize().map_err(BuildError::file(folder))?;
         let is_there = |member: &&Member| member.folder().canonicalize().is_ok_and(|folder| folder == wanted);
         self.packages.iter().find(is_there).map(Member::plugin).transpose()
     }
 
     /// The folder of the member with a name.
-    pub(in crate) fn folder_of(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn folder_of(&self, name: &str) -> Option<PathBuf> {
         self.packages.iter().find(|member| member.name == name).map(|member| member.folder().to_owned())
     }
 
     /// Every member under `plugins/` that is a plugin.
-    pub(in crate) fn plugins(&self) -> Result<Vec<Package>, BuildError> {
+    pub(crate) fn plugins(&self) -> Result<Vec<Package>, BuildError> {
         let folder = self.workspace_root.join("plugins");
         let is_plugin = |member: &&Member| {
             member.manifest_path.starts_with(&folder) && member.is_cdylib() && member.depends_on("keyferry-plugin")
@@ -101,7 +101,7 @@ impl Workspace {
     }
 
     /// Compiles packages of this workspace, each into the module that comes with it.
-    pub(in crate) fn compile(
+    pub(crate) fn compile(
         &self,
         toolchain: &Toolchain,
         packages: &[Package],

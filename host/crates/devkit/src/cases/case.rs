@@ -126,8 +126,11 @@ impl Exchange {
             (None, None) => return Err("it needs an `answer` or a `fault`".to_owned()),
         };
         let request = request::expected(file)?;
-        let method =
-            file.method.to_ascii_uppercase().parse().map_err(|error: keyferry_egress::InvalidGrant| error.to_string())?;
+        let method = file
+            .method
+            .to_ascii_uppercase()
+            .parse()
+            .map_err(|error: keyferry_egress::InvalidGrant| error.to_string())?;
         Ok(Self { method, request, optional: file.optional, outcome })
     }
 }

@@ -185,8 +185,11 @@ impl<'r> Teller<'r> {
 /// # Errors
 /// What is not right about it.
 pub(super) fn expected(exchange: &ExchangeFile) -> Result<Vec<String>, String> {
-    let method: keyferry_egress::Method =
-        exchange.method.to_ascii_uppercase().parse().map_err(|error: keyferry_egress::InvalidGrant| error.to_string())?;
+    let method: keyferry_egress::Method = exchange
+        .method
+        .to_ascii_uppercase()
+        .parse()
+        .map_err(|error: keyferry_egress::InvalidGrant| error.to_string())?;
     let mut lines = vec![format!("{method} {}", url::normal(&exchange.url)?)];
     lines.extend(headers(flat(&exchange.headers)));
     let auths = [

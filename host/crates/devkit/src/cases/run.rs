@@ -11,9 +11,9 @@ use super::report::{Budget, Group, Line, Outcome, SuiteReport, TestReport, diff,
 use super::request::SecretNames;
 use super::script::{Problem, Rule, Script};
 use keyferry_egress::{Egress, EgressSettings, EgressSetupError, GrantSet};
-use keyferry_types::path_text::ShowPath as _;
 use keyferry_sandbox::{CallError, LogLine, OpenError, SecretAccess, Setting, Specimen, Usage, Verdict, Workbench};
 use keyferry_schema::{Credential, Exposure, Input};
+use keyferry_types::path_text::ShowPath as _;
 use keyferry_types::secret::{Secret, SharedSecret};
 
 /// Units of fuel that one call may take: about what a server's limit of 2 s of processor time allows, in interpreted

@@ -13,19 +13,19 @@ const MOST_SOURCE: u64 = 8 * 1024 * 1024;
 
 /// A language with an interpreter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate) enum Script {
+pub(crate) enum Script {
     JavaScript,
     Python,
 }
 
 /// The folder of a plugin in such a language.
 #[derive(Debug)]
-pub(in crate) struct Project {
-    pub(in crate) folder: PathBuf,
-    pub(in crate) script: Script,
-    pub(in crate) slug: Slug,
+pub(crate) struct Project {
+    pub(crate) folder: PathBuf,
+    pub(crate) script: Script,
+    pub(crate) slug: Slug,
     /// The package's name.
-    pub(in crate) name: String,
+    pub(crate) name: String,
     /// The file that the tool is given: `plugin.js`, or a module's name.
     pub(super) entry: String,
 }
@@ -35,7 +35,7 @@ pub(super) type Sources = Vec<(PathBuf, Vec<u8>)>;
 
 impl Project {
     /// The project in a folder, if it is one of such a language.
-    pub(in crate) fn find(folder: &Path) -> Result<Option<Self>, BuildError> {
+    pub(crate) fn find(folder: &Path) -> Result<Option<Self>, BuildError> {
         if folder.join(javascript::MANIFEST).is_file() {
             return javascript::project(folder).map(Some);
         }
@@ -46,7 +46,7 @@ impl Project {
     }
 
     /// Builds it, unless the very same was built before.
-    pub(in crate) fn build(&self) -> Result<Vec<u8>, BuildError> {
+    pub(crate) fn build(&self) -> Result<Vec<u8>, BuildError> {
         let extensions: &[&str] = match self.script {
             Script::JavaScript => &["js", "mjs", "json"],
             Script::Python => &["py"],

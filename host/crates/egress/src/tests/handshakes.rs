@@ -75,8 +75,7 @@ async fn a_server_that_wants_to_know_the_client_is_told_no() {
     let authority = Authority::new();
     let mut roots = RootCertStore::empty();
     roots.add(authority.root()).unwrap();
-    let verifier =
-        || WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), crate::tls::provider());
+    let verifier = || WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), crate::tls::provider());
     for (verifier, is_served) in
         [(verifier().build().unwrap(), false), (verifier().allow_unauthenticated().build().unwrap(), true)]
     {

@@ -6,12 +6,12 @@ use super::mapping::{Mapping, Part, Target};
 use super::origin::Origin;
 use super::row::{BadRow, BadRowKind, Names, Row};
 use super::spelling::fold;
+use keyferry_schema::Input;
+use keyferry_store::Timestamp;
 use keyferry_types::ids::{AccountId, AuthTypeName, FieldName, InvalidName};
 use keyferry_types::moment::{Exactness, Moment};
-use keyferry_schema::Input;
 use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_types::shown::{aside, shown};
-use keyferry_store::Timestamp;
 
 /// Characters of an account's name.
 const LONGEST_NAME: usize = 256;

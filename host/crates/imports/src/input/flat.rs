@@ -6,8 +6,8 @@ use super::header::{OWN, arguments};
 use super::mapping::{Mapping, Part, Target};
 use super::row::{BadRow, BadRowKind, Names, Row};
 use super::spelling::{Meant, field_of, meant, probable};
-use keyferry_types::ids::FieldName;
 use keyferry_schema::Input;
+use keyferry_types::ids::FieldName;
 
 /// Members of a row that are told of.
 const MOST_TOLD: usize = 20;

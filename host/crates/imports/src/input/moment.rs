@@ -1,9 +1,9 @@
 //! When something was written, or ends, as other systems tell it.
 
 use super::draft::text_of;
-use keyferry_types::moment::Moment;
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
+use keyferry_types::moment::Moment;
 
 /// A moment in any form that [`Moment::read`] knows.
 pub(super) fn moment(value: &Input) -> Option<Timestamp> {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::mapping::{Part, Parts};
 use super::origin::Origin;
-use keyferry_types::ids::{AccountId, Slug};
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
+use keyferry_types::ids::{AccountId, Slug};
 
 /// One row of a file, be it a line, an item of a list or a record.
 #[derive(Debug)]
@@ -187,5 +187,26 @@ impl BadRowKind {
 impl fmt::Display for BadRowKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_holds_is_not_printed() {
+        let row = Row {
+            account: "s3cr3t".parse().unwrap(),
+            slug: "s3cr3t".into(),
+            auth_object: serde_json::from_str(r#"{"s3cr3t":["s3cr3t"]}"#).unwrap(),
+            name: Some("s3cr3t".into()),
+            updated_at: None,
+            names: Names::Own,
+            warnings: Vec::new(),
+            origin: Origin::default(),
+        };
+        let shown = format!("{row:#?}");
+        assert!(shown.contains("***") && !shown.contains("s3c"), "{shown}");
     }
 }

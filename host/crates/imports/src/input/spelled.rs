@@ -170,8 +170,7 @@ mod tests {
             r#"{{"linked_account_id":"u","slug":"acme","auth_object":{{"{auth_type}":{{{}}}}}}}"#,
             members.join(",")
         );
-        let mut rows =
-            crate::input::Rows::new(std::io::Cursor::new(file), crate::input::ReadOptions::default());
+        let mut rows = crate::input::Rows::new(std::io::Cursor::new(file), crate::input::ReadOptions::default());
         rows.next().unwrap().unwrap().content.unwrap()
     }
 

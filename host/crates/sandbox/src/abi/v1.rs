@@ -18,7 +18,7 @@ mod from_json;
 
 pub(in super::super) use describe::description;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use from_json::description_of_json;
+pub use from_json::description_of_json;
 
 mod bindings {
     wasmtime::component::bindgen!({

@@ -9,8 +9,8 @@ use super::codec::{check_size, decode, encode};
 use super::keys;
 use super::tables::{Table, Tables, read_error};
 use super::view::{Changes, View};
-use keyferry_types::ids::OrgId;
 use crate::{AuditEntry, AuditEvent, AuditSummary, StoreError, StoreResult};
+use keyferry_types::ids::OrgId;
 
 /// Bytes of events after which a row is closed: records have 64 KiB at most.
 const ROW: usize = 32 * 1024;

@@ -17,7 +17,6 @@ use super::tables::{Table, Tables};
 use super::view::View;
 use super::write::{self, Migration};
 use super::{audit, codec, keys, outbox, roots, sessions, webhooks};
-use keyferry_types::ids::{AuthTypeName, Environment, OrgId};
 use crate::{
     AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
     CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, FatalWatch, IdempotencyKey, IdempotencyRecord,
@@ -25,6 +24,7 @@ use crate::{
     Reseal, Rewrap, RootChange, RootRecord, SessionRecord, Settled, Store, StoreError, StoreHealth, StoreResult,
     Timestamp, WebhookKey, WebhookRecord, WebhookWrite,
 };
+use keyferry_types::ids::{AuthTypeName, Environment, OrgId};
 
 /// A store in a folder of one machine. One process at a time.
 pub struct SledStore {

@@ -1,8 +1,8 @@
 //! The keys of rows. Each component stands behind its length, so that keys of different components differ, and a prefix of
 //! whole components holds its own rows only, whatever characters an id has.
 
-use keyferry_types::ids::{Environment, OrgId, Slug};
 use crate::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, ObjectId, Timestamp, WebhookKey};
+use keyferry_types::ids::{Environment, OrgId, Slug};
 
 fn put(key: &mut Vec<u8>, component: &[u8]) {
     // Longer components do not fit a record anyway.

@@ -9,11 +9,11 @@ use super::engine::SledStore;
 use super::imports::Settlement;
 use super::tables::{Table, Tables, read_error};
 use super::{imports, keys};
-use keyferry_types::ids::{Environment, OrgId, Slug};
 use crate::{
     AppCounts, AuditEvent, Forget, ImportKey, ImportRecord, ImportWrite, IntegrationRecord, Ledger, NewRow, ObjectId,
     RowInput, RowRecord, RowSettlement, SameFile, StoreError, StoreResult, UndoWrite,
 };
+use keyferry_types::ids::{Environment, OrgId, Slug};
 
 /// Bytes of what stands around a row's input: keys, the ledger's row, its place.
 const AROUND_ROW: usize = 512;

@@ -13,8 +13,8 @@ use super::durability::Space;
 use super::settings::SledSettings;
 use super::tables::{Table, Tables, open_error};
 use super::watermark::Watermark;
-use keyferry_types::path_text::ShowPath as _;
 use crate::{StoreError, StoreResult};
+use keyferry_types::path_text::ShowPath as _;
 
 /// Fixed when a database is made. With less, larger records would go to files that sled never syncs.
 const SEGMENT_SIZE: usize = 8 << 20;

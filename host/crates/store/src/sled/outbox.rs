@@ -7,11 +7,11 @@ use super::codec::decode;
 use super::keys;
 use super::tables::{Table, Tables, read_error};
 use super::view::View;
-use keyferry_types::ids::Slug;
 use crate::{
     ConnectionEvent, Delivery, DeliveryLog, FailedDelivery, IntegrationKey, ObjectId, Settled, StoreError, StoreResult,
     Timestamp, WebhookKey, WebhookRecord,
 };
+use keyferry_types::ids::Slug;
 
 /// Where the next delivery stands.
 const NEXT_PLACE: &[u8] = b"outbox_places";

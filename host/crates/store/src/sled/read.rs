@@ -3,11 +3,11 @@
 use super::codec::decode;
 use super::keys;
 use super::tables::{Table, Tables, read_error};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
 use crate::{
     AccountKey, AccountPage, AccountRecord, AccountView, ApiKeyRecord, ListAccounts, RootRecord, StoreError,
     StoreResult,
 };
+use keyferry_types::ids::{AccountId, Environment, OrgId};
 
 /// Accounts on one page at most.
 const LONGEST_PAGE: usize = 1000;

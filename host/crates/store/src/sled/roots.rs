@@ -7,11 +7,11 @@ use super::codec::decode;
 use super::tables::{Table, Tables, read_error};
 use super::view::View;
 use super::{audit, keys};
-use keyferry_types::ids::OrgId;
 use crate::{
     AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, RowInput,
     StoreError, StoreResult, WebhookRecord,
 };
+use keyferry_types::ids::OrgId;
 
 fn refused(org: &OrgId, key_id: u32, problem: &'static str) -> StoreError {
     StoreError::Root { org: org.clone(), key_id, problem }

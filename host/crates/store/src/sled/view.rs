@@ -14,8 +14,8 @@ use sled::IVec;
 
 use super::codec::{check_size, decode, encode};
 use super::tables::{Table, Tables, read_error};
-use keyferry_types::ids::OrgId;
 use crate::{StoreResult, WebhookKey};
+use keyferry_types::ids::OrgId;
 
 /// Rows to put (`Some`) and to remove (`None`).
 type Rows = BTreeMap<Vec<u8>, Option<IVec>>;

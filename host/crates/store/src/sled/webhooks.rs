@@ -4,8 +4,8 @@ use super::codec::decode;
 use super::tables::{Table, Tables, read_error};
 use super::view::View;
 use super::{audit, keys, outbox, roots};
-use keyferry_types::ids::{Environment, OrgId};
 use crate::{AuditEvent, Expect, StoreError, StoreResult, WebhookKey, WebhookRecord, WebhookWrite};
+use keyferry_types::ids::{Environment, OrgId};
 
 /// See [`Store::put_webhook`](crate::Store::put_webhook).
 pub(super) fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> {

@@ -4,12 +4,12 @@ use super::codec::{check_size, decode, encode};
 use super::tables::Table;
 use super::view::View;
 use super::{audit, imports, keys, outbox, roots, sessions};
-use keyferry_types::ids::{AuthTypeName, OrgId};
 use crate::{
     AccountKey, AccountRecord, AccountWrite, ApiKeyRecord, AuditEvent, CheckWrite, Checked, ConnectionEvent,
     DeleteOutcome, Deleted, Expect, IdempotencyRecord, IntegrationKey, IntegrationRecord, MigrationWrite, NewApiKey,
     ObjectId, PutAccount, PutMode, PutOutcome, Reauth, StoreError, StoreResult, Timestamp, UserField,
 };
+use keyferry_types::ids::{AuthTypeName, OrgId};
 
 /// Expired records removed by one sweep.
 const SWEPT_AT_ONCE: usize = 256;

@@ -51,7 +51,7 @@ impl KeyServiceFault {
     }
 
     /// Whether the service works and what it was given is at fault.
-    pub(in crate) fn is_about_what_was_given(self) -> bool {
+    pub(crate) fn is_about_what_was_given(self) -> bool {
         self == Self::DoesNotOpen
     }
 

@@ -13,7 +13,7 @@ use crate::locked::LockedKey;
 
 /// Wraps and unwraps by some protocol. It tries again by itself where that makes sense.
 #[async_trait]
-pub(in crate) trait KeyService: Send + Sync {
+pub(crate) trait KeyService: Send + Sync {
     /// The key as it was configured.
     fn shown(&self) -> &str;
 
@@ -28,9 +28,9 @@ pub(in crate) trait KeyService: Send + Sync {
 }
 
 /// Something wrapped, and by which key.
-pub(in crate) struct WrappedBy {
-    pub(in crate) kek_id: String,
-    pub(in crate) bytes: Vec<u8>,
+pub(crate) struct WrappedBy {
+    pub(crate) kek_id: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// How a key service is.
@@ -58,7 +58,7 @@ const PATIENCE: Patience = Patience { deadline: Duration::from_secs(10), pause: 
 const AT_ONCE: usize = 8;
 
 /// A key that is in a key service.
-pub(in crate) struct RemoteKey {
+pub(crate) struct RemoteKey {
     service: Box<dyn KeyService>,
     patience: Patience,
     turns: Semaphore,
@@ -72,7 +72,7 @@ struct State {
 }
 
 impl RemoteKey {
-    pub(in crate) fn new(service: impl KeyService + 'static) -> Self {
+    pub(crate) fn new(service: impl KeyService + 'static) -> Self {
         Self::with_patience(service, PATIENCE)
     }
 
@@ -80,12 +80,12 @@ impl RemoteKey {
         Self { service: Box::new(service), patience, turns: Semaphore::new(AT_ONCE), state: Mutex::default() }
     }
 
-    pub(in crate) fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         self.service.shown()
     }
 
     /// How stored roots name the key; asks the service where only that knows.
-    pub(in crate) async fn id(&self) -> Result<String, KeyServiceError> {
+    pub(crate) async fn id(&self) -> Result<String, KeyServiceError> {
         match self.service.id() {
             Some(id) => Ok(id),
             None => {
@@ -96,26 +96,22 @@ impl RemoteKey {
         }
     }
 
-    pub(in crate) async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+    pub(crate) async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
         self.ask(self.service.wrap(place, key)).await
     }
 
-    pub(in crate) async fn unwrap(
-        &self,
-        place: &Place<'_>,
-        wrapped: &[u8],
-    ) -> Result<LockedKey, KeyServiceError> {
+    pub(crate) async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
         self.ask(self.service.unwrap(place, wrapped)).await
     }
 
     /// Wraps something that nobody needs, to see whether the service works.
-    pub(in crate) async fn probe(&self) -> Result<(), VaultError> {
+    pub(crate) async fn probe(&self) -> Result<(), VaultError> {
         let key: Key = random()?;
         self.wrap(&Place::Probe, &key).await?;
         Ok(())
     }
 
-    pub(in crate) fn state(&self) -> KeyServiceState {
+    pub(crate) fn state(&self) -> KeyServiceState {
         let state = self.lock();
         match &state.failure {
             None => KeyServiceState::Answers,
@@ -176,7 +172,7 @@ impl RemoteKey {
 }
 
 #[cfg(test)]
-pub(in crate) mod tests {
+pub(crate) mod tests {
     use std::collections::VecDeque;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -185,12 +181,12 @@ pub(in crate) mod tests {
 
     /// A service that fails as it is told to and counts its calls. What it wraps, it only turns around.
     #[derive(Clone, Default)]
-    pub(in crate) struct FakeService {
-        pub(in crate) calls: Arc<AtomicUsize>,
+    pub(crate) struct FakeService {
+        pub(crate) calls: Arc<AtomicUsize>,
         /// What becomes of the next calls; those after are well.
-        pub(in crate) plan: Arc<Mutex<VecDeque<Option<KeyServiceFault>>>>,
+        pub(crate) plan: Arc<Mutex<VecDeque<Option<KeyServiceFault>>>>,
         /// Hangs while it is held.
-        pub(in crate) hold: Arc<tokio::sync::Mutex<()>>,
+        pub(crate) hold: Arc<tokio::sync::Mutex<()>>,
     }
 
     impl FakeService {
@@ -203,11 +199,11 @@ pub(in crate) mod tests {
             }
         }
 
-        pub(in crate) fn fail(&self, faults: impl IntoIterator<Item = KeyServiceFault>) {
+        pub(crate) fn fail(&self, faults: impl IntoIterator<Item = KeyServiceFault>) {
             self.plan.lock().unwrap().extend(faults.into_iter().map(Some));
         }
 
-        pub(in crate) fn count(&self) -> usize {
+        pub(crate) fn count(&self) -> usize {
             self.calls.load(Ordering::SeqCst)
         }
     }

@@ -41,7 +41,7 @@ const ATTEMPT: Duration = Duration::from_secs(4);
 const CALL: Duration = Duration::from_secs(9);
 
 /// A key of AWS KMS.
-pub(in crate) struct Kms {
+pub(crate) struct Kms {
     client: Client,
     key: KmsKey,
     /// The key's ARN, once it is known.
@@ -53,7 +53,7 @@ impl Kms {
     ///
     /// # Errors
     /// Where there is no region, or the certificates to believe cannot be read.
-    pub(in crate) async fn new(key: KmsKey, ca: Option<&Path>) -> Result<Self, VaultError> {
+    pub(crate) async fn new(key: KmsKey, ca: Option<&Path>) -> Result<Self, VaultError> {
         // The client takes it for granted that there are some.
         let native = !rustls_native_certs::load_native_certs().certs.is_empty();
         let mut trust = TrustStore::empty().with_native_roots(native);

@@ -5,7 +5,7 @@
 //! | `place` | what is a wrapped key bound to? |
 //! | `key` | when is the service asked, how long, how often? |
 //! | `error` | what does a failure mean? |
-//! | `kms_key`, `kms` | AWS KMS |
+//! | `kms_key`, `kms` | AWS KMS; `kms_absent` where the feature `aws-kms` is off |
 //! | `transit_key`, `token`, `transit` | the transit engine of Vault, OpenBao and what speaks like them |
 //! | `trust` | which certificates are believed? |
 //!
@@ -13,7 +13,10 @@
 
 mod error;
 mod key;
+#[cfg(feature = "aws-kms")]
 mod kms;
+#[cfg(not(feature = "aws-kms"))]
+mod kms_absent;
 mod kms_key;
 mod place;
 mod token;
@@ -31,5 +34,8 @@ pub(super) use place::Place;
 pub use token::TokenSource;
 pub use transit_key::{MalformedTransitKey, TransitKey, TransitSettings};
 
+#[cfg(feature = "aws-kms")]
 pub(super) use kms::Kms;
+#[cfg(not(feature = "aws-kms"))]
+pub(super) use kms_absent::Kms;
 pub(super) use transit::Transit;

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use keyferry_types::ids::OrgId;
 use crate::KeyId;
+use keyferry_types::ids::OrgId;
 
 /// What is wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// An organisation's root.
     Root {
         /// Whose.

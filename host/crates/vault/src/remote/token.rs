@@ -48,7 +48,7 @@ impl TokenSource {
     }
 
     /// Whether others than its owner can read the file. `None` where there is none, or it cannot be read.
-    pub(in crate) async fn exposed(&self) -> Option<(&Path, u32)> {
+    pub(crate) async fn exposed(&self) -> Option<(&Path, u32)> {
         let Self::File(path) = self else { return None };
         let file = bounded_file::read_apart(path, LINE).await.ok()?;
         file.is_exposed().then_some((path.as_path(), file.mode))

@@ -25,9 +25,9 @@ use zeroize::Zeroizing;
 use super::key::{KeyService, WrappedBy};
 use super::token::TokenProblem;
 use super::{KeyServiceError, KeyServiceFault, Place, TransitSettings, trust};
-use keyferry_service_client::{Deadlines, exchange};
 use crate::VaultError;
 use crate::locked::LockedKey;
+use keyferry_service_client::{Deadlines, exchange};
 
 /// Roots are unwrapped once, so there is nothing to keep a connection for.
 const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(3), answer: Duration::from_secs(4) };
@@ -37,7 +37,7 @@ const ATTEMPTS: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// A key of a transit engine.
-pub(in crate) struct Transit {
+pub(crate) struct Transit {
     settings: TransitSettings,
     id: String,
     shown: String,
@@ -87,7 +87,7 @@ impl Transit {
     ///
     /// # Errors
     /// Where the certificates to believe cannot be read.
-    pub(in crate) fn new(settings: TransitSettings) -> Result<Self, VaultError> {
+    pub(crate) fn new(settings: TransitSettings) -> Result<Self, VaultError> {
         Ok(Self {
             id: settings.key.id(settings.namespace.as_deref()),
             shown: settings.key.to_string(),

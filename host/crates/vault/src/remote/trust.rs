@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 
-use keyferry_service_client::{self as upstream, UpstreamError};
 use crate::VaultError;
+use keyferry_service_client::{self as upstream, UpstreamError};
 
 /// A PEM file, and the certificates in it, each checked to be one.
 pub(super) fn read(path: &Path) -> Result<(Vec<u8>, RootCertStore), VaultError> {

@@ -4,7 +4,9 @@ use super::super::super::description::{AppDescription, SecretAccess};
 use super::bindings::exports::keyferry::plugin::app as wire;
 use super::{MAX_SENTENCE, method};
 use keyferry_egress as egress;
-use keyferry_schema::{AuthSchema, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Lines, Secrecy, Supplier, is_fit};
+use keyferry_schema::{
+    AuthSchema, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Lines, Secrecy, Supplier, is_fit,
+};
 
 const MAX_GRANTS: usize = 64;
 const MAX_TAGS: usize = 16;

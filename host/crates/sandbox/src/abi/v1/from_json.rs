@@ -60,7 +60,7 @@ struct Field {
 
 /// What becomes of a description; `None` where the bytes are no JSON of one. Enumerations are numbers, each of which means
 /// something.
-pub(crate) fn description_of_json(bytes: &[u8]) -> Option<Result<AppDescription, String>> {
+pub fn description_of_json(bytes: &[u8]) -> Option<Result<AppDescription, String>> {
     let made: Description = serde_json::from_slice(bytes).ok()?;
     let grants = made.grants.into_iter().map(|grant| wire::Grant {
         host: grant.host,

@@ -5,9 +5,9 @@ use std::ops::Deref;
 
 use tempfile::TempDir;
 
-use keyferry_types::ids::{Environment, OrgId};
 use crate::sled::{SledSettings, SledStore};
 use crate::*;
+use keyferry_types::ids::{Environment, OrgId};
 
 pub(super) struct Scratch {
     store: Option<SledStore>,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::harness::*;
-use keyferry_types::ids::Environment;
 use crate::sled::SledStore;
 use crate::sled::tables::Table;
 use crate::*;
+use keyferry_types::ids::Environment;
 
 fn answer(key: &str, fingerprint: u8, expires_at: Timestamp) -> IdempotencyRecord {
     IdempotencyRecord {

@@ -1,8 +1,8 @@
 //! Lists of accounts.
 
 use super::harness::*;
-use keyferry_types::ids::Environment;
 use crate::*;
+use keyferry_types::ids::Environment;
 
 fn list(page: usize, limit: usize, search: Option<&str>) -> ListAccounts {
     ListAccounts { page, limit, search: search.map(str::to_owned) }

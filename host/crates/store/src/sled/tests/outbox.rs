@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::harness::{Scratch, account_key, at, event, migration, org, record, with_account};
-use keyferry_types::ids::Environment;
 use crate::sled::SledStore;
 use crate::*;
+use keyferry_types::ids::Environment;
 
 fn webhook(events: &[ConnectionEvent], slug: Option<&str>) -> WebhookRecord {
     WebhookRecord {

@@ -1,0 +1,44 @@
+//! AWS KMS in a build without the feature `aws-kms`: a key there is refused with the way to a build that has it.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use super::key::{KeyService, WrappedBy};
+use super::{KeyServiceError, KmsKey, Place};
+use crate::VaultError;
+use crate::locked::LockedKey;
+
+/// A key of AWS KMS, of which this build can have none.
+pub(crate) enum Kms {}
+
+impl Kms {
+    /// # Errors
+    /// Always: this build cannot use AWS KMS.
+    pub(crate) async fn new(key: KmsKey, _ca: Option<&Path>) -> Result<Self, VaultError> {
+        Err(VaultError::KeyServiceSetup {
+            key: key.to_string(),
+            problem: "this build of keyferry has no AWS KMS; build it with `cargo build --release --features aws-kms`"
+                .into(),
+        })
+    }
+}
+
+#[async_trait]
+impl KeyService for Kms {
+    fn shown(&self) -> &str {
+        match *self {}
+    }
+
+    fn id(&self) -> Option<String> {
+        match *self {}
+    }
+
+    async fn wrap(&self, _: &Place<'_>, _: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+        match *self {}
+    }
+
+    async fn unwrap(&self, _: &Place<'_>, _: &[u8]) -> Result<LockedKey, KeyServiceError> {
+        match *self {}
+    }
+}
