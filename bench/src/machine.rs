@@ -26,7 +26,7 @@ impl Machine {
         };
         let mut commit = git(&["rev-parse", "--short=12", "HEAD"])?;
         // The report itself may differ: it is what a run leaves behind.
-        let changed = ["status", "--porcelain", "--", ".", ":!docs/PERFORMANCE.md", ":!docs/performance"];
+        let changed = ["status", "--porcelain", "--", ".", ":!docs/performance.md", ":!docs/performance"];
         if !git(&changed)?.is_empty() {
             commit.push_str(" and changes on top");
         }

@@ -1,4 +1,4 @@
-//! Measures keyferry, side by side with what somebody would take instead, and writes `docs/PERFORMANCE.md`.
+//! Measures keyferry, side by side with what somebody would take instead, and writes `docs/performance.md`.
 //!
 //! ```sh
 //! cargo run --release -p keyferry-bench -- all
@@ -58,7 +58,7 @@ const COLD: &str = "Cold";
 #[command(about = "Measures keyferry next to what somebody would take instead", max_term_width = 120)]
 struct Arguments {
     /// Where the report goes
-    #[arg(long, global = true, default_value_os_t = prepare::workspace().join("docs/PERFORMANCE.md"), hide_default_value = true)]
+    #[arg(long, global = true, default_value_os_t = prepare::workspace().join("docs/performance.md"), hide_default_value = true)]
     report: PathBuf,
     /// Writes the section into the report; `all` does so by itself
     #[arg(long, global = true)]

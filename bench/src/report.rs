@@ -1,4 +1,4 @@
-//! `docs/PERFORMANCE.md`: written by the runs themselves, each section by the commit that it ran on.
+//! `docs/performance.md`: written by the runs themselves, each section by the commit that it ran on.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -38,7 +38,7 @@ impl Report {
 
     /// What a part of the run found, in the place of what a former run did.
     pub(crate) fn write(&mut self, title: &str, command: &str, outcome: &Outcome) -> Result<(), Box<dyn Error>> {
-        // `PERFORMANCE.md` has its pictures in `performance`.
+        // `performance.md` has its pictures in `performance`.
         let name = self.file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
         let folder = self.file.with_file_name(&name);
         let mut text = format!("{} `{command}`\n\n{}\n", self.machine, outcome.text.trim());
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn the_goals_of_all_sections_are_told_together_whichever_was_written_last() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("PERFORMANCE.md");
+        let file = folder.path().join("performance.md");
         let mut report = Report::open(&file, Machine::named("abc", 2, "Linux 6", "some CPU")).unwrap();
         for title in ["Growth", "The ladder", "Growth"] {
             report.write(title, "bench", &outcome("text")).unwrap();
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_section_takes_the_place_of_its_former_self_and_leaves_the_others() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("PERFORMANCE.md");
+        let file = folder.path().join("performance.md");
         let machine = || Machine::named("abc", 2, "Linux 6", "some CPU");
         let mut report = Report::open(&file, machine()).unwrap();
         report.write("Growth", "bench growth", &outcome("grown")).unwrap();
