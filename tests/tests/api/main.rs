@@ -31,6 +31,7 @@ mod openapi;
 mod openapi_fuzz;
 mod otlp;
 mod oversize;
+mod pages;
 mod readme;
 mod sessions;
 mod tls;

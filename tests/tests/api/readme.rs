@@ -1,4 +1,4 @@
-//! The commands of the documents do what the documents say, and their tables are those of the program.
+//! Every command of the README and of the guide works, and the tables of the guide are those of the program.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -16,19 +16,33 @@ use keyferry_tests::{Grants, Server, ServerOptions, binary, tools};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// Somebody who types what the document says.
+/// The pages for callers and operators, in the order in which one reader types their commands.
+pub(crate) const GUIDE: [&str; 7] = [
+    "docs/quickstart.md",
+    "docs/api.md",
+    "docs/imports.md",
+    "docs/operations/configuration.md",
+    "docs/operations/keys.md",
+    "docs/operations/audit.md",
+    "docs/operations/monitoring.md",
+];
+/// The same for plugin authors.
+pub(crate) const PLUGIN_GUIDE: [&str; 4] =
+    ["docs/plugins/tutorial.md", "docs/plugins/testing.md", "docs/plugins/languages.md", "docs/plugins/deploying.md"];
+
+/// Types the commands of a page.
 struct Reader {
     home: tempfile::TempDir,
-    /// Where they are, after `cd`.
+    /// The working folder, after `cd`.
     folder: PathBuf,
     providers: ProviderWorld,
-    /// `https://127.0.0.1:PORT` of the app that they write a plugin for.
+    /// `https://127.0.0.1:PORT` of the mock provider of the app that the tutorial writes a plugin for.
     app: String,
     key: String,
-    /// The last one that was made with `--scope`.
+    /// The last API key that was made with `--scope`.
     scoped_key: String,
     server: Option<Server>,
-    /// What was run, for a test that wants to know that something was.
+    /// How many commands were run.
     ran: usize,
 }
 
@@ -60,7 +74,7 @@ impl Reader {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["cd", folder] => self.folder.push(folder),
-            // The demo and the tests themselves: `tests/demo.rs` runs the one, and this is the other.
+            // `demo.rs` runs the demo, and this is one of the tests.
             ["cargo", "run", "--release", "--", "demo"] | ["cargo", "test", "--workspace"] => return,
             // Built once for all tests, by the same command.
             ["keyferry", "plugin", "build", "--all", "--out", out] => binary::copy_plugins(&self.folder.join(out)),
@@ -86,7 +100,7 @@ impl Reader {
             ["curl", "--unix-socket", socket, url] => self.ask_the_socket(&self.folder.join(socket), url).await,
             ["curl", "-X", method, url, rest @ ..] => self.curl(method, url, rest).await,
             ["curl", url, rest @ ..] => self.curl("GET", url, rest).await,
-            _ => panic!("nobody has said how this is tried: {line}"),
+            _ => panic!("the reader does not know how to run: {line}"),
         }
         self.ran += 1;
     }
@@ -182,7 +196,7 @@ impl Reader {
     async fn ask_the_socket(&self, socket: &Path, url: &str) {
         let mut options = ServerOptions::new(socket.parent().unwrap(), socket.with_file_name("plugins"));
         options.grants = Grants::ByHand;
-        // In the one document nothing runs by then, in the other the server that was started before.
+        // In the plugin guide no server runs by then.
         let _server = match &self.server {
             Some(_) => None,
             None => Some(Server::start(options).await),
@@ -208,21 +222,32 @@ async fn every_command_of_the_readme_works() {
     for line in Document::read("README.md").commands() {
         reader.types(&line).await;
     }
-    assert!(reader.ran >= 11, "{}", reader.ran);
+    assert!(reader.ran >= 6, "{}", reader.ran);
+}
+
+#[tokio::test]
+async fn every_command_of_the_guide_works() {
+    let mut reader = Reader::new().await;
+    for page in GUIDE {
+        for line in Document::read(page).commands() {
+            reader.types(&line).await;
+        }
+    }
+    assert!(reader.ran >= 36, "{}", reader.ran);
 }
 
 #[tokio::test]
 async fn every_command_of_the_guide_to_plugins_works() {
-    let guide = Document::read("plugins/README.md");
+    let credential = &Document::read("docs/plugins/testing.md").blocks("json")[0];
     let (javascript, python) = (tools::javascript().is_some(), tools::python().is_some());
     let mut reader = Reader::new().await;
-    for line in guide.commands() {
+    for line in PLUGIN_GUIDE.iter().flat_map(|page| Document::read(page).commands()) {
         let skipped = (!javascript && line.contains("acme-js")) || (!python && line.contains("acme-py"));
         if !skipped {
             reader.types(&line).await;
         }
         if line.starts_with("cd ") {
-            std::fs::write(reader.folder.join("credential.json"), &guide.blocks("json")[0]).unwrap();
+            std::fs::write(reader.folder.join("credential.json"), credential).unwrap();
         }
     }
     assert!(reader.ran >= 20, "{}", reader.ran);
@@ -231,7 +256,8 @@ async fn every_command_of_the_guide_to_plugins_works() {
 #[test]
 fn the_case_in_the_guide_passes() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("guide.toml"), &Document::read("plugins/README.md").blocks("toml")[0]).unwrap();
+    std::fs::write(folder.path().join("guide.toml"), &Document::read("docs/plugins/testing.md").blocks("toml")[0])
+        .unwrap();
     let mut command = binary::command(binary::keyferry());
     command.args(["plugin", "test"]).arg(binary::plugins().join("hubspot.wasm")).arg("--cases").arg(folder.path());
     // One case is not all that a plugin has to have.
@@ -309,18 +335,19 @@ fn the_guides_table_of_apps_is_what_the_components_say() {
             "| [{name}]({docs}) `{slug}` | {auth_types} | {requests} | {details} | {apart} | {kib} |\n"
         ));
     }
-    let guide = Document::read("plugins/README.md");
-    assert_eq!(guide.section("apps"), apps, "write this into plugins/README.md:\n{apps}");
+    let page = Document::read("docs/plugins/catalogue.md");
+    assert_eq!(page.section("apps"), apps, "write this into docs/plugins/catalogue.md:\n{apps}");
 }
 
 #[test]
 fn the_guides_tables_are_those_of_the_program() {
-    let guide = Document::read("plugins/README.md");
+    let page = Document::read("docs/plugins/testing.md");
     let mut faults = "| fault | what happens |\n|---|---|\n".to_owned();
     for fault in FaultName::ALL {
         faults.push_str(&format!("| `{fault}` | {} |\n", fault.about()));
     }
-    assert_eq!(guide.section("faults"), faults, "write this into plugins/README.md:\n{faults}");
+    assert_eq!(page.section("faults"), faults, "write this into docs/plugins/testing.md:\n{faults}");
+    let page = Document::read("docs/plugins/lint-codes.md");
     let mut codes = "| code | | what | what to do |\n|---|---|---|---|\n".to_owned();
     for code in Code::ALL {
         let level = match code.level() {
@@ -329,5 +356,5 @@ fn the_guides_tables_are_those_of_the_program() {
         };
         codes.push_str(&format!("| {code} | {level} | {} | {} |\n", code.title(), code.next()));
     }
-    assert_eq!(guide.section("codes"), codes, "write this into plugins/README.md:\n{codes}");
+    assert_eq!(page.section("codes"), codes, "write this into docs/plugins/lint-codes.md:\n{codes}");
 }

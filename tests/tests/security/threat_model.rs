@@ -1,4 +1,5 @@
-//! What `SECURITY.md` says is proven: each test that it names is there, so that none can be renamed or dropped unseen.
+//! Each proof that `docs/security.md` and `docs/assurance.md` name is there, so that none can be renamed or dropped unseen.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,33 +34,60 @@ fn is_a_test(source: &str, name: &str) -> bool {
     })
 }
 
-#[test]
-fn every_test_that_the_threat_model_names_is_there() {
-    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
-    let (mut rows, mut within) = (0, false);
+/// The rows of a page's tables whose last column has that heading.
+fn rows(page: &str, heading: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let (mut rows, mut within) = (Vec::new(), false);
     for row in text.lines() {
-        if row.ends_with("| proven by |") {
+        if row.ends_with(&format!("| {heading} |")) {
             within = true;
         } else if !row.starts_with('|') {
             within = false;
         } else if within && !row.starts_with("|-") {
-            rows += 1;
-            check(row);
+            rows.push(row.to_owned());
         }
     }
-    assert!(rows > 40, "{rows} rows");
+    rows
 }
 
-/// The last cell of a row names one test or more.
-fn check(row: &str) {
-    let proofs = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
-    // What stands between the first and the second backtick, the third and the fourth, and so on.
-    let proofs: Vec<_> = proofs.split('`').skip(1).step_by(2).collect();
-    assert!(!proofs.is_empty(), "SECURITY.md proves nothing in:\n{row}");
-    for proof in proofs {
-        let (file, name) = proof.split_once("::").unwrap_or((proof, ""));
-        let there = sources(file).iter().any(|source| is_a_test(source, name));
-        assert!(there, "SECURITY.md names `{proof}`, which is no test that runs, in:\n{row}");
+/// What stands between backticks in the last cell of a row.
+fn proofs(row: &str) -> Vec<&str> {
+    let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+fn is_there(proof: &str) -> bool {
+    let (file, name) = proof.split_once("::").unwrap_or((proof, ""));
+    sources(file).iter().any(|source| is_a_test(source, name))
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let rows = rows("docs/security.md", "proven by");
+    assert!(rows.len() > 90, "{} rows", rows.len());
+    for row in rows {
+        let proofs = proofs(&row);
+        assert!(!proofs.is_empty(), "docs/security.md proves nothing in:\n{row}");
+        for proof in proofs {
+            assert!(is_there(proof), "docs/security.md names `{proof}`, which is no test that runs, in:\n{row}");
+        }
+    }
+}
+
+#[test]
+fn every_proof_that_the_assurance_names_is_there() {
+    let rows = rows("docs/assurance.md", "proof");
+    assert!(rows.len() > 40, "{} rows", rows.len());
+    for row in rows {
+        let proofs = proofs(&row);
+        // A file, a folder, or a test; the rest are commands and tools.
+        let found = proofs.iter().filter(|proof| {
+            let is_path = proof.contains('/') && !proof.contains([' ', '*', '@']);
+            let there = if proof.contains("::") { is_there(proof) } else { root().join(proof).exists() };
+            assert!(!is_path || there, "docs/assurance.md names `{proof}`, which is not there, in:\n{row}");
+            is_path
+        });
+        assert!(found.count() > 0, "docs/assurance.md proves nothing in:\n{row}");
     }
 }
 
