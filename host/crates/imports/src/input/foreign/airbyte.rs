@@ -45,6 +45,8 @@ const TELLING: [&str; 8] =
 const PASSED: &[&str] = &[
     "sourceId",
     "sourceDefinitionId",
+    "destinationId",
+    "destinationDefinitionId",
     "workspaceId",
     "definitionId",
     "icon",
@@ -71,7 +73,7 @@ pub(in super::super) fn airbyte(input: Input, mapping: &Mapping) -> Result<Row, 
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
         export.pass(PASSED);
         export.part(Part::Account, &["workspaceId", "workspace_id"])?;
-        export.slug(&["sourceType", "sourceName", "source_type"])?;
+        export.slug(&["sourceType", "sourceName", "source_type", "destinationType", "destinationName"])?;
         credentials(export)
     })
 }
@@ -86,9 +88,9 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
     let own = own.unwrap_or_else(|| format!("{configuration}.credentials"));
     let file = format!("{configuration}.credentials_json");
     if let Some(value) = super::at(export.input, &file)
-        && export.service_account(&file, value)
+        && export.service_account(&file, value)?
     {
-        export.spare(configuration, &WAYS);
+        export.spare(configuration, &WAYS)?;
         return Ok("keybased");
     }
     let own_members = super::at(export.input, &own).and_then(Input::members);
@@ -108,7 +110,7 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
             export.proper(&format!("{path}.{name}"), &snake(name))?;
         }
     }
-    export.spare(&own, &WAYS);
-    export.spare(configuration, &WAYS_AND_OWN);
+    export.spare(&own, &WAYS)?;
+    export.spare(configuration, &WAYS_AND_OWN)?;
     Ok(if says_oauth { "oauth2" } else { "keybased" })
 }

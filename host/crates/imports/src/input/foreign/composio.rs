@@ -16,7 +16,8 @@ const UNMASK: &str = "switch off “Mask Connected Account Secrets” in the pro
 /// Where the values are: of today's API, and of those before.
 const VALUES: [&str; 4] = ["state.val", "data", "connectionParams", "params"];
 /// What is among the values and no use elsewhere.
-const NO_USE: [&str; 24] = [
+const NO_USE: [&str; 25] = [
+    "signature",
     "basic_encoded",
     "status",
     "token_type",
@@ -43,7 +44,19 @@ const NO_USE: [&str; 24] = [
     "headers",
 ];
 /// Members of a row whose names are those of secrets and whose values are none.
-const PASSED: &[&str] = &["uuid", "id", "nanoid", "auth_config", "authConfig", "toolkit", "test_request_endpoint"];
+const PASSED: &[&str] = &[
+    "uuid",
+    "id",
+    "nanoid",
+    "auth_config",
+    "authConfig",
+    "toolkit",
+    "test_request_endpoint",
+    "state.val.signature",
+    "data.signature",
+    "connectionParams.signature",
+    "params.signature",
+];
 /// Where a token is that was got by the id and the secret of an app.
 const MINTED: [&str; 4] =
     ["state.val.access_token", "data.access_token", "connectionParams.access_token", "params.access_token"];

@@ -157,6 +157,8 @@ const DATADOG: &[Alias] = &[
         ],
         region_site,
     ),
+    // What names no site is told, and not asked at another one.
+    plain("site", &["siteparameter", "ddsite", "datadogsite"]),
 ];
 const GITHUB: &[Alias] = &[
     plain("access_token", TOKENS),
@@ -186,8 +188,11 @@ const LINEAR: &[Alias] = &[plain("api_key", KEYS)];
 const MAILCHIMP: &[Alias] = &[plain("api_key", KEYS)];
 const NETSUITE: &[Alias] = &[
     plain("account_id", &["realm", "account", "netsuiteaccountid", "netsuiteaccount", "companyid", "subdomain"]),
-    plain("consumer_key", &["clientid", "oauthconsumerkey", "consumerid"]),
-    plain("consumer_secret", &["clientsecret", "oauthconsumersecret"]),
+    plain("consumer_key", &["clientid", "oauthconsumerkey", "consumerid", "oauthclientid", "oauthclientidoverride"]),
+    plain(
+        "consumer_secret",
+        &["clientsecret", "oauthconsumersecret", "oauthclientsecret", "oauthclientsecretoverride"],
+    ),
     plain("token_id", &["tokenkey", "oauthtoken", "accesstokenid", "accesstoken"]),
     plain("token_secret", &["oauthtokensecret", "accesstokensecret"]),
 ];
@@ -203,13 +208,18 @@ const PAYPAL: &[Alias] = &[
             "paypalenvironment",
             "issandbox",
             "sandbox",
+            "apptype",
             "baseurl",
             "apiurl",
+            "url",
+            "endpoint",
+            "hostname",
             "host",
             "domain",
         ],
         |value| choice(value, "sandbox", "live"),
     ),
+    plain("environment", &["env", "paypalenvironment"]),
 ];
 const SALESFORCE: &[Alias] = &[
     shaped(
@@ -224,6 +234,7 @@ const SALESFORCE: &[Alias] = &[
             "host",
             "domain",
             "mydomain",
+            "mydomainurl",
             "subdomain",
             "instancename",
             "url",
@@ -239,6 +250,7 @@ const SALESFORCE: &[Alias] = &[
         &[
             "loginhost",
             "loginurl",
+            "mydomainurl",
             "authorizationurl",
             "authurl",
             "environment",
@@ -251,6 +263,7 @@ const SALESFORCE: &[Alias] = &[
         ],
         login_host,
     ),
+    shaped("login_host", &["mydomain", "subdomain", "instancename", "domain", "hostname"], my_domain),
 ];
 const SHOPIFY: &[Alias] = &[
     shaped(
@@ -420,8 +433,8 @@ pub(in super::super) fn aliases(slug: &str) -> &'static [Alias] {
 pub(in super::super) const COMMON: &[Alias] = &[
     plain("access_token", &["oauthaccesstoken"]),
     plain("refresh_token", &["oauthrefreshtoken"]),
-    plain("client_id", &["oauthclientid"]),
-    plain("client_secret", &["oauthclientsecret"]),
+    plain("client_id", &["oauthclientid", "oauthclientidoverride"]),
+    plain("client_secret", &["oauthclientsecret", "oauthclientsecretoverride"]),
 ];
 
 /// A name of letters and digits only, in lower case.
@@ -443,6 +456,15 @@ fn login_host(value: &str) -> Option<String> {
         "production" | "prod" | "live" | "false" => Some("login.salesforce.com".to_owned()),
         "sandbox" | "test" | "true" => Some("test.salesforce.com".to_owned()),
         _ => host(value).filter(|host| host.contains(".salesforce.")),
+    }
+}
+
+/// The same of the name of an organisation's My Domain alone: `acme` -> `acme.my.salesforce.com`.
+fn my_domain(value: &str) -> Option<String> {
+    let host = host(value).filter(|host| !host.contains(':'))?;
+    match host.strip_suffix(".my").unwrap_or(&host) {
+        name @ ("login" | "test") => Some(format!("{name}.salesforce.com")),
+        name => (!name.contains('.')).then(|| format!("{name}.my.salesforce.com")),
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) use fields::{Alias, COMMON, aliases, folded};
 pub(super) use n8n::{NO_ACCOUNT, n8n};
 pub(super) use nango::nango;
 pub(super) use pipedream::pipedream;
+pub(crate) use slugs::usual;
 
 use super::draft::{By, Draft, Named, Role, text, text_of};
 use super::json::{self, Place};
@@ -31,6 +32,9 @@ use slugs::obvious;
 
 /// Values of a row that are looked at.
 const MOST_VALUES: usize = 4096;
+/// How n8n's API writes a value that is not there, and one that it keeps to itself.
+const EMPTY: &str = "__n8n_EMPTY_VALUE_";
+const BLANK: &str = "__n8n_BLANK_VALUE_";
 /// Members that hold nothing of use and no secret that outlives the hour: an identity token, what a sign-in leaves behind.
 const NEVER_KEPT: [&str; 4] = ["idtoken", "codeverifier", "csrfsecret", "stateprefix"];
 
@@ -41,6 +45,8 @@ struct Export<'a> {
     draft: Draft,
     /// What to do about values that are masked.
     unmask: &'static str,
+    /// Whether a value that begins with `=` is one that the system works out where it is used.
+    has_expressions: bool,
     /// Paths of values that are named like secrets and are none, and of those that were made of what is stored.
     passed: Vec<&'static str>,
 }
@@ -55,10 +61,14 @@ impl<'a> Export<'a> {
         let mut draft = Draft::default();
         for part in [Part::Account, Part::Slug, Part::AuthType, Part::AccountName, Part::UpdatedAt] {
             if let Some(value) = mapping.sources(part).find_map(|path| scalar(at(input, path)?)) {
+                // A rule says where the app's name is, and the name is still the system's.
+                let is_theirs = |name: &&str| part == Part::Slug && mapping.slug(name).is_none();
+                let ours = text_of(&value).filter(is_theirs).and_then(usual);
+                let value = ours.map_or(value, text);
                 draft.part_by(By::Rule, part, value)?;
             }
         }
-        Ok(Self { input, mapping, draft, unmask, passed: Vec::new() })
+        Ok(Self { input, mapping, draft, unmask, has_expressions: false, passed: Vec::new() })
     }
 
     /// Values at these paths, and within them, are neither read nor reported.
@@ -123,10 +133,21 @@ impl<'a> Export<'a> {
             let message = format!("`{name}` is masked: {}", self.unmask);
             return Err(BadRow::new(BadRowKind::MaskedValue, message).field(name));
         }
-        if !self.service_account(path, value) {
+        if self.is_expression(value) && is_read() {
+            let message = format!(
+                "`{name}` is an expression, and what it stands for is not in the export: put the value there, or leave it out by a \
+                 rule `{path}=`"
+            );
+            return Err(BadRow::new(BadRowKind::MaskedValue, message).field(name));
+        }
+        if !self.service_account(path, value)? {
             self.add(path, name, value, Role::Proper);
         }
         Ok(())
+    }
+
+    fn is_expression(&self, value: &Input) -> bool {
+        self.has_expressions && matches!(value, Input::Text(text) if text.expose().trim_start().starts_with('='))
     }
 
     /// Whether a rule says that the value is not read.
@@ -137,7 +158,12 @@ impl<'a> Export<'a> {
     /// When an access token ends, in milliseconds since 1970. What is no moment goes along as it is, for the schema to refuse: an
     /// end that is lost would not be missed until it comes.
     fn expiry(&mut self, path: &str) {
-        let Some(value) = at(self.input, path) else { return };
+        if let Some(value) = at(self.input, path) {
+            self.expiry_value(path, value);
+        }
+    }
+
+    fn expiry_value(&mut self, path: &str, value: &Input) {
         match super::moment::moment(value) {
             Some(end) => self.add(path, "expires_at", &text(&end.as_millis().to_string()), Role::Spare),
             None => self.add(path, "expires_at", value, Role::Spare),
@@ -145,17 +171,20 @@ impl<'a> Export<'a> {
     }
 
     /// Values that stand beside the credential, but for those names; of objects, what is within them, too.
-    fn spare(&mut self, path: &str, but: &[&str]) {
+    fn spare(&mut self, path: &str, but: &[&str]) -> Result<(), BadRow> {
         for (path, name, value) in self.leaves(path, but) {
             // The rest of a file that was masked is no use, and no harm.
-            if !is_masked(value) && self.draft.path(&path).is_none() && !self.service_account(&path, value) {
+            let is_of_use = !is_masked(value) && !self.is_expression(value) && self.draft.path(&path).is_none();
+            if is_of_use && !self.service_account(&path, value)? {
                 self.add(&path, &name, value, Role::Spare);
             }
         }
+        Ok(())
     }
 
     /// Values of an object whose names say which of them are secrets: those are the credential, the others stand beside it.
     fn told_by_names(&mut self, path: &str, but: &[&str]) -> Result<(), BadRow> {
+        self.key_files(path, but)?;
         for (path, name, value) in self.leaves(path, but) {
             if self.draft.path(&path).is_some() {
                 continue;
@@ -163,7 +192,8 @@ impl<'a> Export<'a> {
             let is_proper = is_telling_name(&name) || PLAIN_PROPER.contains(&name.as_str());
             match is_proper {
                 true => self.proper_value(&path, &name, value)?,
-                false if is_masked(value) || self.service_account(&path, value) => {}
+                false if is_masked(value) || self.is_expression(value) => {}
+                false if self.service_account(&path, value)? => {}
                 false => self.add(&path, &name, value, Role::Spare),
             }
         }
@@ -183,24 +213,43 @@ impl<'a> Export<'a> {
         leaves
     }
 
-    /// The members of a service account's key file, if the value holds one as text.
-    fn service_account(&mut self, path: &str, value: &Input) -> bool {
-        let Input::Text(file) = value else { return false };
-        let file = file.expose().trim();
-        if !file.starts_with('{') || !file.contains("private_key") {
-            return false;
+    /// Key files of service accounts that members of an object hold as objects.
+    fn key_files(&mut self, path: &str, but: &[&str]) -> Result<(), BadRow> {
+        for (name, value) in at(self.input, path).and_then(Input::members).unwrap_or_default() {
+            let path = format!("{path}.{name}");
+            if value.members().is_some() && !but.contains(&name.as_str()) && !self.is_passed(&path) {
+                self.service_account(&path, value)?;
+            }
         }
-        let file = json::parse(file.as_bytes(), Place::START);
-        let Some(members) = file.as_ref().ok().and_then(Input::members) else { return false };
-        if !members.iter().any(|(name, _)| name == "private_key") {
-            return false;
+        Ok(())
+    }
+
+    /// The members of a service account's key file, if the value holds one, as text or as it is.
+    fn service_account(&mut self, path: &str, value: &Input) -> Result<bool, BadRow> {
+        let parsed;
+        let file = match value {
+            Input::Text(text) => {
+                let text = text.expose().trim();
+                if !text.starts_with('{') || !text.contains("private_key") {
+                    return Ok(false);
+                }
+                parsed = json::parse(text.as_bytes(), Place::START).unwrap_or(Input::Null);
+                &parsed
+            }
+            value if value.member("client_email").is_some() => value,
+            _ => return Ok(false),
+        };
+        let Some(key) = file.member("private_key") else { return Ok(false) };
+        if is_masked(key) {
+            let message = format!("`private_key` is masked: {}", self.unmask);
+            return Err(BadRow::new(BadRowKind::MaskedValue, message).field("private_key"));
         }
-        for (name, value) in members {
+        for (name, value) in file.members().unwrap_or_default() {
             let role =
                 if name.starts_with("private_key") || name == "client_email" { Role::Proper } else { Role::Spare };
             self.add(&format!("{path}.{name}"), name, value, role);
         }
-        true
+        Ok(true)
     }
 
     fn add(&mut self, path: &str, name: &str, value: &Input, role: Role) {
@@ -304,6 +353,7 @@ fn walk<'a>(path: &str, name: &str, value: &'a Input, lists: Lists, leaves: &mut
             }
         }
         Input::Array(_) if lists == Lists::Passed => {}
+        Input::Text(text) if text.expose().starts_with(EMPTY) => {}
         Input::Array(items) => {
             for (n, item) in items.iter().enumerate().take(64) {
                 walk(&format!("{path}.{n}"), &format!("{name}_{n}"), item, lists, leaves);
@@ -313,11 +363,15 @@ fn walk<'a>(path: &str, name: &str, value: &'a Input, lists: Lists, leaves: &mut
     }
 }
 
-/// What is at a path of names with dots between; a name can have dots of its own.
+/// What is at a path of names with dots between; a name can have dots of its own, and an item of a list has its number.
 fn at<'a>(input: &'a Input, path: &str) -> Option<&'a Input> {
-    input.member(path).or_else(|| {
+    let part = |name: &str| match input {
+        Input::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => input.member(name),
+    };
+    part(path).or_else(|| {
         let (first, rest) = path.split_once('.')?;
-        at(input.member(first)?, rest)
+        at(part(first)?, rest)
     })
 }
 
@@ -336,7 +390,8 @@ fn is_masked(value: &Input) -> bool {
     let Input::Text(text) = value else { return value.member("_secret").is_some() };
     let text = text.expose().trim();
     let word = text.trim_matches(['[', ']', '<', '>', '*', '_']);
-    text.contains("***")
+    text.starts_with(BLANK)
+        || text.contains("***")
         || text.contains('\u{2022}')
         || text.ends_with("...")
         || text.ends_with('\u{2026}')
@@ -381,9 +436,15 @@ mod tests {
 
     #[test]
     fn what_stands_in_a_values_place_is_seen() {
-        for json in
-            ["\"**********\"", "\"REDACTED\"", "\"[redacted]\"", "\"ghp_...\"", "\"ab***yz\"", "{\"_secret\":\"x_v1\"}"]
-        {
+        for json in [
+            "\"**********\"",
+            "\"REDACTED\"",
+            "\"[redacted]\"",
+            "\"ghp_...\"",
+            "\"ab***yz\"",
+            "{\"_secret\":\"x_v1\"}",
+            "\"__n8n_BLANK_VALUE_e5362baf-c777\"",
+        ] {
             assert!(is_masked(&serde_json::from_str(json).unwrap()), "{json}");
         }
         for json in ["\"s3cr3t\"", "\"a**b\"", "\"\"", "1", "{\"secret\":\"x\"}", "\"redacted-by-me\""] {

@@ -33,7 +33,8 @@ const NO_USE: [&str; 20] = [
     "useDynamicClientRegistration",
 ];
 /// Members of a row whose names are those of secrets and whose values are none.
-const PASSED: &[&str] = &["id", "type", "name", "nodesAccess", "shared", "homeProject", "data.csrfSecret"];
+const PASSED: &[&str] =
+    &["id", "type", "name", "nodesAccess", "shared", "homeProject", "data.csrfSecret", "data.oauthTokenData.signature"];
 
 /// A credential as `n8n export:credentials --decrypted` writes it, by itself or in an array
 /// (<https://docs.n8n.io/hosting/cli-commands/#credentials>). Without `--decrypted`, `data` is one text that only n8n can read.
@@ -46,6 +47,7 @@ const PASSED: &[&str] = &["id", "type", "name", "nodesAccess", "shared", "homePr
 pub(in super::super) fn n8n(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
         export.pass(PASSED);
+        export.has_expressions = true;
         export.part(Part::UpdatedAt, &["updatedAt"])?;
         export.slug_by(&["type"], slugs::of_type)?;
         credentials(export)
@@ -67,7 +69,7 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
     }
     let is_oauth2 = tokens(export)?;
     if is_oauth2 {
-        export.spare("data", &NO_USE);
+        export.spare("data", &NO_USE)?;
         return Ok("oauth2");
     }
     export.told_by_names("data", &NO_USE)?;
@@ -95,11 +97,11 @@ fn tokens(export: &mut Export<'_>) -> Result<bool, BadRow> {
             export.proper_value(&format!("{path}.{name}"), name, value)?;
         }
     }
-    if let Some(end) = tokens.member("expires_at").and_then(super::super::moment::moment) {
-        let end = super::super::draft::text(&end.as_millis().to_string());
-        export.add(&format!("{path}.expires_at"), "expires_at", &end, Role::Spare);
+    if let Some(value) = tokens.member("expires_at") {
+        export.expiry_value(&format!("{path}.expires_at"), value);
     }
-    let (mut leaves, known) = (Vec::new(), ["access_token", "refresh_token", "expires_at", "token_type", "scope"]);
+    let (mut leaves, known) =
+        (Vec::new(), ["access_token", "refresh_token", "expires_at", "token_type", "scope", "signature"]);
     for (name, value) in tokens.members().unwrap_or_default() {
         if !known.contains(&name.as_str()) {
             walk(&format!("{path}.{name}"), &snake(name), value, Lists::Passed, &mut leaves);

@@ -19,6 +19,7 @@ const PASSED: &[&str] = &[
     "endUser",
     "errors",
     "credentials.type",
+    "credentials.raw.signature",
 ];
 /// Tokens that Nango obtained with what the user entered; that is imported instead.
 const MINTED_VALUES: &[&str] = &["credentials.token", "credentials.raw"];
@@ -45,10 +46,10 @@ pub(in super::super) fn nango(input: Input, mapping: &Mapping) -> Result<Row, Ba
         export.part(Part::UpdatedAt, &["updated_at"])?;
         slug(export)?;
         let auth_type = credentials(export);
-        export.spare("connection_config", &[]);
-        export.spare("connectionConfig", &[]);
-        export.spare("metadata", &[]);
-        export.spare("credentials.raw", &[]);
+        export.spare("connection_config", &[])?;
+        export.spare("connectionConfig", &[])?;
+        export.spare("metadata", &[])?;
+        export.spare("credentials.raw", &[])?;
         auth_type
     })
 }
@@ -69,13 +70,13 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
         "API_KEY" => {
             export.proper("credentials.apiKey", "api_key")?;
             export.proper("credentials.api_key", "api_key")?;
-            export.spare("credentials", &MINTED);
+            export.spare("credentials", &MINTED)?;
             Ok("keybased")
         }
         "BASIC" => {
             export.proper("credentials.username", "username")?;
             export.proper("credentials.password", "password")?;
-            export.spare("credentials", &MINTED);
+            export.spare("credentials", &MINTED)?;
             Ok("keybased")
         }
         "OAUTH2_CC" => {
@@ -114,10 +115,10 @@ fn oauth2(export: &mut Export<'_>, path: &str) -> Result<&'static str, BadRow> {
     export.proper(&at("access_token"), "access_token")?;
     export.proper(&at("refresh_token"), "refresh_token")?;
     export.expiry(&at("expires_at"));
-    export.spare(&at("config_override"), &[]);
-    export.spare(path, &MINTED);
+    export.spare(&at("config_override"), &[])?;
+    export.spare(path, &MINTED)?;
     if path != "credentials" {
-        export.spare(&at("raw"), &[]);
+        export.spare(&at("raw"), &[])?;
     }
     Ok("oauth2")
 }
@@ -145,6 +146,6 @@ fn app(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
     export.pass(MINTED_VALUES);
     export.pass(&["credentials.access_token"]);
     export.proper(&path, "private_key")?;
-    export.spare("credentials", &MINTED);
+    export.spare("credentials", &MINTED)?;
     Ok("app")
 }

@@ -37,8 +37,16 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
         return Err(BadRow::missing("credentials", aside));
     }
     let is_oauth2 = export.has("credentials.oauth_access_token");
-    export.proper("credentials.oauth_access_token", "access_token")?;
-    export.proper("credentials.oauth_refresh_token", "refresh_token")?;
+    // Slack's token of a user, beside that of a bot.
+    let is_of_user = export.text("credentials.oauth_access_token").is_some_and(|token| token.starts_with("xoxp-"));
+    if is_of_user && export.has("credentials.bot_token") {
+        export.proper("credentials.bot_token", "access_token")?;
+        export.proper("credentials.oauth_access_token", "user_token")?;
+        export.proper("credentials.oauth_refresh_token", "user_refresh_token")?;
+    } else {
+        export.proper("credentials.oauth_access_token", "access_token")?;
+        export.proper("credentials.oauth_refresh_token", "refresh_token")?;
+    }
     if is_oauth2 {
         export.expiry("expires_at");
         export.proper("credentials.oauth_client_id", "client_id")?;

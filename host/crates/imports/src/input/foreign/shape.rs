@@ -50,8 +50,8 @@ pub(super) fn https_origin(value: &str, suffix: &str) -> Option<String> {
 
 /// The server of GitHub Enterprise; none for github.com itself.
 pub(super) fn github_server(value: &str) -> Option<String> {
-    let host = host(value).filter(|host| host.contains('.') || host.contains(':'))?;
-    let is_public = ["github.com", "www.github.com", "api.github.com"].contains(&host.as_str());
+    let host = host(value)?;
+    let is_public = ["github", "github.com", "www.github.com", "api.github.com"].contains(&host.as_str());
     (!is_public).then(|| format!("https://{host}"))
 }
 
@@ -130,6 +130,8 @@ mod tests {
             ("github.com", None),
             ("https://git.acme.example/api/v3", Some("https://git.acme.example")),
             ("acme.ghe.com", Some("https://acme.ghe.com")),
+            ("http://ghe/api/v3", Some("https://ghe")),
+            ("GitHub", None),
         ] {
             assert_eq!(github_server(value).as_deref(), made, "{value}");
         }

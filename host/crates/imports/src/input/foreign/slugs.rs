@@ -4,7 +4,16 @@
 const NAMES: [(&str, &[&str]); 16] = [
     (
         "aws",
-        &["awsiam", "awscredentials", "awsapikey", "amazonaws", "amazonwebservices", "awscloudtrail", "awsinspector2"],
+        &[
+            "awsiam",
+            "awssigv4",
+            "awscredentials",
+            "awsapikey",
+            "amazonaws",
+            "amazonwebservices",
+            "awscloudtrail",
+            "awsinspector2",
+        ],
     ),
     (
         "bigquery",
@@ -41,6 +50,7 @@ const NAMES: [(&str, &[&str]); 16] = [
             "hubspotoauth",
             "hubspotpat",
             "hubspotcrm",
+            "hubspotdeveloper",
         ],
     ),
     ("linear", &["linearapp", "linearapikey", "linearoauth2", "linearoauth"]),
@@ -108,14 +118,19 @@ const NAMES: [(&str, &[&str]); 16] = [
 /// Ends of names by which systems tell the ways to authenticate with one app apart: `netsuite-tba`.
 const WAYS: [&str; 9] = ["-oauth2-cc", "-oauth2", "-oauth", "-api-key", "-api-token", "-basic", "-jwt", "-pat", "-tba"];
 
+/// The app that Keyferry ships with and that other systems call so: `Google BigQuery` -> `bigquery`.
+pub(crate) fn usual(name: &str) -> Option<&'static str> {
+    let folded: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let known = |(slug, names): &&(&'static str, &[&str])| *slug == folded || names.contains(&folded.as_str());
+    NAMES.iter().find(known).map(|(slug, _)| *slug)
+}
+
 /// The slug that a name suggests: `NetSuite TBA` -> `netsuite`, `GOOGLEBIGQUERY` -> `bigquery`.
 pub(super) fn obvious(name: &str) -> String {
     let lower = name.trim().to_ascii_lowercase();
     let lower = lower.strip_prefix("source-").unwrap_or(&lower);
-    let folded: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    let known = |(slug, names): &&(&str, &[&str])| *slug == folded || names.contains(&folded.as_str());
-    if let Some((slug, _)) = NAMES.iter().find(known) {
-        return (*slug).to_owned();
+    if let Some(slug) = usual(lower) {
+        return slug.to_owned();
     }
     let plain: String = lower.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let plain = plain.trim_matches('-');

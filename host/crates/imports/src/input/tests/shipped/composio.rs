@@ -26,6 +26,17 @@ fn composios_accounts_of_each_app_are_read_without_a_map() {
             ),
         ),
         (
+            "GOOGLEBIGQUERY",
+            "GOOGLE_SERVICE_ACCOUNT",
+            &format!(
+                r#"{{"service_account_info":{{"project_id":"acme-1","private_key":"{PEM}","client_email":"i@acme-1.iam.gserviceaccount.com"}}}}"#
+            ),
+            "bigquery",
+            format!(
+                r#"{{"keybased":{{"project_id":"acme-1","private_key":"{PEM}","client_email":"i@acme-1.iam.gserviceaccount.com"}}}}"#
+            ),
+        ),
+        (
             "datadog",
             "API_KEY",
             r#"{"generic_api_key":"k","application_key":"a","subdomain":"us5.datadoghq.com"}"#,
@@ -101,6 +112,13 @@ fn composios_accounts_of_each_app_are_read_without_a_map() {
             r#"{"keybased":{"bot_token":"xoxb-1","signing_secret":"w"}}"#.to_owned(),
         ),
         ("stripe", "API_KEY", r#"{"bearer_token":"sk_live_x"}"#, "stripe", r#"{"keybased":{"api_key":"sk_live_x"}}"#.to_owned()),
+        (
+            "salesforce",
+            "S2S_OAUTH2",
+            r#"{"client_id":"i","client_secret":"s","subdomain":"acme"}"#,
+            "salesforce",
+            r#"{"client_credentials":{"client_id":"i","client_secret":"s","login_host":"acme.my.salesforce.com"}}"#.to_owned(),
+        ),
         (
             "twilio",
             "API_KEY",

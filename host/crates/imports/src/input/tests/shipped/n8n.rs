@@ -105,6 +105,29 @@ fn n8ns_credentials_of_each_app_are_read_without_a_map_of_their_fields() {
             "zendesk",
             r#"{"keybased":{"subdomain":"acme","email":"ada@acme.example","api_token":"p"}}"#.to_owned(),
         ),
+        (
+            "salesforceJwtApi",
+            &format!(
+                r#"{{"environment":"production","clientId":"3MVG9","username":"ada@acme.example","privateKey":"{PEM}","myDomainUrl":"https://acme.my.salesforce.com/"}}"#
+            ),
+            "salesforce",
+            format!(
+                r#"{{"keybased":{{"client_id":"3MVG9","username":"ada@acme.example","private_key":"{PEM}","login_host":"acme.my.salesforce.com"}}}}"#
+            ),
+        ),
+        (
+            "hubspotDeveloperApi",
+            r#"{"appId":"1","oauthTokenData":{"access_token":"t","expires_at":"soon"}}"#,
+            "hubspot",
+            r#"{"oauth2":{"access_token":"t","expires_at":"soon"}}"#.to_owned(),
+        ),
+        // What its API says in the place of nothing.
+        (
+            "datadogApi",
+            r#"{"url":"=https://api.datadoghq.eu","apiKey":"k","appKey":"__n8n_EMPTY_VALUE_7b1af746"}"#,
+            "datadog",
+            r#"{"keybased":{"api_key":"k"}}"#.to_owned(),
+        ),
     ] {
         let row = format!(
             r#"[{{"createdAt":"2026-01-02T03:04:05.000Z","updatedAt":"2026-01-02T03:04:05.000Z","id":"0aB1cD2eF3gH4iJ5","name":"Account of Acme","data":{data},"type":"{kind}","isManaged":false}}]"#
@@ -127,6 +150,20 @@ fn an_export_of_n8ns_needs_a_rule_for_the_account_and_has_to_be_decrypted() {
     }
     let read = super::told(row("\"U2FsdGVkX1\""), options(Preset::N8n, "linked_account_id:=acme"));
     assert!(read[0].contains("masked_value `data` is encrypted: export with `n8n export:credentials"), "{read:?}");
+    for (value, message) in [
+        ("__n8n_BLANK_VALUE_e5362baf", "masked_value `secret_key` is masked: export with `n8n export:credentials"),
+        (
+            "={{ $secrets.vault.stripe }}",
+            "masked_value `secret_key` is an expression, and what it stands for is not in the export",
+        ),
+    ] {
+        let read =
+            super::told(row(&format!(r#"{{"secretKey":"{value}"}}"#)), options(Preset::N8n, "linked_account_id:=acme"));
+        assert!(read[0].contains(message), "{read:?}");
+        let rules = "linked_account_id:=acme\ndata.secretKey=\nstripe/name=api_key";
+        let read = super::told(row(&format!(r#"{{"secretKey":"{value}"}}"#)), options(Preset::N8n, rules));
+        assert!(read[0].contains(r#"acme stripe {"keybased":{"api_key":"user_2"}}"#), "{read:?}");
+    }
     let bare = r#"{"external_id":"user_1","app":{"name_slug":"stripe"}}"#;
     let read = super::told(bare, options(Preset::Pipedream, ""));
     assert!(read[0].contains("include_credentials=true"), "{read:?}");

@@ -105,9 +105,31 @@ fn nangos_connections_of_each_app_are_read_without_a_map() {
             "paypal",
             r#"{"keybased":{"environment":"sandbox","client_id":"i","client_secret":"s"}}"#.to_owned(),
         ),
+        // No site is known by that name: better told than asked at another one.
+        (
+            "datadog",
+            r#"{"type":"API_KEY","apiKey":"k"}"#,
+            r#"{"siteParameter":"mars1"}"#,
+            "datadog",
+            r#"{"keybased":{"api_key":"k","site":"mars1"}}"#.to_owned(),
+        ),
+        (
+            "paypal-oauth2-cc",
+            r#"{"type":"OAUTH2_CC","client_id":"i","client_secret":"s"}"#,
+            r#"{"hostname":"api-m.sandbox.paypal.com"}"#,
+            "paypal",
+            r#"{"keybased":{"client_id":"i","client_secret":"s","environment":"sandbox"}}"#.to_owned(),
+        ),
+        (
+            "hubspot",
+            r#"{"type":"OAUTH2","access_token":"t"}"#,
+            r#"{"oauth_client_id_override":"i","oauth_client_secret_override":"s"}"#,
+            "hubspot",
+            r#"{"oauth2":{"access_token":"t","client_id":"i","client_secret":"s"}}"#.to_owned(),
+        ),
         (
             "salesforce-sandbox",
-            r#"{"type":"OAUTH2","access_token":"t","refresh_token":"r"}"#,
+            r#"{"type":"OAUTH2","access_token":"t","refresh_token":"r","raw":{"signature":"0CmxinZir53Yex7nE0TDzMpvIWYGb/bdJh6XfOH6EQ="}}"#,
             r#"{"instance_url":"https://acme--dev.sandbox.my.salesforce.com"}"#,
             "salesforce",
             r#"{"oauth2":{"access_token":"t","refresh_token":"r","instance_url":"https://acme--dev.sandbox.my.salesforce.com"}}"#

@@ -57,6 +57,12 @@ fn pipedreams_accounts_of_each_app_are_read_without_a_map() {
             "shopify",
             r#"{"keybased":{"shop":"acme","access_token":"shpat_x","api_secret_key":"s"}}"#.to_owned(),
         ),
+        (
+            "slack_v2",
+            r#"{"oauth_access_token":"xoxp-1","bot_token":"xoxb-1","oauth_uid":"U1"}"#,
+            "slack",
+            r#"{"oauth2":{"access_token":"xoxb-1","user_token":"xoxp-1"}}"#.to_owned(),
+        ),
         ("slack_v2", r#"{"oauth_access_token":"xoxp-1","oauth_uid":"U1"}"#, "slack", r#"{"oauth2":{"access_token":"xoxp-1"}}"#.to_owned()),
         ("stripe", r#"{"api_key":"sk_live_x"}"#, "stripe", r#"{"keybased":{"api_key":"sk_live_x"}}"#.to_owned()),
         (
