@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::error::ImportError;
 use super::importer::{Importer, Work, audit};
-use super::input::{InputRow, Meant, Misnamed, ReadOptions, Rows, argument, fold, meant};
+use super::input::{InputRow, Meant, Misnamed, ReadOptions, Rows, argument, fold, meant, usual};
 use super::work::context;
 use keyferry_service::{Caller, MigrateError, Patient, Turn, keys};
 use keyferry_store::{
@@ -406,7 +406,10 @@ impl Reader {
         match by_slug {
             Meant::Same(slug) => Spelled::Known(slug.to_owned()),
             Meant::Near(slug) => by_name().map_or_else(|| Spelled::Near(slug.to_owned()), Spelled::Known),
-            Meant::Unknown => by_name().map_or(Spelled::Unknown, Spelled::Known),
+            Meant::Unknown => by_name().map(Spelled::Known).unwrap_or_else(|| {
+                let usual = usual(written).filter(|slug| apps.iter().any(|app| app.description.slug.as_str() == *slug));
+                usual.map_or(Spelled::Unknown, |slug| Spelled::Near(slug.to_owned()))
+            }),
         }
     }
 

@@ -1,7 +1,12 @@
 //! Names of a file as messages repeat them, and rules about them that can be pasted into a shell.
 
+use std::path::Path;
+
 use super::mapping::Part;
 use super::spelling::{Meant, fold, meant};
+use keyferry_schema::is_unfit;
+use keyferry_types::ids::Slug;
+use keyferry_types::invisible::is_invisible;
 
 /// Characters of a name that are shown.
 const SHOWN: usize = 64;
@@ -18,6 +23,32 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
+/// A path as a word that a shell reads as it is. Characters that cannot be shown are written as escapes within `$'...'`, which shells
+/// make the same bytes of.
+pub fn shell_path(path: &Path) -> String {
+    let is_shown = |c: char| !is_unfit(c) && !is_invisible(c);
+    match path.to_str() {
+        Some(path) if path.chars().all(is_shown) => shell_word(path),
+        _ => {
+            let mut word = String::from("$'");
+            for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+                for c in chunk.valid().chars() {
+                    match c {
+                        '\\' | '\'' => word.extend(['\\', c]),
+                        c if is_shown(c) => word.push(c),
+                        c => {
+                            c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| word.push_str(&format!("\\x{byte:02x}")))
+                        }
+                    }
+                }
+                chunk.invalid().iter().for_each(|byte| word.push_str(&format!("\\x{byte:02x}")));
+            }
+            word.push('\'');
+            word
+        }
+    }
+}
+
 /// A rule as an argument that can be pasted into a shell.
 pub(crate) fn argument(rule: &str) -> String {
     format!("--map {}", shell_word(rule))
@@ -28,7 +59,16 @@ pub(super) fn rule(column: &str, target: &str) -> String {
     if looks_like_value(column) {
         return argument(&format!("COLUMN={target}"));
     }
-    argument(&format!("{}={target}", one_line(column)))
+    argument(&format!("{}={target}", as_rule(&one_line(column))))
+}
+
+/// A column's name as a rule can begin with it: `#`, `a/` and a colon before the `=` mean something else there. Case and separators
+/// are free, so that it is the same column without them.
+fn as_rule(column: &str) -> String {
+    let name = column.trim_start_matches('#').trim_end_matches([':', ' ']).trim();
+    let is_of_app = name.split_once('/').is_some_and(|(app, _)| app.parse::<Slug>().is_ok());
+    let name = if is_of_app { name.replacen('/', " ", 1) } else { name.to_owned() };
+    if fold(&name).is_empty() { column.to_owned() } else { name }
 }
 
 /// A column's or member's name as it is repeated in a message, in backquotes: on one line, of bounded length. What looks like a value,
@@ -220,6 +260,23 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_a_word_for_a_shell_that_a_terminal_shows_as_it_is() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt as _;
+        for (path, word) in [
+            (&b"rows.csv.failures.csv"[..], "rows.csv.failures.csv"),
+            (b"a b/it's.csv", "'a b/it'\\''s.csv'"),
+            (b"a\\b.csv", "'a\\b.csv'"),
+            ("kunden-äöü.csv".as_bytes(), "'kunden-äöü.csv'"),
+            (b"a\x1b[31m\n'.csv", "$'a\\x1b[31m\\x0a\\'.csv'"),
+            ("a\u{202e}b.csv".as_bytes(), "$'a\\xe2\\x80\\xaeb.csv'"),
+            (b"a\xff.csv", "$'a\\xff.csv'"),
+        ] {
+            assert_eq!(shell_path(Path::new(OsStr::from_bytes(path))), word);
+        }
+    }
+
+    #[test]
     fn a_rule_is_an_argument_for_a_shell() {
         for (rule, argument_) in [
             ("customer=slug", "--map customer=slug"),
@@ -230,7 +287,14 @@ mod tests {
         ] {
             assert_eq!(argument(rule), argument_);
         }
-        assert_eq!(super::rule("Customer\nNo.", "slug"), "--map 'Customer No.=slug'");
+        for (column, told) in [
+            ("Customer\nNo.", "--map 'Customer No.=slug'"),
+            ("Customer:", "--map Customer=slug"),
+            ("# customer/id", "--map 'customer id=slug'"),
+            ("#", "--map '#=slug'"),
+        ] {
+            assert_eq!(super::rule(column, "slug"), told);
+        }
         assert_eq!(super::rule("sk_live_12345678", "slug"), "--map COLUMN=slug");
     }
 }

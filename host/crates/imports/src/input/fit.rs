@@ -49,8 +49,10 @@ impl Row {
                     self.origin.unread.push((path, value));
                 }
             } else if let Some(auth_type) = app.auth_type(name) {
-                let is_general = |name: &str| self.origin.defaulted.iter().any(|(other, own)| other == name && !own);
-                fields.retain(|(name, _)| auth_type.field(name).is_some() || !is_general(name));
+                let can_go = |name: &str| {
+                    self.origin.defaulted.iter().any(|(other, own)| other == name && (!own || is_of_app(app, name)))
+                };
+                fields.retain(|(name, _)| auth_type.field(name).is_some() || !can_go(name));
             }
         }
         let mut warnings = self.origin.warnings(&self.slug, &self.auth_object);
@@ -251,7 +253,7 @@ impl Fitting<'_> {
             fields.append(&mut further);
             let stays = match standing {
                 Standing::Fixed => true,
-                Standing::Default { for_app: true } => !filled.contains(&name),
+                Standing::Default { for_app: true } => !filled.contains(&name) && !is_of_app(self.app, &name),
                 Standing::Default { for_app: false } | Standing::Spare => false,
                 Standing::Proper => rest == Rest::Kept,
             };
@@ -273,6 +275,11 @@ enum Rest {
     LeftOut,
     /// Validation tells that they are not known.
     Kept,
+}
+
+/// Whether any auth type of the app has that field: a default for the app is for those that do.
+fn is_of_app(app: &AuthSchema, name: &str) -> bool {
+    app.types().iter().any(|auth_type| auth_type.field(name).is_some())
 }
 
 /// Names of fields that the app asks for and that are not there.

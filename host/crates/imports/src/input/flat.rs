@@ -29,7 +29,7 @@ pub(super) fn object(input: Input, style: Style, mapping: &Mapping) -> Result<Ro
     // Elsewhere, names that are not known are an error of their own.
     let names: Vec<String> = members.iter().filter(|_| style == Style::Flat).map(|(name, _)| name.clone()).collect();
     let mut reading = Reading { draft: Draft::default(), unknown: Vec::new(), style, mapping };
-    let read = members.into_iter().try_for_each(|(name, value)| reading.member(name, value));
+    let read = reading.members(members);
     let Reading { draft, unknown, .. } = reading;
     let (account, slug) = (draft.account(), draft.slug(mapping).map(str::to_owned));
     let read = match read {
@@ -49,6 +49,36 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// The members of a row, by the names that they have or that a rule spells otherwise.
+    fn members(&mut self, members: Vec<(String, Input)>) -> Result<(), BadRow> {
+        let spelled = self.spelled("", &members);
+        members.into_iter().zip(spelled).try_for_each(|((_, value), path)| self.member(path, value))
+    }
+
+    /// Of an object that the mapping looks into, only what it names is read.
+    fn within(&mut self, path: &str, members: Vec<(String, Input)>) -> Result<(), BadRow> {
+        let spelled = self.spelled(&format!("{path}."), &members);
+        for ((_, value), path) in members.into_iter().zip(spelled) {
+            if self.mapping.knows(&path) || self.mapping.looks_into(&path) {
+                self.member(path, value)?;
+            } else {
+                self.draft.unread(&path, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The paths of members, as rules spell them.
+    fn spelled(&self, before: &str, members: &[(String, Input)]) -> Vec<String> {
+        let paths: Vec<String> = members.iter().map(|(name, _)| format!("{before}{name}")).collect();
+        if self.mapping.columns().next().is_none() {
+            return paths;
+        }
+        let is_there = |other: &str| paths.iter().any(|path| path == other);
+        let known = |path: &String| self.mapping.known_as(path, is_there).unwrap_or(path).to_owned();
+        paths.iter().map(known).collect()
+    }
+
     fn member(&mut self, path: String, value: Input) -> Result<(), BadRow> {
         let mapping = self.mapping;
         match mapping.column(&path) {
@@ -69,15 +99,7 @@ impl Reading<'_> {
         }
         match value {
             Input::Object(members) if mapping.looks_into(&path) => {
-                // Of an object that the mapping looks into, only what it names is read.
-                for (name, value) in members {
-                    let path = format!("{path}.{name}");
-                    if mapping.knows(&path) || mapping.looks_into(&path) {
-                        self.member(path, value)?;
-                    } else {
-                        self.draft.unread(&path, value);
-                    }
-                }
+                self.within(&path, members)?;
             }
             value if self.style == Style::Flat || mapping.knows(&path) => {
                 let name = if path.parse::<FieldName>().is_ok() { path.clone() } else { field_of(&path) };

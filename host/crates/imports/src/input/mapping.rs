@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::looks_secret::{is_telling_name, looks_secret};
 use super::spelling::fold;
 use keyferry_types::ids::{AccountId, AuthTypeName, FieldName, Slug};
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -141,6 +142,8 @@ struct Column {
     app: Option<Slug>,
     from: String,
     to: Target,
+    /// The rule may be about another column.
+    is_guess: bool,
 }
 
 /// A rule of a mapping that is none.
@@ -195,17 +198,32 @@ impl Mapping {
         if app.is_some() && matches!(to, Target::Part(_)) {
             return Err("of a single app only fields can be mapped: what a row is of is known before".to_owned());
         }
-        if let Some(other) = self.columns.iter().find(|column| column.app == app && column.from == from) {
+        let given = || self.columns.iter().filter(|column| !column.is_guess);
+        if let Some(other) = given().find(|column| column.app == app && column.from == from) {
             let (other, this) = (other.rule(), rule(app.as_ref(), from, &to));
             return Err(format!("the column is mapped twice: `{other}` and `{this}`"));
         }
         let is_same = |column: &&Column| column.app == app && column.to == to && to != Target::Nothing;
-        if let Some(other) = self.columns.iter().find(is_same) {
+        if let Some(other) = given().find(is_same) {
             let (other, this) = (other.rule(), rule(app.as_ref(), from, &to));
             return Err(format!("two rules say what `{to}` is: `{other}` and `{this}`"));
         }
-        self.columns.push(Column { app, from: from.to_owned(), to });
+        if app.is_none() {
+            self.add_spelled(from, &to);
+        }
+        self.columns.push(Column { app, from: from.to_owned(), to, is_guess: false });
         Ok(())
+    }
+
+    /// `HubSpot/key` can be the column of that name, or `key` in rows of HubSpot: it is both.
+    fn add_spelled(&mut self, from: &str, to: &Target) {
+        if let Some((app, from)) = from.split_once('/')
+            && let Ok(app) = fold(app).parse::<Slug>()
+            && !from.is_empty()
+            && !matches!(to, Target::Part(_))
+        {
+            self.columns.push(Column { app: Some(app), from: from.to_owned(), to: to.clone(), is_guess: true });
+        }
     }
 
     fn add_slug(&mut self, theirs: &str, ours: &str) -> Result<(), String> {
@@ -280,18 +298,51 @@ impl Mapping {
     }
 
     fn find(&self, app: Option<&str>, from: &str) -> Option<&Target> {
-        let fits = |column: &&Column| column.app.as_ref().map(Slug::as_str) == app && column.from == from;
-        self.columns.iter().find(fits).map(|column| &column.to)
+        let is_of_app = |column: &&Column| match (&column.app, app) {
+            (None, None) => true,
+            (Some(of), Some(app)) => is_same_app(of, app),
+            _ => false,
+        };
+        self.columns.iter().filter(|column| column.from == from).find(is_of_app).map(|column| &column.to)
     }
 
     /// The columns that rules are about.
     pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter(|column| !column.is_guess).map(|column| column.from.as_str())
+    }
+
+    /// All names of columns that a rule may be about.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.from.as_str())
     }
 
     /// Whether a column has a rule for any app at all.
     pub(super) fn knows(&self, from: &str) -> bool {
         self.columns.iter().any(|column| column.from == from)
+    }
+
+    /// The path by which rules know a member of JSON, or look into it: its own, or the one that differs in case and separators only.
+    /// `is_there` tells whether the row has a member of exactly that other path.
+    pub(super) fn known_as(&self, path: &str, is_there: impl Fn(&str) -> bool) -> Option<&str> {
+        if self.columns.is_empty() || self.knows(path) || self.looks_into(path) {
+            return None;
+        }
+        let wanted: Vec<String> = path.split('.').map(fold).collect();
+        let mut known: Option<&str> = None;
+        for column in &self.columns {
+            let end = column.from.match_indices('.').nth(wanted.len() - 1).map_or(column.from.len(), |(end, _)| end);
+            let other = column.from.get(..end).unwrap_or_default();
+            let is_same =
+                other.split('.').map(fold).eq(wanted.iter().cloned()) && wanted.iter().all(|part| !part.is_empty());
+            match known {
+                _ if !is_same || is_there(other) => {}
+                None => known = Some(other),
+                Some(known) if known == other => {}
+                // Two would fit.
+                Some(_) => return None,
+            }
+        }
+        known
     }
 
     /// Whether a rule is about something within that member.
@@ -309,7 +360,7 @@ impl Mapping {
     /// Columns that hold a field in rows of that app.
     pub(super) fn fields_of<'a>(&'a self, slug: &str) -> impl Iterator<Item = &'a str> {
         let fits = move |column: &&Column| {
-            matches!(column.to, Target::Field(_)) && column.app.as_ref().is_none_or(|app| app.as_str() == slug)
+            matches!(column.to, Target::Field(_)) && column.app.as_ref().is_none_or(|app| is_same_app(app, slug))
         };
         self.columns.iter().filter(fits).map(|column| column.from.as_str())
     }
@@ -321,12 +372,12 @@ impl Mapping {
 
     /// What an app is called here.
     pub(super) fn slug(&self, theirs: &str) -> Option<&str> {
-        self.slugs.iter().find(|(from, _)| from == theirs).map(|(_, ours)| ours.as_str())
+        renamed(&self.slugs, theirs, |name| name.parse::<Slug>().is_ok())
     }
 
     /// What an auth type is called here.
     pub(super) fn auth_type(&self, theirs: &str) -> Option<&str> {
-        self.auth_types.iter().find(|(from, _)| from == theirs).map(|(_, ours)| ours.as_str())
+        renamed(&self.auth_types, theirs, |name| name.parse::<AuthTypeName>().is_ok())
     }
 
     /// What a part is where a row does not say; for any app at all, if there is no default for all of them.
@@ -354,7 +405,7 @@ impl Mapping {
     /// Defaults in rows of that app, its own first.
     fn defaults_for(&self, slug: &str) -> impl Iterator<Item = &Fallback> {
         let own =
-            self.defaults.iter().filter(move |default| default.app.as_ref().is_some_and(|app| app.as_str() == slug));
+            self.defaults.iter().filter(move |default| default.app.as_ref().is_some_and(|app| is_same_app(app, slug)));
         own.chain(self.defaults.iter().filter(|default| default.app.is_none()))
     }
 }
@@ -363,6 +414,34 @@ impl Column {
     fn rule(&self) -> String {
         rule(self.app.as_ref(), &self.from, &self.to)
     }
+}
+
+/// Whether a row's word for its app is that app, whatever its case and separators: `HubSpot` is `hubspot`.
+fn is_same_app(app: &Slug, written: &str) -> bool {
+    app.as_str() == written || fold(app.as_str()) == fold(written)
+}
+
+/// What a name is called here; one that could not be ours as it is, also by its letters and digits alone, where that fits one
+/// rule only.
+fn renamed<'a>(names: &'a [(String, String)], theirs: &str, is_ours: fn(&str) -> bool) -> Option<&'a str> {
+    if let Some((_, ours)) = names.iter().find(|(from, _)| from == theirs) {
+        return Some(ours);
+    }
+    if is_ours(theirs) {
+        return None;
+    }
+    let folded = fold(theirs);
+    let mut fitting = names.iter().filter(|(from, _)| !folded.is_empty() && fold(from) == folded);
+    let (_, ours) = fitting.next()?;
+    fitting.next().is_none().then_some(ours)
+}
+
+/// The name of a default that may hold a secret: it is not to be shown with its value.
+pub fn secret_default(rule: &str) -> Option<&str> {
+    let (name, value) = rule.trim().split_once(":=")?;
+    let field = name.rsplit('/').next().unwrap_or(name);
+    let may_be_secret = is_telling_name(field) || looks_secret(field, value);
+    (Part::spelled(field).is_none() && may_be_secret).then_some(name)
 }
 
 /// A rule as it is written.
@@ -397,6 +476,8 @@ impl FromStr for Mapping {
     fn from_str(text: &str) -> Result<Self, InvalidMapping> {
         let mut mapping = Self::default();
         let is_rule = |line: &str| !line.is_empty() && !line.starts_with('#');
+        // As some editors write it.
+        let text = text.trim_start_matches('\u{feff}');
         let first = text.lines().map(str::trim).find(|line| is_rule(line)).unwrap_or_default();
         if first.starts_with('[') {
             let table = text.parse::<toml::Table>().map_err(|error| {
@@ -446,6 +527,48 @@ mod tests {
         assert_eq!(mapping.default_of(Part::Slug).unwrap().expose(), "stripe");
         let fields = mapping.default_fields("acme").map(|(name, value, own)| (name.as_str(), value.expose(), own));
         assert_eq!(fields.collect::<Vec<_>>(), [("site", "a=b", false)]);
+    }
+
+    #[test]
+    fn case_and_separators_are_free_where_one_rule_fits() {
+        let rules = "customer_no=linked_account_id\nuser.mail=account_name\na_b=x\na-b=y\nhubspot/key=access_token\n\
+                     slug:stripe-prod=stripe\nauth_type:api_key=keybased\ndatadog/site:=datadoghq.eu\nslug:x-y=one\nslug:x_y=two";
+        let mapping: Mapping = rules.parse().unwrap();
+        let known = |path: &str| mapping.known_as(path, |other| other == "user.mail.x").map(str::to_owned);
+        assert_eq!(known("customerNo").as_deref(), Some("customer_no"));
+        assert_eq!(known("User").as_deref(), Some("user"));
+        assert_eq!(known("user.Mail").as_deref(), Some("user.mail"));
+        let guessed: Mapping = "HubSpot/key=access_token\nKey/Secret=api_key".parse().unwrap();
+        assert_eq!(guessed.column_of("hubspot", "key"), Some(&field("access_token")));
+        assert_eq!(guessed.column("Key/Secret"), Some(&field("api_key")));
+        assert_eq!(guessed.columns().collect::<Vec<_>>(), ["HubSpot/key", "Key/Secret"]);
+        let marked: Mapping = "\u{feff}# who\r\ncustomer=slug\r\n".parse().unwrap();
+        assert_eq!(marked.column("customer"), Some(&Target::Part(Part::Slug)));
+        for path in ["customer_no", "user", "usermail", "A B", "", "user.mail.X"] {
+            assert_eq!(known(path), None, "{path}");
+        }
+        assert_eq!(mapping.known_as("customerNo", |other| other == "customer_no"), None, "it is another member");
+        for slug in ["hubspot", "HubSpot", "Hub Spot", "hub-spot"] {
+            assert_eq!(mapping.column_of(slug, "key"), Some(&field("access_token")), "{slug}");
+        }
+        assert_eq!(mapping.default_fields("DataDog").count(), 1);
+        assert_eq!((mapping.slug("Stripe PROD"), mapping.slug("stripeprod")), (Some("stripe"), None));
+        assert_eq!((mapping.slug("X Y"), mapping.auth_type("API Key")), (None, Some("keybased")));
+    }
+
+    #[test]
+    fn a_default_with_a_secret_is_known_by_its_name() {
+        for (rule, name) in [
+            ("api_key:=x", Some("api_key")),
+            ("stripe/api_key:=x", Some("stripe/api_key")),
+            ("note:=sk_live_0123456789", Some("note")),
+            ("datadog/site:=datadoghq.eu", None),
+            ("slug:=stripe", None),
+            ("linked_account_id:=user_1", None),
+            ("key=api_key", None),
+        ] {
+            assert_eq!(secret_default(rule), name, "{rule}");
+        }
     }
 
     #[test]

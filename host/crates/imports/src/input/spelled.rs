@@ -1,9 +1,10 @@
 //! Names of auth types and fields as a file spells them -> those of the app, and what is said of names that it does not have.
 
 use super::echo::{argument, quoted, quoted_list, rule};
+use super::looks_secret::is_telling_name;
 use super::row::{Names, Row};
 use super::spelling::{Meant, fold, meant};
-use keyferry_schema::{AuthSchema, AuthType, Input, Necessity};
+use keyferry_schema::{AuthSchema, AuthType, Input, Necessity, Secrecy};
 use keyferry_types::shown::{MASK, shown};
 
 /// Names that a message lists.
@@ -96,12 +97,17 @@ impl Row {
         if !missing.is_empty() {
             told.push(format!("{} is missing", quoted_list(missing.iter().copied())));
         }
+        let is_secret = |name: &str| auth_type.field(name).is_some_and(|field| field.secrecy == Secrecy::Secret);
         let mut spare = Vec::new();
         for (name, original) in unknown.iter().zip(&original).take(MOST_TOLD) {
             let probable = match meant(name, names(auth_type).filter(is_open)) {
                 Meant::Same(known) | Meant::Near(known) => Some(known),
+                // The only one that is missing is the only one that is left, or the only one that is called a secret.
                 Meant::Unknown => match missing.as_slice() {
                     [one] if unknown.len() == 1 => Some(*one),
+                    [one] if is_secret(one) && unknown.iter().filter(|other| is_telling_name(other)).eq([name]) => {
+                        Some(*one)
+                    }
                     _ => None,
                 },
             };
@@ -155,6 +161,7 @@ mod tests {
         let spec = |name: &str, fields: &str| {
             let field = |text: &str| FieldSpec {
                 name: text.trim_matches('?').into(),
+                secret: text == "api_key",
                 required: !text.contains('?'),
                 ..FieldSpec::default()
             };
@@ -212,6 +219,14 @@ mod tests {
                 ][..],
             ),
             ("keybased", &["secret"], &["`secret` may be `api_key`: --map secret=api_key"]),
+            (
+                "keybased",
+                &["Notes", "token"],
+                &[
+                    "`token` may be `api_key`: --map token=api_key",
+                    "leave out what is not of the credential: --map Notes=",
+                ],
+            ),
             ("keybased", &["my note", "x"], &["--map 'my note=' --map x="]),
             ("keybased", &["sk_live_12345678"], &["no field `***`", "--map COLUMN=api_key"]),
             (

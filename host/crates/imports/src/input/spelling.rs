@@ -172,10 +172,12 @@ pub(super) fn probable<'a>(names: &[&'a str], missing: &[Part]) -> Vec<(&'a str,
     let mut found: Vec<(&str, Part)> = Vec::new();
     for &part in missing {
         let is_free = |name: &&&str| !found.iter().any(|(taken, _)| taken == *name) && Part::spelled(name).is_none();
-        let near = names.iter().filter(is_free).find(|name| meant(name, [part.name()]) != Meant::Unknown);
+        // `Linked Account ID (required)` is one, too.
+        let plain = |name: &'a str| name.split(['(', '[']).next().unwrap_or(name);
+        let near = names.iter().filter(is_free).find(|name| meant(plain(name), [part.name()]) != Meant::Unknown);
         let usual = || {
             let words = USUAL.iter().find(|(of, _)| *of == part).map(|(_, words)| *words).unwrap_or_default();
-            words.iter().find_map(|word| names.iter().filter(is_free).find(|name| fold(name) == **word))
+            words.iter().find_map(|word| names.iter().filter(is_free).find(|name| fold(plain(name)) == **word))
         };
         if let Some(name) = near.or_else(usual) {
             found.push((name, part));
@@ -244,6 +246,10 @@ mod tests {
         );
         assert_eq!(probable(&["linked_acount_id", "x"], &missing), [("linked_acount_id", Part::Account)]);
         assert_eq!(probable(&["slug", "user", "id"], &[Part::Account]), [("user", Part::Account)]);
+        assert_eq!(
+            probable(&["Linked Account ID (required)", "App [name]"], &missing),
+            [("Linked Account ID (required)", Part::Account), ("App [name]", Part::Slug)]
+        );
         assert_eq!(probable(&["x"], &missing), []);
     }
 }

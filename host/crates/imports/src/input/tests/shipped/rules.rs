@@ -56,6 +56,19 @@ fn a_rule_beats_what_a_preset_or_a_name_would_do() {
         ),
         (
             Preset::Nango,
+            "stripe/metadata.keys.1=api_key",
+            r#"{"connection_id":"c","provider":"stripe","metadata":{"keys":["wrong","right"]},"credentials":{"type":"API_KEY","apiKey":"wrong"}}"#
+                .to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
+        (
+            Preset::Nango,
+            "provider=slug",
+            r#"{"connection_id":"c","provider":"stripe-api-key","credentials":{"type":"API_KEY","apiKey":"right"}}"#.to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
+        (
+            Preset::Nango,
             "stripe/connection_config.parent=stripe_account",
             r#"{"connection_id":"c","provider":"stripe","connection_config":{"parent":"acct_2","context":"acct_1"},"credentials":{"type":"API_KEY","apiKey":"right"}}"#
                 .to_owned(),
@@ -79,6 +92,43 @@ fn a_rule_beats_what_a_preset_or_a_name_would_do() {
             r#"{"linked_account_id":"user_1","slug":"stripe","auth_type":"keybased","api_key":"wrong","other":"right"}"#.to_owned(),
             r#"{"keybased":{"api_key":"right"}}"#,
         ),
+        // Case and separators are free: of the app, in the file and in the rule, of columns and members.
+        (
+            Preset::Native,
+            "stripe/secret=api_key",
+            "linked_account_id,slug,auth_type,api_key,secret\nuser_1,Stripe,keybased,wrong,right\n".to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
+        (
+            Preset::Native,
+            "Stripe/secret=api_key",
+            "linked_account_id,slug,auth_type,api_key,Secret\nuser_1,STRIPE,keybased,wrong,right\n".to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
+        (
+            Preset::CsvFlat,
+            "customer_no=linked_account_id\nmy key=api_key",
+            r#"{"customerNo":"user_1","slug":"stripe","auth_type":"keybased","api_key":"wrong","My-Key":"right"}"#.to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
+        (
+            Preset::Native,
+            "user.id=linked_account_id\nkeys.stripe=api_key\nauth_type:=keybased",
+            r#"{"User":{"ID":"user_1"},"slug":"stripe","Keys":{"Stripe":"right","other":1}}"#.to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
+        (
+            Preset::Native,
+            "auth_object.keybased.key=api_key",
+            r#"{"linked_account_id":"user_1","slug":"stripe","auth_object":{"keybased":{"api_key":"wrong","key":"right"}}}"#.to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
+        (
+            Preset::Native,
+            "auth_type:api_key=keybased\nslug:stripe-prod=stripe",
+            "linked_account_id,slug,auth_type,api_key\nuser_1,Stripe PROD,API Key,right\n".to_owned(),
+            r#"{"keybased":{"api_key":"right"}}"#,
+        ),
     ] {
         assert_eq!(fitted(preset, rules, &row).1, auth_object, "{rules}: {row}");
     }
@@ -92,6 +142,7 @@ fn a_default_is_for_the_apps_that_have_the_field_and_the_more_specific_one_count
     for (rules, row, auth_object) in [
         ("datadog/site:=datadoghq.eu", csv("datadog", ""), r#"{"keybased":{"api_key":"k","site":"datadoghq.eu"}}"#),
         ("datadog/site:=datadoghq.eu", csv("stripe", ""), r#"{"keybased":{"api_key":"k"}}"#),
+        ("datadog/site:=datadoghq.eu", csv("DataDog", ""), r#"{"keybased":{"api_key":"k","site":"datadoghq.eu"}}"#),
         ("site:=datadoghq.eu", csv("datadog", ""), r#"{"keybased":{"api_key":"k","site":"datadoghq.eu"}}"#),
         ("site:=datadoghq.eu", csv("stripe", ""), r#"{"keybased":{"api_key":"k"}}"#),
         (
@@ -110,6 +161,17 @@ fn a_default_is_for_the_apps_that_have_the_field_and_the_more_specific_one_count
     let nango = r#"{"connection_id":"c","provider":"datadog","connection_config":{"siteParameter":"us5.datadoghq.com"},"credentials":{"type":"API_KEY","apiKey":"k"}}"#;
     let expected = r#"{"keybased":{"api_key":"k","site":"us5.datadoghq.com"}}"#;
     assert_eq!(fitted(Preset::Nango, "datadog/site:=datadoghq.eu", nango).1, expected);
+    // Of an app with several auth types, a default is for those that have the field.
+    for (preset, row) in [
+        (Preset::Native, "linked_account_id,slug,auth_type,access_token\nu,github,keybased,k\n"),
+        (
+            Preset::Nango,
+            r#"{"connection_id":"c","provider":"github-pat","credentials":{"type":"API_KEY","apiKey":"k"}}"#,
+        ),
+    ] {
+        let expected = r#"{"keybased":{"access_token":"k"}}"#;
+        assert_eq!(fitted(preset, "github/installation_id:=5", row).1, expected, "{row}");
+    }
     let whole = r#"{"linked_account_id":"u","slug":"datadog","auth_object":{"keybased":{"api_key":"k"}}}"#;
     let expected = r#"{"keybased":{"api_key":"k","site":"datadoghq.eu"}}"#;
     assert_eq!(fitted(Preset::Native, "datadog/site:=datadoghq.eu", whole).1, expected);
