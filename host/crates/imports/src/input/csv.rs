@@ -107,8 +107,8 @@ impl Csv {
             );
             if !is_end {
                 let input = input.get(..read).unwrap_or_default();
-                self.line += memchr::memchr_iter(b'\n', input).count() as u64;
-                self.last = input.last().copied().unwrap_or(self.last);
+                (self.line, self.last) =
+                    (self.line + line_breaks(self.last, input), *input.last().unwrap_or(&self.last));
                 reader.consume(read);
             }
             (written, ended) = (written + wrote, ended + fields);
@@ -140,7 +140,7 @@ impl Csv {
         let from = fields.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
         let value = self.content.get(from..written).unwrap_or_default();
         // The last of its line breaks is not of the file.
-        self.line.saturating_sub((memchr::memchr_iter(b'\n', value).count() as u64).saturating_sub(1))
+        self.line.saturating_sub(line_breaks(0, value.strip_suffix(b"\n").unwrap_or(value)))
     }
 
     /// Passes what ends lines; `false` at the end of the file.
@@ -151,7 +151,8 @@ impl Csv {
             if ends == 0 {
                 return Ok(!chunk.is_empty());
             }
-            self.line += memchr::memchr_iter(b'\n', chunk.get(..ends).unwrap_or_default()).count() as u64;
+            let passed = chunk.get(..ends).unwrap_or_default();
+            (self.line, self.last) = (self.line + line_breaks(self.last, passed), *passed.last().unwrap_or(&self.last));
             reader.consume(ends);
         }
     }
@@ -177,6 +178,17 @@ impl Csv {
             self.content.get(from..*end).unwrap_or_default()
         })
     }
+}
+
+/// How many lines end in bytes that come after that one: by a line feed, a carriage return, or one behind the other.
+fn line_breaks(mut before: u8, bytes: &[u8]) -> u64 {
+    let mut count = 0;
+    for at in memchr::memchr2_iter(b'\r', b'\n', bytes) {
+        let previous = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(before);
+        before = bytes.get(at).copied().unwrap_or_default();
+        count += u64::from(before == b'\r' || previous != b'\r');
+    }
+    count
 }
 
 /// The delimiter that a first line names for spreadsheets, as in `sep=;`. Such a line is not a part of the table.
@@ -253,10 +265,21 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        for text in ["a,b\n\"1\n2\",x\n\n3,4\n", "a,b\r\n\"1\r\n2\",x\r\n\r\n3,4\r\n", "a,b\r\"1\r2\",x\r\r3,4\r"] {
+            let lines: Vec<_> = records(text, 100).into_iter().map(|(line, ..)| line).collect();
+            assert_eq!(lines, [1, 2, 5], "{text:?}");
+        }
+        assert_eq!((line_breaks(b'\r', b"\na"), line_breaks(b'a', b"\n\r\n\r\r")), (0, 4));
+    }
+
+    #[test]
     fn a_quote_that_stays_open_is_told() {
         for (text, line, begin, field) in [
             ("a,b\n1,\"2\n3,4\n", 2, 2, 1),
             ("a,b\n1,\"2", 2, 2, 1),
+            ("a,b\r1,\"2\r3,4\r", 2, 2, 1),
+            ("a,b\r\n1,\"2\r\n", 2, 2, 1),
             ("a,b\n\"1\n2\",\"3\n4\n5", 2, 3, 1),
             ("a,b\n\"1\r\n\r\n2\",\"3\r\n4", 2, 4, 1),
             ("a,b\n\"1", 2, 2, 0),
@@ -294,6 +317,7 @@ mod tests {
             ("sep=|", Some(b'|')),
             ("\"sep=;\"\n", Some(b';')),
             ("sep=;;;;\n", Some(b';')),
+            ("sep=;\r", Some(b';')),
             ("\"sep=;\";;;\n", Some(b';')),
             ("\"sep=,\",,,\n", Some(b',')),
             ("sep=\n", None),

@@ -15,7 +15,19 @@ use super::json::Place;
 use super::source::RowBuffer;
 
 /// Names under which APIs give lists.
-const LISTS: [&[u8]; 7] = [b"connected_accounts", b"connections", b"data", b"items", b"results", b"rows", b"sources"];
+const LISTS: [&[u8]; 11] = [
+    b"accounts",
+    b"connectedAccounts",
+    b"connected_accounts",
+    b"connections",
+    b"credentials",
+    b"data",
+    b"items",
+    b"records",
+    b"results",
+    b"rows",
+    b"sources",
+];
 /// Bytes of the longest of them.
 const LONGEST: usize = 18;
 /// Brackets that may be open at once. The parser refuses a row long before.
@@ -352,7 +364,7 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_list_are_its_items_wherever_the_list_is() {
-        let cases: [(&str, &[&str]); 12] = [
+        let cases: [(&str, &[&str]); 13] = [
             ("[]", &[]),
             ("[ {\"a\":[1,{}]} , {} ]\n", &["{\"a\":[1,{}]}", "{}"]),
             ("[1,\"a]\",[2],null]", &["1", "\"a]\"", "[2]", "null"]),
@@ -361,6 +373,7 @@ mod tests {
             ("{\"data\":[{}],\"items\":[{\"x\":\"\\\"\\\\\"}]}", &["{}", "{\"x\":\"\\\"\\\\\"}"]),
             ("{\"items\":[{}]}\n{\"items\":[{\"a\":1}]}", &["{}", "{\"a\":1}"]),
             ("{\n\"a\": 1\n}\n{\n}\n", &["{\n\"a\": 1\n}", "{\n}"]),
+            ("{\"total\":1,\"accounts\":[{}]}", &["{}"]),
             ("{\"items\":{\"a\":[1]}}", &["{\"items\":{\"a\":[1]}}"]),
             ("{\"a\":[\"items\",[1]]}", &["{\"a\":[\"items\",[1]]}"]),
             ("[{\"items\":[{}]}]", &["{\"items\":[{}]}"]),

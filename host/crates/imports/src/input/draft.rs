@@ -13,6 +13,8 @@ use keyferry_types::moment::{Exactness, Moment};
 use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_types::shown::{aside, shown};
 
+/// Milliseconds of 2000-01-01T00:00:00Z. A smaller number is none of milliseconds or seconds: spreadsheets count days.
+const YEAR_2000: u64 = 946_684_800_000;
 /// Characters of an account's name.
 const LONGEST_NAME: usize = 256;
 /// Characters of the name of an app, before it is looked at closer.
@@ -272,6 +274,11 @@ impl Draft {
         let Some(value) = self.take(Part::UpdatedAt) else { return Ok((None, None)) };
         let text = text_of(&value).ok_or_else(|| not_text(Part::UpdatedAt, &value))?;
         let moment = Moment::read(text).map_err(|error| BadRow::value(name, error))?;
+        if moment.millis < YEAR_2000 {
+            let why = "must be a time, and as one it is before the year 2000; of a date in a spreadsheet, format the column as text \
+                       (2026-12-31 23:59:59) and export it again";
+            return Err(BadRow::value(name, why));
+        }
         let note = match moment.exactness {
             Exactness::Exact => None,
             Exactness::SupposedUtc => Some(format!("`{name}` has no offset from UTC, and was read as UTC")),
@@ -301,17 +308,16 @@ impl Draft {
         };
         let mut types = Vec::with_capacity(members.len());
         let is_one = members.len() == 1;
-        for (auth_type, value) in members {
-            let auth_type = mapping.auth_type(&auth_type).map_or(auth_type.clone(), str::to_owned);
+        for (written, value) in members {
+            let auth_type = mapping.auth_type(&written).map_or(written.clone(), str::to_owned);
             let Input::Object(fields) = value else {
                 types.push((auth_type, value));
                 continue;
             };
-            let proper = |(name, value): (String, Input)| Named {
-                path: format!("auth_object.{name}"),
-                name,
-                value,
-                role: Role::Proper,
+            let proper = |(name, value): (String, Input)| {
+                let whole = format!("auth_object.{written}.{name}");
+                let path = if mapping.knows(&whole) { whole } else { format!("auth_object.{name}") };
+                Named { path, name, value, role: Role::Proper }
             };
             let fields = fields.into_iter().map(proper).collect();
             let mut fields = Renaming { mapping, slug, names: NamesOf::App }.renamed(fields, origin)?.0;

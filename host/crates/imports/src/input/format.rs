@@ -82,14 +82,27 @@ pub(super) fn head(reader: &mut dyn BufRead, limit: usize) -> io::Result<(Zeroiz
         // It only began like a mark.
         row.push(MARK.get(..marked).unwrap_or_default());
     }
+    fill_line(reader, &mut row)?;
+    Ok((row.into_bytes(), place))
+}
+
+/// Reads a line, as far as there is room for it. It ends by a line feed, a carriage return, or one behind the other.
+pub(super) fn fill_line(reader: &mut dyn BufRead, row: &mut RowBuffer) -> io::Result<()> {
     loop {
         let chunk = reader.fill_buf()?;
-        let line = memchr::memchr(b'\n', chunk).map_or(chunk.len(), |end| end + 1);
+        let line = memchr::memchr2(b'\r', b'\n', chunk).map_or(chunk.len(), |end| end + 1);
         let taken = row.fill(chunk.get(..line).unwrap_or_default());
-        let ends = taken == 0 || chunk.get(taken - 1) == Some(&b'\n');
+        let last = taken.checked_sub(1).and_then(|at| chunk.get(at)).copied();
         reader.consume(taken);
-        if ends {
-            return Ok((row.into_bytes(), place));
+        match last {
+            Some(b'\r') => {
+                if reader.fill_buf()?.first() == Some(&b'\n') && row.fill(b"\n") == 1 {
+                    reader.consume(1);
+                }
+                return Ok(());
+            }
+            None | Some(b'\n') => return Ok(()),
+            Some(_) => {}
         }
     }
 }
@@ -102,7 +115,9 @@ pub(super) fn told(line: &[u8], hint: Option<RowFormat>) -> Option<RowFormat> {
         b'{' => Some(match document::begin(line) {
             Beginning::List => RowFormat::JsonArray,
             // Objects over several lines break after a bracket, a comma or a colon. A row that is cut short does so hardly ever.
-            Beginning::Unfinished if line.ends_with(b"\n") && ends_within(line) => RowFormat::JsonArray,
+            Beginning::Unfinished if matches!(line.last(), Some(b'\n' | b'\r')) && ends_within(line) => {
+                RowFormat::JsonArray
+            }
             Beginning::Unfinished | Beginning::Object => RowFormat::Ndjson,
         }),
         _ => Some(hint.unwrap_or(RowFormat::Csv)),
@@ -130,6 +145,8 @@ mod tests {
             ("{\"a\":{\"b\":1}\n{\"a\":2}\n", lines),
             ("[{\"a\":1}]", list),
             ("{\n \"a\":1\n}", list),
+            ("{\r \"a\":1\r}", list),
+            ("{\"a\":1}\r{\"a\":2}\r", lines),
             ("{\"next\":null,\"items\" : [\n", list),
             ("{\"connections\":[{\"a\":1}]}", list),
             ("{\"x\":{\"connections\":[{\"a\":1}]}}", lines),
@@ -146,8 +163,11 @@ mod tests {
 
     #[test]
     fn the_head_is_a_line_at_most_and_what_only_begins_like_a_mark_stays() {
-        let cases: [(&[u8], &[u8], u64, usize); 5] = [
+        let cases: [(&[u8], &[u8], u64, usize); 8] = [
             (b"\xef\xbb\xbf\r\n \n  ab\ncd", b"ab\n", 3, 3),
+            (b"ab\rcd\r", b"ab\r", 1, 1),
+            (b"ab\r\ncd", b"ab\r\n", 1, 1),
+            (b"abcde\r\n", b"abcde\r", 1, 1),
             (b"\xef\xbb\x01x\n", b"\xef\xbb\x01x\n", 1, 1),
             (b"abcdefgh", b"abcdef", 1, 1),
             (b"\n\nabcdef\n", b"abcdef", 3, 1),

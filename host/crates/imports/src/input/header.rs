@@ -17,6 +17,8 @@ const NAMES: &str = "keyferry_names";
 /// A file that has this column was written by Keyferry, with cells guarded against being run as formulas.
 const GUARDED: &str = "keyferry_code";
 const FOREIGN: &str = "foreign";
+/// Characters of a row's number; what is longer may be a value.
+const LONGEST_NUMBER: usize = 8;
 
 /// The columns of a CSV file.
 pub(super) struct Header {
@@ -35,6 +37,8 @@ enum Column {
     Names,
     /// It has no name, so there must be nothing in it.
     Nameless,
+    /// The same, and it is the first one, where some programs number the rows.
+    Numbers,
 }
 
 impl Header {
@@ -62,7 +66,10 @@ impl Header {
 
     /// What the columns are; or all that is wrong with them, so that a wrong header is one error and not one error a row.
     fn columns(names: &[&str], mapping: &Mapping) -> Result<Vec<Column>, String> {
-        let columns: Vec<_> = names.iter().map(|name| column(name, names, mapping)).collect();
+        let mut columns: Vec<_> = names.iter().map(|name| column(name, names, mapping)).collect();
+        if let Some(first @ Ok(Column::Nameless)) = columns.first_mut() {
+            *first = Ok(Column::Numbers);
+        }
         let has = |part: Part| {
             columns.iter().flatten().any(|column| matches!(column, Column::Part(other, ..) if *other == part))
         };
@@ -212,7 +219,7 @@ fn known_as<'a>(name: &'a str, names: &[&str], mapping: &'a Mapping) -> &'a str 
     }
     let folded = fold(name);
     let fits = |from: &&str| fold(from) == folded && !names.contains(from);
-    let mut rules = mapping.columns().filter(fits);
+    let mut rules = mapping.names().filter(fits);
     match rules.next() {
         Some(from) if !folded.is_empty() && rules.all(|other| other == from) => from,
         _ => name,
@@ -232,7 +239,8 @@ fn column(name: &str, names: &[&str], mapping: &Mapping) -> Result<Column, ()> {
         return Ok(Column::Part(part, By::Name, name.to_owned()));
     }
     match name {
-        "" => return Ok(Column::Nameless),
+        // `#` is no name either.
+        name if fold(name).is_empty() => return Ok(Column::Nameless),
         NAMES => return Ok(Column::Names),
         name if name.starts_with(OWN) => return Ok(Column::Dropped),
         _ => {}
@@ -280,7 +288,12 @@ impl Column {
                 Ok(())
             }
             Self::Nameless if value.trim().is_empty() => Ok(()),
-            Self::Nameless => Err(BadRow::new(
+            Self::Numbers
+                if value.trim().bytes().all(|byte| byte.is_ascii_digit()) && value.len() <= LONGEST_NUMBER =>
+            {
+                Ok(())
+            }
+            Self::Nameless | Self::Numbers => Err(BadRow::new(
                 BadRowKind::UnknownColumn,
                 "there is something in a column that has no name in the header",
             )),

@@ -3,6 +3,9 @@
 use super::row::{BadRow, BadRowKind};
 use keyferry_schema::Input;
 
+/// What is said of a row whose end is missing.
+pub(super) const ENDS_TOO_EARLY: &str = "the row is not valid JSON: it ends too early";
+
 /// A place in a file: a line and a byte of it, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -46,7 +49,7 @@ pub(super) fn parse(bytes: &[u8], start: Place) -> Result<Input, BadRow> {
 fn not_json(error: &serde_json::Error, start: Place) -> BadRow {
     use serde_json::error::Category;
     let (kind, what) = match error.classify() {
-        Category::Eof => (BadRowKind::InvalidJson, "the row is not valid JSON: it ends too early"),
+        Category::Eof => (BadRowKind::InvalidJson, ENDS_TOO_EARLY),
         Category::Syntax if error.to_string().contains("recursion limit") => {
             (BadRowKind::TooDeep, "the row is nested too deeply")
         }

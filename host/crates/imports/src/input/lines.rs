@@ -43,10 +43,15 @@ impl Lines {
             if chunk.is_empty() {
                 return Ok(false);
             }
-            let end = memchr::memchr(b'\n', chunk);
+            // JSON has none of these within a row's strings.
+            let end = memchr::memchr2(b'\r', b'\n', chunk);
             self.row.push(chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default());
+            let last = end.and_then(|end| chunk.get(end)).copied();
             let used = end.map_or(chunk.len(), |end| end + 1);
             reader.consume(used);
+            if last == Some(b'\r') && reader.fill_buf()?.first() == Some(&b'\n') {
+                reader.consume(1);
+            }
             if end.is_some() {
                 self.line += 1;
                 return Ok(true);
@@ -71,13 +76,19 @@ mod tests {
 
     #[test]
     fn blank_lines_are_passed_and_long_ones_skipped() {
-        let mut text: &[u8] = b"a\r\n\n  \t\nb\n0123456789\n012345678\n\nc";
-        let mut lines = Lines::new(9, 5);
-        let mut seen = Vec::new();
-        while let Some(line) = lines.next(&mut text).unwrap() {
-            seen.push((line, lines.row().map(|row| String::from_utf8_lossy(row).trim().to_owned())));
+        let text = "a\r\n\n  \t\nb\n0123456789\n012345678\n\nc";
+        for text in [
+            text.to_owned(),
+            text.replace("\r\n", "\n").replace('\n', "\r"),
+            text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        ] {
+            let (mut lines, mut reader) = (Lines::new(9, 5), text.as_bytes());
+            let mut seen = Vec::new();
+            while let Some(line) = lines.next(&mut reader).unwrap() {
+                seen.push((line, lines.row().map(|row| String::from_utf8_lossy(row).trim().to_owned())));
+            }
+            let expected = [(5, Some("a")), (8, Some("b")), (9, None), (10, Some("012345678")), (12, Some("c"))];
+            assert_eq!(seen, expected.map(|(line, row)| (line, row.map(str::to_owned))), "{text:?}");
         }
-        let expected = [(5, Some("a")), (8, Some("b")), (9, None), (10, Some("012345678")), (12, Some("c"))];
-        assert_eq!(seen, expected.map(|(line, row)| (line, row.map(str::to_owned))));
     }
 }

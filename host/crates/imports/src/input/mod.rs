@@ -72,14 +72,16 @@ mod spelled;
 mod spelling;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod unpack;
 
 pub(crate) use echo::argument;
-pub use echo::shell_word;
+pub use echo::{shell_path, shell_word};
 pub use error::ReadError;
+pub(crate) use foreign::usual;
 pub use format::RowFormat;
 pub use formula::guard;
-pub use mapping::{InvalidMapping, Mapping};
+pub use mapping::{InvalidMapping, Mapping, secret_default};
 pub use original::{Original, SOURCE_MEMBER};
 pub use preset::{Preset, UnknownPreset};
 pub use row::{BadRow, BadRowKind, InputRow, Names, Row};

@@ -16,6 +16,7 @@ use super::original::{Original, SOURCE_MEMBER};
 use super::preset::Preset;
 use super::row::{BadRow, BadRowKind, InputRow, Row};
 use super::source::{ContentDigest, Tap};
+use super::titles;
 use super::unpack::{Packing, unpack};
 use keyferry_schema::Input;
 
@@ -151,7 +152,13 @@ impl<R: Read + Send + 'static> Rows<R> {
             Some(_) => Some(RowFormat::Csv),
             None => told(&line, self.options.format),
         };
-        let delimiter = named.unwrap_or_else(|| csv::delimiter(&line));
+        let delimiter = |line: &[u8]| named.unwrap_or_else(|| csv::delimiter(line));
+        if format == Some(RowFormat::Csv) {
+            let passed;
+            (line, passed) = titles::pass(line, &mut reader, limit, &self.options.mapping, &delimiter)?;
+            place.line += passed;
+        }
+        let delimiter = delimiter(&line);
         let mut reader: Box<dyn BufRead + Send> = Box::new(Cursor::new(line).chain(reader));
         Ok(match format {
             None => State::Done,
@@ -282,7 +289,8 @@ fn source(input: Input, place: Place) -> Result<Input, BadRow> {
 
 /// A row of JSON that the file ends in, without a line break.
 fn cut_short(mut bad: BadRow) -> BadRow {
-    if matches!(bad.kind, BadRowKind::InvalidJson | BadRowKind::InvalidEncoding) {
+    let is_unfinished = bad.kind == BadRowKind::InvalidJson && bad.message.contains(json::ENDS_TOO_EARLY);
+    if is_unfinished || bad.kind == BadRowKind::InvalidEncoding {
         bad.message.push_str("; the file ends inside this row, so it was cut short");
     }
     bad

@@ -19,6 +19,7 @@ fn a_row_is_the_same_in_each_format() {
         (format!("\u{feff}\r\n\r\n{ROW}\r\n"), 3),
         (format!("[\n{ROW}\n]"), 2),
         (format!("{{\"items\":[{ROW}],\"next\":null}}"), 1),
+        (format!("{{\"count\":1,\"records\":[{ROW}]}}"), 1),
         (ROW.replace(",\"slug\"", ",\n\"slug\""), 1),
         (csv.to_owned(), 2),
         (format!("\u{feff}{}", csv.replace(',', ";").replace('\n', "\r\n")), 2),
@@ -32,6 +33,16 @@ fn a_row_is_the_same_in_each_format() {
         (csv.replace('\n', ",,\n"), 2),
         (csv.replace("s3cr3t", "s3cr3t,, "), 2),
         (csv.trim_end().to_owned(), 2),
+        // Old spreadsheets end lines by a carriage return alone.
+        (csv.replace('\n', "\r"), 2),
+        (format!("sep=;\r{}", csv.replace(',', ";").replace('\n', "\r")), 3),
+        (format!("\r\r{ROW}\r"), 1),
+        // Titles above the header, and a column of row numbers.
+        (format!("Credentials of May\n\n{csv}"), 4),
+        (format!("Credentials;;;\r\nof May;;;\r\n;;;\r\n{}", csv.replace(',', ";").replace('\n', "\r\n")), 5),
+        (format!("sep=\t\nCredentials\n{}", csv.replace(',', "\t")), 4),
+        (csv.replace("linked", ",linked").replace("user_1", "0,user_1"), 2),
+        (csv.replace("linked", "#,linked").replace("user_1", "17,user_1"), 2),
         (ROW.replace("linked_account_id", "Linked Account ID").replace("slug", "Slug"), 1),
         ("linked_account_id,slug,auth_object\nuser_1,hubspot,\"{\"\"oauth2\"\":{\"\"access_token\"\":\"\"s3cr3t\"\"}}\"".into(), 2),
     ] {
@@ -93,6 +104,10 @@ fn a_bad_row_does_not_end_the_file() {
             assert_eq!(told.last(), Some(&format!("2@2 {TOLD}")), "{row}");
         }
     }
+    let read = native(&format!("{ROW}{ROW}"));
+    assert!(read[0].contains("there is a syntax error") && !read[0].contains("cut short"), "{read:?}");
+    let read = native(&ROW[..40]);
+    assert!(read[0].contains("it ends too early") && read[0].contains("cut short"), "{read:?}");
     let file = [ROW.as_bytes(), b"\n{\"a\":\"\xff\"}\n", ROW.as_bytes()].concat();
     let told = told(file, ReadOptions::default());
     assert_eq!(told[1], "2@2:7 invalid_encoding the row is not UTF-8, at column 7");
@@ -104,7 +119,11 @@ fn a_bad_record_does_not_end_the_file() {
     let header = "linked_account_id,slug,auth_type,updated_at,access_token,\n";
     let good = "user_1,hubspot,oauth2,,s3cr3t,\n";
     let large = format!("u,x,oauth2,,{},\n", "s3cr3t".repeat(200_000));
-    let rows: [(&[u8], &str); 9] = [
+    let rows: [(&[u8], &str); 10] = [
+        (
+            b"u,x,oauth2,46266.4375,s3cr3t,\n",
+            "invalid_value `updated_at` must be a time, and as one it is before the year 2000",
+        ),
         (large.as_bytes(), "row_too_large the row is larger than 1048576 bytes"),
         (b"u,x\n", "1@2 field_count the row has 2 fields, and the header 6"),
         (b"u,x,oauth2,,s3cr3t,,y\n", "field_count the row has 7 fields, and the header 6"),
