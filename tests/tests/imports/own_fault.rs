@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shop::{Mood, Shop, good, row, tenant};
+use super::shop::{Mood, Shop, good, row, site, tenant};
 
 /// A row whose credential Stripe cannot cope with.
 fn bad(number: usize) -> Value {
@@ -73,6 +73,20 @@ async fn credentials_that_a_provider_never_answers_keep_no_other_from_being_done
     let import = shop.import("create_accounts=true", &stripes("xxxxxxxxxxxxooooo")).await;
     assert_eq!(import["outcomes"], json!({"created": 5, "unreachable": 12}), "{import:#}");
     assert_eq!(import["state"], "finished", "{import:#}");
+}
+
+/// An app with several hosts that are the same for all: of the rows of one that is not there, only those wait.
+#[tokio::test]
+async fn a_host_that_is_not_there_keeps_no_rows_of_the_apps_other_hosts_waiting() {
+    let shop = Shop::open(&["--import-patience-seconds", "20"]).await;
+    let row = |n: usize| site(&format!("user_{n}"), if n < 200 { "ddog-gov.com" } else { "datadoghq.eu" });
+    let rows: Vec<Value> = (0..230).map(row).collect();
+    let id = shop.begin("create_accounts=true", &rows).await;
+    let import = shop.until(&id, |import| import["outcomes"]["created"] == 30 || import["state"] != "running").await;
+    assert_eq!((&import["state"], &import["outcomes"]), (&json!("running"), &json!({"created": 30})), "{import:#}");
+    let paused = shop.ended(&id).await;
+    assert_eq!((&paused["state"], &paused["counts"]["queued"]), (&json!("paused"), &json!(200)), "{paused:#}");
+    assert!(paused["reason"].as_str().unwrap().contains("api.ddog-gov.com"), "{paused:#}");
 }
 
 #[tokio::test]

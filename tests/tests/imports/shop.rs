@@ -85,6 +85,7 @@ impl Shop {
             ("hubspot", demo::HUBSPOT_HOST),
             ("busy", "busy.zendesk.com"),
             ("calm", "calm.zendesk.com"),
+            ("datadog", "api.datadoghq.eu"),
         ] {
             if slug == "hubspot" && away.is_some() {
                 continue;
@@ -96,6 +97,7 @@ impl Shop {
                 let answer = || match slug {
                     "stripe" => stripe(&sent),
                     "hubspot" => hubspot(&sent),
+                    "datadog" => Reply::json(200, &json!({"valid": true})),
                     _ => Reply::json(200, &json!({"user": {"id": 1, "name": "Jane"}})),
                 };
                 match moods.lock().unwrap().get(slug).copied().unwrap_or(Mood::Works) {
@@ -126,7 +128,7 @@ impl Shop {
         }
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let change = Box::new(move |options: &mut ServerOptions| {
-            binary::copy(["zendesk"], &options.plugins);
+            binary::copy(["zendesk", "datadog"], &options.plugins);
             options.arguments.extend(arguments);
         });
         let world = World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await;
@@ -292,6 +294,14 @@ pub(crate) fn tenant(account: &str, subdomain: &str) -> Value {
     json!({
         "linked_account_id": account, "slug": "zendesk",
         "auth_object": {"keybased": {"subdomain": subdomain, "email": "jane@example.com", "api_token": format!("zt-{account}")}},
+    })
+}
+
+/// A row for a site of Datadog's.
+pub(crate) fn site(account: &str, site: &str) -> Value {
+    json!({
+        "linked_account_id": account, "slug": "datadog",
+        "auth_object": {"keybased": {"api_key": format!("dd-{account}"), "site": site}},
     })
 }
 

@@ -32,7 +32,9 @@ impl Lane {
                     if turn.is_fresh {
                         self.fresh_failed = 0;
                         // Not all rows need the host that they wait for.
-                        self.gate = self.gate.take().filter(|gate| *gate == host);
+                        if let Some(gate) = self.gate.take_if(|gate| *gate != host) {
+                            self.beside.insert(gate);
+                        }
                     }
                     self.host_answered(&host, turn.began, now);
                     if state == RowState::Done && self.is_shared(&host) {
@@ -115,7 +117,7 @@ impl Lane {
         if turn.is_fresh {
             self.fresh_failed += 1;
         }
-        if self.gate.is_none() && self.fresh_failed >= FAILURES {
+        if self.gate.is_none() && self.fresh_failed >= FAILURES && !self.beside.contains(host) {
             self.gate = Some(Arc::clone(host));
         }
     }
@@ -158,6 +160,7 @@ impl Lane {
             self.pace.start_over();
         }
         self.open.release(host, now);
+        self.beside.remove(host);
         if self.gate.as_ref() == Some(host) {
             (self.gate, self.fresh_failed) = (None, 0);
         }

@@ -1,7 +1,7 @@
 //! The rows of one app of one import: begun in the order of the file, as many at once as its provider lets, and tried again
 //! where that can help. A row that fails keeps no other one from being begun.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub(super) hosts: HashMap<Host, HostHealth>,
     /// The host that all rows wait for, by what those have shown that were begun last.
     pub(super) gate: Option<Host>,
+    /// Hosts that are down and that not all rows need: others are answered elsewhere.
+    pub(super) beside: HashSet<Host>,
     /// Rows that were begun for the first time and failed at a host that is the same for all, since one of them did not.
     pub(super) fresh_failed: usize,
     /// Rows that were verified, by the host that did: they tell a host that is down from credentials that it fails.
@@ -121,6 +123,7 @@ impl Lane {
             open: Open::default(),
             hosts: HashMap::new(),
             gate: None,
+            beside: HashSet::new(),
             fresh_failed: 0,
             verified: HashMap::new(),
             under_way: JoinSet::new(),
