@@ -25,6 +25,8 @@ use keyferry_vault::ApiKey;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Bytes of an answer that is read whole.
 const LARGEST: usize = 16 * 1024 * 1024;
+/// Where a server is that nobody has moved.
+const SERVER: &str = "http://127.0.0.1:8700";
 /// Where the key is looked for.
 const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";
 
@@ -33,7 +35,7 @@ const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";
 #[command(next_help_heading = "Which server")]
 pub(super) struct ServerArgs {
     /// Where the server is.
-    #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = "http://127.0.0.1:8700")]
+    #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = SERVER)]
     server: Url,
 
     /// A file with the API key [default: the environment variable KEYFERRY_API_KEY].
@@ -43,6 +45,31 @@ pub(super) struct ServerArgs {
     /// Certificates (PEM) to trust for the server, besides the public ones.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_SERVER_CA")]
     server_ca: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// What was given as arguments, to be given again. What the environment says, it says again by itself.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        let is_from =
+            |variable: &str, value: &str| std::env::var(variable).is_ok_and(|set| set.trim_end_matches('/') == value);
+        let address = self.server.as_str().trim_end_matches('/');
+        let is_usual = address == SERVER && std::env::var_os("KEYFERRY_SERVER").is_none();
+        let is_known = is_usual || is_from("KEYFERRY_SERVER", address);
+        // No more of an address is used than this.
+        let mut shown = self.server.clone();
+        let _ = (shown.set_password(None), shown.set_username(""));
+        let shown = shown.as_str().trim_end_matches('/').into();
+        let file = |name, variable: &str, path: &Option<PathBuf>| {
+            path.clone()
+                .filter(|path| path.to_str().is_none_or(|path| !is_from(variable, path)))
+                .map(|path| (name, path))
+        };
+        let files = [
+            file("--api-key-file", "KEYFERRY_API_KEY_FILE", &self.api_key_file),
+            file("--server-ca", "KEYFERRY_SERVER_CA", &self.server_ca),
+        ];
+        (!is_known).then_some(("--server", shown)).into_iter().chain(files.into_iter().flatten())
+    }
 }
 
 /// A body that is sent.

@@ -160,6 +160,69 @@ async fn rows_that_cannot_be_read_are_kept_with_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn the_form_of_failed_rows_is_that_of_the_content_whatever_the_file_is_called() {
+    let shop = Shop::open(&[]).await;
+    let csv = "linked_account_id,slug,auth_type,api_key\nuser_1,stripe,keybased,WRONG\n";
+    let rows = ndjson(&[row("user_1", "WRONG")]);
+    for (name, content, form) in [("1.json", csv, "csv"), ("2.ndjson", csv, "csv"), ("3.csv", rows.as_str(), "ndjson")]
+    {
+        let path = file(&shop, name, content);
+        let (code, said) = import(&shop, &["--again"], &path).await;
+        assert_eq!(code, Some(3), "{name}: {said}");
+        assert!(fs::read_to_string(format!("{path}.failures.{form}")).unwrap().contains("WRONG"), "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_for_the_corrected_file_says_all_that_was_said_for_the_first_one() {
+    let shop = Shop::open(&[]).await;
+    let path = file(&shop, "a\u{1b}[31m b.csv", "customer,slug,auth_type,api_key\nuser_1,Strype,apikey,WRONG\n");
+    let address = format!("http://0.0.0.0:{}", shop.world.server.address().port());
+    let options = [
+        "--server",
+        &address,
+        "--map",
+        "customer=linked_account_id",
+        "--map",
+        "slug:Strype=stripe",
+        "--map",
+        "auth_type:=keybased",
+        "--map",
+        "datadog/site:=datadoghq.eu",
+        "--map",
+        "hubspot/access_token:=s3cr3t",
+        "--map",
+        "auth_type:apikey=keybased",
+        "--on-existing",
+        "newer",
+        "--account-change",
+        "replace",
+        "--dry-run",
+    ];
+    let (code, said) = import(&shop, &options, &path).await;
+    assert_eq!(code, Some(3), "{said}");
+    let next = said.lines().find(|line| line.starts_with("next: ")).unwrap();
+    let expected = "next: keyferry import --map customer=linked_account_id --map slug:Strype=stripe --map auth_type:=keybased --map \
+                    datadog/site:=datadoghq.eu --map hubspot/access_token:=... --map auth_type:apikey=keybased --on-existing newer \
+                    --account-change replace --server ";
+    assert!(next.starts_with(expected) && next.contains(&address), "{next}");
+    assert!(
+        next.contains(" --dry-run --create-accounts $'") && next.ends_with("a\\x1b[31m b.csv.failures.csv'"),
+        "{next}"
+    );
+    assert!(!said.contains('\u{1b}') && !said.contains("s3cr3t"), "{said}");
+    // What cannot be written is told with what to do.
+    let (code, said) = import(
+        &shop,
+        &["--again", "--failures", "/nowhere/x\u{1b}y.csv", "--map", "customer=linked_account_id"],
+        &path,
+    )
+    .await;
+    assert!(code == Some(1) && said.contains("/nowhere/x\\u{1b}y.csv: "), "{said}");
+    assert!(said.contains("name another file by --failures"), "{said}");
+}
+
+#[tokio::test]
 async fn a_file_of_failed_rows_that_a_person_works_on_is_never_lost() {
     let shop = Shop::open(&[]).await;
     let header = "linked_account_id,slug,auth_type,api_key\n";

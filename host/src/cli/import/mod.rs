@@ -25,7 +25,7 @@ use http::Method;
 
 use super::client::{Server, ServerArgs};
 use super::{CliError, CliResult, term};
-use keyferry_imports::input::{Mapping, Preset, ReadOptions, shell_word as quoted};
+use keyferry_imports::input::{Mapping, Preset, ReadOptions, secret_default, shell_path};
 use keyferry_store::{AccountChange, MaxFailures, OnExisting, OnUnverified};
 use keyferry_types::bounded_file::{self, SMALL};
 use keyferry_types::path_text::ShowPath as _;
@@ -266,30 +266,37 @@ fn tell_failures(args: &ImportArgs, written: &Written, id: &str) {
     }
 }
 
-/// The command that imports a file of failed rows.
+/// The command that imports a file of failed rows: with all that this one was told of how to read its files, what to do with their
+/// rows and where to send them.
 fn again(args: &ImportArgs, file: &Path) -> String {
     let mut words = vec!["keyferry".to_owned(), "import".to_owned()];
-    let mut option = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
+    let mut option = |name: &str, value: &str| words.extend([name.to_owned(), shell_path(Path::new(value))]);
     if args.from != Preset::Native {
         option("--from", args.from.as_str());
     }
     for rule in &args.map {
-        // A default can hold a secret.
-        let is_default = rule.contains(":=") && !Path::new(rule).is_file();
-        match rule.split_once(":=").filter(|_| is_default) {
-            Some((name, _)) if !matches!(name.trim(), "slug" | "auth_type") => {
-                option("--map", &format!("{}:=...", name.trim()))
-            }
-            _ => option("--map", rule),
+        match secret_default(rule).filter(|_| !Path::new(rule).is_file()) {
+            Some(name) => option("--map", &format!("{name}:=...")),
+            None => option("--map", rule),
         }
     }
-    for identity in &args.identity {
-        option("--identity", &identity.display().to_string());
+    if args.on_unverified != OnUnverified::default() {
+        option("--on-unverified", args.on_unverified.as_str());
     }
-    if args.create_accounts {
-        words.push("--create-accounts".to_owned());
+    if args.on_existing != OnExisting::default() {
+        option("--on-existing", args.on_existing.as_str());
     }
-    words.push(quoted(&file.display().to_string()));
+    if args.account_change != AccountChange::default() {
+        option("--account-change", args.account_change.as_str());
+    }
+    let identities = args.identity.iter().map(|path| ("--identity", path.to_owned()));
+    for (name, value) in identities.chain(args.server.given()) {
+        words.extend([name.to_owned(), shell_path(&value)]);
+    }
+    for (is_set, name) in [(args.dry_run, "--dry-run"), (args.create_accounts, "--create-accounts")] {
+        words.extend(is_set.then(|| name.to_owned()));
+    }
+    words.push(shell_path(file));
     words.join(" ")
 }
 

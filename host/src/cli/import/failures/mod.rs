@@ -23,6 +23,7 @@ use super::super::client::Server;
 use super::follow::{count, text};
 use super::source::{Identities, Source, is_read_once, open};
 use keyferry_imports::input::{InputRow, Original, ReadOptions, RowFormat, Rows};
+use keyferry_types::path_text::ShowPath as _;
 use ledger::Failed;
 use output::Output;
 use place::Draft;
@@ -109,9 +110,8 @@ impl Job {
             return self.without_rows();
         }
         let Source { reader, recipient, .. } = open(&self.file, &self.identities)?;
-        let format = self.file.file_name().and_then(|name| name.to_str()).and_then(RowFormat::from_file_name);
-        let mut rows =
-            Rows::new(reader, ReadOptions { format: self.reading.format.or(format), ..self.reading.clone() });
+        // By its content alone, as the server has read it.
+        let mut rows = Rows::new(reader, self.reading.clone());
         // The form is known once a row was read.
         let Some(first) = rows.next() else { return Err(self.changed()) };
         let mut row = Some(first);
@@ -122,7 +122,7 @@ impl Job {
             Some(RowFormat::Ndjson) | None => ".failures.ndjson",
         };
         let target = self.asked.clone().unwrap_or_else(|| beside(&self.file, &format!("{end}{sealed}")));
-        let at = |error: io::Error| format!("{}: {error}", target.display());
+        let at = |error: io::Error| unwritten(&target, &error);
         let out = Sealed::new(Draft::beside(&target).map_err(at)?, recipient)?;
         let mut output = match rows.columns() {
             Some((names, delimiter)) => Output::csv(out, names, delimiter).map_err(at)?,
@@ -155,7 +155,7 @@ impl Job {
     /// What the ledger knows, without the credentials.
     fn without_rows(self) -> Result<Written, CliError> {
         let Some(target) = self.asked else { return Ok(Written::ReadOnce) };
-        let at = |error: io::Error| format!("{}: {error}", target.display());
+        let at = |error: io::Error| unwritten(&target, &error);
         let names = ["linked_account_id", "slug"].map(|name| name.as_bytes().to_vec());
         let mut output = Output::csv(Draft::beside(&target).map_err(at)?, &names, b',').map_err(at)?;
         for (number, about) in &self.failed {
@@ -167,9 +167,14 @@ impl Job {
     }
 
     fn changed(&self) -> CliError {
-        let file = self.file.display();
+        let file = self.file.shown();
         format!("{file} has changed since it was imported, so its failed rows cannot be found in it").into()
     }
+}
+
+/// Failed rows cannot be written there.
+fn unwritten(target: &Path, error: &io::Error) -> String {
+    format!("the failed rows cannot be written to {}: {error}; name another file by --failures", target.shown())
 }
 
 /// Failed rows that say exactly what another row says: correcting them is of no use.
