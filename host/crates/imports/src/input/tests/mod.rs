@@ -2,6 +2,7 @@
 
 mod files;
 mod foreign;
+mod mapping;
 mod properties;
 mod shipped;
 
