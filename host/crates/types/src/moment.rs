@@ -3,8 +3,12 @@
 //! | written as | read as |
 //! |---|---|
 //! | `2026-12-31T23:59:59Z`, `2026-12-31 23:59:59.5+02:00`, lower-case `t` and `z`, `... UTC`, `... +0000` | RFC 3339 |
+//! | `2026/12/31 23:59:59Z` | the same |
 //! | `2026-12-31 23:59:59` | UTC, with a note |
-//! | `Thu, 31 Dec 2026 23:59:59 GMT` | RFC 2822, and HTTP |
+//! | `Thu, 31 Dec 2026 23:59:59 GMT`, `Thursday, 31-Dec-26 23:59:59 GMT` | RFC 2822, and HTTP |
+//! | `Thu Dec 31 23:59:59 UTC 2026` | as `date` and Java print it |
+//! | `Thu Dec 31 2026 23:59:59 GMT+0000 (Coordinated Universal Time)` | as JavaScript prints it |
+//! | `Thu Dec 31 23:59:59 2026` | as C and Python print it: UTC, with a note |
 //! | `1798761599`, `1798761599.5` | seconds since 1970, where that is before the year 5138 |
 //! | `1798761599000` | milliseconds since 1970 |
 //! | `1.79876E+12` | the same, where the digits tell the day, with a note on what is lost |
@@ -19,7 +23,7 @@ const SECONDS_BELOW: u128 = 100_000_000_000;
 /// Milliseconds of 9999-12-31T23:59:59.999Z: no later moment can be written in four digits of a year.
 const LATEST: u64 = 253_402_300_799_999;
 /// Bytes of the longest text that is looked at.
-const LONGEST: usize = 64;
+const LONGEST: usize = 96;
 /// Milliseconds that the last digit of a shortened number may stand for.
 const COARSEST: u128 = 24 * 60 * 60 * 1000;
 
@@ -137,8 +141,15 @@ fn date(text: &str) -> Option<Moment> {
     if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
         return exact(zoned.timestamp());
     }
+    if let Some((written, exactness)) = in_words(text) {
+        let zoned = jiff::fmt::rfc2822::parse(&written).ok()?;
+        return Some(Moment { exactness, ..exact(zoned.timestamp())? });
+    }
+    let with_dashes = matches!(text.as_bytes(), [_, _, _, _, b'/', _, _, b'/', ..]).then(|| text.replacen('/', "-", 2));
+    let text = with_dashes.as_deref().unwrap_or(text);
     // `2026-12-31 23:59:59 UTC` and `2026-12-31 23:59:59 +0000`, as databases write it.
-    let zulu = text.strip_suffix(" UTC").or_else(|| text.strip_suffix(" utc")).map(|local| format!("{local}Z"));
+    let zulu = [" UTC", " utc", " GMT", " Z"].into_iter().find_map(|zone| text.strip_suffix(zone));
+    let zulu = zulu.map(|local| format!("{local}Z"));
     let apart = text.rsplit_once(' ').filter(|(_, offset)| offset.starts_with(['+', '-']));
     let together = zulu.or_else(|| apart.map(|(local, offset)| format!("{}{offset}", local.trim_end())));
     let text = together.as_deref().unwrap_or(text);
@@ -149,6 +160,39 @@ fn date(text: &str) -> Option<Moment> {
     let local: DateTime = text.contains(':').then(|| text.parse().ok())??;
     let timestamp = TimeZone::UTC.to_timestamp(local).ok()?;
     Some(Moment { exactness: Exactness::SupposedUtc, ..exact(timestamp)? })
+}
+
+/// A date with the name of its month, as RFC 2822 writes it, and whether it had an offset from UTC.
+fn in_words(text: &str) -> Option<(String, Exactness)> {
+    let words: Vec<&str> = text.split_ascii_whitespace().take(6).collect();
+    let is_utc = |zone: &str| ["GMT", "UTC", "Z"].iter().any(|utc| zone.eq_ignore_ascii_case(utc));
+    match *words {
+        // C, and the third form of HTTP.
+        [_, month, day, clock, year] if clock.contains(':') => {
+            Some((format!("{day} {month} {year} {clock} +0000"), Exactness::SupposedUtc))
+        }
+        [_, month, day, clock, zone, year] if clock.contains(':') && is_utc(zone) => {
+            Some((format!("{day} {month} {year} {clock} +0000"), Exactness::Exact))
+        }
+        // JavaScript; the name of the zone that may follow says nothing more.
+        [_, month, day, year, clock, zone, ..] if clock.contains(':') => {
+            let offset = zone.strip_prefix("GMT")?;
+            let offset = if offset.is_empty() { "+0000" } else { offset };
+            Some((format!("{day} {month} {year} {clock} {offset}"), Exactness::Exact))
+        }
+        // The second form of HTTP (RFC 850).
+        [_, date, clock, zone] if clock.contains(':') && is_utc(zone) => {
+            let (day, rest) = date.split_once('-')?;
+            let (month, year) = rest.split_once('-')?;
+            let year = match (year.len(), year.parse::<u32>().ok()?) {
+                (2, year) if year < 70 => year + 2000,
+                (2, year) => year + 1900,
+                (_, year) => year,
+            };
+            Some((format!("{day} {month} {year} {clock} +0000"), Exactness::Exact))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -172,8 +216,24 @@ mod tests {
             "2026-12-31 23:59:59 UTC",
             "2026-12-31 23:59:59 +0000",
             "2027-01-01 01:59:59 +0200",
+            "2026-12-31 23:59:59 GMT",
+            "2026-12-31 23:59:59 Z",
+            "2026-12-31T23:59:59+00:00[Etc/UTC]",
+            "2027-01-01T01:59:59+02",
+            "2026/12/31 23:59:59Z",
+            "2027/01/01 01:59:59 +0200",
+            "20261231T235959Z",
             "Thu, 31 Dec 2026 23:59:59 GMT",
             "Thu, 31 Dec 2026 23:59:59 +0000",
+            "31 Dec 2026 23:59:59 GMT",
+            "Thursday, 31-Dec-26 23:59:59 GMT",
+            "Thu, 31-Dec-2026 23:59:59 GMT",
+            "Thu Dec 31 23:59:59 UTC 2026",
+            "Thu Dec 31 23:59:59 GMT 2026",
+            "Thu Dec 31 2026 23:59:59 GMT+0000 (Coordinated Universal Time)",
+            "Fri Jan 01 2027 01:59:59 GMT+0200 (Eastern European Standard Time)",
+            "Thu Dec 31 2026 15:59:59 GMT-0800",
+            "Thu Dec 31 2026 23:59:59 GMT",
             "1798761599",
             " 1798761599 ",
             "\u{feff}1798761599\u{a0}\n",
@@ -202,6 +262,9 @@ mod tests {
         for (text, millis, exactness) in [
             ("2026-12-31 23:59:59", MOMENT, Exactness::SupposedUtc),
             ("2026-12-31T23:59:59", MOMENT, Exactness::SupposedUtc),
+            ("2026/12/31 23:59:59", MOMENT, Exactness::SupposedUtc),
+            ("Thu Dec 31 23:59:59 2026", MOMENT, Exactness::SupposedUtc),
+            ("Fri Jan  1 00:00:00 2027", MOMENT + 1000, Exactness::SupposedUtc),
             ("2026-12-31T23:59:59Z", MOMENT, Exactness::Exact),
             ("1.79876E+12", 1_798_760_000_000, Exactness::Minutes(167)),
             ("1.79876E+09", 1_798_760_000_000, Exactness::Minutes(167)),
@@ -227,6 +290,15 @@ mod tests {
             "tomorrow",
             "2026-12-31",
             "31/12/2026 23:59",
+            "31.12.2026 23:59:59",
+            "2026/12/31",
+            "Thu Dec 31 23:59:59 CET 2026",
+            "Thu Dec 31 2026 23:59:59 CET",
+            "Thu Foo 31 23:59:59 2026",
+            "Thursday, 31-Dec-26 23:59:59 CET",
+            "Thursday, 31-26 23:59:59 GMT",
+            "a b c d:e f",
+            "2026-12-31 23:59:59 EST",
             "12/31/2026",
             "2026-13-01T00:00:00Z",
             "2026-12-31T25:00:00Z",
