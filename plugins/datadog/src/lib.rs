@@ -14,7 +14,7 @@ const SITES: [(&str, &str); 9] = [
     ("datadoghq.com", "US1"),
     ("us3.datadoghq.com", "US3"),
     ("us5.datadoghq.com", "US5"),
-    ("datadoghq.eu", "EU"),
+    ("datadoghq.eu", "EU1 (EU)"),
     ("ap1.datadoghq.com", "AP1"),
     ("ap2.datadoghq.com", "AP2"),
     ("uk1.datadoghq.com", "UK1"),

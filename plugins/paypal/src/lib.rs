@@ -32,9 +32,13 @@ impl Plugin for PayPal {
                             .example("EexampleExampleExampleExample"),
                     )
                     .field(
-                        Field::select("environment", "Environment", &[("live", "Live"), ("sandbox", "Sandbox")])
-                            .default("live")
-                            .help("Which of the two lists of apps it stands in."),
+                        Field::select(
+                            "environment",
+                            "Environment",
+                            &[("live", "Live (Production)"), ("sandbox", "Sandbox")],
+                        )
+                        .default("live")
+                        .help("Which of the two lists of apps it stands in."),
                     ),
             )
     }

@@ -25,7 +25,7 @@ impl Address {
         let rest = match text.split_once("://") {
             Some((scheme, rest)) if ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => rest,
             Some(_) => "",
-            None => text,
+            None => text.strip_prefix("//").unwrap_or(text),
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
@@ -109,6 +109,7 @@ mod tests {
             (" acme.example.com. ", "acme.example.com", ""),
             ("acme.example.com/", "acme.example.com", ""),
             ("https://acme.example.com", "acme.example.com", ""),
+            ("//acme.example.com/x", "acme.example.com", "x"),
             ("HTTPS://ACME.example.com:443/Admin//x/?tab=1#top", "acme.example.com", "Admin x"),
             ("http://acme.example.com?x=/y", "acme.example.com", ""),
             ("acme.example.com#/store/x", "acme.example.com", ""),

@@ -5,8 +5,8 @@ use super::model::Choice;
 /// Bytes of the longest text that is read as more than an option's exact value.
 const LONGEST: usize = 2048;
 
-/// The value of the option that a text names: the value itself; the value or the label in another case (`US5`); and, where
-/// values are host names, the address of a page or an API at that host or one label below it, as it is copied out of a
+/// The value of the option that a text names: the value itself; the value or the label in another case (`US5`); a part of one
+/// label alone, before its parentheses or in them (`Ireland` of `Ireland (IE1)`); and, where values are host names, the address of a page or an API at that host or one label below it, as it is copied out of a
 /// browser (`https://app.datadoghq.eu/account/login` for `datadoghq.eu`).
 pub(super) fn chosen<'a>(options: &'a [Choice], text: &str) -> Option<&'a str> {
     let find = |is: &dyn Fn(&Choice) -> bool| options.iter().find(|option| is(option)).map(|o| o.value.as_str());
@@ -20,9 +20,13 @@ pub(super) fn chosen<'a>(options: &'a [Choice], text: &str) -> Option<&'a str> {
     let named = |name: &str| {
         find(&|option| is(&option.value, name)).or_else(|| find(&|option| !name.is_empty() && is(&option.label, name)))
     };
+    let parts =
+        |option: &&Choice| option.label.split(['(', ')']).any(|part| !part.trim().is_empty() && is(part.trim(), text));
+    let mut of_label = options.iter().filter(parts).map(|option| option.value.as_str());
+    let one = of_label.next().filter(|_| of_label.next().is_none());
     let host = host_of(text);
     let at = |host: &str| find(&|option| option.value.contains('.') && is(&option.value, host));
-    named(text).or_else(|| at(host)).or_else(|| at(host.split_once('.')?.1))
+    named(text).or(one).or_else(|| at(host)).or_else(|| at(host.split_once('.')?.1))
 }
 
 /// The host of an address with or without its scheme; nothing where it has a user, a port other than 443, or anything else that a
@@ -85,6 +89,31 @@ mod tests {
             ("https://evil.example\\.datadoghq.eu", None),
         ] {
             assert_eq!(chosen(&options(&sites), text), means, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_one_label_names_its_option_and_a_part_of_two_none() {
+        let regions = options(&[
+            ("us1", "United States (US1)"),
+            ("ie1", "Ireland (IE1)"),
+            ("eu", "Germany (Europe)"),
+            ("eu2", "France (Europe)"),
+            ("x", "()"),
+        ]);
+        for (text, means) in [
+            ("ireland", Some("ie1")),
+            ("IE1", Some("ie1")),
+            ("United States", Some("us1")),
+            ("united states (us1)", Some("us1")),
+            ("France", Some("eu2")),
+            ("Europe", None),
+            ("States", None),
+            ("", None),
+            (" ", None),
+            ("(", None),
+        ] {
+            assert_eq!(chosen(&regions, text), means, "{text}");
         }
     }
 

@@ -26,7 +26,7 @@ const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 impl AuthType {
     /// The credential's schema: it accepts what [`validate`](super::AuthSchema::validate) accepts in the object under this
     /// auth type's name, as far as JSON Schema can say it. It cannot say that a number in text is finite, what a moment in
-    /// another form than a number or RFC 3339 is, the other spellings of an option, and patterns in the words of another
+    /// another form than a number or RFC 3339 is, the other spellings of an option, an address without its scheme, and patterns in the words of another
     /// regular-expression dialect than the host's; and it describes values as they are once what copying left around them is
     /// taken off.
     pub fn json_schema(&self) -> Value {

@@ -1,5 +1,5 @@
 //! An app's auth schema: what a plugin described (`model`), what a caller sent (`input`), and whether the one fits
-//! the other (`validate`), read as it is meant (`reading`, `tidy`); the same for people with other tools (`json_schema`); and what
+//! the other (`validate`), read as it is meant (`reading`, `tidy`, `choice`, `web_address`); the same for people with other tools (`json_schema`); and what
 //! may be shown to people (`text`). What a plugin is shown of a secret is in `hint`; which text fields look like secrets, in
 //! `sensitive`.
 //!
@@ -28,6 +28,7 @@ mod reading;
 mod sensitive;
 mod tidy;
 mod validate;
+mod web_address;
 
 pub use hint::{HINT_CHARS, Hint, HintEnd, HintFault};
 pub use input::Input;

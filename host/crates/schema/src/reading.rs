@@ -6,6 +6,7 @@ use super::input::Input;
 use super::model::{Field, FieldKind, Necessity, Secrecy};
 use super::tidy::{self, Removed, Text, curly_quote};
 use super::validate::{ViolationCode, Wrong};
+use super::web_address::with_scheme;
 use keyferry_types::invisible::{InvisibleCharacter, is_invisible};
 use keyferry_types::moment::{Exactness, Moment};
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -24,6 +25,17 @@ pub(super) struct Read {
     pub(super) value: SharedSecret,
     /// What was changed of it.
     pub(super) warning: Option<String>,
+}
+
+impl Read {
+    /// Another value in the place of this one, and what was changed.
+    fn changed(self, value: Secret, warning: Option<String>) -> Self {
+        let warning = match (self.warning, warning) {
+            (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+            (one, other) => one.or(other),
+        };
+        Self { value: SharedSecret::new(value), warning }
+    }
 }
 
 impl Field {
@@ -56,7 +68,17 @@ impl Field {
                         return Err((ViolationCode::WrongType, message));
                     }
                     (FieldKind::Select, _) => match chosen(&self.spec.options, read.value.expose()) {
-                        Some(option) => Read { value: SharedSecret::new(Secret::new(option)), ..read },
+                        Some(option) if option != read.value.expose() => {
+                            let warning = format!("`{}` was taken as {option}", self.name);
+                            read.changed(Secret::new(option), Some(warning))
+                        }
+                        _ => read,
+                    },
+                    (FieldKind::Url, _) => match with_scheme(read.value.expose()) {
+                        Some(address) => {
+                            let warning = format!("`{}` was taken with `https://` before it", self.name);
+                            read.changed(Secret::new(address.as_str()), Some(warning))
+                        }
                         None => read,
                     },
                     _ => read,
@@ -95,12 +117,23 @@ impl Field {
         rewritten.unwrap_or(Read { value, warning: None })
     }
 
-    /// Rejects characters that secrets do not contain: a key with one of them is not the key that was issued.
+    /// Rejects characters that secrets do not contain: a key with one of them is not the key that was issued. Of a value that is
+    /// not secret, those that cannot be seen: two ids that look the same are then different ones.
     fn check_characters(&self, text: &str) -> Result<(), Wrong> {
-        if self.secrecy == Secrecy::Plain {
-            return Ok(());
-        }
         let forbidden = |message: String| Err((ViolationCode::ForbiddenCharacter, message));
+        let unseen = |found: InvisibleCharacter| {
+            forbidden(format!(
+                "holds the invisible character {found}; remove it, or copy the value anew from where it was issued"
+            ))
+        };
+        if self.secrecy == Secrecy::Plain {
+            let is_found = |c: &char| is_invisible(*c) && !c.is_control();
+            let found = text.chars().find(is_found).filter(|_| self.spec.kind != FieldKind::Multiline);
+            return match found.and_then(|c| InvisibleCharacter::first_in(c.encode_utf8(&mut [0; 4]))) {
+                Some(found) => unseen(found),
+                None => Ok(()),
+            };
+        }
         if tidy::is_only_a_scheme(text) {
             return Err((ViolationCode::Empty, "holds the word `Bearer` and no token behind it".to_owned()));
         }
@@ -113,13 +146,11 @@ impl Field {
             };
         }
         if let Some(found) = InvisibleCharacter::first_in(text) {
-            return forbidden(if text.contains(['\n', '\r']) {
-                format!("must be a single line, and holds {found}; check for a stray line break")
+            return if text.contains(['\n', '\r']) {
+                forbidden(format!("must be a single line, and holds {found}; check for a stray line break"))
             } else {
-                format!(
-                    "holds the invisible character {found}; remove it, or copy the value anew from where it was issued"
-                )
-            });
+                unseen(found)
+            };
         }
         match text.chars().find_map(|c| curly_quote(c).map(|name| (c, name))) {
             Some((c, name)) => forbidden(format!(
@@ -151,11 +182,7 @@ impl Field {
         if text.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(read);
         }
-        let warning = match (read.warning, lost) {
-            (Some(one), Some(other)) => Some(format!("{one}; {other}")),
-            (one, other) => one.or(other),
-        };
-        Ok(Read { value: SharedSecret::new(Secret::new(moment.millis.to_string())), warning })
+        Ok(read.changed(Secret::new(moment.millis.to_string()), lost))
     }
 
     /// What a number of this name counts.
@@ -199,7 +226,7 @@ pub(super) enum Counts {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::{AuthSchema, AuthTypeSpec, Credential, FieldKind, FieldSpec, Violations};
+    use crate::{AuthSchema, AuthTypeSpec, Choice, Credential, FieldKind, FieldSpec, Violations};
 
     fn app() -> AuthSchema {
         let spec = |name: &str| FieldSpec { name: name.into(), ..FieldSpec::default() };
@@ -214,6 +241,11 @@ mod tests {
             FieldSpec { kind: FieldKind::Boolean, ..spec("sandbox") },
             FieldSpec { kind: FieldKind::Url, ..spec("base_url") },
             FieldSpec { default: Some("eu".into()), ..spec("region") },
+            FieldSpec {
+                kind: FieldKind::Select,
+                options: vec![Choice { value: "datadoghq.eu".into(), label: "EU1 (EU)".into() }],
+                ..spec("site")
+            },
         ];
         AuthSchema::parse(vec![AuthTypeSpec { name: "keybased".into(), fields, ..AuthTypeSpec::default() }]).unwrap()
     }
@@ -311,6 +343,64 @@ mod tests {
         assert_eq!(value(&with("sandbox", json!("true ")).unwrap(), "sandbox").as_deref(), Some("true"));
         let url = with("base_url", json!(" https://acme.example ")).unwrap();
         assert_eq!(value(&url, "base_url").as_deref(), Some("https://acme.example"));
+    }
+
+    #[test]
+    fn an_address_gets_the_scheme_that_it_was_pasted_without_and_that_is_told() {
+        for (sent, read, warning) in [
+            ("https://acme.example/x", "https://acme.example/x", ""),
+            ("HTTPS://Acme.example", "HTTPS://Acme.example", ""),
+            ("acme.example", "https://acme.example", "`base_url` was taken with `https://` before it"),
+            (
+                "//Acme.example:8443/x?y#z",
+                "https://Acme.example:8443/x?y#z",
+                "`base_url` was taken with `https://` before it",
+            ),
+            (
+                " acme.example\u{200b}",
+                "https://acme.example",
+                "`base_url` was taken without the blanks around it; `base_url` was taken with `https://` before it",
+            ),
+        ] {
+            let credential = with("base_url", json!(sent)).unwrap_or_else(|error| panic!("{sent}: {error}"));
+            assert_eq!(value(&credential, "base_url").as_deref(), Some(read), "{sent}");
+            assert_eq!(credential.warnings.join(""), warning, "{sent}");
+            let again = with("base_url", json!(read)).unwrap();
+            assert_eq!((value(&again, "base_url").as_deref(), again.warnings.len()), (Some(read), 0), "once is enough");
+        }
+        for sent in ["acme", "http://acme.example", "ftp://acme.example", "me@acme.example", "acme.example:x", "1.5"] {
+            let wrong = with("base_url", json!(sent)).unwrap_err().to_string();
+            assert!(wrong.contains("must be an absolute https URL"), "{sent}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn an_option_is_kept_by_its_value_and_a_change_is_told() {
+        for (sent, warning) in [
+            ("datadoghq.eu", ""),
+            ("EU1", "`site` was taken as datadoghq.eu"),
+            ("https://app.datadoghq.eu/", "`site` was taken as datadoghq.eu"),
+        ] {
+            let credential = with("site", json!(sent)).unwrap();
+            assert_eq!(value(&credential, "site").as_deref(), Some("datadoghq.eu"), "{sent}");
+            assert_eq!(credential.warnings.join(""), warning, "{sent}");
+        }
+    }
+
+    #[test]
+    fn an_invisible_character_inside_of_a_value_that_is_not_secret_is_refused_by_its_name() {
+        for (field, sent) in
+            [("subdomain", "ac\u{200b}me"), ("subdomain", "ac\u{a0}me"), ("base_url", "https://ac\u{ad}me.example")]
+        {
+            let wrong = with(field, json!(sent)).unwrap_err();
+            assert_eq!(wrong.list().first().unwrap().code.as_str(), "forbidden_character", "{sent:?}: {wrong}");
+            assert!(wrong.to_string().contains("the invisible character U+"), "{wrong}");
+        }
+        assert!(with("subdomain", json!("acm\u{e9} & co")).is_ok());
+        assert_eq!(
+            with("subdomain", json!("a\tb")).unwrap_err().list().first().unwrap().code.as_str(),
+            "pattern_mismatch"
+        );
     }
 
     #[test]

@@ -21,7 +21,17 @@ use keyferry_types::pem;
 /// Words before a token, each with a blank behind it, as `Authorization` has them.
 const SCHEMES: [&str; 6] = ["Bearer", "Token", "OAuth", "Basic", "SSWS", "ApiKey"];
 /// Names of headers that hold a token.
-const HEADERS: [&str; 4] = ["Proxy-Authorization", "Authorization", "X-API-Key", "X-Auth-Token"];
+const HEADERS: [&str; 9] = [
+    "Proxy-Authorization",
+    "Authorization",
+    "X-API-Key",
+    "X-Auth-Token",
+    "Api-Key",
+    "DD-API-KEY",
+    "DD-APPLICATION-KEY",
+    "Private-Token",
+    "X-Shopify-Access-Token",
+];
 
 /// Words that one value can have before its token: `Authorization`, and the scheme once too often.
 const MOST_WORDS: usize = 8;
@@ -330,6 +340,11 @@ mod tests {
             "Authorization=Bearer {}",
             "Authorization : Token {}",
             "X-API-Key: {}",
+            "DD-API-KEY: {}",
+            "dd-application-key:{}",
+            "X-Shopify-Access-Token: {}",
+            "'x-shopify-access-token: {}'",
+            "PRIVATE-TOKEN: {}",
             "\"Bearer {}\"",
             "Bearer \"{}\"",
             "\u{201c}Authorization: Bearer {}\u{201d}",
