@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response, StatusCode, header};
 
 use super::term;
+use keyferry_types::retry_after;
 
 /// One wait, at least and at most, whatever the server names.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -50,12 +51,9 @@ fn asked_for(status: StatusCode, headers: &HeaderMap, now: jiff::Timestamp) -> O
     if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return None;
     }
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+    let now_ms = u64::try_from(now.as_millisecond()).ok()?;
+    let seconds = retry_after::seconds(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now_ms)?;
+    Some(Duration::from_secs(u64::from(seconds)))
 }
 
 #[cfg(test)]
@@ -69,10 +67,14 @@ mod tests {
             (503, "7", Some(7.0)),
             (429, " 7 ", Some(7.0)),
             (503, "0", Some(0.0)),
-            (503, "1.5", Some(1.5)),
+            (503, "1.5", Some(2.0)),
+            (503, "\"7\"", Some(7.0)),
+            (503, "7s", Some(7.0)),
             (503, "86400", Some(86400.0)),
             (503, "Sun, 29 Nov 2026 22:00:09 GMT", Some(9.0)),
             (503, "Sun, 29 Nov 2026 21:00:00 GMT", Some(0.0)),
+            (503, "Sunday, 29-Nov-26 22:00:09 GMT", Some(9.0)),
+            (503, "2026-11-29T22:00:09Z", Some(9.0)),
             (503, "-1", None),
             (503, "NaN", None),
             (503, "inf", None),

@@ -110,10 +110,12 @@ impl CallState {
         if self.trial.is_some() {
             return;
         }
-        let header = response.headers.iter().find(|(name, _)| name == "retry-after");
         let now_ms = u64::try_from(now().as_millisecond()).unwrap_or_default();
-        let wait = header.and_then(|(_, text)| retry_after::seconds(text, now_ms));
-        self.retry_after = wait.or(self.retry_after);
+        // The end of a limit is told in answers that went well, too, and means nothing there.
+        let is_about_waiting = |name: &str| response.status >= 400 || name == "retry-after";
+        let headers: Vec<_> = response.headers.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let headers: Vec<_> = headers.into_iter().filter(|(name, _)| is_about_waiting(name)).collect();
+        self.retry_after = retry_after::of_headers(&headers, now_ms).or(self.retry_after);
     }
 
     /// Where the call's last request went.
