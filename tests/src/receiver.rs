@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Answers {
     /// With this status.
     With(u16),
+    /// With this status, and `Retry-After` as this.
+    Busy(u16, &'static str),
     /// Never: the connection stays open.
     Never,
 }
@@ -97,6 +99,7 @@ fn handler(
                 Answers::With(status) => {
                     Reply::text(status, "secret of the receiver").with_header("location", "/followed")
                 }
+                Answers::Busy(status, wait) => Reply::text(status, "busy").with_header("retry-after", wait),
                 Answers::Never => std::future::pending().await,
             }
         })

@@ -40,6 +40,8 @@ pub enum Mood {
     Gone,
     /// So many calls with this status and these errors, and the rest as it should.
     Fails(u32, u16, &'static str),
+    /// With 429, and `Retry-After` as this.
+    Busy(&'static str),
     /// With 200 and this, whatever it is.
     Says(&'static str),
     /// After this time.
@@ -199,6 +201,10 @@ async fn answer(
     if let Mood::Slow(time) = mood {
         tokio::time::sleep(time).await;
     }
+    let retry_after = match &mood {
+        Mood::Busy(wait) => Some(*wait),
+        _ => None,
+    };
     let (status, text) = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = state.read(&head, &body, address);
@@ -208,6 +214,7 @@ async fn answer(
                 (400, errors(&wrong))
             }
             (Ok(_), Mood::Says(text)) => (200, text.to_owned()),
+            (Ok(_), Mood::Busy(_)) => (429, errors("rate limit quota exceeded")),
             (Ok(_), Mood::Fails(left, status, said)) => {
                 state.mood = if left > 1 { Mood::Fails(left - 1, status, said) } else { Mood::Works };
                 (status, errors(said))
@@ -218,7 +225,10 @@ async fn answer(
             },
         }
     };
-    let answer = HyperResponse::builder().status(StatusCode::from_u16(status)?);
+    let mut answer = HyperResponse::builder().status(StatusCode::from_u16(status)?);
+    if let Some(wait) = retry_after {
+        answer = answer.header("retry-after", wait);
+    }
     Ok(answer.header("content-type", "application/json").body(Full::from(text))?)
 }
 

@@ -141,6 +141,8 @@ async fn each_failure_is_told_for_what_it_is_and_passes() {
         (Mood::Fails(99, 400, "encryption key not found"), "the key service has no such key", "60", 1),
         (Mood::Fails(99, 400, "version is disallowed by policy (too old)"), "has the key disabled", "60", 1),
         (Mood::Fails(99, 429, "rate limit quota exceeded"), "the key service is asked too often", "2", 3),
+        (Mood::Busy("3"), "the key service is asked too often", "3", 1),
+        (Mood::Busy("0.5"), "the key service is asked too often", "1", 3),
         (Mood::Fails(99, 500, "internal error"), answers, "5", 3),
         (Mood::Fails(99, 503, "Vault is sealed"), answers, "5", 3),
         (Mood::Says("<html>welcome</html>"), nothing, "60", 1),

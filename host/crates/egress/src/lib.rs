@@ -76,4 +76,4 @@ pub use steering::refusal;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use target::requested_url;
-pub use webhook::{InvalidWebhook, WebhookClient, WebhookHeader, WebhookRequest, WebhookUrl};
+pub use webhook::{InvalidWebhook, WebhookAnswer, WebhookClient, WebhookHeader, WebhookRequest, WebhookUrl};

@@ -1,6 +1,6 @@
 //! Calling webhooks. Their URLs come from callers of the API, so each is a way for somebody outside to have this server send
-//! something: names and addresses are checked as those of plugins' requests are, and nothing of an answer but its status goes
-//! anywhere.
+//! something: names and addresses are checked as those of plugins' requests are, and nothing of an answer but its status and the wait
+//! that it asks for goes anywhere.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::resolver::is_internal_name;
 use super::settings::Loopback;
 use super::steering::steers_connection;
 use super::target::{Origin, is_localhost};
+use keyferry_types::retry_after;
 use keyferry_types::secret::{Secret, SharedSecret};
 
 /// The longest URL, in bytes.
@@ -139,6 +140,25 @@ pub struct WebhookRequest<'a> {
     pub body: Bytes,
 }
 
+/// What a webhook answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookAnswer {
+    /// The status.
+    pub status: u16,
+    /// How long `Retry-After` of a 429 or 503 asks to wait.
+    pub wait: Option<Duration>,
+}
+
+impl WebhookAnswer {
+    fn of(status: http::StatusCode, headers: &http::HeaderMap, now: jiff::Timestamp) -> Self {
+        let is_busy = matches!(status, http::StatusCode::TOO_MANY_REQUESTS | http::StatusCode::SERVICE_UNAVAILABLE);
+        let text = headers.get(header::RETRY_AFTER).filter(|_| is_busy).and_then(|text| text.to_str().ok());
+        let now_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
+        let wait = text.and_then(|text| retry_after::seconds(text, now_ms));
+        Self { status: status.as_u16(), wait: wait.map(|seconds| Duration::from_secs(u64::from(seconds))) }
+    }
+}
+
 /// Calls webhooks. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct WebhookClient {
@@ -167,11 +187,12 @@ impl WebhookClient {
         Ok(url)
     }
 
-    /// Sends, and tells the status of the answer. Its content is not read, and a redirect is a status like any other.
+    /// Sends, and returns the status of the answer and how long it asks to wait. Its content is not read, and a redirect is a status
+    /// like any other.
     ///
     /// # Errors
     /// Where there is no answer in time, or what the name leads to is not dialled.
-    pub async fn call(&self, request: WebhookRequest<'_>) -> Result<u16, SendError> {
+    pub async fn call(&self, request: WebhookRequest<'_>) -> Result<WebhookAnswer, SendError> {
         let WebhookRequest { url: WebhookUrl { url, origin, .. }, method, headers, ours, body } = request;
         self.egress.check_literal(origin)?;
         let mut url = url.clone();
@@ -194,7 +215,7 @@ impl WebhookClient {
         match timeout(self.time, self.http.execute(request)).await {
             Ok(Ok(response)) => {
                 self.egress.check_peer(&response, origin)?;
-                Ok(response.status().as_u16())
+                Ok(WebhookAnswer::of(response.status(), response.headers(), jiff::Timestamp::now()))
             }
             Ok(Err(error)) => Err(classify(&error, origin, self.egress.limits().connect_time)),
             Err(_) => {
@@ -270,6 +291,24 @@ mod tests {
         }
         for other in ["http://hooks.example.com/x", "http://10.0.0.1/x", "https://10.0.0.1/x", "https://intranet/x"] {
             assert!(dev.url(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_answer_asks_to_wait_by_retry_after_of_a_429_or_503() {
+        let now: jiff::Timestamp = "2026-11-29T22:00:00Z".parse().unwrap();
+        for (status, text, wait) in [
+            (429, "7", Some(7)),
+            (503, "0.5", Some(1)),
+            (503, "Sun, 29 Nov 2026 22:00:09 GMT", Some(9)),
+            (503, "-1", None),
+            (500, "7", None),
+            (200, "7", None),
+            (301, "7", None),
+        ] {
+            let headers = http::HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(text))]);
+            let answer = WebhookAnswer::of(http::StatusCode::from_u16(status).unwrap(), &headers, now);
+            assert_eq!(answer, WebhookAnswer { status, wait: wait.map(Duration::from_secs) }, "{status} {text}");
         }
     }
 

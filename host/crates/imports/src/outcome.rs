@@ -107,7 +107,10 @@ impl Outcome {
             MigrateError::Plugin(call) => later(call.code(), Went::Well),
             MigrateError::AppNotInService { .. } | MigrateError::Contended => later(error.code(), Went::Well),
             MigrateError::Store(StoreError::TooLarge { .. }) => never("too_large"),
-            MigrateError::Store(_) | MigrateError::Vault(VaultError::KeyService(_)) => return in_the_way(WAIT),
+            MigrateError::Vault(VaultError::KeyService(error)) => {
+                return in_the_way(error.wait.unwrap_or(WAIT).max(WAIT));
+            }
+            MigrateError::Store(_) => return in_the_way(WAIT),
             _ => never(error.code()),
         })
     }

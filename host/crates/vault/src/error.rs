@@ -210,7 +210,7 @@ impl VaultError {
     /// whatever is no matter of unlocking roots.
     pub fn locked(&self) -> Option<(&'static str, Duration)> {
         match self {
-            Self::KeyService(error) => Some((error.fault.summary(), error.fault.retry_after())),
+            Self::KeyService(error) => Some((error.fault.summary(), error.retry_after())),
             Self::StillLocked { reason } => reason.locked(),
             Self::WrongKey { .. } => Some(("they need another key than the server has", Duration::from_secs(60))),
             Self::RootDamaged { .. } => Some(("they do not open with the server's key", Duration::from_secs(60))),

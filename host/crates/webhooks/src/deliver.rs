@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::error::WebhookError;
 use super::schedule::{Place, Schedule, Turn};
 use super::{message, secrets};
-use keyferry_egress::{WebhookClient, WebhookRequest};
+use keyferry_egress::{WebhookAnswer, WebhookClient, WebhookRequest};
 use keyferry_service::keys;
 use keyferry_store::{
     Delivery, Settled, Store, StoreError, StoreHealth, Timestamp, WebhookMethod, WebhookRecord, WebhookState,
@@ -21,6 +21,8 @@ const ATTEMPTS: u32 = 4;
 const BACK_OFF: u32 = 5;
 /// What was not delivered by then is of no use to anybody.
 const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest wait before one attempt that a receiver can ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 /// How long an attempt waits that failed on this side: the store is full, or the organisation's keys cannot be had.
 const OUR_FAULT: Duration = Duration::from_secs(10);
 /// How long attempts under way are waited for when the server stops. What has not been settled by then is told again.
@@ -55,8 +57,8 @@ pub struct Deliverer {
 
 /// Why an attempt came to nothing.
 enum Miss {
-    /// The receiver's fault, or nobody's: it counts.
-    Receiver(String),
+    /// The receiver's fault, or nobody's: it counts. The receiver may have asked to wait.
+    Receiver { reason: String, asked: Option<Duration> },
     /// There will not be another one, whatever was tried before.
     Final(&'static str),
     /// Ours: it does not count.
@@ -136,8 +138,8 @@ impl Deliverer {
         let place = Place::of(&delivery);
         let settled = match self.tell(&delivery).await {
             Ok(()) => Some((Delivery { attempts: delivery.attempts + 1, ..delivery }, Settled::Delivered)),
-            Err(Miss::Receiver(reason)) => {
-                Some(self.missed(Delivery { attempts: delivery.attempts + 1, ..delivery }, reason))
+            Err(Miss::Receiver { reason, asked }) => {
+                Some(self.missed(Delivery { attempts: delivery.attempts + 1, ..delivery }, reason, asked))
             }
             Err(Miss::Final(reason)) => Some(given_up(delivery, reason.to_owned())),
             Err(Miss::Ours(error)) => {
@@ -172,7 +174,8 @@ impl Deliverer {
         if delivery.at.after(OLDEST) <= Timestamp::now() {
             return Err(Miss::Final("it could not be delivered within 24 hours"));
         }
-        let url = self.client.url(&record.url).map_err(|error| Miss::Receiver(error.to_string()))?;
+        let unsent = |reason: String| Miss::Receiver { reason, asked: None };
+        let url = self.client.url(&record.url).map_err(|error| unsent(error.to_string()))?;
         let opened = self.open(&record).await.map_err(Miss::Ours)?;
         let body = message::body(delivery);
         let ours = message::headers(delivery, &body, &opened.signing_secret).map_err(Miss::Ours)?;
@@ -183,9 +186,12 @@ impl Deliverer {
         };
         let request = WebhookRequest { url: &url, method, headers: &opened.headers, ours, body };
         match self.client.call(request).await {
-            Ok(200) => Ok(()),
-            Ok(status) => Err(Miss::Receiver(format!("{} answered {status}, and 200 is needed", url.host()))),
-            Err(error) => Err(Miss::Receiver(error.to_string())),
+            Ok(WebhookAnswer { status: 200, .. }) => Ok(()),
+            Ok(WebhookAnswer { status, wait }) => Err(Miss::Receiver {
+                reason: format!("{} answered {status}, and 200 is needed", url.host()),
+                asked: wait,
+            }),
+            Err(error) => Err(unsent(error.to_string())),
         }
     }
 
@@ -196,11 +202,11 @@ impl Deliverer {
     }
 
     /// What follows from an attempt that the receiver did not take.
-    fn missed(&self, delivery: Delivery, reason: String) -> (Delivery, Settled) {
+    fn missed(&self, delivery: Delivery, reason: String, asked: Option<Duration>) -> (Delivery, Settled) {
         if delivery.attempts >= ATTEMPTS {
             return given_up(delivery, reason);
         }
-        let wait = wait(self.settings.first_wait, delivery.attempts, fastrand::f32());
+        let wait = wait(self.settings.first_wait, delivery.attempts, fastrand::f32(), asked);
         tracing::info!(
             webhook = %delivery.webhook.id, delivery = %delivery.id, attempt = delivery.attempts, ?wait, reason,
             "a webhook was not told of something and will be"
@@ -217,10 +223,11 @@ fn given_up(delivery: Delivery, reason: String) -> (Delivery, Settled) {
     (delivery, Settled::GivenUp { reason, at: Timestamp::now() })
 }
 
-/// How long to wait after so many attempts; `luck` is from 0 to 1, and keeps many from coming back at the same moment.
-fn wait(first: Duration, attempts: u32, luck: f32) -> Duration {
+/// How long to wait after so many attempts; `luck` is from 0 to 1, and keeps many from coming back at the same moment. A receiver
+/// that asked for a longer wait gets it.
+fn wait(first: Duration, attempts: u32, luck: f32, asked: Option<Duration>) -> Duration {
     let plain = first.saturating_mul(BACK_OFF.saturating_pow(attempts.saturating_sub(1)));
-    plain.mul_f32(0.75 + luck.clamp(0.0, 1.0) / 2.0)
+    plain.mul_f32(0.75 + luck.clamp(0.0, 1.0) / 2.0).max(asked.unwrap_or_default().min(LONGEST_ASKED))
 }
 
 #[cfg(test)]
@@ -232,8 +239,16 @@ mod tests {
         let first = Duration::from_secs(10);
         for (attempts, seconds) in [(1, 10.0), (2, 50.0), (3, 250.0)] {
             for (luck, factor) in [(0.0, 0.75), (0.5, 1.0), (1.0, 1.25)] {
-                assert_eq!(wait(first, attempts, luck).as_secs_f32(), seconds * factor);
+                assert_eq!(wait(first, attempts, luck, None).as_secs_f32(), seconds * factor);
             }
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_asks_for_a_longer_wait_gets_it_up_to_an_hour() {
+        let first = Duration::from_secs(10);
+        for (asked, seconds) in [(0, 10), (7, 10), (11, 11), (600, 600), (86_400, 3600)] {
+            assert_eq!(wait(first, 1, 0.5, Some(Duration::from_secs(asked))), Duration::from_secs(seconds), "{asked}");
         }
     }
 }

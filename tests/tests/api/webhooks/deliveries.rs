@@ -79,6 +79,21 @@ async fn a_receiver_that_fails_twice_is_told_the_same_a_third_time_and_what_came
 }
 
 #[tokio::test]
+async fn a_receiver_that_says_when_to_come_back_is_called_no_sooner() {
+    let (world, [mut receiver]) = world_with(["hooks.example.com"]).await;
+    receiver.answer_in_turn([Answers::Busy(429, "0.5"), Answers::Busy(500, "600"), Answers::With(200)]);
+    register(&world, json!({"webhook_url": receiver.url(""), "webhook_events": ["Connection Created"]})).await;
+    connect(&world, ACCOUNT).await;
+    receiver.call().await;
+    let began = std::time::Instant::now();
+    assert_eq!(receiver.call().await.header("keyferry-attempt"), "2");
+    // Half a second is rounded up, less what passed between the answer and its reading here.
+    assert!(began.elapsed() > std::time::Duration::from_millis(800), "{:?}", began.elapsed());
+    // An error that is not about being busy does not put it off.
+    assert_eq!(receiver.call().await.header("keyferry-attempt"), "3");
+}
+
+#[tokio::test]
 async fn what_is_not_taken_in_four_attempts_is_given_up_and_shown_without_the_receivers_words() {
     let (world, [mut receiver]) = world_with(["hooks.example.com"]).await;
     receiver.answer(Answers::With(503));

@@ -1,7 +1,9 @@
 //! What a key service could not do, told apart by who has to act.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use keyferry_types::retry_after;
 
 /// A call to a key service that failed. It holds no key material, and the service's own words only as far as they are short.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +15,8 @@ pub struct KeyServiceError {
     pub fault: KeyServiceFault,
     /// What happened, in the service's or the connection's words.
     pub detail: String,
+    /// How long the service asks to wait, by `Retry-After` of its answer.
+    pub wait: Option<Duration>,
 }
 
 /// What a failed call to a key service means.
@@ -40,7 +44,21 @@ const LONGEST: usize = 300;
 impl KeyServiceError {
     pub(super) fn new(key: &str, fault: KeyServiceFault, detail: impl fmt::Display) -> Self {
         let detail = detail.to_string().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-        Self { key: key.to_owned(), fault, detail }
+        Self { key: key.to_owned(), fault, detail, wait: None }
+    }
+
+    /// With what the `Retry-After` of the service's answer says, where waiting may help.
+    pub(super) fn asking_to_wait(mut self, retry_after: Option<&str>) -> Self {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
+        let seconds = retry_after.filter(|_| self.fault.may_pass()).and_then(|text| retry_after::seconds(text, now_ms));
+        self.wait = seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
+        self
+    }
+
+    /// When to try again: when the service says, or else as the fault suggests.
+    pub fn retry_after(&self) -> Duration {
+        self.wait.unwrap_or_else(|| self.fault.retry_after()).max(Duration::from_secs(1))
     }
 }
 
@@ -55,8 +73,8 @@ impl KeyServiceFault {
         self == Self::DoesNotOpen
     }
 
-    /// When to try again.
-    pub fn retry_after(self) -> Duration {
+    /// When to try again, where the service does not say.
+    fn retry_after(self) -> Duration {
         match self {
             Self::Throttled => Duration::from_secs(2),
             Self::Unreachable => Duration::from_secs(5),
@@ -88,6 +106,17 @@ impl fmt::Display for KeyServiceFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_that_says_when_to_come_back_is_asked_then() {
+        let after = |fault, text| KeyServiceError::new("k", fault, "").asking_to_wait(text).retry_after().as_secs();
+        for (text, throttled, refused) in
+            [(None, 2, 60), (Some("30"), 30, 60), (Some("7.5"), 8, 60), (Some("0"), 1, 60), (Some("soon"), 2, 60)]
+        {
+            assert_eq!(after(KeyServiceFault::Throttled, text), throttled, "{text:?}");
+            assert_eq!(after(KeyServiceFault::Refused, text), refused, "waiting does not help: {text:?}");
+        }
+    }
 
     #[test]
     fn what_a_service_says_is_cut_and_cannot_break_lines() {

@@ -54,6 +54,8 @@ struct Patience {
 }
 
 const PATIENCE: Patience = Patience { deadline: Duration::from_secs(10), pause: Duration::from_secs(1) };
+/// The longest pause that a service can ask for by `Retry-After`.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Calls at the same time.
 const AT_ONCE: usize = 8;
 
@@ -142,7 +144,12 @@ impl RemoteKey {
 
     fn check_pause(&self) -> Result<(), KeyServiceError> {
         match &self.lock().failure {
-            Some((at, error)) if at.elapsed() < self.patience.pause => Err(error.clone()),
+            // Asked again too soon, a service that throttles would do so for longer.
+            Some((at, error))
+                if at.elapsed() < error.wait.unwrap_or_default().min(LONGEST_PAUSE).max(self.patience.pause) =>
+            {
+                Err(error.clone())
+            }
             _ => Ok(()),
         }
     }

@@ -106,7 +106,8 @@ impl Kms {
         if let SdkError::ServiceError(answer) = error {
             let (meta, status) = (answer.err().meta(), answer.raw().status().as_u16());
             let (code, said) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
-            return self.error(service_fault(code, status), format!("{status} {code} {said}").trim_end());
+            let failed = self.error(service_fault(code, status), format!("{status} {code} {said}").trim_end());
+            return failed.asking_to_wait(answer.raw().headers().get("retry-after"));
         }
         self.error(transport_fault(error), chain(error))
     }

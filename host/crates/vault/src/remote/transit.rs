@@ -35,6 +35,8 @@ const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(3), answer
 const ATTEMPTS: u32 = 3;
 /// The longest wait before the second attempt; it doubles from there.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The longest wait within a call that `Retry-After` can ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A key of a transit engine.
 pub(crate) struct Transit {
@@ -131,11 +133,13 @@ impl Transit {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if attempt == ATTEMPTS || !error.fault.may_pass() {
+            // What asks for a long wait is not asked again in this call: its caller learns how long.
+            let asked = error.wait.unwrap_or_default();
+            if attempt == ATTEMPTS || !error.fault.may_pass() || asked > LONGEST_WAIT {
                 return Err(error);
             }
             // Any moment up to the longest: those who failed together must not come back together.
-            tokio::time::sleep((FIRST_WAIT * 2_u32.pow(attempt - 1)).mul_f64(fastrand::f64())).await;
+            tokio::time::sleep((FIRST_WAIT * 2_u32.pow(attempt - 1)).mul_f64(fastrand::f64()).max(asked)).await;
             attempt += 1;
         }
     }
@@ -163,7 +167,8 @@ impl Transit {
         }
         let said = serde_json::from_slice::<Problem>(&answer).map(|problem| problem.errors.join("; "));
         let said = said.unwrap_or_default();
-        Err(self.error(fault(operation, status, &said), format!("{status} {said}").trim_end()))
+        let failed = self.error(fault(operation, status, &said), format!("{status} {said}").trim_end());
+        Err(failed.asking_to_wait(parts.headers.get(header::RETRY_AFTER).and_then(|text| text.to_str().ok())))
     }
 
     fn bound(place: &Place<'_>) -> String {
