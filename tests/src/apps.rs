@@ -49,7 +49,7 @@ fn apps() -> Vec<App> {
         App {
             slug: "github",
             host: "api.acme.ghe.com",
-            auth_object: json!({ "keybased": { "access_token": "ghp_ghe", "base_url": "https://Acme.ghe.com/api/v3/" } }),
+            auth_object: json!({ "keybased": { "access_token": "ghp_ghe", "base_url": "Acme.ghe.com/api/v3/" } }),
             header: bearer("ghp_ghe"),
             path: "/user",
             answer: json!({ "id": 1, "login": "octocat" }),

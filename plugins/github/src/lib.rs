@@ -75,7 +75,10 @@ impl Plugin for GitHub {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let own = credential.optional_text("base_url").and_then(own_api);
+        let own = match credential.optional_text("base_url") {
+            Some(base_url) => own_api(base_url)?,
+            None => None,
+        };
         let api = own.as_deref().unwrap_or("https://api.github.com");
         if let Some(key) = credential.optional_secret("private_key") {
             return installation(&credential, api, own.is_some(), key);
@@ -115,17 +118,21 @@ impl Plugin for GitHub {
 }
 
 /// Where the API is, of which any page or `/api/v3` may have been pasted; nothing for github.com, which has the usual place.
-fn own_api(base_url: &str) -> Option<String> {
+fn own_api(base_url: &str) -> Result<Option<String>, Failure> {
     let address = Address::read(base_url);
+    if address.host().is_empty() {
+        return Err(Failure::wrong_tenant("`base_url` names no host: give such as https://github.acme.example")
+            .field("base_url"));
+    }
     let residency = match address.below("ghe.com") {
         Some(labels) => labels.strip_prefix("api.").or(Some(labels)).filter(|label| !label.contains('.')),
         None => None,
     };
-    match (address.host(), residency) {
+    Ok(match (address.host(), residency) {
         ("github.com" | "www.github.com" | "api.github.com", _) => None,
         (_, Some(enterprise)) if enterprise != "api" => Some(format!("https://api.{enterprise}.ghe.com")),
         _ => Some(format!("https://{}/api/v3", address.authority())),
-    }
+    })
 }
 
 fn token(help: &str) -> Field {

@@ -98,8 +98,23 @@ async fn a_value_that_no_request_can_be_built_with_is_rejected_by_its_field_and_
         json!({ "keybased": { "client_id": "3MVG9e2e", "username": "i@acme.example", "private_key": "hello" } });
     let github = json!({ "app": { "app_id": "123456", "installation_id": "12345678", "private_key": EC_KEY } });
     let cyrillic = "\u{43a}\u{43b}\u{44e}\u{447}";
+    let netsuite = |account: &str| {
+        let key = "0123456789abcdef";
+        json!({ "keybased": { "account_id": account, "consumer_key": key, "consumer_secret": key, "token_id": key, "token_secret": key } })
+    };
+    let server = |base_url: &str| json!({ "keybased": { "access_token": "ghp_e2e", "base_url": base_url } });
     cases.extend([
         ("salesforce", salesforce, "private_key", "is not in PEM"),
+        ("netsuite", netsuite(&"TSTDRV".repeat(11)), "account_id", "not a name that can be looked up"),
+        ("netsuite", netsuite(&format!("{}_SB1", "1".repeat(62))), "account_id", "not a name that can be looked up"),
+        ("github", server("https://Git.acme.example:0/api/v3/"), "base_url", "a scheme, a host"),
+        ("github", server("git.acme.example:0443"), "base_url", "a scheme, a host"),
+        (
+            "github",
+            server(&format!("https://{}.example/", "A".repeat(64))),
+            "base_url",
+            "not a name that can be looked up",
+        ),
         ("github", github, "private_key", "is an EC key"),
         ("hubspot", hubspot(cyrillic, &Value::Null), "access_token", "not ASCII"),
         ("linear", json!({ "keybased": { "api_key": cyrillic } }), "api_key", "not ASCII"),
@@ -266,6 +281,14 @@ async fn what_is_proven_is_what_is_stored_and_what_was_changed_is_told() {
     assert_eq!(world.send(Request::new("PUT", &own).json(&json!({ "value": " Bearer x\n" }))).await.status, 200);
     assert_eq!(stored(&world, &reader, "custom").await, json!({ "token": "Bearer x" }));
 
+    // An address that was pasted without its scheme is stored as the address that it is, and that is told.
+    let answer = world
+        .migrate("github", json!({ "keybased": { "access_token": "ghp_e2e", "base_url": "Git.acme.example/login" } }))
+        .await;
+    assert_eq!(answer.text(), MIGRATED);
+    assert!(told(&answer).is_some_and(|told| told.contains("`base_url` was taken with `https://` before it")));
+    assert_eq!(stored(&world, &reader, "github").await["base_url"], "https://Git.acme.example/login");
+
     for (unfit, named) in [
         ("a\u{200b}b", "U+200B (zero width space)"),
         ("a\u{a0}b", "U+00A0 (no-break space)"),
@@ -297,6 +320,11 @@ async fn the_end_of_a_token_is_read_in_every_form_and_never_lost() {
         (json!("2031-01-01t02:00:00+02:00"), "2031-01-01T00:00:00.000Z"),
         (json!("2031-01-01 00:00:00z"), "2031-01-01T00:00:00.000Z"),
         (json!("1.92499E+12"), "2030-12-31T23:26:40.000Z"),
+        (json!("Wed, 01 Jan 2031 00:00:00 GMT"), "2031-01-01T00:00:00.000Z"),
+        (json!("Wednesday, 01-Jan-31 00:00:00 GMT"), "2031-01-01T00:00:00.000Z"),
+        (json!("Wed Jan 01 2031 02:00:00 GMT+0200 (Eastern European Standard Time)"), "2031-01-01T00:00:00.000Z"),
+        (json!("Wed Jan  1 00:00:00 UTC 2031"), "2031-01-01T00:00:00.000Z"),
+        (json!("2031/01/01 00:00:00"), "2031-01-01T00:00:00.000Z"),
     ] {
         let answer = world.migrate("hubspot", hubspot(token, &sent)).await;
         assert_eq!(answer.text(), MIGRATED, "{sent}");

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use keyferry_types::secret::SharedSecret;
+use zeroize::Zeroizing;
 
 use super::request::{Auth, Body, JsonValue, Part, Request};
 
@@ -29,9 +30,19 @@ impl Culprit {
         self.parts.iter().any(|part| match part {
             Part::Secret(secret) => Arc::ptr_eq(secret, value),
             Part::Jwt(jwt) => Arc::ptr_eq(&jwt.key, value),
-            Part::Text(text) => !value.is_empty() && text.contains(value.expose()),
+            Part::Text(text) => is_within(value.expose(), text),
         })
     }
+}
+
+/// Whether a text was made of a value: it holds all of it, or the host that the value is an address at. Plugins write hosts in lower
+/// case, and `-` where a tenant's name has `_`.
+fn is_within(value: &str, text: &str) -> bool {
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let fold = |text: &str| Zeroizing::new(text.to_ascii_lowercase().replace('_', "-"));
+    let text = fold(text);
+    [value, host].into_iter().any(|value| !value.is_empty() && text.contains(fold(value).as_str()))
 }
 
 /// The parts can contain texts with values of the credential, so they are not printed.
@@ -82,4 +93,26 @@ pub(super) fn breaks_json(value: &str) -> bool {
 pub(super) fn breaks_host(value: &str) -> bool {
     let is_of_a_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
     !value.chars().all(is_of_a_host) || value.split('.').any(|label| label.len() > 63 || label.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_was_made_of_a_value_or_of_the_host_in_it() {
+        for (value, text, is) in [
+            ("acme", "https://acme.example.com", true),
+            ("ACME_SB1", "https://acme-sb1.example.com", true),
+            ("https://git.acme.example:0/api/v3/", "https://git.acme.example:0", true),
+            ("Git.Acme.example:0443", "https://git.acme.example:0443", true),
+            ("https://git.acme.example", "https://api.example.com", false),
+            ("acme", "https://api.example.com", false),
+            ("", "https://api.example.com", false),
+            ("https://", "https://api.example.com", true),
+            ("/x", "https://api.example.com", false),
+        ] {
+            assert_eq!(is_within(value, text), is, "{value} {text}");
+        }
+    }
 }
