@@ -13,6 +13,10 @@ use zeroize::Zeroizing;
 
 use crate::invisible::is_invisible;
 
+mod escape;
+
+use escape::unescaped;
+
 /// Characters of a line of base64 (RFC 7468, section 2).
 const LINE: usize = 64;
 /// Blocks of one text that are looked at. A chain of certificates has up to ten.
@@ -179,10 +183,20 @@ fn without_armour(text: &str) -> KeyProblem {
     if text.starts_with("LS0tLS1CRUdJT") {
         return KeyProblem::Encoded;
     }
+    if is_encoded_json(text) {
+        return KeyProblem::Json;
+    }
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') || is_blank(c);
     // A sequence (ASN.1) of more than 127 bytes, or of fewer.
     let is_der = text.starts_with("MI") || text.starts_with("MH") || text.starts_with("MG") || text.starts_with("ME");
     if is_der && text.len() > LINE && text.chars().all(is_base64) { KeyProblem::Bare } else { KeyProblem::NotPem }
+}
+
+/// Whether a text is a JSON object in base64, and no JSON Web Token, which has dots.
+fn is_encoded_json(text: &str) -> bool {
+    let head = text.get(..16).and_then(|head| general_purpose::STANDARD.decode(head).ok()).unwrap_or_default();
+    let head = head.strip_prefix(b"{").map(|rest| rest.trim_ascii_start()).unwrap_or_default();
+    head.first() == Some(&b'"') && !text.contains('.')
 }
 
 fn is_json(text: &str) -> bool {
@@ -253,52 +267,6 @@ fn decoded(body: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
     base64.extend(body.chars().filter(|c| !is_blank(*c) && !is_quote(*c) && *c != ','));
     LENIENT.decode(base64.as_bytes()).ok().map(Zeroizing::new)
-}
-
-/// The text with the escapes of JSON, shells and URLs decoded. A key contains neither backslash nor percent sign, so any number
-/// of them is an escape.
-fn unescaped(text: &str) -> Zeroizing<String> {
-    let is_form = text.contains("BEGIN+");
-    let mut out = Zeroizing::new(String::with_capacity(text.len()));
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
-        match c {
-            '\\' => {
-                let after = rest.trim_start_matches('\\');
-                let (escaped, length) = match after.chars().next() {
-                    Some('n' | 'r') => (Some('\n'), 1),
-                    Some('t') => (Some(' '), 1),
-                    Some(c @ ('/' | '"' | '\'' | '=' | '+' | '\n' | '\r')) => (Some(c), 1),
-                    Some('u') => (after.get(1..5).and_then(code_point), 5),
-                    Some('x') => (after.get(1..3).and_then(code_point), 3),
-                    _ => (None, 0),
-                };
-                match escaped {
-                    Some(c) => {
-                        out.push(c);
-                        rest = after.get(length..).unwrap_or_default();
-                    }
-                    // An unknown escape, or the backslash of a shell's line continuation.
-                    None => rest = after,
-                }
-            }
-            '%' => match rest.get(..2).and_then(code_point) {
-                Some(c) => {
-                    out.push(c);
-                    rest = rest.get(2..).unwrap_or_default();
-                }
-                None => out.push('%'),
-            },
-            '+' if is_form => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn code_point(hex: &str) -> Option<char> {
-    if hex.bytes().all(|b| b.is_ascii_hexdigit()) { char::from_u32(u32::from_str_radix(hex, 16).ok()?) } else { None }
 }
 
 fn is_blank(c: char) -> bool {
@@ -393,6 +361,14 @@ mod tests {
             wrapped(70),
             wrapped(76),
             wrapped(1),
+            lines("&#10;"),
+            lines("&#xA;"),
+            lines("<br>"),
+            lines("<br />\n"),
+            lines("\n").replace('+', "&#43;").replace('/', "&#x2F;").replace('=', "&equals;"),
+            format!("private_key: |\n  {}\n", lines("\n  ")),
+            format!("export PRIVATE_KEY=$'{}'", lines("\\n")),
+            format!("\u{201e}{}\u{201c}", lines("\u{2028}")),
         ];
         let unpadded = all.iter().position(|text| !text.contains("BEGIN")).unwrap();
         all[unpadded] = format!("{first}\n{}\n{last}", all[unpadded]);
@@ -438,6 +414,9 @@ mod tests {
             (&json, KeyProblem::Json),
             (&format!("\u{feff}\n {json}"), KeyProblem::Json),
             (&json.replace('"', "\\\""), KeyProblem::Json),
+            (&general_purpose::STANDARD.encode(&json), KeyProblem::Json),
+            (&general_purpose::STANDARD.encode(format!("{{\n  {}", &json[1..])), KeyProblem::Json),
+            ("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2ln", KeyProblem::NotPem),
             (&label("ENCRYPTED PRIVATE KEY"), KeyProblem::Encrypted),
             (&label("ENCRYPTED PRIVATE KEY").replace('\n', "\\n"), KeyProblem::Encrypted),
             (&legacy, KeyProblem::Encrypted),
