@@ -25,7 +25,7 @@ impl Plugin for Stripe {
                     .field(
                         Field::secret("api_key", "API key")
                             .required()
-                            .hint("^(sk_org_((test|live)_)?|[sr]k_(test|live)_)")
+                            .hint("^(sk_org_((test|live)_)?|[prs]k_(test|live)_)")
                             .help("Stripe Dashboard > Developers > API keys: a secret key, or better a restricted one.")
                             .example("rk_test_example"),
                     )
@@ -85,6 +85,10 @@ impl Plugin for Stripe {
                 Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
             }
             401 => Err(Failure::rejected(said).field("api_key")),
+            // `This API call cannot be made with a publishable API key`, or the words for a restricted one: it is known, and public.
+            403 if kind.starts_with("pk_") || said.contains("publishable API key") => {
+                Err(Failure::rejected(said).field("api_key"))
+            }
             // About `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
             400 | 403 if connected.is_some() && is_strange => Err(Failure::wrong_tenant(said).field(field)),
             // What an organisation's key lacks is the account, or the account is not one of the organisation's.
