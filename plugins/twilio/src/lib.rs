@@ -49,58 +49,87 @@ impl Plugin for Twilio {
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
         let (account, region) = (credential.text("account_sid")?, credential.optional_text("region").unwrap_or("us1"));
-        let host = REGIONS.into_iter().find_map(|(name, _, host)| (name == region).then_some(host));
-        let accounts = Request::get(format!("https://{}/2010-04-01/Accounts", host.unwrap_or("api.twilio.com")));
-        let list = if region == "us1" { "Messages.json" } else { "Calls.json" };
-        let key = credential.optional_text("api_key_sid").zip(credential.optional_secret("api_key_secret"));
-        let (request, fields): (_, &[&str]) = match (key, credential.optional_secret("auth_token")) {
-            (Some((sid, secret)), _) => (
-                accounts.segment(account).segment(list).query("PageSize", "1").basic(sid, secret),
-                &["api_key_sid", "api_key_secret", "account_sid", "region"],
-            ),
-            (None, Some(token)) => (
-                accounts.segment(format!("{account}.json")).basic(account, token),
-                &["account_sid", "auth_token", "region"],
-            ),
-            (None, None) => {
-                return Err(Failure::rejected("Give an auth token, or the SID and the secret of an API key")
-                    .fields(&["auth_token", "api_key_sid", "api_key_secret"]));
-            }
-        };
-        let answer = request.send()?;
-        let told = answer.json_or_null();
-        let detail = told.said("Twilio", &["/code"], &["/message"]);
-        match answer.status() {
-            200 => {
-                let told = answer.json()?;
-                let verified = Verified::new().account_id(account);
-                match told.optional_text("/status") {
-                    None if key.is_some() => {
-                        told.text("/page")?;
-                        Ok(verified)
-                    }
-                    Some("active") => Ok(verified.display_name(told.text("/friendly_name")?)),
-                    Some(status) => Err(Failure::suspended(format!("Twilio says that the account is {status}"))),
-                    None => Err(answer.unexpected()),
-                }
-            }
-            // <https://www.twilio.com/docs/api/errors/20403>, and <https://www.twilio.com/docs/api/errors/70051>: that is what a
-            // restricted key gets for what it may not do, though not only that.
-            403 if told.optional_text("/code") == Some("20403") => Err(Failure::suspended(detail)),
-            401 | 403 if key.is_some() && told.optional_text("/code") == Some("70051") => {
-                let advice = "allow the restricted key to read messages, or calls outside of US1, and see that it is one of this account";
-                Err(Failure::insufficient_scope(format!("{detail}; {advice}")))
-            }
-            401 => {
-                let others = format!("{detail}; or it is of another region than {}", region.to_ascii_uppercase());
-                Err(Failure::rejected(others).fields(fields))
-            }
-            // Without a code it is not the API that speaks, but something on the way to it.
-            403 if told.optional_text("/code").is_some() => Err(Failure::insufficient_scope(detail)),
-            404 => Err(Failure::wrong_tenant(detail).field("account_sid")),
-            _ => Err(answer.unexpected()),
+        let (sid, secret) = (credential.optional_text("api_key_sid"), credential.optional_secret("api_key_secret"));
+        let (key, token) = (sid.zip(secret), credential.optional_secret("auth_token"));
+        if key.is_none() && token.is_none() {
+            return Err(Failure::rejected("Give an auth token, or the SID and the secret of an API key").fields(&[
+                "auth_token",
+                "api_key_sid",
+                "api_key_secret",
+            ]));
         }
+        let mut verified = Verified::new().account_id(account);
+        // What is stored is proven: the key and the token, where both are given.
+        if let Some((sid, secret)) = key {
+            verified = with_key(verified, account, region, sid, secret)?;
+        }
+        if let Some(token) = token {
+            verified = with_token(verified, account, region, token)?;
+        }
+        let is_half = key.is_none() && (sid.is_some() || secret.is_some());
+        let warning =
+            "an API key is its SID and its secret; the one that was given is stored, and could not be verified";
+        Ok(if is_half { verified.warning(warning) } else { verified })
     }
+}
+
+fn accounts<'a>(region: &str) -> Request<'a> {
+    let host = REGIONS.into_iter().find_map(|(name, _, host)| (name == region).then_some(host));
+    Request::get(format!("https://{}/2010-04-01/Accounts", host.unwrap_or("api.twilio.com")))
+}
+
+fn with_key(verified: Verified, account: &str, region: &str, sid: &str, secret: &Secret) -> Result<Verified, Failure> {
+    let list = if region == "us1" { "Messages.json" } else { "Calls.json" };
+    let request = accounts(region).segment(account).segment(list).query("PageSize", "1").basic(sid, secret);
+    let answer = request.send()?;
+    let told = answer.json_or_null();
+    match answer.status() {
+        200 => {
+            answer.json()?.text("/page")?;
+            Ok(verified)
+        }
+        // <https://www.twilio.com/docs/api/errors/70051>: that is what a restricted key gets for what it may not do, though not only
+        // that.
+        401 | 403 if told.optional_text("/code") == Some("70051") => {
+            let advice = "allow the restricted key to read messages, or calls outside of US1, and see that it is one of this account";
+            Err(Failure::insufficient_scope(format!("{}; {advice}", said(&told))))
+        }
+        _ => Err(refused(&answer, region, &["api_key_sid", "api_key_secret", "account_sid", "region"])),
+    }
+}
+
+fn with_token(verified: Verified, account: &str, region: &str, token: &Secret) -> Result<Verified, Failure> {
+    let answer = accounts(region).segment(format!("{account}.json")).basic(account, token).send()?;
+    if answer.status() != 200 {
+        return Err(refused(&answer, region, &["account_sid", "auth_token", "region"]));
+    }
+    let told = answer.json()?;
+    match told.optional_text("/status") {
+        Some("active") => Ok(verified.display_name(told.text("/friendly_name")?)),
+        Some(status) => Err(Failure::suspended(format!("Twilio says that the account is {status}"))),
+        None => Err(answer.unexpected()),
+    }
+}
+
+fn refused(answer: &Answer, region: &str, fields: &[&str]) -> Failure {
+    let told = answer.json_or_null();
+    let detail = said(&told);
+    match (answer.status(), told.optional_text("/code")) {
+        // <https://www.twilio.com/docs/api/errors/20403>
+        (403, Some("20403")) => Failure::suspended(detail),
+        (401, _) => {
+            let others = format!("{detail}; or it is of another region than {}", region.to_ascii_uppercase());
+            Failure::rejected(others).fields(fields)
+        }
+        // Without a code it is not the API that speaks, but something on the way to it.
+        (403, Some(_)) => Failure::insufficient_scope(detail),
+        (404, _) => Failure::wrong_tenant(detail).field("account_sid"),
+        _ => answer.unexpected(),
+    }
+}
+
+fn said(told: &Json) -> String {
+    told.said("Twilio", &["/code"], &["/message"])
 }
 
 fn sid(name: &str, label: &str, prefix: &str) -> Field {
