@@ -60,9 +60,13 @@ impl Plugin for Aws {
             let detail = "the regions of AWS for secret and top secret work cannot be reached from the internet";
             return Err(Failure::not_verifiable(detail));
         }
+        // The regions of a partition know the same keys: one that is not listed is asked for at another of its partition.
+        let partition = ["us-gov-", "cn-", "eusc-"].into_iter().find(|beginning| region.starts_with(beginning));
+        let apart = |is: &dyn Fn(&str) -> bool| APART.into_iter().find(|(apart, _)| is(apart));
+        let found = apart(&|apart| apart == region)
+            .or_else(|| apart(&|apart| partition.is_some_and(|beginning| apart.starts_with(beginning))));
         // The regions of the main partition share its endpoint, which is signed for as us-east-1.
-        let (signed_for, host) =
-            APART.into_iter().find(|(apart, _)| *apart == region).unwrap_or(("us-east-1", "sts.amazonaws.com"));
+        let (signed_for, host) = found.unwrap_or(("us-east-1", "sts.amazonaws.com"));
         let mut signature = SigV4::key(id, credential.secret("secret_access_key")?).scope(signed_for, "sts");
         if let Some(token) = credential.optional_secret("session_token") {
             signature = signature.session_token(token);

@@ -104,7 +104,7 @@ impl Plugin for NetSuite {
 fn account_id() -> Field {
     Field::text("account_id", "Account ID")
         .required()
-        .pattern(r"(?i)^(https://)?[a-z0-9]+([_-][a-z0-9]+)*(/?|\.[a-z0-9.]+\.netsuite\.com\.?(:443)?([/?#].*)?)$")
+        .pattern(r"(?i)^(https?://)?[a-z0-9]+([_-][a-z0-9]+)*(/?|\.[a-z0-9.]+\.netsuite\.com\.?(:443)?([/?#].*)?)$")
         .help("Setup > Company > Company Information > Account ID. A sandbox's ends in `_SB1`, a Release Preview's in `_RP`.")
         .example("1234567_SB1")
 }

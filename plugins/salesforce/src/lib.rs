@@ -89,7 +89,7 @@ impl Plugin for Salesforce {
 
 fn login_host() -> Field {
     Field::text("login_host", "Login host")
-        .pattern("(?i)^(https://)?[a-z0-9.-]+(:443)?([/?#].*)?$")
+        .pattern("(?i)^(https?://)?[a-z0-9.-]+(:443)?([/?#].*)?$")
         .example("acme.my.salesforce.com")
 }
 

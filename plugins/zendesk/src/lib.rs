@@ -27,8 +27,8 @@ impl Plugin for Zendesk {
                     .field(
                         Field::text("email", "E-mail address")
                             .required()
-                            .pattern("^[^:@\\s/]+@[^:@\\s/]+$")
-                            .help("Of the user in whose name it is used.")
+                            .pattern("^[^:@\\s/]+@[^:@\\s/]+(/token)?$")
+                            .help("Of the user in whose name it is used; with or without the `/token` of Zendesk's examples.")
                             .example("agent@acme.example"),
                     )
                     .field(
@@ -56,7 +56,11 @@ impl Plugin for Zendesk {
             return probe(&credential, subdomain, me.bearer(answer.minted("/access_token")?), &["client_id"]);
         }
         let (request, fields): (_, &[&str]) = match credential.optional_secret("api_token") {
-            Some(token) => (me.basic((credential.text("email")?, "/token"), token), &["email", "api_token"]),
+            Some(token) => {
+                let email = credential.text("email")?;
+                let email = email.strip_suffix("/token").unwrap_or(email);
+                (me.basic((email, "/token"), token), &["email", "api_token"])
+            }
             None => (me.bearer(credential.secret("access_token")?), &["access_token"]),
         };
         probe(&credential, subdomain, request, fields)
