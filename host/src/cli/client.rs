@@ -25,7 +25,7 @@ use keyferry_vault::ApiKey;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Bytes of an answer that is read whole.
 const LARGEST: usize = 16 * 1024 * 1024;
-/// Where a server is that nobody has moved.
+/// The address that `serve` listens at unless another one is given.
 const SERVER: &str = "http://127.0.0.1:8700";
 /// Where the key is looked for.
 const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";

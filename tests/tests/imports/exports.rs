@@ -508,3 +508,31 @@ async fn a_spare_secret_is_told_in_the_rows_warnings_and_counted() {
     );
     assert!(!results.text().contains("whsec_lost"));
 }
+
+#[tokio::test]
+async fn an_app_that_is_not_here_is_told_by_the_name_that_the_export_has_for_it() {
+    let exported = Exported::open().await;
+    let connection = json!({"connection_id": "user_1", "provider": "notion-oauth2",
+                            "credentials": {"type": "OAUTH2", "access_token": "ntn_0123456789abcdef"}});
+    let csv =
+        "linked_account_id,slug,auth_type,api_key\nuser_1,Google BigQuery,keybased,k\nuser_2,s3cr3t-v4lue,keybased,k\n";
+    for (query, content_type, file, told) in [
+        ("from=nango", "application/json", connection.to_string(), vec![("notion", "no app with the slug `notion`")]),
+        (
+            "from=native",
+            "text/csv",
+            csv.to_owned(),
+            vec![("Google BigQuery", "--map 'slug:Google BigQuery=bigquery'"), ("***", "`***`")],
+        ),
+    ] {
+        let path = format!("{IMPORTS}?{query}");
+        let sent = exported.world.send(Request::new("POST", &path).body(content_type, file)).await;
+        let id = sent.json()["id"].as_str().unwrap().to_owned();
+        until_ended(&exported.world, &id).await;
+        let results = exported.world.send(Request::new("GET", &format!("{IMPORTS}/{id}/results"))).await;
+        for (row, (slug, part)) in lines(&results).iter().zip(told) {
+            assert_eq!((&row["outcome"], &row["slug"]), (&json!("unknown_app"), &json!(slug)), "{row:#}");
+            assert!(row["detail"].as_str().unwrap().contains(part), "{row:#}");
+        }
+    }
+}

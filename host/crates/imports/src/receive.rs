@@ -11,7 +11,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::error::ImportError;
 use super::importer::{Importer, Work, audit};
-use super::input::{InputRow, Meant, Misnamed, ReadOptions, Rows, argument, fold, meant, usual};
+use super::input::{
+    InputRow, Meant, Misnamed, Names, ReadOptions, Row, Rows, argument, fold, looks_secret, meant, usual,
+};
 use super::work::context;
 use keyferry_service::{Caller, MigrateError, Patient, Turn, keys};
 use keyferry_store::{
@@ -313,11 +315,12 @@ impl Reader {
                 return Ok(NewRow { row, input: None, place: None });
             }
         };
-        let (account, written) = (row.account.clone(), row.slug.clone());
+        let (account, is_named) = (row.account.clone(), is_name_of_app(&row));
+        let written = if is_named { row.slug.clone() } else { self.shown_slug(&row.slug) };
         let failed_in = |code: &str, detail: String, fields: Vec<String>| {
             let row = RowRecord {
                 account: Some(account.clone()),
-                slug: Some(self.shown_slug(&written)),
+                slug: Some(written.clone()),
                 outcome: Some(code.to_owned()),
                 detail: Some(detail),
                 fields,
@@ -343,8 +346,15 @@ impl Reader {
             }
             Err(error @ MigrateError::UnknownApp { .. }) => {
                 let code = error.code();
+                let is_shown = is_name_of_app(&row) || self.shown_slug(&row.slug) == row.slug;
+                let error = match error {
+                    MigrateError::UnknownApp { .. } if is_name_of_app(&row) => {
+                        MigrateError::UnknownApp { slug: row.slug.clone(), aside: String::new() }
+                    }
+                    error => error,
+                };
                 let hint = match spelled {
-                    Spelled::Near(near) if self.shown_slug(&row.slug) == row.slug => {
+                    Spelled::Near(near) if is_shown => {
                         format!("; `{near}` may be meant: {}", argument(&format!("slug:{}={near}", row.slug)))
                     }
                     Spelled::Near(near) => format!("; `{near}` may be meant"),
@@ -424,6 +434,13 @@ impl Reader {
         let envelope = self.importer.vault.seal(&context(&self.key, number), &[(name, auth_object)])?;
         Ok((envelope.key_id().get(), envelope.into_bytes()))
     }
+}
+
+/// Whether a row's word for its app can be shown though no app here is called so: it is a usual name of one, or stands where another
+/// system keeps the name of its app, and no value is in its place.
+fn is_name_of_app(row: &Row) -> bool {
+    let is_theirs = matches!(row.names, Names::Foreign { .. }) && row.slug.parse::<Slug>().is_ok();
+    usual(&row.slug).is_some() || is_theirs && !looks_secret("", &row.slug)
 }
 
 /// What stands for an account and app among the rows of one import.

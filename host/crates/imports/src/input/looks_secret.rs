@@ -92,7 +92,7 @@ const RANDOM_BITS: f64 = 3.5;
 const LOOKED_AT: usize = 256;
 
 /// Whether a value of that name looks like a secret.
-pub(super) fn looks_secret(name: &str, value: &str) -> bool {
+pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
     let value = value.trim();
     let words = words(name);
     if value.is_empty() || words.iter().any(|word| HARMLESS.contains(&word.as_str())) {

@@ -81,6 +81,7 @@ pub use error::ReadError;
 pub(crate) use foreign::usual;
 pub use format::RowFormat;
 pub use formula::guard;
+pub(crate) use looks_secret::looks_secret;
 pub use mapping::{InvalidMapping, Mapping, secret_default};
 pub use original::{Original, SOURCE_MEMBER};
 pub use preset::{Preset, UnknownPreset};
