@@ -9,6 +9,7 @@
 //! | `escape`, `entities` | reads one escape: JSON and programming languages, URLs, HTML, quoted-printable, UTF-16, shells |
 //! | `decode` | undoes all escapes of a text, one layer |
 //! | `armour` | undoes base64 |
+//! | `numbers` | reads lists of bytes as numbers |
 //! | `squeeze` | leaves out what does not count |
 //! | `offsets` | translates back |
 //! | `encoding` | forms that have to be searched for as such: base64 inside of base64, hexadecimal, reversed |
@@ -23,6 +24,7 @@ mod encoding;
 mod entities;
 mod escape;
 mod needles;
+mod numbers;
 mod offsets;
 mod search;
 mod squeeze;

@@ -8,7 +8,7 @@ use super::decode::{decode, joined};
 use super::escape::{QuotedPrintable, may_be_quoted_printable};
 use super::needles::{Index, Needle, Needles};
 use super::squeeze::{self, squeeze};
-use super::{MOST_DECODES, armour};
+use super::{MOST_DECODES, armour, numbers};
 
 /// Base64 in base64, and so on.
 const MOST_ARMOURS: u8 = 3;
@@ -108,7 +108,7 @@ impl Reader<'_, '_> {
                 found(range.start..range.end + padding(text, range.end, 2));
             });
         }
-        if let Some(derived) = armour::decode_pairs(text) {
+        for derived in [armour::decode_pairs(text), numbers::decode(text)].into_iter().flatten() {
             self.read(&derived.text, inside, &mut |range| found(derived.offsets.source(&range)));
         }
     }
