@@ -17,6 +17,17 @@ pub enum Part {
     Jwt(Jwt),
 }
 
+/// The text of a value that holds no secret. What a secret is, a plugin neither chooses nor may learn.
+pub(super) fn literal(parts: &[Part]) -> Option<String> {
+    parts
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Secret(_) | Part::Jwt(_) => None,
+        })
+        .collect()
+}
+
 /// A JSON Web Token to sign (RFC 7519).
 #[derive(Debug, Clone)]
 pub struct Jwt {

@@ -11,7 +11,7 @@ use super::encode;
 use super::error::Invalid;
 use super::host_pattern::{is_plain_name, parse_port};
 use super::parts::Assembler;
-use super::request::Part;
+use super::request::{Part, literal};
 use super::settings::Loopback;
 
 /// A checked origin: scheme, host and port, and nothing that its text did not show.
@@ -144,16 +144,6 @@ impl Origin {
 /// `localhost` and the names below it never leave the machine (RFC 6761).
 pub(super) fn is_localhost(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
-}
-
-fn literal(parts: &[Part]) -> Option<String> {
-    parts
-        .iter()
-        .map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
-            Part::Secret(_) | Part::Jwt(_) => None,
-        })
-        .collect()
 }
 
 /// `.` and `..`, percent-encoded or not, move up and down in a path. They are refused and not encoded, since servers

@@ -2,9 +2,9 @@
 
 use percent_encoding::percent_decode;
 
-use super::json::Json;
+use super::json;
 use crate::error::Invalid;
-use crate::request::{Body, JsonMember, JsonValue, Pair, Part, Request};
+use crate::request::{Body, JsonMember, JsonValue, Pair, Request, literal};
 
 /// Fields, parameters and members that replace the method, without case and what is not a letter.
 const METHOD_FIELDS: [&str; 9] = [
@@ -32,7 +32,7 @@ const LONGEST_NAME: usize = 256;
 const MOST_TEXT: usize = 1024 * 1024;
 
 /// Refuses parameters, form fields and members of a JSON body that replace the method.
-pub(in super::super) fn check(request: &Request) -> Result<(), Invalid> {
+pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     let own = request.method.as_str();
     pairs(&request.query, "query parameter", own)?;
     match &request.body {
@@ -45,17 +45,6 @@ pub(in super::super) fn check(request: &Request) -> Result<(), Invalid> {
 
 fn pairs(pairs: &[Pair], what: &str, own: &str) -> Result<(), Invalid> {
     pairs.iter().try_for_each(|pair| parameter(&pair.name, literal(&pair.value).as_deref(), what, own))
-}
-
-/// A value that holds no secret. What a secret is, a plugin does not choose.
-fn literal(parts: &[Part]) -> Option<String> {
-    parts
-        .iter()
-        .map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
-            Part::Secret(_) | Part::Jwt(_) => None,
-        })
-        .collect()
 }
 
 fn member(member: &JsonMember) -> Result<(), Invalid> {
@@ -75,21 +64,16 @@ fn json(text: &str) -> Result<(), Invalid> {
     if !text.starts_with(['{', '[']) {
         return Ok(());
     }
-    match serde_json::from_str(text) {
-        Ok(Json::Array(values)) => values.iter().try_for_each(members),
-        Ok(value) => members(&value),
-        Err(_) => Ok(()),
-    }
-}
-
-fn members(value: &Json) -> Result<(), Invalid> {
-    let Json::Object(members) = value else { return Ok(()) };
-    members.iter().try_for_each(|(name, _)| field(name, "JSON member"))
+    json::names(text).iter().try_for_each(|name| field(name, "JSON member"))
 }
 
 /// A text body is read as whatever a server may take it for.
 fn text(content: &str, own: &str) -> Result<(), Invalid> {
     let content = content.get(..content.floor_char_boundary(MOST_TEXT)).unwrap_or(content);
+    // What is in UTF-16 is ASCII with NULs between.
+    if content.contains('\0') {
+        text(&content.replace('\0', ""), own)?;
+    }
     json(content)?;
     multipart(content, own)?;
     for pair in content.split(['&', ';']) {
@@ -161,6 +145,7 @@ mod tests {
 
     use super::*;
     use crate::Method;
+    use crate::request::Part;
     use keyferry_types::secret::Secret;
 
     fn request(query: Vec<Pair>, body: Body) -> Request {
@@ -269,7 +254,14 @@ mod tests {
             value: JsonValue::Literal(r#"{"method":"get","params":[]}"#.to_owned()),
         };
         assert!(check(&request(Vec::new(), Body::Json(vec![call]))).is_ok());
-        for text in ["{\"query\":\"mutation { _method }\"}", "<a _method=\"x\"/>", "{", "", "{\"a\":{\"_method\":1}}"] {
+        for text in [
+            "{\"query\":\"mutation { _method }\"}",
+            "<a _method=\"x\"/>",
+            "{",
+            "",
+            "{ user(id: 1) { method } }",
+            "{\"a\":{\"_method\":1}}",
+        ] {
             let body = Body::Text { content_type: "text/plain".to_owned(), content: text.to_owned() };
             assert!(check(&request(Vec::new(), body)).is_ok(), "{text}");
         }

@@ -1,69 +1,138 @@
-//! JSON as it is written, for looking at its names.
+//! The names in JSON as it is written.
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value with all members of its objects, also those of the same name: which of them counts, servers see differently.
-pub(super) enum Json {
-    Object(Vec<(String, Json)>),
-    Array(Vec<Json>),
-    Else,
+/// The longest name that is looked at, in bytes.
+const LONGEST_NAME: usize = 256;
+
+/// The names of an object's members, or of those of the objects in an array: all of them, also those of the same name, since servers
+/// differ in which of them counts. Of a text that is not JSON to its end, which some servers read all the same, whatever stands before
+/// a colon.
+pub(super) fn names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = Members { names: &mut names, depth: Depth::Outer }.deserialize(&mut deserializer);
+    if read.and_then(|()| deserializer.end()).is_err() {
+        names.extend(before_colons(text));
+    }
+    names
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+/// Where a value stands.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// It is the text, whose arrays are looked into.
+    Outer,
+    Inner,
+}
+
+/// Collects the names of a value's members. What they hold is passed over without limit to its depth.
+struct Members<'n> {
+    names: &'n mut Vec<String>,
+    depth: Depth,
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct JsonVisitor;
-
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key()? {
+            self.names.push(name);
+            map.next_value::<IgnoredAny>()?;
         }
-        Ok(Json::Object(members))
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = seq.next_element()? {
-            values.push(value);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        match self.depth {
+            Depth::Outer => {
+                while let Some(()) = seq.next_element_seed(Members { names: self.names, depth: Depth::Inner })? {}
+            }
+            Depth::Inner => while seq.next_element::<IgnoredAny>()?.is_some() {},
         }
-        Ok(Json::Array(values))
+        Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Json, E> {
-        Ok(Json::Else)
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Else)
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::Else)
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Else)
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Else)
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Else)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// What stands before each colon, in quotes of either kind or without.
+fn before_colons(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.match_indices(':').filter_map(|(colon, _)| {
+        let before = text.get(text.ceil_char_boundary(colon.saturating_sub(LONGEST_NAME))..colon)?.trim_end();
+        match before.chars().next_back()? {
+            quote @ ('"' | '\'') => before.strip_suffix(quote)?.rsplit(quote).next().map(str::to_owned),
+            _ => before
+                .rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$' | '-')))
+                .next()
+                .map(str::to_owned),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_names_are_read_however_the_rest_is_written() {
+        let deep = format!(r#"{{"a":{}{},"_method":1}}"#, "[".repeat(5000), "]".repeat(5000));
+        for text in [
+            r#"{"a":1,"_method":"DELETE"}"#,
+            r#"{"\u005fmethod":1}"#,
+            r#"[1,{"_method":1}]"#,
+            r#"{"_method":1,"_method":2}"#,
+            r#"{"_method":1} and more"#,
+            r#"{"_method":1}{"a":1}"#,
+            r#"{"a":1,"_method":1,}"#,
+            r#"{"a":[1,],"_method":1}"#,
+            "{'_method':'DELETE'}",
+            "{_method: 1}",
+            "{/* a */ \"_method\" : 1}",
+            "{\"a\": NaN, \"_method\": 1}",
+            "{\"a\":\"b\nc\",\"_method\":1}",
+            deep.as_str(),
+        ] {
+            assert!(names(text).iter().any(|name| name == "_method"), "{}", text.get(..40).unwrap_or(text));
+        }
+        assert_eq!(names(r#"{"a":{"_method":1},"b":["_method"]}"#), ["a", "b"]);
+        assert_eq!(names("1"), Vec::<String>::new());
+        assert_eq!(names(""), Vec::<String>::new());
     }
 }

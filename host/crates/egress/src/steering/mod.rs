@@ -10,19 +10,27 @@
 //! | the client, as a header | `Forwarded`, `X-Real-IP`, `True-Client-IP` |
 //! | the method, as a parameter, form field or JSON member | `_method`, `x-http-method-override` |
 //! | the method, as a parameter or form field | `method=DELETE` |
+//! | how the body is read | JSON that is sent as a form, a text in UTF-16 |
 //!
 //! Servers behind CGI read `_` and `-` in a header's name as the same character, so both are.
 
+mod content_type;
 mod fields;
 mod headers;
 mod json;
 
 use http::header::HeaderName;
 
+use super::error::Invalid;
 use super::request::Request;
 
-pub(super) use fields::check;
 pub(super) use headers::{header, steers_connection};
+
+/// Refuses a request whose parameters or body replace its method.
+pub(super) fn check(request: &Request) -> Result<(), Invalid> {
+    content_type::check(request)?;
+    fields::check(request)
+}
 
 /// Why a request is refused for a header or field that replaces its method, URL, host or client; `None` where it is not.
 pub fn refusal(request: &Request) -> Option<String> {
