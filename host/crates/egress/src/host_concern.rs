@@ -16,36 +16,67 @@ use super::host_pattern::HostPattern;
 /// - `myshopify.com`: a shop's name is given out by Shopify, whose servers answer all of its paths; those of a shop's apps are below
 ///   `/apps`, which no grant for `/admin/api` covers.
 const ANSWERED_BY_PROVIDER: [&str; 1] = ["myshopify.com"];
-/// Suffixes below which anybody gets a name, and that the list does not have.
-const ALSO_SHARED: [&str; 25] = [
+/// Suffixes below which anybody gets a name, and that the list does not have. `amazonaws.com` has names below it, such as
+/// `s3.amazonaws.com`, whose paths belong to anybody.
+const ALSO_SHARED: [&str; 55] = [
+    "000webhostapp.com",
+    "amazonaws.com",
+    "app.github.dev",
     "azurecontainerapps.io",
     "b-cdn.net",
     "beeceptor.com",
+    "bore.pub",
     "burpcollaborator.net",
     "cloudapp.azure.com",
+    "codesandbox.io",
     "core.windows.net",
     "database.windows.net",
+    "devtunnels.ms",
     "dfs.core.windows.net",
+    "documents.azure.com",
+    "firebaseio.com",
     "free.app",
+    "free.beeceptor.com",
+    "ghost.io",
+    "github.dev",
+    "gitpod.io",
     "glitch.me",
     "googleusercontent.com",
+    "infinityfreeapp.com",
     "interact.sh",
     "koyeb.app",
     "loca.lt",
     "localhost.run",
     "m.pipedream.net",
+    "mockapi.io",
     "neocities.org",
+    "nip.io",
     "oast.fun",
+    "oast.live",
+    "oast.me",
+    "oast.online",
+    "oast.pro",
+    "oast.site",
+    "oastify.com",
+    "pagekite.me",
+    "pipedream.net",
     "queue.core.windows.net",
+    "r2.cloudflarestorage.com",
+    "requestbin.net",
     "serveo.net",
+    "sslip.io",
+    "stackblitz.io",
     "storage.googleapis.com",
     "table.core.windows.net",
+    "tumblr.com",
     "vault.azure.net",
+    "vercel.sh",
     "webhook.site",
     "wordpress.com",
+    "xip.io",
 ];
 /// Those of them that have a label for a region between the suffix and the owners' names.
-const BY_REGION: [&str; 2] = ["azurecontainerapps.io", "cloudapp.azure.com"];
+const BY_REGION: [&str; 4] = ["azurecontainerapps.io", "cloudapp.azure.com", "devtunnels.ms", "web.core.windows.net"];
 /// Last labels of names that exist inside of a machine, a network or a cluster only, or that no public resolver answers.
 const INSIDE: [&str; 22] = [
     "cluster",
@@ -228,6 +259,24 @@ mod tests {
             "*.execute-api.us-east-1.amazonaws.com",
             "*.lambda-url.us-east-1.on.aws",
             "*.GitHub.io:8443",
+            "*.amazonaws.com",
+            "*.googleapis.com",
+            "*.us-west-2.compute.amazonaws.com",
+            "*.r2.cloudflarestorage.com",
+            "*.z6.web.core.windows.net",
+            "*.servicebus.windows.net",
+            "*.azurefd.net",
+            "*.firebaseio.com",
+            "*.cloudfunctions.net",
+            "*.deno.dev",
+            "*.replit.app",
+            "*.up.railway.app",
+            "*.app.github.dev",
+            "*.euw.devtunnels.ms",
+            "*.ts.net",
+            "*.pipedream.net",
+            "*.oastify.com",
+            "*.nip.io",
         ] {
             assert_eq!(concern(host), Some(HostConcern::SharedSuffix), "{host}");
         }
