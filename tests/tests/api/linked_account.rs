@@ -210,6 +210,9 @@ async fn a_request_that_names_two_accounts_is_refused_at_every_door() {
             Some(json!({"payload": {"account_id": "user_1", "linked_account_id": "user_2"}})),
             false,
         ),
+        ("PUT", PATH.to_owned(), Some(json!({"account_id": "user_1", "linkedAccountId": "user_2"})), false),
+        ("POST", PATH.to_owned(), Some(json!({"linked_account_id": "new", "linked-account-id": "user_2"})), false),
+        ("POST", session.to_owned(), Some(json!({"linked_account_id": "user_1", "linkedAccountId": "user_2"})), false),
     ];
     for (method, target, body, has_header) in doors {
         let mut request = Request::new(method, &target);

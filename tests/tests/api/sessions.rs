@@ -130,6 +130,57 @@ async fn a_token_is_not_taken_for_a_key_nor_one_kind_of_it_for_the_other() {
 }
 
 #[tokio::test]
+async fn a_request_that_names_another_account_than_its_session_is_refused_at_every_door() {
+    let world = World::start().await;
+    world.create_account("user_2").await;
+    let session = issued(&world, "", ACCOUNT).await;
+    let (token, refresh) = (text(&session, "token"), text(&session, "refresh_token"));
+    let own = "/api/v2/public/linked-account/default-app/auth-credentials/key";
+    let save = "/api/v2/app/stripe/save";
+    let doors = [
+        ("GET", "/api/v3/org/basics", &token, None),
+        ("GET", APPS, &token, None),
+        ("GET", "/api/v2/f-sdk/application/stripe", &token, None),
+        ("POST", save, &token, Some(json!({ "api_key": demo::STRIPE_SECRET_KEY }))),
+        ("DELETE", "/api/v1/linked-acc/integration/stripe", &token, None),
+        ("GET", "/api/v1/stripe/integrate", &token, None),
+        ("POST", "/api/v1/stripe/integrate", &token, None),
+        ("GET", "/api/v2/public/session/active-linked-account", &token, None),
+        ("GET", "/api/v2/public/linked-account/user_1", &token, None),
+        ("PUT", "/api/v2/public/linked-account", &token, Some(json!({ "name": "other" }))),
+        ("PUT", own, &token, Some(json!({ "value": "v" }))),
+        ("DELETE", own, &token, None),
+        ("POST", "/api/v2/public/session-token/revoke", &token, None),
+        ("POST", "/api/v2/public/session-token/refresh", &refresh, None),
+    ];
+    for (method, target, bearer, body) in &doors {
+        for (query, header) in
+            [("", Some("linked_account_id")), ("", Some("linked-account-id")), ("?linkedAccountId=user_2", None)]
+        {
+            let mut request = Request::new(method, &format!("{target}{query}"));
+            request = request.header("authorization", &format!("Bearer {bearer}"));
+            request = request.header("accept", "application/problem+json");
+            if let Some(name) = header {
+                request = request.header(name, "user_2");
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let answer = world.send_as_it_is(request).await;
+            let said = (answer.status, answer.json()["code"].clone());
+            assert_eq!(said, (400, json!("linked_account_conflict")), "{method} {target}{query} {header:?}");
+        }
+    }
+    let account = world.send(Request::new("GET", "/api/v2/public/linked-account/user_1")).await.json();
+    assert_eq!(account["integrations"], json!([]), "nothing was done");
+    // What agrees is taken, and the session has not ended.
+    let request = Request::new("POST", &format!("{save}?linked_account_id={ACCOUNT}"));
+    let request = request.header("authorization", &format!("Bearer {token}")).header("linked_account_id", ACCOUNT);
+    let answer = world.send_as_it_is(request.json(&json!({ "api_key": demo::STRIPE_SECRET_KEY }))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn no_forged_token_counts_whatever_it_says_of_itself() {
     let world = World::start().await;
     world.create_account("user_2").await;

@@ -44,8 +44,13 @@ impl Api {
     }
 
     /// The front end behind a request, if its token is one, for this use, its session has not ended, and the linked account's
-    /// front ends together are within their rate.
-    pub(super) async fn front_end(&self, headers: &HeaderMap, token_use: TokenUse) -> Result<FrontEnd, Failure> {
+    /// front ends together are within their rate. Headers and query may only repeat the account that the session is of.
+    pub(super) async fn front_end(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        token_use: TokenUse,
+    ) -> Result<FrontEnd, Failure> {
         let invalid = || Failure::new(&kind::TOKEN_INVALID, "Invalid token");
         let value = only(headers, header::AUTHORIZATION.as_str()).map_err(|Twice| invalid())?;
         let Some(value) = value.filter(|value| !value.is_empty()) else {
@@ -62,15 +67,17 @@ impl Api {
         let key = key.filter(|key| key.is_live(Timestamp::now())).ok_or_else(invalid)?;
         let front_end = FrontEnd { session, key };
         self.rates.request(&front_end.measure())?;
+        let named = NamedAccount::in_headers(headers)?.and_query(query)?;
+        named.and(Place::Session, front_end.account().as_str())?;
         Ok(front_end)
     }
 
     /// Whoever is behind a request that takes either. An API key counts before a token.
-    pub(super) async fn identity(&self, headers: &HeaderMap) -> Result<Identity, Failure> {
+    pub(super) async fn identity(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Identity, Failure> {
         if headers.contains_key(API_KEY) || !headers.contains_key(header::AUTHORIZATION) {
             return self.key(headers).await.map(Identity::Key);
         }
-        self.front_end(headers, TokenUse::Access).await.map(Identity::FrontEnd)
+        self.front_end(headers, query, TokenUse::Access).await.map(Identity::FrontEnd)
     }
 }
 
@@ -136,15 +143,10 @@ impl Identity {
         }
     }
 
-    /// The linked account that a request is about: a front end's own, which header and query may only repeat, else the one that
-    /// they name.
+    /// The linked account that a request is about: a front end's own, else the one that header and query name.
     pub(super) fn account(&self, headers: &HeaderMap, query: Option<&str>) -> Result<AccountId, Failure> {
         match self {
-            Self::FrontEnd(front_end) => {
-                let named = NamedAccount::in_headers(headers)?.and(Place::Query, query.unwrap_or_default())?;
-                named.and(Place::Session, front_end.account().as_str())?;
-                Ok(front_end.account().clone())
-            }
+            Self::FrontEnd(front_end) => Ok(front_end.account().clone()),
             Self::Key(_) if query.is_none() && !is_in_headers(headers) => {
                 let message = "linked_account_id header is required when using org API key authentication.";
                 Err(Failure::new(&kind::ACCOUNT_HEADER_MISSING, message))

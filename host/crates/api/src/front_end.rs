@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -45,9 +45,9 @@ pub(super) struct OfAuthType {
     responses((status = 200, description = "For whom.", body = OrgBasics)),
     security(("linked_account_token" = [])),
 )]
-pub(super) async fn org_basics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+pub(super) async fn org_basics(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Access).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
         let (_, view) = seen(&api, &front_end).await?;
         Ok(json_answer(StatusCode::OK, &OrgBasics::of(&view.account)))
     })
@@ -62,9 +62,9 @@ pub(super) async fn org_basics(State(api): State<Arc<Api>>, headers: HeaderMap) 
     responses((status = 200, description = "The apps.", body = Vec<Application>)),
     security(("linked_account_token" = [])),
 )]
-pub(super) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+pub(super) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Access).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
         let (_, view) = seen(&api, &front_end).await?;
         let apps = api.migrator.apps();
         let shown: Vec<_> = apps.iter().map(|app| Application::of(app, Some(&view.integrations))).collect();
@@ -82,9 +82,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
     responses((status = 200, description = "The app.", body = Application)),
     security(("linked_account_token" = [])),
 )]
-pub(super) async fn show(State(api): State<Arc<Api>>, slug: InPath, headers: HeaderMap) -> Response {
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    slug: InPath,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Access).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
         let (caller, view) = seen(&api, &front_end).await?;
         let slug = parameters::path(slug)?;
         let app = api.migrator.app(&slug).map_err(|error| unknown_app(&slug, caller.org.as_str(), &error))?;
@@ -109,11 +114,12 @@ pub(super) async fn connect(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     slug: InPath,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Access).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
         let caller = front_end.caller(Scope::Migrate)?;
         may_verify(&api, &caller)?;
         let slug = parameters::path(slug)?;
@@ -152,13 +158,14 @@ pub(super) async fn disconnect_app(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
     slug: InPath,
-    query: InQuery<OfAuthType>,
+    asked: InQuery<OfAuthType>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Access).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
         let caller = front_end.caller(Scope::Admin)?;
-        let auth_type = parameters::query(query)?.auth_type;
+        let auth_type = parameters::query(asked)?.auth_type;
         let key = account_key(&caller, front_end.account().clone());
         let left = disconnect(&api, &caller, &key, parameters::path(slug)?, auth_type, id).await?;
         Ok(json_answer(StatusCode::OK, &left))
@@ -176,8 +183,8 @@ pub(super) async fn disconnect_app(
     responses(),
     security(("linked_account_token" = [])),
 )]
-pub(super) async fn integrate(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    rendered(&headers, no_connect_flow(&api, &headers)).await
+pub(super) async fn integrate(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    rendered(&headers, no_connect_flow(&api, &headers, query.as_deref())).await
 }
 
 /// `POST {slug}/integrate`
@@ -189,8 +196,12 @@ pub(super) async fn integrate(State(api): State<Arc<Api>>, headers: HeaderMap) -
     responses(),
     security(("linked_account_token" = [])),
 )]
-pub(super) async fn integrate_by_post(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    rendered(&headers, no_connect_flow(&api, &headers)).await
+pub(super) async fn integrate_by_post(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    rendered(&headers, no_connect_flow(&api, &headers, query.as_deref())).await
 }
 
 /// `GET oauth-url/{slug}`
@@ -211,8 +222,8 @@ pub(super) async fn oauth_url(State(api): State<Arc<Api>>, headers: HeaderMap) -
     .await
 }
 
-async fn no_connect_flow(api: &Api, headers: &HeaderMap) -> Result<Response, Failure> {
-    api.front_end(headers, TokenUse::Access).await?;
+async fn no_connect_flow(api: &Api, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Failure> {
+    api.front_end(headers, query, TokenUse::Access).await?;
     Err(no_flow())
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::caller;
-use super::account_name::check_body;
+use super::account_name::{Place, check_body, conflict};
 use super::answers::{LinkedAccount, SessionIssued, SessionRevoked};
 use super::body;
 use super::failure::{Failure, json as json_answer, rendered};
@@ -19,6 +19,7 @@ use super::kind;
 use super::linked_account::{account_key, shown};
 use super::migrate_token::failure;
 use super::parameters::{self, InQuery};
+use super::repeated::{self, Conflict};
 use super::routes::Api;
 use super::secret_json::secret_json;
 use super::trace::RequestId;
@@ -33,6 +34,26 @@ pub(super) struct SessionBody {
     /// Your own id of it.
     #[schema(value_type = String, required = true, min_length = 1, max_length = 256, example = "user_1")]
     linked_account_id: Option<String>,
+    /// As other bodies and queries may spell it.
+    #[serde(rename = "linkedAccountId")]
+    #[schema(ignore)]
+    camel_case_id: Option<String>,
+    /// And with hyphens.
+    #[serde(rename = "linked-account-id")]
+    #[schema(ignore)]
+    hyphened_id: Option<String>,
+}
+
+impl SessionBody {
+    /// The id that the body names, if it names one.
+    fn id(self) -> Result<Option<String>, Failure> {
+        let mut named = None;
+        let all = [self.linked_account_id, self.camel_case_id, self.hyphened_id];
+        for text in all.into_iter().flatten().filter(|text| !text.is_empty()) {
+            repeated::set(&mut named, text).map_err(|Conflict| conflict(Place::Body, Place::Body))?;
+        }
+        Ok(named)
+    }
 }
 
 /// Whether a session that is there will do.
@@ -72,10 +93,9 @@ pub(super) async fn create(
             Some(true) => Freshness::New,
             Some(false) | None => Freshness::Reuse,
         };
-        let SessionBody { linked_account_id } = body::object(&headers, body, api.body_timeout).await?;
-        let text = linked_account_id.filter(|text| !text.is_empty());
+        let sent: SessionBody = body::object(&headers, body, api.body_timeout).await?;
         let text =
-            text.ok_or_else(|| Failure::new(&kind::SESSION_NAMES_NO_ACCOUNT, "linked_account_id is required"))?;
+            sent.id()?.ok_or_else(|| Failure::new(&kind::SESSION_NAMES_NO_ACCOUNT, "linked_account_id is required"))?;
         let unknown = || {
             let shown: String = text.chars().filter(|c| !c.is_control()).take(256).collect();
             let environment = caller.environment;
@@ -105,10 +125,11 @@ pub(super) async fn create(
 pub(super) async fn refresh(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Refresh).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Refresh).await?;
         let caller = front_end.caller(Scope::Migrate)?;
         let refreshed = api.migrator.refresh_session(&front_end.session, &caller, &id.0).await;
         let tokens = refreshed.map_err(|error| match error {
@@ -133,10 +154,11 @@ pub(super) async fn refresh(
 pub(super) async fn revoke(
     State(api): State<Arc<Api>>,
     Extension(id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Access).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
         let ended = api.migrator.end_session(&front_end.session, &front_end.actor(), &id.0).await.map_err(failure)?;
         Ok(json_answer(StatusCode::OK, &SessionRevoked { success: true, revoked_count: u8::from(ended) }))
     })
@@ -151,9 +173,13 @@ pub(super) async fn revoke(
     responses((status = 200, description = "The account.", body = LinkedAccount)),
     security(("linked_account_token" = [])),
 )]
-pub(super) async fn active_linked_account(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+pub(super) async fn active_linked_account(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     rendered(&headers, async {
-        let front_end = api.front_end(&headers, TokenUse::Access).await?;
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
         let caller = front_end.caller(Scope::Read)?;
         let key = account_key(&caller, front_end.account().clone());
         Ok(json_answer(StatusCode::OK, &shown(&api, &caller, &key).await?))

@@ -31,6 +31,14 @@ pub(crate) struct AccountBody {
     /// Another name for `account_id`.
     #[schema(min_length = 1, max_length = 256)]
     pub(super) linked_account_id: Option<String>,
+    /// As other bodies and queries may spell it.
+    #[serde(rename = "linkedAccountId")]
+    #[schema(ignore)]
+    camel_case_id: Option<String>,
+    /// And with hyphens.
+    #[serde(rename = "linked-account-id")]
+    #[schema(ignore)]
+    hyphened_id: Option<String>,
     /// Its name for people.
     #[schema(max_length = 500)]
     pub(super) name: Option<String>,
@@ -99,7 +107,8 @@ impl AccountBody {
     /// The id that the body gives the account.
     pub(super) fn id(&self) -> Result<AccountId, Failure> {
         let mut account = None;
-        for text in [&self.linked_account_id, &self.account_id].into_iter().flatten() {
+        let named = [&self.linked_account_id, &self.account_id, &self.camel_case_id, &self.hyphened_id];
+        for text in named.into_iter().flatten() {
             repeated::set(&mut account, new_account_id(text)?)
                 .map_err(|Conflict| conflict(Place::Body, Place::Body))?;
         }

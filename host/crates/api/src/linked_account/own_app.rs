@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -69,11 +69,12 @@ pub(crate) async fn put(
     Extension(id): Extension<RequestId>,
     key: InPath,
     query: InQuery<OnAccount>,
+    RawQuery(raw_query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     rendered(&headers, async {
-        let identity = api.identity(&headers).await?;
+        let identity = api.identity(&headers, raw_query.as_deref()).await?;
         let asked = asked(&identity, Scope::Migrate, key, query, &headers, id)?;
         let AuthCredentialBody { value } = body::object(&headers, body, api.body_timeout).await?;
         let value = match value {
@@ -111,10 +112,11 @@ pub(crate) async fn delete(
     Extension(id): Extension<RequestId>,
     key: InPath,
     query: InQuery<OnAccount>,
+    RawQuery(raw_query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     rendered(&headers, async {
-        let identity = api.identity(&headers).await?;
+        let identity = api.identity(&headers, raw_query.as_deref()).await?;
         let asked = asked(&identity, Scope::Admin, key, query, &headers, id)?;
         let (name, account) = (asked.name.as_str(), &asked.account.account);
         let unknown = |message: String| Err(Failure::new(&kind::AUTH_CREDENTIAL_UNKNOWN, message));

@@ -88,7 +88,7 @@ pub(crate) async fn show(
         {
             return credentials::show(&api, id, account, slug, query, &headers).await;
         }
-        let identity = api.identity(&headers).await?;
+        let identity = api.identity(&headers, query).await?;
         let (caller, account) = (identity.caller(Scope::Read)?, account?);
         check_path(&headers, query, &account)?;
         let missing = || account_missing(&caller, &account);

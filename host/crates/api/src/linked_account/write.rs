@@ -71,7 +71,7 @@ pub(crate) async fn upsert(
     body: Body,
 ) -> Response {
     rendered(&headers, async {
-        let identity = api.identity(&headers).await?;
+        let identity = api.identity(&headers, query.as_deref()).await?;
         let caller = identity.caller(Scope::Migrate)?;
         let sent = body::object::<UpsertBody>(&headers, body, api.body_timeout).await?.sent();
         let (account, mode) = match &identity {

@@ -18,7 +18,15 @@ const BODY: [&Kind; 5] =
 /// What can be wrong with naming a linked account by header or query.
 const ACCOUNT: [&Kind; 3] = [&k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_ID_INVALID, &k::ACCOUNT_CONFLICT];
 /// The same for a session token.
-const TOKEN: [&Kind; 5] = [&k::TOKEN_MISSING, &k::TOKEN_INVALID, &k::TOO_MANY_REQUESTS, &k::KEYS_LOCKED, &k::INTERNAL];
+const TOKEN: [&Kind; 7] = [
+    &k::TOKEN_MISSING,
+    &k::TOKEN_INVALID,
+    &k::ACCOUNT_ID_INVALID,
+    &k::ACCOUNT_CONFLICT,
+    &k::TOO_MANY_REQUESTS,
+    &k::KEYS_LOCKED,
+    &k::INTERNAL,
+];
 /// What can be wrong with a linked account to make or update.
 const ACCOUNT_BODY: [&Kind; 12] = [
     &k::SCOPE_MISSING,
