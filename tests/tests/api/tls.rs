@@ -306,4 +306,13 @@ async fn a_key_that_others_can_read_and_a_certificate_that_ends_are_warned_of_ev
         keyferry_api::admin::call(&folder.path().join("data/admin.sock"), &keyferry_api::admin::ShowHealth {}).await;
     let warnings = health.unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("cert.pem expires at"), "{warnings:?}");
+    // The mode counts without the file being written.
+    let warnings = async || {
+        let socket = folder.path().join("data/admin.sock");
+        keyferry_api::admin::call(&socket, &keyferry_api::admin::ShowHealth {}).await.unwrap().warnings
+    };
+    for (mode, expected) in [(0o644, 2), (0o600, 1)] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        until("the mode was not noticed", async || warnings().await.len() == expected).await;
+    }
 }

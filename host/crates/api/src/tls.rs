@@ -1,6 +1,7 @@
 //! TLS for the public interface: a certificate and its key, read again when their files change.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,6 +41,13 @@ pub enum TlsError {
     Pair { cert: PathBuf, key: PathBuf, reason: String },
 }
 
+impl TlsError {
+    /// Whether a file hangs, or something else is in its place.
+    fn is_obstructed(&self) -> bool {
+        matches!(self, Self::File { source, .. } if bounded_file::is_obstructed(source))
+    }
+}
+
 /// A certificate that is in use, and the files that it came from.
 pub struct Tls {
     files: TlsFiles,
@@ -55,8 +63,17 @@ struct Loaded {
     key_mode: u32,
 }
 
-/// What a change of the files changes: times and sizes of what the names stand for now.
-type Stamp = [Option<(SystemTime, u64)>; 2];
+/// What a change of the files changes, of what the names stand for now.
+type Stamp = [Option<FileStamp>; 2];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileStamp {
+    modified: SystemTime,
+    length: u64,
+    inode: u64,
+    /// A key that was open to others can be closed to them without being written.
+    mode: u32,
+}
 
 impl Tls {
     /// Reads certificate and key for the first time.
@@ -95,6 +112,7 @@ impl Tls {
     pub async fn follow(self: Arc<Self>) {
         let files = self.files.clone();
         let mut known = stamp_apart(&files).await;
+        let mut told = None;
         let mut warned = Vec::new();
         let tls = Arc::downgrade(&self);
         drop(self);
@@ -104,15 +122,28 @@ impl Tls {
             if now != known {
                 let named = files.clone();
                 let read = tokio::task::spawn_blocking(move || read(&named)).await;
+                let mut tell = |error: &dyn std::fmt::Display| {
+                    if told.replace(now) != Some(now) {
+                        tracing::error!(%error, "the former TLS certificate stays in use");
+                    }
+                };
                 match read {
                     Ok(Ok(loaded)) => {
                         tls.loaded.store(Arc::new(loaded));
                         tracing::info!(cert = %files.cert.shown(), "the TLS certificate was read again");
+                        (known, told) = (now, None);
                     }
-                    Ok(Err(error)) => tracing::error!(%error, "the former TLS certificate stays in use"),
-                    Err(error) => tracing::error!(%error, "the former TLS certificate stays in use"),
+                    // It may answer the next time, without having changed.
+                    Ok(Err(error)) if error.is_obstructed() => tell(&error),
+                    Ok(Err(error)) => {
+                        tell(&error);
+                        known = now;
+                    }
+                    Err(error) => {
+                        tell(&error);
+                        known = now;
+                    }
                 }
-                known = now;
             }
             let warnings = tls.warnings();
             for warning in warnings.iter().filter(|warning| !warned.contains(*warning)) {
@@ -131,7 +162,10 @@ async fn stamp_apart(files: &TlsFiles) -> Stamp {
     for (slot, path) in stamp.iter_mut().zip([&files.cert, &files.key]) {
         let named = path.clone();
         let meta = bounded_file::apart(path, PATIENCE, move || std::fs::metadata(named)).await;
-        *slot = meta.ok().and_then(|meta| Some((meta.modified().ok()?, meta.len())));
+        *slot = meta.ok().and_then(|meta| {
+            let (modified, mode) = (meta.modified().ok()?, meta.mode() & 0o7777);
+            Some(FileStamp { modified, length: meta.len(), inode: meta.ino(), mode })
+        });
     }
     stamp
 }
