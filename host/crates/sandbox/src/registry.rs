@@ -57,7 +57,7 @@ pub enum RegistryError {
     Folder { folder: PathBuf, source: io::Error },
     #[error(transparent)]
     Lock(#[from] GrantLockError),
-    #[error("no plugin in {} is called `{target}`; there are: {known}", folder.shown())]
+    #[error("no plugin in {} is called `{}`; there are: {known}", folder.shown(), Path::new(target).shown())]
     NoSuchPlugin { target: String, folder: PathBuf, known: String },
     #[error("{} cannot be granted anything: {reason}", file.shown())]
     Refused { file: PathBuf, reason: String },

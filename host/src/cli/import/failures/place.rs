@@ -107,8 +107,8 @@ fn numbered(target: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return target.to_owned();
     }
-    let name = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (name, sealed) = name.strip_suffix(".age").map_or((name, ""), |name| (name, ".age"));
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let (name, sealed) = name.strip_suffix(".age").map_or((&*name, ""), |name| (name, ".age"));
     let name = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => format!("{stem}.{number}.{extension}{sealed}"),
         _ => format!("{name}.{number}{sealed}"),
