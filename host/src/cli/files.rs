@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keyferry_types::bounded_file::{self, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 
 /// The data folder and what is in it.
@@ -19,8 +20,12 @@ impl DataFolder {
     pub(super) fn open(path: &Path) -> Result<Self, super::CliError> {
         use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
         let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.shown());
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault)?;
-        let mode = std::fs::metadata(path).map_err(fault)?.permissions().mode();
+        let named = path.to_owned();
+        let mode = bounded_file::within(path, PATIENCE, move || {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&named)?;
+            Ok(std::fs::metadata(&named)?.permissions().mode())
+        })
+        .map_err(fault)?;
         if mode & 0o077 != 0 {
             super::term::warning(&format!(
                 "others can look into the data folder {} (mode {:o}); `chmod 700` it",

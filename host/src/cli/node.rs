@@ -13,6 +13,7 @@ use keyferry_sandbox::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbo
 use keyferry_service::{MigrateError, Migrator, rewrap};
 use keyferry_store::Store;
 use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_types::bounded_file::{self, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
 use keyferry_webhooks::{Deliverer, Webhooks};
@@ -152,7 +153,8 @@ pub(super) async fn registry(
     egress: EgressSettings,
     vault: Option<Arc<Vault>>,
 ) -> Result<Arc<Registry>, CliError> {
-    std::fs::create_dir_all(&folders.plugins)
+    let folder = folders.plugins.clone();
+    bounded_file::within(&folders.plugins, PATIENCE, move || std::fs::create_dir_all(folder))
         .map_err(|error| format!("cannot make the plugin folder {}: {error}", folders.plugins.shown()))?;
     let cache = vault.map(|vault| {
         let seal: CodeSeal = Arc::new(move |bytes| vault.cache_mac(bytes).ok());

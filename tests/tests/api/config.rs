@@ -243,5 +243,20 @@ fn a_pipe_a_device_or_a_folder_in_place_of_a_file_is_told_by_name_and_waited_for
         let said = text(&output.stderr);
         assert!(!output.status.success() && said.contains(expected), "{arguments:?}: {said}");
     }
-    assert!(began.elapsed() < std::time::Duration::from_secs(60), "something was waited for");
+    let kms = ["--key-kms", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"];
+    let transit = ["--key-transit", "https://127.0.0.1:9/v1/transit/keys/a"];
+    let no_environment: &[(&str, &str)] = &[];
+    for (arguments, environment) in [
+        (kms.to_vec(), &[("AWS_CONFIG_FILE", pipe.as_str())][..]),
+        (kms.to_vec(), &[("AWS_SHARED_CREDENTIALS_FILE", &pipe)]),
+        (kms.to_vec(), &[("AWS_WEB_IDENTITY_TOKEN_FILE", &pipe)]),
+        ([&kms[..], &["--key-ca", &pipe]].concat(), no_environment),
+        ([&transit[..], &["--key-ca", &pipe]].concat(), no_environment),
+    ] {
+        let output = desk.keyferry(&[&["config", "check"], arguments.as_slice()].concat(), environment);
+        let said = text(&output.stderr);
+        let is_told = said.contains(&pipe) && said.contains("it is a FIFO (named pipe)");
+        assert!(!output.status.success() && is_told, "{arguments:?} {environment:?}: {said}");
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(90), "something was waited for");
 }

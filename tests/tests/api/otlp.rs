@@ -71,6 +71,42 @@ async fn one_migration_is_one_trace_of_the_callers() {
     assert!(!logs.contains("collectors-token"), "{logs}");
 }
 
+/// While something else has taken its place, the headers that were read last are sent, and the log says so.
+#[tokio::test]
+async fn a_pipe_in_place_of_the_headers_leaves_the_former_ones_in_use_and_stops_nobody() {
+    let collector = Collector::start(Mood::Works).await;
+    let folder = tempfile::tempdir().unwrap();
+    let headers = folder.path().join("headers");
+    let write = |token: &str| std::fs::write(&headers, format!("Authorization: Bearer {token}\n")).unwrap();
+    write("collectors-token");
+    let mut world = world(&collector.url(), OFTEN, &["--otlp-headers-file", &headers.display().to_string()]).await;
+    let trace = |number: u8| format!("{number:02x}{}", &TRACE[2..]);
+    let send = async |number: u8| {
+        let request = migration(&world, demo::HUBSPOT_ACCESS_TOKEN).header("traceparent", &sampled(&trace(number)));
+        assert_eq!(world.send(request).await.status, 200);
+        collector.wait_for(&trace(number), MIGRATE).await;
+    };
+    send(1).await;
+    std::fs::remove_file(&headers).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&headers).status().unwrap().success());
+    let before = collector.authorizations().len();
+    send(2).await;
+    let during = collector.authorizations();
+    assert!(during.len() > before && during.iter().all(|token| token == "Bearer collectors-token"), "{during:?}");
+    let logs = world.server.logs();
+    assert!(logs.contains("the last headers that were read are sent") && !logs.contains("collectors-token"), "{logs}");
+    // A file again, it counts at once.
+    std::fs::remove_file(&headers).unwrap();
+    write("another-token");
+    send(3).await;
+    assert!(collector.authorizations().iter().any(|token| token == "Bearer another-token"));
+    std::fs::remove_file(&headers).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&headers).status().unwrap().success());
+    let began = Instant::now();
+    assert!(world.server.terminate().await.success());
+    assert!(began.elapsed() < Duration::from_secs(10), "the signal waited for a pipe");
+}
+
 /// A caller decides for its own trace; what cannot be understood is no trace.
 #[tokio::test]
 async fn what_callers_say_of_traces_is_taken_only_where_it_is_valid() {

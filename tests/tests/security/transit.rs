@@ -190,6 +190,48 @@ async fn each_failure_is_told_for_what_it_is_and_passes() {
 }
 
 #[tokio::test]
+async fn a_pipe_in_place_of_the_token_leaves_the_former_one_in_use_and_stops_nobody() {
+    let mut setup = Setup::start().await;
+    setup.migrates(&setup.world.api_key).await;
+    let token = setup.folder.path().join("transit-token");
+    for (number, put) in [
+        (
+            0,
+            &(|path: &std::path::Path| {
+                assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+            }) as &dyn Fn(&std::path::Path),
+        ),
+        (1, &|path: &std::path::Path| std::fs::create_dir(path).unwrap()),
+        (2, &|path: &std::path::Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+    ] {
+        // Each organisation has a root of its own, for which the service is asked.
+        std::fs::remove_file(&token).unwrap();
+        put(&token);
+        let key = setup.organisation(&format!("pipe{number}")).await;
+        let began = Instant::now();
+        setup.migrates(&key).await;
+        assert!(began.elapsed() < PATIENCE, "it was waited for");
+        if number == 1 {
+            std::fs::remove_dir(&token).unwrap()
+        } else {
+            std::fs::remove_file(&token).unwrap()
+        }
+        std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
+    }
+    let logs = setup.world.server.logs();
+    assert!(logs.contains("the last token that was read is used") && !logs.contains(TOKEN), "{logs}");
+    assert_eq!(setup.transit.wrong(), Vec::<String>::new());
+    // At a start there is no former one.
+    setup.world.server.kill();
+    std::fs::remove_file(&token).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&token).status().unwrap().success());
+    let mut options = ServerOptions::new(setup.world.data(), setup.world.plugins());
+    options.environment.clone_from(&setup.keys);
+    let failure = Server::try_start(options).await.err().expect("it starts without a token");
+    assert!(failure.logs.contains("transit-token cannot be read: it is a FIFO (named pipe)"), "{failure}");
+}
+
+#[tokio::test]
 async fn a_start_waits_for_a_sealed_engine_and_not_for_one_that_refuses() {
     let mut setup = Setup::start().await;
     setup.transit.set(Mood::Fails(u32::MAX, 503, "Vault is sealed"));

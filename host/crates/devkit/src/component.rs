@@ -7,7 +7,11 @@ use sha2::{Digest, Sha256};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use super::BuildError;
+use keyferry_types::bounded_file;
 use keyferry_types::ids::Slug;
+
+/// Bytes of a component that is compared with a new one.
+const MOST: u64 = 1 << 30;
 
 /// What a build did to the file in the plugins folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +75,8 @@ pub(super) fn sha256(component: &[u8]) -> String {
 /// Puts a component into a plugins folder, so that whoever watches it sees the old file or the new one and nothing between.
 pub(super) fn store(component: &[u8], folder: &Path, slug: &Slug) -> Result<(PathBuf, Change), BuildError> {
     let path = folder.join(format!("{slug}.wasm"));
-    let change = match fs::read(&path) {
-        Ok(content) if content == component => return Ok((path, Change::Unchanged)),
+    let change = match bounded_file::read_regular(&path, MOST) {
+        Ok(content) if *content.bytes == component => return Ok((path, Change::Unchanged)),
         Ok(_) => Change::Replaced,
         Err(error) if error.kind() == ErrorKind::NotFound => Change::New,
         Err(error) => return Err(BuildError::File { path, source: error }),

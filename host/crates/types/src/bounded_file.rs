@@ -160,7 +160,8 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Content> {
     content(file, most)
 }
 
-fn kind_of(path: &Path) -> Option<Kind> {
+/// What a path leads to, where it leads to something that is not a regular file.
+pub fn kind_of(path: &Path) -> Option<Kind> {
     Kind::of(std::fs::metadata(path).ok()?.file_type())
 }
 

@@ -74,15 +74,17 @@ impl KeyProvider {
 }
 
 impl KeyProvider {
-    /// Looks whether a key file that is there can be used. A file that is not there is made on the first start, and a key service is
-    /// not asked.
+    /// Looks whether the files that are there can be used. A key file that is not there is made on the first start, and a key service
+    /// is not asked.
     ///
     /// # Errors
-    /// Those of [`Self::load`] for a key file.
+    /// Those of [`Self::load`] for files.
     pub fn check(&self) -> Result<(), VaultError> {
         match self {
             Self::File(path) => read_key_file(path).map(|_| ()),
-            Self::Env(_) | Self::Kms { .. } | Self::Transit(_) => Ok(()),
+            Self::Kms { key, ca } => Kms::check(key, ca.as_deref()),
+            Self::Transit(settings) => Transit::new(settings.clone()).map(|_| ()),
+            Self::Env(_) => Ok(()),
         }
     }
 }

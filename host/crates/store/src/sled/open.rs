@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sled::{Config, Db, Mode, Tree};
@@ -14,6 +14,7 @@ use super::settings::SledSettings;
 use super::tables::{Table, Tables, open_error};
 use super::watermark::Watermark;
 use crate::{StoreError, StoreResult};
+use keyferry_types::bounded_file::{self, FileFault, Kind, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 
 /// Fixed when a database is made. With less, larger records would go to files that sled never syncs.
@@ -34,6 +35,10 @@ const FORMAT_KEY: &[u8] = b"format";
 /// empty one.
 const MARKER: &str = "keyferry-store";
 const LOCK: &str = "writer.lock";
+/// sled's file of records.
+const DATABASE: &str = "db";
+/// What has to be a file where it is there, besides snapshots.
+const FILES: [&str; 4] = [DATABASE, "conf", MARKER, LOCK];
 
 /// An open database.
 pub(super) struct Opened {
@@ -49,6 +54,7 @@ pub(super) struct Opened {
 /// Opens or makes a database. Blocks; a large log takes a while to recover.
 pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
     let path = settings.path.as_path();
+    check_files(path)?;
     make_folder(path).map_err(|source| StoreError::Open {
         action: "make the folder",
         path: path.to_owned(),
@@ -64,7 +70,7 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
     })?;
     let marker = path.join(MARKER);
     let known = marker.exists();
-    let db_path = path.join("db");
+    let db_path = path.join(DATABASE);
     if known && !db_path.exists() {
         return Err(corrupt(path, "its database file is gone"));
     }
@@ -92,6 +98,43 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
         synced.map_err(|source| StoreError::Open { action: "bring to disk", path: path.to_owned(), source })?;
     let watermark = Watermark::check(path, marker, &tables)?;
     Ok(Opened { tables, file, watermark, lock })
+}
+
+/// Refuses a folder that does not answer, and one in which something else has taken the place of a file: to open a pipe would wait
+/// for its other end.
+fn check_files(path: &Path) -> StoreResult<()> {
+    let folder = path.to_owned();
+    let failed = |path: &Path, source| StoreError::Open { action: "look into", path: path.to_owned(), source };
+    let found =
+        bounded_file::within(path, PATIENCE, move || misplaced(&folder)).map_err(|error| failed(path, error))?;
+    match found {
+        Some((file, fault)) => Err(failed(&file, fault.into())),
+        None => Ok(()),
+    }
+}
+
+/// The first file of the database in whose place something else is.
+fn misplaced(folder: &Path) -> io::Result<Option<(PathBuf, FileFault)>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_folder = name == "blobs";
+        // A volume of its own holds `lost+found` and whatever else is not ours.
+        if !is_folder && !FILES.contains(&&*name) && !name.starts_with("snap.") {
+            continue;
+        }
+        match bounded_file::kind_of(&entry.path()) {
+            Some(Kind::Folder) if is_folder => {}
+            Some(kind) => return Ok(Some((entry.path(), FileFault::NotRegular(kind)))),
+            None => {}
+        }
+    }
+    Ok(None)
 }
 
 fn corrupt(path: &Path, reason: impl Into<String>) -> StoreError {

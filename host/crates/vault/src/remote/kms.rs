@@ -25,7 +25,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::key::{KeyService, WrappedBy};
-use super::{KeyServiceError, KeyServiceFault, KmsKey, Place, transit_key, trust};
+use super::{KeyServiceError, KeyServiceFault, KmsKey, Place, foreign_files, transit_key, trust};
 use crate::VaultError;
 use crate::locked::LockedKey;
 
@@ -54,6 +54,7 @@ impl Kms {
     /// # Errors
     /// Where there is no region, or the certificates to believe cannot be read.
     pub(crate) async fn new(key: KmsKey, ca: Option<&Path>) -> Result<Self, VaultError> {
+        Self::check(&key, ca)?;
         // The client takes it for granted that there are some.
         let native = !rustls_native_certs::load_native_certs().certs.is_empty();
         let mut trust = TrustStore::empty().with_native_roots(native);
@@ -66,7 +67,7 @@ impl Kms {
             }
             None => {}
         }
-        let setup = |problem: String| VaultError::KeyServiceSetup { key: key.to_string(), problem };
+        let setup = |problem: String| not_usable(&key, problem);
         let tls = TlsContext::builder().with_trust_store(trust).build().map_err(|error| setup(error.to_string()))?;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -95,6 +96,15 @@ impl Kms {
         Ok(Self { client: Client::from_conf(config), key, arn })
     }
 
+    /// Looks at the files that a client reads.
+    ///
+    /// # Errors
+    /// Where one hangs or is no file, or the certificates to believe cannot be read.
+    pub(crate) fn check(key: &KmsKey, ca: Option<&Path>) -> Result<(), VaultError> {
+        ca.map(trust::read).transpose()?;
+        foreign_files::fault().map_or(Ok(()), |problem| Err(not_usable(key, problem)))
+    }
+
     fn error(&self, fault: KeyServiceFault, detail: impl std::fmt::Display) -> KeyServiceError {
         KeyServiceError::new(self.key.as_str(), fault, detail)
     }
@@ -117,6 +127,10 @@ impl Kms {
         let known = self.arn.get_or_init(|| arn.clone().unwrap_or_else(|| self.key.to_string()));
         arn.unwrap_or_else(|| known.clone())
     }
+}
+
+fn not_usable(key: &KmsKey, problem: String) -> VaultError {
+    VaultError::KeyServiceSetup { key: key.to_string(), problem }
 }
 
 /// What a code means. Those of KMS itself stand with each operation, the others at

@@ -8,10 +8,12 @@
 //! | `kms_key`, `kms` | AWS KMS; `kms_absent` where the feature `aws-kms` is off |
 //! | `transit_key`, `token`, `transit` | the transit engine of Vault, OpenBao and what speaks like them |
 //! | `trust` | which certificates are believed? |
+//! | `foreign_files` | which files does AWS' client read, and do they answer? |
 //!
 //! Nothing here is asked once a request: a root is unwrapped once and stays on the key ring.
 
 mod error;
+mod foreign_files;
 mod key;
 #[cfg(feature = "aws-kms")]
 mod kms;

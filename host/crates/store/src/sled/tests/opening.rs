@@ -135,3 +135,34 @@ async fn no_record_ever_goes_to_a_file_of_its_own() {
     let blobs = fs::read_dir(store.folder().path().join("store").join("blobs")).unwrap().count();
     assert_eq!(blobs, 0, "sled never syncs those");
 }
+
+/// An error with what caused it.
+fn said(error: &StoreError) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    format!("{error}: {cause}")
+}
+
+#[tokio::test]
+async fn a_pipe_or_a_folder_in_place_of_a_file_is_told_by_name_and_waited_for_by_nobody() {
+    for name in ["writer.lock", "db", "conf", "keyferry-store", "blobs", "snap.0000000000000001"] {
+        let folder = closed(1).await;
+        fs::create_dir(folder.path().join("store/lost+found")).unwrap();
+        let (path, beside) = (folder.path().join("store").join(name), folder.path().join("beside"));
+        let _ = fs::rename(&path, &beside);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        let opening = tokio::time::timeout(std::time::Duration::from_secs(20), SledStore::open(settings(&folder)));
+        let error = opening.await.unwrap_or_else(|_| panic!("{name}: it waits")).err().unwrap();
+        assert!(said(&error).contains(&format!("store/{name}: it is a FIFO (named pipe)")), "{}", said(&error));
+        fs::remove_file(&path).unwrap();
+        if name != "blobs" {
+            fs::create_dir(&path).unwrap();
+            let error = SledStore::open(settings(&folder)).await.err().unwrap();
+            assert!(said(&error).contains(&format!("store/{name}: it is a folder")), "{}", said(&error));
+            fs::remove_dir(&path).unwrap();
+        }
+        let _ = fs::rename(&beside, &path);
+        let store = SledStore::open(settings(&folder)).await.unwrap();
+        assert!(store.account(&account_key("user_0")).await.unwrap().is_some(), "{name}");
+        store.close().await.unwrap();
+    }
+}
