@@ -1,16 +1,16 @@
-//! The allocator of each rung: jemalloc, as the server has. On all but hyper's hello stands the one that clears what it gives back.
+//! The allocator of each rung: mimalloc, as the server has. On all but hyper's hello stands the one that clears what it gives back.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyferry_types::wiping::WipingAllocator;
-use tikv_jemallocator::Jemalloc;
+use mimalloc::MiMalloc;
 
 #[global_allocator]
 static ALLOCATOR: Chosen = Chosen;
 
 static WIPES: AtomicBool = AtomicBool::new(false);
-static WIPING: WipingAllocator<Jemalloc> = WipingAllocator::over(Jemalloc);
+static WIPING: WipingAllocator<MiMalloc> = WipingAllocator::over(MiMalloc);
 
 struct Chosen;
 
@@ -19,17 +19,17 @@ pub(crate) fn wipe() {
     WIPES.store(true, Ordering::Relaxed);
 }
 
-// SAFETY: every block comes from and goes back to jemalloc: the one that wipes stands on it. So a block that was
+// SAFETY: every block comes from and goes back to mimalloc: the one that wipes stands on it. So a block that was
 // made before the change can be freed after it.
 unsafe impl GlobalAlloc for Chosen {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        unsafe { Jemalloc.alloc(layout) }
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        unsafe { Jemalloc.alloc_zeroed(layout) }
+        unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -38,7 +38,7 @@ unsafe impl GlobalAlloc for Chosen {
             unsafe { WIPING.dealloc(block, layout) }
         } else {
             // SAFETY: as the caller promises.
-            unsafe { Jemalloc.dealloc(block, layout) }
+            unsafe { MiMalloc.dealloc(block, layout) }
         }
     }
 
@@ -48,7 +48,7 @@ unsafe impl GlobalAlloc for Chosen {
             unsafe { WIPING.realloc(block, layout, size) }
         } else {
             // SAFETY: as the caller promises.
-            unsafe { Jemalloc.realloc(block, layout, size) }
+            unsafe { MiMalloc.realloc(block, layout, size) }
         }
     }
 }
