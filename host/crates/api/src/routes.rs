@@ -1,7 +1,8 @@
 //! Which path leads where.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use crate::state::Api;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
@@ -11,23 +12,27 @@ use http::{Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cors::CorsOrigin;
-use super::failure::{Failure, Rendering};
-use super::health::{self, Readiness};
-use super::kind;
-use super::last_use::LastUse;
-use super::openapi::{self, Description};
-use super::rate::{self, RateLimit, Rates};
-use super::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
-use super::{
-    application, conditional, cors, docs, framing, front_end, imports, linked_account, migrate_token, save_credentials,
-    session, trace, webhook,
-};
-use keyferry_imports::Importer;
-use keyferry_service::Migrator;
-use keyferry_store::Store;
+use crate::docs;
+use crate::error::api_error::{Failure, Rendering};
+use crate::error::problem_type as kind;
+use crate::handlers::application;
+use crate::handlers::front_end;
+use crate::handlers::health;
+use crate::handlers::imports;
+use crate::handlers::linked_account;
+use crate::handlers::migrate_token;
+use crate::handlers::save_credentials;
+use crate::handlers::session;
+use crate::handlers::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
+use crate::handlers::webhook;
+use crate::middleware::conditional;
+use crate::middleware::cors;
+use crate::middleware::cors::CorsOrigin;
+use crate::middleware::framing;
+use crate::middleware::rate;
+use crate::middleware::trace;
+use crate::openapi;
 use keyferry_types::shown::{MASK, shown};
-use keyferry_webhooks::Webhooks;
 
 /// What our paths are made of.
 const SEGMENTS: [&str; 43] = [
@@ -78,36 +83,6 @@ const SEGMENTS: [&str; 43] = [
 /// Segments of a path that is shown.
 const MOST_SEGMENTS: usize = 8;
 
-/// What the handlers share.
-pub struct Api {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) migrator: Arc<Migrator>,
-    pub(super) importer: Arc<Importer>,
-    pub(super) webhooks: Webhooks,
-    pub(super) readiness: Arc<Readiness>,
-    pub(super) last_use: LastUse,
-    pub(super) rates: Rates,
-    pub(super) description: Description,
-    /// How long a caller may take to send a request's body.
-    pub(super) body_timeout: Duration,
-}
-
-impl Api {
-    /// The handlers' parts.
-    pub fn new(
-        store: Arc<dyn Store>,
-        migrator: Arc<Migrator>,
-        importer: Arc<Importer>,
-        webhooks: Webhooks,
-        readiness: Arc<Readiness>,
-        limit: Option<RateLimit>,
-        body_timeout: Duration,
-    ) -> Arc<Self> {
-        let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limit));
-        Arc::new(Self { store, migrator, importer, webhooks, readiness, last_use, rates, description, body_timeout })
-    }
-}
-
 /// All routes. Web pages of these origins may read the answers.
 pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
     let (router, _description) = routes().split_for_parts();
@@ -128,7 +103,7 @@ async fn around(request: Request, next: Next) -> Response {
 
 /// Each path with its handlers, and what they say of themselves: the one list that both the router and the API's description
 /// are made of.
-pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::preface())
         .routes(routes!(migrate_token::put))
         .routes(routes!(save_credentials::put))
@@ -184,7 +159,7 @@ async fn method_not_allowed(request: Request) -> Response {
 }
 
 /// A method that a path does not take.
-pub(super) fn not_taken(method: &Method, path: &str, rendering: Rendering) -> Response {
+pub(crate) fn not_taken(method: &Method, path: &str, rendering: Rendering) -> Response {
     let message = format!("{} is not possible at {}", shown_method(method), shown_path(path));
     Failure::new(&kind::METHOD_NOT_ALLOWED, message).render(rendering)
 }
@@ -200,7 +175,7 @@ fn shown_path(whole: &str) -> String {
 }
 
 /// The method, if it is one that HTTP has: a client can send any word.
-pub(super) fn shown_method(method: &Method) -> &'static str {
+pub(crate) fn shown_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
-use super::{AdminError, Operator};
+use crate::admin::AdminError;
+use crate::admin::Operator;
 use keyferry_service::keys;
 use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Store, Timestamp};
 use keyferry_types::ids::{Environment, OrgId};

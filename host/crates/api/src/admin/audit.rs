@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
-use super::{AdminError, Operator};
+use crate::admin::AdminError;
+use crate::admin::Operator;
 use keyferry_store::AuditEvent;
 use keyferry_types::ids::OrgId;
 

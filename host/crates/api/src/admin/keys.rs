@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
-use super::{AdminError, Operator};
+use crate::admin::AdminError;
+use crate::admin::Operator;
 use keyferry_service::keys;
 use keyferry_store::{AccountKey, IntegrationKey, RootChange, RootRecord, Store};
 use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};

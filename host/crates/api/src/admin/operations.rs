@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{AdminError, Operator};
+use crate::admin::AdminError;
+use crate::admin::Operator;
 
 /// Something that an operator can ask for.
 #[async_trait]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
-use super::{AdminError, Operator};
+use crate::admin::AdminError;
+use crate::admin::Operator;
 use keyferry_sandbox::{Allowed, Digest, PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
 
 /// Lists the plugin files.

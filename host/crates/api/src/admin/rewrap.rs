@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::operations::{Operation, Route};
-use super::{AdminError, Operator};
+use crate::admin::AdminError;
+use crate::admin::Operator;
 use keyferry_store::{AuditAction, AuditEvent, Rewrap, RootRecord, Timestamp, Wrapping};
 use keyferry_types::ids::OrgId;
 

@@ -20,7 +20,8 @@ use super::openapi::Description;
 use super::operations::{Operation, Verb, taken_apart};
 use super::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use super::rewrap::{ListRoots, RewrapRoots};
-use super::{AdminError, Operator};
+use crate::admin::AdminError;
+use crate::admin::Operator;
 
 /// Bytes of a request's body.
 const MAX_REQUEST: usize = 64 * 1024;

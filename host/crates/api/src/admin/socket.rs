@@ -11,8 +11,10 @@ use rustix::process::umask;
 use tokio::net::UnixListener;
 
 use super::routes::router;
-use super::{AdminError, Operator};
-use crate::{HttpSettings, Terms};
+use crate::HttpSettings;
+use crate::Terms;
+use crate::admin::AdminError;
+use crate::admin::Operator;
 use keyferry_types::path_text::ShowPath as _;
 
 /// How long a request's head may take to arrive, and how long an idle connection is kept.

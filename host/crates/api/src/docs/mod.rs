@@ -19,7 +19,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderName, HeaderValue, header};
 
-use super::conditional;
+use crate::middleware::conditional;
 
 /// Nothing from elsewhere, no script in the page's text. Styles are the exception: the renderer writes them into the page. Where
 /// neither images nor fonts come from elsewhere, a style can tell nobody anything.
@@ -60,7 +60,7 @@ static TAGS: LazyLock<[HeaderValue; 5]> =
     LazyLock::new(|| ASSETS.each_ref().map(|asset| conditional::of(asset.content)));
 
 /// Adds the page to the routes.
-pub(super) fn add_to<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+pub(crate) fn add_to<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     ASSETS
         .iter()
         .zip(TAGS.iter())

@@ -11,10 +11,14 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi as Document;
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::super::failure::{BareBody, EnvelopeBody, FieldError, ProblemBody, ShortBody};
-use super::super::linked_account::{MAX_FIELD, MAX_FIELDS};
-use super::super::routes::{Api, routes};
-use super::{apps, examples, failures, headers};
+use crate::error::api_error::{BareBody, EnvelopeBody, FieldError, ProblemBody, ShortBody};
+use crate::handlers::linked_account::{MAX_FIELD, MAX_FIELDS};
+use crate::openapi::apps;
+use crate::openapi::examples;
+use crate::openapi::failures;
+use crate::openapi::headers;
+use crate::routes::routes;
+use crate::state::Api;
 use keyferry_sandbox::{App, Digest};
 
 /// What the API's description consists of: an OpenAPI document.
@@ -45,7 +49,7 @@ pub(crate) struct OpenApiDocument(Value);
         (name = "Description", description = "This document."),
     ),
     // Below the path that takes an account's id with slashes in it, so the router has no path for it.
-    paths(super::super::credentials::show),
+    paths(crate::handlers::credentials::show),
     components(schemas(EnvelopeBody, ShortBody, BareBody, ProblemBody, FieldError)),
     modifiers(&Schemes),
 )]

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::failure::PROBLEM_JSON;
-use super::document::{id, operations};
+use crate::error::api_error::PROBLEM_JSON;
+use crate::openapi::document::{id, operations};
 
 /// By operation, then by name.
 type Exchanges = BTreeMap<String, BTreeMap<String, Exchange>>;
@@ -113,8 +113,8 @@ fn put(place: &mut Map<String, Value>, name: &str, example: Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::description_of;
     use super::*;
+    use crate::openapi::document::description_of;
 
     #[test]
     fn every_part_of_every_exchange_finds_its_place_in_the_document() {

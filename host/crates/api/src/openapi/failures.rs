@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::super::failure::{PROBLEM_JSON, error_type};
-use super::super::kind::{self as k, Documented, Kind};
-use super::document::id;
-use super::headers;
+use crate::error::api_error::{PROBLEM_JSON, error_type};
+use crate::error::problem_type::{self as k, Documented, Kind};
+use crate::openapi::document::id;
+use crate::openapi::headers;
 
 /// Whoever calls has to be somebody.
 const KEY: [&Kind; 3] = [&k::INVALID_API_KEY, &k::TOO_MANY_REQUESTS, &k::INTERNAL];
@@ -381,8 +381,8 @@ fn narrowed(name: &str, properties: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::{description_of, operations};
     use super::*;
+    use crate::openapi::document::{description_of, operations};
 
     #[test]
     fn it_is_known_of_every_operation_how_it_fails_and_no_kind_is_left_out() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::id;
+use crate::openapi::document::id;
 
 /// What can be a linked account's id: something that is not only white space, and no control characters.
 pub(super) const ACCOUNT_ID: &str =

@@ -18,7 +18,7 @@ mod examples;
 mod failures;
 mod headers;
 
-pub(super) use apps::{FlatCredential, MigrateTokenRequest};
-pub(super) use document::{__path_show, Description, preface, show};
+pub(crate) use apps::{FlatCredential, MigrateTokenRequest};
+pub(crate) use document::{__path_show, Description, preface, show};
 
 pub use document::description_of;

@@ -1,0 +1,179 @@
+//! Who is calling: the API key in `x-api-key` selects organisation and environment; a session token in `Authorization` is a
+//! front end that acts for one linked account.
+
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::error::api_error::Failure;
+use crate::error::mapping::failure;
+use crate::error::problem_type as kind;
+use crate::request::account_name::{NamedAccount, Place, is_in_headers, linked_account};
+use crate::state::Api;
+use keyferry_sandbox::Digest;
+use keyferry_service::{Caller, CountedFor};
+use keyferry_store::{AccountKey, ApiKeyRecord, Scope, SessionRecord, Timestamp};
+use keyferry_types::ids::AccountId;
+use keyferry_vault::{ApiKey, TokenUse};
+
+/// The header that carries the key.
+pub(crate) const API_KEY: &str = "x-api-key";
+
+impl Api {
+    /// The caller behind a request, if its key is known, not expired or revoked, has the scope, and is within its rate.
+    pub(crate) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Failure> {
+        caller(self.key(headers).await?, scope)
+    }
+
+    /// The key of a request, if it is known, not expired or revoked, and within its rate. For what needs no scope.
+    pub(crate) async fn key(&self, headers: &HeaderMap) -> Result<ApiKeyRecord, Failure> {
+        let text = only(headers, API_KEY)
+            .ok()
+            .flatten()
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(Failure::unauthorized)?;
+        // The checksum turns typing errors and noise away before the store is asked.
+        let key: ApiKey = text.parse().map_err(|_| Failure::unauthorized())?;
+        let record = self.store.api_key(&key.hash()).await.map_err(|error| Failure::internal(&error))?;
+        let now = Timestamp::now();
+        let record = record
+            .filter(|record| key.hash_matches(&record.hash) && record.environment == key.environment())
+            .filter(|record| record.is_live(now))
+            .ok_or_else(Failure::unauthorized)?;
+        self.rates.request(&record.hash)?;
+        self.last_use.note(&self.store, &record, now);
+        Ok(record)
+    }
+
+    /// The front end behind a request, if its token is one, for this use, its session has not ended, and the linked account's
+    /// front ends together are within their rate. Headers and query may only repeat the account that the session is of.
+    pub(crate) async fn front_end(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        token_use: TokenUse,
+    ) -> Result<FrontEnd, Failure> {
+        let invalid = || Failure::new(&kind::TOKEN_INVALID, "Invalid token");
+        let value = only(headers, header::AUTHORIZATION.as_str()).map_err(|Twice| invalid())?;
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            return Err(Failure::new(&kind::TOKEN_MISSING, "Authorization Token Missing"));
+        };
+        let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(invalid());
+        }
+        let session = self.migrator.session(token.trim(), token_use).await.map_err(failure)?.ok_or_else(invalid)?;
+        // A session lives no longer than the API key that it was made with: revoking that one is what stops a thief.
+        let key = self.store.api_key(&session.made_by).await.map_err(|error| Failure::internal(&error))?;
+        let key = key.filter(|key| key.org == session.org && key.environment == session.environment);
+        let key = key.filter(|key| key.is_live(Timestamp::now())).ok_or_else(invalid)?;
+        let front_end = FrontEnd { session, key };
+        self.rates.request(&front_end.measure())?;
+        let named = NamedAccount::in_headers(headers)?.and_query(query)?;
+        named.and(Place::Session, front_end.account().as_str())?;
+        Ok(front_end)
+    }
+
+    /// Whoever is behind a request that takes either. An API key counts before a token.
+    pub(crate) async fn identity(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Identity, Failure> {
+        if headers.contains_key(API_KEY) || !headers.contains_key(header::AUTHORIZATION) {
+            return self.key(headers).await.map(Identity::Key);
+        }
+        self.front_end(headers, query, TokenUse::Access).await.map(Identity::FrontEnd)
+    }
+}
+
+/// A front end that acts for one linked account, and can do what the API key can that its session was made with.
+pub(crate) struct FrontEnd {
+    pub(crate) session: SessionRecord,
+    key: ApiKeyRecord,
+}
+
+impl FrontEnd {
+    /// The caller, if the session's API key has the scope.
+    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, Failure> {
+        if !self.key.allows(scope) {
+            let message = format!("the API key that this session was made with does not have the scope `{scope}`");
+            return Err(Failure::new(&kind::SCOPE_MISSING, message));
+        }
+        Ok(self.actor())
+    }
+
+    /// The caller, for what needs no scope.
+    pub(crate) fn actor(&self) -> Caller {
+        let SessionRecord { org, environment, id, .. } = &self.session;
+        Caller {
+            org: org.clone(),
+            environment: *environment,
+            actor: format!("session {id}"),
+            counted: CountedFor::FrontEnd { account: self.measure(), key: self.key.hash },
+        }
+    }
+
+    /// The linked account that it acts for.
+    pub(crate) fn account(&self) -> &AccountId {
+        &self.session.account
+    }
+
+    /// What its requests are counted under: the linked account, so that nobody gets more by opening another session.
+    pub(crate) fn measure(&self) -> [u8; 32] {
+        let SessionRecord { org, environment, account, .. } = &self.session;
+        *Digest::of(format!("front ends of {org} {environment} {account}").as_bytes()).as_bytes()
+    }
+}
+
+/// Whoever is behind a request.
+pub(crate) enum Identity {
+    Key(ApiKeyRecord),
+    FrontEnd(FrontEnd),
+}
+
+impl Identity {
+    /// The caller, if they have the scope.
+    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, Failure> {
+        match self {
+            Self::Key(key) => caller(key.clone(), scope),
+            Self::FrontEnd(front_end) => front_end.caller(scope),
+        }
+    }
+
+    /// Whether it may see the account: a front end sees its own.
+    pub(crate) fn sees(&self, account: &AccountKey) -> bool {
+        match self {
+            Self::Key(_) => true,
+            Self::FrontEnd(front_end) => front_end.account() == &account.account,
+        }
+    }
+
+    /// The linked account that a request is about: a front end's own, else the one that header and query name.
+    pub(crate) fn account(&self, headers: &HeaderMap, query: Option<&str>) -> Result<AccountId, Failure> {
+        match self {
+            Self::FrontEnd(front_end) => Ok(front_end.account().clone()),
+            Self::Key(_) if query.is_none() && !is_in_headers(headers) => {
+                let message = "linked_account_id header is required when using org API key authentication.";
+                Err(Failure::new(&kind::ACCOUNT_HEADER_MISSING, message))
+            }
+            Self::Key(_) => linked_account(headers, query),
+        }
+    }
+}
+
+/// The caller behind a key that has the scope.
+pub(crate) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, Failure> {
+    if !key.allows(scope) {
+        let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
+        return Err(Failure::new(&kind::SCOPE_MISSING, message));
+    }
+    let counted = CountedFor::ApiKey(key.hash);
+    Ok(Caller { org: key.org, environment: key.environment, actor: key.shown, counted })
+}
+
+/// A header is there more than once.
+struct Twice;
+
+/// The value of a header that may be there once. Of two, another program could have looked at the other one.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Twice> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(Twice),
+    }
+}

@@ -1,0 +1,11 @@
+//! Errors of the API, each defined once and rendered in two forms.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `problem_type` | which errors are there: status, code, title? |
+//! | `api_error` | what does an error look like, in the documented shape and as an RFC 9457 problem? |
+//! | `mapping` | which error does each failure of the service, the store and the vault become? |
+
+pub(crate) mod api_error;
+pub(crate) mod mapping;
+pub(crate) mod problem_type;

@@ -1,0 +1,180 @@
+//! `GET /api/v2/public/linked-account/{account}/integration/{slug}/credentials`: a stored credential, in the form in which
+//! `migrate-token` takes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::{HeaderMap, header};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::auth::access::caller;
+use crate::error::api_error::Failure;
+use crate::error::mapping::failure;
+use crate::error::problem_type as kind;
+use crate::handlers::linked_account::account_missing;
+use crate::handlers::migrate_token::revision_tag;
+use crate::middleware::trace::RequestId;
+use crate::request::account_name::check_path;
+use crate::responses::Outcome;
+use crate::responses::secret_json::secret_json;
+use crate::state::Api;
+use keyferry_service::{MigrateError, ReadCredential, Shown, StoredCredential};
+use keyferry_store::Scope;
+use keyferry_types::ids::Slug;
+use keyferry_types::shown::{MASK, aside, shown};
+
+/// The account and the slug of a path below `linked-account/` that ends in `/integration/{slug}/` and this word. The vendor's
+/// SDK leaves account ids unescaped, so what stands before may hold slashes.
+pub(crate) fn split<'a>(path: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let (account, slug) = path.strip_suffix(word)?.strip_suffix('/')?.rsplit_once("/integration/")?;
+    (!account.is_empty() && !slug.is_empty() && !slug.contains('/')).then_some((account, slug))
+}
+
+/// All of it for a key of scope `read_credentials`, and its fields' names for one of scope `read`.
+#[utoipa::path(
+    get, path = "/api/v2/public/linked-account/{account}/integration/{slug}/credentials", operation_id = "getCredentials",
+    tag = "Credentials",
+    summary = "Read a stored credential back",
+    description = "The credential in the form in which migrate-token takes it. An API key with the scope `read_credentials` gets \
+        all of it, once the audit trail has it on disk that it was read; one with the scope `read` sees which fields there are, \
+        each as `***`.",
+    params(
+        ("account" = String, Path, description = "Your own id of the linked account. Slashes can stay as they are.",
+            min_length = 1),
+        ("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"),
+    ),
+    responses((status = 200, description = "The credential.", body = CredentialBody)),
+    security(("org_api_key" = [])),
+)]
+pub(crate) async fn show(
+    api: &Arc<Api>,
+    id: RequestId,
+    account: &str,
+    slug: &str,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
+    let key = api.key(headers).await?;
+    let plain = key.allows(Scope::ReadCredentials);
+    let caller = caller(key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
+    check_path(headers, query, account)?;
+    let missing = account_missing(&caller, account);
+    let none = || no_integration(api, slug);
+    let Ok(account) = account.parse() else { return Err(missing) };
+    let slug: Slug = slug.parse().map_err(|_| none())?;
+    let asked = ReadCredential { caller, account, slug: slug.clone(), request_id: id.0 };
+    let found = if plain { api.migrator.read(asked).await } else { api.migrator.read_masked(asked).await };
+    match found {
+        Ok(Some(credential)) => answer(&credential),
+        Ok(None) => Err(none()),
+        Err(MigrateError::AccountMissing { .. }) => Err(missing),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// There is no integration of that app, as the caller wrote its slug.
+pub(crate) fn no_integration(api: &Api, slug: &str) -> Failure {
+    let apps = api.migrator.apps();
+    let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
+    let message = format!("the linked account has no integration of `{shown}`{}", aside(slug, shown));
+    Failure::new(&kind::NO_SUCH_INTEGRATION, message)
+}
+
+fn answer(credential: &StoredCredential) -> Result<Response, Failure> {
+    let mut response = secret_json(&CredentialBody::of(credential))?;
+    if let Some(tag) = revision_tag(&credential.record) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// A stored credential, in the form in which migrate-token takes it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StoredCredential)]
+pub(crate) struct CredentialBody<'a> {
+    /// The app.
+    #[schema(value_type = String, example = "hubspot")]
+    slug: &'a str,
+    /// One key, the auth type, whose value is an object of its fields.
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
+    auth_object: AuthObject<'a>,
+    /// Whether every value is shown as `***`.
+    masked: bool,
+    /// Whether the provider has confirmed the credential.
+    outcome: Outcome,
+    /// When the provider last confirmed it.
+    #[schema(required = true, format = DateTime)]
+    verified_at: Option<String>,
+    /// When the credential ends.
+    #[schema(required = true, format = DateTime)]
+    expires_at: Option<String>,
+    /// The provider's id of the account behind it.
+    #[schema(value_type = Option<String>, required = true)]
+    identifier: Option<&'a str>,
+    /// Plain values that the app needs, such as an `instance_url`.
+    #[schema(value_type = BTreeMap<String, String>)]
+    config: &'a BTreeMap<String, String>,
+}
+
+/// `{"oauth2": {"access_token": ...}}`
+pub(crate) struct AuthObject<'a>(pub(crate) &'a StoredCredential);
+
+struct Fields<'a>(&'a StoredCredential);
+
+impl Serialize for AuthObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0.record.auth_type.as_str(), Fields(self.0))])
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.fields.iter().map(|(name, shown)| {
+            let value = match shown {
+                Shown::Plain(secret) => secret.expose(),
+                Shown::Masked => MASK,
+            };
+            (name.as_str(), value)
+        }))
+    }
+}
+
+impl<'a> CredentialBody<'a> {
+    fn of(credential: &'a StoredCredential) -> Self {
+        let record = &credential.record;
+        Self {
+            slug: record.slug.as_str(),
+            auth_object: AuthObject(credential),
+            masked: credential.fields.iter().any(|(_, shown)| matches!(shown, Shown::Masked)),
+            outcome: Outcome::of(&record.standing),
+            verified_at: record.verified_at.map(|at| at.to_string()),
+            expires_at: record.expires_at.map(|at| at.to_string()),
+            identifier: record.provider_account_id.as_deref(),
+            config: &record.config,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_and_slug_are_told_apart_also_where_the_account_has_slashes() {
+        let cases = [
+            ("user_1/integration/hubspot/credentials", Some(("user_1", "hubspot"))),
+            ("a/b@x.com/integration/hubspot/credentials", Some(("a/b@x.com", "hubspot"))),
+            ("a/integration/b/integration/c/credentials", Some(("a/integration/b", "c"))),
+            ("user_1", None),
+            ("user_1/credentials", None),
+            ("/integration/hubspot/credentials", None),
+            ("user_1/integration//credentials", None),
+            ("user_1/integration/hub/spot/credentials", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(split(path, "credentials"), expected, "{path}");
+        }
+    }
+}

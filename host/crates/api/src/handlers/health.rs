@@ -1,0 +1,134 @@
+//! `/livez` and `/readyz`: whether to restart the process, whether to send it requests.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::api_error::json;
+use crate::server::tls::Tls;
+use crate::state::Api;
+use keyferry_store::StoreHealth;
+use keyferry_vault::KeyServiceState;
+
+/// Where the server is in its life.
+#[derive(Default)]
+pub struct Readiness {
+    state: AtomicU8,
+    /// The certificate of the public interface.
+    tls: OnceLock<Arc<Tls>>,
+}
+
+impl Readiness {
+    const SERVING: u8 = 1;
+    const DRAINING: u8 = 2;
+
+    /// Has `/readyz` warn of a certificate that expires.
+    pub fn watch_certificate(&self, tls: Arc<Tls>) {
+        // There is one, for as long as the process lives.
+        let _ = self.tls.set(tls);
+    }
+
+    /// Requests may come.
+    pub fn set_serving(&self) {
+        self.state.store(Self::SERVING, Ordering::Release);
+    }
+
+    /// No more requests should come; those that do are still served.
+    pub fn set_draining(&self) {
+        self.state.store(Self::DRAINING, Ordering::Release);
+    }
+
+    /// Whether the server is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.load(Ordering::Acquire) == Self::DRAINING
+    }
+
+    fn obstacle(&self) -> Option<&'static str> {
+        match self.state.load(Ordering::Acquire) {
+            Self::SERVING => None,
+            Self::DRAINING => Some("shutting down"),
+            _ => Some("starting"),
+        }
+    }
+}
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// In a word.
+    status: HealthStatus,
+    /// What stands in the way; absent where nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    obstacles: Vec<String>,
+    /// What does not keep it from serving, and needs somebody to look; absent where nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
+}
+
+/// How the server is, in a word.
+#[derive(Serialize, ToSchema)]
+enum HealthStatus {
+    /// The process runs.
+    #[serde(rename = "ok")]
+    Ok,
+    /// Requests may come.
+    #[serde(rename = "ready")]
+    Ready,
+    /// Requests should go elsewhere.
+    #[serde(rename = "not ready")]
+    NotReady,
+}
+
+/// The process runs.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "getLiveness", tag = "Health",
+    summary = "Whether the process runs",
+    description = "For whatever restarts a process that does not answer. Takes no API key.",
+    responses((status = 200, description = "It runs.", body = Health)),
+    security(()),
+)]
+pub(crate) async fn livez() -> Response {
+    json(StatusCode::OK, &Health { status: HealthStatus::Ok, obstacles: Vec::new(), warnings: Vec::new() })
+}
+
+/// It can take requests: it is not shutting down, the store takes writes, and a key service has answered. One that fails
+/// later is a warning: organisations that are unlocked go on.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "getReadiness", tag = "Health",
+    summary = "Whether requests may come",
+    description = "For a load balancer: the server is neither starting nor shutting down, and its store takes writes; the key \
+        service, where one is used, has answered. Takes no API key.",
+    responses(
+        (status = 200, description = "They may; `warnings` says what needs somebody to look.", body = Health),
+        (status = 503, description = "They should go elsewhere; `obstacles` says why.", body = Health),
+    ),
+    security(()),
+)]
+pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
+    let mut obstacles: Vec<String> = api.readiness.obstacle().map(str::to_owned).into_iter().collect();
+    match api.store.health() {
+        StoreHealth::Ready => {}
+        StoreHealth::NoSpace { free, needed } => {
+            obstacles.push(format!("the disk has {free} bytes free, and {needed} are needed to write safely"));
+        }
+        StoreHealth::Failed(reason) => obstacles.push(format!("the store failed: {reason}")),
+    }
+    let mut warnings: Vec<String> = api.readiness.tls.get().map(|tls| tls.certificate_warnings()).unwrap_or_default();
+    match api.migrator.key_service() {
+        KeyServiceState::Answers => {}
+        KeyServiceState::NeverAnswered(fault) => obstacles.push(format!("{fault}; no organisation can be unlocked")),
+        KeyServiceState::Fails(fault) => warnings.push(format!("{fault}; organisations that are unlocked go on")),
+    }
+    if obstacles.is_empty() {
+        json(StatusCode::OK, &Health { status: HealthStatus::Ready, obstacles, warnings })
+    } else {
+        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: HealthStatus::NotReady, obstacles, warnings })
+    }
+}

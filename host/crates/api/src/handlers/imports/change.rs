@@ -1,0 +1,103 @@
+//! Pausing, resuming, cancelling, trying again, undoing, confirming, deleting.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+
+use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::problem_type as kind;
+use crate::handlers::imports::failure;
+use crate::handlers::imports::object_id;
+use crate::middleware::detach_on_drop::to_its_end;
+use crate::middleware::trace::RequestId;
+use crate::request::parameters::{self, InPath};
+use crate::responses::Import;
+use crate::state::Api;
+use keyferry_imports::Change;
+use keyferry_store::{ObjectId, Scope};
+
+/// What stands for each change in a path.
+const CHANGES: [(&str, Change); 6] = [
+    ("pause", Change::Pause),
+    ("resume", Change::Resume),
+    ("cancel", Change::Cancel),
+    ("retry-failed", Change::RetryFailed),
+    ("undo", Change::Undo),
+    ("confirm", Change::Confirm),
+];
+
+/// `POST /{id}/{change}`.
+#[utoipa::path(
+    post, path = "/api/v2/public/imports/{id}/{change}", operation_id = "changeImport", tag = "Imports",
+    summary = "Pause, resume, cancel, retry, undo or confirm an import",
+    description = "`pause` and `resume` do what they say, and `resume` also goes on with one that has stopped itself. `cancel` ends \
+        it; rows that are not settled stay as they are. `retry-failed` tries those rows again that failed for a reason that can \
+        pass: rate-limited, unreachable, provider error; never rejected ones. `undo` puts back what each row replaced and removes \
+        what it made, unless somebody has changed it since. `confirm` forgets what was replaced. Takes an API key with the scope \
+        `migrate`.",
+    params(
+        ("id" = String, Path, description = "Its own id.", min_length = 1),
+        ("change" = String, Path, description = "What to do.", pattern = "^(pause|resume|cancel|retry-failed|undo|confirm)$",
+            example = "pause"),
+    ),
+    responses((status = 200, description = "The import as it is now.", body = Import)),
+    security(("org_api_key" = [])),
+)]
+pub(crate) async fn change(
+    State(api): State<Arc<Api>>,
+    Extension(request): Extension<RequestId>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    rendered(&headers, async {
+        let (id, name) = path
+            .map(|Path(parts)| parts)
+            .map_err(|rejection| Failure::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
+        let Some((_, change)) = CHANGES.into_iter().find(|(known, _)| *known == name) else {
+            let message = format!("what can be done is {}", CHANGES.map(|(name, _)| name).join(", "));
+            return Err(Failure::new(&kind::NO_SUCH_ROUTE, message));
+        };
+        carry_out(&api, request, object_id(&id), change, &headers).await
+    })
+    .await
+}
+
+/// `DELETE /{id}`.
+#[utoipa::path(
+    delete, path = "/api/v2/public/imports/{id}", operation_id = "deleteImport", tag = "Imports",
+    summary = "Forget an import",
+    description = "Forgets an import that has ended, with its ledger and what it replaced. What it stored stays. Takes an API key \
+        with the scope `migrate`.",
+    params(("id" = String, Path, description = "Its own id.", min_length = 1)),
+    responses((status = 200, description = "It is being forgotten.", body = Import)),
+    security(("org_api_key" = [])),
+)]
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Extension(request): Extension<RequestId>,
+    id: InPath,
+    headers: HeaderMap,
+) -> Response {
+    rendered(&headers, async {
+        let id = parameters::path(id).and_then(|id| object_id(&id));
+        carry_out(&api, request, id, Change::Delete, &headers).await
+    })
+    .await
+}
+
+async fn carry_out(
+    api: &Arc<Api>,
+    request: RequestId,
+    id: Result<ObjectId, Failure>,
+    change: Change,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
+    let caller = api.caller(headers, Scope::Migrate).await?;
+    let (api, id) = (Arc::clone(api), id?);
+    let changed = to_its_end(async move { api.importer.change(&caller, id, change, &request.0).await }).await?;
+    Ok(json_answer(StatusCode::OK, &Import::of(&changed.map_err(failure)?)))
+}

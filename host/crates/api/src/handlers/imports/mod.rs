@@ -1,0 +1,75 @@
+//! `/api/v2/public/imports`: many credentials in one file.
+//!
+//! | file | handles |
+//! |---|---|
+//! | `create` | a file that is sent |
+//! | `options` | how it is to be read, and its rows to be dealt with |
+//! | `show` | what there is, and how it fares |
+//! | `results` | the ledger, row by row |
+//! | `events` | progress as it happens |
+//! | `export` | the other way |
+//! | `change` | pausing, resuming, cancelling, trying again, undoing, confirming, deleting |
+
+pub(crate) mod change;
+pub(crate) mod create;
+pub(crate) mod events;
+pub(crate) mod export;
+mod options;
+pub(crate) mod results;
+pub(crate) mod show;
+
+use std::time::Duration;
+
+use http::header;
+
+use crate::error::api_error::Failure;
+use crate::error::mapping::{store_failure, vault_failure};
+use crate::error::problem_type as kind;
+use crate::request::parameters::{self, InPath};
+use keyferry_imports::{ImportError, UploadError};
+use keyferry_service::Caller;
+use keyferry_store::{ImportKey, ObjectId};
+
+/// When to try again where the server is about to stop: another one may be there by then.
+const RESTART: Duration = Duration::from_secs(5);
+
+/// The import that a path names. What is no id is that of no import.
+fn key(caller: &Caller, found: InPath) -> Result<ImportKey, Failure> {
+    let id = object_id(&parameters::path(found)?)?;
+    Ok(ImportKey { org: caller.org.clone(), environment: caller.environment, id })
+}
+
+fn object_id(text: &str) -> Result<ObjectId, Failure> {
+    text.parse().map_err(|_| failure(ImportError::Missing))
+}
+
+fn failure(error: ImportError) -> Failure {
+    let message = error.to_string();
+    match error {
+        ImportError::Missing => Failure::new(&kind::IMPORT_UNKNOWN, message),
+        ImportError::WrongState { .. } | ImportError::Forgotten { .. } => Failure::new(&kind::IMPORT_STATE, message),
+        ImportError::FileKnown { import } => {
+            let failure = Failure::new(&kind::FILE_KNOWN, message);
+            match format!("/api/v2/public/imports/{import}").parse() {
+                Ok(known) => failure.header(header::LOCATION, known),
+                Err(_) => failure,
+            }
+        }
+        ImportError::TooMany { retry_after, .. } => {
+            Failure::new(&kind::TOO_MANY_UPLOADS, message).retry_after(Some(retry_after))
+        }
+        ImportError::Empty | ImportError::TooManyRows { .. } | ImportError::File(_) => {
+            Failure::new(&kind::FILE_INVALID, message)
+        }
+        ImportError::Upload(UploadError::Broken(_)) => Failure::new(&kind::BODY_INCOMPLETE, message),
+        ImportError::Upload(UploadError::Paused(_)) => Failure::new(&kind::BODY_TIMEOUT, message),
+        ImportError::Upload(UploadError::Stopping) => {
+            Failure::new(&kind::SERVER_STOPPING, message).retry_after(Some(RESTART))
+        }
+        ImportError::NotAllowed { .. } => Failure::new(&kind::PREFERENCE_NOT_ALLOWED, message),
+        ImportError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
+        ImportError::Inside(_) => Failure::internal(&error),
+        ImportError::Store(error) => store_failure(error),
+        ImportError::Vault(error) => vault_failure(&error),
+    }
+}

@@ -1,0 +1,104 @@
+//! Linked accounts that are listed and shown.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::error::api_error::{json as json_answer, rendered};
+use crate::error::mapping::store_failure;
+use crate::handlers::credentials;
+use crate::handlers::linked_account::account_key;
+use crate::handlers::linked_account::account_missing;
+use crate::handlers::linked_account::shown;
+use crate::middleware::trace::RequestId;
+use crate::request::account_name::check_path;
+use crate::request::parameters::{self, InPath, InQuery, invalid_query};
+use crate::responses::{AccountPage, LinkedAccount};
+use crate::state::Api;
+use keyferry_store::{ListAccounts, Scope};
+
+/// Accounts on a page, unless the caller says otherwise, as documented.
+const DEFAULT_LIMIT: i32 = 10;
+const MAX_LIMIT: i32 = 1000;
+
+/// Which page to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// The page, from 1.
+    #[param(minimum = 1, maximum = 2147483647, example = 1)]
+    page: Option<i32>,
+    /// Accounts on a page. More than 1000 are as 1000; `limit` in the answer says so.
+    #[param(minimum = 1, maximum = 2147483647, default = 10)]
+    limit: Option<i32>,
+    /// Only accounts whose id or name contains this, upper and lower case alike.
+    search: Option<String>,
+}
+
+/// `GET`: one page.
+#[utoipa::path(
+    get, path = "/api/v2/public/linked-account", operation_id = "listLinkedAccounts", tag = "Linked accounts",
+    summary = "List linked accounts",
+    description = "The accounts of the API key's organisation and environment, newest first, one page at a time. Takes an API \
+        key with the scope `read`.",
+    params(ListQuery), responses((status = 200, description = "One page.", body = AccountPage)),
+    security(("org_api_key" = [])),
+)]
+pub(crate) async fn list(State(api): State<Arc<Api>>, query: InQuery<ListQuery>, headers: HeaderMap) -> Response {
+    rendered(&headers, async {
+        let caller = api.caller(&headers, Scope::Read).await?;
+        let query = parameters::query(query)?;
+        let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+        let page = query.page.unwrap_or(1);
+        let counted = |number: i32| usize::try_from(number).ok().filter(|number| *number > 0);
+        let (Some(page), Some(limit)) = (counted(page), counted(limit)) else {
+            return Err(invalid_query("page and limit begin at 1"));
+        };
+        let search = query.search.filter(|text| !text.is_empty());
+        let found = api.store.accounts(&caller.org, caller.environment, ListAccounts { page, limit, search });
+        let found = found.await.map_err(store_failure)?;
+        Ok(json_answer(StatusCode::OK, &AccountPage::new(&found.views, &api.migrator.apps(), found.total, page, limit)))
+    })
+    .await
+}
+
+/// `GET /{account}`, and what is below it.
+#[utoipa::path(
+    get, path = "/api/v2/public/linked-account/{*account}", operation_id = "getLinkedAccount", tag = "Linked accounts",
+    summary = "Show a linked account",
+    description = "The account and the apps that are connected to it. Nothing of a credential is shown. Takes an API key with \
+        the scope `read`, or a session token of this very account.",
+    params(("account" = String, Path, description = "Your own id of it. Slashes can stay as they are.", min_length = 1)),
+    responses((status = 200, description = "The account.", body = LinkedAccount)),
+    security(("org_api_key" = []), ("linked_account_token" = [])),
+)]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    account: InPath,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    rendered(&headers, async {
+        let (account, query) = (parameters::path(account), query.as_deref());
+        if let Some((account, slug)) = account.as_deref().ok().and_then(|path| credentials::split(path, "credentials"))
+        {
+            return credentials::show(&api, id, account, slug, query, &headers).await;
+        }
+        let identity = api.identity(&headers, query).await?;
+        let (caller, account) = (identity.caller(Scope::Read)?, account?);
+        check_path(&headers, query, &account)?;
+        let missing = || account_missing(&caller, &account);
+        let key = account_key(&caller, account.parse().map_err(|_| missing())?);
+        if !identity.sees(&key) {
+            return Err(missing());
+        }
+        Ok(json_answer(StatusCode::OK, &shown(&api, &caller, &key).await?))
+    })
+    .await
+}

@@ -1,0 +1,233 @@
+//! `PUT /api/v2/public/migrate-token`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::mapping::failure;
+use crate::error::problem_type as kind;
+use crate::middleware::detach_on_drop::to_its_end;
+use crate::middleware::rate;
+use crate::middleware::trace::RequestId;
+use crate::openapi::MigrateTokenRequest;
+use crate::request::account_name::{NamedAccount, Place, is_account};
+use crate::request::body;
+use crate::request::prefer::{EntityTag, idempotency_key, precondition, preferences};
+use crate::responses::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
+use crate::state::Api;
+use keyferry_sandbox::Verdict;
+use keyferry_schema::Input;
+use keyferry_service::{Caller, MigrateError, Migrated, Migration, Revision, Stored, is_turned_away};
+use keyferry_store::{IntegrationRecord, Scope};
+
+pub(crate) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
+static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
+static KEYFERRY_WARNINGS: HeaderName = HeaderName::from_static("keyferry-warnings");
+/// Characters of all warnings together in a header: proxies take heads of 8 KiB.
+const LONGEST_WARNINGS: usize = 2048;
+static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Handles the request.
+///
+/// The work is done to its end, so that a caller who hangs up does not stop it half-way.
+#[utoipa::path(
+    put, path = "/api/v2/public/migrate-token", operation_id = "migrateTokenForLinkedAccount", tag = "Credentials",
+    summary = "Put a credential onto a linked account",
+    description = include_str!("../openapi/migrate_token.md"),
+    request_body = MigrateTokenRequest,
+    responses(
+        (status = 200, description = "It is stored (`success`), or, with `Prefer: verify=only`, this is the verdict \
+            (`outcome`).", body = MigrateTokenAnswer),
+    ),
+    security(("org_api_key" = [])),
+)]
+pub(crate) async fn put(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    rendered(&headers, migrate(&api, id, query, &headers, body)).await
+}
+
+async fn migrate(
+    api: &Arc<Api>,
+    id: RequestId,
+    query: Option<String>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let caller = api.caller(headers, Scope::Migrate).await?;
+    may_verify(api, &caller)?;
+    let input: Input = body::json(headers, body, api.body_timeout).await?;
+    let Input::Object(members) = input else {
+        return Err(body::not_an_object(input.kind()));
+    };
+    let (mut slug, mut auth_object) = (None, None);
+    let mut accounts = Vec::new();
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("slug", value) => slug = Some(value),
+            ("auth_object", value) => auth_object = Some(value),
+            (name, value) if is_account(name) => accounts.push(value),
+            // The vendor's SDKs send members of their own.
+            _ => {}
+        }
+    }
+    let mut account = NamedAccount::in_headers(headers)?.and_query(query.as_deref())?;
+    for value in &accounts {
+        account = account.and(Place::Body, account_in_body(value)?)?;
+    }
+    let migration = Migration {
+        caller,
+        account: account.account()?,
+        slug: match slug {
+            Some(Input::Text(text)) if !text.is_empty() => text.expose().to_owned(),
+            None | Some(Input::Text(_) | Input::Null) => {
+                let message = "slug is required: it names the app, such as `hubspot`";
+                return Err(Failure::new(&kind::SLUG_MISSING, message));
+            }
+            Some(other) => {
+                let message = format!("slug must be a string, and is {}", other.kind());
+                return Err(Failure::new(&kind::SLUG_INVALID, message));
+            }
+        },
+        auth_object: match auth_object {
+            None | Some(Input::Null) => {
+                let message = "auth_object is required: an object with one key that names the auth type";
+                return Err(Failure::new(&kind::AUTH_OBJECT_MISSING, message));
+            }
+            Some(value) => value,
+        },
+        precondition: precondition(headers)?,
+        preferences: preferences(headers)?,
+        idempotency_key: idempotency_key(headers)?,
+        request_id: id.0,
+    };
+    let migrated = carry_out(api, migration, failure).await?;
+    Ok(success(&migrated, &MigrateTokenAnswer::Migrated(TokenMigrated::ANSWER)))
+}
+
+/// The linked account as a body names it. A number is its digits, `null` names nothing.
+fn account_in_body(value: &Input) -> Result<&str, Failure> {
+    match value {
+        Input::Text(text) | Input::Number(text) => Ok(text.expose()),
+        Input::Null => Ok(""),
+        other => {
+            let message = format!("linked_account_id in the body must be a string, and is {}", other.kind());
+            Err(Failure::new(&kind::ACCOUNT_ID_INVALID, message))
+        }
+    }
+}
+
+/// Refuses a request early, before its body is read, where providers have turned too many credentials away.
+pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), Failure> {
+    api.migrator.may_verify(caller).map_err(|error| {
+        rate::turned_away(api.migrator.left_to_turn_away(caller));
+        failure(error)
+    })
+}
+
+/// Whether a verification was counted, or refused since too many were.
+pub(crate) fn counts(verified: Result<Option<&Verdict>, &MigrateError>) -> bool {
+    match verified {
+        Ok(Some(Verdict::Failed(failed))) | Err(MigrateError::NotVerified(failed)) => is_turned_away(&failed.kind),
+        Err(MigrateError::LimitReached(_)) => true,
+        Ok(_) | Err(_) => false,
+    }
+}
+
+/// Carries a migration out to its end.
+pub(crate) async fn carry_out(
+    api: &Arc<Api>,
+    migration: Migration,
+    told: impl FnOnce(MigrateError) -> Failure,
+) -> Result<Migrated, Failure> {
+    let (migrator, caller) = (Arc::clone(api), migration.caller.clone());
+    let result = to_its_end(async move { migrator.migrator.migrate(migration).await }).await?;
+    let verified = result.as_ref().map(|migrated| match migrated {
+        Migrated::Checked(verdict) => Some(verdict),
+        Migrated::Stored(_) | Migrated::Replayed(_) => None,
+    });
+    if counts(verified) {
+        rate::turned_away(api.migrator.left_to_turn_away(&caller));
+    }
+    result.map_err(told)
+}
+
+/// The answer to what was done, with `body` where something is stored.
+pub(crate) fn success(migrated: &Migrated, body: &impl Serialize) -> Response {
+    let (stored, replayed) = match migrated {
+        Migrated::Stored(stored) => (stored, false),
+        Migrated::Replayed(stored) => (stored, true),
+        Migrated::Checked(verdict) => return checked(verdict),
+    };
+    let mut response = json_answer(StatusCode::OK, body);
+    let headers = response.headers_mut();
+    describe(headers, stored);
+    if replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED.clone(), HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn describe(headers: &mut HeaderMap, stored: &Stored) {
+    if let Ok(tag) = HeaderValue::from_str(&EntityTag(stored.revision.clone()).to_string()) {
+        headers.insert(header::ETAG, tag);
+    }
+    for (name, value) in [(&KEYFERRY_OUTCOME, stored.proof.to_string()), (&KEYFERRY_ACTION, stored.action.to_string())]
+    {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name.clone(), value);
+        }
+    }
+    warn(headers, &stored.warnings);
+}
+
+/// The warnings as a list of strings (RFC 9651); those that do not fit are with the integration. Characters that a string cannot
+/// have there are question marks.
+fn warn(headers: &mut HeaderMap, warnings: &[String]) {
+    let mut list = String::new();
+    for warning in warnings {
+        let text: String = warning.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        if list.len() + text.len() + 4 > LONGEST_WARNINGS {
+            break;
+        }
+        let separator = if list.is_empty() { "" } else { ", " };
+        list.push_str(&format!("{separator}\"{text}\""));
+    }
+    if !list.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&list)
+    {
+        headers.insert(KEYFERRY_WARNINGS.clone(), value);
+    }
+}
+
+/// The verdict itself, for `Prefer: verify=only`. Ours, so it has no documented shape.
+fn checked(verdict: &Verdict) -> Response {
+    let outcome = match verdict {
+        Verdict::Verified(_) => "verified",
+        Verdict::Failed(_) => "not-verified",
+    };
+    let mut response = json_answer(StatusCode::OK, &MigrateTokenAnswer::Checked(CredentialVerdict::of(verdict)));
+    let headers = response.headers_mut();
+    headers.insert(KEYFERRY_OUTCOME.clone(), HeaderValue::from_static(outcome));
+    if let Verdict::Verified(verified) = verdict {
+        warn(headers, &verified.warnings);
+    }
+    response
+}
+
+/// The entity tag of an integration's revision.
+pub(crate) fn revision_tag(record: &IntegrationRecord) -> Option<HeaderValue> {
+    let revision = Revision { id: record.id, version: record.version };
+    HeaderValue::from_str(&EntityTag(revision).to_string()).ok()
+}

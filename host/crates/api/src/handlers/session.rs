@@ -1,0 +1,188 @@
+//! `/api/v2/public/session-token`: what lets a front end act for one linked account.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::access::caller;
+use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::mapping::failure;
+use crate::error::problem_type as kind;
+use crate::handlers::linked_account::{account_key, shown};
+use crate::middleware::trace::RequestId;
+use crate::request::account_name::{Place, check_body, conflict};
+use crate::request::body;
+use crate::request::repeated::{self, Conflict};
+use crate::request::parameters::{self, InQuery};
+use crate::responses::secret_json::secret_json;
+use crate::responses::{LinkedAccount, SessionIssued, SessionRevoked};
+use crate::state::Api;
+use keyferry_service::{Freshness, MigrateError, OpenSession};
+use keyferry_store::{Scope, StoreError};
+use keyferry_types::ids::AccountId;
+use keyferry_vault::TokenUse;
+
+/// For which linked account.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SessionBody {
+    /// Your own id of it.
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 256, example = "user_1")]
+    linked_account_id: Option<String>,
+    /// As other bodies and queries may spell it.
+    #[serde(rename = "linkedAccountId")]
+    #[schema(ignore)]
+    camel_case_id: Option<String>,
+    /// And with hyphens.
+    #[serde(rename = "linked-account-id")]
+    #[schema(ignore)]
+    hyphened_id: Option<String>,
+}
+
+impl SessionBody {
+    /// The id that the body names, if it names one.
+    fn id(self) -> Result<Option<String>, Failure> {
+        let mut named = None;
+        let all = [self.linked_account_id, self.camel_case_id, self.hyphened_id];
+        for text in all.into_iter().flatten().filter(|text| !text.is_empty()) {
+            repeated::set(&mut named, text).map_err(|Conflict| conflict(Place::Body, Place::Body))?;
+        }
+        Ok(named)
+    }
+}
+
+/// Whether a session that is there will do.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SessionQuery {
+    /// `true`: a new session, though there is one. Those that are there go on.
+    force_refresh: Option<bool>,
+}
+
+/// `POST`
+#[utoipa::path(
+    post, path = "/api/v2/public/session-token", operation_id = "createSessionToken", tag = "Sessions",
+    summary = "Have a session of a linked account",
+    description = "Tokens with which a front end acts for this one linked account: sees which apps there are, connects and \
+        disconnects them. It can do no more than the API key that the session was made with, and no longer: a session ends by its \
+        time, by `session-token/revoke`, with its linked account, and when that key is revoked. A session that this key has \
+        made before and that counts for five more minutes is handed out again. An account has at most 32; then the oldest one \
+        ends. Takes an API key with the scope `migrate`.",
+    params(SessionQuery), request_body = SessionBody,
+    responses((status = 200, description = "The tokens.", body = SessionIssued)),
+    security(("org_api_key" = [])),
+)]
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    query: InQuery<SessionQuery>,
+    RawQuery(raw_query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    rendered(&headers, async {
+        let key = api.key(&headers).await?;
+        let made_by = key.hash;
+        let caller = caller(key, Scope::Migrate)?;
+        let freshness = match parameters::query(query)?.force_refresh {
+            Some(true) => Freshness::New,
+            Some(false) | None => Freshness::Reuse,
+        };
+        let sent: SessionBody = body::object(&headers, body, api.body_timeout).await?;
+        let text =
+            sent.id()?.ok_or_else(|| Failure::new(&kind::SESSION_NAMES_NO_ACCOUNT, "linked_account_id is required"))?;
+        let unknown = || {
+            let shown: String = text.chars().filter(|c| !c.is_control()).take(256).collect();
+            let environment = caller.environment;
+            let message = format!("No linked account found for account id : {shown} in environment {environment}");
+            Failure::new(&kind::SESSION_ACCOUNT_UNKNOWN, message)
+        };
+        let account: AccountId = text.parse().map_err(|_| unknown())?;
+        check_body(&headers, raw_query.as_deref(), account.as_str())?;
+        let asked = OpenSession { caller: caller.clone(), made_by, account, freshness, request_id: id.0 };
+        let tokens = api.migrator.open_session(asked).await.map_err(|error| match error {
+            MigrateError::AccountMissing { .. } => unknown(),
+            other => failure(other),
+        })?;
+        secret_json(&SessionIssued::of(&tokens))
+    })
+    .await
+}
+
+/// `POST refresh`
+#[utoipa::path(
+    post, path = "/api/v2/public/session-token/refresh", operation_id = "refreshSessionToken", tag = "Sessions",
+    summary = "Have another session in the place of one",
+    description = "Takes a `refresh_token` as the bearer, once: the session that it is of ends, and another one begins.",
+    responses((status = 200, description = "The tokens of the other one.", body = SessionIssued)),
+    security(("linked_account_token" = [])),
+)]
+pub(crate) async fn refresh(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    rendered(&headers, async {
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Refresh).await?;
+        let caller = front_end.caller(Scope::Migrate)?;
+        let refreshed = api.migrator.refresh_session(&front_end.session, &caller, &id.0).await;
+        let tokens = refreshed.map_err(|error| match error {
+            MigrateError::Store(StoreError::SessionEnded) | MigrateError::AccountMissing { .. } => {
+                Failure::new(&kind::TOKEN_INVALID, "Invalid token")
+            }
+            other => failure(other),
+        })?;
+        secret_json(&SessionIssued::of(&tokens))
+    })
+    .await
+}
+
+/// `POST revoke`
+#[utoipa::path(
+    post, path = "/api/v2/public/session-token/revoke", operation_id = "revokeSessionToken", tag = "Sessions",
+    summary = "End a session",
+    description = "Ends the session that the token is of, for good: none of its tokens counts from then on. Takes a session token.",
+    responses((status = 200, description = "It has ended.", body = SessionRevoked)),
+    security(("linked_account_token" = [])),
+)]
+pub(crate) async fn revoke(
+    State(api): State<Arc<Api>>,
+    Extension(id): Extension<RequestId>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    rendered(&headers, async {
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
+        let ended = api.migrator.end_session(&front_end.session, &front_end.actor(), &id.0).await.map_err(failure)?;
+        Ok(json_answer(StatusCode::OK, &SessionRevoked { success: true, revoked_count: u8::from(ended) }))
+    })
+    .await
+}
+
+/// `GET active-linked-account`
+#[utoipa::path(
+    get, path = "/api/v2/public/session/active-linked-account", operation_id = "getActiveLinkedAccount", tag = "Sessions",
+    summary = "Show the linked account of a session",
+    description = "The linked account that the session token is of, and the apps that are connected to it.",
+    responses((status = 200, description = "The account.", body = LinkedAccount)),
+    security(("linked_account_token" = [])),
+)]
+pub(crate) async fn active_linked_account(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    rendered(&headers, async {
+        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
+        let caller = front_end.caller(Scope::Read)?;
+        let key = account_key(&caller, front_end.account().clone());
+        Ok(json_answer(StatusCode::OK, &shown(&api, &caller, &key).await?))
+    })
+    .await
+}

@@ -1,0 +1,180 @@
+//! Reading a request's body: bounded in size and time, wiped afterwards, with errors that say where.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use zeroize::Zeroizing;
+
+use crate::error::api_error::Failure;
+use crate::error::problem_type as kind;
+use crate::request::repeated::{self, Conflict};
+
+/// Bytes of a body.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// What a body is sent as by mistake. Only these are repeated to the caller, who could have put anything there.
+const COMMON_TYPES: [&str; 9] = [
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",
+    "application/xml",
+    "application/yaml",
+    "multipart/form-data",
+    "text/html",
+    "text/json",
+    "text/plain",
+    "text/xml",
+];
+
+/// Reads a JSON body, for which the caller may take that long.
+pub(crate) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, within: Duration) -> Result<T, Failure> {
+    check_content_type(headers)?;
+    let bytes = read(body, within).await?;
+    parse(&bytes)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| not_json(&error))
+}
+
+/// What becomes of a body's bytes; the error is all that there is in the failure.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    parse(bytes).map_err(|failure| format!("{failure:?}"))
+}
+
+/// Reads a JSON body that has to be an object. A struct alone would take an array of its members, too.
+pub(crate) async fn object<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    within: Duration,
+) -> Result<T, Failure> {
+    check_content_type(headers)?;
+    let bytes = read(body, within).await?;
+    let parsed = parse(&bytes)?;
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(not_an_object("an array"));
+    }
+    Ok(parsed)
+}
+
+/// A body that is JSON and no object.
+pub(crate) fn not_an_object(kind: &str) -> Failure {
+    Failure::new(&kind::INVALID_JSON, format!("the request body must be a JSON object, and is {kind}"))
+}
+
+/// Reads a body whole.
+async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let told = body.size_hint();
+    if told.lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    // One allocation of full size, so that growing leaves no copies of a credential behind. A length that was told is kept to.
+    let size =
+        told.upper().and_then(|length| usize::try_from(length).ok()).map_or(MAX_BODY, |length| length.min(MAX_BODY));
+    let collect = async {
+        let mut body = Limited::new(body, MAX_BODY);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(bytes)
+    };
+    match tokio::time::timeout(within, collect).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => {
+            Err(Failure::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}")))
+        }
+        Err(_) => {
+            let message = format!("the request body did not arrive within {} s", within.as_secs_f32());
+            Err(Failure::new(&kind::BODY_TIMEOUT, message))
+        }
+    }
+}
+
+fn too_large() -> Failure {
+    let message = format!("the request body is larger than {MAX_BODY} bytes");
+    Failure::new(&kind::BODY_TOO_LARGE, message)
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
+    let unsupported = |found: &str| {
+        let message = format!("the request body must be sent as Content-Type: application/json, and {found}");
+        Failure::new(&kind::UNSUPPORTED_MEDIA_TYPE, message)
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
+        return Err(unsupported("without a Content-Encoding"));
+    }
+    let value = repeated::header(headers, header::CONTENT_TYPE.as_str())
+        .map_err(|Conflict| unsupported("it has two different ones"))?;
+    let Some(value) = value else { return Err(unsupported("it has none")) };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence.as_str();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    match COMMON_TYPES.iter().find(|common| **common == essence) {
+        Some(common) => Err(unsupported(&format!("it was sent as `{common}`"))),
+        None => Err(unsupported("it was sent as something else")),
+    }
+}
+
+/// An object of texts, or `null`. A member that is there twice is an error: another reader could take the other one.
+pub(crate) fn distinct<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    struct Members;
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = Option<BTreeMap<String, String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of texts")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = members.next_entry()? {
+                if map.insert(name, value).is_some() {
+                    return Err(de::Error::custom("an object holds the same member twice"));
+                }
+            }
+            Ok(Some(map))
+        }
+    }
+
+    deserializer.deserialize_any(Members)
+}
+
+/// The parser's own message can quote what it read, so only its kind and place are told.
+fn not_json(error: &serde_json::Error) -> Failure {
+    let (line, column) = (error.line(), error.column());
+    let what = match error.classify() {
+        serde_json::error::Category::Eof if line <= 1 && column == 0 => "it is empty".to_owned(),
+        serde_json::error::Category::Eof => format!("it ends too early, at line {line} column {column}"),
+        serde_json::error::Category::Syntax => format!("there is a syntax error at line {line} column {column}"),
+        serde_json::error::Category::Data => {
+            let text = error.to_string();
+            let why = if text.contains("same member twice") || text.contains("duplicate field") {
+                "an object holds the same member twice"
+            } else if text.contains("levels deep") {
+                "it is nested too deeply"
+            } else {
+                "a value has the wrong type"
+            };
+            format!("{why}, at line {line} column {column}")
+        }
+        serde_json::error::Category::Io => "it could not be read".to_owned(),
+    };
+    Failure::new(&kind::INVALID_JSON, format!("the request body is not valid JSON: {what}"))
+}

@@ -1,0 +1,18 @@
+//! What a request says: its account, body, parameters and preferences.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `account_name` | which linked account does a request name? |
+//! | `body` | how is a body read, and what if it is not JSON? |
+//! | `parameters` | what is in a path and a query? |
+//! | `prefer`, `prefer_list` | what did the caller ask for in headers? |
+//! | `repeated` | what if a request says something twice? |
+//! | `webhook_body` | what does a request say of a webhook? |
+
+pub(crate) mod account_name;
+pub(crate) mod body;
+pub(crate) mod parameters;
+pub(crate) mod prefer;
+pub(crate) mod prefer_list;
+pub(crate) mod repeated;
+pub(crate) mod webhook_body;

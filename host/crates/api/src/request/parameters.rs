@@ -1,0 +1,111 @@
+//! What stands in a request's path and query.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::convert::Infallible;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, Query};
+use http::Uri;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+
+use crate::error::api_error::Failure;
+use crate::error::problem_type as kind;
+use crate::request::account_name::{LINKED_ACCOUNT_ID, NamedAccount, is_account};
+
+/// The parameter in a path, as the router found it.
+pub(crate) type InPath = Result<Path<String>, PathRejection>;
+
+/// The query, or why it cannot be read.
+pub(crate) struct InQuery<T>(Result<T, Failure>);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for InQuery<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(read(parts.uri.query().unwrap_or_default())))
+    }
+}
+
+/// The path's parameter, percent-decoded.
+pub(crate) fn path(found: InPath) -> Result<String, Failure> {
+    let Path(text) =
+        found.map_err(|rejection| Failure::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
+    Ok(text)
+}
+
+/// The query. Unknown parameters are ignored; a known one may be repeated with the same value only.
+pub(crate) fn query<T>(found: InQuery<T>) -> Result<T, Failure> {
+    found.0
+}
+
+/// Reads a query. The linked account can be spelled in several ways, which become one parameter here.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    let account = NamedAccount::default().and_query(Some(text))?;
+    let mut seen: HashSet<(Cow<'_, str>, Cow<'_, str>)> = HashSet::new();
+    let mut once = form_urlencoded::Serializer::new(String::new());
+    if let Some(account) = account.text() {
+        once.append_pair(LINKED_ACCOUNT_ID, account);
+    }
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        if !is_account(&name) && seen.insert((name.clone(), value.clone())) {
+            once.append_pair(&name, &value);
+        }
+    }
+    let uri = format!("/?{}", once.finish());
+    let uri: Uri = uri.parse().map_err(|_| invalid_query("it is too long"))?;
+    let Query(query) = Query::try_from_uri(&uri).map_err(|rejection| {
+        let problem = rejection.to_string();
+        match problem.split_once("duplicate field ") {
+            Some((_, name)) => invalid_query(&format!("{name} is there twice, with different values")),
+            None => invalid_query(&problem),
+        }
+    })?;
+    Ok(query)
+}
+
+/// A query that has a wrong value.
+pub(crate) fn invalid_query(problem: &str) -> Failure {
+    Failure::new(&kind::INVALID_QUERY, format!("the query is not valid: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Asked {
+        linked_account_id: Option<String>,
+        limit: Option<u32>,
+        force: Option<bool>,
+    }
+
+    #[test]
+    fn a_parameter_may_be_repeated_with_the_same_value_only() {
+        let cases = [
+            ("", "None None None"),
+            ("limit=3&force=true", "None Some(3) Some(true)"),
+            ("limit=3&limit=3", "None Some(3) None"),
+            ("limit=3&%6Cimit=%33", "None Some(3) None"),
+            ("limit=3&limit=4", "`limit` is there twice"),
+            ("limit=3&limit=03", "`limit` is there twice"),
+            ("force=true&limit=1&force=false", "`force` is there twice"),
+            ("other=1&other=2&limit=3", "None Some(3) None"),
+            ("linked_account_id=a%20b&linked-account-id=a+b", "Some(\"a b\") None None"),
+            ("linked_account_id=a&LinkedAccountId=b", "twice in the query"),
+            ("linked_account_id=", "None None None"),
+            ("limit=x", "the query is not valid"),
+        ];
+        for (text, expected) in cases {
+            let found = match read::<Asked>(text) {
+                Ok(Asked { linked_account_id, limit, force }) => format!("{linked_account_id:?} {limit:?} {force:?}"),
+                Err(failure) => format!("{failure:?}"),
+            };
+            assert!(found.contains(expected), "{text}: {found}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The bodies of answers, as types: what is sent is what the API's description is made of.
+//!
+//! | file | bodies of |
+//! |---|---|
+//! | `account` | linked accounts and their integrations |
+//! | `application` | apps, and what their credentials consist of |
+//! | `import` | bulk imports |
+//! | `migration` | migrate-token, and what saves a credential like it |
+//! | `own_app` | credentials of the organisation's own app |
+//! | `session` | sessions of front ends |
+//! | `verification` | verifying a stored credential |
+//! | `webhook` | webhooks |
+
+mod account;
+mod application;
+mod import;
+mod migration;
+mod own_app;
+pub(crate) mod secret_json;
+mod session;
+mod verification;
+mod webhook;
+
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+
+pub(crate) use account::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount, Outcome};
+pub(crate) use application::{Application, AuthStructure, FieldShape};
+pub(crate) use import::{Import, ImportRow, Imports};
+pub(crate) use migration::{CredentialSaved, CredentialVerdict, MigrateTokenAnswer, SaveAnswer, TokenMigrated};
+pub(crate) use own_app::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
+pub(crate) use session::{OrgBasics, SessionIssued, SessionRevoked};
+pub(crate) use verification::CredentialChecked;
+pub(crate) use webhook::{
+    Masked, Method as WebhookMethod, Webhook, WebhookCreated, WebhookEvent, WebhookShown, WebhookType,
+};
+
+/// The schema of a member that the documented product has, and that is always null here.
+fn always_null() -> Object {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).description(Some("Always null.")).build()
+}

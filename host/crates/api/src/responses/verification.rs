@@ -1,0 +1,40 @@
+//! Verifying a stored credential.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::responses::application::ConnectionStatus;
+use crate::responses::migration::CredentialVerdict;
+use keyferry_service::{Reverified, Revision};
+use keyferry_store::Reauth;
+
+/// What came out when a stored credential was verified, and how its connection stands now.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CredentialChecked {
+    /// What the provider says of the credential.
+    verdict: CredentialVerdict,
+    /// When it was asked.
+    #[schema(required = true, format = DateTime)]
+    checked_at: Option<String>,
+    /// `expired` where the user has to connect again.
+    status: ConnectionStatus,
+    /// Whether the user has to connect again.
+    reauth_required: bool,
+    /// Which credential that is: what `If-Match` takes, in quotes.
+    #[schema(pattern = "^[0-9a-f]{24}-[0-9]+$")]
+    revision: String,
+}
+
+impl CredentialChecked {
+    /// What came out.
+    pub(crate) fn of(reverified: &Reverified) -> Self {
+        let record = &reverified.record;
+        Self {
+            verdict: CredentialVerdict::of(&reverified.verdict),
+            checked_at: record.check.as_ref().map(|check| check.at.to_string()),
+            status: ConnectionStatus::of(record.reauth),
+            reauth_required: record.reauth == Reauth::Required,
+            revision: Revision { id: record.id, version: record.version }.to_string(),
+        }
+    }
+}

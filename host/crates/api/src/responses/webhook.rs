@@ -1,0 +1,239 @@
+//! Webhooks.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::responses::account::World;
+use keyferry_store::{ConnectionEvent, DeliveryLog, FailedDelivery, WebhookMethod, WebhookRecord, WebhookState};
+use keyferry_types::secret::SharedSecret;
+use keyferry_webhooks::Registered;
+
+/// A webhook: where this server tells of what happens to connections. Values of its headers are shown as `***`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Webhook {
+    /// Its own id.
+    #[serde(rename = "_id")]
+    #[schema(pattern = "^[0-9a-f]{24}$")]
+    id: String,
+    /// The organisation whose API key it was made with.
+    associated_org: String,
+    /// The environment of the API key that it was made with.
+    environment: World,
+    /// Where it is.
+    webhook_url: String,
+    /// What it is told of.
+    webhook_events: Vec<WebhookEvent>,
+    /// What else it is sent: each value is `***`.
+    webhook_headers: BTreeMap<String, Masked>,
+    /// What it is for.
+    #[schema(required = true)]
+    webhook_description: Option<String>,
+    /// How it is called.
+    method: Method,
+    /// Of which app alone it is told; `null` for all of them.
+    #[schema(required = true)]
+    slug: Option<String>,
+    /// Always `default`.
+    webhook_type: WebhookType,
+    /// Whether it is told of anything.
+    is_enabled: bool,
+    /// When it was made.
+    #[serde(rename = "createdAt")]
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was last written.
+    #[serde(rename = "updatedAt")]
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// Always 0; the documented product has it.
+    #[serde(rename = "__v")]
+    v: u8,
+}
+
+/// What webhooks are told of.
+#[derive(Serialize, ToSchema)]
+pub(crate) enum WebhookEvent {
+    /// An app was connected to a linked account that had none of it.
+    #[serde(rename = "Connection Created")]
+    Created,
+    /// An app's credential was deleted.
+    #[serde(rename = "Connection Deleted")]
+    Deleted,
+    /// The provider no longer takes a credential.
+    #[serde(rename = "Connection Expired")]
+    Expired,
+}
+
+/// How a webhook is called.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[schema(as = WebhookMethod)]
+pub(crate) enum Method {
+    Post,
+    Put,
+    Patch,
+}
+
+/// The one type of webhooks that there is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WebhookType {
+    Default,
+}
+
+/// Stands in a secret's place.
+#[derive(Serialize, ToSchema)]
+pub(crate) enum Masked {
+    #[serde(rename = "***")]
+    Masked,
+}
+
+/// A webhook that was just registered.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookCreated {
+    /// The webhook.
+    #[serde(flatten)]
+    webhook: Webhook,
+    /// What its messages are signed with. It is shown this once; absent where the request has brought one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, example = "whsec_...")]
+    signing_secret: Option<Exposed>,
+}
+
+/// A secret that is told to its owner.
+pub(crate) struct Exposed(SharedSecret);
+
+impl Serialize for Exposed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+/// A webhook, and how it fares.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookShown {
+    /// The webhook.
+    #[serde(flatten)]
+    webhook: Webhook,
+    /// How it fares.
+    deliveries: Deliveries,
+}
+
+/// How a webhook fares.
+#[derive(Serialize, ToSchema)]
+struct Deliveries {
+    /// How much it is yet to be told, counted up to 1000.
+    #[schema(maximum = 1000)]
+    waiting: usize,
+    /// What it was not told of within a week, the newest first, at most 100.
+    failed: Vec<DeliveryFailed>,
+}
+
+/// Something that a webhook was not told of.
+#[derive(Serialize, ToSchema)]
+struct DeliveryFailed {
+    /// The `Idempotency-Key` that it was sent with.
+    #[schema(pattern = "^[0-9a-f]{24}$")]
+    id: String,
+    /// What happened.
+    event: WebhookEvent,
+    /// To which linked account.
+    linked_account_id: String,
+    /// With which app.
+    slug: String,
+    /// How often it was tried.
+    attempts: u32,
+    /// Why it was given up, for people.
+    reason: String,
+    /// When it happened.
+    #[serde(rename = "createdAt")]
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was given up.
+    #[serde(rename = "failedAt")]
+    #[schema(format = DateTime)]
+    failed_at: String,
+}
+
+impl WebhookEvent {
+    fn of(event: ConnectionEvent) -> Self {
+        match event {
+            ConnectionEvent::Created => Self::Created,
+            ConnectionEvent::Deleted => Self::Deleted,
+            ConnectionEvent::Expired => Self::Expired,
+        }
+    }
+}
+
+impl Webhook {
+    /// A webhook as it is stored.
+    pub(crate) fn of(record: &WebhookRecord) -> Self {
+        Self {
+            id: record.key.id.to_string(),
+            associated_org: record.key.org.to_string(),
+            environment: World::from(record.key.environment),
+            webhook_url: record.url.clone(),
+            webhook_events: record.events.iter().copied().map(WebhookEvent::of).collect(),
+            webhook_headers: record.header_names.iter().map(|name| (name.clone(), Masked::Masked)).collect(),
+            webhook_description: record.description.clone(),
+            method: match record.method {
+                WebhookMethod::Post => Method::Post,
+                WebhookMethod::Put => Method::Put,
+                WebhookMethod::Patch => Method::Patch,
+            },
+            slug: record.slug.as_ref().map(ToString::to_string),
+            webhook_type: WebhookType::Default,
+            is_enabled: record.state == WebhookState::Enabled,
+            created_at: record.created_at.to_string(),
+            updated_at: record.updated_at.to_string(),
+            v: 0,
+        }
+    }
+}
+
+impl WebhookCreated {
+    /// A webhook that was just registered.
+    pub(crate) fn of(registered: Registered) -> Self {
+        Self { webhook: Webhook::of(&registered.record), signing_secret: registered.signing_secret.map(Exposed) }
+    }
+}
+
+impl WebhookShown {
+    /// A webhook with how it fares.
+    pub(crate) fn of(record: &WebhookRecord, log: &DeliveryLog) -> Self {
+        let failed = log.failed.iter().map(DeliveryFailed::of).collect();
+        Self { webhook: Webhook::of(record), deliveries: Deliveries { waiting: log.waiting, failed } }
+    }
+}
+
+impl DeliveryFailed {
+    fn of(failed: &FailedDelivery) -> Self {
+        let delivery = &failed.delivery;
+        Self {
+            id: delivery.id.to_string(),
+            event: WebhookEvent::of(delivery.event),
+            linked_account_id: delivery.account.to_string(),
+            slug: delivery.slug.to_string(),
+            attempts: delivery.attempts,
+            reason: failed.reason.clone(),
+            created_at: delivery.at.to_string(),
+            failed_at: failed.at.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyferry_types::shown::MASK;
+
+    #[test]
+    fn the_words_of_an_answer_are_those_of_the_store() {
+        for event in ConnectionEvent::ALL {
+            assert_eq!(serde_json::to_value(WebhookEvent::of(event)).unwrap(), event.as_str());
+        }
+        assert_eq!(serde_json::to_value(Masked::Masked).unwrap(), MASK);
+    }
+}

@@ -1,0 +1,44 @@
+//! What handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyferry_imports::Importer;
+use keyferry_service::Migrator;
+use keyferry_store::Store;
+use keyferry_webhooks::Webhooks;
+
+use crate::auth::last_use::LastUse;
+use crate::handlers::health::Readiness;
+use crate::middleware::rate::{RateLimit, Rates};
+use crate::openapi::Description;
+
+/// What the handlers share.
+pub struct Api {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) migrator: Arc<Migrator>,
+    pub(crate) importer: Arc<Importer>,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) last_use: LastUse,
+    pub(crate) rates: Rates,
+    pub(crate) description: Description,
+    /// How long a caller may take to send a request's body.
+    pub(crate) body_timeout: Duration,
+}
+
+impl Api {
+    /// The handlers' parts.
+    pub fn new(
+        store: Arc<dyn Store>,
+        migrator: Arc<Migrator>,
+        importer: Arc<Importer>,
+        webhooks: Webhooks,
+        readiness: Arc<Readiness>,
+        limit: Option<RateLimit>,
+        body_timeout: Duration,
+    ) -> Arc<Self> {
+        let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limit));
+        Arc::new(Self { store, migrator, importer, webhooks, readiness, last_use, rates, description, body_timeout })
+    }
+}
