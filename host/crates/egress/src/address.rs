@@ -111,7 +111,7 @@ const fn v6(first: u16, second: u16) -> Ipv6Addr {
 /// translator on the way would decide where the packet ends up. The class tells what the inner address was.
 ///
 /// ```
-/// use keyferry::egress::{AddressClass, check};
+/// use keyferry_egress::{AddressClass, check};
 /// assert!(check("93.184.215.14".parse().unwrap()).is_ok());
 /// assert_eq!(check("::ffff:127.0.0.1".parse().unwrap()).unwrap_err().class, AddressClass::Loopback);
 /// ```

@@ -5,8 +5,8 @@
 //! Keyferry does not use. Whatever credentials they know are made up, so tables of them are plain text.
 //!
 //! ```no_run
-//! # async fn run() -> Result<(), keyferry::providers::ProviderError> {
-//! use keyferry::providers::{ProviderWorld, Reply};
+//! # async fn run() -> Result<(), keyferry_mock_providers::ProviderError> {
+//! use keyferry_mock_providers::{ProviderWorld, Reply};
 //! let mut world = ProviderWorld::start().await?;
 //! world.add("api.example.com", |_request| Reply::text(200, "hello")).await?;
 //! world.write_ca_pem("/tmp/ca.pem".as_ref())?;

@@ -4,7 +4,7 @@
 //! `sensitive`.
 //!
 //! ```
-//! use keyferry::schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};
+//! use keyferry_schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};
 //! let schema = AuthSchema::parse(vec![AuthTypeSpec {
 //!     name: "keybased".into(),
 //!     label: "API key".into(),

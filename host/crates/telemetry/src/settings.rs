@@ -15,7 +15,7 @@ use keyferry_service_client::{Scheme, Upstream};
 #[error("{0}")]
 pub struct InvalidSetting(String);
 
-/// What is logged, as tracing-subscriber filters: `debug`, `keyferry::egress=trace,info`.
+/// What is logged, as tracing-subscriber filters: `debug`, `keyferry_egress=trace,info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);
 
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_log_filter_is_checked_before_anything_is_lost() {
-        assert!("keyferry::egress=trace,info".parse::<LogFilter>().is_ok());
+        assert!("keyferry_egress=trace,info".parse::<LogFilter>().is_ok());
         assert!("keyferry=loud".parse::<LogFilter>().is_err());
     }
 }

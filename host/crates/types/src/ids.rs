@@ -96,7 +96,7 @@ name! {
     /// An app: `hubspot`.
     ///
     /// ```
-    /// # use keyferry::ids::Slug;
+    /// # use keyferry_types::ids::Slug;
     /// assert!("hubspot".parse::<Slug>().is_ok());
     /// assert!("../hubspot".parse::<Slug>().is_err());
     /// ```

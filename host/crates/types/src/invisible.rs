@@ -13,7 +13,7 @@ impl InvisibleCharacter {
     /// The first one in a text.
     ///
     /// ```
-    /// use keyferry::invisible::InvisibleCharacter;
+    /// use keyferry_types::invisible::InvisibleCharacter;
     /// let found = InvisibleCharacter::first_in("user_1\u{200b}").unwrap();
     /// assert_eq!(found.to_string(), "U+200B (zero width space)");
     /// assert!(InvisibleCharacter::first_in("jane doe").is_none());

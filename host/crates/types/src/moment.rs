@@ -70,11 +70,11 @@ impl Moment {
     /// Where the text is no moment.
     ///
     /// ```
-    /// use keyferry::moment::Moment;
+    /// use keyferry_types::moment::Moment;
     /// assert_eq!(Moment::read("2026-12-31T23:59:59Z")?.millis, 1_798_761_599_000);
     /// assert_eq!(Moment::read("1798761599")?.millis, 1_798_761_599_000);
     /// assert!(Moment::read("-1").is_err());
-    /// # Ok::<(), keyferry::moment::InvalidMoment>(())
+    /// # Ok::<(), keyferry_types::moment::InvalidMoment>(())
     /// ```
     pub fn read(text: &str) -> Result<Self, InvalidMoment> {
         let text = text.trim_matches(|c: char| c == ' ' || is_invisible(c));

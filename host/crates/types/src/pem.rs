@@ -98,7 +98,7 @@ struct Block {
 /// stays where there was one. `None` where there is no block, or one of them is not whole.
 ///
 /// ```
-/// use keyferry::pem::tidy;
+/// use keyferry_types::pem::tidy;
 /// let pasted = r#""-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n","#;
 /// assert_eq!(tidy(pasted).unwrap().as_str(), "-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n");
 /// assert!(tidy("hello").is_none());

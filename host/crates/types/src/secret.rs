@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// Reading it takes the word [`expose`](Secret::expose), which is easy to search for.
 ///
 /// ```
-/// let token = keyferry::secret::Secret::new("s3cr3t");
+/// let token = keyferry_types::secret::Secret::new("s3cr3t");
 /// assert_eq!(format!("{token:?}"), "***");
 /// assert_eq!(token.expose(), "s3cr3t");
 /// ```

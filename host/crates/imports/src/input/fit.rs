@@ -22,8 +22,8 @@ impl Row {
     /// if it looks like a secret. Where no auth type is complete, names stay as they are, and validation tells what is wrong.
     ///
     /// ```
-    /// # use keyferry::jobs::input::{Preset, ReadOptions, Rows};
-    /// # use keyferry::schema::{AuthSchema, AuthTypeSpec, FieldSpec};
+    /// # use keyferry_imports::input::{Preset, ReadOptions, Rows};
+    /// # use keyferry_schema::{AuthSchema, AuthTypeSpec, FieldSpec};
     /// let fields = vec![FieldSpec { name: "api_token".into(), secret: true, required: true, ..FieldSpec::default() }];
     /// let app = AuthSchema::parse(vec![AuthTypeSpec { name: "keybased".into(), fields, ..AuthTypeSpec::default() }])?;
     /// let file = r#"{"connection_id":"user_1","provider":"acme","credentials":{"type":"API_KEY","apiKey":"example"}}"#;

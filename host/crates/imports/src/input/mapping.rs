@@ -104,7 +104,7 @@ pub(super) enum Target {
 /// and lines that begin with `#` do not count. The same in TOML, as [`FromStr`] reads it, too:
 ///
 /// ```
-/// let mapping: keyferry::jobs::input::Mapping = r#"
+/// let mapping: keyferry_imports::input::Mapping = r#"
 ///     [columns]
 ///     customer = "linked_account_id"
 ///     "hubspot/key" = "access_token"
@@ -119,7 +119,7 @@ pub(super) enum Target {
 ///     [defaults]
 ///     slug = "hubspot"
 /// "#.parse()?;
-/// # Ok::<(), keyferry::jobs::input::InvalidMapping>(())
+/// # Ok::<(), keyferry_imports::input::InvalidMapping>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {

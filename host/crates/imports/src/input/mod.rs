@@ -32,7 +32,7 @@
 //! an empty cell is an absent one.
 //!
 //! ```
-//! use keyferry::jobs::input::{ReadOptions, Rows};
+//! use keyferry_imports::input::{ReadOptions, Rows};
 //! let file = "linked_account_id,slug,auth_type,access_token\nuser_1,hubspot,oauth2,example\nuser_2,hubspot\n";
 //! let mut rows = Rows::new(file.as_bytes(), ReadOptions::default());
 //! let first = rows.next().unwrap()?.content.unwrap();
@@ -41,7 +41,7 @@
 //! assert_eq!((second.number, second.line), (2, 3));
 //! assert_eq!(second.content.unwrap_err().kind.code(), "field_count");
 //! assert!(rows.next().is_none());
-//! # Ok::<(), keyferry::jobs::input::ReadError>(())
+//! # Ok::<(), keyferry_imports::input::ReadError>(())
 //! ```
 
 mod csv;

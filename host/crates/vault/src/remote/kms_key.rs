@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// (<https://docs.aws.amazon.com/kms/latest/developerguide/find-cmk-id-arn.html>).
 ///
 /// ```
-/// use keyferry::vault::KmsKey;
+/// use keyferry_vault::KmsKey;
 /// let key: KmsKey = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab".parse().unwrap();
 /// assert_eq!(key.region(), Some("eu-west-1"));
 /// assert!("alias/keyferry".parse::<KmsKey>().unwrap().region().is_none());

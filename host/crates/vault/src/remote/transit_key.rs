@@ -12,7 +12,7 @@ use keyferry_service_client::{Scheme, Upstream};
 /// A key of a transit engine, given by the address of its API: `https://vault.example.com/v1/transit/keys/NAME`.
 ///
 /// ```
-/// use keyferry::vault::TransitKey;
+/// use keyferry_vault::TransitKey;
 /// assert!("https://vault.example.com:8200/v1/team/transit/keys/keyferry".parse::<TransitKey>().is_ok());
 /// assert!("http://vault.example.com/v1/transit/keys/keyferry".parse::<TransitKey>().is_err());
 /// ```
