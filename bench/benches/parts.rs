@@ -11,7 +11,7 @@ use keyferry_egress::{Call, EgressLimits, GrantSet, Method};
 use keyferry_schema::{AuthSchema, AuthTypeSpec, FieldSpec, Input};
 use keyferry_service::seal_context;
 use keyferry_store::{AccountKey, IntegrationKey};
-use keyferry_types::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
+use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OrgId, Slug};
 use keyferry_types::secret::Secret;
 use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, SealContext, Vault};
 use tokio::time::Instant;
@@ -158,7 +158,7 @@ impl Sealing {
         // A key that is at hand asks no service, so that there is nothing to wait for.
         let root = vault.create_root(&org, KeyId::FIRST).now_or_never().ok_or("the key was waited for")??;
         vault.adopt_root(&org, root);
-        let account: AccountId = "user_1".parse()?;
+        let account: LinkedAccountId = "user_1".parse()?;
         let key = IntegrationKey {
             account: AccountKey { org, environment: Environment::Test, account },
             slug: "stripe".parse::<Slug>()?,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use keyferry_types::wiping::WipingAllocator;
+use keyferry_types::zeroizing::WipingAllocator;
 use mimalloc::MiMalloc;
 
 /// mimalloc: glibc's allocator has one lock for many threads, so that they wait for each other, or an arena a thread, each of

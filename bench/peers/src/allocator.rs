@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyferry_types::wiping::WipingAllocator;
+use keyferry_types::zeroizing::WipingAllocator;
 use mimalloc::MiMalloc;
 
 /// What becomes of memory that is freed.

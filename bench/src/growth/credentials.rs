@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{
     AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationWrite, ObjectId, PutMode,
-    Reauth, Standing, Store as _, Timestamp,
+    Reauth, Store as _, Timestamp, VerificationStatus,
 };
 use keyferry_types::ids::{Environment, OrgId};
 
@@ -155,7 +155,7 @@ async fn put(store: &SledStore, org: OrgId, key_id: u32, number: usize) -> Resul
         envelope: (0..ENVELOPE)
             .map(|place| u8::try_from((place * 31 + number * 7) % 251).unwrap_or_default())
             .collect(),
-        standing: Standing::Verified,
+        standing: VerificationStatus::Verified,
         provider_account_id: Some(format!("acct_{number}")),
         display_name: Some("Keyferry Demo".to_owned()),
         scopes: Vec::new(),

@@ -13,7 +13,7 @@ use keyferry_store::{
     AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, ObjectId, PutMode, RootRecord, Scope,
     Store, Timestamp,
 };
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
 
 use super::process::Setting;
@@ -93,7 +93,7 @@ impl Keys {
         Ok(store)
     }
 
-    pub(super) fn account(&self, account: AccountId) -> AccountKey {
+    pub(super) fn account(&self, account: LinkedAccountId) -> AccountKey {
         AccountKey { org: self.org.clone(), environment: Environment::Test, account }
     }
 }

@@ -18,7 +18,7 @@ use keyferry_service::seal_context;
 use keyferry_store::sled::SledStore;
 use keyferry_store::{
     ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, ObjectId, Reauth,
-    Standing, Store as _, Timestamp,
+    Store as _, Timestamp, VerificationStatus,
 };
 use keyferry_vault::{ApiKey, Envelope};
 use tokio::net::TcpListener;
@@ -179,7 +179,7 @@ async fn commit(
         version: current.as_ref().map_or(1, |current| current.version + 1),
         key_id: envelope.key_id().get(),
         envelope: envelope.into_bytes(),
-        standing: Standing::Verified,
+        standing: VerificationStatus::Verified,
         provider_account_id: verified.account_id,
         display_name: verified.display_name,
         scopes: verified.scopes,

@@ -10,7 +10,7 @@ use keyferry_api::{Api, Readiness};
 use keyferry_egress::{Egress, EgressSettings, WebhookClient};
 use keyferry_imports::Importer;
 use keyferry_sandbox::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
-use keyferry_service::{MigrateError, Migrator, rewrap};
+use keyferry_service::{CredentialService, ServiceError, rewrap};
 use keyferry_store::Store;
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_types::bounded_file::{self, PATIENCE};
@@ -47,7 +47,7 @@ impl Safe {
         let store = SledStore::open(store).await?;
         match rewrap::check(&store, vault.kek()).await {
             // Which key it is only the service knows, and what it says will be told by whatever needs it.
-            Ok(()) | Err(MigrateError::Vault(VaultError::KeyService(_))) => {}
+            Ok(()) | Err(ServiceError::Vault(VaultError::KeyService(_))) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(Self { vault, store: Arc::new(store) })
@@ -111,7 +111,7 @@ impl Node {
             Some(Arc::clone(&safe.vault)),
         )
         .await?;
-        let migrator = Arc::new(Migrator::new(
+        let migrator = Arc::new(CredentialService::new(
             Arc::clone(&safe.store),
             Arc::clone(&safe.vault),
             Arc::clone(&registry),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{LinkedAccountId, Environment, OrgId};
 use keyferry_store::{
     AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationWrite,
-    NewApiKey, ObjectId, PutMode, Reauth, RootRecord, Scope, Standing, Timestamp,
+    NewApiKey, ObjectId, PutMode, Reauth, RootRecord, Scope, VerificationStatus, Timestamp,
 };
 use serde::Serialize;
 
@@ -104,7 +104,7 @@ impl Records {
             version: 1,
             key_id: 1,
             envelope: vec![u8::try_from(number % 251).unwrap_or_default(); ENVELOPE],
-            standing: Standing::Verified,
+            standing: VerificationStatus::Verified,
             provider_account_id: Some(format!("portal-{number}")),
             display_name: None,
             scopes: vec!["crm.read".to_owned()],
@@ -138,7 +138,7 @@ impl Records {
         })
     }
 
-    fn event(&self, action: AuditAction, account: Option<&AccountId>, number: u64) -> AuditEvent {
+    fn event(&self, action: AuditAction, account: Option<&LinkedAccountId>, number: u64) -> AuditEvent {
         AuditEvent {
             action,
             actor: "tk_bench".to_owned(),
@@ -152,7 +152,7 @@ impl Records {
     }
 }
 
-fn account_id(number: u64) -> Outcome<AccountId> {
+fn account_id(number: u64) -> Outcome<LinkedAccountId> {
     format!("customer-{number:08}").parse().tried("name an account")
 }
 

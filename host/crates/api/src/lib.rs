@@ -41,7 +41,7 @@ pub use openapi::description_of;
 #[doc(hidden)]
 pub use request::body::json_of;
 pub use routes::router;
-pub(crate) use server::accept::Terms;
+pub(crate) use server::accept::ConnConfig;
 pub use server::accept::{HttpServer, HttpSettings};
 pub use server::descriptors::room_for_connections;
 pub use server::tls::{Tls, TlsError, TlsFiles};

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::docs;
-use crate::error::api_error::{Failure, Rendering};
+use crate::error::api_error::{ApiError, Rendering};
 use crate::error::problem_type as kind;
 use crate::handlers::application;
 use crate::handlers::front_end;
@@ -32,7 +32,7 @@ use crate::middleware::framing;
 use crate::middleware::rate;
 use crate::middleware::trace;
 use crate::openapi;
-use keyferry_types::shown::{MASK, shown};
+use keyferry_types::echo::{MASK, shown};
 
 /// What our paths are made of.
 const SEGMENTS: [&str; 43] = [
@@ -142,7 +142,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn not_found(request: Request) -> Response {
     let path = shown_path(request.uri().path());
     let message = format!("there is nothing at {} {path}", shown_method(request.method()));
-    Failure::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
+    ApiError::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
 }
 
 /// What a path takes stands in `Allow`, which the router adds; whoever asks just that gets it.
@@ -161,7 +161,7 @@ async fn method_not_allowed(request: Request) -> Response {
 /// A method that a path does not take.
 pub(crate) fn not_taken(method: &Method, path: &str, rendering: Rendering) -> Response {
     let message = format!("{} is not possible at {}", shown_method(method), shown_path(path));
-    Failure::new(&kind::METHOD_NOT_ALLOWED, message).render(rendering)
+    ApiError::new(&kind::METHOD_NOT_ALLOWED, message).render(rendering)
 }
 
 /// The path as far as it is one of ours or nearly so: a caller may have put anything into it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyferry_imports::Importer;
-use keyferry_service::Migrator;
+use keyferry_service::CredentialService;
 use keyferry_store::Store;
 use keyferry_webhooks::Webhooks;
 
@@ -16,7 +16,7 @@ use crate::openapi::Description;
 /// What the handlers share.
 pub struct Api {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) migrator: Arc<Migrator>,
+    pub(crate) migrator: Arc<CredentialService>,
     pub(crate) importer: Arc<Importer>,
     pub(crate) webhooks: Webhooks,
     pub(crate) readiness: Arc<Readiness>,
@@ -31,7 +31,7 @@ impl Api {
     /// The handlers' parts.
     pub fn new(
         store: Arc<dyn Store>,
-        migrator: Arc<Migrator>,
+        migrator: Arc<CredentialService>,
         importer: Arc<Importer>,
         webhooks: Webhooks,
         readiness: Arc<Readiness>,

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use keyferry_egress::{Grant, GrantConcern};
-use keyferry_sandbox::{Digest, FieldRead, OpenError, SecretAccess, Specimen, Surface, Wasi, Workbench, reads};
+use keyferry_sandbox::{
+    ComponentInterface, Digest, FieldRead, LoadedPlugin, OpenError, SecretAccess, Wasi, Workbench, reads,
+};
 use keyferry_schema::{Field, FieldKind, Necessity, Secrecy, Supplier};
 use keyferry_types::path_text;
 
@@ -91,8 +93,8 @@ pub struct InspectedField {
 /// # Errors
 /// Where it is no plugin.
 pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -> Result<Inspection, OpenError> {
-    let surface = Surface::read(&component)?;
-    let Specimen { digest, bytes, description, wasi, described, .. } = workbench.open(component).await?;
+    let surface = ComponentInterface::read(&component)?;
+    let LoadedPlugin { digest, bytes, description, wasi, described, .. } = workbench.open(component).await?;
     let auth_types = description.schema.types().iter().map(|auth_type| InspectedAuthType {
         name: auth_type.name.to_string(),
         label: auth_type.label.clone(),

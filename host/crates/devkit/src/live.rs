@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use super::cases::{SecretNames, told};
 use keyferry_egress::{
-    Call, Egress, EgressLimits, EgressSettings, EgressSetupError, GrantSet, Request, Response, SendError, StandIn,
-    Witness,
+    Call, Egress, EgressLimits, EgressSettings, EgressSetupError, ExchangeObserver, GrantSet, Request, Response,
+    SendError, StandIn,
 };
-use keyferry_sandbox::{CallError, OpenError, Setting, Specimen, Trialled, Verdict, Workbench};
+use keyferry_sandbox::{CallError, LoadedPlugin, OpenError, RecordedCall, Verdict, VerifyOptions, Workbench};
 use keyferry_schema::{Credential, Exposure, Input, Violations};
 
 /// One verification with a real provider, or one that stands in for it.
@@ -24,13 +24,13 @@ pub struct LiveOptions {
 /// A verification that was carried out.
 pub struct Live {
     /// The plugin.
-    pub specimen: Specimen,
+    pub specimen: LoadedPlugin,
     /// The credential, as the schema has it.
     pub credential: Credential,
     /// What went over the wire, in order.
     pub exchanges: Vec<LiveExchange>,
     /// What came of it.
-    pub tried: Trialled<Verdict>,
+    pub tried: RecordedCall<Verdict>,
     /// What the plugin's clock said, in milliseconds since 1970.
     pub now_ms: u64,
     pub(super) names: SecretNames,
@@ -98,7 +98,7 @@ pub async fn call(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Whole seconds: the time is written into a case, for people to read.
     let now_ms = now.as_secs() * 1000;
-    let setting = Setting {
+    let setting = VerifyOptions {
         client: &client,
         grants: Arc::new(GrantSet::new(specimen.description.requested.clone())),
         limits: egress.limits(),
@@ -116,7 +116,7 @@ pub async fn call(
 /// Writes down what goes over the wire.
 struct Recorder(Mutex<(SecretNames, Vec<LiveExchange>)>);
 
-impl Witness for Recorder {
+impl ExchangeObserver for Recorder {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
         let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = told(request, &recorded.0);

@@ -10,9 +10,9 @@ use keyferry_types::secret::SharedSecret;
 use super::contact::Contact;
 use super::error::{ErrorKind, SendError};
 use super::grant::GrantSet;
+use super::mock_transport::ExchangeObserver;
 use super::redact::Redactor;
 use super::settings::EgressLimits;
-use super::stage::Witness;
 
 /// One run of a plugin: what it may do, how much of that is left, and every secret that it has to do with.
 pub struct Call {
@@ -22,7 +22,7 @@ pub struct Call {
     requests_left: u32,
     known: Vec<SharedSecret>,
     redactor: Redactor,
-    witness: Option<Arc<dyn Witness>>,
+    witness: Option<Arc<dyn ExchangeObserver>>,
     contact: Option<Contact>,
 }
 
@@ -42,7 +42,7 @@ impl Call {
     }
 
     /// The same call, looked on at.
-    pub fn witnessed(self, witness: Arc<dyn Witness>) -> Self {
+    pub fn witnessed(self, witness: Arc<dyn ExchangeObserver>) -> Self {
         Self { witness: Some(witness), ..self }
     }
 
@@ -95,7 +95,7 @@ impl Call {
         &self.grants
     }
 
-    pub(super) fn witness(&self) -> Option<&Arc<dyn Witness>> {
+    pub(super) fn witness(&self) -> Option<&Arc<dyn ExchangeObserver>> {
         self.witness.as_ref()
     }
 

@@ -17,14 +17,14 @@ use super::contact::{Contact, Reached};
 use super::error::{EgressSetupError, ErrorKind, SendError};
 use super::failure::{self, classify, shown};
 use super::grant::Method;
-use super::hosts::{Hosts, Stay};
+use super::hosts::{HostUnavailable, Hosts};
+use super::mock_transport::{self, MockTransport};
 use super::outgoing::Outgoing;
 use super::parts::Assembler;
 use super::receive::{self, Answer};
 use super::request::{Request, Response};
-use super::resolver::{CheckedResolver, World};
+use super::resolver::{CheckedResolver, DialPolicy};
 use super::settings::{EgressLimits, EgressSettings};
-use super::stage::{self, Stage};
 use super::target::Origin;
 use super::{mint, shape, tls};
 use keyferry_telemetry::{SPANS, metrics};
@@ -49,7 +49,7 @@ pub struct Egress {
 
 struct Shared {
     settings: EgressSettings,
-    world: Arc<World>,
+    world: Arc<DialPolicy>,
     roots: Arc<RootCertStore>,
     provider: Arc<CryptoProvider>,
 }
@@ -58,7 +58,7 @@ impl Egress {
     /// Sets the way out up: reads the certificate authorities.
     pub fn new(settings: EgressSettings) -> Result<Self, EgressSetupError> {
         let roots = Arc::new(tls::roots(settings.ca_file.as_deref())?);
-        let world = Arc::new(World::new(&settings));
+        let world = Arc::new(DialPolicy::new(&settings));
         Ok(Self { shared: Arc::new(Shared { settings, world, roots, provider: tls::provider() }) })
     }
 
@@ -101,7 +101,7 @@ impl Egress {
     }
 
     /// What may be dialled.
-    pub(super) fn world(&self) -> &World {
+    pub(super) fn world(&self) -> &DialPolicy {
         &self.shared.world
     }
 
@@ -128,8 +128,8 @@ impl Egress {
     }
 
     /// A client whose requests go to a stage instead of the network.
-    pub fn staged_client(&self, stage: Arc<dyn Stage>) -> AppClient {
-        AppClient { egress: self.clone(), way: Way::Stage(stage) }
+    pub fn staged_client(&self, stage: Arc<dyn MockTransport>) -> AppClient {
+        AppClient { egress: self.clone(), way: Way::MockTransport(stage) }
     }
 }
 
@@ -150,7 +150,7 @@ pub struct AppClient {
 #[derive(Clone)]
 enum Way {
     Network(Network),
-    Stage(Arc<dyn Stage>),
+    MockTransport(Arc<dyn MockTransport>),
 }
 
 #[derive(Clone)]
@@ -204,9 +204,11 @@ impl AppClient {
         self.egress.shared.world.turn(&mut outgoing.url, origin.host());
         let answer = match &self.way {
             Way::Network(network) => self.pass(network, outgoing, request.method, &origin, call).await,
-            Way::Stage(stage) => stage::perform(stage.as_ref(), request, &origin, request.method, limits)
-                .await
-                .map_err(|error| Missed { reached: Reached::of(&error), error }),
+            Way::MockTransport(stage) => {
+                mock_transport::perform(stage.as_ref(), request, &origin, request.method, limits)
+                    .await
+                    .map_err(|error| Missed { reached: Reached::of(&error), error })
+            }
         };
         let reached = answer.as_ref().map_or_else(|missed| missed.reached, |_| Reached::Answered);
         call.reach(Contact { host: origin.host().into(), reached });
@@ -323,15 +325,15 @@ struct Missed {
 }
 
 /// A request that was not sent.
-fn held_back(stay: Stay, origin: &Origin, time: &Time) -> Missed {
+fn held_back(stay: HostUnavailable, origin: &Origin, time: &Time) -> Missed {
     let host = origin.host();
     match stay {
-        Stay::Crowded => {
+        HostUnavailable::Crowded => {
             let message = format!("too many requests to {host} are under way, and none ended within {}", time.shown());
             let error = SendError::unsent(ErrorKind::Timeout, message);
             Missed { error, reached: Reached::Crowded(CROWDED) }
         }
-        Stay::Open(Open { left, cause }) => {
+        HostUnavailable::Open(Open { left, cause }) => {
             let seconds = left.as_millis().div_ceil(1000).max(1);
             let message = format!("{} (circuit breaker open for {host}, retry in {seconds} s)", cause.message);
             Missed { error: SendError::unsent(cause.kind.clone(), message), reached: Reached::HeldBack(left) }

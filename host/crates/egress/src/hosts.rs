@@ -32,7 +32,7 @@ struct Host {
 
 /// Why a request has to stay.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stay {
+pub(super) enum HostUnavailable {
     /// Too many are under way, and none ended in time.
     Crowded,
     /// The circuit breaker is open.
@@ -42,7 +42,7 @@ pub(super) enum Stay {
 /// The right to send one request to a host. Dropped without [`report`](Self::report), as a cancelled call does, it leaves
 /// the breaker as if the request had not been.
 #[derive(Debug)]
-pub(super) struct Pass {
+pub(super) struct HostPermit {
     host: Arc<Host>,
     outcome: Outcome,
     _permit: OwnedSemaphorePermit,
@@ -54,15 +54,15 @@ impl Hosts {
     }
 
     /// Waits until a request to `host` may go, but no longer than `deadline`.
-    pub(super) async fn pass(&self, host: &str, deadline: Instant) -> Result<Pass, Stay> {
+    pub(super) async fn pass(&self, host: &str, deadline: Instant) -> Result<HostPermit, HostUnavailable> {
         let host = self.get(host);
         let permit = match timeout_at(deadline, Arc::clone(&host.permits).acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             // The semaphore is never closed, so this is the deadline.
-            Ok(Err(_)) | Err(_) => return Err(Stay::Crowded),
+            Ok(Err(_)) | Err(_) => return Err(HostUnavailable::Crowded),
         };
-        lock(&host.breaker).admit(Instant::now()).map_err(Stay::Open)?;
-        Ok(Pass { host, outcome: Outcome::Unknown, _permit: permit })
+        lock(&host.breaker).admit(Instant::now()).map_err(HostUnavailable::Open)?;
+        Ok(HostPermit { host, outcome: Outcome::Unknown, _permit: permit })
     }
 
     fn get(&self, name: &str) -> Arc<Host> {
@@ -84,14 +84,14 @@ impl Hosts {
     }
 }
 
-impl Pass {
+impl HostPermit {
     /// Tells how the request went.
     pub(super) fn report(mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
 }
 
-impl Drop for Pass {
+impl Drop for HostPermit {
     fn drop(&mut self) {
         let outcome = std::mem::replace(&mut self.outcome, Outcome::Unknown);
         lock(&self.host.breaker).report(outcome, Instant::now());
@@ -116,7 +116,7 @@ mod tests {
         let soon = || Instant::now() + Duration::from_millis(50);
         let first = hosts.pass("a:443", soon()).await.unwrap();
         assert!(hosts.pass("b:443", soon()).await.is_ok(), "another host has its own limit");
-        assert_eq!(hosts.pass("a:443", soon()).await.unwrap_err(), Stay::Crowded);
+        assert_eq!(hosts.pass("a:443", soon()).await.unwrap_err(), HostUnavailable::Crowded);
         drop(first);
         assert!(hosts.pass("a:443", soon()).await.is_ok());
     }
@@ -130,7 +130,7 @@ mod tests {
             hosts.pass("a:443", soon).await.unwrap().report(Outcome::Failed(cause));
         }
         let stay = hosts.pass("a:443", soon).await.unwrap_err();
-        assert!(matches!(&stay, Stay::Open(open) if open.cause.kind == ErrorKind::Tls), "{stay:?}");
+        assert!(matches!(&stay, HostUnavailable::Open(open) if open.cause.kind == ErrorKind::Tls), "{stay:?}");
         assert!(hosts.pass("b:443", soon).await.is_ok());
     }
 
@@ -143,7 +143,7 @@ mod tests {
             drop(hosts.pass(&format!("{index}:443"), soon).await.unwrap());
         }
         assert_eq!(lock(&hosts.known).len(), MOST_HOSTS);
-        assert_eq!(hosts.pass("busy:443", Instant::now()).await.unwrap_err(), Stay::Crowded);
+        assert_eq!(hosts.pass("busy:443", Instant::now()).await.unwrap_err(), HostUnavailable::Crowded);
         drop(busy);
     }
 }

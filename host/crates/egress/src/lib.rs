@@ -9,7 +9,7 @@
 //! | putting it together, or saying what keeps it from that | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4`, `culprit` |
 //! | sending it, and how far it came | `client`, `hosts`, `breaker`, `contact`, `failure` |
 //! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
-//! | trying a plugin out | `stage` |
+//! | trying a plugin out | `mock_transport` |
 //! | calling webhooks, which no plugin has a part in | `webhook` |
 //!
 //! Nothing outside this module names the HTTP client, and nothing in it knows the sandbox.
@@ -33,6 +33,7 @@ mod hosts;
 mod json_strings;
 mod jwt;
 mod mint;
+mod mock_transport;
 mod oauth1;
 mod outgoing;
 mod parts;
@@ -44,7 +45,6 @@ mod resolver;
 mod settings;
 mod shape;
 mod sigv4;
-mod stage;
 mod steering;
 mod target;
 mod tls;
@@ -62,6 +62,7 @@ pub use error::{EgressSetupError, ErrorKind, SendError};
 pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method};
 pub use host_concern::{GrantConcern, HostConcern};
 pub use host_pattern::{HostPattern, InvalidHostPattern};
+pub use mock_transport::{ExchangeObserver, Fault, MockExchange, MockTransport};
 pub use path_prefix::{InvalidPathPrefix, PathPrefix};
 pub use redact::each_reading;
 pub use request::{
@@ -71,7 +72,6 @@ pub use settings::{
     DevResolve, DnsServer, EgressLimits, EgressSettings, InvalidDevResolve, InvalidDnsServer, InvalidStandIn, Loopback,
     StandIn,
 };
-pub use stage::{Fault, Stage, Staged, Witness};
 pub use steering::refusal;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

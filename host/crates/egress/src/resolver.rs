@@ -15,7 +15,7 @@ use super::target::is_localhost;
 
 /// What may be dialled, and where names lead.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct DialPolicy {
     loopback: Loopback,
     /// As soon as there is one, no other name exists.
     dev: HashMap<String, SocketAddr>,
@@ -40,7 +40,7 @@ pub(super) enum ResolveError {
     Internal,
 }
 
-impl World {
+impl DialPolicy {
     pub(super) fn new(settings: &EgressSettings) -> Self {
         Self {
             loopback: settings.loopback,
@@ -148,7 +148,7 @@ pub(super) fn is_internal_name(host: &str) -> bool {
 }
 
 /// What reqwest asks. It dials exactly what it is told, except for addresses in URLs, about which it does not ask.
-pub(super) struct CheckedResolver(pub(super) Arc<World>);
+pub(super) struct CheckedResolver(pub(super) Arc<DialPolicy>);
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
@@ -164,9 +164,9 @@ impl Resolve for CheckedResolver {
 mod tests {
     use super::*;
 
-    fn world(dev_resolve: &[&str], loopback: Loopback) -> World {
+    fn world(dev_resolve: &[&str], loopback: Loopback) -> DialPolicy {
         let dev_resolve = dev_resolve.iter().map(|entry| entry.parse().unwrap()).collect();
-        World::new(&EgressSettings { dev_resolve, loopback, ..EgressSettings::default() })
+        DialPolicy::new(&EgressSettings { dev_resolve, loopback, ..EgressSettings::default() })
     }
 
     #[tokio::test]

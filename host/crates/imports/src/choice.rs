@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
+use super::app_worker::{AppWorker, Host, Next};
 use super::health::{Access, HostHealth};
-use super::lane::{Host, Lane, Next};
 use keyferry_store::StoreResult;
 
-impl Lane {
+impl AppWorker {
     /// What can be begun, and which host it is to find out about.
     pub(super) async fn next(&mut self, now: Instant) -> StoreResult<Option<(Next, Option<Host>)>> {
         let mut doubtful = self.hosts.iter().filter(|(_, health)| health.is_doubtful(now)).map(|(host, _)| host);

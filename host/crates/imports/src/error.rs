@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::change::Change;
 use super::input::ReadError;
 use super::receive::UploadError;
-use keyferry_service::MigrateError;
+use keyferry_service::ServiceError;
 use keyferry_store::{ImportState, ObjectId, StoreError};
 use keyferry_vault::VaultError;
 
@@ -55,10 +55,10 @@ impl From<StoreError> for ImportError {
 
 impl ImportError {
     /// What kept an organisation's keys from being unlocked.
-    pub(super) fn of_keys(error: MigrateError) -> Self {
+    pub(super) fn of_keys(error: ServiceError) -> Self {
         match error {
-            MigrateError::Vault(error) => Self::Vault(error),
-            MigrateError::Store(error) => Self::Store(error),
+            ServiceError::Vault(error) => Self::Vault(error),
+            ServiceError::Store(error) => Self::Store(error),
             // Unlocking fails in no other way.
             _ => Self::Contended,
         }

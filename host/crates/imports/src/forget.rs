@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::importer::{Importer, Work};
 use super::outcome::WAIT;
-use keyferry_service::{Patient, Turn};
+use keyferry_service::{BackgroundWork, Throttle};
 use keyferry_store::{Forget, ImportKey, ImportRecord, Restore, Timestamp};
 
 /// Records that are forgotten in one transaction, and while requests keep coming.
@@ -26,9 +26,9 @@ pub(super) async fn everything(importer: &Importer, key: &ImportKey) {
 
 async fn forget(importer: &Importer, key: &ImportKey, what: Forget) {
     loop {
-        let at_once = match importer.migrator.give_way(Patient::File).await {
-            Turn::Free => AT_ONCE,
-            Turn::Short => FEW,
+        let at_once = match importer.migrator.give_way(BackgroundWork::File).await {
+            Throttle::Free => AT_ONCE,
+            Throttle::Short => FEW,
         };
         match importer.store.forget_import(key, what, at_once).await {
             Ok(true) => {}

@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::work::Bench;
+use super::work::RowWorker;
 use keyferry_store::{RowInput, StoreResult};
 
 /// Rows that are read from the ledger at a time.
@@ -36,9 +36,9 @@ impl Fresh {
     }
 
     /// Reads some, if none are there.
-    pub(super) async fn fill(&mut self, bench: &Bench) -> StoreResult<()> {
+    pub(super) async fn fill(&mut self, bench: &RowWorker) -> StoreResult<()> {
         while self.more && self.ahead.is_empty() {
-            let Bench { importer, record, slug, .. } = bench;
+            let RowWorker { importer, record, slug, .. } = bench;
             let inputs = importer.store.queued_rows(record.key.id, slug, self.read, READ_AT_ONCE).await?;
             self.more = inputs.len() == READ_AT_ONCE;
             self.read = inputs.last().map(|input| input.number).or(self.read);
@@ -60,8 +60,8 @@ impl Fresh {
     }
 
     /// One from elsewhere in the file: from its end, its middle, its quarters and so on. `None` where none was found soon.
-    pub(super) async fn elsewhere(&mut self, bench: &Bench) -> StoreResult<Option<RowInput>> {
-        let Bench { importer, record, slug, .. } = bench;
+    pub(super) async fn elsewhere(&mut self, bench: &RowWorker) -> StoreResult<Option<RowInput>> {
+        let RowWorker { importer, record, slug, .. } = bench;
         for _ in 0..LOOKS {
             let after = place(self.looks, self.begun, self.last);
             self.looks = self.looks.saturating_add(1);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::outcome::Outcome;
-use super::pace::Went;
+use super::rate_controller::ProviderOutcome;
 use keyferry_sandbox::{Contact, Reached};
 use keyferry_store::Timestamp;
 
@@ -115,7 +115,7 @@ impl HostHealth {
         if is_held_back && !self.cause.is_empty() {
             return;
         }
-        self.is_connected = outcome.went != Went::Unconnected;
+        self.is_connected = outcome.went != ProviderOutcome::Unconnected;
         self.cause = outcome.shown_detail().unwrap_or_default();
     }
 

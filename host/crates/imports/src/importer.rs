@@ -12,7 +12,7 @@ use super::error::ImportError;
 use super::job::{Job, Stop};
 use super::progress::{RowWaiting, Waiting, WaitingRows};
 use super::{forget, run, undo};
-use keyferry_service::{Caller, Migrator};
+use keyferry_service::{Caller, CredentialService};
 use keyferry_store::{
     AppCounts, AuditAction, AuditEvent, ImportKey, ImportRecord, ImportState, ImportWrite, ObjectId, Restore,
     RowCounts, RowRecord, RowState, Store, StoreError, Timestamp,
@@ -67,7 +67,7 @@ impl Default for ImportSettings {
 pub struct Importer {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: Arc<Vault>,
-    pub(super) migrator: Arc<Migrator>,
+    pub(super) migrator: Arc<CredentialService>,
     pub(super) settings: ImportSettings,
     /// Rows under way, of all imports.
     pub(super) rows: Semaphore,
@@ -106,7 +106,7 @@ impl Importer {
     pub fn new(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
-        migrator: Arc<Migrator>,
+        migrator: Arc<CredentialService>,
         settings: ImportSettings,
     ) -> Arc<Self> {
         let permits = |count: usize| Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS));

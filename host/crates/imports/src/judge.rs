@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::app_worker::{AppWorker, Host, Turn};
 use super::health::{FAILURES, HostHealth, LONGEST_REFUSAL, Search, refusal};
-use super::lane::{Host, Lane, Turn};
-use super::outcome::{InTheWay, Outcome, WAIT};
-use super::pace::Went;
+use super::outcome::{Blocked, Outcome, WAIT};
+use super::rate_controller::ProviderOutcome;
 use super::work::{Pending, Worked};
 use keyferry_sandbox::{Contact, Reached};
 use keyferry_store::RowState;
@@ -22,7 +22,7 @@ const MOST_ATTEMPTS: u32 = 50;
 /// Hosts that are remembered at once, of which each can be a credential's own.
 const MOST_HOSTS: usize = 4096;
 
-impl Lane {
+impl AppWorker {
     pub(super) async fn row_ended(&mut self, mut pending: Pending, worked: Worked, turn: Turn, now: Instant) {
         match worked {
             Worked::Settled { state, contact } => {
@@ -42,7 +42,7 @@ impl Lane {
                     }
                 }
             }
-            Worked::InTheWay(InTheWay { wait, reason }) => {
+            Worked::Blocked(Blocked { wait, reason }) => {
                 // The provider was not asked, or nobody will know what it said.
                 pending.row.attempts = pending.row.attempts.saturating_sub(1);
                 self.block(wait, reason);
@@ -66,7 +66,7 @@ impl Lane {
         };
         let is_shared = self.is_shared(&host);
         match (outcome.went, reached) {
-            (Went::TooFast(wait), _) => {
+            (ProviderOutcome::TooFast(wait), _) => {
                 self.pace.slow(now);
                 let until = if is_shared {
                     let until = self.health(&host, &outcome).map(|health| health.refused(wait, now));
@@ -83,7 +83,7 @@ impl Lane {
                 self.wait(pending.row, now + wait);
             }
             // Where it was not asked, it would have come to what the others came to.
-            (Went::Unconnected, _) if !is_shared => self.fail(pending, outcome, now, now).await,
+            (ProviderOutcome::Unconnected, _) if !is_shared => self.fail(pending, outcome, now, now).await,
             (_, Reached::HeldBack(wait)) if !is_shared => self.fail(pending, outcome, now + wait, now).await,
             (_, Reached::HeldBack(wait)) => {
                 row.attempts = row.attempts.saturating_sub(1);
@@ -135,7 +135,7 @@ impl Lane {
         let now = Instant::now();
         match self.bench.settle(&pending, &outcome).await {
             Worked::Settled { state, .. } => self.count(state, now),
-            Worked::InTheWay(InTheWay { wait, reason }) => {
+            Worked::Blocked(Blocked { wait, reason }) => {
                 self.block(wait, reason);
                 self.wait(pending.row, now);
             }

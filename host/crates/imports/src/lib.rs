@@ -9,9 +9,9 @@
 //! | `importer`, `job` | what can be done with imports? with one that is under way? |
 //! | `change` | which of it when? |
 //! | `receive` | how does a file get into the ledger? |
-//! | `run`, `lane`, `work` | how are an import's rows worked on, app by app? one app's? one row? |
+//! | `run`, `app_worker`, `work` | how are an import's rows worked on, app by app? one app's? one row? |
 //! | `fresh`, `open` | which of an app's rows are not begun? which were, and are to be tried again? |
-//! | `pace`, `health` | how many of them at once? may a host be asked that has failed some? |
+//! | `rate_controller`, `health` | how many of them at once? may a host be asked that has failed some? |
 //! | `choice`, `judge`, `telling` | which row is next? what becomes of one that has ended? what are people told of those that wait? |
 //! | `outcome` | what did a row come to, and can trying again help? |
 //! | `undo` | how is it taken back? |
@@ -21,6 +21,7 @@
 
 pub mod input;
 
+mod app_worker;
 mod change;
 mod choice;
 mod error;
@@ -30,11 +31,10 @@ mod health;
 mod importer;
 mod job;
 mod judge;
-mod lane;
 mod open;
 mod outcome;
-mod pace;
 mod progress;
+mod rate_controller;
 mod receive;
 mod run;
 mod telling;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::pace::Went;
-use keyferry_sandbox::{CallError, Contact, Failure, FailureKind, Reached, Unreachable, Verdict};
+use super::rate_controller::ProviderOutcome;
+use keyferry_sandbox::{CallError, Contact, FailureKind, Reached, Unreachable, Verdict, VerificationFailure};
 use keyferry_schema::Violations;
-use keyferry_service::{Action, MigrateError, Proof, Skip, Stored};
+use keyferry_service::{Action, Proof, ServiceError, Skip, Stored};
 use keyferry_store::{Again, RowState, StoreError};
 use keyferry_vault::VaultError;
 
@@ -33,14 +33,14 @@ pub(super) struct Outcome {
     /// Whether trying again later can help.
     pub(super) again: Again,
     /// How it went for the provider.
-    pub(super) went: Went,
+    pub(super) went: ProviderOutcome,
     /// Where the provider was asked, and how far that came.
     pub(super) contact: Option<Contact>,
 }
 
 /// A row that is not settled: something of ours is in the way of all of them.
 #[derive(Debug)]
-pub(super) struct InTheWay {
+pub(super) struct Blocked {
     /// What it is, for people.
     pub(super) reason: String,
     /// When it is worth trying again.
@@ -56,12 +56,12 @@ impl Outcome {
             fields: Vec::new(),
             warnings: Vec::new(),
             again: Again::Never,
-            went: Went::Well,
+            went: ProviderOutcome::Well,
             contact: None,
         }
     }
 
-    fn failed(code: &'static str, detail: String, again: Again, went: Went) -> Self {
+    fn failed(code: &'static str, detail: String, again: Again, went: ProviderOutcome) -> Self {
         Self { state: RowState::Failed, detail: Some(detail), again, went, ..Self::done(code) }
     }
 
@@ -93,34 +93,36 @@ impl Outcome {
     }
 
     /// Of a row that did not happen; or what is in the way of all rows.
-    pub(super) fn refused(error: &MigrateError) -> Result<Self, InTheWay> {
+    pub(super) fn refused(error: &ServiceError) -> Result<Self, Blocked> {
         let detail = error.to_string();
-        let never = |code| Self::failed(code, detail.clone(), Again::Never, Went::Well);
+        let never = |code| Self::failed(code, detail.clone(), Again::Never, ProviderOutcome::Well);
         let later = |code, went| Self::failed(code, detail.clone(), Again::Possible, went);
-        let in_the_way = |wait| Err(InTheWay { reason: detail.clone(), wait });
+        let in_the_way = |wait| Err(Blocked { reason: detail.clone(), wait });
         Ok(match error {
-            MigrateError::NotVerified(failure) => Self::not_verified(failure),
-            MigrateError::Content(violations) => Self { fields: fields(violations), ..never(error.code()) },
+            ServiceError::NotVerified(failure) => Self::not_verified(failure),
+            ServiceError::Content(violations) => Self { fields: fields(violations), ..never(error.code()) },
             // The credential has not been tried: its row waits until another one may be turned away.
-            MigrateError::LimitReached(limit) => return in_the_way(limit.wait),
-            MigrateError::Plugin(CallError::Busy { retry_after, .. }) => return in_the_way(*retry_after),
-            MigrateError::Plugin(call) => later(call.code(), Went::Well),
-            MigrateError::AppNotInService { .. } | MigrateError::Contended => later(error.code(), Went::Well),
-            MigrateError::Store(StoreError::TooLarge { .. }) => never("too_large"),
-            MigrateError::Vault(VaultError::KeyService(error)) => {
+            ServiceError::LimitReached(limit) => return in_the_way(limit.wait),
+            ServiceError::Plugin(CallError::Busy { retry_after, .. }) => return in_the_way(*retry_after),
+            ServiceError::Plugin(call) => later(call.code(), ProviderOutcome::Well),
+            ServiceError::AppNotInService { .. } | ServiceError::Contended => {
+                later(error.code(), ProviderOutcome::Well)
+            }
+            ServiceError::Store(StoreError::TooLarge { .. }) => never("too_large"),
+            ServiceError::Vault(VaultError::KeyService(error)) => {
                 return in_the_way(error.wait.unwrap_or(WAIT).max(WAIT));
             }
-            MigrateError::Store(_) => return in_the_way(WAIT),
+            ServiceError::Store(_) => return in_the_way(WAIT),
             _ => never(error.code()),
         })
     }
 
-    fn not_verified(failure: &Failure) -> Self {
+    fn not_verified(failure: &VerificationFailure) -> Self {
         let detail = failure.detail.clone();
         let never = |fields: &[String]| Self {
             fields: fields.iter().take(MOST_FIELDS).cloned().collect(),
             contact: failure.contact.clone(),
-            ..Self::failed(failure.kind.code(), detail.clone(), Again::Never, Went::Well)
+            ..Self::failed(failure.kind.code(), detail.clone(), Again::Never, ProviderOutcome::Well)
         };
         let later = |went| Self {
             contact: failure.contact.clone(),
@@ -134,24 +136,28 @@ impl Outcome {
             | FailureKind::UnexpectedAnswer
             | FailureKind::NotVerifiable => never(&[]),
             FailureKind::RateLimited(wait) => {
-                later(Went::TooFast(wait.map(|seconds| Duration::from_secs(seconds.into()))))
+                later(ProviderOutcome::TooFast(wait.map(|seconds| Duration::from_secs(seconds.into()))))
             }
             FailureKind::Unreachable(
                 Unreachable::Dns | Unreachable::Refused | Unreachable::Tls | Unreachable::Denied,
-            ) => later(Went::Unconnected),
+            ) => later(ProviderOutcome::Unconnected),
             FailureKind::Unreachable(Unreachable::Timeout | Unreachable::Transport) => {
                 // The very start of an exchange: to connect took too long, or was broken off.
                 let reached = failure.contact.as_ref().map(|contact| contact.reached);
-                later(if reached == Some(Reached::Unconnected) { Went::Unconnected } else { Went::Down })
+                later(if reached == Some(Reached::Unconnected) {
+                    ProviderOutcome::Unconnected
+                } else {
+                    ProviderOutcome::Down
+                })
             }
-            FailureKind::ProviderError(_) => later(Went::Down),
+            FailureKind::ProviderError(_) => later(ProviderOutcome::Down),
         }
     }
 
     /// Of a row that was worked on and ended in a defect of ours.
     pub(super) fn inside() -> Self {
         let detail = "something went wrong inside the server; its log says more".to_owned();
-        Self::failed("internal", detail, Again::Possible, Went::Well)
+        Self::failed("internal", detail, Again::Possible, ProviderOutcome::Well)
     }
 
     /// The sentence, cut where it is too long.
@@ -172,23 +178,27 @@ mod tests {
     use super::*;
 
     fn of(kind: FailureKind) -> Outcome {
-        Outcome::refused(&MigrateError::NotVerified(Failure { kind, detail: "said so".to_owned(), contact: None }))
-            .unwrap()
+        Outcome::refused(&ServiceError::NotVerified(VerificationFailure {
+            kind,
+            detail: "said so".to_owned(),
+            contact: None,
+        }))
+        .unwrap()
     }
 
     #[test]
     fn only_what_says_nothing_of_the_credential_is_worth_trying_again() {
         for (kind, code, again, went) in [
-            (FailureKind::Rejected(vec!["token".to_owned()]), "rejected", Again::Never, Went::Well),
-            (FailureKind::InsufficientScope(Vec::new()), "insufficient_scope", Again::Never, Went::Well),
-            (FailureKind::WrongTenant(Vec::new()), "wrong_tenant", Again::Never, Went::Well),
-            (FailureKind::AccountSuspended, "account_suspended", Again::Never, Went::Well),
-            (FailureKind::UnexpectedAnswer, "unexpected_answer", Again::Never, Went::Well),
-            (FailureKind::NotVerifiable, "not_verifiable", Again::Never, Went::Well),
-            (FailureKind::RateLimited(None), "rate_limited", Again::Possible, Went::TooFast(None)),
-            (FailureKind::Unreachable(Unreachable::Dns), "unreachable", Again::Possible, Went::Unconnected),
-            (FailureKind::Unreachable(Unreachable::Timeout), "unreachable", Again::Possible, Went::Down),
-            (FailureKind::ProviderError(503), "provider_error", Again::Possible, Went::Down),
+            (FailureKind::Rejected(vec!["token".to_owned()]), "rejected", Again::Never, ProviderOutcome::Well),
+            (FailureKind::InsufficientScope(Vec::new()), "insufficient_scope", Again::Never, ProviderOutcome::Well),
+            (FailureKind::WrongTenant(Vec::new()), "wrong_tenant", Again::Never, ProviderOutcome::Well),
+            (FailureKind::AccountSuspended, "account_suspended", Again::Never, ProviderOutcome::Well),
+            (FailureKind::UnexpectedAnswer, "unexpected_answer", Again::Never, ProviderOutcome::Well),
+            (FailureKind::NotVerifiable, "not_verifiable", Again::Never, ProviderOutcome::Well),
+            (FailureKind::RateLimited(None), "rate_limited", Again::Possible, ProviderOutcome::TooFast(None)),
+            (FailureKind::Unreachable(Unreachable::Dns), "unreachable", Again::Possible, ProviderOutcome::Unconnected),
+            (FailureKind::Unreachable(Unreachable::Timeout), "unreachable", Again::Possible, ProviderOutcome::Down),
+            (FailureKind::ProviderError(503), "provider_error", Again::Possible, ProviderOutcome::Down),
         ] {
             let outcome = of(kind);
             assert_eq!((outcome.code, outcome.again, outcome.went), (code, again, went));
@@ -199,15 +209,17 @@ mod tests {
 
     #[test]
     fn a_connection_that_took_too_long_is_as_one_that_was_refused() {
-        for (reached, went) in [(Reached::Unconnected, Went::Unconnected), (Reached::Unanswered, Went::Down)] {
+        for (reached, went) in
+            [(Reached::Unconnected, ProviderOutcome::Unconnected), (Reached::Unanswered, ProviderOutcome::Down)]
+        {
             for how in [Unreachable::Timeout, Unreachable::Transport] {
                 let contact = Some(Contact { host: "acme.example.com".into(), reached });
-                let failure = Failure {
+                let failure = VerificationFailure {
                     kind: FailureKind::Unreachable(how),
                     detail: "late".to_owned(),
                     contact: contact.clone(),
                 };
-                let outcome = Outcome::refused(&MigrateError::NotVerified(failure)).unwrap();
+                let outcome = Outcome::refused(&ServiceError::NotVerified(failure)).unwrap();
                 assert_eq!((outcome.went, outcome.contact), (went, contact));
             }
         }
@@ -217,14 +229,14 @@ mod tests {
     fn what_is_in_the_way_of_all_rows_is_no_rows_failure() {
         let full = StoreError::NoSpace { free: 1, needed: 2, path: "/data".into() };
         let busy = CallError::Busy { slots: 1, queue: 1, retry_after: Duration::from_secs(1) };
-        for error in [MigrateError::Store(full), MigrateError::Plugin(busy)] {
+        for error in [ServiceError::Store(full), ServiceError::Plugin(busy)] {
             assert!(Outcome::refused(&error).is_err(), "{error}");
         }
     }
 
     #[test]
     fn a_long_sentence_is_cut_between_characters() {
-        let outcome = Outcome::failed("rejected", "\u{e9}".repeat(2000), Again::Never, Went::Well);
+        let outcome = Outcome::failed("rejected", "\u{e9}".repeat(2000), Again::Never, ProviderOutcome::Well);
         assert_eq!(outcome.shown_detail().unwrap().len(), LONGEST_DETAIL);
     }
 }

@@ -15,14 +15,14 @@ use super::input::{
     InputRow, Meant, Misnamed, Names, ReadOptions, Row, Rows, argument, fold, looks_secret, meant, usual,
 };
 use super::work::context;
-use keyferry_service::{Caller, MigrateError, Patient, Turn, keys};
+use keyferry_service::{BackgroundWork, Caller, ServiceError, Throttle, keys};
 use keyferry_store::{
     AuditAction, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId, Restore, RowInput,
     RowRecord, RowState, SameFile, StoreResult, Timestamp,
 };
+use keyferry_types::echo::shown;
 use keyferry_types::ids::{FieldName, Slug};
 use keyferry_types::secret::Secret;
-use keyferry_types::shown::shown;
 use keyferry_vault::{SizeLimit, VaultError};
 
 /// Parts of a file that wait for being read, and chunks of rows that wait for being stored.
@@ -87,7 +87,7 @@ impl Importer {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.migrator.allows(&new.policy).map_err(|error| match error {
-            MigrateError::NotAllowed { preference } => ImportError::NotAllowed { what: preference },
+            ServiceError::NotAllowed { preference } => ImportError::NotAllowed { what: preference },
             error => ImportError::of_keys(error),
         })?;
         let Ok(_upload) = self.uploads.try_acquire() else {
@@ -215,9 +215,9 @@ impl Importer {
 
     async fn store_chunk(&self, key: &ImportKey, mut rows: Vec<NewRow>) -> StoreResult<()> {
         while !rows.is_empty() {
-            let most = match self.migrator.give_way(Patient::File).await {
-                Turn::Free => rows.len(),
-                Turn::Short => FEW.min(rows.len()),
+            let most = match self.migrator.give_way(BackgroundWork::File).await {
+                Throttle::Free => rows.len(),
+                Throttle::Short => FEW.min(rows.len()),
             };
             let later = rows.split_off(most);
             self.store.add_rows(key, rows).await?;
@@ -344,12 +344,12 @@ impl Reader {
                 }
                 slug.clone()
             }
-            Err(error @ MigrateError::UnknownApp { .. }) => {
+            Err(error @ ServiceError::UnknownApp { .. }) => {
                 let code = error.code();
                 let is_shown = is_name_of_app(&row) || self.shown_slug(&row.slug) == row.slug;
                 let error = match error {
-                    MigrateError::UnknownApp { .. } if is_name_of_app(&row) => {
-                        MigrateError::UnknownApp { slug: row.slug.clone(), aside: String::new() }
+                    ServiceError::UnknownApp { .. } if is_name_of_app(&row) => {
+                        ServiceError::UnknownApp { slug: row.slug.clone(), aside: String::new() }
                     }
                     error => error,
                 };
@@ -363,7 +363,7 @@ impl Reader {
                 return failed(code, format!("{error}{hint}"));
             }
             // It may serve by the time the row's turn comes.
-            Err(MigrateError::AppNotInService { slug, reason }) => match slug.parse::<Slug>() {
+            Err(ServiceError::AppNotInService { slug, reason }) => match slug.parse::<Slug>() {
                 Ok(slug) => slug,
                 Err(_) => return failed("app_not_in_service", reason),
             },
@@ -402,7 +402,7 @@ impl Reader {
     /// The app that a slug means, where it differs from the app's slug or name in case and separators only: `HubSpot`.
     fn spelled_slug(&self, written: &str) -> Spelled {
         let migrator = &self.importer.migrator;
-        if !matches!(migrator.app(written), Err(MigrateError::UnknownApp { .. })) {
+        if !matches!(migrator.app(written), Err(ServiceError::UnknownApp { .. })) {
             return Spelled::Known(written.to_owned());
         }
         let apps = migrator.apps();

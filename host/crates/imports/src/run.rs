@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::app_worker::{AppWorker, LaneEnd};
 use super::error::ImportError;
 use super::importer::{self, Importer};
 use super::job::Job;
-use super::lane::{Lane, LaneEnd};
 use super::outcome::WAIT;
-use super::work::Bench;
+use super::work::RowWorker;
 use keyferry_store::{AuditAction, ImportRecord, ImportState, RowCounts, RowState, Timestamp};
 use keyferry_types::ids::Slug;
 
 /// How many rows have failed since somebody has last looked, and how many may.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct FailureCount {
     failed: AtomicU64,
     most: Option<u64>,
 }
 
-impl Tally {
+impl FailureCount {
     /// Of an import of which so many rows have failed already.
     fn new(record: &ImportRecord, failed: u64) -> Self {
         Self {
@@ -60,11 +60,12 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
         }
         tokio::time::sleep(WAIT).await;
     };
-    let tally = Arc::new(Tally::new(&record, failed));
+    let tally = Arc::new(FailureCount::new(&record, failed));
     let mut lanes = tokio::task::JoinSet::new();
     for slug in slugs {
-        let bench = Bench { importer: Arc::clone(importer), job: Arc::clone(job), record: Arc::clone(&record), slug };
-        lanes.spawn(Lane::new(bench, Arc::clone(&tally)).run(job.stop.subscribe()));
+        let bench =
+            RowWorker { importer: Arc::clone(importer), job: Arc::clone(job), record: Arc::clone(&record), slug };
+        lanes.spawn(AppWorker::new(bench, Arc::clone(&tally)).run(job.stop.subscribe()));
     }
     let ends: Vec<LaneEnd> = lanes.join_all().await;
     let (state, reason) = if tally.is_full() {

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::app_worker::{AppWorker, Blocked};
 use super::health::Access;
-use super::lane::{Blocked, Lane};
 use super::open::OpenRow;
 use super::outcome::Outcome;
-use super::pace::Went;
 use super::progress::{RowWaiting, Waiting, WaitingFor, WaitingRows};
+use super::rate_controller::ProviderOutcome;
 use keyferry_store::Timestamp;
 
 /// Nothing to wait for but what is under way.
 const LONG: Duration = Duration::from_secs(3600);
 
-impl Lane {
+impl AppWorker {
     /// Tells whoever looks why rows wait.
     pub(super) fn tell(&self, now: Instant) {
         let waiting = self.all_wait(now).or_else(|| self.some_wait(now));
@@ -58,7 +58,7 @@ impl Lane {
         let rows = WaitingRows::Some(u64::try_from(self.open.len()).unwrap_or(u64::MAX));
         if let Some((until, row)) = self.open.first() {
             let outcome = row.outcome.as_ref()?;
-            let is_refused = matches!(outcome.went, Went::TooFast(_));
+            let is_refused = matches!(outcome.went, ProviderOutcome::TooFast(_));
             let reason = if is_refused { WaitingFor::RateLimit } else { WaitingFor::Provider };
             let detail = outcome.shown_detail().unwrap_or_default();
             return Some(Waiting { reason, since: row.since, until: ahead(until, now), detail, rows });

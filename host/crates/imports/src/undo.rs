@@ -9,7 +9,7 @@ use super::importer::Importer;
 use super::job::Job;
 use super::outcome::WAIT;
 use super::run;
-use keyferry_service::{MigrateError, Patient, keys};
+use keyferry_service::{BackgroundWork, ServiceError, keys};
 use keyferry_store::{
     AuditAction, AuditEvent, ImportRecord, ImportState, IntegrationKey, RowEffect, RowRecord, RowState, StoreError,
     TakeBack, Timestamp, UndoWrite,
@@ -90,19 +90,19 @@ impl Undo<'_> {
         tokio::time::sleep(WAIT).await;
     }
 
-    async fn one(&self, row: &RowRecord, pass: Pass) -> Result<(), MigrateError> {
-        self.importer.migrator.give_way(Patient::Row).await;
+    async fn one(&self, row: &RowRecord, pass: Pass) -> Result<(), ServiceError> {
+        self.importer.migrator.give_way(BackgroundWork::Row).await;
         match pass {
             Pass::Integrations => self.integration(row).await,
             Pass::Accounts => {
                 let audit = self.audit(AuditAction::AccountDeleted, row);
                 let undone = self.importer.store.undo_account(&self.record.key, row.clone(), audit).await;
-                undone.map(|_| ()).map_err(MigrateError::Store)
+                undone.map(|_| ()).map_err(ServiceError::Store)
             }
         }
     }
 
-    async fn integration(&self, row: &RowRecord) -> Result<(), MigrateError> {
+    async fn integration(&self, row: &RowRecord) -> Result<(), ServiceError> {
         let (Some(effect), Some(account)) = (&row.effect, &row.account) else { return Ok(()) };
         let key = IntegrationKey { account: self.record.key.account(account), slug: effect.slug.clone() };
         for _ in 0..ATTEMPTS {
@@ -111,10 +111,10 @@ impl Undo<'_> {
                 // Taken back before.
                 Ok(()) | Err(StoreError::RowSettled) => return Ok(()),
                 Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
-                Err(error) => return Err(MigrateError::Store(error)),
+                Err(error) => return Err(ServiceError::Store(error)),
             }
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 
     /// What is to be written, by what is stored now.
@@ -123,9 +123,9 @@ impl Undo<'_> {
         row: &RowRecord,
         effect: &RowEffect,
         key: &IntegrationKey,
-    ) -> Result<UndoWrite, MigrateError> {
+    ) -> Result<UndoWrite, ServiceError> {
         let store = &self.importer.store;
-        let stored = store.integration(key).await.map_err(MigrateError::Store)?;
+        let stored = store.integration(key).await.map_err(ServiceError::Store)?;
         let is_as_written =
             stored.as_ref().is_some_and(|now| now.id == effect.integration && now.version == effect.version);
         let write = |state, outcome: &str, detail: Option<String>, take_back, action: Option<AuditAction>| UndoWrite {
@@ -141,7 +141,7 @@ impl Undo<'_> {
             };
             return Ok(write(RowState::Kept, "changed_since", Some(detail.to_owned()), None, None));
         }
-        let Some(former) = store.former(self.record.key.id, row.number).await.map_err(MigrateError::Store)? else {
+        let Some(former) = store.former(self.record.key.id, row.number).await.map_err(ServiceError::Store)? else {
             let remove = TakeBack::Remove { key: key.clone(), id: effect.integration, version: effect.version };
             return Ok(write(RowState::Undone, "removed", None, Some(remove), Some(AuditAction::IntegrationDeleted)));
         };

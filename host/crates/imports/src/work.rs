@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use super::importer::Importer;
 use super::job::Job;
 use super::open::OpenRow;
-use super::outcome::{InTheWay, MOST_WARNINGS, Outcome, WAIT};
-use super::pace::Went;
+use super::outcome::{Blocked, MOST_WARNINGS, Outcome, WAIT};
+use super::rate_controller::ProviderOutcome;
 use keyferry_sandbox::{Contact, Digest, Reached};
 use keyferry_schema::Input;
-use keyferry_service::{Caller, CountedFor, MigrateError, RowMigrated, RowMigration, RowStored, keys};
+use keyferry_service::{Caller, CountedFor, RowMigrated, RowMigration, RowStored, ServiceError, keys};
 use keyferry_store::{
     Again, ImportKey, ImportMode, ImportPolicy, ImportRecord, MissingAccounts, OnExisting, RowEffect, RowInput,
     RowRecord, RowSettlement, RowState, StoreError, StoreResult, Timestamp,
@@ -37,7 +37,7 @@ pub(super) enum Worked {
     /// It is not: this is what it came to, and trying again can help.
     Open(Outcome),
     /// Something of ours is in the way.
-    InTheWay(InTheWay),
+    Blocked(Blocked),
     /// It was not begun, since the import stops.
     NotBegun,
 }
@@ -70,14 +70,14 @@ fn of_former(key: &ImportKey, actor: &str) -> [u8; 32] {
 }
 
 /// Where rows of one app are worked on.
-pub(super) struct Bench {
+pub(super) struct RowWorker {
     pub(super) importer: Arc<Importer>,
     pub(super) job: Arc<Job>,
     pub(super) record: Arc<ImportRecord>,
     pub(super) slug: Slug,
 }
 
-impl Bench {
+impl RowWorker {
     /// One attempt, when it is its turn. A panic is a defect of ours, and ends this row's work only.
     pub(super) async fn attempt(&self, pending: &mut Pending) -> Worked {
         match AssertUnwindSafe(self.attempt_once(pending)).catch_unwind().await {
@@ -112,10 +112,10 @@ impl Bench {
             Ok(RowMigrated::Checked(verdict, warnings)) => Outcome { warnings, ..Outcome::checked(&verdict) },
             Err(error) => match Outcome::refused(&error) {
                 Ok(outcome) => outcome,
-                Err(in_the_way) => return Worked::InTheWay(in_the_way),
+                Err(in_the_way) => return Worked::Blocked(in_the_way),
             },
         };
-        if outcome.again == Again::Possible && outcome.went != Went::Well {
+        if outcome.again == Again::Possible && outcome.went != ProviderOutcome::Well {
             return Worked::Open(outcome);
         }
         self.settle(pending, &outcome).await
@@ -140,7 +140,7 @@ impl Bench {
         let Outcome { went, contact, .. } = Outcome::checked(&verdict);
         match contact {
             Some(Contact { reached: Reached::HeldBack(wait) | Reached::Crowded(wait), .. }) => Asked::NotSent(wait),
-            Some(contact) if went == Went::Well && &*contact.host == host => Asked::Answered,
+            Some(contact) if went == ProviderOutcome::Well && &*contact.host == host => Asked::Answered,
             _ => Asked::Failed,
         }
     }
@@ -153,12 +153,12 @@ impl Bench {
             Ok(()) | Err(StoreError::RowSettled) => {
                 Worked::Settled { state: outcome.state, contact: outcome.contact.clone() }
             }
-            Err(error) => Worked::InTheWay(InTheWay { reason: error.to_string(), wait: WAIT }),
+            Err(error) => Worked::Blocked(Blocked { reason: error.to_string(), wait: WAIT }),
         }
     }
 
     /// The row with its credential opened.
-    async fn migration(&self, input: &RowInput) -> Result<RowMigration, MigrateError> {
+    async fn migration(&self, input: &RowInput) -> Result<RowMigration, ServiceError> {
         let ImportRecord { key, actor, made_by, policy, .. } = &*self.record;
         let Importer { store, vault, .. } = &*self.importer;
         keys::unlock(store.as_ref(), vault, &key.org).await?;

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::app::App;
+use super::component_interface::{self, ComponentInterface, Wasi};
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::file;
-use super::grants::{GrantLock, PluginGrant, Standing, WasiGrant};
-use super::imports::{self, Surface, Wasi};
+use super::grants::{GrantLock, GrantState, PluginGrant, WasiGrant};
 use super::reads;
 use super::registry::GrantPolicy;
 use super::sandbox::Sandbox;
@@ -132,8 +132,9 @@ impl Admitter {
             return Err(refused(reason));
         }
         let read = |bytes: &[u8]| {
-            let contract = Surface::read(bytes).ok().and_then(|surface| surface.contract().map(str::to_owned));
-            (contract, imports::check(bytes))
+            let contract =
+                ComponentInterface::read(bytes).ok().and_then(|surface| surface.contract().map(str::to_owned));
+            (contract, component_interface::check(bytes))
         };
         let (contract, imported) = self.apart(&bytes, read).await?;
         status.contract = contract;
@@ -202,7 +203,7 @@ impl Admitter {
             ))
         };
         match recorded {
-            Some(PluginGrant { standing: Standing::Revoked, sha256, .. }) => {
+            Some(PluginGrant { standing: GrantState::Revoked, sha256, .. }) => {
                 let place = lock.place(sha256);
                 let reason =
                     format!("its grants were revoked ({place}); `keyferry plugin grant {slug}` grants them again");

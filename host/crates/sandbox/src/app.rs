@@ -99,7 +99,7 @@ fn completed(verdict: Verdict, credential: &Credential) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, FailureKind, Verified};
+    use crate::{FailureKind, VerificationFailure, Verified};
     use keyferry_schema::{AuthSchema, AuthTypeSpec, FieldKind, FieldSpec};
 
     fn credential(expires_at: &str) -> Credential {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_credential_that_fails_is_told_with_what_was_changed_of_it() {
-        let failure = Failure { kind: FailureKind::NotVerifiable, detail: "no".to_owned(), contact: None };
+        let failure = VerificationFailure { kind: FailureKind::NotVerifiable, detail: "no".to_owned(), contact: None };
         let Verdict::Failed(failure) = completed(Verdict::Failed(failure), &credential("")) else { panic!() };
         assert_eq!(failure.detail, "no (`token` was taken without the blanks around it)");
     }

@@ -7,10 +7,10 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::admission::now;
-use super::fixed::Fixed;
+use super::call_recorder::{CallRecorder, LogLine};
+use super::cpu_scheduler::CpuShare;
+use super::deterministic_env::DeterministicEnv;
 use super::limits::{InstanceLimits, SandboxLimits};
-use super::trial::{LogLine, Trial};
-use super::turns::Queue;
 use super::unusable::{Named, Unusable};
 use keyferry_egress::{AppClient, Call, Contact, ErrorKind, Request, Response, SendError};
 use keyferry_schema::is_unfit;
@@ -24,9 +24,9 @@ pub(super) struct CallState {
     pub(super) table: ResourceTable,
     pub(super) instance: InstanceLimits,
     pub(super) ticks_left: u64,
-    pub(super) queue: Queue,
-    pub(super) fixed: Option<Fixed>,
-    pub(super) trial: Option<Trial>,
+    pub(super) queue: CpuShare,
+    pub(super) fixed: Option<DeterministicEnv>,
+    pub(super) trial: Option<CallRecorder>,
     /// The credential's values and what was minted, to tell what a request failed on.
     pub(super) named: Named,
     /// Seconds to wait that the last answer asked for that was a refusal.
@@ -42,15 +42,15 @@ pub(super) struct CallState {
 }
 
 /// Who makes a call, and what for.
-pub(super) struct Occasion {
+pub(super) struct CallContext {
     /// The plugin's name in its log lines.
     pub(super) plugin: Arc<str>,
     /// The way out; `describe` has none.
     pub(super) egress: Option<(AppClient, Call)>,
     /// What the plugin takes for the time and for randomness, where that is not the real thing.
-    pub(super) fixed: Option<Fixed>,
+    pub(super) fixed: Option<DeterministicEnv>,
     /// What is recorded where the plugin is tried out.
-    pub(super) trial: Option<Trial>,
+    pub(super) trial: Option<CallRecorder>,
 }
 
 impl CallState {
@@ -58,8 +58,8 @@ impl CallState {
         limits: &SandboxLimits,
         memory_bytes: usize,
         ticks: u64,
-        queue: Queue,
-        occasion: Occasion,
+        queue: CpuShare,
+        occasion: CallContext,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);

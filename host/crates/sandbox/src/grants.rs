@@ -35,7 +35,7 @@ pub enum WasiGrant {
 /// Whether a grant holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum GrantState {
     /// It does.
     #[default]
     Granted,
@@ -68,7 +68,7 @@ pub struct PluginGrant {
     pub wasi: WasiGrant,
     /// Whether it holds.
     #[serde(default, skip_serializing_if = "is_granted")]
-    pub standing: Standing,
+    pub standing: GrantState,
     /// When it ends, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -96,14 +96,14 @@ fn is_no_wasi(wasi: &WasiGrant) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
-fn is_granted(standing: &Standing) -> bool {
-    *standing == Standing::Granted
+fn is_granted(standing: &GrantState) -> bool {
+    *standing == GrantState::Granted
 }
 
 impl PluginGrant {
     /// Whether it holds at a time.
     pub fn is_in_force(&self, now: jiff::Timestamp) -> bool {
-        self.standing == Standing::Granted && self.ends_at.is_none_or(|end| now < end)
+        self.standing == GrantState::Granted && self.ends_at.is_none_or(|end| now < end)
     }
 
     /// A grant of nothing at all.
@@ -115,7 +115,7 @@ impl PluginGrant {
             secrets: SecretAccess::Handles,
             reads_text: Vec::new(),
             wasi: WasiGrant::None,
-            standing: Standing::Granted,
+            standing: GrantState::Granted,
             ends_at: None,
             memory_bytes: None,
             file_bytes: None,

@@ -16,7 +16,7 @@ use super::admission::{Admission, Admitter, now, reads_text_reason};
 use super::app::App;
 use super::description::{Digest, SecretAccess};
 use super::file::{self, Found, Stamp};
-use super::grants::{GrantLock, GrantLockError, PluginGrant, Standing, WasiGrant};
+use super::grants::{GrantLock, GrantLockError, GrantState, PluginGrant, WasiGrant};
 use super::reads::{self, FieldRead, Reads};
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
@@ -219,7 +219,7 @@ impl Registry {
         }
         let mut lock = self.lock().await?;
         let mut grant = lock.of(&digest).cloned().unwrap_or_else(|| PluginGrant::nothing(digest));
-        (grant.standing, grant.ends_at) = (Standing::Granted, ends_at);
+        (grant.standing, grant.ends_at) = (GrantState::Granted, ends_at);
         grant.wasi = if needs_wasi { WasiGrant::Sealed } else { grant.wasi };
         grant.slug = status.slug.clone();
         grant.requests = status.requests.clone();
@@ -270,7 +270,7 @@ impl Registry {
             .into_iter()
             .map(|digest| PluginGrant {
                 slug: status.slug.clone(),
-                standing: Standing::Revoked,
+                standing: GrantState::Revoked,
                 ..PluginGrant::nothing(digest)
             })
             .collect();

@@ -10,17 +10,17 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use super::abi::v1;
 use super::cache::{CodeCache, CodeSeal};
-use super::call_state::{CallState, Occasion};
+use super::call_limiter::CallLimiter;
+use super::call_recorder::{CallRecorder, RecordedCall};
+use super::call_state::{CallContext, CallState};
 use super::compiler::Compiler;
+use super::complexity::{self, ComplexityError};
+use super::cpu_scheduler::{CpuDebt, CpuScheduler};
 use super::description::{AppDescription, Digest, SecretAccess};
+use super::deterministic_env::DeterministicEnv;
 use super::engine::{MAX_MEMORY, Metering, TICK, engine};
-use super::fixed::Fixed;
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
-use super::shape::{self, TooMuch};
-use super::slots::Slots;
-use super::trial::{Trial, Trialled};
-use super::turns::{Debt, Turns};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call};
 use keyferry_schema::Credential;
@@ -35,7 +35,7 @@ pub enum SandboxError {
     #[error("it does not compile: {0}")]
     Compile(String),
     #[error(transparent)]
-    Shape(#[from] TooMuch),
+    Shape(#[from] ComplexityError),
     #[error("it does not fit the plugin contract: {0}")]
     Contract(String),
 }
@@ -76,8 +76,8 @@ impl CallError {
 pub(super) struct Compiled {
     pre: v1::PluginPre<CallState>,
     memory_bytes: usize,
-    share: Arc<Slots>,
-    debt: Arc<Debt>,
+    share: Arc<CallLimiter>,
+    debt: Arc<CpuDebt>,
 }
 
 /// Where plugins run.
@@ -89,8 +89,8 @@ pub struct Sandbox {
     cache: Option<CodeCache>,
     limits: SandboxLimits,
     metering: Metering,
-    slots: Slots,
-    turns: Turns,
+    slots: CallLimiter,
+    turns: CpuScheduler,
 }
 
 /// What a plugin is given to verify a credential with.
@@ -130,8 +130,8 @@ impl Sandbox {
         wasmtime_wasi::p2::add_to_linker_async(&mut sealed_wasi_linker).map_err(fault)?;
         metrics::sandbox_room(limits.slots, limits.queue);
         Ok(Self {
-            slots: Slots::new(limits.slots, limits.queue),
-            turns: Turns::new(),
+            slots: CallLimiter::new(limits.slots, limits.queue),
+            turns: CpuScheduler::new(),
             compiler: Compiler::new().map_err(|error| SandboxError::Engine(error.to_string()))?,
             cache: cache.map(|(folder, seal)| CodeCache::new(folder, seal)),
             engine,
@@ -160,7 +160,7 @@ impl Sandbox {
         wasi: WasiGrant,
         memory_bytes: Option<usize>,
     ) -> Result<Compiled, SandboxError> {
-        shape::check(bytes)?;
+        complexity::check(bytes)?;
         let component = match &self.cache {
             Some(cache) => cache.component(&self.engine, digest, bytes),
             None => Component::new(&self.engine, bytes),
@@ -180,7 +180,7 @@ impl Sandbox {
 
     /// Asks a plugin what its app is, with nothing granted. The same file says the same each time.
     pub(super) async fn describe(&self, plugin: &Compiled, name: Arc<str>) -> Result<AppDescription, CallError> {
-        let (_, description) = self.run_describe(plugin, name, Fixed::default(), None).await?;
+        let (_, description) = self.run_describe(plugin, name, DeterministicEnv::default(), None).await?;
         description
     }
 
@@ -189,9 +189,9 @@ impl Sandbox {
         &self,
         plugin: &Compiled,
         name: Arc<str>,
-        fixed: Fixed,
-    ) -> Result<Trialled<AppDescription>, CallError> {
-        let (store, description) = self.run_describe(plugin, name, fixed, Some(Trial::default())).await?;
+        fixed: DeterministicEnv,
+    ) -> Result<RecordedCall<AppDescription>, CallError> {
+        let (store, description) = self.run_describe(plugin, name, fixed, Some(CallRecorder::default())).await?;
         Ok(self.tried(store, description))
     }
 
@@ -199,11 +199,11 @@ impl Sandbox {
         &self,
         plugin: &Compiled,
         name: Arc<str>,
-        fixed: Fixed,
-        trial: Option<Trial>,
+        fixed: DeterministicEnv,
+        trial: Option<CallRecorder>,
     ) -> Result<(Store<CallState>, Result<AppDescription, CallError>), CallError> {
         let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
-        let mut store = self.store(plugin, Occasion { plugin: name, egress: None, fixed: Some(fixed), trial })?;
+        let mut store = self.store(plugin, CallContext { plugin: name, egress: None, fixed: Some(fixed), trial })?;
         let wire = self
             .within_limits(Instant::now() + self.limits.wall, async {
                 store.data().queue.begin().await;
@@ -240,9 +240,9 @@ impl Sandbox {
         plugin: &Compiled,
         name: Arc<str>,
         verification: Verification<'_>,
-        fixed: Fixed,
-    ) -> Result<Trialled<Verdict>, CallError> {
-        let trial = Some(Trial::default());
+        fixed: DeterministicEnv,
+    ) -> Result<RecordedCall<Verdict>, CallError> {
+        let trial = Some(CallRecorder::default());
         let (store, verdict) = self.run_verify(plugin, name, verification, Some(fixed), trial).await?;
         Ok(self.tried(store, verdict))
     }
@@ -252,14 +252,14 @@ impl Sandbox {
         plugin: &Compiled,
         name: Arc<str>,
         verification: Verification<'_>,
-        fixed: Option<Fixed>,
-        trial: Option<Trial>,
+        fixed: Option<DeterministicEnv>,
+        trial: Option<CallRecorder>,
     ) -> Result<(Store<CallState>, Result<Verdict, CallError>), CallError> {
         let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
         let Verification { client, call, credential, access } = verification;
         let deadline = call.deadline();
         let egress = Some((client.clone(), call));
-        let mut store = self.store(plugin, Occasion { plugin: name, egress, fixed, trial })?;
+        let mut store = self.store(plugin, CallContext { plugin: name, egress, fixed, trial })?;
         let wire = self
             .within_limits(deadline, async {
                 let credential = v1::credential(store.data_mut(), credential, access)?;
@@ -278,17 +278,17 @@ impl Sandbox {
     }
 
     /// What a trial has recorded.
-    fn tried<T>(&self, store: Store<CallState>, result: Result<T, CallError>) -> Trialled<T> {
+    fn tried<T>(&self, store: Store<CallState>, result: Result<T, CallError>) -> RecordedCall<T> {
         let fuel = match self.metering {
             Metering::TimeAndFuel { fuel } => fuel.saturating_sub(store.get_fuel().unwrap_or_default()),
             Metering::Time => 0,
         };
         let state = store.into_data();
         let memory_bytes = state.instance.memory_peak();
-        Trialled::new(result, fuel, memory_bytes, state.trial.unwrap_or_default())
+        RecordedCall::new(result, fuel, memory_bytes, state.trial.unwrap_or_default())
     }
 
-    fn store(&self, plugin: &Compiled, occasion: Occasion) -> Result<Store<CallState>, CallError> {
+    fn store(&self, plugin: &Compiled, occasion: CallContext) -> Result<Store<CallState>, CallError> {
         let ticks = u64::try_from(self.limits.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1);
         let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, self.turns.queue(&plugin.debt), occasion);
         let mut store = Store::new(&self.engine, state);

@@ -4,7 +4,7 @@
 //! A field of the credential is rejected. A token that the provider returned is reported as an unexpected answer. In every other
 //! case the error is the plugin's mistake, and the plugin's verdict is kept.
 
-use super::verdict::{Failure, FailureKind, Verdict};
+use super::verdict::{FailureKind, Verdict, VerificationFailure};
 use keyferry_egress::{Culprit, SendError};
 use keyferry_types::secret::SharedSecret;
 
@@ -55,6 +55,6 @@ impl Named {
 impl Unusable {
     /// The verdict, with a detail that is fit to be shown.
     pub(super) fn verdict(&self, shown: impl FnOnce(&str) -> String) -> Verdict {
-        Verdict::Failed(Failure { kind: self.kind.clone(), detail: shown(&self.detail), contact: None })
+        Verdict::Failed(VerificationFailure { kind: self.kind.clone(), detail: shown(&self.detail), contact: None })
     }
 }

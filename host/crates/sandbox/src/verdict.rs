@@ -10,7 +10,7 @@ pub enum Verdict {
     /// The credential works.
     Verified(Verified),
     /// It does not, or nobody can tell now.
-    Failed(Failure),
+    Failed(VerificationFailure),
 }
 
 /// A credential that works, and what the provider said of it.
@@ -34,7 +34,7 @@ pub struct Verified {
 
 /// Why a verification did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct VerificationFailure {
     /// For programs.
     pub kind: FailureKind,
     /// For people: one line, redacted and cut by the host.
@@ -131,7 +131,7 @@ impl Unreachable {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for VerificationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind.code(), self.detail)
     }

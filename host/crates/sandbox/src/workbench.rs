@@ -9,16 +9,16 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::cache::CodeSeal;
+use super::call_recorder::{RecordedCall, Usage};
+use super::component_interface::{self, ImportError, Wasi};
 use super::description::{AppDescription, Digest, SecretAccess};
+use super::deterministic_env::DeterministicEnv;
 use super::engine::Metering;
-use super::fixed::Fixed;
 use super::grants::WasiGrant;
-use super::imports::{self, ImportError, Wasi};
 use super::limits::SandboxLimits;
 use super::sandbox::{CallError, Compiled, Sandbox, SandboxError, Verification};
-use super::trial::{Trialled, Usage};
 use super::verdict::Verdict;
-use keyferry_egress::{AppClient, Call, EgressLimits, GrantSet, Witness};
+use keyferry_egress::{AppClient, Call, EgressLimits, ExchangeObserver, GrantSet};
 use keyferry_schema::Credential;
 
 /// Units of fuel that one call may use: with the default limit of processor time, more than it could use on any machine
@@ -62,7 +62,7 @@ pub enum OpenError {
 }
 
 /// A plugin on the workbench.
-pub struct Specimen {
+pub struct LoadedPlugin {
     /// The component's SHA-256.
     pub digest: Digest,
     /// The file's size.
@@ -79,7 +79,7 @@ pub struct Specimen {
 }
 
 /// How a verification is tried out.
-pub struct Setting<'a> {
+pub struct VerifyOptions<'a> {
     /// What answers its requests.
     pub client: &'a AppClient,
     /// What it may do.
@@ -87,7 +87,7 @@ pub struct Setting<'a> {
     /// The limits of its requests.
     pub limits: &'a EgressLimits,
     /// Who looks on.
-    pub witness: Option<Arc<dyn Witness>>,
+    pub witness: Option<Arc<dyn ExchangeObserver>>,
     /// What its clock says, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -111,12 +111,12 @@ impl Workbench {
     ///
     /// # Errors
     /// The first step that it does not pass.
-    pub async fn open(&self, bytes: Vec<u8>) -> Result<Specimen, OpenError> {
+    pub async fn open(&self, bytes: Vec<u8>) -> Result<LoadedPlugin, OpenError> {
         let allowed = self.limits().file_bytes;
         if bytes.len() > allowed {
             return Err(OpenError::TooLarge { bytes: bytes.len(), allowed });
         }
-        let wasi = imports::check(&bytes)?;
+        let wasi = component_interface::check(&bytes)?;
         let grant = match wasi {
             Wasi::Absent => WasiGrant::None,
             Wasi::Needed => WasiGrant::Sealed,
@@ -131,7 +131,11 @@ impl Workbench {
             .map_err(|error| SandboxError::Engine(error.to_string()))??;
         let name: Arc<str> = Arc::from("plugin");
         let failed = |error| OpenError::Describe { error, requests: 0, log: Vec::new() };
-        let tried = self.sandbox.try_describe(&compiled, Arc::clone(&name), Fixed::default()).await.map_err(failed)?;
+        let tried = self
+            .sandbox
+            .try_describe(&compiled, Arc::clone(&name), DeterministicEnv::default())
+            .await
+            .map_err(failed)?;
         let described = tried.usage;
         let description = tried.result.map_err(|error| OpenError::Describe {
             error,
@@ -139,24 +143,28 @@ impl Workbench {
             log: tried.log.into_iter().map(|line| line.text).collect(),
         })?;
         let sandbox = Arc::clone(&self.sandbox);
-        Ok(Specimen { digest, bytes: length, description, wasi, described, name, compiled, sandbox })
+        Ok(LoadedPlugin { digest, bytes: length, description, wasi, described, name, compiled, sandbox })
     }
 }
 
-impl Specimen {
+impl LoadedPlugin {
     /// Has it describe itself once more, at another time and with other random bytes.
     ///
     /// # Errors
     /// Where the sandbox has no room.
-    pub async fn describe(&self, now_ms: u64, seed: u64) -> Result<Trialled<AppDescription>, CallError> {
-        self.sandbox.try_describe(&self.compiled, Arc::clone(&self.name), Fixed::new(now_ms, seed)).await
+    pub async fn describe(&self, now_ms: u64, seed: u64) -> Result<RecordedCall<AppDescription>, CallError> {
+        self.sandbox.try_describe(&self.compiled, Arc::clone(&self.name), DeterministicEnv::new(now_ms, seed)).await
     }
 
     /// Has it verify a credential.
     ///
     /// # Errors
     /// Where the sandbox has no room. What becomes of the call itself is in the result.
-    pub async fn verify(&self, credential: &Credential, setting: Setting<'_>) -> Result<Trialled<Verdict>, CallError> {
+    pub async fn verify(
+        &self,
+        credential: &Credential,
+        setting: VerifyOptions<'_>,
+    ) -> Result<RecordedCall<Verdict>, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
         let grants = setting.grants.bound(|field| credential.plain(field).map(str::to_owned));
         let mut call = Call::new(grants, deadline, setting.limits);
@@ -169,7 +177,7 @@ impl Specimen {
         // A plugin that asks to read secrets is tried out as if that were granted: it could not run otherwise.
         let access: SecretAccess = self.description.secret_access;
         let verification = Verification { client: setting.client, call, credential, access };
-        let fixed = Fixed::new(setting.now_ms, 0);
+        let fixed = DeterministicEnv::new(setting.now_ms, 0);
         self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, fixed).await
     }
 }

@@ -7,7 +7,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use keyferry_types::secret::{Secret, SharedSecret};
-use keyferry_types::wiping::written;
+use keyferry_types::zeroizing::written;
 
 /// Nesting beyond this is refused before it can cost stack.
 pub(super) const MAX_DEPTH: usize = 16;

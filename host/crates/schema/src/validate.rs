@@ -5,10 +5,10 @@ use std::fmt;
 use crate::input::Input;
 use crate::model::{AuthSchema, AuthType, Field, FieldKind, Necessity, Secrecy};
 use crate::reading::{Read, Reading};
+use keyferry_types::echo::{aside, list, shown};
 use keyferry_types::ids::{AuthTypeName, FieldName};
 use keyferry_types::moment::Moment;
 use keyferry_types::secret::{Secret, SharedSecret};
-use keyferry_types::shown::{aside, list, shown};
 
 /// A credential that fits its schema.
 #[derive(Debug)]

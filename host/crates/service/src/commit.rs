@@ -1,16 +1,16 @@
 //! What every write of an integration has in common: what it expects, what is told of it, and whether to start over.
 
-use super::error::MigrateError;
+use super::error::ServiceError;
 use super::request::{Action, Proof, Revision, Stored};
-use keyferry_store::{Expect, IntegrationRecord, Standing, StoreError};
+use keyferry_store::{Expect, IntegrationRecord, StoreError, VerificationStatus};
 
 /// What is told of a record that takes another one's place.
 pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&IntegrationRecord>) -> Stored {
     Stored {
         action: if current.is_some() { Action::Updated } else { Action::Created },
         proof: match record.standing {
-            Standing::Verified => Proof::Verified,
-            Standing::Unverified { .. } => Proof::Unverified,
+            VerificationStatus::Verified => Proof::Verified,
+            VerificationStatus::Unverified { .. } => Proof::Unverified,
         },
         revision: Revision { id: record.id, version: record.version },
         warnings: record.warnings.clone(),
@@ -23,13 +23,13 @@ pub(super) fn expected(current: Option<&IntegrationRecord>) -> Expect {
 }
 
 /// Whether to start over: somebody was faster, or the root was taken out of use meanwhile.
-pub(super) fn again(error: StoreError) -> Result<(), MigrateError> {
+pub(super) fn again(error: StoreError) -> Result<(), ServiceError> {
     match error {
         StoreError::Conflict { .. } | StoreError::StaleRoot { .. } => Ok(()),
         StoreError::AccountMissing { account, environment } => {
-            Err(MigrateError::AccountMissing { account, environment })
+            Err(ServiceError::AccountMissing { account, environment })
         }
-        StoreError::TooLarge { limit, .. } => Err(MigrateError::RecordTooLarge { limit }),
-        error => Err(MigrateError::Store(error)),
+        StoreError::TooLarge { limit, .. } => Err(ServiceError::RecordTooLarge { limit }),
+        error => Err(ServiceError::Store(error)),
     }
 }

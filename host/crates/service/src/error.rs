@@ -1,17 +1,17 @@
 //! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
 
 use super::turned_away::LimitReached;
-use keyferry_sandbox::{CallError, Failure};
+use keyferry_sandbox::{CallError, VerificationFailure};
 use keyferry_schema::Violations;
 use keyferry_store::{AccountKey, StoreError};
-use keyferry_types::ids::{AccountId, Environment};
+use keyferry_types::ids::{Environment, LinkedAccountId};
 use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_vault::{SizeLimit, VaultError};
 
 /// Why a migration did not happen.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
-pub enum MigrateError {
+pub enum ServiceError {
     #[error("Custom apps are not supported for this endpoint.")]
     CustomApp,
     #[error("there is no app with the slug `{slug}`{aside}")]
@@ -19,7 +19,7 @@ pub enum MigrateError {
     #[error("the app `{slug}` is installed but not in service: {reason}")]
     AppNotInService { slug: String, reason: String },
     #[error("linked account with id {account} does not exist in {environment} environment{}", invisible_in(.account))]
-    AccountMissing { account: AccountId, environment: Environment },
+    AccountMissing { account: LinkedAccountId, environment: Environment },
     #[error("a linked account cannot be made with an id that holds the invisible character {0}; correct the id")]
     InvisibleId(InvisibleCharacter),
     #[error(transparent)]
@@ -27,7 +27,7 @@ pub enum MigrateError {
     #[error("the stored credential no longer fits the app's schema ({0}); migrate it again")]
     Outdated(Violations),
     #[error("{0}")]
-    NotVerified(Failure),
+    NotVerified(VerificationFailure),
     #[error("{0}")]
     LimitReached(LimitReached),
     #[error(transparent)]
@@ -61,7 +61,7 @@ pub enum MigrateError {
     Vault(VaultError),
 }
 
-impl MigrateError {
+impl ServiceError {
     /// That account is not there.
     pub(super) fn missing(account: &AccountKey) -> Self {
         Self::AccountMissing { account: account.account.clone(), environment: account.environment }
@@ -95,12 +95,12 @@ impl MigrateError {
 }
 
 /// What a person who looks at a missing account's id cannot see.
-fn invisible_in(account: &AccountId) -> String {
+fn invisible_in(account: &LinkedAccountId) -> String {
     InvisibleCharacter::first_in(account.as_str())
         .map_or_else(String::new, |found| format!(" (the id holds the invisible character {found})"))
 }
 
-impl From<VaultError> for MigrateError {
+impl From<VaultError> for ServiceError {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::TooLarge(limit) => Self::TooLarge(limit),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::error::MigrateError;
+use super::error::ServiceError;
 use super::request::Migration;
 use keyferry_types::ids::{Environment, OrgId};
 
@@ -18,13 +18,13 @@ pub(super) struct InFlight(Arc<Mutex<HashSet<Key>>>);
 pub(super) struct Entered(Option<(Arc<Mutex<HashSet<Key>>>, Key)>);
 
 impl InFlight {
-    pub(super) fn enter(&self, migration: &Migration) -> Result<Entered, MigrateError> {
+    pub(super) fn enter(&self, migration: &Migration) -> Result<Entered, ServiceError> {
         let Some(text) = &migration.idempotency_key else { return Ok(Entered(None)) };
         let key = (migration.caller.org.clone(), migration.caller.environment, text.clone());
         if lock(&self.0).insert(key.clone()) {
             Ok(Entered(Some((Arc::clone(&self.0), key))))
         } else {
-            Err(MigrateError::IdempotencyInFlight)
+            Err(ServiceError::IdempotencyInFlight)
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::rewrap::wrapped_by;
-use super::{MigrateError, seal_context, webhook_context};
+use super::{ServiceError, seal_context, webhook_context};
 use keyferry_store::{
     AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store,
     StoreError, Timestamp, WebhookRecord, WebhookWrite,
@@ -24,9 +24,9 @@ const AT_ONCE: usize = 64;
 ///
 /// # Errors
 /// Where they cannot be read, or do not unwrap.
-pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(), MigrateError> {
+pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(), ServiceError> {
     let roots = async {
-        let (roots, kek_id) = (store.roots(org).await.map_err(MigrateError::Store)?, vault.kek().id().await?);
+        let (roots, kek_id) = (store.roots(org).await.map_err(ServiceError::Store)?, vault.kek().id().await?);
         let in_use = roots.iter().filter(|root| root.disabled_at.is_none());
         Ok(in_use.map(|root| wrapped_by(root, &kek_id)).collect())
     };
@@ -37,12 +37,12 @@ pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(),
 ///
 /// # Errors
 /// Where there is no first one, or it cannot be stored. The ring is as it was then.
-pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<RootRecord, MigrateError> {
+pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<RootRecord, ServiceError> {
     // All of them first: a ring with the new one alone would open nothing.
     unlock(store, vault, org).await?;
-    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let roots = store.roots(org).await.map_err(ServiceError::Store)?;
     let highest = roots.last().ok_or_else(|| VaultError::NoRoot { org: org.clone() })?;
-    let key_id = KeyId::new(highest.key_id).next().ok_or(MigrateError::Store(StoreError::Root {
+    let key_id = KeyId::new(highest.key_id).next().ok_or(ServiceError::Store(StoreError::Root {
         org: org.clone(),
         key_id: highest.key_id,
         problem: "is the last that there can be",
@@ -51,7 +51,7 @@ pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<Roo
     let now = Timestamp::now();
     let root = stored(&made.wrapped, now);
     let audit = audit(AuditAction::KeyRotated, None, format!("key {key_id}"), now);
-    store.add_root(org, root.clone(), audit).await.map_err(MigrateError::Store)?;
+    store.add_root(org, root.clone(), audit).await.map_err(ServiceError::Store)?;
     vault.adopt_root(org, made);
     Ok(root)
 }
@@ -78,13 +78,13 @@ pub async fn change(
     org: &OrgId,
     key_id: KeyId,
     change: RootChange,
-) -> Result<RootRecord, MigrateError> {
-    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+) -> Result<RootRecord, ServiceError> {
+    let roots = store.roots(org).await.map_err(ServiceError::Store)?;
     let seals = roots.last().is_some_and(|root| root.key_id == key_id.get());
-    let sealed = store.sealed_under(org).await.map_err(MigrateError::Store)?;
+    let sealed = store.sealed_under(org).await.map_err(ServiceError::Store)?;
     // The store refuses the one that seals, and says so better.
     if !seals && sealed.get(&key_id.get()).is_some_and(|count| *count > 0) {
-        return Err(MigrateError::Store(StoreError::Root {
+        return Err(ServiceError::Store(StoreError::Root {
             org: org.clone(),
             key_id: key_id.get(),
             problem: "has credentials sealed under it; reseal them first, and confirm or delete imports that keep some",
@@ -95,7 +95,7 @@ pub async fn change(
         RootChange::Destroy => (AuditAction::KeyDestroyed, Timestamp::now()),
     };
     let audit = audit(action, None, format!("key {key_id}"), now);
-    let root = store.change_root(org, key_id.get(), change, audit).await.map_err(MigrateError::Store)?;
+    let root = store.change_root(org, key_id.get(), change, audit).await.map_err(ServiceError::Store)?;
     vault.lock_root(org, key_id);
     Ok(root)
 }
@@ -122,15 +122,15 @@ pub async fn reseal(
     org: &OrgId,
     after: Option<&IntegrationKey>,
     limit: usize,
-) -> Result<Resealed, MigrateError> {
+) -> Result<Resealed, ServiceError> {
     unlock(store.as_ref(), vault, org).await?;
-    let roots = store.roots(org).await.map_err(MigrateError::Store)?;
+    let roots = store.roots(org).await.map_err(ServiceError::Store)?;
     let highest = roots.last().map_or(0, |root| root.key_id);
-    let records = store.integrations_after(org, after, limit).await.map_err(MigrateError::Store)?;
+    let records = store.integrations_after(org, after, limit).await.map_err(ServiceError::Store)?;
     let mut done = Resealed { last: records.last().map(IntegrationRecord::key), ..Resealed::default() };
     if after.is_none() {
         for environment in [Environment::Test, Environment::Production] {
-            for webhook in store.webhooks(org, environment).await.map_err(MigrateError::Store)? {
+            for webhook in store.webhooks(org, environment).await.map_err(ServiceError::Store)? {
                 let outdated = webhook.key_id != highest;
                 let resealed = outdated && reseal_webhook(store.as_ref(), vault, webhook).await?;
                 if resealed { done.resealed += 1 } else { done.left += 1 }
@@ -155,7 +155,7 @@ pub async fn reseal(
 ///
 /// # Errors
 /// Where it cannot be opened or sealed. The organisation's roots have to be [unlocked](unlock).
-pub fn resealed(vault: &Vault, record: IntegrationRecord, version: u64) -> Result<IntegrationRecord, MigrateError> {
+pub fn resealed(vault: &Vault, record: IntegrationRecord, version: u64) -> Result<IntegrationRecord, ServiceError> {
     let key = record.key();
     let envelope = Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?;
     let fields = vault.open(&seal_context(&key, &record.auth_type, record.version), &envelope)?;
@@ -165,17 +165,17 @@ pub fn resealed(vault: &Vault, record: IntegrationRecord, version: u64) -> Resul
     Ok(IntegrationRecord { version, key_id, envelope: envelope.into_bytes(), ..record })
 }
 
-async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: IntegrationRecord) -> Result<bool, MigrateError> {
+async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: IntegrationRecord) -> Result<bool, ServiceError> {
     let key = record.key();
     let (from, version) = (record.key_id, record.version);
     let IntegrationRecord { key_id: to, envelope, .. } = resealed(&vault, record, version)?;
     let audit = audit(AuditAction::CredentialResealed, Some(&key), format!("key {to}"), Timestamp::now());
     let reseal = Reseal { version, from, to, envelope, audit, key };
-    store.reseal(reseal).await.map_err(MigrateError::Store)
+    store.reseal(reseal).await.map_err(ServiceError::Store)
 }
 
 /// The same webhook as a further version. `false` where somebody has changed it meanwhile, and has sealed it by that.
-async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord) -> Result<bool, MigrateError> {
+async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord) -> Result<bool, ServiceError> {
     let opened = {
         let envelope = Envelope::from_bytes(webhook.envelope.as_slice()).map_err(VaultError::from)?;
         vault.open(&webhook_context(&webhook.key, webhook.version), &envelope)?
@@ -195,7 +195,7 @@ async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord
     match store.put_webhook(WebhookWrite { record, expect, most: usize::MAX, audit }).await {
         Ok(()) => Ok(true),
         Err(StoreError::Conflict { .. }) => Ok(false),
-        Err(error) => Err(MigrateError::Store(error)),
+        Err(error) => Err(ServiceError::Store(error)),
     }
 }
 

@@ -2,18 +2,18 @@
 //! as it was. It knows no HTTP, no WebAssembly and no database.
 
 mod commit;
+mod custom_app;
 mod error;
+mod foreground_load;
 mod in_flight;
 pub mod keys;
-mod live;
-mod overtaken;
-mod own_app;
 mod policy;
 mod read;
 mod request;
 pub mod rewrap;
 mod row;
 mod sessions;
+mod striped_lock;
 mod turned_away;
 mod verify;
 
@@ -26,17 +26,17 @@ use keyferry_sandbox::{App, Keeping, Registry, Verdict, Verified};
 use keyferry_schema::{Credential, Input};
 use keyferry_store::{
     AccountChange, AccountKey, AuditAction, AuditEvent, IdempotencyKey, IdempotencyRecord, IntegrationKey,
-    IntegrationRecord, MigrationWrite, ObjectId, OnUnverified, Reauth, Standing, Store, StoreError, Timestamp,
-    WebhookKey,
+    IntegrationRecord, MigrationWrite, ObjectId, OnUnverified, Reauth, Store, StoreError, Timestamp,
+    VerificationStatus, WebhookKey,
 };
 use keyferry_telemetry::{SPANS, metrics};
+use keyferry_types::echo::{aside, shown};
 use keyferry_types::ids::Slug;
 use keyferry_types::secret::SharedSecret;
-use keyferry_types::shown::{aside, shown};
 use keyferry_vault::{KeyServiceState, SealContext, Vault, WebhookContext, blind, check_size};
 
-pub use error::MigrateError;
-pub use own_app::{OwnCredential, OwnDeleted, OwnPut};
+pub use custom_app::{CustomCredential, DeleteOutcome, PutOutcome};
+pub use error::ServiceError;
 pub use policy::{Allowance, MigratePolicy};
 pub use read::{ReadCredential, Shown, StoredCredential};
 pub use request::{
@@ -48,11 +48,11 @@ pub use turned_away::{CountedFor, Left, LimitReached, is_turned_away};
 pub use verify::{Reverified, VerifyStored};
 
 use commit::{again, expected, stored_as};
+use foreground_load::ForegroundLoad;
+pub use foreground_load::{BackgroundWork, Throttle};
 use in_flight::InFlight;
-use live::Live;
-pub use live::{Patient, Turn};
-use overtaken::Overtaken;
 use read::envelope;
+use striped_lock::StripedLock;
 use turned_away::TurnedAway;
 
 /// How often a migration starts over because somebody else changed the integration meanwhile.
@@ -63,27 +63,27 @@ const PERMIT_PATIENCE: Duration = Duration::from_secs(15);
 const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Carries migrations out.
-pub struct Migrator {
+pub struct CredentialService {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     registry: Arc<Registry>,
     policy: MigratePolicy,
     in_flight: InFlight,
-    live: Live,
-    overtaken: Overtaken,
+    live: ForegroundLoad,
+    overtaken: StripedLock,
     turned_away: TurnedAway,
 }
 
 /// What was found out about a credential that is to be stored.
-struct Finding {
-    standing: Standing,
+struct VerificationOutcome {
+    standing: VerificationStatus,
     verified: Verified,
 }
 
-impl Migrator {
+impl CredentialService {
     /// A migrator over these parts.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, registry: Arc<Registry>, policy: MigratePolicy) -> Self {
-        let (in_flight, live, overtaken) = (InFlight::default(), Live::default(), Overtaken::default());
+        let (in_flight, live, overtaken) = (InFlight::default(), ForegroundLoad::default(), StripedLock::default());
         let turned_away = TurnedAway::new(policy.failed_verifications);
         Self { store, vault, registry, policy, in_flight, live, overtaken, turned_away }
     }
@@ -92,8 +92,8 @@ impl Migrator {
     ///
     /// # Errors
     /// `LimitReached`.
-    pub fn may_verify(&self, caller: &Caller) -> Result<(), MigrateError> {
-        self.turned_away.check(caller.counted).map_err(MigrateError::LimitReached)
+    pub fn may_verify(&self, caller: &Caller) -> Result<(), ServiceError> {
+        self.turned_away.check(caller.counted).map_err(ServiceError::LimitReached)
     }
 
     /// How many credentials of this caller providers may still turn away.
@@ -105,7 +105,7 @@ impl Migrator {
     ///
     /// # Errors
     /// Where it did not happen. Nothing has changed then.
-    pub async fn migrate(&self, migration: Migration) -> Result<Migrated, MigrateError> {
+    pub async fn migrate(&self, migration: Migration) -> Result<Migrated, ServiceError> {
         let known = migration.slug.parse().ok().and_then(|slug: Slug| self.registry.app(&slug));
         let live = self.live.enter();
         let migrated = self.carry_out(migration).await;
@@ -116,11 +116,11 @@ impl Migrator {
     }
 
     /// Waits until work that can wait may go on: see [`live`].
-    pub async fn give_way(&self, patient: Patient) -> Turn {
+    pub async fn give_way(&self, patient: BackgroundWork) -> Throttle {
         self.live.give_way(patient).await
     }
 
-    async fn carry_out(&self, migration: Migration) -> Result<Migrated, MigrateError> {
+    async fn carry_out(&self, migration: Migration) -> Result<Migrated, ServiceError> {
         self.policy.check(&migration.preferences)?;
         let account = AccountKey {
             org: migration.caller.org.clone(),
@@ -150,11 +150,11 @@ impl Migrator {
         self.put(&migration, &key, current, &credential, &outcome, idempotency).await
     }
 
-    async fn require_account(&self, account: &AccountKey) -> Result<(), MigrateError> {
-        if self.store.has_account(account).await.map_err(MigrateError::Store)? {
+    async fn require_account(&self, account: &AccountKey) -> Result<(), ServiceError> {
+        if self.store.has_account(account).await.map_err(ServiceError::Store)? {
             Ok(())
         } else {
-            Err(MigrateError::missing(account))
+            Err(ServiceError::missing(account))
         }
     }
 
@@ -169,21 +169,21 @@ impl Migrator {
     ///
     /// # Errors
     /// `CustomApp`, `UnknownApp`, or `AppNotInService` where its plugin is there and does not serve.
-    pub fn app(&self, slug: &str) -> Result<Arc<App>, MigrateError> {
+    pub fn app(&self, slug: &str) -> Result<Arc<App>, ServiceError> {
         if self.policy.is_custom(slug) {
-            return Err(MigrateError::CustomApp);
+            return Err(ServiceError::CustomApp);
         }
         let unknown = || {
             let apps = self.apps();
             let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
-            MigrateError::UnknownApp { slug: shown.to_owned(), aside: aside(slug, shown) }
+            ServiceError::UnknownApp { slug: shown.to_owned(), aside: aside(slug, shown) }
         };
         let slug: Slug = slug.parse().map_err(|_| unknown())?;
         if let Some(app) = self.registry.app(&slug) {
             return Ok(app);
         }
         match self.registry.statuses().iter().find(|status| status.slug.as_ref() == Some(&slug)) {
-            Some(status) => Err(MigrateError::AppNotInService {
+            Some(status) => Err(ServiceError::AppNotInService {
                 slug: slug.to_string(),
                 reason: status.reason.clone().unwrap_or_else(|| "its plugin does not serve".to_owned()),
             }),
@@ -197,11 +197,11 @@ impl Migrator {
     }
 
     /// The organisation's root key, unwrapped on first use.
-    async fn unlock(&self, migration: &Migration) -> Result<(), MigrateError> {
+    async fn unlock(&self, migration: &Migration) -> Result<(), ServiceError> {
         keys::unlock(self.store.as_ref(), &self.vault, &migration.caller.org).await
     }
 
-    fn idempotency_record(&self, migration: &Migration) -> Result<Option<IdempotencyRecord>, MigrateError> {
+    fn idempotency_record(&self, migration: &Migration) -> Result<Option<IdempotencyRecord>, ServiceError> {
         let Some(key) = &migration.idempotency_key else { return Ok(None) };
         // A keyed hash: a plain one of a short secret could be guessed offline.
         let mut content = migration.auth_object.canonical();
@@ -224,17 +224,17 @@ impl Migrator {
         }))
     }
 
-    async fn replay(&self, asked: Option<&IdempotencyRecord>) -> Result<Option<Stored>, MigrateError> {
+    async fn replay(&self, asked: Option<&IdempotencyRecord>) -> Result<Option<Stored>, ServiceError> {
         let Some(asked) = asked else { return Ok(None) };
-        match self.store.idempotency(&asked.key).await.map_err(MigrateError::Store)? {
+        match self.store.idempotency(&asked.key).await.map_err(ServiceError::Store)? {
             None => Ok(None),
-            Some(known) if known.fingerprint != asked.fingerprint => Err(MigrateError::IdempotencyReuse),
+            Some(known) if known.fingerprint != asked.fingerprint => Err(ServiceError::IdempotencyReuse),
             Some(known) => answered(&known).map(Some),
         }
     }
 
-    async fn integration(&self, key: &IntegrationKey) -> Result<Option<IntegrationRecord>, MigrateError> {
-        self.store.integration(key).await.map_err(MigrateError::Store)
+    async fn integration(&self, key: &IntegrationKey) -> Result<Option<IntegrationRecord>, ServiceError> {
+        self.store.integration(key).await.map_err(ServiceError::Store)
     }
 
     /// Has the plugin verify the credential and decides whether it may be stored. The inner error is the verdict of a
@@ -248,26 +248,28 @@ impl Migrator {
         app: &App,
         credential: &Credential,
         preferences: Preferences,
-    ) -> Result<Result<Finding, Verdict>, MigrateError> {
+    ) -> Result<Result<VerificationOutcome, Verdict>, ServiceError> {
         if preferences.verify == VerifyMode::Skip {
-            let standing = Standing::Unverified { reason: "not asked to verify".to_owned() };
-            return Ok(Ok(Finding { standing, verified: unasked(credential) }));
+            let standing = VerificationStatus::Unverified { reason: "not asked to verify".to_owned() };
+            return Ok(Ok(VerificationOutcome { standing, verified: unasked(credential) }));
         }
-        let permit = self.turned_away.permit(caller.counted, patience).await.map_err(MigrateError::LimitReached)?;
-        let verdict = app.verify(credential).await.map_err(MigrateError::Plugin)?;
+        let permit = self.turned_away.permit(caller.counted, patience).await.map_err(ServiceError::LimitReached)?;
+        let verdict = app.verify(credential).await.map_err(ServiceError::Plugin)?;
         permit.settle(&verdict);
         if preferences.verify == VerifyMode::Only {
             return Ok(Err(verdict));
         }
         match verdict {
-            Verdict::Verified(verified) => Ok(Ok(Finding { standing: Standing::Verified, verified })),
+            Verdict::Verified(verified) => {
+                Ok(Ok(VerificationOutcome { standing: VerificationStatus::Verified, verified }))
+            }
             Verdict::Failed(failure)
                 if preferences.on_unverified == OnUnverified::Store && failure.kind.keeping() == Keeping::Possible =>
             {
-                let standing = Standing::Unverified { reason: failure.to_string() };
-                Ok(Ok(Finding { standing, verified: unasked(credential) }))
+                let standing = VerificationStatus::Unverified { reason: failure.to_string() };
+                Ok(Ok(VerificationOutcome { standing, verified: unasked(credential) }))
             }
-            Verdict::Failed(failure) => Err(MigrateError::NotVerified(failure)),
+            Verdict::Failed(failure) => Err(ServiceError::NotVerified(failure)),
         }
     }
 
@@ -279,9 +281,9 @@ impl Migrator {
         key: &IntegrationKey,
         mut current: Option<IntegrationRecord>,
         credential: &Credential,
-        outcome: &Finding,
+        outcome: &VerificationOutcome,
         idempotency: Option<IdempotencyRecord>,
-    ) -> Result<Migrated, MigrateError> {
+    ) -> Result<Migrated, ServiceError> {
         let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             if migration.preferences.account_change == AccountChange::Reject {
@@ -303,7 +305,7 @@ impl Migrator {
             match self.store.commit_migration(write).instrument(span).await {
                 Ok(()) => return Ok(Migrated::Stored(stored)),
                 Err(StoreError::AlreadyAnswered(known)) => return answered(&known).map(Migrated::Replayed),
-                Err(StoreError::IdempotencyMismatch) => return Err(MigrateError::IdempotencyReuse),
+                Err(StoreError::IdempotencyMismatch) => return Err(ServiceError::IdempotencyReuse),
                 // Once more, with what is there now.
                 Err(error) => again(error)?,
             }
@@ -311,16 +313,16 @@ impl Migrator {
             current = self.integration(key).await?;
             check_precondition(&migration.precondition, current.as_ref())?;
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 
     fn sealed(
         &self,
         key: &IntegrationKey,
         credential: &Credential,
-        outcome: &Finding,
+        outcome: &VerificationOutcome,
         current: Option<&IntegrationRecord>,
-    ) -> Result<IntegrationRecord, MigrateError> {
+    ) -> Result<IntegrationRecord, ServiceError> {
         let version = current.map_or(1, |current| current.version + 1);
         let context = seal_context(key, &credential.auth_type, version);
         let fields: Vec<_> =
@@ -338,7 +340,7 @@ impl Migrator {
             version,
             key_id: envelope.key_id().get(),
             envelope: envelope.into_bytes(),
-            verified_at: matches!(outcome.standing, Standing::Verified).then_some(now),
+            verified_at: matches!(outcome.standing, VerificationStatus::Verified).then_some(now),
             standing: outcome.standing.clone(),
             provider_account_id: verified.account_id.clone(),
             display_name: verified.display_name.clone(),
@@ -356,8 +358,8 @@ impl Migrator {
 
 /// The credential that an `auth_object` holds, if it fits the app's schema and is not too large to be stored. Checked
 /// before the provider is asked, and the same at each door.
-fn validated(app: &App, auth_object: &Input) -> Result<Credential, MigrateError> {
-    let credential = app.description.schema.validate(auth_object).map_err(MigrateError::Content)?;
+fn validated(app: &App, auth_object: &Input) -> Result<Credential, ServiceError> {
+    let credential = app.description.schema.validate(auth_object).map_err(ServiceError::Content)?;
     let fields: Vec<_> =
         credential.fields.iter().map(|field| (field.name.clone(), SharedSecret::as_ref(&field.value))).collect();
     check_size(&fields)?;
@@ -371,7 +373,7 @@ fn unasked(credential: &Credential) -> Verified {
 }
 
 /// What became of a migration, in a word.
-fn outcome(migrated: &Result<Migrated, MigrateError>) -> &'static str {
+fn outcome(migrated: &Result<Migrated, ServiceError>) -> &'static str {
     match migrated {
         Ok(Migrated::Stored(Stored { action: Action::Created, .. })) => "created",
         Ok(Migrated::Stored(Stored { action: Action::Updated, .. })) => "updated",
@@ -398,7 +400,7 @@ pub fn webhook_context(key: &WebhookKey, version: u64) -> WebhookContext {
     WebhookContext { org: key.org.clone(), environment: key.environment, id: key.id.to_string(), version }
 }
 
-fn check_precondition(precondition: &Precondition, current: Option<&IntegrationRecord>) -> Result<(), MigrateError> {
+fn check_precondition(precondition: &Precondition, current: Option<&IntegrationRecord>) -> Result<(), ServiceError> {
     let revision = current.map(|current| Revision { id: current.id, version: current.version });
     let holds = match precondition {
         Precondition::None => true,
@@ -406,14 +408,14 @@ fn check_precondition(precondition: &Precondition, current: Option<&IntegrationR
         Precondition::Present => revision.is_some(),
         Precondition::AnyOf(revisions) => revision.as_ref().is_some_and(|revision| revisions.contains(revision)),
     };
-    if holds { Ok(()) } else { Err(MigrateError::Precondition { current: revision.map(|r| r.to_string()) }) }
+    if holds { Ok(()) } else { Err(ServiceError::Precondition { current: revision.map(|r| r.to_string()) }) }
 }
 
-fn check_same_account(current: Option<&IntegrationRecord>, verified: &Verified) -> Result<(), MigrateError> {
+fn check_same_account(current: Option<&IntegrationRecord>, verified: &Verified) -> Result<(), ServiceError> {
     let before = current.and_then(|current| current.provider_account_id.as_ref());
     match (before, &verified.account_id) {
         (Some(before), Some(now)) if before != now => {
-            Err(MigrateError::OtherAccount { before: before.clone(), now: now.clone() })
+            Err(ServiceError::OtherAccount { before: before.clone(), now: now.clone() })
         }
         _ => Ok(()),
     }
@@ -433,9 +435,9 @@ fn audit(migration: &Migration, record: &IntegrationRecord, stored: &Stored) -> 
 }
 
 /// What was answered before, from the record that keeps it.
-fn answered(known: &IdempotencyRecord) -> Result<Stored, MigrateError> {
+fn answered(known: &IdempotencyRecord) -> Result<Stored, ServiceError> {
     serde_json::from_slice(&known.body).map_err(|error| {
         let reason = format!("the answer kept for an Idempotency-Key is not readable: {error}");
-        MigrateError::Store(StoreError::Damaged { table: "idempotency", reason })
+        ServiceError::Store(StoreError::Damaged { table: "idempotency", reason })
     })
 }

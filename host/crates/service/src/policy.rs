@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::error::MigrateError;
+use super::error::ServiceError;
 use super::request::{Preferences, VerifyMode};
 use keyferry_store::OnUnverified;
 use keyferry_types::ids::Slug;
@@ -56,14 +56,14 @@ impl MigratePolicy {
         slug == "custom" || self.custom_apps.iter().any(|custom| custom.as_str() == slug)
     }
 
-    pub(super) fn check(&self, preferences: &Preferences) -> Result<(), MigrateError> {
+    pub(super) fn check(&self, preferences: &Preferences) -> Result<(), ServiceError> {
         let asked = [
             (preferences.verify == VerifyMode::Only, self.verify_only, "verify=only"),
             (preferences.verify == VerifyMode::Skip, self.verify_skip, "verify=skip"),
             (preferences.on_unverified == OnUnverified::Store, self.on_unverified_store, "on-unverified=store"),
         ];
         match asked.into_iter().find(|(asked, allowance, _)| *asked && *allowance == Allowance::Deny) {
-            Some((_, _, preference)) => Err(MigrateError::NotAllowed { preference }),
+            Some((_, _, preference)) => Err(ServiceError::NotAllowed { preference }),
             None => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
 //! Reading a credential back. That somebody does is in the trail before they see it.
 
-use super::{Caller, MigrateError, Migrator, keys, seal_context};
+use super::{Caller, CredentialService, ServiceError, keys, seal_context};
 use keyferry_store::{AccountKey, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Timestamp};
-use keyferry_types::ids::{AccountId, FieldName, Slug};
+use keyferry_types::ids::{FieldName, LinkedAccountId, Slug};
 use keyferry_types::secret::Secret;
 use keyferry_vault::{Envelope, VaultError};
 
@@ -12,7 +12,7 @@ pub struct ReadCredential {
     /// Who asks.
     pub caller: Caller,
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// The app.
     pub slug: Slug,
     /// For the audit.
@@ -37,12 +37,12 @@ pub enum Shown {
     Masked,
 }
 
-impl Migrator {
+impl CredentialService {
     /// Opens a credential, once the trail durably has it that it was read. `None` where there is no such integration.
     ///
     /// # Errors
     /// `AccountMissing`, and where it cannot be read or opened.
-    pub async fn read(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, MigrateError> {
+    pub async fn read(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, ServiceError> {
         let _live = self.live.enter();
         let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
         let audit = AuditEvent {
@@ -57,7 +57,7 @@ impl Migrator {
         };
         // Whoever cannot open it must not seem to have read it: the keys come first.
         keys::unlock(self.store.as_ref(), &self.vault, &key.account.org).await?;
-        let found = self.store.read_integration(&key, audit).await.map_err(MigrateError::Store)?;
+        let found = self.store.read_integration(&key, audit).await.map_err(ServiceError::Store)?;
         let Some(record) = found else { return Ok(None) };
         let context = seal_context(&key, &record.auth_type, record.version);
         let fields = self.vault.open(&context, &envelope(&record)?)?;
@@ -69,9 +69,9 @@ impl Migrator {
     ///
     /// # Errors
     /// `AccountMissing`, and where it cannot be read.
-    pub async fn read_masked(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, MigrateError> {
+    pub async fn read_masked(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, ServiceError> {
         let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
-        let view = self.store.account(&key.account).await.map_err(MigrateError::Store)?;
+        let view = self.store.account(&key.account).await.map_err(ServiceError::Store)?;
         let mut integrations = view.map(|view| view.integrations).unwrap_or_default();
         integrations.retain(|record| record.slug == key.slug);
         let Some(record) = integrations.pop() else { return Ok(None) };
@@ -84,9 +84,9 @@ impl Migrator {
     pub(super) async fn place(
         &self,
         caller: &Caller,
-        account: &AccountId,
+        account: &LinkedAccountId,
         slug: &Slug,
-    ) -> Result<IntegrationKey, MigrateError> {
+    ) -> Result<IntegrationKey, ServiceError> {
         let Caller { org, environment, .. } = caller;
         let account = AccountKey { org: org.clone(), environment: *environment, account: account.clone() };
         self.require_account(&account).await?;
@@ -94,6 +94,6 @@ impl Migrator {
     }
 }
 
-pub(super) fn envelope(record: &IntegrationRecord) -> Result<Envelope, MigrateError> {
+pub(super) fn envelope(record: &IntegrationRecord) -> Result<Envelope, ServiceError> {
     Ok(Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?)
 }

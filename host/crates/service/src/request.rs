@@ -9,7 +9,7 @@ use super::turned_away::CountedFor;
 use keyferry_sandbox::Verdict;
 use keyferry_schema::Input;
 use keyferry_store::{AccountChange, AccountKey, AuditAction, AuditEvent, ObjectId, OnUnverified, Timestamp};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ pub struct Migration {
     /// Who asks.
     pub caller: Caller,
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// The app, as the caller wrote it.
     pub slug: String,
     /// The credential, as the caller wrote it.

@@ -3,7 +3,7 @@
 //! Each root is stored under both for a while, so that a server can be started with either, and nothing depends on the
 //! moment at which it is. Only then is the old form forgotten.
 
-use super::MigrateError;
+use super::ServiceError;
 use keyferry_store::{RootRecord, Store, Wrapping};
 use keyferry_types::ids::OrgId;
 use keyferry_vault::{KeyEncryptionKey, KeyId, VaultError, WrappedRoot};
@@ -22,9 +22,9 @@ pub(super) fn wrapped_by(root: &RootRecord, kek_id: &str) -> WrappedRoot {
 ///
 /// # Errors
 /// `WrongKey` names the first root that is not; `KeyService` where only the service knows which key it is, and does not tell.
-pub async fn check(store: &dyn Store, kek: &KeyEncryptionKey) -> Result<(), MigrateError> {
+pub async fn check(store: &dyn Store, kek: &KeyEncryptionKey) -> Result<(), ServiceError> {
     let given = kek.id().await?;
-    for (org, root) in store.all_roots().await.map_err(MigrateError::Store)? {
+    for (org, root) in store.all_roots().await.map_err(ServiceError::Store)? {
         if root.disabled_at.is_some() || root.wrappings().iter().any(|form| form.kek_id == given) {
             continue;
         }

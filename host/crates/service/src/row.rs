@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Action, Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, Patient, Preferences, Stored, VerifyMode, again,
-    check_same_account, expected, keys, stored_as, validated,
+    Action, BackgroundWork, Caller, CredentialService, MAX_ATTEMPTS, Preferences, ServiceError, Stored,
+    VerificationOutcome, VerifyMode, again, check_same_account, expected, keys, stored_as, validated,
 };
 use keyferry_sandbox::{Contact, Verdict};
 use keyferry_schema::{Credential, Input};
@@ -15,7 +15,7 @@ use keyferry_store::{
     Timestamp,
 };
 use keyferry_telemetry::metrics;
-use keyferry_types::ids::{AccountId, Slug};
+use keyferry_types::ids::{LinkedAccountId, Slug};
 use keyferry_types::invisible::InvisibleCharacter;
 
 /// How long a row waits for a permit to verify: it holds one of the places for rows meanwhile.
@@ -27,7 +27,7 @@ pub struct RowMigration {
     /// Who began the import.
     pub caller: Caller,
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// Its name, if it is created.
     pub account_name: Option<String>,
     /// The app.
@@ -88,14 +88,14 @@ pub enum Skip {
 /// Makes the settlement of what a row is about to write.
 pub type Settle<'a> = &'a (dyn Fn(RowStored<'_>) -> RowSettlement + Send + Sync);
 
-impl Migrator {
+impl CredentialService {
     /// Works on one row, when no request is to go first. Where it returns `Stored`, the row is settled by what `settle` made of
     /// it; else that is yet to be done.
     ///
     /// # Errors
     /// Where it did not happen. Nothing has changed then.
-    pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, MigrateError> {
-        self.live.give_way(Patient::Row).await;
+    pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, ServiceError> {
+        self.live.give_way(BackgroundWork::Row).await;
         let migrated = self.carry_out_row(row, settle).await;
         let outcome = match &migrated {
             Ok(RowMigrated::Stored(Stored { action: Action::Created, .. }, _)) => "created",
@@ -113,11 +113,11 @@ impl Migrator {
     ///
     /// # Errors
     /// `NotAllowed`.
-    pub fn allows(&self, policy: &ImportPolicy) -> Result<(), MigrateError> {
+    pub fn allows(&self, policy: &ImportPolicy) -> Result<(), ServiceError> {
         self.policy.check(&preferences(policy))
     }
 
-    async fn carry_out_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, MigrateError> {
+    async fn carry_out_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, ServiceError> {
         let account = AccountKey {
             org: row.caller.org.clone(),
             environment: row.caller.environment,
@@ -141,13 +141,13 @@ impl Migrator {
     }
 
     /// Whether the account is there; where it is not, it is to be created.
-    async fn account_is_there(&self, row: &RowMigration, key: &AccountKey) -> Result<bool, MigrateError> {
-        let is_there = self.store.has_account(key).await.map_err(MigrateError::Store)?;
+    async fn account_is_there(&self, row: &RowMigration, key: &AccountKey) -> Result<bool, ServiceError> {
+        let is_there = self.store.has_account(key).await.map_err(ServiceError::Store)?;
         if !is_there && row.policy.accounts == MissingAccounts::Reject {
-            return Err(MigrateError::missing(key));
+            return Err(ServiceError::missing(key));
         }
         if !is_there && let Some(invisible) = InvisibleCharacter::first_in(key.account.as_str()) {
-            return Err(MigrateError::InvisibleId(invisible));
+            return Err(ServiceError::InvisibleId(invisible));
         }
         Ok(is_there)
     }
@@ -158,9 +158,9 @@ impl Migrator {
         key: &IntegrationKey,
         mut found: Found,
         credential: &Credential,
-        finding: &Finding,
+        finding: &VerificationOutcome,
         settle: Settle<'_>,
-    ) -> Result<RowMigrated, MigrateError> {
+    ) -> Result<RowMigrated, ServiceError> {
         let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             let current = found.current.as_ref();
@@ -213,7 +213,7 @@ impl Migrator {
                 return Ok(RowMigrated::Skipped(skip));
             }
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 }
 
@@ -229,14 +229,14 @@ fn preferences(policy: &ImportPolicy) -> Preferences {
 }
 
 /// Whether there is nothing to do, by what is stored.
-fn skip(row: &RowMigration, current: Option<&IntegrationRecord>) -> Result<Option<Skip>, MigrateError> {
+fn skip(row: &RowMigration, current: Option<&IntegrationRecord>) -> Result<Option<Skip>, ServiceError> {
     let Some(current) = current else { return Ok(None) };
     match (row.policy.on_existing, row.updated_at) {
         (OnExisting::Update, _) => Ok(None),
         (OnExisting::Skip, _) => Ok(Some(Skip::Exists)),
         (OnExisting::Newer, Some(updated_at)) if updated_at > current.updated_at => Ok(None),
         (OnExisting::Newer, Some(_)) => Ok(Some(Skip::NotNewer)),
-        (OnExisting::Newer, None) => Err(MigrateError::NoTime),
+        (OnExisting::Newer, None) => Err(ServiceError::NoTime),
     }
 }
 

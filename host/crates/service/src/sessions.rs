@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::{Caller, MigrateError, Migrator, keys};
+use super::{Caller, CredentialService, ServiceError, keys};
 use keyferry_store::{AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, Timestamp};
-use keyferry_types::ids::AccountId;
+use keyferry_types::ids::LinkedAccountId;
 use keyferry_types::secret::Secret;
 use keyferry_vault::{KeyId, SessionClaims, TokenUse, VaultError};
 
@@ -28,7 +28,7 @@ pub struct OpenSession {
     /// Hash of the API key that they ask with.
     pub made_by: [u8; 32],
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// Whether one that is there will do.
     pub freshness: Freshness,
     /// For the audit.
@@ -57,12 +57,12 @@ pub struct SessionTokens {
     pub refresh_expires_in: Duration,
 }
 
-impl Migrator {
+impl CredentialService {
     /// The tokens of a session: of one that is there, or of a new one.
     ///
     /// # Errors
     /// `AccountMissing`, and where keys or store cannot be used.
-    pub async fn open_session(&self, asked: OpenSession) -> Result<SessionTokens, MigrateError> {
+    pub async fn open_session(&self, asked: OpenSession) -> Result<SessionTokens, ServiceError> {
         let Caller { org, environment, .. } = &asked.caller;
         let key = AccountKey { org: org.clone(), environment: *environment, account: asked.account.clone() };
         self.require_account(&key).await?;
@@ -85,7 +85,7 @@ impl Migrator {
         session: &SessionRecord,
         caller: &Caller,
         request_id: &str,
-    ) -> Result<SessionTokens, MigrateError> {
+    ) -> Result<SessionTokens, ServiceError> {
         let key = session.account_key();
         let audit = |at| caller.audit(AuditAction::SessionOpened, &key, "refreshed", request_id, at);
         self.make(&key, session.made_by, Some(session.id), audit).await
@@ -95,13 +95,13 @@ impl Migrator {
     ///
     /// # Errors
     /// Where keys or store cannot be used.
-    pub async fn session(&self, token: &str, token_use: TokenUse) -> Result<Option<SessionRecord>, MigrateError> {
+    pub async fn session(&self, token: &str, token_use: TokenUse) -> Result<Option<SessionRecord>, ServiceError> {
         let Some(claimed) = SessionClaims::unproven(token) else { return Ok(None) };
         let Ok(id) = claimed.session.parse() else { return Ok(None) };
         let SessionClaims { org, environment, account, .. } = claimed;
         let key = AccountKey { org, environment, account };
         // The store first: a made-up token must not cost a call of the key service.
-        let found = self.store.session(&key, id).await.map_err(MigrateError::Store)?;
+        let found = self.store.session(&key, id).await.map_err(ServiceError::Store)?;
         let Some(session) = found else { return Ok(None) };
         if is_over(&session, token_use, Timestamp::now()) {
             return Ok(None);
@@ -125,16 +125,16 @@ impl Migrator {
         session: &SessionRecord,
         caller: &Caller,
         request_id: &str,
-    ) -> Result<bool, MigrateError> {
+    ) -> Result<bool, ServiceError> {
         let key = session.account_key();
         let audit = caller.audit(AuditAction::SessionRevoked, &key, "revoked", request_id, Timestamp::now());
-        self.store.end_session(&key, session.id, audit).await.map_err(MigrateError::Store)
+        self.store.end_session(&key, session.id, audit).await.map_err(ServiceError::Store)
     }
 
     /// The newest session that the same key has made, with enough left, if its root is still in use.
-    async fn reused(&self, key: &AccountKey, asked: &OpenSession) -> Result<Option<SessionTokens>, MigrateError> {
+    async fn reused(&self, key: &AccountKey, asked: &OpenSession) -> Result<Option<SessionTokens>, ServiceError> {
         let now = Timestamp::now();
-        let sessions = self.store.sessions(key).await.map_err(MigrateError::Store)?;
+        let sessions = self.store.sessions(key).await.map_err(ServiceError::Store)?;
         let fits = |session: &&SessionRecord| {
             session.made_by == asked.made_by && now.after(WORTH_REUSING) < session.expires_at
         };
@@ -145,7 +145,7 @@ impl Migrator {
             Err(error) => return Err(error.into()),
         };
         let event = asked.caller.audit(AuditAction::SessionOpened, key, "handed out again", &asked.request_id, now);
-        let kept = self.store.reuse_session(key, session.id, event).await.map_err(MigrateError::Store)?;
+        let kept = self.store.reuse_session(key, session.id, event).await.map_err(ServiceError::Store)?;
         Ok(kept.map(|_| tokens))
     }
 
@@ -155,7 +155,7 @@ impl Migrator {
         made_by: [u8; 32],
         replaces: Option<ObjectId>,
         audit: impl Fn(Timestamp) -> AuditEvent,
-    ) -> Result<SessionTokens, MigrateError> {
+    ) -> Result<SessionTokens, ServiceError> {
         for _ in 0..MAX_ATTEMPTS {
             let now = Timestamp::now();
             // Tokens count in seconds, and so does what is compared with them.
@@ -176,12 +176,12 @@ impl Migrator {
                 Ok(()) => return Ok(tokens),
                 Err(StoreError::StaleRoot { .. }) => {}
                 Err(StoreError::AccountMissing { account, environment }) => {
-                    return Err(MigrateError::AccountMissing { account, environment });
+                    return Err(ServiceError::AccountMissing { account, environment });
                 }
-                Err(error) => return Err(MigrateError::Store(error)),
+                Err(error) => return Err(ServiceError::Store(error)),
             }
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 
     fn tokens(&self, session: &SessionRecord, now: Timestamp) -> Result<SessionTokens, VaultError> {

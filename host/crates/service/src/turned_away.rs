@@ -331,7 +331,7 @@ fn lock(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyferry_sandbox::{Failure, Verified};
+    use keyferry_sandbox::{VerificationFailure, Verified};
 
     const KEY: CountedFor = CountedFor::ApiKey([1; 32]);
     const LONG: Duration = Duration::from_secs(600);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     fn failed(kind: FailureKind) -> Verdict {
-        Verdict::Failed(Failure { kind, detail: String::new(), contact: None })
+        Verdict::Failed(VerificationFailure { kind, detail: String::new(), contact: None })
     }
 
     fn rejected() -> Verdict {

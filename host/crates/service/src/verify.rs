@@ -1,13 +1,14 @@
 //! Verifying a credential again that is stored already, and keeping what comes out with it.
 
 use super::read::envelope;
-use super::{Caller, MAX_ATTEMPTS, MigrateError, Migrator, PERMIT_PATIENCE, keys, seal_context};
-use keyferry_sandbox::{App, Failure, FailureKind, Verdict};
+use super::{Caller, CredentialService, MAX_ATTEMPTS, PERMIT_PATIENCE, ServiceError, keys, seal_context};
+use keyferry_sandbox::{App, FailureKind, Verdict, VerificationFailure};
 use keyferry_schema::{Credential, Input};
 use keyferry_store::{
-    AuditAction, AuditEvent, Check, CheckWrite, Checked, IntegrationKey, IntegrationRecord, Reauth, Standing, Timestamp,
+    AuditAction, AuditEvent, Check, CheckWrite, Checked, IntegrationKey, IntegrationRecord, Reauth, Timestamp,
+    VerificationStatus,
 };
-use keyferry_types::ids::{AccountId, Slug};
+use keyferry_types::ids::{LinkedAccountId, Slug};
 use keyferry_types::secret::SharedSecret;
 
 /// Which credential, and who asks.
@@ -16,7 +17,7 @@ pub struct VerifyStored {
     /// Who asks.
     pub caller: Caller,
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// The app.
     pub slug: Slug,
     /// For the audit.
@@ -32,7 +33,7 @@ pub struct Reverified {
     pub verdict: Verdict,
 }
 
-impl Migrator {
+impl CredentialService {
     /// Has an app's plugin verify the credential that is stored, and keeps what comes out. One that the provider rejects needs
     /// its user, until it is replaced or verifies again; whatever says nothing of the credential changes nothing of that.
     ///
@@ -41,7 +42,7 @@ impl Migrator {
     /// # Errors
     /// `AccountMissing`; where no plugin serves the app, or gives no verdict; `Outdated`; and where the credential cannot be
     /// opened, or was replaced again and again meanwhile.
-    pub async fn verify_stored(&self, asked: &VerifyStored) -> Result<Option<Reverified>, MigrateError> {
+    pub async fn verify_stored(&self, asked: &VerifyStored) -> Result<Option<Reverified>, ServiceError> {
         let _live = self.live.enter();
         let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
         if self.integration(&key).await?.is_none() {
@@ -51,34 +52,34 @@ impl Migrator {
         keys::unlock(self.store.as_ref(), &self.vault, &key.account.org).await?;
         for _ in 0..MAX_ATTEMPTS {
             let counted = asked.caller.counted;
-            let permit = self.turned_away.permit(counted, PERMIT_PATIENCE).await.map_err(MigrateError::LimitReached)?;
+            let permit = self.turned_away.permit(counted, PERMIT_PATIENCE).await.map_err(ServiceError::LimitReached)?;
             let audit = asked.audit(AuditAction::CredentialUsed, "verify");
-            let found = self.store.read_integration(&key, audit).await.map_err(MigrateError::Store)?;
+            let found = self.store.read_integration(&key, audit).await.map_err(ServiceError::Store)?;
             let Some(stored) = found else { return Ok(None) };
             let credential = self.opened(&app, &key, &stored)?;
-            let verdict = app.verify(&credential).await.map_err(MigrateError::Plugin)?;
+            let verdict = app.verify(&credential).await.map_err(ServiceError::Plugin)?;
             let verdict = of_the_same_account(verdict, &stored);
             permit.settle(&verdict);
             let record = checked(stored, &verdict, Timestamp::now());
             let outcome = record.check.as_ref().map_or("", |check| check.outcome.as_str());
             let audit = asked.audit(AuditAction::CredentialChecked, outcome);
             let write = CheckWrite { record, audit };
-            match self.store.commit_check(write).await.map_err(MigrateError::Store)? {
+            match self.store.commit_check(write).await.map_err(ServiceError::Store)? {
                 Checked::Written(record) => return Ok(Some(Reverified { record: *record, verdict })),
                 // What came out is of a credential that is no more: once more, with the one that is there now.
                 Checked::Overtaken => {}
             }
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 
     /// The credential as the plugin's schema has it.
-    fn opened(&self, app: &App, key: &IntegrationKey, stored: &IntegrationRecord) -> Result<Credential, MigrateError> {
+    fn opened(&self, app: &App, key: &IntegrationKey, stored: &IntegrationRecord) -> Result<Credential, ServiceError> {
         let context = seal_context(key, &stored.auth_type, stored.version);
         let fields = self.vault.open(&context, &envelope(stored)?)?.into_iter();
         let fields = fields.map(|(name, value)| (name.to_string(), Input::Text(SharedSecret::new(value)))).collect();
         let auth_object = Input::Object(vec![(stored.auth_type.to_string(), Input::Object(fields))]);
-        app.description.schema.validate_stored(&auth_object).map_err(MigrateError::Outdated)
+        app.description.schema.validate_stored(&auth_object).map_err(ServiceError::Outdated)
     }
 }
 
@@ -101,7 +102,7 @@ impl VerifyStored {
 fn of_the_same_account(verdict: Verdict, stored: &IntegrationRecord) -> Verdict {
     match (&verdict, &stored.provider_account_id) {
         (Verdict::Verified(verified), Some(before)) => match &verified.account_id {
-            Some(now) if now != before => Verdict::Failed(Failure {
+            Some(now) if now != before => Verdict::Failed(VerificationFailure {
                 kind: FailureKind::WrongTenant(Vec::new()),
                 detail: format!("the credential was of the provider's account `{before}`, and is of `{now}` now"),
                 contact: verified.contact.clone(),
@@ -116,7 +117,7 @@ fn of_the_same_account(verdict: Verdict, stored: &IntegrationRecord) -> Verdict 
 fn checked(stored: IntegrationRecord, verdict: &Verdict, now: Timestamp) -> IntegrationRecord {
     match verdict {
         Verdict::Verified(verified) => IntegrationRecord {
-            standing: Standing::Verified,
+            standing: VerificationStatus::Verified,
             provider_account_id: stored.provider_account_id.or_else(|| verified.account_id.clone()),
             display_name: verified.display_name.clone().or(stored.display_name),
             scopes: verified.scopes.clone(),

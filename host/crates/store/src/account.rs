@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AuditEvent, IntegrationRecord, ObjectId, Timestamp};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
 /// Which linked account: its id is unique within an organisation's environment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub struct AccountKey {
     /// Test or production.
     pub environment: Environment,
     /// The caller's id of it.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
 }
 
 /// A linked account as it is stored.
@@ -26,7 +26,7 @@ pub struct AccountRecord {
     /// Test or production.
     pub environment: Environment,
     /// The caller's id of it.
-    pub account_id: AccountId,
+    pub account_id: LinkedAccountId,
     /// For people.
     #[serde(default)]
     pub name: Option<String>,

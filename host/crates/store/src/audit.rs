@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
-use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
 
 /// Something that was done. It never holds a value of a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -17,7 +17,7 @@ pub struct AuditEvent {
     pub environment: Option<Environment>,
     /// To which linked account.
     #[serde(default)]
-    pub account: Option<AccountId>,
+    pub account: Option<LinkedAccountId>,
     /// To its integration of which app.
     #[serde(default)]
     pub slug: Option<Slug>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{IdempotencyRecord, ObjectId};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_types::path_text::ShowPath as _;
 
 /// What a store's methods return.
@@ -21,7 +21,7 @@ pub enum StoreError {
     #[error("linked account with id {account} already exists in the {environment} environment")]
     AccountExists {
         /// The account.
-        account: AccountId,
+        account: LinkedAccountId,
         /// Where.
         environment: Environment,
     },
@@ -29,7 +29,7 @@ pub enum StoreError {
     #[error("linked account with id {account} does not exist in {environment} environment")]
     AccountMissing {
         /// The account.
-        account: AccountId,
+        account: LinkedAccountId,
         /// Where.
         environment: Environment,
     },

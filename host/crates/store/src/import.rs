@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountKey, AuditEvent, ObjectId, Timestamp};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
 /// Which import.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct ImportKey {
 
 impl ImportKey {
     /// A linked account of where it is.
-    pub fn account(&self, account: &AccountId) -> AccountKey {
+    pub fn account(&self, account: &LinkedAccountId) -> AccountKey {
         AccountKey { org: self.org.clone(), environment: self.environment, account: account.clone() }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountKey, AuditEvent, IdempotencyRecord, ObjectId, RowSettlement, Timestamp};
-use keyferry_types::ids::{AccountId, AuthTypeName, Environment, OrgId, Slug};
+use keyferry_types::ids::{AuthTypeName, Environment, LinkedAccountId, OrgId, Slug};
 
 /// Which integration: an account has at most one of each app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub struct IntegrationRecord {
     /// Test or production.
     pub environment: Environment,
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// The app.
     pub slug: Slug,
     /// How it authenticates.
@@ -39,7 +39,7 @@ pub struct IntegrationRecord {
     #[serde(with = "serde_bytes")]
     pub envelope: Vec<u8>,
     /// Whether the provider has confirmed the credential.
-    pub standing: Standing,
+    pub standing: VerificationStatus,
     /// The provider's id of the account behind the credential.
     #[serde(default)]
     pub provider_account_id: Option<String>,
@@ -85,7 +85,7 @@ impl IntegrationRecord {
 /// Whether the provider has confirmed a stored credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum VerificationStatus {
     /// It has.
     Verified,
     /// It was stored unconfirmed, as the caller asked.
@@ -95,7 +95,7 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl VerificationStatus {
     /// `verified` or `unverified`.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -6,7 +6,6 @@
 
 mod account;
 mod audit;
-mod bell;
 mod error;
 mod idempotency;
 mod import;
@@ -18,6 +17,7 @@ mod tenant;
 mod traits;
 mod values;
 mod webhook;
+mod webhook_notifier;
 
 pub mod sled;
 
@@ -26,7 +26,6 @@ pub use account::{
     PutOutcome, UserField,
 };
 pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditSummary};
-pub use bell::Bell;
 pub use error::{StoreError, StoreResult};
 pub use idempotency::{IdempotencyKey, IdempotencyRecord};
 pub use import::{
@@ -35,7 +34,7 @@ pub use import::{
 };
 pub use integration::{
     Check, CheckWrite, Checked, DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth,
-    Reseal, RootChange, Standing,
+    Reseal, RootChange, VerificationStatus,
 };
 pub use ledger::Ledger;
 pub use row::{
@@ -50,3 +49,4 @@ pub use webhook::{
     ConnectionEvent, Delivery, DeliveryLog, FailedDelivery, Settled, UnknownEvent, WebhookKey, WebhookMethod,
     WebhookRecord, WebhookState, WebhookWrite,
 };
+pub use webhook_notifier::WebhookNotifier;

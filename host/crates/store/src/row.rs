@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{AuditEvent, ImportKey, IntegrationKey, IntegrationRecord, ObjectId, Timestamp};
-use keyferry_types::ids::{AccountId, Slug};
+use keyferry_types::ids::{LinkedAccountId, Slug};
 
 /// A row of an import as it came: not settled, with what was wrong with it where it cannot be worked on.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct RowInput {
     /// The line of the file on which it begins.
     pub line: u64,
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// The account's name, for an account that is created.
     #[serde(default)]
     pub account_name: Option<String>,
@@ -59,7 +59,7 @@ pub struct RowRecord {
     pub line: u64,
     /// The linked account, where the row names one.
     #[serde(default)]
-    pub account: Option<AccountId>,
+    pub account: Option<LinkedAccountId>,
     /// The app, where the row names one that may be shown.
     #[serde(default)]
     pub slug: Option<String>,

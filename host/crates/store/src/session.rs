@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccountKey, AuditEvent, ObjectId, Timestamp};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
 /// A session as it is stored. Its tokens are not in it: they are made of it, and of a root that is not here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct SessionRecord {
     /// Test or production.
     pub environment: Environment,
     /// The linked account that it acts for.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// Number of the root that its tokens hang on.
     pub key_id: u32,
     /// Hash of the API key that it was made with. It can do no more than that key can, and no longer.

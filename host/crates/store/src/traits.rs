@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{
-    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
-    CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, IdempotencyKey, IdempotencyRecord,
-    IntegrationKey, IntegrationRecord, Ledger, ListAccounts, MigrationWrite, NewApiKey, NewSession, ObjectId,
-    PutAccount, Reseal, Rewrap, RootChange, RootRecord, SessionRecord, Settled, StoreResult, Timestamp, WebhookKey,
+    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, CheckWrite,
+    Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, IdempotencyKey, IdempotencyRecord, IntegrationKey,
+    IntegrationRecord, Ledger, ListAccounts, MigrationWrite, NewApiKey, NewSession, ObjectId, PutAccount, Reseal,
+    Rewrap, RootChange, RootRecord, SessionRecord, Settled, StoreResult, Timestamp, WebhookKey, WebhookNotifier,
     WebhookRecord, WebhookWrite,
 };
 use keyferry_types::ids::{AuthTypeName, Environment, OrgId};
@@ -208,7 +208,7 @@ pub trait Store: Ledger {
     async fn settle(&self, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()>;
 
     /// Tells of webhooks for which something new waits, once it is durable, and of those that were changed or deleted.
-    fn bell(&self) -> Arc<Bell>;
+    fn bell(&self) -> Arc<WebhookNotifier>;
 
     /// The newest entries of an organisation's audit chain, newest first.
     async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>>;

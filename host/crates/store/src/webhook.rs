@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{AuditEvent, Expect, ObjectId, Timestamp};
-use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
 
 /// Which webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -161,7 +161,7 @@ pub struct Delivery {
     /// What happened.
     pub event: ConnectionEvent,
     /// To which linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// With which app.
     pub slug: Slug,
     /// When it happened.

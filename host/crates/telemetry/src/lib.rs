@@ -4,7 +4,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `metrics` | which metrics are there, and who adds to them? |
-//! | `counting` | who is told of them? |
+//! | `exporters` | who is told of them? |
 //! | `prometheus` | what does Prometheus read? |
 //! | `meters` | how is a collector told? |
 //! | `traces` | which spans go to a collector, and what is in them? |
@@ -13,7 +13,7 @@
 //! | `settings` | what can be set? |
 
 mod collector;
-mod counting;
+mod exporters;
 mod meters;
 pub mod metrics;
 mod otlp;
@@ -21,7 +21,7 @@ mod prometheus;
 mod settings;
 mod traces;
 
-pub use counting::{CountingError, Metrics, Page};
+pub use exporters::{CountingError, Metrics, Page};
 pub use otlp::{OtlpError, check};
 pub use settings::{InvalidSetting, LogFilter, OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
 pub use traces::{SPANS, TraceParent, Traces, in_trace, join, trace_id};

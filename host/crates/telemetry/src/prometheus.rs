@@ -10,7 +10,7 @@ use axum::routing::get;
 use http::header;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::counting::Observed;
+use super::exporters::Observed;
 use super::metrics::BUCKETS;
 
 /// The text format's media type.

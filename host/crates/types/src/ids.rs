@@ -88,7 +88,7 @@ name! {
 
 name! {
     /// The caller's own id of a linked account: `user_1`, `a/b@example.com`.
-    AccountId, "a linked account id", "1 to 256 characters without control characters",
+    LinkedAccountId, "a linked account id", "1 to 256 characters without control characters",
     |text| !text.is_empty() && text.chars().count() <= 256 && !text.chars().any(char::is_control)
 }
 
@@ -179,8 +179,8 @@ mod tests {
         for bad in ["", "-a", "Hub", "a_b", "a/b", "a.b", "ä", &"a".repeat(65)] {
             assert!(bad.parse::<Slug>().is_err(), "{bad}");
         }
-        assert!("a/b@example.com".parse::<AccountId>().is_ok());
-        assert!("a\nb".parse::<AccountId>().is_err());
+        assert!("a/b@example.com".parse::<LinkedAccountId>().is_ok());
+        assert!("a\nb".parse::<LinkedAccountId>().is_err());
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`ids`] | names of organisations, linked accounts, apps and fields, each parsed once |
 //! | [`secret`] | values that are not printed, written out or cloned by accident, and are cleared from memory |
-//! | [`wiping`] | an allocator that clears freed memory, and buffers that are cleared when they are dropped |
-//! | [`shown`] | what of a caller's text a message repeats |
+//! | [`zeroizing`] | an allocator that clears freed memory, and buffers that are cleared when they are dropped |
+//! | [`echo`] | what of a caller's text a message repeats |
 //! | [`text`], [`invisible`] | characters that a person cannot see or that steer a terminal |
 //! | [`path_text`] | paths in messages |
 //! | [`moment`], [`pem`], [`retry_after`] | times, private keys and waits in the spellings in which they arrive |
@@ -21,6 +21,7 @@
 //! ```
 
 pub mod bounded_file;
+pub mod echo;
 pub mod ids;
 pub mod invisible;
 pub mod moment;
@@ -28,6 +29,5 @@ pub mod path_text;
 pub mod pem;
 pub mod retry_after;
 pub mod secret;
-pub mod shown;
 pub mod text;
-pub mod wiping;
+pub mod zeroizing;

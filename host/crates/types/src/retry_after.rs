@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn the_end_of_a_limit_is_read_where_no_wait_is_named() {
         let now_ms = 1_798_761_539_000;
-        let all: [(&[(&str, &str)], Option<u32>); 18] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<u32>);
+        let all: [Case<'_>; 18] = [
             (&[("retry-after", "7"), ("x-ratelimit-reset", "1798761599")], Some(7)),
             (&[("retry-after", "0.5")], Some(1)),
             (&[("retry-after", "soon"), ("x-ratelimit-reset", "1798761599")], Some(60)),

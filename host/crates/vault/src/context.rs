@@ -2,7 +2,7 @@
 
 use super::KeyId;
 use super::envelope::{MAGIC, MAX_BYTES, MAX_ROW_BYTES, Suite, VERSION};
-use keyferry_types::ids::{AccountId, AuthTypeName, Environment, FieldName, OrgId, Slug};
+use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OrgId, Slug};
 
 /// Everything that a sealed version of an integration is bound to. To open it, give the very same one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct SealContext {
     /// Test or production.
     pub environment: Environment,
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// The app.
     pub slug: Slug,
     /// How it authenticates.

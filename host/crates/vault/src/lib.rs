@@ -14,12 +14,12 @@ mod context;
 mod derive;
 mod envelope;
 mod error;
+mod fingerprint;
 mod harden;
 mod kek;
 mod key_id;
 mod local;
 mod locked;
-mod prints;
 mod provider;
 mod remote;
 mod ring;
@@ -32,10 +32,10 @@ pub use api_key::{ApiKey, MalformedApiKey};
 pub use context::{Place, RowContext, SealContext, WebhookContext};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::{SizeLimit, VaultError};
+pub use fingerprint::blind;
 pub use harden::{HardenWarning, harden};
 pub use kek::{KeyEncryptionKey, NewRoot};
 pub use key_id::KeyId;
-pub use prints::blind;
 pub use provider::{CreateKey, KeyProvider};
 pub use remote::{
     KeyServiceError, KeyServiceFault, KeyServiceState, KmsKey, MalformedKmsKey, MalformedTransitKey, TokenSource,

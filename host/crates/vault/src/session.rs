@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::derive::{Key, expand, mac};
 use super::{KeyId, Vault, VaultError};
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_types::secret::Secret;
 
 /// `{"alg":"HS256","typ":"JWT"}`
@@ -51,7 +51,7 @@ pub struct SessionClaims {
     pub org: OrgId,
     /// The linked account.
     #[serde(rename = "linked_account_id")]
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// Test or production.
     pub environment: Environment,
     /// The second in which it was issued, since 1970-01-01T00:00:00Z.

@@ -1,7 +1,7 @@
 //! Why a webhook is not as it was asked to be.
 
 use super::request::InvalidHeaders;
-use keyferry_service::MigrateError;
+use keyferry_service::ServiceError;
 use keyferry_store::StoreError;
 use keyferry_vault::VaultError;
 
@@ -29,10 +29,10 @@ pub enum WebhookError {
 
 impl WebhookError {
     /// What kept an organisation's keys from being unlocked.
-    pub(super) fn of_keys(error: MigrateError) -> Self {
+    pub(super) fn of_keys(error: ServiceError) -> Self {
         match error {
-            MigrateError::Vault(error) => Self::Vault(error),
-            MigrateError::Store(error) => Self::Store(error),
+            ServiceError::Vault(error) => Self::Vault(error),
+            ServiceError::Store(error) => Self::Store(error),
             // Unlocking fails in no other way.
             _ => Self::Contended,
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use keyferry_store::{Delivery, Timestamp, WebhookKey};
-use keyferry_types::ids::{AccountId, OrgId};
+use keyferry_types::ids::{LinkedAccountId, OrgId};
 
 /// Attempts under way for one webhook.
 const MOST_A_WEBHOOK: usize = 4;
@@ -17,7 +17,7 @@ pub const MOST_DELIVERIES: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     webhook: WebhookKey,
-    account: AccountId,
+    account: LinkedAccountId,
 }
 
 impl Place {
@@ -46,7 +46,7 @@ pub(super) struct Schedule {
     /// When to look at which again.
     put_off: BTreeSet<(Timestamp, [u8; 12])>,
     keys: HashMap<[u8; 12], WebhookKey>,
-    busy: HashMap<WebhookKey, HashSet<AccountId>>,
+    busy: HashMap<WebhookKey, HashSet<LinkedAccountId>>,
     orgs: HashMap<OrgId, usize>,
     under_way: usize,
 }
@@ -84,7 +84,7 @@ impl Schedule {
     pub(super) fn turns(&mut self, key: &WebhookKey, waiting: Vec<Delivery>, now: Timestamp) -> Vec<Turn> {
         let mut turns = Vec::new();
         let mut soonest: Option<Timestamp> = None;
-        let mut taken: HashSet<AccountId> = self.busy.get(key).cloned().unwrap_or_default();
+        let mut taken: HashSet<LinkedAccountId> = self.busy.get(key).cloned().unwrap_or_default();
         for delivery in waiting {
             // Whatever happened to the account before comes first.
             if !taken.insert(delivery.account.clone()) {

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::file::ConfigFile;
 use super::setting::Setting;
+use keyferry_types::echo::MASK;
 use keyferry_types::path_text::{self, ShowPath as _};
-use keyferry_types::shown::MASK;
 
 /// Secrets that are taken from the environment alone, besides what `key-env` names: a flag shows in the list of processes, and a
 /// file is read by many.

@@ -11,7 +11,7 @@ use crate::admin::AdminError;
 use crate::admin::Operator;
 use keyferry_service::keys;
 use keyferry_store::{AccountKey, IntegrationKey, RootChange, RootRecord, Store};
-use keyferry_types::ids::{AccountId, Environment, OrgId, Slug};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
 use keyferry_vault::{KeyId, Vault};
 
 /// Credentials that one request reseals at most.
@@ -100,7 +100,7 @@ pub enum KeyState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Place {
     environment: Environment,
-    account: AccountId,
+    account: LinkedAccountId,
     slug: Slug,
 }
 

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use keyferry_sandbox::{Registry, RegistryError};
-use keyferry_service::MigrateError;
+use keyferry_service::ServiceError;
 use keyferry_store::{Store, StoreError};
 use keyferry_types::ids::OrgId;
 use keyferry_vault::{Vault, VaultError};
@@ -99,7 +99,7 @@ pub enum AdminError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
-    Keys(#[from] MigrateError),
+    Keys(#[from] ServiceError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
@@ -108,7 +108,7 @@ impl AdminError {
     /// Whether it is that roots cannot be unlocked for now.
     fn is_locked(&self) -> bool {
         match self {
-            Self::Vault(error) | Self::Keys(MigrateError::Vault(error)) => error.locked().is_some(),
+            Self::Vault(error) | Self::Keys(ServiceError::Vault(error)) => error.locked().is_some(),
             _ => false,
         }
     }
@@ -119,7 +119,7 @@ impl AdminError {
             _ if self.is_locked() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Request(_) => StatusCode::BAD_REQUEST,
             Self::Registry(RegistryError::NoSuchPlugin { .. }) | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
-            Self::Keys(MigrateError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
+            Self::Keys(ServiceError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
             Self::SeveralApiKeys { .. } | Self::Rewritten { .. } => StatusCode::CONFLICT,
             Self::Store(StoreError::AuditBroken { .. }) => StatusCode::CONFLICT,
             Self::Registry(RegistryError::Refused { .. } | RegistryError::NoWayBack { .. }) | Self::Refused(_) => {
@@ -136,7 +136,7 @@ impl AdminError {
             Self::Request(_) => "invalid_request",
             Self::Registry(RegistryError::NoSuchPlugin { .. }) => "no_such_plugin",
             Self::NoSuchApiKey { .. } => "no_such_api_key",
-            Self::Keys(MigrateError::Store(StoreError::Root { .. })) => "key_refused",
+            Self::Keys(ServiceError::Store(StoreError::Root { .. })) => "key_refused",
             Self::SeveralApiKeys { .. } => "several_api_keys",
             Self::Rewritten { .. } => "audit_rewritten",
             Self::Store(StoreError::AuditBroken { .. }) => "audit_broken",

@@ -11,8 +11,8 @@ use rustix::process::umask;
 use tokio::net::UnixListener;
 
 use super::routes::router;
+use crate::ConnConfig;
 use crate::HttpSettings;
-use crate::Terms;
 use crate::admin::AdminError;
 use crate::admin::Operator;
 use keyferry_types::path_text::ShowPath as _;
@@ -52,7 +52,7 @@ pub fn listen(path: &Path, operator: Operator) -> Result<Socket, AdminError> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fault)?;
     let router = router(operator);
     let settings = HttpSettings { head_timeout: TIMEOUT, idle_timeout: TIMEOUT, ..HttpSettings::default() };
-    let (terms, connections) = (Terms::new(&settings, router), GracefulShutdown::new());
+    let (terms, connections) = (ConnConfig::new(&settings, router), GracefulShutdown::new());
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(terms.clone().serve(stream, connections.watcher()));

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
 use crate::error::problem_type as kind;
 use crate::request::account_name::{NamedAccount, Place, is_in_headers, linked_account};
@@ -11,7 +11,7 @@ use crate::state::Api;
 use keyferry_sandbox::Digest;
 use keyferry_service::{Caller, CountedFor};
 use keyferry_store::{AccountKey, ApiKeyRecord, Scope, SessionRecord, Timestamp};
-use keyferry_types::ids::AccountId;
+use keyferry_types::ids::LinkedAccountId;
 use keyferry_vault::{ApiKey, TokenUse};
 
 /// The header that carries the key.
@@ -19,25 +19,25 @@ pub(crate) const API_KEY: &str = "x-api-key";
 
 impl Api {
     /// The caller behind a request, if its key is known, not expired or revoked, has the scope, and is within its rate.
-    pub(crate) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Failure> {
+    pub(crate) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, ApiError> {
         caller(self.key(headers).await?, scope)
     }
 
     /// The key of a request, if it is known, not expired or revoked, and within its rate. For what needs no scope.
-    pub(crate) async fn key(&self, headers: &HeaderMap) -> Result<ApiKeyRecord, Failure> {
+    pub(crate) async fn key(&self, headers: &HeaderMap) -> Result<ApiKeyRecord, ApiError> {
         let text = only(headers, API_KEY)
             .ok()
             .flatten()
             .and_then(|value| value.to_str().ok())
-            .ok_or_else(Failure::unauthorized)?;
+            .ok_or_else(ApiError::unauthorized)?;
         // The checksum turns typing errors and noise away before the store is asked.
-        let key: ApiKey = text.parse().map_err(|_| Failure::unauthorized())?;
-        let record = self.store.api_key(&key.hash()).await.map_err(|error| Failure::internal(&error))?;
+        let key: ApiKey = text.parse().map_err(|_| ApiError::unauthorized())?;
+        let record = self.store.api_key(&key.hash()).await.map_err(|error| ApiError::internal(&error))?;
         let now = Timestamp::now();
         let record = record
             .filter(|record| key.hash_matches(&record.hash) && record.environment == key.environment())
             .filter(|record| record.is_live(now))
-            .ok_or_else(Failure::unauthorized)?;
+            .ok_or_else(ApiError::unauthorized)?;
         self.rates.request(&record.hash)?;
         self.last_use.note(&self.store, &record, now);
         Ok(record)
@@ -50,11 +50,11 @@ impl Api {
         headers: &HeaderMap,
         query: Option<&str>,
         token_use: TokenUse,
-    ) -> Result<FrontEnd, Failure> {
-        let invalid = || Failure::new(&kind::TOKEN_INVALID, "Invalid token");
+    ) -> Result<FrontEnd, ApiError> {
+        let invalid = || ApiError::new(&kind::TOKEN_INVALID, "Invalid token");
         let value = only(headers, header::AUTHORIZATION.as_str()).map_err(|Twice| invalid())?;
         let Some(value) = value.filter(|value| !value.is_empty()) else {
-            return Err(Failure::new(&kind::TOKEN_MISSING, "Authorization Token Missing"));
+            return Err(ApiError::new(&kind::TOKEN_MISSING, "Authorization Token Missing"));
         };
         let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -62,7 +62,7 @@ impl Api {
         }
         let session = self.migrator.session(token.trim(), token_use).await.map_err(failure)?.ok_or_else(invalid)?;
         // A session lives no longer than the API key that it was made with: revoking that one is what stops a thief.
-        let key = self.store.api_key(&session.made_by).await.map_err(|error| Failure::internal(&error))?;
+        let key = self.store.api_key(&session.made_by).await.map_err(|error| ApiError::internal(&error))?;
         let key = key.filter(|key| key.org == session.org && key.environment == session.environment);
         let key = key.filter(|key| key.is_live(Timestamp::now())).ok_or_else(invalid)?;
         let front_end = FrontEnd { session, key };
@@ -73,7 +73,7 @@ impl Api {
     }
 
     /// Whoever is behind a request that takes either. An API key counts before a token.
-    pub(crate) async fn identity(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Identity, Failure> {
+    pub(crate) async fn identity(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Identity, ApiError> {
         if headers.contains_key(API_KEY) || !headers.contains_key(header::AUTHORIZATION) {
             return self.key(headers).await.map(Identity::Key);
         }
@@ -89,10 +89,10 @@ pub(crate) struct FrontEnd {
 
 impl FrontEnd {
     /// The caller, if the session's API key has the scope.
-    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, Failure> {
+    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
         if !self.key.allows(scope) {
             let message = format!("the API key that this session was made with does not have the scope `{scope}`");
-            return Err(Failure::new(&kind::SCOPE_MISSING, message));
+            return Err(ApiError::new(&kind::SCOPE_MISSING, message));
         }
         Ok(self.actor())
     }
@@ -109,7 +109,7 @@ impl FrontEnd {
     }
 
     /// The linked account that it acts for.
-    pub(crate) fn account(&self) -> &AccountId {
+    pub(crate) fn account(&self) -> &LinkedAccountId {
         &self.session.account
     }
 
@@ -128,7 +128,7 @@ pub(crate) enum Identity {
 
 impl Identity {
     /// The caller, if they have the scope.
-    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, Failure> {
+    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
         match self {
             Self::Key(key) => caller(key.clone(), scope),
             Self::FrontEnd(front_end) => front_end.caller(scope),
@@ -144,12 +144,12 @@ impl Identity {
     }
 
     /// The linked account that a request is about: a front end's own, else the one that header and query name.
-    pub(crate) fn account(&self, headers: &HeaderMap, query: Option<&str>) -> Result<AccountId, Failure> {
+    pub(crate) fn account(&self, headers: &HeaderMap, query: Option<&str>) -> Result<LinkedAccountId, ApiError> {
         match self {
             Self::FrontEnd(front_end) => Ok(front_end.account().clone()),
             Self::Key(_) if query.is_none() && !is_in_headers(headers) => {
                 let message = "linked_account_id header is required when using org API key authentication.";
-                Err(Failure::new(&kind::ACCOUNT_HEADER_MISSING, message))
+                Err(ApiError::new(&kind::ACCOUNT_HEADER_MISSING, message))
             }
             Self::Key(_) => linked_account(headers, query),
         }
@@ -157,10 +157,10 @@ impl Identity {
 }
 
 /// The caller behind a key that has the scope.
-pub(crate) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, Failure> {
+pub(crate) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, ApiError> {
     if !key.allows(scope) {
         let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
-        return Err(Failure::new(&kind::SCOPE_MISSING, message));
+        return Err(ApiError::new(&kind::SCOPE_MISSING, message));
     }
     let counted = CountedFor::ApiKey(key.hash);
     Ok(Caller { org: key.org, environment: key.environment, actor: key.shown, counted })

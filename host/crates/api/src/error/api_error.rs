@@ -8,11 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::problem_type::{self as kind, Documented, Kind};
+use crate::error::problem_type::{self as kind, Documented, ProblemType};
 use keyferry_schema::Violations;
 
 /// What a handler answers, or its failure in the rendering that the caller asks for.
-pub(crate) async fn rendered(headers: &HeaderMap, answer: impl Future<Output = Result<Response, Failure>>) -> Response {
+pub(crate) async fn rendered(
+    headers: &HeaderMap,
+    answer: impl Future<Output = Result<Response, ApiError>>,
+) -> Response {
     answer.await.unwrap_or_else(|failure| failure.render(Rendering::of(headers)))
 }
 
@@ -45,8 +48,8 @@ impl Rendering {
 
 /// One failed request.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    kind: &'static Kind,
+pub(crate) struct ApiError {
+    kind: &'static ProblemType,
     message: String,
     /// The problem's `detail`, where it can say more plainly what the documented message has to say in its own form.
     detail: Option<String>,
@@ -132,9 +135,9 @@ pub(crate) struct ProblemBody<'a> {
     errors: &'a [FieldError],
 }
 
-impl Failure {
+impl ApiError {
     /// A failure of this kind.
-    pub(crate) fn new(kind: &'static Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: &'static ProblemType, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), detail: None, errors: Vec::new(), retry_after: None, headers: Vec::new() }
     }
 
@@ -167,7 +170,7 @@ impl Failure {
     }
 
     /// Credentials that did not verify.
-    pub(crate) fn verification(kind: &'static Kind, detail: &str) -> Self {
+    pub(crate) fn verification(kind: &'static ProblemType, detail: &str) -> Self {
         let message = format!("Failed to verify credentials: {detail}");
         Self::new(kind, message).detail(detail.to_owned())
     }

@@ -4,72 +4,72 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use keyferry_sandbox::{CallError, FailureKind, Unreachable};
-use keyferry_service::MigrateError;
+use keyferry_service::ServiceError;
 use keyferry_store::StoreError;
 use keyferry_vault::VaultError;
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
 
 static KEYFERRY_FAILURE: HeaderName = HeaderName::from_static("keyferry-failure");
 
 /// Each reason of the use case as an answer.
-pub(crate) fn failure(error: MigrateError) -> Failure {
+pub(crate) fn failure(error: ServiceError) -> ApiError {
     let message = error.to_string();
     match error {
-        MigrateError::CustomApp => Failure::new(&kind::CUSTOM_APP, message),
-        MigrateError::UnknownApp { .. } => Failure::new(&kind::UNKNOWN_APP, message),
-        MigrateError::AppNotInService { .. } => Failure::new(&kind::APP_NOT_IN_SERVICE, message),
-        MigrateError::AccountMissing { .. } => Failure::new(&kind::ACCOUNT_UNKNOWN_TO_MIGRATE, message),
-        MigrateError::Content(violations) => Failure::violations(&violations),
-        MigrateError::Outdated(_) => Failure::new(&kind::CREDENTIAL_OUTDATED, message),
-        MigrateError::LimitReached(limit) => {
+        ServiceError::CustomApp => ApiError::new(&kind::CUSTOM_APP, message),
+        ServiceError::UnknownApp { .. } => ApiError::new(&kind::UNKNOWN_APP, message),
+        ServiceError::AppNotInService { .. } => ApiError::new(&kind::APP_NOT_IN_SERVICE, message),
+        ServiceError::AccountMissing { .. } => ApiError::new(&kind::ACCOUNT_UNKNOWN_TO_MIGRATE, message),
+        ServiceError::Content(violations) => ApiError::violations(&violations),
+        ServiceError::Outdated(_) => ApiError::new(&kind::CREDENTIAL_OUTDATED, message),
+        ServiceError::LimitReached(limit) => {
             let message = format!("{message}; correct them, and try again after Retry-After seconds");
-            Failure::new(&kind::TOO_MANY_FAILED, message).retry_after(Some(limit.wait))
+            ApiError::new(&kind::TOO_MANY_FAILED, message).retry_after(Some(limit.wait))
         }
-        MigrateError::NotVerified(failed) => not_verified(&failed.kind, &failed.detail),
-        MigrateError::Plugin(CallError::Busy { retry_after, .. }) => {
-            Failure::new(&kind::BUSY, message).retry_after(Some(retry_after))
+        ServiceError::NotVerified(failed) => not_verified(&failed.kind, &failed.detail),
+        ServiceError::Plugin(CallError::Busy { retry_after, .. }) => {
+            ApiError::new(&kind::BUSY, message).retry_after(Some(retry_after))
         }
-        MigrateError::Plugin(CallError::Timeout { .. }) => Failure::verification(&kind::PLUGIN_TIMEOUT, &message),
-        MigrateError::Plugin(_) => Failure::verification(&kind::PLUGIN_FAILED, &message),
-        MigrateError::OtherAccount { .. } => Failure::new(&kind::OTHER_ACCOUNT, message),
+        ServiceError::Plugin(CallError::Timeout { .. }) => ApiError::verification(&kind::PLUGIN_TIMEOUT, &message),
+        ServiceError::Plugin(_) => ApiError::verification(&kind::PLUGIN_FAILED, &message),
+        ServiceError::OtherAccount { .. } => ApiError::new(&kind::OTHER_ACCOUNT, message),
         // Of rows of imports alone.
-        MigrateError::NoTime | MigrateError::InvisibleId(_) => Failure::internal(&error),
-        MigrateError::Precondition { .. } => Failure::new(&kind::PRECONDITION_FAILED, message),
-        MigrateError::IdempotencyReuse => Failure::new(&kind::IDEMPOTENCY_REUSED, message),
-        MigrateError::IdempotencyInFlight => {
-            Failure::new(&kind::IDEMPOTENCY_IN_FLIGHT, message).retry_after(Some(Duration::from_secs(1)))
+        ServiceError::NoTime | ServiceError::InvisibleId(_) => ApiError::internal(&error),
+        ServiceError::Precondition { .. } => ApiError::new(&kind::PRECONDITION_FAILED, message),
+        ServiceError::IdempotencyReuse => ApiError::new(&kind::IDEMPOTENCY_REUSED, message),
+        ServiceError::IdempotencyInFlight => {
+            ApiError::new(&kind::IDEMPOTENCY_IN_FLIGHT, message).retry_after(Some(Duration::from_secs(1)))
         }
-        MigrateError::NotAllowed { .. } => Failure::new(&kind::PREFERENCE_NOT_ALLOWED, message),
-        MigrateError::TooLarge(_) | MigrateError::RecordTooLarge { .. } => {
-            Failure::new(&kind::CREDENTIAL_TOO_LARGE, message)
+        ServiceError::NotAllowed { .. } => ApiError::new(&kind::PREFERENCE_NOT_ALLOWED, message),
+        ServiceError::TooLarge(_) | ServiceError::RecordTooLarge { .. } => {
+            ApiError::new(&kind::CREDENTIAL_TOO_LARGE, message)
         }
-        MigrateError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
-        MigrateError::Store(error) => store_failure(error),
-        MigrateError::Vault(error) => vault_failure(&error),
+        ServiceError::Contended => ApiError::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
+        ServiceError::Store(error) => store_failure(error),
+        ServiceError::Vault(error) => vault_failure(&error),
     }
 }
 
 /// Keys that cannot be had are no fault of the request, and none that a caller can do something about. Which key it is and
 /// what is wrong with it is for the operator.
-pub(crate) fn vault_failure(error: &VaultError) -> Failure {
-    let Some((why, wait)) = error.locked() else { return Failure::internal(error) };
+pub(crate) fn vault_failure(error: &VaultError) -> ApiError {
+    let Some((why, wait)) = error.locked() else { return ApiError::internal(error) };
     tracing::error!(%error, "an organisation's keys cannot be unlocked");
     let message = format!("this organisation's keys cannot be unlocked: {why}; nothing was changed, try again later");
-    Failure::new(&kind::KEYS_LOCKED, message).retry_after(Some(wait))
+    ApiError::new(&kind::KEYS_LOCKED, message).retry_after(Some(wait))
 }
 
 /// What the store could not do, as an answer.
-pub(crate) fn store_failure(error: StoreError) -> Failure {
+pub(crate) fn store_failure(error: StoreError) -> ApiError {
     match error {
-        StoreError::NoSpace { .. } => Failure::new(&kind::NO_SPACE, "the server's disk is full; nothing was stored")
+        StoreError::NoSpace { .. } => ApiError::new(&kind::NO_SPACE, "the server's disk is full; nothing was stored")
             .retry_after(Some(Duration::from_secs(30))),
-        other => Failure::internal(&other),
+        other => ApiError::internal(&other),
     }
 }
 
-fn not_verified(verdict: &FailureKind, detail: &str) -> Failure {
+fn not_verified(verdict: &FailureKind, detail: &str) -> ApiError {
     let failed = match verdict {
         FailureKind::Rejected(_) => &kind::CREDENTIALS_REJECTED,
         FailureKind::InsufficientScope(_) => &kind::INSUFFICIENT_SCOPE,
@@ -87,7 +87,7 @@ fn not_verified(verdict: &FailureKind, detail: &str) -> Failure {
         _ => None,
     };
     // The documented shape is the same for a bad key and for a provider that is down. The header tells them apart.
-    Failure::verification(failed, detail)
+    ApiError::verification(failed, detail)
         .retry_after(wait)
         .fields(fields_of(verdict))
         .header(KEYFERRY_FAILURE.clone(), HeaderValue::from_static(verdict.code()))

@@ -33,7 +33,7 @@ pub(crate) enum Extra {
     Nothing,
     /// `Retry-After`.
     RetryAfter,
-    /// `Keyferry-Failure`.
+    /// `Keyferry-ApiError`.
     Verdict,
     /// Both of them.
     VerdictAndRetryAfter,
@@ -41,7 +41,7 @@ pub(crate) enum Extra {
 
 /// One kind of failure.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct ProblemType {
     /// Stable, for programs.
     pub(crate) code: &'static str,
     /// The documented rendering.
@@ -59,7 +59,7 @@ const SERVER_ERROR: &str = "SERVER_ERROR";
 const VERIFICATION: Documented =
     Documented::Envelope { status: StatusCode::INTERNAL_SERVER_ERROR, kind: None, error: SERVER_ERROR };
 
-impl Kind {
+impl ProblemType {
     /// The same status in both renderings.
     const fn new(status: StatusCode, code: &'static str, about: &'static str) -> Self {
         let documented = Documented::Envelope { status, kind: None, error: SERVER_ERROR };
@@ -105,243 +105,243 @@ const fn envelope(status: StatusCode, error: &'static str) -> Documented {
 
 macro_rules! kinds {
     ($($name:ident = $kind:expr;)*) => {
-        $(pub(crate) static $name: Kind = $kind;)*
+        $(pub(crate) static $name: ProblemType = $kind;)*
         #[cfg(test)]
-        pub(crate) static ALL: &[&Kind] = &[$(&$name),*];
+        pub(crate) static ALL: &[&ProblemType] = &[$(&$name),*];
     };
 }
 
 kinds! {
     // Of any request.
-    NO_SUCH_ROUTE = Kind::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing at this path.")
+    NO_SUCH_ROUTE = ProblemType::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing at this path.")
         .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
-    METHOD_NOT_ALLOWED = Kind::new(
+    METHOD_NOT_ALLOWED = ProblemType::new(
         StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed",
         "The path takes other methods; `Allow` lists them.");
-    INVALID_HOST = Kind::new(
+    INVALID_HOST = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_host", "The header `Host` is missing, or there twice.");
-    UNSUPPORTED_TRANSFER_ENCODING = Kind::new(
+    UNSUPPORTED_TRANSFER_ENCODING = ProblemType::new(
         StatusCode::NOT_IMPLEMENTED, "unsupported_transfer_encoding",
         "The body is sent in another transfer coding than `chunked`, or in several.");
-    INVALID_PATH = Kind::new(StatusCode::BAD_REQUEST, "invalid_path", "The path is not UTF-8 once it is percent-decoded.");
-    INVALID_QUERY = Kind::new(StatusCode::BAD_REQUEST, "invalid_query", "A query parameter has the wrong form, or two different values.");
-    INTERNAL = Kind::new(
+    INVALID_PATH = ProblemType::new(StatusCode::BAD_REQUEST, "invalid_path", "The path is not UTF-8 once it is percent-decoded.");
+    INVALID_QUERY = ProblemType::new(StatusCode::BAD_REQUEST, "invalid_query", "A query parameter has the wrong form, or two different values.");
+    INTERNAL = ProblemType::new(
         StatusCode::INTERNAL_SERVER_ERROR, "internal",
         "Something failed inside the server; its log has the reason under the answer's `X-Request-Id`.");
-    NO_SPACE = Kind::new(
+    NO_SPACE = ProblemType::new(
         StatusCode::INSUFFICIENT_STORAGE, "no_space", "The server's disk is full, and nothing was stored.")
         .with(Extra::RetryAfter);
-    KEYS_LOCKED = Kind::new(
+    KEYS_LOCKED = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "keys_locked",
         "The organisation's keys cannot be unlocked for now: the server's key service fails or refuses, or another key is needed.")
         .with(Extra::RetryAfter);
 
     // Of the API key.
-    INVALID_API_KEY = Kind::new(
+    INVALID_API_KEY = ProblemType::new(
         StatusCode::UNAUTHORIZED, "invalid_api_key", "The API key is missing, unknown, expired or revoked.");
-    SCOPE_MISSING = Kind::new(StatusCode::FORBIDDEN, "scope_missing", "The API key does not have the scope that this takes.");
-    TOO_MANY_REQUESTS = Kind::new(
+    SCOPE_MISSING = ProblemType::new(StatusCode::FORBIDDEN, "scope_missing", "The API key does not have the scope that this takes.");
+    TOO_MANY_REQUESTS = ProblemType::new(
         StatusCode::TOO_MANY_REQUESTS, "too_many_requests",
         "This API key has made too many requests, or the linked account's front ends together have.")
         .with(Extra::RetryAfter);
-    TOO_MANY_FAILED = Kind::new(
+    TOO_MANY_FAILED = ProblemType::new(
         StatusCode::TOO_MANY_REQUESTS, "too_many_failed_verifications",
         "Providers have turned away as many credentials of this API key, or of front ends with sessions of it, as may be within a \
          minute, and no more are tried for now.")
         .with(Extra::RetryAfter);
 
     // Of a body.
-    UNSUPPORTED_MEDIA_TYPE = Kind::new(
+    UNSUPPORTED_MEDIA_TYPE = ProblemType::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not sent as JSON, or is compressed.");
-    BODY_TOO_LARGE = Kind::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is larger than 65536 bytes.");
-    BODY_INCOMPLETE = Kind::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body could not be read to its end.");
-    BODY_TIMEOUT = Kind::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time.");
-    INVALID_JSON = Kind::new(
+    BODY_TOO_LARGE = ProblemType::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is larger than 65536 bytes.");
+    BODY_INCOMPLETE = ProblemType::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body could not be read to its end.");
+    BODY_TIMEOUT = ProblemType::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time.");
+    INVALID_JSON = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_json",
         "The body is not JSON, or not an object of the right form; the message says at which line and column.");
 
     // Of a linked account.
-    ACCOUNT_NOT_NAMED = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named.");
-    ACCOUNT_ID_INVALID = Kind::new(
+    ACCOUNT_NOT_NAMED = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named.");
+    ACCOUNT_ID_INVALID = ProblemType::new(
         StatusCode::BAD_REQUEST, "linked_account_invalid", "What names the linked account cannot be the id of one.");
-    ACCOUNT_CONFLICT = Kind::new(
+    ACCOUNT_CONFLICT = ProblemType::new(
         StatusCode::BAD_REQUEST, "linked_account_conflict",
         "The request names two different linked accounts in header, query, path and body, or in one of them.");
-    BODY_NAMES_NO_ACCOUNT = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "The body names no linked account.")
+    BODY_NAMES_NO_ACCOUNT = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "The body names no linked account.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
-    BODY_ACCOUNT_ID_INVALID = Kind::new(
+    BODY_ACCOUNT_ID_INVALID = ProblemType::new(
         StatusCode::BAD_REQUEST, "linked_account_invalid", "What the body names the linked account cannot be the id of one.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
-    ACCOUNT_UNKNOWN = Kind::new(StatusCode::NOT_FOUND, "unknown_linked_account", "There is no such linked account.");
-    ACCOUNT_UNKNOWN_TO_MIGRATE = Kind::new(
+    ACCOUNT_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_linked_account", "There is no such linked account.");
+    ACCOUNT_UNKNOWN_TO_MIGRATE = ProblemType::new(
         StatusCode::NOT_FOUND, "unknown_linked_account", "There is no such linked account in the API key's environment.")
         .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
-    NO_SUCH_INTEGRATION = Kind::new(
+    NO_SUCH_INTEGRATION = ProblemType::new(
         StatusCode::NOT_FOUND, "no_such_integration", "The linked account has no integration of this app.")
         .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
-    ACCOUNT_EXISTS = Kind::new(StatusCode::CONFLICT, "linked_account_exists", "There is such a linked account already.")
+    ACCOUNT_EXISTS = ProblemType::new(StatusCode::CONFLICT, "linked_account_exists", "There is such a linked account already.")
         .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
-    ACCOUNT_TOO_LARGE = Kind::new(StatusCode::BAD_REQUEST, "too_large", "The name or a user-defined field is too long, or all fields together are too much.");
-    ACCOUNT_HEADER_MISSING = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named, and an API key stands for all of them.")
+    ACCOUNT_TOO_LARGE = ProblemType::new(StatusCode::BAD_REQUEST, "too_large", "The name or a user-defined field is too long, or all fields together are too much.");
+    ACCOUNT_HEADER_MISSING = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named, and an API key stands for all of them.")
         .documented(envelope(StatusCode::BAD_REQUEST, "MISSING_LINKED_ACCOUNT_ID"));
-    INVALID_NAME = Kind::new(
+    INVALID_NAME = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_name", "The slug, the auth type or the credential's name is not of the form of one.");
 
     // Of credentials of the organisation's own app.
-    YOUR_APP_EMPTY = Kind::new(StatusCode::BAD_REQUEST, "your_app_empty", "`your_app` has no credentials.")
+    YOUR_APP_EMPTY = ProblemType::new(StatusCode::BAD_REQUEST, "your_app_empty", "`your_app` has no credentials.")
         .documented(envelope(StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR));
-    DUPLICATE_AUTH_KEY = Kind::new(
+    DUPLICATE_AUTH_KEY = ProblemType::new(
         StatusCode::BAD_REQUEST, "duplicate_auth_key", "`your_app.auth_credentials` has a name twice.");
-    AUTH_VALUE_INVALID = Kind::new(
+    AUTH_VALUE_INVALID = ProblemType::new(
         StatusCode::BAD_REQUEST, "value_invalid", "`value` is missing, or neither a string nor a number nor a boolean.")
         .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
-    AUTH_CREDENTIAL_UNKNOWN = Kind::new(
+    AUTH_CREDENTIAL_UNKNOWN = ProblemType::new(
         StatusCode::NOT_FOUND, "no_such_auth_credential",
         "The linked account has no credential of this name of the organisation's own app, or none at all.")
         .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
 
     // Of a session.
-    TOKEN_MISSING = Kind::new(StatusCode::UNAUTHORIZED, "token_missing", "There is no `Authorization: Bearer`.")
+    TOKEN_MISSING = ProblemType::new(StatusCode::UNAUTHORIZED, "token_missing", "There is no `Authorization: Bearer`.")
         .documented(envelope(StatusCode::UNAUTHORIZED, "INVALID_TOKEN"));
-    TOKEN_INVALID = Kind::new(
+    TOKEN_INVALID = ProblemType::new(
         StatusCode::UNAUTHORIZED, "invalid_token",
         "The token is no session token of this server, or its session has ended: by its time, by being revoked, or with its \
          linked account or the API key that it was made with.")
         .documented(envelope(StatusCode::UNAUTHORIZED, "INVALID_TOKEN"));
-    SESSION_NAMES_NO_ACCOUNT = Kind::new(StatusCode::BAD_REQUEST, "linked_account_missing", "The body names no linked account.");
-    SESSION_ACCOUNT_UNKNOWN = Kind::new(
+    SESSION_NAMES_NO_ACCOUNT = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "The body names no linked account.");
+    SESSION_ACCOUNT_UNKNOWN = ProblemType::new(
         StatusCode::NOT_FOUND, "unknown_linked_account", "There is no such linked account in the API key's environment.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
-    NO_CONNECT_FLOW = Kind::new(
+    NO_CONNECT_FLOW = ProblemType::new(
         StatusCode::NOT_IMPLEMENTED, "connect_flow_not_supported",
         "This server sends nobody through an OAuth connect flow: it takes tokens that you hold, by migrate-token.");
 
     // Of an app.
-    APPLICATION_UNKNOWN = Kind::new(StatusCode::NOT_FOUND, "unknown_app", "There is no such app, or none that serves now.")
+    APPLICATION_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_app", "There is no such app, or none that serves now.")
         .documented(Documented::Envelope {
             status: StatusCode::NOT_FOUND, kind: Some("EXTERNAL_API_ERROR"), error: "EXTERNAL_API_FAILURE",
         });
-    NO_SCHEMA = Kind::new(StatusCode::NOT_FOUND, "unknown_app", "There is no such app, or none that serves now.")
+    NO_SCHEMA = ProblemType::new(StatusCode::NOT_FOUND, "unknown_app", "There is no such app, or none that serves now.")
         .documented(Documented::Short { status: StatusCode::INTERNAL_SERVER_ERROR, error: SERVER_ERROR });
 
     // Of the content of a migration.
-    SLUG_MISSING = Kind::content("slug_missing", "The body names no app.");
-    SLUG_INVALID = Kind::content("slug_invalid", "`slug` is not a string.");
-    AUTH_OBJECT_MISSING = Kind::content("auth_object_missing", "The body has no credential.");
-    CUSTOM_APP = Kind::content("custom_app", "The app is the organisation's own; those cannot be migrated to.");
-    UNKNOWN_APP = Kind::content("unknown_app", "There is no app with this slug.").problem(StatusCode::NOT_FOUND);
-    APP_NOT_IN_SERVICE = Kind::content("app_not_in_service", "The app's plugin is installed and does not serve now.")
+    SLUG_MISSING = ProblemType::content("slug_missing", "The body names no app.");
+    SLUG_INVALID = ProblemType::content("slug_invalid", "`slug` is not a string.");
+    AUTH_OBJECT_MISSING = ProblemType::content("auth_object_missing", "The body has no credential.");
+    CUSTOM_APP = ProblemType::content("custom_app", "The app is the organisation's own; those cannot be migrated to.");
+    UNKNOWN_APP = ProblemType::content("unknown_app", "There is no app with this slug.").problem(StatusCode::NOT_FOUND);
+    APP_NOT_IN_SERVICE = ProblemType::content("app_not_in_service", "The app's plugin is installed and does not serve now.")
         .problem(StatusCode::SERVICE_UNAVAILABLE);
-    INVALID_CONTENT = Kind::content(
+    INVALID_CONTENT = ProblemType::content(
         "invalid_content",
         "The credential does not fit the app's schema. `errors` lists all that is wrong; no value is shown.");
 
     // Of an import.
-    IMPORT_UNKNOWN = Kind::new(StatusCode::NOT_FOUND, "unknown_import", "There is no such import.")
+    IMPORT_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_import", "There is no such import.")
         .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
-    IMPORT_STATE = Kind::new(
+    IMPORT_STATE = ProblemType::new(
         StatusCode::CONFLICT, "import_state", "The import stands where this cannot be done, or what it would take is not kept.");
-    FILE_KNOWN = Kind::new(
+    FILE_KNOWN = ProblemType::new(
         StatusCode::CONFLICT, "file_known", "The same file was imported before, and the request does not say that it is meant.");
-    FILE_INVALID = Kind::new(
+    FILE_INVALID = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_file",
         "The file cannot be read, has no rows, or is not there. Nothing of it is in the ledger.");
-    TOO_MANY_UPLOADS = Kind::new(
+    TOO_MANY_UPLOADS = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads", "As many files are being received as can be.")
         .with(Extra::RetryAfter);
-    SERVER_STOPPING = Kind::new(
+    SERVER_STOPPING = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "server_stopping",
         "The server is about to stop, and does not wait for the rest of the file. Nothing of it is in the ledger.")
         .with(Extra::RetryAfter);
 
     // Of a webhook.
-    INVALID_EVENT = Kind::new(
+    INVALID_EVENT = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_event",
         "An event is none that webhooks are told of: `Connection Created`, `Connection Deleted`, `Connection Expired`.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_EVENT"));
-    WEBHOOK_UNKNOWN = Kind::new(StatusCode::NOT_FOUND, "unknown_webhook", "There is no such webhook.")
+    WEBHOOK_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_webhook", "There is no such webhook.")
         .documented(envelope(StatusCode::BAD_REQUEST, "RESOURCE_NOT_FOUND"));
-    WEBHOOK_INVALID = Kind::new(
+    WEBHOOK_INVALID = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_webhook",
         "A member of the body is missing, or not of its form: a URL that is not called, a header that is not the caller's to \
          set, a signing secret that is too short.")
         .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
-    WEBHOOK_NOT_SUPPORTED = Kind::new(
+    WEBHOOK_NOT_SUPPORTED = ProblemType::new(
         StatusCode::BAD_REQUEST, "not_supported",
         "The body asks for what the documented product has and this server has not: another body, another type, workflows, or \
          groups.")
         .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
-    TOO_MANY_WEBHOOKS = Kind::new(
+    TOO_MANY_WEBHOOKS = ProblemType::new(
         StatusCode::CONFLICT, "too_many_webhooks", "The environment has as many webhooks as it may have.")
         .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
 
     // Of a credential that is stored.
-    APP_AWAY = Kind::new(
+    APP_AWAY = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "app_not_in_service",
         "No plugin serves the app of a stored credential now, so that it cannot be verified.");
-    CREDENTIAL_OUTDATED = Kind::new(
+    CREDENTIAL_OUTDATED = ProblemType::new(
         StatusCode::CONFLICT, "credential_outdated",
         "The stored credential no longer fits the app's schema, which has changed since; it has to be migrated again.");
 
     // Of the headers and conditions of a migration.
-    INVALID_HEADER = Kind::new(
+    INVALID_HEADER = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_header", "A header (`Prefer`, `If-Match`, ...) has the wrong form.");
-    PREFERENCE_NOT_ALLOWED = Kind::new(
+    PREFERENCE_NOT_ALLOWED = ProblemType::new(
         StatusCode::FORBIDDEN, "preference_not_allowed", "The operator of this server does not allow this `Prefer`.");
-    PRECONDITION_FAILED = Kind::new(
+    PRECONDITION_FAILED = ProblemType::new(
         StatusCode::PRECONDITION_FAILED, "precondition_failed",
         "The integration is not as `If-Match` or `If-None-Match` asks.");
-    OTHER_ACCOUNT = Kind::new(
+    OTHER_ACCOUNT = ProblemType::new(
         StatusCode::CONFLICT, "other_account",
         "The credential is of another account at the provider than the stored one, and `Prefer: account-change=replace` was \
          not sent.");
-    CONTENDED = Kind::new(
+    CONTENDED = ProblemType::new(
         StatusCode::CONFLICT, "contended", "Many others are changing this integration, or this webhook, at the same time.")
         .with(Extra::RetryAfter);
-    IDEMPOTENCY_IN_FLIGHT = Kind::new(
+    IDEMPOTENCY_IN_FLIGHT = ProblemType::new(
         StatusCode::CONFLICT, "idempotency_key_in_flight", "A request with this `Idempotency-Key` is being worked on.")
         .with(Extra::RetryAfter);
-    IDEMPOTENCY_REUSED = Kind::new(
+    IDEMPOTENCY_REUSED = ProblemType::new(
         StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused",
         "This `Idempotency-Key` was used for other content within 24 hours.");
-    CREDENTIAL_TOO_LARGE = Kind::new(
+    CREDENTIAL_TOO_LARGE = ProblemType::new(
         StatusCode::PAYLOAD_TOO_LARGE, "credential_too_large", "The credential is too large to be stored.");
 
     // Of the verification.
-    BUSY = Kind::new(
+    BUSY = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "busy", "More credentials are being verified than the server has room for.")
         .with(Extra::RetryAfter);
-    PLUGIN_TIMEOUT = Kind::verification(
+    PLUGIN_TIMEOUT = ProblemType::verification(
         StatusCode::GATEWAY_TIMEOUT, "plugin_timeout", "The app's plugin did not finish in time.");
-    PLUGIN_FAILED = Kind::verification(StatusCode::BAD_GATEWAY, "plugin_failed", "The app's plugin failed.");
-    CREDENTIALS_REJECTED = Kind::verification(
+    PLUGIN_FAILED = ProblemType::verification(StatusCode::BAD_GATEWAY, "plugin_failed", "The app's plugin failed.");
+    CREDENTIALS_REJECTED = ProblemType::verification(
         StatusCode::UNPROCESSABLE_ENTITY, "credentials_rejected", "The provider says that the credential is not valid.")
         .with(Extra::Verdict);
-    INSUFFICIENT_SCOPE = Kind::verification(
+    INSUFFICIENT_SCOPE = ProblemType::verification(
         StatusCode::FORBIDDEN, "insufficient_scope", "The credential works and lacks permissions that the app needs.")
         .with(Extra::Verdict);
-    WRONG_TENANT = Kind::verification(
+    WRONG_TENANT = ProblemType::verification(
         StatusCode::UNPROCESSABLE_ENTITY, "wrong_tenant", "The credential is of another tenant than the one that is named.")
         .with(Extra::Verdict);
-    ACCOUNT_SUSPENDED = Kind::verification(
+    ACCOUNT_SUSPENDED = ProblemType::verification(
         StatusCode::UNPROCESSABLE_ENTITY, "account_suspended", "The account at the provider is closed, frozen or locked.")
         .with(Extra::Verdict);
-    PROVIDER_RATE_LIMITED = Kind::verification(
+    PROVIDER_RATE_LIMITED = ProblemType::verification(
         StatusCode::TOO_MANY_REQUESTS, "provider_rate_limited", "The provider takes no more requests for now.")
         .with(Extra::VerdictAndRetryAfter);
-    PROVIDER_TIMEOUT = Kind::verification(
+    PROVIDER_TIMEOUT = ProblemType::verification(
         StatusCode::GATEWAY_TIMEOUT, "provider_timeout", "The provider did not answer in time.")
         .with(Extra::Verdict);
-    PROVIDER_UNREACHABLE = Kind::verification(
+    PROVIDER_UNREACHABLE = ProblemType::verification(
         StatusCode::BAD_GATEWAY, "provider_unreachable", "The provider could not be reached.")
         .with(Extra::Verdict);
-    PROVIDER_ERROR = Kind::verification(
+    PROVIDER_ERROR = ProblemType::verification(
         StatusCode::BAD_GATEWAY, "provider_error", "The provider answered with an error of its own.")
         .with(Extra::Verdict);
-    UNEXPECTED_ANSWER = Kind::verification(
+    UNEXPECTED_ANSWER = ProblemType::verification(
         StatusCode::BAD_GATEWAY, "unexpected_answer", "The provider answered something that the app's plugin does not understand.")
         .with(Extra::Verdict);
-    NOT_VERIFIABLE = Kind::verification(
+    NOT_VERIFIABLE = ProblemType::verification(
         StatusCode::UNPROCESSABLE_ENTITY, "not_verifiable", "There is no cheap way to verify this credential.")
         .with(Extra::Verdict);
 }

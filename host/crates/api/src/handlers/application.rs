@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::auth::access;
-use crate::error::api_error::{Failure, Rendering, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, Rendering, json as json_answer, rendered};
 use crate::error::mapping::store_failure;
 use crate::error::problem_type as kind;
 use crate::handlers::linked_account::account_missing;
@@ -21,7 +21,7 @@ use crate::responses::{Application, AuthStructure, FieldShape};
 use crate::state::Api;
 use keyferry_sandbox::App;
 use keyferry_schema::AuthType;
-use keyferry_service::MigrateError;
+use keyferry_service::ServiceError;
 use keyferry_store::{AccountKey, ApiKeyRecord, IntegrationRecord, Scope};
 
 /// For whom to show an app.
@@ -117,9 +117,9 @@ pub(crate) async fn show(
 }
 
 /// An app that is not there, or does not serve.
-pub(crate) fn unknown_app(slug: &str, org: &str, error: &MigrateError) -> Failure {
+pub(crate) fn unknown_app(slug: &str, org: &str, error: &ServiceError) -> ApiError {
     let message = format!("Application with app_type '{}' not found for org {org}", shown(slug));
-    Failure::new(&kind::APPLICATION_UNKNOWN, message).detail(error.to_string())
+    ApiError::new(&kind::APPLICATION_UNKNOWN, message).detail(error.to_string())
 }
 
 /// `GET auth-structure/{slug}`: each auth type with its fields. It needs no key, as documented.
@@ -136,10 +136,10 @@ pub(crate) async fn auth_structure(State(api): State<Arc<Api>>, slug: InPath, he
         let slug = parameters::path(slug)?;
         match api.migrator.app(&slug) {
             Ok(app) => Ok(structure(&app)),
-            Err(MigrateError::CustomApp) => Ok(AuthStructure(BTreeMap::new())),
+            Err(ServiceError::CustomApp) => Ok(AuthStructure(BTreeMap::new())),
             Err(error) => {
                 let message = format!("Schema not found for integration type: {}", shown(&slug));
-                Err(Failure::new(&kind::NO_SCHEMA, message).detail(error.to_string()))
+                Err(ApiError::new(&kind::NO_SCHEMA, message).detail(error.to_string()))
             }
         }
     };
@@ -170,7 +170,7 @@ struct Asked {
 }
 
 impl Asked {
-    async fn read(api: &Api, key: ApiKeyRecord, in_query: Option<&str>, headers: &HeaderMap) -> Result<Self, Failure> {
+    async fn read(api: &Api, key: ApiKeyRecord, in_query: Option<&str>, headers: &HeaderMap) -> Result<Self, ApiError> {
         let org = key.org.to_string();
         let in_query = in_query.filter(|text| !text.is_empty());
         if in_query.is_none() && !is_in_headers(headers) {

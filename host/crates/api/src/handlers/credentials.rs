@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::auth::access::caller;
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
 use crate::error::problem_type as kind;
 use crate::handlers::linked_account::account_missing;
@@ -20,10 +20,10 @@ use crate::request::account_name::check_path;
 use crate::responses::Outcome;
 use crate::responses::secret_json::secret_json;
 use crate::state::Api;
-use keyferry_service::{MigrateError, ReadCredential, Shown, StoredCredential};
+use keyferry_service::{ReadCredential, ServiceError, Shown, StoredCredential};
 use keyferry_store::Scope;
+use keyferry_types::echo::{MASK, aside, shown};
 use keyferry_types::ids::Slug;
-use keyferry_types::shown::{MASK, aside, shown};
 
 /// The account and the slug of a path below `linked-account/` that ends in `/integration/{slug}/` and this word. The vendor's
 /// SDK leaves account ids unescaped, so what stands before may hold slashes.
@@ -55,7 +55,7 @@ pub(crate) async fn show(
     slug: &str,
     query: Option<&str>,
     headers: &HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let key = api.key(headers).await?;
     let plain = key.allows(Scope::ReadCredentials);
     let caller = caller(key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
@@ -69,20 +69,20 @@ pub(crate) async fn show(
     match found {
         Ok(Some(credential)) => answer(&credential),
         Ok(None) => Err(none()),
-        Err(MigrateError::AccountMissing { .. }) => Err(missing),
+        Err(ServiceError::AccountMissing { .. }) => Err(missing),
         Err(error) => Err(failure(error)),
     }
 }
 
 /// There is no integration of that app, as the caller wrote its slug.
-pub(crate) fn no_integration(api: &Api, slug: &str) -> Failure {
+pub(crate) fn no_integration(api: &Api, slug: &str) -> ApiError {
     let apps = api.migrator.apps();
     let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
     let message = format!("the linked account has no integration of `{shown}`{}", aside(slug, shown));
-    Failure::new(&kind::NO_SUCH_INTEGRATION, message)
+    ApiError::new(&kind::NO_SUCH_INTEGRATION, message)
 }
 
-fn answer(credential: &StoredCredential) -> Result<Response, Failure> {
+fn answer(credential: &StoredCredential) -> Result<Response, ApiError> {
     let mut response = secret_json(&CredentialBody::of(credential))?;
     if let Some(tag) = revision_tag(&credential.record) {
         response.headers_mut().insert(header::ETAG, tag);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::auth::access::FrontEnd;
-use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, json as json_answer, rendered};
 use crate::error::mapping::store_failure;
 use crate::error::problem_type as kind;
 use crate::handlers::application::unknown_app;
@@ -223,19 +223,19 @@ pub(crate) async fn oauth_url(State(api): State<Arc<Api>>, headers: HeaderMap) -
     .await
 }
 
-async fn no_connect_flow(api: &Api, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Failure> {
+async fn no_connect_flow(api: &Api, headers: &HeaderMap, query: Option<&str>) -> Result<Response, ApiError> {
     api.front_end(headers, query, TokenUse::Access).await?;
     Err(no_flow())
 }
 
-fn no_flow() -> Failure {
+fn no_flow() -> ApiError {
     let message = "this server has no OAuth connect flow; put the tokens that you hold onto the linked account by \
                    PUT /api/v2/public/migrate-token";
-    Failure::new(&kind::NO_CONNECT_FLOW, message)
+    ApiError::new(&kind::NO_CONNECT_FLOW, message)
 }
 
 /// The front end's account, if its session's API key may read.
-async fn seen(api: &Api, front_end: &FrontEnd) -> Result<(Caller, AccountView), Failure> {
+async fn seen(api: &Api, front_end: &FrontEnd) -> Result<(Caller, AccountView), ApiError> {
     let caller = front_end.caller(Scope::Read)?;
     let key = account_key(&caller, front_end.account().clone());
     let view = api.store.account(&key).await.map_err(store_failure)?;

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, json as json_answer, rendered};
 use crate::error::mapping::failure;
 use crate::error::problem_type as kind;
 use crate::middleware::detach_on_drop::to_its_end;
@@ -23,7 +23,7 @@ use crate::responses::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
 use crate::state::Api;
 use keyferry_sandbox::Verdict;
 use keyferry_schema::Input;
-use keyferry_service::{Caller, MigrateError, Migrated, Migration, Revision, Stored, is_turned_away};
+use keyferry_service::{Caller, Migrated, Migration, Revision, ServiceError, Stored, is_turned_away};
 use keyferry_store::{IntegrationRecord, Scope};
 
 pub(crate) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
@@ -63,7 +63,7 @@ async fn migrate(
     query: Option<String>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let caller = api.caller(headers, Scope::Migrate).await?;
     may_verify(api, &caller)?;
     let input: Input = body::json(headers, body, api.body_timeout).await?;
@@ -92,17 +92,17 @@ async fn migrate(
             Some(Input::Text(text)) if !text.is_empty() => text.expose().to_owned(),
             None | Some(Input::Text(_) | Input::Null) => {
                 let message = "slug is required: it names the app, such as `hubspot`";
-                return Err(Failure::new(&kind::SLUG_MISSING, message));
+                return Err(ApiError::new(&kind::SLUG_MISSING, message));
             }
             Some(other) => {
                 let message = format!("slug must be a string, and is {}", other.kind());
-                return Err(Failure::new(&kind::SLUG_INVALID, message));
+                return Err(ApiError::new(&kind::SLUG_INVALID, message));
             }
         },
         auth_object: match auth_object {
             None | Some(Input::Null) => {
                 let message = "auth_object is required: an object with one key that names the auth type";
-                return Err(Failure::new(&kind::AUTH_OBJECT_MISSING, message));
+                return Err(ApiError::new(&kind::AUTH_OBJECT_MISSING, message));
             }
             Some(value) => value,
         },
@@ -116,19 +116,19 @@ async fn migrate(
 }
 
 /// The linked account as a body names it. A number is its digits, `null` names nothing.
-fn account_in_body(value: &Input) -> Result<&str, Failure> {
+fn account_in_body(value: &Input) -> Result<&str, ApiError> {
     match value {
         Input::Text(text) | Input::Number(text) => Ok(text.expose()),
         Input::Null => Ok(""),
         other => {
             let message = format!("linked_account_id in the body must be a string, and is {}", other.kind());
-            Err(Failure::new(&kind::ACCOUNT_ID_INVALID, message))
+            Err(ApiError::new(&kind::ACCOUNT_ID_INVALID, message))
         }
     }
 }
 
 /// Refuses a request early, before its body is read, where providers have turned too many credentials away.
-pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), Failure> {
+pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), ApiError> {
     api.migrator.may_verify(caller).map_err(|error| {
         rate::turned_away(api.migrator.left_to_turn_away(caller));
         failure(error)
@@ -136,10 +136,10 @@ pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), Failure> {
 }
 
 /// Whether a verification was counted, or refused since too many were.
-pub(crate) fn counts(verified: Result<Option<&Verdict>, &MigrateError>) -> bool {
+pub(crate) fn counts(verified: Result<Option<&Verdict>, &ServiceError>) -> bool {
     match verified {
-        Ok(Some(Verdict::Failed(failed))) | Err(MigrateError::NotVerified(failed)) => is_turned_away(&failed.kind),
-        Err(MigrateError::LimitReached(_)) => true,
+        Ok(Some(Verdict::Failed(failed))) | Err(ServiceError::NotVerified(failed)) => is_turned_away(&failed.kind),
+        Err(ServiceError::LimitReached(_)) => true,
         Ok(_) | Err(_) => false,
     }
 }
@@ -148,8 +148,8 @@ pub(crate) fn counts(verified: Result<Option<&Verdict>, &MigrateError>) -> bool 
 pub(crate) async fn carry_out(
     api: &Arc<Api>,
     migration: Migration,
-    told: impl FnOnce(MigrateError) -> Failure,
-) -> Result<Migrated, Failure> {
+    told: impl FnOnce(ServiceError) -> ApiError,
+) -> Result<Migrated, ApiError> {
     let (migrator, caller) = (Arc::clone(api), migration.caller.clone());
     let result = to_its_end(async move { migrator.migrator.migrate(migration).await }).await?;
     let verified = result.as_ref().map(|migrated| match migrated {

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::api_error::{Failure, rendered};
+use crate::error::api_error::{ApiError, rendered};
 use crate::error::mapping::failure;
 use crate::handlers::migrate_token::{carry_out, may_verify, success};
 use crate::middleware::trace::RequestId;
@@ -23,7 +23,7 @@ use crate::responses::{CredentialSaved, SaveAnswer};
 use crate::state::Api;
 use keyferry_sandbox::App;
 use keyferry_schema::Input;
-use keyferry_service::{MigrateError, Migration};
+use keyferry_service::{Migration, ServiceError};
 use keyferry_store::Scope;
 
 /// The auth type whose values come out of a connect flow, not out of a form.
@@ -88,7 +88,7 @@ pub(crate) async fn put(
 }
 
 /// A credential's fields, as a body has them.
-pub(crate) async fn fields(api: &Api, headers: &HeaderMap, body: Body) -> Result<Input, Failure> {
+pub(crate) async fn fields(api: &Api, headers: &HeaderMap, body: Body) -> Result<Input, ApiError> {
     let fields: Input = body::json(headers, body, api.body_timeout).await?;
     match fields {
         Input::Object(_) => Ok(fields),
@@ -102,7 +102,7 @@ pub(crate) fn auth_object(
     slug: &str,
     auth_type: Option<String>,
     fields: Input,
-) -> Result<(String, Input), Failure> {
+) -> Result<(String, Input), ApiError> {
     let app = api.migrator.app(slug).map_err(failure)?;
     let auth_type = auth_type.or_else(|| asked_of_a_person(&app)).unwrap_or_default();
     Ok((auth_type.clone(), Input::Object(vec![(auth_type, fields)])))
@@ -116,9 +116,9 @@ fn asked_of_a_person(app: &App) -> Option<String> {
 }
 
 /// Carries it out.
-pub(crate) async fn save(api: &Arc<Api>, migration: Migration, auth_type: &str) -> Result<Response, Failure> {
+pub(crate) async fn save(api: &Arc<Api>, migration: Migration, auth_type: &str) -> Result<Response, ApiError> {
     let told = |error| match error {
-        MigrateError::Content(violations) => Failure::flat_violations(&violations, auth_type),
+        ServiceError::Content(violations) => ApiError::flat_violations(&violations, auth_type),
         other => failure(other),
     };
     let migrated = carry_out(api, migration, told).await?;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::access::caller;
-use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, json as json_answer, rendered};
 use crate::error::mapping::failure;
 use crate::error::problem_type as kind;
 use crate::handlers::linked_account::{account_key, shown};
@@ -23,9 +23,9 @@ use crate::request::repeated::{self, Conflict};
 use crate::responses::secret_json::secret_json;
 use crate::responses::{LinkedAccount, SessionIssued, SessionRevoked};
 use crate::state::Api;
-use keyferry_service::{Freshness, MigrateError, OpenSession};
+use keyferry_service::{Freshness, OpenSession, ServiceError};
 use keyferry_store::{Scope, StoreError};
-use keyferry_types::ids::AccountId;
+use keyferry_types::ids::LinkedAccountId;
 use keyferry_vault::TokenUse;
 
 /// For which linked account.
@@ -46,7 +46,7 @@ pub(crate) struct SessionBody {
 
 impl SessionBody {
     /// The id that the body names, if it names one.
-    fn id(self) -> Result<Option<String>, Failure> {
+    fn id(self) -> Result<Option<String>, ApiError> {
         let mut named = None;
         let all = [self.linked_account_id, self.camel_case_id, self.hyphened_id];
         for text in all.into_iter().flatten().filter(|text| !text.is_empty()) {
@@ -94,19 +94,20 @@ pub(crate) async fn create(
             Some(false) | None => Freshness::Reuse,
         };
         let sent: SessionBody = body::object(&headers, body, api.body_timeout).await?;
-        let text =
-            sent.id()?.ok_or_else(|| Failure::new(&kind::SESSION_NAMES_NO_ACCOUNT, "linked_account_id is required"))?;
+        let text = sent
+            .id()?
+            .ok_or_else(|| ApiError::new(&kind::SESSION_NAMES_NO_ACCOUNT, "linked_account_id is required"))?;
         let unknown = || {
             let shown: String = text.chars().filter(|c| !c.is_control()).take(256).collect();
             let environment = caller.environment;
             let message = format!("No linked account found for account id : {shown} in environment {environment}");
-            Failure::new(&kind::SESSION_ACCOUNT_UNKNOWN, message)
+            ApiError::new(&kind::SESSION_ACCOUNT_UNKNOWN, message)
         };
-        let account: AccountId = text.parse().map_err(|_| unknown())?;
+        let account: LinkedAccountId = text.parse().map_err(|_| unknown())?;
         check_body(&headers, raw_query.as_deref(), account.as_str())?;
         let asked = OpenSession { caller: caller.clone(), made_by, account, freshness, request_id: id.0 };
         let tokens = api.migrator.open_session(asked).await.map_err(|error| match error {
-            MigrateError::AccountMissing { .. } => unknown(),
+            ServiceError::AccountMissing { .. } => unknown(),
             other => failure(other),
         })?;
         secret_json(&SessionIssued::of(&tokens))
@@ -133,8 +134,8 @@ pub(crate) async fn refresh(
         let caller = front_end.caller(Scope::Migrate)?;
         let refreshed = api.migrator.refresh_session(&front_end.session, &caller, &id.0).await;
         let tokens = refreshed.map_err(|error| match error {
-            MigrateError::Store(StoreError::SessionEnded) | MigrateError::AccountMissing { .. } => {
-                Failure::new(&kind::TOKEN_INVALID, "Invalid token")
+            ServiceError::Store(StoreError::SessionEnded) | ServiceError::AccountMissing { .. } => {
+                ApiError::new(&kind::TOKEN_INVALID, "Invalid token")
             }
             other => failure(other),
         })?;

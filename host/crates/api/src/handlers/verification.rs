@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::error::api_error::{Failure, Rendering, json as json_answer};
+use crate::error::api_error::{ApiError, Rendering, json as json_answer};
 use crate::error::mapping::failure;
 use crate::error::problem_type as kind;
 use crate::handlers::credentials::{no_integration, split};
@@ -22,7 +22,7 @@ use crate::responses::CredentialChecked;
 use crate::routes::not_taken;
 use crate::state::Api;
 use keyferry_sandbox::Verdict;
-use keyferry_service::{MigrateError, Reverified, VerifyStored};
+use keyferry_service::{Reverified, ServiceError, VerifyStored};
 use keyferry_store::Scope;
 use keyferry_types::ids::Slug;
 
@@ -92,7 +92,7 @@ async fn verified(
     (account, slug): (&str, &str),
     query: Option<&str>,
     headers: &HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let caller = api.caller(headers, Scope::Migrate).await?;
     may_verify(api, &caller)?;
     check_path(headers, query, account)?;
@@ -108,12 +108,12 @@ async fn verified(
     match verified {
         Ok(Some(reverified)) => Ok(answer(&reverified)),
         Ok(None) => Err(no_integration(api, slug)),
-        Err(MigrateError::AccountMissing { .. }) => Err(missing),
+        Err(ServiceError::AccountMissing { .. }) => Err(missing),
         Err(
-            error @ (MigrateError::UnknownApp { .. } | MigrateError::AppNotInService { .. } | MigrateError::CustomApp),
+            error @ (ServiceError::UnknownApp { .. } | ServiceError::AppNotInService { .. } | ServiceError::CustomApp),
         ) => {
             let message = format!("the credential cannot be verified now: {error}");
-            Err(Failure::new(&kind::APP_AWAY, message))
+            Err(ApiError::new(&kind::APP_AWAY, message))
         }
         Err(error) => Err(failure(error)),
     }

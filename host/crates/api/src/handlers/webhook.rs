@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
-use crate::error::api_error::{Failure, Rendering, json as json_answer};
+use crate::error::api_error::{ApiError, Rendering, json as json_answer};
 use crate::error::mapping::{store_failure, vault_failure};
 use crate::error::problem_type as kind;
 use crate::middleware::trace::RequestId;
@@ -43,7 +43,7 @@ pub(crate) async fn create(
         let registered = api.webhooks.register(&caller, new, &id.0).await.map_err(failure)?;
         secret_json(&WebhookCreated::of(registered))
     };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(Rendering::of(&headers)))
+    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
 }
 
 /// `GET`: all of them.
@@ -60,7 +60,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
         let caller = api.caller(&headers, Scope::Read).await?;
         Ok(shown(&api.webhooks.list(&caller).await.map_err(failure)?))
     };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(Rendering::of(&headers)))
+    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
 }
 
 /// `GET /{id}`.
@@ -79,7 +79,7 @@ pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: Heade
         let (record, log) = api.webhooks.show(&caller, webhook_id(id)?).await.map_err(failure)?;
         Ok(json_answer(StatusCode::OK, &WebhookShown::of(&record, &log)))
     };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(Rendering::of(&headers)))
+    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
 }
 
 /// `PUT /{id}`: changes what is given and leaves the rest.
@@ -108,7 +108,7 @@ pub(crate) async fn update(
         let record = api.webhooks.change(&caller, id, change, &request.0).await.map_err(failure)?;
         Ok(json_answer(StatusCode::OK, &Webhook::of(&record)))
     };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(Rendering::of(&headers)))
+    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
 }
 
 /// `DELETE /{id}`: answered with those that remain.
@@ -132,7 +132,7 @@ pub(crate) async fn delete(
         let remaining = api.webhooks.delete(&caller, webhook_id(id)?, &request.0).await.map_err(failure)?;
         Ok(shown(&remaining))
     };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(Rendering::of(&headers)))
+    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
 }
 
 fn shown(records: &[WebhookRecord]) -> Response {
@@ -140,18 +140,18 @@ fn shown(records: &[WebhookRecord]) -> Response {
 }
 
 /// The id in the path. What is none is that of no webhook.
-fn webhook_id(found: InPath) -> Result<ObjectId, Failure> {
+fn webhook_id(found: InPath) -> Result<ObjectId, ApiError> {
     parameters::path(found)?.parse().map_err(|_| failure(WebhookError::Missing))
 }
 
-fn failure(error: WebhookError) -> Failure {
+fn failure(error: WebhookError) -> ApiError {
     let message = error.to_string();
     match error {
-        WebhookError::Missing => Failure::new(&kind::WEBHOOK_UNKNOWN, message),
-        WebhookError::TooMany { .. } => Failure::new(&kind::TOO_MANY_WEBHOOKS, message),
-        WebhookError::NothingToKeep | WebhookError::Headers(_) => Failure::new(&kind::WEBHOOK_INVALID, message),
-        WebhookError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
-        WebhookError::StoreNotReady => Failure::internal(&error),
+        WebhookError::Missing => ApiError::new(&kind::WEBHOOK_UNKNOWN, message),
+        WebhookError::TooMany { .. } => ApiError::new(&kind::TOO_MANY_WEBHOOKS, message),
+        WebhookError::NothingToKeep | WebhookError::Headers(_) => ApiError::new(&kind::WEBHOOK_INVALID, message),
+        WebhookError::Contended => ApiError::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
+        WebhookError::StoreNotReady => ApiError::internal(&error),
         WebhookError::Store(error) => store_failure(error),
         WebhookError::Vault(error) => vault_failure(&error),
     }

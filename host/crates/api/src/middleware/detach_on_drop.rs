@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tracing::{Instrument as _, Span};
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use keyferry_telemetry as telemetry;
 
 /// Has work done to its end, in the request's span and trace. It fails, as `internal`, where the work panicked.
@@ -22,10 +22,10 @@ use keyferry_telemetry as telemetry;
 /// The work is put into a box here and now: what it takes would otherwise be copied with each future around this one.
 pub(crate) fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
-) -> impl Future<Output = Result<T, Failure>> {
+) -> impl Future<Output = Result<T, ApiError>> {
     let work = AssertUnwindSafe(work).catch_unwind().boxed();
     let work = ToItsEnd { work: Some(work), span: Span::current(), runtime: Handle::current() };
-    work.map(|done| done.map_err(|panic| Failure::internal(&Panicked::of(panic.as_ref()))))
+    work.map(|done| done.map_err(|panic| ApiError::internal(&Panicked::of(panic.as_ref()))))
 }
 
 /// Dropped before it is done, it goes on as a task.

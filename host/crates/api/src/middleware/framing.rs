@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Version, header};
 
-use crate::error::api_error::{Failure, Rendering};
+use crate::error::api_error::{ApiError, Rendering};
 use crate::error::problem_type as kind;
 
 /// Lets through what can be taken in one way only.
@@ -23,11 +23,11 @@ pub(crate) async fn layer<F: Future<Output = Response>>(request: Request, next: 
     }
 }
 
-fn check(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
+fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
     let hosts = headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
         let message = "a request has to have the header Host exactly once (RFC 9112, section 3.2)";
-        return Err(Failure::new(&kind::INVALID_HOST, message));
+        return Err(ApiError::new(&kind::INVALID_HOST, message));
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -35,7 +35,7 @@ fn check(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
         _ => {
             let message = "the request body can be sent with Transfer-Encoding: chunked alone, or with none";
-            Err(Failure::new(&kind::UNSUPPORTED_TRANSFER_ENCODING, message))
+            Err(ApiError::new(&kind::UNSUPPORTED_TRANSFER_ENCODING, message))
         }
     }
 }

@@ -18,7 +18,7 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use http::{HeaderName, HeaderValue};
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
 use keyferry_service as migrate;
 
@@ -101,11 +101,11 @@ impl Rates {
     ///
     /// # Errors
     /// 429 where there are too many.
-    pub(crate) fn request(&self, key: &Key) -> Result<(), Failure> {
+    pub(crate) fn request(&self, key: &Key) -> Result<(), ApiError> {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests.take(key).map_err(|wait| {
             let message = "too many requests with this API key, or from front ends of this linked account; slow down and try again after Retry-After seconds";
-            Failure::new(&kind::TOO_MANY_REQUESTS, message).retry_after(Some(wait))
+            ApiError::new(&kind::TOO_MANY_REQUESTS, message).retry_after(Some(wait))
         })
     }
 }

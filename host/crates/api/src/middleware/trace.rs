@@ -12,7 +12,7 @@ use crate::error::api_error::FailureCode;
 use crate::routes::shown_method;
 use keyferry_telemetry::metrics::{self, ActiveRequest};
 use keyferry_telemetry::{self as telemetry, SPANS, TraceParent};
-use keyferry_types::shown::MASK;
+use keyferry_types::echo::MASK;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -6,19 +6,19 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::error::api_error::{PROBLEM_JSON, error_type};
-use crate::error::problem_type::{self as k, Documented, Kind};
+use crate::error::problem_type::{self as k, Documented, ProblemType};
 use crate::openapi::document::id;
 use crate::openapi::headers;
 
 /// Whoever calls has to be somebody.
-const KEY: [&Kind; 3] = [&k::INVALID_API_KEY, &k::TOO_MANY_REQUESTS, &k::INTERNAL];
+const KEY: [&ProblemType; 3] = [&k::INVALID_API_KEY, &k::TOO_MANY_REQUESTS, &k::INTERNAL];
 /// What can be wrong with a body.
-const BODY: [&Kind; 5] =
+const BODY: [&ProblemType; 5] =
     [&k::INVALID_JSON, &k::BODY_INCOMPLETE, &k::BODY_TIMEOUT, &k::BODY_TOO_LARGE, &k::UNSUPPORTED_MEDIA_TYPE];
 /// What can be wrong with naming a linked account by header or query.
-const ACCOUNT: [&Kind; 3] = [&k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_ID_INVALID, &k::ACCOUNT_CONFLICT];
+const ACCOUNT: [&ProblemType; 3] = [&k::ACCOUNT_NOT_NAMED, &k::ACCOUNT_ID_INVALID, &k::ACCOUNT_CONFLICT];
 /// The same for a session token.
-const TOKEN: [&Kind; 7] = [
+const TOKEN: [&ProblemType; 7] = [
     &k::TOKEN_MISSING,
     &k::TOKEN_INVALID,
     &k::ACCOUNT_ID_INVALID,
@@ -28,7 +28,7 @@ const TOKEN: [&Kind; 7] = [
     &k::INTERNAL,
 ];
 /// What can be wrong with a linked account to make or update.
-const ACCOUNT_BODY: [&Kind; 12] = [
+const ACCOUNT_BODY: [&ProblemType; 12] = [
     &k::SCOPE_MISSING,
     &k::ACCOUNT_CONFLICT,
     &k::BODY_NAMES_NO_ACCOUNT,
@@ -43,7 +43,7 @@ const ACCOUNT_BODY: [&Kind; 12] = [
     &k::NO_SPACE,
 ];
 /// What can be wrong with a webhook to register or to change.
-const WEBHOOK: [&Kind; 6] = [
+const WEBHOOK: [&ProblemType; 6] = [
     &k::SCOPE_MISSING,
     &k::INVALID_EVENT,
     &k::WEBHOOK_INVALID,
@@ -52,7 +52,7 @@ const WEBHOOK: [&Kind; 6] = [
     &k::NO_SPACE,
 ];
 /// What can be wrong with a credential of the organisation's own app.
-const OWN_APP: [&Kind; 9] = [
+const OWN_APP: [&ProblemType; 9] = [
     &k::SCOPE_MISSING,
     &k::KEYS_LOCKED,
     &k::INVALID_PATH,
@@ -64,7 +64,7 @@ const OWN_APP: [&Kind; 9] = [
     &k::NO_SPACE,
 ];
 /// What can be wrong with a credential that is to be stored, however it is sent.
-const CREDENTIAL: [&Kind; 25] = [
+const CREDENTIAL: [&ProblemType; 25] = [
     &k::SCOPE_MISSING,
     &k::KEYS_LOCKED,
     &k::TOO_MANY_FAILED,
@@ -92,7 +92,7 @@ const CREDENTIAL: [&Kind; 25] = [
     &k::NOT_VERIFIABLE,
 ];
 /// What of that only the headers of a back end can bring about.
-const PREFERRING: [&Kind; 5] = [
+const PREFERRING: [&ProblemType; 5] = [
     &k::INVALID_HEADER,
     &k::PREFERENCE_NOT_ALLOWED,
     &k::PRECONDITION_FAILED,
@@ -100,11 +100,11 @@ const PREFERRING: [&Kind; 5] = [
     &k::IDEMPOTENCY_REUSED,
 ];
 /// What can be wrong with how a migration names app and credential.
-const MIGRATION: [&Kind; 3] = [&k::SLUG_MISSING, &k::SLUG_INVALID, &k::AUTH_OBJECT_MISSING];
+const MIGRATION: [&ProblemType; 3] = [&k::SLUG_MISSING, &k::SLUG_INVALID, &k::AUTH_OBJECT_MISSING];
 
 /// The failures of an operation; none for one that cannot fail, `None` for one that is not known.
-fn of(operation: &str) -> Option<Vec<&'static Kind>> {
-    let parts: &[&[&'static Kind]] = match operation {
+fn of(operation: &str) -> Option<Vec<&'static ProblemType>> {
+    let parts: &[&[&'static ProblemType]] = match operation {
         "migrateTokenForLinkedAccount" => &[&KEY, &BODY, &ACCOUNT, &MIGRATION, &CREDENTIAL, &PREFERRING],
         "createLinkedAccount" => &[&KEY, &BODY, &ACCOUNT_BODY, &[&k::ACCOUNT_EXISTS]],
         "upsertLinkedAccount" => &[&KEY, &TOKEN, &BODY, &ACCOUNT_BODY, &[&k::ACCOUNT_UNKNOWN]],
@@ -193,7 +193,7 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
             &[&KEY, &TOKEN, &[&k::SCOPE_MISSING, &k::INVALID_PATH, &k::ACCOUNT_CONFLICT, &k::ACCOUNT_UNKNOWN]]
         }
         "getCredentials" => {
-            const CREDENTIALS: [&Kind; 7] = [
+            const CREDENTIALS: [&ProblemType; 7] = [
                 &k::SCOPE_MISSING,
                 &k::ACCOUNT_CONFLICT,
                 &k::KEYS_LOCKED,
@@ -205,7 +205,7 @@ fn of(operation: &str) -> Option<Vec<&'static Kind>> {
             &[&KEY, &CREDENTIALS]
         }
         "verifyCredentials" => {
-            const VERIFICATION: [&Kind; 14] = [
+            const VERIFICATION: [&ProblemType; 14] = [
                 &k::SCOPE_MISSING,
                 &k::ACCOUNT_CONFLICT,
                 &k::KEYS_LOCKED,
@@ -314,7 +314,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
 }
 
 impl Told {
-    fn note(&mut self, kind: &Kind, line: String) {
+    fn note(&mut self, kind: &ProblemType, line: String) {
         if !self.lines.contains(&line) {
             self.lines.push(line);
         }

@@ -6,9 +6,9 @@ use std::fmt;
 
 use http::HeaderMap;
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
-use keyferry_types::ids::{AccountId, InvalidName};
+use keyferry_types::ids::{InvalidName, LinkedAccountId};
 
 /// The header, query parameter and member of a body that names the linked account.
 pub(crate) const LINKED_ACCOUNT_ID: &str = "linked_account_id";
@@ -54,7 +54,7 @@ pub(crate) fn is_in_headers(headers: &HeaderMap) -> bool {
 
 impl<'a> NamedAccount<'a> {
     /// What the headers name.
-    pub(crate) fn in_headers(headers: &'a HeaderMap) -> Result<Self, Failure> {
+    pub(crate) fn in_headers(headers: &'a HeaderMap) -> Result<Self, ApiError> {
         let mut named = Self::default();
         for value in HEADERS.iter().flat_map(|name| headers.get_all(*name)) {
             let text = std::str::from_utf8(value.as_bytes()).map_err(|_| not_an_id("it is not UTF-8"))?;
@@ -64,7 +64,7 @@ impl<'a> NamedAccount<'a> {
     }
 
     /// What the query names as well, still percent-encoded.
-    pub(crate) fn and_query(mut self, query: Option<&'a str>) -> Result<Self, Failure> {
+    pub(crate) fn and_query(mut self, query: Option<&'a str>) -> Result<Self, ApiError> {
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if is_account(&name) {
                 self = self.and(Place::Query, value)?;
@@ -74,7 +74,7 @@ impl<'a> NamedAccount<'a> {
     }
 
     /// What this place names as well. Blank text names nothing.
-    pub(crate) fn and(self, place: Place, text: impl Into<Cow<'a, str>>) -> Result<Self, Failure> {
+    pub(crate) fn and(self, place: Place, text: impl Into<Cow<'a, str>>) -> Result<Self, ApiError> {
         let text = match text.into() {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
             Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
@@ -93,30 +93,30 @@ impl<'a> NamedAccount<'a> {
     }
 
     /// The account.
-    pub(crate) fn account(self) -> Result<AccountId, Failure> {
+    pub(crate) fn account(self) -> Result<LinkedAccountId, ApiError> {
         let text = self.text().ok_or_else(|| {
             let message =
                 "header linked_account_id is missing: it names the linked account to attach the integration to";
-            Failure::new(&kind::ACCOUNT_NOT_NAMED, message)
+            ApiError::new(&kind::ACCOUNT_NOT_NAMED, message)
         })?;
         text.parse().map_err(|error: InvalidName| not_an_id(&error.rule()))
     }
 }
 
 /// Refuses a request whose headers or query name another account than its path does.
-pub(crate) fn check_path(headers: &HeaderMap, query: Option<&str>, account: &str) -> Result<(), Failure> {
+pub(crate) fn check_path(headers: &HeaderMap, query: Option<&str>, account: &str) -> Result<(), ApiError> {
     NamedAccount::in_headers(headers)?.and_query(query)?.and(Place::Path, account)?;
     Ok(())
 }
 
 /// Refuses a request whose headers or query name another account than its body does.
-pub(crate) fn check_body(headers: &HeaderMap, query: Option<&str>, account: &str) -> Result<(), Failure> {
+pub(crate) fn check_body(headers: &HeaderMap, query: Option<&str>, account: &str) -> Result<(), ApiError> {
     NamedAccount::in_headers(headers)?.and_query(query)?.and(Place::Body, account)?;
     Ok(())
 }
 
 /// The linked account that header or query names.
-pub(crate) fn linked_account(headers: &HeaderMap, query: Option<&str>) -> Result<AccountId, Failure> {
+pub(crate) fn linked_account(headers: &HeaderMap, query: Option<&str>) -> Result<LinkedAccountId, ApiError> {
     let named = NamedAccount::in_headers(headers)?;
     match query {
         Some(text) => named.and(Place::Query, text)?.account(),
@@ -125,17 +125,17 @@ pub(crate) fn linked_account(headers: &HeaderMap, query: Option<&str>) -> Result
 }
 
 /// Two names that differ.
-pub(crate) fn conflict(one: Place, other: Place) -> Failure {
+pub(crate) fn conflict(one: Place, other: Place) -> ApiError {
     let message = if one == other {
         format!("linked_account_id: it is there twice in {one}, with different values; name the linked account once")
     } else {
         format!("linked_account_id: {one} and {other} name different linked accounts; name the same one in both")
     };
-    Failure::new(&kind::ACCOUNT_CONFLICT, message)
+    ApiError::new(&kind::ACCOUNT_CONFLICT, message)
 }
 
-fn not_an_id(problem: &str) -> Failure {
-    Failure::new(&kind::ACCOUNT_ID_INVALID, format!("header linked_account_id: {problem}"))
+fn not_an_id(problem: &str) -> ApiError {
+    ApiError::new(&kind::ACCOUNT_ID_INVALID, format!("header linked_account_id: {problem}"))
 }
 
 #[cfg(test)]

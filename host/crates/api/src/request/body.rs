@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
 use crate::request::repeated::{self, Conflict};
 
@@ -30,13 +30,17 @@ const COMMON_TYPES: [&str; 9] = [
 ];
 
 /// Reads a JSON body, for which the caller may take that long.
-pub(crate) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, within: Duration) -> Result<T, Failure> {
+pub(crate) async fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    within: Duration,
+) -> Result<T, ApiError> {
     check_content_type(headers)?;
     let bytes = read(body, within).await?;
     parse(&bytes)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| not_json(&error))
 }
 
@@ -51,7 +55,7 @@ pub(crate) async fn object<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
     within: Duration,
-) -> Result<T, Failure> {
+) -> Result<T, ApiError> {
     check_content_type(headers)?;
     let bytes = read(body, within).await?;
     let parsed = parse(&bytes)?;
@@ -62,12 +66,12 @@ pub(crate) async fn object<T: DeserializeOwned>(
 }
 
 /// A body that is JSON and no object.
-pub(crate) fn not_an_object(kind: &str) -> Failure {
-    Failure::new(&kind::INVALID_JSON, format!("the request body must be a JSON object, and is {kind}"))
+pub(crate) fn not_an_object(kind: &str) -> ApiError {
+    ApiError::new(&kind::INVALID_JSON, format!("the request body must be a JSON object, and is {kind}"))
 }
 
 /// Reads a body whole.
-async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, Failure> {
+async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let told = body.size_hint();
     if told.lower() > MAX_BODY as u64 {
         return Err(too_large());
@@ -89,24 +93,24 @@ async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, Failur
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => {
-            Err(Failure::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}")))
+            Err(ApiError::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}")))
         }
         Err(_) => {
             let message = format!("the request body did not arrive within {} s", within.as_secs_f32());
-            Err(Failure::new(&kind::BODY_TIMEOUT, message))
+            Err(ApiError::new(&kind::BODY_TIMEOUT, message))
         }
     }
 }
 
-fn too_large() -> Failure {
+fn too_large() -> ApiError {
     let message = format!("the request body is larger than {MAX_BODY} bytes");
-    Failure::new(&kind::BODY_TOO_LARGE, message)
+    ApiError::new(&kind::BODY_TOO_LARGE, message)
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let unsupported = |found: &str| {
         let message = format!("the request body must be sent as Content-Type: application/json, and {found}");
-        Failure::new(&kind::UNSUPPORTED_MEDIA_TYPE, message)
+        ApiError::new(&kind::UNSUPPORTED_MEDIA_TYPE, message)
     };
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         return Err(unsupported("without a Content-Encoding"));
@@ -157,7 +161,7 @@ pub(crate) fn distinct<'de, D: Deserializer<'de>>(
 }
 
 /// The parser's own message can quote what it read, so only its kind and place are told.
-fn not_json(error: &serde_json::Error) -> Failure {
+fn not_json(error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     let what = match error.classify() {
         serde_json::error::Category::Eof if line <= 1 && column == 0 => "it is empty".to_owned(),
@@ -176,5 +180,5 @@ fn not_json(error: &serde_json::Error) -> Failure {
         }
         serde_json::error::Category::Io => "it could not be read".to_owned(),
     };
-    Failure::new(&kind::INVALID_JSON, format!("the request body is not valid JSON: {what}"))
+    ApiError::new(&kind::INVALID_JSON, format!("the request body is not valid JSON: {what}"))
 }

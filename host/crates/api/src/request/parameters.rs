@@ -11,7 +11,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
 use crate::request::account_name::{LINKED_ACCOUNT_ID, NamedAccount, is_account};
 
@@ -19,7 +19,7 @@ use crate::request::account_name::{LINKED_ACCOUNT_ID, NamedAccount, is_account};
 pub(crate) type InPath = Result<Path<String>, PathRejection>;
 
 /// The query, or why it cannot be read.
-pub(crate) struct InQuery<T>(Result<T, Failure>);
+pub(crate) struct InQuery<T>(Result<T, ApiError>);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for InQuery<T> {
     type Rejection = Infallible;
@@ -30,19 +30,19 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for InQuery<T> {
 }
 
 /// The path's parameter, percent-decoded.
-pub(crate) fn path(found: InPath) -> Result<String, Failure> {
+pub(crate) fn path(found: InPath) -> Result<String, ApiError> {
     let Path(text) =
-        found.map_err(|rejection| Failure::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
+        found.map_err(|rejection| ApiError::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
     Ok(text)
 }
 
 /// The query. Unknown parameters are ignored; a known one may be repeated with the same value only.
-pub(crate) fn query<T>(found: InQuery<T>) -> Result<T, Failure> {
+pub(crate) fn query<T>(found: InQuery<T>) -> Result<T, ApiError> {
     found.0
 }
 
 /// Reads a query. The linked account can be spelled in several ways, which become one parameter here.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let account = NamedAccount::default().and_query(Some(text))?;
     let mut seen: HashSet<(Cow<'_, str>, Cow<'_, str>)> = HashSet::new();
     let mut once = form_urlencoded::Serializer::new(String::new());
@@ -67,8 +67,8 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
 }
 
 /// A query that has a wrong value.
-pub(crate) fn invalid_query(problem: &str) -> Failure {
-    Failure::new(&kind::INVALID_QUERY, format!("the query is not valid: {problem}"))
+pub(crate) fn invalid_query(problem: &str) -> ApiError {
+    ApiError::new(&kind::INVALID_QUERY, format!("the query is not valid: {problem}"))
 }
 
 #[cfg(test)]

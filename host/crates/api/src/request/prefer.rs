@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use http::{HeaderMap, header};
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
 use crate::request::prefer_list::{self, Preference};
 use crate::request::repeated::{self, Conflict};
@@ -32,7 +32,7 @@ struct Asked {
 /// Reads the preferences. What is not known is ignored, as RFC 7240 says; a known preference with an unknown value is an
 /// error, since `verify=onyl` must not store anything. So is one with two different values: RFC 7240 lets the first one count,
 /// and a program on the way may let the last.
-pub(crate) fn preferences(headers: &HeaderMap) -> Result<Preferences, Failure> {
+pub(crate) fn preferences(headers: &HeaderMap) -> Result<Preferences, ApiError> {
     let mut asked = Asked::default();
     for value in headers.get_all("prefer") {
         let value = value.to_str().map_err(|_| bad("Prefer", "it is not ASCII text"))?;
@@ -54,7 +54,7 @@ pub(crate) fn preferences(headers: &HeaderMap) -> Result<Preferences, Failure> {
 }
 
 impl Asked {
-    fn add(&mut self, preference: &Preference) -> Result<(), Failure> {
+    fn add(&mut self, preference: &Preference) -> Result<(), ApiError> {
         if let Some(name) = preference.parameters.iter().find_map(|name| known(name)) {
             return Err(bad("Prefer", &format!("`{name}` follows a semicolon; separate preferences by commas")));
         }
@@ -85,7 +85,7 @@ fn names_a_known_one(text: &str) -> Option<&'static str> {
 }
 
 /// Reads `If-Match` and `If-None-Match`.
-pub(crate) fn precondition(headers: &HeaderMap) -> Result<Precondition, Failure> {
+pub(crate) fn precondition(headers: &HeaderMap) -> Result<Precondition, ApiError> {
     if headers.contains_key(header::IF_NONE_MATCH) {
         let tags = listed(headers, &header::IF_NONE_MATCH)?;
         if tags.is_empty() || tags.iter().any(|tag| tag != "*") {
@@ -112,7 +112,7 @@ pub(crate) fn precondition(headers: &HeaderMap) -> Result<Precondition, Failure>
 }
 
 /// The members of a header that is a list, over all its lines.
-fn listed(headers: &HeaderMap, name: &header::HeaderName) -> Result<Vec<String>, Failure> {
+fn listed(headers: &HeaderMap, name: &header::HeaderName) -> Result<Vec<String>, ApiError> {
     let mut members = Vec::new();
     for value in headers.get_all(name) {
         let text = value.to_str().map_err(|_| bad(name.as_str(), "it is not ASCII text"))?;
@@ -122,7 +122,7 @@ fn listed(headers: &HeaderMap, name: &header::HeaderName) -> Result<Vec<String>,
 }
 
 /// Reads `Idempotency-Key`.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut found = None;
     for value in headers.get_all("idempotency-key") {
         let text = value.to_str().map_err(|_| bad("Idempotency-Key", "it is not ASCII text"))?.trim();
@@ -141,8 +141,8 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fai
 }
 
 /// A header that is not of its form, or contradicts itself.
-pub(crate) fn bad(name: &str, problem: &str) -> Failure {
-    Failure::new(&kind::INVALID_HEADER, format!("header {name} is not valid: {problem}"))
+pub(crate) fn bad(name: &str, problem: &str) -> ApiError {
+    ApiError::new(&kind::INVALID_HEADER, format!("header {name} is not valid: {problem}"))
 }
 
 /// An integration's revision as an entity tag: `"65a1...-3"`.

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
-use crate::error::api_error::Failure;
-use crate::error::problem_type::{self as kind, Kind};
+use crate::error::api_error::ApiError;
+use crate::error::problem_type::{self as kind, ProblemType};
 use crate::request::body;
 use crate::responses::{Masked, WebhookEvent, WebhookMethod as Method, WebhookType};
 use keyferry_egress::{WebhookHeader, WebhookUrl};
 use keyferry_schema::Input;
 use keyferry_store::{ConnectionEvent, WebhookMethod, WebhookState};
+use keyferry_types::echo::MASK;
 use keyferry_types::ids::{InvalidName, Slug};
 use keyferry_types::secret::SharedSecret;
-use keyferry_types::shown::MASK;
 use keyferry_webhooks::{
     HeaderChange, InvalidHeaders, InvalidSigningSecret, NewWebhook, SigningSecret, WebhookChange, WebhookHeaders,
     Webhooks,
@@ -90,7 +90,7 @@ pub(crate) struct WebhookChangeBody {
 }
 
 /// A webhook to register.
-pub(crate) fn new_of(body: Input, webhooks: &Webhooks) -> Result<NewWebhook, Failure> {
+pub(crate) fn new_of(body: Input, webhooks: &Webhooks) -> Result<NewWebhook, ApiError> {
     let mut members = Members::of(body)?;
     members.refuse_what_is_not_supported()?;
     let missing = |name| invalid(format!("{name} is required"));
@@ -114,7 +114,7 @@ pub(crate) fn new_of(body: Input, webhooks: &Webhooks) -> Result<NewWebhook, Fai
 }
 
 /// What is to change about a webhook.
-pub(crate) fn change_of(body: Input, webhooks: &Webhooks) -> Result<WebhookChange, Failure> {
+pub(crate) fn change_of(body: Input, webhooks: &Webhooks) -> Result<WebhookChange, ApiError> {
     let mut members = Members::of(body)?;
     members.refuse_what_is_not_supported()?;
     Ok(WebhookChange {
@@ -129,15 +129,15 @@ pub(crate) fn change_of(body: Input, webhooks: &Webhooks) -> Result<WebhookChang
     })
 }
 
-fn invalid(message: impl Into<String>) -> Failure {
-    Failure::new(&kind::WEBHOOK_INVALID, message)
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(&kind::WEBHOOK_INVALID, message)
 }
 
 /// The members of a body that are not read yet.
 struct Members(Vec<(String, Input)>);
 
 impl Members {
-    fn of(body: Input) -> Result<Self, Failure> {
+    fn of(body: Input) -> Result<Self, ApiError> {
         match body {
             Input::Object(members) => Ok(Self(members)),
             other => Err(body::not_an_object(other.kind())),
@@ -150,7 +150,7 @@ impl Members {
     }
 
     /// A text: not there, `null`, or its value.
-    fn text(&mut self, name: &str) -> Result<Option<Option<SharedSecret>>, Failure> {
+    fn text(&mut self, name: &str) -> Result<Option<Option<SharedSecret>>, ApiError> {
         match self.take(name) {
             None => Ok(None),
             Some(Input::Null) => Ok(Some(None)),
@@ -159,13 +159,13 @@ impl Members {
         }
     }
 
-    fn url(&mut self, webhooks: &Webhooks) -> Result<Option<WebhookUrl>, Failure> {
+    fn url(&mut self, webhooks: &Webhooks) -> Result<Option<WebhookUrl>, ApiError> {
         let text = self.text("webhook_url")?.flatten();
         let url = text.map(|text| webhooks.url(text.expose())).transpose();
         url.map_err(|error| invalid(format!("webhook_url: {error}")))
     }
 
-    fn events(&mut self) -> Result<Option<Vec<ConnectionEvent>>, Failure> {
+    fn events(&mut self) -> Result<Option<Vec<ConnectionEvent>>, ApiError> {
         let items = match self.take("webhook_events") {
             None | Some(Input::Null) => return Ok(None),
             Some(Input::Array(items)) if !items.is_empty() => items,
@@ -179,7 +179,7 @@ impl Members {
         items.into_iter().map(one).collect::<Result<_, _>>().map(Some)
     }
 
-    fn headers(&mut self) -> Result<Option<Vec<HeaderChange>>, Failure> {
+    fn headers(&mut self) -> Result<Option<Vec<HeaderChange>>, ApiError> {
         let members = match self.take("webhook_headers") {
             None => return Ok(None),
             Some(Input::Null) => return Ok(Some(Vec::new())),
@@ -197,7 +197,7 @@ impl Members {
         members.into_iter().map(one).collect::<Result<_, _>>().map(Some)
     }
 
-    fn description(&mut self) -> Result<Option<Option<String>>, Failure> {
+    fn description(&mut self) -> Result<Option<Option<String>>, ApiError> {
         let (main, other) = (self.text("webhook_description")?, self.text("description")?);
         for (name, text) in [("webhook_description", &main), ("description", &other)] {
             let length = text.iter().flatten().map(|text| text.expose().chars().count()).sum::<usize>();
@@ -209,14 +209,14 @@ impl Members {
         Ok(Some(text.map(|text| text.expose().to_owned()).filter(|text| !text.is_empty())))
     }
 
-    fn slug(&mut self) -> Result<Option<Option<Slug>>, Failure> {
+    fn slug(&mut self) -> Result<Option<Option<Slug>>, ApiError> {
         let Some(text) = self.text("slug")? else { return Ok(None) };
         let text = text.filter(|text| !text.is_empty());
         let slug = text.map(|text| text.expose().parse()).transpose();
         slug.map(Some).map_err(|error: InvalidName| invalid(error.rule()))
     }
 
-    fn method(&mut self) -> Result<Option<WebhookMethod>, Failure> {
+    fn method(&mut self) -> Result<Option<WebhookMethod>, ApiError> {
         let Some(text) = self.text("method")?.flatten() else { return Ok(None) };
         match text.expose() {
             "POST" => Ok(Some(WebhookMethod::Post)),
@@ -226,7 +226,7 @@ impl Members {
         }
     }
 
-    fn state(&mut self) -> Result<Option<WebhookState>, Failure> {
+    fn state(&mut self) -> Result<Option<WebhookState>, ApiError> {
         match self.take("is_enabled") {
             None | Some(Input::Null) => Ok(None),
             Some(Input::Bool(true)) => Ok(Some(WebhookState::Enabled)),
@@ -235,17 +235,17 @@ impl Members {
         }
     }
 
-    fn signing_secret(&mut self) -> Result<Option<SigningSecret>, Failure> {
+    fn signing_secret(&mut self) -> Result<Option<SigningSecret>, ApiError> {
         let Some(text) = self.text("signing_secret")?.flatten() else { return Ok(None) };
         SigningSecret::new(text).map(Some).map_err(|error: InvalidSigningSecret| invalid(error.to_string()))
     }
 
     /// What the documented product has and this server has not. Ignoring it would send something else than was asked for, or
     /// nothing at all.
-    fn refuse_what_is_not_supported(&mut self) -> Result<(), Failure> {
+    fn refuse_what_is_not_supported(&mut self) -> Result<(), ApiError> {
         let refused = |message| {
-            let kind: &'static Kind = &kind::WEBHOOK_NOT_SUPPORTED;
-            Err(Failure::new(kind, message))
+            let kind: &'static ProblemType = &kind::WEBHOOK_NOT_SUPPORTED;
+            Err(ApiError::new(kind, message))
         };
         match self.take("webhook_type") {
             None | Some(Input::Null) => {}
@@ -276,6 +276,6 @@ impl Members {
     }
 }
 
-fn unknown_event(error: &keyferry_store::UnknownEvent) -> Failure {
-    Failure::new(&kind::INVALID_EVENT, "Invalid event. Check events list in documentation.").detail(error.to_string())
+fn unknown_event(error: &keyferry_store::UnknownEvent) -> ApiError {
+    ApiError::new(&kind::INVALID_EVENT, "Invalid event. Check events list in documentation.").detail(error.to_string())
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use keyferry_sandbox::App;
-use keyferry_store::{AccountRecord, AccountView, Check, IntegrationRecord, Reauth, Standing};
+use keyferry_store::{AccountRecord, AccountView, Check, IntegrationRecord, Reauth, VerificationStatus};
 use keyferry_types::ids::Environment;
 
 /// A linked account: whatever a customer of yours is to you, under your own id, with the apps that are connected to it.
@@ -156,7 +156,7 @@ pub(super) struct LastCheck {
     /// When.
     #[schema(format = DateTime)]
     checked_at: String,
-    /// `verified`, or why not, in the words of `Keyferry-Failure`.
+    /// `verified`, or why not, in the words of `Keyferry-ApiError`.
     #[schema(example = "rejected")]
     outcome: String,
     /// Why not, for people.
@@ -249,10 +249,10 @@ pub(crate) struct AccountPage {
 
 impl Outcome {
     /// How a credential stands.
-    pub(crate) fn of(standing: &Standing) -> Self {
+    pub(crate) fn of(standing: &VerificationStatus) -> Self {
         match standing {
-            Standing::Verified => Self::Verified,
-            Standing::Unverified { .. } => Self::Unverified,
+            VerificationStatus::Verified => Self::Verified,
+            VerificationStatus::Unverified { .. } => Self::Unverified,
         }
     }
 }
@@ -322,8 +322,8 @@ impl Integration {
         let app = apps.iter().find(|app| app.description.slug == record.slug);
         let reauth = record.reauth == Reauth::Required;
         let outcome_reason = match &record.standing {
-            Standing::Verified => None,
-            Standing::Unverified { reason } => Some(reason.clone()),
+            VerificationStatus::Verified => None,
+            VerificationStatus::Unverified { reason } => Some(reason.clone()),
         };
         Self {
             id: record.id.to_string(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use keyferry_sandbox::{Failure, FailureKind, Unreachable, Verdict, Verified};
+use keyferry_sandbox::{FailureKind, Unreachable, Verdict, VerificationFailure, Verified};
 use keyferry_store::Timestamp;
 
 /// The credential is stored, durably: the integration was created, or its former credential replaced.
@@ -113,7 +113,7 @@ pub(crate) struct CredentialNotVerified {
     provider_status: Option<u16>,
 }
 
-/// Why a credential did not verify. `Keyferry-Failure` has the same words.
+/// Why a credential did not verify. `Keyferry-VerificationFailure` has the same words.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FailedOutcome {
@@ -204,7 +204,7 @@ impl CredentialVerified {
 }
 
 impl CredentialNotVerified {
-    fn of(failure: &Failure) -> Self {
+    fn of(failure: &VerificationFailure) -> Self {
         let mut answer = Self {
             outcome: FailedOutcome::of(&failure.kind),
             detail: failure.detail.clone(),

@@ -9,12 +9,12 @@ use http::{HeaderValue, header};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::error::api_error::Failure;
-use keyferry_types::wiping::written;
+use crate::error::api_error::ApiError;
+use keyferry_types::zeroizing::written;
 
 /// An answer that nobody on the way may keep, in one buffer that is wiped when it has been sent.
-pub(crate) fn secret_json(body: &impl Serialize) -> Result<Response, Failure> {
-    let bytes = json(body, b"").map_err(|error| Failure::internal(&error))?;
+pub(crate) fn secret_json(body: &impl Serialize) -> Result<Response, ApiError> {
+    let bytes = json(body, b"").map_err(|error| ApiError::internal(&error))?;
     let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));

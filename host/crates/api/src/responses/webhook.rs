@@ -227,7 +227,7 @@ impl DeliveryFailed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyferry_types::shown::MASK;
+    use keyferry_types::echo::MASK;
 
     #[test]
     fn the_words_of_an_answer_are_those_of_the_store() {

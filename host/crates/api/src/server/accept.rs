@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use crate::server::connection::{Connection, Deadlines, OverSocket, Progress};
 use crate::server::tls::Tls;
 use crate::server::unread::{self, Rest};
-use crate::server::zeroizing_io::Cleared;
+use crate::server::zeroizing_io::ZeroizingIo;
 
 /// How the server treats connections.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ pub struct HttpServer {
 
 /// What each connection is served with.
 #[derive(Clone)]
-pub(crate) struct Terms {
+pub(crate) struct ConnConfig {
     builder: http1::Builder,
     router: Router,
     deadlines: Deadlines,
@@ -98,7 +98,7 @@ impl HttpServer {
         let Self { listener, settings } = self;
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let graceful = GracefulShutdown::new();
-        let terms = Terms::new(&settings, router);
+        let terms = ConnConfig::new(&settings, router);
         tokio::pin!(shutdown);
         loop {
             let accept = async {
@@ -146,7 +146,7 @@ impl HttpServer {
     }
 }
 
-impl Terms {
+impl ConnConfig {
     /// The router, and the deadlines among the settings.
     pub(crate) fn new(settings: &HttpSettings, router: Router) -> Self {
         let mut builder = http1::Builder::new();
@@ -174,7 +174,7 @@ impl Terms {
                 answer
             }
         });
-        let served = watcher.watch(self.builder.serve_connection(Cleared(TokioIo::new(connection)), service));
+        let served = watcher.watch(self.builder.serve_connection(ZeroizingIo(TokioIo::new(connection)), service));
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection ended early");
         }

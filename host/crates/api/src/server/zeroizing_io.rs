@@ -1,4 +1,4 @@
-//! [`Cleared`]: a connection that clears the room of its buffer before anything is read into it.
+//! [`ZeroizingIo`]: a connection that clears the room of its buffer before anything is read into it.
 //!
 //! hyper reads head and body of every request of a connection into one buffer. While a client keeps its connection open and
 //! says nothing, the credential of its last request would lie there. hyper asks for the next request as soon as the last one
@@ -12,9 +12,9 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 /// A stream whose reader's buffer is cleared before each read.
-pub(crate) struct Cleared<S>(pub(crate) S);
+pub(crate) struct ZeroizingIo<S>(pub(crate) S);
 
-impl<S: Read + Unpin> Read for Cleared<S> {
+impl<S: Read + Unpin> Read for ZeroizingIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -26,7 +26,7 @@ impl<S: Read + Unpin> Read for Cleared<S> {
     }
 }
 
-impl<S: Write + Unpin> Write for Cleared<S> {
+impl<S: Write + Unpin> Write for ZeroizingIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }
@@ -74,7 +74,7 @@ mod tests {
         let mut bytes = *b"x-api-key: s3cr3t";
         let mut buffer = ReadBuf::new(&mut bytes);
         let mut context = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut Cleared(Silent)).poll_read(&mut context, buffer.unfilled()).is_pending());
+        assert!(Pin::new(&mut ZeroizingIo(Silent)).poll_read(&mut context, buffer.unfilled()).is_pending());
         assert_eq!(bytes, [0; 17]);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keyferry_egress::{Fault, Staged};
+use keyferry_egress::{Fault, MockExchange};
 use keyferry_sandbox::{FailureKind, Unreachable, Verdict};
 
 /// A fault that a case, or the conformance suite, puts in the place of an answer.
@@ -117,27 +117,27 @@ impl FaultName {
     }
 
     /// The fault itself. `limit` is the most bytes of a body that egress takes, `echoes` what the request had in it.
-    pub(super) fn staged(self, limit: usize, echoes: &[String]) -> Staged {
-        let answer = |status: u16, content_type: &str, body: Vec<u8>| Staged::Answer {
+    pub(super) fn staged(self, limit: usize, echoes: &[String]) -> MockExchange {
+        let answer = |status: u16, content_type: &str, body: Vec<u8>| MockExchange::Answer {
             status,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
             body,
         };
         let json = |status, text: &str| answer(status, "application/json", text.as_bytes().to_vec());
-        let with = |staged: Staged, name: &str, value: &str| match staged {
-            Staged::Answer { status, mut headers, body } => {
+        let with = |staged: MockExchange, name: &str, value: &str| match staged {
+            MockExchange::Answer { status, mut headers, body } => {
                 headers.push((name.to_owned(), value.to_owned()));
-                Staged::Answer { status, headers, body }
+                MockExchange::Answer { status, headers, body }
             }
             fault => fault,
         };
         match self {
-            Self::Dns => Staged::Fault(Fault::Dns),
-            Self::Refused => Staged::Fault(Fault::Refused),
-            Self::Tls => Staged::Fault(Fault::Tls),
-            Self::Timeout => Staged::Fault(Fault::Timeout),
-            Self::Reset => Staged::Fault(Fault::Reset),
-            Self::SlowDrip => Staged::Fault(Fault::SlowDrip),
+            Self::Dns => MockExchange::Fault(Fault::Dns),
+            Self::Refused => MockExchange::Fault(Fault::Refused),
+            Self::Tls => MockExchange::Fault(Fault::Tls),
+            Self::Timeout => MockExchange::Fault(Fault::Timeout),
+            Self::Reset => MockExchange::Fault(Fault::Reset),
+            Self::SlowDrip => MockExchange::Fault(Fault::SlowDrip),
             Self::Oversize => answer(200, "application/json", vec![b' '; limit.saturating_add(1)]),
             Self::WrongContentType => answer(200, "text/html", PAGE.as_bytes().to_vec()),
             Self::InvalidUtf8 => answer(200, "application/json", b"{\"id\":\"\xff\xfe\xc3\x28\",\"ok\":true}".to_vec()),

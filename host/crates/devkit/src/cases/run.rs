@@ -11,7 +11,9 @@ use super::report::{Budget, Group, Line, Outcome, SuiteReport, TestReport, diff,
 use super::request::SecretNames;
 use super::script::{Problem, Rule, Script};
 use keyferry_egress::{Egress, EgressSettings, EgressSetupError, GrantSet};
-use keyferry_sandbox::{CallError, LogLine, OpenError, SecretAccess, Setting, Specimen, Usage, Verdict, Workbench};
+use keyferry_sandbox::{
+    CallError, LoadedPlugin, LogLine, OpenError, SecretAccess, Usage, Verdict, VerifyOptions, Workbench,
+};
 use keyferry_schema::{Credential, Exposure, Input};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -23,7 +25,7 @@ pub(super) const FUEL: u64 = 2_000_000_000;
 /// A plugin and its cases, ready to run.
 pub struct Suite {
     pub(super) plugin: PathBuf,
-    pub(super) specimen: Specimen,
+    pub(super) specimen: LoadedPlugin,
     pub(super) cases: Vec<Case>,
     egress: Egress,
     memory_bytes: usize,
@@ -201,7 +203,7 @@ impl Suite {
         let script = Script::new(case, rule, values, names, echoes, limits.response_bytes);
         let stage: Arc<Script> = Arc::clone(&script);
         let client = self.egress.staged_client(stage);
-        let setting = Setting {
+        let setting = VerifyOptions {
             client: &client,
             grants: Arc::new(GrantSet::new(self.specimen.description.requested.clone())),
             limits,

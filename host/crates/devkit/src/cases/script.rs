@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::case::{Answer, Case, Content, Exchange, Outcome};
 use super::faults::FaultName;
 use super::request::{SecretNames, told};
-use keyferry_egress::{ErrorKind, Fault, Request, Response, SendError, Stage, Staged, Witness};
+use keyferry_egress::{ErrorKind, ExchangeObserver, Fault, MockExchange, MockTransport, Request, Response, SendError};
 
 /// What a plugin did that its case does not foresee.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +80,10 @@ impl Script {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn staged(&self, exchange: &Exchange) -> Staged {
+    fn staged(&self, exchange: &Exchange) -> MockExchange {
         match &exchange.outcome {
             Outcome::Fault(fault) => self.fault(*fault),
-            Outcome::Answer(Answer { status, headers, body, kind }) => Staged::Answer {
+            Outcome::Answer(Answer { status, headers, body, kind }) => MockExchange::Answer {
                 status: *status,
                 headers: headers.iter().map(|(name, text)| (name.clone(), self.filled(text, Content::Text))).collect(),
                 body: self.filled(body, *kind).into_bytes(),
@@ -91,7 +91,7 @@ impl Script {
         }
     }
 
-    fn fault(&self, fault: FaultName) -> Staged {
+    fn fault(&self, fault: FaultName) -> MockExchange {
         fault.staged(self.body_limit, &self.echoes)
     }
 
@@ -110,13 +110,13 @@ impl Script {
         })
     }
 
-    fn strictly(&self, found: Vec<String>) -> Staged {
+    fn strictly(&self, found: Vec<String>) -> MockExchange {
         let mut state = self.state();
         let index = state.next;
         state.next += 1;
         let Some(exchange) = self.exchanges.get(index) else {
             state.problems.push(Problem::Unexpected { found });
-            return Staged::Fault(Fault::Refused);
+            return MockExchange::Fault(Fault::Refused);
         };
         if exchange.request == found {
             return self.staged(exchange);
@@ -124,12 +124,12 @@ impl Script {
         let elsewhere = self.exchanges.iter().position(|other| other.request == found).map(|index| index + 1);
         let expected = exchange.request.clone();
         state.problems.push(Problem::Different { exchange: index + 1, expected, found, elsewhere });
-        Staged::Fault(Fault::Refused)
+        MockExchange::Fault(Fault::Refused)
     }
 }
 
-impl Stage for Script {
-    fn answer(&self, request: &Request) -> Staged {
+impl MockTransport for Script {
+    fn answer(&self, request: &Request) -> MockExchange {
         let found = told(request, &self.state().names);
         match self.rule {
             Rule::Strict => self.strictly(found),
@@ -139,15 +139,15 @@ impl Stage for Script {
                     Some(index) => self
                         .exchanges
                         .get(index)
-                        .map_or(Staged::Fault(Fault::Refused), |exchange| self.staged(exchange)),
-                    None => Staged::Fault(Fault::Refused),
+                        .map_or(MockExchange::Fault(Fault::Refused), |exchange| self.staged(exchange)),
+                    None => MockExchange::Fault(Fault::Refused),
                 }
             }
         }
     }
 }
 
-impl Witness for Script {
+impl ExchangeObserver for Script {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
         let mut state = self.state();
         match result {

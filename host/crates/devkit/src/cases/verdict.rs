@@ -1,7 +1,7 @@
 //! Verdicts told in lines: what a plugin said and what a case file expects, in the same words.
 
 use super::file::ExpectFile;
-use keyferry_sandbox::{Failure, FailureKind, Verdict, Verified};
+use keyferry_sandbox::{FailureKind, Verdict, VerificationFailure, Verified};
 
 /// What a case file expects.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ pub fn told(verdict: &Verdict) -> Vec<String> {
             config.sort();
             lines.extend(config);
         }
-        Verdict::Failed(Failure { kind, .. }) => match kind {
+        Verdict::Failed(VerificationFailure { kind, .. }) => match kind {
             FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => {
                 lines.extend((!fields.is_empty()).then(|| listed("fields", fields)));
             }

@@ -1,11 +1,11 @@
 //! What can be told of a file without running it.
 
 use super::code::{Code, Finding};
-use keyferry_sandbox::{ImportError, OpenError, Surface, Wasi};
+use keyferry_sandbox::{ComponentInterface, ImportError, OpenError, Wasi};
 
 /// Looks at imports and exports.
 pub(super) fn surface(bytes: &[u8]) -> Result<Vec<Finding>, Finding> {
-    let surface = Surface::read(bytes).map_err(|error| found(&error))?;
+    let surface = ComponentInterface::read(bytes).map_err(|error| found(&error))?;
     let mut findings: Vec<Finding> = surface.objections().iter().map(found).collect();
     if surface.wasi() == Wasi::Needed {
         let names: Vec<&str> =

@@ -3,7 +3,7 @@
 use super::code::{Code, Finding, Level};
 use super::{file, grants, schema, trial};
 use keyferry_egress::{Egress, EgressSettings};
-use keyferry_sandbox::{Specimen, TRIAL_TIME_MS, Workbench};
+use keyferry_sandbox::{LoadedPlugin, TRIAL_TIME_MS, Workbench};
 
 /// Another time and other random bytes than a trial usually has: 2033-05-18T03:33:20Z.
 const ANOTHER_TIME_MS: u64 = 2_000_000_000_000;
@@ -39,10 +39,10 @@ pub async fn lint(workbench: &Workbench, component: Vec<u8>) -> Vec<Finding> {
     findings
 }
 
-async fn steady(specimen: &Specimen) -> Option<Finding> {
+async fn steady(specimen: &LoadedPlugin) -> Option<Finding> {
     let first = specimen.describe(TRIAL_TIME_MS, 0).await.ok()?;
     let second = specimen.describe(ANOTHER_TIME_MS, ANOTHER_SEED).await.ok()?;
-    let told = |described: &keyferry_sandbox::Trialled<_>| format!("{:?}", described.result);
+    let told = |described: &keyferry_sandbox::RecordedCall<_>| format!("{:?}", described.result);
     if told(&first) == told(&second) {
         return None;
     }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::code::{Code, Finding};
 use super::sample;
 use keyferry_egress::{
-    Egress, ErrorKind, Fault, GrantSet, Request, Response, SendError, Stage, Staged, Witness, refusal,
+    Egress, ErrorKind, ExchangeObserver, Fault, GrantSet, MockExchange, MockTransport, Request, Response, SendError,
+    refusal,
 };
-use keyferry_sandbox::{FailureKind, Setting, Specimen, TRIAL_TIME_MS, Trialled, Verdict};
+use keyferry_sandbox::{FailureKind, LoadedPlugin, RecordedCall, TRIAL_TIME_MS, Verdict, VerifyOptions};
 use keyferry_schema::{AuthType, Field, FieldKind, Input, Secrecy};
 
 /// A value of a plain field that nothing else has: where it turns up in a host, the field led it there.
@@ -41,16 +42,16 @@ struct Seen {
     unusable: bool,
 }
 
-impl Stage for Deaf {
-    fn answer(&self, _: &Request) -> Staged {
+impl MockTransport for Deaf {
+    fn answer(&self, _: &Request) -> MockExchange {
         match self.silence {
-            Silence::Refused => Staged::Fault(Fault::Refused),
-            Silence::Status500 => Staged::Answer { status: 500, headers: Vec::new(), body: Vec::new() },
+            Silence::Refused => MockExchange::Fault(Fault::Refused),
+            Silence::Status500 => MockExchange::Answer { status: 500, headers: Vec::new(), body: Vec::new() },
         }
     }
 }
 
-impl Witness for Deaf {
+impl ExchangeObserver for Deaf {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.origins.push(request.origin.to_ascii_lowercase());
@@ -63,7 +64,7 @@ impl Witness for Deaf {
 }
 
 /// Tries every auth type.
-pub(super) async fn trials(specimen: &Specimen, egress: &Egress) -> Vec<Finding> {
+pub(super) async fn trials(specimen: &LoadedPlugin, egress: &Egress) -> Vec<Finding> {
     let mut findings = Vec::new();
     for auth_type in specimen.description.schema.types() {
         findings.extend(trial(specimen, egress, auth_type).await);
@@ -71,7 +72,7 @@ pub(super) async fn trials(specimen: &Specimen, egress: &Egress) -> Vec<Finding>
     findings
 }
 
-async fn trial(specimen: &Specimen, egress: &Egress, auth_type: &AuthType) -> Vec<Finding> {
+async fn trial(specimen: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -> Vec<Finding> {
     let place = auth_type.name.to_string();
     let mut values = Vec::new();
     for (field, value) in sample::credential(auth_type) {
@@ -165,12 +166,12 @@ fn breaks_out(field: &Field, value: &str) -> Option<String> {
 }
 
 async fn run(
-    specimen: &Specimen,
+    specimen: &LoadedPlugin,
     egress: &Egress,
     auth_type: &AuthType,
     values: &[(&Field, String)],
     silence: Silence,
-) -> Option<(Trialled<Verdict>, Seen)> {
+) -> Option<(RecordedCall<Verdict>, Seen)> {
     let fields: serde_json::Map<_, _> =
         values.iter().map(|(field, value)| (field.name.to_string(), value.as_str().into())).collect();
     let input: Input = serde_json::from_value(serde_json::json!({ auth_type.name.as_str(): fields })).ok()?;
@@ -178,7 +179,7 @@ async fn run(
     let deaf = Arc::new(Deaf { silence, seen: Mutex::default() });
     let stage: Arc<Deaf> = Arc::clone(&deaf);
     let client = egress.staged_client(stage);
-    let setting = Setting {
+    let setting = VerifyOptions {
         client: &client,
         grants: Arc::new(GrantSet::new(specimen.description.requested.clone())),
         limits: egress.limits(),

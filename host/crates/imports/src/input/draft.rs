@@ -8,10 +8,10 @@ use super::row::{BadRow, BadRowKind, Names, Row};
 use super::spelling::fold;
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
-use keyferry_types::ids::{AccountId, AuthTypeName, FieldName, InvalidName};
+use keyferry_types::echo::{aside, shown};
+use keyferry_types::ids::{AuthTypeName, FieldName, InvalidName, LinkedAccountId};
 use keyferry_types::moment::{Exactness, Moment};
 use keyferry_types::secret::{Secret, SharedSecret};
-use keyferry_types::shown::{aside, shown};
 
 /// Milliseconds of 2000-01-01T00:00:00Z. A smaller number is none of milliseconds or seconds: spreadsheets count days.
 const YEAR_2000: u64 = 946_684_800_000;
@@ -172,7 +172,7 @@ impl Draft {
     }
 
     /// The account, if it is there and one.
-    pub(super) fn account(&self) -> Option<AccountId> {
+    pub(super) fn account(&self) -> Option<LinkedAccountId> {
         text_of(self.get(Part::Account)?)?.parse().ok()
     }
 
@@ -223,7 +223,7 @@ impl Draft {
         }
     }
 
-    fn whose(&self, mapping: &Mapping) -> Result<AccountId, BadRow> {
+    fn whose(&self, mapping: &Mapping) -> Result<LinkedAccountId, BadRow> {
         let Some(value) = self.get(Part::Account) else {
             let default = mapping.default_of(Part::Account).and_then(|account| account.expose().parse().ok());
             return default.ok_or_else(|| BadRow::missing(Part::Account.name(), ""));

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::looks_secret::{is_telling_name, looks_secret};
 use super::spelling::fold;
-use keyferry_types::ids::{AccountId, AuthTypeName, FieldName, Slug};
+use keyferry_types::ids::{AuthTypeName, FieldName, LinkedAccountId, Slug};
 use keyferry_types::secret::{Secret, SharedSecret};
 
 /// What a row has besides the fields of its credential.
@@ -250,7 +250,7 @@ impl Mapping {
         match target {
             Target::Part(Part::Slug) => drop(value.parse::<Slug>().map_err(|error| error.rule())?),
             Target::Part(Part::AuthType) => drop(value.parse::<AuthTypeName>().map_err(|error| error.rule())?),
-            Target::Part(Part::Account) => drop(value.parse::<AccountId>().map_err(|error| error.rule())?),
+            Target::Part(Part::Account) => drop(value.parse::<LinkedAccountId>().map_err(|error| error.rule())?),
             Target::Part(Part::AccountName) | Target::Field(_) if !value.is_empty() => {}
             Target::Part(Part::AccountName) | Target::Field(_) => return Err("the default is empty".to_owned()),
             Target::Part(part) => return Err(format!("`{}` has no default", part.name())),

@@ -90,7 +90,7 @@ fn last(path: &str) -> &str {
 fn safe(path: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-/ :@+".contains(c);
     let name = |name: &str| match !name.chars().all(is_plain) || looks_secret("", name) {
-        true => keyferry_types::shown::MASK.to_owned(),
+        true => keyferry_types::echo::MASK.to_owned(),
         false => name.to_owned(),
     };
     let shown = path.split('.').map(name).collect::<Vec<_>>().join(".");

@@ -6,7 +6,7 @@ use super::mapping::{Part, Parts};
 use super::origin::Origin;
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
-use keyferry_types::ids::{AccountId, Slug};
+use keyferry_types::ids::{LinkedAccountId, Slug};
 
 /// One row of a file, be it a line, an item of a list or a record.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct InputRow {
 /// puts a secret where a name belongs.
 pub struct Row {
     /// The linked account.
-    pub account: AccountId,
+    pub account: LinkedAccountId,
     /// The app, as the file or its mapping names it.
     pub slug: String,
     /// The credential, as `PUT migrate-token` takes it.
@@ -72,7 +72,7 @@ pub struct BadRow {
     /// The parts of a row that are not there.
     pub(super) missing: Parts,
     /// Whose row it is, if that could be read.
-    pub account: Option<AccountId>,
+    pub account: Option<LinkedAccountId>,
     /// Of which app it is, if that could be read and has the shape of a slug.
     pub slug: Option<String>,
 }
@@ -119,7 +119,7 @@ impl BadRow {
     }
 
     /// Of that account and app, as far as they are known.
-    pub(super) fn of(mut self, account: Option<&AccountId>, slug: Option<&str>) -> Self {
+    pub(super) fn of(mut self, account: Option<&LinkedAccountId>, slug: Option<&str>) -> Self {
         self.account = account.cloned();
         self.slug = slug.filter(|slug| slug.parse::<Slug>().is_ok()).map(str::to_owned);
         self

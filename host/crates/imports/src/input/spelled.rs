@@ -5,7 +5,7 @@ use super::looks_secret::is_telling_name;
 use super::row::{Names, Row};
 use super::spelling::{Meant, fold, meant};
 use keyferry_schema::{AuthSchema, AuthType, Input, Necessity, Secrecy};
-use keyferry_types::shown::{MASK, shown};
+use keyferry_types::echo::{MASK, shown};
 
 /// Names that a message lists.
 const MOST_TOLD: usize = 20;

@@ -4,7 +4,7 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::super::call_state::CallState;
 use super::super::description::SecretAccess;
-use super::super::verdict::{Failure, FailureKind, Unreachable, Verdict, Verified};
+use super::super::verdict::{FailureKind, Unreachable, Verdict, VerificationFailure, Verified};
 use keyferry_egress as egress;
 use keyferry_schema::{Credential, Exposure};
 use keyferry_types::secret::SharedSecret;
@@ -288,7 +288,7 @@ pub(in super::super) fn verdict(state: &CallState, wire: Result<wire::Verified, 
                 wire::FailureKind::UnexpectedAnswer => FailureKind::UnexpectedAnswer,
                 wire::FailureKind::NotVerifiable => FailureKind::NotVerifiable,
             };
-            Verdict::Failed(Failure { kind, detail: sentence(failure.detail), contact: state.contact() })
+            Verdict::Failed(VerificationFailure { kind, detail: sentence(failure.detail), contact: state.contact() })
         }
     }
 }

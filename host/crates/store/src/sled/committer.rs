@@ -15,7 +15,7 @@ use super::tables::{Table, Tables};
 use super::view::{Changes, View};
 use super::watermark::Watermark;
 use super::write::sweep;
-use crate::{Bell, StoreError, StoreResult, Timestamp, WebhookKey};
+use crate::{StoreError, StoreResult, Timestamp, WebhookKey, WebhookNotifier};
 use keyferry_telemetry::metrics;
 
 /// Writes in one batch.
@@ -47,7 +47,7 @@ pub(super) struct Write<F, T> {
     pub(super) result: Option<StoreResult<T>>,
     /// The webhooks that are to be told of once the batch is on disk.
     pub(super) woken: Vec<WebhookKey>,
-    pub(super) bell: Arc<Bell>,
+    pub(super) bell: Arc<WebhookNotifier>,
     pub(super) reply: oneshot::Sender<StoreResult<T>>,
     pub(super) weight: usize,
     /// Given back when the answer is sent: what bounds the queue.

@@ -18,11 +18,11 @@ use super::view::View;
 use super::write::{self, Migration};
 use super::{audit, codec, keys, outbox, roots, sessions, webhooks};
 use crate::{
-    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, Bell,
-    CheckWrite, Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, FatalWatch, IdempotencyKey, IdempotencyRecord,
+    AccountKey, AccountPage, AccountView, AccountWrite, ApiKeyRecord, AuditEntry, AuditEvent, AuditSummary, CheckWrite,
+    Checked, DeleteOutcome, Deleted, Delivery, DeliveryLog, FatalWatch, IdempotencyKey, IdempotencyRecord,
     IntegrationKey, IntegrationRecord, ListAccounts, MigrationWrite, NewApiKey, NewSession, ObjectId, PutAccount,
     Reseal, Rewrap, RootChange, RootRecord, SessionRecord, Settled, Store, StoreError, StoreHealth, StoreResult,
-    Timestamp, WebhookKey, WebhookRecord, WebhookWrite,
+    Timestamp, WebhookKey, WebhookNotifier, WebhookRecord, WebhookWrite,
 };
 use keyferry_types::ids::{AuthTypeName, Environment, OrgId};
 
@@ -33,7 +33,7 @@ pub struct SledStore {
     permits: Arc<Semaphore>,
     progress: Arc<Progress>,
     space: Space,
-    bell: Arc<Bell>,
+    bell: Arc<WebhookNotifier>,
     committer: Mutex<Option<JoinHandle<()>>>,
     /// Declared last: let go of when all else is.
     _lock: File,
@@ -403,7 +403,7 @@ impl Store for SledStore {
         self.write(weight, move |view| outbox::settle(view, attempts)).await
     }
 
-    fn bell(&self) -> Arc<Bell> {
+    fn bell(&self) -> Arc<WebhookNotifier> {
         Arc::clone(&self.bell)
     }
 

@@ -7,7 +7,7 @@ use crate::{
     AccountKey, AccountPage, AccountRecord, AccountView, ApiKeyRecord, ListAccounts, RootRecord, StoreError,
     StoreResult,
 };
-use keyferry_types::ids::{AccountId, Environment, OrgId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
 /// Accounts on one page at most.
 const LONGEST_PAGE: usize = 1000;
@@ -78,7 +78,7 @@ fn contains(account: &AccountRecord, search: &str) -> bool {
         || account.name.as_ref().is_some_and(|name| name.to_lowercase().contains(search))
 }
 
-fn account_id(bytes: &[u8]) -> StoreResult<AccountId> {
+fn account_id(bytes: &[u8]) -> StoreResult<LinkedAccountId> {
     std::str::from_utf8(bytes).ok().and_then(|id| id.parse().ok()).ok_or_else(|| StoreError::Damaged {
         table: Table::AccountOrder.name(),
         reason: "it names no account".to_owned(),

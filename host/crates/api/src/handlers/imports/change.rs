@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
-use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, json as json_answer, rendered};
 use crate::error::problem_type as kind;
 use crate::handlers::imports::failure;
 use crate::handlers::imports::object_id;
@@ -56,10 +56,10 @@ pub(crate) async fn change(
     rendered(&headers, async {
         let (id, name) = path
             .map(|Path(parts)| parts)
-            .map_err(|rejection| Failure::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
+            .map_err(|rejection| ApiError::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
         let Some((_, change)) = CHANGES.into_iter().find(|(known, _)| *known == name) else {
             let message = format!("what can be done is {}", CHANGES.map(|(name, _)| name).join(", "));
-            return Err(Failure::new(&kind::NO_SUCH_ROUTE, message));
+            return Err(ApiError::new(&kind::NO_SUCH_ROUTE, message));
         };
         carry_out(&api, request, object_id(&id), change, &headers).await
     })
@@ -92,10 +92,10 @@ pub(crate) async fn delete(
 async fn carry_out(
     api: &Arc<Api>,
     request: RequestId,
-    id: Result<ObjectId, Failure>,
+    id: Result<ObjectId, ApiError>,
     change: Change,
     headers: &HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let caller = api.caller(headers, Scope::Migrate).await?;
     let (api, id) = (Arc::clone(api), id?);
     let changed = to_its_end(async move { api.importer.change(&caller, id, change, &request.0).await }).await?;

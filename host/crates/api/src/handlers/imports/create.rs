@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::sync::mpsc;
 
 use crate::auth::access::caller;
-use crate::error::api_error::{Failure, Rendering, json as json_answer};
+use crate::error::api_error::{ApiError, Rendering, json as json_answer};
 use crate::error::problem_type as kind;
 use crate::handlers::imports::failure;
 use crate::handlers::imports::options::{ImportQuery, Options};
@@ -63,10 +63,10 @@ pub(crate) async fn create(
         }
         Ok(response)
     };
-    answer.await.unwrap_or_else(|failure: Failure| failure.render(rendering))
+    answer.await.unwrap_or_else(|failure: ApiError| failure.render(rendering))
 }
 
-async fn receive(api: &Api, caller: Caller, id: RequestId, request: Request) -> Result<ImportRecord, Failure> {
+async fn receive(api: &Api, caller: Caller, id: RequestId, request: Request) -> Result<ImportRecord, ApiError> {
     let mut options = Options::of_query(request.uri().query())?;
     let content_type = content_type(request.headers())?;
     if content_type.as_deref() == Some("multipart/form-data") {
@@ -84,9 +84,9 @@ async fn receive_parts(
     id: RequestId,
     mut options: Options,
     request: Request,
-) -> Result<ImportRecord, Failure> {
+) -> Result<ImportRecord, ApiError> {
     let broken = |error: &dyn std::fmt::Display| {
-        Failure::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}"))
+        ApiError::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}"))
     };
     let mut parts = Multipart::from_request(request, &()).await.map_err(|error| broken(&error))?;
     while let Some(mut part) = parts.next_field().await.map_err(|error| broken(&error))? {
@@ -114,12 +114,12 @@ async fn receive_parts(
         while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
             value.extend_from_slice(&chunk);
             if value.len() > LARGEST_OPTION {
-                return Err(Failure::new(&kind::FILE_INVALID, "a part before the file is too large for an option"));
+                return Err(ApiError::new(&kind::FILE_INVALID, "a part before the file is too large for an option"));
             }
         }
         options.set(&name, &String::from_utf8_lossy(&value))?;
     }
-    Err(Failure::new(&kind::FILE_INVALID, "there is no part `file`"))
+    Err(ApiError::new(&kind::FILE_INVALID, "there is no part `file`"))
 }
 
 type Sent = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -165,9 +165,9 @@ fn base_name(name: &str) -> String {
     base.chars().filter(|c| !is_unfit(*c)).take(200).collect()
 }
 
-fn content_type(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+fn content_type(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let value = repeated::header(headers, header::CONTENT_TYPE.as_str()).map_err(|Conflict| {
-        Failure::new(&kind::FILE_INVALID, "the header Content-Type is there twice, with different values")
+        ApiError::new(&kind::FILE_INVALID, "the header Content-Type is there twice, with different values")
     })?;
     let essence = value.and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
     Ok(essence.map(|essence| essence.trim().to_ascii_lowercase()))

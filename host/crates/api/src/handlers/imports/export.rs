@@ -18,9 +18,9 @@ use crate::handlers::credentials::AuthObject;
 use crate::middleware::trace::RequestId;
 use crate::responses::secret_json::secret_bytes;
 use crate::state::Api;
-use keyferry_service::{Caller, MigrateError, ReadCredential, StoredCredential};
+use keyferry_service::{Caller, ReadCredential, ServiceError, StoredCredential};
 use keyferry_store::{AccountKey, IntegrationKey, Scope};
-use keyferry_types::ids::{AccountId, Slug};
+use keyferry_types::ids::{LinkedAccountId, Slug};
 
 /// Integrations that are looked at a time, and credentials that are read at once.
 const READ_AT_ONCE: usize = 64;
@@ -73,9 +73,9 @@ pub(crate) async fn show(
                 Some(last) => Some((Arc::clone(&export), export.page(Some(last)).await?)),
                 None => None,
             };
-            Ok::<_, MigrateError>(Some((lines, next)))
+            Ok::<_, ServiceError>(Some((lines, next)))
         });
-        let lines = pages.map_ok(|lines| stream::iter(lines.into_iter().map(Ok::<_, MigrateError>))).try_flatten();
+        let lines = pages.map_ok(|lines| stream::iter(lines.into_iter().map(Ok::<_, ServiceError>))).try_flatten();
         let mut response = Response::new(Body::from_stream(lines));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson; charset=utf-8"));
@@ -98,10 +98,10 @@ struct Page {
 }
 
 impl Export {
-    async fn page(&self, after: Option<IntegrationKey>) -> Result<Page, MigrateError> {
+    async fn page(&self, after: Option<IntegrationKey>) -> Result<Page, ServiceError> {
         let store = &self.api.store;
         let found = store.integrations_after(&self.caller.org, after.as_ref(), READ_AT_ONCE).await;
-        let found = found.map_err(MigrateError::Store)?;
+        let found = found.map_err(ServiceError::Store)?;
         let last = found.last().filter(|_| found.len() == READ_AT_ONCE).map(|record| record.key());
         let mine = found
             .into_iter()
@@ -112,7 +112,7 @@ impl Export {
     }
 
     /// One credential; none where it was deleted meanwhile.
-    async fn line(&self, account: AccountId, slug: Slug) -> Result<Option<Bytes>, MigrateError> {
+    async fn line(&self, account: LinkedAccountId, slug: Slug) -> Result<Option<Bytes>, ServiceError> {
         let asked = ReadCredential {
             caller: self.caller.clone(),
             account: account.clone(),
@@ -121,12 +121,12 @@ impl Export {
         };
         let credential: StoredCredential = match self.api.migrator.read(asked).await {
             Ok(Some(credential)) => credential,
-            Ok(None) | Err(MigrateError::AccountMissing { .. }) => return Ok(None),
+            Ok(None) | Err(ServiceError::AccountMissing { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let Caller { org, environment, .. } = &self.caller;
         let key = AccountKey { org: org.clone(), environment: *environment, account };
-        let view = self.api.store.account(&key).await.map_err(MigrateError::Store)?;
+        let view = self.api.store.account(&key).await.map_err(ServiceError::Store)?;
         let row = ExportedRow {
             linked_account_id: credential.record.account.as_str(),
             slug: credential.record.slug.as_str(),

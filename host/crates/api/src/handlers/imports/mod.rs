@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use http::header;
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::mapping::{store_failure, vault_failure};
 use crate::error::problem_type as kind;
 use crate::request::parameters::{self, InPath};
@@ -34,41 +34,41 @@ use keyferry_store::{ImportKey, ObjectId};
 const RESTART: Duration = Duration::from_secs(5);
 
 /// The import that a path names. What is no id is that of no import.
-fn key(caller: &Caller, found: InPath) -> Result<ImportKey, Failure> {
+fn key(caller: &Caller, found: InPath) -> Result<ImportKey, ApiError> {
     let id = object_id(&parameters::path(found)?)?;
     Ok(ImportKey { org: caller.org.clone(), environment: caller.environment, id })
 }
 
-fn object_id(text: &str) -> Result<ObjectId, Failure> {
+fn object_id(text: &str) -> Result<ObjectId, ApiError> {
     text.parse().map_err(|_| failure(ImportError::Missing))
 }
 
-fn failure(error: ImportError) -> Failure {
+fn failure(error: ImportError) -> ApiError {
     let message = error.to_string();
     match error {
-        ImportError::Missing => Failure::new(&kind::IMPORT_UNKNOWN, message),
-        ImportError::WrongState { .. } | ImportError::Forgotten { .. } => Failure::new(&kind::IMPORT_STATE, message),
+        ImportError::Missing => ApiError::new(&kind::IMPORT_UNKNOWN, message),
+        ImportError::WrongState { .. } | ImportError::Forgotten { .. } => ApiError::new(&kind::IMPORT_STATE, message),
         ImportError::FileKnown { import } => {
-            let failure = Failure::new(&kind::FILE_KNOWN, message);
+            let failure = ApiError::new(&kind::FILE_KNOWN, message);
             match format!("/api/v2/public/imports/{import}").parse() {
                 Ok(known) => failure.header(header::LOCATION, known),
                 Err(_) => failure,
             }
         }
         ImportError::TooMany { retry_after, .. } => {
-            Failure::new(&kind::TOO_MANY_UPLOADS, message).retry_after(Some(retry_after))
+            ApiError::new(&kind::TOO_MANY_UPLOADS, message).retry_after(Some(retry_after))
         }
         ImportError::Empty | ImportError::TooManyRows { .. } | ImportError::File(_) => {
-            Failure::new(&kind::FILE_INVALID, message)
+            ApiError::new(&kind::FILE_INVALID, message)
         }
-        ImportError::Upload(UploadError::Broken(_)) => Failure::new(&kind::BODY_INCOMPLETE, message),
-        ImportError::Upload(UploadError::Paused(_)) => Failure::new(&kind::BODY_TIMEOUT, message),
+        ImportError::Upload(UploadError::Broken(_)) => ApiError::new(&kind::BODY_INCOMPLETE, message),
+        ImportError::Upload(UploadError::Paused(_)) => ApiError::new(&kind::BODY_TIMEOUT, message),
         ImportError::Upload(UploadError::Stopping) => {
-            Failure::new(&kind::SERVER_STOPPING, message).retry_after(Some(RESTART))
+            ApiError::new(&kind::SERVER_STOPPING, message).retry_after(Some(RESTART))
         }
-        ImportError::NotAllowed { .. } => Failure::new(&kind::PREFERENCE_NOT_ALLOWED, message),
-        ImportError::Contended => Failure::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
-        ImportError::Inside(_) => Failure::internal(&error),
+        ImportError::NotAllowed { .. } => ApiError::new(&kind::PREFERENCE_NOT_ALLOWED, message),
+        ImportError::Contended => ApiError::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
+        ImportError::Inside(_) => ApiError::internal(&error),
         ImportError::Store(error) => store_failure(error),
         ImportError::Vault(error) => vault_failure(&error),
     }

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use utoipa::IntoParams;
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::request::parameters::invalid_query;
 use keyferry_imports::input::{Mapping, Preset, ReadOptions};
 use keyferry_schema::is_unfit;
 use keyferry_store::{ImportMode, ImportPolicy, MissingAccounts, SameFile};
-use keyferry_types::shown::shown;
+use keyferry_types::echo::shown;
 
 /// What can be said of an import.
 const NAMES: [&str; 10] = [
@@ -77,7 +77,7 @@ pub(super) struct Options {
 
 impl Options {
     /// All of a query.
-    pub(super) fn of_query(query: Option<&str>) -> Result<Self, Failure> {
+    pub(super) fn of_query(query: Option<&str>) -> Result<Self, ApiError> {
         let mut options = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             options.set(&name, &value)?;
@@ -86,7 +86,7 @@ impl Options {
     }
 
     /// One of them. It can be said again in the same words only.
-    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
             return Err(invalid_query(&format!(
                 "`{}` is not known; there are {}",
@@ -128,11 +128,11 @@ impl Options {
     }
 }
 
-fn choice<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Failure> {
+fn choice<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, ApiError> {
     value.parse().map_err(|error: T::Err| invalid_query(&format!("`{name}`: {error}")))
 }
 
-fn flag(name: &str, value: &str) -> Result<bool, Failure> {
+fn flag(name: &str, value: &str) -> Result<bool, ApiError> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::api_error::{Failure, rendered};
+use crate::error::api_error::{ApiError, rendered};
 use crate::handlers::imports::failure;
 use crate::handlers::imports::key;
 use crate::request::parameters::{self, InPath, InQuery, invalid_query};
@@ -153,7 +153,7 @@ impl Pages {
     }
 }
 
-fn row_state(text: &str) -> Result<RowState, Failure> {
+fn row_state(text: &str) -> Result<RowState, ApiError> {
     use RowState::{Done, Failed, Kept, Queued, Skipped, Undone};
     let all = [Queued, Done, Skipped, Failed, Undone, Kept];
     all.into_iter()

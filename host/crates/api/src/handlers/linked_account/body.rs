@@ -7,15 +7,15 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use utoipa::ToSchema;
 
-use crate::error::api_error::Failure;
+use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
 use crate::request::account_name::{Place, conflict};
 use crate::request::body;
 use crate::request::repeated::{self, Conflict};
-use keyferry_types::ids::{AccountId, FieldName, InvalidName};
+use keyferry_types::echo::{aside, shown};
+use keyferry_types::ids::{FieldName, InvalidName, LinkedAccountId};
 use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_types::secret::{Secret, SharedSecret};
-use keyferry_types::shown::{aside, shown};
 
 const MAX_NAME: usize = 500;
 pub(crate) const MAX_FIELDS: usize = 100;
@@ -105,19 +105,19 @@ impl<'de> Deserialize<'de> for AuthCredentials {
 
 impl AccountBody {
     /// The id that the body gives the account.
-    pub(super) fn id(&self) -> Result<AccountId, Failure> {
+    pub(super) fn id(&self) -> Result<LinkedAccountId, ApiError> {
         let mut account = None;
         let named = [&self.linked_account_id, &self.account_id, &self.camel_case_id, &self.hyphened_id];
         for text in named.into_iter().flatten() {
             repeated::set(&mut account, new_account_id(text)?)
                 .map_err(|Conflict| conflict(Place::Body, Place::Body))?;
         }
-        account.ok_or_else(|| Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"))
+        account.ok_or_else(|| ApiError::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"))
     }
 
     /// Refuses a name or fields that are too much.
-    pub(super) fn check_size(&self) -> Result<(), Failure> {
-        let too_large = |what: String| Failure::new(&kind::ACCOUNT_TOO_LARGE, what);
+    pub(super) fn check_size(&self) -> Result<(), ApiError> {
+        let too_large = |what: String| ApiError::new(&kind::ACCOUNT_TOO_LARGE, what);
         if self.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME) {
             return Err(too_large(format!("name has more than {MAX_NAME} characters")));
         }
@@ -135,19 +135,19 @@ impl AccountBody {
     }
 
     /// The credentials in `your_app`, none where it is not there.
-    pub(super) fn credentials(&self) -> Result<Vec<(FieldName, SharedSecret)>, Failure> {
+    pub(super) fn credentials(&self) -> Result<Vec<(FieldName, SharedSecret)>, ApiError> {
         let Some(your_app) = &self.your_app else { return Ok(Vec::new()) };
         let sent = your_app.auth_credentials.as_ref().map(|all| all.0.as_slice()).unwrap_or_default();
         if sent.is_empty() {
             let message = "Valid App ID and Auth credentials required in your_app";
-            return Err(Failure::new(&kind::YOUR_APP_EMPTY, message));
+            return Err(ApiError::new(&kind::YOUR_APP_EMPTY, message));
         }
         let mut credentials: Vec<(FieldName, SharedSecret)> = Vec::with_capacity(sent.len());
         for (name, value) in sent {
-            let invalid = |error: InvalidName| Failure::new(&kind::INVALID_NAME, error.rule());
+            let invalid = |error: InvalidName| ApiError::new(&kind::INVALID_NAME, error.rule());
             let name: FieldName = name.parse().map_err(invalid)?;
             if credentials.iter().any(|(known, _)| *known == name) {
-                return Err(Failure::new(&kind::DUPLICATE_AUTH_KEY, "Duplicate Auth key_name not allowed"));
+                return Err(ApiError::new(&kind::DUPLICATE_AUTH_KEY, "Duplicate Auth key_name not allowed"));
             }
             credentials.push((name, SharedSecret::clone(value)));
         }
@@ -157,11 +157,11 @@ impl AccountBody {
 
 /// An id that a new account can have. White space around it would make an account that the header `linked_account_id` cannot
 /// name: HTTP takes it off.
-fn new_account_id(text: &str) -> Result<AccountId, Failure> {
+fn new_account_id(text: &str) -> Result<LinkedAccountId, ApiError> {
     if text.is_empty() {
-        return Err(Failure::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"));
+        return Err(ApiError::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"));
     }
-    let invalid = |problem: String| Failure::new(&kind::BODY_ACCOUNT_ID_INVALID, problem);
+    let invalid = |problem: String| ApiError::new(&kind::BODY_ACCOUNT_ID_INVALID, problem);
     if text.trim() != text {
         return Err(invalid("a linked account id must not begin or end with white space".to_owned()));
     }

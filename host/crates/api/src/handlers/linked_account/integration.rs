@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, json as json_answer, rendered};
 use crate::error::mapping::store_failure;
 use crate::error::problem_type as kind;
 use crate::handlers::linked_account::account_key;
@@ -76,8 +76,8 @@ pub(crate) async fn disconnect(
     slug: String,
     auth_type: Option<String>,
     id: RequestId,
-) -> Result<LinkedAccount, Failure> {
-    let invalid = |error: InvalidName| Failure::new(&kind::INVALID_NAME, error.rule());
+) -> Result<LinkedAccount, ApiError> {
+    let invalid = |error: InvalidName| ApiError::new(&kind::INVALID_NAME, error.rule());
     let slug: Slug = slug.parse().map_err(invalid)?;
     let auth_type: Option<AuthTypeName> = auth_type.map(|name| name.parse()).transpose().map_err(invalid)?;
     let missing = || account_missing(caller, key.account.as_str());

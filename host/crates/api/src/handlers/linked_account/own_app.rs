@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::access::Identity;
-use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, json as json_answer, rendered};
 use crate::error::mapping::failure;
 use crate::error::problem_type as kind;
 use crate::handlers::linked_account::account_key;
@@ -22,7 +22,7 @@ use crate::request::parameters::{self, InPath, InQuery};
 use crate::responses::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
 use crate::state::Api;
 use keyferry_schema::Input;
-use keyferry_service::{MigrateError, OwnCredential, OwnDeleted, OwnPut};
+use keyferry_service::{CustomCredential, DeleteOutcome, PutOutcome, ServiceError};
 use keyferry_store::Scope;
 use keyferry_types::ids::{FieldName, InvalidName};
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -83,13 +83,13 @@ pub(crate) async fn put(
             Some(Input::Bool(flag)) => SharedSecret::new(Secret::new(flag.to_string())),
             _ => {
                 let message = "value is required: a string, a number or a boolean";
-                return Err(Failure::new(&kind::AUTH_VALUE_INVALID, message));
+                return Err(ApiError::new(&kind::AUTH_VALUE_INVALID, message));
             }
         };
         let put = api.migrator.put_own_credential(&asked, &value).await.map_err(|error| told(&asked, error))?;
         let action = match put {
-            OwnPut::Added => PutAction::Added,
-            OwnPut::Updated => PutAction::Updated,
+            PutOutcome::Added => PutAction::Added,
+            PutOutcome::Updated => PutAction::Updated,
         };
         Ok(json_answer(StatusCode::OK, &AuthCredentialPut::of(asked.name.as_str(), action)))
     })
@@ -120,11 +120,13 @@ pub(crate) async fn delete(
         let identity = api.identity(&headers, raw_query.as_deref()).await?;
         let asked = asked(&identity, Scope::Admin, key, query, &headers, id)?;
         let (name, account) = (asked.name.as_str(), &asked.account.account);
-        let unknown = |message: String| Err(Failure::new(&kind::AUTH_CREDENTIAL_UNKNOWN, message));
+        let unknown = |message: String| Err(ApiError::new(&kind::AUTH_CREDENTIAL_UNKNOWN, message));
         match api.migrator.delete_own_credential(&asked).await.map_err(|error| told(&asked, error))? {
-            OwnDeleted::Deleted => Ok(json_answer(StatusCode::OK, &AuthCredentialDeleted::of(name))),
-            OwnDeleted::NoSuchName => unknown(format!("Auth credential key '{name}' not found")),
-            OwnDeleted::NoneAtAll => unknown(format!("Default app integration not found for linked account {account}")),
+            DeleteOutcome::Deleted => Ok(json_answer(StatusCode::OK, &AuthCredentialDeleted::of(name))),
+            DeleteOutcome::NoSuchName => unknown(format!("Auth credential key '{name}' not found")),
+            DeleteOutcome::NoneAtAll => {
+                unknown(format!("Default app integration not found for linked account {account}"))
+            }
         }
     })
     .await
@@ -137,18 +139,18 @@ fn asked(
     query: InQuery<OnAccount>,
     headers: &HeaderMap,
     id: RequestId,
-) -> Result<OwnCredential, Failure> {
+) -> Result<CustomCredential, ApiError> {
     let caller = identity.caller(scope)?;
     let query = parameters::query(query)?;
     let account = account_key(&caller, identity.account(headers, query.linked_account_id.as_deref())?);
-    let invalid = |error: InvalidName| Failure::new(&kind::INVALID_NAME, error.rule());
+    let invalid = |error: InvalidName| ApiError::new(&kind::INVALID_NAME, error.rule());
     let name: FieldName = parameters::path(key)?.parse().map_err(invalid)?;
-    Ok(OwnCredential { caller, account, name, request_id: id.0 })
+    Ok(CustomCredential { caller, account, name, request_id: id.0 })
 }
 
-fn told(asked: &OwnCredential, error: MigrateError) -> Failure {
+fn told(asked: &CustomCredential, error: ServiceError) -> ApiError {
     match error {
-        MigrateError::AccountMissing { .. } => account_missing(&asked.caller, asked.account.account.as_str()),
+        ServiceError::AccountMissing { .. } => account_missing(&asked.caller, asked.account.account.as_str()),
         other => failure(other),
     }
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
 use crate::auth::access::Identity;
-use crate::error::api_error::{Failure, json as json_answer, rendered};
+use crate::error::api_error::{ApiError, json as json_answer, rendered};
 use crate::error::mapping::{failure, store_failure};
 use crate::error::problem_type as kind;
 use crate::handlers::linked_account::account_key;
@@ -22,11 +22,11 @@ use crate::request::body;
 use crate::request::parameters::{self, InPath};
 use crate::responses::{AccountCreated, AccountDeleted, AccountUpserted};
 use crate::state::Api;
-use keyferry_service::{Caller, MigrateError};
+use keyferry_service::{Caller, ServiceError};
 use keyferry_store::{
     AccountWrite, AuditAction, ObjectId, PutAccount, PutMode, PutOutcome, Scope, StoreError, Timestamp,
 };
-use keyferry_types::ids::AccountId;
+use keyferry_types::ids::LinkedAccountId;
 
 /// `POST`: creates.
 #[utoipa::path(
@@ -124,29 +124,29 @@ pub(crate) async fn delete(
 async fn put(
     api: &Api,
     caller: &Caller,
-    account: AccountId,
+    account: LinkedAccountId,
     sent: AccountBody,
     id: RequestId,
     mode: PutMode,
-) -> Result<PutAccount, Failure> {
+) -> Result<PutAccount, ApiError> {
     sent.check_size()?;
     let credentials = sent.credentials()?;
     let udf: Vec<_> = sent.udf.unwrap_or_default().into_iter().collect();
     let key = account_key(caller, account);
     let audit = caller.audit(AuditAction::AccountPut, &key, "stored", &id.0, Timestamp::now());
     let write = AccountWrite { mode, key, id: ObjectId::generate(), name: sent.name, udf, audit };
-    let too_large = |message: String| Failure::new(&kind::ACCOUNT_TOO_LARGE, message);
+    let too_large = |message: String| ApiError::new(&kind::ACCOUNT_TOO_LARGE, message);
     api.migrator.put_account(write, &credentials).await.map_err(|error| match error {
-        MigrateError::Store(StoreError::AccountExists { account, environment }) => {
+        ServiceError::Store(StoreError::AccountExists { account, environment }) => {
             let message = format!("Linked account with id {account} already exists in the {environment} environment");
-            Failure::new(&kind::ACCOUNT_EXISTS, message)
+            ApiError::new(&kind::ACCOUNT_EXISTS, message)
         }
-        MigrateError::Store(StoreError::AccountMissing { account, .. }) => account_missing(caller, account.as_str()),
+        ServiceError::Store(StoreError::AccountMissing { account, .. }) => account_missing(caller, account.as_str()),
         // Fields add up: an account can outgrow its record though each request is small.
-        MigrateError::Store(StoreError::TooLarge { limit, .. }) => {
+        ServiceError::Store(StoreError::TooLarge { limit, .. }) => {
             too_large(format!("the account is too large: with all its fields it may have {limit} bytes"))
         }
-        MigrateError::TooLarge(limit) => too_large(format!("your_app: {limit}")),
+        ServiceError::TooLarge(limit) => too_large(format!("your_app: {limit}")),
         other => failure(other),
     })
 }

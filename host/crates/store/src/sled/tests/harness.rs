@@ -104,7 +104,7 @@ pub(super) fn record(account: &str, slug: &str, version: u64) -> IntegrationReco
         version,
         key_id: 1,
         envelope: vec![7; 300],
-        standing: Standing::Unverified { reason: "asked for".to_owned() },
+        standing: VerificationStatus::Unverified { reason: "asked for".to_owned() },
         provider_account_id: Some("portal-1".to_owned()),
         display_name: None,
         scopes: vec!["crm.read".to_owned()],

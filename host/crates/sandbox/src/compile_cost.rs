@@ -7,7 +7,7 @@ use wasmparser::{BinaryReaderError, BlockType, FunctionBody, Operator, TypeSecti
 
 /// What is counted of one function.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Effort {
+pub(super) struct CompileCost {
     /// Its bytes.
     pub(super) bytes: u64,
     /// Its locals.
@@ -36,7 +36,7 @@ impl Signatures {
     }
 }
 
-impl Effort {
+impl CompileCost {
     /// Of a function in a module with these types.
     ///
     /// # Errors

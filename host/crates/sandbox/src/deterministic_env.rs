@@ -16,14 +16,14 @@ const WASI_RANDOM: usize = 4096;
 
 /// What a plugin takes for the time and for randomness.
 #[derive(Debug, Clone)]
-pub(super) struct Fixed {
+pub(super) struct DeterministicEnv {
     /// What its clock says, in milliseconds since 1970.
     pub(super) now_ms: u64,
     /// The state of what it takes for random.
     random: u64,
 }
 
-impl Fixed {
+impl DeterministicEnv {
     /// A point in time, and the random bytes that belong to a seed.
     pub(super) fn new(now_ms: u64, seed: u64) -> Self {
         Self { now_ms, random: seed }
@@ -54,7 +54,7 @@ impl Fixed {
     }
 }
 
-impl Default for Fixed {
+impl Default for DeterministicEnv {
     fn default() -> Self {
         Self::new(TRIAL_TIME_MS, 0)
     }
@@ -89,15 +89,15 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bytes_and_they_go_on() {
-        let bytes = |fixed: &mut Fixed| {
+        let bytes = |fixed: &mut DeterministicEnv| {
             let mut bytes = [0; 12];
             fixed.fill(&mut bytes);
             bytes
         };
-        let (mut one, mut other) = (Fixed::default(), Fixed::default());
+        let (mut one, mut other) = (DeterministicEnv::default(), DeterministicEnv::default());
         let first = bytes(&mut one);
         assert_eq!(first, bytes(&mut other));
         assert_ne!(first, bytes(&mut one));
-        assert_ne!(first, bytes(&mut Fixed::new(0, 1)));
+        assert_ne!(first, bytes(&mut DeterministicEnv::new(0, 1)));
     }
 }

@@ -13,18 +13,18 @@ const LANES: usize = 64;
 
 /// The lanes in which they wait.
 #[derive(Debug)]
-pub(super) struct Overtaken {
+pub(super) struct StripedLock {
     lanes: Vec<Mutex<()>>,
     hasher: RandomState,
 }
 
-impl Default for Overtaken {
+impl Default for StripedLock {
     fn default() -> Self {
         Self { lanes: (0..LANES).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
     }
 }
 
-impl Overtaken {
+impl StripedLock {
     /// Waits for a turn, unless there is one already. It lasts until it is dropped: the first one to be overtaken is the next
     /// to try, and only those who have not tried yet can be faster.
     pub(super) async fn next<'a>(&'a self, key: &IntegrationKey, turn: &mut Option<MutexGuard<'a, ()>>) {

@@ -6,7 +6,7 @@
 
 use wasmparser::{ComponentInstance, Instance, Parser, Payload};
 
-use super::effort::{Effort, Signatures, length};
+use super::compile_cost::{CompileCost, Signatures, length};
 
 /// What is counted, and how much of it there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Part {
 /// A component with too much of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it has {found} {}, and {} are allowed; no plugin needs as many", part.words(), part.most())]
-pub struct TooMuch {
+pub struct ComplexityError {
     part: Part,
     found: u64,
 }
@@ -98,24 +98,25 @@ pub struct TooMuch {
 struct Counts([u64; 17]);
 
 impl Counts {
-    fn add(&mut self, part: Part, count: u64) -> Result<(), TooMuch> {
+    fn add(&mut self, part: Part, count: u64) -> Result<(), ComplexityError> {
         let slot = match self.0.get_mut(part as usize) {
             Some(slot) => slot,
             None => return Ok(()),
         };
         *slot = slot.saturating_add(count);
-        if *slot > part.most() { Err(TooMuch { part, found: *slot }) } else { Ok(()) }
+        if *slot > part.most() { Err(ComplexityError { part, found: *slot }) } else { Ok(()) }
     }
 }
 
 /// Checks a component's shape. What is not well formed is for the compiler to tell.
-pub(super) fn check(bytes: &[u8]) -> Result<(), TooMuch> {
+pub(super) fn check(bytes: &[u8]) -> Result<(), ComplexityError> {
     let mut counts = Counts::default();
     // The types of each module or component that what is read lies in.
     let (mut modules, top) = (Vec::<Signatures>::new(), Signatures::default());
     for payload in Parser::new(0).parse_all(bytes) {
         let Ok(payload) = payload else { return Ok(()) };
-        let once = |part: Part, found: u64| if found > part.most() { Err(TooMuch { part, found }) } else { Ok(()) };
+        let once =
+            |part: Part, found: u64| if found > part.most() { Err(ComplexityError { part, found }) } else { Ok(()) };
         match payload {
             Payload::ModuleSection { .. } => {
                 modules.push(Signatures::default());
@@ -131,7 +132,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), TooMuch> {
             Payload::CodeSectionStart { count, .. } => counts.add(Part::Functions, count.into())?,
             Payload::CodeSectionEntry(body) => {
                 let signatures = modules.last().unwrap_or(&top);
-                let Ok(effort) = Effort::of(&body, signatures) else { return Ok(()) };
+                let Ok(effort) = CompileCost::of(&body, signatures) else { return Ok(()) };
                 once(Part::FunctionBytes, effort.bytes)?;
                 counts.add(Part::CodeBytes, effort.bytes)?;
                 once(Part::Locals, effort.locals)?;

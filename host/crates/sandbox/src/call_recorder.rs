@@ -4,7 +4,7 @@ use super::sandbox::CallError;
 
 /// What one call leaves behind.
 #[derive(Debug, Default)]
-pub(super) struct Trial {
+pub(super) struct CallRecorder {
     /// How often it asked for a request.
     pub(super) requests: u32,
     /// What it logged, redacted.
@@ -22,7 +22,7 @@ pub struct LogLine {
 
 /// The result of a call that was tried out, and what it took.
 #[derive(Debug)]
-pub struct Trialled<T> {
+pub struct RecordedCall<T> {
     /// What came of it.
     pub result: Result<T, CallError>,
     /// What it took.
@@ -42,8 +42,8 @@ pub struct Usage {
     pub requests: u32,
 }
 
-impl<T> Trialled<T> {
-    pub(super) fn new(result: Result<T, CallError>, fuel: u64, memory_bytes: usize, trial: Trial) -> Self {
+impl<T> RecordedCall<T> {
+    pub(super) fn new(result: Result<T, CallError>, fuel: u64, memory_bytes: usize, trial: CallRecorder) -> Self {
         Self { result, usage: Usage { fuel, memory_bytes, requests: trial.requests }, log: trial.log }
     }
 }

@@ -16,7 +16,7 @@ const LATE: Duration = Duration::from_secs(30);
 
 /// What became of calls lately.
 #[derive(Debug)]
-pub(super) struct Pressure(Mutex<Windows>);
+pub(super) struct RetryAfterEstimator(Mutex<Windows>);
 
 /// Of the window that goes on, and of the one before.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ struct Counts {
     turned_away: u32,
 }
 
-impl Pressure {
+impl RetryAfterEstimator {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Windows { began: Instant::now(), now: Counts::default(), before: Counts::default() }))
     }
@@ -96,9 +96,9 @@ mod tests {
     use super::*;
 
     /// Windows with those counts, half a window into the second one.
-    fn after(before: Counts, now: Counts) -> (Pressure, Instant) {
+    fn after(before: Counts, now: Counts) -> (RetryAfterEstimator, Instant) {
         let began = Instant::now();
-        (Pressure(Mutex::new(Windows { began, now, before })), began + WINDOW / 2)
+        (RetryAfterEstimator(Mutex::new(Windows { began, now, before })), began + WINDOW / 2)
     }
 
     #[test]

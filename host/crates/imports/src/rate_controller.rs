@@ -1,4 +1,4 @@
-//! [`Pace`]: how many of one app's rows are under way at once. More while all goes well, half as many after a refusal for too
+//! [`RateController`]: how many of one app's rows are under way at once. More while all goes well, half as many after a refusal for too
 //! many requests. Whether a host is asked at all is `health`'s to say.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ const ONCE: Duration = Duration::from_secs(5);
 
 /// How a row went, as far as its provider is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Went {
+pub(super) enum ProviderOutcome {
     /// The provider has answered, or was not needed.
     Well,
     /// It has refused, since there were too many requests; how long to wait, if it says so.
@@ -26,13 +26,13 @@ pub(super) enum Went {
 
 /// The pace of one app.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct RateController {
     most: f64,
     at_once: f64,
     slowed: Option<Instant>,
 }
 
-impl Pace {
+impl RateController {
     /// With so many rows at once at most.
     pub(super) fn new(most: usize) -> Self {
         let most = f64::from(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
@@ -71,18 +71,18 @@ mod tests {
 
     #[test]
     fn more_are_under_way_while_all_goes_well_and_never_more_than_allowed() {
-        let mut pace = Pace::new(8);
+        let mut pace = RateController::new(8);
         assert_eq!(pace.room(), 4);
         (0..100).for_each(|_| pace.quicken());
         assert_eq!(pace.room(), 8);
-        assert_eq!((Pace::new(2).room(), Pace::new(0).room()), (2, 1));
+        assert_eq!((RateController::new(2).room(), RateController::new(0).room()), (2, 1));
         pace.start_over();
         assert_eq!(pace.room(), 1);
     }
 
     #[test]
     fn of_many_refusals_the_first_one_halves_the_pace() {
-        let (mut pace, now) = (Pace::new(8), Instant::now());
+        let (mut pace, now) = (RateController::new(8), Instant::now());
         (0..3).for_each(|_| pace.slow(now));
         assert_eq!(pace.room(), 2);
         (0..9).for_each(|round| pace.slow(now + ONCE * round));

@@ -22,7 +22,7 @@ const MADE_UP: Duration = Duration::from_millis(3);
 
 /// Requests that somebody waits for.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct ForegroundLoad {
     requests: Arc<Requests>,
     patience: Duration,
     recent: Duration,
@@ -37,7 +37,7 @@ type Gate = Mutex<Option<Instant>>;
 
 /// What gives way. One does not wait for the other's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patient {
+pub enum BackgroundWork {
     /// A row that is to be worked on, or taken back.
     Row,
     /// Part of a file that is to be stored, or forgotten.
@@ -55,18 +55,18 @@ struct Requests {
 
 /// One request, until it is dropped.
 #[derive(Debug)]
-pub(super) struct LiveRequest(Arc<Requests>);
+pub(super) struct ForegroundRequest(Arc<Requests>);
 
 /// How much whoever has given way may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Throttle {
     /// As much as there is: no request has come of late.
     Free,
     /// Little: requests keep coming.
     Short,
 }
 
-impl Default for Live {
+impl Default for ForegroundLoad {
     fn default() -> Self {
         let requests = Requests {
             count: AtomicUsize::new(0),
@@ -86,26 +86,26 @@ impl Default for Live {
     }
 }
 
-impl Live {
+impl ForegroundLoad {
     /// A request has come.
-    pub(super) fn enter(&self) -> LiveRequest {
+    pub(super) fn enter(&self) -> ForegroundRequest {
         self.requests.count.fetch_add(1, Ordering::Relaxed);
         self.requests.last.store(self.requests.now(), Ordering::Relaxed);
-        LiveRequest(Arc::clone(&self.requests))
+        ForegroundRequest(Arc::clone(&self.requests))
     }
 
     /// Waits until it may go on. While there are always requests, one after the other goes on all the same, slowly.
-    pub(super) async fn give_way(&self, patient: Patient) -> Turn {
+    pub(super) async fn give_way(&self, patient: BackgroundWork) -> Throttle {
         if !self.is_recent() {
-            return Turn::Free;
+            return Throttle::Free;
         }
         let gate = match patient {
-            Patient::Row => &self.rows,
-            Patient::File => &self.files,
+            BackgroundWork::Row => &self.rows,
+            BackgroundWork::File => &self.files,
         };
         let mut due = gate.lock().await;
         if !self.is_recent() {
-            return Turn::Free;
+            return Throttle::Free;
         }
         if let Some(due) = *due {
             sleep_until(due).await;
@@ -123,7 +123,7 @@ impl Live {
         let _ = timeout(self.patience, quiet).await;
         let earliest = Instant::now().checked_sub(self.made_up);
         *due = (*due).max(earliest).map(|due| due + self.apart);
-        Turn::Short
+        Throttle::Short
     }
 
     fn is_quiet(&self) -> bool {
@@ -143,7 +143,7 @@ impl Requests {
     }
 }
 
-impl Drop for LiveRequest {
+impl Drop for ForegroundRequest {
     fn drop(&mut self) {
         if self.0.count.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.none.notify_waiters();
@@ -160,54 +160,57 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_waits_while_a_request_is_under_way_and_goes_on_as_soon_as_there_is_none() {
-        let live = Live { patience: LONG, recent: LONG, ..Live::default() };
-        assert_eq!(live.give_way(Patient::Row).await, Turn::Free);
+        let live = ForegroundLoad { patience: LONG, recent: LONG, ..ForegroundLoad::default() };
+        assert_eq!(live.give_way(BackgroundWork::Row).await, Throttle::Free);
         let request = live.enter();
-        let mut rows = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
+        let mut rows =
+            Box::pin(async { tokio::join!(live.give_way(BackgroundWork::Row), live.give_way(BackgroundWork::Row)) });
         assert!(timeout(SHORT, &mut rows).await.is_err());
         drop(request);
-        assert_eq!(timeout(LONG / 60, rows).await.unwrap(), (Turn::Short, Turn::Short));
+        assert_eq!(timeout(LONG / 60, rows).await.unwrap(), (Throttle::Short, Throttle::Short));
     }
 
     #[tokio::test]
     async fn requests_without_end_do_not_stop_a_row_for_ever() {
-        let live = Live { patience: Duration::from_millis(5), ..Live::default() };
+        let live = ForegroundLoad { patience: Duration::from_millis(5), ..ForegroundLoad::default() };
         let _request = live.enter();
-        live.give_way(Patient::Row).await;
-        live.give_way(Patient::Row).await;
+        live.give_way(BackgroundWork::Row).await;
+        live.give_way(BackgroundWork::Row).await;
     }
 
     #[tokio::test]
     async fn a_file_does_not_wait_behind_the_rows_that_wait() {
-        let live = Live { patience: LONG, recent: LONG, ..Live::default() };
+        let live = ForegroundLoad { patience: LONG, recent: LONG, ..ForegroundLoad::default() };
         let request = live.enter();
-        let mut rows = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
+        let mut rows =
+            Box::pin(async { tokio::join!(live.give_way(BackgroundWork::Row), live.give_way(BackgroundWork::Row)) });
         assert!(timeout(SHORT, &mut rows).await.is_err());
         drop(request);
-        assert_eq!(timeout(LONG / 60, live.give_way(Patient::File)).await.unwrap(), Turn::Short);
+        assert_eq!(timeout(LONG / 60, live.give_way(BackgroundWork::File)).await.unwrap(), Throttle::Short);
         rows.await;
     }
 
     #[tokio::test]
     async fn while_requests_keep_coming_rows_begin_some_time_apart_whether_or_not_those_before_have_ended() {
-        let live = Live { recent: LONG, apart: SHORT, made_up: Duration::ZERO, ..Live::default() };
+        let live = ForegroundLoad { recent: LONG, apart: SHORT, made_up: Duration::ZERO, ..ForegroundLoad::default() };
         drop(live.enter());
         let began = Instant::now();
         for number in 0..4 {
-            assert_eq!(live.give_way(Patient::Row).await, Turn::Short);
+            assert_eq!(live.give_way(BackgroundWork::Row).await, Throttle::Short);
             assert!(began.elapsed() >= SHORT * number, "row {number} after {:?}", began.elapsed());
         }
     }
 
     #[tokio::test]
     async fn once_no_requests_come_any_more_rows_begin_as_they_like_those_that_wait_included() {
-        let live = Live { recent: Duration::ZERO, patience: LONG, ..Live::default() };
+        let live = ForegroundLoad { recent: Duration::ZERO, patience: LONG, ..ForegroundLoad::default() };
         let request = live.enter();
-        let mut waiting = Box::pin(async { tokio::join!(live.give_way(Patient::Row), live.give_way(Patient::Row)) });
+        let mut waiting =
+            Box::pin(async { tokio::join!(live.give_way(BackgroundWork::Row), live.give_way(BackgroundWork::Row)) });
         assert!(timeout(SHORT, &mut waiting).await.is_err());
         drop(request);
         // The first of them was at the gate already.
-        assert_eq!(timeout(LONG / 60, waiting).await.unwrap(), (Turn::Short, Turn::Free));
-        assert_eq!(live.give_way(Patient::Row).await, Turn::Free);
+        assert_eq!(timeout(LONG / 60, waiting).await.unwrap(), (Throttle::Short, Throttle::Free));
+        assert_eq!(live.give_way(BackgroundWork::Row).await, Throttle::Free);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Bell`]: how whoever delivers learns that there is something to deliver.
+//! [`WebhookNotifier`]: how whoever delivers learns that there is something to deliver.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use super::WebhookKey;
 /// Tells one listener for which webhooks something may have changed: something waits for them, or they themselves are not as
 /// they were. A webhook that is told of again before the listener has heard is told of once.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub struct WebhookNotifier {
     keys: Mutex<HashSet<WebhookKey>>,
     rung: Notify,
 }
 
-impl Bell {
+impl WebhookNotifier {
     /// Tells of these webhooks.
     pub fn ring(&self, keys: Vec<WebhookKey>) {
         if !keys.is_empty() {

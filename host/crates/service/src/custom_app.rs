@@ -3,19 +3,22 @@
 //! They are an integration of the app `custom`, sealed like any other and resealed, read back and deleted with the rest. No
 //! plugin knows them, so nobody verifies them; and migrate-token refuses the slug, so nothing else gets in their place.
 
-use super::{Caller, Finding, MAX_ATTEMPTS, MigrateError, Migrator, again, envelope, expected, keys, seal_context};
+use super::{
+    Caller, CredentialService, MAX_ATTEMPTS, ServiceError, VerificationOutcome, again, envelope, expected, keys,
+    seal_context,
+};
 use keyferry_sandbox::Verified;
 use keyferry_schema::{Credential, CredentialField, Exposure, without_blanks};
 use keyferry_store::{
     AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, MigrationWrite, PutAccount,
-    Standing, StoreError, Timestamp,
+    StoreError, Timestamp, VerificationStatus,
 };
 use keyferry_types::ids::{AuthTypeName, FieldName, Slug};
 use keyferry_types::secret::{Secret, SharedSecret};
 
 /// One of the credentials of an organisation's own app, and who asks.
 #[derive(Debug)]
-pub struct OwnCredential {
+pub struct CustomCredential {
     /// Who asks.
     pub caller: Caller,
     /// The linked account.
@@ -28,7 +31,7 @@ pub struct OwnCredential {
 
 /// Whether a credential was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnPut {
+pub enum PutOutcome {
     /// It was.
     Added,
     /// It replaced another value.
@@ -37,7 +40,7 @@ pub enum OwnPut {
 
 /// What became of a credential that was to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnDeleted {
+pub enum DeleteOutcome {
     /// It is gone.
     Deleted,
     /// There is none of this name.
@@ -57,7 +60,7 @@ struct Own {
 
 impl Own {
     /// Sets a value as it was sent, without the blanks around it: what else is part of it, no plugin knows.
-    fn take(&mut self, name: &FieldName, value: &SharedSecret) -> OwnPut {
+    fn take(&mut self, name: &FieldName, value: &SharedSecret) -> PutOutcome {
         let left = without_blanks(value.expose());
         if left.len() == value.len() || left.is_empty() {
             return self.set(name, value);
@@ -67,18 +70,18 @@ impl Own {
     }
 
     /// Whether one of this name was there.
-    fn set(&mut self, name: &FieldName, value: &SharedSecret) -> OwnPut {
+    fn set(&mut self, name: &FieldName, value: &SharedSecret) -> PutOutcome {
         let value = SharedSecret::clone(value);
         if let Some(field) = self.fields.iter_mut().find(|field| field.name == *name) {
             field.value = value;
-            return OwnPut::Updated;
+            return PutOutcome::Updated;
         }
         self.fields.push(CredentialField { name: name.clone(), value, exposure: Exposure::Handle { hint: None } });
-        OwnPut::Added
+        PutOutcome::Added
     }
 }
 
-impl Migrator {
+impl CredentialService {
     /// Creates or updates a linked account, and with it sets these credentials of the organisation's own app; others that are
     /// there stay. All of it is stored, or nothing.
     ///
@@ -88,10 +91,10 @@ impl Migrator {
         &self,
         write: AccountWrite,
         credentials: &[(FieldName, SharedSecret)],
-    ) -> Result<PutAccount, MigrateError> {
+    ) -> Result<PutAccount, ServiceError> {
         let _live = self.live.enter();
         if credentials.is_empty() {
-            return self.store.put_account(write).await.map_err(MigrateError::Store);
+            return self.store.put_account(write).await.map_err(ServiceError::Store);
         }
         keys::unlock(self.store.as_ref(), &self.vault, &write.key.org).await?;
         let key = IntegrationKey { account: write.key.clone(), slug: Slug::custom() };
@@ -109,11 +112,11 @@ impl Migrator {
             let integration = self.own_write(&key, own, event)?;
             match self.store.put_account_with(write.clone(), integration).await {
                 Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
-                done => return done.map_err(MigrateError::Store),
+                done => return done.map_err(ServiceError::Store),
             }
             self.overtaken.next(&key, &mut turn).await;
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 
     /// Sets one credential.
@@ -122,9 +125,9 @@ impl Migrator {
     /// `AccountMissing`, and where it cannot be sealed or stored.
     pub async fn put_own_credential(
         &self,
-        asked: &OwnCredential,
+        asked: &CustomCredential,
         value: &SharedSecret,
-    ) -> Result<OwnPut, MigrateError> {
+    ) -> Result<PutOutcome, ServiceError> {
         let _live = self.live.enter();
         let key = self.own_key(asked).await?;
         let mut turn = None;
@@ -132,8 +135,8 @@ impl Migrator {
             let mut own = self.own(&key).await?;
             let put = own.take(&asked.name, value);
             let outcome = match put {
-                OwnPut::Added => "added",
-                OwnPut::Updated => "updated",
+                PutOutcome::Added => "added",
+                PutOutcome::Updated => "updated",
             };
             let event = audit(asked, AuditAction::AuthCredentialsPut, outcome);
             match self.store.commit_migration(self.own_write(&key, own, event)?).await {
@@ -142,23 +145,23 @@ impl Migrator {
             }
             self.overtaken.next(&key, &mut turn).await;
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 
     /// Deletes one credential; with the last one the integration goes.
     ///
     /// # Errors
     /// `AccountMissing`, and where it cannot be opened or stored.
-    pub async fn delete_own_credential(&self, asked: &OwnCredential) -> Result<OwnDeleted, MigrateError> {
+    pub async fn delete_own_credential(&self, asked: &CustomCredential) -> Result<DeleteOutcome, ServiceError> {
         let key = self.own_key(asked).await?;
         let mut turn = None;
         for _ in 0..MAX_ATTEMPTS {
             let mut own = self.own(&key).await?;
-            let Some(record) = &own.record else { return Ok(OwnDeleted::NoneAtAll) };
+            let Some(record) = &own.record else { return Ok(DeleteOutcome::NoneAtAll) };
             let (version, before) = (record.version, own.fields.len());
             own.fields.retain(|field| field.name != asked.name);
             if own.fields.len() == before {
-                return Ok(OwnDeleted::NoSuchName);
+                return Ok(DeleteOutcome::NoSuchName);
             }
             let event = audit(asked, AuditAction::AuthCredentialDeleted, "deleted");
             let done = if own.fields.is_empty() {
@@ -167,21 +170,21 @@ impl Migrator {
                 self.store.commit_migration(self.own_write(&key, own, event)?).await
             };
             match done {
-                Ok(()) => return Ok(OwnDeleted::Deleted),
+                Ok(()) => return Ok(DeleteOutcome::Deleted),
                 Err(error) => again(error)?,
             }
             self.overtaken.next(&key, &mut turn).await;
         }
-        Err(MigrateError::Contended)
+        Err(ServiceError::Contended)
     }
 
-    async fn own_key(&self, asked: &OwnCredential) -> Result<IntegrationKey, MigrateError> {
+    async fn own_key(&self, asked: &CustomCredential) -> Result<IntegrationKey, ServiceError> {
         self.require_account(&asked.account).await?;
         keys::unlock(self.store.as_ref(), &self.vault, &asked.account.org).await?;
         Ok(IntegrationKey { account: asked.account.clone(), slug: Slug::custom() })
     }
 
-    async fn own(&self, key: &IntegrationKey) -> Result<Own, MigrateError> {
+    async fn own(&self, key: &IntegrationKey) -> Result<Own, ServiceError> {
         let Some(record) = self.integration(key).await? else { return Ok(Own::default()) };
         let context = seal_context(key, &record.auth_type, record.version);
         let mut own = Own::default();
@@ -191,18 +194,18 @@ impl Migrator {
         Ok(Own { record: Some(record), ..own })
     }
 
-    fn own_write(&self, key: &IntegrationKey, own: Own, audit: AuditEvent) -> Result<MigrationWrite, MigrateError> {
+    fn own_write(&self, key: &IntegrationKey, own: Own, audit: AuditEvent) -> Result<MigrationWrite, ServiceError> {
         let Own { record: current, fields, warnings } = own;
         let credential = Credential { auth_type: AuthTypeName::keybased(), fields, warnings: Vec::new() };
-        let standing = Standing::Unverified { reason: "it is of an app of your own".to_owned() };
-        let finding = Finding { standing, verified: Verified { warnings, ..Verified::default() } };
+        let standing = VerificationStatus::Unverified { reason: "it is of an app of your own".to_owned() };
+        let finding = VerificationOutcome { standing, verified: Verified { warnings, ..Verified::default() } };
         let record = self.sealed(key, &credential, &finding, current.as_ref())?;
         let expect = expected(current.as_ref());
         Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })
     }
 }
 
-fn audit(asked: &OwnCredential, action: AuditAction, outcome: &str) -> AuditEvent {
-    let OwnCredential { caller, account, request_id, .. } = asked;
+fn audit(asked: &CustomCredential, action: AuditAction, outcome: &str) -> AuditEvent {
+    let CustomCredential { caller, account, request_id, .. } = asked;
     AuditEvent { slug: Some(Slug::custom()), ..caller.audit(action, account, outcome, request_id, Timestamp::now()) }
 }

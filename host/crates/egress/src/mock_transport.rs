@@ -14,20 +14,20 @@ use super::settings::EgressLimits;
 use super::target::Origin;
 
 /// What answers requests in the network's place.
-pub trait Stage: Send + Sync {
+pub trait MockTransport: Send + Sync {
     /// The answer to a request that passed every check.
-    fn answer(&self, request: &Request) -> Staged;
+    fn answer(&self, request: &Request) -> MockExchange;
 }
 
 /// Looks on at the requests of one call.
-pub trait Witness: Send + Sync {
+pub trait ExchangeObserver: Send + Sync {
     /// A request, also one that was refused, and what the plugin is told of it: secrets are taken out.
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>);
 }
 
-/// What a [`Stage`] says.
+/// What a [`MockTransport`] says.
 #[derive(Debug, Clone)]
-pub enum Staged {
+pub enum MockExchange {
     /// The server's answer, as it would come over the wire.
     Answer {
         /// The HTTP status, 200 or more.
@@ -60,15 +60,15 @@ pub enum Fault {
 
 /// Has a stage answer.
 pub(super) async fn perform(
-    stage: &dyn Stage,
+    stage: &dyn MockTransport,
     request: &Request,
     origin: &Origin,
     method: Method,
     limits: &EgressLimits,
 ) -> Result<Answer, SendError> {
     let (status, headers, body) = match stage.answer(request) {
-        Staged::Answer { status, headers, body } => (status, headers, body),
-        Staged::Fault(fault) => return Err(fault.error(origin, limits.request_time)),
+        MockExchange::Answer { status, headers, body } => (status, headers, body),
+        MockExchange::Fault(fault) => return Err(fault.error(origin, limits.request_time)),
     };
     let mut response = http::Response::builder().status(status);
     for (name, value) in headers {

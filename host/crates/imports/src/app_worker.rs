@@ -14,9 +14,9 @@ use super::health::{Access, HostHealth};
 use super::job::Stop;
 use super::open::{Open, OpenRow};
 use super::outcome::WAIT;
-use super::pace::Pace;
-use super::run::Tally;
-use super::work::{Asked, Bench, Pending, Worked};
+use super::rate_controller::RateController;
+use super::run::FailureCount;
+use super::work::{Asked, Pending, RowWorker, Worked};
 use keyferry_store::{RowInput, Timestamp};
 
 /// A host's name.
@@ -34,10 +34,10 @@ pub(super) enum LaneEnd {
 }
 
 /// The rows of one app.
-pub(super) struct Lane {
-    pub(super) bench: Arc<Bench>,
-    pub(super) tally: Arc<Tally>,
-    pub(super) pace: Pace,
+pub(super) struct AppWorker {
+    pub(super) bench: Arc<RowWorker>,
+    pub(super) tally: Arc<FailureCount>,
+    pub(super) pace: RateController,
     pub(super) fresh: Fresh,
     pub(super) open: Open,
     pub(super) hosts: HashMap<Host, HostHealth>,
@@ -113,10 +113,10 @@ pub(super) struct Turn {
     pub(super) began: Instant,
 }
 
-impl Lane {
-    pub(super) fn new(bench: Bench, tally: Arc<Tally>) -> Self {
+impl AppWorker {
+    pub(super) fn new(bench: RowWorker, tally: Arc<FailureCount>) -> Self {
         Self {
-            pace: Pace::new(bench.importer.settings.per_app),
+            pace: RateController::new(bench.importer.settings.per_app),
             fresh: Fresh::new(bench.record.rows),
             bench: Arc::new(bench),
             tally,

@@ -48,7 +48,7 @@ pub enum ImportError {
 /// # Errors
 /// The first thing that is not allowed, by name.
 pub(super) fn check(bytes: &[u8]) -> Result<Wasi, ImportError> {
-    let surface = Surface::read(bytes)?;
+    let surface = ComponentInterface::read(bytes)?;
     match surface.objections().into_iter().next() {
         Some(objection) => Err(objection),
         None => Ok(surface.wasi()),
@@ -57,14 +57,14 @@ pub(super) fn check(bytes: &[u8]) -> Result<Wasi, ImportError> {
 
 /// What a component says of itself in its import and export sections, before anything of it is run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Surface {
+pub struct ComponentInterface {
     /// The names of its imports, such as `keyferry:plugin/http@1.0.0`.
     pub imports: Vec<String>,
     /// The names of its exports.
     pub exports: Vec<String>,
 }
 
-impl Surface {
+impl ComponentInterface {
     /// Reads a component's sections.
     ///
     /// # Errors

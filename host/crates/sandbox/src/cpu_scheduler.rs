@@ -18,9 +18,9 @@ const MOST_DEBT: u64 = 200;
 
 /// What one plugin owes: the ticks that its calls have computed beyond what is free. A short call pays one.
 #[derive(Debug, Default)]
-pub(super) struct Debt(AtomicU64);
+pub(super) struct CpuDebt(AtomicU64);
 
-impl Debt {
+impl CpuDebt {
     fn is_owed(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
@@ -32,9 +32,9 @@ impl Debt {
 
 /// The turns of one sandbox.
 #[derive(Debug, Clone)]
-pub(super) struct Turns(Arc<Semaphore>);
+pub(super) struct CpuScheduler(Arc<Semaphore>);
 
-impl Turns {
+impl CpuScheduler {
     /// One less than there are threads to serve requests, and at least one.
     pub(super) fn new() -> Self {
         // As many as tokio starts.
@@ -43,21 +43,21 @@ impl Turns {
     }
 
     /// For one call of the plugin that has this debt.
-    pub(super) fn queue(&self, debt: &Arc<Debt>) -> Queue {
-        Queue { turns: self.clone(), debt: Arc::clone(debt), ticks: 0, turn: Arc::default() }
+    pub(super) fn queue(&self, debt: &Arc<CpuDebt>) -> CpuShare {
+        CpuShare { turns: self.clone(), debt: Arc::clone(debt), ticks: 0, turn: Arc::default() }
     }
 }
 
 /// One call's place among those that compute for long.
 #[derive(Debug)]
-pub(super) struct Queue {
-    turns: Turns,
-    debt: Arc<Debt>,
+pub(super) struct CpuShare {
+    turns: CpuScheduler,
+    debt: Arc<CpuDebt>,
     ticks: u64,
     turn: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
-impl Queue {
+impl CpuShare {
     /// Waits for a turn to begin, if the plugin is in debt.
     pub(super) fn begin(&self) -> impl Future<Output = ()> + Send + use<> {
         self.turn(self.debt.is_owed())
@@ -96,7 +96,7 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for CpuShare {
     fn drop(&mut self) {
         if !self.is_long() {
             self.debt.change(|owed| owed.saturating_sub(1));
@@ -110,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_computes_for_long_waits_for_its_turn_and_a_short_one_does_not() {
-        let turns = Turns(Arc::new(Semaphore::new(1)));
+        let turns = CpuScheduler(Arc::new(Semaphore::new(1)));
         let (mut one, mut other) = (turns.queue(&Arc::default()), turns.queue(&Arc::default()));
         for _ in 0..=FREE_TICKS {
             one.next().await;
@@ -129,7 +129,7 @@ mod tests {
     }
     #[tokio::test]
     async fn a_plugin_that_computed_for_long_needs_a_turn_to_begin_until_short_calls_have_paid() {
-        let turns = Turns(Arc::new(Semaphore::new(1)));
+        let turns = CpuScheduler(Arc::new(Semaphore::new(1)));
         let (looping, good) = (Arc::default(), Arc::default());
         let mut long = turns.queue(&looping);
         for _ in 0..FREE_TICKS + 2 {

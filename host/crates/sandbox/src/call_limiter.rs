@@ -7,36 +7,36 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::pressure::Pressure;
+use super::retry_after_estimator::RetryAfterEstimator;
 use super::sandbox::CallError;
 use keyferry_telemetry::metrics;
 
 /// Room for calls that run and calls that wait.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct CallLimiter {
     slots: usize,
     queue: usize,
     running: Semaphore,
     /// Of those that run and those that wait.
     places: Semaphore,
-    pressure: Pressure,
+    pressure: RetryAfterEstimator,
 }
 
 /// A call's place. Dropped, it is another's.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct CallPermit<'a> {
     _permits: [SemaphorePermit<'a>; 4],
     _counted: metrics::UnderWay,
-    pressures: [&'a Pressure; 2],
+    pressures: [&'a RetryAfterEstimator; 2],
 }
 
-impl Drop for Place<'_> {
+impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
         self.pressures.iter().for_each(|pressure| pressure.ended());
     }
 }
 
-impl Slots {
+impl CallLimiter {
     pub(super) fn new(slots: usize, queue: usize) -> Self {
         let places = Semaphore::new(slots.saturating_add(queue).min(Semaphore::MAX_PERMITS));
         Self {
@@ -44,7 +44,7 @@ impl Slots {
             queue,
             running: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
             places,
-            pressure: Pressure::new(),
+            pressure: RetryAfterEstimator::new(),
         }
     }
 
@@ -58,7 +58,7 @@ impl Slots {
     ///
     /// # Errors
     /// `Busy`.
-    pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<Place<'a>, CallError> {
+    pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<CallPermit<'a>, CallError> {
         let own = share.places.try_acquire().map_err(|_| share.busy())?;
         let place = self.places.try_acquire().map_err(|_| self.busy())?;
         let waiting = metrics::UnderWay::waiting();
@@ -68,7 +68,7 @@ impl Slots {
         let entered = tokio::time::timeout(patience, wait).await;
         drop(waiting);
         match entered {
-            Ok(Ok((own_slot, slot))) => Ok(Place {
+            Ok(Ok((own_slot, slot))) => Ok(CallPermit {
                 _permits: [own, place, own_slot, slot],
                 _counted: metrics::UnderWay::running(),
                 pressures: [&share.pressure, &self.pressure],
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_plugin_cannot_take_the_last_quarter_of_slots_or_of_the_queue() {
-        let all = Slots::new(4, 4);
+        let all = CallLimiter::new(4, 4);
         let (greedy, modest) = (all.share(), all.share());
         let mut taken = Vec::new();
         for _ in 0..3 {
@@ -114,7 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_slot_is_everybodys() {
-        let all = Slots::new(1, 0);
+        let all = CallLimiter::new(1, 0);
         let share = all.share();
         let place = all.enter(&share, SHORT).await.unwrap();
         assert!(all.enter(&share, SHORT).await.is_err());
