@@ -1,5 +1,5 @@
 //! One HTTP/1.1 request to a service that the operator names, such as a key service or a collector. Requests of plugins have
-//! nothing to do with this: those leave through [`egress`](keyferry_egress).
+//! nothing to do with this: those leave through `keyferry-egress`.
 //!
 //! | file | answers |
 //! |---|---|

@@ -115,7 +115,7 @@ impl CredentialService {
         migrated
     }
 
-    /// Waits until work that can wait may go on: see [`live`].
+    /// Waits until work that can wait may go on: see `foreground_load`.
     pub async fn give_way(&self, patient: BackgroundWork) -> Throttle {
         self.live.give_way(patient).await
     }
