@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::error::api_error::ApiError;
@@ -58,11 +58,11 @@ pub(crate) async fn object<T: DeserializeOwned>(
 ) -> Result<T, ApiError> {
     check_content_type(headers)?;
     let bytes = read(body, within).await?;
-    let parsed = parse(&bytes)?;
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        parse::<IgnoredAny>(&bytes)?;
         return Err(not_an_object("an array"));
     }
-    Ok(parsed)
+    parse(&bytes)
 }
 
 /// A body that is JSON and no object.
