@@ -2,7 +2,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::undocumented_unsafe_blocks, reason = "generated code")]
 
 wit_bindgen::generate!({
-    path: "../../wit/v1",
+    path: "wit",
     world: "plugin",
     pub_export_macro: true,
     export_macro_name: "export_component",

@@ -95,9 +95,28 @@ pub(super) fn breaks_host(value: &str) -> bool {
     !value.chars().all(is_of_a_host) || value.split('.').any(|label| label.len() > 63 || label.is_empty())
 }
 
+/// Whether a value is an address whose scheme is not https, or one that cannot be in an address at all.
+pub(super) fn names_another_scheme(value: &str) -> bool {
+    !value.to_ascii_lowercase().starts_with("https://") && breaks_host(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_https_address_is_not_at_fault_for_another_scheme() {
+        for (value, is) in [
+            ("http://git.acme.example", true),
+            ("ftp://git.acme.example", true),
+            ("git acme", true),
+            ("https://git.acme.example:8443/x", false),
+            ("HTTPS://git.acme.example", false),
+            ("acme", false),
+        ] {
+            assert_eq!(names_another_scheme(value), is, "{value}");
+        }
+    }
 
     #[test]
     fn a_text_was_made_of_a_value_or_of_the_host_in_it() {

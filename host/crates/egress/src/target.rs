@@ -6,7 +6,7 @@ use percent_encoding::PercentEncode;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::culprit::breaks_host;
+use super::culprit::{breaks_host, names_another_scheme};
 use super::encode;
 use super::error::Invalid;
 use super::host_pattern::{is_plain_name, parse_port};
@@ -25,7 +25,9 @@ pub(super) struct Origin {
 impl Origin {
     /// Parses `https://host[:port]`. http is for loopback in development.
     pub(super) fn parse(text: &str, loopback: Loopback) -> Result<Self, Invalid> {
-        Self::parse_text(text, loopback).map_err(|invalid| Invalid::of_text(invalid.message, text, breaks_host))
+        // A scheme is at fault only in a value that names one: a redirect to http is none of the credential's.
+        let fails = if text.to_ascii_lowercase().starts_with("https://") { breaks_host } else { names_another_scheme };
+        Self::parse_text(text, loopback).map_err(|invalid| Invalid::of_text(invalid.message, text, fails))
     }
 
     fn parse_text(text: &str, loopback: Loopback) -> Result<Self, Invalid> {

@@ -117,12 +117,14 @@ fn a_server_in_production_dials_what_is_public_and_never_what_is_not() {
     };
     let folder = tempfile::tempdir().unwrap();
     plugins::build("prober", &folder.path().join("plugins"));
-    let mut world = Namespaces::run(&namespaces.outer, "namespaces::the_world_outside", folder.path()).spawn().unwrap();
+    let mut world =
+        Namespaces::run(&namespaces.outer, "egress::namespaces::the_world_outside", folder.path()).spawn().unwrap();
     // Kept until its end, or it could not print any more.
     let mut lines = BufReader::new(world.stdout.take().unwrap()).lines().map_while(Result::ok);
     let ready = lines.any(|line| line == "ready");
-    let result = ready
-        .then(|| Namespaces::run(&namespaces.inner, "namespaces::the_server_inside", folder.path()).output().unwrap());
+    let result = ready.then(|| {
+        Namespaces::run(&namespaces.inner, "egress::namespaces::the_server_inside", folder.path()).output().unwrap()
+    });
     end(&mut world);
     let output = result.expect("the world outside came up");
     let text = String::from_utf8_lossy(&output.stdout);

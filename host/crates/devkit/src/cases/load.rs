@@ -76,7 +76,7 @@ pub fn load(path: &Path) -> Result<Case, CaseError> {
 }
 
 /// Reads the text of a case file.
-pub fn parse(path: &Path, text: &str) -> Result<Case, CaseError> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Case, CaseError> {
     let wrong = |line, problem| CaseError::Wrong { path: path.to_owned(), line, problem };
     let file: CaseFile = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));

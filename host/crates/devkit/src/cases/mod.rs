@@ -32,12 +32,19 @@ mod verdict;
 
 pub use case::Case;
 pub use faults::FaultName;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub use load::parse as parse_case;
 pub use load::{CaseError, find, load};
 pub use record::{Masking, RecordError, record};
 pub use report::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
 pub(super) use request::{SecretNames, told};
 pub use run::{Suite, SuiteError};
 pub use verdict::told as told_verdict;
+
+/// The text of a case file, for fuzzing.
+///
+/// # Errors
+/// The first thing that is not right, with its line.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub fn parse_case(path: &std::path::Path, text: &str) -> Result<Case, CaseError> {
+    load::parse(path, text)
+}

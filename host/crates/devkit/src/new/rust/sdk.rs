@@ -9,18 +9,13 @@ use crate::new::template::{Files, below};
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../../plugins/sdk/src");
 const MANIFEST: &str = include_str!("../../../../../../plugins/sdk/Cargo.toml");
 const WORKSPACE: &str = include_str!("../../../../../../Cargo.toml");
-const CONTRACT: &str = include_str!("../../../../../../wit/v1/plugin.wit");
-
-/// Where the SDK's sources look for the contract, in its own workspace and in a new plugin's folder.
-const CONTRACT_PATH: (&str, &str) = ("\"../../wit/v1\"", "\"wit\"");
+const CONTRACT: &str = include_str!("../../../../../../plugins/sdk/wit/plugin.wit");
 
 /// The SDK as a crate that stands alone.
 pub(super) fn files() -> Result<Files, NewError> {
     let mut files = Files::new();
     for (path, contents) in below(&SOURCES) {
-        let contents =
-            if path == Path::new("bindings.rs") { with_contract_beside(contents)? } else { contents.to_vec() };
-        files.insert(Path::new("src").join(path), contents);
+        files.insert(Path::new("src").join(path), contents.to_vec());
     }
     files.insert("wit/plugin.wit".into(), CONTRACT.into());
     files.insert("Cargo.toml".into(), manifest()?.into_bytes());
@@ -34,15 +29,6 @@ pub(super) fn dependencies() -> Result<(String, Vec<String>), NewError> {
     let version = version.ok_or_else(|| broken("the SDK has no version"))?;
     let names = manifest.get("dependencies").and_then(Value::as_table).map(|table| table.keys().cloned().collect());
     Ok((version.to_owned(), names.unwrap_or_default()))
-}
-
-fn with_contract_beside(bindings: &[u8]) -> Result<Vec<u8>, NewError> {
-    let (from, to) = CONTRACT_PATH;
-    let text = String::from_utf8_lossy(bindings);
-    match text.matches(from).count() {
-        1 => Ok(text.replace(from, to).into_bytes()),
-        count => Err(broken(&format!("the SDK names {from} {count} times"))),
-    }
 }
 
 fn manifest() -> Result<String, NewError> {
@@ -73,8 +59,14 @@ fn resolved() -> Result<Table, NewError> {
             }
         }
     }
-    // The workspace's lints are for who works on the SDK.
+    // The workspace's lints are for those who work on the SDK; its page and its examples stay there.
     manifest.remove("lints");
+    manifest.remove("example");
+    if let Some(package) = manifest.get_mut("package").and_then(Value::as_table_mut) {
+        for key in ["readme", "include", "keywords", "categories"] {
+            package.remove(key);
+        }
+    }
     Ok(manifest)
 }
 
@@ -85,6 +77,15 @@ fn broken(what: &str) -> NewError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sdk_carries_the_contract_to_the_byte() {
+        assert_eq!(
+            CONTRACT,
+            include_str!("../../../../../../wit/v1/plugin.wit"),
+            "cp wit/v1/plugin.wit plugins/sdk/wit/"
+        );
+    }
 
     #[test]
     fn the_sdk_stands_without_its_workspace() {
