@@ -9,16 +9,16 @@ use super::CliError;
 use keyferry_api::TlsFiles;
 use keyferry_api::admin::OperatorToken;
 
-/// The operator's API over TCP. It is off until somebody asks for it.
+/// The operator's API over TCP. It is off by default.
 #[derive(Args)]
 #[command(next_help_heading = "Operators")]
 pub(super) struct AdminArgs {
-    /// Serve the operator's API here, too, to whoever has the token in --admin-token-file; beyond this machine, only over HTTPS
-    /// [default: nowhere but on the socket in the data folder].
+    /// Serve the operator's API on this address as well, authenticated by the token in --admin-token-file; on addresses beyond this
+    /// machine over HTTPS only [default: only the socket in the data folder].
     #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_ADMIN_LISTEN")]
     admin_listen: Option<SocketAddr>,
 
-    /// The file with the operator's token, 32 characters or more, which nobody else may read. Read anew for each request.
+    /// The file with the operator's token: 32 or more characters, readable by its owner only. Read for each request.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_ADMIN_TOKEN_FILE")]
     admin_token_file: Option<PathBuf>,
 }
@@ -44,7 +44,10 @@ impl AdminArgs {
             (Some(listen), Some(token_file)) => (listen, token_file),
             (None, None) => return Ok(None),
             (Some(_), None) => {
-                return Err("admin-listen is set and admin-token-file is not: anybody could be the operator".into());
+                return Err(
+                    "admin-listen is set and admin-token-file is not: the operator's API would be unauthenticated"
+                        .into(),
+                );
             }
             (None, Some(_)) => {
                 return Err("admin-token-file is set and admin-listen is not: there is nothing that it opens".into());

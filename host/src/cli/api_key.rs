@@ -27,16 +27,16 @@ pub(super) struct CreateArgs {
     /// The organisation that it belongs to; made with its first key.
     #[arg(long)]
     org: OrgId,
-    /// `test` or `production`.
+    /// The environment: `test` or `production`.
     #[arg(long)]
     environment: Environment,
-    /// What it is for, to tell keys apart.
+    /// A description of the key's use.
     #[arg(long, default_value = "")]
     label: String,
-    /// What it allows: `migrate`, `read`, `read_credentials`, `admin`. Several with commas between them.
+    /// The scopes: `migrate`, `read`, `read_credentials`, `admin`. Separate several by commas.
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', default_values = ["migrate", "read", "admin"])]
     scopes: Vec<Scope>,
-    /// How many days it works [default: until it is revoked].
+    /// Days until the key expires [default: no expiry].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
     #[command(flatten)]
@@ -45,10 +45,10 @@ pub(super) struct CreateArgs {
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    /// Whose keys.
+    /// The organisation.
     #[arg(long)]
     org: OrgId,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -59,7 +59,7 @@ pub(super) struct ListArgs {
 pub(super) struct RevokeArgs {
     /// How the key begins, as `list` shows it, or its id.
     key: String,
-    /// Whose key.
+    /// The organisation.
     #[arg(long)]
     org: OrgId,
     #[command(flatten)]

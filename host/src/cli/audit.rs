@@ -24,13 +24,13 @@ pub(super) enum AuditCommand {
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {
-    /// Whose.
+    /// The organisation.
     #[arg(long)]
     org: OrgId,
     /// A hash that an earlier run has shown: some entry must still have it, or the chain was rewritten.
     #[arg(long, value_name = "HASH")]
     known: Option<String>,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -39,10 +39,10 @@ pub(super) struct VerifyArgs {
 
 #[derive(Args)]
 pub(super) struct ExportArgs {
-    /// Whose.
+    /// The organisation.
     #[arg(long)]
     org: OrgId,
-    /// Begin after this place: `metadata.sequence` of the last event that was exported before.
+    /// Start after this sequence number: `metadata.sequence` of the last exported event.
     #[arg(long, default_value_t = 0)]
     after: u64,
     #[command(flatten)]

@@ -23,18 +23,18 @@ use keyferry_vault::ApiKey;
 
 /// To a connection, with TLS.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Bytes of an answer that is read whole.
+/// The largest response body in bytes that is read whole.
 const LARGEST: usize = 16 * 1024 * 1024;
 /// The address that `serve` listens at unless another one is given.
 const SERVER: &str = "http://127.0.0.1:8700";
-/// Where the key is looked for.
+/// The environment variable of the API key.
 const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";
 
-/// Which server, and as whom.
+/// The server and the API key to use.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Which server")]
 pub(super) struct ServerArgs {
-    /// Where the server is.
+    /// The server's URL.
     #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = SERVER)]
     server: Url,
 
@@ -48,7 +48,8 @@ pub(super) struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// What was given as arguments, to be given again. What the environment says, it says again by itself.
+    /// The arguments to repeat in a suggested command. Values from the environment are left out: the next command inherits
+    /// them.
     pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         let is_from =
             |variable: &str, value: &str| std::env::var(variable).is_ok_and(|set| set.trim_end_matches('/') == value);
@@ -125,7 +126,7 @@ impl Server {
     /// Sends a request without a body, and again as long as the server says that it is busy: it has done nothing then.
     ///
     /// # Errors
-    /// [`NoAnswer`] where there is none.
+    /// [`NoAnswer`] if no response arrives.
     pub(super) async fn send(&self, method: Method, path: &str) -> Result<Answer, CliError> {
         let mut patience = Patience::new();
         loop {
@@ -136,7 +137,7 @@ impl Server {
         }
     }
 
-    /// Sends a request on a connection of its own, and returns as soon as the answer begins.
+    /// Sends a request on a new connection and returns when the response head has arrived.
     pub(super) async fn send_once(&self, method: Method, path: &str, body: Option<Body>) -> Result<Answer, CliError> {
         let connected = upstream::connect(&self.at, &self.tls, CONNECT).await;
         let mut connection: Connection<Body> = connected.map_err(NoAnswer::NotSent)?;
@@ -152,19 +153,19 @@ impl Server {
         Ok(Answer { response, _connection: connection })
     }
 
-    /// The JSON that a request is answered with.
+    /// Sends a request and parses its JSON response.
     pub(super) async fn json(&self, method: Method, path: &str) -> Result<Value, CliError> {
         self.send(method, path).await?.json().await
     }
 }
 
-/// Why there is no answer.
+/// Why no response arrived.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
     /// The server could not be connected to, and has learned nothing of the request.
     #[error("{0}")]
     NotSent(String),
-    /// The connection ended before an answer came.
+    /// The connection ended before a response arrived.
     #[error("{0}")]
     BrokenOff(String),
 }
@@ -184,14 +185,14 @@ impl Refused {
     }
 }
 
-/// An answer that has begun.
+/// A response whose head has arrived.
 pub(super) struct Answer {
     pub(super) response: Response<Incoming>,
     _connection: Connection<Body>,
 }
 
 impl Answer {
-    /// Whether it is in the words of this server, and so of nothing that stands before it.
+    /// Whether the body has this server's form; a proxy in front of it would send another.
     pub(super) fn is_of_the_server(&self) -> bool {
         let content_type = self.response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         content_type.is_some_and(|content_type| content_type.starts_with(b"application/problem+json"))
@@ -209,7 +210,7 @@ impl Answer {
         Err(Refused { status, message: refused(status, &value) }.into())
     }
 
-    /// The answer, if it is a good one.
+    /// The response, if its status is a success.
     pub(super) async fn good(self) -> Result<Self, CliError> {
         if self.response.status().is_success() {
             return Ok(self);

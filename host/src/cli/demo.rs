@@ -1,4 +1,4 @@
-//! `keyferry demo`: the whole job, live, against stand-ins of real providers on loopback.
+//! `keyferry demo`: a complete migration against mock providers on loopback.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ const ORG: &str = "demo-org";
 
 #[derive(Args)]
 pub(super) struct DemoArgs {
-    /// End after the run, with 0 if every step was as expected.
+    /// Exit after the run, with 0 if every step was as expected.
     #[arg(long)]
     once: bool,
     /// Take ready-built components from here instead of building the plugins.
@@ -40,7 +40,7 @@ pub(super) struct DemoArgs {
     plugins: Option<PathBuf>,
 }
 
-/// One request, and what it must be answered with.
+/// One request and its expected response.
 struct Step {
     title: &'static str,
     slug: &'static str,

@@ -18,20 +18,20 @@ pub(super) enum KeyCommand {
     List(ListArgs),
     /// Makes a new root key. What is stored from then on is sealed under it; what was sealed before stays readable.
     Rotate(OrgArgs),
-    /// Seals all credentials under the newest root key, while requests go on. It can be stopped, and started again.
+    /// Seals all credentials under the newest root key while the server keeps serving. It can be stopped and started again.
     Reseal(OrgArgs),
     /// Takes a root key out of use. It must not be the newest, and nothing may be sealed under it.
     Disable(KeyArgs),
-    /// Removes a root key that is out of use. Backups that need it can be read by nobody any more.
+    /// Removes a root key that is out of use. Backups that need it become unreadable.
     Destroy(DestroyArgs),
-    /// Has root keys wrapped by another key-encryption key as well, while requests go on; with `--finish`, by the present
-    /// one alone. It can be stopped, and started again.
+    /// Has root keys wrapped by another key-encryption key as well, while the server keeps serving; with `--finish`, by the
+    /// present one alone. It can be stopped and started again.
     Rewrap(Box<rewrap::RewrapArgs>),
 }
 
 #[derive(Args)]
 pub(super) struct OrgArgs {
-    /// Whose.
+    /// The organisation.
     #[arg(long)]
     org: OrgId,
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub(super) struct OrgArgs {
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(super) struct KeyArgs {
 
 #[derive(Args)]
 pub(super) struct DestroyArgs {
-    /// Do it: without this, nothing happens.
+    /// Confirm: without this flag, nothing is removed.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -87,7 +87,7 @@ pub(super) async fn run(command: KeyCommand) -> CliResult {
         }
         KeyCommand::Destroy(DestroyArgs { yes, key: KeyArgs { key_id, org: OrgArgs { org, folders } } }) => {
             if !yes {
-                let what = "what is sealed under it, in backups too, could be opened by nobody any more";
+                let what = "everything sealed under it, in backups too, becomes unreadable";
                 return Err(format!("key {key_id} is not destroyed: {what}; say --yes if that is meant").into());
             }
             perform(folders, Needs::Safe, DestroyKey { org, key_id }).await?;
@@ -126,7 +126,7 @@ async fn reseal(OrgArgs { org, folders }: OrgArgs) -> Result<(), super::CliError
     Ok(())
 }
 
-/// What is told of a run that ended early. What was sealed is stored, and the next run begins with the rest.
+/// The error of a run that ended early. What was sealed is stored; the next run continues with the rest.
 fn not_all_resealed(org: &OrgId, resealed: u64, error: &super::CliError) -> String {
     format!(
         "{resealed} credentials were sealed under the newest key before this failed: {error}\n\

@@ -52,7 +52,7 @@ pub(super) struct ToKekArgs {
     /// A file, made if it is not there.
     #[arg(long, value_name = "FILE")]
     to_key_file: Option<PathBuf>,
-    /// An environment variable.
+    /// The environment variable that holds the key (32 bytes in base64 or hex).
     #[arg(long, value_name = "NAME")]
     to_key_env: Option<String>,
     /// A key of AWS KMS: its ARN, id or alias.
@@ -73,7 +73,7 @@ pub(super) struct ToKekArgs {
 }
 
 impl KekArgs {
-    /// The one provider; `None` where none is named.
+    /// The configured provider; `None` if no key setting is given.
     pub(super) fn decide(self) -> Result<Option<KeyProvider>, CliError> {
         let named: Vec<&str> = [
             (self.key_file.is_some(), "key-file"),
@@ -90,7 +90,7 @@ impl KekArgs {
             );
         }
         if self.key_ca.is_some() && self.key_kms.is_none() && self.key_transit.is_none() {
-            return Err("key-ca is set, and neither key-kms nor key-transit is: there is nobody to trust".into());
+            return Err("key-ca is set, and neither key-kms nor key-transit is: no key service uses it".into());
         }
         let provider = match self {
             Self { key_file: Some(path), .. } => KeyProvider::File(path),
@@ -115,7 +115,7 @@ impl KekArgs {
 }
 
 impl ToKekArgs {
-    /// Whether anything is said.
+    /// Whether any of these settings is set.
     pub(super) fn names_one(&self) -> bool {
         !self.settings().is_empty()
     }
@@ -196,7 +196,7 @@ mod tests {
         let error = three.decide().unwrap_err().to_string();
         assert!(error.starts_with("key-file and key-kms and key-transit are set"), "{error}");
         let error = args(|args| args.key_ca = Some("ca.pem".into())).decide().unwrap_err().to_string();
-        assert!(error.contains("nobody to trust"), "{error}");
+        assert!(error.contains("no key service uses it"), "{error}");
     }
 
     #[test]

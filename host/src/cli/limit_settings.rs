@@ -1,4 +1,5 @@
-//! How much clients, plugins, imports and receivers of webhooks may use, and what callers may ask for: settings that stand in tables of `keyferry.toml`.
+//! Limits for clients, plugins, imports and webhook receivers, and permitted preferences: settings in tables of
+//! `keyferry.toml`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use keyferry_store::sled::SledSettings;
 use keyferry_types::ids::Slug;
 use keyferry_webhooks::DeliverySettings;
 
-/// `[http]`
+/// The table `[http]`.
 #[derive(Args)]
 #[command(next_help_heading = "How long clients may take")]
 pub(super) struct HttpArgs {
@@ -44,19 +45,19 @@ pub(super) struct HttpArgs {
     http_drain_seconds: NonZeroU32,
 }
 
-/// `[migrate]`
+/// The table `[migrate]`.
 #[derive(Args)]
 #[command(next_help_heading = "What callers may ask for")]
 pub(super) struct MigrateArgs {
-    /// `Prefer: verify=only`: a verdict, and nothing stored.
+    /// `Prefer: verify=only`: verify a credential without storing it.
     #[arg(long, value_name = "WHETHER", env = "KEYFERRY_MIGRATE_VERIFY_ONLY", default_value = "allow")]
     migrate_verify_only: Whether,
 
-    /// `Prefer: verify=skip`: stored without a proof.
+    /// `Prefer: verify=skip`: store a credential without verifying it.
     #[arg(long, value_name = "WHETHER", env = "KEYFERRY_MIGRATE_VERIFY_SKIP", default_value = "deny")]
     migrate_verify_skip: Whether,
 
-    /// `Prefer: on-unverified=store`: stored though the provider could not tell.
+    /// `Prefer: on-unverified=store`: store a credential when the provider gives no verdict.
     #[arg(long, value_name = "WHETHER", env = "KEYFERRY_MIGRATE_ON_UNVERIFIED_STORE", default_value = "allow")]
     migrate_on_unverified_store: Whether,
 
@@ -65,11 +66,11 @@ pub(super) struct MigrateArgs {
     migrate_custom_apps: Vec<Slug>,
 }
 
-/// `[sandbox]`
+/// The table `[sandbox]`.
 #[derive(Args)]
 #[command(next_help_heading = "How much one call of a plugin may use")]
 pub(super) struct SandboxArgs {
-    /// Bytes of its memory.
+    /// Bytes of memory of one call.
     #[arg(long, value_name = "BYTES", env = "KEYFERRY_SANDBOX_MEMORY_BYTES",
         default_value_t = SandboxLimits::default().memory_bytes)]
     sandbox_memory_bytes: usize,
@@ -89,7 +90,7 @@ pub(super) struct SandboxArgs {
         default_value_t = millis(SandboxLimits::default().cpu))]
     sandbox_cpu_millis: NonZeroU32,
 
-    /// Requests to providers.
+    /// Requests to providers in one call.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_REQUESTS",
         default_value_t = at_least_one(EgressLimits::default().requests_per_call))]
     sandbox_requests: NonZeroU32,
@@ -110,9 +111,9 @@ pub(super) struct SandboxArgs {
     sandbox_queue: usize,
 }
 
-/// `[webhooks]`
+/// The table `[webhooks]`.
 #[derive(Args)]
-#[command(next_help_heading = "How webhooks are told")]
+#[command(next_help_heading = "Webhook deliveries")]
 pub(super) struct WebhookArgs {
     /// Milliseconds from a failed attempt to the next one; those after that wait five times as long each.
     #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_RETRY_MILLIS",
@@ -125,7 +126,7 @@ pub(super) struct WebhookArgs {
     webhooks_answer_seconds: NonZeroU32,
 }
 
-/// `[import]`
+/// The table `[import]`.
 #[derive(Args)]
 #[command(next_help_heading = "How bulk imports are carried out")]
 pub(super) struct ImportArgs {
@@ -160,7 +161,7 @@ pub(super) struct ImportArgs {
     import_uploads: NonZeroU32,
 }
 
-/// `[store]`
+/// The table `[store]`.
 #[derive(Args)]
 #[command(next_help_heading = "The store")]
 pub(super) struct StoreArgs {
@@ -171,18 +172,18 @@ pub(super) struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// In bytes.
+    /// The cache size in bytes.
     pub(super) fn cache(&self) -> u64 {
         u64::from(self.store_cache_mib.get()) << 20
     }
 }
 
-/// Whether callers may ask for something.
+/// Whether callers may request an option.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Whether {
-    /// They may.
+    /// The option is permitted.
     Allow,
-    /// They may not.
+    /// The option is refused.
     Deny,
 }
 

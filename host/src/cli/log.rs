@@ -14,7 +14,7 @@ use keyferry_telemetry::{OtlpSettings, SPANS, Traces};
 /// Starts the log and, where there is a collector, sends it spans.
 ///
 /// # Errors
-/// Where the collector's settings name what is not there.
+/// If a file named in the collector's settings does not exist.
 pub(super) fn start_log(log: &LogSettings, otlp: Option<&OtlpSettings>) -> Result<Option<Traces>, CliError> {
     let traces = otlp.filter(|otlp| otlp.signals.has_traces()).map(Traces::start).transpose()?;
     let lines = tracing_subscriber::fmt::layer()

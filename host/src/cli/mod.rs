@@ -49,7 +49,7 @@ use clap::{Parser, Subcommand};
 
 use config::{CommandLineError, Parsed};
 
-/// What a command ends with, when it does not succeed.
+/// The exit code and message of a failed command.
 type CliError = Box<dyn std::error::Error + Send + Sync>;
 type CliResult = Result<ExitCode, CliError>;
 
@@ -63,32 +63,32 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the whole job against stand-ins of real providers, shows it, and goes on serving.
+    /// Runs a complete migration against mock providers, shows it, and keeps serving.
     Demo(demo::DemoArgs),
     /// Runs the server.
     Serve(Box<settings::ServeArgs>),
-    /// Settings: what holds and why, and a file to begin with.
+    /// Shows the effective settings, or an example settings file.
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Puts many credentials from files onto a running server's linked accounts. Ends with 3 where rows failed, 4 where it stopped.
     Import(Box<import::ImportArgs>),
-    /// Imports that are there: how they fare, and what can be done with them.
+    /// Shows imports and changes their state.
     #[command(subcommand)]
     Imports(import::ImportsCommand),
     /// Writes all credentials of an environment into an encrypted file, which `import` reads on another server.
     Export(export::ExportArgs),
-    /// API keys.
+    /// Creates, lists and revokes API keys.
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
     /// The root keys that credentials are sealed under.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// The trail of what was done, hash by hash.
+    /// Verifies and exports the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Prints the API that `serve` with the same settings has, as an OpenAPI 3.1 document.
     Openapi(Box<settings::ServeArgs>),
-    /// App plugins.
+    /// Creates, checks, tests and grants app plugins.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
 }
@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // A script has to tell input that cannot be used from tests that fail (1).
+    // Unusable input ends with 2, so that scripts can distinguish it from failed tests (1).
     let on_error = match cli.command {
         Command::Plugin(_) => ExitCode::from(2),
         _ => ExitCode::FAILURE,

@@ -46,7 +46,7 @@ impl Safe {
         let vault = Arc::new(Vault::new(folders.key.load(create).await?));
         let store = SledStore::open(store).await?;
         match rewrap::check(&store, vault.kek()).await {
-            // Which key it is only the service knows, and what it says will be told by whatever needs it.
+            // Only the key service knows the key; its error is reported by the operation that needs the key.
             Ok(()) | Err(ServiceError::Vault(VaultError::KeyService(_))) => {}
             Err(error) => return Err(error.into()),
         }
@@ -97,7 +97,7 @@ async fn follow(vault: Weak<Vault>, store: Weak<dyn Store>, code_key: PathBuf) {
 }
 
 impl Node {
-    /// Puts a server together.
+    /// Assembles the server's components.
     pub(super) async fn assemble(settings: &Settings) -> Result<Self, CliError> {
         let store =
             SledSettings { cache_capacity: settings.store_cache, ..SledSettings::new(settings.folders.data.store()) };

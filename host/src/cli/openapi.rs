@@ -1,4 +1,4 @@
-//! `keyferry openapi`.
+//! `keyferry openapi`: prints the OpenAPI document.
 
 use std::process::ExitCode;
 
@@ -9,8 +9,8 @@ use super::term;
 use keyferry_api::description_of;
 use keyferry_sandbox::SandboxLimits;
 
-/// Prints what `serve` with the same settings answers at `/openapi.json`. Takes the same flags, for the plugins and what is
-/// granted to them decide what stands in it.
+/// Prints what `serve` with the same settings answers at `/openapi.json`. Takes the same flags, because plugins and grants
+/// determine the document.
 pub(super) async fn run(args: ServeArgs) -> CliResult {
     let settings = args.settings()?;
     // Nothing is verified here: one slot is enough to ask each plugin what it is.

@@ -13,7 +13,7 @@ use keyferry_store::sled::SledSettings;
 /// Which parts an operation needs where no server runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// Keys and store.
+    /// The keys and the store.
     Safe,
     /// The plugins. They are looked at, not served: nothing is granted on drop.
     Plugins,

@@ -1,7 +1,7 @@
 //! `keyferry key rewrap`: another key-encryption key in the present one's place.
 //!
-//! Both keys are used by this process alone. A server that runs goes on with its own, and is only asked for roots as they
-//! are stored and told how to store them.
+//! Both keys are used by this process alone. A running server keeps its own key; it only reads out stored roots and stores
+//! their new forms.
 
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -24,10 +24,10 @@ const BATCH: usize = 16;
 
 #[derive(Args)]
 pub(super) struct RewrapArgs {
-    /// Whose root keys.
+    /// The organisation.
     #[arg(long, required_unless_present = "all", conflicts_with = "all")]
     org: Option<OrgId>,
-    /// Those of all organisations.
+    /// The root keys of all organisations.
     #[arg(long)]
     all: bool,
     /// Forget every form but the one by the present key.
@@ -69,7 +69,7 @@ async fn rewrap(mut args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), 
         if missing.is_empty() {
             break;
         }
-        // Roots that are made, and forms that change, while this is going on are found on the next round.
+        // The next round finds roots that are created, and forms that change, during this one.
         rewrapped += each(&args, missing, |org, key_id, forms| {
             let (present, new) = (present, &new);
             async move { Ok(with_form_by(present, new, &org, key_id, &forms).await?) }
@@ -85,7 +85,7 @@ async fn rewrap(mut args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), 
         ));
     } else {
         term::progress(&format!(
-            "{} root keys of other organisations are not: the server goes on with the present key ({from})",
+            "{} root keys of other organisations are not: keep the present key ({from}) on the server",
             without.len()
         ));
     }
@@ -153,9 +153,7 @@ where
         }
         if let Some(error) = failed {
             bar.finish_and_clear();
-            return Err(
-                format!("{stored} root keys were done, and the same command goes on with the rest: {error}").into()
-            );
+            return Err(format!("{stored} root keys are done; run the same command again for the rest: {error}").into());
         }
     }
     bar.finish_and_clear();

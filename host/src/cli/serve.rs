@@ -1,4 +1,4 @@
-//! `keyferry serve`.
+//! `keyferry serve`: starts, serves and drains the server.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -67,12 +67,12 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     served
 }
 
-/// Tells metrics for as long as the process lives: what happens on shutdown is worth seeing, too.
+/// Serves metrics until the process exits, shutdown included.
 async fn tell_metrics(page: Router, listen: SocketAddr) -> Result<(), CliError> {
     // Few ask, and none of them for long.
     let http = HttpSettings { max_connections: METRICS_CONNECTIONS, ..HttpSettings::default() };
     let server =
-        HttpServer::bind(listen, http).await.map_err(|error| format!("cannot tell metrics on {listen}: {error}"))?;
+        HttpServer::bind(listen, http).await.map_err(|error| format!("cannot serve metrics on {listen}: {error}"))?;
     let address = server.local_addr()?;
     tokio::spawn(server.serve(page, None, std::future::pending()));
     term::print(&format!("metrics at http://{address}/metrics"));
@@ -86,7 +86,7 @@ async fn bind_for_operators(listen: SocketAddr) -> Result<HttpServer, CliError> 
     Ok(bound.map_err(|error| format!("cannot listen to operators on {listen}: {error}"))?)
 }
 
-/// Serves until a signal, or until the store fails. `listening` is told the address when requests can come.
+/// Serves until a signal, or until the store fails. Sends the bound address to `listening` when the server accepts requests.
 pub(super) async fn serve(
     node: Node,
     settings: &Settings,
@@ -161,9 +161,9 @@ pub(super) async fn serve(
     let last = tokio::spawn(async move {
         let _ = ending.wait_for(Option::is_some).await;
         let began = tokio::time::Instant::now();
-        // Rows that have begun are settled, if they end soon; all others go on in the next process.
+        // Started rows are settled if they end in time; the next process resumes the others.
         importer.stop(LAST_ROWS).await;
-        // Whatever was delivered is written down before the store is closed. What takes longer is told again.
+        // Finished deliveries are recorded before the store closes. An unfinished delivery is repeated by the next process.
         let _ = tokio::time::timeout_at(began + LAST_DELIVERIES, deliveries).await;
     });
     let operators = operators.map(|(server, router)| {
@@ -263,6 +263,8 @@ fn warn_of_development(settings: &Settings) {
     }
     if settings.grants == GrantPolicy::OnDrop {
         let folder = settings.folders.plugins.shown();
-        term::warning(&format!("--grant-on-drop: whoever can write to {folder} decides where credentials are sent"));
+        term::warning(&format!(
+            "--grant-on-drop: any user with write access to {folder} decides where credentials are sent"
+        ));
     }
 }

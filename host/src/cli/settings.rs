@@ -1,4 +1,4 @@
-//! What `serve` can be told: by flag, else by environment, else by `keyferry.toml`, else by default.
+//! The settings of `serve`: from flags, else the environment, else `keyferry.toml`, else defaults.
 //!
 //! These types are the one list of settings. A flag that is added here has its namesake in the file, a line in the example
 //! and one in what `keyferry config check` prints ([`config`](super::config) derives all three from the flags).
@@ -28,7 +28,7 @@ use keyferry_webhooks::DeliverySettings;
 /// Flags of `keyferry serve`.
 #[derive(Args)]
 pub(super) struct ServeArgs {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_LISTEN", default_value = "127.0.0.1:8700")]
     listen: SocketAddr,
 
@@ -59,7 +59,7 @@ pub(super) struct ServeArgs {
         default_value_t = MigratePolicy::FAILED_VERIFICATIONS)]
     failed_verifications: NonZeroU32,
 
-    /// Connections at once.
+    /// The maximum number of concurrent connections.
     #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS", default_value_t = 4096)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
@@ -95,7 +95,7 @@ pub(super) struct ServeArgs {
         hide_possible_values = true)]
     dev_allow_loopback: bool,
 
-    /// How log lines look.
+    /// The format of log lines.
     #[arg(long, value_name = "FORMAT", env = "KEYFERRY_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 
@@ -144,10 +144,10 @@ pub(super) struct FolderArgs {
     pub(super) key: KekArgs,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// For people.
+    /// Text lines.
     Text,
     /// One JSON object a line.
     Json,
@@ -170,9 +170,9 @@ pub(super) struct Settings {
     pub(super) webhooks: DeliverySettings,
     pub(super) imports: ImportSettings,
     pub(super) log: LogSettings,
-    /// Where operators are listened to besides the socket, if they are.
+    /// The TCP listener of the admin API, if enabled.
     pub(super) admin: Option<AdminListener>,
-    /// Where metrics are told, if they are.
+    /// The listen address of the metrics endpoint, if enabled.
     pub(super) metrics: Option<SocketAddr>,
     /// Where traces go, if they go anywhere.
     pub(super) otlp: Option<OtlpSettings>,
@@ -191,7 +191,7 @@ pub(super) struct LogSettings {
     pub(super) filter: LogFilter,
 }
 
-/// Where things lie, decided.
+/// The resolved folders and files.
 #[derive(Debug, Clone)]
 pub(super) struct Folders {
     pub(super) data: DataFolder,
@@ -219,18 +219,18 @@ impl FolderArgs {
 }
 
 impl ServeArgs {
-    /// What holds where nobody says anything, whatever the environment is.
+    /// The defaults, regardless of the process environment.
     pub(super) fn defaults() -> Result<Self, CliError> {
         let command = Self::augment_args(clap::Command::new("keyferry")).mut_args(|arg| arg.env(Resettable::Reset));
         Ok(Self::from_arg_matches(&command.try_get_matches_from(["keyferry"])?)?)
     }
 
-    /// What a server runs with; the data folder is made.
+    /// Resolves the server's settings and creates the data folder.
     pub(super) fn settings(self) -> Result<Settings, CliError> {
         self.settings_in(DataFolder::open)
     }
 
-    /// The same, and no folder is made.
+    /// The same, without creating the data folder.
     pub(super) fn looked_at(self) -> Result<Settings, CliError> {
         self.settings_in(DataFolder::at)
     }
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(settings("", &[]).unwrap().listen.port(), 8700);
     }
 
-    /// What nobody sets is what each part takes for its own default.
+    /// Settings that are not set take each component's default.
     #[test]
     fn the_defaults_are_those_of_the_parts() {
         let (mine, theirs) = (settings("", &[]).unwrap(), HttpSettings::default());

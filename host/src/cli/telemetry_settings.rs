@@ -8,11 +8,11 @@ use clap::Args;
 use super::CliError;
 use keyferry_telemetry::{OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
 
-/// Metrics and traces. Both are off until somebody asks for them.
+/// Metrics and traces. Both are off by default.
 #[derive(Args)]
 #[command(next_help_heading = "Metrics and traces")]
 pub(super) struct TelemetryArgs {
-    /// Tell metrics at http://IP:PORT/metrics, on a listener of their own, to whoever can reach it [default: nowhere].
+    /// Serve Prometheus metrics at http://IP:PORT/metrics on a separate, unauthenticated listener [default: off].
     #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_METRICS_LISTEN")]
     pub(super) metrics_listen: Option<SocketAddr>,
 
@@ -20,7 +20,7 @@ pub(super) struct TelemetryArgs {
     #[arg(long, value_name = "URL", env = "KEYFERRY_OTLP_ENDPOINT")]
     otlp_endpoint: Option<OtlpEndpoint>,
 
-    /// A file with headers for the collector, one `Name: value` a line: where its token belongs. Read anew for each export.
+    /// A file with headers for the collector, such as its token: one `Name: value` a line. Read for each export.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_OTLP_HEADERS_FILE")]
     otlp_headers_file: Option<PathBuf>,
 
@@ -49,10 +49,10 @@ impl TelemetryArgs {
                 ratio: self.otlp_sample_ratio,
             })),
             Self { otlp_ca: Some(_), .. } => {
-                Err("otlp-ca is set and otlp-endpoint is not: there is nobody to trust".into())
+                Err("otlp-ca is set and otlp-endpoint is not: no collector uses it".into())
             }
             Self { otlp_headers_file: Some(_), .. } => {
-                Err("otlp-headers-file is set and otlp-endpoint is not: there is nobody to send them to".into())
+                Err("otlp-headers-file is set and otlp-endpoint is not: no collector receives them".into())
             }
             _ => Ok(None),
         }

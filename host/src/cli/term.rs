@@ -25,13 +25,13 @@ pub(super) fn error(message: &str) {
     let _ = writeln!(std::io::stderr(), "{label} {message}");
 }
 
-/// Warns, on stderr.
+/// Prints a warning on stderr.
 pub(super) fn warning(message: &str) {
     let label = "warning:".if_supports_color(Stderr, |text| text.yellow()).to_string();
     let _ = writeln!(std::io::stderr(), "{label} {message}");
 }
 
-/// Tells on stderr what is being done, so that stdout stays for results.
+/// Prints progress on stderr; stdout is for results.
 pub(super) fn progress(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }

@@ -1,4 +1,4 @@
-//! What a plugin says of itself, as it stands when it has left the sandbox.
+//! A plugin's description as it leaves the sandbox.
 
 use keyferry_sandbox::description_of_json;
 use keyferry_schema::Input;

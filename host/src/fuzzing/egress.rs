@@ -53,7 +53,7 @@ pub fn egress(bytes: &[u8]) {
     }
 }
 
-/// Whether [`GRANTED`] covers a URL, told by its text alone.
+/// Whether [`GRANTED`] covers a URL, judged by its text alone.
 fn is_granted(url: &str) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
     if let Some(rest) = url.strip_prefix("https://api.example.com/v1") {

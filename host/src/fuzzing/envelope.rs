@@ -41,7 +41,7 @@ pub fn envelope(bytes: &[u8]) {
     let Sealed { vault, context, envelope } = &*SEALED;
     if let Ok(read) = Envelope::from_bytes(bytes) {
         assert_eq!(read.as_bytes(), bytes);
-        assert!(vault.open(context, &read).is_err(), "bytes that nobody sealed were opened");
+        assert!(vault.open(context, &read).is_err(), "bytes that were never sealed were opened");
     }
     let mut changed = envelope.as_bytes().to_vec();
     for change in bytes.chunks_exact(3) {

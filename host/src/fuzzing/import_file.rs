@@ -1,4 +1,4 @@
-//! The file of a bulk import: rows in any format, from anybody.
+//! The file of a bulk import: untrusted rows in any format.
 
 use std::io::{Cursor, Read};
 use std::sync::LazyLock;
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use keyferry_imports::input::{Mapping, Preset, ReadOptions, Rows};
 use keyferry_schema::Input;
 
-/// Values shorter than this are bound to stand in a message by chance.
+/// Values shorter than this occur in messages by chance.
 const TELLING: usize = 8;
 
 static MAPPING: LazyLock<Mapping> =

@@ -1,11 +1,11 @@
-//! The body of a request: JSON from anybody, checked against an app's schema.
+//! The body of a request: untrusted JSON, checked against an app's schema.
 
 use std::sync::LazyLock;
 
 use keyferry_api::json_of;
 use keyferry_schema::{AuthSchema, AuthTypeSpec, Choice, FieldKind, FieldSpec, Input};
 
-/// Values shorter than this are bound to stand in a message by chance.
+/// Values shorter than this occur in messages by chance.
 const TELLING: usize = 8;
 
 /// An app with a field of each kind, and with all that a field can be asked to fit.
@@ -37,7 +37,7 @@ pub fn request_body(bytes: &[u8]) {
     let input: Input = match json_of(bytes) {
         Ok(input) => input,
         Err(message) => {
-            // What was read before it went wrong is not told: the message has a fixed text and numbers in it.
+            // The error does not quote the input: its message has a fixed text and numbers.
             assert!(message.contains("invalid_json"), "{message}");
             for word in String::from_utf8_lossy(bytes).split(|c: char| !c.is_ascii_alphanumeric()) {
                 let is_ours = FIXED.iter().any(|text| text.contains(word));
@@ -94,7 +94,7 @@ fn collect<'i>(input: &'i Input, values: &mut Vec<&'i str>) {
     }
 }
 
-/// Whether a message shows a value that it does not have from elsewhere: the names of members are told.
+/// Whether a message quotes a value of the input. Names of members may be quoted.
 fn is_told(value: &str, message: &str, input: &Input) -> bool {
     value.len() >= TELLING && message.contains(value) && !is_name(value, input) && !known().contains(value)
 }

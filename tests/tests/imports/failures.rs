@@ -336,7 +336,7 @@ async fn ctrl_c_ends_the_command_with_the_rows_that_have_failed_so_far() {
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     let written = fs::read_to_string(format!("{path}.failures.ndjson")).unwrap();
     assert!(written.contains("sk_test_wrong") && written.lines().count() == 1, "{written}");
-    assert!(said.contains("the import goes on"), "{said}");
+    assert!(said.contains("the import continues on the server"), "{said}");
 }
 
 #[tokio::test]

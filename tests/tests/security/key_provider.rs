@@ -122,7 +122,7 @@ async fn settings_that_contradict_each_other_are_told() {
             1,
             "VAULT_TOKEN and key-token-file are both set",
         ),
-        (&["--key-ca", "ca.pem"], &[], 1, "there is nobody to trust"),
+        (&["--key-ca", "ca.pem"], &[], 1, "no key service uses it"),
         (&["--key-kms", "k"], &[], 2, "a key of AWS KMS is given by its ARN"),
         (&["--key-transit", "http://vault.example.com/v1/transit/keys/k"], &[], 2, "spoken to over https"),
     ];
@@ -178,7 +178,7 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
     // One organisation, then the rest: what was done is not done again.
     let (code, printed, said) = world.command(&["key", "rewrap", "--org", ORG, "--to-key-file", &shown]).await;
     assert!(code == Some(0) && printed.starts_with("2 root keys were wrapped by"), "{printed}{said}");
-    assert!(said.contains("1 root keys of other organisations are not: the server goes on"), "{said}");
+    assert!(said.contains("1 root keys of other organisations are not: keep the present key"), "{said}");
     assert_eq!(fs::metadata(&new_file).unwrap().permissions().mode() & 0o777, 0o600);
     let (code, printed, said) = world.command(&["key", "rewrap", "--all", "--to-key-file", &shown]).await;
     assert!(code == Some(0) && printed.starts_with("1 root keys were wrapped by"), "{printed}{said}");

@@ -26,14 +26,14 @@ pub(in crate::cli) enum ConfigCommand {
 
 #[derive(Args)]
 pub(in crate::cli) struct CheckArgs {
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     serve: ServeArgs,
 }
 
-/// Runs one of them. `effective` is what was found out on the way here.
+/// Runs one subcommand with the effective settings.
 pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliResult {
     match command {
         ConfigCommand::Example => term::print(example().trim_end()),

@@ -25,14 +25,14 @@ pub(in crate::cli) struct Effective {
     pub(super) settings: Vec<Held>,
 }
 
-/// What one setting is.
+/// The effective value of one setting.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Held {
     /// As in the file, `http.idle-seconds`.
     pub(super) setting: String,
-    /// None where nobody says anything; then the default is told in words.
+    /// Empty if no layer sets it; `meaning` then describes the default.
     pub(super) values: Vec<String>,
-    /// What holds instead.
+    /// The default in words, for a setting without a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) meaning: Option<String>,
     pub(super) from: From,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::setting::Setting;
 
-/// Characters of a line.
+/// The maximum length of a line in bytes.
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
@@ -12,11 +12,11 @@ Settings of Keyferry: all that there are, each commented out and at its default 
 
 A flag counts before a variable, a variable before this file. `keyferry config check` shows what holds and where each value comes
 from. The file is taken from --config, from KEYFERRY_CONFIG, or from keyferry.toml in the working folder. Paths are relative to the
-working folder. No setting is a secret: secrets stand in files of their own, or in the environment.
+working folder. No setting is a secret: secrets are kept in separate files or in the environment.
 
 This file is what `keyferry config example` prints.";
 
-/// The text.
+/// The text of the example file.
 pub(super) fn example() -> String {
     let mut text = String::new();
     for paragraph in HEAD.split("\n\n") {

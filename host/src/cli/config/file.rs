@@ -10,7 +10,7 @@ use super::setting::Setting;
 use keyferry_types::bounded_file::{self, SMALL};
 use keyferry_types::path_text::ShowPath as _;
 
-/// How alike two names are for one to be taken for a slip of the other.
+/// Similarity (0 to 1) from which an unknown name is taken for a misspelling of a known one.
 const ALIKE: f64 = 0.8;
 
 /// A settings file that was read.
@@ -35,9 +35,9 @@ pub(in crate::cli) enum ConfigFileError {
     /// It is not there, or not ours to read.
     #[error("cannot read {}: {source}", path.shown())]
     Read {
-        /// Which file.
+        /// The settings file.
         path: PathBuf,
-        /// Why not.
+        /// The I/O error.
         source: std::io::Error,
     },
     /// All that is wrong with it, each with its line.
@@ -61,7 +61,7 @@ impl ConfigFile {
         let mut reader = Reader { path, settings, line: &line, lines: BTreeMap::new(), problems: Vec::new() };
         match DeTable::parse(text) {
             Ok(root) => reader.root(root.get_ref()),
-            // Its own rendering would show the line with all that stands in it.
+            // The parser's own rendering quotes the whole line, which may hold a value.
             Err(error) => {
                 let at = error.span().map_or(text.len(), |span| span.start);
                 reader.problem(at, &format!("this is no TOML: {}", error.message()));
@@ -89,7 +89,7 @@ impl Reader<'_> {
     }
 
     fn root(&mut self, root: &DeTable<'_>) {
-        // In the order of the file, which is the order in which somebody mends it.
+        // In the order of the file.
         let mut members: Vec<_> = root.iter().collect();
         members.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in members {
@@ -131,7 +131,7 @@ impl Reader<'_> {
         self.lines.insert(setting.id().to_owned(), Line { number: (self.line)(at), values });
     }
 
-    /// What is probably meant by a name that is none.
+    /// The closest known name, if one is close enough.
     fn nearest(&self, name: &str) -> String {
         let paths: Vec<_> = self.settings.iter().map(Setting::path).collect();
         let written = name.replace('_', "-");
@@ -150,7 +150,7 @@ impl Reader<'_> {
     }
 }
 
-/// A value as it would stand on the command line.
+/// The value in command-line form.
 fn scalar(value: &DeValue<'_>) -> Result<String, String> {
     match value {
         DeValue::String(text) => Ok(text.clone().into_owned()),

@@ -27,7 +27,7 @@ pub(in crate::cli) enum CommandLineError {
     /// clap's own words, with their own exit code; `--help` is one of them.
     #[error(transparent)]
     Arguments(#[from] clap::Error),
-    /// The settings file.
+    /// The settings file cannot be read or has errors.
     #[error(transparent)]
     File(#[from] ConfigFileError),
 }

@@ -5,10 +5,10 @@ use clap::{Arg, Args as _, Command};
 use super::super::settings::ServeArgs;
 
 /// Tables of the file. The flag `--http-idle-seconds` is `idle-seconds` in `[http]`; one that begins with none of these
-/// stands before all tables, under its own name.
+/// precedes all tables, under its own name.
 const TABLES: [&str; 6] = ["http", "import", "migrate", "sandbox", "store", "webhooks"];
 
-/// The flag that names the file cannot stand in it.
+/// The flag that names the file cannot be set in the file.
 const THE_FILE: &str = "config";
 
 /// A flag of `serve`, which the file has too.
@@ -17,7 +17,7 @@ pub(super) struct Setting {
     arg: Arg,
     /// As on the command line, without the dashes.
     pub(super) flag: String,
-    /// Of the file, if it stands in one.
+    /// The table in the file; `None` for a top-level key.
     pub(super) table: Option<&'static str>,
 }
 
@@ -57,17 +57,17 @@ impl Setting {
         }
     }
 
-    /// The environment variable.
+    /// The name of the environment variable; `None` if the flag has none.
     pub(super) fn variable(&self) -> Option<String> {
         self.arg.get_env().map(|name| name.to_string_lossy().into_owned())
     }
 
-    /// What it is for.
+    /// The help text.
     pub(super) fn help(&self) -> String {
         self.arg.get_long_help().or(self.arg.get_help()).map(ToString::to_string).unwrap_or_default()
     }
 
-    /// What holds where nobody says anything, if that is always the same.
+    /// The default, if it is a constant.
     pub(super) fn defaults(&self) -> Vec<String> {
         self.arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect()
     }
@@ -94,7 +94,7 @@ impl Setting {
         self.arg.get_value_delimiter().is_some()
     }
 
-    /// Whether its value is nobody's business. What hides it from `--help` hides it everywhere.
+    /// Whether the value is hidden: a flag hidden from `--help` is hidden everywhere.
     pub(super) fn is_secret(&self) -> bool {
         self.arg.is_hide_env_values_set()
     }

@@ -20,7 +20,7 @@ const CAUSES: Duration = Duration::from_secs(1);
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is shown.
+/// The kind of progress output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     Bar,
@@ -53,7 +53,7 @@ pub(super) async fn follow(server: &Server, import: &Value, output: OutputArgs) 
                 view.end(&end);
                 return Ok(end);
             }
-            // A server that is started again goes on with it.
+            // A restarted server resumes the import.
             Ok(None) => tries = 0,
             // What it says of this request it will say again.
             Err(error) if error.downcast_ref().is_some_and(Refused::is_for_good) => {
@@ -62,7 +62,7 @@ pub(super) async fn follow(server: &Server, import: &Value, output: OutputArgs) 
             }
             Err(error) if tries >= TRIES => {
                 view.clear();
-                let hint = format!("the import goes on; see it by `keyferry imports watch {id}`");
+                let hint = format!("the import continues on the server; follow it with `keyferry imports watch {id}`");
                 return Err(format!("the server cannot be asked any more: {error}; {hint}").into());
             }
             Err(error) if tries == 0 => view.note(&format!("{error}: trying again for {TRIES} s")),
@@ -193,7 +193,7 @@ fn duration(seconds: u64) -> String {
     }
 }
 
-/// For programs: one line.
+/// Prints an event as one line of JSON.
 pub(super) fn event(name: &str, import: &Value) {
     let mut line = Map::new();
     line.insert("event".to_owned(), json!(name));
@@ -216,7 +216,7 @@ pub(super) fn number(import: &Value, name: &str) -> u64 {
     import.get(name).and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// How many of its rows stand there.
+/// The number of rows in this state.
 pub(super) fn count(import: &Value, state: &str) -> u64 {
     import.get("counts").map_or(0, |counts| number(counts, state))
 }

@@ -19,31 +19,31 @@ use keyferry_store::ObjectId;
 pub(crate) enum ImportsCommand {
     /// Lists imports, newest first.
     List(ListArgs),
-    /// Shows how one fares, by app and outcome.
+    /// Shows an import's rows by app and outcome.
     Show(OneArgs),
-    /// Watches one until nothing is under way any more.
+    /// Follows an import until no work is left.
     Watch(WatchArgs),
-    /// Prints its ledger, a JSON object a row.
+    /// Prints an import's ledger, one JSON object a row.
     Results(ResultsArgs),
-    /// Stops working on its rows until it is resumed.
+    /// Pauses an import until it is resumed.
     Pause(OneArgs),
-    /// Goes on with one that was paused, or has stopped itself.
+    /// Resumes an import that was paused or has stopped on its own.
     Resume(OneArgs),
-    /// Ends it. Rows that are not settled stay as they are.
+    /// Cancels an import. Rows that are not settled stay as they are.
     Cancel(OneArgs),
-    /// Tries rows again that failed for a reason that can pass, never rejected ones.
+    /// Retries rows that failed for a temporary reason, never rejected ones.
     RetryFailed(OneArgs),
-    /// Puts back what each row replaced and removes what it made, unless somebody has changed it since.
+    /// Restores what each row replaced and removes what it created, unless it was changed since.
     Undo(OneArgs),
-    /// Forgets what was replaced: it cannot be undone any more.
+    /// Confirms an import: deletes its undo data.
     Confirm(OneArgs),
-    /// Forgets it with its ledger. What it stored stays.
+    /// Deletes an import and its ledger. Stored credentials stay.
     Delete(OneArgs),
 }
 
 #[derive(Args)]
 pub(crate) struct ListArgs {
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -52,9 +52,9 @@ pub(crate) struct ListArgs {
 
 #[derive(Args)]
 pub(crate) struct OneArgs {
-    /// Which import.
+    /// The import's id.
     id: ObjectId,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub(crate) struct OneArgs {
 
 #[derive(Args)]
 pub(crate) struct WatchArgs {
-    /// Which import.
+    /// The import's id.
     id: ObjectId,
     #[command(flatten)]
     output: OutputArgs,
@@ -73,9 +73,9 @@ pub(crate) struct WatchArgs {
 
 #[derive(Args)]
 pub(crate) struct ResultsArgs {
-    /// Which import.
+    /// The import's id.
     id: ObjectId,
-    /// Only rows that stand there: queued, done, skipped, failed, undone or kept.
+    /// Only rows in this state: queued, done, skipped, failed, undone or kept.
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
     /// Only rows that have warnings.

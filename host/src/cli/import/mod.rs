@@ -36,16 +36,16 @@ use upload::Again;
 
 pub(super) use manage::{ImportsCommand, run as manage};
 
-/// Some rows failed.
+/// The import ended and some rows failed.
 pub(super) const SOME_FAILED: u8 = 3;
-/// It stopped before its end: by itself, or because somebody stopped it.
+/// The import stopped before its end: on its own, or by request.
 pub(super) const STOPPED: u8 = 4;
-/// SIGINT ended the command, as shells tell it. The import goes on.
+/// SIGINT ended the command (128 + 2). The import continues on the server.
 const INTERRUPTED: u8 = 130;
 
 /// The language of `--map`.
 const MAP_HELP: &str = "\
-What the files call things, and what they are called here: a rule, or a file with a rule a line or in TOML. Repeatable.
+Names in the files and their names here: a rule, or a file with one rule a line or in TOML. Repeatable.
 
   customer=linked_account_id  the column `customer` holds the linked account; so for slug, auth_type, auth_object, account_name, updated_at
   key=api_key                 the column `key` holds the field `api_key` of the credential
@@ -72,7 +72,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "PRESET", default_value_t = Preset::Native)]
     from: Preset,
 
-    /// What the files call things, and what they are called here: a rule, or a file with a rule a line. Repeatable.
+    /// Names in the files and their names here: a rule, or a file with one rule a line. Repeatable.
     #[arg(long, value_name = "RULE|FILE", long_help = MAP_HELP)]
     map: Vec<String>,
 
@@ -80,7 +80,7 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// What is done with a credential that could not be verified though nothing says that it is bad: reject or store.
+    /// What to do with a credential that is unverified though nothing says that it is bad: reject or store.
     #[arg(long, value_name = "WHAT", default_value_t)]
     on_unverified: OnUnverified,
 
@@ -97,7 +97,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "WHAT", default_value_t)]
     account_change: AccountChange,
 
-    /// Stop when so many rows have failed: a number, or a share of all rows such as `5%`.
+    /// Stop after this many failed rows: a number, or a share of all rows such as `5%`.
     #[arg(long, value_name = "N|P%")]
     max_failures: Option<MaxFailures>,
 
@@ -105,7 +105,7 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     again: bool,
 
-    /// Do not wait for the end.
+    /// Do not wait for the import to end.
     #[arg(long)]
     detach: bool,
 
@@ -125,28 +125,28 @@ pub(super) struct ImportArgs {
     server: ServerArgs,
 }
 
-/// How progress is told.
+/// The output of progress.
 #[derive(Args, Clone, Copy)]
 pub(super) struct OutputArgs {
     /// Events for programs, one JSON object a line, on stdout.
     #[arg(long)]
     json: bool,
 
-    /// What is shown meanwhile.
+    /// The progress display.
     #[arg(long, value_name = "HOW", default_value = "auto")]
     progress: ProgressKind,
 }
 
-/// What is shown meanwhile.
+/// The progress display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProgressKind {
     /// A bar on a terminal, else lines.
     Auto,
-    /// A bar.
+    /// A progress bar.
     Bar,
-    /// A line now and then.
+    /// A line at intervals.
     Lines,
-    /// Nothing.
+    /// No progress output.
     None,
 }
 
@@ -183,7 +183,10 @@ pub(super) async fn run(args: ImportArgs) -> CliResult {
             Some(ended) => ended?,
             None => {
                 let id = follow::text(&import, "id");
-                tell(args.output, &format!("the import goes on; `keyferry imports watch {id}` follows it"));
+                tell(
+                    args.output,
+                    &format!("the import continues on the server; `keyferry imports watch {id}` follows it"),
+                );
                 match unless_interrupted(server.json(Method::GET, &format!("/api/v2/public/imports/{id}"))).await {
                     Some(import) => import?,
                     None => return Ok(ExitCode::from(INTERRUPTED)),
@@ -206,7 +209,7 @@ pub(super) async fn run(args: ImportArgs) -> CliResult {
     Ok(ExitCode::from(worst))
 }
 
-/// What comes of it; none where SIGINT (Ctrl-C) comes first.
+/// The future's result; `None` if SIGINT (Ctrl-C) arrives first.
 async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
@@ -223,7 +226,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// A sentence for people; for programs, an event.
+/// Prints a sentence, or an event with `--json`.
 fn tell(output: OutputArgs, message: &str) {
     if output.json { follow::line("note", "message", message) } else { term::progress(message) }
 }
@@ -266,8 +269,8 @@ fn tell_failures(args: &ImportArgs, written: &Written, id: &str) {
     }
 }
 
-/// The command that imports a file of failed rows: with all that this one was told of how to read its files, what to do with their
-/// rows and where to send them.
+/// The command that imports a file of failed rows: with the options of this one for reading files, handling rows and naming the
+/// server.
 fn again(args: &ImportArgs, file: &Path) -> String {
     let mut words = vec!["keyferry".to_owned(), "import".to_owned()];
     let mut option = |name: &str, value: &str| words.extend([name.to_owned(), shell_path(Path::new(value))]);
@@ -300,7 +303,7 @@ fn again(args: &ImportArgs, file: &Path) -> String {
     words.join(" ")
 }
 
-/// What the server is told of how to read the file and deal with its rows.
+/// The query parameters that say how to read the file and handle its rows.
 fn query(args: &ImportArgs, file: &std::path::Path, mapping: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("from", args.from.as_str());
@@ -341,7 +344,7 @@ fn mapping(given: &[String]) -> Result<String, CliError> {
                 return Ok(text);
             }
             if toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.values().any(toml::Value::is_table)) {
-                return Err(format!("{}: a map in TOML stands by itself, without further --map", path.shown()).into());
+                return Err(format!("{}: a map in TOML cannot be combined with another --map", path.shown()).into());
             }
             rules.push(text);
         } else if one.contains('=') {
@@ -353,7 +356,7 @@ fn mapping(given: &[String]) -> Result<String, CliError> {
     Ok(rules.join("\n"))
 }
 
-/// 0 where all is well, else what the worst was.
+/// The exit code: 0 on success, else that of the worst result.
 fn exit_code(import: &serde_json::Value) -> u8 {
     match (follow::text(import, "state"), follow::count(import, "failed")) {
         ("finished" | "undone", 0) => 0,

@@ -20,7 +20,7 @@ const GOOD: [&str; 9] = [
     "put_back",
 ];
 
-/// Prints the table, a line for each outcome of each app, and where the import stands.
+/// Prints the table, one line for each outcome of each app, and the import's state.
 pub(super) fn print(import: &Value) {
     let apps = import.get("apps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut table = Table::new();

@@ -119,7 +119,7 @@ impl Again {
         match self {
             Self::Always => None,
             Self::IfRefused => Some(
-                "; with --again it is not sent a second time by itself: see by `keyferry imports list` whether it arrived",
+                "; with --again the file is not sent a second time automatically: check with `keyferry imports list` whether it arrived",
             ),
             Self::Never => Some("; standard input cannot be sent a second time: run the command again later"),
         }
@@ -162,7 +162,7 @@ async fn send(
                     return;
                 }
             };
-            // Nobody takes parts any more where the server has answered already.
+            // The receiver is gone if the server has already responded.
             if parts.blocking_send(Ok(frame)).is_err() {
                 return;
             }

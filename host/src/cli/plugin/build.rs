@@ -1,4 +1,4 @@
-//! `keyferry plugin build`.
+//! `keyferry plugin build`: compiles plugins to components.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,13 +11,13 @@ use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Args)]
 pub(in crate::cli) struct BuildArgs {
-    /// Folders of plugins.
+    /// The plugins' folders.
     #[arg(value_name = "DIR", required_unless_present = "all")]
     dirs: Vec<PathBuf>,
     /// Every plugin of the workspace that the current folder is in.
     #[arg(long, conflicts_with = "dirs")]
     all: bool,
-    /// Where the .wasm files go.
+    /// The output folder of the .wasm files.
     #[arg(long, value_name = "DIR", default_value = "keyferry-data/plugins")]
     out: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! `keyferry plugin check`: a strict look at plugin files, told like a compiler tells.
+//! `keyferry plugin check`: strict checks of plugin files, reported like compiler diagnostics.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,9 +12,9 @@ use keyferry_devkit::check::{Finding, Level, lint};
 use keyferry_devkit::{Source, workbench};
 use keyferry_types::path_text::ShowPath as _;
 
-/// Warnings, where they were asked to be denied.
+/// The exit code for warnings with `--deny-warnings`.
 const DENIED: u8 = 1;
-/// Errors.
+/// The exit code for errors.
 const WRONG: u8 = 2;
 
 #[derive(Args)]
@@ -25,7 +25,7 @@ pub(in crate::cli) struct CheckArgs {
     /// End with 1 where there is a warning.
     #[arg(long)]
     deny_warnings: bool,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -16,7 +16,7 @@ pub(in crate::cli) struct InspectArgs {
     /// A plugin file (.wasm), or the folder of a plugin, which is built first.
     #[arg(value_name = "FILE|DIR")]
     plugin: PathBuf,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     /// Print the JSON Schema (draft 2020-12) of each auth type.

@@ -19,7 +19,7 @@ use keyferry_types::path_text::ShowPath as _;
 
 /// The provider, or the plugin, did not say `verified`. Input that cannot be used ends with 2.
 const NOT_VERIFIED: u8 = 1;
-/// Bytes of an answer that are shown.
+/// The largest number of bytes shown of a response.
 const SHOWN: usize = 4000;
 
 #[derive(Args)]
@@ -57,7 +57,7 @@ pub(in crate::cli) struct RecordArgs {
     /// What the case shows, in a sentence.
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
-    /// Replace what tells whose account it is by values of the same shape.
+    /// Replace values that identify the account by values of the same shape.
     #[arg(long)]
     mask: bool,
     /// Replace a case of that name.
@@ -65,7 +65,7 @@ pub(in crate::cli) struct RecordArgs {
     force: bool,
 }
 
-/// Shows one verification.
+/// Verifies one credential with the real provider and prints the exchange.
 pub(in crate::cli) async fn run_call(args: CallArgs) -> CliResult {
     let workbench = workbench()?;
     let source = open(&args.live.plugin).await?;
@@ -154,7 +154,7 @@ fn auth_object(path: &Path) -> Result<Input, CliError> {
         let file = bounded_file::read_input(path, SMALL).map_err(failed)?;
         text.push_str(file.text().map_err(failed)?);
     }
-    // serde quotes what it stumbles over, which may be a secret: only the place is told.
+    // serde's message quotes the input, which may be a secret: only its position is reported.
     serde_json::from_str(&text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         format!("the auth object in {} is not JSON (line {line}, column {column})", path.shown()).into()

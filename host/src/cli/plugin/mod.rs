@@ -14,7 +14,7 @@ use super::CliResult;
 
 #[derive(Subcommand)]
 pub(super) enum PluginCommand {
-    /// Makes the folder of a new plugin, which builds and passes its own cases as it stands.
+    /// Creates the folder of a new plugin that builds and passes its own cases unchanged.
     New(new::NewArgs),
     /// Builds plugins into components.
     Build(build::BuildArgs),

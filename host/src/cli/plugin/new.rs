@@ -1,4 +1,4 @@
-//! `keyferry plugin new`.
+//! `keyferry plugin new`: creates a plugin from a template.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ pub(in crate::cli) struct NewArgs {
     /// What a credential of the app is, to begin with.
     #[arg(long, value_enum, default_value_t = AuthKind::KeyBased)]
     auth: AuthKind,
-    /// The new folder; a folder called like the slug, if not given.
+    /// The new folder [default: the slug].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

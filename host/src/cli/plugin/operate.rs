@@ -17,7 +17,7 @@ const NOT_SERVING: u8 = 2;
 
 #[derive(Args)]
 pub(in crate::cli) struct ListArgs {
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     /// End with 2 where a file does not serve, and say which.
@@ -31,7 +31,7 @@ pub(in crate::cli) struct ListArgs {
 pub(in crate::cli) struct GrantArgs {
     /// A slug or a file name.
     target: String,
-    /// Show it only.
+    /// Show the request for grants without granting.
     #[arg(long)]
     dry_run: bool,
     /// Let it import WASI, with nothing behind it.
@@ -40,7 +40,7 @@ pub(in crate::cli) struct GrantArgs {
     /// Let it read this field as text although it looks secret: FIELD, or AUTH_TYPE.FIELD. Several are parted by commas.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     reads_text: Vec<String>,
-    /// Grant it for so many days.
+    /// The number of days until the grant expires.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
     #[command(flatten)]
@@ -129,7 +129,7 @@ fn table(plugins: &[PluginStatus]) -> Table {
         if plugin.serving != plugin.digest
             && let Some(serving) = plugin.serving
         {
-            why.push(format!("{} goes on serving", short(&serving)));
+            why.push(format!("{} keeps serving", short(&serving)));
         }
         why.extend(plugin.ends_at.map(|end| format!("granted until {end}")));
         table.add_row([

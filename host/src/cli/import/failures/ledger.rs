@@ -13,7 +13,7 @@ use super::super::follow::{number, text};
 /// How the detail of a row begins that repeats another one.
 const REPEATS: &str = "row ";
 
-/// A row that failed.
+/// A failed row of the ledger.
 #[derive(Default)]
 pub(super) struct Failed {
     pub(super) line: u64,

@@ -42,7 +42,7 @@ const ENDS: [&str; 6] = [
 pub(super) enum Written {
     /// They are in that file.
     File { path: PathBuf, rows: u64, repeated: u64, asked: PathBuf },
-    /// There are none to correct. Files of earlier runs are removed, or kept where they were changed.
+    /// No rows failed. Files of earlier runs are removed, or kept where they were changed.
     Nothing { repeated: u64, removed: Vec<PathBuf>, kept: Vec<PathBuf> },
     /// They could not be written, since the file can be read once only.
     ReadOnce,

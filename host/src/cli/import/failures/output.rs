@@ -21,7 +21,7 @@ pub(super) enum Output<W: Write> {
     },
     /// A line for each row.
     Lines(W),
-    /// An array.
+    /// A JSON array.
     Array {
         out: W,
         rows: u64,
@@ -42,7 +42,7 @@ impl<W: Write> Output<W> {
         Ok(Self::Csv { csv: Box::new(csv), columns })
     }
 
-    /// For rows of JSON.
+    /// Creates an output for rows of JSON.
     pub(super) fn json(mut out: W, format: Option<RowFormat>) -> io::Result<Self> {
         if format == Some(RowFormat::JsonArray) {
             out.write_all(b"[")?;
@@ -125,7 +125,7 @@ fn member_of(number: u64, about: &Failed, original: &Original<'_>, layout: Layou
         // Its own text, so that numbers and the order of members stay as they are.
         Some(Input::Object(members)) => {
             let inner = source.get(1..source.len() - 1).unwrap_or_default();
-            // A string holds no line breaks, so that these stand between its parts.
+            // JSON strings hold no line breaks, so each one separates parts of the array.
             let plain = |byte: &u8| if layout == Layout::Line && matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
             row.extend(inner.trim_ascii().iter().map(plain));
             row.extend_from_slice(if members.is_empty() { b"" } else { b"," });

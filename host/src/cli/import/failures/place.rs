@@ -22,7 +22,7 @@ enum Taken {
     Free,
     /// By a file that was written here and has not been changed since.
     Unchanged,
-    /// By anything else.
+    /// Changed since an import wrote it, or not written by one.
     Changed,
 }
 
@@ -79,7 +79,7 @@ impl Write for Draft {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Cleared {
     pub(super) removed: Vec<PathBuf>,
-    /// They were changed since.
+    /// Files that were changed since, and are kept.
     pub(super) kept: Vec<PathBuf>,
 }
 
@@ -102,7 +102,7 @@ pub(super) fn clear(targets: impl IntoIterator<Item = PathBuf>) -> io::Result<Cl
     Ok(cleared)
 }
 
-/// `rows.csv.failures.csv` -> `rows.csv.failures.2.csv`
+/// Inserts a number: `rows.csv.failures.csv` -> `rows.csv.failures.2.csv`
 fn numbered(target: &Path, number: u32) -> PathBuf {
     if number == 1 {
         return target.to_owned();

@@ -1,4 +1,4 @@
-//! Results for programs.
+//! Machine-readable results: JSON, JUnit and TAP.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 

@@ -31,7 +31,7 @@ pub(in crate::cli) struct TestArgs {
     /// Where the cases (*.toml) lie. Without it: `cases` beside the file or in the folder.
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
-    /// How the results are told.
+    /// The format of the results.
     #[arg(long, value_enum, default_value_t = Format::Pretty)]
     format: Format,
     /// Run again whenever a file changes.
@@ -39,10 +39,10 @@ pub(in crate::cli) struct TestArgs {
     watch: bool,
 }
 
-/// How results are told.
+/// The format of test results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
+    /// Text for a terminal.
     Pretty,
     /// One JSON document.
     Json,
@@ -59,7 +59,7 @@ pub(in crate::cli) async fn run(args: TestArgs) -> CliResult {
     }
     let mut changes = watch::start(args.plugins.iter().chain(&args.cases))?;
     loop {
-        // A slip is told, and the next save may mend it.
+        // An error is printed; the next save may fix it.
         if let Err(error) = once(&workbench, &args).await {
             term::error(&term::chain(error.as_ref()));
         }

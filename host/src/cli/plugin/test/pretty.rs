@@ -71,7 +71,7 @@ pub(super) fn show(report: &SuiteReport) {
     term::print(&line.if_supports_color(Stdout, |text| text.dimmed()).to_string());
 }
 
-/// The closing line.
+/// Prints the closing line.
 pub(super) fn total(reports: &[SuiteReport]) {
     let (passed, failed) =
         reports.iter().map(SuiteReport::counts).fold((0, 0), |(p, f), (passed, failed)| (p + passed, f + failed));
@@ -129,7 +129,7 @@ fn shown(time: Duration) -> String {
     }
 }
 
-/// `2000000` as `2,000,000`.
+/// Groups digits by thousands: `2000000` as `2,000,000`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
