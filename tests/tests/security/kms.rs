@@ -211,7 +211,7 @@ async fn while_kms_is_gone_what_is_unlocked_goes_on_and_all_is_well_when_it_is_b
     assert_eq!((documented.status, documented.json()["status_code"].as_u64()), (503, Some(503)));
     let ready = get(world.server.address(), "/readyz").await;
     assert_eq!(ready.status, 200);
-    assert!(ready.json()["warnings"][0].as_str().unwrap().contains("organisations that are unlocked go on"));
+    assert!(ready.json()["warnings"][0].as_str().unwrap().contains("unlocked organisations are still served"));
     // Another API key of an organisation that has a root needs nothing of KMS; a new organisation does.
     create_api_key_in(&keys, &world.data(), ORG, "production").await;
     let arguments = ["api-key", "create", "--org", "newcomer", "--environment", "test"];

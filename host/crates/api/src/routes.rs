@@ -1,4 +1,4 @@
-//! Which path leads where.
+//! The routes of the public API.
 
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ async fn not_found(request: Request) -> Response {
     ApiError::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
 }
 
-/// What a path takes stands in `Allow`, which the router adds; whoever asks just that gets it.
+/// `OPTIONS`: the router's `Allow` header lists the methods of a path.
 async fn method_not_allowed(request: Request) -> Response {
     let path = request.uri().path();
     let answer = match *request.method() {

@@ -1,4 +1,4 @@
-//! What handlers share.
+//! The state that handlers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::handlers::health::Readiness;
 use crate::middleware::rate::{RateLimit, Rates};
 use crate::openapi::Description;
 
-/// What the handlers share.
+/// The state that handlers share.
 pub struct Api {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) migrator: Arc<CredentialService>,
@@ -28,7 +28,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The handlers' parts.
+    /// Creates the shared state.
     pub fn new(
         store: Arc<dyn Store>,
         migrator: Arc<CredentialService>,

@@ -91,7 +91,7 @@ async fn what_is_no_webhook_is_refused_in_the_documented_words_and_nothing_of_it
         (
             json!({"webhook_url": url, "webhook_events": all, "webhook_headers": {"x": "***"}}),
             "VALIDATION_ERROR",
-            "there is none yet",
+            "a new webhook has none",
         ),
         (
             json!({"webhook_url": url, "webhook_events": all, "signing_secret": "s3cr3t"}),

@@ -1,4 +1,4 @@
-//! Operations on API keys.
+//! Operations of the admin API on API keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,20 +20,20 @@ use keyferry_vault::{ApiKey, KeyId};
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
-    /// Whose it is to be.
+    /// The organisation that the key is to belong to.
     pub org: OrgId,
-    /// Which world it selects.
+    /// The environment that the key selects.
     pub environment: Environment,
-    /// What it is for.
+    /// The description of the key's use.
     pub label: String,
-    /// What it allows.
+    /// The scopes.
     pub scopes: Vec<Scope>,
-    /// How long it works, in days.
+    /// Days until the key expires; absent for no expiry.
     #[serde(default)]
     pub days: Option<u32>,
 }
 
-/// The key, which is nowhere else.
+/// A created API key. The server keeps only its hash.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct CreatedApiKey {
     /// The key itself. Show it once.
@@ -79,7 +79,7 @@ impl Operation for CreateApiKey {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListApiKeys {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
 }
 
@@ -87,9 +87,9 @@ pub struct ListApiKeys {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeApiKey {
-    /// Whose it is.
+    /// The organisation.
     pub org: OrgId,
-    /// How it begins, as far as it is shown, or its id.
+    /// The key's first characters, as `list` shows them, or its id.
     pub key: String,
 }
 
@@ -99,28 +99,28 @@ impl fmt::Debug for RevokeApiKey {
     }
 }
 
-/// An API key, without what would let anybody use it.
+/// An API key, without its secret part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShownApiKey {
     /// The first digits of its hash: no two keys have the same.
     pub id: String,
-    /// How it begins.
+    /// The first characters of the key.
     pub shown: String,
-    /// What it is for.
+    /// The description of the key's use.
     pub label: String,
-    /// Which world it selects.
+    /// The environment that the key selects.
     pub environment: Environment,
-    /// What it allows.
+    /// The scopes.
     pub scopes: Vec<Scope>,
-    /// Whether it works.
+    /// The state of the key.
     pub state: ApiKeyState,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: String,
-    /// When it stops working.
+    /// The time of expiry; absent for a key without one.
     pub expires_at: Option<String>,
-    /// When it was revoked.
+    /// The time of revocation.
     pub revoked_at: Option<String>,
-    /// When it was last used, to the minute or so.
+    /// The time of the last use, accurate to about a minute.
     pub last_used_at: Option<String>,
 }
 
@@ -128,11 +128,11 @@ pub struct ShownApiKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApiKeyState {
-    /// It does.
+    /// The key is accepted.
     Live,
-    /// Its time is over.
+    /// The key is past its expiry.
     Expired,
-    /// It was revoked.
+    /// The key was revoked.
     Revoked,
 }
 
@@ -183,7 +183,7 @@ impl Operation for RevokeApiKey {
 
     async fn perform(&self, operator: &Operator) -> Result<ShownApiKey, AdminError> {
         let (store, now) = (store(operator)?, Timestamp::now());
-        // Whole keys are taken as well: whoever revokes one that has leaked may have nothing else at hand.
+        // Whole keys are accepted as well: for a leaked key, the operator may have nothing else at hand.
         let hash = self.key.parse::<ApiKey>().ok().map(|key| key.hash());
         let known = store.api_keys(&self.org).await?;
         let is_meant = |record: &&ApiKeyRecord| match hash {

@@ -17,17 +17,17 @@ const MOST_ENTRIES: usize = 1000;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyAudit {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// A hash that somebody wrote down earlier: an entry must have it.
+    /// A hash noted by an earlier verification: one entry must have it.
     #[serde(default)]
     pub known: Option<String>,
 }
 
-/// A chain that holds.
+/// The result of a verified chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VerifiedAudit {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
     /// How many entries it has.
     pub entries: u64,
@@ -41,23 +41,23 @@ pub struct VerifiedAudit {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadAudit {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// The place after which to begin.
+    /// The sequence number after which to start.
     #[serde(default)]
     pub after: u64,
 }
 
-/// One entry.
+/// One entry of the audit trail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditLine {
-    /// Its place, from 1.
+    /// The entry's sequence number, from 1.
     pub seq: u64,
     /// Hash of the entry before it, in hex.
     pub prev_hash: String,
-    /// Its own.
+    /// The hash of this entry, in hex.
     pub hash: String,
-    /// What was done.
+    /// The recorded event.
     pub event: AuditEvent,
 }
 

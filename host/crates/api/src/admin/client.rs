@@ -1,4 +1,4 @@
-//! Asking a running server.
+//! The client of a running server's admin socket.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -25,7 +25,7 @@ struct Problem {
 /// Asks the server that runs on a data folder.
 ///
 /// # Errors
-/// `NotRunning` where none does; `Refused` with the server's own words.
+/// `NotRunning` if no server runs; `Refused` with the server's message.
 pub async fn call<O: Operation>(path: &Path, operation: &O) -> Result<O::Done, AdminError> {
     let fault = |source| AdminError::Socket { path: path.shown().to_string(), source };
     let stream = match UnixStream::connect(path).await {

@@ -1,4 +1,4 @@
-//! Who may ask over TCP: whoever has the operator's token.
+//! Authentication of the operator's API over TCP: the operator's token.
 //!
 //! An API key does not count here, whatever its scopes. It belongs to one organisation, and what is asked for here concerns all of
 //! them: any organisation's root keys can be destroyed, keys of any can be made, and plugins serve everybody. A tenant's `admin` key
@@ -25,7 +25,7 @@ use keyferry_types::bounded_file::{self, Content, is_obstructed};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::ApiKey;
 
-/// What 24 random bytes have in base64, and 16 in hex: nobody guesses that.
+/// The shortest token in characters: 24 random bytes in base64, or 16 in hex.
 const SHORTEST: usize = 32;
 /// A file with more in it is no token's.
 const LONGEST: u64 = 4096;
@@ -85,7 +85,7 @@ fn hash(token: &str) -> Hash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// What stands at the door.
+/// The guard in front of the operator's API.
 struct Guard {
     token: OperatorToken,
     /// The last token that could be read, and whether the file could not be since.
@@ -106,7 +106,7 @@ async fn look(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
     let expected = match guard.expected().await {
         Ok(expected) => expected,
         Err(error) => {
-            tracing::error!(%error, "nobody can use the operator's API on its address");
+            tracing::error!(%error, "the operator's API refuses all requests over TCP: its token cannot be used");
             let detail = "the operator's token cannot be read on the server; its log says why";
             return problem(StatusCode::SERVICE_UNAVAILABLE, "no_operator_token", detail);
         }
@@ -125,7 +125,7 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Whether it is of the form that API keys have. Whether there is such a key is nobody's business here.
+/// Whether a value has the form of an API key. The key's existence is not checked.
 fn is_api_key(token: &str) -> bool {
     token.parse::<ApiKey>().is_ok()
 }
@@ -159,7 +159,7 @@ impl Guard {
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             return answer;
         }
-        tracing::warn!(has_api_key, "somebody without the operator's token was turned away from the operator's API");
+        tracing::warn!(has_api_key, "a request without the operator's token was refused");
         if has_api_key {
             let detail = "an API key belongs to one organisation, whatever its scopes; this API is about all of them, and takes \
                           the operator's token";

@@ -12,19 +12,19 @@ use crate::admin::Operator;
 use keyferry_store::StoreHealth;
 use keyferry_vault::KeyServiceState;
 
-/// Shows how the server is.
+/// Reports the server's health.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShowHealth {}
 
-/// How the server is.
+/// The server's health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServerHealth {
-    /// Which version runs.
+    /// The server's version.
     pub version: String,
     /// What keeps it from taking writes or unlocking organisations; empty where nothing does.
     pub obstacles: Vec<String>,
-    /// What does not, and needs somebody to look.
+    /// Conditions that do not prevent serving but need the operator's attention.
     pub warnings: Vec<String>,
     /// How many plugin files are in each state.
     pub plugins: BTreeMap<String, usize>,
@@ -50,7 +50,7 @@ impl Operation for ShowHealth {
                 obstacles.push(format!("no organisation can be unlocked: {fault}"))
             }
             Some(KeyServiceState::Fails(fault)) => {
-                warnings.push(format!("{fault}; organisations that are unlocked go on"))
+                warnings.push(format!("{fault}; unlocked organisations are still served"))
             }
             Some(KeyServiceState::Answers) | None => {}
         }

@@ -21,7 +21,7 @@ const STEP: usize = 512;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListKeys {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
 }
 
@@ -29,7 +29,7 @@ pub struct ListKeys {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKey {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
 }
 
@@ -37,9 +37,9 @@ pub struct RotateKey {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResealCredentials {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// The one after which to go on.
+    /// The credential after which to continue; `None` for the first step.
     #[serde(default)]
     pub after: Option<Place>,
 }
@@ -48,9 +48,9 @@ pub struct ResealCredentials {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DisableKey {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// Which.
+    /// The root's key id.
     pub key_id: u32,
 }
 
@@ -58,16 +58,16 @@ pub struct DisableKey {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DestroyKey {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// Which.
+    /// The root's key id.
     pub key_id: u32,
 }
 
-/// A root, without itself.
+/// A root key's metadata, without the key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ShownKey {
-    /// Its number.
+    /// The root's key id.
     pub key_id: u32,
     /// The key-encryption key that it is wrapped by.
     pub wrapped_by: String,
@@ -78,9 +78,9 @@ pub struct ShownKey {
     pub state: KeyState,
     /// How many credentials are sealed under it.
     pub credentials: u64,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: String,
-    /// When it was taken out of use.
+    /// The time at which the root was disabled; absent while it is in use.
     pub disabled_at: Option<String>,
 }
 
@@ -92,7 +92,7 @@ pub enum KeyState {
     Seals,
     /// To open what was sealed under it.
     Opens,
-    /// For nothing any more.
+    /// Disabled: neither seals nor opens.
     Disabled,
 }
 
@@ -107,11 +107,11 @@ pub struct Place {
 /// One step of a walk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResealStep {
-    /// Sealed under the root that seals now.
+    /// The number of credentials that were resealed under the newest root.
     pub resealed: u64,
-    /// Were so already.
+    /// The number of credentials that were sealed under the newest root already.
     pub left: u64,
-    /// Where to go on; `None` at the end.
+    /// Where to continue; `None` at the end.
     pub next: Option<Place>,
 }
 

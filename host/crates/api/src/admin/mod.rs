@@ -6,7 +6,7 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `operations` | what is an operation, and how does it stand in a request? |
+//! | `operations` | what is an operation, and what is its form in a request? |
 //! | `plugins`, `api_keys`, `keys`, `rewrap`, `audit`, `health` | what can be asked for? |
 //! | `openapi` | how is that described to a machine? |
 //! | `routes`, `socket` | how does a server answer? |
@@ -49,19 +49,19 @@ pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPl
 pub use rewrap::{Form, ListRoots, NewForms, RewrapRoots, Rewrapped, StoredRoot};
 pub use socket::{Socket, listen};
 
-/// Tells what an operator should mend.
+/// Reports conditions that an operator should fix.
 pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// The parts that operations work on; a command that runs by itself opens only those that it needs.
+/// The components that operations use; a command without a server opens only those that it needs.
 #[derive(Clone, Default)]
 pub struct Operator {
     /// What a running server warns of besides its store and key service.
     pub warnings: Option<Warnings>,
-    /// Where records are kept.
+    /// The store; `None` if this process has not opened it.
     pub store: Option<Arc<dyn Store>>,
-    /// The keys.
+    /// The keys; `None` if this process has not opened them.
     pub vault: Option<Arc<Vault>>,
-    /// The plugins.
+    /// The plugins; `None` if this process has not loaded them.
     pub registry: Option<Arc<Registry>>,
 }
 
@@ -129,7 +129,7 @@ impl AdminError {
         }
     }
 
-    /// Stable, for programs.
+    /// The stable error code.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             _ if self.is_locked() => "keys_locked",

@@ -76,7 +76,7 @@ impl Description {
         }
     }
 
-    /// The document.
+    /// Builds the OpenAPI document.
     pub(super) fn document(self) -> Value {
         let token = json!({
             "type": "http", "scheme": "bearer",

@@ -1,4 +1,4 @@
-//! What an operation is, and how it stands in a request.
+//! Operations of the admin API and their form in a request.
 
 use async_trait::async_trait;
 use http::Method;
@@ -11,35 +11,35 @@ use utoipa::ToSchema;
 use crate::admin::AdminError;
 use crate::admin::Operator;
 
-/// Something that an operator can ask for.
+/// An operation that an operator can request.
 #[async_trait]
 pub trait Operation: Serialize + DeserializeOwned + ToSchema + Send + Sync {
-    /// What it gives.
+    /// The operation's result.
     type Done: Serialize + DeserializeOwned + ToSchema + Send;
-    /// How it is asked for over HTTP.
+    /// The operation's HTTP form.
     const ROUTE: Route;
-    /// Carries it out.
+    /// Performs the operation.
     async fn perform(&self, operator: &Operator) -> Result<Self::Done, AdminError>;
 }
 
-/// How an operation is asked for over HTTP. Members that the path does not name stand in the query where it reads, and in a JSON
-/// body where it changes something.
+/// How an operation is asked for over HTTP. Members that the path does not name are query parameters of a read, and members of
+/// the JSON body of a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
-    /// Whether it changes something.
+    /// The kind of operation: read or change.
     pub verb: Verb,
-    /// A member in braces stands for its value: `/admin/v1/plugins/{target}`.
+    /// A member in braces is replaced by its value: `/admin/v1/plugins/{target}`.
     pub path: &'static str,
-    /// What programs call it.
+    /// The operation id in the OpenAPI document.
     pub id: &'static str,
 }
 
 /// Whether an operation changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// `GET`: nothing.
+    /// `GET`: reads only.
     Read,
-    /// `POST`
+    /// `POST`: changes something.
     Change,
 }
 
@@ -54,17 +54,17 @@ impl Verb {
 }
 
 impl Route {
-    /// One that changes nothing.
+    /// A route of an operation that only reads.
     pub(super) const fn read(path: &'static str, id: &'static str) -> Self {
         Self { verb: Verb::Read, path, id }
     }
 
-    /// One that changes something.
+    /// A route of an operation that changes something.
     pub(super) const fn change(path: &'static str, id: &'static str) -> Self {
         Self { verb: Verb::Change, path, id }
     }
 
-    /// The members that stand in the path.
+    /// The members in the path.
     pub(super) fn in_path(self) -> impl Iterator<Item = &'static str> {
         self.path.split('{').skip(1).filter_map(|rest| rest.split('}').next())
     }

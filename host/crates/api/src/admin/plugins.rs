@@ -1,4 +1,4 @@
-//! Operations on plugins.
+//! Operations of the admin API on plugins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use keyferry_sandbox::{Allowed, Digest, PluginGrant, PluginStatus, Registry, Rol
 #[serde(deny_unknown_fields)]
 pub struct ListPlugins {}
 
-/// One plugin file.
+/// One plugin file and its state.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShowPlugin {

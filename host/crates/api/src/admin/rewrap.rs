@@ -1,5 +1,5 @@
-//! Operations on the forms that roots are stored in. Whoever asks has the key-encryption keys, old and new; a server that
-//! runs needs only its own, and goes on with it.
+//! Operations on the forms that roots are stored in. The caller has the old and the new key-encryption keys; a running server
+//! needs and keeps only its own.
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -22,20 +22,20 @@ pub struct ListRoots {}
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RewrapRoots {
-    /// Which, and how.
+    /// The roots to update, with their new forms.
     pub roots: Vec<NewForms>,
 }
 
 /// A root as it is stored: of no use without a key that wrapped it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoredRoot {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// Which.
+    /// The root's key id.
     pub key_id: u32,
     /// Whether something may be sealed under it.
     pub in_use: bool,
-    /// Its forms.
+    /// The root's forms: one for each key-encryption key that has wrapped it.
     pub forms: Vec<Form>,
 }
 
@@ -51,20 +51,20 @@ pub struct Form {
 /// Other forms for a root.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct NewForms {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// Which.
+    /// The root's key id.
     pub key_id: u32,
-    /// The forms that it had.
+    /// The stored forms that the update expects; another state leaves the root as it is.
     pub from: Vec<Form>,
-    /// Those that it is to have.
+    /// The forms to store.
     pub to: Vec<Form>,
 }
 
 /// How many roots got their new forms. The others had changed meanwhile.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Rewrapped {
-    /// How many.
+    /// The number of roots that were updated.
     pub stored: u64,
 }
 

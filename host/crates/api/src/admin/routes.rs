@@ -75,7 +75,7 @@ pub(super) fn router(operator: Operator) -> Router {
         .with_state(operator)
 }
 
-/// The operation that a request stands for, carried out.
+/// Performs the operation of a request.
 async fn perform<O: Operation + 'static>(
     State(operator): State<Operator>,
     Path(place): Path<BTreeMap<String, String>>,
@@ -97,7 +97,7 @@ async fn perform<O: Operation + 'static>(
     }
 }
 
-/// From path and query.
+/// Reads an operation from path and query.
 async fn read<O: Operation>(place: &BTreeMap<String, String>, uri: &Uri, body: Body) -> Result<O, AdminError> {
     if !bytes(body).await?.is_empty() {
         return Err(AdminError::Request("what is read is named by path and query, and takes no body".to_owned()));
@@ -105,13 +105,14 @@ async fn read<O: Operation>(place: &BTreeMap<String, String>, uri: &Uri, body: B
     // Taken as one query, so that numbers are read as such, and nothing can be said twice.
     let mut query = form_urlencoded::Serializer::new(uri.query().unwrap_or_default().to_owned());
     place.iter().for_each(|(name, value)| _ = query.append_pair(name, value));
-    let uri =
-        format!("/?{}", query.finish()).parse().map_err(|_| AdminError::Request("the query is none".to_owned()))?;
+    let uri = format!("/?{}", query.finish())
+        .parse()
+        .map_err(|_| AdminError::Request("the query is malformed".to_owned()))?;
     let Query(operation) = Query::try_from_uri(&uri).map_err(|error| AdminError::Request(error.to_string()))?;
     Ok(operation)
 }
 
-/// From path and body.
+/// Reads an operation from path and body.
 async fn change<O: Operation>(place: BTreeMap<String, String>, uri: &Uri, body: Body) -> Result<O, AdminError> {
     if uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(AdminError::Request("what is to be done is said in path and body, and takes no query".to_owned()));
@@ -124,7 +125,7 @@ async fn change<O: Operation>(place: BTreeMap<String, String>, uri: &Uri, body: 
     };
     for (name, value) in place {
         if members.insert(name.clone(), Value::String(value)).is_some() {
-            return Err(AdminError::Request(format!("`{name}` stands in the path, and not in the body")));
+            return Err(AdminError::Request(format!("`{name}` belongs in the path, not in the body")));
         }
     }
     serde_json::from_value(Value::Object(members)).map_err(|error| AdminError::Request(error.to_string()))

@@ -1,4 +1,4 @@
-//! The socket of a running server: HTTP/1.1, for whoever may open the file.
+//! The socket of a running server: HTTP/1.1, for every process that may open the file.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
@@ -43,8 +43,8 @@ pub fn listen(path: &Path, operator: Operator) -> Result<Socket, AdminError> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(fault(error)),
         _ => {}
     }
-    // The mode of a socket is what the mask leaves of it, and only later can it be set: until then nobody else may be let in.
-    // Files that other threads make meanwhile are closed to others too, which harms none of them.
+    // The mode of a socket is what the mask leaves of it, and only later can it be set: until then the mask must exclude all
+    // other users. Files that other threads make meanwhile are closed to others too, which harms none of them.
     let before = umask(Mode::RWXG | Mode::RWXO);
     let listener = UnixListener::bind(path);
     umask(before);

@@ -72,7 +72,7 @@ impl Api {
         Ok(front_end)
     }
 
-    /// Whoever is behind a request that takes either. An API key counts before a token.
+    /// The caller of a route that accepts an API key or a session token. An API key takes precedence.
     pub(crate) async fn identity(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Identity, ApiError> {
         if headers.contains_key(API_KEY) || !headers.contains_key(header::AUTHORIZATION) {
             return self.key(headers).await.map(Identity::Key);
@@ -113,14 +113,14 @@ impl FrontEnd {
         &self.session.account
     }
 
-    /// What its requests are counted under: the linked account, so that nobody gets more by opening another session.
+    /// The key of the rate limit: the linked account, so that further sessions do not raise the limit.
     pub(crate) fn measure(&self) -> [u8; 32] {
         let SessionRecord { org, environment, account, .. } = &self.session;
         *Digest::of(format!("front ends of {org} {environment} {account}").as_bytes()).as_bytes()
     }
 }
 
-/// Whoever is behind a request.
+/// The caller of a request.
 pub(crate) enum Identity {
     Key(ApiKeyRecord),
     FrontEnd(FrontEnd),

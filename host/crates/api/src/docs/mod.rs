@@ -3,8 +3,8 @@
 //! The page is [OpenAPI Explorer](https://github.com/Authress-Engineering/openapi-explorer) with `/openapi.json` in it. Its one
 //! file lies in `assets/` as npm has it and is compiled into the binary: it is small (0.7 MiB), and so a server builds with
 //! nothing but Rust, offline too. `assets/update` takes it from npm anew, by the hash in the lock file, and a test holds that
-//! what lies there is what npm has. It was chosen since it knows OpenAPI 3.1, asks nobody but the page's own server for anything,
-//! and keeps no API key that is typed into it: the others are larger, count their users, or fetch a logo.
+//! what lies there is what npm has. It was chosen since it knows OpenAPI 3.1, sends requests to the page's own server only, and
+//! keeps no API key that is typed into it: the others are larger, count their users, or fetch a logo.
 //!
 //! A page that API keys are typed into must not give them away, so it may load, call, frame and submit nothing but to its own
 //! server, and runs no script but its two files ([`POLICY`]).
@@ -21,8 +21,8 @@ use http::{HeaderName, HeaderValue, header};
 
 use crate::middleware::conditional;
 
-/// Nothing from elsewhere, no script in the page's text. Styles are the exception: the renderer writes them into the page. Where
-/// neither images nor fonts come from elsewhere, a style can tell nobody anything.
+/// Nothing from elsewhere, no script in the page's text. Styles are the exception: the renderer writes them into the page.
+/// Where neither images nor fonts come from elsewhere, a style cannot send data anywhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -42,7 +42,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-/// All of them.
+/// The assets of the documentation page.
 static ASSETS: [Asset; 5] = [
     Asset { path: "/docs", content_type: "text/html; charset=utf-8", content: include_bytes!("page.html") },
     Asset { path: "/docs/page.css", content_type: "text/css; charset=utf-8", content: include_bytes!("page.css") },

@@ -46,7 +46,7 @@ impl Rendering {
     }
 }
 
-/// One failed request.
+/// The error of one request.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     kind: &'static ProblemType,
@@ -64,10 +64,10 @@ pub(crate) struct FieldError {
     /// A JSON pointer into the request body, or the field's name where the provider refused it.
     #[schema(example = "/auth_object/oauth2/access_token")]
     pointer: String,
-    /// Stable, for programs.
+    /// The stable code of the violation.
     #[schema(value_type = String, example = "missing")]
     code: &'static str,
-    /// For people.
+    /// The violation in words.
     detail: String,
 }
 
@@ -84,19 +84,19 @@ pub(crate) struct EnvelopeBody<'a> {
     /// The documented product's own code.
     #[schema(value_type = String, example = "SERVER_ERROR")]
     error: &'a str,
-    /// What happened, for people.
+    /// The error in words.
     #[schema(value_type = String)]
     message: &'a str,
 }
 
-/// A failure as a few of the documented product's services tell it.
+/// An error in the form of a few of the documented product's services.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ShortError)]
 pub(crate) struct ShortBody<'a> {
     /// The documented product's own code.
     #[schema(value_type = String, example = "SERVER_ERROR")]
     error: &'a str,
-    /// What happened, for people.
+    /// The error in words.
     #[schema(value_type = String)]
     message: &'a str,
 }
@@ -117,7 +117,7 @@ pub(crate) struct ProblemBody<'a> {
     /// `urn:keyferry:problem:` and the code.
     #[schema(format = "uri", pattern = "^urn:keyferry:problem:[a-z_]+$")]
     r#type: String,
-    /// The status's name.
+    /// The reason phrase of the status.
     #[schema(value_type = String, example = "Unprocessable Content")]
     title: &'a str,
     /// The status of the answer.
@@ -126,7 +126,7 @@ pub(crate) struct ProblemBody<'a> {
     /// What happened, for programs. Codes are stable; new ones can come.
     #[schema(value_type = String, example = "credentials_rejected")]
     code: &'a str,
-    /// What happened, for people.
+    /// The error in words.
     #[schema(value_type = String)]
     detail: &'a str,
     /// All that is wrong, one by one, where several things can be.
@@ -151,7 +151,7 @@ impl ApiError {
         Self { errors: errors.collect(), ..Self::new(&kind::INVALID_CONTENT, violations.to_string()) }
     }
 
-    /// The same, where the body is the fields of this auth type by themselves.
+    /// The same for a body that consists of the fields of this auth type.
     pub(crate) fn flat_violations(violations: &Violations, auth_type: &str) -> Self {
         let prefix = format!("auth_object.{auth_type}");
         let field = |place: &str| match place.strip_prefix(&prefix) {
@@ -224,7 +224,7 @@ impl ApiError {
         self
     }
 
-    /// The answer.
+    /// Renders the error as a response.
     pub(crate) fn render(&self, rendering: Rendering) -> Response {
         let mut response = match (rendering, self.kind.documented) {
             (Rendering::Problem, _) => {
@@ -282,7 +282,7 @@ pub(crate) fn error_type(status: StatusCode) -> String {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FailureCode(pub(crate) &'static str);
 
-/// A JSON answer.
+/// Builds a JSON response.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => {

@@ -51,8 +51,8 @@ pub(crate) fn failure(error: ServiceError) -> ApiError {
     }
 }
 
-/// Keys that cannot be had are no fault of the request, and none that a caller can do something about. Which key it is and
-/// what is wrong with it is for the operator.
+/// Unavailable keys are not the fault of the request, and the caller cannot fix them. Which key it is and what is wrong with it
+/// is for the operator.
 pub(crate) fn vault_failure(error: &VaultError) -> ApiError {
     let Some((why, wait)) = error.locked() else { return ApiError::internal(error) };
     tracing::error!(%error, "an organisation's keys cannot be unlocked");
@@ -86,7 +86,7 @@ fn not_verified(verdict: &FailureKind, detail: &str) -> ApiError {
         FailureKind::RateLimited(seconds) => seconds.map(|seconds| Duration::from_secs(u64::from(seconds))),
         _ => None,
     };
-    // The documented shape is the same for a bad key and for a provider that is down. The header tells them apart.
+    // The documented shape is the same for a bad key and for a provider that is down. The header distinguishes them.
     ApiError::verification(failed, detail)
         .retry_after(wait)
         .fields(fields_of(verdict))

@@ -10,18 +10,18 @@ pub(crate) enum Documented {
     Bare,
     /// `{"status_code", "http_error_type", "error", "message"}`.
     Envelope {
-        /// As HTTP has it.
+        /// The HTTP status.
         status: StatusCode,
         /// `http_error_type`, where it is not the status's name.
         kind: Option<&'static str>,
-        /// The product's internal code.
+        /// The documented product's error code.
         error: &'static str,
     },
     /// `{"error", "message"}`, as a few of the product's services answer.
     Short {
-        /// As HTTP has it.
+        /// The HTTP status.
         status: StatusCode,
-        /// The product's internal code.
+        /// The documented product's error code.
         error: &'static str,
     },
 }
@@ -29,28 +29,28 @@ pub(crate) enum Documented {
 /// A header that only some failures carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extra {
-    /// None.
+    /// No additional header.
     Nothing,
-    /// `Retry-After`.
+    /// The header `Retry-After`.
     RetryAfter,
-    /// `Keyferry-ApiError`.
+    /// The header `Keyferry-Failure`.
     Verdict,
-    /// Both of them.
+    /// The headers `Keyferry-Failure` and `Retry-After`.
     VerdictAndRetryAfter,
 }
 
-/// One kind of failure.
+/// One kind of error, in both renderings.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ProblemType {
-    /// Stable, for programs.
+    /// The stable error code.
     pub(crate) code: &'static str,
-    /// The documented rendering.
+    /// The error in the documented product's form.
     pub(crate) documented: Documented,
     /// The status of the problem rendering.
     pub(crate) status: StatusCode,
     /// Headers that the answer can carry besides those of every answer.
     pub(crate) extra: Extra,
-    /// When it occurs, for whoever reads the API's description.
+    /// When the error occurs, as the OpenAPI document states it.
     pub(crate) about: &'static str,
 }
 
@@ -88,12 +88,12 @@ impl ProblemType {
         Self { extra, ..self }
     }
 
-    /// Whether the answer can say when to try again.
+    /// Whether the response can carry `Retry-After`.
     pub(crate) fn has_retry_after(&self) -> bool {
         matches!(self.extra, Extra::RetryAfter | Extra::VerdictAndRetryAfter)
     }
 
-    /// Whether the answer says what the verdict was.
+    /// Whether the response carries the verdict.
     pub(crate) fn has_verdict(&self) -> bool {
         matches!(self.extra, Extra::Verdict | Extra::VerdictAndRetryAfter)
     }
@@ -113,13 +113,13 @@ macro_rules! kinds {
 
 kinds! {
     // Of any request.
-    NO_SUCH_ROUTE = ProblemType::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing at this path.")
+    NO_SUCH_ROUTE = ProblemType::new(StatusCode::NOT_FOUND, "no_such_route", "No route has this path.")
         .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
     METHOD_NOT_ALLOWED = ProblemType::new(
         StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed",
-        "The path takes other methods; `Allow` lists them.");
+        "The path does not allow this method; `Allow` lists the allowed ones.");
     INVALID_HOST = ProblemType::new(
-        StatusCode::BAD_REQUEST, "invalid_host", "The header `Host` is missing, or there twice.");
+        StatusCode::BAD_REQUEST, "invalid_host", "The header `Host` is missing or repeated.");
     UNSUPPORTED_TRANSFER_ENCODING = ProblemType::new(
         StatusCode::NOT_IMPLEMENTED, "unsupported_transfer_encoding",
         "The body is sent in another transfer coding than `chunked`, or in several.");
@@ -127,7 +127,7 @@ kinds! {
     INVALID_QUERY = ProblemType::new(StatusCode::BAD_REQUEST, "invalid_query", "A query parameter has the wrong form, or two different values.");
     INTERNAL = ProblemType::new(
         StatusCode::INTERNAL_SERVER_ERROR, "internal",
-        "Something failed inside the server; its log has the reason under the answer's `X-Request-Id`.");
+        "Something failed inside the server; its log has the reason under the response's `X-Request-Id`.");
     NO_SPACE = ProblemType::new(
         StatusCode::INSUFFICIENT_STORAGE, "no_space", "The server's disk is full, and nothing was stored.")
         .with(Extra::RetryAfter);
@@ -139,7 +139,7 @@ kinds! {
     // Of the API key.
     INVALID_API_KEY = ProblemType::new(
         StatusCode::UNAUTHORIZED, "invalid_api_key", "The API key is missing, unknown, expired or revoked.");
-    SCOPE_MISSING = ProblemType::new(StatusCode::FORBIDDEN, "scope_missing", "The API key does not have the scope that this takes.");
+    SCOPE_MISSING = ProblemType::new(StatusCode::FORBIDDEN, "scope_missing", "The API key does not have the required scope.");
     TOO_MANY_REQUESTS = ProblemType::new(
         StatusCode::TOO_MANY_REQUESTS, "too_many_requests",
         "This API key has made too many requests, or the linked account's front ends together have.")
@@ -154,7 +154,7 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE = ProblemType::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is not sent as JSON, or is compressed.");
     BODY_TOO_LARGE = ProblemType::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is larger than 65536 bytes.");
-    BODY_INCOMPLETE = ProblemType::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body could not be read to its end.");
+    BODY_INCOMPLETE = ProblemType::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body could not be read completely.");
     BODY_TIMEOUT = ProblemType::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time.");
     INVALID_JSON = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_json",
@@ -163,14 +163,14 @@ kinds! {
     // Of a linked account.
     ACCOUNT_NOT_NAMED = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named.");
     ACCOUNT_ID_INVALID = ProblemType::new(
-        StatusCode::BAD_REQUEST, "linked_account_invalid", "What names the linked account cannot be the id of one.");
+        StatusCode::BAD_REQUEST, "linked_account_invalid", "The given id of the linked account is not valid.");
     ACCOUNT_CONFLICT = ProblemType::new(
         StatusCode::BAD_REQUEST, "linked_account_conflict",
         "The request names two different linked accounts in header, query, path and body, or in one of them.");
     BODY_NAMES_NO_ACCOUNT = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "The body names no linked account.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
     BODY_ACCOUNT_ID_INVALID = ProblemType::new(
-        StatusCode::BAD_REQUEST, "linked_account_invalid", "What the body names the linked account cannot be the id of one.")
+        StatusCode::BAD_REQUEST, "linked_account_invalid", "The linked account's id in the body is not valid.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
     ACCOUNT_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_linked_account", "There is no such linked account.");
     ACCOUNT_UNKNOWN_TO_MIGRATE = ProblemType::new(
@@ -181,8 +181,8 @@ kinds! {
         .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
     ACCOUNT_EXISTS = ProblemType::new(StatusCode::CONFLICT, "linked_account_exists", "There is such a linked account already.")
         .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
-    ACCOUNT_TOO_LARGE = ProblemType::new(StatusCode::BAD_REQUEST, "too_large", "The name or a user-defined field is too long, or all fields together are too much.");
-    ACCOUNT_HEADER_MISSING = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named, and an API key stands for all of them.")
+    ACCOUNT_TOO_LARGE = ProblemType::new(StatusCode::BAD_REQUEST, "too_large", "The name or a user-defined field is too long, or all fields together are too large.");
+    ACCOUNT_HEADER_MISSING = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named, and an API key covers all of them.")
         .documented(envelope(StatusCode::BAD_REQUEST, "MISSING_LINKED_ACCOUNT_ID"));
     INVALID_NAME = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_name", "The slug, the auth type or the credential's name is not of the form of one.");
@@ -191,7 +191,7 @@ kinds! {
     YOUR_APP_EMPTY = ProblemType::new(StatusCode::BAD_REQUEST, "your_app_empty", "`your_app` has no credentials.")
         .documented(envelope(StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR));
     DUPLICATE_AUTH_KEY = ProblemType::new(
-        StatusCode::BAD_REQUEST, "duplicate_auth_key", "`your_app.auth_credentials` has a name twice.");
+        StatusCode::BAD_REQUEST, "duplicate_auth_key", "`your_app.auth_credentials` contains a name twice.");
     AUTH_VALUE_INVALID = ProblemType::new(
         StatusCode::BAD_REQUEST, "value_invalid", "`value` is missing, or neither a string nor a number nor a boolean.")
         .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
@@ -214,7 +214,7 @@ kinds! {
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_LINKED_ACCOUNT_ID"));
     NO_CONNECT_FLOW = ProblemType::new(
         StatusCode::NOT_IMPLEMENTED, "connect_flow_not_supported",
-        "This server sends nobody through an OAuth connect flow: it takes tokens that you hold, by migrate-token.");
+        "This server has no OAuth connect flow: it accepts tokens that you already hold, through migrate-token.");
 
     // Of an app.
     APPLICATION_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_app", "There is no such app, or none that serves now.")
@@ -240,24 +240,24 @@ kinds! {
     IMPORT_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_import", "There is no such import.")
         .documented(envelope(StatusCode::NOT_FOUND, "RESOURCE_NOT_FOUND"));
     IMPORT_STATE = ProblemType::new(
-        StatusCode::CONFLICT, "import_state", "The import stands where this cannot be done, or what it would take is not kept.");
+        StatusCode::CONFLICT, "import_state", "The import's state does not allow this operation, or the data it needs has been deleted.");
     FILE_KNOWN = ProblemType::new(
         StatusCode::CONFLICT, "file_known", "The same file was imported before, and the request does not say that it is meant.");
     FILE_INVALID = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_file",
-        "The file cannot be read, has no rows, or is not there. Nothing of it is in the ledger.");
+        "The file cannot be read, has no rows, or is missing. Nothing of it is in the ledger.");
     TOO_MANY_UPLOADS = ProblemType::new(
-        StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads", "As many files are being received as can be.")
+        StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads", "The maximum number of files is being received.")
         .with(Extra::RetryAfter);
     SERVER_STOPPING = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "server_stopping",
-        "The server is about to stop, and does not wait for the rest of the file. Nothing of it is in the ledger.")
+        "The server is stopping and does not wait for the rest of the file. Nothing of it is in the ledger.")
         .with(Extra::RetryAfter);
 
     // Of a webhook.
     INVALID_EVENT = ProblemType::new(
         StatusCode::BAD_REQUEST, "invalid_event",
-        "An event is none that webhooks are told of: `Connection Created`, `Connection Deleted`, `Connection Expired`.")
+        "An event is not one of `Connection Created`, `Connection Deleted`, `Connection Expired`.")
         .documented(envelope(StatusCode::BAD_REQUEST, "INVALID_EVENT"));
     WEBHOOK_UNKNOWN = ProblemType::new(StatusCode::NOT_FOUND, "unknown_webhook", "There is no such webhook.")
         .documented(envelope(StatusCode::BAD_REQUEST, "RESOURCE_NOT_FOUND"));
@@ -272,7 +272,7 @@ kinds! {
          groups.")
         .documented(envelope(StatusCode::BAD_REQUEST, "VALIDATION_ERROR"));
     TOO_MANY_WEBHOOKS = ProblemType::new(
-        StatusCode::CONFLICT, "too_many_webhooks", "The environment has as many webhooks as it may have.")
+        StatusCode::CONFLICT, "too_many_webhooks", "The environment has the maximum number of webhooks.")
         .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
 
     // Of a credential that is stored.

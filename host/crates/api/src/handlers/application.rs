@@ -24,7 +24,7 @@ use keyferry_schema::AuthType;
 use keyferry_service::ServiceError;
 use keyferry_store::{AccountKey, ApiKeyRecord, IntegrationRecord, Scope};
 
-/// For whom to show an app.
+/// The linked account for which to show an app.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ForAccount {
@@ -33,7 +33,7 @@ pub(crate) struct ForAccount {
     linked_account_id: Option<String>,
 }
 
-/// Which apps to list, and for whom.
+/// A filter of the list of apps, and the linked account for which to list them.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ApplicationQuery {
@@ -71,7 +71,7 @@ impl ApplicationQuery {
     get, path = "/api/v2/public/application", operation_id = "listApplications", tag = "Applications",
     summary = "List the apps",
     description = "Every app that credentials can be migrated to now, by slug. An app appears as soon as its plugin serves. \
-        With a linked account (which takes an API key with the scope `read`), each tells whether it is connected.",
+        With a linked account (which takes an API key with the scope `read`), each entry states whether it is connected.",
     params(ApplicationQuery), responses((status = 200, description = "The apps.", body = Vec<Application>)),
     security(("org_api_key" = [])),
 )]
@@ -125,7 +125,7 @@ pub(crate) fn unknown_app(slug: &str, org: &str, error: &ServiceError) -> ApiErr
 /// `GET auth-structure/{slug}`: each auth type with its fields. It needs no key, as documented.
 #[utoipa::path(
     get, path = "/api/v2/public/auth-structure/{slug}", operation_id = "getAuthStructure", tag = "Applications",
-    summary = "Tell what an app's credentials consist of",
+    summary = "Describe the fields of an app's credentials",
     description = "Which fields `auth_object` of migrate-token takes, for each auth type of the app. Takes no API key.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
     responses((status = 200, description = "The auth types by name, each with its fields by name.", body = AuthStructure)),
@@ -162,7 +162,7 @@ fn shown(slug: &str) -> String {
     slug.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// For whom apps are shown.
+/// The linked account for which apps are shown.
 struct Asked {
     org: String,
     /// Of the linked account that the request names, if it names one.

@@ -26,7 +26,7 @@ use keyferry_types::echo::{MASK, aside, shown};
 use keyferry_types::ids::Slug;
 
 /// The account and the slug of a path below `linked-account/` that ends in `/integration/{slug}/` and this word. The vendor's
-/// SDK leaves account ids unescaped, so what stands before may hold slashes.
+/// SDK leaves account ids unescaped, so the part before it may contain slashes.
 pub(crate) fn split<'a>(path: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
     let (account, slug) = path.strip_suffix(word)?.strip_suffix('/')?.rsplit_once("/integration/")?;
     (!account.is_empty() && !slug.is_empty() && !slug.contains('/')).then_some((account, slug))
@@ -107,7 +107,7 @@ pub(crate) struct CredentialBody<'a> {
     /// When the provider last confirmed it.
     #[schema(required = true, format = DateTime)]
     verified_at: Option<String>,
-    /// When the credential ends.
+    /// The credential's expiry.
     #[schema(required = true, format = DateTime)]
     expires_at: Option<String>,
     /// The provider's id of the account behind it.

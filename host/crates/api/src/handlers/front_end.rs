@@ -29,7 +29,7 @@ use keyferry_service::{Caller, Migration, Precondition, Preferences};
 use keyferry_store::{AccountView, Scope};
 use keyferry_vault::TokenUse;
 
-/// Of which auth type.
+/// The auth type of the credential.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OfAuthType {
@@ -41,9 +41,9 @@ pub(crate) struct OfAuthType {
 /// `GET org/basics`
 #[utoipa::path(
     get, path = "/api/v3/org/basics", operation_id = "getOrgBasics", tag = "Front ends",
-    summary = "Tell for whom a front end acts",
+    summary = "Get the organisation and linked account of a session",
     description = "The organisation, environment and linked account of the session token.",
-    responses((status = 200, description = "For whom.", body = OrgBasics)),
+    responses((status = 200, description = "The organisation, environment and linked account of the session token.", body = OrgBasics)),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn org_basics(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
@@ -108,7 +108,7 @@ pub(crate) async fn show(
         are not looked at here.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "stripe")),
     request_body = FlatCredential,
-    responses((status = 200, description = "It is stored.", body = CredentialSaved)),
+    responses((status = 200, description = "The credential is stored.", body = CredentialSaved)),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn connect(
@@ -133,7 +133,7 @@ pub(crate) async fn connect(
             auth_object,
             precondition: Precondition::None,
             preferences: Preferences::default(),
-            // Those of the organisation's back end must not be taken by somebody in a browser.
+            // A browser must not use up the idempotency keys of the organisation's back end.
             idempotency_key: None,
             request_id: id.0,
         };
@@ -178,7 +178,7 @@ pub(crate) async fn disconnect_app(
 #[utoipa::path(
     get, path = "/api/v1/{slug}/integrate", operation_id = "integrateApplication", tag = "Front ends",
     summary = "Begin an OAuth connect flow, which this server does not have",
-    description = "Always fails: this server sends nobody through a connect flow. It takes the tokens that you hold, by \
+    description = "Always fails: this server has no connect flow. It accepts tokens that you already hold, through \
         migrate-token.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
     responses(),
@@ -209,7 +209,7 @@ pub(crate) async fn integrate_by_post(
 #[utoipa::path(
     get, path = "/api/v2/public/linked-account/integration/oauth-url/{slug}", operation_id = "getOauthUrl", tag = "Credentials",
     summary = "Have the URL of an OAuth connect flow, which this server does not have",
-    description = "Always fails: this server sends nobody through a connect flow. It takes the tokens that you hold, by \
+    description = "Always fails: this server has no connect flow. It accepts tokens that you already hold, through \
         migrate-token.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
     responses(),

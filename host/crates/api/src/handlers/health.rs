@@ -33,7 +33,7 @@ impl Readiness {
         let _ = self.tls.set(tls);
     }
 
-    /// Requests may come.
+    /// The server accepts requests.
     pub fn set_serving(&self) {
         self.state.store(Self::SERVING, Ordering::Release);
     }
@@ -57,16 +57,16 @@ impl Readiness {
     }
 }
 
-/// How the server is.
+/// The server's health.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// In a word.
+    /// The status as one word.
     status: HealthStatus,
-    /// What stands in the way; absent where nothing does.
+    /// Conditions that prevent serving; absent if there is no such condition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     obstacles: Vec<String>,
-    /// What does not keep it from serving, and needs somebody to look; absent where nothing does.
+    /// Conditions that do not prevent serving but need the operator's attention; absent if there is no such condition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
@@ -78,10 +78,10 @@ enum HealthStatus {
     /// The process runs.
     #[serde(rename = "ok")]
     Ok,
-    /// Requests may come.
+    /// The server accepts requests.
     #[serde(rename = "ready")]
     Ready,
-    /// Requests should go elsewhere.
+    /// The server is starting, stopping or unable to serve.
     #[serde(rename = "not ready")]
     NotReady,
 }
@@ -90,24 +90,24 @@ enum HealthStatus {
 #[utoipa::path(
     get, path = "/livez", operation_id = "getLiveness", tag = "Health",
     summary = "Whether the process runs",
-    description = "For whatever restarts a process that does not answer. Takes no API key.",
-    responses((status = 200, description = "It runs.", body = Health)),
+    description = "A liveness probe. Takes no API key.",
+    responses((status = 200, description = "The process runs.", body = Health)),
     security(()),
 )]
 pub(crate) async fn livez() -> Response {
     json(StatusCode::OK, &Health { status: HealthStatus::Ok, obstacles: Vec::new(), warnings: Vec::new() })
 }
 
-/// It can take requests: it is not shutting down, the store takes writes, and a key service has answered. One that fails
-/// later is a warning: organisations that are unlocked go on.
+/// It can take requests: it is not shutting down, the store takes writes, and a key service has answered. One that fails later
+/// is a warning: unlocked organisations are still served.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "getReadiness", tag = "Health",
     summary = "Whether requests may come",
     description = "For a load balancer: the server is neither starting nor shutting down, and its store takes writes; the key \
         service, where one is used, has answered. Takes no API key.",
     responses(
-        (status = 200, description = "They may; `warnings` says what needs somebody to look.", body = Health),
-        (status = 503, description = "They should go elsewhere; `obstacles` says why.", body = Health),
+        (status = 200, description = "The server is ready; `warnings` lists conditions that need the operator's attention.", body = Health),
+        (status = 503, description = "The server is not ready; `obstacles` states the reasons.", body = Health),
     ),
     security(()),
 )]
@@ -124,7 +124,7 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     match api.migrator.key_service() {
         KeyServiceState::Answers => {}
         KeyServiceState::NeverAnswered(fault) => obstacles.push(format!("{fault}; no organisation can be unlocked")),
-        KeyServiceState::Fails(fault) => warnings.push(format!("{fault}; organisations that are unlocked go on")),
+        KeyServiceState::Fails(fault) => warnings.push(format!("{fault}; unlocked organisations are still served")),
     }
     if obstacles.is_empty() {
         json(StatusCode::OK, &Health { status: HealthStatus::Ready, obstacles, warnings })

@@ -33,16 +33,16 @@ static KEYFERRY_WARNINGS: HeaderName = HeaderName::from_static("keyferry-warning
 const LONGEST_WARNINGS: usize = 2048;
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Handles the request.
+/// Handles a migration request.
 ///
-/// The work is done to its end, so that a caller who hangs up does not stop it half-way.
+/// The work completes even if the caller disconnects.
 #[utoipa::path(
     put, path = "/api/v2/public/migrate-token", operation_id = "migrateTokenForLinkedAccount", tag = "Credentials",
     summary = "Put a credential onto a linked account",
     description = include_str!("../openapi/migrate_token.md"),
     request_body = MigrateTokenRequest,
     responses(
-        (status = 200, description = "It is stored (`success`), or, with `Prefer: verify=only`, this is the verdict \
+        (status = 200, description = "The credential is stored (`success`), or, with `Prefer: verify=only`, the verdict \
             (`outcome`).", body = MigrateTokenAnswer),
     ),
     security(("org_api_key" = [])),
@@ -144,7 +144,7 @@ pub(crate) fn counts(verified: Result<Option<&Verdict>, &ServiceError>) -> bool 
     }
 }
 
-/// Carries a migration out to its end.
+/// Performs a migration to completion, even if the caller disconnects.
 pub(crate) async fn carry_out(
     api: &Arc<Api>,
     migration: Migration,

@@ -45,13 +45,13 @@ pub(crate) struct SaveQuery {
 #[utoipa::path(
     put, path = "/api/v2/public/linked-account/integration/save-key-credentials/{slug}", operation_id = "saveKeyCredentials",
     tag = "Credentials",
-    summary = "Put a credential onto a linked account, its fields by themselves",
-    description = "As migrate-token: verified, encrypted and stored, or everything is as it was. The body is the credential's \
+    summary = "Put a credential, given as its fields, onto a linked account",
+    description = "Like migrate-token: verifies, encrypts and stores the credential, or changes nothing. The body is the credential's \
         fields. Takes an API key with the scope `migrate`, and the same headers as migrate-token.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "stripe"), SaveQuery),
     request_body = FlatCredential,
     responses(
-        (status = 200, description = "It is stored (`success`), or, with `Prefer: verify=only`, this is the verdict \
+        (status = 200, description = "The credential is stored (`success`), or, with `Prefer: verify=only`, the verdict \
             (`outcome`).", body = SaveAnswer),
     ),
     security(("org_api_key" = [])),
@@ -115,7 +115,7 @@ fn asked_of_a_person(app: &App) -> Option<String> {
     form.map(|one| one.name.to_string())
 }
 
-/// Carries it out.
+/// Performs the migration and renders the response.
 pub(crate) async fn save(api: &Arc<Api>, migration: Migration, auth_type: &str) -> Result<Response, ApiError> {
     let told = |error| match error {
         ServiceError::Content(violations) => ApiError::flat_violations(&violations, auth_type),

@@ -28,7 +28,7 @@ use keyferry_store::{Scope, StoreError};
 use keyferry_types::ids::LinkedAccountId;
 use keyferry_vault::TokenUse;
 
-/// For which linked account.
+/// The linked account for which to open a session.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SessionBody {
     /// Your own id of it.
@@ -38,7 +38,7 @@ pub(crate) struct SessionBody {
     #[serde(rename = "linkedAccountId")]
     #[schema(ignore)]
     camel_case_id: Option<String>,
-    /// And with hyphens.
+    /// The same id in the spelling with hyphens.
     #[serde(rename = "linked-account-id")]
     #[schema(ignore)]
     hyphened_id: Option<String>,
@@ -60,7 +60,7 @@ impl SessionBody {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SessionQuery {
-    /// `true`: a new session, though there is one. Those that are there go on.
+    /// `true`: open a new session even if one exists. Existing sessions stay valid.
     force_refresh: Option<bool>,
 }
 
@@ -119,8 +119,8 @@ pub(crate) async fn create(
 #[utoipa::path(
     post, path = "/api/v2/public/session-token/refresh", operation_id = "refreshSessionToken", tag = "Sessions",
     summary = "Have another session in the place of one",
-    description = "Takes a `refresh_token` as the bearer, once: the session that it is of ends, and another one begins.",
-    responses((status = 200, description = "The tokens of the other one.", body = SessionIssued)),
+    description = "Takes a `refresh_token` as the bearer, once: its session ends and a new one begins.",
+    responses((status = 200, description = "The tokens of the new session.", body = SessionIssued)),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn refresh(
@@ -149,7 +149,7 @@ pub(crate) async fn refresh(
     post, path = "/api/v2/public/session-token/revoke", operation_id = "revokeSessionToken", tag = "Sessions",
     summary = "End a session",
     description = "Ends the session that the token is of, for good: none of its tokens counts from then on. Takes a session token.",
-    responses((status = 200, description = "It has ended.", body = SessionRevoked)),
+    responses((status = 200, description = "The session has ended.", body = SessionRevoked)),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn revoke(

@@ -36,7 +36,7 @@ pub(crate) fn is_verification(path: &str) -> bool {
     split(path, "verify").is_some()
 }
 
-/// `Allow`, where `POST` is none of the methods: the router takes it for all paths below an account's id.
+/// `Allow`, where `POST` is not one of the methods: the router takes it for all paths below an account's id.
 pub(crate) fn allow_without_post(mut response: Response) -> Response {
     response.headers_mut().insert(header::ALLOW, WITHOUT_POST);
     response
@@ -45,20 +45,20 @@ pub(crate) fn allow_without_post(mut response: Response) -> Response {
 /// Has the plugin verify what is stored. In the API's description it has the path that it is known by; the router has none for
 /// it.
 ///
-/// The work is done to its end, so that a caller who hangs up does not keep what was found out from being written.
+/// The work completes even if the caller disconnects, so that the verdict is always recorded.
 #[utoipa::path(
     post, path = "/api/v2/public/linked-account/{*account}", operation_id = "verifyCredentials", tag = "Credentials",
     summary = "Verify a stored credential again",
-    description = "Has the app's plugin verify the credential that is stored, as when it was migrated. What comes out stands on \
-        the integration as `last_check`. A credential that the provider rejects is `expired` and needs its user \
-        (`reauth_required`), until it is replaced or verifies again; webhooks are told `Connection Expired` when it comes to that. \
-        A provider that is down, or takes no more requests, changes none of it. Takes an API key with the scope `migrate`.",
+    description = "Has the app's plugin verify the credential that is stored, as when it was migrated. The result is recorded \
+        on the integration as `last_check`. A credential that the provider rejects is `expired` and needs its user \
+        (`reauth_required`), until it is replaced or verifies again; the transition sends `Connection Expired` to webhooks. \
+        An outage or a rate limit of the provider changes none of these. Takes an API key with the scope `migrate`.",
     params(
         ("account" = String, Path, description = "Your own id of the linked account. Slashes can stay as they are.",
             min_length = 1),
         ("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"),
     ),
-    responses((status = 200, description = "What came out, whatever it is.", body = CredentialChecked)),
+    responses((status = 200, description = "The verdict, positive or negative.", body = CredentialChecked)),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn verify(

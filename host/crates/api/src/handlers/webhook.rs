@@ -1,4 +1,4 @@
-//! `/api/v2/public/webhook`: who is told of what happens to connections.
+//! `/api/v2/public/webhook`: receivers of connection events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use keyferry_webhooks::WebhookError;
     post, path = "/api/v2/public/webhook", operation_id = "createWebhook", tag = "Webhooks",
     summary = "Register a webhook",
     description = include_str!("../openapi/webhook.md"),
-    request_body = WebhookBody, responses((status = 200, description = "It was registered.", body = WebhookCreated)),
+    request_body = WebhookBody, responses((status = 200, description = "The webhook was registered.", body = WebhookCreated)),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn create(
@@ -46,7 +46,7 @@ pub(crate) async fn create(
     answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
 }
 
-/// `GET`: all of them.
+/// `GET`: lists the webhooks of the environment.
 #[utoipa::path(
     get, path = "/api/v2/public/webhook", operation_id = "listWebhooks", tag = "Webhooks",
     summary = "List webhooks",
@@ -67,9 +67,9 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
 #[utoipa::path(
     get, path = "/api/v2/public/webhook/{id}", operation_id = "getWebhook", tag = "Webhooks",
     summary = "Show a webhook and how it fares",
-    description = "The webhook, how much it is yet to be told, and what it was not told of within a week. Takes an API key with \
+    description = "The webhook, its number of waiting deliveries, and the failed deliveries of a week. Takes an API key with \
         the scope `read`.",
-    params(("id" = String, Path, description = "Its own id.", min_length = 1)),
+    params(("id" = String, Path, description = "The webhook's id.", min_length = 1)),
     responses((status = 200, description = "The webhook.", body = WebhookShown)),
     security(("org_api_key" = [])),
 )]
@@ -86,11 +86,11 @@ pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: Heade
 #[utoipa::path(
     put, path = "/api/v2/public/webhook/{id}", operation_id = "updateWebhook", tag = "Webhooks",
     summary = "Change a webhook",
-    description = "Sets the members that are given and leaves the rest. What waits for the webhook is told in the new way, too. A \
-        header whose value is `***` stays as it is stored, so that what was read can be sent back. Takes an API key with the \
+    description = "Sets the given members and leaves the rest. Waiting deliveries use the new settings, too. A \
+        header whose value is `***` stays as it is stored, so that a response can be sent back as a request. Takes an API key with the \
         scope `admin`.",
-    params(("id" = String, Path, description = "Its own id.", min_length = 1)),
-    request_body = WebhookChangeBody, responses((status = 200, description = "It is as asked.", body = Webhook)),
+    params(("id" = String, Path, description = "The webhook's id.", min_length = 1)),
+    request_body = WebhookChangeBody, responses((status = 200, description = "The webhook as changed.", body = Webhook)),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn update(
@@ -115,10 +115,10 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete, path = "/api/v2/public/webhook/{id}", operation_id = "deleteWebhook", tag = "Webhooks",
     summary = "Delete a webhook",
-    description = "Deletes the webhook and what it is yet to be told, and answers with those that remain. Takes an API key with \
+    description = "Deletes the webhook and its waiting deliveries, and returns the remaining webhooks. Takes an API key with \
         the scope `admin`.",
-    params(("id" = String, Path, description = "Its own id.", min_length = 1)),
-    responses((status = 200, description = "Those that remain.", body = Vec<Webhook>)),
+    params(("id" = String, Path, description = "The webhook's id.", min_length = 1)),
+    responses((status = 200, description = "The remaining webhooks.", body = Vec<Webhook>)),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn delete(
@@ -139,7 +139,7 @@ fn shown(records: &[WebhookRecord]) -> Response {
     json_answer(StatusCode::OK, &records.iter().map(Webhook::of).collect::<Vec<_>>())
 }
 
-/// The id in the path. What is none is that of no webhook.
+/// The id in the path. A malformed id is treated as unknown.
 fn webhook_id(found: InPath) -> Result<ObjectId, ApiError> {
     parameters::path(found)?.parse().map_err(|_| failure(WebhookError::Missing))
 }

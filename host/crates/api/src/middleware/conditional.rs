@@ -11,7 +11,7 @@ use crate::error::api_error::FailureCode;
 /// What is another each moment, and asked for to know just that.
 const FLEETING: [&str; 2] = ["/livez", "/readyz"];
 
-/// Digits of a tag.
+/// The number of hexadecimal digits of an entity tag.
 const DIGITS: usize = 32;
 
 /// Gives what was read its tag, and leaves it out where the caller has it.
@@ -24,10 +24,10 @@ pub(crate) async fn layer<F: Future<Output = Response>>(
         return next(request).await;
     }
     let had: Vec<HeaderValue> = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned().collect();
-    // What HEAD is answered with is what GET would be, its tag too; whoever called this leaves the body out.
+    // The response to HEAD has the headers of GET, its tag included; the caller removes the body.
     *request.method_mut() = Method::GET;
     let (mut parts, body) = next(request).await.into_parts();
-    // What has no length yet is told as it is found, and may be too much to be held in memory.
+    // A body without a known length is streamed; it may be too large for memory.
     let is_streamed = body.size_hint().exact().is_none();
     if is_streamed || parts.status != StatusCode::OK || parts.extensions.get::<FailureCode>().is_some() {
         return Response::from_parts(parts, body);

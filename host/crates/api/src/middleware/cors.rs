@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::CorsLayer;
 use url::Url;
 
-/// How long a browser may remember what it was told.
+/// The maximum age of a cached preflight response.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
 /// Where a web page is from: `https://app.example.com`.

@@ -1,8 +1,8 @@
-//! Work that is done to its end, whether or not somebody still waits for it.
+//! Work that completes even if the client disconnects.
 //!
 //! A caller who hangs up must not stop a migration half-way: a token that a provider has just rotated would be lost. As long as
 //! the caller is there, the work is part of its request's task; only when that one is dropped does it become a task of its own.
-//! Most requests so need no second task, and nobody is woken to tell the first one that the second is done.
+//! Most requests therefore need no second task and no wake-up between tasks.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,7 @@ use tracing::{Instrument as _, Span};
 use crate::error::api_error::ApiError;
 use keyferry_telemetry as telemetry;
 
-/// Has work done to its end, in the request's span and trace. It fails, as `internal`, where the work panicked.
+/// Completes the work in the request's span and trace. Fails with `internal` if the work panicked.
 ///
 /// The work is put into a box here and now: what it takes would otherwise be copied with each future around this one.
 pub(crate) fn to_its_end<T: Send + 'static>(
@@ -28,7 +28,7 @@ pub(crate) fn to_its_end<T: Send + 'static>(
     work.map(|done| done.map_err(|panic| ApiError::internal(&Panicked::of(panic.as_ref()))))
 }
 
-/// Dropped before it is done, it goes on as a task.
+/// Dropped before completion, the work continues as a task.
 struct ToItsEnd<T: Send + 'static> {
     work: Option<BoxFuture<'static, T>>,
     span: Span,
@@ -55,7 +55,7 @@ impl<T: Send + 'static> Drop for ToItsEnd<T> {
     }
 }
 
-/// Work that panicked.
+/// The work panicked.
 #[derive(Debug, thiserror::Error)]
 #[error("it panicked: {0}")]
 struct Panicked(String);

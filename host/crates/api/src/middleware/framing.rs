@@ -1,5 +1,5 @@
-//! Requests that another program on the way could take for something else. They are refused, and their connection ends:
-//! what one side takes for a body, the other could take for a request of somebody else's.
+//! Requests that another program on the way could take for something else. They are refused, and their connection ends: one
+//! side could take for another client's request what the other takes for a body.
 //!
 //! hyper refuses what contradicts itself in `Content-Length`, and ends the connection of a request that has both that and
 //! `Transfer-Encoding`. What is left is here.

@@ -1,8 +1,8 @@
 //! How many requests one API key may make, and what is left of that and of the credentials that providers may turn away.
 //!
 //! Requests of the front ends of one linked account count together, as one key more: otherwise a browser could use up what the
-//! organisation's back end needs, or get more by opening session after session. Credentials that are turned away are counted where
-//! they are verified, in the use cases; responses tell what is left of both measures, in the fields of
+//! organisation's back end needs, or get more by opening session after session. Credentials that are turned away are counted
+//! where they are verified, in the use cases; responses report the remainder of both limits in the fields of
 //! draft-ietf-httpapi-ratelimit-headers-10.
 
 use std::cell::RefCell;
@@ -97,10 +97,10 @@ impl Rates {
         Self { requests }
     }
 
-    /// Counts a request.
+    /// Counts a request against the limits of its caller.
     ///
     /// # Errors
-    /// 429 where there are too many.
+    /// `TOO_MANY_REQUESTS` if the limit is exceeded.
     pub(crate) fn request(&self, key: &Key) -> Result<(), ApiError> {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests.take(key).map_err(|wait| {
@@ -137,7 +137,7 @@ impl Measure {
 
 /// For the answer of the request under way.
 fn note(left: Left) {
-    // Outside of a request nobody reads it.
+    // Outside of a request it is not read.
     let _ = COUNTED.try_with(|counted| {
         let mut counted = counted.borrow_mut();
         counted.retain(|other| other.policy.name != left.policy.name);
@@ -145,7 +145,7 @@ fn note(left: Left) {
     });
 }
 
-/// Rounded up.
+/// Seconds of a duration, rounded up.
 fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

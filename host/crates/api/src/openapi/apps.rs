@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use keyferry_sandbox::App;
 use keyferry_schema::AuthType;
 
-/// The body of migrate-token. It is read by hand, so that no secret lies in an ordinary string; this stands for what is read,
+/// The body of migrate-token. It is parsed by hand, so that no secret lies in an ordinary string; this type describes its form,
 /// and the plugins say what that is.
 pub(crate) struct MigrateTokenRequest;
 
@@ -22,7 +22,7 @@ impl PartialSchema for MigrateTokenRequest {
 
 impl ToSchema for MigrateTokenRequest {}
 
-/// The fields of a credential by themselves, which are read by hand for the same reason.
+/// The fields of a credential without an auth type; parsed by hand for the same reason.
 pub(crate) struct FlatCredential;
 
 impl PartialSchema for FlatCredential {
@@ -98,7 +98,7 @@ fn credential_name(slug: &str, auth_type: &AuthType) -> String {
 fn credential(auth_type: &AuthType) -> Value {
     let mut schema = auth_type.json_schema();
     if let Some(members) = schema.as_object_mut() {
-        // Only a schema that stands by itself names its dialect.
+        // Only a separate schema names its dialect.
         members.remove("$schema");
         // Those who generate a client take a title for the name of a type, and many apps have an auth type of the same title.
         members.remove("title");
@@ -121,7 +121,7 @@ fn name_choice(field: &mut Value) {
     }
 }
 
-/// One key that names the auth type; or the older form, the fields by themselves, where they fit exactly one auth type.
+/// One key that names the auth type; or the older form, the fields alone, if they fit exactly one auth type.
 fn auth_object(slug: &str, types: &[AuthType]) -> Value {
     let reference = |auth_type: &AuthType| format!("#/components/schemas/{}", credential_name(slug, auth_type));
     let wrapped = types.iter().map(|auth_type| {

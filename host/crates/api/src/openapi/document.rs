@@ -27,7 +27,7 @@ use keyferry_sandbox::{App, Digest};
 #[expect(dead_code, reason = "a document is not put together from a type")]
 pub(crate) struct OpenApiDocument(Value);
 
-/// What stands before the paths.
+/// The document without its paths.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -35,17 +35,17 @@ pub(crate) struct OpenApiDocument(Value);
         description = include_str!("info.md"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    servers((url = "/", description = "The server that this document is from.")),
+    servers((url = "/", description = "The server that serves this document.")),
     tags(
         (name = "Credentials", description = "Put a credential that you already hold onto a linked account."),
-        (name = "Imports", description = "Put many of them there from one file, with each row accounted for."),
+        (name = "Imports", description = "Put many credentials onto linked accounts from one file, with a result for each row."),
         (name = "Linked accounts", description = "Your customers, as far as credentials are concerned: each is one linked \
             account, under your own id of it."),
-        (name = "Webhooks", description = "Learn what happens to connections without asking."),
+        (name = "Webhooks", description = "Receive connection events."),
         (name = "Sessions", description = "Let a front end act for one linked account."),
         (name = "Front ends", description = "What the documented product's SDK for browsers asks for, with a session token."),
         (name = "Applications", description = "Which apps credentials can be migrated to, and what those consist of."),
-        (name = "Health", description = "For those who run the server."),
+        (name = "Health", description = "Probes for the operator."),
         (name = "Description", description = "This document."),
     ),
     // Below the path that takes an account's id with slashes in it, so the router has no path for it.
@@ -66,8 +66,8 @@ impl Modify for Schemes {
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("x-api-key", description)));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("org_api_key", scheme);
-        let description = "A session token of one linked account, for front ends: `POST /api/v2/public/session-token`. It is not \
-                           taken for anything else than what says so here.";
+        let description = "A session token of one linked account, for front ends: `POST /api/v2/public/session-token`. It is \
+                           accepted only by operations that list it here.";
         let token =
             HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(description));
         components.add_security_scheme("linked_account_token", SecurityScheme::Http(token.build()));
@@ -106,7 +106,7 @@ impl Description {
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "getOpenApi", tag = "Description",
     summary = "This document",
-    description = "The API as this server serves it now, in OpenAPI 3.1: an app that is put into service is in it at once. \
+    description = "The API as this server serves it now, in OpenAPI 3.1: an app appears as soon as its plugin serves. \
         Takes no API key.",
     responses((status = 200, description = "An OpenAPI document.", body = OpenApiDocument)),
     security(()),
@@ -239,7 +239,7 @@ pub(super) fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<
         .filter(|operation| operation.contains_key("operationId"))
 }
 
-/// Those of one method.
+/// The operations of one HTTP method.
 fn operations_of<'a>(document: &'a mut Value, method: &'a str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
     let paths =
         document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(|paths| paths.values_mut());

@@ -17,14 +17,14 @@ type Exchanges = BTreeMap<String, BTreeMap<String, Exchange>>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Exchange {
-    /// What it shows.
+    /// The summary of the example.
     summary: String,
     /// The app without which it makes no sense.
     app: Option<String>,
-    /// Whether the request is of the form that the document asks for. One that is not stands with its answers alone.
+    /// Whether the request has the documented form. Only the responses of another one are shown.
     #[serde(default = "yes")]
     fits: bool,
-    /// Values of parameters, by where they stand and how they are called.
+    /// Values of parameters, by location and name.
     #[serde(default)]
     parameters: BTreeMap<String, Map<String, Value>>,
     body: Option<Value>,

@@ -10,7 +10,7 @@ use crate::error::problem_type::{self as k, Documented, ProblemType};
 use crate::openapi::document::id;
 use crate::openapi::headers;
 
-/// Whoever calls has to be somebody.
+/// Errors of API-key authentication.
 const KEY: [&ProblemType; 3] = [&k::INVALID_API_KEY, &k::TOO_MANY_REQUESTS, &k::INTERNAL];
 /// What can be wrong with a body.
 const BODY: [&ProblemType; 5] =
@@ -257,16 +257,16 @@ fn of(operation: &str) -> Option<Vec<&'static ProblemType>> {
     Some(parts.concat())
 }
 
-/// What is told of one status.
+/// The documentation of one status.
 #[derive(Default)]
 struct Told {
     lines: Vec<String>,
-    /// The envelope's words.
+    /// The values of the envelope's `type`.
     types: BTreeSet<String>,
     errors: BTreeSet<&'static str>,
     has_short: bool,
     has_bare: bool,
-    /// Codes of problems.
+    /// The problems' codes.
     codes: BTreeSet<&'static str>,
     has_retry_after: bool,
     has_verdict: bool,
@@ -373,8 +373,8 @@ fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// A component with more said of its members. What stands beside a reference counts for whoever validates; those who generate a
-/// client look past it, and have one type of failure instead of one for each operation and status.
+/// A component with more said of its members. Keywords beside a reference count for validators; generators of a client look
+/// past it, and have one type of failure instead of one for each operation and status.
 fn narrowed(name: &str, properties: Value) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}"), "properties": properties })
 }
@@ -397,7 +397,7 @@ mod tests {
         for kind in k::ALL {
             assert!(
                 told.iter().any(|other| std::ptr::eq(*other, *kind)),
-                "{} ({}) is told nowhere",
+                "{} ({}) is documented nowhere",
                 kind.code,
                 kind.about
             );

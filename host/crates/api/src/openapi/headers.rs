@@ -26,7 +26,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
         }
         "putAuthCredential" | "deleteAuthCredential" => {
             vec![account(
-                "The linked account; the same as in the query, if that names one, too. A session token names it by itself.",
+                "The linked account; the same as in the query, if that names one, too. A session token implies it.",
                 false,
             )]
         }
@@ -63,7 +63,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
     }
 }
 
-/// What is told row by row, or as it happens, and so has no tag.
+/// Streamed responses: rows or events, without an entity tag.
 const STREAMED: [&str; 3] = ["getImportResults", "watchImport", "exportCredentials"];
 
 /// What a read is answered with that was made before. Health is another each moment, and asked for to know just that.
@@ -148,7 +148,7 @@ const ANSWERED: [(&str, &str, &str); 11] = [
     ("RetryAfter", "Retry-After", "Seconds after which to try again, where waiting helps."),
 ];
 
-/// What operations refer to.
+/// Adds the headers that operations refer to.
 pub(super) fn components(components: &mut Map<String, Value>) {
     let schema = |name: &str| match name {
         "XRequestId" => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),

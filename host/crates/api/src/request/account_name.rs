@@ -53,7 +53,7 @@ pub(crate) fn is_in_headers(headers: &HeaderMap) -> bool {
 }
 
 impl<'a> NamedAccount<'a> {
-    /// What the headers name.
+    /// Collects the names in the headers.
     pub(crate) fn in_headers(headers: &'a HeaderMap) -> Result<Self, ApiError> {
         let mut named = Self::default();
         for value in HEADERS.iter().flat_map(|name| headers.get_all(*name)) {
@@ -92,7 +92,7 @@ impl<'a> NamedAccount<'a> {
         self.0.as_ref().map(|(_, text)| text.as_ref())
     }
 
-    /// The account.
+    /// The linked account that the request names.
     pub(crate) fn account(self) -> Result<LinkedAccountId, ApiError> {
         let text = self.text().ok_or_else(|| {
             let message =
@@ -124,7 +124,7 @@ pub(crate) fn linked_account(headers: &HeaderMap, query: Option<&str>) -> Result
     }
 }
 
-/// Two names that differ.
+/// The error for two different linked accounts in one request.
 pub(crate) fn conflict(one: Place, other: Place) -> ApiError {
     let message = if one == other {
         format!("linked_account_id: it is there twice in {one}, with different values; name the linked account once")

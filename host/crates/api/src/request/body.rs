@@ -14,7 +14,7 @@ use crate::error::api_error::ApiError;
 use crate::error::problem_type as kind;
 use crate::request::repeated::{self, Conflict};
 
-/// Bytes of a body.
+/// The largest body in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// What a body is sent as by mistake. Only these are repeated to the caller, who could have put anything there.
 const COMMON_TYPES: [&str; 9] = [
@@ -70,13 +70,13 @@ pub(crate) fn not_an_object(kind: &str) -> ApiError {
     ApiError::new(&kind::INVALID_JSON, format!("the request body must be a JSON object, and is {kind}"))
 }
 
-/// Reads a body whole.
+/// Reads a whole body into memory that is wiped.
 async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let told = body.size_hint();
     if told.lower() > MAX_BODY as u64 {
         return Err(too_large());
     }
-    // One allocation of full size, so that growing leaves no copies of a credential behind. A length that was told is kept to.
+    // One allocation of full size, so that growing leaves no copies of a credential behind. A declared length is not exceeded.
     let size =
         told.upper().and_then(|length| usize::try_from(length).ok()).map_or(MAX_BODY, |length| length.min(MAX_BODY));
     let collect = async {
@@ -160,7 +160,7 @@ pub(crate) fn distinct<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Members)
 }
 
-/// The parser's own message can quote what it read, so only its kind and place are told.
+/// The parser's message can quote the input, so only its kind and position are reported.
 fn not_json(error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     let what = match error.classify() {

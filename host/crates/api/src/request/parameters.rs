@@ -1,4 +1,4 @@
-//! What stands in a request's path and query.
+//! Parameters in a request's path and query.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

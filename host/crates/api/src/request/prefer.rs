@@ -121,7 +121,7 @@ fn listed(headers: &HeaderMap, name: &header::HeaderName) -> Result<Vec<String>,
     Ok(members)
 }
 
-/// Reads `Idempotency-Key`.
+/// Reads the header `Idempotency-Key`.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut found = None;
     for value in headers.get_all("idempotency-key") {

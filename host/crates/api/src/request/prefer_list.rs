@@ -1,7 +1,7 @@
 //! The list in the header `Prefer` (RFC 7240, section 2): preferences between commas, each a name with perhaps a value, and
 //! parameters behind semicolons. Values can be quoted, and then hold commas and semicolons.
 
-/// One preference.
+/// One preference of a `Prefer` header.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Preference {
     pub(crate) name: String,

@@ -10,7 +10,7 @@ pub(crate) struct Conflict;
 /// Sets an option that may have been set before.
 ///
 /// # Errors
-/// Where it was set to another value.
+/// If it was set to another value before.
 pub(crate) fn set<T: PartialEq>(option: &mut Option<T>, value: T) -> Result<(), Conflict> {
     match option {
         Some(known) if *known != value => Err(Conflict),
@@ -24,7 +24,7 @@ pub(crate) fn set<T: PartialEq>(option: &mut Option<T>, value: T) -> Result<(), 
 /// The value of a header that has one value.
 ///
 /// # Errors
-/// Where several lines of it differ.
+/// If several header lines differ.
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Conflict> {
     let mut found = None;
     for value in headers.get_all(name) {

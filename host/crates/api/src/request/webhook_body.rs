@@ -20,69 +20,70 @@ use keyferry_webhooks::{
     Webhooks,
 };
 
-/// Characters of a description.
+/// The maximum length of a description in characters.
 const MAX_DESCRIPTION: usize = 500;
 
 /// A webhook to register. Members that are not known are ignored.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is read by hand")]
 pub(crate) struct WebhookBody {
-    /// Where it is: https, without user, password and fragment.
+    /// The webhook's URL: https, without user, password and fragment.
     #[schema(pattern = "^https?://", max_length = 2048, example = "https://hooks.example.com/keyferry")]
     webhook_url: String,
-    /// What it is told of.
+    /// The events that are sent to the webhook.
     #[schema(min_items = 1)]
     webhook_events: Vec<WebhookEvent>,
-    /// What else it is sent, at most 20 headers of 8 KiB in all. The values are sealed, and never shown again.
+    /// Additional headers of each delivery: at most 20, 8 KiB in all. The values are sealed and never shown again.
     #[schema(nullable = true, value_type = Option<BTreeMap<String, String>>, example = json!({ "authorization": "Bearer ..." }))]
     webhook_headers: Option<BTreeMap<String, String>>,
-    /// What it is for.
+    /// A description for people.
     #[schema(max_length = 500)]
     webhook_description: Option<String>,
-    /// Another name for `webhook_description`, which counts where both are there.
+    /// Another name for `webhook_description`, which takes precedence if both are given.
     #[schema(max_length = 500)]
     description: Option<String>,
-    /// How it is called; `POST` unless another is given.
+    /// The HTTP method of a delivery; `POST` by default.
     method: Option<Method>,
-    /// Of which app alone it is told.
+    /// The only app whose events are sent; all apps by default.
     #[schema(pattern = "^([a-z0-9][a-z0-9-]{0,63})?$", example = "hubspot")]
     slug: Option<String>,
-    /// Whether it is told of anything; it is, unless this is false.
+    /// Whether events are sent; `true` by default.
     is_enabled: Option<bool>,
-    /// What its messages are signed with: 16 to 256 printable ASCII characters. One is made, and told, where there is none.
+    /// The secret that signs deliveries: 16 to 256 printable ASCII characters. By default the server generates one and returns
+    /// it.
     #[schema(pattern = "^[!-~]{16,256}$")]
     signing_secret: Option<String>,
     /// Other types than `default` are refused.
     webhook_type: Option<WebhookType>,
 }
 
-/// What is to change about a webhook. Members that are not there stay as they are.
+/// Changes to a webhook. Absent members stay as they are.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is read by hand")]
 pub(crate) struct WebhookChangeBody {
-    /// Where it is: https, without user, password and fragment.
+    /// The webhook's URL: https, without user, password and fragment.
     #[schema(pattern = "^https?://", max_length = 2048, example = "https://hooks.example.com/keyferry")]
     webhook_url: Option<String>,
-    /// What it is told of.
+    /// The events that are sent to the webhook.
     #[schema(min_items = 1)]
     webhook_events: Option<Vec<WebhookEvent>>,
     /// All its headers: those that are not listed are gone. `***` leaves a value as it is stored.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     webhook_headers: Option<BTreeMap<String, Masked>>,
-    /// What it is for; `null` for nothing.
+    /// A description for people; `null` removes it.
     #[schema(max_length = 500)]
     webhook_description: Option<String>,
-    /// Another name for `webhook_description`, which counts where both are there.
+    /// Another name for `webhook_description`, which takes precedence if both are given.
     #[schema(max_length = 500)]
     description: Option<String>,
-    /// How it is called.
+    /// The HTTP method of a delivery.
     method: Option<Method>,
-    /// Of which app alone it is told; `null` for all of them.
+    /// The only app whose events are sent; `null` for all apps.
     #[schema(pattern = "^([a-z0-9][a-z0-9-]{0,63})?$", example = "hubspot")]
     slug: Option<String>,
-    /// Whether it is told of anything. What waits for one that is not is given up.
+    /// Whether events are sent. Disabling a webhook discards its waiting deliveries.
     is_enabled: Option<bool>,
-    /// What its messages are signed with from now on: 16 to 256 printable ASCII characters.
+    /// The new secret that signs deliveries: 16 to 256 printable ASCII characters.
     #[schema(pattern = "^[!-~]{16,256}$")]
     signing_secret: Option<String>,
     /// Other types than `default` are refused.
@@ -97,7 +98,7 @@ pub(crate) fn new_of(body: Input, webhooks: &Webhooks) -> Result<NewWebhook, Api
     let headers = members.headers()?.unwrap_or_default().into_iter().map(|header| match header {
         HeaderChange::Set(header) => Ok(header),
         HeaderChange::Keep(_) => {
-            Err(invalid("webhook_headers: `***` stands for a stored value, and there is none yet"))
+            Err(invalid("webhook_headers: `***` keeps a stored value, and a new webhook has none"))
         }
     });
     Ok(NewWebhook {
@@ -261,10 +262,7 @@ impl Members {
         };
         let reasons = [
             ("webhook_body", "webhook_body: the body is always the documented one; leave this out"),
-            (
-                "workflow_ids",
-                "workflow_ids: this server has no workflows that a webhook could be told of; leave this out",
-            ),
+            ("workflow_ids", "workflow_ids: this server has no workflows; omit this member"),
             ("group", "group: this server does not group webhooks; leave this out"),
         ];
         for (name, reason) in reasons {

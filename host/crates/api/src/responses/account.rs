@@ -22,12 +22,12 @@ pub(crate) struct LinkedAccount {
     /// Your own id of it.
     #[schema(min_length = 1, max_length = 256)]
     account_id: String,
-    /// Its name for people.
+    /// A name for people.
     #[schema(required = true)]
     name: Option<String>,
     /// The environment of the API key that it was made with.
     environment: World,
-    /// User-defined fields.
+    /// The account's user-defined fields.
     udf: Vec<UserField>,
     /// Always false; the documented product marks its own samples by it.
     is_seed: bool,
@@ -35,11 +35,11 @@ pub(crate) struct LinkedAccount {
     tenant_account_id: Option<()>,
     /// The apps that are connected to it.
     integrations: Vec<Integration>,
-    /// When it was made.
+    /// The time of creation.
     #[serde(rename = "createdAt")]
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was last written.
+    /// The time of the last write.
     #[serde(rename = "updatedAt")]
     #[schema(format = DateTime)]
     updated_at: String,
@@ -48,7 +48,7 @@ pub(crate) struct LinkedAccount {
     v: u8,
 }
 
-/// One of an organisation's two worlds. The API key selects it.
+/// An environment. The API key selects it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Environment)]
@@ -69,33 +69,33 @@ impl From<Environment> for World {
 /// A user-defined field of a linked account.
 #[derive(Serialize, ToSchema)]
 struct UserField {
-    /// Its name.
+    /// The field's name.
     key_name: String,
-    /// Its value.
+    /// The field's value.
     key_value: String,
-    /// Its own id.
+    /// The id, 24 hexadecimal digits.
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
     id: String,
-    /// When it was added.
+    /// The time of creation.
     #[serde(rename = "createdAt")]
     #[schema(format = DateTime)]
     created_at: String,
-    /// When its value was last set.
+    /// The time of the last write.
     #[serde(rename = "updatedAt")]
     #[schema(format = DateTime)]
     updated_at: String,
 }
 
-/// An app that is connected to a linked account. Nothing of its credential is shown. What stands below `auth_type` is not in
-/// the documented product.
+/// An app that is connected to a linked account. Nothing of its credential is shown. Members after `auth_type` are not in the
+/// documented product.
 #[derive(Serialize, ToSchema)]
 struct Integration {
-    /// Its own id.
+    /// The id, 24 hexadecimal digits.
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
     id: String,
-    /// The app's slug.
+    /// The slug of the app.
     #[schema(example = "hubspot")]
     r#type: String,
     /// The app's name for people; its slug again where its plugin does not serve now, and for `custom`, the app of your own.
@@ -103,7 +103,7 @@ struct Integration {
     /// An `https:` or `data:` URL.
     #[schema(required = true)]
     icon: Option<String>,
-    /// The account at the provider; `NA` where the provider does not tell.
+    /// The provider account; `NA` if the provider does not state it.
     identifier: String,
     #[schema(schema_with = crate::responses::always_null, required = true)]
     app_id: Option<()>,
@@ -111,7 +111,7 @@ struct Integration {
     refresh_token_expired: bool,
     /// Whether the user has to connect again.
     reauth_required: bool,
-    /// When it was made.
+    /// The time of creation.
     #[serde(rename = "createdAt")]
     #[schema(format = DateTime)]
     created_at: String,
@@ -127,13 +127,13 @@ struct Integration {
     revision: String,
     /// Whether the provider has confirmed the credential.
     outcome: Outcome,
-    /// Why it is unverified.
+    /// The reason for `unverified`.
     #[schema(required = true)]
     outcome_reason: Option<String>,
     /// When the provider last confirmed it.
     #[schema(required = true, format = DateTime)]
     verified_at: Option<String>,
-    /// What came out when it was last verified since it was stored.
+    /// The last verification since the credential was stored.
     #[schema(required = true)]
     last_check: Option<LastCheck>,
     /// The provider's name of the account, for people.
@@ -141,25 +141,25 @@ struct Integration {
     display_name: Option<String>,
     /// The scopes that the provider says the credential has.
     scopes: Vec<String>,
-    /// When the credential ends.
+    /// The credential's expiry.
     #[schema(required = true, format = DateTime)]
     expires_at: Option<String>,
-    /// What is worth telling though the credential works.
+    /// Warnings about a working credential.
     warnings: Vec<String>,
     /// Plain values that the app needs, such as an `instance_url`.
     config: BTreeMap<String, String>,
 }
 
-/// What came out when a stored credential was verified again.
+/// The verification of a stored credential.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LastCheck {
-    /// When.
+    /// The time of the verification.
     #[schema(format = DateTime)]
     checked_at: String,
-    /// `verified`, or why not, in the words of `Keyferry-ApiError`.
+    /// `verified`, or why not, as in the header `Keyferry-Failure`.
     #[schema(example = "rejected")]
     outcome: String,
-    /// Why not, for people.
+    /// The reason, for people; `null` for `verified`.
     #[schema(required = true)]
     detail: Option<String>,
 }
@@ -187,7 +187,7 @@ pub(crate) struct AccountCreated {
     id: String,
     /// Your own id of it.
     account_id: String,
-    /// Its name for people.
+    /// A name for people.
     #[schema(required = true)]
     name: Option<String>,
     /// The environment of the API key.
@@ -216,7 +216,7 @@ pub(crate) struct AccountDeleted {
 /// One page of linked accounts, newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AccountPage {
-    /// The accounts.
+    /// The linked accounts of the page.
     docs: Vec<LinkedAccount>,
     /// How many there are on all pages.
     #[serde(rename = "totalDocs")]
@@ -237,18 +237,18 @@ pub(crate) struct AccountPage {
     /// Whether there is another page.
     #[serde(rename = "hasNextPage")]
     has_next_page: bool,
-    /// The page before.
+    /// The number of the previous page.
     #[serde(rename = "prevPage")]
     #[schema(required = true)]
     prev_page: Option<usize>,
-    /// The next page.
+    /// The number of the next page.
     #[serde(rename = "nextPage")]
     #[schema(required = true)]
     next_page: Option<usize>,
 }
 
 impl Outcome {
-    /// How a credential stands.
+    /// The outcome of a verification status.
     pub(crate) fn of(standing: &VerificationStatus) -> Self {
         match standing {
             VerificationStatus::Verified => Self::Verified,

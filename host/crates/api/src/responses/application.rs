@@ -12,7 +12,7 @@ use keyferry_store::{IntegrationRecord, Reauth};
 
 /// The auth type whose values come out of a connect flow, not out of a form.
 const OAUTH2: &str = "oauth2";
-/// What a token endpoint answers (RFC 6749, section 5.1), and the moment that `expires_in` stands for.
+/// The members of a token response (RFC 6749, section 5.1), and the time that `expires_in` implies.
 const TOKEN_ANSWER: [&str; 6] = ["access_token", "refresh_token", "token_type", "expires_in", "expires_at", "scope"];
 
 /// An app that credentials can be migrated to, as its plugin describes it.
@@ -22,7 +22,7 @@ pub(crate) struct Application {
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
     id: String,
-    /// Its name for people.
+    /// A name for people.
     #[schema(example = "HubSpot")]
     name: String,
     /// An `https:` or `data:` URL.
@@ -34,9 +34,9 @@ pub(crate) struct Application {
     /// The first of its auth types.
     #[schema(required = true, example = "oauth2")]
     auth_type: Option<String>,
-    /// Its slug again.
+    /// The slug, as `slug`.
     r#type: String,
-    /// Whose it is.
+    /// The kind of app.
     kind: ApplicationKind,
     #[schema(schema_with = crate::responses::always_null, required = true)]
     app_id: Option<()>,
@@ -73,7 +73,7 @@ enum ApplicationKind {
 struct InputField {
     /// Its name in `auth_object`.
     name: String,
-    /// Its name for people.
+    /// A name for people.
     label: String,
     /// What to show in the empty field.
     placeholder: String,
@@ -85,7 +85,7 @@ struct InputField {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     options: Option<Vec<String>>,
-    /// Where to find it.
+    /// A hint where to find the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     help_text: Option<String>,
@@ -105,9 +105,9 @@ enum InputType {
 /// An account at a provider that a linked account is connected to.
 #[derive(Serialize, ToSchema)]
 struct ConnectedAccount {
-    /// The provider's id of it; `NA` where the provider does not tell.
+    /// The provider account's id; `NA` if the provider does not state it.
     identifier: String,
-    /// When it was connected.
+    /// The time of the connection.
     #[serde(rename = "connectedAt")]
     #[schema(format = DateTime)]
     connected_at: String,
@@ -118,13 +118,13 @@ struct ConnectedAccount {
     /// Always false: every credential is the linked account's own.
     #[serde(rename = "defaultCredentials")]
     default_credentials: bool,
-    /// What came out when its credential was last verified since it was stored; absent where it was not.
+    /// The last verification since the credential was stored; absent if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last_check: Option<LastCheck>,
 }
 
-/// Whether a connection works.
+/// The status of a connection.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ConnectionStatus {
@@ -150,9 +150,9 @@ pub(crate) struct AuthStructure(pub(crate) BTreeMap<String, BTreeMap<String, Fie
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum FieldShape {
-    /// Required.
+    /// The form of a required field.
     Required(RequiredField),
-    /// Optional.
+    /// The form of an optional field.
     Optional(OptionalField),
 }
 
@@ -160,14 +160,14 @@ pub(crate) enum FieldShape {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RequiredField {
-    /// Its kind.
+    /// Always `string`.
     String,
 }
 
 /// A field that a credential can do without.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OptionalField {
-    /// Its kind.
+    /// Always `string`.
     r#type: RequiredField,
     /// Always false.
     required: bool,
@@ -197,7 +197,7 @@ impl Application {
             auth_input_map: form.map(inputs).unwrap_or_default(),
             connected_accounts: integration.flatten().map(ConnectedAccount::of).into_iter().collect(),
             reauth_required: integration.flatten().is_some_and(|one| one.reauth == Reauth::Required),
-            // Without a linked account there is nobody to be connected.
+            // Without a linked account there is no connection.
             connected: integration.map(|found| found.is_some()),
         }
     }
@@ -217,7 +217,7 @@ impl ConnectedAccount {
 }
 
 impl FieldShape {
-    /// As documented.
+    /// The field in the documented form.
     pub(crate) fn of(field: &Field) -> Self {
         match field.necessity {
             Necessity::Required => Self::Required(RequiredField::String),
@@ -245,7 +245,7 @@ fn inputs(auth_type: &AuthType) -> Vec<InputField> {
 }
 
 impl InputField {
-    /// In the product's words.
+    /// The field in the documented product's form.
     fn of(field: &Field) -> Self {
         let spec = &field.spec;
         let kind = match (field.secrecy, spec.kind) {

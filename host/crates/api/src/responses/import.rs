@@ -1,4 +1,4 @@
-//! Bulk imports.
+//! Response bodies of imports.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use keyferry_imports::input::Preset;
 use keyferry_imports::{ImportView, RowView, Waiting, WaitingRows};
 use keyferry_store::{ImportPolicy, ImportRecord, ImportState, Restore, RowCounts, RowState};
 
-/// An import, and how its rows fare.
+/// An import with the state of its rows.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Import {
     #[serde(flatten)]
     about: ImportAbout,
-    /// All its rows, by where they stand.
+    /// The number of all rows, by state.
     counts: Counts,
     /// The rows that are settled, by how they went: `created`, `rejected`, `invalid_json`.
     outcomes: BTreeMap<String, u64>,
@@ -27,20 +27,20 @@ pub(crate) struct Import {
     /// Rows a second over the last ten; `null` while nothing is under way.
     #[schema(required = true)]
     rate: Option<f64>,
-    /// Seconds until its end at this rate; `null` where nobody can tell.
+    /// Estimated seconds until the end at this rate; `null` if there is no estimate.
     #[schema(required = true)]
     seconds_left: Option<u64>,
 }
 
-/// What an import is.
+/// The properties of an import.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ImportAbout {
-    /// Its own id.
+    /// The import's id.
     #[schema(pattern = "^[0-9a-f]{24}$")]
     id: String,
-    /// Where it stands.
+    /// The state of the import.
     state: ImportState,
-    /// Why it stands there, where that needs words.
+    /// The reason for the state; `null` if the state needs none.
     #[schema(required = true)]
     reason: Option<String>,
     /// The file's name, as its sender gave it.
@@ -53,7 +53,7 @@ pub(crate) struct ImportAbout {
     bytes: u64,
     /// Rows of the file.
     rows: u64,
-    /// Whose export the file is.
+    /// The system that the file was exported from.
     #[schema(required = true, example = "nango")]
     from: Option<String>,
     /// Rows whose OAuth access token had ended or was to end within an hour when the file arrived, and that have no refresh token.
@@ -62,7 +62,7 @@ pub(crate) struct ImportAbout {
     /// How to export the refresh tokens of such rows, where there are any.
     #[schema(required = true, value_type = Option<String>)]
     ending_soon_advice: Option<&'static str>,
-    /// How its rows are dealt with.
+    /// The policy for its rows.
     policy: Policy,
     /// Whether what it replaced is still kept, so that it can be undone and failed rows can be tried again.
     restore: Restore,
@@ -72,7 +72,7 @@ pub(crate) struct ImportAbout {
     /// When all of its file was here.
     #[schema(required = true, format = DateTime)]
     started_at: Option<String>,
-    /// When it ended.
+    /// The time at which the import ended.
     #[schema(required = true, format = DateTime)]
     ended_at: Option<String>,
 }
@@ -81,15 +81,15 @@ pub(crate) struct ImportAbout {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportList)]
 pub(crate) struct Imports {
-    /// Newest first.
+    /// The imports, newest first.
     imports: Vec<ImportAbout>,
 }
 
-/// How an import's rows are dealt with.
+/// The policy for an import's rows.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportPolicy)]
 struct Policy {
-    /// Whether anything is stored.
+    /// Whether credentials are stored or only verified.
     #[schema(value_type = String, pattern = "^(apply|dry-run)$", example = "apply")]
     mode: &'static str,
     /// What is done with a credential that could not be verified though nothing says that it is bad.
@@ -109,27 +109,27 @@ struct Policy {
     max_failures: Option<String>,
 }
 
-/// How many rows stand where.
+/// The number of rows by state.
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = ImportCounts)]
 struct Counts {
-    /// Yet to be worked on, those that wait included.
+    /// Rows that are not settled, including those that wait.
     queued: u64,
     /// Of them, those that wait: see `waiting` of the import.
     waiting: u64,
-    /// Did what they were to do.
+    /// Rows that succeeded.
     done: u64,
-    /// Had nothing to do.
+    /// Rows that had nothing to do.
     skipped: u64,
-    /// Could not be done.
+    /// Rows that failed.
     failed: u64,
-    /// Were taken back.
+    /// Rows that undo has taken back.
     undone: u64,
-    /// Were to be taken back, and somebody has changed since what they wrote.
+    /// Rows that undo left as they are, because what they wrote was changed since.
     kept: u64,
 }
 
-/// How an app's rows fare.
+/// The rows of one app by state and outcome.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportApp)]
 struct AppRows {
@@ -151,20 +151,20 @@ struct WaitingApp {
     reason: &'static str,
     /// How many of the app's rows wait. The others are being worked on.
     rows: u64,
-    /// Since when.
+    /// The time since which the rows wait.
     #[schema(format = DateTime)]
     since: String,
-    /// Until when, as it looks now: the next try.
+    /// The estimated time of the next attempt.
     #[schema(format = DateTime)]
     until: String,
-    /// The cause, as the last of these rows was told it, for people: `connect ECONNREFUSED api.example.com:443`.
+    /// The cause, as the last of these rows received it, for people: `connect ECONNREFUSED api.example.com:443`.
     detail: String,
 }
 
 /// A row of an import's ledger.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ImportRow {
-    /// Its number in the file, from 1. A header is no row.
+    /// The row's number in the file, from 1, not counting a header.
     row: u64,
     /// The line on which it begins.
     line: u64,
@@ -172,14 +172,14 @@ pub(crate) struct ImportRow {
     linked_account_id: Option<String>,
     /// The app, where the row names one that may be shown.
     slug: Option<String>,
-    /// Where it stands: `queued`, `waiting`, `done`, `skipped`, `failed`, `undone`, `kept`.
+    /// The state of the row: `queued`, `waiting`, `done`, `skipped`, `failed`, `undone`, `kept`.
     #[schema(value_type = String, example = "failed")]
     state: &'static str,
-    /// How it went: `created`, `rejected`, `invalid_json`.
+    /// The outcome: `created`, `rejected`, `invalid_json`.
     outcome: Option<String>,
     /// Why, for people; of a row that waits, or is left by an import that paused, what it waits or waited for.
     detail: Option<String>,
-    /// Since when it waits.
+    /// The start of the wait.
     #[schema(format = DateTime)]
     waiting_since: Option<String>,
     /// When a row that waits is tried next, as it looks now; `null` where its host has to answer another row first.
@@ -191,11 +191,11 @@ pub(crate) struct ImportRow {
     fields: Vec<String>,
     /// What is worth knowing of it though it does not decide how it went, for people: a value that is not stored.
     warnings: Vec<String>,
-    /// How often it was tried.
+    /// The number of attempts.
     attempts: u32,
     /// Milliseconds from its first attempt to the end of its last one.
     took_ms: u64,
-    /// When it was settled.
+    /// The time at which the row was settled.
     #[schema(format = DateTime)]
     settled_at: Option<String>,
 }

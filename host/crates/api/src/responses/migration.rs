@@ -1,4 +1,4 @@
-//! migrate-token.
+//! Response bodies of migrate-token.
 
 use std::collections::BTreeMap;
 
@@ -22,19 +22,19 @@ pub(crate) struct TokenMigrated {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum CredentialVerdict {
-    /// It works.
+    /// The credential works.
     Verified(CredentialVerified),
-    /// It does not, or nobody can tell now.
+    /// The credential does not work, or the provider gave no verdict.
     Failed(CredentialNotVerified),
 }
 
-/// What migrate-token answers where nothing is wrong.
+/// A successful response of migrate-token.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum MigrateTokenAnswer {
-    /// It is stored.
+    /// The credential is stored.
     Migrated(TokenMigrated),
-    /// It was only looked at.
+    /// The credential was verified and not stored.
     Checked(CredentialVerdict),
 }
 
@@ -45,13 +45,13 @@ pub(crate) struct CredentialSaved {
     success: bool,
 }
 
-/// What saving a credential answers where nothing is wrong.
+/// A successful response of saving a credential.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum SaveAnswer {
-    /// It is stored.
+    /// The credential is stored.
     Saved(CredentialSaved),
-    /// It was only looked at.
+    /// The credential was verified and not stored.
     #[expect(dead_code, reason = "it is answered as migrate-token does")]
     Checked(CredentialVerdict),
 }
@@ -59,7 +59,7 @@ pub(crate) enum SaveAnswer {
 /// A credential that works, and what the provider said of it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CredentialVerified {
-    /// Always `verified`.
+    /// The outcome: always `verified`.
     outcome: VerifiedOutcome,
     /// The provider's id of the account behind it.
     #[schema(required = true)]
@@ -69,16 +69,16 @@ pub(crate) struct CredentialVerified {
     display_name: Option<String>,
     /// The scopes that the provider says the credential has.
     scopes: Vec<String>,
-    /// When the credential ends.
+    /// The credential's expiry.
     #[schema(required = true, format = DateTime)]
     expires_at: Option<String>,
-    /// What is worth telling though it works.
+    /// Warnings about a working credential.
     warnings: Vec<String>,
     /// Plain values that the app needs, such as an `instance_url`.
     config: BTreeMap<String, String>,
 }
 
-/// The one word for a credential that works.
+/// The outcome of a credential that works.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum VerifiedOutcome {
@@ -88,9 +88,9 @@ enum VerifiedOutcome {
 /// A credential that did not verify.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CredentialNotVerified {
-    /// Why.
+    /// The reason, as a stable code.
     outcome: FailedOutcome,
-    /// Why, for people.
+    /// The reason, for people.
     detail: String,
     /// With `rejected` and `wrong_tenant`: the fields to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ pub(crate) struct CredentialNotVerified {
     /// With `rate_limited`: seconds to wait, where the provider says.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<Option<u32>>,
-    /// With `unreachable`: how.
+    /// With `unreachable`: how the provider could not be reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     unreachable: Option<UnreachableHow>,
@@ -113,7 +113,7 @@ pub(crate) struct CredentialNotVerified {
     provider_status: Option<u16>,
 }
 
-/// Why a credential did not verify. `Keyferry-VerificationFailure` has the same words.
+/// Why a credential did not verify. The header `Keyferry-Failure` has the same values.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FailedOutcome {
@@ -170,17 +170,17 @@ impl UnreachableHow {
 }
 
 impl TokenMigrated {
-    /// The one answer of this kind.
+    /// The only value of this type.
     pub(crate) const ANSWER: Self = Self { success: true, message: "Token migrated successfully" };
 }
 
 impl CredentialSaved {
-    /// The one answer of this kind.
+    /// The only value of this type.
     pub(crate) const ANSWER: Self = Self { success: true };
 }
 
 impl CredentialVerdict {
-    /// A plugin's verdict.
+    /// Builds the response from a plugin's verdict.
     pub(crate) fn of(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Verified(verified) => Self::Verified(CredentialVerified::of(verified)),

@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 pub(crate) struct AuthCredentialPut {
     /// Always true.
     success: bool,
-    /// What was done, for people.
+    /// The change in words.
     #[schema(example = "Auth credential 'api_key' added successfully")]
     message: String,
-    /// What was done.
+    /// The change that was made: added or updated.
     action: PutAction,
 }
 
@@ -28,7 +28,7 @@ pub(crate) enum PutAction {
 pub(crate) struct AuthCredentialDeleted {
     /// Always true.
     success: bool,
-    /// What was done, for people.
+    /// The change in words.
     #[schema(example = "Auth credential 'api_key' deleted successfully")]
     message: String,
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::error::api_error::ApiError;
 use keyferry_types::zeroizing::written;
 
-/// An answer that nobody on the way may keep, in one buffer that is wiped when it has been sent.
+/// A response that must not be cached, in one buffer that is wiped after sending.
 pub(crate) fn secret_json(body: &impl Serialize) -> Result<Response, ApiError> {
     let bytes = json(body, b"").map_err(|error| ApiError::internal(&error))?;
     let mut response = Response::new(Body::from(Bytes::from_owner(bytes)));

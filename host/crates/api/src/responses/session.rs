@@ -1,4 +1,4 @@
-//! Sessions of front ends.
+//! Response bodies of sessions.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,18 +8,18 @@ use keyferry_service::SessionTokens;
 use keyferry_store::AccountRecord;
 use keyferry_types::ids::Environment;
 
-/// A session's tokens. Whoever has them acts for the linked account: keep them as you keep a password.
+/// A session's tokens. They authorise requests for the linked account: protect them like a password.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionIssued<'a> {
-    /// For `Authorization: Bearer`: a JSON Web Token that says whose it is. Only this server can tell whether it counts.
+    /// For `Authorization: Bearer`: a JSON Web Token that names the linked account. Only this server can verify it.
     #[schema(value_type = String)]
     token: &'a str,
-    /// For another session in the place of this one, by `session-token/refresh`.
+    /// Exchanges this session for a new one, by `session-token/refresh`.
     #[schema(value_type = String)]
     refresh_token: &'a str,
-    /// Seconds for which `token` counts.
+    /// The validity of `token` in seconds.
     expires_in: u64,
-    /// Seconds for which `refresh_token` counts.
+    /// The validity of `refresh_token` in seconds.
     refresh_expires_in: u64,
 }
 
@@ -28,15 +28,15 @@ pub(crate) struct SessionIssued<'a> {
 pub(crate) struct SessionRevoked {
     /// Always true.
     pub(crate) success: bool,
-    /// 1; 0 where another request has ended it in the same moment.
+    /// The number of ended sessions: 1, or 0 if another request ended it at the same time.
     #[schema(maximum = 1)]
     pub(crate) revoked_count: u8,
 }
 
-/// For whom a front end acts.
+/// The organisation, environment and linked account of a session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OrgBasics {
-    /// The organisation.
+    /// The organisation's name.
     org_id: String,
     /// The environment that the session is in.
     environment: World,
@@ -48,7 +48,7 @@ pub(crate) struct OrgBasics {
 }
 
 impl<'a> SessionIssued<'a> {
-    /// Of these tokens.
+    /// Builds the response from a session's tokens.
     pub(crate) fn of(tokens: &'a SessionTokens) -> Self {
         Self {
             token: tokens.access.expose(),
@@ -60,7 +60,7 @@ impl<'a> SessionIssued<'a> {
 }
 
 impl OrgBasics {
-    /// Of this account.
+    /// Builds the response from a linked account.
     pub(crate) fn of(account: &AccountRecord) -> Self {
         let environment: Environment = account.environment;
         Self {

@@ -1,4 +1,4 @@
-//! Verifying a stored credential.
+//! Response bodies of the verification of a stored credential.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,25 +8,25 @@ use crate::responses::migration::CredentialVerdict;
 use keyferry_service::{Reverified, Revision};
 use keyferry_store::Reauth;
 
-/// What came out when a stored credential was verified, and how its connection stands now.
+/// The verdict on a stored credential, and the resulting status of its connection.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CredentialChecked {
     /// What the provider says of the credential.
     verdict: CredentialVerdict,
-    /// When it was asked.
+    /// The time of the verification.
     #[schema(required = true, format = DateTime)]
     checked_at: Option<String>,
     /// `expired` where the user has to connect again.
     status: ConnectionStatus,
     /// Whether the user has to connect again.
     reauth_required: bool,
-    /// Which credential that is: what `If-Match` takes, in quotes.
+    /// The credential's revision, as `If-Match` takes it, in quotes.
     #[schema(pattern = "^[0-9a-f]{24}-[0-9]+$")]
     revision: String,
 }
 
 impl CredentialChecked {
-    /// What came out.
+    /// The response for a verification.
     pub(crate) fn of(reverified: &Reverified) -> Self {
         let record = &reverified.record;
         Self {

@@ -1,4 +1,4 @@
-//! Webhooks.
+//! Response bodies of webhooks.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use keyferry_store::{ConnectionEvent, DeliveryLog, FailedDelivery, WebhookMethod
 use keyferry_types::secret::SharedSecret;
 use keyferry_webhooks::Registered;
 
-/// A webhook: where this server tells of what happens to connections. Values of its headers are shown as `***`.
+/// A webhook: a receiver of connection events. Values of its headers are shown as `***`.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Webhook {
-    /// Its own id.
+    /// The webhook's id.
     #[serde(rename = "_id")]
     #[schema(pattern = "^[0-9a-f]{24}$")]
     id: String,
@@ -21,29 +21,29 @@ pub(crate) struct Webhook {
     associated_org: String,
     /// The environment of the API key that it was made with.
     environment: World,
-    /// Where it is.
+    /// The webhook's URL.
     webhook_url: String,
-    /// What it is told of.
+    /// The events that are sent to the webhook.
     webhook_events: Vec<WebhookEvent>,
-    /// What else it is sent: each value is `***`.
+    /// Additional headers of each delivery: each value is `***`.
     webhook_headers: BTreeMap<String, Masked>,
-    /// What it is for.
+    /// A description for people.
     #[schema(required = true)]
     webhook_description: Option<String>,
-    /// How it is called.
+    /// The HTTP method of a delivery.
     method: Method,
-    /// Of which app alone it is told; `null` for all of them.
+    /// The only app whose events are sent; `null` for all apps.
     #[schema(required = true)]
     slug: Option<String>,
-    /// Always `default`.
+    /// The type of webhook: always `default`.
     webhook_type: WebhookType,
-    /// Whether it is told of anything.
+    /// Whether events are sent.
     is_enabled: bool,
-    /// When it was made.
+    /// The time of creation.
     #[serde(rename = "createdAt")]
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was last written.
+    /// The time of the last write.
     #[serde(rename = "updatedAt")]
     #[schema(format = DateTime)]
     updated_at: String,
@@ -52,7 +52,7 @@ pub(crate) struct Webhook {
     v: u8,
 }
 
-/// What webhooks are told of.
+/// The events of webhooks.
 #[derive(Serialize, ToSchema)]
 pub(crate) enum WebhookEvent {
     /// An app was connected to a linked account that had none of it.
@@ -83,7 +83,7 @@ pub(crate) enum WebhookType {
     Default,
 }
 
-/// Stands in a secret's place.
+/// Replaces a secret in a response.
 #[derive(Serialize, ToSchema)]
 pub(crate) enum Masked {
     #[serde(rename = "***")]
@@ -93,16 +93,16 @@ pub(crate) enum Masked {
 /// A webhook that was just registered.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WebhookCreated {
-    /// The webhook.
+    /// The webhook's members.
     #[serde(flatten)]
     webhook: Webhook,
-    /// What its messages are signed with. It is shown this once; absent where the request has brought one.
+    /// The secret that signs deliveries. It is shown only once; absent if the request set one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, example = "whsec_...")]
     signing_secret: Option<Exposed>,
 }
 
-/// A secret that is told to its owner.
+/// A secret that is shown to its owner.
 pub(crate) struct Exposed(SharedSecret);
 
 impl Serialize for Exposed {
@@ -111,47 +111,47 @@ impl Serialize for Exposed {
     }
 }
 
-/// A webhook, and how it fares.
+/// A webhook with the state of its deliveries.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WebhookShown {
-    /// The webhook.
+    /// The webhook's members.
     #[serde(flatten)]
     webhook: Webhook,
-    /// How it fares.
+    /// The state of its deliveries.
     deliveries: Deliveries,
 }
 
-/// How a webhook fares.
+/// The state of a webhook's deliveries.
 #[derive(Serialize, ToSchema)]
 struct Deliveries {
-    /// How much it is yet to be told, counted up to 1000.
+    /// The number of waiting deliveries, counted up to 1000.
     #[schema(maximum = 1000)]
     waiting: usize,
-    /// What it was not told of within a week, the newest first, at most 100.
+    /// The failed deliveries of a week, newest first, at most 100.
     failed: Vec<DeliveryFailed>,
 }
 
-/// Something that a webhook was not told of.
+/// A delivery that was given up.
 #[derive(Serialize, ToSchema)]
 struct DeliveryFailed {
     /// The `Idempotency-Key` that it was sent with.
     #[schema(pattern = "^[0-9a-f]{24}$")]
     id: String,
-    /// What happened.
+    /// The event.
     event: WebhookEvent,
-    /// To which linked account.
+    /// The linked account's id.
     linked_account_id: String,
-    /// With which app.
+    /// The slug of the app.
     slug: String,
-    /// How often it was tried.
+    /// The number of attempts.
     attempts: u32,
-    /// Why it was given up, for people.
+    /// The reason for giving up, for people.
     reason: String,
-    /// When it happened.
+    /// The time of the event.
     #[serde(rename = "createdAt")]
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was given up.
+    /// The time of the last attempt.
     #[serde(rename = "failedAt")]
     #[schema(format = DateTime)]
     failed_at: String,
@@ -201,7 +201,7 @@ impl WebhookCreated {
 }
 
 impl WebhookShown {
-    /// A webhook with how it fares.
+    /// Builds the response from a webhook and its deliveries.
     pub(crate) fn of(record: &WebhookRecord, log: &DeliveryLog) -> Self {
         let failed = log.failed.iter().map(DeliveryFailed::of).collect();
         Self { webhook: Webhook::of(record), deliveries: Deliveries { waiting: log.waiting, failed } }

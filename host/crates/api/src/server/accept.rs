@@ -77,7 +77,7 @@ pub(crate) struct ConnConfig {
 }
 
 impl HttpServer {
-    /// Binds.
+    /// Binds the listening socket.
     ///
     /// # Errors
     /// Where the address is taken or not this machine's.
@@ -88,7 +88,7 @@ impl HttpServer {
     /// Where it listens; the port is the real one where 0 was asked for.
     ///
     /// # Errors
-    /// Where the system does not tell.
+    /// If the system does not report the address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -129,7 +129,7 @@ impl HttpServer {
                     Some(acceptor) => {
                         match tokio::time::timeout(terms.deadlines.head, acceptor.accept(stream)).await {
                             Ok(Ok(stream)) => terms.serve(stream, watcher).await,
-                            // Scanners and clients that do not believe the certificate: nothing that anybody here could mend.
+                            // Scanners, and clients that reject the certificate: the operator can do nothing about them.
                             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                             Err(_) => tracing::debug!("a TLS handshake took too long"),
                         }
@@ -156,7 +156,7 @@ impl ConnConfig {
         Self { builder, router, deadlines: Deadlines { head, idle, write } }
     }
 
-    /// Serves one connection to its end.
+    /// Serves one connection until it closes.
     pub(crate) async fn serve<S: OverSocket + AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         self,
         stream: S,

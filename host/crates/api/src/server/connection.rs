@@ -13,8 +13,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-/// How long an answer that was given before its request had been read whole is left on the wire. Closed at once, the
-/// connection would be reset by the bytes that still come, and the client could lose the answer that tells it why.
+/// How long an answer that was given before its request had been read whole is left on the wire. Closed at once, the connection
+/// would be reset by the bytes that still come, and the client could lose the response that states the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a client may take.
@@ -28,7 +28,7 @@ pub(crate) struct Deadlines {
     pub(crate) write: Duration,
 }
 
-/// How far the requests of one connection are, told by what handles them.
+/// The progress of one connection's requests, reported by their handlers.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     asked: AtomicUsize,
@@ -90,7 +90,7 @@ pub(crate) struct Connection<S> {
     served: usize,
     reading: Reading,
     writing: Writing,
-    /// For whichever of the two is going on; never both are, since one request is handled at a time.
+    /// The timer of the current phase. One is enough: a connection handles one request at a time.
     timer: Pin<Box<Sleep>>,
 }
 
@@ -110,7 +110,7 @@ enum Writing {
     Free,
     /// The client has not taken what was written so far.
     Stuck,
-    /// All is written, and the client has been told.
+    /// The response is written and the connection is shut down.
     Lingering,
 }
 
@@ -166,12 +166,12 @@ impl<S: OverSocket> Connection<S> {
             self.served = asked;
             self.reading = Reading::Next;
             self.start(self.deadlines.idle);
-            // The next read may be waited for already, and then nobody asks for it again: the timer has to wake the task.
+            // The next read may be waited for already, and the read is not polled again: the timer has to wake the task.
             let _ = self.is_over(cx);
         }
     }
 
-    /// Whether the client may still be sending what nobody is going to read.
+    /// Whether the client may still be sending data that is not read.
     fn may_be_sending(&self) -> bool {
         self.reading == Reading::Head || self.progress.has_body.load(Ordering::Relaxed)
     }
@@ -343,7 +343,7 @@ mod tests {
         let (_client, progress, mut server) = connected();
         progress.ask(false);
         let waited = tokio::time::timeout(DEADLINES.idle * 2, server.read_u8()).await;
-        assert!(waited.is_err(), "it goes on waiting");
+        assert!(waited.is_err(), "it keeps waiting");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ pub fn room_for_connections(others: usize) -> usize {
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limits.maximum, maximum: limits.maximum };
     let current = if setrlimit(Resource::Nofile, raised).is_ok() { limits.maximum } else { limits.current };
-    // No limit is one that nobody reaches.
+    // "Unlimited" is a limit that is never reached.
     room(current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)), others)
 }
 

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct TlsFiles {
     /// The certificate, followed by those that lead to a root.
     pub cert: PathBuf,
-    /// Its private key.
+    /// The private key of the certificate, in PEM.
     pub key: PathBuf,
 }
 
@@ -57,13 +57,13 @@ pub struct Tls {
 /// What was read of the files.
 struct Loaded {
     config: Arc<ServerConfig>,
-    /// Of each certificate in the file, where it could be told.
+    /// Expiry of each certificate in the file, if it could be parsed.
     chain: Vec<Validity>,
     /// The permissions of the key file.
     key_mode: u32,
 }
 
-/// What a change of the files changes, of what the names stand for now.
+/// The content of the files at their current names; compared to detect a change.
 type Stamp = [Option<FileStamp>; 2];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Tls {
         Ok(Arc::new(Self { files, loaded }))
     }
 
-    /// For the next connection.
+    /// The acceptor for the next connection, with the present certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.loaded.load().config))
     }

@@ -1,8 +1,8 @@
 //! Bodies that are not read whole when their request is answered: those of requests that are refused first.
 //!
-//! The bytes of such a body lie on the connection before the client's next request. A small body is read to its end, so that the
-//! connection can be kept. With any other body the response says `Connection: close`, since a client that is not told would send
-//! its next request on a connection that is just being closed.
+//! The bytes of such a body lie on the connection before the client's next request. A small body is read completely, so that
+//! the connection can be kept. With any other body the response says `Connection: close`, since a client without that notice
+//! would send its next request on a connection that is just being closed.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 
-/// Bytes of a body that is read to its end, those included that the handler has read.
+/// The largest body in bytes that is read completely, including the bytes that the handler has read.
 const MOST: u64 = 64 * 1024;
 /// How long a client may take to send the rest of it. The response waits for that.
 pub(crate) const WITHIN: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ pub(crate) enum Rest {
 pub(crate) struct Lent<B> {
     /// `None` once it has ended or failed.
     body: Option<B>,
-    /// Bytes that were read.
+    /// The number of bytes read.
     read: u64,
     /// Whether it was ever asked for: a client that waits for `100 Continue` has been sent it then.
     asked: bool,
@@ -40,9 +40,9 @@ pub(crate) struct Lent<B> {
     back: Arc<Mutex<Back<B>>>,
 }
 
-/// What has come back.
+/// The state of a lent body.
 enum Back<B> {
-    /// Nothing yet.
+    /// No byte was read yet.
     Nothing,
     Whole,
     Failed,
@@ -56,7 +56,7 @@ enum Back<B> {
 /// Where a lent body comes back to.
 pub(crate) struct Lender<B>(Arc<Mutex<Back<B>>>);
 
-/// Lends a body.
+/// Splits a body into its reader and the handle that gets it back.
 pub(crate) fn lend<B>(body: B) -> (Lent<B>, Lender<B>) {
     let back = Arc::new(Mutex::new(Back::Nothing));
     let lent = Lent { body: Some(body), read: 0, asked: false, failed: false, back: Arc::clone(&back) };

@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// Has nothing to say.
+    /// A peer that sends nothing.
     struct Silent;
 
     impl Read for Silent {

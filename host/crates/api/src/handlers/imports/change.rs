@@ -20,7 +20,7 @@ use crate::state::Api;
 use keyferry_imports::Change;
 use keyferry_store::{ObjectId, Scope};
 
-/// What stands for each change in a path.
+/// The path segment of each change.
 const CHANGES: [(&str, Change); 6] = [
     ("pause", Change::Pause),
     ("resume", Change::Resume),
@@ -34,14 +34,14 @@ const CHANGES: [(&str, Change); 6] = [
 #[utoipa::path(
     post, path = "/api/v2/public/imports/{id}/{change}", operation_id = "changeImport", tag = "Imports",
     summary = "Pause, resume, cancel, retry, undo or confirm an import",
-    description = "`pause` and `resume` do what they say, and `resume` also goes on with one that has stopped itself. `cancel` ends \
-        it; rows that are not settled stay as they are. `retry-failed` tries those rows again that failed for a reason that can \
-        pass: rate-limited, unreachable, provider error; never rejected ones. `undo` puts back what each row replaced and removes \
-        what it made, unless somebody has changed it since. `confirm` forgets what was replaced. Takes an API key with the scope \
+    description = "`pause` and `resume` do what they say; `resume` also resumes an import that has stopped on its own. `cancel` \
+        ends the import; rows that are not settled stay as they are. `retry-failed` retries rows that failed for a temporary \
+        reason: rate-limited, unreachable, provider error; never rejected ones. `undo` restores what each row replaced and \
+        removes what it created, unless it was changed since. `confirm` deletes the undo data. Takes an API key with the scope \
         `migrate`.",
     params(
-        ("id" = String, Path, description = "Its own id.", min_length = 1),
-        ("change" = String, Path, description = "What to do.", pattern = "^(pause|resume|cancel|retry-failed|undo|confirm)$",
+        ("id" = String, Path, description = "The import's id.", min_length = 1),
+        ("change" = String, Path, description = "The change.", pattern = "^(pause|resume|cancel|retry-failed|undo|confirm)$",
             example = "pause"),
     ),
     responses((status = 200, description = "The import as it is now.", body = Import)),
@@ -70,10 +70,10 @@ pub(crate) async fn change(
 #[utoipa::path(
     delete, path = "/api/v2/public/imports/{id}", operation_id = "deleteImport", tag = "Imports",
     summary = "Forget an import",
-    description = "Forgets an import that has ended, with its ledger and what it replaced. What it stored stays. Takes an API key \
+    description = "Deletes an import that has ended, with its ledger and undo data. Stored credentials stay. Takes an API key \
         with the scope `migrate`.",
-    params(("id" = String, Path, description = "Its own id.", min_length = 1)),
-    responses((status = 200, description = "It is being forgotten.", body = Import)),
+    params(("id" = String, Path, description = "The import's id.", min_length = 1)),
+    responses((status = 200, description = "The import is being deleted.", body = Import)),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn delete(

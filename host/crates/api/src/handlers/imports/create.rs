@@ -32,7 +32,7 @@ const LARGEST_OPTION: usize = 64 * 1024;
 
 /// `POST`: takes a file in.
 ///
-/// The work is done to its end, so that a caller who hangs up once the file is here does not undo it.
+/// The work completes even if the caller disconnects after sending the file.
 #[utoipa::path(
     post, path = "/api/v2/public/imports", operation_id = "createImport", tag = "Imports",
     summary = "Import many credentials",

@@ -23,10 +23,10 @@ use keyferry_store::{ImportKey, ImportState, Scope};
 
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);
-/// Something is sent that often, so that nobody on the way takes the connection for idle.
+/// The interval of keep-alive comments, so that no proxy closes the connection as idle.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
-/// One event.
+/// One server-sent event.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "an event is text, and this its description")]
 pub(crate) struct ImportEvent {
@@ -41,8 +41,8 @@ pub(crate) struct ImportEvent {
     get, path = "/api/v2/public/imports/{id}/events", operation_id = "watchImport", tag = "Imports",
     summary = "Watch an import",
     description = "Server-sent events: `progress` with the import as `GET` shows it, at most twice a second and only when something \
-        has changed, and `end` with the last one once nothing is under way any more. Takes an API key with the scope `read`.",
-    params(("id" = String, Path, description = "Its own id.", min_length = 1)),
+        has changed, and `end` with the final state when no work is left. Takes an API key with the scope `read`.",
+    params(("id" = String, Path, description = "The import's id.", min_length = 1)),
     responses((status = 200, description = "The events.", body = ImportEvent, content_type = "text/event-stream")),
     security(("org_api_key" = [])),
 )]

@@ -29,10 +29,10 @@ const READ_AT_ONCE: usize = 64;
 #[derive(Serialize, ToSchema)]
 #[schema(as = ExportedRow)]
 pub(crate) struct ExportedRow<'a> {
-    /// The linked account.
+    /// The id of the linked account.
     #[schema(value_type = String)]
     linked_account_id: &'a str,
-    /// The app.
+    /// The slug of the app.
     #[schema(value_type = String, example = "hubspot")]
     slug: &'a str,
     /// One key, the auth type, whose value is an object of its fields.
@@ -53,7 +53,7 @@ pub(crate) struct ExportedRow<'a> {
     summary = "Export all credentials",
     description = "A line of JSON for each credential of the API key's organisation and environment, which an import reads as it is: \
         for moving to another installation. Each line is sent once the audit trail has it on disk that it was read. Credentials of \
-        your own app are not in it. An answer that breaks off is not whole. Takes an API key with the scope `read_credentials`.",
+        your own app are not in it. A response that breaks off is incomplete. Takes an API key with the scope `read_credentials`.",
     responses((status = 200, description = "The credentials.", body = ExportedRow, content_type = "application/x-ndjson")),
     security(("org_api_key" = [])),
 )]
@@ -65,7 +65,7 @@ pub(crate) async fn show(
     rendered(&headers, async {
         let caller = api.caller(&headers, Scope::ReadCredentials).await?;
         let export = Arc::new(Export { api: Arc::clone(&api), caller, request_id: id.0 });
-        // The first page is read before the answer begins, so that what fails at once is told as a failure.
+        // The first page is read before the response begins, so that an immediate failure is an error response.
         let first = export.page(None).await.map_err(failure)?;
         let pages = stream::try_unfold(Some((export, first)), |state| async move {
             let Some((export, Page { lines, last })) = state else { return Ok(None) };

@@ -54,7 +54,7 @@ pub(crate) struct ImportQuery {
     /// What is done where a credential turns out to be another account's than the stored one.
     #[param(value_type = Option<String>, pattern = "^(reject|replace)$")]
     account_change: Option<String>,
-    /// Stop when so many rows have failed: a number, or a share such as `5%`.
+    /// Stop after this many failed rows: a number, or a share such as `5%`.
     #[param(value_type = Option<String>, pattern = "^[1-9][0-9]*%?$")]
     max_failures: Option<String>,
     /// `true`: import a file that was imported before.
@@ -64,7 +64,7 @@ pub(crate) struct ImportQuery {
     file: Option<String>,
 }
 
-/// What was said.
+/// The options of one request.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) reading: ReadOptions,
@@ -76,7 +76,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// All of a query.
+    /// Parses the options of a query.
     pub(super) fn of_query(query: Option<&str>) -> Result<Self, ApiError> {
         let mut options = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {

@@ -28,17 +28,17 @@ const READ_AT_ONCE: usize = 512;
 /// The largest number that JavaScript reads as it is.
 const LARGEST: u64 = 9_007_199_254_740_991;
 
-/// Which rows.
+/// A filter of rows.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ResultsQuery {
     /// Only rows after this one: the cursor, which is the number of the last row that was read.
     #[param(minimum = 0, maximum = 9007199254740991_u64, example = 0)]
     after: Option<u64>,
-    /// So many rows at most.
+    /// The maximum number of rows.
     #[param(minimum = 1, maximum = 9007199254740991_u64)]
     limit: Option<u64>,
-    /// Only rows that stand there.
+    /// Only rows in this state.
     #[param(pattern = "^(queued|done|skipped|failed|undone|kept)$", example = "failed")]
     state: Option<String>,
     /// `true`: only rows that have warnings.
@@ -49,10 +49,10 @@ pub(crate) struct ResultsQuery {
 #[utoipa::path(
     get, path = "/api/v2/public/imports/{id}/results", operation_id = "getImportResults", tag = "Imports",
     summary = "Read an import's ledger",
-    description = "A line of JSON (`ImportRow`) for each row of the file, in its order, while it is being worked on, too. A reader \
-        that was interrupted goes on with `after`, or with `Range: rows=101-`, which is answered with 206. Nothing of a credential \
+    description = "A line of JSON (`ImportRow`) for each row of the file, in its order, while it is being worked on, too. An \
+        interrupted reader continues with `after`, or with `Range: rows=101-`, which is answered with 206. Nothing of a credential \
         is in it. Takes an API key with the scope `read`.",
-    params(("id" = String, Path, description = "Its own id.", min_length = 1), ResultsQuery),
+    params(("id" = String, Path, description = "The import's id.", min_length = 1), ResultsQuery),
     responses(
         (status = 200, description = "The rows.", body = ImportRow, content_type = "application/x-ndjson"),
         (status = 206, description = "The rows that `Range` asks for.", body = ImportRow, content_type = "application/x-ndjson"),
@@ -114,7 +114,7 @@ struct Pages {
     after: u64,
     /// No row beyond this one.
     last: u64,
-    /// So many rows more.
+    /// The number of further rows.
     left: u64,
     state: Option<RowState>,
     /// Only rows that have warnings.

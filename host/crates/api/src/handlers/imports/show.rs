@@ -14,7 +14,7 @@ use crate::responses::{Import, Imports};
 use crate::state::Api;
 use keyferry_store::Scope;
 
-/// `GET`: all of them.
+/// `GET`: lists the imports of the environment.
 #[utoipa::path(
     get, path = "/api/v2/public/imports", operation_id = "listImports", tag = "Imports",
     summary = "List imports",
@@ -36,9 +36,9 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
 #[utoipa::path(
     get, path = "/api/v2/public/imports/{id}", operation_id = "getImport", tag = "Imports",
     summary = "Show an import and how it fares",
-    description = "Where the import stands, its rows by outcome and app, how fast it goes and what waits. Takes an API key with \
+    description = "The import's state, its rows by outcome and app, its rate and what waits. Takes an API key with \
         the scope `read`.",
-    params(("id" = String, Path, description = "Its own id.", min_length = 1)),
+    params(("id" = String, Path, description = "The import's id.", min_length = 1)),
     responses((status = 200, description = "The import.", body = Import)),
     security(("org_api_key" = [])),
 )]

@@ -35,11 +35,11 @@ pub(crate) struct AccountBody {
     #[serde(rename = "linkedAccountId")]
     #[schema(ignore)]
     camel_case_id: Option<String>,
-    /// And with hyphens.
+    /// The same id in the spelling with hyphens.
     #[serde(rename = "linked-account-id")]
     #[schema(ignore)]
     hyphened_id: Option<String>,
-    /// Its name for people.
+    /// The account's name for people.
     #[schema(max_length = 500)]
     pub(super) name: Option<String>,
     /// User-defined fields, at most 100, to set on it; those that are not here stay as they are.
@@ -62,7 +62,7 @@ pub(crate) struct UpsertBody {
 }
 
 impl UpsertBody {
-    /// The members that count.
+    /// The effective members: those of `payload`, if it is given.
     pub(super) fn sent(self) -> AccountBody {
         self.payload.unwrap_or(self.flat)
     }

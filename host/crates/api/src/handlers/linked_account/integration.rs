@@ -24,7 +24,7 @@ use keyferry_service::Caller;
 use keyferry_store::{AccountKey, AuditAction, IntegrationKey, Scope, Timestamp};
 use keyferry_types::ids::{AuthTypeName, InvalidName, Slug};
 
-/// Which integration to delete.
+/// The integration to delete.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeleteQuery {

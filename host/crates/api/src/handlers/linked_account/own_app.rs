@@ -27,7 +27,7 @@ use keyferry_store::Scope;
 use keyferry_types::ids::{FieldName, InvalidName};
 use keyferry_types::secret::{Secret, SharedSecret};
 
-/// On which linked account.
+/// The linked account of the request.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OnAccount {
@@ -36,7 +36,7 @@ pub(crate) struct OnAccount {
     linked_account_id: Option<String>,
 }
 
-/// A credential's value.
+/// The body with a credential's value.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct AuthCredentialBody {
     /// The value. A number or a boolean is kept as its text.
@@ -62,7 +62,7 @@ fn value_schema() -> utoipa::openapi::schema::Object {
         ("key" = String, Path, description = "Its name.", pattern = "^[A-Za-z0-9_]{1,64}$", example = "api_key"), OnAccount,
     ),
     request_body = AuthCredentialBody,
-    responses((status = 200, description = "It is stored.", body = AuthCredentialPut)),
+    responses((status = 200, description = "The credential is stored.", body = AuthCredentialPut)),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
 pub(crate) async fn put(
@@ -105,7 +105,7 @@ pub(crate) async fn put(
     params(
         ("key" = String, Path, description = "Its name.", pattern = "^[A-Za-z0-9_]{1,64}$", example = "api_key"), OnAccount,
     ),
-    responses((status = 200, description = "It is gone.", body = AuthCredentialDeleted)),
+    responses((status = 200, description = "The credential was deleted.", body = AuthCredentialDeleted)),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
 pub(crate) async fn delete(

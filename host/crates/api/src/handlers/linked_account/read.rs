@@ -26,7 +26,7 @@ use keyferry_store::{ListAccounts, Scope};
 const DEFAULT_LIMIT: i32 = 10;
 const MAX_LIMIT: i32 = 1000;
 
-/// Which page to list.
+/// The page of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
@@ -40,7 +40,7 @@ pub(crate) struct ListQuery {
     search: Option<String>,
 }
 
-/// `GET`: one page.
+/// `GET`: returns one page of linked accounts.
 #[utoipa::path(
     get, path = "/api/v2/public/linked-account", operation_id = "listLinkedAccounts", tag = "Linked accounts",
     summary = "List linked accounts",

@@ -28,13 +28,13 @@ use keyferry_store::{
 };
 use keyferry_types::ids::LinkedAccountId;
 
-/// `POST`: creates.
+/// `POST`: creates a linked account.
 #[utoipa::path(
     post, path = "/api/v2/public/linked-account", operation_id = "createLinkedAccount", tag = "Linked accounts",
     summary = "Make a linked account",
-    description = "Makes the account that credentials can then be put onto. It is there before the answer is sent. Takes an \
+    description = "Creates a linked account for credentials. The account is durable before the response is sent. Takes an \
         API key with the scope `migrate`.",
-    request_body = AccountBody, responses((status = 200, description = "It was made.", body = AccountCreated)),
+    request_body = AccountBody, responses((status = 200, description = "The account was created.", body = AccountCreated)),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn create(
@@ -59,10 +59,10 @@ pub(crate) async fn create(
 #[utoipa::path(
     put, path = "/api/v2/public/linked-account", operation_id = "upsertLinkedAccount", tag = "Linked accounts",
     summary = "Make or update a linked account",
-    description = "Makes the account if there is none with this id; otherwise sets the name and the user-defined fields that \
+    description = "Creates the account if no account has this id; otherwise sets the name and the user-defined fields that \
         are given and leaves the rest. Takes an API key with the scope `migrate`, or a session token, which names the account: \
-        what the body calls it is not looked at then.",
-    request_body = UpsertBody, responses((status = 200, description = "It is as asked.", body = AccountUpserted)),
+        the id in the body is ignored then.",
+    request_body = UpsertBody, responses((status = 200, description = "The account was created or updated.", body = AccountUpserted)),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
 pub(crate) async fn upsert(
@@ -98,7 +98,7 @@ pub(crate) async fn upsert(
     summary = "Delete a linked account",
     description = "Deletes the account and every credential on it, for good. Takes an API key with the scope `admin`.",
     params(("account" = String, Path, description = "Your own id of it. Slashes can stay as they are.", min_length = 1)),
-    responses((status = 200, description = "It is gone.", body = AccountDeleted)),
+    responses((status = 200, description = "The account was deleted.", body = AccountDeleted)),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn delete(
