@@ -19,7 +19,7 @@ use super::run::FailureCount;
 use super::work::{Asked, Pending, RowWorker, Worked};
 use keyferry_store::{RowInput, Timestamp};
 
-/// A host's name.
+/// A provider's host name.
 pub(super) type Host = Arc<str>;
 
 /// How the work on an app's rows ended.
@@ -27,7 +27,7 @@ pub(super) type Host = Arc<str>;
 pub(super) enum LaneEnd {
     /// All of them are settled.
     Done,
-    /// The import stops.
+    /// The import stops; no more rows are started.
     Halted,
     /// The provider has been down for too long.
     GivenUp(String),
@@ -47,7 +47,7 @@ pub(super) struct AppWorker {
     pub(super) beside: HashSet<Host>,
     /// Rows that were begun for the first time and failed at a host that is the same for all, since one of them did not.
     pub(super) fresh_failed: usize,
-    /// Rows that were verified, by the host that did: they tell a host that is down from credentials that it fails.
+    /// Verified rows by host: they distinguish a host that is down from credentials that it fails.
     pub(super) verified: HashMap<Host, RowInput>,
     under_way: JoinSet<Ended>,
     /// Something of ours is in the way until then.
@@ -65,11 +65,11 @@ pub(super) struct Blocked {
     pub(super) reason: String,
 }
 
-/// What is begun.
+/// The next row to start.
 pub(super) enum Next {
     /// A row that was not begun before.
     Fresh(RowInput),
-    /// One that was.
+    /// A row that was started before.
     Open(OpenRow),
     /// One that has waited for too long is settled as it is.
     Settle(OpenRow),
@@ -77,7 +77,7 @@ pub(super) enum Next {
     Verified(Host, RowInput),
 }
 
-/// What has ended.
+/// A finished piece of work.
 #[expect(
     clippy::large_enum_variant,
     reason = "one is made and taken apart for each attempt, which costs far more than the move"

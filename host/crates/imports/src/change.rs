@@ -1,4 +1,4 @@
-//! What can be done with an import, and where it stands then.
+//! Changes of an import, and the state after each.
 
 use super::error::ImportError;
 use keyferry_store::{ImportMode, ImportRecord, ImportState, Restore, Timestamp};
@@ -8,7 +8,7 @@ use keyferry_store::{ImportMode, ImportRecord, ImportState, Restore, Timestamp};
 pub enum Change {
     /// Nothing further is done until it is resumed.
     Pause,
-    /// It goes on.
+    /// Resumes the import.
     Resume,
     /// It ends; rows that are not settled stay as they are.
     Cancel,
@@ -36,7 +36,7 @@ impl Change {
         }
     }
 
-    /// What can be done instead with one that stands there, for people.
+    /// The changes that an import in this state allows, for people.
     pub(super) fn instead(state: ImportState) -> String {
         let all = [Self::Pause, Self::Resume, Self::Cancel, Self::RetryFailed, Self::Undo, Self::Confirm, Self::Delete];
         let possible: Vec<_> = all.into_iter().filter(|change| change.from(state).is_some()).map(Self::done).collect();
@@ -47,7 +47,7 @@ impl Change {
         }
     }
 
-    /// Where an import stands after it, if it can be done where it stands now.
+    /// The state after this change; `None` if the present state does not allow it.
     fn from(self, state: ImportState) -> Option<ImportState> {
         use ImportState as S;
         match (self, state) {
@@ -68,7 +68,7 @@ pub(super) fn is_there(record: &ImportRecord) -> bool {
     record.state != ImportState::Deleting
 }
 
-/// The import as it is after a change, at which so many rows have failed.
+/// The import after a change; `failed` is the number of failed rows at that time.
 pub(super) fn decide(record: ImportRecord, change: Change, failed: u64) -> Result<ImportRecord, ImportError> {
     if !is_there(&record) {
         return Err(ImportError::Missing);

@@ -19,7 +19,7 @@ pub(super) async fn sealed(importer: &Importer, key: &ImportKey) {
     forget(importer, key, Forget::Sealed).await;
 }
 
-/// Forgets an import.
+/// Deletes an import with its ledger and its undo data.
 pub(super) async fn everything(importer: &Importer, key: &ImportKey) {
     forget(importer, key, Forget::Everything).await;
 }

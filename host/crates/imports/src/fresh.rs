@@ -14,7 +14,7 @@ const LOOKS: u32 = 8;
 /// The rows of one app that are not begun.
 #[derive(Debug)]
 pub(super) struct Fresh {
-    /// Read from the ledger.
+    /// Rows that were read from the ledger.
     ahead: VecDeque<RowInput>,
     /// The last row that was read, and the last one that was begun, in the order of the file.
     read: Option<u64>,
@@ -29,7 +29,7 @@ pub(super) struct Fresh {
 }
 
 impl Fresh {
-    /// Of a file with so many rows.
+    /// Creates the record for a file with this number of rows.
     pub(super) fn new(last: u64) -> Self {
         let (ahead, taken) = (VecDeque::new(), HashSet::new());
         Self { ahead, read: None, begun: 0, more: true, taken, last, looks: 0 }

@@ -18,7 +18,7 @@ pub(super) const FAILURES: usize = 5;
 /// How long a host that is down is left alone at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The same while other rows are looked for that it answers: the first ones come soon, and so many come in all.
+/// Delays of probes that look for rows which the host answers: short at first; their number is the limit.
 const SEARCH_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_SEARCH_WAIT: Duration = Duration::from_secs(2);
 const SOON: u32 = 5;
@@ -100,11 +100,11 @@ pub(super) enum Search {
 pub(super) enum Access {
     /// By as many rows as the pace allows.
     Free,
-    /// By one row.
+    /// Probe the host by one row.
     Probe,
-    /// By none, until then.
+    /// No row may use the host before this time.
     NotBefore(Instant),
-    /// By none, until the row that is under way has ended.
+    /// No row may use the host until the running row has ended.
     Probed,
 }
 
@@ -135,7 +135,7 @@ impl HostHealth {
         self.down.as_ref().map(|down| down.since)
     }
 
-    /// Whether it counts as down, and a row that was verified there before could tell that it is not.
+    /// Whether the host counts as down, and a formerly verified row could show that it is up.
     pub(super) fn is_doubtful(&self, now: Instant) -> bool {
         self.down.as_ref().is_some_and(|down| down.verify <= now)
     }
@@ -145,7 +145,7 @@ impl HostHealth {
         self.down.as_ref().map(|down| down.verify)
     }
 
-    /// Whether it answers 429.
+    /// Whether the host answers 429.
     pub(super) fn is_refusing(&self) -> bool {
         self.refused_until.is_some()
     }
@@ -200,7 +200,7 @@ impl HostHealth {
         self.down.is_some()
     }
 
-    /// A row was not sent, since the host has failed so many requests that it is left alone for a while.
+    /// A row was not sent: the host has failed too many requests and is in its back-off.
     pub(super) fn held_back(&mut self, wait: Duration, now: Instant) {
         match &mut self.down {
             None => self.go_down(Search::Nothing, wait, now),
@@ -275,7 +275,7 @@ mod tests {
         host
     }
 
-    /// How long it is left alone before each of so many probes, all of which fail.
+    /// The back-off before each of a number of failing probes.
     fn waits(host: &mut HostHealth, search: Search, mut now: Instant, count: usize) -> Vec<Duration> {
         let mut waits = Vec::new();
         for _ in 0..count {

@@ -25,7 +25,7 @@ use keyferry_vault::Vault;
 const ATTEMPTS: usize = 16;
 /// Imports that paused, and of whose rows is remembered why they waited.
 const MOST_REMEMBERED: usize = 64;
-/// How long work takes at most to stop that was told to stop at once.
+/// The longest time in which work stops after `Stop::AtOnce`.
 const LAST_WORD: Duration = Duration::from_millis(500);
 /// Rows that are queued again in one transaction.
 const REQUEUED_AT_ONCE: usize = 256;
@@ -63,7 +63,7 @@ impl Default for ImportSettings {
     }
 }
 
-/// Carries imports out.
+/// Receives, processes and undoes imports.
 pub struct Importer {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: Arc<Vault>,
@@ -80,7 +80,7 @@ pub struct Importer {
 /// An import and how it fares.
 #[derive(Debug, Clone)]
 pub struct ImportView {
-    /// As it is stored.
+    /// The stored record.
     pub record: ImportRecord,
     /// How its rows fare, by app.
     pub counts: AppCounts,
@@ -93,7 +93,7 @@ pub struct ImportView {
 /// A row of the ledger, and whether it waits.
 #[derive(Debug, Clone)]
 pub struct RowView {
-    /// As it is stored.
+    /// The stored record.
     pub row: RowRecord,
     /// Whether it waits for something else than its turn.
     pub waits: bool,
@@ -123,7 +123,7 @@ impl Importer {
         })
     }
 
-    /// Goes on with what a former process has left, and forgets imports when their time has come, for as long as this lives.
+    /// Resumes the imports of a former process, and deletes imports at the end of their retention, while the importer lives.
     ///
     /// # Errors
     /// Where the store cannot be read.
@@ -132,7 +132,7 @@ impl Importer {
             match record.state {
                 ImportState::Running => self.begin(record.key, Work::Rows),
                 ImportState::Undoing => self.begin(record.key, Work::Undo),
-                // Nobody can send the rest of a file; what is deleted is deleted whole.
+                // The rest of a file cannot arrive any more; a deletion deletes the whole import.
                 ImportState::Receiving | ImportState::Deleting => self.begin(record.key, Work::Delete),
                 _ if record.restore == Restore::Over => self.begin(record.key, Work::ForgetSealed),
                 _ => {}
@@ -145,7 +145,7 @@ impl Importer {
     /// One import, and how it fares.
     ///
     /// # Errors
-    /// `Missing`.
+    /// `Missing` if there is no such import.
     pub async fn show(&self, key: &ImportKey) -> Result<ImportView, ImportError> {
         let found = self.store.import(key).await?;
         let (record, counts) = found.filter(|(record, _)| is_there(record)).ok_or(ImportError::Missing)?;
@@ -162,10 +162,10 @@ impl Importer {
         Ok(records)
     }
 
-    /// At most so many rows of an import after one of them, in the order of the file.
+    /// Up to `limit` rows of an import after row `after`, in the order of the file.
     ///
     /// # Errors
-    /// `Missing`.
+    /// `Missing` if there is no such import.
     pub async fn rows(&self, key: &ImportKey, after: u64, limit: usize) -> Result<Vec<RowView>, ImportError> {
         let view = self.show(key).await?;
         let rows = self.store.rows(key.id, after, limit).await?;
@@ -188,7 +188,8 @@ impl Importer {
         Ok(rows.into_iter().map(view).collect())
     }
 
-    /// Does something with an import. When it returns, it stands where it is to stand; undoing, trying again and deleting go on.
+    /// Applies a change to an import. The import has its new state on return; undoing, retrying and deleting continue in the
+    /// background.
     ///
     /// # Errors
     /// `Missing`, `WrongState`; `Forgotten` where what would be needed is no longer kept.
@@ -283,8 +284,8 @@ impl Importer {
         }
     }
 
-    /// Stops all that is under way, and waits until it has stopped. Rows that were begun have so long to end; what takes
-    /// longer is given up. All of it goes on in the next process.
+    /// Stops all that is under way, and waits until it has stopped. Rows that were begun have so long to end; what takes longer
+    /// is given up. The next process resumes all of it.
     pub async fn stop(&self, patience: Duration) {
         self.stopping.send_replace(true);
         let jobs: Vec<_> = self.jobs().values().cloned().collect();
@@ -302,7 +303,7 @@ impl Importer {
                 }
             };
             if tokio::time::timeout(LAST_WORD, ended).await.is_err() {
-                tracing::warn!("work on imports did not stop in time, and goes on in the next process");
+                tracing::warn!("work on imports did not stop in time; the next process resumes it");
             }
         }
     }

@@ -8,9 +8,9 @@ use keyferry_store::ImportKey;
 /// Whether what is under way is to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stop {
-    /// It goes on.
+    /// The work continues.
     Not,
-    /// Nothing more is begun; what was begun is done to its end.
+    /// No more rows are started; started rows are completed.
     AfterRows,
     /// What was begun is given up, too: it is not settled, and done again by the next process.
     AtOnce,
@@ -51,7 +51,7 @@ impl Job {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// It has stopped.
+    /// Marks the work as ended.
     pub(super) fn set_ended(&self) {
         self.ended.send_replace(true);
     }

@@ -2,7 +2,7 @@
 //!
 //! A host that is made of the credential, and cannot be connected to, is that row's own fault. A host that is the same for all
 //! credentials, or has failed different rows of the same tenant, counts as down, and its rows wait for it; until another row is
-//! answered there, after which those that fail again do so by themselves.
+//! answered there, after which rows that fail again fail on their own account.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl AppWorker {
                 }
             }
             Worked::Blocked(Blocked { wait, reason }) => {
-                // The provider was not asked, or nobody will know what it said.
+                // The provider was not asked, or its response is lost.
                 pending.row.attempts = pending.row.attempts.saturating_sub(1);
                 self.block(wait, reason);
                 self.wait(pending.row, now);
@@ -122,7 +122,7 @@ impl AppWorker {
         }
     }
 
-    /// A row has failed by itself.
+    /// A row has failed on its own account.
     async fn fail(&mut self, mut pending: Pending, outcome: Outcome, not_before: Instant, now: Instant) {
         match pending.row.fail(now) {
             Some(until) => self.wait(pending.row, until.max(not_before)),
@@ -168,7 +168,7 @@ impl AppWorker {
 
     /// Whether a host is the same for all credentials. Any other one is what a credential says.
     pub(super) fn is_shared(&self, host: &str) -> bool {
-        // An app that is not in service settles its rows without asking anybody.
+        // Rows of an app that is not in service are settled without a request.
         let app = self.bench.importer.migrator.app(self.bench.slug.as_str());
         app.is_ok_and(|app| app.grants.names_host(host))
     }

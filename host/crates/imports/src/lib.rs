@@ -1,7 +1,8 @@
 //! Bulk imports: many credentials in one file, with each of its rows accounted for.
 //!
-//! A file is read whole, and each row of it written into a ledger, its credential sealed, before the first one is worked on. Rows
-//! are settled in the transaction that stores their credential, so that a process that ends at any moment goes on where it was.
+//! A file is read whole, and each row of it written into a ledger, its credential sealed, before the first one is worked on.
+//! Rows are settled in the transaction that stores their credential, so that a process that ends at any moment resumes where it
+//! stopped.
 //!
 //! | file | answers |
 //! |---|---|

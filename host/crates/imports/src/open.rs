@@ -30,7 +30,7 @@ pub(super) struct OpenRow {
     pub(super) first_attempt: Option<Instant>,
     /// Whether its host has answered another row since it failed.
     pub(super) is_own_fault: bool,
-    /// Since when it waits.
+    /// The start of the wait.
     pub(super) since: Timestamp,
     /// What it came to last.
     pub(super) outcome: Option<Outcome>,

@@ -22,9 +22,9 @@ const MOST_FIELDS: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) state: RowState,
-    /// Stable, for programs.
+    /// The stable code of the outcome.
     pub(super) code: &'static str,
-    /// Why, for people.
+    /// The reason in words.
     pub(super) detail: Option<String>,
     /// The fields that are wrong.
     pub(super) fields: Vec<String>,

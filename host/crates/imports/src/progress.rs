@@ -16,7 +16,7 @@ const STEP: Duration = Duration::from_millis(250);
 /// Why an app's rows wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitingFor {
-    /// Its provider takes so many requests and no more.
+    /// The provider's rate limit.
     RateLimit,
     /// Its provider cannot be reached, or fails.
     Provider,
@@ -25,7 +25,7 @@ pub enum WaitingFor {
 }
 
 impl WaitingFor {
-    /// `rate_limit`
+    /// The serialised form, such as `rate_limit`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RateLimit => "rate_limit",
@@ -38,15 +38,15 @@ impl WaitingFor {
 /// An app whose rows wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// For what.
+    /// The reason of the wait.
     pub reason: WaitingFor,
-    /// Since when.
+    /// The start of the wait.
     pub since: Timestamp,
     /// Until when, as it looks now: the next try.
     pub until: Timestamp,
     /// What the last of them came to, for people.
     pub detail: String,
-    /// Which of them.
+    /// The rows that wait.
     pub rows: WaitingRows,
 }
 
@@ -55,14 +55,14 @@ pub struct Waiting {
 pub enum WaitingRows {
     /// All that are not settled.
     All,
-    /// So many, and the others go on.
+    /// This number of rows; the others are being worked on.
     Some(u64),
 }
 
 /// Why a single row waits that was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowWaiting {
-    /// Since when.
+    /// The start of the wait.
     pub since: Timestamp,
     /// Until when; `None` where it waits until its host answers.
     pub until: Option<Timestamp>,
@@ -85,7 +85,7 @@ struct Inner {
 }
 
 impl Progress {
-    /// A row is settled.
+    /// Counts a settled row.
     pub(super) fn settled(&self, now: Instant) {
         let mut inner = self.lock();
         inner.settled += 1;
@@ -108,7 +108,7 @@ impl Progress {
         f64::from(rows) / now.duration_since(*first).as_secs_f64().max(STEP.as_secs_f64())
     }
 
-    /// An app's rows wait, or go on.
+    /// An app's rows wait, or continue.
     pub(super) fn wait(&self, slug: &Slug, waiting: Option<Waiting>) {
         let mut inner = self.lock();
         match waiting {
@@ -117,7 +117,7 @@ impl Progress {
         };
     }
 
-    /// A row that was begun waits, or goes on.
+    /// A started row waits, or continues.
     pub(super) fn wait_row(&self, number: u64, waiting: Option<RowWaiting>) {
         let mut inner = self.lock();
         match waiting {

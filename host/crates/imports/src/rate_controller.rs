@@ -33,7 +33,7 @@ pub(super) struct RateController {
 }
 
 impl RateController {
-    /// With so many rows at once at most.
+    /// Creates a controller with this maximum of concurrent rows.
     pub(super) fn new(most: usize) -> Self {
         let most = f64::from(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
         Self { most, at_once: FIRST.min(most), slowed: None }

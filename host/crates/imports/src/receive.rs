@@ -38,17 +38,17 @@ const RETRY: Duration = Duration::from_secs(5);
 /// A file to import, and how.
 #[derive(Debug)]
 pub struct NewImport {
-    /// Who asks.
+    /// The caller of the request.
     pub caller: Caller,
-    /// The file's name.
+    /// The file's name, as its sender gives it.
     pub file: Option<String>,
-    /// How it is read.
+    /// The options for reading the file.
     pub reading: ReadOptions,
-    /// How its rows are dealt with.
+    /// The policy for its rows.
     pub policy: ImportPolicy,
     /// Whether it may have been imported before.
     pub same_file: SameFile,
-    /// For the audit.
+    /// The request's id, for the audit trail.
     pub request_id: String,
 }
 
@@ -177,7 +177,7 @@ impl Importer {
         let reader = Reader { importer: Arc::clone(self), key: key.clone(), chunks };
         let reading = tokio::task::spawn_blocking(move || reader.read(Arriving::new(arriving), options));
         let (pause, mut stopping) = (self.settings.upload_pause, self.stopping.subscribe());
-        // It takes `parts` with it: the reader has all of the file when nobody is left who could send more.
+        // It takes `parts` with it: the reader sees the end of the file when the last sender is dropped.
         let arriving = async move {
             loop {
                 let error = tokio::select! {
@@ -229,9 +229,9 @@ impl Importer {
 
 /// What a slug means that a file gives.
 enum Spelled {
-    /// That app.
+    /// The app is installed.
     Known(String),
-    /// Probably that app.
+    /// An installed app has a similar name.
     Near(String),
     Unknown,
 }
@@ -276,12 +276,12 @@ impl Reader {
         Ok(Received { digest: *digest.as_bytes(), bytes, rows: count, ending_soon })
     }
 
-    /// Nobody takes chunks any more where one could not be stored, and that is what the sender is told.
+    /// After a failure to store a chunk the receiver is gone; the sender gets that failure as its error.
     fn send(&self, chunk: Vec<NewRow>) -> Result<(), ImportError> {
         self.chunks.blocking_send(chunk).map_err(|_| ImportError::Contended)
     }
 
-    /// `in_file` tells what the column of a field is called in the file.
+    /// `in_file` gives the name of a field's column in the file.
     fn new_row(&self, row: InputRow, in_file: &dyn Fn(&str) -> Option<String>) -> Result<NewRow, ImportError> {
         let InputRow { number, line, content } = row;
         let empty = RowRecord {
@@ -436,14 +436,14 @@ impl Reader {
     }
 }
 
-/// Whether a row's word for its app can be shown though no app here is called so: it is a usual name of one, or stands where another
-/// system keeps the name of its app, and no value is in its place.
+/// Whether a row's value for its app can be shown though no app here has that name: it is a usual name of an app, or its place
+/// is where another system keeps the name of its app, and no value is in its place.
 fn is_name_of_app(row: &Row) -> bool {
     let is_theirs = matches!(row.names, Names::Foreign { .. }) && row.slug.parse::<Slug>().is_ok();
     usual(&row.slug).is_some() || is_theirs && !looks_secret("", &row.slug)
 }
 
-/// What stands for an account and app among the rows of one import.
+/// The key of an account and app among the rows of one import.
 fn place(account: &str, slug: &str) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update((account.len() as u64).to_be_bytes());
@@ -456,7 +456,7 @@ fn place(account: &str, slug: &str) -> [u8; 16] {
 }
 
 async fn is_set(flag: &mut watch::Receiver<bool>) {
-    // Where nobody can set it any more, the process ends.
+    // If the sender is dropped, the process ends.
     let _ = flag.wait_for(|set| *set).await;
 }
 

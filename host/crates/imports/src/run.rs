@@ -1,4 +1,4 @@
-//! Working on an import's rows: app by app, until all are settled, or too many have failed, or somebody stops it.
+//! Working on an import's rows: app by app, until all are settled, too many have failed, or the import is stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use super::work::RowWorker;
 use keyferry_store::{AuditAction, ImportRecord, ImportState, RowCounts, RowState, Timestamp};
 use keyferry_types::ids::Slug;
 
-/// How many rows have failed since somebody has last looked, and how many may.
+/// The number of failed rows since the last check, and the limit.
 #[derive(Debug)]
 pub(super) struct FailureCount {
     failed: AtomicU64,
@@ -20,7 +20,7 @@ pub(super) struct FailureCount {
 }
 
 impl FailureCount {
-    /// Of an import of which so many rows have failed already.
+    /// Creates the count for an import with this number of failed rows.
     fn new(record: &ImportRecord, failed: u64) -> Self {
         Self {
             failed: AtomicU64::new(failed.saturating_sub(record.failures_seen)),
@@ -28,7 +28,7 @@ impl FailureCount {
         }
     }
 
-    /// A row is settled.
+    /// Counts a settled row.
     pub(super) fn settled(&self, state: RowState) {
         if state == RowState::Failed {
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl FailureCount {
     }
 }
 
-/// Works on an import's rows and says at its end where it stands.
+/// Processes an import's rows and returns the import's final state.
 pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
     let (record, slugs, failed) = loop {
         match importer.store.import(&job.key).await {
@@ -70,9 +70,12 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
     let ends: Vec<LaneEnd> = lanes.join_all().await;
     let (state, reason) = if tally.is_full() {
         let most = tally.most.unwrap_or_default();
-        (ImportState::Stopped, Some(format!("{most} rows have failed, as many as may; resume to go on")))
+        (
+            ImportState::Stopped,
+            Some(format!("{most} rows have failed, which is the limit; resume the import to continue")),
+        )
     } else if ends.contains(&LaneEnd::Halted) {
-        // Whoever stopped it has said where it stands; a process that ends has not, and the next one goes on.
+        // A request that stopped the import has stored its state; a process that ends has not, and the next one resumes.
         return;
     } else if let Some(reason) = ends.iter().find_map(|end| match end {
         LaneEnd::GivenUp(reason) => Some(reason.clone()),
@@ -85,7 +88,7 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
     ended(importer, &record, state, reason).await;
 }
 
-/// Stores where an import stands at the end of its work, unless somebody has moved it on meanwhile.
+/// Stores an import's state at the end of its work, unless a request has changed the state meanwhile.
 pub(super) async fn ended(importer: &Importer, record: &ImportRecord, state: ImportState, reason: Option<String>) {
     let how = state.as_str();
     let audit = importer::audit(AuditAction::ImportChanged, &record.key, &record.actor, how, None);

@@ -1,4 +1,4 @@
-//! What people are told of an app's rows that wait: why, since when and until when.
+//! Reports on an app's waiting rows: the reason, the start and the expected end of the wait.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use keyferry_store::Timestamp;
 const LONG: Duration = Duration::from_secs(3600);
 
 impl AppWorker {
-    /// Tells whoever looks why rows wait.
+    /// Publishes why rows wait.
     pub(super) fn tell(&self, now: Instant) {
         let waiting = self.all_wait(now).or_else(|| self.some_wait(now));
         self.bench.job.progress.wait(&self.bench.slug, waiting);
     }
 
-    /// Tells why a single row waits.
+    /// Publishes why a single row waits.
     pub(super) fn tell_row(&self, row: &OpenRow, until: Option<Instant>) {
         let waiting = RowWaiting {
             since: row.since,
@@ -101,7 +101,7 @@ impl AppWorker {
         next.chain(verify).chain(first).min().unwrap_or(now + LONG).max(now)
     }
 
-    /// Why there is no use in going on, once a host that rows need has been down for too long.
+    /// The reason to pause, if a host that rows need has been down for too long.
     pub(super) fn given_up(&self, now: Instant) -> Option<String> {
         let patience = self.bench.importer.settings.patience;
         let waited_for: Vec<_> = match &self.gate {
@@ -118,7 +118,7 @@ impl AppWorker {
         let (slug, minutes) = (&self.bench.slug, now.duration_since(since).as_secs().div_ceil(60));
         Some(format!(
             "{slug} has been down for {minutes} min, since {}: {}; rows that are not done are `queued` in the results, and `resume` \
-             goes on with them",
+             resumes them",
             health.since, health.cause
         ))
     }

@@ -1,4 +1,4 @@
-//! Taking back what an import did: row by row, each only if nobody has changed it since; then the accounts that it made.
+//! Undo of an import: row by row, each only if it was not changed since; then the accounts that it created.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 32;
 /// How often a row is tried while something else changes what it is about.
 const ATTEMPTS: usize = 8;
 
-/// Takes an import back. What was interrupted goes on where it was.
+/// Undoes an import. An interrupted undo continues where it stopped.
 pub(super) async fn undo(importer: &Arc<Importer>, job: &Arc<Job>) {
     let record = loop {
         match importer.store.import(&job.key).await {

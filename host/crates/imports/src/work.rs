@@ -29,10 +29,10 @@ pub(super) struct Pending {
     pub(super) row: OpenRow,
 }
 
-/// How an attempt ended.
+/// The result of an attempt.
 #[derive(Debug)]
 pub(super) enum Worked {
-    /// It is settled.
+    /// The row is settled.
     Settled { state: RowState, contact: Option<Contact> },
     /// It is not: this is what it came to, and trying again can help.
     Open(Outcome),
@@ -64,7 +64,7 @@ fn stored_input(text: &str) -> Option<Input> {
     Input::from_compact(text).or_else(|| serde_json::from_str(text).ok())
 }
 
-/// What stands for the API key of an import that was begun before it was stored with it.
+/// The placeholder for the API key of an import from before the key was stored with imports.
 fn of_former(key: &ImportKey, actor: &str) -> [u8; 32] {
     *Digest::of(format!("imports of {} {} {actor}", key.org, key.environment).as_bytes()).as_bytes()
 }

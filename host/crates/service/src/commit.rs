@@ -1,10 +1,10 @@
-//! What every write of an integration has in common: what it expects, what is told of it, and whether to start over.
+//! What every write of an integration has in common: its precondition, its events, and whether to start over.
 
 use super::error::ServiceError;
 use super::request::{Action, Proof, Revision, Stored};
 use keyferry_store::{Expect, IntegrationRecord, StoreError, VerificationStatus};
 
-/// What is told of a record that takes another one's place.
+/// The event of a record that replaces another one.
 pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&IntegrationRecord>) -> Stored {
     Stored {
         action: if current.is_some() { Action::Updated } else { Action::Created },
@@ -22,7 +22,7 @@ pub(super) fn expected(current: Option<&IntegrationRecord>) -> Expect {
     current.map_or(Expect::Absent, |current| Expect::Version(current.version))
 }
 
-/// Whether to start over: somebody was faster, or the root was taken out of use meanwhile.
+/// Whether to start over: another writer was faster, or the root was disabled meanwhile.
 pub(super) fn again(error: StoreError) -> Result<(), ServiceError> {
     match error {
         StoreError::Conflict { .. } | StoreError::StaleRoot { .. } => Ok(()),

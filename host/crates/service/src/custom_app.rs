@@ -1,7 +1,7 @@
 //! Credentials of the organisation's own app on a linked account: whatever its own code needs to act for that customer.
 //!
 //! They are an integration of the app `custom`, sealed like any other and resealed, read back and deleted with the rest. No
-//! plugin knows them, so nobody verifies them; and migrate-token refuses the slug, so nothing else gets in their place.
+//! plugin knows them, so they are not verified; and migrate-token refuses the slug, so no other credential replaces them.
 
 use super::{
     Caller, CredentialService, MAX_ATTEMPTS, ServiceError, VerificationOutcome, again, envelope, expected, keys,
@@ -19,33 +19,33 @@ use keyferry_types::secret::{Secret, SharedSecret};
 /// One of the credentials of an organisation's own app, and who asks.
 #[derive(Debug)]
 pub struct CustomCredential {
-    /// Who asks.
+    /// The caller of the request.
     pub caller: Caller,
-    /// The linked account.
+    /// The linked account of the request.
     pub account: AccountKey,
-    /// Its name.
+    /// The name of the credential.
     pub name: FieldName,
-    /// For the audit.
+    /// The request's id, for the audit trail.
     pub request_id: String,
 }
 
 /// Whether a credential was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
-    /// It was.
+    /// The name was new.
     Added,
-    /// It replaced another value.
+    /// The credential replaced another value.
     Updated,
 }
 
 /// What became of a credential that was to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// It is gone.
+    /// The custom credential was deleted.
     Deleted,
-    /// There is none of this name.
+    /// The account has no custom credential of this name.
     NoSuchName,
-    /// There are none at all.
+    /// The account has no custom credentials.
     NoneAtAll,
 }
 
@@ -119,7 +119,7 @@ impl CredentialService {
         Err(ServiceError::Contended)
     }
 
-    /// Sets one credential.
+    /// Stores one custom credential.
     ///
     /// # Errors
     /// `AccountMissing`, and where it cannot be sealed or stored.

@@ -1,8 +1,8 @@
-//! Who goes first: a request that somebody waits for, or the work of an import, which can wait.
+//! Priority of requests, whose clients wait, over the background work of imports.
 //!
-//! A row begins when no request is under way. As long as requests keep coming, rows begin one after the other and with some time
-//! between them, however many wait for their providers: those that have begun share processors and the store's next batch with
-//! whoever comes in the middle of them.
+//! A row begins when no request is under way. As long as requests keep coming, rows begin one after the other and with some
+//! time between them, however many wait for their providers: those that have begun share processors and the store's next batch
+//! with requests that arrive during them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// How long one row waits for a moment without requests. While there is none, this is the time from one row to the next.
+/// The longest wait of one row for a moment without requests. Under constant load, it is the interval between rows.
 const PATIENCE: Duration = Duration::from_millis(25);
 /// Requests keep coming as long as the last one is not longer ago.
 const RECENT: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const APART: Duration = Duration::from_millis(1);
 /// So much of the time in which none could begin is made up for by those that follow.
 const MADE_UP: Duration = Duration::from_millis(3);
 
-/// Requests that somebody waits for.
+/// The requests in progress.
 #[derive(Debug)]
 pub(super) struct ForegroundLoad {
     requests: Arc<Requests>,
@@ -35,7 +35,7 @@ pub(super) struct ForegroundLoad {
 /// Held by the one that may begin next: when it is due.
 type Gate = Mutex<Option<Instant>>;
 
-/// What gives way. One does not wait for the other's turn.
+/// A group of background work. Groups do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackgroundWork {
     /// A row that is to be worked on, or taken back.
@@ -57,12 +57,12 @@ struct Requests {
 #[derive(Debug)]
 pub(super) struct ForegroundRequest(Arc<Requests>);
 
-/// How much whoever has given way may do now.
+/// The amount of work that a throttled worker may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Throttle {
     /// As much as there is: no request has come of late.
     Free,
-    /// Little: requests keep coming.
+    /// A short slice: requests keep arriving.
     Short,
 }
 
@@ -87,14 +87,14 @@ impl Default for ForegroundLoad {
 }
 
 impl ForegroundLoad {
-    /// A request has come.
+    /// Counts a request until the guard is dropped.
     pub(super) fn enter(&self) -> ForegroundRequest {
         self.requests.count.fetch_add(1, Ordering::Relaxed);
         self.requests.last.store(self.requests.now(), Ordering::Relaxed);
         ForegroundRequest(Arc::clone(&self.requests))
     }
 
-    /// Waits until it may go on. While there are always requests, one after the other goes on all the same, slowly.
+    /// Waits for permission to continue. Under constant load, workers still continue one after the other, slowly.
     pub(super) async fn give_way(&self, patient: BackgroundWork) -> Throttle {
         if !self.is_recent() {
             return Throttle::Free;

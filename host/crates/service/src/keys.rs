@@ -1,8 +1,8 @@
 //! The roots of an organisation: brought onto the key ring, rotated, taken out of use; and credentials that move from one to
-//! the next while requests go on.
+//! the next while requests are served.
 //!
-//! The highest root seals; each that is in use opens. So after a rotation old and new are both readable, and resealing can
-//! stop and go on at any point.
+//! The highest root seals; each that is in use opens. So after a rotation old and new are both readable, and resealing can stop
+//! and resume at any point.
 
 use std::sync::Arc;
 
@@ -174,7 +174,8 @@ async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: Integratio
     store.reseal(reseal).await.map_err(ServiceError::Store)
 }
 
-/// The same webhook as a further version. `false` where somebody has changed it meanwhile, and has sealed it by that.
+/// The same webhook as a further version. `false` if another writer has changed it meanwhile, which has sealed it under the
+/// newest root.
 async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord) -> Result<bool, ServiceError> {
     let opened = {
         let envelope = Envelope::from_bytes(webhook.envelope.as_slice()).map_err(VaultError::from)?;
@@ -191,7 +192,7 @@ async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord
     };
     let expect = Expect::Version(webhook.version);
     let record = WebhookRecord { version, key_id, envelope: envelope.into_bytes(), ..webhook };
-    // It is there already, so that there is none too many.
+    // The webhook exists already, so that the limit is not exceeded.
     match store.put_webhook(WebhookWrite { record, expect, most: usize::MAX, audit }).await {
         Ok(()) => Ok(true),
         Err(StoreError::Conflict { .. }) => Ok(false),

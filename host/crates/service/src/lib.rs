@@ -55,14 +55,14 @@ use read::envelope;
 use striped_lock::StripedLock;
 use turned_away::TurnedAway;
 
-/// How often a migration starts over because somebody else changed the integration meanwhile.
+/// The maximum number of attempts of a migration that lost a race with another writer of the integration.
 const MAX_ATTEMPTS: usize = 8;
 /// How long a request waits for a permit to verify, where all are held: longer than a verification may take by default.
 const PERMIT_PATIENCE: Duration = Duration::from_secs(15);
 /// How long an idempotency key is remembered.
 const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Carries migrations out.
+/// The service layer: migrations, reads, verifications and sessions.
 pub struct CredentialService {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
@@ -91,7 +91,7 @@ impl CredentialService {
     /// Whether a credential of this caller may be verified, as far as that depends on those that providers have turned away.
     ///
     /// # Errors
-    /// `LimitReached`.
+    /// `LimitReached` if providers have turned away too many of the caller's credentials.
     pub fn may_verify(&self, caller: &Caller) -> Result<(), ServiceError> {
         self.turned_away.check(caller.counted).map_err(ServiceError::LimitReached)
     }
@@ -115,7 +115,7 @@ impl CredentialService {
         migrated
     }
 
-    /// Waits until work that can wait may go on: see `foreground_load`.
+    /// Waits until background work may continue: see `foreground_load`.
     pub async fn give_way(&self, patient: BackgroundWork) -> Throttle {
         self.live.give_way(patient).await
     }
@@ -273,8 +273,8 @@ impl CredentialService {
         }
     }
 
-    /// Seals and commits, in place of what was there when it was looked at. Sealing binds the version, so whoever loses a
-    /// race seals again under the next one.
+    /// Seals and commits, in place of what was there when it was looked at. Sealing binds the version, so the writer that loses
+    /// a race seals again under the next one.
     async fn put(
         &self,
         migration: &Migration,

@@ -10,9 +10,9 @@ use keyferry_types::ids::Slug;
 /// Whether callers may ask for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
-    /// They may.
+    /// Callers may use the option.
     Allow,
-    /// They may not.
+    /// Requests with the option are refused.
     Deny,
 }
 
@@ -23,7 +23,7 @@ pub struct MigratePolicy {
     pub verify_only: Allowance,
     /// `Prefer: verify=skip`: stored without a proof.
     pub verify_skip: Allowance,
-    /// `Prefer: on-unverified=store`: stored though the provider could not tell.
+    /// `Prefer: on-unverified=store`: store a credential when the provider gives no verdict.
     pub on_unverified_store: Allowance,
     /// Credentials a minute that providers may turn away from one API key.
     pub failed_verifications: NonZeroU32,
@@ -35,7 +35,7 @@ impl Default for MigratePolicy {
     fn default() -> Self {
         Self {
             verify_only: Allowance::Allow,
-            // A credential that nobody has checked is what this product exists to keep out.
+            // Unverified credentials are refused by default.
             verify_skip: Allowance::Deny,
             on_unverified_store: Allowance::Allow,
             failed_verifications: Self::FAILED_VERIFICATIONS,
@@ -51,7 +51,7 @@ impl MigratePolicy {
         None => NonZeroU32::MIN,
     };
 
-    /// Whether a slug stands for a custom app.
+    /// Whether a slug names a custom app.
     pub fn is_custom(&self, slug: &str) -> bool {
         slug == "custom" || self.custom_apps.iter().any(|custom| custom.as_str() == slug)
     }

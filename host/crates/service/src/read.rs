@@ -1,4 +1,4 @@
-//! Reading a credential back. That somebody does is in the trail before they see it.
+//! Reading a credential back. The audit trail records the read before the credential is returned.
 
 use super::{Caller, CredentialService, ServiceError, keys, seal_context};
 use keyferry_store::{AccountKey, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Timestamp};
@@ -9,20 +9,20 @@ use keyferry_vault::{Envelope, VaultError};
 /// Which credential, and who asks.
 #[derive(Debug)]
 pub struct ReadCredential {
-    /// Who asks.
+    /// The caller of the request.
     pub caller: Caller,
-    /// The linked account.
+    /// The linked account of the request.
     pub account: LinkedAccountId,
-    /// The app.
+    /// The slug of the app.
     pub slug: Slug,
-    /// For the audit.
+    /// The request's id, for the audit trail.
     pub request_id: String,
 }
 
-/// A stored credential.
+/// A stored credential, opened or masked.
 #[derive(Debug)]
 pub struct StoredCredential {
-    /// Its integration.
+    /// The integration that it belongs to.
     pub record: IntegrationRecord,
     /// Its fields, in the order in which they were sealed.
     pub fields: Vec<(FieldName, Shown)>,
@@ -31,9 +31,9 @@ pub struct StoredCredential {
 /// How much of a value its reader may see.
 #[derive(Debug)]
 pub enum Shown {
-    /// All of it.
+    /// The whole credential.
     Plain(Secret),
-    /// That it is there.
+    /// Only the presence of the value.
     Masked,
 }
 
@@ -55,7 +55,7 @@ impl CredentialService {
             request_id: Some(asked.request_id),
             at: Timestamp::now(),
         };
-        // Whoever cannot open it must not seem to have read it: the keys come first.
+        // The keys come first: a failed attempt to open the credential must not be recorded as a read.
         keys::unlock(self.store.as_ref(), &self.vault, &key.account.org).await?;
         let found = self.store.read_integration(&key, audit).await.map_err(ServiceError::Store)?;
         let Some(record) = found else { return Ok(None) };
@@ -65,7 +65,7 @@ impl CredentialService {
         Ok(Some(StoredCredential { record, fields }))
     }
 
-    /// Tells which fields a credential has, and opens nothing. `None` where there is no such integration.
+    /// Lists the fields of a credential without opening it. `None` if there is no such integration.
     ///
     /// # Errors
     /// `AccountMissing`, and where it cannot be read.

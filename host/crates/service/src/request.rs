@@ -11,21 +11,21 @@ use keyferry_schema::Input;
 use keyferry_store::{AccountChange, AccountKey, AuditAction, AuditEvent, ObjectId, OnUnverified, Timestamp};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
-/// Who asks.
+/// The caller of the request.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The organisation.
+    /// The caller's organisation.
     pub org: OrgId,
-    /// Which of its worlds.
+    /// The environment that the request selects.
     pub environment: Environment,
     /// For the audit: the beginning of the API key.
     pub actor: String,
-    /// For whom credentials count that providers turn away.
+    /// The API key that rejected credentials count against.
     pub counted: CountedFor,
 }
 
 impl Caller {
-    /// What stands in the trail of something that was done to a linked account at this caller's request.
+    /// Builds the audit event of a change to a linked account by this caller.
     pub fn audit(
         &self,
         action: AuditAction,
@@ -50,9 +50,9 @@ impl Caller {
 /// A credential to put onto a linked account's integration.
 #[derive(Debug)]
 pub struct Migration {
-    /// Who asks.
+    /// The caller of the request.
     pub caller: Caller,
-    /// The linked account.
+    /// The linked account of the request.
     pub account: LinkedAccountId,
     /// The app, as the caller wrote it.
     pub slug: String,
@@ -64,18 +64,18 @@ pub struct Migration {
     pub preferences: Preferences,
     /// The same key and content within 24 hours is answered without being done again.
     pub idempotency_key: Option<String>,
-    /// For audit and log.
+    /// The request's id, for audit trail and log.
     pub request_id: String,
 }
 
-/// What must hold of the integration that is there, for the migration to go on.
+/// The precondition on the stored integration for a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing.
+    /// No precondition.
     None,
-    /// There is none.
+    /// No integration exists.
     Absent,
-    /// There is one.
+    /// An integration exists.
     Present,
     /// It is at one of these revisions.
     AnyOf(Vec<Revision>),
@@ -95,7 +95,7 @@ pub struct Preferences {
 /// Whether to verify and store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VerifyMode {
-    /// Verify, then store.
+    /// Verify the credential, then store it.
     #[default]
     ThenStore,
     /// Verify and store nothing.
@@ -107,7 +107,7 @@ pub enum VerifyMode {
 /// One state of one integration: its id and version. The id makes a re-created integration another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {
-    /// The integration.
+    /// The id of the integration.
     pub id: ObjectId,
     /// How often it has been written.
     pub version: u64,
@@ -131,7 +131,7 @@ impl FromStr for Revision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It was.
+    /// The integration was created.
     Created,
     /// It replaced another credential.
     Updated,
@@ -141,9 +141,9 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
-    /// It was.
+    /// The verdict was `verified`.
     Verified,
-    /// It was not.
+    /// The credential was stored without a verdict `verified`.
     Unverified,
 }
 
@@ -172,17 +172,17 @@ pub struct Stored {
     pub action: Action,
     /// Whether it was proven to work.
     pub proof: Proof,
-    /// What it is now.
+    /// The revision after the migration.
     pub revision: Revision,
     /// What is worth knowing of it, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
-/// What a migration did.
+/// The result of a migration.
 #[derive(Debug)]
 pub enum Migrated {
-    /// It stored the credential.
+    /// The credential was stored.
     Stored(Stored),
     /// It had done so before, under the same idempotency key.
     Replayed(Stored),

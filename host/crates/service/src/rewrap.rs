@@ -8,7 +8,7 @@ use keyferry_store::{RootRecord, Store, Wrapping};
 use keyferry_types::ids::OrgId;
 use keyferry_vault::{KeyEncryptionKey, KeyId, VaultError, WrappedRoot};
 
-/// The form of a root that a key-encryption key has wrapped; where there is none, another, which it will not open.
+/// The form of a root that this key-encryption key has wrapped; else another form, which the key does not open.
 pub(super) fn wrapped_by(root: &RootRecord, kek_id: &str) -> WrappedRoot {
     let forms = root.wrappings();
     let form = forms.iter().find(|form| form.kek_id == kek_id).or(forms.first()).cloned();
@@ -21,7 +21,7 @@ pub(super) fn wrapped_by(root: &RootRecord, kek_id: &str) -> WrappedRoot {
 /// than by one organisation's requests after the other's.
 ///
 /// # Errors
-/// `WrongKey` names the first root that is not; `KeyService` where only the service knows which key it is, and does not tell.
+/// `WrongKey` names the first root that is not; `KeyService` if only the key service can identify the key, and it fails.
 pub async fn check(store: &dyn Store, kek: &KeyEncryptionKey) -> Result<(), ServiceError> {
     let given = kek.id().await?;
     for (org, root) in store.all_roots().await.map_err(ServiceError::Store)? {
@@ -54,7 +54,7 @@ pub async fn with_form_by(
 /// The one form of a root that a key has wrapped, once that key has opened it.
 ///
 /// # Errors
-/// Where there is none, or it does not open.
+/// If the organisation has no root, or the root does not open.
 pub async fn only_form_by(
     kek: &KeyEncryptionKey,
     org: &OrgId,

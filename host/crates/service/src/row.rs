@@ -24,21 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A row of an import that is to be worked on.
 #[derive(Debug)]
 pub struct RowMigration {
-    /// Who began the import.
+    /// The caller that created the import.
     pub caller: Caller,
-    /// The linked account.
+    /// The linked account of the request.
     pub account: LinkedAccountId,
     /// Its name, if it is created.
     pub account_name: Option<String>,
-    /// The app.
+    /// The slug of the app.
     pub slug: Slug,
-    /// The credential.
+    /// The credential, as in `auth_object`.
     pub auth_object: Input,
     /// When the credential was last changed where it comes from.
     pub updated_at: Option<Timestamp>,
     /// How rows of this import are dealt with.
     pub policy: ImportPolicy,
-    /// For the audit.
+    /// The request's id, for the audit trail.
     pub request_id: String,
 }
 
@@ -49,11 +49,11 @@ pub struct RowStored<'a> {
     pub stored: &'a Stored,
     /// What was changed of the row's values.
     pub warnings: &'a [String],
-    /// What it replaces.
+    /// The integration that the row replaces.
     pub former: Option<&'a IntegrationRecord>,
     /// The account that is made for it.
     pub made_account: Option<ObjectId>,
-    /// When.
+    /// The time of the commit.
     pub at: Timestamp,
 }
 
@@ -112,7 +112,7 @@ impl CredentialService {
     /// Whether this server's operator lets rows be dealt with like that.
     ///
     /// # Errors
-    /// `NotAllowed`.
+    /// `NotAllowed` if the operator does not permit an option of the policy.
     pub fn allows(&self, policy: &ImportPolicy) -> Result<(), ServiceError> {
         self.policy.check(&preferences(policy))
     }
@@ -200,7 +200,7 @@ impl CredentialService {
             match written {
                 Ok(()) => return Ok(RowMigrated::Stored(stored, finding.verified.contact.clone())),
                 Err(StoreError::RowSettled) => return Ok(RowMigrated::SettledBefore),
-                // Another row of the same account was faster, or somebody deleted it meanwhile.
+                // Another row of the same account was faster, or the account was deleted meanwhile.
                 Err(StoreError::AccountExists { .. } | StoreError::AccountMissing { .. }) => {}
                 Err(error) => again(error)?,
             }

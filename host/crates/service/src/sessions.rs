@@ -1,6 +1,6 @@
 //! Sessions of front ends: made for a linked account, recognised, renewed, ended.
 //!
-//! What is stored of one holds no secret. Its tokens hang on a root of the organisation, so nobody who reads the store can make
+//! What is stored of one holds no secret. Its tokens hang on a root of the organisation, so a reader of the store cannot make
 //! them, and taking the root out of use ends them with all else that hangs on it.
 
 use std::time::Duration;
@@ -20,18 +20,18 @@ const WORTH_REUSING: Duration = Duration::from_secs(5 * 60);
 /// How often a session is made anew because the root was taken out of use meanwhile.
 const MAX_ATTEMPTS: usize = 8;
 
-/// For which linked account a session is wanted, and by whom.
+/// A request for a session: the caller and the linked account.
 #[derive(Debug)]
 pub struct OpenSession {
-    /// Who asks.
+    /// The caller of the request.
     pub caller: Caller,
     /// Hash of the API key that they ask with.
     pub made_by: [u8; 32],
-    /// The linked account.
+    /// The linked account of the session.
     pub account: LinkedAccountId,
     /// Whether one that is there will do.
     pub freshness: Freshness,
-    /// For the audit.
+    /// The request's id, for the audit trail.
     pub request_id: String,
 }
 
@@ -40,14 +40,14 @@ pub struct OpenSession {
 pub enum Freshness {
     /// It will, if enough is left of it.
     Reuse,
-    /// It will not.
+    /// It will not: another session is opened.
     New,
 }
 
 /// A session's tokens, and for how long they are good.
 #[derive(Debug)]
 pub struct SessionTokens {
-    /// For requests.
+    /// The token that authenticates requests.
     pub access: Secret,
     /// For another session in this one's place.
     pub refresh: Secret,

@@ -1,5 +1,5 @@
-//! Who was overtaken by another writer of the same integration: they go on one after the other, so that each gets to its end
-//! however many they are.
+//! Writers that lost a race for the same integration: they retry one after the other, so that each completes however many they
+//! are.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;

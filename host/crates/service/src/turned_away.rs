@@ -25,7 +25,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Buckets that are kept before those are looked for that are full again.
 const FIRST_SWEEP: usize = 1024;
 
-/// For whom a verification is counted.
+/// The API key that a verification counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountedFor {
     /// For an API key, by its hash.
@@ -105,7 +105,7 @@ pub struct LimitReached {
     limit: NonZeroU32,
     of: &'static str,
     why: Reached,
-    /// When one may be.
+    /// The time until the next permit.
     pub wait: Duration,
 }
 
@@ -149,9 +149,9 @@ struct Buckets {
 struct Bucket {
     /// When all that is spent is back.
     whole_at: Option<Instant>,
-    /// Permits that are held.
+    /// The number of permits in use.
     held: u32,
-    /// Told when a permit is spent or given back.
+    /// Notified when a permit is spent or returned.
     changed: Arc<Notify>,
 }
 

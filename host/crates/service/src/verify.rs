@@ -14,22 +14,22 @@ use keyferry_types::secret::SharedSecret;
 /// Which credential, and who asks.
 #[derive(Debug)]
 pub struct VerifyStored {
-    /// Who asks.
+    /// The caller of the request.
     pub caller: Caller,
-    /// The linked account.
+    /// The linked account of the request.
     pub account: LinkedAccountId,
-    /// The app.
+    /// The slug of the app.
     pub slug: Slug,
-    /// For the audit.
+    /// The request's id, for the audit trail.
     pub request_id: String,
 }
 
-/// What came out.
+/// The result of a repeated verification.
 #[derive(Debug)]
 pub struct Reverified {
     /// The integration as it is stored now.
     pub record: IntegrationRecord,
-    /// What the plugin says.
+    /// The plugin's verdict.
     pub verdict: Verdict,
 }
 

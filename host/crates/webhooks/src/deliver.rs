@@ -19,18 +19,18 @@ use keyferry_vault::Vault;
 const ATTEMPTS: u32 = 4;
 /// Each wait is so much longer than the one before.
 const BACK_OFF: u32 = 5;
-/// What was not delivered by then is of no use to anybody.
+/// The age at which a delivery is given up.
 const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest wait before one attempt that a receiver can ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
-/// How long an attempt waits that failed on this side: the store is full, or the organisation's keys cannot be had.
+/// The delay after an attempt that failed on this server: the store is full, or the organisation's keys are unavailable.
 const OUR_FAULT: Duration = Duration::from_secs(10);
-/// How long attempts under way are waited for when the server stops. What has not been settled by then is told again.
+/// The longest wait for running attempts when the server stops. Unsettled deliveries are repeated.
 const DRAIN: Duration = Duration::from_secs(3);
 /// Of what waits for one webhook, so much is looked at in search of something to do.
 const LOOKED_AT: usize = 256;
 
-/// How deliveries go.
+/// The settings of deliveries.
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
     /// How long after a failed attempt the next one comes. The ones after that wait five times as long each, and each wait is
@@ -57,7 +57,7 @@ pub struct Deliverer {
 
 /// Why an attempt came to nothing.
 enum Miss {
-    /// The receiver's fault, or nobody's: it counts. The receiver may have asked to wait.
+    /// The receiver or the network failed: the attempt counts. The receiver may have asked to wait.
     Receiver { reason: String, asked: Option<Duration> },
     /// There will not be another one, whatever was tried before.
     Final(&'static str),
@@ -84,7 +84,7 @@ impl Deliverer {
                 heard = bell.heard() => schedule.note(heard),
                 Some(done) = attempts.join_next() => match done {
                     Ok(place) => schedule.done(&place),
-                    Err(error) => tracing::error!(%error, "a delivery to a webhook ended by itself"),
+                    Err(error) => tracing::error!(%error, "the task of a webhook delivery failed"),
                 },
                 () = schedule.next_due() => {}
                 () = &mut stop => break,
@@ -223,8 +223,8 @@ fn given_up(delivery: Delivery, reason: String) -> (Delivery, Settled) {
     (delivery, Settled::GivenUp { reason, at: Timestamp::now() })
 }
 
-/// How long to wait after so many attempts; `luck` is from 0 to 1, and keeps many from coming back at the same moment. A receiver
-/// that asked for a longer wait gets it.
+/// The delay after this number of attempts; `luck` is from 0 to 1, and spreads retries over time. A receiver that asked for a
+/// longer wait gets it.
 fn wait(first: Duration, attempts: u32, luck: f32, asked: Option<Duration>) -> Duration {
     let plain = first.saturating_mul(BACK_OFF.saturating_pow(attempts.saturating_sub(1)));
     plain.mul_f32(0.75 + luck.clamp(0.0, 1.0) / 2.0).max(asked.unwrap_or_default().min(LONGEST_ASKED))

@@ -13,11 +13,11 @@ pub enum WebhookError {
     Missing,
     #[error("there are {most} webhooks in this environment already; delete one that is no longer needed")]
     TooMany { most: usize },
-    #[error("webhook_headers: `***` stands for the value that is stored, and there is none under that name")]
+    #[error("webhook_headers: `***` keeps a stored value, and no value is stored under that name")]
     NothingToKeep,
     #[error(transparent)]
     Headers(#[from] InvalidHeaders),
-    #[error("the store takes no writes for now, so that nothing can be noted as told")]
+    #[error("the store takes no writes for now, so deliveries cannot be recorded")]
     StoreNotReady,
     #[error("many others are changing this webhook at the same time; try again")]
     Contended,

@@ -1,4 +1,4 @@
-//! Webhooks: who is told when a connection is made, deleted or expires, and the telling.
+//! Webhooks: receivers of the events of connections, and deliveries to them.
 //!
 //! | file | what it is for |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `deliver` | one attempt, and what follows from it |
 //!
 //! What is to be told is in the store from the very transaction that brings it about, and leaves it when the receiver has said
-//! 200. So it is told at least once, whatever happens to this process meanwhile, and may be told twice.
+//! 200. Delivery is at least once, whatever happens to this process meanwhile; an event may arrive twice.
 
 mod deliver;
 mod error;

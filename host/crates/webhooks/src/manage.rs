@@ -1,4 +1,4 @@
-//! Registering webhooks, and what else is done with them before anything happens that they are told of.
+//! Registering, changing and deleting webhooks.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use keyferry_vault::{Vault, new_signing_secret};
 
 /// Webhooks that an environment can have.
 pub const MOST_WEBHOOKS: usize = 32;
-/// How often a write starts over because somebody else came first.
+/// The maximum number of attempts of a write that lost a race.
 const MAX_ATTEMPTS: usize = 8;
 
 /// The webhooks of all organisations.
@@ -31,7 +31,7 @@ pub struct Webhooks {
 pub struct Registered {
     /// As it is stored.
     pub record: WebhookRecord,
-    /// What its messages are signed with, where that was made here. It is told this once.
+    /// The signing secret, if the server generated it. It is returned only once.
     pub signing_secret: Option<SharedSecret>,
 }
 
@@ -44,7 +44,7 @@ impl Webhooks {
     /// A URL that may be called, as far as that can be told without a lookup.
     ///
     /// # Errors
-    /// Why it may not.
+    /// `InvalidUrl`, with the reason.
     pub fn url(&self, text: &str) -> Result<WebhookUrl, InvalidWebhook> {
         self.client.url(text)
     }
@@ -116,7 +116,7 @@ impl Webhooks {
         Ok((record, log))
     }
 
-    /// Changes a webhook. What it is told from then on it is told in the new way, also what waits already.
+    /// Changes a webhook. All later deliveries use the new settings, waiting ones included.
     ///
     /// # Errors
     /// `Missing`, `NothingToKeep`, `Headers`, and where it cannot be sealed or stored.
@@ -140,7 +140,7 @@ impl Webhooks {
             let write = WebhookWrite { record: record.clone(), expect, most: MOST_WEBHOOKS, audit };
             match self.store.put_webhook(write).await {
                 Ok(()) => return Ok(record),
-                // Somebody was faster: once more, with what is there now.
+                // Another writer was faster: retry with the present record.
                 Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
                 Err(error) => return Err(WebhookError::Store(error)),
             }

@@ -17,9 +17,9 @@ const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 16..=256;
 /// A webhook to register.
 #[derive(Debug)]
 pub struct NewWebhook {
-    /// Where it is.
+    /// The webhook's URL.
     pub url: WebhookUrl,
-    /// What it is told of, at least one thing.
+    /// The events that are sent; at least one.
     pub events: BTreeSet<ConnectionEvent>,
     /// Of which app alone.
     pub slug: Option<Slug>,
@@ -27,11 +27,11 @@ pub struct NewWebhook {
     pub method: WebhookMethod,
     /// What it is for.
     pub description: Option<String>,
-    /// Whether it is told of anything.
+    /// Whether events are sent.
     pub state: WebhookState,
     /// What else it is sent.
     pub headers: WebhookHeaders,
-    /// What it is signed with; a new one is made where there is none.
+    /// The signing secret; generated if absent.
     pub signing_secret: Option<SigningSecret>,
 }
 
@@ -52,7 +52,7 @@ pub struct WebhookChange {
 /// One header of a changed webhook. Those that are not listed are gone.
 #[derive(Debug)]
 pub enum HeaderChange {
-    /// This one.
+    /// Set this header.
     Set(WebhookHeader),
     /// The one of this name as it is stored: reads show its value as `***`.
     Keep(String),
@@ -87,7 +87,7 @@ impl WebhookHeaders {
         Ok(Self(headers))
     }
 
-    /// One by one.
+    /// The headers in their order.
     pub fn list(&self) -> &[WebhookHeader] {
         &self.0
     }
@@ -106,13 +106,13 @@ impl SigningSecret {
     /// Takes a text over, if it can be one.
     ///
     /// # Errors
-    /// Where it is too short to keep anybody out, or cannot be typed into another program as it is.
+    /// If the secret is too short, or holds characters other than printable ASCII.
     pub fn new(text: SharedSecret) -> Result<Self, InvalidSigningSecret> {
         let fits = SECRET_LENGTH.contains(&text.len()) && text.expose().bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(Self(text)) } else { Err(InvalidSigningSecret) }
     }
 
-    /// The value.
+    /// The secret's value.
     pub(super) fn shared(&self) -> SharedSecret {
         SharedSecret::clone(&self.0)
     }

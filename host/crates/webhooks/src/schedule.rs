@@ -1,5 +1,5 @@
-//! Who is told next. It does nothing but choose, so that what it promises can be tested without a network: an account's events
-//! go to a webhook one after the other, and a webhook, or an organisation, that takes long does not take the places of others.
+//! The order of deliveries. The schedule only chooses, so that it can be tested without a network: an account's events go to a
+//! webhook one after the other, and a webhook, or an organisation, that takes long does not take the places of others.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -29,9 +29,9 @@ impl Place {
 /// What to do about a webhook.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Attempt this.
+    /// Attempt this delivery now.
     Now(Delivery),
-    /// Look again then.
+    /// Look again at this time.
     At(Timestamp),
 }
 

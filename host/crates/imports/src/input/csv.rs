@@ -10,7 +10,7 @@ const MAX_FIELDS: usize = 1024;
 /// Bytes of a record that room is made for at first.
 const USUAL: usize = 8 * 1024;
 
-/// What was read.
+/// The record that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Record {
     /// A record; it has [`Csv::fields`].
@@ -34,7 +34,7 @@ pub(super) struct Csv {
     /// The fields' content, one after the other.
     content: Zeroizing<Vec<u8>>,
     limit: usize,
-    /// Where each field ends.
+    /// The end of each field, as a byte offset.
     ends: Vec<usize>,
     count: usize,
     line: u64,
@@ -53,7 +53,7 @@ enum End {
 }
 
 impl Csv {
-    /// Records of at most so many bytes, from that line on.
+    /// Reads records of at most `limit` bytes, from that line on.
     pub(super) fn new(delimiter: u8, limit: usize, line: u64) -> Self {
         // Without any room at all the parser would not get on.
         let limit = limit.max(1);
@@ -70,13 +70,13 @@ impl Csv {
         }
     }
 
-    /// What separates fields.
+    /// The delimiter of fields.
     pub(super) fn delimiter(&self) -> u8 {
         self.delimiter
     }
 
     /// Whether the file ends right after the record that was read last, without a line break or a closing quote: its last value
-    /// may go on in the file that this one is a part of.
+    /// may continue in the file that this one is a part of.
     pub(super) fn may_be_cut_short(&self) -> bool {
         self.end == End::File && self.last != b'"' && self.fields().next_back().is_some_and(|field| !field.is_empty())
     }
@@ -135,7 +135,7 @@ impl Csv {
         }
     }
 
-    /// The line on which the value begins that the file ends in, which is the one after so many fields.
+    /// The line on which the unfinished last value of the file begins, given the number of fields before it.
     fn begin(&self, fields: usize, written: usize) -> u64 {
         let from = fields.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
         let value = self.content.get(from..written).unwrap_or_default();

@@ -3,8 +3,8 @@
 //!
 //! Only brackets, strings and separators are looked at; the parser judges what is between them. Where a row's brackets match
 //! and its strings are whole, the next row is found whatever else is wrong with it. A quote that is missing turns all that
-//! follows inside out, which shows soon: a string runs over the end of its line, or something stands right beside it that
-//! cannot. From there on no row can be trusted, so reading ends.
+//! follows inside out, which shows soon: a string runs over the end of its line, or its neighbour is a character that cannot.
+//! From there on no row can be trusted, so reading ends.
 
 use std::io::BufRead;
 
@@ -33,10 +33,10 @@ const LONGEST: usize = 18;
 /// Brackets that may be open at once. The parser refuses a row long before.
 const MAX_DEPTH: usize = 4096;
 
-/// Which values are rows.
+/// The position in the document, which decides which values are rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Within {
-    /// Those that stand by themselves, unless they turn out to hold a list.
+    /// Rows as separate values, unless a value turns out to hold a list.
     Top,
     /// The items of a list.
     List,
@@ -65,14 +65,14 @@ enum Token {
     /// A number, or `true`, or what should be one of these.
     Bare,
     Text,
-    /// After a backslash.
+    /// In a string, after a backslash.
     Escape,
 }
 
-/// What stands before a value.
+/// The token before a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
-    /// Nothing, or another value that stands by itself.
+    /// Nothing, or another separate value.
     Start,
     Open,
     Comma,
@@ -85,7 +85,7 @@ enum Before {
 /// What came of a byte.
 enum Step {
     On,
-    /// It ends a row.
+    /// The token ends a row.
     Row,
     /// The row ended before it.
     RowBefore,
@@ -106,7 +106,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Rows of at most so many bytes, in a text that begins there.
+    /// Reads rows of at most `limit` bytes, in a text that begins at `place`.
     pub(super) fn new(limit: usize, place: Place) -> Self {
         Self {
             place,
@@ -121,7 +121,7 @@ impl Document {
         }
     }
 
-    /// Reads the next row, and tells where it begins.
+    /// Reads the next row and its position.
     pub(super) fn next(&mut self, reader: &mut dyn BufRead) -> Result<Option<Place>, Stop> {
         loop {
             let chunk = reader.fill_buf()?;
@@ -195,10 +195,10 @@ impl Document {
             b'{' | b'[' => self.opens(byte)?,
             b'}' | b']' => return self.closes(byte),
             b',' if self.is_between() && !matches!(self.before, Before::Close | Before::Text | Before::Bare) => {
-                return Err("a comma stands where a row has to");
+                return Err("a comma is in the place of a row");
             }
-            b',' | b':' if self.open.is_empty() => return Err("something stands between the rows"),
-            b':' if self.is_between() => return Err("a colon stands between the rows"),
+            b',' | b':' if self.open.is_empty() => return Err("there is text between the rows"),
+            b':' if self.is_between() => return Err("there is a colon between the rows"),
             b',' | b':' => {
                 self.keep(byte);
                 self.before = if byte == b',' { Before::Comma } else { Before::Colon };
@@ -233,7 +233,7 @@ impl Document {
         }
         if self.is_between() {
             if self.within == Within::Top && token != Token::None {
-                return Err("something stands between the rows");
+                return Err("there is text between the rows");
             }
             (self.is_row, self.start) = (true, self.place);
             self.row.clear();
@@ -268,7 +268,7 @@ impl Document {
             return Err("a bracket closes that is not open");
         }
         if self.is_between() && self.before == Before::Comma {
-            return Err("a comma stands after the last row");
+            return Err("there is a comma after the last row");
         }
         self.open.pop();
         self.keep(byte);
@@ -321,7 +321,7 @@ fn is_bare(byte: u8) -> bool {
 pub(super) enum Beginning {
     /// The object holds a list.
     List,
-    /// The object is whole.
+    /// The object is complete.
     Object,
     /// It is neither, so far.
     Unfinished,

@@ -22,7 +22,7 @@ const LONGEST_SLUG: usize = 256;
 
 /// A value that may become a field of the credential.
 pub(super) struct Named {
-    /// Where it stands in the file: `connection_config.subdomain`. Rules of a mapping can name it so.
+    /// The path in the file: `connection_config.subdomain`. Rules of a mapping can name it so.
     pub(super) path: String,
     /// What it is called unless a mapping says otherwise. Rules can name it so, too.
     pub(super) name: String,
@@ -35,7 +35,7 @@ pub(super) struct Named {
 pub(super) enum Role {
     /// It is the credential, or a part of it.
     Proper,
-    /// It stands beside the credential at its source.
+    /// Its source has it beside the credential.
     Spare,
     /// It is a field only in rows of apps for which a rule says so; elsewhere it is the part of that name, or nothing.
     Ruled,
@@ -44,7 +44,7 @@ pub(super) enum Role {
 /// What made a value a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// Its name.
+    /// The part's name.
     Name,
     /// A rule of the mapping, which beats a name.
     Rule,
@@ -59,7 +59,7 @@ pub(super) struct Draft {
     unread: Vec<(String, Input)>,
     /// Fields to spare, where names are another system's though the file is of ours.
     foreign: Option<Vec<String>>,
-    /// Names are another system's.
+    /// Whether field names are another system's.
     is_foreign: bool,
     /// The auth type, as far as the shape of a source tells it.
     proposed: Option<&'static str>,
@@ -140,7 +140,7 @@ impl Draft {
         self.unread.push((path.to_owned(), value));
     }
 
-    /// Where the values stand that may become fields.
+    /// The paths of the values that may become fields.
     pub(super) fn paths(&self) -> HashSet<&str> {
         self.fields.iter().map(|field| field.path.as_str()).collect()
     }
@@ -154,7 +154,7 @@ impl Draft {
         self.parts.iter().find(|(other, ..)| *other == part).map(|(_, value, _)| value)
     }
 
-    /// The field that stands at that place of the file.
+    /// The field at that path of the file.
     pub(super) fn path(&self, path: &str) -> Option<&Named> {
         self.fields.iter().find(|field| field.path == path)
     }
@@ -448,7 +448,7 @@ impl Renaming<'_> {
         match (rule, field.role) {
             (Some(Target::Field(name)), _) => Some((claim, name.as_str().to_owned(), field)),
             (Some(Target::Nothing), _) | (_, Role::Ruled) => None,
-            // A part of a row was found before; where it is none of this row, the column is a field like others.
+            // A part of a row was found before; if this row does not have it, the column is a field like others.
             (Some(Target::Part(_)) | None, Role::Proper) => Some((Claim::Proper, field.name.clone(), field)),
             (Some(Target::Part(_)) | None, Role::Spare) => Some((Claim::Spare, field.name.clone(), field)),
         }

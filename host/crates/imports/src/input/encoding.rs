@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// Bytes that UTF-16 is detected by.
 const HEAD: usize = 4;
-/// Stands for what is not UTF-16. It is not UTF-8 either, so that the row is refused for it.
+/// Replaces what is not UTF-16. It is not UTF-8 either, so that the row is refused for it.
 const INVALID: u8 = 0xff;
 /// Bytes that are converted at a time.
 const CHUNK: usize = 16 * 1024;

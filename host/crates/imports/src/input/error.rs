@@ -4,19 +4,19 @@ use std::io;
 
 use super::unpack::Packing;
 
-/// Why nothing more can be read. The rows before stand.
+/// Why the rest of the file cannot be read. Earlier rows stay valid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// Its bytes do not come.
     #[error("the file could not be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// It cannot be unpacked.
+    /// The compressed data is broken.
     #[error("the file cannot be unpacked: its {packing} data is broken or cut short")]
     Broken {
         /// What it is packed by.
         packing: Packing,
-        /// What the decoder says.
+        /// The decoder's error.
         source: io::Error,
     },
     /// It is of a format that is not read here.
@@ -31,7 +31,7 @@ pub enum ReadError {
     #[error("`linked_account_id` is missing{0}")]
     NoAccount(&'static str),
     /// A JSON text ends before it is whole.
-    #[error("line {line} column {column}: the file ends {}; it was cut short, and none of its rows is imported", within(*.row))]
+    #[error("line {line} column {column}: the file ends {}; it is incomplete, and no row is imported", within(*.row))]
     CutShort {
         /// Where it ends, counted from 1.
         line: u64,
@@ -40,20 +40,20 @@ pub enum ReadError {
         /// The line on which the row begins that it ends in.
         row: Option<u64>,
     },
-    /// The JSON goes wrong in a way after which nobody knows where the next row begins.
-    #[error("line {line} column {column}: {message}; where the next row begins cannot be told")]
+    /// The JSON is invalid in a way that leaves the start of the next row unknown.
+    #[error("line {line} column {column}: {message}; the start of the next row is unknown")]
     Lost {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: u64,
         /// In bytes, counted from 1.
         column: u64,
-        /// What is wrong.
+        /// The error in words.
         message: &'static str,
     },
 }
 
 impl ReadError {
-    /// Stable text for programs.
+    /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",

@@ -9,7 +9,7 @@ use super::spelling::{Meant, field_of, meant, probable};
 use keyferry_schema::Input;
 use keyferry_types::ids::FieldName;
 
-/// Members of a row that are told of.
+/// The largest number of unknown members that a message lists.
 const MOST_TOLD: usize = 20;
 
 /// What a row of JSON may have besides its parts.
@@ -17,7 +17,7 @@ const MOST_TOLD: usize = 20;
 pub(super) enum Style {
     /// What a mapping names; the credential is in `auth_object`.
     Native,
-    /// Any field.
+    /// A flat value becomes any field.
     Flat,
 }
 

@@ -25,7 +25,7 @@ impl Place {
         }
     }
 
-    /// A place that is told from here on, both of its numbers counted from 1.
+    /// A position relative to this one; line and column count from 1.
     fn onwards(self, line: usize, column: usize) -> Self {
         let (line, column) = (line.max(1) as u64, column.max(1) as u64);
         let column = if line == 1 { self.column + column - 1 } else { column };
@@ -45,7 +45,7 @@ pub(super) fn parse(bytes: &[u8], start: Place) -> Result<Input, BadRow> {
     serde_json::from_str(text).map_err(|error| not_json(&error, start))
 }
 
-/// The parser's own message can quote what it read, so only its kind and place are told.
+/// The parser's message can quote the input, so only its kind and position are reported.
 fn not_json(error: &serde_json::Error, start: Place) -> BadRow {
     use serde_json::error::Category;
     let (kind, what) = match error.classify() {

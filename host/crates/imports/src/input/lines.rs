@@ -14,7 +14,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Lines of at most so many bytes, from that line on.
+    /// Reads lines of at most `limit` bytes, from that line on.
     pub(super) fn new(limit: usize, line: u64) -> Self {
         Self { row: RowBuffer::new(limit), line, at_end: false }
     }

@@ -174,7 +174,7 @@ fn is_random(value: &str) -> bool {
     (mixed || hex) && entropy(&head) >= if hex { 3.0 } else { RANDOM_BITS }
 }
 
-/// Bits a character.
+/// The entropy of a text in bits per character.
 fn entropy(text: &[char]) -> f64 {
     let mut counts = [0_u32; 128];
     for c in text {

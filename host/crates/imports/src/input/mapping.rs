@@ -146,12 +146,12 @@ struct Column {
     is_guess: bool,
 }
 
-/// A rule of a mapping that is none.
+/// An invalid rule of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidMapping {
     /// Which one, counted from 1: a line, or an entry of TOML.
     pub rule: usize,
-    /// What is wrong.
+    /// The error in words.
     pub message: String,
 }
 
@@ -165,7 +165,7 @@ impl Mapping {
     /// Adds a rule, `column=field`.
     ///
     /// # Errors
-    /// It is none, or contradicts one before it.
+    /// The rule is invalid, or contradicts an earlier one.
     pub fn add(&mut self, rule: &str) -> Result<(), InvalidMapping> {
         self.add_rule(rule).map_err(|message| InvalidMapping { rule: 1, message })
     }
@@ -269,7 +269,7 @@ impl Mapping {
         for (section, entries) in table {
             let entries = entries.as_table().ok_or_else(|| InvalidMapping {
                 rule: rule + 1,
-                message: "an entry stands in a section: [columns], [slugs], [auth_types] or [defaults]".to_owned(),
+                message: "an entry belongs in a section: [columns], [slugs], [auth_types] or [defaults]".to_owned(),
             })?;
             for (theirs, ours) in entries {
                 rule += 1;

@@ -20,10 +20,10 @@
 //! | `fit` | others' names of fields made those of the app |
 //! | `origin`, `looks_secret` | what a row leaves out of its source, and whether that looks like a secret |
 //!
-//! What is packed is told by its first bytes: gzip or zstd. The format is told by the first line: NDJSON (an object a line), a
-//! JSON array, an object that holds one as the lists of APIs do (`{"items":[...]}`), or CSV with a header, separated by
-//! commas, semicolons, tabs or bars. Byte order marks, UTF-16, a line `sep=;`, blank lines and empty rows are what spreadsheets
-//! add, and say nothing.
+//! Compression is detected from the first bytes: gzip or zstd. The format is detected from the first line: NDJSON (an object a
+//! line), a JSON array, an object that holds one as the lists of APIs do (`{"items":[...]}`), or CSV with a header, separated
+//! by commas, semicolons, tabs or bars. Byte order marks, UTF-16, a line `sep=;`, blank lines and empty rows are what
+//! spreadsheets add, and say nothing.
 //!
 //! Keyferry's own rows are
 //! `{"linked_account_id":"user_1","slug":"hubspot","auth_object":{"oauth2":{"access_token":"..."}}}`, with `account_name` (for

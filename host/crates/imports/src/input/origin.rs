@@ -14,7 +14,7 @@ const LONGEST_PATH: usize = 120;
 /// Which values of its source a row is made of, and which it leaves out.
 #[derive(Default)]
 pub(crate) struct Origin {
-    /// Where the fields stand in the source, where that is another name than the field's.
+    /// The fields' names in the source, if they differ from the field's own.
     pub(super) paths: Vec<(String, String)>,
     /// Fields that a rule of the mapping names: they keep that name.
     pub(super) fixed: Vec<String>,

@@ -24,11 +24,11 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// All of them.
+    /// All presets.
     pub const ALL: [Self; 7] =
         [Self::Native, Self::Nango, Self::Composio, Self::Airbyte, Self::N8n, Self::Pipedream, Self::CsvFlat];
 
-    /// Its name.
+    /// The preset's name, as `from` takes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",

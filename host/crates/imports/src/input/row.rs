@@ -15,14 +15,14 @@ pub struct InputRow {
     pub number: u64,
     /// The line on which it begins, counted from 1.
     pub line: u64,
-    /// What it says, or why it says nothing of use. Reading goes on either way.
+    /// The row's content, or why it has none. Reading continues either way.
     pub content: Result<Row, BadRow>,
 }
 
-/// A credential, and whose it is. Its `Debug` shows the shape of the credential and nothing else: whoever mixes up columns
-/// puts a secret where a name belongs.
+/// A credential, and whose it is. Its `Debug` shows the shape of the credential and nothing else: a caller that mixes up
+/// columns puts a secret where a name belongs.
 pub struct Row {
-    /// The linked account.
+    /// The id of the linked account.
     pub account: LinkedAccountId,
     /// The app, as the file or its mapping names it.
     pub slug: String,
@@ -164,7 +164,7 @@ pub enum BadRowKind {
 }
 
 impl BadRowKind {
-    /// Stable text for programs.
+    /// The stable code.
     pub fn code(self) -> &'static str {
         match self {
             Self::InvalidJson => "invalid_json",

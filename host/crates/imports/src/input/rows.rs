@@ -22,7 +22,7 @@ use keyferry_schema::Input;
 
 /// Bytes that a row may have: 16 times what one migration may have, so that rows of others' exports fit.
 const MAX_ROW: usize = 1024 * 1024;
-/// What is said of a last row that a longer file may go on with.
+/// The warning about a last row that a longer file may continue.
 const CUT_SHORT: &str = "the file ends after this row without a line break: if it was cut short, the last value is not whole, and rows \
                          are missing";
 /// Below this, not even a header fits.
@@ -72,7 +72,7 @@ enum Body {
 }
 
 impl<R: Read + Send + 'static> Rows<R> {
-    /// Reads nothing yet.
+    /// Creates a reader; the file is read row by row later.
     pub fn new(reader: R, options: ReadOptions) -> Self {
         let options = ReadOptions { max_row: options.max_row.max(LEAST_ROW), ..options };
         Self { tap: Tap::new(reader), options, packing: Packing::Plain, state: State::New, number: 0 }

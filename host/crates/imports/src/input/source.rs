@@ -18,7 +18,7 @@ const CHUNK: usize = 64 * 1024;
 pub struct ContentDigest([u8; 32]);
 
 impl ContentDigest {
-    /// The digest's bytes.
+    /// The digest as bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -66,7 +66,7 @@ struct Source<R> {
     failed: bool,
 }
 
-/// A reader of the source. What unpacks owns one clone, and whoever asks for the digest another one.
+/// A reader of the source. The decoder owns one clone, the caller that needs the digest another.
 pub(super) struct Tap<R>(Arc<Mutex<Source<R>>>);
 
 impl<R> Clone for Tap<R> {
@@ -97,7 +97,7 @@ impl<R> Tap<R> {
 }
 
 impl<R: Read> Tap<R> {
-    /// The digest of all bytes; those that nobody has read yet are read for it.
+    /// The digest of all bytes; unread bytes are read for it.
     pub(super) fn digest(mut self) -> io::Result<ContentDigest> {
         io::copy(&mut self, &mut io::sink())?;
         let hasher = std::mem::take(&mut self.source().hasher);
@@ -160,7 +160,7 @@ impl<R: Read> Read for Buffered<R> {
     }
 }
 
-/// The bytes of one row: at most so many, in memory that is wiped, and grown by hand so that no shorter copy stays behind.
+/// The bytes of one row, up to a limit, in memory that is wiped, and grown by hand so that no shorter copy stays behind.
 pub(super) struct RowBuffer {
     bytes: Zeroizing<Vec<u8>>,
     limit: usize,

@@ -71,8 +71,8 @@ impl Row {
         path.strip_prefix("auth_object.").unwrap_or(path).to_owned()
     }
 
-    /// Names that the app does not have, all at once; none where there are none, or where they are another system's.
-    /// `in_file` gives the name that the column of a field has in the file.
+    /// The names that the app does not have; `None` if there are none, or if they are another system's. `in_file` gives the
+    /// name that the column of a field has in the file.
     pub fn misnamed(&self, slug: &str, app: &AuthSchema, in_file: &dyn Fn(&str) -> Option<String>) -> Option<Misnamed> {
         let [(written, Input::Object(fields))] = self.auth_object.members()? else { return None };
         if self.names != Names::Own {

@@ -12,7 +12,7 @@ use super::spelling::fold;
 
 /// Lines behind the first one that are looked at.
 const MOST: u64 = 10;
-/// Known names that a line has at least which is the header, though others stand above it.
+/// The least number of known names in a line that counts as the header although other lines precede it.
 const ENOUGH: usize = 2;
 
 /// The beginning of a table from its header on, and how many lines were passed for it. None are where the first line names a

@@ -20,7 +20,7 @@ const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 /// What a file is packed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
-    /// Nothing.
+    /// Not compressed.
     Plain,
     /// gzip (RFC 1952), of one member or several.
     Gzip,
@@ -74,7 +74,7 @@ struct Frames<R> {
 enum Place {
     /// Before a frame or at the end.
     Between,
-    /// Within a frame.
+    /// Within a compressed frame.
     Within,
     /// Behind something wrong, and so it stays.
     Broken,

@@ -1,4 +1,4 @@
-//! Airbyte.
+//! Exports of Airbyte.
 
 use super::super::mapping::{Mapping, Part};
 use super::super::row::{BadRow, Row};
@@ -10,7 +10,7 @@ const UNMASK: &str = "Airbyte's API never gives secrets out; fill them in from w
                       secret manager that it was given) before the import";
 /// Where the configuration is: of the API, and of the one that Airbyte itself uses.
 const CONFIGURATION: [&str; 2] = ["configuration", "connectionConfiguration"];
-/// Members that say which of a connector's ways to authenticate it is, or hold what is read by itself.
+/// Members that name a connector's authentication method, or that are read separately.
 const WAYS: [&str; 9] = [
     "auth_type",
     "auth_method",
@@ -58,7 +58,7 @@ const PASSED: &[&str] = &[
     "connectionConfiguration.credentials.credentials_title",
 ];
 
-/// A source as Airbyte's API gives it, by itself or among the `data` of a list
+/// A source as Airbyte's API gives it, alone or among the `data` of a list
 /// (<https://reference.airbyte.com/reference/getsource>), or among the `sources` of the API that Airbyte itself uses. Secrets
 /// are masked in both (<https://docs.airbyte.com/understanding-airbyte/secrets>) and have to be filled in.
 ///

@@ -1,4 +1,4 @@
-//! Composio.
+//! Exports of Composio.
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -69,9 +69,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A connected account as Composio's API gives it, by itself or among the `items` of a list
-/// (<https://docs.composio.dev/reference/v3/api-reference/connected-accounts/getConnectedAccountsByNanoid>; what is masked and when:
-/// <https://docs.composio.dev/docs/changelog/2026/04/22>).
+/// A connected account as Composio's API gives it, alone or among the `items` of a list
+/// (<https://docs.composio.dev/reference/v3/api-reference/connected-accounts/getConnectedAccountsByNanoid>; what is masked and
+/// when: <https://docs.composio.dev/docs/changelog/2026/04/22>).
 ///
 /// - The account is `user_id`; of older APIs `clientUniqueUserId` or `entityId`.
 /// - The app is looked up in the mapping by `toolkit.slug` (`appUniqueId` or `appName` of older APIs), which it is otherwise.

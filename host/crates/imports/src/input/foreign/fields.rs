@@ -8,7 +8,7 @@ use super::shape::{Shape, choice, email, github_server, host, https_origin, labe
 
 /// Names of one field.
 pub(in super::super) struct Alias {
-    /// The field.
+    /// The field that is read.
     pub(in super::super) field: &'static str,
     /// Other systems' names for it, the best one first.
     pub(in super::super) names: &'static [&'static str],
@@ -157,7 +157,7 @@ const DATADOG: &[Alias] = &[
         ],
         region_site,
     ),
-    // What names no site is told, and not asked at another one.
+    // A value that names no site is reported, and no other site is asked.
     plain("site", &["siteparameter", "ddsite", "datadogsite"]),
 ];
 const GITHUB: &[Alias] = &[

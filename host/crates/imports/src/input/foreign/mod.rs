@@ -1,8 +1,8 @@
 //! Credentials in the exports of other systems: what of it is the credential, whose it is, and of which app.
 //!
 //! Each system has a file here, which says where its shapes are described. What they have in common: the credential's own
-//! values become fields under the names that plugins usually have, and what stands beside it (a subdomain, a region) goes
-//! along as a field to spare, which an app that does not know it does without.
+//! values become fields under the names that plugins usually have, and values beside it (a subdomain, a region) go along as a
+//! field to spare, which an app that does not know it does without.
 
 mod airbyte;
 mod composio;
@@ -90,7 +90,7 @@ impl<'a> Export<'a> {
         found.map_or(Ok(()), |value| self.draft.part_if_absent(part, value))
     }
 
-    /// The app, by the first of these that the mapping knows; otherwise what the first one says by itself.
+    /// The app, by the first of these that the mapping knows; otherwise the first one as it is.
     fn slug(&mut self, paths: &[&str]) -> Result<(), BadRow> {
         self.slug_by(paths, obvious)
     }
@@ -135,7 +135,7 @@ impl<'a> Export<'a> {
         }
         if self.is_expression(value) && is_read() {
             let message = format!(
-                "`{name}` is an expression, and what it stands for is not in the export: put the value there, or leave it out by a \
+                "`{name}` is an expression, and its value is not in the export: put the value there, or leave it out by a \
                  rule `{path}=`"
             );
             return Err(BadRow::new(BadRowKind::MaskedValue, message).field(name));
@@ -170,7 +170,7 @@ impl<'a> Export<'a> {
         }
     }
 
-    /// Values that stand beside the credential, but for those names; of objects, what is within them, too.
+    /// Values beside the credential, except those names; members of objects, too.
     fn spare(&mut self, path: &str, but: &[&str]) -> Result<(), BadRow> {
         for (path, name, value) in self.leaves(path, but) {
             // The rest of a file that was masked is no use, and no harm.
@@ -182,7 +182,7 @@ impl<'a> Export<'a> {
         Ok(())
     }
 
-    /// Values of an object whose names say which of them are secrets: those are the credential, the others stand beside it.
+    /// Values of an object whose names say which of them are secrets: those are the credential, the others are beside it.
     fn told_by_names(&mut self, path: &str, but: &[&str]) -> Result<(), BadRow> {
         self.key_files(path, but)?;
         for (path, name, value) in self.leaves(path, but) {
@@ -385,7 +385,8 @@ fn scalar(value: &Input) -> Option<Input> {
     }
 }
 
-/// Whether something stands in a value's place: stars, a word that says so, its beginning alone, or where it is kept.
+/// Whether a placeholder replaces the value: stars, a word that says so, the value's beginning, or a reference to a secret
+/// store.
 fn is_masked(value: &Input) -> bool {
     let Input::Text(text) = value else { return value.member("_secret").is_some() };
     let text = text.expose().trim();

@@ -1,4 +1,4 @@
-//! n8n.
+//! Exports of n8n.
 
 use super::super::draft::{Role, text_of};
 use super::super::json::{self, Place};
@@ -36,7 +36,7 @@ const NO_USE: [&str; 20] = [
 const PASSED: &[&str] =
     &["id", "type", "name", "nodesAccess", "shared", "homeProject", "data.csrfSecret", "data.oauthTokenData.signature"];
 
-/// A credential as `n8n export:credentials --decrypted` writes it, by itself or in an array
+/// A credential as `n8n export:credentials --decrypted` writes it, alone or in an array
 /// (<https://docs.n8n.io/hosting/cli-commands/#credentials>). Without `--decrypted`, `data` is one text that only n8n can read.
 ///
 /// - No account is named. A rule says what it is: `name=linked_account_id` or `id=linked_account_id`, where each credential is an

@@ -1,4 +1,4 @@
-//! Nango.
+//! Exports of Nango.
 
 use super::super::mapping::{Mapping, Part};
 use super::super::row::{BadRow, Row};

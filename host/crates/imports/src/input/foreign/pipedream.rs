@@ -1,4 +1,4 @@
-//! Pipedream.
+//! Exports of Pipedream.
 
 use super::super::mapping::{Mapping, Part};
 use super::super::row::{BadRow, Row};
@@ -13,7 +13,7 @@ const NO_USE: [&str; 4] = ["oauth_uid", "oauth_signer_uri", "token_type", "scope
 /// Members of a row whose names are those of secrets and whose values are none.
 const PASSED: &[&str] = &["id", "external_id", "external_user_id", "app", "authorized_scopes", "error"];
 
-/// An account as Pipedream's Connect API gives it, by itself or among the `data` of a list
+/// An account as Pipedream's Connect API gives it, alone or among the `data` of a list
 /// (<https://pipedream.com/docs/connect/api-reference/list-accounts>), with `include_credentials=true`.
 ///
 /// - The account is `external_id`, the id that the user has at the developer's. The name of it is not taken: `name` is that of the

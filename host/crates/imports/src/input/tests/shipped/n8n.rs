@@ -154,7 +154,7 @@ fn an_export_of_n8ns_needs_a_rule_for_the_account_and_has_to_be_decrypted() {
         ("__n8n_BLANK_VALUE_e5362baf", "masked_value `secret_key` is masked: export with `n8n export:credentials"),
         (
             "={{ $secrets.vault.stripe }}",
-            "masked_value `secret_key` is an expression, and what it stands for is not in the export",
+            "masked_value `secret_key` is an expression, and its value is not in the export",
         ),
     ] {
         let read =
