@@ -1,7 +1,7 @@
-//! What a Keyferry app plugin is written with.
+//! The SDK for Keyferry app plugins in Rust.
 //!
-//! A plugin tells how one app authenticates and proves a credential with the app's provider, **without ever seeing the
-//! credential**: secret fields are handles, and Keyferry puts their values into requests. All of a plugin is a type with
+//! A plugin describes how one app authenticates, and verifies a credential with the app's provider, **without ever seeing
+//! the credential**: secret fields are handles, and Keyferry inserts their values into requests. A plugin is a type with
 //! two functions:
 //!
 //! ```
@@ -37,11 +37,25 @@
 //!
 //! The crate's `Cargo.toml` says `crate-type = ["cdylib"]`, and `keyferry plugin build` makes a component of it.
 //!
-//! [`Request::send`] already turns what is the provider's fault (no answer, 429, 5xx, a redirect) into the right
-//! [`Failure`], so that a plugin says `rejected` only where the provider itself said so.
+//! [`Request::send`] already maps the provider's own errors (no response, 429, 5xx, a redirect) to the right [`Failure`], so
+//! that a plugin returns `rejected` only where the provider itself rejected the credential.
 //!
-//! Builders and [`Plugin::describe`] run anywhere, in ordinary unit tests too. What needs Keyferry ([`Request::send`],
-//! [`clock`], [`random`], [`log`], [`Credential`]) works inside it only, and panics elsewhere.
+//! Builders and [`Plugin::describe`] run anywhere, in ordinary unit tests too. The parts that call Keyferry
+//! ([`Request::send`], [`clock`], [`random`], [`log`], [`Credential`]) work inside it only, and panic elsewhere.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `plugin` | which functions does a plugin implement, and how is it exported? |
+//! | `describe` | how are an app, its auth types, fields and grants described? |
+//! | `credential` | which values does a plugin get, and which as handles? |
+//! | `request`, `value` | how is a request built from text and secrets? |
+//! | `jwt`, `signing` | how is it signed? |
+//! | `answer`, `json` | how is the response read? |
+//! | `failure`, `verified` | which verdicts can a plugin return? |
+//! | `address`, `url`, `time` | how are addresses, URLs and times parsed? |
+//! | [`clock`], [`random`], [`log`] | what else does Keyferry provide? |
+//! | [`prelude`] | which names does a plugin usually import? |
+//! | `allocator`, `bindings` | how does a component allocate, and call the contract? |
 
 #[doc(hidden)]
 pub mod bindings;

@@ -1,16 +1,25 @@
-//! What plugin authors work with.
+//! The tools for plugin authors, behind the commands `keyferry plugin ...`.
 //!
-//! - `build`: from a plugin's folder to a component in a plugins folder ([`build()`]).
-//! - [`cases`]: the plugin test runner.
-//! - `cargo`: asking cargo what there is, and having it compile for WebAssembly.
-//! - [`check`]: what is wrong with a plugin, or will be.
-//! - `component`: from a core module to a component, and from there to a file.
-//! - `inspect`: what a plugin file is ([`inspect()`]).
-//! - `live`: one verification with a real provider ([`call()`]).
-//! - `new`: a folder to begin with ([`new_plugin`]).
-//! - `script`: the same for JavaScript and Python.
-//! - `source`: the component that a person means by a file or a folder ([`Source`]).
-//! - `workbench`: the sandbox that plugins are tried out in ([`workbench()`]).
+//! | module | answers |
+//! |---|---|
+//! | `build` | how does a plugin's folder become a component in a plugins folder? ([`build()`]) |
+//! | [`cases`] | does a plugin pass its test cases and the conformance suite? |
+//! | `cargo` | which packages does a workspace have, and how are they compiled for WebAssembly? |
+//! | [`check`] | what is wrong with a plugin, or will be? |
+//! | `component` | how does a core module become a component, and the component a file? |
+//! | `inspect` | what does a plugin file contain? ([`inspect()`]) |
+//! | `live` | how does a plugin verify with a real provider? ([`call()`]) |
+//! | `new` | which folder does a new plugin begin with? ([`new_plugin`]) |
+//! | `script` | how are JavaScript and Python plugins built? |
+//! | `source` | which component does a person mean by a file or a folder? ([`Source`]) |
+//! | `workbench` | in which sandbox are plugins tested? ([`workbench()`]) |
+//! | `error` | why can a plugin not be built? |
+//!
+//! ```
+//! use keyferry_devkit::check::Code;
+//!
+//! assert!(Code::ALL.iter().any(|code| code.as_str() == "KF020"));
+//! ```
 
 mod build;
 mod cargo;

@@ -1,18 +1,35 @@
-//! The only way out of the sandbox: checks what a plugin asks for, puts secrets in, sends, and takes them out of the
-//! answer again.
+//! Egress: the only way from the sandbox to the network. It checks a plugin's request, inserts secrets, sends it, and redacts
+//! the response.
 //!
-//! | step | files |
+//! | file | answers |
 //! |---|---|
-//! | what a plugin may do | `grant`, `host_pattern`, `host_concern`, `path_prefix`, `call` |
-//! | what it asks for | `request`, `shape`, `steering`, `target` |
-//! | where that leads | `address`, `resolver`, `dns`, `tls` |
-//! | putting it together, or saying what keeps it from that | `outgoing`, `parts`, `headers`, `body`, `encode`, `jwt`, `oauth1`, `sigv4`, `culprit` |
-//! | sending it, and how far it came | `client`, `hosts`, `breaker`, `contact`, `failure` |
-//! | reading the answer | `receive`, `mint`, `json_strings`, `redact` |
-//! | trying a plugin out | `mock_transport` |
-//! | calling webhooks, which no plugin has a part in | `webhook` |
+//! | `grant`, `host_pattern`, `path_prefix` | which requests does a grant allow? |
+//! | `host_concern` | what should an operator know about the hosts of a grant? |
+//! | `call` | which grants, budget and known secrets has one call? |
+//! | `request`, `shape`, `steering`, `target` | what does a plugin ask for, and is its form allowed? |
+//! | `address`, `resolver`, `dns` | which addresses may be dialled, and which has a name? |
+//! | `tls` | which certificates are trusted? |
+//! | `outgoing`, `parts`, `headers`, `body`, `encode` | how is a request assembled from text and secrets? |
+//! | `jwt`, `oauth1`, `sigv4` | how is it signed? |
+//! | `culprit` | which value makes it impossible to build a request? |
+//! | `client`, `hosts`, `breaker` | how is it sent, and when is a host left alone? |
+//! | `contact` | how far did the last request come? |
+//! | `error`, `failure` | why did a request get no response? |
+//! | `receive`, `mint`, `json_strings` | how is a response read, and how are tokens moved out of it? |
+//! | `redact` | how are known secrets found in a response, in every form? |
+//! | `mock_transport` | what replaces the network while a plugin is tested? |
+//! | `webhook` | how are webhooks called? |
+//! | `settings` | what can the operator set? |
 //!
-//! Nothing outside this module names the HTTP client, and nothing in it knows the sandbox.
+//! No other crate names the HTTP client, and this one does not know the sandbox.
+//!
+//! ```
+//! use keyferry_egress::Grant;
+//!
+//! let grant: Grant = "GET,POST https://api.example.com/v1/*".parse()?;
+//! assert_eq!(grant.to_string(), "GET,POST https://api.example.com/v1/*");
+//! # Ok::<(), keyferry_egress::InvalidGrant>(())
+//! ```
 
 mod address;
 mod body;

@@ -1,8 +1,18 @@
-//! Stand-ins of real providers on loopback, behind real TLS with a throw-away certificate authority.
+//! Mock providers: servers on loopback that imitate real providers, behind real TLS with a temporary certificate authority.
 //!
-//! `keyferry demo` shows the product on them, and the black-box suite drives the binary against them. They are strict
-//! where a real provider is strict: the NetSuite one rebuilds every OAuth 1.0a signature with code that the rest of
-//! Keyferry does not use. Whatever credentials they know are made up, so tables of them are plain text.
+//! `keyferry demo` shows the product with them, and the black-box tests drive the binary against them. They are strict where
+//! a real provider is strict: the NetSuite one rebuilds every OAuth 1.0a signature with code that the rest of Keyferry does
+//! not use. All credentials that they accept are invented, so tables of them are plain text.
+//!
+//! | file | answers |
+//! |---|---|
+//! | [`apps`] | how do HubSpot, NetSuite, Slack and Stripe answer? |
+//! | `world` | how do several mock providers run under one authority? |
+//! | `exchange`, `delivery` | what does a handler get and reply, and how is the reply sent, faults included? |
+//! | `connection` | how is a connection served? |
+//! | `ca` | how are certificates issued? |
+//! | `log` | which requests were received? |
+//! | `error` | what can fail during setup? |
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), keyferry_mock_providers::ProviderError> {

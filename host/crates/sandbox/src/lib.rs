@@ -1,30 +1,39 @@
-//! App plugins: sandboxed components that describe an app's auth schema and verify credentials that they cannot read.
+//! The sandbox of app plugins: components that describe an app's auth schema and verify credentials that they cannot read.
 //!
 //! | file | answers |
 //! |---|---|
+//! | `file` | which files of the folder are plugins, and which have changed? |
 //! | `component_interface` | what may a component import, and which contract was it built for? |
-//! | `complexity`, `compile_cost` | is it too much to compile? |
+//! | `complexity`, `compile_cost` | is it too expensive to compile? |
 //! | `limits` | how much may one call use? |
 //! | `engine` | how is the runtime configured? |
-//! | `compiler` | which threads compile, and who goes first? |
-//! | `cache` | where does compiled code lie, and why may it be trusted? |
-//! | `abi` | how do the contract's words become ours? One file a contract version |
+//! | `compiler` | which threads compile, and at which priority? |
+//! | `cache` | where is compiled code stored, and why may it be trusted? |
+//! | `abi` | how are the contract's types converted? One file for each contract version |
 //! | `sandbox` | how is one call of a plugin run? |
 //! | `call_limiter` | how many calls run at once, and how many of one plugin? |
-//! | `retry_after_estimator` | when should a call come again that is turned away? |
-//! | `cpu_scheduler` | who computes when several compute for long? |
-//! | `call_state` | what does a call carry with it? |
-//! | `deterministic_env` | what is the same each time a plugin describes itself? |
-//! | `description` | what did the plugin say of its app? |
-//! | `reads` | what does it read of a credential? |
-//! | `verdict` | what did it say of a credential? |
+//! | `retry_after_estimator` | when should a refused call be repeated? |
+//! | `cpu_scheduler` | which call computes when several compute for long? |
+//! | `call_state` | which state does a call have? |
+//! | `deterministic_env` | which clock and random bytes does a plugin get while it describes itself? |
+//! | `description` | how does a plugin describe its app? |
+//! | `reads` | which parts of a credential does it read as text? |
+//! | `verdict`, `unusable` | what is the verdict on a credential, and on one that no request can be built with? |
 //! | `grants` | what has the operator granted to which digest? |
-//! | `admission` | what must a file pass before it serves? |
+//! | `admission` | which checks must a file pass before it serves? |
+//! | `app` | how does a plugin that serves verify? |
 //! | `registry` | which plugin serves which app? |
-//! | `versions` | which versions served well, to go back to? |
-//! | `status` | what became of each file, and why? |
+//! | `versions` | which versions can be rolled back to? |
+//! | `status` | what is the status of each file, and why? |
 //! | `watch` | how does a dropped-in file take effect? |
-//! | `workbench`, `call_recorder` | how is a plugin tried out, and what does that record? |
+//! | `workbench`, `call_recorder` | how is a plugin tested, and what does a test call record? |
+//!
+//! ```
+//! use keyferry_sandbox::Digest;
+//!
+//! let digest = Digest::of(b"the bytes of a component");
+//! assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
+//! ```
 
 mod abi;
 mod admission;

@@ -1,7 +1,16 @@
-//! An app's auth schema: what a plugin described (`model`), what a caller sent (`input`), and whether the one fits
-//! the other (`validate`), read as it is meant (`reading`, `tidy`, `choice`, `web_address`); the same for people with other tools (`json_schema`); and what
-//! may be shown to people (`text`). What a plugin is shown of a secret is in `hint`; which text fields look like secrets, in
-//! `sensitive`.
+//! Auth schemas of apps: the fields that a plugin describes, and the validation of a credential against them.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `model` | which auth types and fields has an app? |
+//! | `input` | how is a caller's JSON parsed so that its strings are secrets from the start? |
+//! | `compact` | how is it stored so that its length does not depend on its characters? |
+//! | `validate` | does a credential fit the schema, and if not, where? |
+//! | `reading`, `choice`, `web_address` | which value does a caller mean by a text? |
+//! | `tidy` | what did copying add to a value that is removed? |
+//! | `json_schema`, `any_case` | how is an auth type published as JSON Schema? |
+//! | `hint` | which part of a secret is shown to a plugin? |
+//! | `sensitive` | which text fields look like secrets? |
 //!
 //! ```
 //! use keyferry_schema::{AuthSchema, FieldSpec, AuthTypeSpec, Input};

@@ -1,8 +1,27 @@
-//! What is kept, and the transactions that change it.
+//! The store: records, and the transactions that change them.
 //!
-//! [`Store`] is a set of use cases, each one transaction that is durable before it is answered; there is no get and put.
-//! Stores see sealed bytes only: they know no cipher, and what they hold opens nowhere without the vault's key.
-//! [`sled`] is the store for one machine.
+//! [`Store`] is a set of use cases, each one a transaction that is durable before it returns; there is no get and put.
+//! Stores see sealed bytes only: they know no cipher, and their content cannot be opened without the vault's key.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `traits`, `ledger` | which transactions are there, and which for imports? |
+//! | `account`, `integration`, `session`, `tenant` | what is stored of linked accounts, integrations, sessions, API keys and roots? |
+//! | `import`, `row` | what is stored of an import, and of its rows? |
+//! | `webhook`, `webhook_notifier` | what is stored of a webhook, and how does the task that delivers learn of changes? |
+//! | `idempotency` | which responses are stored for repeated requests? |
+//! | `audit` | what does the audit trail record? |
+//! | `values` | how are times and ids stored and shown? |
+//! | `error` | what can fail? |
+//! | [`sled`] | how is all of it stored on one machine? |
+//!
+//! ```
+//! use keyferry_store::MaxFailures;
+//!
+//! let policy: MaxFailures = "5%".parse()?;
+//! assert_eq!(policy.reached_at(1000), 50);
+//! # Ok::<(), keyferry_store::InvalidMaxFailures>(())
+//! ```
 
 mod account;
 mod audit;

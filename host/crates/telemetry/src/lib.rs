@@ -1,16 +1,24 @@
-//! What an operator sees of a running server besides its log: metrics for Prometheus, and traces for an OpenTelemetry
-//! collector. Both are off until somebody asks for them, and then hold nothing that a caller, a plugin or a provider has said.
+//! Telemetry: metrics for Prometheus and for an OpenTelemetry collector, and traces for a collector. Both are off by default,
+//! and contain no text from a caller, a plugin or a provider.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `metrics` | which metrics are there, and who adds to them? |
-//! | `exporters` | who is told of them? |
+//! | `metrics` | which metrics are there, and which functions count them? |
+//! | `exporters` | which exporters are installed? |
 //! | `prometheus` | what does Prometheus read? |
-//! | `meters` | how is a collector told? |
+//! | `meters` | how are metrics pushed to a collector? |
 //! | `traces` | which spans go to a collector, and what is in them? |
-//! | `otlp` | what have traces and metrics for a collector in common? |
-//! | `collector` | how do they get there? |
+//! | `otlp` | what do traces and metrics for a collector share? |
+//! | `collector` | how does an export reach the collector? |
 //! | `settings` | what can be set? |
+//!
+//! ```
+//! use keyferry_telemetry::SampleRatio;
+//!
+//! let ratio: SampleRatio = "0.25".parse()?;
+//! assert!(ratio.get() < 0.5);
+//! # Ok::<(), keyferry_telemetry::InvalidSetting>(())
+//! ```
 
 mod collector;
 mod exporters;

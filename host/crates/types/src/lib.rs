@@ -1,15 +1,16 @@
-//! Values that every part of Keyferry passes on: names, secrets, and times, keys and paths in the spellings in which they arrive.
+//! Types that every crate of Keyferry uses: names, secrets, times, private keys and paths, each parsed once.
 //!
-//! | module | what it holds |
+//! | module | answers |
 //! |---|---|
-//! | [`ids`] | names of organisations, linked accounts, apps and fields, each parsed once |
-//! | [`secret`] | values that are not printed, written out or cloned by accident, and are cleared from memory |
-//! | [`zeroizing`] | an allocator that clears freed memory, and buffers that are cleared when they are dropped |
-//! | [`echo`] | what of a caller's text a message repeats |
-//! | [`text`], [`invisible`] | characters that a person cannot see or that steer a terminal |
-//! | [`path_text`] | paths in messages |
-//! | [`moment`], [`pem`], [`retry_after`] | times, private keys and waits in the spellings in which they arrive |
-//! | [`bounded_file`] | reads of the operator's files with a bound on size and time |
+//! | [`ids`] | which text is a name of an organisation, linked account, app, auth type or field? |
+//! | [`secret`] | how is a value kept out of logs, copies and freed memory? |
+//! | [`zeroizing`] | how are freed memory and dropped buffers cleared? |
+//! | [`echo`] | which parts of a caller's text may a message repeat? |
+//! | [`text`], [`invisible`] | which characters are invisible or control a terminal? |
+//! | [`path_text`] | how is a path shown in a message? |
+//! | [`moment`], [`retry_after`] | which spellings of times and waits are read? |
+//! | [`pem`] | which spellings of private keys are read? |
+//! | [`bounded_file`] | how is an operator's file read within a bound of size and time? |
 //!
 //! ```
 //! use keyferry_types::ids::Slug;

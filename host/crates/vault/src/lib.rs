@@ -1,12 +1,35 @@
-//! Secrets at rest: everything that names a cipher, and nothing that knows where the sealed bytes are kept.
+//! Secrets at rest: the only crate that names a cipher. It does not know where the sealed bytes are stored.
 //!
-//! A key-encryption key from a [`KeyProvider`] wraps one root an organisation and key id. It is here, or in a key service
-//! (AWS KMS, a transit engine) that wraps and unwraps for us. Each sealed version of a record
+//! A key-encryption key from a [`KeyProvider`] wraps one root for each organisation and key id. The key-encryption key is in
+//! this process, or in a key service (AWS KMS, a transit engine) that wraps and unwraps. Each sealed version of a record
 //! draws a salt; HKDF-SHA256 of root and salt gives a data key that is used once, and a commitment to it that is checked
-//! before anything is opened. Values are sealed by AES-256-GCM and bound to where they belong by a [`SealContext`],
+//! before anything is opened. Values are sealed by AES-256-GCM and bound to their position by a [`SealContext`],
 //! [`WebhookContext`] or [`RowContext`].
 //!
-//! There is no way to run without a key, and no plain form of a sealed value.
+//! Keyferry cannot run without a key-encryption key, and a sealed value has no plain stored form.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `provider` | where does the key-encryption key come from? |
+//! | `kek`, `local`, `remote` | how does it wrap a root: in this process, or in a key service? |
+//! | `wrap` | what is a wrapped root? |
+//! | `ring`, `key_id` | which roots of an organisation are unlocked, and which one seals? |
+//! | `derive` | how is a data key derived from a root? |
+//! | `seal`, `envelope` | how is a record sealed, and what is its stored form? |
+//! | `context` | which position is a sealed value bound to? |
+//! | `fingerprint` | how are request bodies and compiled code fingerprinted under a key? |
+//! | `code_key` | which secret seals compiled code where the key is in a key service? |
+//! | `api_key`, `session`, `signature` | how are API keys, session tokens and webhook signatures made and checked? |
+//! | `locked`, `harden` | how are keys in memory kept out of swap and dumps? |
+//! | `error` | what can fail? |
+//!
+//! ```
+//! use keyferry_vault::{new_signing_secret, signature};
+//!
+//! let secret = new_signing_secret()?;
+//! assert_eq!(signature(&secret, b"{}")?.len(), 64);
+//! # Ok::<(), keyferry_vault::VaultError>(())
+//! ```
 
 mod api_key;
 mod code_key;
