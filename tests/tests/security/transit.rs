@@ -133,7 +133,7 @@ async fn every_call_is_to_the_letter_and_there_is_one_for_each_root() {
 async fn each_failure_is_told_for_what_it_is_and_passes() {
     let setup = Setup::start().await;
     let answers = "the key service does not answer";
-    let nothing = "the key service answered something that is no answer";
+    let nothing = "the key service sent an invalid response";
     let damaged = "they do not open with the server's key";
     let cases = [
         (Mood::Fails(99, 403, "permission denied"), "the key service refuses Keyferry's credentials", "60", 1),

@@ -1,14 +1,14 @@
-//! An [`Input`] as text whose length does not depend on what its strings hold.
+//! An [`Input`] as text whose length does not depend on the characters of its strings.
 //!
 //! JSON writes a quote or a line break as two characters and a control character as six, so that a credential of the
-//! greatest size could be too large as JSON. Here each string stands behind its length and is written as it is:
+//! greatest size could be too large as JSON. Here each string is preceded by its length and is written without escapes:
 //!
 //! ```text
 //! text   = "=" value
 //! value  = "n" | "t" | "f" | "d" string | "s" string | "a" count value* | "o" count ( string value )*
 //! string = bytes ":" text       count = number ":"       bytes, number = decimal digits
 //! ```
-//! No JSON begins with `=`, so that rows that were written as JSON can be told apart.
+//! No JSON begins with `=`, which distinguishes this form from rows that were written as JSON.
 
 use std::fmt::Write as _;
 

@@ -17,17 +17,17 @@ pub(super) const MAX_DEPTH: usize = 16;
 /// Objects keep the order of their members. A repeated member is an error, since two readers could pick different ones. Its
 /// `Debug` is its shape: not even names are shown, since a caller can mix up name and value.
 pub enum Input {
-    /// `null`.
+    /// JSON `null`.
     Null,
-    /// `true` or `false`.
+    /// JSON `true` or `false`.
     Bool(bool),
     /// A number, as `serde_json` writes it: a PIN is a secret, too.
     Number(SharedSecret),
-    /// A string.
+    /// A JSON string.
     Text(SharedSecret),
-    /// An array.
+    /// A JSON array.
     Array(Vec<Input>),
-    /// An object.
+    /// A JSON object, as pairs of name and value.
     Object(Vec<(String, Input)>),
 }
 

@@ -6,7 +6,7 @@ use super::any_case::spelled_out;
 use super::model::{AuthType, Field, FieldKind, Necessity, Secrecy};
 use super::reading::Counts;
 
-/// The dialect: <https://json-schema.org/draft/2020-12/schema>.
+/// URI of the JSON Schema dialect of all schemas: <https://json-schema.org/draft/2020-12/schema>.
 pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A JSON number as text, as nearly as a pattern can say what Rust's `f64` reads.
@@ -114,7 +114,7 @@ impl Field {
             patterns.push(ONE_LINE.to_owned());
         }
         patterns.extend(self.spec.pattern.as_ref().map(|pattern| format!("^(?:{})$", spelled_out(pattern))));
-        // The plugin's own pattern is the one that a form should show, so it stands by itself.
+        // A form should show the plugin's own pattern, so it is the top-level `pattern`.
         if let Some(last) = patterns.pop() {
             text.insert("pattern".to_owned(), json!(last));
         }

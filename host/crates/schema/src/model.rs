@@ -7,8 +7,8 @@ use crate::hint::Hint;
 use keyferry_types::ids::{AuthTypeName, FieldName, InvalidName};
 use keyferry_types::text::{Lines, is_fit};
 
-/// Bytes that one compiled pattern may take. Patterns are linear in time whatever they say, but the factor is their size:
-/// this bounds it, and their memory.
+/// Bytes that one compiled pattern may take. Matching is linear in time for every pattern, with a factor that grows
+/// with the compiled size: this limit bounds time and memory.
 const PATTERN_BYTES: usize = 32 * 1024;
 /// Bytes that one thread may keep to match one pattern faster; where they do not do, matching is slower.
 const DFA_BYTES: usize = 128 * 1024;
@@ -23,13 +23,13 @@ const MAX_TEXT: usize = 4 * 1024;
 /// One way to authenticate, as a plugin describes it.
 #[derive(Debug, Clone, Default)]
 pub struct AuthTypeSpec {
-    /// Key in `auth_object`.
+    /// Key in `auth_object`, such as `keybased`.
     pub name: String,
-    /// For people.
+    /// Name of the auth type that a form shows.
     pub label: String,
     /// For people, a sentence or two.
     pub help: Option<String>,
-    /// The fields.
+    /// The fields, in the order in which a form shows them.
     pub fields: Vec<FieldSpec>,
 }
 
@@ -75,7 +75,7 @@ pub enum FieldKind {
 /// Who supplies a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Supplier {
-    /// Whoever migrates the credential.
+    /// The caller sends it with the credential.
     #[default]
     Caller,
     /// The organisation's own app settings; never demanded from a caller.
@@ -94,18 +94,18 @@ pub enum Secrecy {
 /// Whether a credential without the field is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Necessity {
-    /// It is.
+    /// A credential without the field is refused.
     Required,
-    /// It is not.
+    /// A credential may lack the field.
     Optional,
 }
 
 /// One value that a select field can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// The value.
+    /// The value that the credential contains.
     pub value: String,
-    /// For people.
+    /// Name of the value that a form shows.
     pub label: String,
 }
 
@@ -136,17 +136,17 @@ pub struct AuthSchema {
 /// One auth type with its fields.
 #[derive(Debug)]
 pub struct AuthType {
-    /// Key in `auth_object`.
+    /// Key in `auth_object`, such as `keybased`.
     pub name: AuthTypeName,
-    /// For people.
+    /// Name of the auth type that a form shows.
     pub label: String,
-    /// For people.
+    /// Explanation that a form shows.
     pub help: Option<String>,
     /// In the order described.
     pub fields: Vec<Field>,
 }
 
-/// One field.
+/// One field of an auth type, as validated from its `FieldSpec`.
 #[derive(Debug)]
 pub struct Field {
     /// Key in the credential.

@@ -218,7 +218,7 @@ pub(super) enum Counts {
     Moment,
     /// It is a duration: `expires_in`.
     Duration,
-    /// It is neither.
+    /// The name says neither moment nor duration.
     Anything,
 }
 

@@ -38,7 +38,7 @@ const MOST_WORDS: usize = 8;
 
 /// A value after the removal.
 pub(super) struct Tidied<'a> {
-    /// What is left.
+    /// The text without the removed parts.
     pub(super) text: Text<'a>,
     /// What was taken off, each once.
     pub(super) removed: Vec<Removed>,
@@ -99,7 +99,7 @@ pub fn without_blanks(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
-/// A secret value.
+/// Removes from a secret value what copying left around it.
 pub(super) fn secret(text: &str, kind: FieldKind) -> Tidied<'_> {
     if kind == FieldKind::Multiline
         && let Some(key) = pem::tidy(text)

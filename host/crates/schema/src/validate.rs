@@ -1,4 +1,4 @@
-//! Whether what a caller sent fits an app's schema. Every violation is found and told at once; none shows a value.
+//! Whether what a caller sent fits an app's schema. Every violation is found and reported at once; none shows a value.
 
 use std::fmt;
 
@@ -42,9 +42,9 @@ impl Credential {
 /// One field of a credential. Every value is held as a secret here, since every value is sealed in the end.
 #[derive(Debug)]
 pub struct CredentialField {
-    /// Its name.
+    /// Name of the field, as the schema spells it.
     pub name: FieldName,
-    /// Its value.
+    /// Value of the field, after removal of what copying left around it.
     pub value: SharedSecret,
     /// How it is given to the plugin.
     pub exposure: Exposure,
@@ -53,7 +53,7 @@ pub struct CredentialField {
 /// How a field is given to a plugin. Its `Debug` leaves a hint out, since that is a piece of the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Exposure {
-    /// As text.
+    /// As text, which the plugin can read.
     Plain,
     /// As a handle, with what the field's hint matched.
     Handle {
@@ -75,7 +75,7 @@ impl fmt::Debug for Exposure {
 /// What is wrong with one place of `auth_object`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Where: `auth_object.keybased.account_id`.
+    /// Path of the violation in the request, such as `auth_object.keybased.account_id`.
     pub place: String,
     /// What is wrong, for programs.
     pub code: ViolationCode,
@@ -126,7 +126,7 @@ impl ViolationCode {
 pub struct Violations(Vec<Violation>);
 
 impl Violations {
-    /// One by one.
+    /// All violations, in the order in which they were found.
     pub fn list(&self) -> &[Violation] {
         &self.0
     }
@@ -148,8 +148,8 @@ impl fmt::Display for Violations {
 
 impl AuthSchema {
     /// Checks an `auth_object` of either form: one key naming the auth type, or the older flat form where its field
-    /// names fit exactly one auth type. What copying left around a value is taken off first, and told in the credential's
-    /// warnings.
+    /// names fit exactly one auth type. What copying left around a value is removed first, and the credential's
+    /// warnings say so.
     ///
     /// # Errors
     /// Every violation, none of which shows a value.

@@ -1,4 +1,4 @@
-//! Linked accounts.
+//! Records of linked accounts and the writes that change them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 pub struct AccountKey {
     /// Whose account it is.
     pub org: OrgId,
-    /// Test or production.
+    /// Environment of the account.
     pub environment: Environment,
     /// The caller's id of it.
     pub account: LinkedAccountId,
@@ -19,15 +19,15 @@ pub struct AccountKey {
 /// A linked account as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRecord {
-    /// Its own id.
+    /// Id that the server gave the account, as responses show it.
     pub id: ObjectId,
     /// Whose account it is.
     pub org: OrgId,
-    /// Test or production.
+    /// Environment of the account.
     pub environment: Environment,
     /// The caller's id of it.
     pub account_id: LinkedAccountId,
-    /// For people.
+    /// Display name, as the caller gave it.
     #[serde(default)]
     pub name: Option<String>,
     /// User-defined fields, in the order in which they were added.
@@ -40,7 +40,7 @@ pub struct AccountRecord {
 }
 
 impl AccountRecord {
-    /// Its key.
+    /// The key under which the account is stored.
     pub fn key(&self) -> AccountKey {
         AccountKey { org: self.org.clone(), environment: self.environment, account: self.account_id.clone() }
     }
@@ -51,9 +51,9 @@ impl AccountRecord {
 pub struct UserField {
     /// Its name, unique within the account.
     pub key_name: String,
-    /// Its value.
+    /// Value of the user-defined field, as the caller gave it.
     pub key_value: String,
-    /// Its own id.
+    /// Id that the server gave the field.
     pub id: ObjectId,
     /// When it was added.
     pub created_at: Timestamp,
@@ -64,16 +64,16 @@ pub struct UserField {
 /// A linked account with what is connected to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountView {
-    /// The account.
+    /// The linked account.
     pub account: AccountRecord,
-    /// Its integrations.
+    /// All integrations of the account.
     pub integrations: Vec<IntegrationRecord>,
 }
 
 /// What a write does with an account that exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutMode {
-    /// Refuse it.
+    /// An existing account is an error.
     Create,
     /// The same as `Upsert`, and refuse one that does not exist.
     Update,
@@ -84,9 +84,9 @@ pub enum PutMode {
 /// A linked account to create or update. It is written at the time of its audit event.
 #[derive(Debug, Clone)]
 pub struct AccountWrite {
-    /// What to do if it exists.
+    /// What to do if the account exists.
     pub mode: PutMode,
-    /// Which account.
+    /// Key of the account to create or update.
     pub key: AccountKey,
     /// Its own id, if it is new.
     pub id: ObjectId,
@@ -101,16 +101,16 @@ pub struct AccountWrite {
 /// What became of an [`AccountWrite`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
-    /// It is new.
+    /// The account did not exist before the write.
     Created,
-    /// It was there.
+    /// The account existed before the write.
     Updated,
 }
 
 /// A linked account as it is after a write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PutAccount {
-    /// The account.
+    /// The account as it is stored after the write.
     pub account: AccountRecord,
     /// Whether it is new.
     pub outcome: PutOutcome,
@@ -139,8 +139,8 @@ pub struct AccountPage {
 /// A linked account that is gone, and what went with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deleted {
-    /// The account.
+    /// The account as it was before it was deleted.
     pub account: AccountRecord,
-    /// Its integrations.
+    /// The integrations that were deleted with it.
     pub integrations: Vec<IntegrationRecord>,
 }

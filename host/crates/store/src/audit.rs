@@ -1,4 +1,4 @@
-//! The audit trail: what was done, by whom, in a chain that shows changes.
+//! The audit trail: the actor, the action and its object of each event, in a hash chain that reveals later changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
 /// Something that was done. It never holds a value of a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AuditEvent {
-    /// What was done.
+    /// The action that was performed.
     pub action: AuditAction,
     /// Who did it: an API key's first characters, or a name such as `cli`.
     pub actor: String,
-    /// In which environment.
+    /// Environment of the action; none where it concerns both.
     #[serde(default)]
     pub environment: Option<Environment>,
     /// To which linked account.
@@ -26,7 +26,7 @@ pub struct AuditEvent {
     /// The request that asked for it.
     #[serde(default)]
     pub request_id: Option<String>,
-    /// When.
+    /// Time of the event.
     pub at: Timestamp,
 }
 
@@ -46,7 +46,7 @@ pub enum AuditAction {
     CredentialMigrated,
     /// A stored credential was read in plain.
     CredentialRead,
-    /// A stored credential was opened for its app's plugin, to verify it again. Nobody has seen it.
+    /// A stored credential was opened for its app's plugin, to verify it again. No person and no caller has read it.
     CredentialUsed,
     /// It was found out how a stored credential fares at its provider.
     CredentialChecked,
@@ -56,7 +56,7 @@ pub enum AuditAction {
     WebhookCreated,
     /// A webhook was changed.
     WebhookUpdated,
-    /// A webhook was deleted, with what it was yet to be told.
+    /// A webhook was deleted, with the deliveries that waited for it.
     WebhookDeleted,
     /// Credentials of the organisation's own app were stored, or some of them replaced.
     AuthCredentialsPut,
@@ -82,7 +82,7 @@ pub enum AuditAction {
     KeyRewrapped,
     /// A root was taken out of use.
     KeyDisabled,
-    /// A root is gone: whatever was sealed under it cannot be opened by anybody.
+    /// A root was removed for good: credentials that were sealed under it cannot be opened any more.
     KeyDestroyed,
 }
 
@@ -95,18 +95,18 @@ pub struct AuditEntry {
     pub prev_hash: [u8; 32],
     /// SHA-256 of organisation, place, `prev_hash` and event.
     pub hash: [u8; 32],
-    /// What was done.
+    /// The event that the entry records.
     pub event: AuditEvent,
 }
 
 /// A chain that was walked from end to end and holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditSummary {
-    /// Whose chain.
+    /// Organisation of the chain.
     pub org: OrgId,
     /// How many entries it has.
     pub entries: u64,
-    /// Hash of the last one. Whoever writes it down elsewhere can tell later whether the chain was rewritten.
+    /// Hash of the last entry. A copy of it that is kept elsewhere shows later whether the chain was rewritten.
     pub head: [u8; 32],
     /// Time of the last one.
     pub newest: Option<Timestamp>,

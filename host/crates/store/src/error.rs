@@ -1,4 +1,4 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,17 +20,17 @@ pub enum StoreError {
     /// The account to create exists.
     #[error("linked account with id {account} already exists in the {environment} environment")]
     AccountExists {
-        /// The account.
+        /// Id of the account that exists.
         account: LinkedAccountId,
-        /// Where.
+        /// Environment of the account.
         environment: Environment,
     },
     /// The account to write to does not exist.
     #[error("linked account with id {account} does not exist in {environment} environment")]
     AccountMissing {
-        /// The account.
+        /// Id of the account that does not exist.
         account: LinkedAccountId,
-        /// Where.
+        /// Environment in which it does not exist.
         environment: Environment,
     },
     /// The API key is stored already.
@@ -46,7 +46,7 @@ pub enum StoreError {
     #[error("this Idempotency-Key was used for another request: choose a new one")]
     IdempotencyMismatch,
     /// The very same request was answered meanwhile.
-    #[error("this request was answered already: send that answer again")]
+    #[error("this request was answered already: send the stored response again")]
     AlreadyAnswered(Box<IdempotencyRecord>),
     /// The environment has as many webhooks as it may have.
     #[error("there are {most} webhooks already, and no more are possible")]
@@ -63,7 +63,7 @@ pub enum StoreError {
     /// The same file was imported before.
     #[error("this file was imported before, as {import}: import it again only if that is meant (`again`)")]
     FileKnown {
-        /// As which import.
+        /// Id of the earlier import of the file.
         import: ObjectId,
     },
     /// The session has ended meanwhile.
@@ -72,7 +72,7 @@ pub enum StoreError {
     /// A record is larger than stores keep.
     #[error("{what} is too large: a record may have at most {limit} bytes")]
     TooLarge {
-        /// What it is.
+        /// The kind of record, as a noun for the message.
         what: &'static str,
         /// Its size in bytes.
         size: usize,
@@ -83,20 +83,20 @@ pub enum StoreError {
     #[error("this write contradicts itself: {0}")]
     Contradiction(&'static str),
 
-    /// The disk is about to be full. Writes go on when there is space again.
-    #[error("only {free} bytes are free at {}, and {needed} must be: free some space, writes then go on by themselves", path.shown())]
+    /// The disk is almost full. Writes are accepted again once there is space.
+    #[error("only {free} bytes are free at {}, and {needed} must be: free some space; writes resume without a restart", path.shown())]
     NoSpace {
-        /// Free bytes.
+        /// Bytes that are free on the volume.
         free: u64,
         /// Bytes that must be free.
         needed: u64,
-        /// Where.
+        /// Folder of the store.
         path: PathBuf,
     },
     /// A write or a sync failed: what is on disk is unknown until the store is opened again.
-    #[error("the store failed ({reason}): restart Keyferry; nothing that was answered is lost")]
+    #[error("the store failed ({reason}): restart Keyferry; no acknowledged write is lost")]
     Failed {
-        /// What happened.
+        /// Error of the write or sync that failed.
         reason: Arc<str>,
     },
     /// The store was closed.
@@ -105,7 +105,7 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("{} is in use by another process: stop that one, or give this one another folder", path.shown())]
     Locked {
-        /// The store's folder.
+        /// Folder of the store.
         path: PathBuf,
     },
     /// What is on disk is not what was written. It is left as it is.
@@ -114,15 +114,15 @@ pub enum StoreError {
         path.shown()
     )]
     Corrupt {
-        /// The store's folder.
+        /// Folder of the store.
         path: PathBuf,
-        /// What was found.
+        /// How the damage was noticed.
         reason: String,
     },
     /// Written by another version.
     #[error("the store at {} has format {found}, and this Keyferry reads format {known}: run the Keyferry that wrote it, or a newer one", path.shown())]
     Format {
-        /// The store's folder.
+        /// Folder of the store.
         path: PathBuf,
         /// The format that it has.
         found: u32,
@@ -132,9 +132,9 @@ pub enum StoreError {
     /// The folder cannot be used.
     #[error("cannot {action} {}", path.shown())]
     Open {
-        /// What was tried.
+        /// The attempted action, as a verb for the message.
         action: &'static str,
-        /// With what.
+        /// File or folder of the attempted action.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
@@ -152,17 +152,17 @@ pub enum StoreError {
     /// Something was sealed under a root that is out of use.
     #[error("the root {key_id} of organisation {org} is out of use")]
     StaleRoot {
-        /// Whose.
+        /// Organisation of the root.
         org: OrgId,
-        /// Which.
+        /// Number of the root within its organisation.
         key_id: u32,
     },
     /// There is no such root, or it cannot be changed like that.
     #[error("the root {key_id} of organisation {org} {problem}")]
     Root {
-        /// Whose.
+        /// Organisation of the root.
         org: OrgId,
-        /// Which.
+        /// Number of the root within its organisation.
         key_id: u32,
         /// What is in the way.
         problem: &'static str,
@@ -170,7 +170,7 @@ pub enum StoreError {
     /// An audit chain does not hold.
     #[error("the audit chain of organisation {org} does not hold at entry {seq}: {reason}")]
     AuditBroken {
-        /// Whose chain.
+        /// Organisation of the chain.
         org: OrgId,
         /// The first entry that is wrong.
         seq: u64,
@@ -183,5 +183,5 @@ pub enum StoreError {
 }
 
 fn shown(current: Option<u64>) -> String {
-    current.map_or_else(|| "there is none now".to_owned(), |version| format!("it is at version {version} now"))
+    current.map_or_else(|| "it does not exist now".to_owned(), |version| format!("it is at version {version} now"))
 }

@@ -1,4 +1,4 @@
-//! Answers kept for requests that are sent again.
+//! Responses that are stored for repeated requests.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct IdempotencyKey {
     pub org: OrgId,
     /// The environment that it was sent to.
     pub environment: Environment,
-    /// What stands for the key that the caller chose. Not the key itself: nobody keeps a caller from putting a secret there.
+    /// Digest of the key that the caller chose. The key itself is not stored: a caller can put a secret there.
     pub key: String,
 }
 
@@ -26,11 +26,11 @@ pub struct IdempotencyRecord {
     /// Keyed fingerprint of the request. Another one with the same key is another request.
     #[serde(with = "serde_bytes")]
     pub fingerprint: [u8; 32],
-    /// The answer's status.
+    /// HTTP status of the stored response.
     pub status: u16,
     /// The headers that belong to the answer.
     pub headers: Vec<(String, String)>,
-    /// The answer's body.
+    /// Body of the stored response, as it was sent.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
     /// From when on it counts as absent.

@@ -1,4 +1,4 @@
-//! Bulk imports: the job, and how its rows are dealt with.
+//! Bulk imports: the import's record, its state, and the policy for its rows.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::{AccountKey, AuditEvent, ObjectId, Timestamp};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
-/// Which import.
+/// Key under which an import is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImportKey {
-    /// Whose it is.
+    /// Organisation of the import.
     pub org: OrgId,
-    /// Test or production.
+    /// Environment of the import.
     pub environment: Environment,
-    /// Its own id.
+    /// Id that the server gave the import.
     pub id: ObjectId,
 }
 
@@ -54,12 +54,12 @@ pub struct ImportRecord {
     pub ending_soon: u64,
     /// How its rows are dealt with.
     pub policy: ImportPolicy,
-    /// Where it stands.
+    /// State of the import as a whole.
     pub state: ImportState,
-    /// Why it stands there, where that needs words.
+    /// Why it is in that state, where the state alone does not say it.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Failed rows that whoever resumed it last has seen: they do not count against the policy any more.
+    /// Number of failed rows at the last resumption: the policy does not count them any more.
     #[serde(default)]
     pub failures_seen: u64,
     /// Whether what it replaced is still kept, so that it can be undone.
@@ -76,7 +76,7 @@ pub struct ImportRecord {
     pub ended_at: Option<Timestamp>,
 }
 
-/// Where an import stands.
+/// State of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportState {
@@ -84,24 +84,24 @@ pub enum ImportState {
     Receiving,
     /// Its rows are being worked on.
     Running,
-    /// Nothing is done until somebody resumes it.
+    /// No row is processed until a caller resumes the import.
     Paused,
     /// Each of its rows is settled.
     Finished,
-    /// Somebody has ended it; rows that were not settled stay as they are.
+    /// A caller ended it; rows that were not settled stay as they are.
     Cancelled,
     /// It has ended itself, since too many rows failed.
     Stopped,
-    /// What it did is being taken back.
+    /// The effects of its rows are being undone.
     Undoing,
-    /// What it did is taken back, as far as nobody has changed it since.
+    /// The effects of its rows are undone, except for accounts and credentials that were changed since.
     Undone,
     /// It is being forgotten.
     Deleting,
 }
 
 impl ImportState {
-    /// `running`
+    /// The serialised name, such as `running`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Receiving => "receiving",
@@ -121,7 +121,7 @@ impl ImportState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Restore {
-    /// It is, sealed.
+    /// The former credentials are still stored, sealed.
     Possible,
     /// It was confirmed, or too much time has passed.
     Over,
@@ -140,7 +140,7 @@ pub struct ImportPolicy {
     pub accounts: MissingAccounts,
     /// What is done where a credential turns out to be another account's than the stored one.
     pub account_change: AccountChange,
-    /// When so many rows have failed, it stops.
+    /// Number or share of failed rows at which the import stops.
     #[serde(default)]
     pub max_failures: Option<MaxFailures>,
 }
@@ -178,7 +178,7 @@ macro_rules! choice {
     };
 }
 
-/// A word that is none of those that can be chosen.
+/// Text that is not one of the possible choices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it must be {}", .0.join(" or "))]
 pub struct UnknownChoice(&'static [&'static str]);
@@ -186,7 +186,7 @@ pub struct UnknownChoice(&'static [&'static str]);
 choice! {
     /// Whether an import stores anything.
     ImportMode {
-        /// It does.
+        /// It verifies each credential and stores those that the policy allows.
         #[default] Apply = "apply",
         /// It verifies each credential and stores none.
         DryRun = "dry-run",
@@ -196,7 +196,7 @@ choice! {
 choice! {
     /// What is done with a credential that could not be verified though nothing says that it is bad.
     OnUnverified {
-        /// It is refused.
+        /// The credential is refused, and its row fails.
         #[default] Reject = "reject",
         /// It is stored, marked unverified.
         Store = "store",
@@ -206,9 +206,9 @@ choice! {
 choice! {
     /// What is done where an account has a credential for the app already.
     OnExisting {
-        /// It is replaced.
+        /// The stored credential is replaced.
         #[default] Update = "update",
-        /// It stays.
+        /// The stored credential stays, and the row is skipped.
         Skip = "skip",
         /// It is replaced if the row says that its own is newer.
         Newer = "newer",
@@ -218,9 +218,9 @@ choice! {
 choice! {
     /// What is done with accounts that are not there.
     MissingAccounts {
-        /// Their rows fail.
+        /// Rows of missing accounts fail.
         #[default] Reject = "reject",
-        /// They are created.
+        /// Missing accounts are created.
         Create = "create",
     }
 }
@@ -228,7 +228,7 @@ choice! {
 choice! {
     /// What is done where a credential turns out to be another account's than the stored one.
     AccountChange {
-        /// It is refused.
+        /// The credential is refused, and its row fails.
         #[default] Reject = "reject",
         /// The stored one is replaced.
         Replace = "replace",
@@ -239,14 +239,14 @@ choice! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaxFailures {
-    /// So many.
+    /// A number of rows.
     Count(u64),
-    /// So many of a hundred.
+    /// A percentage of the file's rows, from 1 to 100.
     Percent(u8),
 }
 
 impl MaxFailures {
-    /// How many of so many rows are too many.
+    /// Number of failed rows at which an import of `rows` rows stops; at least 1.
     pub fn reached_at(self, rows: u64) -> u64 {
         match self {
             Self::Count(count) => count,
@@ -294,9 +294,9 @@ pub struct ImportWrite {
 /// Whether a file may be imported that was imported before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SameFile {
-    /// It may not.
+    /// A file that was imported before is refused.
     Refused,
-    /// It may.
+    /// A file may be imported again.
     Allowed,
 }
 

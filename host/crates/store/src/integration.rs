@@ -10,32 +10,32 @@ use keyferry_types::ids::{AuthTypeName, Environment, LinkedAccountId, OrgId, Slu
 /// Which integration: an account has at most one of each app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IntegrationKey {
-    /// The linked account.
+    /// The linked account of the integration.
     pub account: AccountKey,
-    /// The app.
+    /// The app of the integration.
     pub slug: Slug,
 }
 
 /// An integration as it is stored. The credential's values are in the envelope; all else is plain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IntegrationRecord {
-    /// Its own id.
+    /// Id that the server gave the integration.
     pub id: ObjectId,
-    /// Whose it is.
+    /// Organisation of the integration.
     pub org: OrgId,
-    /// Test or production.
+    /// Environment of the integration.
     pub environment: Environment,
-    /// The linked account.
+    /// Linked account of the integration.
     pub account: LinkedAccountId,
-    /// The app.
+    /// App of the integration.
     pub slug: Slug,
-    /// How it authenticates.
+    /// Auth type of the credential.
     pub auth_type: AuthTypeName,
     /// 1 for the first credential, one more for each that replaces it. The envelope is bound to it.
     pub version: u64,
     /// Number of the root that the envelope is sealed under.
     pub key_id: u32,
-    /// The sealed values.
+    /// The sealed values of the credential's fields, as an envelope of the vault.
     #[serde(with = "serde_bytes")]
     pub envelope: Vec<u8>,
     /// Whether the provider has confirmed the credential.
@@ -74,7 +74,7 @@ pub struct IntegrationRecord {
 }
 
 impl IntegrationRecord {
-    /// Its key.
+    /// The key under which the integration is stored.
     pub fn key(&self) -> IntegrationKey {
         let account =
             AccountKey { org: self.org.clone(), environment: self.environment, account: self.account.clone() };
@@ -86,7 +86,7 @@ impl IntegrationRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerificationStatus {
-    /// It has.
+    /// The provider has confirmed the credential.
     Verified,
     /// It was stored unconfirmed, as the caller asked.
     Unverified {
@@ -96,7 +96,7 @@ pub enum VerificationStatus {
 }
 
 impl VerificationStatus {
-    /// `verified` or `unverified`.
+    /// The serialised name: `verified` or `unverified`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Verified => "verified",
@@ -109,7 +109,7 @@ impl VerificationStatus {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reauth {
-    /// No.
+    /// The credential works, as far as is known.
     #[default]
     NotRequired,
     /// The credential no longer works.
@@ -119,7 +119,7 @@ pub enum Reauth {
 /// What came out when a stored credential was verified again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// When.
+    /// Time of the verification.
     pub at: Timestamp,
     /// `verified`, or why not: `rejected`, `provider_error`.
     pub outcome: String,
@@ -161,7 +161,7 @@ pub enum Expect {
 pub struct MigrationWrite {
     /// The integration as it is to be. Its version is 1 where none is expected, else one more than the expected one.
     pub record: IntegrationRecord,
-    /// What it replaces.
+    /// What must be stored for the write to succeed.
     pub expect: Expect,
     /// What is written down of it.
     pub audit: AuditEvent,
@@ -174,7 +174,7 @@ pub struct MigrationWrite {
 /// The same credential under another root.
 #[derive(Debug, Clone)]
 pub struct Reseal {
-    /// Which integration.
+    /// Key of the integration to write.
     pub key: IntegrationKey,
     /// The version that was opened.
     pub version: u64,
@@ -182,7 +182,7 @@ pub struct Reseal {
     pub from: u32,
     /// The root that it is sealed under now.
     pub to: u32,
-    /// The sealed values.
+    /// The sealed values of the credential's fields, as an envelope of the vault.
     pub envelope: Vec<u8>,
     /// What is written down of it.
     pub audit: AuditEvent,

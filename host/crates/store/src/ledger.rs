@@ -39,7 +39,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// Adds rows to an import that is being received. A row whose place another row has fails as `duplicate_row`.
     async fn add_rows(&self, import: &ImportKey, rows: Vec<NewRow>) -> StoreResult<()>;
 
-    /// At most so many of an app's rows that are yet to be worked on, those after one of them, in the order of the file.
+    /// Queued rows of an app, in the order of the file: at most `limit` of them, those after row `after`.
     async fn queued_rows(
         &self,
         import: ObjectId,
@@ -54,11 +54,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// `RowSettled`.
     async fn settle_row(&self, settlement: RowSettlement) -> StoreResult<()>;
 
-    /// At most so many rows of an import after one of them, in the order of the file. All of it is durable.
+    /// Rows of an import in the order of the file: at most `limit` of them, those after row `after`. All of them are
+    /// durable.
     async fn rows(&self, import: ObjectId, after: u64, limit: usize) -> StoreResult<Vec<RowRecord>>;
 
-    /// Queues at most so many of the rows again that have failed and are worth being tried again. How many; 0 where there are no
-    /// more.
+    /// Queues failed rows again whose input is kept, at most `limit` of them. Returns their number; 0 where no such row
+    /// is left.
     async fn requeue_rows(&self, import: &ImportKey, limit: usize) -> StoreResult<u64>;
 
     /// What a row replaced, while it is kept.
@@ -73,6 +74,6 @@ pub trait Ledger: Send + Sync + 'static {
     /// Deletes the account that was made for a row, if it is as it was made and nothing is connected to it. Whether it is gone.
     async fn undo_account(&self, import: &ImportKey, row: RowRecord, audit: AuditEvent) -> StoreResult<bool>;
 
-    /// Forgets a part of what is kept of an import, so many records at most. Whether there is more.
+    /// Deletes a part of what is stored of an import, at most `limit` records. Returns whether more is left.
     async fn forget_import(&self, import: &ImportKey, what: Forget, limit: usize) -> StoreResult<bool>;
 }

@@ -11,22 +11,22 @@ use keyferry_types::ids::{LinkedAccountId, Slug};
 /// A row of an import as it came: not settled, with what was wrong with it where it cannot be worked on.
 #[derive(Debug, Clone)]
 pub struct NewRow {
-    /// The ledger's row.
+    /// The row as the ledger shows it.
     pub row: RowRecord,
-    /// What is to be worked on, with the app that it is for; nothing where the row is settled already.
+    /// The input of the row with its app; `None` where the row is settled already.
     pub input: Option<(Slug, RowInput)>,
-    /// What stands for its account and app among the rows of the import.
+    /// Digest of its account and app, which finds duplicates among the rows of the import.
     pub place: Option<[u8; 16]>,
 }
 
 /// What is to be worked on. The credential is sealed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowInput {
-    /// The row's number.
+    /// Number of the row in its file, from 1.
     pub number: u64,
     /// The line of the file on which it begins.
     pub line: u64,
-    /// The linked account.
+    /// Linked account that the credential is for.
     pub account: LinkedAccountId,
     /// The account's name, for an account that is created.
     #[serde(default)]
@@ -39,7 +39,7 @@ pub struct RowInput {
     pub warnings: Vec<String>,
     /// Number of the root that the envelope is sealed under.
     pub key_id: u32,
-    /// The sealed `auth_object`.
+    /// The sealed `auth_object` of the row, as an envelope of the vault.
     #[serde(with = "serde_bytes")]
     pub envelope: Vec<u8>,
 }
@@ -63,12 +63,12 @@ pub struct RowRecord {
     /// The app, where the row names one that may be shown.
     #[serde(default)]
     pub slug: Option<String>,
-    /// Where it stands.
+    /// State of the row.
     pub state: RowState,
     /// How it went, in a word: `created`, `rejected`, `invalid_json`.
     #[serde(default)]
     pub outcome: Option<String>,
-    /// Why, for people.
+    /// Explanation of the outcome, as a sentence for people.
     #[serde(default)]
     pub detail: Option<String>,
     /// The column (from 1) in which it is wrong.
@@ -86,7 +86,7 @@ pub struct RowRecord {
     /// When it was settled.
     #[serde(default)]
     pub settled_at: Option<Timestamp>,
-    /// What it changed.
+    /// The integration and account that the row wrote.
     #[serde(default)]
     pub effect: Option<RowEffect>,
     /// What is worth knowing of it though it does not decide how it went, for people: a value that was not stored.
@@ -94,7 +94,7 @@ pub struct RowRecord {
     pub warnings: Vec<String>,
 }
 
-/// Where a row stands.
+/// State of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowState {
@@ -106,14 +106,14 @@ pub enum RowState {
     Skipped,
     /// It could not be done.
     Failed,
-    /// What it did is taken back.
+    /// The effect of the row is undone.
     Undone,
-    /// What it did was to be taken back, and somebody has changed it since.
+    /// The effect of the row was not undone, because its credential was changed since.
     Kept,
 }
 
 impl RowState {
-    /// `queued`
+    /// The serialised name, such as `queued`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -131,7 +131,7 @@ impl RowState {
 pub struct RowEffect {
     /// The integration that it wrote.
     pub integration: ObjectId,
-    /// The app.
+    /// App of the integration that was written.
     pub slug: Slug,
     /// The version that it wrote.
     pub version: u64,
@@ -152,7 +152,7 @@ pub enum Again {
 /// A row as it is settled, once.
 #[derive(Debug, Clone)]
 pub struct RowSettlement {
-    /// Its import.
+    /// Key of the row's import.
     pub import: ImportKey,
     /// The app among whose rows it waits.
     pub slug: Slug,
@@ -160,11 +160,11 @@ pub struct RowSettlement {
     pub row: RowRecord,
     /// Whether its input is kept.
     pub again: Again,
-    /// What it replaced.
+    /// The integration that the row replaced, kept for an undo.
     pub former: Option<Box<IntegrationRecord>>,
 }
 
-/// How many rows of one app stand where.
+/// Number of rows of one app by state and outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RowCounts {
     /// Rows that are yet to be worked on.
@@ -240,14 +240,14 @@ impl RowCounts {
 /// How an import's rows fare, by app. Rows that name no app that can be shown are under the empty text.
 pub type AppCounts = BTreeMap<String, RowCounts>;
 
-/// What is taken back of a row, if nobody has changed it since.
+/// How a row is undone, if its integration was not changed since.
 #[derive(Debug, Clone)]
 pub enum TakeBack {
     /// The integration that it made is deleted.
     Remove {
-        /// Which.
+        /// Key of the integration to delete.
         key: IntegrationKey,
-        /// Its own id.
+        /// Id of the integration to delete.
         id: ObjectId,
         /// The version that the row wrote.
         version: u64,
@@ -262,11 +262,11 @@ pub enum TakeBack {
 /// A row to take back.
 #[derive(Debug, Clone)]
 pub struct UndoWrite {
-    /// Its import.
+    /// Key of the row's import.
     pub import: ImportKey,
     /// The row as it is to be.
     pub row: RowRecord,
-    /// What is changed besides; nothing where somebody has changed it since.
+    /// The change of the integration; `None` where it was changed since and stays.
     pub take_back: Option<TakeBack>,
     /// What is written down of it.
     pub audit: Option<AuditEvent>,
@@ -277,7 +277,7 @@ pub struct UndoWrite {
 pub enum Forget {
     /// What its rows replaced, and what those that failed would be tried again with.
     Sealed,
-    /// All of it.
+    /// The import with all its rows and records.
     Everything,
 }
 

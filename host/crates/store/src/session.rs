@@ -1,4 +1,4 @@
-//! Sessions: what lets a front end act for one linked account, until it ends.
+//! Sessions, with which a front end acts for one linked account until they end.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 /// A session as it is stored. Its tokens are not in it: they are made of it, and of a root that is not here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
-    /// Its own id.
+    /// Id that the server gave the session.
     pub id: ObjectId,
-    /// Whose it is.
+    /// Organisation of the session.
     pub org: OrgId,
-    /// Test or production.
+    /// Environment of the session.
     pub environment: Environment,
     /// The linked account that it acts for.
     pub account: LinkedAccountId,
@@ -30,7 +30,7 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
-    /// The account's key.
+    /// The key of the linked account that the session acts for.
     pub fn account_key(&self) -> AccountKey {
         AccountKey { org: self.org.clone(), environment: self.environment, account: self.account.clone() }
     }
@@ -39,7 +39,7 @@ impl SessionRecord {
 /// A session to make.
 #[derive(Debug, Clone)]
 pub struct NewSession {
-    /// The session.
+    /// The session to store.
     pub record: SessionRecord,
     /// One that ends with it, and without which it is not made.
     pub replaces: Option<ObjectId>,

@@ -20,7 +20,7 @@ pub struct ApiKeyRecord {
     pub environment: Environment,
     /// What it is for, in the words of the one who made it.
     pub label: String,
-    /// What it allows.
+    /// Scopes of requests with this key.
     pub scopes: Vec<Scope>,
     /// The first characters of the key, by which people tell keys apart.
     pub shown: String,
@@ -63,7 +63,7 @@ pub enum Scope {
     Migrate,
     /// To read linked accounts and what is connected to them, without secrets.
     Read,
-    /// To read credentials.
+    /// To read credentials with their secrets.
     ReadCredentials,
     /// All of it but to read credentials; to delete accounts and integrations, too.
     #[serde(alias = "accounts")]
@@ -71,10 +71,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes, in the order of their definition.
     pub const ALL: [Self; 4] = [Self::Migrate, Self::Read, Self::ReadCredentials, Self::Admin];
 
-    /// `read_credentials`
+    /// The serialised name, such as `read_credentials`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Migrate => "migrate",
@@ -110,7 +110,7 @@ pub struct RootRecord {
     pub key_id: u32,
     /// The key-encryption key that wrapped it.
     pub kek_id: String,
-    /// The wrapped root.
+    /// The root, wrapped by the key-encryption key.
     #[serde(with = "serde_bytes")]
     pub wrapped: Vec<u8>,
     /// The same root under other key-encryption keys, while one takes the place of another.
@@ -136,7 +136,7 @@ impl RootRecord {
 pub struct Wrapping {
     /// The key that wrapped it.
     pub kek_id: String,
-    /// The wrapped root.
+    /// The root, wrapped by the key service.
     #[serde(with = "serde_bytes")]
     pub wrapped: Vec<u8>,
 }
@@ -150,9 +150,9 @@ impl fmt::Debug for Wrapping {
 /// Other forms for a root to be stored in.
 #[derive(Debug, Clone)]
 pub struct Rewrap {
-    /// Whose root.
+    /// Organisation of the root.
     pub org: OrgId,
-    /// Which.
+    /// Number of the root within its organisation.
     pub key_id: u32,
     /// The forms that it is expected to have.
     pub from: Vec<Wrapping>,
@@ -171,7 +171,7 @@ impl fmt::Debug for RootRecord {
 /// An API key to store.
 #[derive(Debug, Clone)]
 pub struct NewApiKey {
-    /// The key.
+    /// The API key to store.
     pub record: ApiKeyRecord,
     /// The organisation's first root, for an organisation that has none. Where it has one already this one is dropped: read
     /// back what is stored before sealing anything.

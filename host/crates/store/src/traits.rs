@@ -15,13 +15,13 @@ use super::{
 };
 use keyferry_types::ids::{AuthTypeName, Environment, OrgId};
 
-/// A place where accounts, sealed credentials and the audit trail are kept.
+/// Stores accounts, sealed credentials and the audit trail.
 ///
 /// Each writing method is one transaction: all of it is durable when it returns `Ok`, and nothing of it is there when it
 /// returns an error of that one transaction. A caller that stops waiting does not take back a write that is under way.
 ///
-/// What webhooks are told of (a connection that is made, deleted, or expires) is queued for each that wants it in the very
-/// transaction that brings it about.
+/// An event (a connection is created, deleted, or expires) is queued for each webhook that wants it, in the same
+/// transaction as the change.
 #[async_trait]
 pub trait Store: Ledger {
     /// Stores an API key, and the organisation's first root where it has none.
@@ -42,7 +42,7 @@ pub trait Store: Ledger {
         audit: AuditEvent,
     ) -> StoreResult<Option<ApiKeyRecord>>;
 
-    /// Notes that an API key was used. It is not worth a wait: whoever calls it does not need the outcome.
+    /// Notes that an API key was used. It returns before that is durable: callers do not need the outcome.
     async fn touch_api_key(&self, hash: &[u8; 32], at: Timestamp) -> StoreResult<()>;
 
     /// All roots of an organisation, in the order of their numbers.
@@ -51,10 +51,10 @@ pub trait Store: Ledger {
     /// All roots of all organisations.
     async fn all_roots(&self) -> StoreResult<Vec<(OrgId, RootRecord)>>;
 
-    /// Stores the same root under other key-encryption keys. `false` where it is not stored as is expected.
+    /// Stores the same root under other key-encryption keys. `false` where the stored form is not the expected one.
     ///
     /// # Errors
-    /// `Root` where there is none, `Contradiction` where it is to have no form at all.
+    /// `Root` where the root does not exist, `Contradiction` where it would be left without a wrapped form.
     async fn rewrap_root(&self, rewrap: Rewrap) -> StoreResult<bool>;
 
     /// Stores a further root: from then on the highest number seals.
@@ -66,7 +66,7 @@ pub trait Store: Ledger {
     /// Takes a root out of use, or removes one that is.
     ///
     /// # Errors
-    /// `Root` where there is none, it is the highest, or is to be removed and still in use.
+    /// `Root` where the root does not exist, is the highest, or is to be removed while still in use.
     async fn change_root(
         &self,
         org: &OrgId,
@@ -78,7 +78,7 @@ pub trait Store: Ledger {
     /// How many credentials and webhooks are sealed under each of an organisation's roots, by its number.
     async fn sealed_under(&self, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>>;
 
-    /// At most so many of an organisation's integrations, those after one of them, in an order that stays the same.
+    /// Integrations of an organisation in a stable order: at most `limit` of them, those after `after`.
     async fn integrations_after(
         &self,
         org: &OrgId,
@@ -114,15 +114,15 @@ pub trait Store: Ledger {
     /// One page of an environment's linked accounts, newest first.
     async fn accounts(&self, org: &OrgId, environment: Environment, list: ListAccounts) -> StoreResult<AccountPage>;
 
-    /// Deletes a linked account with its integrations and its sessions. `None` where there is none.
+    /// Deletes a linked account with its integrations and its sessions. `None` where it does not exist.
     async fn delete_account(&self, key: &AccountKey, audit: AuditEvent) -> StoreResult<Option<Deleted>>;
 
-    /// One integration. A version that is just being written may show here before it is durable; whoever builds on it does
-    /// so in a later transaction, which cannot be durable without it.
+    /// One integration. A version that is being written may be visible here before it is durable; a write that builds
+    /// on it is part of a later transaction, which cannot be durable without it.
     async fn integration(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationRecord>>;
 
-    /// One integration, for somebody who is to see its secrets: the event is durable before it returns. `None`, and no event,
-    /// where there is none.
+    /// One integration, for a caller that may read its secrets: the audit event is durable before this returns. `None`,
+    /// without an event, where the integration does not exist.
     async fn read_integration(&self, key: &IntegrationKey, audit: AuditEvent)
     -> StoreResult<Option<IntegrationRecord>>;
 
@@ -158,14 +158,14 @@ pub trait Store: Ledger {
     /// replaces has.
     async fn create_session(&self, new: NewSession) -> StoreResult<()>;
 
-    /// One session, also if it is over. `None` where there is none, or it was ended.
+    /// One session, even if it has expired. `None` where it does not exist or was ended.
     async fn session(&self, key: &AccountKey, id: ObjectId) -> StoreResult<Option<SessionRecord>>;
 
     /// All sessions of an account, oldest first, also those that are over.
     async fn sessions(&self, key: &AccountKey) -> StoreResult<Vec<SessionRecord>>;
 
-    /// One session, for somebody who is to have its tokens again: the event is durable before it returns. `None`, and no
-    /// event, where there is none.
+    /// One session, for a caller that gets its tokens again: the audit event is durable before this returns. `None`,
+    /// without an event, where the session does not exist.
     async fn reuse_session(
         &self,
         key: &AccountKey,
@@ -173,7 +173,7 @@ pub trait Store: Ledger {
         audit: AuditEvent,
     ) -> StoreResult<Option<SessionRecord>>;
 
-    /// Ends a session. `false`, and no event, where there is none.
+    /// Ends a session. `false`, without an event, where it does not exist.
     async fn end_session(&self, key: &AccountKey, id: ObjectId, audit: AuditEvent) -> StoreResult<bool>;
 
     /// The answer kept for an idempotency key, once it is durable. What has expired counts as absent.
@@ -186,7 +186,7 @@ pub trait Store: Ledger {
     /// a root that is out of use.
     async fn put_webhook(&self, write: WebhookWrite) -> StoreResult<()>;
 
-    /// One webhook.
+    /// The webhook with this key.
     async fn webhook(&self, key: &WebhookKey) -> StoreResult<Option<WebhookRecord>>;
 
     /// All webhooks of an environment, oldest first.
@@ -201,7 +201,8 @@ pub trait Store: Ledger {
     /// All webhooks that something waits for. One of them can have been deleted since.
     async fn awaited_webhooks(&self) -> StoreResult<Vec<WebhookKey>>;
 
-    /// At most so much of what a webhook is yet to be told, in the order in which it happened. All of it is durable.
+    /// Deliveries that wait for a webhook, at most `limit` of them, in the order of their events. All of them are
+    /// durable.
     async fn outbox(&self, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>>;
 
     /// Writes down what became of attempts to deliver, with how many there were. What does not wait any more is left out.
@@ -213,7 +214,7 @@ pub trait Store: Ledger {
     /// The newest entries of an organisation's audit chain, newest first.
     async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>>;
 
-    /// At most so many entries of an organisation's audit chain that come after a place, in their order.
+    /// Entries of an organisation's audit chain in their order: at most `limit` of them, those after entry `after`.
     async fn audit_after(&self, org: &OrgId, after: u64, limit: usize) -> StoreResult<Vec<AuditEntry>>;
 
     /// Walks an organisation's audit chain from end to end.
@@ -225,21 +226,21 @@ pub trait Store: Ledger {
     /// Whether writes can be taken right now.
     fn health(&self) -> StoreHealth;
 
-    /// Tells when the store has failed for good. Whoever serves must then exit and be started again.
+    /// Signals that the store has failed for good. The server must then exit and be restarted.
     fn fatal(&self) -> FatalWatch;
 
     /// Finishes what is queued and brings all of it to disk. Later writes get `Closed`.
     async fn close(&self) -> StoreResult<()>;
 }
 
-/// Whether a store takes writes.
+/// Whether a store accepts writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreHealth {
-    /// It does.
+    /// It accepts writes.
     Ready,
     /// Not until there is space. It can be read.
     NoSpace {
-        /// Free bytes.
+        /// Bytes that are free on the volume.
         free: u64,
         /// Bytes that must be free.
         needed: u64,

@@ -77,7 +77,7 @@ impl ObjectId {
         Self(id)
     }
 
-    /// The 12 bytes.
+    /// The id as its 12 bytes.
     pub fn as_bytes(&self) -> &[u8; 12] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Webhooks, and what is on its way to them.
+//! Webhooks, and the deliveries to them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use super::{AuditEvent, Expect, ObjectId, Timestamp};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
 
-/// Which webhook.
+/// Key under which a webhook is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WebhookKey {
-    /// Whose it is.
+    /// Organisation of the webhook.
     pub org: OrgId,
-    /// Test or production.
+    /// Environment of the webhook.
     pub environment: Environment,
-    /// Its own id.
+    /// Id that the server gave the webhook.
     pub id: ObjectId,
 }
 
-/// What webhooks are told of.
+/// The events that webhooks receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionEvent {
@@ -32,10 +32,10 @@ pub enum ConnectionEvent {
 }
 
 impl ConnectionEvent {
-    /// All of them.
+    /// All events, in the order of their definition.
     pub const ALL: [Self; 3] = [Self::Created, Self::Deleted, Self::Expired];
 
-    /// `Connection Created`
+    /// The serialised name, such as `Connection Created`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "Connection Created",
@@ -67,19 +67,19 @@ impl FromStr for ConnectionEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum WebhookMethod {
-    /// `POST`
+    /// HTTP `POST`.
     Post,
-    /// `PUT`
+    /// HTTP `PUT`.
     Put,
-    /// `PATCH`
+    /// HTTP `PATCH`.
     Patch,
 }
 
-/// Whether a webhook is told of anything.
+/// Whether a webhook receives events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookState {
-    /// It is.
+    /// It receives events.
     Enabled,
     /// It is not, and what was waiting for it is given up.
     Disabled,
@@ -92,9 +92,9 @@ pub struct WebhookRecord {
     pub key: WebhookKey,
     /// Where it is. It was checked when it was stored, and is checked again whenever it is called.
     pub url: String,
-    /// What it is told of.
+    /// The events that it receives.
     pub events: Vec<ConnectionEvent>,
-    /// Of which app alone.
+    /// The only app whose events it receives; `None` for all apps.
     #[serde(default)]
     pub slug: Option<Slug>,
     /// How it is called.
@@ -102,7 +102,7 @@ pub struct WebhookRecord {
     /// What it is for.
     #[serde(default)]
     pub description: Option<String>,
-    /// Whether it is told of anything.
+    /// Whether it receives events.
     pub state: WebhookState,
     /// Names of its headers, in the order of their values in the envelope.
     #[serde(default)]
@@ -111,7 +111,7 @@ pub struct WebhookRecord {
     pub version: u64,
     /// Number of the root that the envelope is sealed under.
     pub key_id: u32,
-    /// The sealed values.
+    /// The sealed signing secret and header values, as an envelope of the vault.
     #[serde(with = "serde_bytes")]
     pub envelope: Vec<u8>,
     /// When it was made.
@@ -121,7 +121,7 @@ pub struct WebhookRecord {
 }
 
 impl WebhookRecord {
-    /// Whether it is to be told of something.
+    /// Whether it receives this event of this app.
     pub fn wants(&self, event: ConnectionEvent, slug: &Slug) -> bool {
         self.state == WebhookState::Enabled
             && self.events.contains(&event)
@@ -141,7 +141,7 @@ impl fmt::Debug for WebhookRecord {
 pub struct WebhookWrite {
     /// The webhook as it is to be. Its version is 1 where none is expected, else one more than the expected one.
     pub record: WebhookRecord,
-    /// What it replaces.
+    /// What must be stored for the write to succeed.
     pub expect: Expect,
     /// How many its environment may have.
     pub most: usize,
@@ -149,22 +149,22 @@ pub struct WebhookWrite {
     pub audit: AuditEvent,
 }
 
-/// One thing that a webhook is yet to be told.
+/// One event that waits for delivery to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Who is to be told.
+    /// Key of the webhook that receives it.
     pub webhook: WebhookKey,
     /// Its place: later events have higher ones.
     pub place: u64,
     /// Its own id, the same in each attempt.
     pub id: ObjectId,
-    /// What happened.
+    /// The event that is delivered.
     pub event: ConnectionEvent,
     /// To which linked account.
     pub account: LinkedAccountId,
-    /// With which app.
+    /// App of the connection.
     pub slug: Slug,
-    /// When it happened.
+    /// Time of the event.
     pub at: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
@@ -175,27 +175,27 @@ pub struct Delivery {
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// It was taken.
+    /// The receiver answered 200.
     Delivered,
     /// It was not, and is to be tried again at that time.
     Again(Timestamp),
     /// It was not, and is given up.
     GivenUp {
-        /// Why, for people.
+        /// Why it was given up, as a sentence for people.
         reason: String,
-        /// When.
+        /// Time at which it was given up.
         at: Timestamp,
     },
 }
 
-/// Something that a webhook was not told of in the end.
+/// An event whose delivery was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedDelivery {
-    /// What it was.
+    /// The delivery that was given up.
     pub delivery: Delivery,
     /// Why it was given up, for people.
     pub reason: String,
-    /// When.
+    /// Time at which it was given up.
     pub at: Timestamp,
     /// From when on it counts as absent.
     pub expires_at: Timestamp,
@@ -204,9 +204,9 @@ pub struct FailedDelivery {
 /// How a webhook fares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryLog {
-    /// How much it is yet to be told. Not counted beyond 1,000.
+    /// Number of deliveries that wait. Not counted beyond 1,000.
     pub waiting: usize,
-    /// What it was not told of, the newest first.
+    /// Deliveries that were given up, the newest first.
     pub failed: Vec<FailedDelivery>,
 }
 

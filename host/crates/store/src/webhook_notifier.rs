@@ -1,4 +1,4 @@
-//! [`WebhookNotifier`]: how whoever delivers learns that there is something to deliver.
+//! [`WebhookNotifier`]: how the task that delivers learns of new deliveries and changed webhooks.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 
 use super::WebhookKey;
 
-/// Tells one listener for which webhooks something may have changed: something waits for them, or they themselves are not as
-/// they were. A webhook that is told of again before the listener has heard is told of once.
+/// Notifies one listener of webhooks for which a delivery was queued, or which were changed or deleted. A webhook that
+/// is reported again before the listener has taken the report is reported once.
 #[derive(Debug, Default)]
 pub struct WebhookNotifier {
     keys: Mutex<HashSet<WebhookKey>>,
@@ -24,7 +24,8 @@ impl WebhookNotifier {
         }
     }
 
-    /// The webhooks that were told of since this was last asked, at least one. It can be asked again at any point.
+    /// Waits for and takes the webhooks that were reported since the last call, at least one. A call that was cancelled
+    /// can be repeated.
     pub async fn heard(&self) -> HashSet<WebhookKey> {
         loop {
             let keys = std::mem::take(&mut *self.keys());

@@ -1,22 +1,22 @@
-//! What of a caller's own words may stand in an answer.
+//! Which parts of a caller's text a response may repeat.
 //!
-//! Whoever mixes up name and value sends a secret where a name belongs. An answer is read by many: it ends up in logs,
-//! tickets and chats. So a name that a caller chose is repeated only where it cannot be a secret: it is one slip away from a
-//! name that is known here, or made of nothing but the words that names of fields are made of. Of any other name only its
-//! length is told.
+//! A caller that mixes up name and value sends a secret in place of a name. Responses are copied into logs, tickets and
+//! chats. So a name that a caller chose is repeated only where it cannot be a secret: it is one or two typing errors
+//! away from a name that is known here, or consists of words and figures that field names consist of. Of any other name
+//! only the length is shown.
 
 use std::fmt::Write as _;
 
 use strsim::osa_distance;
 
-/// What stands in a name's place.
+/// Shown in place of a name that is not repeated.
 pub const MASK: &str = "***";
 
 /// The longest name that is compared at all.
 const LONGEST: usize = 64;
 
-/// The words that names of credentials' fields, auth types and endpoints are made of, and the figures that go with them. A
-/// value made of these alone is worth nothing to anybody.
+/// The words that names of credentials' fields, auth types and endpoints consist of, and the figures that go with them.
+/// A value of only these words is worthless as a credential.
 const WORDS: [&str; 106] = [
     "access",
     "account",
@@ -164,7 +164,8 @@ fn is_of_a_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// A slip or two away from a name that everybody may know.
+/// Whether the edit distance to a publicly known name is at most 2, or at most 1 where that name has fewer than 5
+/// bytes.
 fn is_near(name: &str, known: &str) -> bool {
     let slips = if known.len() < 5 { 1 } else { 2 };
     name.len().abs_diff(known.len()) <= slips && osa_distance(name, known) <= slips

@@ -81,7 +81,7 @@ fn all_of(text: &str, max: usize, allowed: fn(u8) -> bool) -> bool {
 }
 
 name! {
-    /// An organisation: whoever holds API keys.
+    /// The id of an organisation, which holds API keys. The operator chooses it.
     OrgId, "an organisation id", "1 to 64 letters, digits, `-`, `_` or `.`",
     |text| all_of(text, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
@@ -124,7 +124,7 @@ impl Slug {
 }
 
 impl AuthTypeName {
-    /// `keybased`
+    /// The auth type `keybased`: keys, tokens and passwords that a person copies from the app's settings.
     pub fn keybased() -> Self {
         Self("keybased".to_owned())
     }
@@ -134,14 +134,14 @@ impl AuthTypeName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    /// For trying out.
+    /// Development and tests, with accounts and credentials of its own.
     Test,
-    /// For real.
+    /// Live customers, with accounts and credentials of its own.
     Production,
 }
 
 impl Environment {
-    /// `test` or `production`.
+    /// The serialised name: `test` or `production`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Test => "test",

@@ -39,7 +39,7 @@ pub struct Moment {
 /// How much of a moment was in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exactness {
-    /// All of it.
+    /// The text gives the exact moment.
     Exact,
     /// It had no offset from UTC, and UTC was supposed.
     SupposedUtc,

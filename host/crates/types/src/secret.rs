@@ -37,7 +37,7 @@ impl Secret {
         self.0.expose_secret()
     }
 
-    /// Length in bytes.
+    /// Length of the secret in bytes.
     pub fn len(&self) -> usize {
         self.expose().len()
     }

@@ -3,7 +3,7 @@
 /// Whether a text may have several lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lines {
-    /// One line.
+    /// A single line: line breaks are refused.
     One,
     /// Several, as an example of a private key has.
     Several,

@@ -1,8 +1,8 @@
-//! [`WipingAllocator`]: memory that is given back is cleared first.
+//! [`WipingAllocator`]: an allocator that clears memory before it is freed.
 //!
-//! A secret passes through buffers that nobody here can reach: hyper's of what was read and what is to be written, those of
-//! TLS, vectors that grew and left their former content behind. All of them are freed sooner or later, and this is the one
-//! place where that can be seen. What it cannot see is memory that is still in use and stacks.
+//! A secret passes through buffers that this code cannot reach: hyper's read and write buffers, those of TLS, vectors
+//! that grew and left their former content behind. All of them are freed sooner or later, and the allocator sees each
+//! of them then. It does not see stacks, nor memory that is still in use.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub fn written(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Z
     Ok(bytes)
 }
 
-/// Counts bytes.
+/// Counts the bytes that are written to it.
 struct Measure(usize);
 
 impl Write for Measure {
@@ -33,21 +33,22 @@ impl Write for Measure {
     }
 }
 
-/// An allocator, by itself the system's, which clears every block before it is given back: whether by freeing, growing or shrinking.
+/// An allocator over another one (by default the system's) that clears every block before it frees, moves or shrinks
+/// it.
 ///
-/// The binary runs on it (`#[global_allocator]`); whoever uses the library in a program of their own can do the same.
+/// The binary runs on it (`#[global_allocator]`); other programs that use the library can do the same.
 #[derive(Debug, Clone, Copy)]
 pub struct WipingAllocator<A = System>(A);
 
 impl WipingAllocator {
-    /// Over the system's.
+    /// Uses the system's allocator.
     pub const fn new() -> Self {
         Self(System)
     }
 }
 
 impl<A> WipingAllocator<A> {
-    /// Over another one.
+    /// Uses `inner` as the allocator.
     pub const fn over(inner: A) -> Self {
         Self(inner)
     }
@@ -74,8 +75,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for WipingAllocator<A> {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller gives up `block`, which has `layout.size()` bytes that nobody else uses any more. They are
-        // written before they are looked at as a slice, so none of them is uninitialised then.
+        // SAFETY: the caller gives up `block`, which has `layout.size()` bytes that no other code uses any more. They
+        // are written before they are read as a slice, so none of them is uninitialised then.
         unsafe {
             block.write_bytes(0, layout.size());
             // Without it the compiler may leave out writes to what is freed next.

@@ -1,8 +1,9 @@
 //! The secret that seals compiled code, where the key-encryption key is in a key service.
 //!
-//! A local key gives one by derivation. A key service gives nothing out, so a random one is made, wrapped by the service,
-//! and kept in the data folder. Whoever can write there and cannot use the service can neither read it nor make another that
-//! counts. Nothing is lost with it but the time to compile again, so one that does not open is replaced.
+//! A local key gives one by derivation. A key service gives no key out, so a random one is created, wrapped by the
+//! service, and kept in the data folder. A process that can write there but cannot use the service can neither read it
+//! nor create another one that is accepted. Its loss costs only the time to compile again, so one that does not open is
+//! replaced.
 
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -17,12 +18,12 @@ use super::{Vault, VaultError};
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 
-/// The file's content.
+/// Content of the file that holds the wrapped secret.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     /// The key that wrapped it.
     key: String,
-    /// In base64.
+    /// The wrapped secret, in base64.
     wrapped: String,
 }
 
@@ -45,13 +46,13 @@ impl Vault {
             Some(key) => key,
             None => make(service, path).await?,
         };
-        // Whoever was faster has put the same there.
+        // A concurrent call may have set it already, to the same value.
         let _ = self.code_key.set(key);
         Ok(())
     }
 }
 
-/// `None` for a file that is not there, or is none of ours.
+/// Reads the file. `None` if it does not exist or is not one that this module wrote.
 fn stored(path: &Path) -> Option<Stored> {
     serde_json::from_slice(&bounded_file::read_regular(path, bounded_file::SMALL).ok()?.bytes).ok()
 }

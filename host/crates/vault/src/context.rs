@@ -9,13 +9,13 @@ use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId,
 pub struct SealContext {
     /// Whose integration it is. Selects the root.
     pub org: OrgId,
-    /// Test or production.
+    /// The environment of the linked account.
     pub environment: Environment,
-    /// The linked account.
+    /// The linked account of the credential.
     pub account: LinkedAccountId,
-    /// The app.
+    /// The app of the credential.
     pub slug: Slug,
-    /// How it authenticates.
+    /// The auth type of the credential.
     pub auth_type: AuthTypeName,
     /// The integration's version, so that an older one does not pass for the newest.
     pub version: u64,
@@ -26,11 +26,11 @@ pub struct SealContext {
 pub struct WebhookContext {
     /// Whose webhook it is. Selects the root.
     pub org: OrgId,
-    /// Test or production.
+    /// The environment of the webhook.
     pub environment: Environment,
     /// The webhook's own id.
     pub id: String,
-    /// The webhook's version.
+    /// The version of the webhook that the values belong to.
     pub version: u64,
 }
 
@@ -39,11 +39,11 @@ pub struct WebhookContext {
 pub struct RowContext {
     /// Whose import it is. Selects the root.
     pub org: OrgId,
-    /// Test or production.
+    /// The environment of the import.
     pub environment: Environment,
     /// The import's own id.
     pub import: String,
-    /// The row's number.
+    /// Number of the row within its import.
     pub number: u64,
 }
 
@@ -55,7 +55,7 @@ mod sealed {
 
     /// Cannot be implemented elsewhere: no two kinds of places may have the same members.
     pub trait Place {
-        /// Selects the root.
+        /// The organisation whose root the data key is derived from.
         fn org(&self) -> &OrgId;
         /// What tells this place from every other, member by member.
         fn members(&self, push: &mut dyn FnMut(&[u8]));

@@ -1,10 +1,10 @@
-//! The form in which sealed values are kept: what an envelope looks like, and nothing of how it is sealed.
+//! The stored form of sealed values: parsing and writing an envelope, without any cipher.
 //!
 //! ```text
 //! "KFE" | version u8 = 1 | suite u8 | key id u32 | salt 32 | commitment 32 | n u8 | n x ( length u8, name | length u32, sealed )
 //! ```
-//! Numbers are big-endian. A sealed value ends in its 16-byte tag. Whatever deviates is refused: another version or suite,
-//! a length that does not fit, a name twice, bytes left over.
+//! Numbers are big-endian. A sealed value ends in its 16-byte tag. Every deviation is refused: another version or
+//! suite, a length that does not fit, a name twice, bytes left over.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ pub enum EnvelopeError {
         /// The suite it names.
         found: u8,
     },
-    /// Damaged.
+    /// The bytes are not a complete, well-formed envelope.
     #[error("the envelope is damaged: {problem}")]
     Malformed {
         /// What does not fit.
@@ -119,7 +119,7 @@ impl std::fmt::Debug for Envelope {
     }
 }
 
-/// An envelope's members.
+/// The members of an envelope, borrowed from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parsed<'a> {
     pub(super) key_id: KeyId,

@@ -1,4 +1,4 @@
-//! What can go wrong with keys and sealed values.
+//! Errors of keys and sealed values.
 
 use std::fmt;
 use std::io;
@@ -27,9 +27,9 @@ pub enum VaultError {
     /// Others than its owner can read or write the key file.
     #[error("the key file {} has mode {mode:04o}: only its owner may have access. Run `chmod 600 {}`", path.shown(), path.shown())]
     KeyFileExposed {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Permission bits of the file, as `st_mode` has them.
         mode: u32,
     },
     /// The key file could not be read or made.
@@ -37,7 +37,7 @@ pub enum VaultError {
     KeyFile {
         /// What was tried: `read`, `make`.
         action: &'static str,
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
@@ -47,10 +47,10 @@ pub enum VaultError {
         "the environment variable {name} is not set: it must hold the key, 32 random bytes in base64 or hex (`openssl rand -base64 32` makes some)"
     )]
     KeyVariableMissing {
-        /// The variable's name.
+        /// Name of the environment variable.
         name: String,
     },
-    /// What was given as a key is none.
+    /// The given text is not a key of 32 bytes.
     #[error(
         "{origin} does not hold a key: {problem}. A key is 32 random bytes in base64 or hex (`openssl rand -base64 32` makes some)"
     )]
@@ -68,9 +68,9 @@ pub enum VaultError {
         "root {key_id} of organisation {org} needs the key {needed}, and {given} is configured: start with the key that wrapped it"
     )]
     WrongKey {
-        /// Whose root.
+        /// Organisation of the root.
         org: OrgId,
-        /// Which root.
+        /// Id of the root within its organisation.
         key_id: KeyId,
         /// The key that wrapped the root.
         needed: String,
@@ -88,7 +88,7 @@ pub enum VaultError {
     /// The file with certificates to believe of a key service.
     #[error("the certificates in {} cannot be used for the key service: {problem}", path.shown())]
     KeyServiceCa {
-        /// The file.
+        /// Path of the file with certificates.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
@@ -99,9 +99,9 @@ pub enum VaultError {
     /// The file with the secret that seals compiled code could not be written.
     #[error("cannot {action} {}", path.shown())]
     CodeKeyFile {
-        /// What was tried.
+        /// The attempted action, as a verb for the message: `write`.
         action: &'static str,
-        /// The file.
+        /// Path of the file with the wrapped secret.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
@@ -112,7 +112,7 @@ pub enum VaultError {
     /// An organisation's roots could not be unlocked a moment ago, and were not tried again.
     #[error("{reason}")]
     StillLocked {
-        /// Why not.
+        /// The error of the last attempt.
         reason: Arc<VaultError>,
     },
     /// A wrapped root is damaged, or belongs to another organisation or key id.
@@ -120,15 +120,15 @@ pub enum VaultError {
         "root {key_id} of organisation {org} does not unwrap: it is damaged, or belongs elsewhere. Restore the store from your backup"
     )]
     RootDamaged {
-        /// Whose root.
+        /// Organisation of the root.
         org: OrgId,
-        /// Which root.
+        /// Id of the root within its organisation.
         key_id: KeyId,
     },
     /// No root of the organisation has been unlocked.
     #[error("no root of organisation {org} is unlocked: make an API key for it, or unlock its stored roots first")]
     NoRoot {
-        /// The organisation.
+        /// The organisation without an unlocked root.
         org: OrgId,
     },
     /// The very root that something is sealed under has not been unlocked.
@@ -136,7 +136,7 @@ pub enum VaultError {
         "root {key_id} of organisation {org} is not unlocked: it was destroyed, or its stored form has not been loaded"
     )]
     UnknownRoot {
-        /// The organisation.
+        /// The organisation of the root that is needed.
         org: OrgId,
         /// The root that is needed.
         key_id: KeyId,
@@ -149,7 +149,7 @@ pub enum VaultError {
         "the envelope does not commit to root {key_id} of organisation {org}: it is damaged, or was sealed for another organisation"
     )]
     NotCommitted {
-        /// The organisation.
+        /// The organisation that the envelope should belong to.
         org: OrgId,
         /// The root that the envelope names.
         key_id: KeyId,
@@ -157,7 +157,7 @@ pub enum VaultError {
     /// A sealed value is damaged, or was moved here from another place or version.
     #[error("field {field} does not open: it is damaged, or was sealed for another account, app, auth type or version")]
     NotAuthentic {
-        /// The field.
+        /// Name of the field that does not open.
         field: FieldName,
     },
     /// Nothing was given to seal. An envelope without fields would have nothing that shows where it belongs.
@@ -166,10 +166,10 @@ pub enum VaultError {
     /// The same field was given twice.
     #[error("field {field} was given twice")]
     DuplicateField {
-        /// The field.
+        /// Name of the field that was given twice.
         field: FieldName,
     },
-    /// More was given than an envelope may hold. How much it was is not told: the length of a secret is part of it.
+    /// More was given than an envelope may hold. The error does not say how much: the length of a secret is part of it.
     #[error("{0}")]
     TooLarge(SizeLimit),
     /// A primitive refused lengths that are constants of this module.
@@ -206,8 +206,8 @@ impl fmt::Display for SizeLimit {
 }
 
 impl VaultError {
-    /// What is in the way of an organisation's roots, as far as strangers may know it, and when to try again. `None` for
-    /// whatever is no matter of unlocking roots.
+    /// What prevents unlocking an organisation's roots, in words that callers may read, and when to try again. `None`
+    /// for errors that do not concern the unlocking of roots.
     pub fn locked(&self) -> Option<(&'static str, Duration)> {
         match self {
             Self::KeyService(error) => Some((error.fault.summary(), error.retry_after())),

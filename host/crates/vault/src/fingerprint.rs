@@ -17,8 +17,8 @@ pub fn blind(purpose: &str, name: &str) -> String {
 }
 
 impl Vault {
-    /// HMAC-SHA256 of `data` under a key of the organisation for this purpose. Whoever reads the store can neither tell
-    /// what was fingerprinted nor try guesses of it.
+    /// HMAC-SHA256 of `data` under a key of the organisation for this purpose. A reader of the store can neither
+    /// recover what was fingerprinted nor test guesses of it.
     ///
     /// It comes from the organisation's oldest root, so that it stays the same when a newer one is added.
     pub fn fingerprint(&self, org: &OrgId, purpose: &str, data: &[u8]) -> Result<[u8; 32], VaultError> {

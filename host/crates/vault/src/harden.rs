@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// A measure that the system did not allow. The server can run without it; whoever runs it should know.
+/// A protective measure that the operating system refused. The server runs without it, and the operator is warned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HardenWarning {

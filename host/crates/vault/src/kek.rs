@@ -1,4 +1,4 @@
-//! The key-encryption key: what wraps every organisation's root.
+//! The key-encryption key, which wraps every organisation's root.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct KeyEncryptionKey(pub(super) Kind);
 
 /// Where the key is.
 pub(super) enum Kind {
-    /// Here, in memory.
+    /// A key in the memory of this process.
     Local(LocalKey),
     /// In a key service, which wraps and unwraps for us and never gives it out.
     Remote(RemoteKey),

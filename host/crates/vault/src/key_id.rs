@@ -1,4 +1,4 @@
-//! Which of an organisation's roots something is sealed under.
+//! [`KeyId`]: the number of a root within its organisation.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ impl KeyId {
         Self(number)
     }
 
-    /// The number itself.
+    /// The key id as an integer.
     pub fn get(self) -> u32 {
         self.0
     }

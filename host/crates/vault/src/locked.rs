@@ -18,10 +18,10 @@ type Bytes = [u8; 32];
 const PAGE: usize = 4096;
 const SLOTS: usize = PAGE / size_of::<Bytes>();
 
-/// Places of locked pages that no key stands in. Pages are kept: an organisation that goes makes room for another.
+/// Free slots of locked pages. Pages are kept: a slot that one organisation's key leaves is used for another's.
 static FREE: Mutex<Vec<Slot>> = Mutex::new(Vec::new());
 
-/// A place of a page, owned by whoever has this.
+/// A slot of a locked page, with exclusive ownership.
 struct Slot(NonNull<Bytes>);
 
 // SAFETY: a slot is the only way to its bytes, and they are memory of the process, not of a thread.
@@ -41,7 +41,8 @@ impl LockedKey {
     /// Those of `write`.
     pub(super) fn write<E>(write: impl FnOnce(&mut Bytes) -> Result<(), E>) -> Result<Self, E> {
         let mut key = Self(take());
-        // SAFETY: the slot was free, so nobody else has it, and its bytes are initialised: by the page's making or by `drop`.
+        // SAFETY: the slot was free, so no other code has it, and its bytes are initialised: when the page was created,
+        // or by `drop`.
         write(unsafe { key.0.0.as_mut() })?;
         Ok(key)
     }
@@ -58,7 +59,7 @@ impl Deref for LockedKey {
 
 impl Drop for LockedKey {
     fn drop(&mut self) {
-        // SAFETY: whoever drops the key has it to itself.
+        // SAFETY: `drop` has exclusive access to the key.
         unsafe { self.0.0.as_mut() }.zeroize();
         FREE.lock().unwrap_or_else(PoisonError::into_inner).push(Slot(self.0.0));
     }

@@ -26,7 +26,7 @@ pub enum KeyProvider {
     Env(String),
     /// A key of AWS KMS, which wraps roots and is never given out.
     Kms {
-        /// Which key.
+        /// The AWS KMS key that wraps roots.
         key: KmsKey,
         /// Certificates (PEM) to believe besides those of the machine.
         ca: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub enum KeyProvider {
 pub enum CreateKey {
     /// Make one, for a first start. A variable is never made.
     Allowed,
-    /// Fail.
+    /// Do not create a key; a missing key is an error.
     Refused,
 }
 

@@ -19,10 +19,10 @@ pub struct Vault {
     unlocking: Mutex<HashMap<OrgId, Arc<Turn>>>,
 }
 
-/// Whoever unlocks an organisation holds it; what is in it is the last failure.
+/// Lock that one caller at a time holds to unlock an organisation; it contains the time and error of the last failure.
 type Turn = tokio::sync::Mutex<Option<(Instant, Arc<VaultError>)>>;
 
-/// How long a root that does not open is not tried again. A key service that fails sees to that by itself.
+/// How long a root that does not open is not tried again. A key service that fails has a pause of its own.
 const PAUSE: Duration = Duration::from_secs(10);
 
 impl Vault {
@@ -60,8 +60,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Puts all of an organisation's roots onto the ring, or none, unless it is unlocked already. However many ask at the
-    /// same time, each root is unwrapped once; where one does not open, that is told for a while without trying it again.
+    /// Puts all of an organisation's roots onto the ring, or none, unless it is unlocked already. For concurrent calls
+    /// each root is unwrapped once; where one does not open, its error is returned for a while without another attempt.
     ///
     /// # Errors
     /// As [`unlock_root`](Self::unlock_root), and what `roots` gives.
@@ -115,7 +115,7 @@ impl Vault {
         self.ring().contains_key(org)
     }
 
-    /// The key-encryption key.
+    /// The key-encryption key that wraps all roots of this vault.
     pub fn kek(&self) -> &KeyEncryptionKey {
         &self.kek
     }

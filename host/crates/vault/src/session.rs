@@ -1,8 +1,8 @@
-//! Session tokens: JSON Web Tokens that are made of what is stored of a session and of a root of its organisation.
+//! Session tokens: JSON Web Tokens that are derived from the stored session and a root of its organisation.
 //!
-//! Nothing secret of a token is kept. Whoever has the claims and the root writes the very same token again: that is how one is
-//! handed out a second time, and how one is recognised. A token counts if it is, to the last byte, what would be written here,
-//! so what its header says of algorithms is compared and never followed.
+//! No secret part of a token is stored. The claims and the root give the very same token again: so a token can be
+//! issued a second time, and recognised. A token is valid if it equals, to the last byte, what would be written here,
+//! so the algorithm in its header is compared and never followed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,19 +14,19 @@ use super::{KeyId, Vault, VaultError};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_types::secret::Secret;
 
-/// `{"alg":"HS256","typ":"JWT"}`
+/// Base64url of `{"alg":"HS256","typ":"JWT"}`.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 /// The longest token that is looked at, in bytes: an account's id of 256 characters fits, however it is escaped.
 const LONGEST: usize = 8192;
 
-/// What a token is good for.
+/// The requests for which a token is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenUse {
     /// Requests of a front end.
     #[default]
     Access,
-    /// Another session in the place of this one, and nothing else.
+    /// Only the request for a new session in place of this one.
     Refresh,
 }
 
@@ -49,10 +49,10 @@ pub struct SessionClaims {
     /// Whose session it is. Selects the root.
     #[serde(rename = "org_id")]
     pub org: OrgId,
-    /// The linked account.
+    /// The linked account that the token acts for.
     #[serde(rename = "linked_account_id")]
     pub account: LinkedAccountId,
-    /// Test or production.
+    /// The environment of the API key that created the session.
     pub environment: Environment,
     /// The second in which it was issued, since 1970-01-01T00:00:00Z.
     #[serde(rename = "iat")]
@@ -60,7 +60,7 @@ pub struct SessionClaims {
     /// The second from which on it no longer counts.
     #[serde(rename = "exp")]
     pub expires_at: u64,
-    /// The session's id.
+    /// Id of the session.
     #[serde(rename = "jti")]
     pub session: String,
     /// What it is good for.

@@ -1,4 +1,4 @@
-//! What webhooks are signed with.
+//! Signatures of webhook deliveries, and the secrets for them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -14,7 +14,7 @@ use keyferry_types::ids::OrgId;
 /// A root as it is stored: useless without the key-encryption key that wrapped it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedRoot {
-    /// Its number.
+    /// Id of the root within its organisation.
     pub key_id: KeyId,
     /// The key-encryption key that wrapped it, as [`KeyEncryptionKey::id`](super::KeyEncryptionKey::id) names it.
     pub kek_id: String,
@@ -25,7 +25,7 @@ pub struct WrappedRoot {
 const HEAD: [u8; 2] = [1, 1];
 const NONCE: usize = 12;
 
-/// Wraps a root.
+/// Wraps a root by the key-encryption key, bound to organisation and key id.
 pub(super) fn wrap(kek: &LocalKey, org: &OrgId, key_id: KeyId, root: &[u8; 32]) -> Result<Vec<u8>, VaultError> {
     let nonce = random::<NONCE>()?;
     let mut sealed = zeroize::Zeroizing::new(Vec::with_capacity(48));

@@ -1,6 +1,7 @@
-//! Words by which names, labels and placeholders of fields are told apart. All are in lower case and in the singular.
+//! The words that decide whether names, labels and placeholders of fields name a secret. All are in lower case and in
+//! the singular.
 
-/// Words that name a secret by themselves, in the singular.
+/// Words that name a secret without another word beside them, in the singular.
 pub(super) const SECRETS: [&str; 87] = [
     "auth",
     "authorization",
@@ -90,7 +91,7 @@ pub(super) const SECRETS: [&str; 87] = [
     "מפתח",
     "مفتاح",
 ];
-/// Pieces that make any word they stand in one that names a secret.
+/// Parts of a word that make the word name a secret.
 pub(super) const PIECES: [&str; 28] = [
     "secret",
     "password",
@@ -178,7 +179,7 @@ pub(super) const PHRASES: [&[&str]; 37] = [
     &["كلمة", "السر"],
     &["كلمة", "المرور"],
 ];
-/// What a compound is that ends so, whatever stands before it.
+/// Last words that make a compound harmless, regardless of the words before them.
 pub(super) const HARMLESS: [&str; 70] = [
     "account",
     "age",

@@ -89,7 +89,7 @@ fn chained(org: &OrgId, seq: u64, prev_hash: &[u8; 32], event: &[u8]) -> [u8; 32
 pub(super) fn append(view: &mut View<'_>, org: &OrgId, event: &AuditEvent) -> StoreResult<()> {
     let event = encode(Table::Audit, event)?;
     check_size(Table::Audit, event.len() + AROUND)?;
-    // What cannot be written to the trail is refused by itself, without harm to what others write at the same time.
+    // An event that cannot be written to the trail is refused alone, without harm to other writes of the same batch.
     if !view.tells_of(org) {
         head(view.tables(), org)?;
     }

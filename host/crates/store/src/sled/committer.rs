@@ -25,7 +25,7 @@ const MOST_BYTES: usize = 2 << 20;
 /// How long a batch waits for writers who took part in the one before and are about to send their next one.
 const LINGER: Duration = Duration::from_millis(1);
 
-/// What is queued.
+/// A message in the committer's queue.
 pub(super) enum Message {
     Write(Box<dyn Job>),
     Close(oneshot::Sender<StoreResult<()>>),
@@ -45,7 +45,7 @@ pub(super) trait Job: Send {
 pub(super) struct Write<F, T> {
     pub(super) function: Option<F>,
     pub(super) result: Option<StoreResult<T>>,
-    /// The webhooks that are to be told of once the batch is on disk.
+    /// The webhooks that the notifier reports once the batch is on disk.
     pub(super) woken: Vec<WebhookKey>,
     pub(super) bell: Arc<WebhookNotifier>,
     pub(super) reply: oneshot::Sender<StoreResult<T>>,
@@ -81,12 +81,12 @@ where
             Ok(()) => self.result.unwrap_or(Err(StoreError::Closed)),
             Err(error) => Err(error),
         };
-        // Nobody may be waiting any more; the write stands all the same.
+        // The caller may have stopped waiting; the write is valid all the same.
         let _ = self.reply.send(answer);
     }
 }
 
-/// The committer's belongings.
+/// State of the committer thread.
 pub(super) struct Committer {
     pub(super) tables: Tables,
     pub(super) syncer: Box<dyn Syncer>,
@@ -97,13 +97,13 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Works until it is told to close or nobody can send any more. A panic counts as a failure of the store.
+    /// Runs until it receives the message to close or all senders are gone. A panic counts as a failure of the store.
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
         let progress = Arc::clone(&self.progress);
         if catch_unwind(AssertUnwindSafe(|| self.work(queue))).is_err() {
             progress.fail("the thread that writes has panicked");
         }
-        // Whoever is still queued is answered by the end of the channel, and learns from `progress` why.
+        // Callers that are still queued notice the closed channel, and find the reason in `progress`.
     }
 
     fn work(&mut self, queue: &Receiver<Message>) {
@@ -208,7 +208,7 @@ impl Committer {
             TransactionError::Storage(error) => format!("a transaction failed: {error}"),
         })?;
         self.flush_and_sync()?;
-        // Before anybody is answered: an answer is what must not be forgotten.
+        // Before any caller gets its result: a result must never be lost in a crash.
         self.watermark.reached();
         self.progress.end(batch);
         Ok(())
@@ -226,7 +226,7 @@ impl Committer {
         if let Some(failure) = self.progress.failure() {
             return Err(failure);
         }
-        // Watched over like a batch: whoever closes the store waits for it.
+        // Supervised like a batch: the caller that closes the store waits for it.
         let batch = self.progress.begin();
         self.flush_and_sync().map_err(|reason| self.progress.fail(&reason))?;
         self.progress.end(batch);

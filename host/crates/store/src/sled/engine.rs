@@ -1,4 +1,4 @@
-//! [`Store`] on sled: hands writes to the committer, and reads by itself.
+//! [`Store`] on sled: sends writes to the committer, and reads without it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -66,7 +66,7 @@ impl SledStore {
                 space: space.clone(),
                 sweep_every: settings.sweep_every,
             };
-            // The queue itself has no bound: the permits bound it, and whoever waits for one blocks no thread.
+            // The queue itself has no bound: the permits bound it, and a caller that waits for one blocks no thread.
             let (queue, jobs) = mpsc::channel();
             let thread =
                 thread::Builder::new().name("store-committer".to_owned()).spawn(move || committer.run(&jobs)).map_err(
@@ -153,7 +153,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Sen
 }
 
 impl Drop for SledStore {
-    /// Finishes what is queued, so that the folder's lock goes after the last write. Nobody waits for a thread that is stuck.
+    /// Finishes what is queued, so that the folder's lock is released after the last write. It does not wait for a
+    /// thread that is stuck.
     fn drop(&mut self) {
         if self.progress.is_stuck() {
             return;
@@ -393,7 +394,7 @@ impl Store for SledStore {
     async fn outbox(&self, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
         let key = key.clone();
         let waiting = self.scan(move |tables| outbox::waiting(tables, &key, limit)).await?;
-        // Nobody may be told of what could be forgotten.
+        // A reader must not see anything that a crash could undo.
         self.progress.settled().await?;
         Ok(waiting)
     }

@@ -12,7 +12,7 @@ use crate::{
     StoreResult, TakeBack, UndoWrite,
 };
 
-/// See [`Ledger::put_import`](crate::Ledger::put_import).
+/// Implements [`Ledger::put_import`](crate::Ledger::put_import).
 pub(super) fn put(view: &mut View<'_>, write: &ImportWrite) -> StoreResult<()> {
     let row = keys::import(&write.record.key);
     let stored: Option<ImportRecord> = view.get(Table::Imports, &row)?;
@@ -26,7 +26,7 @@ pub(super) fn put(view: &mut View<'_>, write: &ImportWrite) -> StoreResult<()> {
     }
 }
 
-/// See [`Ledger::start_import`](crate::Ledger::start_import).
+/// Implements [`Ledger::start_import`](crate::Ledger::start_import).
 pub(super) fn start(view: &mut View<'_>, write: &ImportWrite, same_file: SameFile) -> StoreResult<()> {
     let record = &write.record;
     let digest = record.digest.ok_or(StoreError::Contradiction("a file that is not all here cannot be imported"))?;
@@ -43,7 +43,7 @@ pub(super) fn start(view: &mut View<'_>, write: &ImportWrite, same_file: SameFil
     put(view, write)
 }
 
-/// See [`Ledger::add_rows`](crate::Ledger::add_rows).
+/// Implements [`Ledger::add_rows`](crate::Ledger::add_rows).
 pub(super) fn add_rows(view: &mut View<'_>, import: &ImportKey, rows: Vec<NewRow>) -> StoreResult<()> {
     if !view.has(Table::Imports, &keys::import(import))? {
         return Err(StoreError::ImportChanged);
@@ -93,7 +93,7 @@ impl Settlement {
     }
 }
 
-/// See [`Ledger::settle_row`](crate::Ledger::settle_row).
+/// Implements [`Ledger::settle_row`](crate::Ledger::settle_row).
 pub(super) fn settle(view: &mut View<'_>, settlement: Settlement) -> StoreResult<()> {
     let Settlement { settlement: RowSettlement { import, slug, row, again, .. }, row: bytes, former } = settlement;
     let queued = keys::queued(import.id, &slug, row.number);
@@ -114,7 +114,7 @@ pub(super) fn settle(view: &mut View<'_>, settlement: Settlement) -> StoreResult
     view.put_raw(Table::ImportRows, keys::row(import.id, row.number), bytes)
 }
 
-/// See [`Ledger::requeue_rows`](crate::Ledger::requeue_rows).
+/// Implements [`Ledger::requeue_rows`](crate::Ledger::requeue_rows).
 pub(super) fn requeue(view: &mut View<'_>, import: &ImportKey, limit: usize) -> StoreResult<u64> {
     let mut counts = Counts::default();
     let mut queued = 0;
@@ -143,7 +143,7 @@ pub(super) fn requeue(view: &mut View<'_>, import: &ImportKey, limit: usize) -> 
     Ok(queued)
 }
 
-/// See [`Ledger::undo_row`](crate::Ledger::undo_row).
+/// Implements [`Ledger::undo_row`](crate::Ledger::undo_row).
 pub(super) fn undo_row(view: &mut View<'_>, undo: UndoWrite) -> StoreResult<()> {
     let UndoWrite { import, row, take_back, audit: event } = undo;
     let row_key = keys::row(import.id, row.number);
@@ -187,7 +187,7 @@ fn require(stored: Option<IntegrationRecord>, id: ObjectId, version: u64) -> Sto
     }
 }
 
-/// See [`Ledger::undo_account`](crate::Ledger::undo_account).
+/// Implements [`Ledger::undo_account`](crate::Ledger::undo_account).
 pub(super) fn undo_account(
     view: &mut View<'_>,
     import: &ImportKey,
@@ -211,7 +211,7 @@ pub(super) fn undo_account(
     Ok(true)
 }
 
-/// See [`Ledger::forget_import`](crate::Ledger::forget_import).
+/// Implements [`Ledger::forget_import`](crate::Ledger::forget_import).
 pub(super) fn forget(view: &mut View<'_>, import: &ImportKey, what: Forget, limit: usize) -> StoreResult<bool> {
     let sealed = [Table::ImportInputs, Table::ImportFormer];
     let plain = [Table::ImportPlaces, Table::ImportRows, Table::ImportCounts];

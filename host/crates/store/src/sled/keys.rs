@@ -1,5 +1,5 @@
-//! The keys of rows. Each component stands behind its length, so that keys of different components differ, and a prefix of
-//! whole components holds its own rows only, whatever characters an id has.
+//! The keys of rows. Each component is preceded by its length, so that keys of different components differ, and a
+//! prefix of whole components covers its own rows only, for all characters of an id.
 
 use crate::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, ObjectId, Timestamp, WebhookKey};
 use keyferry_types::ids::{Environment, OrgId, Slug};
@@ -41,7 +41,7 @@ pub(super) fn account_order(key: &AccountKey, created_at: Timestamp, id: ObjectI
     row
 }
 
-/// An integration.
+/// Key of an integration's row.
 pub(super) fn integration(key: &IntegrationKey) -> Vec<u8> {
     let mut row = account(&key.account);
     put(&mut row, key.slug.as_str().as_bytes());
@@ -55,7 +55,7 @@ pub(super) fn session(key: &AccountKey, id: ObjectId) -> Vec<u8> {
     row
 }
 
-/// A root.
+/// Key of a root's row.
 pub(super) fn root(of: &OrgId, key_id: u32) -> Vec<u8> {
     let mut row = org(of);
     row.extend_from_slice(&key_id.to_be_bytes());
@@ -99,14 +99,14 @@ pub(super) fn webhook(key: &WebhookKey) -> Vec<u8> {
     row
 }
 
-/// Something that a webhook is to be told.
+/// Key of a waiting delivery's row.
 pub(super) fn delivery(key: &WebhookKey, place: u64) -> Vec<u8> {
     let mut row = webhook(key);
     row.extend_from_slice(&place.to_be_bytes());
     row
 }
 
-/// An import.
+/// Key of an import's row.
 pub(super) fn import(key: &ImportKey) -> Vec<u8> {
     let mut row = environment(&key.org, key.environment);
     row.extend_from_slice(key.id.as_bytes());

@@ -1,4 +1,4 @@
-//! [`Ledger`] on sled.
+//! The trait [`Ledger`] on sled.
 
 use std::ops::Bound;
 

@@ -40,7 +40,7 @@ const DATABASE: &str = "db";
 /// What has to be a file where it is there, besides snapshots.
 const FILES: [&str; 4] = [DATABASE, "conf", MARKER, LOCK];
 
-/// An open database.
+/// A database that is open, locked and checked.
 pub(super) struct Opened {
     pub(super) tables: Tables,
     /// Our own handle of the database file.
@@ -124,7 +124,7 @@ fn misplaced(folder: &Path) -> io::Result<Option<(PathBuf, FileFault)>> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_folder = name == "blobs";
-        // A volume of its own holds `lost+found` and whatever else is not ours.
+        // A volume mounted at the folder has `lost+found` and other entries that are not the store's.
         if !is_folder && !FILES.contains(&&*name) && !name.starts_with("snap.") {
             continue;
         }
@@ -221,7 +221,7 @@ fn check_format(path: &Path, tables: &Tables, known: bool) -> StoreResult<()> {
                 Ok(FORMAT) => Ok(()),
                 Ok(1) => write_format(path, meta),
                 Ok(found) => Err(StoreError::Format { path: path.to_owned(), found, known: FORMAT }),
-                Err(_) => Err(corrupt(path, "its format cannot be told")),
+                Err(_) => Err(corrupt(path, "its format cannot be determined")),
             }
         }
         None if known => Err(corrupt(path, "it has come back empty")),

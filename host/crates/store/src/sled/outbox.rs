@@ -1,4 +1,5 @@
-//! What webhooks are yet to be told: put in by the transaction that brings it about, taken out when it was delivered.
+//! Deliveries that wait for webhooks: added by the transaction of the change, removed once they are delivered or given
+//! up.
 
 use std::ops::Bound;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use keyferry_types::ids::Slug;
 
 /// Where the next delivery stands.
 const NEXT_PLACE: &[u8] = b"outbox_places";
-/// How long it is told what a webhook was not told of.
+/// How long a delivery that was given up stays in a webhook's log.
 const FAILURES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How much of that, for one webhook.
 const MOST_FAILURES: usize = 100;
@@ -62,7 +63,7 @@ fn next_place(view: &mut View<'_>) -> StoreResult<u64> {
     Ok(place)
 }
 
-/// See [`Store::settle`](crate::Store::settle).
+/// Implements [`Store::settle`](crate::Store::settle).
 pub(super) fn settle(view: &mut View<'_>, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()> {
     for (delivery, settled) in attempts {
         let row = keys::delivery(&delivery.webhook, delivery.place);
@@ -76,7 +77,7 @@ pub(super) fn settle(view: &mut View<'_>, attempts: Vec<(Delivery, Settled)>) ->
                 view.remove(Table::Outbox, row);
                 keep_failure(view, delivery, reason, at)?;
             }
-            // Delivered, or there is nobody to tell any more.
+            // Delivered, or its webhook is disabled or deleted.
             _ => view.remove(Table::Outbox, row),
         }
     }
@@ -100,7 +101,7 @@ fn remove_failure(view: &mut View<'_>, row: &[u8], failure: FailedDelivery) {
     view.remove(Table::Undelivered, row.to_vec());
 }
 
-/// Removes what is told of a webhook's failures.
+/// Removes a webhook's deliveries that were given up.
 pub(super) fn forget_failures(view: &mut View<'_>, key: &WebhookKey) -> StoreResult<()> {
     for (row, bytes) in view.scan(Table::Undelivered, &keys::webhook(key))? {
         remove_failure(view, &row, decode(Table::Undelivered, &bytes)?);
@@ -108,13 +109,13 @@ pub(super) fn forget_failures(view: &mut View<'_>, key: &WebhookKey) -> StoreRes
     Ok(())
 }
 
-/// See [`Store::outbox`](crate::Store::outbox).
+/// Implements [`Store::outbox`](crate::Store::outbox).
 pub(super) fn waiting(tables: &Tables, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
     let rows = tables.tree(Table::Outbox)?.scan_prefix(keys::webhook(key)).values().take(limit);
     rows.map(|row| decode(Table::Outbox, &row.map_err(read_error)?)).collect()
 }
 
-/// See [`Store::awaited_webhooks`](crate::Store::awaited_webhooks).
+/// Implements [`Store::awaited_webhooks`](crate::Store::awaited_webhooks).
 pub(super) fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
     let tree = tables.tree(Table::Outbox)?;
     let mut found = Vec::new();
@@ -128,7 +129,7 @@ pub(super) fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
     Ok(found)
 }
 
-/// See [`Store::delivery_log`](crate::Store::delivery_log).
+/// Implements [`Store::delivery_log`](crate::Store::delivery_log).
 pub(super) fn log(tables: &Tables, key: &WebhookKey, now: Timestamp) -> StoreResult<DeliveryLog> {
     let prefix = keys::webhook(key);
     let waiting = tables.tree(Table::Outbox)?.scan_prefix(&prefix).keys().take(MOST_COUNTED).count();

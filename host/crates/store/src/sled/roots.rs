@@ -23,17 +23,17 @@ fn highest(view: &View<'_>, org: &OrgId) -> StoreResult<Option<u32>> {
     Ok(last.map(|root| root.key_id))
 }
 
-/// See [`Store::add_root`](crate::Store::add_root).
+/// Implements [`Store::add_root`](crate::Store::add_root).
 pub(super) fn add(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &AuditEvent) -> StoreResult<()> {
     let highest = highest(view, org)?;
     if highest.and_then(|highest| highest.checked_add(1)) != Some(root.key_id) {
-        return Err(refused(org, root.key_id, "does not follow the highest that there is"));
+        return Err(refused(org, root.key_id, "does not follow the highest root"));
     }
     view.put(Table::Roots, keys::root(org, root.key_id), root)?;
     audit::append(view, org, event)
 }
 
-/// See [`Store::all_roots`](crate::Store::all_roots).
+/// Implements [`Store::all_roots`](crate::Store::all_roots).
 pub(super) fn all(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
     let mut roots = Vec::new();
     for row in tables.tree(Table::Roots)?.iter() {
@@ -45,7 +45,7 @@ pub(super) fn all(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
     Ok(roots)
 }
 
-/// See [`Store::rewrap_root`](crate::Store::rewrap_root).
+/// Implements [`Store::rewrap_root`](crate::Store::rewrap_root).
 pub(super) fn rewrap(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
     let Rewrap { org, key_id, from, to, audit: event } = rewrap;
     let row = keys::root(&org, key_id);
@@ -62,7 +62,7 @@ pub(super) fn rewrap(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
     Ok(true)
 }
 
-/// See [`Store::change_root`](crate::Store::change_root).
+/// Implements [`Store::change_root`](crate::Store::change_root).
 pub(super) fn change(
     view: &mut View<'_>,
     org: &OrgId,
@@ -100,7 +100,7 @@ pub(super) fn require_in_use(view: &View<'_>, org: &OrgId, key_id: u32) -> Store
     }
 }
 
-/// See [`Store::sealed_under`](crate::Store::sealed_under).
+/// Implements [`Store::sealed_under`](crate::Store::sealed_under).
 pub(super) fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>> {
     let mut counts = BTreeMap::new();
     for row in tables.tree(Table::Integrations)?.scan_prefix(keys::org(org)).values() {
@@ -126,7 +126,7 @@ pub(super) fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap
     Ok(counts)
 }
 
-/// See [`Store::integrations_after`](crate::Store::integrations_after).
+/// Implements [`Store::integrations_after`](crate::Store::integrations_after).
 pub(super) fn integrations_after(
     tables: &Tables,
     org: &OrgId,
@@ -150,7 +150,7 @@ pub(super) fn integrations_after(
     Ok(records)
 }
 
-/// See [`Store::reseal`](crate::Store::reseal).
+/// Implements [`Store::reseal`](crate::Store::reseal).
 pub(super) fn reseal(view: &mut View<'_>, reseal: Reseal) -> StoreResult<bool> {
     let Reseal { key, version, from, to, envelope, audit: event } = reseal;
     let row = keys::integration(&key);

@@ -9,14 +9,14 @@ use crate::{AccountKey, AuditEvent, NewSession, ObjectId, SessionRecord, StoreEr
 /// Sessions of an account at a time. The oldest one ends where there would be more.
 const MOST: usize = 32;
 
-/// See [`Store::sessions`](crate::Store::sessions).
+/// Implements [`Store::sessions`](crate::Store::sessions).
 pub(super) fn of_account(tables: &Tables, key: &AccountKey) -> StoreResult<Vec<SessionRecord>> {
     let mut sessions: Vec<SessionRecord> = tables.records(Table::Sessions, &keys::account(key))?;
     sessions.sort_by_key(|session| (session.issued_at, session.id));
     Ok(sessions)
 }
 
-/// See [`Store::create_session`](crate::Store::create_session).
+/// Implements [`Store::create_session`](crate::Store::create_session).
 pub(super) fn create(view: &mut View<'_>, new: &NewSession) -> StoreResult<()> {
     let record = &new.record;
     let key = record.account_key();
@@ -49,7 +49,7 @@ pub(super) fn create(view: &mut View<'_>, new: &NewSession) -> StoreResult<()> {
     audit::append(view, &key.org, &new.audit)
 }
 
-/// See [`Store::reuse_session`](crate::Store::reuse_session).
+/// Implements [`Store::reuse_session`](crate::Store::reuse_session).
 pub(super) fn reuse(
     view: &mut View<'_>,
     key: &AccountKey,
@@ -63,7 +63,7 @@ pub(super) fn reuse(
     Ok(found)
 }
 
-/// See [`Store::end_session`](crate::Store::end_session).
+/// Implements [`Store::end_session`](crate::Store::end_session).
 pub(super) fn end(view: &mut View<'_>, key: &AccountKey, id: ObjectId, event: &AuditEvent) -> StoreResult<bool> {
     let row = keys::session(key, id);
     let is_there = view.has(Table::Sessions, &row)?;

@@ -59,7 +59,7 @@ impl Table {
         Self::ImportCounts,
     ];
 
-    /// The tree's name.
+    /// Name of the sled tree, which is part of the format on disk.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
@@ -95,15 +95,15 @@ impl Table {
             Self::Roots => "the root",
             Self::Accounts | Self::AccountOrder => "the linked account",
             Self::Integrations => "the integration",
-            Self::Idempotency | Self::IdempotencyEnds => "the answer kept for an Idempotency-Key",
+            Self::Idempotency | Self::IdempotencyEnds => "the response stored for an Idempotency-Key",
             Self::Audit | Self::AuditHeads => "the audit event",
             Self::Webhooks => "the webhook",
-            Self::Outbox | Self::Undelivered | Self::UndeliveredEnds => "what a webhook is to be told",
+            Self::Outbox | Self::Undelivered | Self::UndeliveredEnds => "the webhook delivery",
             Self::Sessions => "the session",
             Self::Imports | Self::ImportFiles | Self::ImportCounts => "the import",
             Self::ImportPlaces | Self::ImportRows => "the row",
             Self::ImportInputs => "the row's credential",
-            Self::ImportFormer => "what the row replaced",
+            Self::ImportFormer => "the credential that the row replaced",
         }
     }
 }
@@ -139,7 +139,7 @@ impl Tables {
     }
 }
 
-/// A failed read.
+/// Maps an error of a sled read.
 pub(super) fn read_error(error: sled::Error) -> StoreError {
     StoreError::Read(Box::new(error))
 }

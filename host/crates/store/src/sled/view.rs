@@ -75,7 +75,7 @@ impl Changes {
     }
 }
 
-/// See the module.
+/// Uncommitted changes over the tables; the module's documentation has the rules.
 pub(super) struct View<'a> {
     tables: &'a Tables,
     batch: &'a mut Changes,
@@ -88,14 +88,14 @@ impl<'a> View<'a> {
         Self { tables, batch, own: Changes::default(), woken: Vec::new() }
     }
 
-    /// Makes the changes part of the batch; without this they are dropped. The webhooks that are to be told of once they are
-    /// on disk.
+    /// Makes the changes part of the batch; without this call they are dropped. Returns the webhooks that the notifier
+    /// reports once the changes are on disk.
     pub(super) fn keep(self) -> Vec<WebhookKey> {
         self.batch.absorb(self.own);
         self.woken
     }
 
-    /// Has a webhook told of once the changes are on disk.
+    /// Reports a webhook to the notifier once the changes are on disk.
     pub(super) fn wake(&mut self, webhook: WebhookKey) {
         self.woken.push(webhook);
     }

@@ -33,9 +33,9 @@ impl Watermark {
         let meta = tables.tree(Table::Meta)?;
         let counted = meta.get(BATCHES).map_err(read_error)?;
         let counted = counted.map(|bytes| bytes.as_ref().try_into().map(u64::from_be_bytes)).transpose();
-        let batches = counted.map_err(|_| corrupt("its count of batches cannot be told".to_owned()))?.unwrap_or(0);
+        let batches = counted.map_err(|_| corrupt("its count of batches is damaged".to_owned()))?.unwrap_or(0);
         let remembered = read(&file).map_err(|source| StoreError::Open {
-            action: "read how far it had come in",
+            action: "read the count of acknowledged batches in",
             path: path.to_owned(),
             source,
         })?;
@@ -48,7 +48,7 @@ impl Watermark {
                 )));
             }
             Remembered::Garbage => {
-                return Err(corrupt("the file that tells how far it had come is damaged".to_owned()));
+                return Err(corrupt("the file with the count of acknowledged batches is damaged".to_owned()));
             }
         }
         Ok(Self { file, batches })
@@ -75,7 +75,8 @@ enum Remembered {
     Garbage,
 }
 
-/// `00000000000000000042 d87f7e0c`: the count, and its CRC-32. As long whatever the count, so that it stays within a sector.
+/// `00000000000000000042 d87f7e0c`: the count, and its CRC-32. Its length is the same for every count, so that it stays
+/// within a sector.
 fn line(batches: u64) -> String {
     let count = format!("{batches:020}");
     format!("{count} {:08x}\n", crc32fast::hash(count.as_bytes()))

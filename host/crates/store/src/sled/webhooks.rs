@@ -1,4 +1,4 @@
-//! Webhooks.
+//! Webhooks on sled: registration, change, deletion.
 
 use super::codec::decode;
 use super::tables::{Table, Tables, read_error};
@@ -7,7 +7,7 @@ use super::{audit, keys, outbox, roots};
 use crate::{AuditEvent, Expect, StoreError, StoreResult, WebhookKey, WebhookRecord, WebhookWrite};
 use keyferry_types::ids::{Environment, OrgId};
 
-/// See [`Store::put_webhook`](crate::Store::put_webhook).
+/// Implements [`Store::put_webhook`](crate::Store::put_webhook).
 pub(super) fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> {
     let WebhookWrite { record, expect, most, audit: event } = write;
     let row = keys::webhook(&record.key);
@@ -29,8 +29,8 @@ pub(super) fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> 
     audit::append(view, &record.key.org, event)
 }
 
-/// See [`Store::delete_webhook`](crate::Store::delete_webhook). What waits for it is left to whoever delivers: there
-/// can be more of it than fits into one transaction.
+/// Implements [`Store::delete_webhook`](crate::Store::delete_webhook). The deliveries that wait for it are left to the
+/// task that delivers: there can be more of them than fit into one transaction.
 pub(super) fn delete(
     view: &mut View<'_>,
     key: &WebhookKey,
@@ -48,7 +48,7 @@ pub(super) fn delete(
     sorted(rows.iter().map(|(_, bytes)| decode(Table::Webhooks, bytes))).map(Some)
 }
 
-/// See [`Store::webhooks`](crate::Store::webhooks).
+/// Implements [`Store::webhooks`](crate::Store::webhooks).
 pub(super) fn all(tables: &Tables, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>> {
     let rows = tables.tree(Table::Webhooks)?.scan_prefix(keys::environment(org, environment)).values();
     sorted(rows.map(|row| decode(Table::Webhooks, &row.map_err(read_error)?)))

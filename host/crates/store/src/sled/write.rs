@@ -14,7 +14,7 @@ use keyferry_types::ids::{AuthTypeName, OrgId};
 /// Expired records removed by one sweep.
 const SWEPT_AT_ONCE: usize = 256;
 
-/// See [`Store::create_api_key`](crate::Store::create_api_key).
+/// Implements [`Store::create_api_key`](crate::Store::create_api_key).
 pub(super) fn create_api_key(view: &mut View<'_>, new: &NewApiKey) -> StoreResult<()> {
     let record = &new.record;
     if view.has(Table::ApiKeys, &record.hash)? {
@@ -29,7 +29,7 @@ pub(super) fn create_api_key(view: &mut View<'_>, new: &NewApiKey) -> StoreResul
     audit::append(view, &record.org, &new.audit)
 }
 
-/// See [`Store::revoke_api_key`](crate::Store::revoke_api_key).
+/// Implements [`Store::revoke_api_key`](crate::Store::revoke_api_key).
 pub(super) fn revoke_api_key(
     view: &mut View<'_>,
     org: &OrgId,
@@ -46,7 +46,7 @@ pub(super) fn revoke_api_key(
     Ok(Some(record))
 }
 
-/// See [`Store::touch_api_key`](crate::Store::touch_api_key).
+/// Implements [`Store::touch_api_key`](crate::Store::touch_api_key).
 pub(super) fn touch_api_key(view: &mut View<'_>, hash: &[u8; 32], at: Timestamp) -> StoreResult<()> {
     let Some(mut record) = view.get::<ApiKeyRecord>(Table::ApiKeys, hash)? else { return Ok(()) };
     if record.last_used_at.is_none_or(|last| last < at) {
@@ -64,7 +64,7 @@ pub(super) fn weight(write: &AccountWrite) -> StoreResult<usize> {
     Ok(weight + 1024)
 }
 
-/// See [`Store::put_account`](crate::Store::put_account).
+/// Implements [`Store::put_account`](crate::Store::put_account).
 pub(super) fn put_account(view: &mut View<'_>, write: AccountWrite) -> StoreResult<PutAccount> {
     let AccountWrite { mode, key, id, name, udf, audit: event } = write;
     let row = keys::account(&key);
@@ -123,7 +123,7 @@ fn set_field(fields: &mut Vec<UserField>, key_name: String, key_value: String, a
     }
 }
 
-/// See [`Store::delete_account`](crate::Store::delete_account).
+/// Implements [`Store::delete_account`](crate::Store::delete_account).
 pub(super) fn delete_account(
     view: &mut View<'_>,
     key: &AccountKey,
@@ -182,7 +182,7 @@ impl Migration {
     }
 }
 
-/// See [`Store::commit_migration`](crate::Store::commit_migration).
+/// Implements [`Store::commit_migration`](crate::Store::commit_migration).
 pub(super) fn commit_migration(view: &mut View<'_>, migration: Migration, now: Timestamp) -> StoreResult<()> {
     let Migration { write, key, integration, answer, row: settlement } = migration;
     if let Some(settlement) = settlement {
@@ -213,7 +213,7 @@ pub(super) fn commit_migration(view: &mut View<'_>, migration: Migration, now: T
     audit::append(view, &account.org, &write.audit)
 }
 
-/// See [`Store::commit_check`](crate::Store::commit_check).
+/// Implements [`Store::commit_check`](crate::Store::commit_check).
 pub(super) fn commit_check(view: &mut View<'_>, write: CheckWrite) -> StoreResult<Checked> {
     let CheckWrite { record: found, audit: event } = write;
     let key = found.key();
@@ -261,7 +261,7 @@ fn keep_answer(view: &mut View<'_>, record: &IdempotencyRecord, bytes: Vec<u8>, 
     view.put_raw(Table::Idempotency, row, bytes)
 }
 
-/// See [`Store::read_integration`](crate::Store::read_integration).
+/// Implements [`Store::read_integration`](crate::Store::read_integration).
 pub(super) fn read_integration(
     view: &mut View<'_>,
     key: &IntegrationKey,
@@ -274,7 +274,7 @@ pub(super) fn read_integration(
     Ok(stored)
 }
 
-/// See [`Store::delete_integration`](crate::Store::delete_integration).
+/// Implements [`Store::delete_integration`](crate::Store::delete_integration).
 pub(super) fn delete_integration(
     view: &mut View<'_>,
     key: &IntegrationKey,
@@ -294,7 +294,7 @@ pub(super) fn delete_integration(
     }
 }
 
-/// See [`Store::delete_version`](crate::Store::delete_version).
+/// Implements [`Store::delete_version`](crate::Store::delete_version).
 pub(super) fn delete_version(
     view: &mut View<'_>,
     key: &IntegrationKey,
@@ -311,8 +311,8 @@ pub(super) fn delete_version(
     audit::append(view, &key.account.org, event)
 }
 
-/// Removes some of what was kept for a while and has expired: answers for an `Idempotency-Key`, and what webhooks were not
-/// told of.
+/// Removes some of the records that have expired: responses for an `Idempotency-Key`, and deliveries that were given
+/// up.
 pub(super) fn sweep(view: &mut View<'_>, now: Timestamp) -> StoreResult<()> {
     for end in view.first_stored(Table::IdempotencyEnds, SWEPT_AT_ONCE)? {
         let Some((expires_at, row)) = keys::split_end(&end) else { continue };

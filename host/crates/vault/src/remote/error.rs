@@ -1,4 +1,4 @@
-//! What a key service could not do, told apart by who has to act.
+//! Failures of a key service, classified by who has to act.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use keyferry_types::retry_after;
 pub struct KeyServiceError {
     /// The key, as it was configured.
     pub key: String,
-    /// What it means.
+    /// What kind of failure it is, which decides when to try again.
     pub fault: KeyServiceFault,
     /// What happened, in the service's or the connection's words.
     pub detail: String,
@@ -34,7 +34,7 @@ pub enum KeyServiceFault {
     KeyDisabled,
     /// The key does not open this: it was wrapped by another key or for another place, or is damaged.
     DoesNotOpen,
-    /// It answered something that is no answer.
+    /// Its response is invalid.
     Unexpected,
 }
 
@@ -78,7 +78,7 @@ impl KeyServiceFault {
         match self {
             Self::Throttled => Duration::from_secs(2),
             Self::Unreachable => Duration::from_secs(5),
-            // Somebody has to do something first.
+            // The operator has to act first.
             _ => Duration::from_secs(60),
         }
     }
@@ -92,7 +92,7 @@ impl KeyServiceFault {
             Self::KeyMissing => "the key service has no such key",
             Self::KeyDisabled => "the key service has the key disabled",
             Self::DoesNotOpen => "the key of the key service does not open what it is to open",
-            Self::Unexpected => "the key service answered something that is no answer",
+            Self::Unexpected => "the key service sent an invalid response",
         }
     }
 }

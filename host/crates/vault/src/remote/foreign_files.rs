@@ -18,8 +18,8 @@ const VARIABLES: [&str; 5] = [
 /// Where the first two are where their variables are not set.
 const AT_HOME: [&str; 2] = [".aws/config", ".aws/credentials"];
 
-/// What is wrong with the first of the files that hangs, or that is a pipe or something else that is no file. One that is not there
-/// is none of them.
+/// The fault of the first file that hangs, or that is a pipe or something else than a regular file. A missing file is
+/// not a fault.
 pub(super) fn fault() -> Option<String> {
     fault_of(files(|name| env::var_os(name)))
 }

@@ -11,7 +11,7 @@ use crate::VaultError;
 use crate::derive::{Key, random};
 use crate::locked::LockedKey;
 
-/// Wraps and unwraps by some protocol. It tries again by itself where that makes sense.
+/// Wraps and unwraps by one protocol. It repeats failed requests where a repetition can succeed.
 #[async_trait]
 pub(crate) trait KeyService: Send + Sync {
     /// The key as it was configured.
@@ -106,7 +106,7 @@ impl RemoteKey {
         self.ask(self.service.unwrap(place, wrapped)).await
     }
 
-    /// Wraps something that nobody needs, to see whether the service works.
+    /// Wraps a value that is then discarded, to test whether the service works.
     pub(crate) async fn probe(&self) -> Result<(), VaultError> {
         let key: Key = random()?;
         self.wrap(&Place::Probe, &key).await?;
@@ -186,7 +186,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A service that fails as it is told to and counts its calls. What it wraps, it only turns around.
+    /// A service that fails as a test sets it and counts its calls. It wraps by reversing the bytes.
     #[derive(Clone, Default)]
     pub(crate) struct FakeService {
         pub(crate) calls: Arc<AtomicUsize>,

@@ -1,5 +1,5 @@
 //! AWS KMS (<https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html>), by AWS' own client: region and
-//! credentials come from where its other tools find them, and it tries again by itself where that makes sense.
+//! credentials come from where AWS' other tools find them, and the client repeats failed requests.
 //!
 //! What is wrapped is bound by the encryption context, which shows in CloudTrail and which key policies can ask for.
 
@@ -35,7 +35,7 @@ const ATTEMPTS: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(300);
 /// To a connection, with TLS.
 const CONNECT: Duration = Duration::from_secs(2);
-/// One attempt.
+/// Time limit of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(4);
 /// A call with all attempts.
 const CALL: Duration = Duration::from_secs(9);
@@ -228,7 +228,7 @@ impl Intercept for OnlyHttps {
     }
 }
 
-/// Whether nobody on the way can read what is sent there.
+/// Whether the connection to the address cannot be read on the way: TLS, or loopback.
 fn is_private(address: &str) -> bool {
     let Ok(url) = Url::parse(address) else { return false };
     match url.scheme() {

@@ -1,18 +1,18 @@
-//! What something that a key service wraps is for: bound to it, so that it opens nowhere else.
+//! The purpose of a wrapped key: the key service binds it to the purpose, so that it opens for no other.
 
 use std::fmt;
 
 use crate::KeyId;
 use keyferry_types::ids::OrgId;
 
-/// What is wrapped.
+/// What a wrapped key is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
-    /// An organisation's root.
+    /// A root of an organisation.
     Root {
-        /// Whose.
+        /// Organisation of the root.
         org: &'a OrgId,
-        /// Which.
+        /// Id of the root within its organisation.
         key_id: KeyId,
     },
     /// The secret that seals compiled code.

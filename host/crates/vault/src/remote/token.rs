@@ -47,7 +47,8 @@ impl TokenSource {
         }
     }
 
-    /// Whether others than its owner can read the file. `None` where there is none, or it cannot be read.
+    /// The token file and its permission bits, if others than its owner can read it. `None` also if there is no such
+    /// file or it cannot be read.
     pub(crate) async fn exposed(&self) -> Option<(&Path, u32)> {
         let Self::File(path) = self else { return None };
         let file = bounded_file::read_apart(path, LINE).await.ok()?;

@@ -234,7 +234,7 @@ impl KeyService for Transit {
 
     async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
         let not_ours =
-            || self.error(KeyServiceFault::DoesNotOpen, "what is stored is nothing that a transit engine made");
+            || self.error(KeyServiceFault::DoesNotOpen, "the stored form does not come from a transit engine");
         let ciphertext = std::str::from_utf8(wrapped).map_err(|_| not_ours())?;
         let bound = Self::bound(place);
         let body = json!({ "ciphertext": ciphertext, "associated_data": bound, "context": bound });

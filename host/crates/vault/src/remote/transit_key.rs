@@ -27,7 +27,7 @@ pub struct TransitKey {
 /// What else belongs to a transit engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitSettings {
-    /// The key.
+    /// The key in the transit engine.
     pub key: TransitKey,
     /// Where the token comes from.
     pub token: TokenSource,
@@ -98,7 +98,7 @@ impl fmt::Display for TransitKey {
     }
 }
 
-/// Whether a host is this very machine, whatever a resolver says.
+/// Whether a host is this machine, by its spelling alone; no resolver is asked.
 pub(super) fn is_loopback(host: &Host<impl AsRef<str>>) -> bool {
     match host {
         Host::Domain(name) => name.as_ref().eq_ignore_ascii_case("localhost"),
