@@ -275,7 +275,7 @@ async fn what_looks_secret_is_read_as_text_only_where_a_grant_names_it_and_all_t
         "sees the beginning of token (at most 12 characters, ^sk_(live|test)_)",
         "sees the beginning of password (at most 12 characters, (?s)^.{16})",
         "sees the end of site_key (at most 12 characters, -[a-z]{2}[0-9]$)",
-        "asks for GET https://*.github.io/v1/me/* [many owners share this suffix: anybody can get a name below it]",
+        "asks for GET https://*.github.io/v1/me/* [many owners share this suffix: anyone can get a name below it]",
         "asks for GET https://api.nosy.example/v1/me/*\n",
     ] {
         assert!(shown.contains(line), "{line} in {shown}");

@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Why an address is not dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressClass {
-    /// `0.0.0.0/8`, `::`.
+    /// Unspecified: `0.0.0.0/8`, `::`.
     Unspecified,
-    /// `127.0.0.0/8`, `::1`.
+    /// Loopback: `127.0.0.0/8`, `::1`.
     Loopback,
     /// RFC 1918, unique local `fc00::/7`, the retired site-local `fec0::/10`.
     Private,
@@ -25,9 +25,9 @@ pub enum AddressClass {
     Special,
     /// Set aside for examples.
     Documentation,
-    /// `224.0.0.0/4`, `ff00::/8`.
+    /// Multicast: `224.0.0.0/4`, `ff00::/8`.
     Multicast,
-    /// `240.0.0.0/4`, and whatever of IPv6 is not global unicast.
+    /// `240.0.0.0/4`, and everything in IPv6 that is not global unicast.
     Reserved,
     /// An IPv6 form that holds an IPv4 address: mapped, compatible, NAT64, 6to4, Teredo.
     EmbedsIpv4,
@@ -107,8 +107,8 @@ const fn v6(first: u16, second: u16) -> Ipv6Addr {
 
 /// Whether an address may be dialled.
 ///
-/// IPv6 forms that hold an IPv4 address are refused whatever they hold: none of them is global unicast, and a
-/// translator on the way would decide where the packet ends up. The class tells what the inner address was.
+/// IPv6 forms that hold an IPv4 address are always refused: none of them is global unicast, and a translator on the way
+/// would decide where the packet ends up. The class says what the inner address was.
 ///
 /// ```
 /// use keyferry_egress::{AddressClass, check};

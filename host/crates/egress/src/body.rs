@@ -1,4 +1,4 @@
-//! The content of a request.
+//! Assembles the body of a request.
 
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
@@ -52,7 +52,7 @@ pub(super) fn pairs(pairs: &[Pair], assembler: &mut Assembler<'_>) -> Result<Vec
     pairs.iter().map(|pair| Ok((pair.name.clone(), assembler.assemble(&pair.value)?))).collect()
 }
 
-/// Pairs as they stand in a query or a form.
+/// Pairs in the form of a query or of `application/x-www-form-urlencoded`.
 pub(super) fn urlencoded(pairs: &[(String, Value)]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::new());
     for (index, (name, value)) in pairs.iter().enumerate() {

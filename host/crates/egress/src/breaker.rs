@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::error::ErrorKind;
 
-/// So many failures in a row open the breaker.
+/// Number of consecutive failures that open the breaker.
 const FAILURES: u32 = 10;
 
 /// How long it stays open.
@@ -35,16 +35,16 @@ enum State {
 /// Why a host could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cause {
-    /// For programs.
+    /// Kind of the failure, which decides the error's code.
     pub(super) kind: ErrorKind,
-    /// For people, without a secret in it: requests of other callers are told it, too.
+    /// Explanation for people, without a secret in it: requests of other callers get it, too.
     pub(super) message: String,
 }
 
 /// How a request went, as far as the breaker cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The host answered, whatever it said.
+    /// The host answered, with any status.
     Reached,
     /// It could not be reached or did not answer.
     Failed(Cause),
@@ -55,7 +55,7 @@ pub(super) enum Outcome {
 /// The breaker is open.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Open {
-    /// For so long.
+    /// Time until the breaker lets a request through.
     pub(super) left: Duration,
     /// Because of the failure that opened it.
     pub(super) cause: Arc<Cause>,

@@ -46,8 +46,8 @@ impl Call {
         Self { witness: Some(witness), ..self }
     }
 
-    /// Makes a secret known: from now on it is taken out of every answer and of all that [`redact`](Self::redact) is
-    /// given. Secrets that stand in a request become known by themselves.
+    /// Adds a secret to those that are redacted in every response and in each argument of [`redact`](Self::redact).
+    /// Secrets that a request contains are added without this call.
     pub fn know(&mut self, secret: SharedSecret) {
         if !self.known.iter().any(|known| Arc::ptr_eq(known, &secret) || known.expose() == secret.expose()) {
             self.redactor.add(secret.expose());
@@ -55,9 +55,10 @@ impl Call {
         }
     }
 
-    /// A text with every known secret in it replaced by `***`, in whatever form: percent-encoded, escaped for JSON, HTML or a
-    /// programming language, in base64, hexadecimal or another case, broken into lines, and several of these at once. Of values
-    /// shorter than 4 bytes only whole quoted strings are replaced; words and what is short are known in their own case alone.
+    /// Replaces every known secret in a text by `***`, in all its forms: percent-encoded, escaped for JSON, HTML or a
+    /// programming language, in base64, hexadecimal or another case, broken into lines, and several of these at once.
+    /// Of values shorter than 4 bytes only whole quoted strings are replaced; words and short values are found in their
+    /// own case only.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact_text(text).into_owned()
     }

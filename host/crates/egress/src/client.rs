@@ -29,9 +29,9 @@ use super::target::Origin;
 use super::{mint, shape, tls};
 use keyferry_telemetry::{SPANS, metrics};
 
-/// Of the time that is left of a call, so much is kept back from its last request, or an eighth where that is less: a plugin
-/// that is told of a timeout has to give its verdict yet. Without it, a provider that says nothing would look like a plugin
-/// that does not come to an end.
+/// Share of a call's remaining time that its last request may not use, or an eighth where that is less: after a timeout
+/// a plugin still has to return its verdict. Without it, a provider that does not answer would look like a plugin that
+/// does not end.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// When it is worth trying again where a host has as many requests under way as it may have.
@@ -75,8 +75,8 @@ impl Egress {
         Ok(AppClient { egress: self.clone(), way: Way::Network(Network { http, hosts }) })
     }
 
-    /// A client that dials checked addresses only, follows nothing, asks no proxy, and keeps so many idle connections to a
-    /// host.
+    /// A client that dials checked addresses only, follows no redirect, uses no proxy, and keeps at most `most_idle`
+    /// idle connections to a host.
     pub(super) fn http_client(&self, most_idle: usize) -> Result<reqwest::Client, EgressSetupError> {
         let tls = tls::client_config(Arc::clone(&self.shared.roots), Arc::clone(&self.shared.provider))?;
         reqwest::Client::builder()

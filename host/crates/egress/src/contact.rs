@@ -17,7 +17,7 @@ pub struct Contact {
 /// How far a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reached {
-    /// The host answered, with whatever status.
+    /// The host answered, with any status.
     Answered,
     /// The request may have left, and no whole answer came.
     Unanswered,

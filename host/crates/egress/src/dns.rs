@@ -1,8 +1,8 @@
-//! Names asked of DNS servers: the system's, or those that the operator named.
+//! Lookups at DNS servers: the system's, or those that the operator named.
 //!
-//! Not `getaddrinfo`, for three reasons: it blocks a thread that nothing can take back, so that a slow server could use up
-//! all there are; it reads `/etc/hosts` and whatever `nsswitch.conf` names, which lead inside; and it hides how the answer
-//! came about. Nothing is remembered here: each new connection asks again, and what comes back is checked again.
+//! Not `getaddrinfo`, for three reasons: it blocks a thread that cannot be cancelled, so that a slow server could use
+//! up all threads; it reads `/etc/hosts` and the other sources of `nsswitch.conf`, which lead inside; and it hides the
+//! source of an answer. No answer is cached here: each new connection asks again, and each answer is checked again.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -32,7 +32,7 @@ const MOST_ADDRESSES: usize = 64;
 /// A question is asked once more where no answer came.
 const RETRIES: usize = 1;
 
-/// The DNS servers.
+/// A client of the configured DNS servers.
 pub(super) struct Dns {
     servers: Vec<DnsServer>,
     time: Duration,
@@ -49,7 +49,7 @@ struct Asked {
 type Version = (SystemTime, u64);
 
 impl Dns {
-    /// Asks these servers, or the system's where there are none, and waits so long at most.
+    /// Asks these servers, or the system's where the list is empty, and waits at most `time`.
     pub(super) fn new(servers: &[DnsServer], time: Duration) -> Self {
         Self { servers: servers.to_vec(), time, asked: Mutex::default() }
     }
@@ -59,7 +59,7 @@ impl Dns {
         // The dot at its end makes it whole: no search domain is tried.
         let name = Name::from_ascii(format!("{host}.")).map_err(|_| ResolveError::NotFound)?;
         let resolver = self.resolver().map_err(|error| {
-            tracing::error!(%error, "no DNS server is known: {RESOLV_CONF} names none, or cannot be read");
+            tracing::error!(%error, "no DNS server is known: {RESOLV_CONF} has no entry, or cannot be read");
             ResolveError::Failed
         })?;
         let found = timeout(self.time, resolver.lookup_ip(name)).await;
@@ -67,7 +67,7 @@ impl Dns {
             found.map_err(|_| ResolveError::TimedOut(self.time))?.map_err(|error| self.understand(host, &error))?;
         let addresses: Vec<IpAddr> = found.iter().collect();
         if addresses.len() > MOST_ADDRESSES {
-            tracing::warn!(host, addresses = addresses.len(), "a name with so many addresses is not dialled");
+            tracing::warn!(host, addresses = addresses.len(), "a name with too many addresses is not dialled");
             return Err(ResolveError::Failed);
         }
         Ok(addresses)

@@ -1,4 +1,4 @@
-//! Percent-encoding, as it stands on the wire.
+//! Percent-encoding of path segments, queries and forms.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 

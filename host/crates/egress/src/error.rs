@@ -1,11 +1,11 @@
-//! What a request that got no answer tells.
+//! Errors of requests without a response.
 
 use std::path::PathBuf;
 
 use super::culprit::Culprit;
 use super::request::Part;
 
-/// What went wrong.
+/// Kind of a failed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Nothing allows this request. The payload is the very grant that is missing, for example
@@ -13,10 +13,10 @@ pub enum ErrorKind {
     Denied(String),
     /// The request could not be built.
     InvalidRequest,
-    /// The name does not exist, leads to an address that is never dialled, or could not be looked up. The first two are
-    /// told apart in the operator's log only.
+    /// The name does not exist, leads to an address that is never dialled, or could not be looked up. Only the
+    /// operator's log distinguishes the first two.
     Dns,
-    /// Nothing listens there.
+    /// The host refused the connection.
     Refused,
     /// The TLS handshake failed, or the certificate is not that host's.
     Tls,
@@ -51,7 +51,7 @@ impl ErrorKind {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct SendError {
-    /// What went wrong.
+    /// Kind of the failure.
     pub kind: ErrorKind,
     /// One line for people. It never holds a secret.
     pub message: String,
@@ -109,25 +109,25 @@ pub enum EgressSetupError {
     /// The file of extra certificate authorities cannot be read.
     #[error("the certificate authority file {path} cannot be read: {source}")]
     CaFile {
-        /// The file.
+        /// Path of the certificate file.
         path: PathBuf,
-        /// Why not.
+        /// Error of reading the file.
         source: std::io::Error,
     },
     /// The file of extra certificate authorities is not PEM.
     #[error("the certificate authority file {path} is not PEM: {source}")]
     CaPem {
-        /// The file.
+        /// Path of the certificate file.
         path: PathBuf,
-        /// Why not.
+        /// Error of parsing the file.
         source: rustls_pki_types::pem::Error,
     },
     /// The file of extra certificate authorities holds no certificate, or one that is of no use.
     #[error("the certificate authority file {path} holds no usable certificate: {reason}")]
     CaCertificate {
-        /// The file.
+        /// Path of the certificate file.
         path: PathBuf,
-        /// Why not.
+        /// What makes the certificates unusable.
         reason: String,
     },
     /// TLS cannot be set up.

@@ -1,4 +1,4 @@
-//! What a failed exchange means: reqwest's chains of errors turned into one of ours.
+//! Maps reqwest's chains of errors to one [`SendError`](super::SendError).
 
 use std::error::Error;
 use std::io;

@@ -1,4 +1,4 @@
-//! What a plugin may do: [`Grant`] and [`GrantSet`].
+//! The requests that a plugin may make: [`Grant`] and [`GrantSet`].
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,25 +15,25 @@ use super::path_prefix::{InvalidPathPrefix, PathPrefix};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
-    /// `GET`
+    /// HTTP `GET`.
     Get,
-    /// `HEAD`
+    /// HTTP `HEAD`.
     Head,
-    /// `POST`
+    /// HTTP `POST`.
     Post,
-    /// `PUT`
+    /// HTTP `PUT`.
     Put,
-    /// `PATCH`
+    /// HTTP `PATCH`.
     Patch,
-    /// `DELETE`
+    /// HTTP `DELETE`.
     Delete,
 }
 
 impl Method {
-    /// All of them.
+    /// All methods, in the order of their definition.
     pub const ALL: [Self; 6] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
-    /// The method as it stands in a request.
+    /// The method's name in upper case, as in a request line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -67,11 +67,11 @@ impl FromStr for Method {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Grant {
-    /// Where to.
+    /// Hosts that requests may go to.
     pub host: HostPattern,
     /// How; at least one.
     pub methods: BTreeSet<Method>,
-    /// What for.
+    /// Beginning of the paths that requests may have.
     pub path_prefix: PathPrefix,
 }
 
@@ -188,7 +188,7 @@ impl GrantSet {
 
     /// Whether a request is allowed; if not, what is missing.
     ///
-    /// A path segment `*` stands for a value that is not told (`*` in a value is percent-encoded): no prefix covers it by
+    /// A path segment `*` represents a value that is hidden (`*` in a value is percent-encoded): no prefix covers it by
     /// name, and the missing grant ends before it.
     pub fn allows(&self, method: Method, url: &Url) -> Result<(), Denied> {
         if self.0.iter().any(|grant| grant.covers(method, url)) {
@@ -200,7 +200,7 @@ impl GrantSet {
             let wider = path.trim_end_matches('/').len();
             path.push('/');
             path.push_str(segment);
-            // What cannot stand in a prefix is left to a wider one.
+            // A segment that a prefix cannot contain ends the suggested prefix.
             if path.parse::<PathPrefix>().is_err() || segment == "*" {
                 path.replace_range(wider.., "/*");
                 break;

@@ -49,8 +49,8 @@ pub(super) fn assemble(request: &Request, assembler: &mut Assembler<'_>) -> Resu
     request.headers.iter().map(one).collect()
 }
 
-/// Checks the secrets that are to stand in a header as they are. Text outside ASCII is no part of a token or a key that
-/// providers issue, and servers read it in ways of their own, if they do not turn the whole request away.
+/// Checks the secrets that are placed into a header without encoding. Text outside ASCII is no part of a token or a key
+/// that providers issue, and servers decode it differently or refuse the whole request.
 pub(super) fn check_secrets(name: &HeaderName, parts: &[Part]) -> Result<(), Invalid> {
     let fails = |value: &str| value.chars().any(|c| c.is_control() || !c.is_ascii());
     let is_unfit = |part: &Part| matches!(part, Part::Secret(secret) if fails(secret.expose()));

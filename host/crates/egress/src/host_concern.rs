@@ -1,7 +1,8 @@
-//! What an operator should know of the hosts of a grant before it is given.
+//! Concerns that an operator should know about the hosts of a grant before granting it.
 //!
-//! Which suffixes are shared comes from the Public Suffix List (<https://publicsuffix.org>) that is compiled in: names below `com` or
-//! `co.uk` are registered by anybody, and names below `github.io` or `s3.amazonaws.com` belong to anybody who has an account there.
+//! Which suffixes are shared comes from the Public Suffix List (<https://publicsuffix.org>) that is compiled in: anyone
+//! can register a name below `com` or `co.uk`, and anyone with an account at the provider gets a name below `github.io`
+//! or `s3.amazonaws.com`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,8 +17,8 @@ use super::host_pattern::HostPattern;
 /// - `myshopify.com`: a shop's name is given out by Shopify, whose servers answer all of its paths; those of a shop's apps are below
 ///   `/apps`, which no grant for `/admin/api` covers.
 const ANSWERED_BY_PROVIDER: [&str; 1] = ["myshopify.com"];
-/// Suffixes below which anybody gets a name, and that the list does not have. `amazonaws.com` has names below it, such as
-/// `s3.amazonaws.com`, whose paths belong to anybody.
+/// Suffixes below which anyone can get a name, and that the list lacks. `amazonaws.com` has names below it, such as
+/// `s3.amazonaws.com`, with paths of all its customers.
 const ALSO_SHARED: [&str; 55] = [
     "000webhostapp.com",
     "amazonaws.com",
@@ -102,19 +103,19 @@ const INSIDE: [&str; 22] = [
     "svc",
     "workgroup",
 ];
-/// The last label of names for documentation, which no resolver answers either, and which are meant to stand in examples.
+/// The last label of names for documentation, which no resolver answers, and which examples may contain.
 const EXAMPLE: &str = "example";
 
 /// Something about the hosts that a grant covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostConcern {
-    /// `*`.
+    /// The pattern `*`.
     AnyHost,
-    /// `*.co.uk`.
+    /// A pattern such as `*.co.uk`.
     PublicSuffix,
-    /// `*.github.io`.
+    /// A pattern such as `*.github.io`.
     SharedSuffix,
-    /// An address, or a name that is none on the internet.
+    /// An address, or a name that does not exist on the public internet.
     Inside,
 }
 
@@ -122,8 +123,8 @@ impl fmt::Display for HostConcern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AnyHost => "any host in the world, so a credential could be sent anywhere",
-            Self::PublicSuffix => "anybody can register a name below this public suffix",
-            Self::SharedSuffix => "many owners share this suffix: anybody can get a name below it",
+            Self::PublicSuffix => "anyone can register a name below this public suffix",
+            Self::SharedSuffix => "many owners share this suffix: anyone can get a name below it",
             Self::Inside => "it is an address, or a name inside of a machine, a network or a cluster",
         })
     }
@@ -132,7 +133,7 @@ impl fmt::Display for HostConcern {
 /// A requested or granted line that an operator should look at twice.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct GrantConcern {
-    /// The line.
+    /// The requested or granted line.
     #[schema(value_type = String)]
     pub request: Grant,
     /// What it opens, in words.

@@ -183,7 +183,7 @@ fn parse_host(text: &str) -> Result<Host<String>, &'static str> {
     if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return inner.parse::<Ipv6Addr>().map(Host::Ipv6).map_err(|_| "there is no IPv6 address between the brackets");
     }
-    // `Host::parse` decodes percent escapes first; nobody has a reason to write one here.
+    // `Host::parse` decodes percent escapes first; a pattern has no use for them.
     if text.contains(['%', '*']) {
         return Err("`*` may only be the whole first label, and `%` does not occur in a host");
     }
@@ -210,7 +210,7 @@ pub(super) fn is_plain_name(name: &str) -> bool {
 /// Whether a name looks like one below which unrelated owners have theirs: a single label (`com`), or a country code
 /// below which second-level registrations happen (`co.uk`, `com.au`).
 ///
-/// A list of all such names would have to be kept up to date; these two rules catch the slips that people make.
+/// A list of all such names would have to be kept up to date; these two rules catch common mistakes.
 fn is_public_suffix_like(name: &str) -> bool {
     match name.rsplit_once('.') {
         None => true,

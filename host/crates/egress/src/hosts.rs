@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::breaker::{Breaker, Open, Outcome};
 
-/// So many hosts are remembered. A plugin may be allowed any host, and callers choose tenants.
+/// Number of hosts whose state is remembered. A plugin may be allowed any host, and callers choose tenants.
 const MOST_HOSTS: usize = 1024;
 
 /// The hosts that an app talks to.

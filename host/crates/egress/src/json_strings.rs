@@ -19,9 +19,9 @@ pub(super) struct Scalar<'w> {
 pub(super) enum ScalarKind<'w> {
     /// The name of a member.
     Name,
-    /// A number.
+    /// A number, in its spelling.
     Number,
-    /// A string.
+    /// A string that is a value.
     String {
         /// The JSON pointer that leads to it.
         pointer: &'w str,
@@ -62,7 +62,7 @@ enum FrameKind {
     },
 }
 
-/// Every step costs what it reads and no more, whatever the depth: answers come from strangers.
+/// Every step costs what it reads and no more, at any depth: responses are untrusted.
 struct Walk<'t> {
     text: &'t str,
     at: usize,

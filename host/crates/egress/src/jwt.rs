@@ -17,7 +17,7 @@ use super::culprit::breaks_json;
 use super::error::Invalid;
 use super::request::{Jwt, JwtAlgorithm, Part};
 
-/// Signs a token.
+/// Builds and signs a token.
 pub(super) fn sign(jwt: &Jwt) -> Result<Secret, Invalid> {
     let header = header(jwt)?;
     object(&jwt.claims, "claims")?;

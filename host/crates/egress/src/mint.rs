@@ -1,4 +1,4 @@
-//! Lifting tokens out of an answer into new secrets, before anybody sees the body.
+//! Moving tokens out of a response into new secrets, before a plugin gets the body.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use super::json_strings::{ScalarKind, decode, visit};
 use super::redact::MASK;
 use super::request::Minted;
 
-/// The most tokens that one answer gives. Further ones are masked like these, but nobody gets a handle to them: each
-/// known secret makes every later redaction dearer.
+/// Maximum number of tokens that one response gives. Further ones are masked too, but get no handle: each known secret
+/// makes every later redaction slower.
 const MOST_MINTED: usize = 32;
 
 /// The most pointers that a request may ask for.
@@ -78,7 +78,7 @@ pub(super) fn lift(body: &[u8], pointers: &[String], call: &mut Call) -> Lifted 
 #[derive(Default)]
 struct Found {
     minted: Vec<Minted>,
-    /// Where tokens stand.
+    /// Ranges of the tokens in the text.
     masked: Vec<Range<usize>>,
     /// Where the other strings and names stand that are written with escapes, and what they say.
     escaped: Vec<(Range<usize>, Zeroizing<String>)>,
@@ -163,7 +163,7 @@ enum Meaning {
     Secret,
     /// That too, or the field that an error is about (`"password": "required"`).
     SecretOrField,
-    /// Something else.
+    /// The name says nothing about secrecy.
     Else,
 }
 
@@ -212,8 +212,8 @@ impl Meaning {
     }
 }
 
-/// Whether a value under a name of this meaning is a token. Sentences never are (`"access_token": "is missing"`), and a
-/// plain word is none where the name may be that of a field.
+/// Whether a value under a name of this meaning is a token. Sentences never are (`"access_token": "is missing"`), nor
+/// is a plain word where the name may be that of a field.
 fn is_token(meaning: Meaning, value: &str) -> bool {
     let is_pem = value.contains("-----BEGIN ");
     let is_sentence = value.contains(char::is_whitespace) && !is_pem;

@@ -1,7 +1,8 @@
-//! What stands in for the network, or looks on, where a plugin is tried out.
+//! Replaces the network, or observes requests, while a plugin is tested.
 //!
-//! A staged request passes the very checks of a real one: budget, shape, grant, and it is put together as if it were sent.
-//! Only then is the stage asked for the answer, which goes through the very reading, lifting and redaction of a real one.
+//! A mocked request passes the same checks as a real one (budget, shape, grant) and is assembled as if it were sent.
+//! Only then does the mock transport give the response, which goes through the same reading, minting and redaction as a
+//! real one.
 
 use std::time::Duration;
 
@@ -13,31 +14,31 @@ use super::request::{Request, Response};
 use super::settings::EgressLimits;
 use super::target::Origin;
 
-/// What answers requests in the network's place.
+/// Answers requests in place of the network.
 pub trait MockTransport: Send + Sync {
     /// The answer to a request that passed every check.
     fn answer(&self, request: &Request) -> MockExchange;
 }
 
-/// Looks on at the requests of one call.
+/// Observes the requests of one call.
 pub trait ExchangeObserver: Send + Sync {
-    /// A request, also one that was refused, and what the plugin is told of it: secrets are taken out.
+    /// Called for each request, also for a refused one, with the result that the plugin gets: secrets are redacted.
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>);
 }
 
-/// What a [`MockTransport`] says.
+/// The result that a [`MockTransport`] gives for a request.
 #[derive(Debug, Clone)]
 pub enum MockExchange {
     /// The server's answer, as it would come over the wire.
     Answer {
         /// The HTTP status, 200 or more.
         status: u16,
-        /// Names and values.
+        /// Names and values of the headers.
         headers: Vec<(String, String)>,
-        /// The content.
+        /// The body's bytes.
         body: Vec<u8>,
     },
-    /// There is none.
+    /// No response arrives.
     Fault(Fault),
 }
 
@@ -46,13 +47,13 @@ pub enum MockExchange {
 pub enum Fault {
     /// The name does not exist.
     Dns,
-    /// Nothing listens.
+    /// The connection is refused.
     Refused,
     /// The certificate is another host's.
     Tls,
-    /// The server says nothing.
+    /// The server sends no byte.
     Timeout,
-    /// The server goes on sending, so slowly that the answer is not complete in time.
+    /// The server sends so slowly that the response is not complete in time.
     SlowDrip,
     /// The connection is reset while the body arrives.
     Reset,

@@ -13,7 +13,7 @@ use super::error::Invalid;
 /// What a signature is made of, secrets in.
 pub(super) struct Parameters<'a> {
     pub(super) method: &'a str,
-    /// Scheme, host, port and path; the query stands in `pairs`.
+    /// Scheme, host, port and path; the query is in `pairs`.
     pub(super) url: &'a Url,
     pub(super) realm: Option<&'a str>,
     pub(super) consumer_key: &'a str,
@@ -33,7 +33,7 @@ pub(super) struct Signed {
     pub(super) signature: Zeroizing<String>,
 }
 
-/// Signs a request.
+/// Signs a request and returns the `Authorization` header's parts.
 pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
     let timestamp = parameters.timestamp.to_string();
     let mut own = vec![

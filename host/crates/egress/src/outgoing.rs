@@ -1,4 +1,4 @@
-//! A request with everything in its place, ready to be sent.
+//! Assembles a complete request, ready to be sent.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -180,7 +180,7 @@ fn basic(
     let plain = Zeroizing::new(format!("{}:{}", user.expose(), password.expose()));
     let encoded = Zeroizing::new(STANDARD.encode(plain.as_bytes()));
     let secrecy = if [user.secrecy(), password.secrecy()].contains(&Secrecy::Secret) {
-        // Echoed as a whole, it tells the secrets to whoever decodes it.
+        // If a server echoes it as a whole, decoding it reveals the secrets.
         assembler.derived(&encoded);
         Secrecy::Secret
     } else {

@@ -1,4 +1,4 @@
-//! Putting values together out of parts.
+//! Assembles a value from its parts, text and secrets.
 
 use std::sync::Arc;
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The beginning of a path, compared segment by segment: `/v1` covers `/v1` and `/v1/x`, not `/v10`; `/` covers all.
 ///
-/// It is written as it stands in a URL, with percent escapes for what is not allowed there. A `/` or `/*` at its end says
-/// nothing and is dropped.
+/// It is spelled as in a URL, with percent escapes for characters that are not allowed there. A `/` or `/*` at its end
+/// means nothing and is dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PathPrefix(
@@ -57,7 +57,7 @@ fn parse(text: &str) -> Result<PathPrefix, &'static str> {
         }
         if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@%".contains(&b)) {
             return Err(
-                "`*`, `?`, `#`, `;`, `\\`, spaces and letters beyond ASCII do not stand in a path prefix as they are",
+                "`*`, `?`, `#`, `;`, `\\`, spaces and letters beyond ASCII must be percent-encoded in a path prefix",
             );
         }
         let mut rest = segment;

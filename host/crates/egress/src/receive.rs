@@ -1,4 +1,4 @@
-//! Reading an answer, no further than the limits.
+//! Reads a response up to the limits.
 
 use std::time::Duration;
 

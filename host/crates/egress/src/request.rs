@@ -31,7 +31,7 @@ pub(super) fn literal(parts: &[Part]) -> Option<String> {
 /// A JSON Web Token to sign (RFC 7519).
 #[derive(Debug, Clone)]
 pub struct Jwt {
-    /// The signature algorithm.
+    /// Algorithm of the signature, as in the token's header.
     pub algorithm: JwtAlgorithm,
     /// A private key in PEM: PKCS#8 or PKCS#1 for RS256, PKCS#8 for ES256.
     pub key: SharedSecret,
@@ -41,10 +41,10 @@ pub struct Jwt {
     pub claims: String,
 }
 
-/// The JWT algorithms.
+/// The algorithms with which tokens can be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JwtAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    /// RSASSA-PKCS1-v1_5 with SHA-256, `RS256`.
     Rs256,
     /// ECDSA on P-256 with SHA-256.
     Es256,
@@ -60,16 +60,16 @@ impl JwtAlgorithm {
     }
 }
 
-/// What stands in the `Authorization` header.
+/// The scheme of the `Authorization` header.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// `Bearer <value>`.
+    /// The header `Bearer <value>`.
     Bearer(Vec<Part>),
-    /// `Basic base64(user:password)`.
+    /// The header `Basic base64(user:password)`.
     Basic {
         /// Before the colon; it must not contain one.
         user: Vec<Part>,
-        /// After the colon.
+        /// The part after the colon.
         password: Vec<Part>,
     },
     /// OAuth 1.0a (RFC 5849) with HMAC-SHA256.
@@ -81,9 +81,9 @@ pub enum Auth {
 /// The parameters of an OAuth 1.0a signature.
 #[derive(Debug, Clone)]
 pub struct OAuth1 {
-    /// Stands in the header only and is not signed.
+    /// Sent in the header; not signed.
     pub realm: Option<String>,
-    /// `oauth_consumer_key`.
+    /// The parameter `oauth_consumer_key`.
     pub consumer_key: Vec<Part>,
     /// First half of the signing key.
     pub consumer_secret: Vec<Part>,
@@ -102,34 +102,34 @@ pub struct SigV4 {
     pub secret_access_key: Vec<Part>,
     /// Sent as `X-Amz-Security-Token` and signed.
     pub session_token: Option<Vec<Part>>,
-    /// For example `us-east-1`.
+    /// AWS region, for example `us-east-1`.
     pub region: String,
-    /// For example `sts`.
+    /// AWS service, for example `sts`.
     pub service: String,
 }
 
 /// A name and the value that belongs to it.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// Plain text.
+    /// Name of the pair, plain text.
     pub name: String,
     /// The pieces of the value, in order.
     pub value: Vec<Part>,
 }
 
-/// The request's content.
+/// The body of a request.
 #[derive(Debug, Clone)]
 pub enum Body {
     /// Nothing, and no `Content-Type`.
     Empty,
-    /// Text without secrets.
+    /// Text that contains no secrets.
     Text {
         /// The value of `Content-Type`.
         content_type: String,
-        /// The content itself.
+        /// The body's text.
         content: String,
     },
-    /// `application/x-www-form-urlencoded`.
+    /// Pairs of an `application/x-www-form-urlencoded` body.
     Form(Vec<Pair>),
     /// `application/json`: an object put together member by member.
     Json(Vec<JsonMember>),
@@ -140,23 +140,23 @@ pub enum Body {
 pub struct JsonMember {
     /// Where it stands, as a JSON pointer (RFC 6901). Objects on the way are made.
     pub pointer: String,
-    /// What stands there.
+    /// Value of the member.
     pub value: JsonValue,
 }
 
 /// The value of one member of a JSON body.
 #[derive(Debug, Clone)]
 pub enum JsonValue {
-    /// Any JSON text.
+    /// Any JSON text, inserted unchanged.
     Literal(String),
     /// A JSON string put together of parts.
     Parts(Vec<Part>),
 }
 
-/// A request.
+/// A request of a plugin, before secrets are inserted.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The method.
+    /// HTTP method of the request.
     pub method: Method,
     /// Scheme, host and, if it is not the scheme's own, port: `https://api.example.com`.
     pub origin: String,
@@ -164,11 +164,11 @@ pub struct Request {
     pub path: Vec<Vec<Part>>,
     /// Query parameters, in order.
     pub query: Vec<Pair>,
-    /// Headers.
+    /// Headers of the request, in order.
     pub headers: Vec<Pair>,
     /// The `Authorization` header, where one of the known schemes applies.
     pub auth: Option<Auth>,
-    /// The content.
+    /// Body of the request.
     pub body: Body,
     /// JSON pointers of strings in a JSON answer to lift into secrets, besides those that are lifted unasked.
     pub mint: Vec<String>,
@@ -179,7 +179,7 @@ pub struct Request {
 pub struct Minted {
     /// The JSON pointer at which it stood.
     pub pointer: String,
-    /// Its value.
+    /// The token, as a new secret.
     pub token: SharedSecret,
 }
 
@@ -198,7 +198,7 @@ pub struct Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Bodies are a provider's data about somebody: sizes are enough for a log.
+        // Bodies may hold personal data of a provider's users: the log gets sizes only.
         f.debug_struct("Response")
             .field("status", &self.status)
             .field("headers", &self.headers.len())

@@ -1,4 +1,4 @@
-//! From names to addresses that may be dialled.
+//! Resolves names to addresses that may be dialled.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -26,8 +26,8 @@ pub(super) struct DialPolicy {
 /// Why a name does not lead anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ResolveError {
-    /// It does not exist, has no address, or one of its addresses is not to be dialled. Those are one and the same to
-    /// whoever asks: callers choose hosts, and would learn which names exist inside the network.
+    /// It does not exist, has no address, or one of its addresses must not be dialled. Callers get the same error for
+    /// all three: they choose hosts, and would learn which names exist inside the network.
     #[error("the name does not exist")]
     NotFound,
     /// No server gave an answer that is of use.
@@ -51,8 +51,8 @@ impl DialPolicy {
         }
     }
 
-    /// Whether an address may be dialled: [`check`](Self::check), and it is not one of this machine's own, behind which
-    /// are our listeners and whatever else a firewall keeps from the outside.
+    /// Whether an address may be dialled: it passes [`check`](Self::check), and is not one of this machine's own, where
+    /// Keyferry's listeners and others behind the firewall are reachable.
     pub(super) fn may_dial(&self, address: IpAddr) -> Result<(), Forbidden> {
         self.check(address)?;
         let is_let_through = address.is_loopback() || self.stand_in.is_some();
@@ -89,7 +89,7 @@ impl DialPolicy {
         }
     }
 
-    /// Whether an address that stands in a URL may be reached at all. In a closed world only this machine may.
+    /// Whether an address in a URL may be dialled at all. With `--dev-resolve`, only loopback may.
     pub(super) fn has_literal(&self, address: IpAddr) -> bool {
         self.dev.is_empty() || address.is_loopback()
     }
@@ -115,7 +115,7 @@ impl DialPolicy {
         if addresses.is_empty() {
             return Err(ResolveError::NotFound);
         }
-        // One address that is forbidden condemns the name: whoever answers for it tries something.
+        // One forbidden address makes the whole name forbidden: its DNS server is suspect.
         for address in &addresses {
             self.may_dial(address.ip()).map_err(|forbidden| {
                 tracing::warn!(host, address = %address.ip(), class = %forbidden.class, "a name leads to an address that is never dialled");
@@ -126,8 +126,8 @@ impl DialPolicy {
     }
 }
 
-/// Whether an address is one of this machine's. The system knows: it talks to its own addresses from the very same.
-/// Nothing is sent; where there is no way to the address, it is nobody's here.
+/// Whether an address is one of this machine's, according to the operating system: for its own addresses it chooses the
+/// same address as source. No packet is sent; without a route the result is `false`.
 fn is_of_this_machine(address: IpAddr) -> bool {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let from = UdpSocket::bind((any, 0)).and_then(|socket| {
@@ -147,7 +147,8 @@ pub(super) fn is_internal_name(host: &str) -> bool {
     }
 }
 
-/// What reqwest asks. It dials exactly what it is told, except for addresses in URLs, about which it does not ask.
+/// The resolver that reqwest uses. Reqwest dials exactly the addresses that it returns, but does not ask it about
+/// addresses in URLs.
 pub(super) struct CheckedResolver(pub(super) Arc<DialPolicy>);
 
 impl Resolve for CheckedResolver {

@@ -1,4 +1,4 @@
-//! What the operator sets.
+//! The operator's settings of egress.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -13,15 +13,15 @@ use super::host_pattern::is_plain_name;
 pub struct EgressSettings {
     /// A PEM file of certificate authorities to trust besides those that browsers trust.
     pub ca_file: Option<PathBuf>,
-    /// The DNS servers to ask; the system's (`/etc/resolv.conf`) where there are none.
+    /// The DNS servers to ask; if empty, the system's (`/etc/resolv.conf`).
     pub dns: Vec<DnsServer>,
     /// Where names lead, for development and tests. As soon as one is given, no other name exists.
     pub dev_resolve: Vec<DevResolve>,
     /// Whether this machine itself may be dialled.
     pub loopback: Loopback,
-    /// Where every request goes, whatever it names, while a plugin is tried out.
+    /// The server that gets every request, for any host, while a plugin is tested.
     pub stand_in: Option<StandIn>,
-    /// The limits.
+    /// Limits of size, time and number of requests.
     pub limits: EgressLimits,
 }
 
@@ -65,7 +65,7 @@ impl Default for EgressLimits {
     }
 }
 
-/// A DNS server: `IP`, or `IP:PORT` where the port is not 53. An IPv6 address with a port stands in brackets.
+/// A DNS server: `IP`, or `IP:PORT` where the port is not 53. An IPv6 address with a port is in brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DnsServer(SocketAddr);
 
@@ -104,7 +104,7 @@ impl fmt::Display for DnsServer {
     }
 }
 
-/// Where a name leads: `HOST=IP:PORT`. Whatever port a URL names, this one is dialled.
+/// Where a name leads: `HOST=IP:PORT`. This port replaces the URL's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DevResolve {
     host: String,
@@ -122,7 +122,7 @@ impl DevResolve {
         &self.host
     }
 
-    /// What is dialled.
+    /// The address and port that are dialled.
     pub fn target(&self) -> SocketAddr {
         self.target
     }
@@ -147,7 +147,7 @@ impl fmt::Display for DevResolve {
     }
 }
 
-/// A server on this machine that stands in for every provider: `http://127.0.0.1:8080`.
+/// A server on this machine that replaces every provider: `http://127.0.0.1:8080`.
 ///
 /// Over `https` it has to show a certificate for the name that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -63,7 +63,7 @@ pub(super) fn check(request: &Request, most_bytes: usize) -> Result<(), Invalid>
     steering::check(request)
 }
 
-/// A request that has more bytes than it may. How many is not told: that would be the length of what is secret in it.
+/// The error of a request with too many bytes. It does not say how many: that would reveal the length of its secrets.
 pub(super) fn too_large(request: &Request, most_bytes: usize) -> Invalid {
     let message = format!("the request is too large: it may have {most_bytes} bytes");
     Invalid::of(message, &culprit::parts_of(request), culprit::is_large)

@@ -25,7 +25,7 @@ pub(super) struct Parameters<'a> {
     pub(super) session_token: Option<&'a str>,
     pub(super) region: &'a str,
     pub(super) service: &'a str,
-    /// `20150830T123600Z`
+    /// Time of the signature, such as `20150830T123600Z`.
     pub(super) date: &'a str,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Signed {
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// Signs a request.
+/// Signs a request and returns the headers of the signature.
 pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
     for (what, text) in [("region", parameters.region), ("service", parameters.service)] {
         if !is_plain(text) {
@@ -53,7 +53,7 @@ pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
     if let Some(token) = parameters.session_token {
         own.push(("x-amz-security-token", Zeroizing::new(token.to_owned())));
     }
-    // S3 alone insists on being told the hash.
+    // S3 alone requires the hash as a header.
     if is_s3(parameters.service) {
         own.push(("x-amz-content-sha256", Zeroizing::new(body_hash.clone())));
     }

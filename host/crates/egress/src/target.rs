@@ -67,12 +67,12 @@ impl Origin {
         }
     }
 
-    /// The host as it stands in a URL: lower case, an IPv6 address in brackets.
+    /// The host as in a URL: lower case, an IPv6 address in brackets.
     pub(super) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port that is meant, told or not.
+    /// The port, explicit or that of the scheme.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -86,7 +86,7 @@ impl Origin {
         }
     }
 
-    /// The value of `Host`: the port is told unless it is the scheme's own.
+    /// The value of `Host`: with the port unless it is the scheme's own.
     pub(super) fn host_header(&self) -> String {
         match self.url.port() {
             Some(port) => format!("{}:{port}", self.host),

@@ -1,4 +1,4 @@
-//! TLS: whom to trust, and what to say when a handshake fails.
+//! TLS: trusted authorities, and the errors of failed handshakes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject as _;
 use super::error::EgressSetupError;
 use keyferry_types::bounded_file::{self, LARGE};
 
-/// Whom to trust: the authorities that browsers trust, and those in the operator's file.
+/// The trusted authorities: those that browsers trust, and those in the operator's file.
 pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, EgressSetupError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let Some(path) = ca_file else { return Ok(roots) };

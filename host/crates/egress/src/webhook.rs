@@ -1,6 +1,6 @@
-//! Calling webhooks. Their URLs come from callers of the API, so each is a way for somebody outside to have this server send
-//! something: names and addresses are checked as those of plugins' requests are, and nothing of an answer but its status and the wait
-//! that it asks for goes anywhere.
+//! Calls of webhooks. Callers of the API choose their URLs, so each is a way to make this server send requests: names
+//! and addresses are checked like those of plugins' requests, and of a response only the status and the requested wait
+//! are used.
 
 use std::fmt;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl WebhookUrl {
         let end = after_scheme + rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let origin = Origin::parse(text.get(..end).unwrap_or_default(), loopback)
             .map_err(|invalid| InvalidWebhook::new(invalid.to_string().replace("the origin", "the URL")))?;
-        let url = Url::parse(text).map_err(|error| InvalidWebhook::new(format!("the URL is none: {error}")))?;
+        let url = Url::parse(text).map_err(|error| InvalidWebhook::new(format!("the URL is invalid: {error}")))?;
         if text.contains(['#', '\\']) {
             return Err(InvalidWebhook::new("the URL must have no fragment and no backslash"));
         }
@@ -77,7 +77,7 @@ impl WebhookUrl {
         &self.text
     }
 
-    /// Its host.
+    /// Host of the URL.
     pub fn host(&self) -> &str {
         self.origin.host()
     }
@@ -119,31 +119,31 @@ impl WebhookHeader {
         self.name.as_str()
     }
 
-    /// Its value.
+    /// Value of the header.
     pub fn value(&self) -> &Secret {
         &self.value
     }
 }
 
-/// One attempt to tell a webhook something.
+/// One attempt to deliver an event to a webhook.
 #[derive(Debug)]
 pub struct WebhookRequest<'a> {
-    /// Where.
+    /// URL of the webhook.
     pub url: &'a WebhookUrl,
-    /// How.
+    /// HTTP method of the call.
     pub method: http::Method,
     /// The webhook's own headers.
     pub headers: &'a [WebhookHeader],
-    /// The server's.
+    /// Headers that the server sets, such as the signature.
     pub ours: Vec<(HeaderName, String)>,
-    /// What, as JSON.
+    /// Body of the call, as JSON.
     pub body: Bytes,
 }
 
-/// What a webhook answered.
+/// The response of a webhook, without its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookAnswer {
-    /// The status.
+    /// HTTP status of the response.
     pub status: u16,
     /// How long `Retry-After` of a 429 or 503 asks to wait.
     pub wait: Option<Duration>,
@@ -177,10 +177,10 @@ impl WebhookClient {
         Ok(Self { http: egress.http_client(0)?, egress, time })
     }
 
-    /// A URL that may be called, as far as that can be told without a lookup.
+    /// Parses a URL and checks everything that can be checked without a DNS lookup.
     ///
     /// # Errors
-    /// Where it is not https, hides something, or names an address that is never dialled.
+    /// If it is not https, contains a hidden part, or names an address that is never dialled.
     pub fn url(&self, text: &str) -> Result<WebhookUrl, InvalidWebhook> {
         let url = WebhookUrl::parse(text, self.egress.settings().loopback)?;
         self.egress.check_literal(&url.origin).map_err(|error| InvalidWebhook::new(error.message))?;

@@ -22,14 +22,14 @@ const MAX_FILE: usize = 256 * 1024 * 1024;
 /// Characters of a reason.
 const MAX_REASON: usize = 1000;
 
-/// Admits files.
+/// Checks a file and decides whether its plugin serves.
 pub(super) struct Admitter {
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) egress: Arc<Egress>,
     pub(super) policy: GrantPolicy,
 }
 
-/// What became of a file by itself, before others are looked at.
+/// Result of checking one file alone, before it is compared with other files.
 pub(super) struct Admission {
     pub(super) status: PluginStatus,
     pub(super) grant: Option<PluginGrant>,
@@ -49,8 +49,8 @@ fn refused(reason: impl ToString) -> Stop {
     (PluginState::Refused, reason.to_string())
 }
 
-/// A reason that can stand in a log and on a terminal: it may quote names that the file chose, and parsers' messages of
-/// several lines.
+/// A reason on one line that is safe for a log and a terminal: it may quote names that the file chose, and parsers'
+/// messages of several lines.
 fn one_line(reason: &str) -> String {
     let spaced: String = reason.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_REASON).collect()

@@ -1,8 +1,8 @@
 //! Compiled code kept on disk, so that a start does not compile every plugin again.
 //!
 //! An entry is found by the component's digest and the runtime's compatibility hash, and holds a message authentication
-//! code under a key that only this installation has: native code that somebody else put there is never run. It is read
-//! into memory first, not mapped, so the file may change afterwards. It is written to a temporary name and renamed.
+//! code under a key that only this installation has: native code from another source is never run. It is read into
+//! memory first, not mapped, so the file may change afterwards. It is written to a temporary name and renamed.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -70,10 +70,10 @@ impl CodeCache {
             return None;
         }
         // SAFETY: `deserialize` asks for bytes that `Component::serialize` made. The code above checked a MAC over them
-        // and the component's digest under a key that only this installation holds and that is used for nothing else, and
-        // `store` is the only one that makes such a MAC, over what `serialize` returned. The bytes are in our own memory,
-        // so nobody can change them between the check and the use. A different runtime version is refused by wasmtime
-        // itself, and has another file name.
+        // and the component's digest under a key that only this installation holds and that is used for nothing else,
+        // and `store` is the only one that makes such a MAC, over what `serialize` returned. The bytes are in this
+        // process's own memory, so they cannot change between the check and the use. A different runtime version is
+        // refused by wasmtime itself, and has another file name.
         let component = unsafe { Component::deserialize(engine, code) };
         component.map_err(|error| tracing::debug!(%error, "cached code does not fit this host")).ok()
     }

@@ -1,7 +1,8 @@
-//! Room for calls: so many run at once, so many wait, and one more is turned away at once.
+//! Limits of concurrent calls: a number of slots run calls, a number of calls wait, and further calls are refused at
+//! once.
 //!
-//! One plugin gets at most three quarters of either. Each of its calls may be stuck at a provider for all of its time, and its
-//! callers may be many: the last quarter is there for everybody else's.
+//! One plugin gets at most three quarters of either. Each of its calls may wait for a provider for its whole time
+//! limit, and its callers may be many: the last quarter is left to other plugins.
 
 use std::time::Duration;
 
@@ -11,18 +12,18 @@ use super::retry_after_estimator::RetryAfterEstimator;
 use super::sandbox::CallError;
 use keyferry_telemetry::metrics;
 
-/// Room for calls that run and calls that wait.
+/// Limits calls that run and calls that wait.
 #[derive(Debug)]
 pub(super) struct CallLimiter {
     slots: usize,
     queue: usize,
     running: Semaphore,
-    /// Of those that run and those that wait.
+    /// Permits of calls that run or wait.
     places: Semaphore,
     pressure: RetryAfterEstimator,
 }
 
-/// A call's place. Dropped, it is another's.
+/// The permit of a call. Dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct CallPermit<'a> {
     _permits: [SemaphorePermit<'a>; 4],
@@ -48,16 +49,17 @@ impl CallLimiter {
         }
     }
 
-    /// What one plugin gets of it.
+    /// The limiter of one plugin: three quarters of this one's slots and queue.
     pub(super) fn share(&self) -> Self {
         let most = |all: usize| all - all / 4;
         Self::new(most(self.slots), most(self.queue))
     }
 
-    /// Waits for a slot, at most that long. The share's come first, so that what waits for them keeps nobody else from waiting.
+    /// Acquires a slot within `patience`. Permits of the plugin's share are taken first, so a plugin at its limit does
+    /// not fill the queue of all.
     ///
     /// # Errors
-    /// `Busy`.
+    /// `Busy`, with the time after which a repetition is likely to succeed.
     pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<CallPermit<'a>, CallError> {
         let own = share.places.try_acquire().map_err(|_| share.busy())?;
         let place = self.places.try_acquire().map_err(|_| self.busy())?;

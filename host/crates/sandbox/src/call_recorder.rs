@@ -23,9 +23,9 @@ pub struct LogLine {
 /// The result of a call that was tried out, and what it took.
 #[derive(Debug)]
 pub struct RecordedCall<T> {
-    /// What came of it.
+    /// Result of the call.
     pub result: Result<T, CallError>,
-    /// What it took.
+    /// Resources that the call used.
     pub usage: Usage,
     /// What the plugin logged, redacted.
     pub log: Vec<LogLine>,

@@ -1,4 +1,4 @@
-//! What a store carries through one call: the tables, the budgets, the way out, the log.
+//! The state of one call: the resource table, the budgets, the egress call, the log.
 
 use std::sync::Arc;
 
@@ -111,7 +111,7 @@ impl CallState {
             return;
         }
         let now_ms = u64::try_from(now().as_millisecond()).unwrap_or_default();
-        // The end of a limit is told in answers that went well, too, and means nothing there.
+        // Responses without an error also report the end of a limit, which says nothing about waiting there.
         let is_about_waiting = |name: &str| response.status >= 400 || name == "retry-after";
         let headers: Vec<_> = response.headers.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let headers: Vec<_> = headers.into_iter().filter(|(name, _)| is_about_waiting(name)).collect();

@@ -8,9 +8,9 @@ use wasmparser::{BinaryReaderError, BlockType, FunctionBody, Operator, TypeSecti
 /// What is counted of one function.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CompileCost {
-    /// Its bytes.
+    /// Size of the function's code in bytes.
     pub(super) bytes: u64,
-    /// Its locals.
+    /// Number of the function's local variables.
     pub(super) locals: u64,
     /// Where its code branches, and where it can branch to.
     pub(super) blocks: u64,

@@ -15,7 +15,7 @@ use tokio::task::JoinError;
 /// want it. Not less, since a server's neighbours on its machine go before it then, too.
 #[cfg(target_os = "linux")]
 const STEPS_BACK: i32 = 5;
-/// The lowest priority.
+/// The lowest priority that Linux has.
 #[cfg(target_os = "linux")]
 const LAST: i32 = 19;
 

@@ -1,8 +1,8 @@
-//! How large the parts of a component may be, told before any of it is compiled.
+//! Limits of the parts of a component, checked before any of it is compiled.
 //!
-//! A small file can ask for a great deal of compilation: one enormous function, a hundred thousand tiny ones, types nested
-//! in types. The limits are generous: the engines of JavaScript and Python, as their toolchains ship them, keep to half.
-//! What those have is beside each limit that they come near to.
+//! A small file can ask for a great deal of compilation: one enormous function, a hundred thousand tiny ones, types
+//! nested in types. The limits are generous: the engines of JavaScript and Python, as their toolchains ship them, use
+//! at most half. The figures of these engines are beside the limits that they come near to.
 
 use wasmparser::{ComponentInstance, Instance, Parser, Payload};
 
@@ -93,7 +93,7 @@ pub struct ComplexityError {
     found: u64,
 }
 
-/// Counts.
+/// Running totals, one for each limit.
 #[derive(Default)]
 struct Counts([u64; 17]);
 

@@ -15,7 +15,7 @@ const SEALED_WASI: [&str; 6] =
 /// Whether a component imports WASI besides the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wasi {
-    /// It does not.
+    /// It imports no WASI.
     Absent,
     /// It does, and runs only under a grant `wasi = "sealed"`.
     Needed,
@@ -106,7 +106,7 @@ impl ComponentInterface {
         names.filter_map(|name| name.strip_prefix(CONTRACT)?.split_once('@')).map(|(_, version)| version).next()
     }
 
-    /// What stands in the way of its running here: every import that is not allowed, another contract version, no plugin.
+    /// All reasons why it cannot run here: every import that is not allowed, another contract version, no plugin.
     pub fn objections(&self) -> Vec<ImportError> {
         let mut found: Vec<ImportError> = self.imports.iter().filter_map(|name| check_name(name).err()).collect();
         let exports: Vec<_> = self.exports.iter().map(|name| check_export(name)).collect();

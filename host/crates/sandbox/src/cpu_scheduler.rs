@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Ticks that a call computes without a turn. What a plugin in Rust does fits into one, and in two if it begins late in it.
 const FREE_TICKS: u64 = 3;
-/// The most that a plugin owes: so many short calls clear its name.
+/// Maximum debt of a plugin in ticks: after this number of short calls it owes nothing.
 const MOST_DEBT: u64 = 200;
 
 /// What one plugin owes: the ticks that its calls have computed beyond what is free. A short call pays one.

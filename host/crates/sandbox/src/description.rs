@@ -1,4 +1,4 @@
-//! What a plugin says of its app, parsed.
+//! The app as its plugin describes it, parsed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ impl Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The 32 bytes.
+    /// The digest as its 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -75,9 +75,9 @@ pub enum SecretAccess {
 /// An app, as its plugin describes it.
 #[derive(Debug)]
 pub struct AppDescription {
-    /// `hubspot`.
+    /// Slug of the app, such as `hubspot`.
     pub slug: Slug,
-    /// `HubSpot`.
+    /// Name of the app for people, such as `HubSpot`.
     pub name: String,
     /// What it is for, in one sentence.
     pub about: Option<String>,
@@ -85,12 +85,12 @@ pub struct AppDescription {
     pub tags: Vec<String>,
     /// An `https:` or `data:` URL.
     pub icon: Option<String>,
-    /// An `https:` URL.
+    /// URL of the app's documentation, `https:`.
     pub docs: String,
     /// The requests that it asks to be allowed.
     pub requested: Vec<Grant>,
     /// Whether it asks to read secrets.
     pub secret_access: SecretAccess,
-    /// Its auth types.
+    /// Auth types of the app with their fields.
     pub schema: AuthSchema,
 }

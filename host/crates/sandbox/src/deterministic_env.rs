@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-/// 2026-01-01T00:00:00Z: what the clock says where nobody set it.
+/// 2026-01-01T00:00:00Z: the time of the clock where no test sets it.
 pub const TRIAL_TIME_MS: u64 = 1_767_225_600_000;
 
 /// Bytes after which the randomness of sealed WASI begins again.

@@ -1,4 +1,4 @@
-//! The one engine of a process, and the thread that makes time pass for it.
+//! The one wasmtime engine of a process, and the thread that advances its epoch.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) fn engine(limits: &SandboxLimits, metering: Metering) -> wasmtime::Re
     let engine = match Engine::new(&config(Some(limits), metering)) {
         Ok(engine) => engine,
         Err(error) => {
-            tracing::warn!(%error, "no address space for a pool of instances: each is allocated by itself, which is slower");
+            tracing::warn!(%error, "no address space for a pool of instances: each is allocated separately, which is slower");
             Engine::new(&config(None, metering))?
         }
     };

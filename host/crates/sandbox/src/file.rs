@@ -22,7 +22,7 @@ pub(super) struct Stamp {
 /// A `.wasm` of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Its path.
+    /// Path of the file.
     pub(super) path: PathBuf,
     pub(super) stamp: Stamp,
     /// Why it is not even opened.
@@ -49,7 +49,7 @@ fn list_here(folder: &Path) -> std::io::Result<Vec<Found>> {
     Ok(files)
 }
 
-/// Whether it is one by its name. The end counts whatever the bytes before it are.
+/// Whether its name ends as a plugin's does. The bytes before the ending may be anything.
 fn is_plugin(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     !bytes.starts_with(b".") && bytes.ends_with(b".wasm") && bytes.len() > b".wasm".len()
@@ -68,7 +68,7 @@ fn unfit(name: &OsStr, meta: &Metadata) -> Option<String> {
 }
 
 impl Stamp {
-    /// The file's size.
+    /// Size of the file in bytes.
     pub(super) fn bytes(&self) -> usize {
         usize::try_from(self.length).unwrap_or(usize::MAX)
     }

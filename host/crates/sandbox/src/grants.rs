@@ -1,6 +1,6 @@
-//! What the operator has granted to which component: `keyferry.lock`.
+//! Grants of the operator, by component: the lock file `keyferry.lock`.
 //!
-//! A grant belongs to a digest. A file with other bytes has none, whatever it calls itself.
+//! A grant belongs to a digest. A file with other bytes has no grant, under any name.
 //!
 //! ```toml
 //! [[plugin]]
@@ -24,7 +24,7 @@ use keyferry_types::path_text::ShowPath as _;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WasiGrant {
-    /// It may not.
+    /// Imports of WASI are refused.
     #[default]
     None,
     /// It may, and finds nothing behind it: no files, no environment, no arguments, no sockets; what it prints goes to
@@ -36,7 +36,7 @@ pub enum WasiGrant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GrantState {
-    /// It does.
+    /// The grant is in force.
     #[default]
     Granted,
     /// The operator took it back. The entry stays, so that nothing grants it anew unasked.
@@ -50,7 +50,7 @@ pub struct PluginGrant {
     /// The app it said it is when the grant was made. For people; the digest decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slug: Option<Slug>,
-    /// The component.
+    /// Digest of the component.
     pub sha256: Digest,
     /// The requests it may make, one line each: `GET,POST https://api.example.com/v1/*`.
     #[serde(default)]
@@ -66,7 +66,7 @@ pub struct PluginGrant {
     /// Whether it may import WASI.
     #[serde(default, skip_serializing_if = "is_no_wasi")]
     pub wasi: WasiGrant,
-    /// Whether it holds.
+    /// Whether the grant is in force.
     #[serde(default, skip_serializing_if = "is_granted")]
     pub standing: GrantState,
     /// When it ends, if it does.
@@ -137,13 +137,13 @@ pub enum GrantLockError {
     Format(#[from] toml::ser::Error),
 }
 
-/// The lock file.
+/// Content of the lock file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantLock {
     #[serde(default, rename = "plugin")]
     plugins: Vec<PluginGrant>,
-    /// Where each digest stands in the file, for messages.
+    /// Line of each digest's entry in the file, for messages.
     #[serde(skip)]
     lines: HashMap<Digest, String>,
 }
@@ -193,7 +193,7 @@ impl GrantLock {
         self.lines.get(digest).map_or("the lock", String::as_str)
     }
 
-    /// Every entry.
+    /// All entries, in the order of the file.
     pub fn all(&self) -> &[PluginGrant] {
         &self.plugins
     }

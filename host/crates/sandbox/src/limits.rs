@@ -1,4 +1,4 @@
-//! How much one call of a plugin may use, and the part of it that the runtime asks about.
+//! Limits of one call of a plugin, and the limiter that the runtime asks.
 
 use std::time::Duration;
 

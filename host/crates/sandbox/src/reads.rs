@@ -10,7 +10,7 @@ use keyferry_types::ids::{AuthTypeName, FieldName};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reads {
-    /// All of it.
+    /// The whole value, as text.
     Text,
     /// What the hint matches at its beginning: at most 12 characters, and at most a third of it.
     Beginning,
@@ -21,11 +21,11 @@ pub enum Reads {
 /// A field of which a plugin reads something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FieldRead {
-    /// The auth type.
+    /// Auth type of the field.
     pub auth_type: AuthTypeName,
-    /// The field.
+    /// Name of the field.
     pub field: FieldName,
-    /// How much.
+    /// Which part of the field.
     pub reads: Reads,
     /// The hint's pattern, where the plugin reads a piece of a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]

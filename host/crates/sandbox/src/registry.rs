@@ -31,8 +31,8 @@ use keyferry_types::path_text::{self, ShowPath as _};
 pub enum GrantPolicy {
     /// The operator: what the lock file records, and nothing else.
     Recorded,
-    /// Whoever can write to the folder: a plugin with nothing recorded gets the requests it asks for. Reading secrets and
-    /// WASI have to be recorded all the same.
+    /// Everyone with write access to the folder: a plugin without a recorded entry gets the requests that it asks for.
+    /// Reading secrets and WASI still need an entry.
     OnDrop,
 }
 
@@ -41,11 +41,11 @@ pub enum GrantPolicy {
 pub struct RegistrySettings {
     /// Holds one `.wasm` file a plugin.
     pub folder: PathBuf,
-    /// `keyferry.lock`.
+    /// Path of the lock file, `keyferry.lock`.
     pub lock: PathBuf,
     /// Where versions that served well are kept.
     pub versions: PathBuf,
-    /// Who grants.
+    /// Who decides about grants.
     pub policy: GrantPolicy,
 }
 
@@ -70,13 +70,13 @@ pub enum RegistryError {
 /// A plugin file that was rolled back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RolledBack {
-    /// Which.
+    /// Path of the plugin file.
     #[serde(with = "path_text")]
     #[schema(value_type = String)]
     pub file: PathBuf,
-    /// What it was.
+    /// Digest of the version before the rollback.
     pub from: Option<Digest>,
-    /// What it is now.
+    /// Digest of the version after the rollback.
     pub to: Digest,
 }
 
@@ -251,11 +251,11 @@ impl Registry {
         Ok(grant)
     }
 
-    /// Takes back every grant of an app: of the file, of what serves, and of whatever else the lock has under its slug. It
-    /// stops serving at once, and nothing but a new grant lets it serve again.
+    /// Revokes every grant of an app: of the file, of the version that serves, and of every other entry of the lock
+    /// under its slug. It stops serving at once, and only a new grant lets it serve again.
     ///
     /// # Errors
-    /// Where there is no such plugin, or the lock file cannot be written.
+    /// If no plugin has that slug or file name, or the lock file cannot be written.
     pub async fn revoke(&self, target: &str) -> Result<Vec<PluginGrant>, RegistryError> {
         self.look().await?;
         let status = self.find(target)?;
@@ -328,7 +328,7 @@ impl Registry {
     /// The status of the plugin with that slug or file name; of two, the one that waits.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If no plugin has that slug or file name.
     pub fn find(&self, target: &str) -> Result<PluginStatus, RegistryError> {
         let statuses = self.statuses();
         let named = |status: &&PluginStatus| {
@@ -383,8 +383,8 @@ impl Registry {
         Ok(())
     }
 
-    /// The version that goes on serving where the one in the file cannot: what served until now, or, after a start, what
-    /// was kept. It must be granted still, and another than the one in the file, whose turn has come and gone.
+    /// The version that keeps serving where the one in the file cannot: the one that served until now, or, after a
+    /// start, the kept one. It must still be granted, and must not be the one in the file.
     async fn last_good(&self, admission: &Admission, known: Option<Entry>, lock: &GrantLock) -> Option<Arc<App>> {
         let policy = self.settings.policy;
         let may_serve = |digest: Digest| Some(digest) != admission.status.digest && is_granted(digest, lock, policy);
@@ -409,7 +409,7 @@ impl Registry {
         None
     }
 
-    /// What is granted.
+    /// Reads the lock file.
     async fn lock(&self) -> Result<GrantLock, RegistryError> {
         let path = self.settings.lock.clone();
         let unread = |source| GrantLockError::Read { path: self.settings.lock.clone(), source };
@@ -447,7 +447,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
-/// Gives what was admitted its place among the others. `last_good` goes on where it cannot serve.
+/// Inserts an admitted file among the others. `last_good` keeps serving where it cannot.
 fn place<'a>(
     admission: Admission,
     stamp: Stamp,

@@ -1,8 +1,8 @@
-//! When somebody who is turned away should come again.
+//! Estimates when a refused caller should try again, for `Retry-After`.
 //!
-//! Told to come too soon, they are turned away again and again, and each time it costs what could have served somebody. So they
-//! are told when those who wait now, and those who were turned away lately and come again too, are likely to have had their
-//! turn, by how many calls have ended lately.
+//! A caller that tries again too soon is refused again, and each refusal costs time that could have served a call. The
+//! estimate is the time that the calls that wait now, and those that were refused lately and will come again, are
+//! likely to need, by the number of calls that ended lately.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const LATE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct RetryAfterEstimator(Mutex<Windows>);
 
-/// Of the window that goes on, and of the one before.
+/// Counts of the current window and of the one before.
 #[derive(Debug)]
 struct Windows {
     began: Instant,
@@ -43,7 +43,8 @@ impl RetryAfterEstimator {
         windows.now.ended = windows.now.ended.saturating_add(1);
     }
 
-    /// One more is turned away, with so many who wait: when it should come again, in whole seconds.
+    /// Counts a refused call while `waiting` calls wait, and returns the time after which it should be repeated, in
+    /// whole seconds.
     pub(super) fn turned_away(&self, waiting: usize) -> Duration {
         self.turned_away_at(Instant::now(), waiting)
     }
@@ -79,7 +80,7 @@ impl Windows {
         if ended < 1.0 {
             return SOON;
         }
-        // In the first window there is none before it, and what it has is taken for all of it.
+        // In the first window there is no earlier one, and its own count is taken for a whole window.
         let seconds = match self.before.ended {
             0 => WINDOW.as_secs_f64(),
             _ => (WINDOW + now.saturating_duration_since(self.began)).as_secs_f64(),

@@ -80,7 +80,7 @@ pub(super) struct Compiled {
     debt: Arc<CpuDebt>,
 }
 
-/// Where plugins run.
+/// Compiles plugins and runs their calls.
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<CallState>,
@@ -269,7 +269,8 @@ impl Sandbox {
             })
             .await;
         store.data_mut().log_output();
-        // A plugin that does not expect it ends by a trap, or goes on without: that changes nothing of the credential.
+        // A plugin that does not expect it traps or continues without the value: neither changes the verdict on the
+        // credential.
         let verdict = match v1::unusable(store.data()) {
             Some(verdict) => Ok(verdict),
             None => wire.map(|wire| v1::verdict(store.data(), wire)),

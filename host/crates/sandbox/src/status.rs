@@ -1,4 +1,4 @@
-//! What became of a plugin file, for operators: `keyferry plugin list` and the log show it.
+//! The status of a plugin file, for operators: `keyferry plugin list` and the log show it.
 
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ pub struct PluginStatus {
     /// Those of its requests that an operator should look at twice, such as `*.github.io`, and why.
     #[serde(default)]
     pub concerns: Vec<GrantConcern>,
-    /// The version of the contract that it was built for, where that could be told.
+    /// The version of the contract that it was built for, where the file says so.
     pub contract: Option<String>,
     /// When its grant ends, if it does.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -125,7 +125,7 @@ impl PluginStatus {
         let (plugin, file) = (self.title(), self.file.shown());
         let reason = self.reason.as_deref().unwrap_or_default();
         let serving = match self.serving {
-            Some(_) => "the last good version goes on serving",
+            Some(_) => "the last good version keeps serving",
             None => "its app is not served",
         };
         match self.state {

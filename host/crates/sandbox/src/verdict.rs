@@ -1,4 +1,4 @@
-//! What a plugin says of a credential.
+//! Verdicts of plugins on credentials.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use keyferry_egress::Contact;
 /// The outcome of one verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The credential works.
+    /// The provider accepted the credential.
     Verified(Verified),
-    /// It does not, or nobody can tell now.
+    /// The provider rejected it, or no verdict is possible now.
     Failed(VerificationFailure),
 }
 
@@ -35,7 +35,7 @@ pub struct Verified {
 /// Why a verification did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerificationFailure {
-    /// For programs.
+    /// Kind of the failure, as the contract names it.
     pub kind: FailureKind,
     /// For people: one line, redacted and cut by the host.
     pub detail: String,

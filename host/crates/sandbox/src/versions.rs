@@ -1,4 +1,4 @@
-//! The versions of a plugin file that served well, kept so that there is one to go back to.
+//! Versions of a plugin file that served well, kept for a rollback.
 //!
 //! A version is a file named by its SHA-256. One index a plugin file, `<file name>.json`, lists its versions from the
 //! oldest to the newest. Both are written whole or not at all.
@@ -31,7 +31,7 @@ pub(super) struct Versions {
 #[serde(deny_unknown_fields)]
 pub(super) struct Version {
     pub(super) sha256: Digest,
-    /// It was rolled back from: nobody goes back to it unasked.
+    /// It was rolled back from: only an operator's command makes it serve again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) abandoned: bool,
 }
@@ -46,7 +46,7 @@ impl Versions {
         let Some(index) = self.index(plugin) else { return Vec::new() };
         let Ok(text) = bounded_file::read_regular(&index, SMALL) else { return Vec::new() };
         serde_json::from_slice(&text.bytes).unwrap_or_else(|error| {
-            tracing::warn!(index = %index.shown(), %error, "the kept versions of a plugin cannot be told");
+            tracing::warn!(index = %index.shown(), %error, "the index of a plugin's kept versions is not readable");
             Vec::new()
         })
     }

@@ -1,7 +1,7 @@
-//! Where plugins are tried out: the sandbox of a server, with fuel counted, the time fixed and the log caught.
+//! Where plugins are tested: the sandbox of a server, with fuel counted, a fixed time and the log recorded.
 //!
-//! A file is admitted by the same steps as a server's ([`Workbench::open`]), and nothing is granted by a lock file: whoever
-//! tries a plugin out decides what it may do.
+//! A file is admitted by the same steps as a server's ([`Workbench::open`]). No lock file is read: the caller decides
+//! what the plugin may do.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,9 +38,9 @@ pub enum OpenError {
         "it has {bytes} bytes, and {allowed} are allowed; build it smaller, or give its sha256 more `file-bytes` in the lock"
     )]
     TooLarge {
-        /// Its size.
+        /// Size of the file in bytes.
         bytes: usize,
-        /// The limit.
+        /// Maximum size in bytes.
         allowed: usize,
     },
     /// It is not a component of the contract.
@@ -52,7 +52,7 @@ pub enum OpenError {
     /// It does not describe itself.
     #[error("it does not describe itself: {error}")]
     Describe {
-        /// Why not.
+        /// Error of the call of `describe`.
         error: CallError,
         /// How often it asked for a request, which `describe` must not.
         requests: u32,
@@ -63,15 +63,15 @@ pub enum OpenError {
 
 /// A plugin on the workbench.
 pub struct LoadedPlugin {
-    /// The component's SHA-256.
+    /// SHA-256 of the component.
     pub digest: Digest,
-    /// The file's size.
+    /// Size of the file in bytes.
     pub bytes: usize,
     /// What it says of itself.
     pub description: AppDescription,
     /// Whether it imports WASI, which runs here as under the grant `wasi = "sealed"`.
     pub wasi: Wasi,
-    /// What describing took.
+    /// Resources that the call of `describe` used.
     pub described: Usage,
     name: Arc<str>,
     compiled: Compiled,
@@ -86,9 +86,9 @@ pub struct VerifyOptions<'a> {
     pub grants: Arc<GrantSet>,
     /// The limits of its requests.
     pub limits: &'a EgressLimits,
-    /// Who looks on.
+    /// Observes the requests of the verification.
     pub witness: Option<Arc<dyn ExchangeObserver>>,
-    /// What its clock says, in milliseconds since 1970.
+    /// Time of the clock, in milliseconds since 1970.
     pub now_ms: u64,
 }
 

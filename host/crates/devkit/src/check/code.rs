@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// It works, and somebody will be sorry.
+    /// It works, with a risk or a drawback.
     Warning,
     /// It does not work, or not safely.
     Error,
@@ -24,7 +24,7 @@ macro_rules! codes {
             /// All of them, by number.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// `KF001`
+            /// The code as text, such as `KF001`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code),* }
             }
@@ -63,7 +63,7 @@ codes! {
     NoDescription "KF007" Error "does not describe itself"
         "mend `describe`; what it logged is above"
     DescribeRequests "KF008" Error "`describe` asks for a request"
-        "let `describe` answer by itself: it runs with nothing granted"
+        "let `describe` answer without a request: it runs without grants"
     Unsteady "KF009" Error "describes itself differently each time"
         "let `describe` depend on nothing: not on the time, not on random bytes"
     WideGrant "KF010" Warning "asks for a wide grant"
@@ -99,9 +99,9 @@ codes! {
     Steers "KF025" Error "asks for a request with a header or field that no plugin may set"
         "leave it out: the method is that of the request, and so are the URL and the host"
     SharedSuffix "KF026" Warning "a wildcard below a suffix that many owners share"
-        "name the host, or more labels: anybody can get a name below such a suffix, and receive credentials there"
+        "name the host, or more labels: anyone can get a name below such a suffix, and receive credentials there"
     PublicSuffix "KF027" Error "a wildcard below a public suffix"
-        "name the host, or the domain below it: anybody can register a name below such a suffix, and receive credentials there"
+        "name the host, or the domain below it: anyone can register a name below such a suffix, and receive credentials there"
 }
 
 impl fmt::Display for Code {
@@ -125,7 +125,7 @@ pub struct Finding {
     pub level: Level,
     /// Where: `keybased.api_key`, a grant, an import.
     pub place: Option<String>,
-    /// What is wrong.
+    /// The finding in one sentence.
     pub message: String,
     /// What to do next.
     pub next: &'static str,

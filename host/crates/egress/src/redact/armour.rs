@@ -11,14 +11,14 @@ use super::offsets::Derived;
 const FEWEST: usize = 12;
 /// The length from which a blank that is no line break may part two pieces.
 const LONG_LINE: usize = 40;
-/// How far into a piece it may begin anew after `/`, `+`, `-` or `_`, which stand in URLs as well.
+/// How far into a piece base64 may begin again after `/`, `+`, `-` or `_`, which URLs contain as well.
 const LATEST_BEGINNING: usize = 512;
 /// The fewest hexadecimal pairs that are decoded.
 const FEWEST_PAIRS: usize = 8;
 /// Between two decoded pieces.
 const BETWEEN: u8 = b'|';
 
-/// What the base64 in a text says, piece by piece; `None` where there is none.
+/// Decodes all base64 in a text, piece by piece; `None` where the text has none.
 pub(super) fn decode(text: &[u8]) -> Option<Derived> {
     let mut pieces: Vec<Vec<Range<usize>>> = Vec::new();
     let mut from = 0;
@@ -50,7 +50,8 @@ pub(super) fn decode(text: &[u8]) -> Option<Derived> {
     Some(derived)
 }
 
-/// What hexadecimal pairs with one separator between them say, such as `73-6B-5F`, also over lines; `None` where there are none.
+/// Decodes hexadecimal pairs with one separator between them, such as `73-6B-5F`, also over lines; `None` where the
+/// text has none.
 pub(super) fn decode_pairs(text: &[u8]) -> Option<Derived> {
     let mut derived: Option<Derived> = None;
     let mut at = 0;
@@ -104,7 +105,7 @@ fn end_of_line(text: &[u8], start: usize) -> usize {
     start + rest.iter().position(|byte| !is_base64(*byte)).unwrap_or(rest.len())
 }
 
-/// The line that goes on after one of whole groups.
+/// The line that continues the base64 of a line of whole groups.
 fn following_line(text: &[u8], line: &Range<usize>) -> Option<Range<usize>> {
     if !line.len().is_multiple_of(4) {
         return None;

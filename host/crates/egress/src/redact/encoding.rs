@@ -16,12 +16,12 @@ pub(super) const BEGINNING: usize = 4;
 /// A way to write a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// Without padding.
+    /// Base64 without padding.
     Base64(Alphabet),
-    /// In base64 of something longer, in which it begins so many bytes (modulo 3) after the beginning.
+    /// Within base64 of a longer text, where the value begins at this offset, modulo 3 bytes.
     InBase64(Alphabet, usize),
     Hex(HexCase),
-    /// Without padding.
+    /// Base32 without padding.
     Base32,
     Reversed,
 }

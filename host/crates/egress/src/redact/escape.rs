@@ -1,4 +1,4 @@
-//! Reading one escape of a programming language, of a URL, of HTML or of a mail, without being told of which.
+//! Reading one escape of any programming language, of a URL, of HTML or of a mail, without knowing which it is.
 
 use super::entities;
 
@@ -265,7 +265,7 @@ fn shell_quote(text: &[u8]) -> Option<Escape> {
     quotes.iter().find(|quote| text.starts_with(quote)).map(|quote| Escape::byte(quote.len(), b'\''))
 }
 
-/// The value of these digits; `None` where there are none, or others.
+/// The value of these digits; `None` if there are no digits, or a character is not hexadecimal.
 fn hex(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || digits.len() > 8 {
         return None;

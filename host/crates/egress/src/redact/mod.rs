@@ -1,8 +1,9 @@
-//! Taking secrets out of what a server said, in whatever form it says them again.
+//! Redaction of secrets in a server's response, in every form in which the response repeats them.
 //!
-//! The forms of common libraries are not listed one by one. A text is read with its escapes undone, those of all languages alike and
-//! one layer after the other, and in each reading case, blanks, line breaks, quotes and backslashes do not count. What is found in a
-//! reading is translated back to the bytes of the text that it came from, and exactly these are replaced.
+//! The forms of common libraries are not listed one by one. A text is read with its escapes undone, those of all
+//! languages alike and one layer after the other, and each reading ignores case, blanks, line breaks, quotes and
+//! backslashes. A match in a reading is translated back to the bytes of the text that it came from, and exactly these
+//! are replaced.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -16,7 +17,8 @@
 //! | `needles` | what is searched for, and what of it a text can hold at all |
 //! | `search` | all readings of a text, and the search in them |
 //!
-//! Case and blanks count for words and for what is short, or answers would lose words that are no secrets: the limits are in `needles`.
+//! Case and blanks count for words and for short values, because responses would otherwise lose words that are no
+//! secrets: the limits are in `needles`.
 
 mod armour;
 mod decode;
@@ -38,7 +40,7 @@ use std::ops::Range;
 use memchr::memmem;
 use needles::Needles;
 
-/// What stands in a secret's place.
+/// Replaces a secret.
 pub(super) const MASK: &str = "***";
 
 /// Layers of escapes that are undone, such as a URL in JSON in JSON.
@@ -50,7 +52,7 @@ const LONGEST_ENCODING: usize = 8;
 /// What is searched in any case beyond what is shown.
 const MARGIN: usize = 4096;
 
-/// All known secrets.
+/// The known secrets of one call, prepared for searching.
 #[derive(Default)]
 pub(super) struct Redactor {
     needles: Needles,

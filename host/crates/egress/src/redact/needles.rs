@@ -20,9 +20,9 @@ const SHORTEST_SQUEEZED: usize = 8;
 /// ... and which has something in it that is no letter, or at least this much. A word such as `sandbox` or `password` is thus
 /// replaced as it is written and in lower case alone.
 const LONGEST_WORD: usize = 15;
-/// Bits of the filter: so many that a few hundred beginnings leave most of them unset.
+/// Bits of the filter: enough that a few hundred beginnings leave most of them unset.
 const FILTER_BITS: u32 = 12;
-/// What base64 between the lines of a PEM block has at least, to be searched for by itself.
+/// Least length of the base64 between the lines of a PEM block that is a needle of its own.
 const SHORTEST_PEM_BODY: usize = 32;
 
 /// What is searched for.
@@ -253,7 +253,7 @@ fn dropped(form: &[u8]) -> (&[u8], &[u8]) {
 /// How the spellings of secrets begin.
 #[derive(Default)]
 pub(super) struct Index {
-    /// In order.
+    /// The beginnings, sorted.
     beginnings: Vec<Beginning>,
     filter: Filter,
 }

@@ -16,7 +16,7 @@ struct Number {
     byte: u8,
 }
 
-/// What the lists of numbers in a text say, piece by piece; `None` where there are none.
+/// Decodes the lists of byte values in a text, piece by piece; `None` where the text has none.
 pub(super) fn decode(text: &[u8]) -> Option<Derived> {
     let mut derived: Option<Derived> = None;
     let mut at = 0;

@@ -24,7 +24,7 @@ struct Piece {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Byte for byte.
+    /// Each byte comes from one byte.
     Copied,
     /// All of it comes from this many bytes.
     Escape(usize),

@@ -12,7 +12,7 @@ use super::{MOST_DECODES, armour, numbers};
 
 /// Base64 in base64, and so on.
 const MOST_ARMOURS: u8 = 3;
-/// All that is made of a text is at most so many times as long, and this much more.
+/// Bound of all readings of a text together: this multiple of its length, plus `MOST_BYTES`.
 const MOST_GROWTH: usize = 24;
 const MOST_BYTES: usize = 64 * 1024;
 
@@ -158,7 +158,7 @@ fn extended(text: &[u8], mut range: Range<usize>, needle: &Needle) -> Range<usiz
     range
 }
 
-/// How many `=` there are from `at` on, of at most so many.
+/// Number of `=` from `at` on, at most `most`.
 fn padding(text: &[u8], at: usize, most: usize) -> usize {
     text.get(at..).unwrap_or_default().iter().take(most).take_while(|byte| **byte == b'=').count()
 }

@@ -1,6 +1,7 @@
-//! What is left of a text when case, blanks, line breaks, invisible characters, quotes and backslashes do not count.
+//! A text without case, blanks, line breaks, invisible characters, quotes and backslashes.
 //!
-//! Each character is treated by itself, so that what is left of a secret is found in what is left of any text around it.
+//! Each character is treated alone, so that the squeezed form of a secret is found in the squeezed form of any text
+//! around it.
 
 use zeroize::Zeroizing;
 

@@ -67,7 +67,7 @@ fn json(text: &str) -> Result<(), Invalid> {
     json::names(text).iter().try_for_each(|name| field(name, "JSON member"))
 }
 
-/// A text body is read as whatever a server may take it for.
+/// A text body is read in every format that a server may take it for.
 fn text(content: &str, own: &str) -> Result<(), Invalid> {
     let content = content.get(..content.floor_char_boundary(MOST_TEXT)).unwrap_or(content);
     // What is in UTF-16 is ASCII with NULs between.
@@ -87,7 +87,7 @@ fn text(content: &str, own: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// The names of a multipart body's fields. A header may go on in the next line.
+/// The names of a multipart body's fields. A header may continue on the next line.
 fn multipart(content: &str, own: &str) -> Result<(), Invalid> {
     const HEADER: &str = "content-disposition:";
     let lower = content.to_ascii_lowercase().replace('\r', "");

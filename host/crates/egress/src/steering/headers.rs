@@ -24,7 +24,7 @@ const CONNECTION: [&str; 15] = [
     "via",
 ];
 
-/// Names of families: whatever follows is refused, too.
+/// Prefixes of header names: every header with such a prefix is refused.
 const FAMILIES: [&str; 7] =
     ["x-accel-", "x-envoy-", "x-forward-", "x-method-", "x-original-", "x-remote-", "x-rewrite-"];
 

@@ -7,9 +7,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 /// The longest name that is looked at, in bytes.
 const LONGEST_NAME: usize = 256;
 
-/// The names of an object's members, or of those of the objects in an array: all of them, also those of the same name, since servers
-/// differ in which of them counts. Of a text that is not JSON to its end, which some servers read all the same, whatever stands before
-/// a colon.
+/// The names of an object's members, or of those of the objects in an array: all of them, also those of the same name,
+/// since servers differ in which of them counts. For text that is not complete JSON, which some servers read all the
+/// same, every word before a colon.
 pub(super) fn names(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);

@@ -1,4 +1,4 @@
-//! `wit/v1`: its host functions, and how its types become ours.
+//! `wit/v1`: its host functions, and the conversion of its types into the host's.
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 
@@ -42,7 +42,8 @@ const MAX_SENTENCE: usize = 500;
 /// Entries of a list that a plugin returns: scopes, warnings, config values.
 const MAX_LIST: usize = 100;
 
-/// Seconds to wait that a plugin can tell: a day. A provider that says more has told a moment, or another unit.
+/// Maximum wait that a plugin can report, in seconds: a day. A longer one of a provider is a point in time, or in
+/// another unit.
 const LONGEST_WAIT: u32 = 24 * 60 * 60;
 
 /// What stands behind a plugin's handle.
@@ -253,7 +254,7 @@ fn error_out(error: egress::SendError) -> http::Error {
     http::Error { kind, message: error.message, sent: error.sent }
 }
 
-/// The verdict on a value that no request could be built with, whatever the plugin made of that.
+/// The verdict on a value that no request could be built with. It replaces the plugin's own verdict.
 pub(in super::super) fn unusable(state: &CallState) -> Option<Verdict> {
     let unusable = state.unusable.as_ref()?;
     Some(unusable.verdict(|detail| state.sentence(detail, MAX_SENTENCE)))
