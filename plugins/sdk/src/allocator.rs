@@ -12,7 +12,7 @@ const ARENA: usize = 64 * 1024;
 #[global_allocator]
 static ALLOCATOR: Heap = Heap { blocks: FreeListAllocator::new(), begun: Cell::new(false) };
 
-/// By itself, so that it is nothing but zeros, which a component does not have to carry.
+/// A static of its own, so that it consists of zeros only, which a component does not have to carry.
 static FIRST: Arena = Arena(UnsafeCell::new([0; ARENA]));
 
 struct Heap {
@@ -20,7 +20,7 @@ struct Heap {
     begun: Cell<bool>,
 }
 
-/// Aligned for whatever a block may be aligned for.
+/// Aligned for every alignment that a block may need.
 #[repr(C, align(16))]
 struct Arena(UnsafeCell<[u8; ARENA]>);
 

@@ -12,12 +12,12 @@ impl Answer {
         Self { origin, response }
     }
 
-    /// The HTTP status.
+    /// The HTTP status code.
     pub fn status(&self) -> u16 {
         self.response.status
     }
 
-    /// The first header of a name, whatever its case.
+    /// The first header of this name; upper and lower case are the same.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.response.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name))?;
         Some(value)
@@ -77,8 +77,8 @@ impl Answer {
         u32::try_from(seconds.min(LONGEST_WAIT)).ok()
     }
 
-    /// What is wrong on the provider's side, if the status says so: 429 is `rate-limited`, 5xx `provider-error`, and a
-    /// redirect an answer that nobody expected.
+    /// The failure that a status means on the provider's side: 429 is `rate-limited`, 5xx `provider-error`, and a
+    /// redirect an unexpected answer.
     pub fn trouble(&self) -> Option<Failure> {
         match self.status() {
             429 => Some(Failure::rate_limited(self.retry_after(), self.told())),

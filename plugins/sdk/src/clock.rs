@@ -2,7 +2,7 @@
 
 use crate::bindings::keyferry::plugin::clock as host;
 
-/// Milliseconds since 1970-01-01T00:00:00Z.
+/// The current time in milliseconds since 1970-01-01T00:00:00Z.
 pub fn now_ms() -> u64 {
     host::now()
 }

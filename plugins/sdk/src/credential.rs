@@ -68,7 +68,7 @@ impl Credential {
     /// A number field that holds a Unix time, in milliseconds, if it was given and still lies ahead: a provider that has
     /// just accepted a token knows better than a time that says it has ended.
     ///
-    /// Seconds and milliseconds are both read, and told apart by their size.
+    /// Seconds and milliseconds are both read, and distinguished by their size.
     pub fn future_ms(&self, field: &str) -> Option<u64> {
         unix_ms(self.optional_text(field)?).filter(|time| *time > clock::now_ms())
     }

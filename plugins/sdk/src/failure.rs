@@ -42,21 +42,21 @@ impl Failure {
 
     /// Too many requests; the provider may have said how many seconds to wait.
     ///
-    /// [`Request::send`](crate::Request::send) says so of a 429 by itself.
+    /// [`Request::send`](crate::Request::send) returns it for a 429.
     pub fn rate_limited(seconds: Option<u32>, detail: impl Into<String>) -> Self {
         Self::new(FailureKind::RateLimited(seconds), detail)
     }
 
     /// The provider could not be reached.
     ///
-    /// [`Request::send`](crate::Request::send) says so by itself.
+    /// [`Request::send`](crate::Request::send) returns it.
     pub fn unreachable(kind: UnreachableKind, detail: impl Into<String>) -> Self {
         Self::new(FailureKind::Unreachable(kind), detail)
     }
 
     /// The provider answered with an error of its own.
     ///
-    /// [`Request::send`](crate::Request::send) says so of a 5xx by itself.
+    /// [`Request::send`](crate::Request::send) returns it for a 5xx.
     pub fn provider_error(status: u16, detail: impl Into<String>) -> Self {
         Self::new(FailureKind::ProviderError(status), detail)
     }
@@ -118,7 +118,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match error.kind {
             ErrorKind::Denied(missing) => return denied(&missing, &error.message),
-            // The provider did answer, only with more than anybody asked for.
+            // The provider did answer, with more than the limit.
             ErrorKind::TooLarge => return Self::unexpected(error.message),
             ErrorKind::Dns => UnreachableKind::Dns,
             ErrorKind::Refused => UnreachableKind::Refused,

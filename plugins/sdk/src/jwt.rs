@@ -1,7 +1,7 @@
 use crate::Secret;
 use crate::bindings::keyferry::plugin::http as wit;
 
-/// A JSON Web Token that Keyferry signs with a private key, and that stands wherever a [`Value`](crate::Value) does.
+/// A JSON Web Token that Keyferry signs with a private key, usable wherever a [`Value`](crate::Value) is.
 ///
 /// Keyferry adds nothing to the claims, so put `iat` and `exp` in.
 ///

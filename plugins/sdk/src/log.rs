@@ -8,7 +8,7 @@
 
 use crate::bindings::keyferry::plugin::log as host;
 
-/// Writes a line that matters to nobody but the plugin's author.
+/// Writes a line that matters to the plugin's author only.
 pub fn trace(line: &str) {
     host::write(host::Level::Trace, line);
 }

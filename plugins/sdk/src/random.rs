@@ -1,4 +1,4 @@
-//! Unpredictable bytes.
+//! Unpredictable bytes from Keyferry's random source.
 
 use crate::bindings::keyferry::plugin::random as host;
 

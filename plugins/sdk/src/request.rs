@@ -15,7 +15,7 @@ use crate::{Answer, Error, Failure, OAuth1, SigV4, Value, url};
 /// # }
 /// ```
 ///
-/// A secret can stand in the path, the query, a header, the body or a signature, and nowhere else.
+/// A secret can be placed into the path, the query, a header, the body or a signature, and nowhere else.
 #[must_use = "a request does nothing until it is sent"]
 pub struct Request<'a>(wit::Request<'a>);
 
@@ -92,13 +92,13 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Adds a header.
+    /// Adds a header with a text, a secret or a tuple of both.
     pub fn header(mut self, name: &str, value: impl Into<Value<'a>>) -> Self {
         self.0.headers.push(pair(name, value.into()));
         self
     }
 
-    /// `Authorization: Bearer <token>`.
+    /// Sets `Authorization: Bearer <token>`.
     pub fn bearer(self, token: impl Into<Value<'a>>) -> Self {
         self.auth(Auth::Bearer(token.into().into_parts()))
     }
@@ -136,8 +136,8 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Adds a string to the body, which becomes `application/json`. It stands where a JSON pointer (RFC 6901) says:
-    /// `/client_id`, `/auth/key`. Objects on the way are made.
+    /// Adds a string to the body, which becomes `application/json`. A JSON pointer (RFC 6901) names its position:
+    /// `/client_id`, `/auth/key`. Missing objects on the way are created.
     pub fn json_field(self, pointer: &str, value: impl Into<Value<'a>>) -> Self {
         self.json_member(pointer, JsonValue::Parts(value.into().into_parts()))
     }
@@ -177,8 +177,8 @@ impl<'a> Request<'a> {
     /// Sends the request and waits for the answer.
     ///
     /// # Errors
-    /// What is the provider's fault, or nobody's, and says nothing of the credential: no answer at all, a redirect, 429
-    /// and 5xx. Every other status comes back as an [`Answer`].
+    /// Failures of the provider or of the network, which say nothing about the credential: no answer at all, a
+    /// redirect, 429 and 5xx. Every other status is returned as an [`Answer`].
     pub fn send(self) -> Result<Answer, Failure> {
         let answer = self.send_as_is()?;
         match answer.trouble() {

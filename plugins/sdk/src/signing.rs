@@ -24,7 +24,7 @@ impl<'a> OAuth1<'a> {
         self
     }
 
-    /// The realm, which stands in the header and is not signed.
+    /// The realm, which is sent in the header and not signed.
     #[must_use]
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.0.realm = Some(realm.into());

@@ -7,7 +7,7 @@ pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
     let (day, month, year, clock) = match *tokens {
         // `Sun, 06 Nov 1994 08:49:37 GMT` and `Sunday, 06-Nov-94 08:49:37 GMT`
         [_, day, month, year, clock, "GMT"] => (day, month, year, clock),
-        // `1994-11-06 08:49:37 UTC`, which is none of the three and which some providers write.
+        // `1994-11-06 08:49:37 UTC`, a fourth form, which some providers write.
         [year, month, day, clock, "UTC"] => (day, month, year, clock),
         // `Sun Nov  6 08:49:37 1994`
         [_, month, day, clock, year] => (day, month, year, clock),

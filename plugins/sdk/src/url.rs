@@ -3,7 +3,7 @@
 /// The pieces of a URL, decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Pieces {
-    /// `https://api.example.com`.
+    /// Scheme and host, such as `https://api.example.com`.
     pub(crate) origin: String,
     /// `/a/b%20c/` is `["a", "b c", ""]`; `/` and nothing are no segment at all.
     pub(crate) segments: Vec<String>,

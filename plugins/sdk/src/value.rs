@@ -3,7 +3,7 @@ use crate::{Jwt, Secret};
 
 /// A value of a request, put together by Keyferry out of text and secrets.
 ///
-/// Whatever takes `impl Into<Value>` takes text, a secret, or a tuple of both:
+/// Every function that takes `impl Into<Value>` takes text, a secret, or a tuple of both:
 ///
 /// ```no_run
 /// # use keyferry_plugin::prelude::*;
@@ -16,7 +16,7 @@ use crate::{Jwt, Secret};
 /// # }
 /// ```
 ///
-/// Each piece is encoded for the place where it stands, so no piece can end the value and begin another.
+/// Each piece is encoded for its position, so no piece can end the value and begin another.
 pub struct Value<'a>(Vec<Part<'a>>);
 
 impl<'a> Value<'a> {

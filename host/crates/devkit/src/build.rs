@@ -10,7 +10,7 @@ use keyferry_types::ids::Slug;
 /// What to build, and where to put it.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// The plugins.
+    /// Which plugins to build.
     pub selection: Selection,
     /// The folder that `<slug>.wasm` goes into. It is made if it is not there.
     pub out: PathBuf,
@@ -31,19 +31,19 @@ pub enum Selection {
 pub struct BuiltPlugin {
     /// The app's name: the package's without `keyferry-`, or `slug` under `[package.metadata.keyferry]`.
     pub slug: Slug,
-    /// The package's name.
+    /// Name of the package.
     pub package: String,
-    /// The component.
+    /// Path of the component file.
     pub file: PathBuf,
     /// The component's SHA-256 in lower-case hexadecimal: what grants are bound to.
     pub sha256: String,
-    /// The component's size.
+    /// Size of the component in bytes.
     pub bytes: u64,
     /// What the build did to the file.
     pub change: Change,
 }
 
-/// Builds plugins into components: the same source and toolchain give the same bytes, whatever folder they lie in.
+/// Builds plugins into components: the same source and toolchain give the same bytes in every folder.
 ///
 /// Packages of one workspace are built by one run of cargo, whose progress and messages go to standard error. It blocks
 /// for as long as that takes.
@@ -52,7 +52,8 @@ pub struct BuiltPlugin {
 /// The first thing that went wrong. Nothing is written unless everything compiled.
 pub fn build(options: &BuildOptions) -> Result<Vec<BuiltPlugin>, BuildError> {
     let Selected { crates, scripts } = select(&options.selection)?;
-    // Encoded before anything is written: a plugins folder holds the old set or the new one as far as that can be told.
+    // Encoded before anything is written: the plugins folder then gets all of the components or none, as far as errors
+    // can be foreseen.
     let mut components = Vec::new();
     for (workspace, packages) in crates {
         let toolchain = Toolchain::find(&workspace)?;
@@ -73,7 +74,7 @@ pub fn build(options: &BuildOptions) -> Result<Vec<BuiltPlugin>, BuildError> {
     components.into_iter().map(store).collect()
 }
 
-/// What to build.
+/// The selected plugins, by how they are built.
 #[derive(Default)]
 struct Selected {
     /// Packages by their workspace.
@@ -230,7 +231,7 @@ mod tests {
         ["clock", "http", "log", "random", "secrets"].map(|name| format!("keyferry:plugin/{name}@1.0.0")).to_vec()
     }
 
-    /// The interfaces of the contract that a component imports, and whatever else it does.
+    /// The interfaces of the contract that a component imports, and its other imports.
     fn imports(component: &Path) -> Vec<String> {
         let decoded = wit_component::decode(&fs::read(component).unwrap()).unwrap();
         let wit_component::DecodedWasm::Component(resolve, world) = &decoded else { panic!("no component") };

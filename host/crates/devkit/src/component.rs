@@ -72,7 +72,7 @@ pub(super) fn sha256(component: &[u8]) -> String {
     hex::encode(Sha256::digest(component))
 }
 
-/// Puts a component into a plugins folder, so that whoever watches it sees the old file or the new one and nothing between.
+/// Writes a component into a plugins folder atomically: a watcher sees the old file or the new one, never a part.
 pub(super) fn store(component: &[u8], folder: &Path, slug: &Slug) -> Result<(PathBuf, Change), BuildError> {
     let path = folder.join(format!("{slug}.wasm"));
     let change = match bounded_file::read_regular(&path, MOST) {

@@ -13,7 +13,7 @@ pub enum BuildError {
         "`{program}` cannot be started. Install Rust from https://rustup.rs, make sure that `{program}` is on PATH, then try again"
     )]
     NoRust {
-        /// `cargo` or `rustc`.
+        /// The program that was started: `cargo` or `rustc`.
         program: &'static str,
         /// What the system says.
         source: io::Error,
@@ -28,7 +28,7 @@ pub enum BuildError {
     /// A manifest of a JavaScript or Python plugin that is not right.
     #[error("{}: {problem}", manifest.shown())]
     BadManifest {
-        /// The manifest.
+        /// Path of the manifest.
         manifest: PathBuf,
         /// What is not right.
         problem: String,
@@ -36,35 +36,35 @@ pub enum BuildError {
     /// A tool that another language needs is not there.
     #[error("{tool} is not there, and a plugin in {language} is built with it. Install it by: {install}")]
     NoTool {
-        /// The tool.
+        /// Name of the missing tool.
         tool: &'static str,
-        /// `JavaScript`, `Python`.
+        /// Language of the plugin: `JavaScript` or `Python`.
         language: &'static str,
-        /// The one command.
+        /// Command that installs the tool.
         install: String,
     },
-    /// A tool said no.
+    /// A tool failed.
     #[error("{tool} could not build {}: {said}", folder.shown())]
     Tool {
-        /// The tool.
+        /// Name of the tool.
         tool: &'static str,
-        /// The plugin's folder.
+        /// Folder of the plugin.
         folder: PathBuf,
-        /// Its last words.
+        /// The last lines of the tool's output.
         said: String,
     },
     /// cargo cannot make sense of a manifest.
     #[error("cargo cannot read {}: {said}", manifest.shown())]
     Manifest {
-        /// The manifest.
+        /// Path of the manifest.
         manifest: PathBuf,
-        /// What cargo says.
+        /// Error message of cargo.
         said: String,
     },
     /// cargo or rustc says something that this version does not understand.
     #[error("`{command}` answered with something that Keyferry does not understand: {said}")]
     Answer {
-        /// The command.
+        /// The command whose output was not understood.
         command: &'static str,
         /// What is odd about its answer.
         said: String,
@@ -75,11 +75,11 @@ pub enum BuildError {
     /// A package that cannot be a plugin.
     #[error("{package} cannot become a plugin: {lacks} to {}", manifest.shown())]
     NotAPlugin {
-        /// The package's name.
+        /// Name of the package.
         package: String,
-        /// Its manifest.
+        /// Path of the package's manifest.
         manifest: PathBuf,
-        /// What to add.
+        /// What the manifest lacks.
         lacks: &'static str,
     },
     /// A workspace without plugins.
@@ -90,7 +90,7 @@ pub enum BuildError {
         "{package} has no usable slug. Rename the package to keyferry-<slug>, or set `slug` under [package.metadata.keyferry]"
     )]
     Slug {
-        /// The package's name.
+        /// Name of the package.
         package: String,
         /// What is wrong with it.
         source: InvalidName,
@@ -100,19 +100,19 @@ pub enum BuildError {
         "{first} and {second} are both called {slug}. Set another `slug` under [package.metadata.keyferry] of one of them"
     )]
     SameSlug {
-        /// The slug.
+        /// The slug that both packages have.
         slug: Slug,
         /// The package that comes first.
         first: String,
-        /// The other one.
+        /// The package that comes second.
         second: String,
     },
     /// The standard library for WebAssembly is not there, and adding it failed.
     #[error("Rust's target wasm32-unknown-unknown is not installed, and adding it failed ({said}). {remedy}")]
     NoTarget {
-        /// What went wrong.
+        /// Output of the command that failed.
         said: String,
-        /// What to do.
+        /// What the user can do about it.
         remedy: &'static str,
     },
     /// The plugin does not compile.
@@ -126,7 +126,7 @@ pub enum BuildError {
         "{package} compiled, but cannot become a component: it imports functions that are not of the plugin contract, or does not depend on keyferry-plugin"
     )]
     Component {
-        /// The package's name.
+        /// Name of the package.
         package: String,
         /// What is wrong with the module.
         source: Box<dyn Error + Send + Sync>,

@@ -16,7 +16,7 @@ pub struct Inspection {
     /// The file, or the folder that it was built from.
     #[serde(serialize_with = "path_text::serialize")]
     pub file: PathBuf,
-    /// The app.
+    /// Slug of the app.
     pub slug: String,
     /// The app's name for people.
     pub name: String,
@@ -30,9 +30,9 @@ pub struct Inspection {
     pub contract: String,
     /// The component's SHA-256: what grants are bound to.
     pub sha256: Digest,
-    /// The file's size.
+    /// Size of the file in bytes.
     pub bytes: usize,
-    /// What it imports.
+    /// Names of the interfaces that it imports.
     pub imports: Vec<String>,
     /// Whether it needs the grant `wasi = "sealed"`.
     pub needs_wasi: bool,
@@ -57,22 +57,22 @@ pub struct Inspection {
 pub struct InspectedAuthType {
     /// The key in `auth_object`.
     pub name: String,
-    /// For people.
+    /// Name of the auth type that a form shows.
     pub label: String,
     /// When to use it.
     pub help: Option<String>,
-    /// Its fields.
+    /// Fields of the auth type.
     pub fields: Vec<InspectedField>,
     /// Its JSON Schema (draft 2020-12).
     pub json_schema: Value,
 }
 
-/// One field.
+/// One field of an auth type.
 #[derive(Debug, Serialize)]
 pub struct InspectedField {
     /// The key in the credential.
     pub name: String,
-    /// For people.
+    /// Name of the field that a form shows.
     pub label: String,
     /// `text`, `number`, `boolean`, `url`, `select`, `multiline`.
     pub kind: &'static str,

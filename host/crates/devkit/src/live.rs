@@ -12,10 +12,10 @@ use keyferry_egress::{
 use keyferry_sandbox::{CallError, LoadedPlugin, OpenError, RecordedCall, Verdict, VerifyOptions, Workbench};
 use keyferry_schema::{Credential, Exposure, Input, Violations};
 
-/// One verification with a real provider, or one that stands in for it.
+/// One verification with a real provider, or with a server that replaces it.
 #[derive(Debug, Clone, Default)]
 pub struct LiveOptions {
-    /// A server on this machine that stands in for every provider.
+    /// A server on this machine that replaces every provider.
     pub provider: Option<StandIn>,
     /// A PEM file of certificate authorities to trust besides the usual ones.
     pub egress_ca: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub struct LiveOptions {
 
 /// A verification that was carried out.
 pub struct Live {
-    /// The plugin.
+    /// The plugin that verified.
     pub specimen: LoadedPlugin,
     /// The credential, as the schema has it.
     pub credential: Credential,
@@ -50,7 +50,7 @@ impl Live {
 pub struct LiveExchange {
     /// What the plugin asked for, in lines; secrets by their fields' names.
     pub lines: Vec<String>,
-    /// What it was told.
+    /// The result that the plugin got.
     pub result: Result<Response, SendError>,
     pub(super) request: Request,
 }

@@ -14,9 +14,9 @@ const MOST: u64 = 256 * 1024 * 1024;
 pub struct Source {
     /// What was named: a file, or a folder that it is built from.
     pub path: PathBuf,
-    /// The component.
+    /// Bytes of the component.
     pub component: Vec<u8>,
-    /// Where its cases lie, unless told otherwise.
+    /// Folder of its cases, unless another is named.
     pub cases: PathBuf,
 }
 
@@ -26,9 +26,9 @@ pub enum SourceError {
     /// The file cannot be read.
     #[error("{}: {reason}", path.shown())]
     File {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be read.
         reason: String,
     },
     /// The folder cannot be built.

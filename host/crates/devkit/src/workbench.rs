@@ -39,7 +39,7 @@ pub(super) fn cache_folder() -> Option<PathBuf> {
     Some(folder.join("keyferry"))
 }
 
-/// A seal under a key of this user's, which is made with the folder. Native code that somebody else put there is not run.
+/// A seal under a key of the current user, which is created with the folder. Native code from another user is not run.
 fn seal(folder: &Path) -> std::io::Result<CodeSeal> {
     private_folder(folder)?;
     let path = folder.join("key");
@@ -48,7 +48,8 @@ fn seal(folder: &Path) -> std::io::Result<CodeSeal> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut bytes = vec![0; 32];
             SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random bytes"))?;
-            // Another command may make one at the same time: whoever comes second uses the first's next time.
+            // Another command may create one at the same time: the second one uses the first one's key from its next
+            // run on.
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(&bytes)?;
             bytes
         }

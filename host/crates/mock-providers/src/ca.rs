@@ -12,7 +12,7 @@ use super::ProviderError;
 
 /// A certificate authority whose key is made anew each time and never leaves memory.
 ///
-/// Whoever is to trust the stand-ins gets [`pem`](ThrowAwayCa::pem), usually by way of `--egress-ca`.
+/// Clients that have to trust the mock providers get [`pem`](ThrowAwayCa::pem), usually by `--egress-ca`.
 pub struct ThrowAwayCa {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pem: String,

@@ -24,7 +24,7 @@ use super::{Received, Reply};
 /// The largest request body a stand-in reads, bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// What answers requests.
+/// Answers the requests of one host.
 pub(super) type Handler = Arc<dyn Fn(Received) -> BoxFuture<'static, Reply> + Send + Sync>;
 
 /// What all connections of one provider share.
@@ -81,7 +81,7 @@ impl Provider {
     }
 }
 
-/// Bytes to send in place of whatever hyper writes next. Empty until set.
+/// Bytes to send in place of the next bytes that hyper writes. Empty until set.
 #[derive(Clone, Default)]
 pub(super) struct Instead(Arc<Mutex<Option<Vec<u8>>>>);
 

@@ -24,14 +24,14 @@ const ENDLESS_CHUNK: usize = 16 * 1024;
 #[error("the stand-in closes the connection on purpose")]
 pub(super) struct Hangup;
 
-/// The answer for hyper. Bytes that stand in for an HTTP answer go to `instead`, and the connection sends them.
+/// The response for hyper. Bytes that replace an HTTP response go to `instead`, and the connection sends them.
 pub(super) async fn deliver(reply: Reply, instead: &Instead) -> Result<Response<ReplyBody>, Hangup> {
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
     let length = reply.body.len();
     let body = Bytes::from(reply.body);
-    // A streamed body does not know its length, so whoever wants it announced says it.
+    // A streamed body does not know its length, so the reply gives the one to announce.
     let (body, announced) = match reply.delivery {
         Delivery::Closed => return Err(Hangup),
         Delivery::Raw(bytes) => {

@@ -1,4 +1,4 @@
-//! What can go wrong while a stand-in is set up.
+//! Errors of setting up a mock provider.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use keyferry_types::path_text::ShowPath as _;
 /// A stand-in of a provider could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// A key or certificate could not be made, or a name cannot stand in a certificate.
+    /// A key or certificate could not be made, or a certificate cannot contain a name.
     #[error("cannot make a throw-away certificate for {names}; give host names such as `api.example.com`")]
     Certificate {
         /// The names asked for, or what the certificate was for.
         names: String,
-        /// The generator's reason.
+        /// Error of the certificate generator.
         source: rcgen::Error,
     },
     /// The made certificate was refused by the TLS library.

@@ -1,4 +1,4 @@
-//! One request as a stand-in saw it, and what it answers.
+//! One request that a mock provider received, and its reply.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,13 +17,13 @@ pub struct Received {
     pub server_name: Option<String>,
     /// Which connection it came on: equal numbers mean the same connection, whichever the provider.
     pub connection: u64,
-    /// `GET`, `POST` ...
+    /// HTTP method of the request, such as `GET`.
     pub method: String,
     /// The request target: `/v1/balance?expand=x`.
     pub path_and_query: String,
     /// All headers in the order of arrival, names in lower case. Bytes outside UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The body, whole.
+    /// The complete body of the request.
     pub body: Vec<u8>,
 }
 
@@ -38,7 +38,7 @@ impl Received {
         self.path_and_query.split('?').next().unwrap_or_default()
     }
 
-    /// The query without the `?`, empty where there is none.
+    /// The query without the `?`; empty if the URL has no query.
     pub fn query(&self) -> &str {
         self.path_and_query.split_once('?').map(|(_, query)| query).unwrap_or_default()
     }
@@ -63,9 +63,9 @@ impl fmt::Debug for Received {
 pub struct Reply {
     /// The HTTP status. A number that is no status is sent as 500.
     pub status: u16,
-    /// Headers besides `Content-Length` and `Date`. One that cannot stand in an HTTP answer is left out.
+    /// Headers besides `Content-Length` and `Date`. One that HTTP does not allow is left out.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body of the response, in bytes.
     pub body: Vec<u8>,
     /// How long to wait before the first byte.
     pub delay: Duration,
@@ -96,13 +96,13 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO, delivery: Delivery::Whole }
     }
 
-    /// A JSON answer.
+    /// A response with a JSON body.
     pub fn json(status: u16, body: &Value) -> Self {
         Self { body: body.to_string().into_bytes(), ..Self::status(status) }
             .with_header("content-type", "application/json;charset=utf-8")
     }
 
-    /// A plain-text answer.
+    /// A response with a plain-text body.
     pub fn text(status: u16, body: &str) -> Self {
         Self { body: body.as_bytes().to_vec(), ..Self::status(status) }
             .with_header("content-type", "text/plain; charset=utf-8")

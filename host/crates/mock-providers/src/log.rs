@@ -1,4 +1,4 @@
-//! What came in, for tests to look at: bounded, so that a load test on the demo does not fill memory.
+//! The received requests, for tests: bounded, so that a load test on the demo does not fill memory.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

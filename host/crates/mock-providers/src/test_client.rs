@@ -1,4 +1,4 @@
-//! A small HTTPS client for the tests of the stand-ins.
+//! A small HTTPS client for the tests of the mock providers.
 
 use std::io::BufReader;
 use std::net::SocketAddr;

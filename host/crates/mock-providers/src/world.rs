@@ -1,4 +1,4 @@
-//! Several stand-ins under one authority.
+//! Several mock providers under one certificate authority.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,8 +36,8 @@ impl ProviderWorld {
         })
     }
 
-    /// Stands in for `host`, which may be a wildcard (`*.suitetalk.api.netsuite.com`): answers every request with what
-    /// the handler says. A wildcard needs [`resolve_to`](Self::resolve_to) for each host that is to be found there.
+    /// Adds a mock of `host`, which may be a wildcard (`*.suitetalk.api.netsuite.com`): the handler answers every
+    /// request to it. A wildcard needs [`resolve_to`](Self::resolve_to) for each host that a client connects to.
     pub async fn add(
         &mut self,
         host: &str,
@@ -96,7 +96,7 @@ impl ProviderWorld {
         self.log.total()
     }
 
-    /// Empties the log.
+    /// Removes all received requests from the log.
     pub fn forget_received(&self) {
         self.log.forget();
     }
@@ -106,7 +106,7 @@ impl ProviderWorld {
         &self.ca
     }
 
-    /// The authority's certificate, PEM, for whoever is to trust the stand-ins.
+    /// The authority's certificate, PEM, for clients that have to trust the mock providers.
     pub fn ca_pem(&self) -> &str {
         self.ca.pem()
     }

@@ -26,9 +26,9 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 /// How a service is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// Over TLS.
+    /// HTTP/1.1 over TLS.
     Https,
-    /// In the clear.
+    /// HTTP/1.1 without TLS.
     Http,
 }
 
@@ -37,9 +37,9 @@ pub enum Scheme {
 pub struct Upstream {
     /// How it is spoken to.
     pub scheme: Scheme,
-    /// Where it is.
+    /// Host name or address of the service.
     pub host: Host,
-    /// Its port.
+    /// TCP port of the service.
     pub port: u16,
 }
 
@@ -133,7 +133,7 @@ where
     let handshake = http1::handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(|error| format!("{authority} broke off: {error}"))?;
     let driver = tokio::spawn(async move {
-        // Whatever goes wrong with it, the request hears of.
+        // Every error of the connection is an error of the request, too.
         let _ = connection.await;
     });
     Ok(Connection { sender, driver, authority })

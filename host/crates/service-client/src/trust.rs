@@ -16,7 +16,7 @@ pub enum UpstreamError {
     /// The file is not there, or has none.
     #[error("{}: {problem}", path.shown())]
     Certificates {
-        /// Which file.
+        /// Path of the file with certificates.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,

@@ -22,7 +22,7 @@ use keyferry_types::path_text::ShowPath as _;
 
 const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(2), answer: Duration::from_secs(3) };
 
-/// What is sent.
+/// The kind of data that is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
     Traces,
@@ -44,14 +44,14 @@ pub(super) struct Collector {
     settings: OtlpSettings,
     tls: Arc<ClientConfig>,
     runtime: Handle,
-    /// Whether the last export failed: told when that changes, not each time.
+    /// Whether the last export failed: a change is logged, not each failure.
     fails: AtomicBool,
     /// The headers that were read last: they are sent while the file hangs, or something else is in its place.
     former: Mutex<Option<HeaderMap>>,
 }
 
 impl Collector {
-    /// What the settings name is there and of the right kind. Nobody is asked yet.
+    /// Checks the settings and the files that they name. It makes no connection.
     pub(super) fn new(signal: Signal, settings: &OtlpSettings) -> Result<Self, OtlpError> {
         let tls = upstream::client_config(settings.ca.as_deref())?;
         let settings = settings.clone();
@@ -61,7 +61,7 @@ impl Collector {
         Ok(collector)
     }
 
-    /// What the file of headers says. Its words do not stand in the error.
+    /// Reads the file of headers. The error repeats none of its text.
     fn headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         let Some(path) = &self.settings.headers else { return Ok(headers) };

@@ -1,4 +1,4 @@
-//! Who is told what is counted: Prometheus, a collector, both or nobody.
+//! The exporters of metrics: Prometheus, a collector, both or neither.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use super::otlp::OtlpError;
 use super::prometheus;
 use super::settings::OtlpSettings;
 
-/// How often what is looked up is looked up where nobody asks for it: a collector is told, and does not ask.
+/// How often current values are measured for a collector, to which metrics are pushed; Prometheus causes a measurement
+/// with each scrape.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Metrics that cannot be counted.
@@ -24,9 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub enum CountingError {
     #[error(transparent)]
     Otlp(#[from] OtlpError),
-    #[error("metrics cannot be told to Prometheus: {0}")]
+    #[error("the Prometheus exporter cannot be set up: {0}")]
     Prometheus(#[from] BuildError),
-    #[error("somebody counts already")]
+    #[error("a global metrics recorder is already installed")]
     Twice,
 }
 
@@ -47,9 +48,9 @@ impl Observed {
 /// The page that Prometheus asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
-    /// There is one.
+    /// The Prometheus page is served.
     Told,
-    /// There is none.
+    /// No Prometheus page is served.
     Untold,
 }
 
@@ -61,10 +62,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Begins to count for those who are to be told. Within a Tokio runtime.
+    /// Installs the metrics recorder with the given exporters. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// Where somebody counts already, or what the collector's settings name is not there.
+    /// If a global metrics recorder is installed already, or a file or value of the collector's settings is not usable.
     pub fn start(page: Page, collector: Option<&OtlpSettings>) -> Result<Self, CountingError> {
         let page = (page == Page::Told).then(prometheus::recorder).transpose()?;
         let meters = collector.map(Meters::start).transpose()?;
@@ -84,7 +85,7 @@ impl Metrics {
         Ok(Self { page: handle, meters, observed: Observed { process, look: Arc::new(|| {}) } })
     }
 
-    /// With something that is looked up whenever somebody asks or is about to be told.
+    /// Adds a function that measures current values; it is called before each scrape and each push.
     #[must_use]
     pub fn looking(mut self, look: impl Fn() + Send + Sync + 'static) -> Self {
         self.observed.look = Arc::new(look);

@@ -1,7 +1,7 @@
-//! The metrics: all that there are, and a function for each thing that is counted.
+//! All metrics, and a function for each thing that is counted.
 //!
-//! A label has one of few values, none of which a caller can choose: routes are patterns, apps are those whose plugins are
-//! loaded. Where nobody listens, adding to a metric does nothing.
+//! A label has one of few values, none of which a caller can choose: routes are patterns, apps are those whose plugins
+//! are loaded. Without an exporter, adding to a metric does nothing.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub(super) fn histograms() -> impl Iterator<Item = (&'static str, &'static [f64]
 pub(super) fn describe() {
     describe_histogram!(HTTP_DURATION, "Requests to the public API, by method, route pattern and status.");
     describe_gauge!(HTTP_ACTIVE, "Requests to the public API that are being answered.");
-    describe_counter!(MIGRATIONS, "Migrations, by app and what became of them.");
+    describe_counter!(MIGRATIONS, "Migrations, by app and outcome.");
     describe_histogram!(VERIFICATION, "Verifications by a plugin, by app and outcome; waiting for a slot included.");
     describe_gauge!(SLOTS, "Calls of plugins that can run at once.");
     describe_gauge!(RUNNING, "Calls of plugins that run.");
@@ -58,13 +58,13 @@ pub(super) fn describe() {
     describe_gauge!(WAITING, "Calls of plugins that wait for a slot.");
     describe_histogram!(
         EGRESS,
-        "Requests of plugins to providers, by outcome: the status's class, or why there was none."
+        "Requests of plugins to providers, by outcome: the status's class, or the kind of error."
     );
-    describe_histogram!(BATCH, "Writes that were brought to disk together.");
-    describe_histogram!(COMMIT, "Bringing a batch of writes to disk, sync included.");
-    describe_histogram!(SYNC, "Waiting for the disk to say that a batch is on it.");
-    describe_gauge!(IMPORTS, "Imports whose rows are worked on or taken back.");
-    describe_counter!(IMPORT_ROWS, "Rows of imports that were settled by work on them, by state.");
+    describe_histogram!(BATCH, "Writes that were committed together in a batch.");
+    describe_histogram!(COMMIT, "Time to commit a batch of writes, sync included.");
+    describe_histogram!(SYNC, "Time until the disk confirms that a batch is durable.");
+    describe_gauge!(IMPORTS, "Imports whose rows are being processed or undone.");
+    describe_counter!(IMPORT_ROWS, "Rows of imports that were settled by processing, by state.");
     describe_gauge!(PLUGINS, "Plugin files, by state.");
     describe_counter!(EXPORTS, "Batches of spans for the collector, by whether it took them.");
     describe_gauge!(BUILD, "1, with the version that runs.");
@@ -75,7 +75,7 @@ pub(super) fn describe() {
 pub struct ActiveRequest(());
 
 impl ActiveRequest {
-    /// One more.
+    /// Counts one more, until the value is dropped.
     pub fn begin() -> Self {
         gauge!(HTTP_ACTIVE).increment(1.0);
         Self(())
@@ -123,7 +123,7 @@ impl UnderWay {
         Self::of(WAITING)
     }
 
-    /// One that runs.
+    /// Counts one that runs, until the value is dropped.
     pub fn running() -> Self {
         Self::of(RUNNING)
     }

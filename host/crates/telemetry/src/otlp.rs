@@ -27,15 +27,15 @@ pub enum OtlpError {
     Exporter(#[from] ExporterBuildError),
 }
 
-/// Whether what the settings name is there and of the right kind. Nobody is asked yet. Within a Tokio runtime.
+/// Checks the settings and the files that they name, without a connection. Must be called within a Tokio runtime.
 ///
 /// # Errors
-/// Where it is not.
+/// If a setting or a file is not usable.
 pub fn check(settings: &OtlpSettings) -> Result<(), OtlpError> {
     Collector::new(Signal::Traces, settings).map(|_| ())
 }
 
-/// Who says it.
+/// The attributes that identify this process to a collector.
 pub(super) fn resource() -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     Resource::builder().with_service_name("keyferry").with_attribute(version).build()

@@ -1,7 +1,7 @@
 //! `GET /metrics`, in the text that Prometheus reads.
 //!
-//! It has a listener of its own. Whoever can reach the public API has no business with how busy the server is or which apps
-//! fail, and what scrapes it has no API key.
+//! It has a listener of its own: clients of the public API must not learn how busy the server is or which apps fail,
+//! and Prometheus has no API key.
 
 use axum::Router;
 use axum::extract::State;
@@ -31,7 +31,7 @@ struct Page {
     observed: Observed,
 }
 
-/// The page.
+/// The router of the metrics page.
 pub(super) fn router(handle: PrometheusHandle, observed: Observed) -> Router {
     Router::new().route("/metrics", get(page)).with_state(Page { handle, observed })
 }

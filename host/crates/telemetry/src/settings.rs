@@ -20,7 +20,7 @@ pub struct InvalidSetting(String);
 pub struct LogFilter(String);
 
 impl LogFilter {
-    /// The filter itself.
+    /// The filter in the form that `tracing` uses.
     pub fn filter(&self) -> EnvFilter {
         EnvFilter::new(&self.0)
     }
@@ -78,7 +78,9 @@ impl FromStr for OtlpEndpoint {
             _ => return Err(invalid("it begins with http:// or https://")),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("a password stands in the file that --otlp-headers-file names"));
+            return Err(invalid(
+                "it must not contain a user or a password; put credentials into the file that --otlp-headers-file names",
+            ));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(invalid("it has no query and no fragment"));
@@ -96,7 +98,7 @@ impl FromStr for OtlpEndpoint {
 pub struct SampleRatio(f64);
 
 impl SampleRatio {
-    /// As a number.
+    /// The ratio, from 0 to 1.
     pub fn get(self) -> f64 {
         self.0
     }
@@ -117,11 +119,11 @@ impl FromStr for SampleRatio {
 /// What a collector is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OtlpSignals {
-    /// Traces and metrics.
+    /// Traces and metrics are sent.
     Both,
-    /// Traces alone.
+    /// Only traces are sent.
     Traces,
-    /// Metrics alone.
+    /// Only metrics are sent.
     Metrics,
 }
 
@@ -140,13 +142,13 @@ impl OtlpSignals {
 /// Where traces and metrics go, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OtlpSettings {
-    /// Where to.
+    /// URL of the collector.
     pub endpoint: OtlpEndpoint,
     /// A file with headers, one `Name: value` a line.
     pub headers: Option<PathBuf>,
     /// Certificates (PEM) to believe besides the public ones.
     pub ca: Option<PathBuf>,
-    /// What is sent.
+    /// The kinds of data that are sent.
     pub signals: OtlpSignals,
     /// Which part of all traces that no caller has decided on.
     pub ratio: SampleRatio,

@@ -1,7 +1,7 @@
 //! Spans for an OpenTelemetry collector.
 //!
-//! Only spans with the target [`SPANS`] go there, and no log line does. What stands in them is what stands in the access log:
-//! a route's pattern, a status, an app, an outcome. Nothing in them was said by a caller, a plugin or a provider.
+//! Only spans with the target [`SPANS`] go there, and no log line does. They contain the fields of the access log: a
+//! route's pattern, a status, an app, an outcome. They contain no text from a caller, a plugin or a provider.
 
 use std::str::FromStr;
 

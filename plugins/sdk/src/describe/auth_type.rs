@@ -5,7 +5,7 @@ use crate::bindings::exports::keyferry::plugin::app as wit;
 pub struct AuthType(wit::AuthType);
 
 impl AuthType {
-    /// A way by any name: the key that stands in `auth_object`.
+    /// An auth type with any name: the key in `auth_object`.
     pub fn new(name: &str, label: &str) -> Self {
         Self(wit::AuthType { name: name.to_owned(), label: label.to_owned(), help: None, fields: Vec::new() })
     }
@@ -15,7 +15,7 @@ impl AuthType {
         Self::new("oauth2", label)
     }
 
-    /// `keybased`: keys, tokens and passwords that somebody has copied out of the app's settings.
+    /// `keybased`: keys, tokens and passwords that a person has copied out of the app's settings.
     pub fn keybased(label: &str) -> Self {
         Self::new("keybased", label)
     }

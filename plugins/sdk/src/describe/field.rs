@@ -2,7 +2,7 @@ use crate::bindings::exports::keyferry::plugin::app as wit;
 
 /// One field of a credential.
 ///
-/// It is optional and the caller's until told otherwise.
+/// By default it is optional, and the caller supplies it.
 ///
 /// ```
 /// # use keyferry_plugin::prelude::*;
@@ -20,19 +20,19 @@ impl Field {
         Self::new(name, label, wit::FieldKind::Text)
     }
 
-    /// One line of text that nobody may see, the plugin included: it gets a handle.
+    /// One line of secret text. The plugin gets a handle for it.
     pub fn secret(name: &str, label: &str) -> Self {
         let mut field = Self::text(name, label);
         field.0.secret = true;
         field
     }
 
-    /// A number.
+    /// A field with a number as its value.
     pub fn number(name: &str, label: &str) -> Self {
         Self::new(name, label, wit::FieldKind::Number)
     }
 
-    /// `true` or `false`.
+    /// A field with the value `true` or `false`.
     pub fn boolean(name: &str, label: &str) -> Self {
         Self::new(name, label, wit::FieldKind::Boolean)
     }
@@ -123,7 +123,7 @@ impl Field {
         self
     }
 
-    /// Stands in where the field is missing. Not for secrets.
+    /// Value that is used where the field is missing. Not for secrets.
     #[must_use]
     pub fn default(mut self, value: &str) -> Self {
         self.0.default = Some(value.to_owned());

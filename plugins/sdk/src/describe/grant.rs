@@ -17,9 +17,9 @@ impl Grant {
     /// A host, or a pattern whose first label is `*`, which stands for exactly one label: `*.example.com` covers
     /// `a.example.com`, not `example.com` and not `a.b.example.com`. A port other than 443 is written `host:port`.
     ///
-    /// `{base_url}` is the host, and the port, of the URL in the credential's field of that name, for what people run
-    /// themselves: the credential can be sent to nobody but whom it was given for. `api.{base_url}` is the host with that label
-    /// before it.
+    /// `{base_url}` is the host, and the port, of the URL in the credential's field of that name, for apps that
+    /// customers host themselves: the credential can be sent only to the server that it was given for. `api.{base_url}`
+    /// is the host with that label before it.
     pub fn host(host: &str) -> Self {
         Self { host: host.to_owned(), paths: Vec::new() }
     }

@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
                     let char = self.escape()?;
                     text.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                 }
-                // Control characters stand in strings as escapes only.
+                // In strings, control characters are allowed as escapes only.
                 0..=0x1f => return None,
                 byte => text.push(byte),
             }

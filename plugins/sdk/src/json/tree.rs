@@ -15,15 +15,15 @@ use crate::Failure;
 /// [`Answer::json`](crate::Answer::json) reads it from an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json {
-    /// `null`.
+    /// JSON `null`.
     Null,
-    /// `true` or `false`.
+    /// JSON `true` or `false`.
     Boolean(bool),
     /// A number, as it was written: ids keep all of their digits.
     Number(String),
-    /// A string.
+    /// A JSON string.
     Text(String),
-    /// An array.
+    /// A JSON array.
     List(Vec<Json>),
     /// An object's members, in order.
     Object(Vec<(String, Json)>),
@@ -54,7 +54,7 @@ impl Json {
     /// The string or number at a pointer.
     ///
     /// # Errors
-    /// [`Failure::unexpected`], if there is none.
+    /// [`Failure::unexpected`], if nothing or another type is there.
     pub fn text(&self, pointer: &str) -> Result<&str, Failure> {
         self.optional_text(pointer).ok_or_else(|| Failure::unexpected(format!("the answer holds no text at {pointer}")))
     }

@@ -1,4 +1,4 @@
-//! Values that stand in for secrets, and the search for what got out of them.
+//! Canary values that replace secrets, and the search for canaries in what a plugin let out.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;

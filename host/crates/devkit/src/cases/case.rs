@@ -9,12 +9,12 @@ use super::verdict::{self, Expected};
 use keyferry_egress::Method;
 use keyferry_sandbox::TRIAL_TIME_MS;
 
-/// One case file.
+/// One case, parsed from its file.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// The file's name without `.toml`.
     pub name: String,
-    /// Where it lies.
+    /// Path of the case file.
     pub file: PathBuf,
     /// What it shows, in the author's words.
     pub about: Option<String>,
@@ -106,7 +106,7 @@ impl Case {
     }
 }
 
-/// A private key that is nobody's: signing needs one that is well formed.
+/// A private key that is used nowhere else: signing needs a well-formed one.
 fn test_key(value: toml::Value) -> toml::Value {
     let key = match value.as_str() {
         Some("{{test-rsa-key}}") => include_str!("test_rsa_key.pem"),

@@ -1,4 +1,4 @@
-//! What every plugin must do, whatever its cases say. The same suite is stamped on each.
+//! Requirements that every plugin must meet, independent of its cases. The same suite runs for each plugin.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ pub(super) fn count(suite: &Suite) -> usize {
 pub(super) async fn run(suite: &Suite, book: &mut Book<'_>) {
     book.add(plain("describes itself with nothing granted and without a request", described(suite)));
     book.add(plain("has a case of a valid, a rejected and a rate-limited credential", must_haves(suite)));
-    // Where a case fails by itself, a fault in one of its answers would tell nothing more.
+    // A fault in a response of a case that fails without faults would show nothing more.
     let passed: Vec<&Case> = verified(suite).filter(|case| book.passed(&case.name)).collect();
     for case in passed {
         let began = Instant::now();
@@ -93,7 +93,7 @@ fn secrets<'a>(suite: &Suite, case: &'a Case) -> Vec<&'a str> {
 fn described(suite: &Suite) -> Vec<Line> {
     match suite.specimen.described.requests {
         0 => Vec::new(),
-        count => says(format!("`describe` asked for {count} requests; it must answer by itself")),
+        count => says(format!("`describe` asked for {count} requests; it must not make any")),
     }
 }
 
@@ -127,7 +127,7 @@ async fn repeated(suite: &Suite, case: &Case, book: &mut Book<'_>) -> Vec<Line> 
     ))
 }
 
-/// A private key that is none, or a key that no header can carry: what is wrong is the credential, and which field of it.
+/// An invalid private key, or a key that no header can carry: the verdict must blame the credential and name the field.
 async fn with_unusable(suite: &Suite, case: &Case, field: &str, book: &mut Book<'_>) -> Vec<Line> {
     let prepared = match suite.prepare(case, Values::Unusable(field)) {
         Ok(prepared) => prepared,

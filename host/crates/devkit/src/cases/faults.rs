@@ -36,7 +36,7 @@ pub(super) const RETRY_AFTER: u32 = 30;
 const PAGE: &str = "<!doctype html><title>Maintenance</title><p>We will be back soon.</p>";
 
 impl FaultName {
-    /// All of them.
+    /// All faults, in the order in which they are tested.
     pub const ALL: [Self; 17] = [
         Self::Dns,
         Self::Refused,

@@ -1,10 +1,10 @@
-//! What stands in a case file, word for word. [`super::case`] gives it its meaning.
+//! The format of a case file as serde reads it. [`super::case`] gives it its meaning.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A case file.
+/// Content of a case file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaseFile {
@@ -28,7 +28,7 @@ pub(crate) struct CredentialFile {
     pub(crate) fields: BTreeMap<String, toml::Value>,
 }
 
-/// One request and what comes of it. `{{field}}` stands where a secret does.
+/// One request and its result. `{{field}}` is replaced by the secret of that field.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExchangeFile {
@@ -124,7 +124,7 @@ pub(crate) struct SigV4File {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct JwtFile {
-    /// `RS256` or `ES256`.
+    /// Algorithm of the signature: `RS256` or `ES256`.
     pub(crate) algorithm: String,
     pub(crate) key: String,
     #[serde(skip_serializing_if = "Option::is_none")]

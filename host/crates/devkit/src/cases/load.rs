@@ -1,4 +1,4 @@
-//! Reading case files. What a person mistypes is told with file, line and the word that was probably meant.
+//! Reading case files. An error names the file, the line and the key that was probably meant.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ pub enum CaseError {
     /// The folder or the file cannot be read.
     #[error("{}: cannot be read: {source}", path.shown())]
     Read {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// There is no such folder.
     #[error("{}: there is no such folder; name the one with the cases with --cases", folder.shown())]
     NoFolder {
-        /// Which.
+        /// Folder that cannot be read.
         folder: PathBuf,
     },
     /// There is no case to run.
@@ -35,7 +35,7 @@ pub enum CaseError {
     /// Something in it is not right.
     #[error("{}:{line}: {problem}", path.shown())]
     Wrong {
-        /// Which file.
+        /// Path of the case file.
         path: PathBuf,
         /// Which line, from 1.
         line: usize,

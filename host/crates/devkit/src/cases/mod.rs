@@ -1,19 +1,19 @@
-//! The plugin test runner: what a case file says, and whether a plugin does it.
+//! The plugin test runner: reading case files, and testing whether a plugin behaves as they say.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `file` | what may stand in a case file? |
-//! | `load` | how is one read, and what is said of a slip in it? |
+//! | `file` | what may a case file contain? |
+//! | `load` | how is one read, and how are mistakes in it reported? |
 //! | `case` | what does it mean? |
 //! | `url` | when are two URLs the same? |
-//! | `request` | how is a request told, so that people and programs can compare two? |
-//! | `verdict` | the same for verdicts |
+//! | `request` | how is a request written as lines, so that people and programs can compare two? |
+//! | `verdict` | how is a verdict written as lines? |
 //! | `faults` | what can go wrong with a provider, and what may a plugin make of it? |
 //! | `script` | what does the provider in a case answer, and what was asked of it that should not have been? |
-//! | `canary` | which values stand in for secrets, and did any get out? |
-//! | `conformance` | what must every plugin do, whatever its cases say? |
-//! | `run` | one case, a whole suite |
-//! | `report` | what came of it |
+//! | `canary` | which values replace secrets, and did any get out? |
+//! | `conformance` | what must every plugin do, independent of its cases? |
+//! | `run` | how does one case run, and how a whole suite? |
+//! | `report` | what is the result of a suite? |
 //! | `record` | how does a call of a real provider become a case? |
 
 mod canary;

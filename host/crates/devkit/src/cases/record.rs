@@ -54,7 +54,7 @@ const SHORTEST_MASKED: usize = 4;
 /// Whether values that tell who the account is are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Masking {
-    /// They stay.
+    /// Identifying values stay as they are.
     Off,
     /// The account's id and name, what the plugin keeps as config, the credential's plain fields and e-mail addresses
     /// become others of the same shape, the same ones everywhere in the case.
@@ -68,31 +68,31 @@ pub enum RecordError {
     #[error("there is no verdict to expect: {0}")]
     NoVerdict(CallError),
     /// A request got no answer, for a reason that no fault of a case stands for.
-    #[error("exchange {exchange} cannot be told in a case: {message}")]
+    #[error("exchange {exchange} cannot be written as a case: {message}")]
     NoFault {
-        /// Which, from 1.
+        /// Number of the exchange, from 1.
         exchange: usize,
-        /// What happened.
+        /// Error of the exchange.
         message: String,
     },
     /// The case cannot be written as TOML.
     #[error("the case cannot be written as TOML: {0}")]
     Toml(#[from] toml::ser::Error),
-    /// With other values the case is none any more.
+    /// After masking, the case cannot be played back.
     #[error(
         "with the identifying values replaced, the case cannot be played back: {reason}; record it without --mask and mend it by hand"
     )]
     Masked {
-        /// Why not.
+        /// Why the case cannot be played back.
         reason: String,
     },
     /// A secret is left in it.
     #[error(
-        "the case was not written, since the value of `{field}` would stand in it; the provider echoes it in a form that is \
+        "the case was not written, since it would contain the value of `{field}`; the provider echoes it in a form that is \
          not known here, or the plugin keeps it as plain text"
     )]
     SecretLeft {
-        /// Whose value.
+        /// Field whose value is in the case.
         field: String,
     },
 }
@@ -100,7 +100,7 @@ pub enum RecordError {
 /// The case file of a verification of the plugin in `source`.
 ///
 /// # Errors
-/// Where it cannot be told, or a secret would be in it.
+/// If the verification cannot be written as a case, or the case would contain a secret.
 pub async fn record(
     workbench: &Workbench,
     source: &Source,
@@ -132,7 +132,7 @@ pub async fn record(
     Ok(text)
 }
 
-/// What stands in the file for a field's value: the value of a plain one, something of the same shape for a secret.
+/// Value of a field in the case file: the value itself of a plain field, one of the same shape for a secret.
 fn made_up(live: &Live, field: &CredentialField, seed: u64) -> String {
     let value = field.value.expose();
     let Exposure::Handle { hint } = &field.exposure else { return value.to_owned() };
@@ -178,7 +178,8 @@ fn answer(response: &Response) -> AnswerFile {
     match serde_json::from_slice::<Json>(&response.body) {
         _ if response.body.is_empty() => {}
         Ok(mut json) => {
-            // `***` stands where a token was lifted out. Played back it would not be lifted, so a made-up one goes there.
+            // The response has `***` in place of a minted token. Played back, that would not be minted, so the case
+            // gets a made-up token.
             for (index, minted) in response.minted.iter().enumerate() {
                 if let Some(place) = json.pointer_mut(&minted.pointer) {
                     *place = Json::String(format!("made-up-token-{}", index + 1));
@@ -210,7 +211,7 @@ fn identifying(live: &Live, verdict: &Verdict) -> Vec<String> {
     for response in live.exchanges.iter().filter_map(|exchange| exchange.result.as_ref().ok()) {
         values.extend(addresses(&String::from_utf8_lossy(&response.body)));
     }
-    // Hosts lead to grants, and numbers such as an expiry are not anybody's.
+    // Hosts lead to grants, and numbers such as an expiry identify no account.
     values.retain(|value| value.len() >= SHORTEST_MASKED && !value.contains("://"));
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     values.dedup();

@@ -1,4 +1,4 @@
-//! What came of a suite, for whoever shows it.
+//! Results of a suite, as the command shows them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use similar::{ChangeTag, TextDiff};
 use super::script::Problem;
 use keyferry_sandbox::{LogLine, Usage};
 
-/// A plugin's tests.
+/// The results of a plugin's suite.
 #[derive(Debug, Serialize)]
 pub struct SuiteReport {
     /// The plugin file, or the folder that it was built from.
     pub plugin: PathBuf,
-    /// The app.
+    /// Slug of the app.
     pub slug: String,
-    /// The component's SHA-256.
+    /// SHA-256 of the component.
     pub sha256: String,
     /// Each test, in the order in which they ran.
     pub tests: Vec<TestReport>,
@@ -29,22 +29,22 @@ pub struct SuiteReport {
 pub struct Budget {
     /// Units of fuel: most of one call, and how many it may be.
     pub fuel: (u64, u64),
-    /// Bytes of memory.
+    /// Memory in bytes: most of one call, and the limit.
     pub memory_bytes: (u64, u64),
-    /// Requests.
+    /// Requests: most of one call, and the limit.
     pub requests: (u64, u64),
 }
 
-/// One test.
+/// The result of one test.
 #[derive(Debug, Serialize)]
 pub struct TestReport {
     /// What it belongs to.
     pub group: Group,
     /// What it is called.
     pub name: String,
-    /// What it shows.
+    /// What the test shows, from the case's `about`.
     pub about: Option<String>,
-    /// How it went.
+    /// Whether the test passed.
     pub outcome: Outcome,
     /// How long it took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
@@ -63,7 +63,7 @@ pub enum Group {
     Conformance,
     /// The conformance suite: a fault in the place of this exchange of this case.
     Faults {
-        /// The case's name.
+        /// Name of the case.
         case: String,
         /// The exchange, from 1.
         exchange: usize,
@@ -74,9 +74,9 @@ pub enum Group {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// As it should.
+    /// The plugin behaved as expected.
     Passed,
-    /// What was wrong, told in lines.
+    /// The difference, line by line.
     Failed(Vec<Line>),
 }
 
@@ -84,9 +84,9 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "text", rename_all = "kebab-case")]
 pub enum Line {
-    /// A sentence.
+    /// An explanation.
     Says(String),
-    /// On both sides.
+    /// A line that is expected and was found.
     Same(String),
     /// Expected, and not there.
     Expected(String),

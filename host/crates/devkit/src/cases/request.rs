@@ -1,5 +1,5 @@
-//! A request told in lines: what a plugin asked for and what a case file says, in the same words, so that two are equal
-//! where their lines are, and a difference can be shown.
+//! Requests written as lines: a plugin's request and a case file's, in the same words, so that two are equal where
+//! their lines are, and a difference can be shown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub(crate) fn told(request: &Request, names: &SecretNames) -> Vec<String> {
     lines
 }
 
-/// What a plugin asked for, as a case file has it. `lines` is the same request, [told].
+/// A plugin's request in the form of a case file. `lines` is the same request, as [told] writes it.
 pub(super) fn to_file(request: &Request, lines: &[String], names: &SecretNames) -> ExchangeFile {
     let mut teller = Teller { names, jwts: Vec::new() };
     let url = lines.first().and_then(|line| line.split_once(' ')).map(|(_, url)| url.to_owned()).unwrap_or_default();
@@ -231,7 +231,7 @@ pub(super) fn json_of(value: &toml::Value) -> Result<Json, String> {
     match value {
         toml::Value::String(text) => serde_json::from_str(text)
             .map_err(|error| format!("`json` is not JSON: {error}; use `text` for anything else")),
-        other => serde_json::to_value(other).map_err(|error| format!("`json` cannot be told as JSON: {error}")),
+        other => serde_json::to_value(other).map_err(|error| format!("`json` cannot be written as JSON: {error}")),
     }
 }
 

@@ -89,7 +89,7 @@ impl Suite {
         self.cases.len() + conformance::count(self)
     }
 
-    /// Runs all tests. `done` is told of each when it is over.
+    /// Runs all tests, and calls `done` with the report of each.
     pub async fn run(&self, done: &mut dyn FnMut(&TestReport)) -> SuiteReport {
         let mut book = Book {
             done,
@@ -121,7 +121,7 @@ impl Suite {
         Some(self.one(self.cases.get(index)?, &mut book).await)
     }
 
-    /// The plugin's verdict on a case, counted from 0, whatever the case expects.
+    /// The plugin's verdict on a case, counted from 0, independent of the verdict that the case expects.
     pub(super) async fn verdict(&self, index: usize) -> Result<Verdict, String> {
         let case = self.cases.get(index).ok_or("there is no such case")?;
         let prepared = self.prepare(case, Values::Written)?;

@@ -57,7 +57,7 @@ pub(super) fn normal(written: &str) -> Result<String, String> {
     let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     if host.is_empty() || host.chars().any(|c| u32::from(c) >= FIRST_MARK) {
-        return Err(format!("`{written}` needs a host in plain text: a secret never stands in one"));
+        return Err(format!("`{written}` needs a host in plain text: a host cannot contain a secret"));
     }
     let unmark = |text: &str| decoded(text).map(|text| restored(&text, &placeholders));
     let segments = match path.trim_start_matches('/') {
@@ -158,7 +158,7 @@ mod tests {
     fn what_is_no_url_is_refused_with_what_is_wrong() {
         let cases = [
             ("api.acme.example/v1", "begin with https://"),
-            ("https://{{host}}.example/", "never stands in one"),
+            ("https://{{host}}.example/", "cannot contain a secret"),
             ("https://a.example/{{key", "does not close"),
             ("https://a.example/#x", "fragment"),
             ("https://a.example/%ff", "UTF-8"),

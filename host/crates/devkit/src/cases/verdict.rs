@@ -1,4 +1,4 @@
-//! Verdicts told in lines: what a plugin said and what a case file expects, in the same words.
+//! Verdicts written as lines: a plugin's verdict and a case file's, in the same words.
 
 use super::file::ExpectFile;
 use keyferry_sandbox::{FailureKind, Verdict, VerificationFailure, Verified};

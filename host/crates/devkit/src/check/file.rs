@@ -1,4 +1,4 @@
-//! What can be told of a file without running it.
+//! Checks of a file that do not run it.
 
 use super::code::{Code, Finding};
 use keyferry_sandbox::{ComponentInterface, ImportError, OpenError, Wasi};

@@ -1,7 +1,7 @@
-//! Regular expressions that explode.
+//! Regular expressions with exponential running time.
 //!
-//! Keyferry's own engine takes linear time whatever a pattern says. But patterns are handed out as JSON Schema, and forms
-//! check them with engines that go back and try again, for which a repetition of a repetition takes exponential time.
+//! Keyferry's own engine takes linear time for every pattern. But patterns are published in JSON Schema, and forms
+//! check them with backtracking engines, for which a repetition of a repetition takes exponential time.
 
 use regex_syntax::ast::parse::Parser;
 use regex_syntax::ast::{Ast, Repetition, RepetitionKind, RepetitionRange};
@@ -37,12 +37,12 @@ fn is_unbounded(repetition: &Repetition) -> bool {
         RepetitionKind::ZeroOrMore | RepetitionKind::OneOrMore | RepetitionKind::Range(RepetitionRange::AtLeast(_)) => {
             true
         }
-        // So large an end is none for an engine that tries every split.
+        // For a backtracking engine, such a large bound is as bad as none.
         RepetitionKind::Range(RepetitionRange::Bounded(_, max)) => *max > 1000,
     }
 }
 
-/// Whether a repetition stands inside, with nothing beside it that would keep one turn from running into the next.
+/// Whether it contains a repetition without a separator beside it that would keep one round from running into the next.
 fn repeats_inside(pattern: &str, ast: &Ast) -> bool {
     match ast {
         Ast::Repetition(inner) => is_unbounded(inner) || repeats_inside(pattern, &inner.ast),

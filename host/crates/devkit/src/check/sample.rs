@@ -21,7 +21,7 @@ fn value(field: &Field) -> Option<String> {
     let long = "k3".repeat(usize::try_from(spec.min_length.unwrap_or(8)).unwrap_or(8).clamp(4, 4096));
     let cut: String = long.chars().take(usize::try_from(spec.max_length.unwrap_or(4096)).unwrap_or(4096)).collect();
     let by_kind = match spec.kind {
-        // A number for whatever it counts, a moment in milliseconds too.
+        // A number that fits every meaning, a time in milliseconds too.
         FieldKind::Number => "1767225600000".to_owned(),
         FieldKind::Boolean => "true".to_owned(),
         FieldKind::Url => "https://example.com".to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn matching(pattern: &str, turns: u32) -> Option<String> {
 }
 
 fn write(hir: &Hir, turns: u32, text: &mut String) -> Option<()> {
-    // A pattern may ask for more than anybody needs.
+    // A pattern may require a text of unreasonable length.
     if text.len() > 64 * 1024 {
         return None;
     }

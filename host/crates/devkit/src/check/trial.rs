@@ -142,7 +142,7 @@ async fn trial(specimen: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -
     findings
 }
 
-/// A value for a plain field that can be told from the rest.
+/// A value for a plain field that is recognisable in requests.
 fn canary(field: &Field, sample: &str) -> Option<String> {
     if field.secrecy == Secrecy::Secret {
         return None;

@@ -3,12 +3,12 @@ use std::fmt;
 /// The language that a plugin is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
-    /// With the crate `keyferry-plugin`.
+    /// Compiled by cargo, with the crate `keyferry-plugin`.
     Rust,
-    /// Through `@bytecodealliance/componentize-js`.
+    /// Compiled by `@bytecodealliance/componentize-js`.
     #[value(name = "javascript")]
     JavaScript,
-    /// Through `componentize-py`.
+    /// Compiled by `componentize-py`.
     Python,
 }
 
@@ -18,7 +18,7 @@ pub enum AuthKind {
     /// Tokens that an OAuth 2.0 flow has issued.
     #[value(name = "oauth2")]
     OAuth2,
-    /// A key that somebody has copied out of the app's settings.
+    /// A key that a person has copied out of the app's settings.
     #[value(name = "keybased")]
     KeyBased,
 }

@@ -24,7 +24,7 @@ pub struct NewPlugin {
 /// A plugin's folder that has been made.
 #[derive(Debug, Clone)]
 pub struct Created {
-    /// The app's slug.
+    /// Slug of the app.
     pub slug: Slug,
     /// The folder, as it was named.
     pub folder: PathBuf,

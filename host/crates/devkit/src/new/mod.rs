@@ -1,12 +1,12 @@
-//! `keyferry plugin new`: a folder that builds, and passes its own cases, as it stands.
+//! `keyferry plugin new`: a folder that builds, and passes its own cases, without a change.
 //!
 //! | file | answers |
 //! |---|---|
 //! | `choice` | in which language, for which kind of credential? |
-//! | `create` | may the folder be made, and what is in it then? |
-//! | `template` | which files are that, and what stands in them where a name is wanted? |
-//! | `rust` | what does a Rust plugin need beside its template? |
-//! | `error` | why is there no folder? |
+//! | `create` | may the folder be created, and what does it contain then? |
+//! | `template` | which files does a template have, and what replaces its placeholders? |
+//! | `rust` | what does a Rust plugin need besides its template? |
+//! | `error` | why was no folder created? |
 //!
 //! A template is a folder of real files: `templates/<language>/common/`, then `templates/<language>/<auth>/`, then the
 //! cases of `templates/cases/<auth>/`, which are the same for every language. A file's `.tmpl` is dropped.

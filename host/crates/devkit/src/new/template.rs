@@ -11,7 +11,7 @@ static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/new/templates"
 /// What files hold, by their paths in the new folder.
 pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// What stands in a template where a name is wanted, and what goes there.
+/// The placeholders of a template and the texts that replace them.
 pub(super) struct Tokens(Vec<(&'static str, String)>);
 
 impl Tokens {

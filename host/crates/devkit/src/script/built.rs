@@ -19,7 +19,7 @@ pub(super) const CONTRACT: &str = include_str!("../../../../../wit/v1/plugin.wit
 pub(super) struct Recipe<'a> {
     /// The tool and its version.
     pub(super) tool: String,
-    /// What it is told.
+    /// Arguments of the tool.
     pub(super) arguments: &'a [&'a str],
     pub(super) sources: &'a Sources,
 }

@@ -24,7 +24,7 @@ pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     pub(crate) script: Script,
     pub(crate) slug: Slug,
-    /// The package's name.
+    /// Name of the package.
     pub(crate) name: String,
     /// The file that the tool is given: `plugin.js`, or a module's name.
     pub(super) entry: String,

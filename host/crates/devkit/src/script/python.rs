@@ -85,7 +85,7 @@ pub(super) fn build(project: &Project, sources: &Sources) -> Result<Vec<u8>, Bui
     Ok(component)
 }
 
-/// The command of the folder's virtual environment, or of whatever is on PATH.
+/// The command of the folder's virtual environment, or else the one on PATH.
 fn find(folder: &Path) -> PathBuf {
     let own = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).join(".venv/bin").join(TOOL);
     if own.is_file() { own } else { PathBuf::from(TOOL) }

@@ -15,9 +15,9 @@ pub const HUBSPOT_HOST: &str = "api.hubapi.com";
 pub const HUBSPOT_ACCESS_TOKEN: &str = "demo-hubspot-access-token-works";
 /// HubSpot: goes with any of the access tokens; nothing in the demo uses it up.
 pub const HUBSPOT_REFRESH_TOKEN: &str = "demo-hubspot-refresh-token";
-/// HubSpot: 401 `EXPIRED_AUTHENTICATION`.
+/// A HubSpot token that is answered 401 `EXPIRED_AUTHENTICATION`.
 pub const HUBSPOT_EXPIRED_TOKEN: &str = "demo-hubspot-access-token-expired";
-/// HubSpot: 403 `MISSING_SCOPES`.
+/// A HubSpot token that is answered 403 `MISSING_SCOPES`.
 pub const HUBSPOT_SCOPELESS_TOKEN: &str = "demo-hubspot-access-token-scopeless";
 /// HubSpot: 429 with `Retry-After: 10`.
 pub const HUBSPOT_RATE_LIMITED_TOKEN: &str = "demo-hubspot-access-token-rate-limited";
@@ -32,7 +32,7 @@ pub const NETSUITE_HOST: &str = "demo1234567-sb1.suitetalk.api.netsuite.com";
 pub const NETSUITE_CONSUMER_KEY: &str = "demo-netsuite-consumer-key";
 /// NetSuite: the integration record's secret. It has characters that must be percent-encoded before signing.
 pub const NETSUITE_CONSUMER_SECRET: &str = "demo-netsuite-consumer-secret/+=&";
-/// NetSuite: the token.
+/// The token id of the NetSuite account.
 pub const NETSUITE_TOKEN_ID: &str = "demo-netsuite-token-id";
 /// NetSuite: the token's secret.
 pub const NETSUITE_TOKEN_SECRET: &str = "demo-netsuite-token-secret";
@@ -43,9 +43,9 @@ pub const SLACK_HOST: &str = "slack.com";
 pub const SLACK_BOT_TOKEN: &str = "xoxb-demo-bot-token-works";
 /// Slack: a user token that works.
 pub const SLACK_USER_TOKEN: &str = "xoxp-demo-user-token-works";
-/// Slack: `token_revoked`.
+/// A Slack token that is answered `token_revoked`.
 pub const SLACK_REVOKED_TOKEN: &str = "xoxb-demo-bot-token-revoked";
-/// Slack: `account_inactive`.
+/// A Slack token that is answered `account_inactive`.
 pub const SLACK_INACTIVE_TOKEN: &str = "xoxb-demo-bot-token-inactive";
 /// Slack: 429 with `Retry-After: 30`.
 pub const SLACK_RATE_LIMITED_TOKEN: &str = "xoxb-demo-bot-token-rate-limited";
@@ -60,9 +60,9 @@ pub const STRIPE_ACCOUNT: &str = "acct_demo0001";
 pub const STRIPE_CONNECTED_ACCOUNT: &str = "acct_demo0002";
 /// Stripe: a restricted key that may read neither balance nor account: 403.
 pub const STRIPE_RESTRICTED_KEY: &str = "rk_test_demoStripeKeyRestricted";
-/// Stripe: 401 `api_key_expired`.
+/// A Stripe key that is answered 401 `api_key_expired`.
 pub const STRIPE_EXPIRED_KEY: &str = "sk_test_demoStripeKeyExpired";
-/// Stripe: 429.
+/// A Stripe key that is answered 429.
 pub const STRIPE_RATE_LIMITED_KEY: &str = "sk_test_demoStripeKeyRateLimited";
 
 /// Starts the four apps with the credentials above.

@@ -18,7 +18,7 @@ pub struct HubSpotState {
 pub enum HubSpotToken {
     /// 200 with the portal's details.
     Valid(HubSpotPortal),
-    /// 401 `EXPIRED_AUTHENTICATION`.
+    /// Answered 401 `EXPIRED_AUTHENTICATION`.
     Expired,
     /// 403 `MISSING_SCOPES`, naming these scopes.
     MissingScopes(Vec<String>),
@@ -43,7 +43,7 @@ impl HubSpotState {
         Self::default()
     }
 
-    /// One token more.
+    /// Adds a token and the answer to it.
     #[must_use]
     pub fn with(mut self, access_token: &str, answer: HubSpotToken) -> Self {
         self.tokens.insert(access_token.to_owned(), answer);

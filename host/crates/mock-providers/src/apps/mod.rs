@@ -1,4 +1,4 @@
-//! The stand-ins of four apps. Each handler goes to [`ProviderWorld::add`](super::ProviderWorld::add).
+//! The mock providers of four apps. Each handler goes to [`ProviderWorld::add`](super::ProviderWorld::add).
 //!
 //! What they answer follows the providers' own documentation and, where that is silent, answers that their users
 //! have published; only what a check of credentials touches is there.

@@ -174,7 +174,7 @@ fn authenticate(
     if !is_signed(&text, &account.consumer_secret, &account.token_secret, sent.require("oauth_signature")?) {
         return Err(Refusal::SignatureInvalid);
     }
-    // Last, so that nobody without the secrets can fill the memory or burn a nonce.
+    // Last, so that a client without the secrets can neither fill the memory nor use up a nonce.
     let mut nonces = nonces.lock().unwrap_or_else(PoisonError::into_inner);
     if nonces.is_new(timestamp.get(), nonce, now.saturating_sub(MAX_SKEW)) { Ok(()) } else { Err(Refusal::NonceUsed) }
 }

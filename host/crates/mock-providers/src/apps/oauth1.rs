@@ -1,8 +1,8 @@
 //! OAuth 1.0a from the server's side (RFC 5849): reading the header, rebuilding the signature.
 //!
-//! The base string comes from the crate `oauth1-request`, so that a slip in Keyferry's own signer cannot be made
-//! here a second time. The crate is written for clients; it takes a nonce and a timestamp, and a signature method
-//! of one's own, which here hands out the base string instead of signing it.
+//! The base string comes from the crate `oauth1-request`, so that a mistake in Keyferry's own signer is not repeated
+//! here. The crate is written for clients; it takes a nonce and a timestamp, and a custom signature method, which here
+//! returns the base string instead of signing it.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
@@ -23,7 +23,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// Why an `Authorization` header cannot be used, in the words of the OAuth problem reporting extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderProblem {
-    /// `parameter_absent`
+    /// The answer `parameter_absent`.
     Absent,
     /// `parameter_rejected`: twice the same, not quoted, not percent-encoded UTF-8.
     Rejected,
@@ -75,7 +75,7 @@ pub(super) struct Signed<'a> {
     pub(super) token: &'a str,
     pub(super) signature_method: &'static str,
     pub(super) nonce: &'a str,
-    /// Seconds since 1970.
+    /// Time of the request, in seconds since 1970.
     pub(super) timestamp: NonZeroU64,
     /// Whether `oauth_version="1.0"` was sent.
     pub(super) version: bool,
@@ -83,8 +83,8 @@ pub(super) struct Signed<'a> {
 
 /// The signature base string (section 3.4.1). `parameters` are those of query and form body, decoded, without `realm`.
 pub(super) fn base_string(signed: &Signed<'_>, parameters: &[(String, String)]) -> String {
-    // The crate encodes values but takes names as they are to stand in the base string: encoded twice. Sorting is by
-    // the encoded name, then the encoded value (section 3.4.1.3.2), and a second encoding keeps that order.
+    // The crate encodes values but expects names as the base string contains them: encoded twice. Sorting is by the
+    // encoded name, then the encoded value (section 3.4.1.3.2), and a second encoding keeps that order.
     let mut parameters: Vec<(String, String, &str)> =
         parameters.iter().map(|(name, value)| (encoded(&encoded(name)), encoded(value), value.as_str())).collect();
     parameters.sort();

@@ -30,11 +30,11 @@ pub enum SlackToken {
 pub struct SlackIdentity {
     /// The workspace's name, from which its address is made.
     pub team: String,
-    /// `T...`
+    /// Id of the workspace, `T...`.
     pub team_id: String,
     /// The user's or the bot user's name.
     pub user: String,
-    /// `U...`
+    /// Id of the user, `U...`.
     pub user_id: String,
     /// `B...`, for a bot token only.
     pub bot_id: Option<String>,
@@ -48,7 +48,7 @@ impl SlackState {
         Self::default()
     }
 
-    /// One token more.
+    /// Adds a token and the answer to it.
     #[must_use]
     pub fn with(mut self, token: &str, answer: SlackToken) -> Self {
         self.tokens.insert(token.to_owned(), answer);

@@ -22,16 +22,16 @@ pub enum StripeKey {
     Organisation(Vec<StripeAccount>),
     /// A restricted key of this account that may read neither balance nor account: 403.
     Restricted(StripeAccount),
-    /// 401 `api_key_expired`.
+    /// Answered 401 `api_key_expired`.
     Expired,
-    /// 429.
+    /// Answered 429.
     RateLimited,
 }
 
 /// An account and what is connected to it.
 #[derive(Clone)]
 pub struct StripeAccount {
-    /// `acct_...`
+    /// Id of the account, `acct_...`.
     pub id: String,
     /// The name shown in the dashboard.
     pub display_name: String,
@@ -45,7 +45,7 @@ impl StripeState {
         Self::default()
     }
 
-    /// One key more.
+    /// Adds a key and the answer to it.
     #[must_use]
     pub fn with(mut self, api_key: &str, answer: StripeKey) -> Self {
         self.keys.insert(api_key.to_owned(), answer);

@@ -29,7 +29,7 @@ enum Sdk {
 /// Cargo wants every package below a workspace to be a member of it or a workspace of its own.
 #[derive(Debug, PartialEq, Eq)]
 enum Membership {
-    /// Nobody has to list it anywhere: it builds as it stands.
+    /// It needs no entry in another workspace: it builds without a change.
     OwnWorkspace,
     /// The workspace around it takes every folder there for a member.
     Member,
@@ -62,7 +62,7 @@ impl Surroundings {
         let workspace = match (&self.membership, &self.sdk) {
             (Membership::Member, _) => "",
             (Membership::OwnWorkspace, Sdk::Own) => {
-                "\n# Of its own, whatever folder this one lies in.\n[workspace]\nexclude = [\"sdk\"]"
+                "\n# A workspace of its own, in every folder.\n[workspace]\nexclude = [\"sdk\"]"
             }
             (Membership::OwnWorkspace, Sdk::At(_)) => {
                 "\n# Of its own. Take this line away to make the plugin a member of the workspace around it.\n[workspace]"
@@ -77,7 +77,7 @@ impl Surroundings {
         if self.sdk == Sdk::Own {
             files.extend(sdk::files()?.into_iter().map(|(path, contents)| (Path::new("sdk").join(path), contents)));
         }
-        // A member's versions stand in its workspace's file.
+        // The versions of a member are in the manifest of its workspace.
         if self.membership == Membership::OwnWorkspace {
             files.insert("Cargo.lock".into(), lock::file(slug)?);
         }
