@@ -39,7 +39,7 @@ pub struct BuiltPlugin {
     pub sha256: String,
     /// Size of the component in bytes.
     pub bytes: u64,
-    /// What the build did to the file.
+    /// How the build changed the file.
     pub change: Change,
 }
 

@@ -15,7 +15,7 @@ pub enum BuildError {
     NoRust {
         /// The program that was started: `cargo` or `rustc`.
         program: &'static str,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// A folder that nothing says how to build.
@@ -139,7 +139,7 @@ pub enum BuildError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
 }

@@ -18,9 +18,9 @@ pub struct Inspection {
     pub file: PathBuf,
     /// Slug of the app.
     pub slug: String,
-    /// The app's name for people.
+    /// Name of the app, as the plugin describes it.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the app, in one sentence.
     pub about: Option<String>,
     /// What lists of apps can be narrowed by.
     pub tags: Vec<String>,
@@ -91,7 +91,7 @@ pub struct InspectedField {
 /// Looks at a plugin file.
 ///
 /// # Errors
-/// Where it is no plugin.
+/// If it is no plugin.
 pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -> Result<Inspection, OpenError> {
     let surface = ComponentInterface::read(&component)?;
     let LoadedPlugin { digest, bytes, description, wasi, described, .. } = workbench.open(component).await?;

@@ -27,11 +27,11 @@ pub struct Live {
     pub specimen: LoadedPlugin,
     /// The credential, as the schema has it.
     pub credential: Credential,
-    /// What went over the wire, in order.
+    /// The exchanged requests and responses, in order.
     pub exchanges: Vec<LiveExchange>,
-    /// What came of it.
+    /// Verdict, usage and log of the call.
     pub tried: RecordedCall<Verdict>,
-    /// What the plugin's clock said, in milliseconds since 1970.
+    /// Time of the plugin's clock, in milliseconds since 1970.
     pub now_ms: u64,
     pub(super) names: SecretNames,
 }
@@ -75,7 +75,7 @@ pub enum LiveError {
 /// Has a plugin verify a credential. It may do what its description asks for.
 ///
 /// # Errors
-/// Where it could not be asked. What it said, or how it failed, is in [`Live::tried`].
+/// If it could not be asked. What it said, or how it failed, is in [`Live::tried`].
 pub async fn call(
     workbench: &Workbench,
     component: Vec<u8>,

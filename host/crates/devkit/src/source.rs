@@ -12,7 +12,7 @@ const MOST: u64 = 256 * 1024 * 1024;
 /// A plugin to try out.
 #[derive(Debug)]
 pub struct Source {
-    /// What was named: a file, or a folder that it is built from.
+    /// The path that was named: a file, or a folder to build from.
     pub path: PathBuf,
     /// Bytes of the component.
     pub component: Vec<u8>,
@@ -40,7 +40,7 @@ impl Source {
     /// Reads a component, or builds the plugin in a folder. It blocks for as long as that takes.
     ///
     /// # Errors
-    /// Where there is no component to be had.
+    /// If there is no component to be had.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         if path.is_dir() {
             return Self::built(path);

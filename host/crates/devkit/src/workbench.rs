@@ -21,7 +21,7 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// many seconds to compile. Where that cannot be written to, nothing is kept.
 ///
 /// # Errors
-/// Where this machine cannot run it.
+/// If this machine cannot run it.
 pub fn workbench() -> Result<Workbench, SandboxError> {
     let limits = SandboxLimits { slots: 4, ..SandboxLimits::default() };
     let cache = cache_folder().and_then(|folder| {

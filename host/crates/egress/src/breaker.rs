@@ -41,7 +41,7 @@ pub(super) struct Cause {
     pub(super) message: String,
 }
 
-/// How a request went, as far as the breaker cares.
+/// Result of a request, as far as it concerns the breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The host answered, with any status.

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use super::error::{ErrorKind, SendError};
 
-/// Where the last request of a call went.
+/// Host and progress of the last request of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// The host, in lower case, as the plugin named it.
     pub host: Arc<str>,
-    /// How far the request came.
+    /// Progress of the request.
     pub reached: Reached,
 }
 
-/// How far a request came.
+/// Progress of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reached {
     /// The host answered, with any status.
@@ -30,7 +30,7 @@ pub enum Reached {
 }
 
 impl Reached {
-    /// What an error says that came from the network.
+    /// The progress that an error from the network implies.
     pub(super) fn of(error: &SendError) -> Self {
         match (&error.kind, error.sent) {
             // The host said too much, but it is there.

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::resolver::ResolveError;
 use super::settings::DnsServer;
 
-/// Where the system says which servers to ask.
+/// The file with the system's DNS servers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// An answer with more addresses is refused as a whole. Providers have a handful; one with thousands would only make the

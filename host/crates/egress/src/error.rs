@@ -53,7 +53,7 @@ impl ErrorKind {
 pub struct SendError {
     /// Kind of the failure.
     pub kind: ErrorKind,
-    /// One line for people. It never holds a secret.
+    /// One line for people, without a secret.
     pub message: String,
     /// Whether any part of the request may have reached the server.
     pub sent: bool,

@@ -1,4 +1,4 @@
-//! What an app's client remembers of each host: how many requests are under way to it, and its circuit breaker.
+//! The state of each host that an app's client uses: the number of requests under way, and its circuit breaker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

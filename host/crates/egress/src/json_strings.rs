@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 /// A string or number of a JSON text.
 #[derive(Debug, PartialEq)]
 pub(super) struct Scalar<'w> {
-    /// Where it stands, quotes included.
+    /// Range of the scalar in the text, quotes included.
     pub(super) place: Range<usize>,
     pub(super) kind: ScalarKind<'w>,
 }
@@ -46,7 +46,7 @@ pub(super) fn decode(quoted: &str) -> Option<String> {
 }
 
 struct Frame {
-    /// How much of the pointer leads to this object or array.
+    /// Length of the pointer that leads to this object or array.
     pointer_length: usize,
     /// The member that is being read, or in whose array we are. Shared, since arrays nest.
     member: Option<Rc<str>>,

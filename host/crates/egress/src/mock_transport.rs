@@ -42,7 +42,7 @@ pub enum MockExchange {
     Fault(Fault),
 }
 
-/// What keeps an answer from arriving.
+/// Why a response does not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The name does not exist.

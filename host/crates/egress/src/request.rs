@@ -138,7 +138,7 @@ pub enum Body {
 /// One member of a JSON body.
 #[derive(Debug, Clone)]
 pub struct JsonMember {
-    /// Where it stands, as a JSON pointer (RFC 6901). Objects on the way are made.
+    /// Position in the body, as a JSON pointer (RFC 6901). Missing objects on the way are created.
     pub pointer: String,
     /// Value of the member.
     pub value: JsonValue,
@@ -183,7 +183,7 @@ pub struct Minted {
     pub token: SharedSecret,
 }
 
-/// What the server said, every known secret in headers and body replaced by `***`.
+/// A provider's response, every known secret in headers and body replaced by `***`.
 #[derive(Clone)]
 pub struct Response {
     /// The HTTP status. Redirects are not followed.

@@ -80,7 +80,7 @@ pub struct InvalidDnsServer(String);
 const DNS: u16 = 53;
 
 impl DnsServer {
-    /// Where it is asked, over UDP and TCP.
+    /// Address of the server, for UDP and TCP.
     pub fn address(self) -> SocketAddr {
         self.0
     }
@@ -156,7 +156,7 @@ pub struct StandIn {
     pub(super) scheme: Scheme,
 }
 
-/// How a [`StandIn`] is spoken to.
+/// Protocol of a [`StandIn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,

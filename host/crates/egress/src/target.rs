@@ -1,4 +1,4 @@
-//! Where a request goes: the origin, parsed once, and the path that grants are compared with.
+//! The target of a request: the origin, parsed once, and the path that grants are compared with.
 
 use std::net::IpAddr;
 

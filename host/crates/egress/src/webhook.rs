@@ -100,7 +100,7 @@ impl WebhookHeader {
     /// A header that a caller may set.
     ///
     /// # Errors
-    /// Where the name is not one, or is not the caller's to set, or the value holds a line break or another control character.
+    /// If the name is not one, or is not the caller's to set, or the value holds a line break or another control character.
     pub fn new(name: &str, value: SharedSecret) -> Result<Self, InvalidWebhook> {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| InvalidWebhook::new("webhook_headers has a name that is not a header's"))?;
@@ -172,7 +172,7 @@ impl WebhookClient {
     /// what was sent would lie in the buffers until then.
     ///
     /// # Errors
-    /// Where TLS cannot be set up.
+    /// If TLS cannot be set up.
     pub fn new(egress: Egress, time: Duration) -> Result<Self, EgressSetupError> {
         Ok(Self { http: egress.http_client(0)?, egress, time })
     }
@@ -191,7 +191,7 @@ impl WebhookClient {
     /// like any other.
     ///
     /// # Errors
-    /// Where there is no answer in time, or what the name leads to is not dialled.
+    /// If there is no answer in time, or what the name leads to is not dialled.
     pub async fn call(&self, request: WebhookRequest<'_>) -> Result<WebhookAnswer, SendError> {
         let WebhookRequest { url: WebhookUrl { url, origin, .. }, method, headers, ours, body } = request;
         self.egress.check_literal(origin)?;

@@ -21,7 +21,7 @@ use super::delivery::{Hangup, ReplyBody, bare, deliver};
 use super::log::RequestLog;
 use super::{Received, Reply};
 
-/// The largest request body a stand-in reads, bytes.
+/// The largest request body a mock provider reads, bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Answers the requests of one host.
@@ -36,7 +36,7 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    /// Serves one connection until either side closes it. A failed handshake is the client's news, not ours.
+    /// Serves one connection until either side closes it. A failed handshake is reported by the client, not here.
     pub(super) async fn serve(self, stream: TcpStream, connection: u64) {
         let Ok(tls) = TlsAcceptor::from(Arc::clone(&self.tls)).accept(stream).await else { return };
         let server_name = tls.get_ref().1.server_name().map(str::to_owned);

@@ -21,7 +21,7 @@ const ENDLESS_CHUNK: usize = 16 * 1024;
 
 /// Makes hyper close the connection without an answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the stand-in closes the connection on purpose")]
+#[error("the mock provider closes the connection on purpose")]
 pub(super) struct Hangup;
 
 /// The response for hyper. Bytes that replace an HTTP response go to `instead`, and the connection sends them.

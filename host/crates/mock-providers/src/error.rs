@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use keyferry_types::path_text::ShowPath as _;
 
-/// A stand-in of a provider could not be set up.
+/// A mock provider could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// A key or certificate could not be made, or a certificate cannot contain a name.
@@ -20,7 +20,7 @@ pub enum ProviderError {
     #[error("cannot set up TLS with the throw-away certificate")]
     Tls(#[from] rustls::Error),
     /// No port could be opened on loopback.
-    #[error("cannot listen on 127.0.0.1 for the stand-in of {host}")]
+    #[error("cannot listen on 127.0.0.1 for the mock provider of {host}")]
     Listen {
         /// Which provider was to be stood in for.
         host: String,

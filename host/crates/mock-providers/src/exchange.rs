@@ -73,7 +73,7 @@ pub struct Reply {
     pub delivery: Delivery,
 }
 
-/// How an answer reaches the client.
+/// How a response is delivered to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// Whole, with its length.

@@ -71,7 +71,7 @@ impl ProviderWorld {
         self.listen(host, tls, immediate(handler)).await
     }
 
-    /// Makes one more host name resolve to a stand-in, such as one that a wildcard stands for.
+    /// Makes one more host name resolve to a mock provider, such as one that a wildcard covers.
     pub fn resolve_to(&mut self, host: &str, address: SocketAddr) {
         self.names.push((host.to_owned(), address));
     }
@@ -81,12 +81,12 @@ impl ProviderWorld {
         self.names.iter().map(|(host, address)| format!("{host}={address}")).collect()
     }
 
-    /// Where a host is served, `None` if no stand-in was added under exactly that name.
+    /// Where a host is served, `None` if no mock provider was added under exactly that name.
     pub fn address_of(&self, host: &str) -> Option<SocketAddr> {
         self.names.iter().find(|(known, _)| known == host).map(|(_, address)| *address)
     }
 
-    /// The latest 10 000 requests to any of the stand-ins, in the order of arrival.
+    /// The latest 10 000 requests to any of the mock providers, in the order of arrival.
     pub fn received(&self) -> Vec<Received> {
         self.log.latest()
     }

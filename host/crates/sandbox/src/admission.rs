@@ -34,7 +34,7 @@ pub(super) struct Admission {
     pub(super) status: PluginStatus,
     pub(super) grant: Option<PluginGrant>,
     pub(super) app: Option<App>,
-    /// What was read, to be kept where it serves.
+    /// Content of the file, kept as a version if it serves.
     pub(super) bytes: Arc<Vec<u8>>,
 }
 

@@ -42,7 +42,7 @@ impl App {
     /// Has the plugin verify a credential that fits its schema. The verdict includes the changes to the credential's values.
     ///
     /// # Errors
-    /// Where the plugin gave no verdict; nothing is known of the credential then.
+    /// If the plugin gave no verdict; nothing is known of the credential then.
     pub async fn verify(&self, credential: &Credential) -> Result<Verdict, CallError> {
         let slug = self.description.slug.as_str();
         let span = tracing::info_span!(target: SPANS, "verify", keyferry.app = slug, keyferry.outcome = Empty);

@@ -1,44 +1,44 @@
-//! A call that is tried out: what the plugin does is recorded.
+//! Records what a plugin does in a test call.
 
 use super::sandbox::CallError;
 
-/// What one call leaves behind.
+/// Recording of one call.
 #[derive(Debug, Default)]
 pub(super) struct CallRecorder {
-    /// How often it asked for a request.
+    /// Number of requests that the plugin asked for.
     pub(super) requests: u32,
-    /// What it logged, redacted.
+    /// Log lines of the plugin, redacted.
     pub(super) log: Vec<LogLine>,
 }
 
 /// One line of a plugin's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// How much it matters.
+    /// Severity of the line.
     pub level: tracing::Level,
     /// The line, without secrets.
     pub text: String,
 }
 
-/// The result of a call that was tried out, and what it took.
+/// The result of a test call, with its usage and log.
 #[derive(Debug)]
 pub struct RecordedCall<T> {
     /// Result of the call.
     pub result: Result<T, CallError>,
     /// Resources that the call used.
     pub usage: Usage,
-    /// What the plugin logged, redacted.
+    /// Log lines of the plugin, redacted.
     pub log: Vec<LogLine>,
 }
 
-/// What a call took.
+/// Resources that a call used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Instructions, nearly: the runtime counts one unit for most of them. Equal work is equal fuel on every machine.
     pub fuel: u64,
     /// The most bytes of linear memory in use at once.
     pub memory_bytes: usize,
-    /// How often the plugin asked for a request.
+    /// Number of requests that the plugin asked for.
     pub requests: u32,
 }
 

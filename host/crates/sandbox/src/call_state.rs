@@ -41,7 +41,7 @@ pub(super) struct CallState {
     output: MemoryOutputPipe,
 }
 
-/// Who makes a call, and what for.
+/// Plugin, egress and test conditions of a call.
 pub(super) struct CallContext {
     /// The plugin's name in its log lines.
     pub(super) plugin: Arc<str>,
@@ -118,7 +118,7 @@ impl CallState {
         self.retry_after = retry_after::of_headers(&headers, now_ms).or(self.retry_after);
     }
 
-    /// Where the call's last request went.
+    /// Host and progress of the call's last request.
     pub(super) fn contact(&self) -> Option<Contact> {
         self.egress.as_ref().and_then(|(_, call)| call.contact().cloned())
     }

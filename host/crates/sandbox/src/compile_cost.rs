@@ -40,7 +40,7 @@ impl CompileCost {
     /// Of a function in a module with these types.
     ///
     /// # Errors
-    /// Where it is not well formed.
+    /// If it is not well formed.
     pub(super) fn of(body: &FunctionBody<'_>, signatures: &Signatures) -> Result<Self, BinaryReaderError> {
         let range = body.range();
         let mut effort = Self { bytes: length(range.end.saturating_sub(range.start)), ..Self::default() };

@@ -45,7 +45,7 @@ impl Compiler {
     /// Does something on these threads; what wasmtime does in parallel stays on them too.
     ///
     /// # Errors
-    /// Where it panicked.
+    /// If it panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

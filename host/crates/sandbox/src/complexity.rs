@@ -85,7 +85,7 @@ impl Part {
     }
 }
 
-/// A component with too much of something.
+/// A component that exceeds a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it has {found} {}, and {} are allowed; no plugin needs as many", part.words(), part.most())]
 pub struct ComplexityError {

@@ -68,7 +68,7 @@ impl ComponentInterface {
     /// Reads a component's sections.
     ///
     /// # Errors
-    /// Where the bytes are no component.
+    /// If the bytes are no component.
     pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
         let mut surface = Self::default();
         let not_wasm = |error: wasmparser::BinaryReaderError| {

@@ -1,4 +1,4 @@
-//! Who computes when several plugins compute for long.
+//! Shares processor time among plugins that compute for long.
 //!
 //! Plugins run on the threads that serve requests, and give way every tick. Where as many compute as there are threads, a
 //! request still waits for a tick at each of its steps. So a call that has computed for longer than calls do needs a turn for

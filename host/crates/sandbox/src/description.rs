@@ -79,7 +79,7 @@ pub struct AppDescription {
     pub slug: Slug,
     /// Name of the app for people, such as `HubSpot`.
     pub name: String,
-    /// What it is for, in one sentence.
+    /// Purpose of the app, in one sentence.
     pub about: Option<String>,
     /// What lists of apps can be narrowed by.
     pub tags: Vec<String>,

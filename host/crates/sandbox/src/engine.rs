@@ -6,7 +6,7 @@ use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, 
 
 use super::limits::SandboxLimits;
 
-/// How often the epoch advances: the grain in which a plugin's own time is counted.
+/// Interval in which the epoch advances: the unit in which a plugin's computing time is counted.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// Bytes of a linear memory that stay mapped and are cleared by hand when a slot is used again. Nearly doubles the rate
@@ -22,7 +22,7 @@ pub(super) const MAX_MEMORY: usize = 512 * 1024 * 1024;
 const WASM_STACK: usize = 512 * 1024;
 const FIBER_STACK: usize = 1024 * 1024;
 
-/// How a plugin's work is counted.
+/// How the work of a plugin is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Metering {
     /// By the clock alone, which costs next to nothing.

@@ -152,7 +152,7 @@ impl GrantLock {
     /// Reads the file; one that does not exist grants nothing.
     ///
     /// # Errors
-    /// Where it cannot be read or does not parse. Nothing is granted then.
+    /// If it cannot be read or does not parse. Nothing is granted then.
     pub fn read(path: &Path) -> Result<Self, GrantLockError> {
         let failed = |source| GrantLockError::Read { path: path.to_owned(), source };
         let file = match bounded_file::read(path, LARGE) {
@@ -188,7 +188,7 @@ impl GrantLock {
         Ok(lock)
     }
 
-    /// Where a digest's entry stands: `keyferry.lock:12`.
+    /// Position of a digest's entry: `keyferry.lock:12`.
     pub fn place(&self, digest: &Digest) -> &str {
         self.lines.get(digest).map_or("the lock", String::as_str)
     }
@@ -213,7 +213,7 @@ impl GrantLock {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// Where the folder cannot be written to.
+    /// If the folder cannot be written to.
     pub fn write(&self, path: &Path) -> Result<(), GrantLockError> {
         let text = format!(
             "# What each plugin may do, bound to the component's sha256. Written by `keyferry plugin grant`.\n\n{}",

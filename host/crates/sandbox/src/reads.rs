@@ -6,15 +6,15 @@ use super::description::{AppDescription, SecretAccess};
 use keyferry_schema::{AuthSchema, AuthType, Field, HINT_CHARS, HintEnd, HintFault, Secrecy, suspicion};
 use keyferry_types::ids::{AuthTypeName, FieldName};
 
-/// How much of a field a plugin reads.
+/// The part of a field that a plugin reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reads {
     /// The whole value, as text.
     Text,
-    /// What the hint matches at its beginning: at most 12 characters, and at most a third of it.
+    /// The match of the hint at the beginning: at most 12 characters, and at most a third of the value.
     Beginning,
-    /// What the hint matches at its end, within the same bounds.
+    /// The match of the hint at the end, within the same bounds.
     End,
 }
 

@@ -26,7 +26,7 @@ use keyferry_telemetry::metrics;
 use keyferry_types::ids::Slug;
 use keyferry_types::path_text::{self, ShowPath as _};
 
-/// Who decides what a plugin may do.
+/// Who decides which requests a plugin may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantPolicy {
     /// The operator: what the lock file records, and nothing else.
@@ -45,11 +45,11 @@ pub struct RegistrySettings {
     pub lock: PathBuf,
     /// Where versions that served well are kept.
     pub versions: PathBuf,
-    /// Who decides about grants.
+    /// Who decides which requests plugins may make.
     pub policy: GrantPolicy,
 }
 
-/// What the registry cannot do.
+/// Errors of the registry.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum RegistryError {
@@ -80,7 +80,7 @@ pub struct RolledBack {
     pub to: Digest,
 }
 
-/// What an operator allows besides the requests of a plugin.
+/// Permissions that an operator gives a plugin besides its requests.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
     /// Whether it may import WASI.
@@ -131,7 +131,7 @@ impl Registry {
     /// Looks through the folder for the first time.
     ///
     /// # Errors
-    /// Where the folder or the lock file cannot be read. A plugin that cannot be admitted is no error: it is listed with
+    /// If the folder or the lock file cannot be read. A plugin that cannot be admitted is no error: it is listed with
     /// the reason.
     pub async fn open(
         settings: RegistrySettings,
@@ -184,7 +184,7 @@ impl Registry {
     /// Looks through the folder again.
     ///
     /// # Errors
-    /// Where folder or lock cannot be read; everything stays as it was.
+    /// If folder or lock cannot be read; everything stays as it was.
     pub async fn rescan(&self) -> Result<(), RegistryError> {
         self.look().await
     }
@@ -194,7 +194,7 @@ impl Registry {
     /// or in the grant that is recorded already.
     ///
     /// # Errors
-    /// Where there is no such plugin, it cannot be admitted at all, a field is not named, or the lock file cannot be written.
+    /// If there is no such plugin, it cannot be admitted at all, a field is not named, or the lock file cannot be written.
     pub async fn grant(
         &self,
         target: &str,
@@ -284,7 +284,7 @@ impl Registry {
     /// with `to`. Its grant is in the lock still, so it serves at once.
     ///
     /// # Errors
-    /// Where there is no such plugin or version, or what is kept must not serve any more.
+    /// If there is no such plugin or version, or what is kept must not serve any more.
     pub async fn rollback(&self, target: &str, to: Option<&str>) -> Result<RolledBack, RegistryError> {
         self.look().await?;
         let status = self.find(target)?;

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// The most: by then things may be otherwise.
 const LATE: Duration = Duration::from_secs(30);
 
-/// What became of calls lately.
+/// Counts of ended and refused calls of the last two windows.
 #[derive(Debug)]
 pub(super) struct RetryAfterEstimator(Mutex<Windows>);
 

@@ -111,7 +111,7 @@ impl Sandbox {
     /// Starts the runtime. With a cache, compiled code is kept in that folder, sealed by that function.
     ///
     /// # Errors
-    /// Where this machine cannot run it.
+    /// If this machine cannot run it.
     pub fn new(limits: SandboxLimits, cache: Option<(PathBuf, CodeSeal)>) -> Result<Self, SandboxError> {
         Self::with_metering(limits, cache, Metering::Time)
     }

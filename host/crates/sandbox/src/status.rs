@@ -10,7 +10,7 @@ use keyferry_egress::{Grant, GrantConcern};
 use keyferry_types::ids::Slug;
 use keyferry_types::path_text::{self, ShowPath as _};
 
-/// What became of a file.
+/// The state of a plugin file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginState {
@@ -35,7 +35,7 @@ pub struct PluginStatus {
     #[serde(with = "path_text")]
     #[schema(value_type = String)]
     pub file: PathBuf,
-    /// What became of it.
+    /// State of the file.
     pub state: PluginState,
     /// Why, where it does not serve.
     pub reason: Option<String>,
@@ -45,7 +45,7 @@ pub struct PluginStatus {
     pub digest: Option<Digest>,
     /// The app, where it could be asked.
     pub slug: Option<Slug>,
-    /// The app's name for people.
+    /// Name of the app, as the plugin describes it.
     pub name: Option<String>,
     /// What it asks for.
     #[schema(value_type = Vec<String>)]
@@ -77,7 +77,7 @@ impl PluginState {
     pub(super) const ALL: [Self; 6] =
         [Self::Active, Self::Pending, Self::NeedsWasi, Self::Revoked, Self::Duplicate, Self::Refused];
 
-    /// Its name for people and programs: `needs-wasi`.
+    /// The state as text: `needs-wasi`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",

@@ -18,7 +18,7 @@ pub enum Verdict {
 pub struct Verified {
     /// The provider's stable id of the account behind it.
     pub account_id: Option<String>,
-    /// The account's name for people.
+    /// Name of the account, as the provider shows it.
     pub display_name: Option<String>,
     /// Its scopes, where the provider tells them.
     pub scopes: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Verified {
     pub warnings: Vec<String>,
     /// Plain values worth keeping.
     pub config: Vec<(String, String)>,
-    /// Where the plugin's last request went.
+    /// Host and progress of the plugin's last request.
     pub contact: Option<Contact>,
 }
 
@@ -39,7 +39,7 @@ pub struct VerificationFailure {
     pub kind: FailureKind,
     /// For people: one line, redacted and cut by the host.
     pub detail: String,
-    /// Where the plugin's last request went; `None` where it made none.
+    /// Host and progress of the plugin's last request; `None` where it made none.
     pub contact: Option<Contact>,
 }
 

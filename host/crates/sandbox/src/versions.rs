@@ -54,7 +54,7 @@ impl Versions {
     /// Keeps a version that serves.
     ///
     /// # Errors
-    /// Where the folder cannot be written to; serving does not depend on it.
+    /// If the folder cannot be written to; serving does not depend on it.
     pub(super) fn keep(&self, plugin: &Path, digest: Digest, bytes: &[u8]) -> std::io::Result<()> {
         let mut versions = self.of(plugin);
         match versions.iter_mut().find(|version| version.sha256 == digest) {
@@ -76,7 +76,7 @@ impl Versions {
     /// Marks a version as one that was rolled back from.
     ///
     /// # Errors
-    /// Where the folder cannot be written to.
+    /// If the folder cannot be written to.
     pub(super) fn abandon(&self, plugin: &Path, digest: Digest) -> std::io::Result<()> {
         let mut versions = self.of(plugin);
         versions.iter_mut().filter(|version| version.sha256 == digest).for_each(|version| version.abandoned = true);
@@ -86,7 +86,7 @@ impl Versions {
     /// A version's bytes.
     ///
     /// # Errors
-    /// Where they cannot be read, or are not what they were.
+    /// If they cannot be read, or are not what they were.
     pub(super) fn read(&self, digest: Digest) -> std::io::Result<Vec<u8>> {
         let bytes = bounded_file::read_regular(&self.path(digest), MOST)?.into_vec();
         if Digest::of(&bytes) != digest {

@@ -54,7 +54,7 @@ pub enum OpenError {
     Describe {
         /// Error of the call of `describe`.
         error: CallError,
-        /// How often it asked for a request, which `describe` must not.
+        /// Number of requests that it asked for; `describe` must not ask for any.
         requests: u32,
         /// What it logged, a panic's text for example.
         log: Vec<String>,
@@ -78,9 +78,9 @@ pub struct LoadedPlugin {
     sandbox: Arc<Sandbox>,
 }
 
-/// How a verification is tried out.
+/// Conditions of a test verification.
 pub struct VerifyOptions<'a> {
-    /// What answers its requests.
+    /// Answers the plugin's requests.
     pub client: &'a AppClient,
     /// What it may do.
     pub grants: Arc<GrantSet>,
@@ -96,7 +96,7 @@ impl Workbench {
     /// Sets one up. With a cache, compiled code is kept in that folder, sealed by that function.
     ///
     /// # Errors
-    /// Where this machine cannot run the sandbox.
+    /// If this machine cannot run the sandbox.
     pub fn new(limits: SandboxLimits, cache: Option<(PathBuf, CodeSeal)>) -> Result<Self, SandboxError> {
         let sandbox = Sandbox::with_metering(limits, cache, Metering::TimeAndFuel { fuel: FUEL })?;
         Ok(Self { sandbox: Arc::new(sandbox) })
@@ -151,7 +151,7 @@ impl LoadedPlugin {
     /// Has it describe itself once more, at another time and with other random bytes.
     ///
     /// # Errors
-    /// Where the sandbox has no room.
+    /// If the sandbox has no room.
     pub async fn describe(&self, now_ms: u64, seed: u64) -> Result<RecordedCall<AppDescription>, CallError> {
         self.sandbox.try_describe(&self.compiled, Arc::clone(&self.name), DeterministicEnv::new(now_ms, seed)).await
     }
@@ -159,7 +159,7 @@ impl LoadedPlugin {
     /// Has it verify a credential.
     ///
     /// # Errors
-    /// Where the sandbox has no room. What becomes of the call itself is in the result.
+    /// If the sandbox has no room. What becomes of the call itself is in the result.
     pub async fn verify(
         &self,
         credential: &Credential,

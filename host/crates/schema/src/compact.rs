@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::input::{Input, MAX_DEPTH};
 use keyferry_types::secret::{Secret, SharedSecret};
 
-/// What the text begins with.
+/// First character of the text.
 const MARK: &str = "=";
 
 impl Input {

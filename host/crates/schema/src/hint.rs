@@ -89,7 +89,7 @@ impl Hint {
     }
 }
 
-/// How much a pattern can match.
+/// The size of the set of texts that a pattern matches.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     /// Characters of the longest match; `None` without a bound.

@@ -72,7 +72,7 @@ pub enum FieldKind {
     Multiline,
 }
 
-/// Who supplies a field.
+/// Who supplies the value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Supplier {
     /// The caller sends it with the credential.

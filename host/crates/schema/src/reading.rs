@@ -11,7 +11,7 @@ use keyferry_types::invisible::{InvisibleCharacter, is_invisible};
 use keyferry_types::moment::{Exactness, Moment};
 use keyferry_types::secret::{Secret, SharedSecret};
 
-/// Where a value comes from.
+/// The origin of a value: a caller's request, or the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
     /// From a caller or a file.
@@ -23,7 +23,7 @@ pub(super) enum Reading {
 /// A value that fits its field.
 pub(super) struct Read {
     pub(super) value: SharedSecret,
-    /// What was changed of it.
+    /// The corrections of the value, for the credential's warnings.
     pub(super) warning: Option<String>,
 }
 

@@ -40,7 +40,7 @@ const MOST_WORDS: usize = 8;
 pub(super) struct Tidied<'a> {
     /// The text without the removed parts.
     pub(super) text: Text<'a>,
-    /// What was taken off, each once.
+    /// The removed parts, each kind once.
     pub(super) removed: Vec<Removed>,
 }
 
@@ -50,7 +50,7 @@ pub(super) enum Text<'a> {
     Rewritten(Zeroizing<String>),
 }
 
-/// What was removed from a value.
+/// A kind of text that was removed from a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removed {
     Blanks,

@@ -17,7 +17,7 @@ pub struct Credential {
     pub auth_type: AuthTypeName,
     /// Its fields, in the schema's order; defaults are filled in, what is absent is left out.
     pub fields: Vec<CredentialField>,
-    /// What was changed of the values that came, field by field, for people. No value is shown.
+    /// Corrections of the values, field by field, for people. No value is shown.
     pub warnings: Vec<String>,
 }
 
@@ -46,11 +46,11 @@ pub struct CredentialField {
     pub name: FieldName,
     /// Value of the field, after removal of what copying left around it.
     pub value: SharedSecret,
-    /// How it is given to the plugin.
+    /// The form in which the plugin gets the value.
     pub exposure: Exposure,
 }
 
-/// How a field is given to a plugin. Its `Debug` leaves a hint out, since that is a piece of the secret.
+/// The form in which a plugin gets a field. `Debug` leaves a hint out, since that is a piece of the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Exposure {
     /// As text, which the plugin can read.
@@ -291,7 +291,7 @@ impl AuthType {
     }
 }
 
-/// What is wrong with a value, for programs and for people.
+/// The violation of one value: its code and its message.
 pub(super) type Wrong = (ViolationCode, String);
 
 impl Field {

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 /// Bytes of an answer. What is asked for here has a few hundred.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
-/// How a service is spoken to.
+/// Protocol of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// HTTP/1.1 over TLS.
@@ -35,7 +35,7 @@ pub enum Scheme {
 /// A service that the operator names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// How it is spoken to.
+    /// Protocol of the service.
     pub scheme: Scheme,
     /// Host name or address of the service.
     pub host: Host,

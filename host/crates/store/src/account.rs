@@ -8,7 +8,7 @@ use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 /// Which linked account: its id is unique within an organisation's environment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccountKey {
-    /// Whose account it is.
+    /// Organisation of the account.
     pub org: OrgId,
     /// Environment of the account.
     pub environment: Environment,
@@ -21,7 +21,7 @@ pub struct AccountKey {
 pub struct AccountRecord {
     /// Id that the server gave the account, as responses show it.
     pub id: ObjectId,
-    /// Whose account it is.
+    /// Organisation of the account.
     pub org: OrgId,
     /// Environment of the account.
     pub environment: Environment,
@@ -88,17 +88,17 @@ pub struct AccountWrite {
     pub mode: PutMode,
     /// Key of the account to create or update.
     pub key: AccountKey,
-    /// Its own id, if it is new.
+    /// Id of the account, if the write creates it.
     pub id: ObjectId,
     /// Its name; `None` leaves it as it is.
     pub name: Option<String>,
     /// User-defined fields to set, name and value. Of two with the same name the later one counts.
     pub udf: Vec<(String, String)>,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
 }
 
-/// What became of an [`AccountWrite`].
+/// Result of an [`AccountWrite`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
     /// The account did not exist before the write.

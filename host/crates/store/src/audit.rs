@@ -10,7 +10,7 @@ use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
 pub struct AuditEvent {
     /// The action that was performed.
     pub action: AuditAction,
-    /// Who did it: an API key's first characters, or a name such as `cli`.
+    /// The actor: an API key's first characters, or a name such as `cli`.
     pub actor: String,
     /// Environment of the action; none where it concerns both.
     #[serde(default)]
@@ -21,7 +21,7 @@ pub struct AuditEvent {
     /// To its integration of which app.
     #[serde(default)]
     pub slug: Option<Slug>,
-    /// How it went, in a word or two: `verified`, `unverified`.
+    /// Outcome in a word or two: `verified`, `unverified`.
     pub outcome: String,
     /// The request that asked for it.
     #[serde(default)]

@@ -136,7 +136,7 @@ pub enum StoreError {
         action: &'static str,
         /// File or folder of the attempted action.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// A stored record cannot be read.

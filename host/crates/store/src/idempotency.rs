@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use keyferry_types::ids::{Environment, OrgId};
 
-/// Whose `Idempotency-Key` it is.
+/// An `Idempotency-Key` with the organisation and environment that it is valid in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IdempotencyKey {
     /// The organisation that sent it.
@@ -21,7 +21,7 @@ pub struct IdempotencyKey {
 /// The answer to a request that carried an `Idempotency-Key`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
-    /// Whose key it is.
+    /// The key that was sent with the request.
     pub key: IdempotencyKey,
     /// Keyed fingerprint of the request. Another one with the same key is another request.
     #[serde(with = "serde_bytes")]

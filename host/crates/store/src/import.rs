@@ -29,9 +29,9 @@ impl ImportKey {
 /// An import as it is stored. How its rows fare is counted beside it, by app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportRecord {
-    /// Which one it is.
+    /// The key under which it is stored.
     pub key: ImportKey,
-    /// Who began it: the beginning of an API key.
+    /// The actor that started it: the first characters of an API key.
     pub actor: String,
     /// Hash of that API key; none of an import that an older version began.
     #[serde(default, with = "serde_bytes")]
@@ -46,13 +46,13 @@ pub struct ImportRecord {
     pub bytes: u64,
     /// Rows that the file has.
     pub rows: u64,
-    /// Whose export the file is: the name of a preset.
+    /// Name of the preset that the file was read with.
     #[serde(default)]
     pub from: Option<String>,
     /// Rows whose OAuth access token ended or was about to end when the file arrived, and that have no refresh token.
     #[serde(default)]
     pub ending_soon: u64,
-    /// How its rows are dealt with.
+    /// The policy for its rows.
     pub policy: ImportPolicy,
     /// State of the import as a whole.
     pub state: ImportState,
@@ -287,7 +287,7 @@ impl fmt::Display for MaxFailures {
 pub struct ImportWrite {
     /// The import as it is to be. Its version is 1 for a new one, else one more than the stored one's.
     pub record: ImportRecord,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: Option<AuditEvent>,
 }
 

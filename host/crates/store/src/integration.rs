@@ -43,7 +43,7 @@ pub struct IntegrationRecord {
     /// The provider's id of the account behind the credential.
     #[serde(default)]
     pub provider_account_id: Option<String>,
-    /// That account's name for people.
+    /// Name of that account, as the provider shows it.
     #[serde(default)]
     pub display_name: Option<String>,
     /// The scopes that the provider says the credential has.
@@ -68,7 +68,7 @@ pub struct IntegrationRecord {
     /// When the provider last confirmed the credential.
     #[serde(default)]
     pub verified_at: Option<Timestamp>,
-    /// What the provider was last found to say of it since it was stored.
+    /// Result of the last verification since the credential was stored.
     #[serde(default)]
     pub check: Option<Check>,
 }
@@ -123,7 +123,7 @@ pub struct Check {
     pub at: Timestamp,
     /// `verified`, or why not: `rejected`, `provider_error`.
     pub outcome: String,
-    /// Why not, for people.
+    /// Explanation of a failure, as a sentence for people.
     #[serde(default)]
     pub detail: Option<String>,
 }
@@ -134,11 +134,11 @@ pub struct CheckWrite {
     /// The integration as it was when it was verified, with all that was found out. Of it, only that is written which a
     /// verification can find out, and only if the integration has this id and version still.
     pub record: IntegrationRecord,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
 }
 
-/// What became of a [`CheckWrite`].
+/// Result of a [`CheckWrite`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Checked {
     /// This is what is stored now.
@@ -163,7 +163,7 @@ pub struct MigrationWrite {
     pub record: IntegrationRecord,
     /// What must be stored for the write to succeed.
     pub expect: Expect,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
     /// The answer that a repeated request gets.
     pub idempotency: Option<IdempotencyRecord>,
@@ -184,7 +184,7 @@ pub struct Reseal {
     pub to: u32,
     /// The sealed values of the credential's fields, as an envelope of the vault.
     pub envelope: Vec<u8>,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
 }
 
@@ -197,7 +197,7 @@ pub enum RootChange {
     Destroy,
 }
 
-/// What became of the deletion of an integration.
+/// Result of deleting an integration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeleteOutcome {
     /// This one is gone.

@@ -19,7 +19,7 @@ pub struct NewRow {
     pub place: Option<[u8; 16]>,
 }
 
-/// What is to be worked on. The credential is sealed.
+/// The input of a row that waits to be processed. The credential is sealed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowInput {
     /// Number of the row in its file, from 1.
@@ -34,7 +34,7 @@ pub struct RowInput {
     /// When the credential was last changed where it comes from.
     #[serde(default)]
     pub updated_at: Option<Timestamp>,
-    /// What reading the row has to say of it that does not keep it from being imported.
+    /// Warnings from reading the row, which do not prevent its import.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Number of the root that the envelope is sealed under.
@@ -65,7 +65,7 @@ pub struct RowRecord {
     pub slug: Option<String>,
     /// State of the row.
     pub state: RowState,
-    /// How it went, in a word: `created`, `rejected`, `invalid_json`.
+    /// Outcome in a word: `created`, `rejected`, `invalid_json`.
     #[serde(default)]
     pub outcome: Option<String>,
     /// Explanation of the outcome, as a sentence for people.
@@ -77,7 +77,7 @@ pub struct RowRecord {
     /// The fields that are wrong.
     #[serde(default)]
     pub fields: Vec<String>,
-    /// How often its provider was asked.
+    /// Number of attempts to verify the credential.
     #[serde(default)]
     pub attempts: u32,
     /// Milliseconds from the first attempt's beginning to the end of the last one's.
@@ -89,7 +89,7 @@ pub struct RowRecord {
     /// The integration and account that the row wrote.
     #[serde(default)]
     pub effect: Option<RowEffect>,
-    /// What is worth knowing of it though it does not decide how it went, for people: a value that was not stored.
+    /// Warnings that do not decide the outcome, for people: a value that was not stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -237,7 +237,7 @@ impl RowCounts {
     }
 }
 
-/// How an import's rows fare, by app. Rows that name no app that can be shown are under the empty text.
+/// Counts of an import's rows, by app. Rows without an app that can be shown are under the empty text.
 pub type AppCounts = BTreeMap<String, RowCounts>;
 
 /// How a row is undone, if its integration was not changed since.
@@ -268,7 +268,7 @@ pub struct UndoWrite {
     pub row: RowRecord,
     /// The change of the integration; `None` where it was changed since and stays.
     pub take_back: Option<TakeBack>,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: Option<AuditEvent>,
 }
 

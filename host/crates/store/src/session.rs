@@ -43,6 +43,6 @@ pub struct NewSession {
     pub record: SessionRecord,
     /// One that ends with it, and without which it is not made.
     pub replaces: Option<ObjectId>,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
 }

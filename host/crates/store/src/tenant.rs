@@ -14,11 +14,11 @@ pub struct ApiKeyRecord {
     /// SHA-256 of the key.
     #[serde(with = "serde_bytes")]
     pub hash: [u8; 32],
-    /// Whose key it is.
+    /// Organisation of the key.
     pub org: OrgId,
     /// The environment that it selects.
     pub environment: Environment,
-    /// What it is for, in the words of the one who made it.
+    /// Purpose of the key, as its creator described it.
     pub label: String,
     /// Scopes of requests with this key.
     pub scopes: Vec<Scope>,
@@ -158,7 +158,7 @@ pub struct Rewrap {
     pub from: Vec<Wrapping>,
     /// Those that it is to have; at least one.
     pub to: Vec<Wrapping>,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
 }
 
@@ -176,7 +176,7 @@ pub struct NewApiKey {
     /// The organisation's first root, for an organisation that has none. Where it has one already this one is dropped: read
     /// back what is stored before sealing anything.
     pub root: Option<RootRecord>,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
 }
 

@@ -195,10 +195,10 @@ pub trait Store: Ledger {
     /// Deletes a webhook. Those that remain, oldest first; `None` where there is no such one.
     async fn delete_webhook(&self, key: &WebhookKey, audit: AuditEvent) -> StoreResult<Option<Vec<WebhookRecord>>>;
 
-    /// How a webhook fares.
+    /// The deliveries of a webhook that wait, and those that were given up.
     async fn delivery_log(&self, key: &WebhookKey) -> StoreResult<DeliveryLog>;
 
-    /// All webhooks that something waits for. One of them can have been deleted since.
+    /// All webhooks with waiting deliveries. One of them can have been deleted since.
     async fn awaited_webhooks(&self) -> StoreResult<Vec<WebhookKey>>;
 
     /// Deliveries that wait for a webhook, at most `limit` of them, in the order of their events. All of them are
@@ -208,7 +208,7 @@ pub trait Store: Ledger {
     /// Writes down what became of attempts to deliver, with how many there were. What does not wait any more is left out.
     async fn settle(&self, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()>;
 
-    /// Tells of webhooks for which something new waits, once it is durable, and of those that were changed or deleted.
+    /// Reports webhooks with new deliveries, once those are durable, and webhooks that were changed or deleted.
     fn bell(&self) -> Arc<WebhookNotifier>;
 
     /// The newest entries of an organisation's audit chain, newest first.

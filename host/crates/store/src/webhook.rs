@@ -63,7 +63,7 @@ impl FromStr for ConnectionEvent {
     }
 }
 
-/// How a webhook is called.
+/// HTTP method with which a webhook is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum WebhookMethod {
@@ -88,18 +88,18 @@ pub enum WebhookState {
 /// A webhook as it is stored. Its signing secret and the values of its headers are in the envelope; all else is plain.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct WebhookRecord {
-    /// Which one it is.
+    /// The key under which it is stored.
     pub key: WebhookKey,
-    /// Where it is. It was checked when it was stored, and is checked again whenever it is called.
+    /// URL of the webhook. It was checked when it was stored, and is checked again at each call.
     pub url: String,
     /// The events that it receives.
     pub events: Vec<ConnectionEvent>,
     /// The only app whose events it receives; `None` for all apps.
     #[serde(default)]
     pub slug: Option<Slug>,
-    /// How it is called.
+    /// HTTP method of the calls.
     pub method: WebhookMethod,
-    /// What it is for.
+    /// Purpose of the webhook, as the caller described it.
     #[serde(default)]
     pub description: Option<String>,
     /// Whether it receives events.
@@ -145,7 +145,7 @@ pub struct WebhookWrite {
     pub expect: Expect,
     /// How many its environment may have.
     pub most: usize,
-    /// What is written down of it.
+    /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
 }
 
@@ -166,13 +166,13 @@ pub struct Delivery {
     pub slug: Slug,
     /// Time of the event.
     pub at: Timestamp,
-    /// How often it was tried.
+    /// Number of attempts so far.
     pub attempts: u32,
     /// When it is to be tried next.
     pub due: Timestamp,
 }
 
-/// What became of an attempt.
+/// Result of an attempt to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     /// The receiver answered 200.
@@ -193,7 +193,7 @@ pub enum Settled {
 pub struct FailedDelivery {
     /// The delivery that was given up.
     pub delivery: Delivery,
-    /// Why it was given up, for people.
+    /// Why it was given up, as a sentence for people.
     pub reason: String,
     /// Time at which it was given up.
     pub at: Timestamp,
@@ -201,7 +201,7 @@ pub struct FailedDelivery {
     pub expires_at: Timestamp,
 }
 
-/// How a webhook fares.
+/// The deliveries of a webhook that wait, and those that were given up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryLog {
     /// Number of deliveries that wait. Not counted beyond 1,000.

@@ -32,7 +32,7 @@ impl Traces {
     /// Begins to send. Within a Tokio runtime, which carries the requests to the collector.
     ///
     /// # Errors
-    /// Where what the settings name is not there.
+    /// If what the settings name is not there.
     pub fn start(settings: &OtlpSettings) -> Result<Self, OtlpError> {
         let exporter = SpanExporter::builder()
             .with_http()

@@ -46,7 +46,7 @@ impl Content {
     /// Its bytes as text.
     ///
     /// # Errors
-    /// Where they are not UTF-8.
+    /// If the bytes are not UTF-8.
     pub fn text(&self) -> io::Result<&str> {
         std::str::from_utf8(&self.bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
     }
@@ -149,7 +149,7 @@ pub fn is_obstructed(error: &io::Error) -> bool {
 /// store does not hang with.
 ///
 /// # Errors
-/// Where it cannot be opened or read, is not a regular file, or has more than `most` bytes: its size is looked at before it is read.
+/// If it cannot be opened or read, is not a regular file, or has more than `most` bytes: its size is looked at before it is read.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Content> {
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -231,7 +231,7 @@ pub type Stream = (BufReader<File>, Option<u64>);
 /// it, or its end, before it counts as open.
 ///
 /// # Errors
-/// Where it cannot be opened, is a folder or a device, or does not answer; a pipe has 10 s to begin.
+/// If it cannot be opened, is a folder or a device, or does not answer; a pipe has 10 s to begin.
 pub fn open_input(path: &Path) -> io::Result<Stream> {
     let named = path.to_owned();
     let kind = within(path, PATIENCE, move || Ok(kind_of(&named)))?;

@@ -36,7 +36,7 @@ pub struct Moment {
     pub exactness: Exactness,
 }
 
-/// How much of a moment was in the text.
+/// How exact the moment is that a text gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exactness {
     /// The text gives the exact moment.
@@ -67,7 +67,7 @@ impl Moment {
     /// Reads a moment. Blanks around it do not matter.
     ///
     /// # Errors
-    /// Where the text is no moment.
+    /// If the text is not a moment.
     ///
     /// ```
     /// use keyferry_types::moment::Moment;

@@ -1,4 +1,5 @@
-//! Names of files as text for people: a name can hold anything but `/` and NUL, and a terminal, a log and a list show what it holds.
+//! File names as text for people: a name can hold any byte but `/` and NUL, and a terminal, a log and a list display
+//! it.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};

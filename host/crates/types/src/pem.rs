@@ -144,7 +144,7 @@ pub fn tidy(text: &str) -> Option<Zeroizing<String>> {
 /// The first private key of a text.
 ///
 /// # Errors
-/// Where it has none that can be read: what it is instead.
+/// If it has none that can be read: what it is instead.
 pub fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, KeyProblem> {
     if is_json(text) {
         return Err(KeyProblem::Json);

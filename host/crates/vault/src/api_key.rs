@@ -18,7 +18,7 @@ const BODY: usize = 43;
 /// 62^6 is the first power of 62 past 2^32.
 const CHECKSUM: usize = 6;
 const LENGTH: usize = PREFIX + BODY + CHECKSUM;
-/// How much of a key may be shown: its prefix and four characters.
+/// Number of characters of a key that may be shown: its prefix and four more.
 const SHOWN: usize = 7;
 
 /// A key of the shape `tk_` (test) or `pk_` (production), 43 base62 characters, and a CRC-32 of all that in 6 more.

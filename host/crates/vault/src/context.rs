@@ -1,4 +1,4 @@
-//! Where a sealed value belongs: the associated data of its encryption.
+//! The position of a sealed value: the associated data of its encryption.
 
 use super::KeyId;
 use super::envelope::{MAGIC, MAX_BYTES, MAX_ROW_BYTES, Suite, VERSION};
@@ -7,7 +7,7 @@ use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId,
 /// Everything that a sealed version of an integration is bound to. To open it, give the very same one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealContext {
-    /// Whose integration it is. Selects the root.
+    /// Organisation of the integration. Selects the root.
     pub org: OrgId,
     /// The environment of the linked account.
     pub environment: Environment,
@@ -24,7 +24,7 @@ pub struct SealContext {
 /// Everything that the secrets of a webhook are bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookContext {
-    /// Whose webhook it is. Selects the root.
+    /// Organisation of the webhook. Selects the root.
     pub org: OrgId,
     /// The environment of the webhook.
     pub environment: Environment,
@@ -37,7 +37,7 @@ pub struct WebhookContext {
 /// Everything that the credential of an import's row is bound to while it waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowContext {
-    /// Whose import it is. Selects the root.
+    /// Organisation of the import. Selects the root.
     pub org: OrgId,
     /// The environment of the import.
     pub environment: Environment,

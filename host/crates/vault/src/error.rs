@@ -21,7 +21,7 @@ pub enum VaultError {
         path.shown()
     )]
     KeyFileMissing {
-        /// Where it was looked for.
+        /// Path at which the key was expected.
         path: PathBuf,
     },
     /// Others than its owner can read or write the key file.
@@ -35,11 +35,11 @@ pub enum VaultError {
     /// The key file could not be read or made.
     #[error("cannot {action} the key file {}", path.shown())]
     KeyFile {
-        /// What was tried: `read`, `make`.
+        /// The attempted action, as a verb for the message: `read`, `make`.
         action: &'static str,
         /// Path of the key file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The environment variable that should hold the key is not set.
@@ -55,7 +55,7 @@ pub enum VaultError {
         "{origin} does not hold a key: {problem}. A key is 32 random bytes in base64 or hex (`openssl rand -base64 32` makes some)"
     )]
     NotAKey {
-        /// Where it came from: a file or a variable.
+        /// Source of the key, as the message names it: a file or a variable.
         origin: String,
         /// What is wrong with it.
         problem: &'static str,
@@ -103,7 +103,7 @@ pub enum VaultError {
         action: &'static str,
         /// Path of the file with the wrapped secret.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The secret that seals compiled code is not there, because the key service has not answered yet.

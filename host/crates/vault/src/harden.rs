@@ -1,4 +1,4 @@
-//! Keeping keys in memory out of files: no core dumps, no other process reading ours.
+//! Keeping keys in memory out of files: no core dumps, and no other process that reads this one's memory.
 
 use std::io;
 

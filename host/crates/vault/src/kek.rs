@@ -14,7 +14,7 @@ use keyferry_types::ids::OrgId;
 /// The key that everything else hangs on. Its `Debug` form names it and shows nothing of it.
 pub struct KeyEncryptionKey(pub(super) Kind);
 
-/// Where the key is.
+/// Location of the key.
 pub(super) enum Kind {
     /// A key in the memory of this process.
     Local(LocalKey),
@@ -24,7 +24,7 @@ pub(super) enum Kind {
 
 /// A root that was just made. It is on no key ring yet: store it first.
 pub struct NewRoot {
-    /// What is to be stored.
+    /// The wrapped root, to be stored.
     pub wrapped: WrappedRoot,
     pub(super) key: Arc<LockedKey>,
 }
@@ -110,7 +110,7 @@ impl KeyEncryptionKey {
     /// believed.
     ///
     /// # Errors
-    /// Where this key does not open the root, or the other one does not wrap it.
+    /// If this key does not open the root, or the other one does not wrap it.
     pub async fn rewrap(&self, to: &Self, org: &OrgId, root: &WrappedRoot) -> Result<WrappedRoot, VaultError> {
         let key = self.unwrap(org, root).await?;
         let rewrapped = to.wrap(org, root.key_id, &key).await?;
@@ -124,7 +124,7 @@ impl KeyEncryptionKey {
     /// Whether this key opens a root.
     ///
     /// # Errors
-    /// Where it does not.
+    /// If it does not.
     pub async fn check(&self, org: &OrgId, root: &WrappedRoot) -> Result<(), VaultError> {
         self.unwrap(org, root).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! Where the key-encryption key comes from.
+//! The sources of the key-encryption key.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};

@@ -46,7 +46,7 @@ impl TokenUse {
 /// What a session token says. None of it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClaims {
-    /// Whose session it is. Selects the root.
+    /// Organisation of the session. Selects the root.
     #[serde(rename = "org_id")]
     pub org: OrgId,
     /// The linked account that the token acts for.

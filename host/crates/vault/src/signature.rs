@@ -16,7 +16,7 @@ const PREFIX: &str = "whsec_";
 /// A new signing secret: 256 random bits behind `whsec_`.
 ///
 /// # Errors
-/// Where the system has no random bytes.
+/// If the system has no random bytes.
 pub fn new_signing_secret() -> Result<Secret, VaultError> {
     let bytes = random::<32>()?;
     let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));

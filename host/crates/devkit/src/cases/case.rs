@@ -51,7 +51,7 @@ pub(super) struct Answer {
     pub(super) kind: Content,
 }
 
-/// What an answer's body is, which decides how a value is written in it.
+/// Format of a response's body, which decides how a value is encoded in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     Json,

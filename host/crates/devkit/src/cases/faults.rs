@@ -1,4 +1,4 @@
-//! What can go wrong with a provider, and what a plugin may make of it.
+//! Faults of providers, and the verdicts that a plugin may give on them.
 
 use std::fmt;
 use std::str::FromStr;

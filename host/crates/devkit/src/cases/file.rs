@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaseFile {
-    /// What the case shows, in a sentence.
+    /// What the case shows, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) about: Option<String>,
-    /// What the plugin's clock says (RFC 3339).
+    /// Time of the plugin's clock (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) now: Option<String>,
     pub(crate) credential: CredentialFile,

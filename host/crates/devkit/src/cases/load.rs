@@ -47,7 +47,7 @@ pub enum CaseError {
 /// The case files of a folder, by name.
 ///
 /// # Errors
-/// Where it cannot be read, or has none.
+/// If it cannot be read, or has none.
 pub fn find(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
     let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => CaseError::NoFolder { folder: folder.to_owned() },

@@ -40,7 +40,7 @@ pub struct Budget {
 pub struct TestReport {
     /// What it belongs to.
     pub group: Group,
-    /// What it is called.
+    /// Name of the test.
     pub name: String,
     /// What the test shows, from the case's `about`.
     pub about: Option<String>,
@@ -49,7 +49,7 @@ pub struct TestReport {
     /// How long it took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
-    /// What the plugin logged, redacted.
+    /// Log lines of the plugin, redacted.
     pub log: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ pub enum Group {
     },
 }
 
-/// How a test went.
+/// Result of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {

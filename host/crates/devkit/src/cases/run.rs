@@ -71,7 +71,7 @@ impl Suite {
     /// Puts a plugin on the workbench.
     ///
     /// # Errors
-    /// Where the file is no plugin.
+    /// If the file is no plugin.
     pub async fn open(
         workbench: &Workbench,
         plugin: PathBuf,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -29,7 +29,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $code),* }
             }
 
-            /// How bad it is.
+            /// Severity of the code's findings.
             pub fn level(self) -> Level {
                 match self { $(Self::$name => Level::$level),* }
             }
@@ -121,7 +121,7 @@ impl Serialize for Code {
 pub struct Finding {
     /// What kind of thing.
     pub code: Code,
-    /// How bad it is.
+    /// Severity of the finding.
     pub level: Level,
     /// Where: `keybased.api_key`, a grant, an import.
     pub place: Option<String>,

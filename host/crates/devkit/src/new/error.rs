@@ -9,7 +9,7 @@ use keyferry_types::path_text::ShowPath as _;
 /// Why there is no new plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum NewError {
-    /// What was asked for is no slug.
+    /// The given name is not a slug.
     #[error("{source}{}", .suggestion.as_ref().map(|slug| format!(". Try `keyferry plugin new {slug}`")).unwrap_or_default())]
     Slug {
         /// What is wrong with it.
@@ -25,7 +25,7 @@ pub enum NewError {
     /// The slug that would give a package the SDK's name.
     #[error("keyferry-{0} is the name of the SDK. Choose another slug")]
     SdkName(Slug),
-    /// The folder has something in it.
+    /// The folder is not empty.
     #[error("{} is not empty. Name another folder with --dir, or empty it", .0.shown())]
     NotEmpty(PathBuf),
     /// There is a file in the folder's place.
@@ -42,7 +42,7 @@ pub enum NewError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
 }

@@ -10,7 +10,7 @@ const SHORTEST_BASE64: usize = 6;
 /// Of a value so much is encoded to see how an encoding begins. A multiple of three, at which base64 can be cut.
 const HEAD: usize = 24;
 
-/// How much of an encoding is its beginning.
+/// Length in bytes of the part of an encoding that counts as its beginning.
 pub(super) const BEGINNING: usize = 4;
 
 /// A way to write a value.

@@ -55,7 +55,7 @@ struct Known {
     way: Way,
 }
 
-/// How a value is searched for.
+/// How a value is matched in a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     WholeString,

@@ -15,9 +15,9 @@ pub(super) struct Derived {
 pub(super) struct Offsets(Vec<Piece>);
 
 struct Piece {
-    /// Where the piece begins in what was made.
+    /// Beginning of the piece in the decoded text.
     at: usize,
-    /// Where it begins in the source.
+    /// Beginning of the piece in the source.
     source: usize,
     kind: Kind,
 }

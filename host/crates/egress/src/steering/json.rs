@@ -20,7 +20,7 @@ pub(super) fn names(text: &str) -> Vec<String> {
     names
 }
 
-/// Where a value stands.
+/// Position of a value in the nesting.
 #[derive(Clone, Copy)]
 enum Depth {
     /// It is the text, whose arrays are looked into.

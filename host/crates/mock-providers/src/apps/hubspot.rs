@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::answers::{bearer, correlation_id};
 use crate::{Received, Reply};
 
-/// What the stand-in knows of each access token. Any other token is refused.
+/// The access tokens that the mock provider knows. Any other token is refused.
 #[derive(Clone, Default)]
 pub struct HubSpotState {
     tokens: HashMap<String, HubSpotToken>,

@@ -13,13 +13,13 @@ use super::nonces::NonceMemory;
 use super::oauth1::{HeaderProblem, Parameters, Signed, base_string, is_signed};
 use crate::{Received, Reply};
 
-/// How far a timestamp may lie from the clock, seconds, in either direction.
+/// Maximum difference between a timestamp and the clock, in seconds, in either direction.
 const MAX_SKEW: u64 = 300;
 /// How many nonces are remembered.
 const NONCES: usize = 100_000;
 /// Where the records are described.
 const CATALOG: &str = "/services/rest/record/v1/metadata-catalog";
-/// The records in the stand-in's catalog.
+/// The records in the mock provider's catalog.
 const RECORDS: [&str; 3] = ["customer", "employee", "salesOrder"];
 
 /// One NetSuite account with one integration record and one token.

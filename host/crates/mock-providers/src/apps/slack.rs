@@ -8,7 +8,7 @@ use url::form_urlencoded;
 use super::answers::bearer;
 use crate::{Received, Reply};
 
-/// What the stand-in knows of each token. Any other token is `invalid_auth`.
+/// The tokens that the mock provider knows. Any other token is `invalid_auth`.
 #[derive(Clone, Default)]
 pub struct SlackState {
     tokens: HashMap<String, SlackToken>,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::answers::{basic_user, bearer, correlation_id};
 use crate::{Received, Reply};
 
-/// What the stand-in knows of each secret or restricted key. Any other key is refused.
+/// The secret and restricted keys that the mock provider knows. Any other key is refused.
 #[derive(Clone, Default)]
 pub struct StripeState {
     keys: HashMap<String, StripeKey>,

@@ -46,7 +46,7 @@ const MAX_LIST: usize = 100;
 /// another unit.
 const LONGEST_WAIT: u32 = 24 * 60 * 60;
 
-/// What stands behind a plugin's handle.
+/// The value behind a plugin's handle.
 #[expect(unreachable_pub, reason = "the generated module re-exports it, which asks for `pub`")]
 pub struct Handle {
     name: String,

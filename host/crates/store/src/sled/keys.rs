@@ -62,7 +62,7 @@ pub(super) fn root(of: &OrgId, key_id: u32) -> Vec<u8> {
     row
 }
 
-/// Whose [`root`] a row is.
+/// The organisation of a [`root`] row's key.
 pub(super) fn root_org(row: &[u8]) -> Option<OrgId> {
     let (length, rest) = row.split_first_chunk::<8>()?;
     let org = rest.get(..usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
@@ -120,7 +120,7 @@ pub(super) fn file(key: &ImportKey, digest: &[u8; 32]) -> Vec<u8> {
     row
 }
 
-/// What stands for an account and app among the rows of an import.
+/// Digest of an account and app, which finds duplicates among the rows of an import.
 pub(super) fn place(import: ObjectId, place: &[u8; 16]) -> Vec<u8> {
     [import.as_bytes().as_slice(), place].concat()
 }

@@ -45,7 +45,7 @@ pub(super) struct Opened {
     pub(super) tables: Tables,
     /// Our own handle of the database file.
     pub(super) file: File,
-    /// How far it has come.
+    /// The watermark that is stored beside the database.
     pub(super) watermark: Watermark,
     /// Held as long as the store is open.
     pub(super) lock: File,

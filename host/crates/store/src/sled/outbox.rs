@@ -14,13 +14,13 @@ use crate::{
 };
 use keyferry_types::ids::Slug;
 
-/// Where the next delivery stands.
+/// Key of the counter that gives the next delivery its place.
 const NEXT_PLACE: &[u8] = b"outbox_places";
 /// How long a delivery that was given up stays in a webhook's log.
 const FAILURES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How much of that, for one webhook.
+/// Maximum number of such deliveries in one webhook's log.
 const MOST_FAILURES: usize = 100;
-/// How much that waits for one webhook is counted.
+/// Waiting deliveries of one webhook are counted up to this number.
 const MOST_COUNTED: usize = 1000;
 
 /// Puts an event in for each webhook that wants it. Credentials of the organisation's own app are no connection.

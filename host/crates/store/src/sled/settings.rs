@@ -1,12 +1,12 @@
-//! How a store is opened.
+//! Settings of a store.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the store is, and what it may use.
+/// Folder and resources of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SledSettings {
-    /// The store's folder. Made with mode 0700 where it is not there.
+    /// The store's folder. It is created with mode 0700 if it does not exist.
     pub path: PathBuf,
     /// Memory for cached pages, in bytes.
     pub cache_capacity: u64,
@@ -14,7 +14,7 @@ pub struct SledSettings {
     pub min_free: u64,
     /// Writes that may wait or be under way at once; more of them wait before they are queued.
     pub queue: usize,
-    /// How often expired records are looked for.
+    /// Interval between removals of expired records.
     pub sweep_every: Duration,
     /// How long a batch of writes may take until the store counts as failed.
     pub patience: Duration,

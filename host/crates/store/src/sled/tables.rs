@@ -87,7 +87,7 @@ impl Table {
         }
     }
 
-    /// What one row is, for people.
+    /// Name of a row's kind, for messages.
     pub(super) fn record(self) -> &'static str {
         match self {
             Self::Meta => "a setting of the store",

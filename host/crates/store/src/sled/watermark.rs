@@ -1,4 +1,4 @@
-//! How far the store has come, written beside the database.
+//! The watermark: the number of acknowledged batches, written beside the database.
 //!
 //! sled takes a damaged record for the end of its log and opens with what comes before it: what was acknowledged would be
 //! gone without a word. So each batch counts itself in the database, and the count is written to a file of its own once the

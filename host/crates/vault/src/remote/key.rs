@@ -33,7 +33,7 @@ pub(crate) struct WrappedBy {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// How a key service is.
+/// The state of a key service, as its last calls showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyServiceState {
     /// It has not been asked yet, or answers.

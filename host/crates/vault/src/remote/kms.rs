@@ -52,7 +52,7 @@ impl Kms {
     /// A client; KMS is not asked yet. Where no region is set, the machine's own is looked for.
     ///
     /// # Errors
-    /// Where there is no region, or the certificates to believe cannot be read.
+    /// If there is no region, or the certificates to believe cannot be read.
     pub(crate) async fn new(key: KmsKey, ca: Option<&Path>) -> Result<Self, VaultError> {
         Self::check(&key, ca)?;
         // The client takes it for granted that there are some.
@@ -99,7 +99,7 @@ impl Kms {
     /// Looks at the files that a client reads.
     ///
     /// # Errors
-    /// Where one hangs or is no file, or the certificates to believe cannot be read.
+    /// If one hangs or is no file, or the certificates to believe cannot be read.
     pub(crate) fn check(key: &KmsKey, ca: Option<&Path>) -> Result<(), VaultError> {
         ca.map(trust::read).transpose()?;
         foreign_files::fault().map_or(Ok(()), |problem| Err(not_usable(key, problem)))

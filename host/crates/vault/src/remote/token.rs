@@ -1,4 +1,4 @@
-//! Where the token of a transit engine comes from.
+//! The source of a transit engine's token.
 
 use std::path::{Path, PathBuf};
 

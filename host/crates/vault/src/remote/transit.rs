@@ -88,7 +88,7 @@ impl Transit {
     /// A client; nothing is asked yet.
     ///
     /// # Errors
-    /// Where the certificates to believe cannot be read.
+    /// If the certificates to believe cannot be read.
     pub(crate) fn new(settings: TransitSettings) -> Result<Self, VaultError> {
         Ok(Self {
             id: settings.key.id(settings.namespace.as_deref()),

@@ -18,7 +18,7 @@ use keyferry_service_client::{Scheme, Upstream};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitKey {
-    /// Where it is. Over plain HTTP it is on this machine.
+    /// Address of the service. Plain HTTP is allowed on this machine only.
     pub(super) upstream: Upstream,
     pub(super) mount: String,
     pub(super) name: String,
@@ -29,7 +29,7 @@ pub struct TransitKey {
 pub struct TransitSettings {
     /// The key in the transit engine.
     pub key: TransitKey,
-    /// Where the token comes from.
+    /// Source of the token.
     pub token: TokenSource,
     /// The namespace that the mount is in.
     pub namespace: Option<String>,
