@@ -50,7 +50,7 @@ impl AdminArgs {
                 );
             }
             (None, Some(_)) => {
-                return Err("admin-token-file is set and admin-listen is not: there is nothing that it opens".into());
+                return Err("admin-token-file is set and admin-listen is not: there is no API for the token".into());
             }
         };
         if !listen.ip().is_loopback() && tls.is_none() {

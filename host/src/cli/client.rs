@@ -202,7 +202,7 @@ impl Answer {
     pub(super) async fn json(self) -> Result<Value, CliError> {
         let status = self.response.status();
         let body = http_body_util::Limited::new(self.response.into_body(), LARGEST).collect().await;
-        let body = body.map_err(|error| format!("the server did not answer whole: {error}"))?.to_bytes();
+        let body = body.map_err(|error| format!("the server's response is incomplete: {error}"))?.to_bytes();
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() && !value.is_null() {
             return Ok(value);
@@ -215,7 +215,7 @@ impl Answer {
         if self.response.status().is_success() {
             return Ok(self);
         }
-        Err(self.json().await.err().unwrap_or_else(|| "the server's answer makes no sense".into()))
+        Err(self.json().await.err().unwrap_or_else(|| "the server's response is not understood".into()))
     }
 }
 
@@ -224,6 +224,6 @@ fn refused(status: StatusCode, problem: &Value) -> String {
     let said = ["detail", "message", "error"].iter().find_map(|name| problem.get(name).and_then(Value::as_str));
     match said {
         Some(said) => format!("the server refuses: {said} ({})", status.as_u16()),
-        None => format!("the server answers {status}"),
+        None => format!("the server responds with {status}"),
     }
 }

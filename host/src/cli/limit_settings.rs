@@ -34,12 +34,12 @@ pub(super) struct HttpArgs {
         default_value_t = seconds(HttpSettings::default().idle_timeout))]
     http_idle_seconds: NonZeroU32,
 
-    /// Seconds to read an answer that does not fit into the system's buffers.
+    /// Seconds to read a response that does not fit into the system's buffers.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_WRITE_SECONDS",
         default_value_t = seconds(HttpSettings::default().write_timeout))]
     http_write_seconds: NonZeroU32,
 
-    /// Seconds that requests under way are waited for on shutdown.
+    /// Seconds to wait for running requests on shutdown.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_DRAIN_SECONDS",
         default_value_t = seconds(HttpSettings::default().drain_timeout))]
     http_drain_seconds: NonZeroU32,
@@ -61,7 +61,7 @@ pub(super) struct MigrateArgs {
     #[arg(long, value_name = "WHETHER", env = "KEYFERRY_MIGRATE_ON_UNVERIFIED_STORE", default_value = "allow")]
     migrate_on_unverified_store: Whether,
 
-    /// Slugs of apps that are the organisation's own and cannot be migrated to. With commas between them [default: none].
+    /// Slugs of the organisation's own apps, which cannot be migrated to. Separate several by commas [default: none].
     #[arg(long, value_name = "SLUG", env = "KEYFERRY_MIGRATE_CUSTOM_APPS", value_delimiter = ',')]
     migrate_custom_apps: Vec<Slug>,
 }
@@ -95,17 +95,17 @@ pub(super) struct SandboxArgs {
         default_value_t = at_least_one(EgressLimits::default().requests_per_call))]
     sandbox_requests: NonZeroU32,
 
-    /// Requests that one app has under way to one host at once; more of them wait.
+    /// Concurrent requests of one app to one host; further requests wait.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_REQUESTS_PER_HOST",
         default_value_t = count(EgressLimits::default().concurrency_per_host))]
     sandbox_requests_per_host: NonZeroU32,
 
-    /// Calls that run at once.
+    /// Concurrent calls.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_SLOTS",
         default_value_t = at_least_one(u32::try_from(SandboxLimits::default().slots).unwrap_or(u32::MAX)))]
     sandbox_slots: NonZeroU32,
 
-    /// Calls that wait for a slot; one more is turned away.
+    /// Calls that wait for a slot; further calls are refused.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_QUEUE",
         default_value_t = SandboxLimits::default().queue)]
     sandbox_queue: usize,
@@ -120,7 +120,7 @@ pub(super) struct WebhookArgs {
         default_value_t = millis(DeliverySettings::default().first_wait))]
     webhooks_retry_millis: NonZeroU32,
 
-    /// Seconds that a receiver may take to answer.
+    /// Seconds that a receiver may take to respond.
     #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_ANSWER_SECONDS",
         default_value_t = seconds(DeliverySettings::default().answer_time))]
     webhooks_answer_seconds: NonZeroU32,
@@ -130,12 +130,12 @@ pub(super) struct WebhookArgs {
 #[derive(Args)]
 #[command(next_help_heading = "How bulk imports are carried out")]
 pub(super) struct ImportArgs {
-    /// Rows under way at once, of all imports together.
+    /// Concurrent rows of all imports together.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_ROWS_AT_ONCE",
         default_value_t = count(ImportSettings::default().at_once))]
     import_rows_at_once: NonZeroU32,
 
-    /// Rows under way at once for one app of one import; fewer where its provider takes fewer.
+    /// Concurrent rows of one app of one import; fewer if its provider accepts fewer.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_ROWS_PER_APP",
         default_value_t = count(ImportSettings::default().per_app))]
     import_rows_per_app: NonZeroU32,
@@ -155,7 +155,7 @@ pub(super) struct ImportArgs {
         default_value_t = ImportSettings::default().most_rows)]
     import_most_rows: u64,
 
-    /// Files that are received at once.
+    /// Files that are received concurrently.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_UPLOADS",
         default_value_t = count(ImportSettings::default().uploads))]
     import_uploads: NonZeroU32,
@@ -165,7 +165,7 @@ pub(super) struct ImportArgs {
 #[derive(Args)]
 #[command(next_help_heading = "The store")]
 pub(super) struct StoreArgs {
-    /// MiB of the store's pages that are kept in memory. They take about twice as much there as on the disk.
+    /// MiB of the store's pages to keep in memory. A page takes about twice as much there as on disk.
     #[arg(long, value_name = "N", env = "KEYFERRY_STORE_CACHE_MIB",
         default_value_t = mebibytes(SledSettings::new("").cache_capacity))]
     store_cache_mib: NonZeroU32,

@@ -10,7 +10,7 @@ use keyferry_types::retry_after;
 /// One wait, at least and at most, whatever the server names.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
-/// All waits for one answer together.
+/// The longest total wait for one response.
 const MOST: Duration = Duration::from_secs(10 * 60);
 
 /// What is left of the time for which a server that is busy is waited for.
@@ -24,7 +24,7 @@ impl Patience {
         Self { left: MOST }
     }
 
-    /// Waits for as long as an answer asks for. `false` where it asks for nothing, or the patience is at its end.
+    /// Waits as long as the response asks. `false` if it asks for no wait, or the total wait is used up.
     pub(super) async fn wait<B>(&mut self, answer: &Response<B>) -> bool {
         let status = answer.status();
         let Some(asked) = asked_for(status, answer.headers(), jiff::Timestamp::now()) else { return false };
@@ -46,7 +46,7 @@ impl Patience {
     }
 }
 
-/// How long to wait by `Retry-After`, in seconds or as a date; `None` where the answer does not say that waiting helps.
+/// How long to wait by `Retry-After`, in seconds or as a date; `None` if the response does not ask to wait.
 fn asked_for(status: StatusCode, headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return None;

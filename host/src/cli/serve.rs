@@ -147,7 +147,7 @@ pub(super) async fn serve(
         }
         let _ = stop.send(Some(reason));
         signals.second().await;
-        tracing::warn!("second signal: ended with requests under way; what was answered is on disk");
+        tracing::warn!("second signal: ended with running requests; every acknowledged write is on disk");
         std::process::exit(1);
     });
     let mut shutdown = stopped.clone();

@@ -35,7 +35,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) folders: FolderArgs,
 
-    /// For trying out: a plugin dropped into the folder is granted what it asks for.
+    /// For trying out: grant a plugin that is dropped into the folder what it asks for.
     #[arg(long, value_name = "BOOL", env = "KEYFERRY_DEV", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
         default_missing_value = "true", default_value_t = false, hide_default_value = true, hide_possible_values = true)]
     dev: bool,
@@ -46,11 +46,11 @@ pub(super) struct ServeArgs {
         hide_possible_values = true)]
     grant_on_drop: bool,
 
-    /// Requests a second that one API key may make [default: no limit].
+    /// Requests a second for each API key [default: no limit].
     #[arg(long, value_name = "N", env = "KEYFERRY_RATE_LIMIT")]
     rate_limit: Option<NonZeroU32>,
 
-    /// Requests that one API key may make at once [default: as many as in a second].
+    /// Burst of requests for each API key [default: as many as in a second].
     #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST")]
     rate_burst: Option<NonZeroU32>,
 
@@ -72,8 +72,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
-    /// Let web pages of these origins (`https://app.example.com`) read answers, by CORS. With commas between them
-    /// [default: none].
+    /// Let web pages of these origins (`https://app.example.com`) read responses, by CORS. Separate several by commas [default:
+    /// none].
     #[arg(long, value_name = "ORIGIN", env = "KEYFERRY_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<CorsOrigin>,
 

@@ -164,7 +164,7 @@ async fn another_token_counts_at_once_and_none_lets_nobody_in() {
     assert_eq!((answer.status, code(&answer)), (503, json!("no_operator_token")));
     fs::remove_file(&file).unwrap();
     assert_eq!(ask(&world, health("")).await.status, 503);
-    assert!(world.server.logs().contains("nobody can use the operator's API"));
+    assert!(world.server.logs().contains("the operator's API refuses all requests over TCP"));
 }
 
 #[tokio::test]

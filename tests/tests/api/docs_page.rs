@@ -53,7 +53,7 @@ async fn the_page_shows_the_api_in_a_browser_and_a_key_that_is_typed_in_goes_to_
     assert_eq!(seen["title"], "Keyferry API");
     let operation = "Put a credential onto a linked account";
     holds("menu", &[operation, "List linked accounts", "Webhooks", "HubSpot", "Stripe"]);
-    holds("overview", &["Keyferry", "In three steps", "Two ways to be told of a failure"]);
+    holds("overview", &["Keyferry", "In three steps", "Two forms of errors"]);
     holds("operation", &[operation, "/api/v2/public/migrate-token", "linked_account_id", "HubSpot", "NetSuite", "422"]);
     holds("schema", &["oauth2", "keybased", "access_token", "refresh_token", "Private app token"]);
     assert_eq!(seen["complaints"], json!([]), "the console is silent, and the policy is kept");

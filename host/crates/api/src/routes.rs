@@ -83,7 +83,7 @@ const SEGMENTS: [&str; 43] = [
 /// Segments of a path that is shown.
 const MOST_SEGMENTS: usize = 8;
 
-/// All routes. Web pages of these origins may read the answers.
+/// All routes. Web pages of these origins may read the responses.
 pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
     let (router, _description) = routes().split_for_parts();
     let router = docs::add_to(router)

@@ -34,7 +34,7 @@ async fn forget(importer: &Importer, key: &ImportKey, what: Forget) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(%error, import = %key.id, "an import cannot be forgotten yet");
+                tracing::warn!(%error, import = %key.id, "an import cannot be deleted yet");
                 tokio::time::sleep(WAIT).await;
             }
         }
@@ -49,7 +49,7 @@ pub(super) async fn in_time(importer: Weak<Importer>) {
         let records = match importer.store.all_imports().await {
             Ok(records) => records,
             Err(error) => {
-                tracing::warn!(%error, "imports cannot be looked through");
+                tracing::warn!(%error, "imports cannot be listed");
                 continue;
             }
         };

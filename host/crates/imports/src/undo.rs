@@ -27,7 +27,7 @@ pub(super) async fn undo(importer: &Arc<Importer>, job: &Arc<Job>) {
         match importer.store.import(&job.key).await {
             Ok(Some((record, _))) if record.state == ImportState::Undoing => break record,
             Ok(_) => return,
-            Err(error) => tracing::warn!(%error, import = %job.key.id, "an import cannot be taken back yet"),
+            Err(error) => tracing::warn!(%error, import = %job.key.id, "an import cannot be undone yet"),
         }
         if job.is_stopping() {
             return;
@@ -86,7 +86,7 @@ impl Undo<'_> {
     }
 
     async fn wait(&self, error: &(dyn std::error::Error + Sync)) {
-        tracing::warn!(%error, import = %self.record.key.id, "taking an import back waits");
+        tracing::warn!(%error, import = %self.record.key.id, "the undo of an import waits");
         tokio::time::sleep(WAIT).await;
     }
 

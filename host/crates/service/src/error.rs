@@ -43,7 +43,7 @@ pub enum ServiceError {
     NoTime,
     #[error("this Idempotency-Key was used for another request within the last 24 hours; use a new one")]
     IdempotencyReuse,
-    #[error("a request with this Idempotency-Key is being worked on; wait for its answer")]
+    #[error("a request with this Idempotency-Key is being worked on; wait for its response")]
     IdempotencyInFlight,
     #[error("this server does not allow `Prefer: {preference}`; its operator can, in the configuration")]
     NotAllowed { preference: &'static str },

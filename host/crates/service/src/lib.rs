@@ -434,10 +434,10 @@ fn audit(migration: &Migration, record: &IntegrationRecord, stored: &Stored) -> 
     }
 }
 
-/// What was answered before, from the record that keeps it.
+/// The stored response of an idempotency record.
 fn answered(known: &IdempotencyRecord) -> Result<Stored, ServiceError> {
     serde_json::from_slice(&known.body).map_err(|error| {
-        let reason = format!("the answer kept for an Idempotency-Key is not readable: {error}");
+        let reason = format!("the response stored for an Idempotency-Key is not readable: {error}");
         ServiceError::Store(StoreError::Damaged { table: "idempotency", reason })
     })
 }

@@ -62,7 +62,7 @@ pub struct Migration {
     pub precondition: Precondition,
     /// How to go about it.
     pub preferences: Preferences,
-    /// The same key and content within 24 hours is answered without being done again.
+    /// The same key and content within 24 hours gets the stored response, without another migration.
     pub idempotency_key: Option<String>,
     /// The request's id, for audit trail and log.
     pub request_id: String,

@@ -45,7 +45,7 @@ pub struct RowMigration {
 /// What a row is about to write.
 #[derive(Debug)]
 pub struct RowStored<'a> {
-    /// What the answer to a single request would say.
+    /// The response that a single request would get.
     pub stored: &'a Stored,
     /// What was changed of the row's values.
     pub warnings: &'a [String],

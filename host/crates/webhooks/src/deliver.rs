@@ -17,7 +17,7 @@ use keyferry_vault::Vault;
 
 /// Attempts in all: the first one, and three more as documented.
 const ATTEMPTS: u32 = 4;
-/// Each wait is so much longer than the one before.
+/// The factor from one wait to the next.
 const BACK_OFF: u32 = 5;
 /// The age at which a delivery is given up.
 const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -27,7 +27,7 @@ const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 const OUR_FAULT: Duration = Duration::from_secs(10);
 /// The longest wait for running attempts when the server stops. Unsettled deliveries are repeated.
 const DRAIN: Duration = Duration::from_secs(3);
-/// Of what waits for one webhook, so much is looked at in search of something to do.
+/// The number of waiting deliveries of one webhook that are examined at a time.
 const LOOKED_AT: usize = 256;
 
 /// The settings of deliveries.
@@ -36,7 +36,7 @@ pub struct DeliverySettings {
     /// How long after a failed attempt the next one comes. The ones after that wait five times as long each, and each wait is
     /// up to a quarter shorter or longer.
     pub first_wait: Duration,
-    /// How long a receiver may take to answer.
+    /// How long a receiver may take to respond.
     pub answer_time: Duration,
 }
 
@@ -92,7 +92,7 @@ impl Deliverer {
         }
         let rest = async { while attempts.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, rest).await.is_err() {
-            tracing::info!("deliveries to webhooks are under way still, and will be made again after the next start");
+            tracing::info!("deliveries to webhooks are unfinished; they are repeated after the next start");
         }
     }
 
@@ -103,7 +103,7 @@ impl Deliverer {
                 Ok(keys) => return schedule.note(keys),
                 Err(StoreError::Failed { .. } | StoreError::Closed) => return,
                 Err(error) => {
-                    tracing::error!(%error, "what waits for webhooks cannot be read");
+                    tracing::error!(%error, "the webhooks' waiting deliveries cannot be read");
                     tokio::time::sleep(OUR_FAULT).await;
                 }
             }
@@ -116,7 +116,7 @@ impl Deliverer {
             let waiting = match self.store.outbox(&key, LOOKED_AT).await {
                 Ok(waiting) => waiting,
                 Err(error) => {
-                    tracing::error!(webhook = %key.id, %error, "what waits for a webhook cannot be read");
+                    tracing::error!(webhook = %key.id, %error, "a webhook's waiting deliveries cannot be read");
                     schedule.put_off(&key, Timestamp::now().after(OUR_FAULT));
                     continue;
                 }
@@ -160,7 +160,7 @@ impl Deliverer {
 
     /// Calls the webhook. It has been told when it says 200.
     async fn tell(&self, delivery: &Delivery) -> Result<(), Miss> {
-        // What could not be noted as told would be told again and again.
+        // A delivery that cannot be recorded would be repeated again and again.
         if self.store.health() != StoreHealth::Ready {
             return Err(Miss::Ours(WebhookError::StoreNotReady));
         }
@@ -201,7 +201,7 @@ impl Deliverer {
         secrets::open(&self.vault, record)
     }
 
-    /// What follows from an attempt that the receiver did not take.
+    /// Reschedules a failed delivery, or gives it up.
     fn missed(&self, delivery: Delivery, reason: String, asked: Option<Duration>) -> (Delivery, Settled) {
         if delivery.attempts >= ATTEMPTS {
             return given_up(delivery, reason);
@@ -209,7 +209,7 @@ impl Deliverer {
         let wait = wait(self.settings.first_wait, delivery.attempts, fastrand::f32(), asked);
         tracing::info!(
             webhook = %delivery.webhook.id, delivery = %delivery.id, attempt = delivery.attempts, ?wait, reason,
-            "a webhook was not told of something and will be"
+            "a delivery to a webhook failed and will be retried"
         );
         (delivery, Settled::Again(Timestamp::now().after(wait)))
     }
@@ -218,7 +218,7 @@ impl Deliverer {
 fn given_up(delivery: Delivery, reason: String) -> (Delivery, Settled) {
     tracing::warn!(
         webhook = %delivery.webhook.id, delivery = %delivery.id, event = %delivery.event, attempts = delivery.attempts,
-        reason, "a webhook is not told of something"
+        reason, "a delivery to a webhook was given up"
     );
     (delivery, Settled::GivenUp { reason, at: Timestamp::now() })
 }

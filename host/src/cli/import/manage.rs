@@ -122,7 +122,7 @@ async fn one(OneArgs { id, json, server }: OneArgs, method: Method, rest: &str) 
     if json {
         term::print(&serde_json::to_string_pretty(&import)?);
     } else if deleted {
-        term::print(&format!("import {id} is forgotten; what it stored stays"));
+        term::print(&format!("import {id} is deleted; stored credentials stay"));
     } else {
         summary::print(&import);
         if matches!(text(&import, "state"), "running" | "undoing") {

@@ -66,7 +66,7 @@ pub(super) async fn upload(
                 may_be_there |= !is_of_the_server;
             }
             Err(error) => {
-                // Where nothing answers from the start, nothing is waited for.
+                // If the server cannot be reached at the start, there are no retries.
                 let is_broken_off = matches!(error.downcast_ref(), Some(NoAnswer::BrokenOff(_)));
                 if !is_broken_off && !is_server_there {
                     return Err(failed(error).into());
@@ -133,7 +133,7 @@ fn known(answer: &Answer) -> Option<String> {
     (response.status() == StatusCode::CONFLICT && location.starts_with(IMPORTS)).then(|| location.to_owned())
 }
 
-/// Sends a file once. The answer, and what kept the file from being read.
+/// Sends a file once. Returns the response, and the error that stopped reading the file.
 async fn send(
     server: &Server,
     source: Source,

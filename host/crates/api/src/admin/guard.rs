@@ -29,7 +29,7 @@ use keyferry_vault::ApiKey;
 const SHORTEST: usize = 32;
 /// A file with more in it is no token's.
 const LONGEST: u64 = 4096;
-/// Wrong tokens a minute that are answered as such. What is right is never counted: others cannot keep the operator out.
+/// Wrong tokens a minute before 429. The right token is never counted, so that others cannot lock the operator out.
 const WRONG_TOKENS: NonZeroU32 = match NonZeroU32::new(20) {
     Some(number) => number,
     None => NonZeroU32::MIN,
@@ -101,7 +101,7 @@ pub fn guarded(operator: Operator, token: OperatorToken) -> Router {
     router(operator).layer(middleware::from_fn_with_state(Arc::new(guard), look))
 }
 
-/// Lets a request in, or answers it here: then nothing is done, and its body is not read.
+/// Admits a request, or refuses it without reading its body.
 async fn look(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let expected = match guard.expected().await {
         Ok(expected) => expected,
@@ -154,7 +154,7 @@ impl Guard {
     fn turn_away(&self, has_api_key: bool) -> Response {
         if let Err(full) = self.wrong.check() {
             let seconds = full.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
-            let detail = "too many wrong tokens; the right one is taken at any time";
+            let detail = "too many wrong tokens; the right one is accepted at any time";
             let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", detail);
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             return answer;

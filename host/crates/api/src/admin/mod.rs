@@ -78,7 +78,7 @@ pub enum AdminError {
          operation out or not; its log says more"
     )]
     ServerGone { source: hyper::Error },
-    #[error("the server answered with something else than was asked for: {0}")]
+    #[error("the server's response is not of the expected form: {0}")]
     Protocol(#[from] serde_json::Error),
     #[error("{0}")]
     Refused(String),

@@ -59,8 +59,8 @@ impl Description {
             "summary": description,
             "parameters": parameters,
             "responses": {
-                "200": answered("It is done; this is what came of it.", "application/json", value(&O::Done::schema())),
-                "default": answered("It is not.", "application/problem+json", problem),
+                "200": answered("The result of the operation.", "application/json", value(&O::Done::schema())),
+                "default": answered("The error.", "application/problem+json", problem),
             },
         });
         if O::ROUTE.verb == Verb::Change {

@@ -100,7 +100,7 @@ async fn perform<O: Operation + 'static>(
 /// Reads an operation from path and query.
 async fn read<O: Operation>(place: &BTreeMap<String, String>, uri: &Uri, body: Body) -> Result<O, AdminError> {
     if !bytes(body).await?.is_empty() {
-        return Err(AdminError::Request("what is read is named by path and query, and takes no body".to_owned()));
+        return Err(AdminError::Request("a read takes its members from path and query, and has no body".to_owned()));
     }
     // Taken as one query, so that numbers are read as such, and nothing can be said twice.
     let mut query = form_urlencoded::Serializer::new(uri.query().unwrap_or_default().to_owned());
@@ -115,7 +115,7 @@ async fn read<O: Operation>(place: &BTreeMap<String, String>, uri: &Uri, body: B
 /// Reads an operation from path and body.
 async fn change<O: Operation>(place: BTreeMap<String, String>, uri: &Uri, body: Body) -> Result<O, AdminError> {
     if uri.query().is_some_and(|query| !query.is_empty()) {
-        return Err(AdminError::Request("what is to be done is said in path and body, and takes no query".to_owned()));
+        return Err(AdminError::Request("a change takes its members from path and body, and has no query".to_owned()));
     }
     let bytes = bytes(body).await?;
     let mut members: Map<String, Value> = if bytes.is_empty() {

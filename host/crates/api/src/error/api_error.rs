@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::error::problem_type::{self as kind, Documented, ProblemType};
 use keyferry_schema::Violations;
 
-/// What a handler answers, or its failure in the rendering that the caller asks for.
+/// A handler's response, or its error in the rendering that the caller asks for.
 pub(crate) async fn rendered(
     headers: &HeaderMap,
     answer: impl Future<Output = Result<Response, ApiError>>,
@@ -75,7 +75,7 @@ pub(crate) struct FieldError {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(crate) struct EnvelopeBody<'a> {
-    /// The status of the answer.
+    /// The status of the response.
     #[schema(value_type = u16, minimum = 400, maximum = 599)]
     status_code: u16,
     /// The status's name, or another word of the documented product's.
@@ -120,7 +120,7 @@ pub(crate) struct ProblemBody<'a> {
     /// The reason phrase of the status.
     #[schema(value_type = String, example = "Unprocessable Content")]
     title: &'a str,
-    /// The status of the answer.
+    /// The status of the response.
     #[schema(value_type = u16, minimum = 400, maximum = 599)]
     status: u16,
     /// What happened, for programs. Codes are stable; new ones can come.
@@ -189,7 +189,8 @@ impl ApiError {
             source = cause.source();
         }
         tracing::error!(error = %chain, "a request failed inside");
-        let message = "Something went wrong inside the server; its log has the reason under this answer's X-Request-Id";
+        let message =
+            "Something went wrong inside the server; its log has the reason under this response's X-Request-Id";
         Self::new(&kind::INTERNAL, message)
     }
 
@@ -218,7 +219,7 @@ impl ApiError {
         self
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the response.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
@@ -278,7 +279,7 @@ pub(crate) fn error_type(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or("ERROR").to_uppercase().replace([' ', '-'], "_")
 }
 
-/// The stable code of a failed answer, for the access log.
+/// The stable code of an error response, for the access log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FailureCode(pub(crate) &'static str);
 
@@ -290,7 +291,7 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
             (status, [(header::CONTENT_TYPE, content_type)], bytes).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "an answer could not be written as JSON");
+            tracing::error!(%error, "a response could not be written as JSON");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

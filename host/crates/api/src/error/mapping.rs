@@ -13,7 +13,7 @@ use crate::error::problem_type as kind;
 
 static KEYFERRY_FAILURE: HeaderName = HeaderName::from_static("keyferry-failure");
 
-/// Each reason of the use case as an answer.
+/// The response for each error of the service layer.
 pub(crate) fn failure(error: ServiceError) -> ApiError {
     let message = error.to_string();
     match error {
@@ -60,7 +60,7 @@ pub(crate) fn vault_failure(error: &VaultError) -> ApiError {
     ApiError::new(&kind::KEYS_LOCKED, message).retry_after(Some(wait))
 }
 
-/// What the store could not do, as an answer.
+/// The response for an error of the store.
 pub(crate) fn store_failure(error: StoreError) -> ApiError {
     match error {
         StoreError::NoSpace { .. } => ApiError::new(&kind::NO_SPACE, "the server's disk is full; nothing was stored")

@@ -1,5 +1,5 @@
-//! The catalogue of failures: what is the same each time one occurs. Handlers answer with these, and the API's description
-//! is made of the same list, so neither can say anything that the other does not.
+//! The catalogue of errors: the constant part of each. Handlers respond with these, and the API's description is made of the
+//! same list, so neither can say anything that the other does not.
 
 use http::StatusCode;
 
@@ -48,7 +48,7 @@ pub(crate) struct ProblemType {
     pub(crate) documented: Documented,
     /// The status of the problem rendering.
     pub(crate) status: StatusCode,
-    /// Headers that the answer can carry besides those of every answer.
+    /// Headers that the response can carry in addition to those of every response.
     pub(crate) extra: Extra,
     /// When the error occurs, as the OpenAPI document states it.
     pub(crate) about: &'static str,
@@ -330,16 +330,16 @@ kinds! {
         StatusCode::TOO_MANY_REQUESTS, "provider_rate_limited", "The provider takes no more requests for now.")
         .with(Extra::VerdictAndRetryAfter);
     PROVIDER_TIMEOUT = ProblemType::verification(
-        StatusCode::GATEWAY_TIMEOUT, "provider_timeout", "The provider did not answer in time.")
+        StatusCode::GATEWAY_TIMEOUT, "provider_timeout", "The provider did not respond in time.")
         .with(Extra::Verdict);
     PROVIDER_UNREACHABLE = ProblemType::verification(
         StatusCode::BAD_GATEWAY, "provider_unreachable", "The provider could not be reached.")
         .with(Extra::Verdict);
     PROVIDER_ERROR = ProblemType::verification(
-        StatusCode::BAD_GATEWAY, "provider_error", "The provider answered with an error of its own.")
+        StatusCode::BAD_GATEWAY, "provider_error", "The provider responded with an error of its own.")
         .with(Extra::Verdict);
     UNEXPECTED_ANSWER = ProblemType::verification(
-        StatusCode::BAD_GATEWAY, "unexpected_answer", "The provider answered something that the app's plugin does not understand.")
+        StatusCode::BAD_GATEWAY, "unexpected_answer", "The provider's response is not known to the app's plugin.")
         .with(Extra::Verdict);
     NOT_VERIFIABLE = ProblemType::verification(
         StatusCode::UNPROCESSABLE_ENTITY, "not_verifiable", "There is no cheap way to verify this credential.")

@@ -146,8 +146,8 @@ pub(crate) async fn connect(
 #[utoipa::path(
     delete, path = "/api/v1/linked-acc/integration/{slug}", operation_id = "disconnectApplication", tag = "Front ends",
     summary = "Disconnect an app",
-    description = "Deletes the app's credential from the session's linked account, for good, and answers with the account as it \
-        is afterwards, also where there was nothing to delete. The API key that the session was made with needs the scope `admin`.",
+    description = "Deletes the app's credential from the session's linked account, for good, and returns the account without \
+        it, also if there was nothing to delete. The API key that the session was made with needs the scope `admin`.",
     params(
         ("slug" = String, Path, description = "The app.", pattern = "^[a-z0-9][a-z0-9-]{0,63}$", example = "stripe"),
         OfAuthType,

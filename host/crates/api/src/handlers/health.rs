@@ -104,7 +104,7 @@ pub(crate) async fn livez() -> Response {
     get, path = "/readyz", operation_id = "getReadiness", tag = "Health",
     summary = "Whether requests may come",
     description = "For a load balancer: the server is neither starting nor shutting down, and its store takes writes; the key \
-        service, where one is used, has answered. Takes no API key.",
+        service, if one is used, has responded. Takes no API key.",
     responses(
         (status = 200, description = "The server is ready; `warnings` lists conditions that need the operator's attention.", body = Health),
         (status = 503, description = "The server is not ready; `obstacles` states the reasons.", body = Health),

@@ -162,7 +162,7 @@ pub(crate) async fn carry_out(
     result.map_err(told)
 }
 
-/// The answer to what was done, with `body` where something is stored.
+/// The response to a migration, with `body` if a credential was stored.
 pub(crate) fn success(migrated: &Migrated, body: &impl Serialize) -> Response {
     let (stored, replayed) = match migrated {
         Migrated::Stored(stored) => (stored, false),

@@ -1,4 +1,5 @@
-//! Which web pages may read answers. None, unless the operator names their origins: an API key has no business in a browser.
+//! The web pages that may read responses: none, unless the operator names their origins: an API key has no business in a
+//! browser.
 
 use std::fmt;
 use std::str::FromStr;

@@ -70,7 +70,7 @@ tokio::task_local! {
     static COUNTED: RefCell<Vec<Left>>;
 }
 
-/// Adds to an answer what is left of the measures that its request was counted against.
+/// Adds the remainder of the request's limits to the response.
 pub(crate) async fn layer<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
     let counted = async {
         let response = next(request).await;
@@ -110,7 +110,7 @@ impl Rates {
     }
 }
 
-/// What is left of the credentials that providers may turn away, for the answer of the request under way.
+/// The remainder of the limit of rejected credentials, for the response of the current request.
 pub(crate) fn turned_away(left: migrate::Left) {
     let migrate::Left { limit, window, remaining, whole_in } = left;
     let policy = Policy { name: "failed-verifications", quota: limit.get(), window };
@@ -135,7 +135,7 @@ impl Measure {
     }
 }
 
-/// For the answer of the request under way.
+/// Stores the remainder for the response of the current request.
 fn note(left: Left) {
     // Outside of a request it is not read.
     let _ = COUNTED.try_with(|counted| {

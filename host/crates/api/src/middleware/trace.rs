@@ -46,7 +46,7 @@ fn parent(request: &Request) -> Option<TraceParent> {
     }
 }
 
-/// Gives a request its id and writes one line when it is answered.
+/// Gives a request its id and logs one line per response.
 pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
     let method = shown_method(request.method());

@@ -1,5 +1,5 @@
-//! The exchanges that are shown. `examples.json` holds requests and what they are answered; a test sends each of them to a
-//! server and compares.
+//! The documented exchanges. `examples.json` holds requests and their responses; a test sends each of them to a server and
+//! compares.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use crate::openapi::document::{id, operations};
 /// By operation, then by name.
 type Exchanges = BTreeMap<String, BTreeMap<String, Exchange>>;
 
-/// One request and what it is answered. In the document, the parts of a request and its answers are all under one name.
+/// One request and its responses. In the document, the parts of a request and its responses share one name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Exchange {
@@ -31,7 +31,7 @@ struct Exchange {
     answers: Vec<Answer>,
 }
 
-/// An answer, in one of the renderings.
+/// A response, in one of the renderings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer {

@@ -1,4 +1,4 @@
-//! The headers of requests and answers.
+//! The headers of requests and responses.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ const ACCOUNT_ID_IN_HEADER: &str = "^[!-~]([ -~]{0,254}[!-~])?$";
 /// As it is, or in quotes.
 const IDEMPOTENCY_KEY: &str = r#"^("[ !#-~]{1,255}"|[!#-~]([ !#-~]{0,253}[!#-~])?)$"#;
 
-/// Adds the headers that an operation reads, and on success answers with.
+/// Adds the headers that an operation reads, and sends on success.
 pub(super) fn add_to(operation: &mut Map<String, Value>) {
     let mut parameters = match id(operation) {
         "migrateTokenForLinkedAccount" => migration(),
@@ -66,7 +66,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
 /// Streamed responses: rows or events, without an entity tag.
 const STREAMED: [&str; 3] = ["getImportResults", "watchImport", "exportCredentials"];
 
-/// What a read is answered with that was made before. Health is another each moment, and asked for to know just that.
+/// Adds the conditional request of a read. Health has none, because its present state is the point.
 pub(super) fn on_reads(operation: &mut Map<String, Value>) {
     let is_health = operation.get("tags").is_some_and(|tags| *tags == json!(["Health"]));
     if is_health || STREAMED.contains(&id(operation)) {
@@ -74,7 +74,7 @@ pub(super) fn on_reads(operation: &mut Map<String, Value>) {
     }
     let had = header(
         "If-None-Match",
-        "The `ETag` of an answer that you have: where it is still the same, it is not sent again.",
+        "The `ETag` of a response that you have: if it is unchanged, it is not sent again.",
         json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
     );
     if let Value::Array(all) = operation.entry("parameters").or_insert_with(|| json!([])) {
@@ -82,7 +82,7 @@ pub(super) fn on_reads(operation: &mut Map<String, Value>) {
     }
     let tag = if id(operation) == "getCredentials" { "ETag" } else { "ContentETag" };
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
-    responses.insert("304".to_owned(), json!({ "description": "You have it already." }));
+    responses.insert("304".to_owned(), json!({ "description": "Not modified." }));
     for status in ["200", "304"] {
         if let Some(Value::Object(response)) = responses.get_mut(status) {
             refer(response, tag);
@@ -90,7 +90,7 @@ pub(super) fn on_reads(operation: &mut Map<String, Value>) {
     }
 }
 
-/// What every answer carries, and, where an API key is counted, can carry.
+/// Adds the headers of every response, and those of requests that count against an API key.
 pub(super) fn on_every_answer(response: &mut Map<String, Value>, has_key: bool) {
     refer(response, "XRequestId");
     if has_key {
@@ -99,7 +99,7 @@ pub(super) fn on_every_answer(response: &mut Map<String, Value>, has_key: bool) 
     }
 }
 
-/// What some failures carry besides.
+/// Adds the headers of some errors.
 pub(super) fn on_failures(response: &mut Map<String, Value>, retry_after: bool, verdict: bool) {
     if retry_after {
         refer(response, "RetryAfter");
@@ -124,25 +124,24 @@ const ANSWERED: [(&str, &str, &str); 11] = [
         "Names this request in the server's log and audit trail: the caller's own id of it, or a new one.",
     ),
     ("ETag", "ETag", "The integration's revision, for `If-Match`. On what is stored."),
-    ("ContentETag", "ETag", "Names what is answered, for `If-None-Match`: other content has another one."),
+    ("ContentETag", "ETag", "The tag of the response's content, for `If-None-Match`: other content has another tag."),
     ("KeyferryOutcome", "Keyferry-Outcome", "Whether the provider confirmed the credential."),
     ("KeyferryAction", "Keyferry-Action", "Whether the integration is new. On what is stored."),
     (
         "KeyferryWarnings",
         "Keyferry-Warnings",
-        "What was changed of the values that were sent, and what else is worth knowing of a credential that is stored or verified: a \
-         list of strings (RFC 9651). The same as the integration's `warnings`.",
+        "Changes of the sent values, and other warnings about a stored or verified credential: a list of strings (RFC 9651). The same as the integration's `warnings`.",
     ),
-    ("KeyferryFailure", "Keyferry-Failure", "Why the credential did not verify. On those that did not."),
+    ("KeyferryFailure", "Keyferry-Failure", "Why the credential did not verify. On responses to those that did not."),
     (
         "IdempotencyReplayed",
         "Idempotency-Replayed",
-        "`true` where the answer is that of an earlier request with the same `Idempotency-Key`.",
+        "`true` if the response is that of an earlier request with the same `Idempotency-Key`.",
     ),
     (
         "RateLimit",
         "RateLimit",
-        "What is left of each measure that the request was counted against: draft-ietf-httpapi-ratelimit-headers-10.",
+        "The remainder of each limit that the request counts against: draft-ietf-httpapi-ratelimit-headers-10.",
     ),
     ("RateLimitPolicy", "RateLimit-Policy", "Those measures: how much, in how many seconds."),
     ("RetryAfter", "Retry-After", "Seconds after which to try again, where waiting helps."),
@@ -201,7 +200,7 @@ fn migration() -> Vec<Value> {
         account("The linked account to put the credential onto. `linked-account-id` is the same header.", true),
         json!({
             "name": "linked_account_id", "in": "query", "required": false, "deprecated": true,
-            "description": "As the header, and the same as there. The documented product's SDK for Node.js sends both.",
+            "description": "The same id as in the header. The documented product's SDK for Node.js sends both.",
             "schema": { "type": "string" },
         }),
     ];
@@ -209,18 +208,18 @@ fn migration() -> Vec<Value> {
     all
 }
 
-/// How to go about storing a credential.
+/// The headers that control how a credential is stored.
 fn conditions() -> Vec<Value> {
     vec![
         header(
             "Idempotency-Key",
-            "Makes it safe to send a request again: the same key with the same content within 24 hours is answered as before \
-             and nothing is done again; with other content it is refused.",
+            "Makes it safe to send a request again: the same key with the same content within 24 hours returns the same \
+             response, and nothing is done again; with other content it is refused.",
             json!({ "type": "string", "pattern": IDEMPOTENCY_KEY }),
         ),
         header(
             "If-Match",
-            "Replace the credential only if the integration is at this revision (the `ETag` of an earlier answer), or, with \
+            "Replace the credential only if the integration is at this revision (the `ETag` of an earlier response), or, with \
              `*`, only if there is one.",
             json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
         ),
@@ -231,8 +230,8 @@ fn conditions() -> Vec<Value> {
         ),
         header(
             "Prefer",
-            "How to go about it (RFC 7240), separated by commas, each only where the server's operator allows it: `verify=only` \
-             stores nothing and answers with the verdict; `verify=skip` stores without asking the provider; \
+            "Preferences (RFC 7240), separated by commas, each only where the server's operator allows it: `verify=only` \
+             stores nothing and returns the verdict; `verify=skip` stores without asking the provider; \
              `on-unverified=store` keeps a credential that the provider could not judge, never one that it rejected; \
              `account-change=replace` accepts a credential of another account at the provider than the stored one's. What is \
              not known is ignored; a preference with two different values is refused.",

@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: the public API in OpenAPI 3.1.
 //!
-//! Paths, parameters and bodies come from the handlers and their types, failures from the catalogue that handlers answer with,
+//! Paths, parameters and bodies come from the handlers and their types, errors from the catalogue that handlers respond with,
 //! what a credential consists of from the plugins that serve now, and examples from a file that a test holds against the
 //! server.
 //!
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `document` | how are the parts put together, and when anew? |
 //! | `failures` | what can go wrong where, in both renderings? |
-//! | `headers` | which headers go with a request and an answer? |
+//! | `headers` | which headers go with a request and a response? |
 //! | `apps` | what does migrate-token take for each app? |
 //! | `examples` | which exchanges are shown? |
 

@@ -182,7 +182,7 @@ pub(crate) struct ImportRow {
     /// The start of the wait.
     #[schema(format = DateTime)]
     waiting_since: Option<String>,
-    /// When a row that waits is tried next, as it looks now; `null` where its host has to answer another row first.
+    /// When a row that waits is tried next, as it looks now; `null` if its host has to respond to another row first.
     #[schema(format = DateTime)]
     next_try_at: Option<String>,
     /// The column in which it is wrong: of JSON the byte of its line, of CSV the column.

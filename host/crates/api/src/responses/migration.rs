@@ -18,7 +18,7 @@ pub(crate) struct TokenMigrated {
     message: &'static str,
 }
 
-/// What the provider says of a credential: the answer to `Prefer: verify=only`, which stores nothing.
+/// What the provider says of a credential: the response to `Prefer: verify=only`, which stores nothing.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum CredentialVerdict {
@@ -107,7 +107,7 @@ pub(crate) struct CredentialNotVerified {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     unreachable: Option<UnreachableHow>,
-    /// With `provider_error`: the status of the provider's answer.
+    /// With `provider_error`: the status of the provider's response.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     provider_status: Option<u16>,

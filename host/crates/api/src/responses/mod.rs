@@ -1,4 +1,4 @@
-//! The bodies of answers, as types: what is sent is what the API's description is made of.
+//! The bodies of responses, as types: the OpenAPI document is generated from them.
 //!
 //! | file | bodies of |
 //! |---|---|

@@ -22,7 +22,7 @@ pub(crate) fn secret_json(body: &impl Serialize) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// A part of an answer, in one buffer that is wiped when it has been sent.
+/// A part of a response, in one buffer that is wiped after sending.
 pub(crate) fn secret_bytes(part: &impl Serialize, end: &[u8]) -> io::Result<Bytes> {
     json(part, end).map(Bytes::from_owner)
 }

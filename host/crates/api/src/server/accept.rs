@@ -35,7 +35,7 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// How long a connection is kept between two requests.
     pub idle_timeout: Duration,
-    /// How long a client may take to read an answer that does not fit into the system's buffers.
+    /// How long a client may take to read a response that does not fit into the system's buffers.
     pub write_timeout: Duration,
     /// How long requests under way are waited for on shutdown.
     pub drain_timeout: Duration,
@@ -181,7 +181,7 @@ impl ConnConfig {
     }
 }
 
-/// Has a request answered. Where its body is left unread, the response says that the connection ends with it.
+/// Handles a request. If its body is left unread, the response announces the end of the connection.
 async fn answer(router: TowerToHyperService<Router>, request: Request<Incoming>) -> Result<Response, Infallible> {
     if request.body().is_end_stream() {
         return router.call(request).await;

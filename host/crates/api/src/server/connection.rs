@@ -13,8 +13,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-/// How long an answer that was given before its request had been read whole is left on the wire. Closed at once, the connection
-/// would be reset by the bytes that still come, and the client could lose the response that states the reason.
+/// How long a connection stays open after an early response, sent before its request was read completely. Closed at once, the
+/// connection would be reset by the bytes that still come, and the client could lose the response that states the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a client may take.
@@ -22,9 +22,9 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) struct Deadlines {
     /// From the first byte of a request's head to its last; of a new connection, from the moment it was accepted.
     pub(crate) head: Duration,
-    /// From the end of an answer to the next request's first byte.
+    /// From the end of a response to the next request's first byte.
     pub(crate) idle: Duration,
-    /// To take an answer that the system's buffers do not hold.
+    /// To read a response that the system's buffers do not hold.
     pub(crate) write: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Progress {
         self.has_body.store(has_body, Ordering::Relaxed);
     }
 
-    /// Its answer is about to be written.
+    /// Its response is about to be written.
     pub(crate) fn answer(&self) {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
@@ -86,7 +86,7 @@ pub(crate) struct Connection<S> {
     stream: S,
     progress: Arc<Progress>,
     deadlines: Deadlines,
-    /// Requests whose answers have left.
+    /// The number of requests whose responses were written.
     served: usize,
     reading: Reading,
     writing: Writing,
@@ -151,7 +151,7 @@ impl<S: OverSocket> Connection<S> {
             // Closed with a farewell, the system would keep what is not taken, some megabytes, for as long as the client likes.
             let _ = socket.set_zero_linger();
         }
-        Poll::Ready(Err(too_slow("the client does not take its answer")))
+        Poll::Ready(Err(too_slow("the client does not read its response")))
     }
 
     /// Nothing is left to be written. Without an answer among it, a request may be under way still.

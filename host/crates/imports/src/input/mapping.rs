@@ -196,7 +196,9 @@ impl Mapping {
         }
         let to = target(to)?;
         if app.is_some() && matches!(to, Target::Part(_)) {
-            return Err("of a single app only fields can be mapped: what a row is of is known before".to_owned());
+            return Err(
+                "a rule for one app can only map a field, not the linked account, the app or the auth type".to_owned()
+            );
         }
         let given = || self.columns.iter().filter(|column| !column.is_guess);
         if let Some(other) = given().find(|column| column.app == app && column.from == from) {
@@ -245,7 +247,7 @@ impl Mapping {
         };
         let target = target(name)?;
         if app.is_some() && !matches!(target, Target::Field(_) | Target::Part(Part::AuthType)) {
-            return Err("of a single app, a default is of a field or of `auth_type`".to_owned());
+            return Err("a default for one app sets a field or `auth_type`".to_owned());
         }
         match target {
             Target::Part(Part::Slug) => drop(value.parse::<Slug>().map_err(|error| error.rule())?),
@@ -254,7 +256,7 @@ impl Mapping {
             Target::Part(Part::AccountName) | Target::Field(_) if !value.is_empty() => {}
             Target::Part(Part::AccountName) | Target::Field(_) => return Err("the default is empty".to_owned()),
             Target::Part(part) => return Err(format!("`{}` has no default", part.name())),
-            Target::Nothing => return Err("a default is of something: `slug:=hubspot`".to_owned()),
+            Target::Nothing => return Err("a default needs a target: `slug:=hubspot`".to_owned()),
         }
         if self.defaults.iter().any(|other| other.app == app && other.target == target) {
             let of = app.map(|app| format!("{app}/")).unwrap_or_default();

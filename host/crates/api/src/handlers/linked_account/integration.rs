@@ -41,8 +41,8 @@ pub(crate) struct DeleteQuery {
     delete, path = "/api/v2/public/linked-account/integration/{slug}", operation_id = "deleteLinkedAccountIntegration",
     tag = "Linked accounts",
     summary = "Disconnect an app from a linked account",
-    description = "Deletes the app's credential, for good, and answers with the account as it is afterwards, also where there \
-        was nothing to delete. Takes an API key with the scope `admin`.",
+    description = "Deletes the app's credential, for good, and returns the account without it, also if there was nothing to \
+        delete. Takes an API key with the scope `admin`.",
     params(
         ("slug" = String, Path, description = "The app.", pattern = "^[a-z0-9][a-z0-9-]{0,63}$", example = "hubspot"),
         DeleteQuery,

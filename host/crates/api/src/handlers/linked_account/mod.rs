@@ -26,7 +26,7 @@ use keyferry_types::invisible::InvisibleCharacter;
 
 pub(crate) use body::{MAX_FIELD, MAX_FIELDS};
 
-/// An account as it is answered.
+/// An account in a response.
 pub(crate) async fn shown(api: &Api, caller: &Caller, key: &AccountKey) -> Result<LinkedAccount, ApiError> {
     let view = api.store.account(key).await.map_err(store_failure)?;
     let view = view.ok_or_else(|| account_missing(caller, key.account.as_str()))?;

@@ -33,7 +33,7 @@ pub(crate) struct ListQuery {
     /// The page, from 1.
     #[param(minimum = 1, maximum = 2147483647, example = 1)]
     page: Option<i32>,
-    /// Accounts on a page. More than 1000 are as 1000; `limit` in the answer says so.
+    /// Accounts on a page. More than 1000 count as 1000; `limit` in the response has the effective number.
     #[param(minimum = 1, maximum = 2147483647, default = 10)]
     limit: Option<i32>,
     /// Only accounts whose id or name contains this, upper and lower case alike.
