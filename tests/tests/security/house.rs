@@ -107,3 +107,57 @@ fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_70_kib(
     assert!(lines[below] + lines[above] <= 2 * 130, "{lines:?}");
     assert!(bytes[below] + bytes[above] <= 2 * 70 * 1024, "{bytes:?}");
 }
+
+/// The text of a source file in one line and in lower case: marks of comments and of continued strings are left out, and so are tests.
+fn words(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = text.lines().map(|line| {
+        let line = line.trim();
+        let line = ["//!", "///", "//"].iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or(line);
+        line.strip_suffix('\\').unwrap_or(line)
+    });
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Whether `text` has `phrase` between characters that are no part of a word.
+fn says(text: &str, phrase: &str) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    text.match_indices(phrase).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + phrase.len()..]);
+        !before.ends_with(is_word) && !after.starts_with(is_word)
+    })
+}
+
+/// Words that hide who does what. `docs/concepts.md` has the terms.
+#[test]
+fn messages_and_comments_are_written_in_plain_words() {
+    let banned = ["whoever", "somebody", "is told", "are told", "so many", "stands in", "goes on", "by itself"];
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
+    let mut files = Vec::new();
+    sources(&host.join("src"), &mut files);
+    for folder in std::fs::read_dir(host.join("crates")).unwrap() {
+        sources(&folder.unwrap().path().join("src"), &mut files);
+    }
+    files.retain(|file| {
+        let is_test =
+            |part: &std::ffi::OsStr| part.to_str().is_some_and(|part| part == "tests" || part.ends_with("tests.rs"));
+        !file.strip_prefix(&host).unwrap().iter().any(is_test)
+    });
+    assert!(files.len() > 300, "{} files", files.len());
+    let mut found = Vec::new();
+    for file in files {
+        let text = words(&std::fs::read_to_string(&file).unwrap());
+        let said = banned.iter().filter(|phrase| says(&text, phrase));
+        found.extend(said.map(|phrase| format!("{}: \"{phrase}\"", file.display())));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn plain_words_are_looked_for_across_lines_and_outside_of_tests() {
+    let text = words(
+        "/// A caller is\n    /// told.\nlet a = \"so \\\n    many\";\n#[cfg(test)]\nmod tests {\n// whoever\n}\n",
+    );
+    assert!(says(&text, "is told") && says(&text, "so many") && !says(&text, "whoever"), "{text}");
+    assert!(!says("this tolde", "is told") && !says("somebody_else", "somebody"));
+}
