@@ -110,7 +110,7 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_started() {
         ),
         ("key-file = \"a\"\n", &["--key-env=B"], None, "key-file and key-env are set"),
         ("cors-origin = [\"https://a.example\", \"*\"]\n", &none, None, "keyferry.toml:1: cors-origin: an origin is"),
-        ("log-filter = \"keyferry=loud\"\n", &none, None, "keyferry.toml:1: log-filter: it is no log filter"),
+        ("log-filter = \"keyferry=loud\"\n", &none, None, "keyferry.toml:1: log-filter: it is not a log filter"),
     ] {
         let desk = Desk::new(Some(config));
         for command in [&["config", "check"][..], &["serve", "--data=data"]] {

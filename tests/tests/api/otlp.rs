@@ -268,6 +268,6 @@ async fn settings_of_a_collector_are_checked_before_anything_is_served() {
     let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
     change(&mut options);
     let failure = Server::try_start(options).await.map(|_| ()).unwrap_err();
-    assert!(failure.logs.contains("line 1 of") && failure.logs.contains("is no header"), "{failure}");
+    assert!(failure.logs.contains("line 1 of") && failure.logs.contains("is not a header"), "{failure}");
     assert!(!failure.logs.contains("hunter2"), "{failure}");
 }

@@ -119,7 +119,7 @@ pub enum BuildError {
     #[error("cargo could not build {}; its messages are above", .0.join(", "))]
     Compile(Vec<String>),
     /// cargo built something, and no module is among it.
-    #[error("cargo built {0}, but no .wasm file came of it")]
+    #[error("cargo built {0}, but the build produced no .wasm file")]
     NoModule(String),
     /// What was compiled is no plugin.
     #[error(

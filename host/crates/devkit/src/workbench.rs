@@ -15,7 +15,7 @@ use keyferry_types::path_text::ShowPath as _;
 /// Compiled code that was not used for so long is removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The sandbox that plugins are tried out in: a server's limits, and room for a few calls at once.
+/// The sandbox in which plugins are tested: a server's limits, and room for a few calls at once.
 ///
 /// Compiled code is kept in `$XDG_CACHE_HOME/keyferry` (or `~/.cache/keyferry`), since a JavaScript or Python plugin takes
 /// many seconds to compile. Where that cannot be written to, nothing is kept.

@@ -55,7 +55,7 @@ struct Shared {
 }
 
 impl Egress {
-    /// Sets the way out up: reads the certificate authorities.
+    /// Sets egress up: reads the certificate authorities.
     pub fn new(settings: EgressSettings) -> Result<Self, EgressSetupError> {
         let roots = Arc::new(tls::roots(settings.ca_file.as_deref())?);
         let world = Arc::new(DialPolicy::new(&settings));

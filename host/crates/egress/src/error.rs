@@ -103,7 +103,7 @@ impl From<Invalid> for SendError {
     }
 }
 
-/// Why the way out could not be set up.
+/// Errors of setting up egress.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressSetupError {
     /// The file of extra certificate authorities cannot be read.

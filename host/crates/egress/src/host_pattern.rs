@@ -136,7 +136,7 @@ fn parse(text: &str) -> Result<HostPattern, &'static str> {
         let below = match label.strip_suffix('.') {
             None if label.is_empty() => None,
             Some(label) if is_plain_name(label) && !label.contains('.') => Some(label.to_owned()),
-            _ => return Err("before `{` stands nothing, or one lower-case label and a dot"),
+            _ => return Err("only one lower-case label and a dot may precede `{`"),
         };
         return Ok(HostPattern { names: Names::OfField { below, field: field.to_owned() }, port: HTTPS });
     }

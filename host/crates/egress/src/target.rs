@@ -25,7 +25,7 @@ pub(super) struct Origin {
 impl Origin {
     /// Parses `https://host[:port]`. http is for loopback in development.
     pub(super) fn parse(text: &str, loopback: Loopback) -> Result<Self, Invalid> {
-        // A scheme is at fault only in a value that names one: a redirect to http is none of the credential's.
+        // A scheme is at fault only in a value that names one: a redirect to http is not the fault of the credential.
         let fails = if text.to_ascii_lowercase().starts_with("https://") { breaks_host } else { names_another_scheme };
         Self::parse_text(text, loopback).map_err(|invalid| Invalid::of_text(invalid.message, text, fails))
     }

@@ -45,11 +45,11 @@ pub(super) struct CallState {
 pub(super) struct CallContext {
     /// The plugin's name in its log lines.
     pub(super) plugin: Arc<str>,
-    /// The way out; `describe` has none.
+    /// Egress for the call; `describe` has none.
     pub(super) egress: Option<(AppClient, Call)>,
-    /// What the plugin takes for the time and for randomness, where that is not the real thing.
+    /// Fixed clock and random bytes; `None` for the real ones.
     pub(super) fixed: Option<DeterministicEnv>,
-    /// What is recorded where the plugin is tried out.
+    /// The recorder of a test call.
     pub(super) trial: Option<CallRecorder>,
 }
 
@@ -105,7 +105,7 @@ impl CallState {
         result
     }
 
-    /// Remembers how long an answer asks to wait, for a plugin that does not read it. One that is tried out has to.
+    /// Remembers how long a response asks to wait, for a plugin that does not read it. In a test call the plugin must.
     fn note_wait(&mut self, response: &Response) {
         if self.trial.is_some() {
             return;

@@ -2,7 +2,7 @@
 //!
 //! Plugins run on the threads that serve requests, and give way every tick. Where as many compute as there are threads, a
 //! request still waits for a tick at each of its steps. So a call that has computed for longer than calls do needs a turn for
-//! each tick more, and there is one turn less than there are threads: one thread is always there for everybody else. A plugin
+//! each tick more, and there is one turn less than there are threads: one thread is always left for other work. A plugin
 //! whose calls do so is in debt, and until short calls have paid it off, each of its calls needs a turn to begin: otherwise many
 //! callers of one plugin that loops would take all threads with what each call has free.
 
@@ -63,7 +63,7 @@ impl CpuShare {
         self.turn(self.debt.is_owed())
     }
 
-    /// Gives way to everybody else, and waits for a turn if the call has computed for long or its plugin is in debt.
+    /// Yields to other tasks, and waits for a turn if the call has computed for long or its plugin is in debt.
     pub(super) fn next(&mut self) -> impl Future<Output = ()> + Send + use<> {
         self.give_back();
         self.ticks = self.ticks.saturating_add(1);

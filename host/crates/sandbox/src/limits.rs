@@ -31,7 +31,7 @@ pub struct SandboxLimits {
     pub file_bytes: usize,
     /// Calls that run at once.
     pub slots: usize,
-    /// Calls that wait for a slot; one more is turned away.
+    /// Maximum number of calls that wait for a slot; further calls are refused.
     pub queue: usize,
 }
 

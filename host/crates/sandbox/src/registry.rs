@@ -435,7 +435,7 @@ impl Registry {
         });
         let (done, kept) = kept.await.unwrap_or_else(|error| (Err(error), Vec::new()));
         if let Err(error) = done {
-            tracing::warn!(file = %entry.status.file.shown(), %error, "this version is not kept, so nothing goes back to it");
+            tracing::warn!(file = %entry.status.file.shown(), %error, "this version was not kept, so a rollback to it is impossible");
         }
         entry.status.kept = kept.into_iter().map(|version| version.sha256).collect();
     }

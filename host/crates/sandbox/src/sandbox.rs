@@ -184,7 +184,7 @@ impl Sandbox {
         description
     }
 
-    /// The same, tried out.
+    /// The same as a test call, which is recorded.
     pub(super) async fn try_describe(
         &self,
         plugin: &Compiled,
@@ -234,7 +234,7 @@ impl Sandbox {
         verdict
     }
 
-    /// The same, tried out.
+    /// The same as a test call, which is recorded.
     pub(super) async fn try_verify(
         &self,
         plugin: &Compiled,

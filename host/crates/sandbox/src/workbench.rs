@@ -25,12 +25,12 @@ use keyferry_schema::Credential;
 /// that is common now.
 const FUEL: u64 = 20_000_000_000;
 
-/// Where plugins are tried out.
+/// A sandbox in which plugins are tested.
 pub struct Workbench {
     sandbox: Arc<Sandbox>,
 }
 
-/// Why a file cannot be tried out.
+/// Why a file cannot be tested.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is larger than a server takes.

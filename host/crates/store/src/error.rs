@@ -49,7 +49,7 @@ pub enum StoreError {
     #[error("this request was answered already: send the stored response again")]
     AlreadyAnswered(Box<IdempotencyRecord>),
     /// The environment has as many webhooks as it may have.
-    #[error("there are {most} webhooks already, and no more are possible")]
+    #[error("there are {most} webhooks already, which is the maximum")]
     TooManyWebhooks {
         /// How many it may have.
         most: usize,
@@ -164,7 +164,7 @@ pub enum StoreError {
         org: OrgId,
         /// Number of the root within its organisation.
         key_id: u32,
-        /// What is in the way.
+        /// Why the change is impossible, as the message continues.
         problem: &'static str,
     },
     /// An audit chain does not hold.

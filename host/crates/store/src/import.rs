@@ -26,7 +26,7 @@ impl ImportKey {
     }
 }
 
-/// An import as it is stored. How its rows fare is counted beside it, by app.
+/// An import as it is stored. The counts of its rows are stored beside it, by app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportRecord {
     /// The key under which it is stored.
@@ -36,7 +36,7 @@ pub struct ImportRecord {
     /// Hash of that API key; none of an import that an older version began.
     #[serde(default, with = "serde_bytes")]
     pub made_by: Option<[u8; 32]>,
-    /// The file's name, in the words of the one who sent it.
+    /// Name of the file, as the caller gave it.
     #[serde(default)]
     pub file: Option<String>,
     /// SHA-256 of the file as it was sent; none until all of it is here.

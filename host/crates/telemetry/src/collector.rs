@@ -86,8 +86,8 @@ impl Collector {
                 value.set_sensitive(true);
                 Some((name.trim().parse::<HeaderName>().ok()?, value))
             });
-            let (name, value) =
-                parsed.ok_or_else(|| format!("line {} of {} is no header `Name: value`", number + 1, path.shown()))?;
+            let (name, value) = parsed
+                .ok_or_else(|| format!("line {} of {} is not a header `Name: value`", number + 1, path.shown()))?;
             headers.append(name, value);
         }
         *former() = Some(headers.clone());

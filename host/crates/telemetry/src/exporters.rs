@@ -120,7 +120,7 @@ async fn look_often(observed: Observed) {
         // The kernel is asked for files and memory, which may block.
         let looked = tokio::task::spawn_blocking(move || observed.look()).await;
         if let Err(error) = looked {
-            tracing::warn!(%error, "what is looked up for metrics could not be");
+            tracing::warn!(%error, "current values for metrics could not be measured");
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum OtlpError {
     Ca(#[from] UpstreamError),
     #[error("otlp-headers-file: {0}")]
     Headers(String),
-    #[error("nothing can be exported: {0}")]
+    #[error("the OpenTelemetry exporter cannot be set up: {0}")]
     Exporter(#[from] ExporterBuildError),
 }
 

@@ -32,7 +32,7 @@ impl FromStr for LogFilter {
     fn from_str(text: &str) -> Result<Self, InvalidSetting> {
         match EnvFilter::try_new(text) {
             Ok(_) => Ok(Self(text.to_owned())),
-            Err(error) => Err(InvalidSetting(format!("it is no log filter: {error}"))),
+            Err(error) => Err(InvalidSetting(format!("it is not a log filter: {error}"))),
         }
     }
 }

@@ -121,7 +121,7 @@ pub fn in_trace<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.with_current_context()
 }
 
-/// The trace that a span belongs to, for the log: the caller's, or one of our own where traces are sent.
+/// The trace that a span belongs to, for the log: the caller's, or a new one where traces are sent.
 pub fn trace_id(span: &Span, parent: Option<TraceParent>) -> Option<String> {
     if let Some(parent) = parent {
         return Some(parent.trace.to_string());

@@ -56,7 +56,7 @@ impl Content {
         std::mem::take(&mut *self.bytes)
     }
 
-    /// Whether the owner's group or everybody can read or write it.
+    /// Whether users other than the owner can read or write it.
     pub fn is_exposed(&self) -> bool {
         self.mode & 0o077 != 0
     }

@@ -30,9 +30,9 @@ pub struct ApiKey {
     environment: Environment,
 }
 
-/// Text that is no API key. It does not say how close it came.
+/// Text that is not an API key. The error does not say which part is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no API key: they begin with `tk_` or `pk_` and have {LENGTH} characters")]
+#[error("this is not an API key: API keys begin with `tk_` or `pk_` and have {LENGTH} characters")]
 pub struct MalformedApiKey;
 
 impl ApiKey {

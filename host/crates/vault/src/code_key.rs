@@ -60,14 +60,14 @@ fn stored(path: &Path) -> Option<Stored> {
 /// `None` where it does not open and another is to take its place.
 async fn open(service: &RemoteKey, path: &Path, stored: &Stored) -> Result<Option<LockedKey>, VaultError> {
     if stored.key != service.id().await? {
-        tracing::info!(path = %path.shown(), "compiled code was sealed under another key; it is compiled anew");
+        tracing::info!(path = %path.shown(), "compiled code was sealed under another key; plugins are compiled again");
         return Ok(None);
     }
     let wrapped = STANDARD.decode(&stored.wrapped).unwrap_or_default();
     match service.unwrap(&Place::CompiledCode, &wrapped).await {
         Ok(key) => Ok(Some(key)),
         Err(error) if error.fault == KeyServiceFault::DoesNotOpen => {
-            tracing::warn!(path = %path.shown(), "what seals compiled code does not open; it is made and compiled anew");
+            tracing::warn!(path = %path.shown(), "the key that seals compiled code does not open; it is replaced, and plugins are compiled again");
             Ok(None)
         }
         Err(error) => Err(error.into()),

@@ -52,7 +52,7 @@ pub(super) const SUITE: Suite = Suite::HkdfSha256Aes256Gcm;
 #[non_exhaustive]
 pub enum EnvelopeError {
     /// Another kind of data.
-    #[error("these bytes are no sealed envelope")]
+    #[error("these bytes are not a sealed envelope")]
     NotAnEnvelope,
     /// Made by another version of the format.
     #[error(
@@ -271,8 +271,8 @@ mod tests {
             bytes
         };
         let cases: [(Vec<u8>, &str); 11] = [
-            (Vec::new(), "no sealed envelope"),
-            (b"KFX\x01\x01".to_vec(), "no sealed envelope"),
+            (Vec::new(), "not a sealed envelope"),
+            (b"KFX\x01\x01".to_vec(), "not a sealed envelope"),
             (with(3, 2), "version 2"),
             (with(4, 0), "suite 0"),
             (with(73, 0), "no fields"),

@@ -63,7 +63,7 @@ pub enum VaultError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
     Random(getrandom::Error),
-    /// A root was wrapped by another key-encryption key than the one at hand.
+    /// A root was wrapped by another key-encryption key than the configured one.
     #[error(
         "root {key_id} of organisation {org} needs the key {needed}, and {given} is configured: start with the key that wrapped it"
     )]
@@ -74,7 +74,7 @@ pub enum VaultError {
         key_id: KeyId,
         /// The key that wrapped the root.
         needed: String,
-        /// The key at hand.
+        /// The configured key.
         given: String,
     },
     /// A key service was given something that it cannot be used with.

@@ -97,9 +97,9 @@ fn page() -> NonNull<u8> {
     };
     // A kernel that does not know this advice has no core dumps from us either: they are off for the whole process.
     #[cfg(target_os = "linux")]
-    // SAFETY: the page is ours, and what is in it stays.
+    // SAFETY: this process owns the page, and its content is not changed.
     let _ = unsafe { madvise(page.as_ptr(), PAGE, Advice::LinuxDontDump) };
-    // SAFETY: the page is ours, and a lock changes nothing of what it holds.
+    // SAFETY: this process owns the page, and a lock does not change its content.
     if let Err(error) = unsafe { mlock(page.as_ptr(), PAGE) } {
         warn(error);
     }

@@ -125,7 +125,7 @@ impl Vault {
         self.kek.remote().map_or(KeyServiceState::Answers, super::remote::RemoteKey::state)
     }
 
-    /// What seals compiled code, if it is at hand.
+    /// The key that seals compiled code, if it is available.
     pub(super) fn code_key(&self) -> Option<&LockedKey> {
         match &self.kek.0 {
             Kind::Local(key) => Some(key.cache_key()),

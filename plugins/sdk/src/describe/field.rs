@@ -15,7 +15,7 @@ use crate::bindings::exports::keyferry::plugin::app as wit;
 pub struct Field(wit::Field);
 
 impl Field {
-    /// One line of text that everybody may see.
+    /// One line of text that is not secret.
     pub fn text(name: &str, label: &str) -> Self {
         Self::new(name, label, wit::FieldKind::Text)
     }

@@ -5,7 +5,7 @@
 //! | `javascript` | how does componentize-js make a component? |
 //! | `python` | how does componentize-py make one? |
 //! | `project` | which files are the plugin, and what is it called? |
-//! | `built` | was the very same built before? |
+//! | `built` | were the same sources built before? |
 //! | `tool` | is a tool there, and what did it say? |
 
 mod built;

@@ -45,7 +45,7 @@ impl Project {
         Ok(None)
     }
 
-    /// Builds it, unless the very same was built before.
+    /// Builds it, unless the same sources were built before.
     pub(crate) fn build(&self) -> Result<Vec<u8>, BuildError> {
         let extensions: &[&str] = match self.script {
             Script::JavaScript => &["js", "mjs", "json"],

@@ -1,6 +1,6 @@
 //! Group 18: handshakes that must not succeed, and what is said of them.
 //!
-//! Whether a certificate was revoked is not looked up: rustls asks for no revocation list by itself, and the lists and
+//! Whether a certificate was revoked is not looked up: rustls fetches no revocation list, and the lists and
 //! OCSP servers of public authorities would be one more place that requests go to.
 
 use std::net::Ipv4Addr;

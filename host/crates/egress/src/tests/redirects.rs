@@ -1,4 +1,4 @@
-//! Group 14: wherever an answer points, nothing goes there by itself, and what a plugin makes of it is checked anew.
+//! Group 14: no redirect is followed, and a plugin's own request to its target is checked like any other.
 
 use super::site::*;
 use crate::*;

@@ -41,7 +41,7 @@ struct Client {
     nonce: String,
     timestamp: u64,
     version: Option<&'static str>,
-    /// The query as it stands in the base string between the version and nothing else: already encoded and sorted.
+    /// The part of the base string after the version: the query, already encoded and sorted.
     signed_query: &'static str,
     target: &'static str,
 }

@@ -1,4 +1,4 @@
-//! The contract's words and ours: one file a major version of the contract. Nothing that a binding generator made leaves
-//! this folder.
+//! Conversion between the contract's types and the host's: one file for each major version of the contract. No type of a
+//! binding generator leaves this folder.
 
 pub(super) mod v1;

@@ -23,7 +23,7 @@ struct Row {
     /// The hash of the entry before the first.
     #[serde(with = "serde_bytes")]
     prev_hash: [u8; 32],
-    /// The first one's.
+    /// Hash of the first entry.
     #[serde(with = "serde_bytes")]
     hash: [u8; 32],
     #[serde(with = "serde_bytes")]

@@ -31,7 +31,7 @@ pub(super) enum Message {
     Close(oneshot::Sender<StoreResult<()>>),
 }
 
-/// A write with someone who waits for its answer.
+/// A write, with a caller that waits for its result.
 pub(super) trait Job: Send {
     /// Bytes that it is about to write, roughly.
     fn weight(&self) -> usize;

@@ -1,10 +1,10 @@
 //! The watermark: the number of acknowledged batches, written beside the database.
 //!
 //! sled takes a damaged record for the end of its log and opens with what comes before it: what was acknowledged would be
-//! gone without a word. So each batch counts itself in the database, and the count is written to a file of its own once the
-//! batch is on disk. A database that comes back with less than that has lost something.
+//! lost without an error. So each batch counts itself in the database, and the count is written to a file of its own once the
+//! batch is on disk. A database with a lower count has lost writes.
 //!
-//! The file is not synced. After a power cut it may tell of fewer batches than there are, never of more.
+//! The file is not synced. After a power cut its count may be too low, never too high.
 
 use std::fs::File;
 use std::io;
@@ -27,7 +27,7 @@ impl Watermark {
     /// Compares the database with the file. An empty file, or a database without a count, is of an earlier version.
     ///
     /// # Errors
-    /// `Corrupt` where the database has come back with less than was acknowledged.
+    /// `Corrupt` where the database holds less than was acknowledged.
     pub(super) fn check(path: &Path, file: File, tables: &Tables) -> StoreResult<Self> {
         let corrupt = |reason| StoreError::Corrupt { path: path.to_owned(), reason };
         let meta = tables.tree(Table::Meta)?;

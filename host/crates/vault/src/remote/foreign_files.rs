@@ -37,7 +37,7 @@ fn files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
 }
 
 fn fault_of(files: Vec<PathBuf>) -> Option<String> {
-    // The usual way to say that there is none. It ends at once.
+    // The usual way to name an empty file. Reading it ends at once.
     let mut files = files.into_iter().filter(|path| path != Path::new("/dev/null"));
     files.find_map(|path| obstacle(&path).map(|fault| format!("{}: {fault}", path.shown())))
 }

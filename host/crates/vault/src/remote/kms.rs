@@ -273,7 +273,7 @@ impl KeyService for Kms {
         let plain = Zeroizing::new(answer.plaintext.map(Blob::into_inner).unwrap_or_default());
         LockedKey::write(|key| {
             if plain.len() != key.len() {
-                return Err(self.error(KeyServiceFault::DoesNotOpen, "what came out is no key"));
+                return Err(self.error(KeyServiceFault::DoesNotOpen, "the result is not a key of 32 bytes"));
             }
             key.copy_from_slice(&plain);
             Ok(())

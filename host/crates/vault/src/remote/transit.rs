@@ -138,7 +138,7 @@ impl Transit {
             if attempt == ATTEMPTS || !error.fault.may_pass() || asked > LONGEST_WAIT {
                 return Err(error);
             }
-            // Any moment up to the longest: those who failed together must not come back together.
+            // Any moment up to the longest: requests that failed together must not be repeated together.
             tokio::time::sleep((FIRST_WAIT * 2_u32.pow(attempt - 1)).mul_f64(fastrand::f64()).max(asked)).await;
             attempt += 1;
         }
@@ -242,10 +242,10 @@ impl KeyService for Transit {
         let plaintext = Zeroizing::new(self.read::<Decrypted>(&answer)?.plaintext);
         let opened = Zeroizing::new(STANDARD.decode(plaintext.as_bytes()).unwrap_or_default());
         let Some(key) = opened.first_chunk::<32>() else {
-            return Err(self.error(KeyServiceFault::DoesNotOpen, "what came out is no key"));
+            return Err(self.error(KeyServiceFault::DoesNotOpen, "the result is not a key of 32 bytes"));
         };
         if !bool::from(bundle(place, key).ct_eq(&opened)) {
-            return Err(self.error(KeyServiceFault::DoesNotOpen, "what came out belongs elsewhere"));
+            return Err(self.error(KeyServiceFault::DoesNotOpen, "the result is bound to another purpose"));
         }
         LockedKey::write(|place| {
             place.copy_from_slice(key);

@@ -1,4 +1,4 @@
-//! Encoders that write each character by itself, so that what they write of a part is in what they write of the whole.
+//! Encoders that encode each character alone, so that the encoding of a part is in the encoding of the whole.
 
 use std::fmt::Write as _;
 

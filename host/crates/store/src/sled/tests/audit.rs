@@ -58,7 +58,7 @@ async fn whatever_is_changed_in_a_chain_is_found() {
     }
 }
 
-/// Many events in one batch of writes, after one by itself.
+/// Many events in one batch of writes, after one in a batch of its own.
 async fn with_many(events: u64) -> Scratch {
     let store = Scratch::new().await;
     with_account(&store, "user_0").await;

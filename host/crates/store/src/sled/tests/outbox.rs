@@ -1,4 +1,4 @@
-//! What webhooks are told of, and in which transactions.
+//! Which events are queued for webhooks, and in which transactions.
 
 use std::time::Duration;
 

@@ -89,7 +89,7 @@ async fn roots_are_numbered_upwards_and_leave_use_in_order() {
     assert!(change(2, RootChange::Disable).await.is_err(), "it seals");
     assert!(change(1, RootChange::Destroy).await.is_err(), "it is in use");
     change(1, RootChange::Disable).await.unwrap();
-    // Whoever has opened it before finds that it is out of use.
+    // A writer that has opened it before gets the error that it is out of use.
     let stale = store.commit_migration(under(1, 2)).await;
     assert!(matches!(stale, Err(StoreError::StaleRoot { key_id: 1, .. })));
     assert!(matches!(store.reseal(reseal(1, 2, 1)).await, Err(StoreError::StaleRoot { key_id: 1, .. })));
