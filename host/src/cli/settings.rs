@@ -54,7 +54,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST")]
     rate_burst: Option<NonZeroU32>,
 
-    /// Credentials a minute that providers may turn away from one API key, its imports and front ends included.
+    /// Credentials a minute that providers may reject for one API key, its imports and front ends included.
     #[arg(long, value_name = "N", env = "KEYFERRY_FAILED_VERIFICATIONS",
         default_value_t = MigratePolicy::FAILED_VERIFICATIONS)]
     failed_verifications: NonZeroU32,

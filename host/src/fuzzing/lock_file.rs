@@ -4,7 +4,7 @@ use std::path::Path;
 
 use keyferry_sandbox::{Digest, GrantLock, GrantState};
 
-/// A lock is read or refused at one of its lines; what is read is written alike, and grants nothing that was taken back.
+/// A lock is read or refused at one of its lines; what is read is written alike, and grants nothing that was revoked.
 pub fn lock_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let path = Path::new("keyferry.lock");

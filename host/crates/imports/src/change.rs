@@ -14,7 +14,7 @@ pub enum Change {
     Cancel,
     /// Rows that have failed for a reason that can pass are tried again.
     RetryFailed,
-    /// What it did is taken back.
+    /// Undoes what the import did.
     Undo,
     /// What it did stays: what it replaced is forgotten.
     Confirm,

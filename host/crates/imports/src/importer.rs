@@ -1,4 +1,4 @@
-//! [`Importer`]: what can be done with imports, and which of them are under way in this process.
+//! [`Importer`]: operations on imports, and the running imports of this process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,12 +77,12 @@ pub struct Importer {
     jobs: Mutex<HashMap<ImportKey, Arc<Job>>>,
 }
 
-/// An import and how it fares.
+/// An import and the state of its rows.
 #[derive(Debug, Clone)]
 pub struct ImportView {
     /// The stored record.
     pub record: ImportRecord,
-    /// How its rows fare, by app.
+    /// The state of its rows, by app.
     pub counts: AppCounts,
     /// The apps whose rows wait, and for what.
     pub waiting: BTreeMap<Slug, Waiting>,
@@ -142,7 +142,7 @@ impl Importer {
         Ok(())
     }
 
-    /// One import, and how it fares.
+    /// One import, and the state of its rows.
     ///
     /// # Errors
     /// `Missing` if there is no such import.

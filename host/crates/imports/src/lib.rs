@@ -13,10 +13,10 @@
 //! | `run`, `app_worker`, `work` | how are an import's rows worked on, app by app? one app's? one row? |
 //! | `fresh`, `open` | which of an app's rows are not begun? which were, and are to be tried again? |
 //! | `rate_controller`, `health` | how many of them at once? may a host be asked that has failed some? |
-//! | `choice`, `judge`, `telling` | which row is next? what becomes of one that has ended? what are people told of those that wait? |
+//! | `choice`, `judge`, `telling` | which row is next? what follows from one that has ended? what is reported of waiting rows? |
 //! | `outcome` | what did a row come to, and can trying again help? |
-//! | `undo` | how is it taken back? |
-//! | `forget` | when and how is it forgotten? |
+//! | `undo` | how is it undone? |
+//! | `forget` | when and how is it deleted? |
 //! | `progress` | how far is it, and how fast? |
 //! | `error` | why is something not possible? |
 

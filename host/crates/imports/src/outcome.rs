@@ -101,7 +101,7 @@ impl Outcome {
         Ok(match error {
             ServiceError::NotVerified(failure) => Self::not_verified(failure),
             ServiceError::Content(violations) => Self { fields: fields(violations), ..never(error.code()) },
-            // The credential has not been tried: its row waits until another one may be turned away.
+            // The credential has not been tried: its row waits until the limit of rejected credentials allows it.
             ServiceError::LimitReached(limit) => return in_the_way(limit.wait),
             ServiceError::Plugin(CallError::Busy { retry_after, .. }) => return in_the_way(*retry_after),
             ServiceError::Plugin(call) => later(call.code(), ProviderOutcome::Well),

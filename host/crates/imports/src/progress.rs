@@ -72,7 +72,7 @@ pub struct RowWaiting {
     pub detail: Option<String>,
 }
 
-/// How an import fares in this process.
+/// The progress of an import in this process.
 #[derive(Debug, Default)]
 pub(super) struct Progress(Mutex<Inner>);
 

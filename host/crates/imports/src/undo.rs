@@ -15,7 +15,7 @@ use keyferry_store::{
     TakeBack, Timestamp, UndoWrite,
 };
 
-/// Rows that are read at a time, and that are taken back at once.
+/// The number of rows that are read at a time, and undone concurrently.
 const READ_AT_ONCE: usize = 256;
 const AT_ONCE: usize = 32;
 /// How often a row is tried while something else changes what it is about.

@@ -42,7 +42,7 @@ pub(super) enum Worked {
     NotBegun,
 }
 
-/// What came of asking for a row again that was verified before.
+/// The result of verifying a formerly verified row again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     /// The host has answered, whatever it said.

@@ -38,7 +38,7 @@ type Gate = Mutex<Option<Instant>>;
 /// A group of background work. Groups do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackgroundWork {
-    /// A row that is to be worked on, or taken back.
+    /// A row to process or to undo.
     Row,
     /// Part of a file that is to be stored, or forgotten.
     File,

@@ -1,4 +1,4 @@
-//! Idempotency keys that are being worked on: the second of two equal requests at once is turned away, not done twice.
+//! Idempotency keys that are being worked on: the second of two equal concurrent requests is refused, not processed twice.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

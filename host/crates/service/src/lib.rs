@@ -88,7 +88,7 @@ impl CredentialService {
         Self { store, vault, registry, policy, in_flight, live, overtaken, turned_away }
     }
 
-    /// Whether a credential of this caller may be verified, as far as that depends on those that providers have turned away.
+    /// Whether the limit of rejected credentials allows another verification for this caller.
     ///
     /// # Errors
     /// `LimitReached` if providers have turned away too many of the caller's credentials.
@@ -96,7 +96,7 @@ impl CredentialService {
         self.turned_away.check(caller.counted).map_err(ServiceError::LimitReached)
     }
 
-    /// How many credentials of this caller providers may still turn away.
+    /// The remainder of this caller's limit of rejected credentials.
     pub fn left_to_turn_away(&self, caller: &Caller) -> Left {
         self.turned_away.left(caller.counted)
     }
@@ -306,7 +306,7 @@ impl CredentialService {
                 Ok(()) => return Ok(Migrated::Stored(stored)),
                 Err(StoreError::AlreadyAnswered(known)) => return answered(&known).map(Migrated::Replayed),
                 Err(StoreError::IdempotencyMismatch) => return Err(ServiceError::IdempotencyReuse),
-                // Once more, with what is there now.
+                // Retry with the present record.
                 Err(error) => again(error)?,
             }
             self.overtaken.next(key, &mut turn).await;

@@ -25,7 +25,7 @@ pub struct MigratePolicy {
     pub verify_skip: Allowance,
     /// `Prefer: on-unverified=store`: store a credential when the provider gives no verdict.
     pub on_unverified_store: Allowance,
-    /// Credentials a minute that providers may turn away from one API key.
+    /// Credentials a minute that providers may reject for one API key.
     pub failed_verifications: NonZeroU32,
     /// Slugs of apps that are the organisation's own and cannot be migrated to.
     pub custom_apps: Vec<Slug>,

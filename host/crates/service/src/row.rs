@@ -1,4 +1,4 @@
-//! One row of an import. The use case is the same; what came of the row is settled in the very transaction that stores its
+//! One row of an import. The use case is the same; the result of the row is settled in the very transaction that stores its
 //! credential, so that it is done once, whatever happens to the process.
 
 use std::time::Duration;

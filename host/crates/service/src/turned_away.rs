@@ -1,5 +1,5 @@
-//! How many credentials providers may turn away a minute. The limit keeps a stolen list of credentials from being tried out
-//! through this server, and a provider from blocking its address.
+//! The limit of credentials that providers may reject within a minute. The limit keeps a stolen list of credentials from being
+//! tried out through this server, and a provider from blocking its address.
 //!
 //! A verification takes a permit before the provider is asked. The permit is spent where the provider turns the credential away,
 //! and given back in every other case: a working credential, an outage, a failed plugin, a cancelled call. So no more credentials
@@ -89,7 +89,7 @@ impl Subject {
 /// What is left of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
-    /// Credentials that may be turned away within [`window`](Self::window).
+    /// Credentials that may be rejected within [`window`](Self::window).
     pub limit: NonZeroU32,
     /// The time in which all of them come back.
     pub window: Duration,
@@ -113,7 +113,7 @@ pub struct LimitReached {
 enum Reached {
     /// Providers have turned as many credentials away as the limit says.
     Spent,
-    /// As many credentials are being verified, and each could be turned away.
+    /// The permits are held by running verifications, each of which could be rejected.
     Held,
 }
 
@@ -177,7 +177,7 @@ fn interval(limit: NonZeroU32) -> Duration {
     WINDOW / limit.get()
 }
 
-/// May turn into a credential that is turned away. Dropped, it is given back.
+/// A permit for one verification. It is spent by a rejected credential, and returned on drop otherwise.
 pub(super) struct Permit {
     per_key: NonZeroU32,
     buckets: Arc<Mutex<Buckets>>,

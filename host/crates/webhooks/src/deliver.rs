@@ -158,7 +158,7 @@ impl Deliverer {
         place
     }
 
-    /// Calls the webhook. It has been told when it says 200.
+    /// Calls the webhook. A response of 200 completes the delivery.
     async fn tell(&self, delivery: &Delivery) -> Result<(), Miss> {
         // A delivery that cannot be recorded would be repeated again and again.
         if self.store.health() != StoreHealth::Ready {

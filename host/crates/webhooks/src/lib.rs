@@ -9,8 +9,8 @@
 //! | `schedule` | what is tried when: an account's events in their order, no webhook at another's expense |
 //! | `deliver` | one attempt, and what follows from it |
 //!
-//! What is to be told is in the store from the very transaction that brings it about, and leaves it when the receiver has said
-//! 200. Delivery is at least once, whatever happens to this process meanwhile; an event may arrive twice.
+//! An event is stored in the transaction that causes it, and is removed when the receiver has responded with 200. Delivery is
+//! at least once, whatever happens to this process meanwhile; an event may arrive twice.
 
 mod deliver;
 mod error;

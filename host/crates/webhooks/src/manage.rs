@@ -41,7 +41,7 @@ impl Webhooks {
         Self { store, vault, client }
     }
 
-    /// A URL that may be called, as far as that can be told without a lookup.
+    /// Checks that a URL may be called, as far as possible without a DNS lookup.
     ///
     /// # Errors
     /// `InvalidUrl`, with the reason.
@@ -105,7 +105,7 @@ impl Webhooks {
         self.store.webhooks(&caller.org, caller.environment).await.map_err(WebhookError::Store)
     }
 
-    /// One webhook, and how it fares.
+    /// One webhook, and the state of its deliveries.
     ///
     /// # Errors
     /// `Missing`, and where it cannot be read.
@@ -148,7 +148,7 @@ impl Webhooks {
         Err(WebhookError::Contended)
     }
 
-    /// Deletes a webhook, and what it is yet to be told. Those that remain, oldest first.
+    /// Deletes a webhook and its waiting deliveries. Returns the remaining webhooks, oldest first.
     ///
     /// # Errors
     /// `Missing`, and where it cannot be written.

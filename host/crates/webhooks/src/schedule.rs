@@ -38,7 +38,7 @@ pub(super) enum Turn {
 /// What is under way, and what is to be looked at.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    /// Webhooks to look at, each once, in the order in which they were told of.
+    /// Webhooks to examine, each once, in the order of their notifications.
     queue: VecDeque<WebhookKey>,
     queued: HashSet<WebhookKey>,
     /// Those for which there was no room.

@@ -68,7 +68,7 @@ pub(super) struct ImportArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Whose export they are: native, nango, composio, airbyte, n8n, pipedream or csv-flat.
+    /// The system that exported the files: native, nango, composio, airbyte, n8n, pipedream or csv-flat.
     #[arg(long, value_name = "PRESET", default_value_t = Preset::Native)]
     from: Preset,
 

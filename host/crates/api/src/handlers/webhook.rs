@@ -66,7 +66,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
 /// `GET /{id}`.
 #[utoipa::path(
     get, path = "/api/v2/public/webhook/{id}", operation_id = "getWebhook", tag = "Webhooks",
-    summary = "Show a webhook and how it fares",
+    summary = "Show a webhook and its deliveries",
     description = "The webhook, its number of waiting deliveries, and the failed deliveries of a week. Takes an API key with \
         the scope `read`.",
     params(("id" = String, Path, description = "The webhook's id.", min_length = 1)),

@@ -1,4 +1,4 @@
-//! How many requests one API key may make, and what is left of that and of the credentials that providers may turn away.
+//! The request limit of API keys, and the remainder of it and of the limit of rejected credentials.
 //!
 //! Requests of the front ends of one linked account count together, as one key more: otherwise a browser could use up what the
 //! organisation's back end needs, or get more by opening session after session. Credentials that are turned away are counted

@@ -61,7 +61,7 @@ pub(crate) struct Application {
     connected: Option<bool>,
 }
 
-/// Whose an app is: the service's own.
+/// The kind of an app: one of the service's own.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum ApplicationKind {

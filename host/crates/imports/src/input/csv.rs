@@ -86,7 +86,7 @@ impl Csv {
         self.end == End::File
     }
 
-    /// Reads the next record, and tells on which line it begins.
+    /// Reads the next record and returns the line on which it begins.
     pub(super) fn next(&mut self, reader: &mut dyn BufRead) -> io::Result<Option<(u64, Record)>> {
         if !self.pass_line_ends(reader)? {
             return Ok(None);

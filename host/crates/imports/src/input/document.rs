@@ -82,7 +82,7 @@ enum Before {
     Close,
 }
 
-/// What came of a byte.
+/// The result of one byte.
 enum Step {
     On,
     /// The token ends a row.
@@ -327,7 +327,7 @@ pub(super) enum Beginning {
     Unfinished,
 }
 
-/// How a text begins, as far as its first bytes tell.
+/// The start of a text, judged by its first bytes.
 pub(super) fn begin(bytes: &[u8]) -> Beginning {
     let mut document = Document::new(0, Place::START);
     for &byte in bytes {

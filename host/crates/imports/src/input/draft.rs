@@ -61,7 +61,7 @@ pub(super) struct Draft {
     foreign: Option<Vec<String>>,
     /// Whether field names are another system's.
     is_foreign: bool,
-    /// The auth type, as far as the shape of a source tells it.
+    /// The auth type, if the shape of a source implies it.
     proposed: Option<&'static str>,
 }
 
@@ -377,10 +377,10 @@ fn add_defaults(fields: &mut Vec<(String, Input)>, mapping: &Mapping, slug: &str
     }
 }
 
-/// Fields under the names that they have here, and which of them are spare.
+/// Fields under their names here, and the spare ones among them.
 type Renamed = (Vec<(String, Input)>, Vec<String>);
 
-/// Whose the names of values are.
+/// The system that the names of values are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NamesOf {
     App,
@@ -486,5 +486,5 @@ fn auth_type_name(written: String) -> Result<String, InvalidName> {
 
 /// The value is no name of its kind.
 fn none_such(part: Part, error: &InvalidName) -> BadRow {
-    BadRow::value(part.name(), format_args!("is none: {}", error.rule()))
+    BadRow::value(part.name(), format_args!("is not valid: {}", error.rule()))
 }

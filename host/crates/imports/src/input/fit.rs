@@ -18,8 +18,9 @@ impl Row {
     /// Names that a rule of the mapping gave stay. The auth type is the one that the source suggests if its fields are all
     /// there, otherwise the first of the app's of which that is so. A value is a field of its name in any spelling, of a name
     /// that its source is known to have for the field, or the one secret that is asked for and not there; a `username` and a
-    /// `password` are the one plain field and the one secret. What the app does not know is left out, with an entry in `warnings`
-    /// if it looks like a secret. Where no auth type is complete, names stay as they are, and validation tells what is wrong.
+    /// `password` are the one plain field and the one secret. What the app does not know is left out, with an entry in
+    /// `warnings` if it looks like a secret. Where no auth type is complete, names stay as they are, and validation reports
+    /// what is wrong.
     ///
     /// ```
     /// # use keyferry_imports::input::{Preset, ReadOptions, Rows};
@@ -273,7 +274,7 @@ impl Fitting<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
     LeftOut,
-    /// Validation tells that they are not known.
+    /// Validation reports them as unknown.
     Kept,
 }
 

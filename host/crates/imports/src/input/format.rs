@@ -1,4 +1,4 @@
-//! Which format a file has, told by its first line, or by what it was sent as.
+//! Detection of a file's format by its first line, or by its `Content-Type`.
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -60,8 +60,8 @@ impl fmt::Display for RowFormat {
     }
 }
 
-/// Passes a byte order mark and blank lines, and reads the line that follows, as far as a row may be long. Also tells where
-/// that line begins.
+/// Passes a byte order mark and blank lines, and reads the line that follows, as far as a row may be long. Also returns the
+/// position of that line.
 pub(super) fn head(reader: &mut dyn BufRead, limit: usize) -> io::Result<(Zeroizing<Vec<u8>>, Place)> {
     let mut place = Place::START;
     let mut row = RowBuffer::new(limit.max(MARK.len()));

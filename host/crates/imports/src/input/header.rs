@@ -33,7 +33,7 @@ enum Column {
     Part(Part, By, String),
     Field(String),
     Dropped,
-    /// Whose names the fields have, as a file of failed rows of older versions says it: `foreign`, and the fields to spare.
+    /// The system of the field names, as files of failed rows of older versions state it: `foreign`, and the spare fields.
     Names,
     /// It has no name, so there must be nothing in it.
     Nameless,

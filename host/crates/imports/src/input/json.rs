@@ -68,7 +68,7 @@ fn not_json(error: &serde_json::Error, start: Place) -> BadRow {
 
 fn bad(kind: BadRowKind, what: &str, start: Place, place: Place) -> BadRow {
     let Place { line, column } = place;
-    // A row of one line has its line told beside it.
+    // The line number of a one-line row is reported beside the message.
     let at = if line == start.line { format!("at column {column}") } else { format!("at line {line} column {column}") };
     BadRow::new(kind, format!("{what}, {at}")).at(column)
 }

@@ -19,7 +19,7 @@ impl Lines {
         Self { row: RowBuffer::new(limit), line, at_end: false }
     }
 
-    /// Reads the next line, and tells which one it is.
+    /// Reads the next line and returns its number.
     pub(super) fn next(&mut self, reader: &mut dyn BufRead) -> io::Result<Option<u64>> {
         loop {
             self.row.clear();

@@ -323,8 +323,8 @@ impl Mapping {
         self.columns.iter().any(|column| column.from == from)
     }
 
-    /// The path by which rules know a member of JSON, or look into it: its own, or the one that differs in case and separators only.
-    /// `is_there` tells whether the row has a member of exactly that other path.
+    /// The path by which rules know a member of JSON, or look into it: its own, or the one that differs in case and separators
+    /// only. `is_there` returns whether the row has a member with exactly that other path.
     pub(super) fn known_as(&self, path: &str, is_there: impl Fn(&str) -> bool) -> Option<&str> {
         if self.columns.is_empty() || self.knows(path) || self.looks_into(path) {
             return None;

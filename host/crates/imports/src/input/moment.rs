@@ -1,4 +1,4 @@
-//! When something was written, or ends, as other systems tell it.
+//! Times of writes and expiries, in the notations of other systems.
 
 use super::draft::text_of;
 use keyferry_schema::Input;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Whose export a file is, and so what its rows look like.
+/// The system that a file was exported from, which determines the form of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Preset {
     /// Keyferry's own, as JSON or CSV.

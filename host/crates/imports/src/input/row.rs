@@ -11,7 +11,7 @@ use keyferry_types::ids::{LinkedAccountId, Slug};
 /// One row of a file, be it a line, an item of a list or a record.
 #[derive(Debug)]
 pub struct InputRow {
-    /// Which one, counted from 1. Blank lines and the header are none.
+    /// The row's number, counted from 1, without blank lines and the header.
     pub number: u64,
     /// The line on which it begins, counted from 1.
     pub line: u64,
@@ -32,7 +32,7 @@ pub struct Row {
     pub name: Option<String>,
     /// When the credential was last written at its source.
     pub updated_at: Option<Timestamp>,
-    /// Whose the names of its fields are.
+    /// The system that its field names are from.
     pub names: Names,
     /// What is worth knowing of it, for people: a value beside the credential that is not stored.
     pub warnings: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Row {
     pub(crate) origin: Origin,
 }
 
-/// Whose the names of a credential's fields are.
+/// The system that a credential's field names are from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Names {
     /// The app's own, and meant as they are.
@@ -71,7 +71,7 @@ pub struct BadRow {
     pub message: String,
     /// The parts of a row that are not there.
     pub(super) missing: Parts,
-    /// Whose row it is, if that could be read.
+    /// The row's linked account, if it could be read.
     pub account: Option<LinkedAccountId>,
     /// Of which app it is, if that could be read and has the shape of a slug.
     pub slug: Option<String>,

@@ -31,7 +31,7 @@ const LEAST_ROW: usize = 256;
 /// How to read a file.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// Whose export it is.
+    /// The system that the file was exported from.
     pub preset: Preset,
     /// What it calls things.
     pub mapping: Mapping,

@@ -1,4 +1,4 @@
-//! What a file is packed by, told by its first bytes, and the unpacking of it as a stream.
+//! Detection of a file's compression by its first bytes, and streaming decompression.
 
 use std::fmt;
 use std::io::{self, BufRead, Cursor, Read};
@@ -11,7 +11,7 @@ use super::encoding::Utf8;
 use super::error::ReadError;
 use super::source::Buffered;
 
-/// Bytes that tell formats apart.
+/// The number of bytes that distinguish formats.
 const MAGIC: usize = 6;
 /// How far back zstd may refer, and so the memory that unpacking takes. RFC 8878, 3.1.1.1.2 asks decoders for 8 MiB, and all
 /// levels up to 19 stay below; `--ultra` and `--long` do not.

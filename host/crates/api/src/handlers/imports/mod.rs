@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `create` | a file that is sent |
 //! | `options` | how it is to be read, and its rows to be dealt with |
-//! | `show` | what there is, and how it fares |
+//! | `show` | lists imports and shows one |
 //! | `results` | the ledger, row by row |
 //! | `events` | progress as it happens |
 //! | `export` | the other way |

@@ -33,7 +33,7 @@ const LONGEST_NAME: usize = 200;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is there for the description")]
 pub(crate) struct ImportQuery {
-    /// Whose export the file is.
+    /// The system that the file was exported from.
     #[param(value_type = Option<String>, pattern = "^(native|nango|composio|airbyte|n8n|pipedream|csv-flat)$", example = "native")]
     from: Option<String>,
     /// What the file calls things, and what they are called here: rules such as `customer=linked_account_id`, `hubspot/key=access_token`,

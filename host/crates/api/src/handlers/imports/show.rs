@@ -1,4 +1,4 @@
-//! What imports there are, and how one fares.
+//! Lists imports and shows one.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
 /// `GET /{id}`.
 #[utoipa::path(
     get, path = "/api/v2/public/imports/{id}", operation_id = "getImport", tag = "Imports",
-    summary = "Show an import and how it fares",
+    summary = "Show an import and its progress",
     description = "The import's state, its rows by outcome and app, its rate and what waits. Takes an API key with \
         the scope `read`.",
     params(("id" = String, Path, description = "The import's id.", min_length = 1)),

@@ -43,7 +43,7 @@ const NO_USE: [&str; 25] = [
     "oauth_verifier",
     "headers",
 ];
-/// Members of a row whose names are those of secrets and whose values are none.
+/// Members of a row with names like those of secrets whose values are not secret.
 const PASSED: &[&str] = &[
     "uuid",
     "id",

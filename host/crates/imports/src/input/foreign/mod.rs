@@ -47,7 +47,7 @@ struct Export<'a> {
     unmask: &'static str,
     /// Whether a value that begins with `=` is one that the system works out where it is used.
     has_expressions: bool,
-    /// Paths of values that are named like secrets and are none, and of those that were made of what is stored.
+    /// Paths of values with names like secrets that are not secret, and of values that were derived from stored ones.
     passed: Vec<&'static str>,
 }
 

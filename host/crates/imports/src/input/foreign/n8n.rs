@@ -32,7 +32,7 @@ const NO_USE: [&str; 20] = [
     "serverUrl",
     "useDynamicClientRegistration",
 ];
-/// Members of a row whose names are those of secrets and whose values are none.
+/// Members of a row with names like those of secrets whose values are not secret.
 const PASSED: &[&str] =
     &["id", "type", "name", "nodesAccess", "shared", "homeProject", "data.csrfSecret", "data.oauthTokenData.signature"];
 

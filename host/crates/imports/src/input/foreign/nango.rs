@@ -9,7 +9,7 @@ use keyferry_schema::Input;
 const UNMASK: &str = "export with an API key that has the scope `environment:connections:read_credentials`";
 /// Members of `credentials` that the user did not enter: tokens that Nango obtained with them, and their expiry.
 const MINTED: [&str; 5] = ["type", "token", "expires_at", "raw", "config_override"];
-/// Members whose names are those of secrets and whose values are none.
+/// Members with names like those of secrets whose values are not secret.
 const PASSED: &[&str] = &[
     "provider_config_key",
     "providerConfigKey",

@@ -10,7 +10,7 @@ const UNMASK: &str = "export with `include_credentials=true`; the tokens of acco
                       given out";
 /// Members of `credentials` that are no credential.
 const NO_USE: [&str; 4] = ["oauth_uid", "oauth_signer_uri", "token_type", "scope"];
-/// Members of a row whose names are those of secrets and whose values are none.
+/// Members of a row with names like those of secrets whose values are not secret.
 const PASSED: &[&str] = &["id", "external_id", "external_user_id", "app", "authorized_scopes", "error"];
 
 /// An account as Pipedream's Connect API gives it, alone or among the `data` of a list

@@ -1,6 +1,6 @@
 //! Names by which other systems call the apps that Keyferry ships with.
 
-/// Names in lower case, of letters and digits only, by app. An app's own slug is none of them.
+/// Names in lower case, of letters and digits only, by app. They do not include an app's own slug.
 const NAMES: [(&str, &[&str]); 16] = [
     (
         "aws",
@@ -115,7 +115,7 @@ const NAMES: [(&str, &[&str]); 16] = [
         &["zendeskapikey", "zendeskapitoken", "zendeskoauth2", "zendeskoauth", "zendesksupport", "zendeskbasic"],
     ),
 ];
-/// Ends of names by which systems tell the ways to authenticate with one app apart: `netsuite-tba`.
+/// Suffixes that distinguish the authentication methods of one app: `netsuite-tba`.
 const WAYS: [&str; 9] = ["-oauth2-cc", "-oauth2", "-oauth", "-api-key", "-api-token", "-basic", "-jwt", "-pat", "-tba"];
 
 /// The app that Keyferry ships with and that other systems call so: `Google BigQuery` -> `bigquery`.

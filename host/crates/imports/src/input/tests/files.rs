@@ -81,7 +81,7 @@ fn a_bad_row_does_not_end_the_file() {
         (r#"{"linked_account_id":["s3cr3t"],"slug":"x"}"#, "(- x) invalid_value `linked_account_id` must be a string"),
         (
             r#"{"linked_account_id":"a\u0001s3cr3t"}"#,
-            "invalid_value `linked_account_id` is none: a linked account id must",
+            "invalid_value `linked_account_id` is not valid: a linked account id must",
         ),
         (
             r#"{"linked_acount_id":"u"}"#,
