@@ -13,7 +13,7 @@ use keyferry_types::ids::Slug;
 /// Bytes of a component that is compared with a new one.
 const MOST: u64 = 1 << 30;
 
-/// What a build did to the file in the plugins folder.
+/// How a build changed the file in the plugins folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// There was no such file.

@@ -66,7 +66,7 @@ pub enum BuildError {
     Answer {
         /// The command whose output was not understood.
         command: &'static str,
-        /// What is odd about its answer.
+        /// The part of its output that was not understood.
         said: String,
     },
     /// A manifest without a package of its own.
@@ -121,7 +121,7 @@ pub enum BuildError {
     /// cargo built something, and no module is among it.
     #[error("cargo built {0}, but the build produced no .wasm file")]
     NoModule(String),
-    /// What was compiled is no plugin.
+    /// The compiled module is not a plugin.
     #[error(
         "{package} compiled, but cannot become a component: it imports functions that are not of the plugin contract, or does not depend on keyferry-plugin"
     )]

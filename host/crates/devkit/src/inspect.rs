@@ -10,7 +10,7 @@ use keyferry_sandbox::{
 use keyferry_schema::{Field, FieldKind, Necessity, Secrecy, Supplier};
 use keyferry_types::path_text;
 
-/// What a plugin file is.
+/// The content of a plugin file.
 #[derive(Debug, Serialize)]
 pub struct Inspection {
     /// The file, or the folder that it was built from.
@@ -22,9 +22,9 @@ pub struct Inspection {
     pub name: String,
     /// Purpose of the app, in one sentence.
     pub about: Option<String>,
-    /// What lists of apps can be narrowed by.
+    /// Tags by which lists of apps can be filtered.
     pub tags: Vec<String>,
-    /// Where its vendor tells how to get a credential.
+    /// URL of the vendor's page on how to get a credential.
     pub docs: String,
     /// The version of the contract that it was built for.
     pub contract: String,
@@ -36,7 +36,7 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Whether it needs the grant `wasi = "sealed"`.
     pub needs_wasi: bool,
-    /// What it asks to be granted.
+    /// Requests that the plugin asks for.
     pub requests: Vec<Grant>,
     /// Whether it asks for secrets as plain text.
     pub secrets: SecretAccess,

@@ -10,7 +10,7 @@ use super::error::ErrorKind;
 /// Number of consecutive failures that open the breaker.
 const FAILURES: u32 = 10;
 
-/// How long it stays open.
+/// Time for which the breaker stays open.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The breaker of one host.

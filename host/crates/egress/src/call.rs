@@ -78,7 +78,7 @@ impl Call {
         self.deadline
     }
 
-    /// How many requests are left.
+    /// Number of requests that the call may still make.
     pub fn requests_left(&self) -> u32 {
         self.requests_left
     }

@@ -160,7 +160,7 @@ impl GrantSet {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Number of grants in the set.
     pub fn len(&self) -> usize {
         self.0.len()
     }

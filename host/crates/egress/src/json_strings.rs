@@ -14,7 +14,7 @@ pub(super) struct Scalar<'w> {
     pub(super) kind: ScalarKind<'w>,
 }
 
-/// What a [`Scalar`] is.
+/// The kind of a [`Scalar`].
 #[derive(Debug, PartialEq)]
 pub(super) enum ScalarKind<'w> {
     /// The name of a member.

@@ -74,7 +74,7 @@ pub(super) fn lift(body: &[u8], pointers: &[String], call: &mut Call) -> Lifted 
     Lifted { body: call.redact_bytes(clean.as_bytes()), minted }
 }
 
-/// What a JSON text holds that may have to be replaced.
+/// The parts of a JSON text that may have to be replaced.
 #[derive(Default)]
 struct Found {
     minted: Vec<Minted>,
@@ -156,7 +156,7 @@ fn escaped_strings_with_secrets(
     edits
 }
 
-/// What a member's name says of its value.
+/// The meaning of a member's name for its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     /// A token, key or password.

@@ -145,7 +145,7 @@ pub struct WebhookRequest<'a> {
 pub struct WebhookAnswer {
     /// HTTP status of the response.
     pub status: u16,
-    /// How long `Retry-After` of a 429 or 503 asks to wait.
+    /// Wait that `Retry-After` of a 429 or 503 asks for.
     pub wait: Option<Duration>,
 }
 

@@ -27,7 +27,7 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 /// Answers the requests of one host.
 pub(super) type Handler = Arc<dyn Fn(Received) -> BoxFuture<'static, Reply> + Send + Sync>;
 
-/// What all connections of one provider share.
+/// State that all connections of one provider share.
 #[derive(Clone)]
 pub(super) struct Provider {
     pub(super) tls: Arc<ServerConfig>,

@@ -16,7 +16,7 @@ use super::{Delivery, Reply};
 
 pub(super) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
 
-/// How many bytes of an endless body go into one chunk.
+/// Bytes in one chunk of an endless body.
 const ENDLESS_CHUNK: usize = 16 * 1024;
 
 /// Makes hyper close the connection without an answer.

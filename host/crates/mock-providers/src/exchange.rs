@@ -67,7 +67,7 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// Body of the response, in bytes.
     pub body: Vec<u8>,
-    /// How long to wait before the first byte.
+    /// Delay before the first byte.
     pub delay: Duration,
     /// What happens to the bytes on their way.
     pub delivery: Delivery,

@@ -16,11 +16,11 @@ use keyferry_telemetry::{SPANS, metrics};
 
 /// A plugin that serves its app.
 pub struct App {
-    /// What it said of itself.
+    /// The description of the app.
     pub description: AppDescription,
     /// Which component it is.
     pub digest: Digest,
-    /// What it may do.
+    /// The requests that the plugin may make.
     pub grants: Arc<GrantSet>,
     /// When that ends, if it does.
     pub ends_at: Option<jiff::Timestamp>,

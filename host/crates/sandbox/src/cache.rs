@@ -24,7 +24,7 @@ const MAC_BYTES: usize = 32;
 /// Computes the message authentication code of an entry, under a key of this installation.
 pub type CodeSeal = Arc<dyn Fn(&[u8]) -> Option<[u8; 32]> + Send + Sync>;
 
-/// Where compiled code is kept.
+/// The folder of compiled code.
 pub(super) struct CodeCache {
     folder: PathBuf,
     seal: CodeSeal,

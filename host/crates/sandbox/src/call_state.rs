@@ -19,7 +19,7 @@ use keyferry_types::retry_after;
 /// Bytes that a component under `wasi = "sealed"` may print in one call.
 const SEALED_OUTPUT: usize = 64 * 1024;
 
-/// What a store carries through one call.
+/// The state of a wasmtime store during one call.
 pub(super) struct CallState {
     pub(super) table: ResourceTable,
     pub(super) instance: InstanceLimits,

@@ -5,7 +5,7 @@
 
 use wasmparser::{BinaryReaderError, BlockType, FunctionBody, Operator, TypeSectionReader};
 
-/// What is counted of one function.
+/// The cost of compiling one function.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CompileCost {
     /// Size of the function's code in bytes.

@@ -81,7 +81,7 @@ pub struct AppDescription {
     pub name: String,
     /// Purpose of the app, in one sentence.
     pub about: Option<String>,
-    /// What lists of apps can be narrowed by.
+    /// Tags by which lists of apps can be filtered.
     pub tags: Vec<String>,
     /// An `https:` or `data:` URL.
     pub icon: Option<String>,

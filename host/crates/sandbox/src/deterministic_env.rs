@@ -14,7 +14,7 @@ pub const TRIAL_TIME_MS: u64 = 1_767_225_600_000;
 /// Bytes after which the randomness of sealed WASI begins again.
 const WASI_RANDOM: usize = 4096;
 
-/// What a plugin takes for the time and for randomness.
+/// A fixed clock and fixed random bytes for a plugin.
 #[derive(Debug, Clone)]
 pub(super) struct DeterministicEnv {
     /// What its clock says, in milliseconds since 1970.

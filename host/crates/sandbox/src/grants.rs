@@ -43,7 +43,7 @@ pub enum GrantState {
     Revoked,
 }
 
-/// What one digest may do.
+/// The grant of one digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PluginGrant {
@@ -198,7 +198,7 @@ impl GrantLock {
         &self.plugins
     }
 
-    /// What that component may do.
+    /// The grant of that component.
     pub fn of(&self, digest: &Digest) -> Option<&PluginGrant> {
         self.plugins.iter().find(|grant| grant.sha256 == *digest)
     }

@@ -36,14 +36,14 @@ pub enum GrantPolicy {
     OnDrop,
 }
 
-/// Where plugins lie and who grants.
+/// Files, folders and policy of the registry.
 #[derive(Debug, Clone)]
 pub struct RegistrySettings {
     /// Holds one `.wasm` file a plugin.
     pub folder: PathBuf,
     /// Path of the lock file, `keyferry.lock`.
     pub lock: PathBuf,
-    /// Where versions that served well are kept.
+    /// Folder of the versions that served well.
     pub versions: PathBuf,
     /// Who decides which requests plugins may make.
     pub policy: GrantPolicy,

@@ -93,7 +93,7 @@ pub struct Sandbox {
     turns: CpuScheduler,
 }
 
-/// What a plugin is given to verify a credential with.
+/// The input of a verification.
 pub(super) struct Verification<'a> {
     pub(super) client: &'a AppClient,
     /// Carries its grants and knows its secrets.

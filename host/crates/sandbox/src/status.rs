@@ -47,10 +47,10 @@ pub struct PluginStatus {
     pub slug: Option<Slug>,
     /// Name of the app, as the plugin describes it.
     pub name: Option<String>,
-    /// What it asks for.
+    /// Requests that the plugin asks for.
     #[schema(value_type = Vec<String>)]
     pub requests: Vec<Grant>,
-    /// What it may do.
+    /// Requests that the plugin may make.
     #[schema(value_type = Vec<String>)]
     pub granted: Vec<Grant>,
     /// Whether it asks to read secrets.

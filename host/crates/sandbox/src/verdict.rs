@@ -24,7 +24,7 @@ pub struct Verified {
     pub scopes: Vec<String>,
     /// When it ends, in milliseconds since the Unix epoch.
     pub expires_at: Option<u64>,
-    /// What is worth telling though it works.
+    /// Warnings about a credential that works.
     pub warnings: Vec<String>,
     /// Plain values worth keeping.
     pub config: Vec<(String, String)>,

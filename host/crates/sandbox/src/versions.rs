@@ -20,7 +20,7 @@ const KEPT: usize = 3;
 /// Bytes of a version that is read: more than any that was admitted has.
 const MOST: u64 = 256 * 1024 * 1024;
 
-/// Where versions are kept.
+/// The folder of the kept versions.
 #[derive(Debug, Clone)]
 pub(super) struct Versions {
     folder: PathBuf,

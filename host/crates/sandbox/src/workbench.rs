@@ -67,7 +67,7 @@ pub struct LoadedPlugin {
     pub digest: Digest,
     /// Size of the file in bytes.
     pub bytes: usize,
-    /// What it says of itself.
+    /// The plugin's description of its app.
     pub description: AppDescription,
     /// Whether it imports WASI, which runs here as under the grant `wasi = "sealed"`.
     pub wasi: Wasi,
@@ -82,7 +82,7 @@ pub struct LoadedPlugin {
 pub struct VerifyOptions<'a> {
     /// Answers the plugin's requests.
     pub client: &'a AppClient,
-    /// What it may do.
+    /// The requests that the plugin may make.
     pub grants: Arc<GrantSet>,
     /// The limits of its requests.
     pub limits: &'a EgressLimits,

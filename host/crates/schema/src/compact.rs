@@ -86,7 +86,7 @@ fn write(value: &Input, out: &mut String) {
     }
 }
 
-/// What is left to read.
+/// The text that is left to read.
 struct Reader<'t>(&'t str);
 
 impl<'t> Reader<'t> {

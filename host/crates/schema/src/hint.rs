@@ -26,7 +26,7 @@ pub enum HintEnd {
     End,
 }
 
-/// What is wrong with a hint's pattern.
+/// Faults of a hint's pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HintFault {
     /// It can match anywhere.
@@ -79,7 +79,7 @@ impl Hint {
         self.end.err().or(self.greed)
     }
 
-    /// What a plugin is shown of a value.
+    /// The part of a value that a plugin is shown.
     pub(super) fn of(&self, value: &Secret) -> Option<String> {
         self.end.ok()?;
         let found = self.regex.find(value.expose())?;

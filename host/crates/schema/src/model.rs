@@ -54,7 +54,7 @@ pub struct FieldSpec {
     pub supplier: Supplier,
 }
 
-/// What kind of value a field holds.
+/// The kind of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FieldKind {
     /// One line of text.
@@ -159,7 +159,7 @@ pub struct Field {
     pub necessity: Necessity,
     /// Anchored: the whole value must match.
     pub(super) pattern: Option<Regex>,
-    /// What of a secret the plugin is shown.
+    /// The hint of a secret: the part of it that a plugin is shown.
     pub hint: Option<Hint>,
 }
 

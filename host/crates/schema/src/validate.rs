@@ -72,7 +72,7 @@ impl fmt::Debug for Exposure {
     }
 }
 
-/// What is wrong with one place of `auth_object`.
+/// One violation, at one position of `auth_object`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Path of the violation in the request, such as `auth_object.keybased.account_id`.
@@ -83,7 +83,7 @@ pub struct Violation {
     pub message: String,
 }
 
-/// What can be wrong with a field.
+/// The kinds of violations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum ViolationCode {

@@ -43,7 +43,7 @@ pub struct Upstream {
     pub port: u16,
 }
 
-/// How long a service may take.
+/// Time limits of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
     /// To a connection, with TLS.

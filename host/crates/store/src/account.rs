@@ -70,7 +70,7 @@ pub struct AccountView {
     pub integrations: Vec<IntegrationRecord>,
 }
 
-/// What a write does with an account that exists already.
+/// How a write treats an account that exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutMode {
     /// An existing account is an error.
@@ -132,7 +132,7 @@ pub struct ListAccounts {
 pub struct AccountPage {
     /// The accounts of this page.
     pub views: Vec<AccountView>,
-    /// How many there are on all pages.
+    /// Number of accounts on all pages.
     pub total: usize,
 }
 

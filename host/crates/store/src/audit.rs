@@ -30,7 +30,7 @@ pub struct AuditEvent {
     pub at: Timestamp,
 }
 
-/// What can be done.
+/// The actions that the audit trail records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditAction {
@@ -104,7 +104,7 @@ pub struct AuditEntry {
 pub struct AuditSummary {
     /// Organisation of the chain.
     pub org: OrgId,
-    /// How many entries it has.
+    /// Number of entries in the chain.
     pub entries: u64,
     /// Hash of the last entry. A copy of it that is kept elsewhere shows later whether the chain was rewritten.
     pub head: [u8; 32],

@@ -8,7 +8,7 @@ use super::{IdempotencyRecord, ObjectId};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_types::path_text::ShowPath as _;
 
-/// What a store's methods return.
+/// Result type of a store's methods.
 pub type StoreResult<T> = Result<T, StoreError>;
 
 /// A transaction that was not done, or a store that cannot be used.
@@ -51,7 +51,7 @@ pub enum StoreError {
     /// The environment has as many webhooks as it may have.
     #[error("there are {most} webhooks already, which is the maximum")]
     TooManyWebhooks {
-        /// How many it may have.
+        /// Maximum number of webhooks in an environment.
         most: usize,
     },
     /// The import was changed, deleted or begun meanwhile.

@@ -127,18 +127,18 @@ pub enum Restore {
     Over,
 }
 
-/// How the rows of an import are dealt with.
+/// The policy for the rows of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ImportPolicy {
     /// Whether anything is stored.
     pub mode: ImportMode,
-    /// What is done with a credential that could not be verified though nothing says that it is bad.
+    /// How to treat a credential that could not be verified though nothing says that it is bad.
     pub on_unverified: OnUnverified,
-    /// What is done where the account has a credential for the app.
+    /// How to treat a row where the account has a credential for the app already.
     pub on_existing: OnExisting,
-    /// What is done with accounts that are not there.
+    /// How to treat rows of accounts that do not exist.
     pub accounts: MissingAccounts,
-    /// What is done where a credential turns out to be another account's than the stored one.
+    /// How to treat a credential of another provider account than the stored one's.
     pub account_change: AccountChange,
     /// Number or share of failed rows at which the import stops.
     #[serde(default)]
@@ -154,7 +154,7 @@ macro_rules! choice {
         }
 
         impl $name {
-            /// What can be chosen.
+            /// The texts of all choices.
             pub const CHOICES: &'static [&'static str] = &[$($text),*];
 
             /// The choice in a word.
@@ -194,7 +194,7 @@ choice! {
 }
 
 choice! {
-    /// What is done with a credential that could not be verified though nothing says that it is bad.
+    /// How to treat a credential that could not be verified though nothing says that it is bad.
     OnUnverified {
         /// The credential is refused, and its row fails.
         #[default] Reject = "reject",
@@ -204,7 +204,7 @@ choice! {
 }
 
 choice! {
-    /// What is done where an account has a credential for the app already.
+    /// How to treat a row where the account has a credential for the app already.
     OnExisting {
         /// The stored credential is replaced.
         #[default] Update = "update",
@@ -216,7 +216,7 @@ choice! {
 }
 
 choice! {
-    /// What is done with accounts that are not there.
+    /// How to treat rows of accounts that do not exist.
     MissingAccounts {
         /// Rows of missing accounts fail.
         #[default] Reject = "reject",
@@ -226,7 +226,7 @@ choice! {
 }
 
 choice! {
-    /// What is done where a credential turns out to be another account's than the stored one.
+    /// How to treat a credential of another provider account than the stored one's.
     AccountChange {
         /// The credential is refused, and its row fails.
         #[default] Reject = "reject",

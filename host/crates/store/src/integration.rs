@@ -52,7 +52,7 @@ pub struct IntegrationRecord {
     /// When the credential ends.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
-    /// What is worth telling though the credential works.
+    /// Warnings of the plugin about a credential that works.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// Plain values worth keeping, such as an `instance_url`.
@@ -116,7 +116,7 @@ pub enum Reauth {
     Required,
 }
 
-/// What came out when a stored credential was verified again.
+/// Result of verifying a stored credential again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// Time of the verification.
@@ -128,7 +128,7 @@ pub struct Check {
     pub detail: Option<String>,
 }
 
-/// What a verification of a stored credential changes.
+/// The changes that a verification of a stored credential makes.
 #[derive(Debug, Clone)]
 pub struct CheckWrite {
     /// The integration as it was when it was verified, with all that was found out. Of it, only that is written which a
@@ -188,7 +188,7 @@ pub struct Reseal {
     pub audit: AuditEvent,
 }
 
-/// What is done to a root.
+/// A change of a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RootChange {
     /// It is taken out of use.

@@ -126,7 +126,7 @@ impl RowState {
     }
 }
 
-/// What a row changed.
+/// The changes that a row made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowEffect {
     /// The integration that it wrote.
@@ -177,7 +177,7 @@ pub struct RowCounts {
 }
 
 impl RowCounts {
-    /// How many are in this state.
+    /// Number of rows in this state.
     pub fn in_state(&self, state: RowState) -> u64 {
         match state {
             RowState::Queued => self.queued,
@@ -272,7 +272,7 @@ pub struct UndoWrite {
     pub audit: Option<AuditEvent>,
 }
 
-/// What of an import is forgotten.
+/// The part of an import that is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forget {
     /// What its rows replaced, and what those that failed would be tried again with.

@@ -143,7 +143,7 @@ pub struct WebhookWrite {
     pub record: WebhookRecord,
     /// What must be stored for the write to succeed.
     pub expect: Expect,
-    /// How many its environment may have.
+    /// Maximum number of webhooks in the environment.
     pub most: usize,
     /// The audit event, written in the same transaction.
     pub audit: AuditEvent,

@@ -31,7 +31,7 @@ pub enum CountingError {
     Twice,
 }
 
-/// What is looked up rather than counted.
+/// Values that are measured rather than counted.
 #[derive(Clone)]
 pub(super) struct Observed {
     process: Process,

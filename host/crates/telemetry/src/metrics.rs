@@ -108,7 +108,7 @@ pub fn verification(app: &str, outcome: &'static str, elapsed: Duration) {
     histogram!(VERIFICATION, "app" => app.to_owned(), "outcome" => outcome).record(elapsed);
 }
 
-/// How many calls of plugins there can be.
+/// Sets the number of plugin calls that can run and wait.
 pub fn sandbox_room(slots: usize, queue: usize) {
     gauge!(SLOTS).set(number(slots));
     gauge!(QUEUE).set(number(queue));
@@ -172,7 +172,7 @@ pub fn import_row(state: &'static str) {
     counter!(IMPORT_ROWS, "state" => state).increment(1);
 }
 
-/// How many plugin files are in a state.
+/// Sets the number of plugin files in a state.
 pub fn plugins(state: &'static str, count: usize) {
     gauge!(PLUGINS, "state" => state).set(number(count));
 }

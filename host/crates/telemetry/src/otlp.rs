@@ -10,7 +10,7 @@ use super::collector::{Collector, Signal};
 use super::settings::OtlpSettings;
 use keyferry_service_client::UpstreamError;
 
-/// How long one export may take.
+/// Time limit of one export.
 pub(super) const EXPORT: Duration = Duration::from_secs(5);
 /// How long the last one may take, on shutdown.
 pub(super) const LAST_EXPORT: Duration = Duration::from_secs(3);

@@ -40,7 +40,7 @@ impl FromStr for LogFilter {
 /// A collector: its address, to which `/v1/traces` and `/v1/metrics` are added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtlpEndpoint {
-    /// What is connected to.
+    /// Scheme, host and port of the collector.
     pub upstream: Upstream,
     /// Before what is added.
     base: String,
@@ -116,7 +116,7 @@ impl FromStr for SampleRatio {
     }
 }
 
-/// What a collector is sent.
+/// The kinds of data that a collector is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OtlpSignals {
     /// Traces and metrics are sent.

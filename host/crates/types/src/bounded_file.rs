@@ -34,7 +34,7 @@ pub const SMALL: u64 = 1024 * 1024;
 /// Bytes of a file that grows with what it lists: grants, authorities.
 pub const LARGE: u64 = 16 * 1024 * 1024;
 
-/// What a file was found to hold.
+/// Content and mode of a file that was read.
 pub struct Content {
     /// Its bytes, wiped when dropped.
     pub bytes: Zeroizing<Vec<u8>>,
@@ -68,7 +68,7 @@ impl fmt::Debug for Content {
     }
 }
 
-/// What is wrong with a file that is not read.
+/// Why a file cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FileFault {
     /// It is of another kind.

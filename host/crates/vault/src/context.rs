@@ -47,7 +47,7 @@ pub struct RowContext {
     pub number: u64,
 }
 
-/// Where sealed values can belong.
+/// The positions that sealed values can be bound to.
 pub trait Place: sealed::Place {}
 
 mod sealed {

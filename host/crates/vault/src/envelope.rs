@@ -21,7 +21,7 @@ pub(super) const BLOCK: usize = 32;
 pub(super) const TAG: usize = 16;
 /// Bytes of a field beside its name and its value: two lengths and the tag.
 pub(super) const FIELD_OVERHEAD: usize = 1 + 4 + TAG;
-/// How many fields an envelope may have.
+/// Maximum number of fields in an envelope.
 pub(super) const MAX_FIELDS: usize = 64;
 /// Bytes of the envelope of a credential: with the rest of its record it fits the 64 KiB that stores allow.
 pub(super) const MAX_BYTES: usize = 48 * 1024;
@@ -71,7 +71,7 @@ pub enum EnvelopeError {
     /// The bytes are not a complete, well-formed envelope.
     #[error("the envelope is damaged: {problem}")]
     Malformed {
-        /// What does not fit.
+        /// The first part that does not fit the format.
         problem: &'static str,
     },
 }
@@ -212,7 +212,7 @@ pub(super) fn length_of<'a>(fields: impl Iterator<Item = (&'a FieldName, usize)>
     MAGIC.len() + 2 + 4 + 2 * BLOCK + 1 + sealed
 }
 
-/// What is left to read.
+/// The bytes that are left to read.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -63,7 +63,7 @@ pub struct SessionClaims {
     /// Id of the session.
     #[serde(rename = "jti")]
     pub session: String,
-    /// What it is good for.
+    /// The requests for which it is valid.
     #[serde(rename = "token_use", default, skip_serializing_if = "TokenUse::is_access")]
     pub token_use: TokenUse,
 }

@@ -11,5 +11,5 @@ mod workspace;
 pub(super) use toolchain::Toolchain;
 pub(super) use workspace::{Package, Workspace};
 
-/// What plugins are compiled for.
+/// Compilation target of plugins.
 const TARGET: &str = "wasm32-unknown-unknown";

@@ -35,7 +35,7 @@ pub(super) struct Exchange {
     pub(super) outcome: Outcome,
 }
 
-/// What comes of a request.
+/// The result of a request in a case.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     Answer(Answer),
@@ -58,14 +58,14 @@ pub(super) enum Content {
     Text,
 }
 
-/// What is not right about a case file that reads well otherwise.
+/// A mistake in a case file that is well-formed TOML.
 #[derive(Debug)]
 pub(super) struct Slip {
     pub(super) place: Place,
     pub(super) problem: String,
 }
 
-/// Where in a case file.
+/// A position in a case file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Now,

@@ -24,7 +24,7 @@ pub struct SuiteReport {
     pub budget: Budget,
 }
 
-/// What calls took and may take.
+/// Use and limits of calls.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Budget {
     /// Units of fuel: most of one call, and how many it may be.
@@ -38,7 +38,7 @@ pub struct Budget {
 /// The result of one test.
 #[derive(Debug, Serialize)]
 pub struct TestReport {
-    /// What it belongs to.
+    /// The group that the test belongs to.
     pub group: Group,
     /// Name of the test.
     pub name: String,
@@ -46,14 +46,14 @@ pub struct TestReport {
     pub about: Option<String>,
     /// Whether the test passed.
     pub outcome: Outcome,
-    /// How long it took.
+    /// Time that the test took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
     /// Log lines of the plugin, redacted.
     pub log: Vec<String>,
 }
 
-/// What a test belongs to.
+/// The group that a test belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
@@ -107,7 +107,7 @@ impl Line {
 }
 
 impl SuiteReport {
-    /// How many passed and how many failed.
+    /// Number of tests that passed and that failed.
     pub fn counts(&self) -> (usize, usize) {
         let passed = self.tests.iter().filter(|test| test.outcome == Outcome::Passed).count();
         (passed, self.tests.len() - passed)
@@ -132,7 +132,7 @@ pub(super) fn logged(log: &[LogLine]) -> Vec<String> {
     log.iter().map(|line| format!("{}: {}", line.level.to_string().to_lowercase(), line.text)).collect()
 }
 
-/// What differs between two lists of lines.
+/// The differences between two lists of lines.
 pub(super) fn diff(says: String, expected: &[String], found: &[String]) -> Vec<Line> {
     let old: Vec<&str> = expected.iter().map(String::as_str).collect();
     let new: Vec<&str> = found.iter().map(String::as_str).collect();

@@ -84,7 +84,7 @@ impl Suite {
         Ok(Self { plugin, specimen, cases, egress, memory_bytes: workbench.limits().memory_bytes })
     }
 
-    /// How many tests there are.
+    /// Number of tests.
     pub fn count(&self) -> usize {
         self.cases.len() + conformance::count(self)
     }

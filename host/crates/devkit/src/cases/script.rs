@@ -7,7 +7,7 @@ use super::faults::FaultName;
 use super::request::{SecretNames, told};
 use keyferry_egress::{ErrorKind, ExchangeObserver, Fault, MockExchange, MockTransport, Request, Response, SendError};
 
-/// What a plugin did that its case does not foresee.
+/// Deviations of a plugin from its case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Problem {
     /// It asked for something else than this exchange.

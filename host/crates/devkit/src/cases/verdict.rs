@@ -3,7 +3,7 @@
 use super::file::ExpectFile;
 use keyferry_sandbox::{FailureKind, Verdict, VerificationFailure, Verified};
 
-/// What a case file expects.
+/// The verdict that a case file expects.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
     /// The verdict's name: `verified`, `rejected`.

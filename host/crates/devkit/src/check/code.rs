@@ -119,7 +119,7 @@ impl Serialize for Code {
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What kind of thing.
+    /// Code of the finding.
     pub code: Code,
     /// Severity of the finding.
     pub level: Level,
@@ -127,7 +127,7 @@ pub struct Finding {
     pub place: Option<String>,
     /// The finding in one sentence.
     pub message: String,
-    /// What to do next.
+    /// What the author can do about it.
     pub next: &'static str,
 }
 

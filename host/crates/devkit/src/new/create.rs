@@ -13,7 +13,7 @@ use keyferry_types::ids::Slug;
 pub struct NewPlugin {
     /// The app's slug, not parsed yet.
     pub slug: String,
-    /// What it is written in.
+    /// Language of the plugin.
     pub language: Language,
     /// What its credential is, to begin with.
     pub auth: AuthKind,

@@ -19,7 +19,7 @@ pub(super) struct Escape {
 }
 
 impl Escape {
-    /// What it stands for.
+    /// The text that the escape represents.
     pub(super) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.count).unwrap_or_default()
     }

@@ -114,7 +114,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Where secrets are in one reading.
+/// Finds the secrets in one reading.
 fn look(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let possible = |index: &Index, text: &[u8]| match index.is_empty() {
         true => Vec::new(),

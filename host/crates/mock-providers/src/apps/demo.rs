@@ -9,7 +9,7 @@ use super::slack::{SlackIdentity, SlackState, SlackToken, slack};
 use super::stripe::{StripeAccount, StripeKey, StripeState, stripe};
 use crate::{ProviderError, ProviderWorld};
 
-/// Where HubSpot is served.
+/// Host name of HubSpot's API.
 pub const HUBSPOT_HOST: &str = "api.hubapi.com";
 /// HubSpot: works, portal 48600123.
 pub const HUBSPOT_ACCESS_TOKEN: &str = "demo-hubspot-access-token-works";
@@ -37,7 +37,7 @@ pub const NETSUITE_TOKEN_ID: &str = "demo-netsuite-token-id";
 /// NetSuite: the token's secret.
 pub const NETSUITE_TOKEN_SECRET: &str = "demo-netsuite-token-secret";
 
-/// Where Slack is served.
+/// Host name of Slack's API.
 pub const SLACK_HOST: &str = "slack.com";
 /// Slack: a bot token that works.
 pub const SLACK_BOT_TOKEN: &str = "xoxb-demo-bot-token-works";
@@ -50,7 +50,7 @@ pub const SLACK_INACTIVE_TOKEN: &str = "xoxb-demo-bot-token-inactive";
 /// Slack: 429 with `Retry-After: 30`.
 pub const SLACK_RATE_LIMITED_TOKEN: &str = "xoxb-demo-bot-token-rate-limited";
 
-/// Where Stripe is served.
+/// Host name of Stripe's API.
 pub const STRIPE_HOST: &str = "api.stripe.com";
 /// Stripe: a secret key that works, account [`STRIPE_ACCOUNT`].
 pub const STRIPE_SECRET_KEY: &str = "sk_test_demoStripeKeyWorks";

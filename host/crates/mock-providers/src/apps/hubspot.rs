@@ -13,7 +13,7 @@ pub struct HubSpotState {
     tokens: HashMap<String, HubSpotToken>,
 }
 
-/// What becomes of a request with some token.
+/// The answer to a request with a token.
 #[derive(Clone)]
 pub enum HubSpotToken {
     /// 200 with the portal's details.
@@ -26,7 +26,7 @@ pub enum HubSpotToken {
     RateLimited,
 }
 
-/// What a portal says about itself.
+/// The portal's data, as its API returns it.
 #[derive(Clone)]
 pub struct HubSpotPortal {
     /// The portal's number, which HubSpot's users know as Hub ID.

@@ -15,7 +15,7 @@ use crate::{Received, Reply};
 
 /// Maximum difference between a timestamp and the clock, in seconds, in either direction.
 const MAX_SKEW: u64 = 300;
-/// How many nonces are remembered.
+/// Maximum number of nonces that are remembered.
 const NONCES: usize = 100_000;
 /// Where the records are described.
 const CATALOG: &str = "/services/rest/record/v1/metadata-catalog";
@@ -35,11 +35,11 @@ pub struct NetSuiteAccount {
     pub token_id: String,
     /// Of the access token.
     pub token_secret: String,
-    /// What the token's role may do.
+    /// Permissions of the token's role.
     pub role: NetSuiteRole,
 }
 
-/// What the role behind a token may do.
+/// Permissions of the role behind a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum NetSuiteRole {
     /// Use REST web services.

@@ -14,7 +14,7 @@ pub struct SlackState {
     tokens: HashMap<String, SlackToken>,
 }
 
-/// What becomes of a request with some token.
+/// The answer to a request with a token.
 #[derive(Clone)]
 pub enum SlackToken {
     /// `ok: true` with who the token belongs to.
@@ -25,7 +25,7 @@ pub enum SlackToken {
     RateLimited(u32),
 }
 
-/// Who a token belongs to.
+/// Workspace and user of a token.
 #[derive(Clone)]
 pub struct SlackIdentity {
     /// The workspace's name, from which its address is made.
@@ -38,7 +38,7 @@ pub struct SlackIdentity {
     pub user_id: String,
     /// `B...`, for a bot token only.
     pub bot_id: Option<String>,
-    /// What goes into the `x-oauth-scopes` header.
+    /// Content of the `x-oauth-scopes` header.
     pub scopes: Vec<String>,
 }
 

@@ -13,7 +13,7 @@ pub struct StripeState {
     keys: HashMap<String, StripeKey>,
 }
 
-/// What becomes of a request with some key.
+/// The answer to a request with a key.
 #[derive(Clone)]
 pub enum StripeKey {
     /// 200 for this account and the accounts connected to it.

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::literal::Extractor;
 
-/// How values of secrets begin that apps give out.
+/// Prefixes of secrets that apps issue.
 const BEGINNINGS: [&str; 46] = [
     "-----begin",
     "1//",

@@ -130,7 +130,7 @@ pub(super) fn row(import: ObjectId, number: u64) -> Vec<u8> {
     [import.as_bytes().as_slice(), &number.to_be_bytes()].concat()
 }
 
-/// How the rows of an app fare.
+/// Key of the counts of an app's rows.
 pub(super) fn counts(import: ObjectId, slug: &str) -> Vec<u8> {
     [import.as_bytes().as_slice(), slug.as_bytes()].concat()
 }

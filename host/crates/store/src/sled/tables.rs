@@ -144,7 +144,7 @@ pub(super) fn read_error(error: sled::Error) -> StoreError {
     StoreError::Read(Box::new(error))
 }
 
-/// What a failure while opening means.
+/// Maps a failure of opening the database.
 pub(super) fn open_error(path: &Path, error: sled::Error) -> StoreError {
     match error {
         sled::Error::Io(source) => StoreError::Open { action: "open the store at", path: path.to_owned(), source },

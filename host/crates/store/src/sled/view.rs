@@ -20,7 +20,7 @@ use keyferry_types::ids::OrgId;
 /// Rows to put (`Some`) and to remove (`None`).
 type Rows = BTreeMap<Vec<u8>, Option<IVec>>;
 
-/// What a batch is to change.
+/// The changes of a batch.
 #[derive(Default)]
 pub(super) struct Changes {
     rows: BTreeMap<Table, Rows>,

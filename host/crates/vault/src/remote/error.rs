@@ -19,7 +19,7 @@ pub struct KeyServiceError {
     pub wait: Option<Duration>,
 }
 
-/// What a failed call to a key service means.
+/// The kinds of failed calls to a key service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyServiceFault {
     /// It could not be reached, did not answer in time, is sealed, or failed itself. It may come back.

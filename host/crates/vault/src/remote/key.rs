@@ -49,7 +49,7 @@ pub enum KeyServiceState {
 struct Patience {
     /// The whole of a call, with waiting for a turn and all attempts.
     deadline: Duration,
-    /// How long after a failure the same failure is given without asking.
+    /// Time after a failure during which the same failure is returned without a request.
     pause: Duration,
 }
 

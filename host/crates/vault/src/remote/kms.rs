@@ -169,7 +169,7 @@ fn service_fault(code: &str, status: u16) -> KeyServiceFault {
     }
 }
 
-/// What a call that got no answer means.
+/// Maps a call without a response to a fault.
 fn transport_fault<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> KeyServiceFault {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {

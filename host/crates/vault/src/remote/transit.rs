@@ -68,7 +68,7 @@ struct Problem {
     errors: Vec<String>,
 }
 
-/// What is asked for.
+/// The operations of the transit engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Encrypt,

@@ -24,7 +24,7 @@ pub struct TransitKey {
     pub(super) name: String,
 }
 
-/// What else belongs to a transit engine.
+/// Settings of a transit engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitSettings {
     /// The key in the transit engine.
