@@ -14,17 +14,17 @@ use keyferry_types::ids::{Environment, OrgId};
 
 #[derive(Subcommand)]
 pub(super) enum ApiKeyCommand {
-    /// Makes a key and prints it. It is shown this once and cannot be read back.
+    /// Creates an API key and prints it. It is shown only once.
     Create(CreateArgs),
-    /// Lists an organisation's keys, with what they allow and when they were last used.
+    /// Lists an organisation's API keys with scopes and last use.
     List(ListArgs),
-    /// Revokes a key: requests with it are refused from then on.
+    /// Revokes an API key: later requests with it are refused.
     Revoke(RevokeArgs),
 }
 
 #[derive(Args)]
 pub(super) struct CreateArgs {
-    /// The organisation that it belongs to; made with its first key.
+    /// The organisation of the key; created with its first key.
     #[arg(long)]
     org: OrgId,
     /// The environment: `test` or `production`.

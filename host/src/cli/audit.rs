@@ -15,8 +15,8 @@ use keyferry_types::ids::OrgId;
 
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {
-    /// Walks an organisation's audit chain from end to end and shows its last hash. Ends with 1 where an entry was changed,
-    /// left out or added.
+    /// Verifies an organisation's whole audit chain and shows its last hash. Ends with 1 if an entry was changed, removed or
+    /// added.
     Verify(VerifyArgs),
     /// Prints an organisation's audit trail as OCSF API Activity events, one JSON object a line.
     Export(ExportArgs),
@@ -27,7 +27,7 @@ pub(super) struct VerifyArgs {
     /// The organisation.
     #[arg(long)]
     org: OrgId,
-    /// A hash that an earlier run has shown: some entry must still have it, or the chain was rewritten.
+    /// A hash from an earlier run: one entry must still have it, or the chain was rewritten.
     #[arg(long, value_name = "HASH")]
     known: Option<String>,
     /// Print JSON.

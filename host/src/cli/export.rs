@@ -21,11 +21,11 @@ const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Args)]
 pub(super) struct ExportArgs {
-    /// Where the file is written. It must not be there yet.
+    /// The file to write. It must not exist.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 
-    /// Who can open it: an age recipient (`age1...`; `age-keygen` makes one). Repeatable.
+    /// An age recipient that can decrypt the file (`age1...`; `age-keygen` makes one). Repeatable.
     #[arg(long, short, value_name = "RECIPIENT", required = true)]
     recipient: Vec<age::x25519::Recipient>,
 

@@ -16,13 +16,13 @@ use keyferry_types::ids::OrgId;
 pub(super) enum KeyCommand {
     /// Lists an organisation's root keys, and how many credentials are sealed under each.
     List(ListArgs),
-    /// Makes a new root key. What is stored from then on is sealed under it; what was sealed before stays readable.
+    /// Creates a root key. Credentials are sealed under it from then on; those sealed before stay readable.
     Rotate(OrgArgs),
     /// Seals all credentials under the newest root key while the server keeps serving. It can be stopped and started again.
     Reseal(OrgArgs),
-    /// Takes a root key out of use. It must not be the newest, and nothing may be sealed under it.
+    /// Disables a root key. It must not be the newest, and no credential may be sealed under it.
     Disable(KeyArgs),
-    /// Removes a root key that is out of use. Backups that need it become unreadable.
+    /// Removes a disabled root key. Backups that need it become unreadable.
     Destroy(DestroyArgs),
     /// Has root keys wrapped by another key-encryption key as well, while the server keeps serving; with `--finish`, by the
     /// present one alone. It can be stopped and started again.
@@ -49,7 +49,7 @@ pub(super) struct ListArgs {
 
 #[derive(Args)]
 pub(super) struct KeyArgs {
-    /// Its number, as `list` shows it.
+    /// The key id, as `list` shows it.
     key_id: u32,
     #[command(flatten)]
     org: OrgArgs,

@@ -23,21 +23,21 @@ pub(super) struct KekArgs {
     #[arg(long, value_name = "NAME", env = "KEYFERRY_KEY_ENV")]
     pub(super) key_env: Option<String>,
 
-    /// Have root keys wrapped by this key of AWS KMS instead: its ARN, id or alias. Region and credentials are found as AWS'
-    /// own tools find them.
+    /// Wrap root keys by this key of AWS KMS instead: its ARN, id or alias. Region and credentials are found as by AWS' own
+    /// tools.
     #[arg(long, value_name = "KEY", env = "KEYFERRY_KEY_KMS")]
     pub(super) key_kms: Option<KmsKey>,
 
-    /// Have root keys wrapped by this key of a transit engine (Vault, OpenBao) instead:
+    /// Wrap root keys by this key of a transit engine (Vault, OpenBao) instead:
     /// `https://vault.example.com/v1/transit/keys/NAME`. The token is taken from VAULT_TOKEN, or from --key-token-file.
     #[arg(long, value_name = "URL", env = "KEYFERRY_KEY_TRANSIT")]
     pub(super) key_transit: Option<TransitKey>,
 
-    /// The file with the transit engine's token, read anew for each call.
+    /// The file with the transit engine's token, read for each call.
     #[arg(long, value_name = "FILE", env = "VAULT_TOKEN_FILE")]
     pub(super) key_token_file: Option<PathBuf>,
 
-    /// The namespace that the transit engine is in.
+    /// The namespace of the transit engine.
     #[arg(long, value_name = "NAME", env = "VAULT_NAMESPACE")]
     pub(super) key_namespace: Option<String>,
 
@@ -49,7 +49,7 @@ pub(super) struct KekArgs {
 /// The key-encryption key that is to take the place of the present one: one of the four.
 #[derive(Args, Default)]
 pub(super) struct ToKekArgs {
-    /// A file, made if it is not there.
+    /// The file with the key; created if missing.
     #[arg(long, value_name = "FILE")]
     to_key_file: Option<PathBuf>,
     /// The environment variable that holds the key (32 bytes in base64 or hex).
@@ -64,7 +64,7 @@ pub(super) struct ToKekArgs {
     /// The file with that engine's token [default: as for the present key].
     #[arg(long, value_name = "FILE")]
     to_key_token_file: Option<PathBuf>,
-    /// The namespace that that engine is in.
+    /// The namespace of that engine.
     #[arg(long, value_name = "NAME")]
     to_key_namespace: Option<String>,
     /// Certificates (PEM) to trust for that key service.

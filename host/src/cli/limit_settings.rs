@@ -19,17 +19,17 @@ use keyferry_webhooks::DeliverySettings;
 #[derive(Args)]
 #[command(next_help_heading = "How long clients may take")]
 pub(super) struct HttpArgs {
-    /// Seconds to send a request's head, and as many for a TLS handshake.
+    /// Seconds to receive a request's head; the same limit for a TLS handshake.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_HEAD_SECONDS",
         default_value_t = seconds(HttpSettings::default().head_timeout))]
     http_head_seconds: NonZeroU32,
 
-    /// Seconds to send a request's body.
+    /// Seconds to receive a request's body.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_BODY_SECONDS",
         default_value_t = seconds(HttpSettings::default().body_timeout))]
     http_body_seconds: NonZeroU32,
 
-    /// Seconds that a connection is kept between two requests.
+    /// Seconds to keep a connection between two requests.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_IDLE_SECONDS",
         default_value_t = seconds(HttpSettings::default().idle_timeout))]
     http_idle_seconds: NonZeroU32,
@@ -80,12 +80,12 @@ pub(super) struct SandboxArgs {
         default_value_t = SandboxLimits::default().file_bytes)]
     sandbox_file_bytes: usize,
 
-    /// Seconds on the clock, waiting for providers included.
+    /// Seconds of wall-clock time of one call, including the wait for providers.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_WALL_SECONDS",
         default_value_t = seconds(SandboxLimits::default().wall))]
     sandbox_wall_seconds: NonZeroU32,
 
-    /// Milliseconds in the plugin's own code.
+    /// Milliseconds of processor time in the plugin's own code.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_CPU_MILLIS",
         default_value_t = millis(SandboxLimits::default().cpu))]
     sandbox_cpu_millis: NonZeroU32,
@@ -115,7 +115,7 @@ pub(super) struct SandboxArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Webhook deliveries")]
 pub(super) struct WebhookArgs {
-    /// Milliseconds from a failed attempt to the next one; those after that wait five times as long each.
+    /// Milliseconds from the first failed attempt to the second; each later interval is five times as long.
     #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_RETRY_MILLIS",
         default_value_t = millis(DeliverySettings::default().first_wait))]
     webhooks_retry_millis: NonZeroU32,
@@ -140,17 +140,17 @@ pub(super) struct ImportArgs {
         default_value_t = count(ImportSettings::default().per_app))]
     import_rows_per_app: NonZeroU32,
 
-    /// Seconds that a provider may be down until an import pauses.
+    /// Seconds of a provider's outage until an import pauses.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_PATIENCE_SECONDS",
         default_value_t = seconds(ImportSettings::default().patience))]
     import_patience_seconds: NonZeroU32,
 
-    /// Seconds that an import can be undone after its end, unless it is confirmed.
+    /// Seconds after its end in which an import can be undone, unless it is confirmed.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_RETENTION_SECONDS",
         default_value_t = seconds(ImportSettings::default().retention))]
     import_retention_seconds: NonZeroU32,
 
-    /// Rows that a file may have.
+    /// The maximum number of rows of a file.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_MOST_ROWS",
         default_value_t = ImportSettings::default().most_rows)]
     import_most_rows: u64,

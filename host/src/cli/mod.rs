@@ -70,7 +70,8 @@ enum Command {
     /// Shows the effective settings, or an example settings file.
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Puts many credentials from files onto a running server's linked accounts. Ends with 3 where rows failed, 4 where it stopped.
+    /// Imports credentials from files onto a running server's linked accounts. Ends with 3 if rows failed, 4 if the import
+    /// stopped.
     Import(Box<import::ImportArgs>),
     /// Shows imports and changes their state.
     #[command(subcommand)]
@@ -80,7 +81,7 @@ enum Command {
     /// Creates, lists and revokes API keys.
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
-    /// The root keys that credentials are sealed under.
+    /// Manages the root keys that credentials are sealed under.
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Verifies and exports the audit trail.

@@ -30,7 +30,7 @@ pub(super) struct RewrapArgs {
     /// The root keys of all organisations.
     #[arg(long)]
     all: bool,
-    /// Forget every form but the one by the present key.
+    /// Delete every wrapped form except the one by the present key.
     #[arg(long)]
     finish: bool,
     #[command(flatten)]

@@ -64,7 +64,7 @@ pub(super) struct ServeArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
 
-    /// Serve HTTPS with this certificate (PEM, with those that lead to its root). Read again when it changes.
+    /// Serve HTTPS with this certificate chain (PEM). Read again when it changes.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_CERT")]
     tls_cert: Option<PathBuf>,
 
@@ -81,11 +81,11 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "KEYFERRY_EGRESS_CA")]
     egress_ca: Option<PathBuf>,
 
-    /// Ask this DNS server for the names of providers. Repeatable [default: those of /etc/resolv.conf].
+    /// Resolve providers' names by this DNS server. Repeatable [default: those of /etc/resolv.conf].
     #[arg(long, value_name = "IP[:PORT]", env = "KEYFERRY_EGRESS_DNS", value_delimiter = ',')]
     egress_dns: Vec<DnsServer>,
 
-    /// Dial this address for that name. Repeatable; once given, no other name exists. Not for production.
+    /// Connect to this address for this name. Repeatable; other names then do not resolve. Not for production.
     #[arg(long, value_name = "HOST=IP:PORT", env = "KEYFERRY_DEV_RESOLVE", value_delimiter = ',')]
     dev_resolve: Vec<DevResolve>,
 
@@ -99,7 +99,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FORMAT", env = "KEYFERRY_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 
-    /// What is logged, as tracing-subscriber filters: `debug`, or `keyferry_egress=trace,info`.
+    /// The log filter, in the syntax of tracing-subscriber: `debug`, or `keyferry_egress=trace,info`.
     #[arg(long, value_name = "FILTER", env = "KEYFERRY_LOG", default_value = "info")]
     log_filter: LogFilter,
 
@@ -124,7 +124,7 @@ pub(super) struct ServeArgs {
 /// Where things lie: shared by `serve` and the operator's commands.
 #[derive(Args, Default, Clone)]
 pub(super) struct FolderArgs {
-    /// A TOML file with settings: each flag of `serve` has its namesake there [default: ./keyferry.toml, if there is one].
+    /// A TOML file with settings: each flag of `serve` has a key of the same name [default: ./keyferry.toml, if it exists].
     #[arg(long, value_name = "FILE", env = "KEYFERRY_CONFIG")]
     pub(super) config: Option<PathBuf>,
 
@@ -136,7 +136,7 @@ pub(super) struct FolderArgs {
     #[arg(long, value_name = "DIR", env = "KEYFERRY_PLUGINS")]
     pub(super) plugins: Option<PathBuf>,
 
-    /// Where grants are recorded [default: keyferry.lock in the data folder].
+    /// The lock file, which records grants [default: keyferry.lock in the data folder].
     #[arg(long, value_name = "FILE", env = "KEYFERRY_LOCK")]
     pub(super) lock: Option<PathBuf>,
 

@@ -16,7 +16,7 @@ pub(super) struct TelemetryArgs {
     #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_METRICS_LISTEN")]
     pub(super) metrics_listen: Option<SocketAddr>,
 
-    /// Send traces and metrics to this OpenTelemetry collector (http://127.0.0.1:4318) as OTLP over HTTP [default: nowhere].
+    /// Send traces and metrics to this OpenTelemetry collector (http://127.0.0.1:4318) as OTLP over HTTP [default: off].
     #[arg(long, value_name = "URL", env = "KEYFERRY_OTLP_ENDPOINT")]
     otlp_endpoint: Option<OtlpEndpoint>,
 
@@ -28,11 +28,11 @@ pub(super) struct TelemetryArgs {
     #[arg(long, value_name = "FILE", env = "KEYFERRY_OTLP_CA")]
     otlp_ca: Option<PathBuf>,
 
-    /// What the collector is sent.
+    /// The signals to send to the collector.
     #[arg(long, value_name = "SIGNALS", env = "KEYFERRY_OTLP_SIGNALS", value_enum, default_value = "both")]
     otlp_signals: OtlpSignals,
 
-    /// The part of all traces that is sent, between 0 and 1. A caller's `traceparent` decides for its own request.
+    /// The fraction of traces to send, from 0 to 1. A caller's `traceparent` takes precedence for its request.
     #[arg(long, value_name = "RATIO", env = "KEYFERRY_OTLP_SAMPLE_RATIO", default_value = "1")]
     otlp_sample_ratio: SampleRatio,
 }

@@ -17,8 +17,8 @@ use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum ConfigCommand {
-    /// Shows what `serve` with the same flags, variables and file would run with, and where each value comes from. Ends with
-    /// an error where it would not start.
+    /// Shows what `serve` with the same flags, variables and file would run with, and the source of each value. Ends with an
+    /// error if `serve` would not start.
     Check(Box<CheckArgs>),
     /// Prints a settings file with all settings in it, each explained and at its default.
     Example,

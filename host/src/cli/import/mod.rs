@@ -84,16 +84,16 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "WHAT", default_value_t)]
     on_unverified: OnUnverified,
 
-    /// What is done where the account has a credential for the app: update, skip, or newer (update if the row says by
-    /// `updated_at` that its own is newer).
+    /// What to do if the account has a credential for the app: update, skip, or newer (update if the row's `updated_at` is
+    /// newer).
     #[arg(long, value_name = "WHAT", default_value_t)]
     on_existing: OnExisting,
 
-    /// Create accounts that are not there. Otherwise their rows fail.
+    /// Create missing linked accounts. Otherwise their rows fail.
     #[arg(long)]
     create_accounts: bool,
 
-    /// What is done where a credential turns out to be another account's than the stored one: reject or replace.
+    /// What to do if a credential is of another provider account than the stored one: reject or replace.
     #[arg(long, value_name = "WHAT", default_value_t)]
     account_change: AccountChange,
 
@@ -109,13 +109,13 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     detach: bool,
 
-    /// Where failed rows go, ready to be corrected and imported again [default: FILE.failures.csv, or .ndjson or .json as FILE
-    /// is, with .age where FILE is encrypted]. A file there that was changed since an import wrote it is kept; the next name is
-    /// FILE.failures.2.csv.
+    /// The file for failed rows, ready to be corrected and imported again [default: FILE.failures.csv, or .ndjson or .json as
+    /// FILE is, with .age where FILE is encrypted]. A file there that was changed since an import wrote it is kept; the next
+    /// name is FILE.failures.2.csv.
     #[arg(long, value_name = "FILE")]
     failures: Option<PathBuf>,
 
-    /// A file with keys of age, to open files that `export` or age has encrypted. Repeatable.
+    /// A file with age keys, to decrypt files of `export` or age. Repeatable.
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 

@@ -22,7 +22,7 @@ pub(in crate::cli) struct CheckArgs {
     /// Plugin files (.wasm), or folders of plugins, which are built first.
     #[arg(value_name = "FILE|DIR", required = true)]
     plugins: Vec<PathBuf>,
-    /// End with 1 where there is a warning.
+    /// End with 1 if there is a warning.
     #[arg(long)]
     deny_warnings: bool,
     /// Print JSON.

@@ -51,10 +51,10 @@ pub(in crate::cli) struct RecordArgs {
     /// The case's name: NAME.toml is written.
     #[arg(long, value_name = "NAME")]
     case: String,
-    /// Where the cases lie. Without it: `cases` beside the file or in the folder.
+    /// The folder of the cases [default: `cases` beside the file or in the folder].
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
-    /// What the case shows, in a sentence.
+    /// A description of the case, in one sentence.
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
     /// Replace values that identify the account by values of the same shape.

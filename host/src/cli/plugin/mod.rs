@@ -18,23 +18,23 @@ pub(super) enum PluginCommand {
     New(new::NewArgs),
     /// Builds plugins into components.
     Build(build::BuildArgs),
-    /// Shows what a plugin file is: schema, imports, what it asks for.
+    /// Shows a plugin file's schema, imports and requested grants.
     Inspect(inspect::InspectArgs),
-    /// Looks a plugin through for what is wrong with it, or will be.
+    /// Checks a plugin for errors and likely problems.
     Check(check::CheckArgs),
     /// Runs a plugin's cases and the conformance suite, offline.
     Test(test::TestArgs),
-    /// Has a plugin verify one credential with the real provider, and shows what went over the wire, without secrets.
+    /// Verifies one credential with the real provider, and shows the exchange without secrets.
     Call(live::CallArgs),
-    /// The same, written down as a case: every secret is replaced by its field's name.
+    /// Verifies one credential and records the exchange as a case: every secret is replaced by its field's name.
     Record(live::RecordArgs),
-    /// Lists the plugin files of a server and what became of each.
+    /// Lists the plugin files of a server and the state of each.
     List(operate::ListArgs),
-    /// Shows what a plugin asks for and grants it, to this very file.
+    /// Shows a plugin's requested grants and grants them to exactly this file.
     Grant(operate::GrantArgs),
-    /// Takes back what a plugin was granted. It stops serving at once.
+    /// Revokes a plugin's grant. It stops serving at once.
     Revoke(operate::RevokeArgs),
-    /// Puts the version back that served before.
+    /// Restores the version that served before.
     Rollback(operate::RollbackArgs),
 }
 

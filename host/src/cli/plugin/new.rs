@@ -13,10 +13,10 @@ use keyferry_types::path_text::ShowPath as _;
 pub(in crate::cli) struct NewArgs {
     /// The app's name in URLs and requests: lower-case letters, digits and `-`.
     slug: String,
-    /// What the plugin is written in.
+    /// The plugin's programming language.
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     lang: Language,
-    /// What a credential of the app is, to begin with.
+    /// The auth type to start with.
     #[arg(long, value_enum, default_value_t = AuthKind::KeyBased)]
     auth: AuthKind,
     /// The new folder [default: the slug].

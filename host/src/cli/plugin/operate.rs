@@ -20,7 +20,7 @@ pub(in crate::cli) struct ListArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// End with 2 where a file does not serve, and say which.
+    /// End with 2 if a file does not serve, and name it.
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -34,10 +34,10 @@ pub(in crate::cli) struct GrantArgs {
     /// Show the request for grants without granting.
     #[arg(long)]
     dry_run: bool,
-    /// Let it import WASI, with nothing behind it.
+    /// Let it import sealed WASI, which has no access to the system.
     #[arg(long, value_parser = ["sealed"])]
     wasi: Option<String>,
-    /// Let it read this field as text although it looks secret: FIELD, or AUTH_TYPE.FIELD. Several are parted by commas.
+    /// Let it read this field as text although it looks secret: FIELD, or AUTH_TYPE.FIELD. Separate several by commas.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     reads_text: Vec<String>,
     /// The number of days until the grant expires.
@@ -59,7 +59,7 @@ pub(in crate::cli) struct RevokeArgs {
 pub(in crate::cli) struct RollbackArgs {
     /// A slug or a file name.
     target: String,
-    /// How the SHA-256 of the version begins. Without it: the one that served before.
+    /// The first digits of the version's SHA-256 [default: the version that served before].
     #[arg(long, value_name = "SHA256")]
     to: Option<String>,
     #[command(flatten)]

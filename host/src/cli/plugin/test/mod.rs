@@ -28,13 +28,13 @@ pub(in crate::cli) struct TestArgs {
     /// Plugin files (.wasm), or folders of plugins, which are built first.
     #[arg(value_name = "FILE|DIR", required = true)]
     plugins: Vec<PathBuf>,
-    /// Where the cases (*.toml) lie. Without it: `cases` beside the file or in the folder.
+    /// The folder of the cases (*.toml) [default: `cases` beside the file or in the folder].
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
     /// The format of the results.
     #[arg(long, value_enum, default_value_t = Format::Pretty)]
     format: Format,
-    /// Run again whenever a file changes.
+    /// Run again after each change of a file.
     #[arg(long)]
     watch: bool,
 }
