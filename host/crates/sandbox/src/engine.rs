@@ -49,7 +49,7 @@ fn config(pool: Option<&SandboxLimits>, metering: Metering) -> Config {
     config
         .strategy(Strategy::Cranelift)
         .wasm_component_model(true)
-        // CpuScheduler component-model async off whole, with its bookkeeping in every store.
+        // Switches component-model async off entirely, with its bookkeeping in every store.
         .concurrency_support(false)
         .epoch_interruption(true)
         .consume_fuel(matches!(metering, Metering::TimeAndFuel { .. }))
