@@ -16,11 +16,21 @@ impl Kms {
     /// # Errors
     /// Always: this build cannot use AWS KMS.
     pub(crate) async fn new(key: KmsKey, _ca: Option<&Path>) -> Result<Self, VaultError> {
-        Err(VaultError::KeyServiceSetup {
-            key: key.to_string(),
-            problem: "this build of keyferry has no AWS KMS; build it with `cargo build --release --features aws-kms`"
-                .into(),
-        })
+        Err(absent(&key))
+    }
+
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn check(key: &KmsKey, _ca: Option<&Path>) -> Result<(), VaultError> {
+        Err(absent(key))
+    }
+}
+
+fn absent(key: &KmsKey) -> VaultError {
+    VaultError::KeyServiceSetup {
+        key: key.to_string(),
+        problem: "this build of keyferry has no AWS KMS; build it with `cargo build --release --features aws-kms`"
+            .into(),
     }
 }
 
@@ -40,5 +50,18 @@ impl KeyService for Kms {
 
     async fn unwrap(&self, _: &Place<'_>, _: &[u8]) -> Result<LockedKey, KeyServiceError> {
         match *self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_in_kms_is_refused_with_the_way_to_a_build_that_has_it() {
+        let key: KmsKey = "alias/keyferry".parse().unwrap();
+        for error in [Kms::check(&key, None).unwrap_err(), Kms::new(key.clone(), None).await.err().unwrap()] {
+            assert!(error.to_string().contains("--features aws-kms"), "{error}");
+        }
     }
 }

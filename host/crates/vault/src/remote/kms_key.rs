@@ -41,6 +41,7 @@ impl KmsKey {
     }
 
     /// The key's own ARN, where it was given by that: what stored roots name.
+    #[cfg(any(test, feature = "aws-kms"))]
     pub(super) fn arn(&self) -> Option<&str> {
         self.is_key_arn.then_some(&self.text)
     }

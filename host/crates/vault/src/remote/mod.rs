@@ -13,6 +13,7 @@
 //! Nothing here is asked once a request: a root is unwrapped once and stays on the key ring.
 
 mod error;
+#[cfg(feature = "aws-kms")]
 mod foreign_files;
 mod key;
 #[cfg(feature = "aws-kms")]

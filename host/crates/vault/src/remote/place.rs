@@ -31,6 +31,7 @@ impl Place<'_> {
     }
 
     /// The pairs of an encryption context. They show in the service's own trail, and its policies can ask for them.
+    #[cfg(any(test, feature = "aws-kms"))]
     pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = vec![("keyferry:purpose", self.purpose().to_owned())];
         if let Self::Root { org, key_id } = self {

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 use crate::VaultError;
 use keyferry_service_client::{self as upstream, UpstreamError};
 
 /// A PEM file, and the certificates in it, each checked to be one.
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, RootCertStore), VaultError> {
+#[cfg(feature = "aws-kms")]
+pub(super) fn read(path: &Path) -> Result<(Vec<u8>, rustls::RootCertStore), VaultError> {
     upstream::read(path).map_err(wrong)
 }
 
