@@ -146,27 +146,35 @@ async fn a_file_that_arrives_while_somebody_waits_is_stored_in_small_parts() {
         assert_eq!(import["outcomes"], json!({"unknown_app": 512}), "{import:#}");
         Page::of(&shop.world.server).await.sum("keyferry_store_batch_writes_count", &[]) - before
     };
-    // What has made this world are requests, too, and they are not long ago.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let alone = loop {
-        let alone = commits("create_accounts=true&again=true").await;
-        if alone < 16.0 {
-            break alone;
-        }
-        assert!(Instant::now() < deadline, "{alone} transactions, and nobody waits");
-    };
-    shop.set("stripe", Mood::Slow(Duration::from_secs(60)));
-    let waiting = shop.world.migrate("stripe", json!({"keybased": {"api_key": "sk_test_ok_1"}}));
-    let beside = tokio::select! {
-        answer = waiting => panic!("it does not wait: {}", answer.text()),
-        beside = async {
-            while shop.asked("stripe").is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+    // On a busy machine transactions of others are counted, too, or several parts are written as one: it is measured again then.
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        // What has made this world are requests, too, and they are not long ago.
+        let alone = loop {
+            let alone = commits("create_accounts=true&again=true").await;
+            if alone < 16.0 {
+                break alone;
             }
-            commits("create_accounts=true&again=true").await
-        } => beside,
-    };
-    assert!(beside >= alone + 10.0, "{beside} transactions, and {alone} while nobody waits");
+            assert!(Instant::now() < deadline, "{alone} transactions, and nobody waits");
+        };
+        shop.set("stripe", Mood::Slow(Duration::from_secs(15)));
+        let asked = shop.asked("stripe").len();
+        let waiting = shop.world.migrate("stripe", json!({"keybased": {"api_key": "sk_test_ok_1"}}));
+        let beside = tokio::select! {
+            // The machine was so busy that the import took longer than the provider.
+            _ = waiting => continue,
+            beside = async {
+                while shop.asked("stripe").len() == asked {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                commits("create_accounts=true&again=true").await
+            } => beside,
+        };
+        if beside >= alone + 10.0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{beside} transactions, and {alone} while nobody waits");
+    }
 }
 
 #[tokio::test]

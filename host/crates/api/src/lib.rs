@@ -33,7 +33,6 @@ mod routes;
 mod server;
 mod state;
 
-pub use handlers::health::Readiness;
 pub use middleware::cors::{CorsOrigin, InvalidOrigin};
 pub use middleware::rate::RateLimit;
 pub use openapi::description_of;
@@ -44,5 +43,6 @@ pub use routes::router;
 pub(crate) use server::accept::ConnConfig;
 pub use server::accept::{HttpServer, HttpSettings};
 pub use server::descriptors::room_for_connections;
+pub use server::readiness::Readiness;
 pub use server::tls::{Tls, TlsError, TlsFiles};
 pub use state::Api;

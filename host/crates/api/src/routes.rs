@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::state::Api;
-
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
@@ -13,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::docs;
-use crate::error::api_error::{ApiError, Rendering};
-use crate::error::problem_type as kind;
+use crate::error::api_error::Rendering;
+use crate::error::routing::{no_such_route, not_taken};
 use crate::handlers::application;
 use crate::handlers::front_end;
 use crate::handlers::health;
@@ -32,56 +30,7 @@ use crate::middleware::framing;
 use crate::middleware::rate;
 use crate::middleware::trace;
 use crate::openapi;
-use keyferry_types::echo::{MASK, shown};
-
-/// What our paths are made of.
-const SEGMENTS: [&str; 43] = [
-    "api",
-    "v1",
-    "v2",
-    "v3",
-    "public",
-    "f-sdk",
-    "migrate-token",
-    "linked-account",
-    "integration",
-    "save-key-credentials",
-    "oauth-url",
-    "default-app",
-    "auth-credentials",
-    "credentials",
-    "application",
-    "auth-structure",
-    "verify",
-    "webhook",
-    "session-token",
-    "refresh",
-    "revoke",
-    "session",
-    "active-linked-account",
-    "org",
-    "basics",
-    "app",
-    "save",
-    "linked-acc",
-    "integrate",
-    "livez",
-    "readyz",
-    "openapi.json",
-    "imports",
-    "export",
-    "results",
-    "events",
-    "pause",
-    "resume",
-    "cancel",
-    "retry-failed",
-    "undo",
-    "confirm",
-    "docs",
-];
-/// Segments of a path that is shown.
-const MOST_SEGMENTS: usize = 8;
+use crate::state::Api;
 
 /// All routes. Web pages of these origins may read the responses.
 pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
@@ -140,9 +89,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 async fn not_found(request: Request) -> Response {
-    let path = shown_path(request.uri().path());
-    let message = format!("there is nothing at {} {path}", shown_method(request.method()));
-    ApiError::new(&kind::NO_SUCH_ROUTE, message).render(Rendering::of(request.headers()))
+    no_such_route(request.method(), request.uri().path(), Rendering::of(request.headers()))
 }
 
 /// `OPTIONS`: the router's `Allow` header lists the methods of a path.
@@ -156,34 +103,4 @@ async fn method_not_allowed(request: Request) -> Response {
         request.extensions().get::<MatchedPath>().is_some_and(|matched| matched.as_str() == BELOW_ACCOUNTS);
     let below = path.strip_prefix(BELOW_ACCOUNTS.trim_end_matches("{*account}")).unwrap_or_default();
     if is_below_accounts && !is_verification(below) { allow_without_post(answer) } else { answer }
-}
-
-/// A method that a path does not take.
-pub(crate) fn not_taken(method: &Method, path: &str, rendering: Rendering) -> Response {
-    let message = format!("{} is not possible at {}", shown_method(method), shown_path(path));
-    ApiError::new(&kind::METHOD_NOT_ALLOWED, message).render(rendering)
-}
-
-/// The path as far as it is one of ours or nearly so: a caller may have put anything into it.
-fn shown_path(whole: &str) -> String {
-    let mut path = String::new();
-    for segment in whole.split('/').skip(1).take(MOST_SEGMENTS) {
-        path.push('/');
-        path.push_str(if segment.is_empty() { "" } else { shown(segment, SEGMENTS) });
-    }
-    path
-}
-
-/// The method, if it is one that HTTP has: a client can send any word.
-pub(crate) fn shown_method(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => MASK,
-    }
 }

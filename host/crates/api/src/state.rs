@@ -9,9 +9,9 @@ use keyferry_store::Store;
 use keyferry_webhooks::Webhooks;
 
 use crate::auth::last_use::LastUse;
-use crate::handlers::health::Readiness;
 use crate::middleware::rate::{RateLimit, Rates};
 use crate::openapi::Description;
+use crate::server::readiness::Readiness;
 
 /// The state that handlers share.
 pub struct Api {

@@ -1,7 +1,6 @@
 //! `/livez` and `/readyz`: whether to restart the process, whether to send it requests.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -10,52 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::api_error::json;
-use crate::server::tls::Tls;
 use crate::state::Api;
 use keyferry_store::StoreHealth;
 use keyferry_vault::KeyServiceState;
-
-/// Where the server is in its life.
-#[derive(Default)]
-pub struct Readiness {
-    state: AtomicU8,
-    /// The certificate of the public interface.
-    tls: OnceLock<Arc<Tls>>,
-}
-
-impl Readiness {
-    const SERVING: u8 = 1;
-    const DRAINING: u8 = 2;
-
-    /// Has `/readyz` warn of a certificate that expires.
-    pub fn watch_certificate(&self, tls: Arc<Tls>) {
-        // There is one, for as long as the process lives.
-        let _ = self.tls.set(tls);
-    }
-
-    /// The server accepts requests.
-    pub fn set_serving(&self) {
-        self.state.store(Self::SERVING, Ordering::Release);
-    }
-
-    /// No more requests should come; those that do are still served.
-    pub fn set_draining(&self) {
-        self.state.store(Self::DRAINING, Ordering::Release);
-    }
-
-    /// Whether the server is about to stop.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.state.load(Ordering::Acquire) == Self::DRAINING
-    }
-
-    fn obstacle(&self) -> Option<&'static str> {
-        match self.state.load(Ordering::Acquire) {
-            Self::SERVING => None,
-            Self::DRAINING => Some("shutting down"),
-            _ => Some("starting"),
-        }
-    }
-}
 
 /// The server's health.
 #[derive(Serialize, ToSchema)]
@@ -120,7 +76,7 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
         }
         StoreHealth::Failed(reason) => obstacles.push(format!("the store failed: {reason}")),
     }
-    let mut warnings: Vec<String> = api.readiness.tls.get().map(|tls| tls.certificate_warnings()).unwrap_or_default();
+    let mut warnings: Vec<String> = api.readiness.certificate_warnings();
     match api.migrator.key_service() {
         KeyServiceState::Answers => {}
         KeyServiceState::NeverAnswered(fault) => obstacles.push(format!("{fault}; no organisation can be unlocked")),

@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use crate::error::api_error::FailureCode;
-use crate::routes::shown_method;
+use crate::request::shown_target::shown_method;
 use keyferry_telemetry::metrics::{self, ActiveRequest};
 use keyferry_telemetry::{self as telemetry, SPANS, TraceParent};
 use keyferry_types::echo::MASK;

@@ -7,6 +7,7 @@
 //! | `parameters` | what is in a path and a query? |
 //! | `prefer`, `prefer_list` | what did the caller ask for in headers? |
 //! | `repeated` | what if a request says something twice? |
+//! | `shown_target` | how much of a method and a path does a message repeat? |
 //! | `webhook_body` | what does a request say of a webhook? |
 
 pub(crate) mod account_name;
@@ -15,4 +16,5 @@ pub(crate) mod parameters;
 pub(crate) mod prefer;
 pub(crate) mod prefer_list;
 pub(crate) mod repeated;
+pub(crate) mod shown_target;
 pub(crate) mod webhook_body;

@@ -7,12 +7,14 @@
 //! | `unread` | what if a response comes before its request was read? |
 //! | `descriptors` | how many connections can there be? |
 //! | `zeroizing_io` | what is left of a request while its connection is kept? |
+//! | `readiness` | is it starting, serving or draining? |
 //! | `tls`, `certificate` | which certificate does a client see, and what if it is renewed or expired? |
 
 pub(crate) mod accept;
 pub(crate) mod certificate;
 pub(crate) mod connection;
 pub(crate) mod descriptors;
+pub(crate) mod readiness;
 pub(crate) mod tls;
 pub(crate) mod unread;
 pub(crate) mod zeroizing_io;

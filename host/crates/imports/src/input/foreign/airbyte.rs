@@ -65,9 +65,9 @@ const PASSED: &[&str] = &[
 /// - The account is `workspaceId`: one workspace a customer is how Airbyte is embedded.
 /// - The app is looked up in the mapping by `sourceType` (`sourceName`), which it is otherwise (`source-zendesk-support`).
 /// - The members of `configuration.credentials` become `oauth2` where there is a refresh token among them or their title
-/// says so, and `keybased` otherwise, under the connector's names. Of a connector without `credentials` it is what is called a
-/// token, key, secret or password. Names differ from app to app; a mapping translates them: `netsuite/token_key=token_id`,
-/// `netsuite/realm=account_id`.
+///   says so, and `keybased` otherwise, under the connector's names. Of a connector without `credentials` it is what is called a
+///   token, key, secret or password. Names differ from app to app; a mapping translates them: `netsuite/token_key=token_id`,
+///   `netsuite/realm=account_id`.
 /// - What else is in the configuration is spare.
 pub(in super::super) fn airbyte(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
