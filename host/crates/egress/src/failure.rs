@@ -1,4 +1,4 @@
-//! Maps reqwest's chains of errors to one [`SendError`](super::SendError).
+//! Maps reqwest's chains of errors to one [`SendError`].
 
 use std::error::Error;
 use std::io;
