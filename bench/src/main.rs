@@ -1,4 +1,4 @@
-//! Measures keyferry, side by side with what somebody would take instead, and writes `docs/performance.md`.
+//! Measures keyferry side by side with its alternatives, and writes `docs/performance.md`.
 //!
 //! ```sh
 //! cargo run --release -p keyferry-bench -- all
@@ -55,7 +55,7 @@ const JOB: &str = "The whole job";
 const COLD: &str = "Cold";
 
 #[derive(Parser)]
-#[command(about = "Measures keyferry next to what somebody would take instead", max_term_width = 120)]
+#[command(about = "Measures keyferry next to its alternatives", max_term_width = 120)]
 struct Arguments {
     /// Where the report goes
     #[arg(long, global = true, default_value_os_t = prepare::workspace().join("docs/performance.md"), hide_default_value = true)]

@@ -1,4 +1,4 @@
-//! What `bench/peers` found: the sandbox and the store next to what somebody would take instead. A workspace of its own, since it
+//! What `bench/peers` found: the sandbox and the store next to their alternatives. A workspace of its own, since it
 //! brings another wasmtime and several databases.
 
 use std::error::Error;

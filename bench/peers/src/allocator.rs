@@ -1,4 +1,4 @@
-//! The allocator of whoever is measured: mimalloc, as Keyferry's server has. That one clears what it frees, and others do not.
+//! The allocator of each peer: mimalloc, as in Keyferry's server, which also clears the memory that it frees; the peers' does not.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Keyferry's sandbox and its store next to what somebody would take instead, in one run.
+//! Keyferry's sandbox and its store next to their alternatives, in one run.
 //!
 //! | module | what it is for |
 //! |---|---|
@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use outcome::Outcome;
 use report::Report;
 
-/// Keyferry's sandbox and its store next to what somebody would take instead.
+/// Keyferry's sandbox and its store next to their alternatives.
 #[derive(Parser)]
 #[command(version)]
 struct Command {

@@ -7,7 +7,7 @@ use crate::error::api_error::{ApiError, Rendering};
 use crate::error::problem_type as kind;
 use crate::request::shown_target::{shown_method, shown_path};
 
-/// A path that is none of the API's.
+/// The error for a path that the API does not have.
 pub(crate) fn no_such_route(method: &Method, path: &str, rendering: Rendering) -> Response {
     let message = format!("there is nothing at {} {}", shown_method(method), shown_path(path));
     ApiError::new(&kind::NO_SUCH_ROUTE, message).render(rendering)

@@ -13,7 +13,7 @@ use keyferry_types::ids::{AuthTypeName, FieldName, InvalidName, LinkedAccountId}
 use keyferry_types::moment::{Exactness, Moment};
 use keyferry_types::secret::{Secret, SharedSecret};
 
-/// Milliseconds of 2000-01-01T00:00:00Z. A smaller number is none of milliseconds or seconds: spreadsheets count days.
+/// Milliseconds of 2000-01-01T00:00:00Z. A smaller number counts neither milliseconds nor seconds: spreadsheets count days.
 const YEAR_2000: u64 = 946_684_800_000;
 /// Characters of an account's name.
 const LONGEST_NAME: usize = 256;

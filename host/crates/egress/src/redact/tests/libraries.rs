@@ -119,7 +119,7 @@ const WRITTEN: &[(&str, &str, &str, &str)] = &[
     (".NET", "BitConverter.ToString", SYMBOLS, "6B-33-79-2F-2B-3D-26-3C-3E-22-27-7E-60-21-2A-28-78-29-20-C3-A9-25-32-46-24-23-7B-40-7D-3A-3B-2C-7C-5E-5B-5D-3F-5C-2E-39-5A"),
     (".NET", "Convert.ToHexString", SYMBOLS, "6B33792F2B3D263C3E22277E60212A28782920C3A925324624237B407D3A3B2C7C5E5B5D3F5C2E395A"),
 ];
-/// The same of functions that write each byte as a number. A line break in the midst of a number is none of theirs.
+/// The same of functions that write each byte as a number. They do not break a line within a number.
 #[rustfmt::skip]
 const LISTED: &[(&str, &str, &str, &str)] = &[
     ("Python", "list of bytes", SYMBOLS, "107, 51, 121, 47, 43, 61, 38, 60, 62, 34, 39, 126, 96, 33, 42, 40, 120, 41, 32, 195, 169, 37, 50, 70, 36, 35, 123, 64, 125, 58, 59, 44, 124, 94, 91, 93, 63, 92, 46, 57, 90"),
