@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -40,7 +39,6 @@ pub struct CreatedApiKey {
     pub key: String,
 }
 
-#[async_trait]
 impl Operation for CreateApiKey {
     type Done = CreatedApiKey;
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys", "createApiKey");
@@ -165,7 +163,6 @@ fn id(record: &ApiKeyRecord) -> String {
     hex::encode(record.hash).chars().take(ID).collect()
 }
 
-#[async_trait]
 impl Operation for ListApiKeys {
     type Done = Vec<ShownApiKey>;
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/api-keys", "listApiKeys");
@@ -176,7 +173,6 @@ impl Operation for ListApiKeys {
     }
 }
 
-#[async_trait]
 impl Operation for RevokeApiKey {
     type Done = ShownApiKey;
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys/revoke", "revokeApiKey");

@@ -1,6 +1,5 @@
 //! Operations on the audit trail.
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -61,7 +60,6 @@ pub struct AuditLine {
     pub event: AuditEvent,
 }
 
-#[async_trait]
 impl Operation for VerifyAudit {
     type Done = VerifiedAudit;
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit/verify", "verifyAudit");
@@ -91,7 +89,6 @@ impl Operation for VerifyAudit {
     }
 }
 
-#[async_trait]
 impl Operation for ReadAudit {
     type Done = Vec<AuditLine>;
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit", "readAudit");

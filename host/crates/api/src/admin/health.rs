@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,7 +29,6 @@ pub struct ServerHealth {
     pub plugins: BTreeMap<String, usize>,
 }
 
-#[async_trait]
 impl Operation for ShowHealth {
     type Done = ServerHealth;
     const ROUTE: Route = Route::read("/admin/v1/health", "showHealth");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -136,7 +135,6 @@ fn shown(root: &RootRecord, seals: bool, credentials: u64) -> ShownKey {
     }
 }
 
-#[async_trait]
 impl Operation for ListKeys {
     type Done = Vec<ShownKey>;
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/keys", "listKeys");
@@ -151,7 +149,6 @@ impl Operation for ListKeys {
     }
 }
 
-#[async_trait]
 impl Operation for RotateKey {
     type Done = ShownKey;
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/rotate", "rotateKey");
@@ -162,7 +159,6 @@ impl Operation for RotateKey {
     }
 }
 
-#[async_trait]
 impl Operation for ResealCredentials {
     type Done = ResealStep;
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/reseal", "resealCredentials");
@@ -183,7 +179,6 @@ impl Operation for ResealCredentials {
     }
 }
 
-#[async_trait]
 impl Operation for DisableKey {
     type Done = ShownKey;
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/disable", "disableKey");
@@ -193,7 +188,6 @@ impl Operation for DisableKey {
     }
 }
 
-#[async_trait]
 impl Operation for DestroyKey {
     type Done = ShownKey;
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/destroy", "destroyKey");

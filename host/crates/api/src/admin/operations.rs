@@ -1,6 +1,5 @@
 //! Operations of the admin API and their form in a request.
 
-use async_trait::async_trait;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -12,14 +11,13 @@ use crate::admin::AdminError;
 use crate::admin::Operator;
 
 /// An operation that an operator can request.
-#[async_trait]
 pub trait Operation: Serialize + DeserializeOwned + ToSchema + Send + Sync {
     /// The operation's result.
     type Done: Serialize + DeserializeOwned + ToSchema + Send;
     /// The operation's HTTP form.
     const ROUTE: Route;
     /// Performs the operation.
-    async fn perform(&self, operator: &Operator) -> Result<Self::Done, AdminError>;
+    fn perform(&self, operator: &Operator) -> impl Future<Output = Result<Self::Done, AdminError>> + Send;
 }
 
 /// How an operation is asked for over HTTP. Members that the path does not name are query parameters of a read, and members of

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -70,7 +69,6 @@ fn registry(operator: &Operator) -> Result<&Arc<Registry>, AdminError> {
     operator.registry.as_ref().ok_or(AdminError::Missing("the plugins"))
 }
 
-#[async_trait]
 impl Operation for ListPlugins {
     type Done = Vec<PluginStatus>;
     const ROUTE: Route = Route::read("/admin/v1/plugins", "listPlugins");
@@ -82,7 +80,6 @@ impl Operation for ListPlugins {
     }
 }
 
-#[async_trait]
 impl Operation for ShowPlugin {
     type Done = PluginStatus;
     const ROUTE: Route = Route::read("/admin/v1/plugins/{target}", "showPlugin");
@@ -94,7 +91,6 @@ impl Operation for ShowPlugin {
     }
 }
 
-#[async_trait]
 impl Operation for GrantPlugin {
     type Done = PluginGrant;
     const ROUTE: Route = Route::change("/admin/v1/plugins/{target}/grant", "grantPlugin");
@@ -110,7 +106,6 @@ impl Operation for GrantPlugin {
     }
 }
 
-#[async_trait]
 impl Operation for RevokePlugin {
     type Done = Vec<PluginGrant>;
     const ROUTE: Route = Route::change("/admin/v1/plugins/{target}/revoke", "revokePlugin");
@@ -120,7 +115,6 @@ impl Operation for RevokePlugin {
     }
 }
 
-#[async_trait]
 impl Operation for RollbackPlugin {
     type Done = RolledBack;
     const ROUTE: Route = Route::change("/admin/v1/plugins/{target}/rollback", "rollbackPlugin");

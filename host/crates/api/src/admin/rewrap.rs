@@ -1,7 +1,6 @@
 //! Operations on the forms that roots are stored in. The caller has the old and the new key-encryption keys; a running server
 //! needs and keeps only its own.
 
-use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -84,7 +83,6 @@ impl TryFrom<Form> for Wrapping {
     }
 }
 
-#[async_trait]
 impl Operation for ListRoots {
     type Done = Vec<StoredRoot>;
     const ROUTE: Route = Route::read("/admin/v1/roots", "listRoots");
@@ -101,7 +99,6 @@ impl Operation for ListRoots {
     }
 }
 
-#[async_trait]
 impl Operation for RewrapRoots {
     type Done = Rewrapped;
     const ROUTE: Route = Route::change("/admin/v1/roots/rewrap", "rewrapRoots");
