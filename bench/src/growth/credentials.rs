@@ -7,8 +7,8 @@ use std::time::Instant;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{
-    AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationWrite, ObjectId, PutMode,
-    Reauth, Store as _, Timestamp, VerificationStatus,
+    AccountKey, AccountWrite, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationStore as _, MigrationWrite,
+    ObjectId, PutMode, Reauth, RootStore as _, Store as _, Timestamp, VerificationStatus,
 };
 use keyferry_types::ids::{Environment, OrgId};
 
@@ -133,16 +133,7 @@ async fn fill(site: &Site, numbers: std::ops::Range<usize>) -> Result<(), Box<dy
 async fn put(store: &SledStore, org: OrgId, key_id: u32, number: usize) -> Result<(), Box<dyn Error>> {
     let now = Timestamp::now();
     let key = AccountKey { org, environment: Environment::Test, account: format!("stored_{number}").parse()? };
-    let audit = |action, slug| AuditEvent {
-        action,
-        actor: "bench".to_owned(),
-        environment: Some(key.environment),
-        account: Some(key.account.clone()),
-        slug,
-        outcome: "created verified".to_owned(),
-        request_id: None,
-        at: now,
-    };
+    let audit = |action| AuditEvent::new(action, "bench", "created verified").on_account(&key).at(now);
     let record = IntegrationRecord {
         id: ObjectId::generate(),
         org: key.org.clone(),
@@ -169,7 +160,7 @@ async fn put(store: &SledStore, org: OrgId, key_id: u32, number: usize) -> Resul
         check: None,
     };
     let migration = MigrationWrite {
-        audit: audit(AuditAction::CredentialMigrated, Some(record.slug.clone())),
+        audit: audit(AuditAction::CredentialMigrated).on_integration(&record.key()),
         record,
         expect: Expect::Absent,
         idempotency: None,
@@ -177,7 +168,7 @@ async fn put(store: &SledStore, org: OrgId, key_id: u32, number: usize) -> Resul
     };
     let account = AccountWrite {
         mode: PutMode::Create,
-        audit: audit(AuditAction::AccountPut, None),
+        audit: audit(AuditAction::AccountPut),
         id: ObjectId::generate(),
         name: None,
         udf: Vec::new(),

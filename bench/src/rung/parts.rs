@@ -10,8 +10,8 @@ use keyferry_sandbox::{GrantPolicy, Registry, RegistrySettings, Sandbox, Sandbox
 use keyferry_service::keys;
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{
-    AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, ObjectId, PutMode, RootRecord, Scope,
-    Store, Timestamp,
+    AccountKey, AccountStore as _, AccountWrite, ApiKeyRecord, ApiKeyStore as _, AuditAction, AuditEvent, NewApiKey,
+    ObjectId, PutMode, RootRecord, Scope, Timestamp,
 };
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
@@ -81,7 +81,7 @@ impl Keys {
                 let store = Arc::clone(&store);
                 async move {
                     let key = self.account(format!("bench_{number}").parse()?);
-                    let audit = AuditEvent { account: Some(key.account.clone()), ..event(AuditAction::AccountPut) };
+                    let audit = event(AuditAction::AccountPut).on_account(&key);
                     let (mode, id) = (PutMode::Create, ObjectId::generate());
                     store.put_account(AccountWrite { mode, key, id, name: None, udf: Vec::new(), audit }).await?;
                     Ok::<_, Box<dyn Error>>(())
@@ -100,14 +100,5 @@ impl Keys {
 
 /// An audit event of no account.
 pub(super) fn event(action: AuditAction) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: "bench".to_owned(),
-        environment: Some(Environment::Test),
-        account: None,
-        slug: None,
-        outcome: "done".to_owned(),
-        request_id: None,
-        at: Timestamp::now(),
-    }
+    AuditEvent::new(action, "bench", "done").in_environment(Environment::Test)
 }

@@ -17,13 +17,13 @@ use keyferry_schema::{Credential, Input};
 use keyferry_service::seal_context;
 use keyferry_store::sled::SledStore;
 use keyferry_store::{
-    ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, ObjectId, Reauth,
-    Store as _, Timestamp, VerificationStatus,
+    ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, IntegrationStore as _,
+    MigrationStore as _, MigrationWrite, ObjectId, Reauth, Timestamp, VerificationStatus,
 };
 use keyferry_vault::{ApiKey, Envelope};
 use tokio::net::TcpListener;
 
-use super::parts::{self, Keys, event};
+use super::parts::{self, Keys};
 use super::process::Setting;
 use super::step::Step;
 
@@ -192,14 +192,9 @@ async fn commit(
         verified_at: Some(now),
         check: None,
     };
-    let audit = AuditEvent {
-        actor: key_record.shown.clone(),
-        account: Some(record.account.clone()),
-        slug: Some(record.slug.clone()),
-        outcome: "updated verified".to_owned(),
-        request_id: Some("req_0123456789abcdef".to_owned()),
-        ..event(AuditAction::CredentialMigrated)
-    };
+    let audit = AuditEvent::new(AuditAction::CredentialMigrated, &key_record.shown, "updated verified")
+        .on_integration(&record.key())
+        .for_request("req_0123456789abcdef");
     let expect = current.map_or(Expect::Absent, |current| Expect::Version(current.version));
     Ok(store.commit_migration(MigrationWrite { record, expect, audit, idempotency: None, row: None }).await?)
 }

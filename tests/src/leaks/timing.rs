@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{
-    ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, RootRecord, Scope, Store, StoreError, Timestamp,
+    ApiKeyRecord, ApiKeyStore as _, AuditAction, AuditEvent, NewApiKey, RootRecord, Scope, StoreError, Timestamp,
 };
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::ApiKey;
@@ -214,16 +214,7 @@ fn org() -> OrgId {
 }
 
 fn audit(action: AuditAction) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: "operator".to_owned(),
-        environment: Some(Environment::Test),
-        account: None,
-        slug: None,
-        outcome: String::new(),
-        request_id: None,
-        at: Timestamp::now(),
-    }
+    AuditEvent::by_operator(action, "").in_environment(Environment::Test)
 }
 
 async fn add(store: &SledStore, key: &ApiKey) -> Result<(), StoreError> {

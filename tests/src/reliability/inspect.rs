@@ -4,7 +4,9 @@ use std::path::Path;
 
 use keyferry_service::seal_context;
 use keyferry_store::sled::{SledSettings, SledStore};
-use keyferry_store::{AccountKey, AccountView, ListAccounts, Store as _};
+use keyferry_store::{
+    AccountKey, AccountStore as _, AccountView, AuditStore as _, ListAccounts, RootStore as _, Store as _,
+};
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{CreateKey, Envelope, KeyId, KeyProvider, Vault, WrappedRoot};
 

@@ -30,7 +30,7 @@ async fn a_credential_is_there_and_opens_after_a_kill_right_after_the_answer() {
 async fn open_and_compare(data: &Path) {
     use keyferry_service::seal_context;
     use keyferry_store::sled::{SledSettings, SledStore};
-    use keyferry_store::{AccountKey, IntegrationKey, Store as _};
+    use keyferry_store::{AccountKey, IntegrationKey, IntegrationStore as _, RootStore as _, Store as _};
     use keyferry_types::ids::Environment;
     use keyferry_vault::{CreateKey, Envelope, KeyId, KeyProvider, Vault, WrappedRoot};
 

@@ -182,8 +182,8 @@ async fn keys_are_in_locked_memory_that_is_not_dumped_and_nowhere_else() {
 /// The key-encryption key and the organisation's first root, by an implementation of its own: HKDF-SHA256 and AES-256-GCM.
 async fn unwrapped_root(data: &Path, key: &str) -> (Vec<u8>, Vec<u8>) {
     use base64::Engine as _;
-    use keyferry_store::Store as _;
     use keyferry_store::sled::{SledSettings, SledStore};
+    use keyferry_store::{RootStore as _, Store as _};
     use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
     use ring::hkdf::{HKDF_SHA256, Salt};
 

@@ -118,8 +118,8 @@ async fn a_rotation_from_end_to_end_fails_no_request() {
 /// The values that all integrations open to, read by the library in the server's place.
 async fn opened(world: &World) -> Vec<String> {
     use keyferry_service::{keys, seal_context};
-    use keyferry_store::Store as _;
     use keyferry_store::sled::{SledSettings, SledStore};
+    use keyferry_store::{RootStore as _, Store as _};
     use keyferry_types::ids::OrgId;
     use keyferry_vault::{CreateKey, Envelope, KeyProvider, Vault};
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyferry_mock_providers::apps::demo;
 use keyferry_store::sled::{SledSettings, SledStore};
-use keyferry_store::{AuditAction, AuditEvent, Rewrap, Store as _, Timestamp, Wrapping};
+use keyferry_store::{AuditAction, AuditEvent, Rewrap, RootStore as _, Store as _, Wrapping};
 use keyferry_tests::http::{Request, Response, get};
 use keyferry_tests::kms::{Call, Kms, Mood, SECRET};
 use keyferry_tests::leaks::folder_holds;
@@ -176,16 +176,7 @@ async fn a_root_opens_for_its_organisation_and_by_its_key_only() {
 }
 
 async fn swap(store: &SledStore, org: &OrgId, from: &[Wrapping], to: &[Wrapping]) {
-    let audit = AuditEvent {
-        action: AuditAction::KeyRewrapped,
-        actor: "test".to_owned(),
-        environment: None,
-        account: None,
-        slug: None,
-        outcome: String::new(),
-        request_id: None,
-        at: Timestamp::now(),
-    };
+    let audit = AuditEvent::new(AuditAction::KeyRewrapped, "test", "");
     let rewrap = Rewrap { org: org.clone(), key_id: 1, from: from.to_vec(), to: to.to_vec(), audit };
     assert!(store.rewrap_root(rewrap).await.unwrap());
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyferry_store::Store as _;
 use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_store::{AccountStore as _, ApiKeyStore as _, IntegrationStore as _, MigrationStore as _};
 
 use super::records::{ACCOUNTS, Records};
 use crate::outcome::{Outcome, Tried as _};

@@ -139,16 +139,10 @@ impl Records {
     }
 
     fn event(&self, action: AuditAction, account: Option<&LinkedAccountId>, number: u64) -> AuditEvent {
-        AuditEvent {
-            action,
-            actor: "tk_bench".to_owned(),
-            environment: Some(Environment::Production),
-            account: account.cloned(),
-            slug: None,
-            outcome: "verified".to_owned(),
-            request_id: Some(format!("{number:032x}")),
-            at: Timestamp::now(),
-        }
+        let event = AuditEvent::new(action, "tk_bench", "verified")
+            .in_environment(Environment::Production)
+            .for_request(&format!("{number:032x}"));
+        AuditEvent { account: account.cloned(), ..event }
     }
 }
 

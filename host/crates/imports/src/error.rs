@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::change::Change;
 use super::input::ReadError;
 use super::receive::UploadError;
-use keyferry_service::ServiceError;
+use keyferry_service::{Conflict, ServiceError};
 use keyferry_store::{ImportState, ObjectId, StoreError};
 use keyferry_vault::VaultError;
 
@@ -41,6 +41,12 @@ pub enum ImportError {
     Store(StoreError),
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+impl Conflict for ImportError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Contended)
+    }
 }
 
 impl From<StoreError> for ImportError {

@@ -26,7 +26,7 @@ pub(super) async fn everything(importer: &Importer, key: &ImportKey) {
 
 async fn forget(importer: &Importer, key: &ImportKey, what: Forget) {
     loop {
-        let at_once = match importer.migrator.give_way(BackgroundWork::File).await {
+        let at_once = match importer.credentials.yield_to_foreground(BackgroundWork::File).await {
             Throttle::Free => AT_ONCE,
             Throttle::Short => FEW,
         };

@@ -12,17 +12,15 @@ use super::error::ImportError;
 use super::job::{Job, Stop};
 use super::progress::{RowWaiting, Waiting, WaitingRows};
 use super::{forget, run, undo};
-use keyferry_service::{Caller, CredentialService};
+use keyferry_service::{Caller, CredentialService, retry_on_conflict};
 use keyferry_store::{
     AppCounts, AuditAction, AuditEvent, ImportKey, ImportRecord, ImportState, ImportWrite, ObjectId, Restore,
-    RowCounts, RowRecord, RowState, Store, StoreError, Timestamp,
+    RowCounts, RowRecord, RowState, Store,
 };
 use keyferry_telemetry::metrics;
 use keyferry_types::ids::Slug;
 use keyferry_vault::Vault;
 
-/// How often a change is tried again that another one was faster than.
-const ATTEMPTS: usize = 16;
 /// Imports that paused, and of whose rows is remembered why they waited.
 const MOST_REMEMBERED: usize = 64;
 /// The longest time in which work stops after `Stop::AtOnce`.
@@ -67,7 +65,7 @@ impl Default for ImportSettings {
 pub struct Importer {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: Arc<Vault>,
-    pub(super) migrator: Arc<CredentialService>,
+    pub(super) credentials: Arc<CredentialService>,
     pub(super) settings: ImportSettings,
     /// Rows under way, of all imports.
     pub(super) rows: Semaphore,
@@ -106,7 +104,7 @@ impl Importer {
     pub fn new(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
-        migrator: Arc<CredentialService>,
+        credentials: Arc<CredentialService>,
         settings: ImportSettings,
     ) -> Arc<Self> {
         let permits = |count: usize| Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS));
@@ -114,7 +112,7 @@ impl Importer {
         Arc::new(Self {
             store,
             vault,
-            migrator,
+            credentials,
             settings,
             rows,
             uploads,
@@ -202,7 +200,7 @@ impl Importer {
     ) -> Result<ImportView, ImportError> {
         let key = ImportKey { org: caller.org.clone(), environment: caller.environment, id };
         let action = if change == Change::Delete { AuditAction::ImportDeleted } else { AuditAction::ImportChanged };
-        let event = audit(action, &key, &caller.actor, change.done(), Some(request_id.to_owned()));
+        let event = audit(action, &key, &caller.actor, change.done()).for_request(request_id);
         let failed = RowCounts::of_all(&self.show(&key).await?.counts).in_state(RowState::Failed);
         let record = self.move_on(&key, Some(event), |record| decide(record, change, failed)).await?;
         // What is under way ends first: rows of it may be about to be settled.
@@ -233,17 +231,14 @@ impl Importer {
         audit: Option<AuditEvent>,
         change: impl Fn(ImportRecord) -> Result<ImportRecord, ImportError>,
     ) -> Result<ImportRecord, ImportError> {
-        for _ in 0..ATTEMPTS {
+        retry_on_conflict(|| async {
             let (stored, _) = self.store.import(key).await?.ok_or(ImportError::Missing)?;
             let version = stored.version + 1;
             let record = ImportRecord { version, ..change(stored)? };
-            match self.store.put_import(ImportWrite { record: record.clone(), audit: audit.clone() }).await {
-                Ok(()) => return Ok(record),
-                Err(StoreError::ImportChanged) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(ImportError::Contended)
+            self.store.put_import(ImportWrite { record: record.clone(), audit: audit.clone() }).await?;
+            Ok(record)
+        })
+        .await
     }
 
     /// Begins work on an import, once what is under way on it has stopped.
@@ -334,22 +329,7 @@ pub(super) enum Work {
     Delete,
 }
 
-/// What is written down of an import. `how` says what was done.
-pub(super) fn audit(
-    action: AuditAction,
-    key: &ImportKey,
-    actor: &str,
-    how: &str,
-    request_id: Option<String>,
-) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: actor.to_owned(),
-        environment: Some(key.environment),
-        account: None,
-        slug: None,
-        outcome: format!("import {} {how}", key.id),
-        request_id,
-        at: Timestamp::now(),
-    }
+/// The audit event of an import; `how` is what was done.
+pub(super) fn audit(action: AuditAction, key: &ImportKey, actor: &str, how: &str) -> AuditEvent {
+    AuditEvent::new(action, actor, format!("import {} {how}", key.id)).in_environment(key.environment)
 }

@@ -169,7 +169,7 @@ impl AppWorker {
     /// Whether a host is the same for all credentials. Any other one is what a credential says.
     pub(super) fn is_shared(&self, host: &str) -> bool {
         // Rows of an app that is not in service are settled without a request.
-        let app = self.bench.importer.migrator.app(self.bench.slug.as_str());
+        let app = self.bench.importer.credentials.app(self.bench.slug.as_str());
         app.is_ok_and(|app| app.grants.names_host(host))
     }
 

@@ -86,7 +86,7 @@ impl Importer {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.migrator.allows(&new.policy).map_err(|error| match error {
+        self.credentials.allows(&new.policy).map_err(|error| match error {
             ServiceError::NotAllowed { preference } => ImportError::NotAllowed { what: preference },
             error => ImportError::of_keys(error),
         })?;
@@ -156,7 +156,7 @@ impl Importer {
             ..record
         };
         let how = format!("{} {rows} rows sha256:{digest_shown}", record.policy.mode);
-        let audit = audit(AuditAction::ImportStarted, &record.key, &record.actor, &how, Some(request_id));
+        let audit = audit(AuditAction::ImportStarted, &record.key, &record.actor, &how).for_request(&request_id);
         let write = ImportWrite { record: record.clone(), audit: Some(audit) };
         self.store.start_import(write, same_file).await?;
         Ok(record)
@@ -215,7 +215,7 @@ impl Importer {
 
     async fn store_chunk(&self, key: &ImportKey, mut rows: Vec<NewRow>) -> StoreResult<()> {
         while !rows.is_empty() {
-            let most = match self.migrator.give_way(BackgroundWork::File).await {
+            let most = match self.credentials.yield_to_foreground(BackgroundWork::File).await {
                 Throttle::Free => rows.len(),
                 Throttle::Short => FEW.min(rows.len()),
             };
@@ -331,8 +331,8 @@ impl Reader {
         let failed = |code: &str, detail: String| failed_in(code, detail, Vec::new());
         let spelled = self.spelled_slug(&row.slug);
         let app = match &spelled {
-            Spelled::Known(slug) => self.importer.migrator.app(slug),
-            Spelled::Near(_) | Spelled::Unknown => self.importer.migrator.app(&row.slug),
+            Spelled::Known(slug) => self.importer.credentials.app(slug),
+            Spelled::Near(_) | Spelled::Unknown => self.importer.credentials.app(&row.slug),
         };
         let slug = match app {
             Ok(app) => {
@@ -401,11 +401,11 @@ impl Reader {
 
     /// The app that a slug means, where it differs from the app's slug or name in case and separators only: `HubSpot`.
     fn spelled_slug(&self, written: &str) -> Spelled {
-        let migrator = &self.importer.migrator;
-        if !matches!(migrator.app(written), Err(ServiceError::UnknownApp { .. })) {
+        let credentials = &self.importer.credentials;
+        if !matches!(credentials.app(written), Err(ServiceError::UnknownApp { .. })) {
             return Spelled::Known(written.to_owned());
         }
-        let apps = migrator.apps();
+        let apps = credentials.apps();
         let by_slug = meant(written, apps.iter().map(|app| app.description.slug.as_str()));
         let by_name = || {
             let folded = fold(written);
@@ -425,7 +425,7 @@ impl Reader {
 
     /// A slug that is there, or nearly so; anything else could be a secret in the wrong column.
     fn shown_slug(&self, slug: &str) -> String {
-        let apps = self.importer.migrator.apps();
+        let apps = self.importer.credentials.apps();
         shown(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
     }
 

@@ -91,7 +91,7 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
 /// Stores an import's state at the end of its work, unless a request has changed the state meanwhile.
 pub(super) async fn ended(importer: &Importer, record: &ImportRecord, state: ImportState, reason: Option<String>) {
     let how = state.as_str();
-    let audit = importer::audit(AuditAction::ImportChanged, &record.key, &record.actor, how, None);
+    let audit = importer::audit(AuditAction::ImportChanged, &record.key, &record.actor, how);
     let before = record.state;
     loop {
         let moved = importer

@@ -9,17 +9,15 @@ use super::importer::Importer;
 use super::job::Job;
 use super::outcome::WAIT;
 use super::run;
-use keyferry_service::{BackgroundWork, ServiceError, keys};
+use keyferry_service::{BackgroundWork, ServiceError, keys, retry_on_conflict};
 use keyferry_store::{
     AuditAction, AuditEvent, ImportRecord, ImportState, IntegrationKey, RowEffect, RowRecord, RowState, StoreError,
-    TakeBack, Timestamp, UndoWrite,
+    TakeBack, UndoWrite,
 };
 
 /// The number of rows that are read at a time, and undone concurrently.
 const READ_AT_ONCE: usize = 256;
 const AT_ONCE: usize = 32;
-/// How often a row is tried while something else changes what it is about.
-const ATTEMPTS: usize = 8;
 
 /// Undoes an import. An interrupted undo continues where it stopped.
 pub(super) async fn undo(importer: &Arc<Importer>, job: &Arc<Job>) {
@@ -91,13 +89,13 @@ impl Undo<'_> {
     }
 
     async fn one(&self, row: &RowRecord, pass: Pass) -> Result<(), ServiceError> {
-        self.importer.migrator.give_way(BackgroundWork::Row).await;
+        self.importer.credentials.yield_to_foreground(BackgroundWork::Row).await;
         match pass {
             Pass::Integrations => self.integration(row).await,
             Pass::Accounts => {
                 let audit = self.audit(AuditAction::AccountDeleted, row);
-                let undone = self.importer.store.undo_account(&self.record.key, row.clone(), audit).await;
-                undone.map(|_| ()).map_err(ServiceError::Store)
+                self.importer.store.undo_account(&self.record.key, row.clone(), audit).await?;
+                Ok(())
             }
         }
     }
@@ -105,16 +103,15 @@ impl Undo<'_> {
     async fn integration(&self, row: &RowRecord) -> Result<(), ServiceError> {
         let (Some(effect), Some(account)) = (&row.effect, &row.account) else { return Ok(()) };
         let key = IntegrationKey { account: self.record.key.account(account), slug: effect.slug.clone() };
-        for _ in 0..ATTEMPTS {
+        retry_on_conflict(|| async {
             let write = self.write(row, effect, &key).await?;
             match self.importer.store.undo_row(write).await {
-                // Taken back before.
-                Ok(()) | Err(StoreError::RowSettled) => return Ok(()),
-                Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
-                Err(error) => return Err(ServiceError::Store(error)),
+                // It was undone before.
+                Ok(()) | Err(StoreError::RowSettled) => Ok(()),
+                Err(error) => Err(error.into()),
             }
-        }
-        Err(ServiceError::Contended)
+        })
+        .await
     }
 
     /// What is to be written, by what is stored now.
@@ -125,7 +122,7 @@ impl Undo<'_> {
         key: &IntegrationKey,
     ) -> Result<UndoWrite, ServiceError> {
         let store = &self.importer.store;
-        let stored = store.integration(key).await.map_err(ServiceError::Store)?;
+        let stored = store.integration(key).await?;
         let is_as_written =
             stored.as_ref().is_some_and(|now| now.id == effect.integration && now.version == effect.version);
         let write = |state, outcome: &str, detail: Option<String>, take_back, action: Option<AuditAction>| UndoWrite {
@@ -141,7 +138,7 @@ impl Undo<'_> {
             };
             return Ok(write(RowState::Kept, "changed_since", Some(detail.to_owned()), None, None));
         }
-        let Some(former) = store.former(self.record.key.id, row.number).await.map_err(ServiceError::Store)? else {
+        let Some(former) = store.former(self.record.key.id, row.number).await? else {
             let remove = TakeBack::Remove { key: key.clone(), id: effect.integration, version: effect.version };
             return Ok(write(RowState::Undone, "removed", None, Some(remove), Some(AuditAction::IntegrationDeleted)));
         };
@@ -153,19 +150,14 @@ impl Undo<'_> {
     }
 
     fn audit(&self, action: AuditAction, row: &RowRecord) -> AuditEvent {
+        let ImportRecord { key, actor, .. } = &self.record;
+        let effect = row.effect.as_ref().filter(|_| action != AuditAction::AccountDeleted);
         AuditEvent {
-            action,
-            actor: self.record.actor.clone(),
-            environment: Some(self.record.key.environment),
             account: row.account.clone(),
-            slug: row
-                .effect
-                .as_ref()
-                .filter(|_| action != AuditAction::AccountDeleted)
-                .map(|effect| effect.slug.clone()),
-            outcome: "undone".to_owned(),
-            request_id: Some(format!("import {} row {}", self.record.key.id, row.number)),
-            at: Timestamp::now(),
+            slug: effect.map(|effect| effect.slug.clone()),
+            ..AuditEvent::new(action, actor, "undone")
+                .in_environment(key.environment)
+                .for_request(&format!("import {} row {}", key.id, row.number))
         }
     }
 }

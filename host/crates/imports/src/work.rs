@@ -100,7 +100,7 @@ impl RowWorker {
         pending.row.attempts += 1;
         let settle = |about: RowStored<'_>| self.stored(pending, &about);
         let migrated = match self.migration(&pending.input).await {
-            Ok(row) => self.importer.migrator.migrate_row(&row, &settle).await,
+            Ok(row) => self.importer.credentials.migrate_row(&row, &settle).await,
             Err(error) => Err(error),
         };
         let outcome = match migrated {
@@ -135,7 +135,7 @@ impl RowWorker {
         row.policy = ImportPolicy { mode, on_existing, accounts, ..row.policy };
         let pending = Pending { input: input.clone(), row: OpenRow::new(input.number) };
         let settle = |about: RowStored<'_>| self.stored(&pending, &about);
-        let migrated = Box::pin(self.importer.migrator.migrate_row(&row, &settle)).await;
+        let migrated = Box::pin(self.importer.credentials.migrate_row(&row, &settle)).await;
         let Ok(RowMigrated::Checked(verdict, _)) = migrated else { return Asked::NotSent(WAIT) };
         let Outcome { went, contact, .. } = Outcome::checked(&verdict);
         match contact {

@@ -80,7 +80,7 @@ pub use reads::{FieldRead, Reads, lines as read_lines, reads};
 pub use registry::{Allowed, GrantPolicy, Registry, RegistryError, RegistrySettings, RolledBack};
 pub use sandbox::{CallError, Sandbox, SandboxError};
 pub use status::{PluginState, PluginStatus};
-pub use verdict::{FailureKind, Keeping, Unreachable, Verdict, VerificationFailure, Verified};
+pub use verdict::{FailureKind, Unreachable, Verdict, VerificationFailure, Verified};
 pub use watch::watch;
 pub use workbench::{LoadedPlugin, OpenError, VerifyOptions, Workbench};
 

@@ -78,15 +78,6 @@ pub enum Unreachable {
     Transport,
 }
 
-/// Whether a credential with this failure may be kept, marked unverified, where caller and policy ask for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeping {
-    /// It may: nothing says that it is bad.
-    Possible,
-    /// It may not: the provider said that it is.
-    Never,
-}
-
 impl FailureKind {
     /// Stable text for programs: `rejected`, `rate_limited`.
     pub fn code(&self) -> &'static str {
@@ -103,16 +94,16 @@ impl FailureKind {
         }
     }
 
-    /// Whether a credential with this failure may be kept as unverified.
-    pub fn keeping(&self) -> Keeping {
+    /// Whether a credential with this failure may be stored as unverified: nothing says that the provider would not take it.
+    pub fn may_store_unverified(&self) -> bool {
         match self {
-            Self::Rejected(_) | Self::WrongTenant(_) | Self::AccountSuspended => Keeping::Never,
+            Self::Rejected(_) | Self::WrongTenant(_) | Self::AccountSuspended => false,
             Self::InsufficientScope(_)
             | Self::RateLimited(_)
             | Self::Unreachable(_)
             | Self::ProviderError(_)
             | Self::UnexpectedAnswer
-            | Self::NotVerifiable => Keeping::Possible,
+            | Self::NotVerifiable => true,
         }
     }
 }

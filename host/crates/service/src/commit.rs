@@ -1,10 +1,10 @@
-//! What every write of an integration has in common: its precondition, its events, and whether to start over.
+//! What each write of an integration has in common: its precondition, what it reports, and its errors.
 
 use super::error::ServiceError;
-use super::request::{Action, Proof, Revision, Stored};
+use super::request::{Action, Precondition, Proof, Revision, Stored};
 use keyferry_store::{Expect, IntegrationRecord, StoreError, VerificationStatus};
 
-/// The event of a record that replaces another one.
+/// What a record that replaces `current` is reported as.
 pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&IntegrationRecord>) -> Stored {
     Stored {
         action: if current.is_some() { Action::Updated } else { Action::Created },
@@ -17,19 +17,30 @@ pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&Integration
     }
 }
 
-/// What has to be stored for a record to take its place.
+/// What must be stored for a record to replace `current`.
 pub(super) fn expected(current: Option<&IntegrationRecord>) -> Expect {
     current.map_or(Expect::Absent, |current| Expect::Version(current.version))
 }
 
-/// Whether to start over: another writer was faster, or the root was disabled meanwhile.
-pub(super) fn again(error: StoreError) -> Result<(), ServiceError> {
+/// Refuses a migration whose precondition the stored integration does not meet.
+pub(super) fn check_precondition(
+    precondition: &Precondition,
+    current: Option<&IntegrationRecord>,
+) -> Result<(), ServiceError> {
+    let revision = current.map(|current| Revision { id: current.id, version: current.version });
+    let holds = match precondition {
+        Precondition::None => true,
+        Precondition::Absent => revision.is_none(),
+        Precondition::Present => revision.is_some(),
+        Precondition::AnyOf(revisions) => revision.as_ref().is_some_and(|revision| revisions.contains(revision)),
+    };
+    if holds { Ok(()) } else { Err(ServiceError::Precondition { current: revision.map(|r| r.to_string()) }) }
+}
+
+/// Why a version of an integration was not written.
+pub(super) fn commit_error(error: StoreError) -> ServiceError {
     match error {
-        StoreError::Conflict { .. } | StoreError::StaleRoot { .. } => Ok(()),
-        StoreError::AccountMissing { account, environment } => {
-            Err(ServiceError::AccountMissing { account, environment })
-        }
-        StoreError::TooLarge { limit, .. } => Err(ServiceError::RecordTooLarge { limit }),
-        error => Err(ServiceError::Store(error)),
+        StoreError::TooLarge { limit, .. } => ServiceError::RecordTooLarge { limit },
+        error => error.into(),
     }
 }

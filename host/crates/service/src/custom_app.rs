@@ -3,20 +3,23 @@
 //! They are an integration of the app `custom`, sealed like any other and resealed, read back and deleted with the rest. No
 //! plugin knows them, so they are not verified; and migrate-token refuses the slug, so no other credential replaces them.
 
-use super::{
-    Caller, CredentialService, MAX_ATTEMPTS, ServiceError, VerificationOutcome, again, envelope, expected, keys,
-    seal_context,
-};
+use super::commit::{commit_error, expected};
+use super::credential_service::CredentialService;
+use super::error::ServiceError;
+use super::keys;
+use super::request::Caller;
+use super::sealing::{envelope, seal_context};
+use super::verify_new::VerificationOutcome;
 use keyferry_sandbox::Verified;
 use keyferry_schema::{Credential, CredentialField, Exposure, without_blanks};
 use keyferry_store::{
     AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, MigrationWrite, PutAccount,
-    StoreError, Timestamp, VerificationStatus,
+    VerificationStatus,
 };
 use keyferry_types::ids::{AuthTypeName, FieldName, Slug};
 use keyferry_types::secret::{Secret, SharedSecret};
 
-/// One of the credentials of an organisation's own app, and who asks.
+/// A credential of an organisation's own app, and the caller that changes it.
 #[derive(Debug)]
 pub struct CustomCredential {
     /// The caller of the request.
@@ -29,6 +32,12 @@ pub struct CustomCredential {
     pub request_id: String,
 }
 
+impl CustomCredential {
+    fn audit(&self, action: AuditAction, outcome: &str, key: &IntegrationKey) -> AuditEvent {
+        self.caller.audit(action, outcome, &self.request_id).on_integration(key)
+    }
+}
+
 /// Whether a credential was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
@@ -38,7 +47,7 @@ pub enum PutOutcome {
     Updated,
 }
 
-/// What became of a credential that was to be deleted.
+/// The result of deleting a custom credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
     /// The custom credential was deleted.
@@ -86,37 +95,28 @@ impl CredentialService {
     /// there stay. All of it is stored, or nothing.
     ///
     /// # Errors
-    /// As [`put_account`](keyferry_store::Store::put_account), and where the credentials cannot be sealed.
+    /// As [`put_account`](keyferry_store::AccountStore::put_account), and where the credentials cannot be sealed.
     pub async fn put_account(
         &self,
         write: AccountWrite,
         credentials: &[(FieldName, SharedSecret)],
     ) -> Result<PutAccount, ServiceError> {
-        let _live = self.live.enter();
+        let _foreground = self.load.enter();
         if credentials.is_empty() {
-            return self.store.put_account(write).await.map_err(ServiceError::Store);
+            return Ok(self.store.put_account(write).await?);
         }
         keys::unlock(self.store.as_ref(), &self.vault, &write.key.org).await?;
         let key = IntegrationKey { account: write.key.clone(), slug: Slug::custom() };
-        let mut turn = None;
-        for _ in 0..MAX_ATTEMPTS {
+        let attempt = || async {
             let mut own = self.own(&key).await?;
             for (name, value) in credentials {
                 own.take(name, value);
             }
-            let event = AuditEvent {
-                action: AuditAction::AuthCredentialsPut,
-                slug: Some(key.slug.clone()),
-                ..write.audit.clone()
-            };
-            let integration = self.own_write(&key, own, event)?;
-            match self.store.put_account_with(write.clone(), integration).await {
-                Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
-                done => return done.map_err(ServiceError::Store),
-            }
-            self.overtaken.next(&key, &mut turn).await;
-        }
-        Err(ServiceError::Contended)
+            let event = AuditEvent { action: AuditAction::AuthCredentialsPut, ..write.audit.clone() };
+            let integration = self.own_write(&key, own, event.on_integration(&key))?;
+            Ok(self.store.put_account_with(write.clone(), integration).await?)
+        };
+        self.integration_locks.retry_on_conflict(&key, attempt).await
     }
 
     /// Stores one custom credential.
@@ -128,24 +128,21 @@ impl CredentialService {
         asked: &CustomCredential,
         value: &SharedSecret,
     ) -> Result<PutOutcome, ServiceError> {
-        let _live = self.live.enter();
+        let _foreground = self.load.enter();
         let key = self.own_key(asked).await?;
-        let mut turn = None;
-        for _ in 0..MAX_ATTEMPTS {
+        let attempt = || async {
             let mut own = self.own(&key).await?;
             let put = own.take(&asked.name, value);
             let outcome = match put {
                 PutOutcome::Added => "added",
                 PutOutcome::Updated => "updated",
             };
-            let event = audit(asked, AuditAction::AuthCredentialsPut, outcome);
-            match self.store.commit_migration(self.own_write(&key, own, event)?).await {
-                Ok(()) => return Ok(put),
-                Err(error) => again(error)?,
-            }
-            self.overtaken.next(&key, &mut turn).await;
-        }
-        Err(ServiceError::Contended)
+            let event = asked.audit(AuditAction::AuthCredentialsPut, outcome, &key);
+            let write = self.own_write(&key, own, event)?;
+            self.store.commit_migration(write).await.map_err(commit_error)?;
+            Ok(put)
+        };
+        self.integration_locks.retry_on_conflict(&key, attempt).await
     }
 
     /// Deletes one credential; with the last one the integration goes.
@@ -154,8 +151,7 @@ impl CredentialService {
     /// `AccountMissing`, and where it cannot be opened or stored.
     pub async fn delete_own_credential(&self, asked: &CustomCredential) -> Result<DeleteOutcome, ServiceError> {
         let key = self.own_key(asked).await?;
-        let mut turn = None;
-        for _ in 0..MAX_ATTEMPTS {
+        let attempt = || async {
             let mut own = self.own(&key).await?;
             let Some(record) = &own.record else { return Ok(DeleteOutcome::NoneAtAll) };
             let (version, before) = (record.version, own.fields.len());
@@ -163,19 +159,16 @@ impl CredentialService {
             if own.fields.len() == before {
                 return Ok(DeleteOutcome::NoSuchName);
             }
-            let event = audit(asked, AuditAction::AuthCredentialDeleted, "deleted");
-            let done = if own.fields.is_empty() {
+            let event = asked.audit(AuditAction::AuthCredentialDeleted, "deleted", &key);
+            let written = if own.fields.is_empty() {
                 self.store.delete_version(&key, version, event).await
             } else {
                 self.store.commit_migration(self.own_write(&key, own, event)?).await
             };
-            match done {
-                Ok(()) => return Ok(DeleteOutcome::Deleted),
-                Err(error) => again(error)?,
-            }
-            self.overtaken.next(&key, &mut turn).await;
-        }
-        Err(ServiceError::Contended)
+            written.map_err(commit_error)?;
+            Ok(DeleteOutcome::Deleted)
+        };
+        self.integration_locks.retry_on_conflict(&key, attempt).await
     }
 
     async fn own_key(&self, asked: &CustomCredential) -> Result<IntegrationKey, ServiceError> {
@@ -203,9 +196,4 @@ impl CredentialService {
         let expect = expected(current.as_ref());
         Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })
     }
-}
-
-fn audit(asked: &CustomCredential, action: AuditAction, outcome: &str) -> AuditEvent {
-    let CustomCredential { caller, account, request_id, .. } = asked;
-    AuditEvent { slug: Some(Slug::custom()), ..caller.audit(action, account, outcome, request_id, Timestamp::now()) }
 }

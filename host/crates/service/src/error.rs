@@ -1,6 +1,7 @@
 //! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
 
-use super::turned_away::LimitReached;
+use super::rejection_limit::LimitReached;
+use super::retry::Conflict;
 use keyferry_sandbox::{CallError, VerificationFailure};
 use keyferry_schema::Violations;
 use keyferry_store::{AccountKey, StoreError};
@@ -98,6 +99,22 @@ impl ServiceError {
 fn invisible_in(account: &LinkedAccountId) -> String {
     InvisibleCharacter::first_in(account.as_str())
         .map_or_else(String::new, |found| format!(" (the id holds the invisible character {found})"))
+}
+
+impl Conflict for ServiceError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Contended)
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::AccountMissing { account, environment } => Self::AccountMissing { account, environment },
+            error if error.is_conflict() => Self::Contended,
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl From<VaultError> for ServiceError {

@@ -95,11 +95,11 @@ impl ForegroundLoad {
     }
 
     /// Waits for permission to continue. Under constant load, workers still continue one after the other, slowly.
-    pub(super) async fn give_way(&self, patient: BackgroundWork) -> Throttle {
+    pub(super) async fn yield_to_foreground(&self, work: BackgroundWork) -> Throttle {
         if !self.is_recent() {
             return Throttle::Free;
         }
-        let gate = match patient {
+        let gate = match work {
             BackgroundWork::Row => &self.rows,
             BackgroundWork::File => &self.files,
         };
@@ -160,11 +160,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_waits_while_a_request_is_under_way_and_goes_on_as_soon_as_there_is_none() {
-        let live = ForegroundLoad { patience: LONG, recent: LONG, ..ForegroundLoad::default() };
-        assert_eq!(live.give_way(BackgroundWork::Row).await, Throttle::Free);
-        let request = live.enter();
-        let mut rows =
-            Box::pin(async { tokio::join!(live.give_way(BackgroundWork::Row), live.give_way(BackgroundWork::Row)) });
+        let load = ForegroundLoad { patience: LONG, recent: LONG, ..ForegroundLoad::default() };
+        assert_eq!(load.yield_to_foreground(BackgroundWork::Row).await, Throttle::Free);
+        let request = load.enter();
+        let mut rows = Box::pin(async {
+            tokio::join!(load.yield_to_foreground(BackgroundWork::Row), load.yield_to_foreground(BackgroundWork::Row))
+        });
         assert!(timeout(SHORT, &mut rows).await.is_err());
         drop(request);
         assert_eq!(timeout(LONG / 60, rows).await.unwrap(), (Throttle::Short, Throttle::Short));
@@ -172,45 +173,47 @@ mod tests {
 
     #[tokio::test]
     async fn requests_without_end_do_not_stop_a_row_for_ever() {
-        let live = ForegroundLoad { patience: Duration::from_millis(5), ..ForegroundLoad::default() };
-        let _request = live.enter();
-        live.give_way(BackgroundWork::Row).await;
-        live.give_way(BackgroundWork::Row).await;
+        let load = ForegroundLoad { patience: Duration::from_millis(5), ..ForegroundLoad::default() };
+        let _request = load.enter();
+        load.yield_to_foreground(BackgroundWork::Row).await;
+        load.yield_to_foreground(BackgroundWork::Row).await;
     }
 
     #[tokio::test]
     async fn a_file_does_not_wait_behind_the_rows_that_wait() {
-        let live = ForegroundLoad { patience: LONG, recent: LONG, ..ForegroundLoad::default() };
-        let request = live.enter();
-        let mut rows =
-            Box::pin(async { tokio::join!(live.give_way(BackgroundWork::Row), live.give_way(BackgroundWork::Row)) });
+        let load = ForegroundLoad { patience: LONG, recent: LONG, ..ForegroundLoad::default() };
+        let request = load.enter();
+        let mut rows = Box::pin(async {
+            tokio::join!(load.yield_to_foreground(BackgroundWork::Row), load.yield_to_foreground(BackgroundWork::Row))
+        });
         assert!(timeout(SHORT, &mut rows).await.is_err());
         drop(request);
-        assert_eq!(timeout(LONG / 60, live.give_way(BackgroundWork::File)).await.unwrap(), Throttle::Short);
+        assert_eq!(timeout(LONG / 60, load.yield_to_foreground(BackgroundWork::File)).await.unwrap(), Throttle::Short);
         rows.await;
     }
 
     #[tokio::test]
     async fn while_requests_keep_coming_rows_begin_some_time_apart_whether_or_not_those_before_have_ended() {
-        let live = ForegroundLoad { recent: LONG, apart: SHORT, made_up: Duration::ZERO, ..ForegroundLoad::default() };
-        drop(live.enter());
+        let load = ForegroundLoad { recent: LONG, apart: SHORT, made_up: Duration::ZERO, ..ForegroundLoad::default() };
+        drop(load.enter());
         let began = Instant::now();
         for number in 0..4 {
-            assert_eq!(live.give_way(BackgroundWork::Row).await, Throttle::Short);
+            assert_eq!(load.yield_to_foreground(BackgroundWork::Row).await, Throttle::Short);
             assert!(began.elapsed() >= SHORT * number, "row {number} after {:?}", began.elapsed());
         }
     }
 
     #[tokio::test]
     async fn once_no_requests_come_any_more_rows_begin_as_they_like_those_that_wait_included() {
-        let live = ForegroundLoad { recent: Duration::ZERO, patience: LONG, ..ForegroundLoad::default() };
-        let request = live.enter();
-        let mut waiting =
-            Box::pin(async { tokio::join!(live.give_way(BackgroundWork::Row), live.give_way(BackgroundWork::Row)) });
+        let load = ForegroundLoad { recent: Duration::ZERO, patience: LONG, ..ForegroundLoad::default() };
+        let request = load.enter();
+        let mut waiting = Box::pin(async {
+            tokio::join!(load.yield_to_foreground(BackgroundWork::Row), load.yield_to_foreground(BackgroundWork::Row))
+        });
         assert!(timeout(SHORT, &mut waiting).await.is_err());
         drop(request);
         // The first of them was at the gate already.
         assert_eq!(timeout(LONG / 60, waiting).await.unwrap(), (Throttle::Short, Throttle::Free));
-        assert_eq!(live.give_way(BackgroundWork::Row).await, Throttle::Free);
+        assert_eq!(load.yield_to_foreground(BackgroundWork::Row).await, Throttle::Free);
     }
 }

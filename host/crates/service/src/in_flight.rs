@@ -1,4 +1,4 @@
-//! Idempotency keys that are being worked on: the second of two equal concurrent requests is refused, not processed twice.
+//! Idempotency keys of requests that are being processed: of two concurrent requests with one key, the second is refused.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use super::error::ServiceError;
 use super::rewrap::wrapped_by;
-use super::{ServiceError, seal_context, webhook_context};
+use super::sealing::{envelope, seal_context, webhook_context};
 use keyferry_store::{
-    AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, Store,
-    StoreError, Timestamp, WebhookRecord, WebhookWrite,
+    AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, RootStore,
+    Store, StoreError, Timestamp, WebhookRecord, WebhookWrite,
 };
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
@@ -24,9 +25,9 @@ const AT_ONCE: usize = 64;
 ///
 /// # Errors
 /// Where they cannot be read, or do not unwrap.
-pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(), ServiceError> {
+pub async fn unlock(store: &dyn RootStore, vault: &Vault, org: &OrgId) -> Result<(), ServiceError> {
     let roots = async {
-        let (roots, kek_id) = (store.roots(org).await.map_err(ServiceError::Store)?, vault.kek().id().await?);
+        let (roots, kek_id) = (store.roots(org).await?, vault.kek().id().await?);
         let in_use = roots.iter().filter(|root| root.disabled_at.is_none());
         Ok(in_use.map(|root| wrapped_by(root, &kek_id)).collect())
     };
@@ -37,10 +38,10 @@ pub async fn unlock(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<(),
 ///
 /// # Errors
 /// Where there is no first one, or it cannot be stored. The ring is as it was then.
-pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<RootRecord, ServiceError> {
+pub async fn rotate(store: &dyn RootStore, vault: &Vault, org: &OrgId) -> Result<RootRecord, ServiceError> {
     // All of them first: a ring with the new one alone would open nothing.
     unlock(store, vault, org).await?;
-    let roots = store.roots(org).await.map_err(ServiceError::Store)?;
+    let roots = store.roots(org).await?;
     let highest = roots.last().ok_or_else(|| VaultError::NoRoot { org: org.clone() })?;
     let key_id = KeyId::new(highest.key_id).next().ok_or(ServiceError::Store(StoreError::Root {
         org: org.clone(),
@@ -50,8 +51,8 @@ pub async fn rotate(store: &dyn Store, vault: &Vault, org: &OrgId) -> Result<Roo
     let made = vault.create_root(org, key_id).await?;
     let now = Timestamp::now();
     let root = stored(&made.wrapped, now);
-    let audit = audit(AuditAction::KeyRotated, None, format!("key {key_id}"), now);
-    store.add_root(org, root.clone(), audit).await.map_err(ServiceError::Store)?;
+    let audit = AuditEvent::by_operator(AuditAction::KeyRotated, format!("key {key_id}")).at(now);
+    store.add_root(org, root.clone(), audit).await?;
     vault.adopt_root(org, made);
     Ok(root)
 }
@@ -73,15 +74,15 @@ pub fn stored(made: &WrappedRoot, at: Timestamp) -> RootRecord {
 /// # Errors
 /// Where credentials are sealed under it, or the store refuses.
 pub async fn change(
-    store: &dyn Store,
+    store: &dyn RootStore,
     vault: &Vault,
     org: &OrgId,
     key_id: KeyId,
     change: RootChange,
 ) -> Result<RootRecord, ServiceError> {
-    let roots = store.roots(org).await.map_err(ServiceError::Store)?;
+    let roots = store.roots(org).await?;
     let seals = roots.last().is_some_and(|root| root.key_id == key_id.get());
-    let sealed = store.sealed_under(org).await.map_err(ServiceError::Store)?;
+    let sealed = store.sealed_under(org).await?;
     // The store refuses the one that seals, and says so better.
     if !seals && sealed.get(&key_id.get()).is_some_and(|count| *count > 0) {
         return Err(ServiceError::Store(StoreError::Root {
@@ -90,24 +91,24 @@ pub async fn change(
             problem: "has credentials sealed under it; reseal them first, and confirm or delete imports that keep some",
         }));
     }
-    let (action, now) = match change {
-        RootChange::Disable => (AuditAction::KeyDisabled, Timestamp::now()),
-        RootChange::Destroy => (AuditAction::KeyDestroyed, Timestamp::now()),
+    let action = match change {
+        RootChange::Disable => AuditAction::KeyDisabled,
+        RootChange::Destroy => AuditAction::KeyDestroyed,
     };
-    let audit = audit(action, None, format!("key {key_id}"), now);
-    let root = store.change_root(org, key_id.get(), change, audit).await.map_err(ServiceError::Store)?;
+    let audit = AuditEvent::by_operator(action, format!("key {key_id}"));
+    let root = store.change_root(org, key_id.get(), change, audit).await?;
     vault.lock_root(org, key_id);
     Ok(root)
 }
 
-/// What became of some credentials and webhooks.
+/// The result of resealing some credentials and webhooks.
 #[derive(Debug, Clone, Default)]
 pub struct Resealed {
     /// Sealed under the highest root now.
     pub resealed: u64,
-    /// Were so already, or have been changed meanwhile, which is the same.
+    /// Left as they are: under the highest root before, or changed meanwhile, which seals them under it.
     pub left: u64,
-    /// The last one that was looked at; `None` where there are no more.
+    /// The last integration that was examined; `None` if there are no more.
     pub last: Option<IntegrationKey>,
 }
 
@@ -124,13 +125,13 @@ pub async fn reseal(
     limit: usize,
 ) -> Result<Resealed, ServiceError> {
     unlock(store.as_ref(), vault, org).await?;
-    let roots = store.roots(org).await.map_err(ServiceError::Store)?;
+    let roots = store.roots(org).await?;
     let highest = roots.last().map_or(0, |root| root.key_id);
-    let records = store.integrations_after(org, after, limit).await.map_err(ServiceError::Store)?;
+    let records = store.integrations_after(org, after, limit).await?;
     let mut done = Resealed { last: records.last().map(IntegrationRecord::key), ..Resealed::default() };
     if after.is_none() {
         for environment in [Environment::Test, Environment::Production] {
-            for webhook in store.webhooks(org, environment).await.map_err(ServiceError::Store)? {
+            for webhook in store.webhooks(org, environment).await? {
                 let outdated = webhook.key_id != highest;
                 let resealed = outdated && reseal_webhook(store.as_ref(), vault, webhook).await?;
                 if resealed { done.resealed += 1 } else { done.left += 1 }
@@ -157,8 +158,7 @@ pub async fn reseal(
 /// Where it cannot be opened or sealed. The organisation's roots have to be [unlocked](unlock).
 pub fn resealed(vault: &Vault, record: IntegrationRecord, version: u64) -> Result<IntegrationRecord, ServiceError> {
     let key = record.key();
-    let envelope = Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?;
-    let fields = vault.open(&seal_context(&key, &record.auth_type, record.version), &envelope)?;
+    let fields = vault.open(&seal_context(&key, &record.auth_type, record.version), &envelope(&record)?)?;
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), value)).collect();
     let envelope = vault.seal(&seal_context(&key, &record.auth_type, version), &fields)?;
     let key_id = envelope.key_id().get();
@@ -169,7 +169,7 @@ async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: Integratio
     let key = record.key();
     let (from, version) = (record.key_id, record.version);
     let IntegrationRecord { key_id: to, envelope, .. } = resealed(&vault, record, version)?;
-    let audit = audit(AuditAction::CredentialResealed, Some(&key), format!("key {to}"), Timestamp::now());
+    let audit = AuditEvent::by_operator(AuditAction::CredentialResealed, format!("key {to}")).on_integration(&key);
     let reseal = Reseal { version, from, to, envelope, audit, key };
     store.reseal(reseal).await.map_err(ServiceError::Store)
 }
@@ -186,10 +186,8 @@ async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord
     let envelope = vault.seal(&webhook_context(&webhook.key, version), &fields)?;
     let key_id = envelope.key_id().get();
     let outcome = format!("webhook {} key {key_id}", webhook.key.id);
-    let audit = AuditEvent {
-        environment: Some(webhook.key.environment),
-        ..audit(AuditAction::CredentialResealed, None, outcome, Timestamp::now())
-    };
+    let audit =
+        AuditEvent::by_operator(AuditAction::CredentialResealed, outcome).in_environment(webhook.key.environment);
     let expect = Expect::Version(webhook.version);
     let record = WebhookRecord { version, key_id, envelope: envelope.into_bytes(), ..webhook };
     // The webhook exists already, so that the limit is not exceeded.
@@ -197,18 +195,5 @@ async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord
         Ok(()) => Ok(true),
         Err(StoreError::Conflict { .. }) => Ok(false),
         Err(error) => Err(ServiceError::Store(error)),
-    }
-}
-
-fn audit(action: AuditAction, key: Option<&IntegrationKey>, outcome: String, at: Timestamp) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: "operator".to_owned(),
-        environment: key.map(|key| key.account.environment),
-        account: key.map(|key| key.account.account.clone()),
-        slug: key.map(|key| key.slug.clone()),
-        outcome,
-        request_id: None,
-        at,
     }
 }

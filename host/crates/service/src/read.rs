@@ -1,12 +1,16 @@
 //! Reading a credential back. The audit trail records the read before the credential is returned.
 
-use super::{Caller, CredentialService, ServiceError, keys, seal_context};
-use keyferry_store::{AccountKey, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, Timestamp};
+use super::credential_service::CredentialService;
+use super::error::ServiceError;
+use super::keys;
+use super::request::Caller;
+use super::sealing::{envelope, seal_context};
+use keyferry_store::{AuditAction, IntegrationRecord};
 use keyferry_types::ids::{FieldName, LinkedAccountId, Slug};
 use keyferry_types::secret::Secret;
-use keyferry_vault::{Envelope, VaultError};
+use keyferry_vault::VaultError;
 
-/// Which credential, and who asks.
+/// A stored credential to read, and its reader.
 #[derive(Debug)]
 pub struct ReadCredential {
     /// The caller of the request.
@@ -43,22 +47,12 @@ impl CredentialService {
     /// # Errors
     /// `AccountMissing`, and where it cannot be read or opened.
     pub async fn read(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, ServiceError> {
-        let _live = self.live.enter();
-        let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
-        let audit = AuditEvent {
-            action: AuditAction::CredentialRead,
-            actor: asked.caller.actor,
-            environment: Some(asked.caller.environment),
-            account: Some(asked.account),
-            slug: Some(asked.slug),
-            outcome: "read".to_owned(),
-            request_id: Some(asked.request_id),
-            at: Timestamp::now(),
-        };
+        let _foreground = self.load.enter();
+        let key = self.integration_key(&asked.caller, &asked.account, &asked.slug).await?;
+        let audit = asked.caller.audit(AuditAction::CredentialRead, "read", &asked.request_id).on_integration(&key);
         // The keys come first: a failed attempt to open the credential must not be recorded as a read.
         keys::unlock(self.store.as_ref(), &self.vault, &key.account.org).await?;
-        let found = self.store.read_integration(&key, audit).await.map_err(ServiceError::Store)?;
-        let Some(record) = found else { return Ok(None) };
+        let Some(record) = self.store.read_integration(&key, audit).await? else { return Ok(None) };
         let context = seal_context(&key, &record.auth_type, record.version);
         let fields = self.vault.open(&context, &envelope(&record)?)?;
         let fields = fields.into_iter().map(|(name, value)| (name, Shown::Plain(value))).collect();
@@ -70,8 +64,8 @@ impl CredentialService {
     /// # Errors
     /// `AccountMissing`, and where it cannot be read.
     pub async fn read_masked(&self, asked: ReadCredential) -> Result<Option<StoredCredential>, ServiceError> {
-        let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
-        let view = self.store.account(&key.account).await.map_err(ServiceError::Store)?;
+        let key = self.integration_key(&asked.caller, &asked.account, &asked.slug).await?;
+        let view = self.store.account(&key.account).await?;
         let mut integrations = view.map(|view| view.integrations).unwrap_or_default();
         integrations.retain(|record| record.slug == key.slug);
         let Some(record) = integrations.pop() else { return Ok(None) };
@@ -79,21 +73,4 @@ impl CredentialService {
         let fields = names.into_iter().map(|name| (name, Shown::Masked)).collect();
         Ok(Some(StoredCredential { record, fields }))
     }
-
-    /// Where an integration of an account is that is there.
-    pub(super) async fn place(
-        &self,
-        caller: &Caller,
-        account: &LinkedAccountId,
-        slug: &Slug,
-    ) -> Result<IntegrationKey, ServiceError> {
-        let Caller { org, environment, .. } = caller;
-        let account = AccountKey { org: org.clone(), environment: *environment, account: account.clone() };
-        self.require_account(&account).await?;
-        Ok(IntegrationKey { account, slug: slug.clone() })
-    }
-}
-
-pub(super) fn envelope(record: &IntegrationRecord) -> Result<Envelope, ServiceError> {
-    Ok(Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?)
 }

@@ -1,14 +1,14 @@
-//! What a migration is asked to do, and what it did.
+//! Requests for a migration, and their results.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::turned_away::CountedFor;
+use super::rejection_limit::CountedFor;
 use keyferry_sandbox::Verdict;
 use keyferry_schema::Input;
-use keyferry_store::{AccountChange, AccountKey, AuditAction, AuditEvent, ObjectId, OnUnverified, Timestamp};
+use keyferry_store::{AccountChange, AccountKey, AuditAction, AuditEvent, ObjectId, OnUnverified};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
 /// The caller of the request.
@@ -25,25 +25,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Builds the audit event of a change to a linked account by this caller.
-    pub fn audit(
-        &self,
-        action: AuditAction,
-        key: &AccountKey,
-        outcome: &str,
-        request_id: &str,
-        at: Timestamp,
-    ) -> AuditEvent {
-        AuditEvent {
-            action,
-            actor: self.actor.clone(),
-            environment: Some(key.environment),
-            account: Some(key.account.clone()),
-            slug: None,
-            outcome: outcome.to_owned(),
-            request_id: Some(request_id.to_owned()),
-            at,
-        }
+    /// Key of a linked account in the caller's environment.
+    pub fn account_key(&self, account: &LinkedAccountId) -> AccountKey {
+        AccountKey { org: self.org.clone(), environment: self.environment, account: account.clone() }
+    }
+
+    /// The audit event of a request by this caller.
+    pub fn audit(&self, action: AuditAction, outcome: impl Into<String>, request_id: &str) -> AuditEvent {
+        AuditEvent::new(action, &self.actor, outcome).in_environment(self.environment).for_request(request_id)
     }
 }
 
@@ -60,7 +49,7 @@ pub struct Migration {
     pub auth_object: Input,
     /// What must hold of the integration that is there.
     pub precondition: Precondition,
-    /// How to go about it.
+    /// Whether to verify, and what to store.
     pub preferences: Preferences,
     /// The same key and content within 24 hours gets the stored response, without another migration.
     pub idempotency_key: Option<String>,
@@ -81,7 +70,7 @@ pub enum Precondition {
     AnyOf(Vec<Revision>),
 }
 
-/// How to go about a migration.
+/// Whether a migration verifies, and what it may store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Preferences {
     /// Whether to verify and store.
@@ -179,13 +168,20 @@ pub struct Stored {
     pub warnings: Vec<String>,
 }
 
+impl Stored {
+    /// The outcome in the audit trail, such as `created verified`.
+    pub(super) fn audit_outcome(&self) -> String {
+        format!("{} {}", self.action, self.proof)
+    }
+}
+
 /// The result of a migration.
 #[derive(Debug)]
 pub enum Migrated {
     /// The credential was stored.
     Stored(Stored),
-    /// It had done so before, under the same idempotency key.
+    /// The same request was processed before, under the same idempotency key.
     Replayed(Stored),
-    /// It only verified; nothing was stored.
+    /// The credential was verified, and nothing was stored.
     Checked(Verdict),
 }

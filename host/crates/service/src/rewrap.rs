@@ -3,8 +3,8 @@
 //! Each root is stored under both for a while, so that a server can be started with either, and nothing depends on the
 //! moment at which it is. Only then is the old form forgotten.
 
-use super::ServiceError;
-use keyferry_store::{RootRecord, Store, Wrapping};
+use super::error::ServiceError;
+use keyferry_store::{RootRecord, RootStore, Wrapping};
 use keyferry_types::ids::OrgId;
 use keyferry_vault::{KeyEncryptionKey, KeyId, VaultError, WrappedRoot};
 
@@ -22,9 +22,9 @@ pub(super) fn wrapped_by(root: &RootRecord, kek_id: &str) -> WrappedRoot {
 ///
 /// # Errors
 /// `WrongKey` names the first root that is not; `KeyService` if only the key service can identify the key, and it fails.
-pub async fn check(store: &dyn Store, kek: &KeyEncryptionKey) -> Result<(), ServiceError> {
+pub async fn check(store: &dyn RootStore, kek: &KeyEncryptionKey) -> Result<(), ServiceError> {
     let given = kek.id().await?;
-    for (org, root) in store.all_roots().await.map_err(ServiceError::Store)? {
+    for (org, root) in store.all_roots().await? {
         if root.disabled_at.is_some() || root.wrappings().iter().any(|form| form.kek_id == given) {
             continue;
         }

@@ -3,16 +3,19 @@
 
 use std::time::Duration;
 
-use super::{
-    Action, BackgroundWork, Caller, CredentialService, MAX_ATTEMPTS, Preferences, ServiceError, Stored,
-    VerificationOutcome, VerifyMode, again, check_same_account, expected, keys, stored_as, validated,
-};
+use super::commit::{commit_error, expected, stored_as};
+use super::credential_service::CredentialService;
+use super::error::ServiceError;
+use super::foreground_load::BackgroundWork;
+use super::keys;
+use super::request::{Action, Caller, Preferences, Stored, VerifyMode};
+use super::sealing::validated;
+use super::verify_new::{VerificationOutcome, check_same_account};
 use keyferry_sandbox::{Contact, Verdict};
 use keyferry_schema::{Credential, Input};
 use keyferry_store::{
-    AccountChange, AccountKey, AccountWrite, AuditAction, AuditEvent, ImportMode, ImportPolicy, IntegrationKey,
-    IntegrationRecord, MigrationWrite, MissingAccounts, ObjectId, OnExisting, PutMode, RowSettlement, StoreError,
-    Timestamp,
+    AccountChange, AccountKey, AccountWrite, AuditAction, ImportMode, ImportPolicy, IntegrationKey, IntegrationRecord,
+    MigrationWrite, MissingAccounts, ObjectId, OnExisting, PutMode, RowSettlement, StoreError, Timestamp,
 };
 use keyferry_telemetry::metrics;
 use keyferry_types::ids::{LinkedAccountId, Slug};
@@ -57,26 +60,26 @@ pub struct RowStored<'a> {
     pub at: Timestamp,
 }
 
-/// What became of a row.
+/// The result of working on a row.
 #[derive(Debug)]
 pub enum RowMigrated {
-    /// It is stored and settled. With where the provider was asked, if it was and has answered.
+    /// It is stored and settled. With the host that was asked to verify it, if one was and responded.
     Stored(Stored, Option<Contact>),
-    /// It was settled before, and nothing was done.
+    /// It was settled before. Nothing was done.
     SettledBefore,
-    /// Nothing was to be done.
+    /// The policy says that nothing is stored.
     Skipped(Skip),
-    /// Only a verdict was asked for. With what was changed of the row's values.
+    /// A dry run: the verdict, and how values of the row were changed.
     Checked(Verdict, Vec<String>),
 }
 
-/// What was there when it was looked at.
+/// What is stored for a row's account and app.
 struct Found {
-    account_is_there: bool,
+    account_exists: bool,
     current: Option<IntegrationRecord>,
 }
 
-/// Why nothing was to be done.
+/// Why nothing is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skip {
     /// The account has a credential for the app.
@@ -95,7 +98,7 @@ impl CredentialService {
     /// # Errors
     /// Where it did not happen. Nothing has changed then.
     pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, ServiceError> {
-        self.live.give_way(BackgroundWork::Row).await;
+        self.yield_to_foreground(BackgroundWork::Row).await;
         let migrated = self.carry_out_row(row, settle).await;
         let outcome = match &migrated {
             Ok(RowMigrated::Stored(Stored { action: Action::Created, .. }, _)) => "created",
@@ -118,102 +121,109 @@ impl CredentialService {
     }
 
     async fn carry_out_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, ServiceError> {
-        let account = AccountKey {
-            org: row.caller.org.clone(),
-            environment: row.caller.environment,
-            account: row.account.clone(),
-        };
-        let account_is_there = self.account_is_there(row, &account).await?;
+        let account = row.caller.account_key(&row.account);
+        let account_exists = self.account_exists(row, &account).await?;
         let app = self.app(row.slug.as_str())?;
         let credential = validated(&app, &row.auth_object)?;
         keys::unlock(self.store.as_ref(), &self.vault, &account.org).await?;
         let key = IntegrationKey { account, slug: row.slug.clone() };
-        // Where there is no account, there is nothing that is its.
-        let current = if account_is_there { self.integration(&key).await? } else { None };
+        // An account that does not exist has no integration.
+        let current = if account_exists { self.integration(&key).await? } else { None };
         if let Some(skip) = skip(row, current.as_ref())? {
             return Ok(RowMigrated::Skipped(skip));
         }
-        let found = Found { account_is_there, current };
-        match self.prove(&row.caller, PATIENCE, &app, &credential, preferences(&row.policy)).await? {
-            Ok(finding) => self.put_row(row, &key, found, &credential, &finding, settle).await,
+        let found = Found { account_exists, current };
+        match self.verify_new(&row.caller, PATIENCE, &app, &credential, preferences(&row.policy)).await? {
+            Ok(outcome) => self.put_row(row, &key, found, &credential, &outcome, settle).await,
             Err(verdict) => Ok(RowMigrated::Checked(verdict, credential.warnings)),
         }
     }
 
-    /// Whether the account is there; where it is not, it is to be created.
-    async fn account_is_there(&self, row: &RowMigration, key: &AccountKey) -> Result<bool, ServiceError> {
-        let is_there = self.store.has_account(key).await.map_err(ServiceError::Store)?;
-        if !is_there && row.policy.accounts == MissingAccounts::Reject {
+    /// Whether the account exists; if it does not, the row may create it.
+    async fn account_exists(&self, row: &RowMigration, key: &AccountKey) -> Result<bool, ServiceError> {
+        let exists = self.store.has_account(key).await?;
+        if !exists && row.policy.accounts == MissingAccounts::Reject {
             return Err(ServiceError::missing(key));
         }
-        if !is_there && let Some(invisible) = InvisibleCharacter::first_in(key.account.as_str()) {
+        if !exists && let Some(invisible) = InvisibleCharacter::first_in(key.account.as_str()) {
             return Err(ServiceError::InvisibleId(invisible));
         }
-        Ok(is_there)
+        Ok(exists)
     }
 
+    /// Seals and commits over what was found before the verification; a writer that lost a race looks again.
     async fn put_row(
         &self,
         row: &RowMigration,
         key: &IntegrationKey,
-        mut found: Found,
+        found: Found,
         credential: &Credential,
-        finding: &VerificationOutcome,
+        outcome: &VerificationOutcome,
         settle: Settle<'_>,
     ) -> Result<RowMigrated, ServiceError> {
-        let mut turn = None;
-        for _ in 0..MAX_ATTEMPTS {
-            let current = found.current.as_ref();
-            if row.policy.account_change == AccountChange::Reject {
-                check_same_account(current, &finding.verified)?;
+        let mut found_before = Some(found);
+        let attempt = || {
+            let found_before = found_before.take();
+            async move {
+                let found = match found_before {
+                    Some(found) => found,
+                    None => {
+                        let account_exists = self.account_exists(row, &key.account).await?;
+                        let current = self.integration(key).await?;
+                        if let Some(skip) = skip(row, current.as_ref())? {
+                            return Ok(RowMigrated::Skipped(skip));
+                        }
+                        Found { account_exists, current }
+                    }
+                };
+                self.commit_row(row, key, &found, credential, outcome, settle).await
             }
-            let record = self.sealed(key, credential, finding, current)?;
-            let stored = stored_as(&record, current);
-            let account = (!found.account_is_there).then(|| account(row, key, &record));
-            let settlement = settle(RowStored {
-                stored: &stored,
-                warnings: &credential.warnings,
-                former: current,
-                made_account: account.as_ref().map(|account| account.id),
-                at: record.updated_at,
-            });
-            let write = MigrationWrite {
-                expect: expected(current),
-                audit: AuditEvent {
-                    slug: Some(key.slug.clone()),
-                    ..row.caller.audit(
-                        AuditAction::CredentialMigrated,
-                        &key.account,
-                        &format!("{} {}", stored.action, stored.proof),
-                        &row.request_id,
-                        record.updated_at,
-                    )
-                },
-                idempotency: None,
-                row: Some(settlement),
-                record,
-            };
-            let written = match account {
-                Some(account) => self.store.put_account_with(account, write).await.map(|_| ()),
-                None => self.store.commit_migration(write).await,
-            };
-            match written {
-                Ok(()) => return Ok(RowMigrated::Stored(stored, finding.verified.contact.clone())),
-                Err(StoreError::RowSettled) => return Ok(RowMigrated::SettledBefore),
-                // Another row of the same account was faster, or the account was deleted meanwhile.
-                Err(StoreError::AccountExists { .. } | StoreError::AccountMissing { .. }) => {}
-                Err(error) => again(error)?,
-            }
-            self.overtaken.next(key, &mut turn).await;
-            found = Found {
-                account_is_there: self.account_is_there(row, &key.account).await?,
-                current: self.integration(key).await?,
-            };
-            if let Some(skip) = skip(row, found.current.as_ref())? {
-                return Ok(RowMigrated::Skipped(skip));
-            }
+        };
+        self.integration_locks.retry_on_conflict(key, attempt).await
+    }
+
+    async fn commit_row(
+        &self,
+        row: &RowMigration,
+        key: &IntegrationKey,
+        found: &Found,
+        credential: &Credential,
+        outcome: &VerificationOutcome,
+        settle: Settle<'_>,
+    ) -> Result<RowMigrated, ServiceError> {
+        let current = found.current.as_ref();
+        if row.policy.account_change == AccountChange::Reject {
+            check_same_account(current, &outcome.verified)?;
         }
-        Err(ServiceError::Contended)
+        let record = self.sealed(key, credential, outcome, current)?;
+        let stored = stored_as(&record, current);
+        let account = (!found.account_exists).then(|| account(row, key, &record));
+        let settlement = settle(RowStored {
+            stored: &stored,
+            warnings: &credential.warnings,
+            former: current,
+            made_account: account.as_ref().map(|account| account.id),
+            at: record.updated_at,
+        });
+        let audit = row.caller.audit(AuditAction::CredentialMigrated, stored.audit_outcome(), &row.request_id);
+        let write = MigrationWrite {
+            expect: expected(current),
+            audit: audit.on_integration(key).at(record.updated_at),
+            idempotency: None,
+            row: Some(settlement),
+            record,
+        };
+        let written = match account {
+            Some(account) => self.store.put_account_with(account, write).await.map(|_| ()),
+            None => self.store.commit_migration(write).await,
+        };
+        match written {
+            Ok(()) => Ok(RowMigrated::Stored(stored, outcome.verified.contact.clone())),
+            Err(StoreError::RowSettled) => Ok(RowMigrated::SettledBefore),
+            // Another row of the same account was faster, or the account was deleted meanwhile.
+            Err(StoreError::AccountExists { .. } | StoreError::AccountMissing { .. }) => Err(ServiceError::Contended),
+            Err(error) => Err(commit_error(error)),
+        }
     }
 }
 
@@ -241,12 +251,13 @@ fn skip(row: &RowMigration, current: Option<&IntegrationRecord>) -> Result<Optio
 }
 
 fn account(row: &RowMigration, key: &IntegrationKey, record: &IntegrationRecord) -> AccountWrite {
+    let audit = row.caller.audit(AuditAction::AccountPut, "created", &row.request_id);
     AccountWrite {
         mode: PutMode::Create,
         key: key.account.clone(),
         id: ObjectId::generate(),
         name: row.account_name.clone(),
         udf: Vec::new(),
-        audit: row.caller.audit(AuditAction::AccountPut, &key.account, "created", &row.request_id, record.updated_at),
+        audit: audit.on_account(&key.account).at(record.updated_at),
     }
 }

@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
-use super::{Caller, CredentialService, ServiceError, keys};
-use keyferry_store::{AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, Timestamp};
+use super::credential_service::CredentialService;
+use super::error::ServiceError;
+use super::keys;
+use super::request::Caller;
+use super::retry::retry_on_conflict;
+use keyferry_store::{AccountKey, AuditAction, AuditEvent, NewSession, ObjectId, SessionRecord, Timestamp};
 use keyferry_types::ids::LinkedAccountId;
 use keyferry_types::secret::Secret;
 use keyferry_vault::{KeyId, SessionClaims, TokenUse, VaultError};
@@ -17,8 +21,6 @@ const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const REFRESH_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What must be left of a session for its tokens to be handed out again.
 const WORTH_REUSING: Duration = Duration::from_secs(5 * 60);
-/// How often a session is made anew because the root was taken out of use meanwhile.
-const MAX_ATTEMPTS: usize = 8;
 
 /// A request for a session: the caller and the linked account.
 #[derive(Debug)]
@@ -63,8 +65,7 @@ impl CredentialService {
     /// # Errors
     /// `AccountMissing`, and where keys or store cannot be used.
     pub async fn open_session(&self, asked: OpenSession) -> Result<SessionTokens, ServiceError> {
-        let Caller { org, environment, .. } = &asked.caller;
-        let key = AccountKey { org: org.clone(), environment: *environment, account: asked.account.clone() };
+        let key = asked.caller.account_key(&asked.account);
         self.require_account(&key).await?;
         keys::unlock(self.store.as_ref(), &self.vault, &key.org).await?;
         if asked.freshness == Freshness::Reuse
@@ -72,7 +73,7 @@ impl CredentialService {
         {
             return Ok(tokens);
         }
-        let audit = |at| asked.caller.audit(AuditAction::SessionOpened, &key, "made", &asked.request_id, at);
+        let audit = asked.caller.audit(AuditAction::SessionOpened, "made", &asked.request_id).on_account(&key);
         self.make(&key, asked.made_by, None, audit).await
     }
 
@@ -87,7 +88,7 @@ impl CredentialService {
         request_id: &str,
     ) -> Result<SessionTokens, ServiceError> {
         let key = session.account_key();
-        let audit = |at| caller.audit(AuditAction::SessionOpened, &key, "refreshed", request_id, at);
+        let audit = caller.audit(AuditAction::SessionOpened, "refreshed", request_id).on_account(&key);
         self.make(&key, session.made_by, Some(session.id), audit).await
     }
 
@@ -101,7 +102,7 @@ impl CredentialService {
         let SessionClaims { org, environment, account, .. } = claimed;
         let key = AccountKey { org, environment, account };
         // The store first: a made-up token must not cost a call of the key service.
-        let found = self.store.session(&key, id).await.map_err(ServiceError::Store)?;
+        let found = self.store.session(&key, id).await?;
         let Some(session) = found else { return Ok(None) };
         if is_over(&session, token_use, Timestamp::now()) {
             return Ok(None);
@@ -127,14 +128,14 @@ impl CredentialService {
         request_id: &str,
     ) -> Result<bool, ServiceError> {
         let key = session.account_key();
-        let audit = caller.audit(AuditAction::SessionRevoked, &key, "revoked", request_id, Timestamp::now());
-        self.store.end_session(&key, session.id, audit).await.map_err(ServiceError::Store)
+        let audit = caller.audit(AuditAction::SessionRevoked, "revoked", request_id).on_account(&key);
+        Ok(self.store.end_session(&key, session.id, audit).await?)
     }
 
     /// The newest session that the same key has made, with enough left, if its root is still in use.
     async fn reused(&self, key: &AccountKey, asked: &OpenSession) -> Result<Option<SessionTokens>, ServiceError> {
         let now = Timestamp::now();
-        let sessions = self.store.sessions(key).await.map_err(ServiceError::Store)?;
+        let sessions = self.store.sessions(key).await?;
         let fits = |session: &&SessionRecord| {
             session.made_by == asked.made_by && now.after(WORTH_REUSING) < session.expires_at
         };
@@ -144,8 +145,8 @@ impl CredentialService {
             Err(VaultError::UnknownRoot { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let event = asked.caller.audit(AuditAction::SessionOpened, key, "handed out again", &asked.request_id, now);
-        let kept = self.store.reuse_session(key, session.id, event).await.map_err(ServiceError::Store)?;
+        let event = asked.caller.audit(AuditAction::SessionOpened, "handed out again", &asked.request_id);
+        let kept = self.store.reuse_session(key, session.id, event.on_account(key).at(now)).await?;
         Ok(kept.map(|_| tokens))
     }
 
@@ -154,9 +155,9 @@ impl CredentialService {
         key: &AccountKey,
         made_by: [u8; 32],
         replaces: Option<ObjectId>,
-        audit: impl Fn(Timestamp) -> AuditEvent,
+        audit: AuditEvent,
     ) -> Result<SessionTokens, ServiceError> {
-        for _ in 0..MAX_ATTEMPTS {
+        retry_on_conflict(|| async {
             let now = Timestamp::now();
             // Tokens count in seconds, and so does what is compared with them.
             let second = Timestamp::from_millis(now.as_millis() / 1000 * 1000);
@@ -172,16 +173,10 @@ impl CredentialService {
                 refresh_expires_at: second.after(REFRESH_LIFE),
             };
             let tokens = self.tokens(&record, now)?;
-            match self.store.create_session(NewSession { record, replaces, audit: audit(now) }).await {
-                Ok(()) => return Ok(tokens),
-                Err(StoreError::StaleRoot { .. }) => {}
-                Err(StoreError::AccountMissing { account, environment }) => {
-                    return Err(ServiceError::AccountMissing { account, environment });
-                }
-                Err(error) => return Err(ServiceError::Store(error)),
-            }
-        }
-        Err(ServiceError::Contended)
+            self.store.create_session(NewSession { record, replaces, audit: audit.clone().at(now) }).await?;
+            Ok(tokens)
+        })
+        .await
     }
 
     fn tokens(&self, session: &SessionRecord, now: Timestamp) -> Result<SessionTokens, VaultError> {

@@ -1,20 +1,14 @@
-//! Records of linked accounts and the writes that change them.
+//! Linked accounts: records, writes, and [`AccountStore`].
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditEvent, IntegrationRecord, ObjectId, Timestamp};
+use crate::audit::AuditEvent;
+use crate::error::StoreResult;
+use crate::integration::IntegrationRecord;
+use crate::keys::AccountKey;
+use crate::values::{ObjectId, Timestamp};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
-
-/// Which linked account: its id is unique within an organisation's environment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct AccountKey {
-    /// Organisation of the account.
-    pub org: OrgId,
-    /// Environment of the account.
-    pub environment: Environment,
-    /// The caller's id of it.
-    pub account: LinkedAccountId,
-}
 
 /// A linked account as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,4 +137,33 @@ pub struct Deleted {
     pub account: AccountRecord,
     /// The integrations that were deleted with it.
     pub integrations: Vec<IntegrationRecord>,
+}
+
+/// Transactions on linked accounts. An account that is written together with a credential is
+/// [`MigrationStore`](crate::MigrationStore)'s.
+///
+/// What [`account`](Self::account) and [`accounts`](Self::accounts) return is durable.
+/// [`has_account`](Self::has_account) may be ahead: it is asked before each migration and does not wait for the disk.
+#[async_trait]
+pub trait AccountStore: Send + Sync + 'static {
+    /// Creates or updates a linked account, at the time of its audit event.
+    ///
+    /// # Errors
+    /// `AccountExists` if it is to be created and exists, `AccountMissing` if it is to be updated and does not.
+    async fn put_account(&self, write: AccountWrite) -> StoreResult<PutAccount>;
+
+    /// Whether a linked account exists. The account may not be durable yet; a write that needs it is part of a later
+    /// transaction, which cannot be durable without it.
+    async fn has_account(&self, key: &AccountKey) -> StoreResult<bool>;
+
+    /// A linked account and its integrations, of one moment.
+    async fn account(&self, key: &AccountKey) -> StoreResult<Option<AccountView>>;
+
+    /// One page of an environment's linked accounts, newest first. Accounts that are written while the page is read may
+    /// be part of it or not.
+    async fn accounts(&self, org: &OrgId, environment: Environment, list: ListAccounts) -> StoreResult<AccountPage>;
+
+    /// Deletes a linked account with its integrations and its sessions, and queues `Connection Deleted` for each
+    /// integration. Returns `None`, and writes no event, if the account does not exist.
+    async fn delete_account(&self, key: &AccountKey, audit: AuditEvent) -> StoreResult<Option<Deleted>>;
 }

@@ -1,8 +1,11 @@
 //! The audit trail: the actor, the action and its object of each event, in a hash chain that reveals later changes.
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use crate::error::StoreResult;
+use crate::keys::{AccountKey, IntegrationKey};
+use crate::values::Timestamp;
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
 
 /// Something that was done. It never holds a value of a credential.
@@ -15,10 +18,10 @@ pub struct AuditEvent {
     /// Environment of the action; none where it concerns both.
     #[serde(default)]
     pub environment: Option<Environment>,
-    /// To which linked account.
+    /// Linked account of the action; none where it concerns no single one.
     #[serde(default)]
     pub account: Option<LinkedAccountId>,
-    /// To its integration of which app.
+    /// App of the integration or webhook; none where the action concerns all of them.
     #[serde(default)]
     pub slug: Option<Slug>,
     /// Outcome in a word or two: `verified`, `unverified`.
@@ -28,6 +31,57 @@ pub struct AuditEvent {
     pub request_id: Option<String>,
     /// Time of the event.
     pub at: Timestamp,
+}
+
+impl AuditEvent {
+    /// An event of this moment, of no environment, linked account or request.
+    pub fn new(action: AuditAction, actor: impl Into<String>, outcome: impl Into<String>) -> Self {
+        Self {
+            action,
+            actor: actor.into(),
+            environment: None,
+            account: None,
+            slug: None,
+            outcome: outcome.into(),
+            request_id: None,
+            at: Timestamp::now(),
+        }
+    }
+
+    /// What the operator of the server did, by a command or the admin API.
+    pub fn by_operator(action: AuditAction, outcome: impl Into<String>) -> Self {
+        Self::new(action, "operator", outcome)
+    }
+
+    /// The event of an environment.
+    #[must_use]
+    pub fn in_environment(self, environment: Environment) -> Self {
+        Self { environment: Some(environment), ..self }
+    }
+
+    /// The event of a linked account, and of its environment.
+    #[must_use]
+    pub fn on_account(self, key: &AccountKey) -> Self {
+        Self { environment: Some(key.environment), account: Some(key.account.clone()), ..self }
+    }
+
+    /// The event of an integration, its account and its environment.
+    #[must_use]
+    pub fn on_integration(self, key: &IntegrationKey) -> Self {
+        Self { slug: Some(key.slug.clone()), ..self.on_account(&key.account) }
+    }
+
+    /// The event of a request.
+    #[must_use]
+    pub fn for_request(self, id: &str) -> Self {
+        Self { request_id: Some(id.to_owned()), ..self }
+    }
+
+    /// The event at another moment.
+    #[must_use]
+    pub fn at(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
 }
 
 /// The actions that the audit trail records.
@@ -110,4 +164,22 @@ pub struct AuditSummary {
     pub head: [u8; 32],
     /// Time of the last one.
     pub newest: Option<Timestamp>,
+}
+
+/// Reads the audit trail. Entries are written by the transactions that they record, each organisation's in the order in which
+/// these were committed, and never changed or removed.
+#[async_trait]
+pub trait AuditStore: Send + Sync + 'static {
+    /// The newest entries of an organisation's audit chain, newest first.
+    async fn audit_tail(&self, org: &OrgId, limit: usize) -> StoreResult<Vec<AuditEntry>>;
+
+    /// At most `limit` entries of an organisation's audit chain that follow entry `after`, in their order. All of them are
+    /// durable, so that a reader that continues after the last one misses none.
+    async fn audit_after(&self, org: &OrgId, after: u64, limit: usize) -> StoreResult<Vec<AuditEntry>>;
+
+    /// Walks an organisation's audit chain from end to end.
+    ///
+    /// # Errors
+    /// `AuditBroken` names the first entry that is wrong.
+    async fn verify_audit(&self, org: &OrgId) -> StoreResult<AuditSummary>;
 }

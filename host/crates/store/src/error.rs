@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{IdempotencyRecord, ObjectId};
+use crate::idempotency::IdempotencyRecord;
+use crate::values::ObjectId;
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_types::path_text::ShowPath as _;
 
@@ -13,7 +14,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// A transaction that was not done, or a store that cannot be used.
 ///
-/// The first group answers the caller of one transaction; nothing of it was written. The second group is about the store.
+/// The first group is about one transaction, of which nothing was written. The second group is about the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -45,9 +46,9 @@ pub enum StoreError {
     /// The idempotency key was used for another request.
     #[error("this Idempotency-Key was used for another request: choose a new one")]
     IdempotencyMismatch,
-    /// The very same request was answered meanwhile.
-    #[error("this request was answered already: send the stored response again")]
-    AlreadyAnswered(Box<IdempotencyRecord>),
+    /// The response to the very same request was stored meanwhile.
+    #[error("the response to this request is stored already: send it again")]
+    IdempotencyReplay(Box<IdempotencyRecord>),
     /// The environment has as many webhooks as it may have.
     #[error("there are {most} webhooks already, which is the maximum")]
     TooManyWebhooks {
@@ -180,6 +181,13 @@ pub enum StoreError {
     /// The engine could not read.
     #[error("the store could not be read")]
     Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Whether another writer came first: the caller can read again and repeat its write.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::StaleRoot { .. } | Self::ImportChanged)
+    }
 }
 
 fn shown(current: Option<u64>) -> String {

@@ -1,24 +1,13 @@
-//! Responses that are stored for repeated requests.
+//! Responses that are stored for repeated requests, by [`MigrationStore`](crate::MigrationStore).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
-use keyferry_types::ids::{Environment, OrgId};
+use crate::keys::IdempotencyKey;
+use crate::values::Timestamp;
 
-/// An `Idempotency-Key` with the organisation and environment that it is valid in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct IdempotencyKey {
-    /// The organisation that sent it.
-    pub org: OrgId,
-    /// The environment that it was sent to.
-    pub environment: Environment,
-    /// Digest of the key that the caller chose. The key itself is not stored: a caller can put a secret there.
-    pub key: String,
-}
-
-/// The answer to a request that carried an `Idempotency-Key`.
+/// The response to a request that carried an `Idempotency-Key`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
     /// The key that was sent with the request.
@@ -28,7 +17,7 @@ pub struct IdempotencyRecord {
     pub fingerprint: [u8; 32],
     /// HTTP status of the stored response.
     pub status: u16,
-    /// The headers that belong to the answer.
+    /// The headers that belong to the response.
     pub headers: Vec<(String, String)>,
     /// Body of the stored response, as it was sent.
     #[serde(with = "serde_bytes")]

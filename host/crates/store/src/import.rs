@@ -1,30 +1,15 @@
-//! Bulk imports: the import's record, its state, and the policy for its rows.
+//! Bulk imports: records, states, and [`ImportStore`].
 
-use std::fmt;
-use std::str::FromStr;
-
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountKey, AuditEvent, ObjectId, Timestamp};
-use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
-
-/// Key under which an import is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ImportKey {
-    /// Organisation of the import.
-    pub org: OrgId,
-    /// Environment of the import.
-    pub environment: Environment,
-    /// Id that the server gave the import.
-    pub id: ObjectId,
-}
-
-impl ImportKey {
-    /// A linked account of where it is.
-    pub fn account(&self, account: &LinkedAccountId) -> AccountKey {
-        AccountKey { org: self.org.clone(), environment: self.environment, account: account.clone() }
-    }
-}
+use crate::audit::AuditEvent;
+use crate::error::StoreResult;
+use crate::import_policy::ImportPolicy;
+use crate::keys::ImportKey;
+use crate::row::AppCounts;
+use crate::values::Timestamp;
+use keyferry_types::ids::{Environment, OrgId};
 
 /// An import as it is stored. The counts of its rows are stored beside it, by app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,161 +112,6 @@ pub enum Restore {
     Over,
 }
 
-/// The policy for the rows of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ImportPolicy {
-    /// Whether anything is stored.
-    pub mode: ImportMode,
-    /// How to treat a credential that could not be verified though nothing says that it is bad.
-    pub on_unverified: OnUnverified,
-    /// How to treat a row where the account has a credential for the app already.
-    pub on_existing: OnExisting,
-    /// How to treat rows of accounts that do not exist.
-    pub accounts: MissingAccounts,
-    /// How to treat a credential of another provider account than the stored one's.
-    pub account_change: AccountChange,
-    /// Number or share of failed rows at which the import stops.
-    #[serde(default)]
-    pub max_failures: Option<MaxFailures>,
-}
-
-macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)*
-        }
-
-        impl $name {
-            /// The texts of all choices.
-            pub const CHOICES: &'static [&'static str] = &[$($text),*];
-
-            /// The choice in a word.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownChoice;
-            fn from_str(text: &str) -> Result<Self, UnknownChoice> {
-                match text { $($text => Ok(Self::$variant),)* _ => Err(UnknownChoice(Self::CHOICES)) }
-            }
-        }
-    };
-}
-
-/// Text that is not one of the possible choices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be {}", .0.join(" or "))]
-pub struct UnknownChoice(&'static [&'static str]);
-
-choice! {
-    /// Whether an import stores anything.
-    ImportMode {
-        /// It verifies each credential and stores those that the policy allows.
-        #[default] Apply = "apply",
-        /// It verifies each credential and stores none.
-        DryRun = "dry-run",
-    }
-}
-
-choice! {
-    /// How to treat a credential that could not be verified though nothing says that it is bad.
-    OnUnverified {
-        /// The credential is refused, and its row fails.
-        #[default] Reject = "reject",
-        /// It is stored, marked unverified.
-        Store = "store",
-    }
-}
-
-choice! {
-    /// How to treat a row where the account has a credential for the app already.
-    OnExisting {
-        /// The stored credential is replaced.
-        #[default] Update = "update",
-        /// The stored credential stays, and the row is skipped.
-        Skip = "skip",
-        /// It is replaced if the row says that its own is newer.
-        Newer = "newer",
-    }
-}
-
-choice! {
-    /// How to treat rows of accounts that do not exist.
-    MissingAccounts {
-        /// Rows of missing accounts fail.
-        #[default] Reject = "reject",
-        /// Missing accounts are created.
-        Create = "create",
-    }
-}
-
-choice! {
-    /// How to treat a credential of another provider account than the stored one's.
-    AccountChange {
-        /// The credential is refused, and its row fails.
-        #[default] Reject = "reject",
-        /// The stored one is replaced.
-        Replace = "replace",
-    }
-}
-
-/// How many rows may fail until an import stops: `100`, or `5%` of the file's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaxFailures {
-    /// A number of rows.
-    Count(u64),
-    /// A percentage of the file's rows, from 1 to 100.
-    Percent(u8),
-}
-
-impl MaxFailures {
-    /// Number of failed rows at which an import of `rows` rows stops; at least 1.
-    pub fn reached_at(self, rows: u64) -> u64 {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => (rows.saturating_mul(percent.into()) / 100).max(1),
-        }
-    }
-}
-
-/// Text that is no number of failures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be a number from 1, such as 100, or a share from 1% to 100%")]
-pub struct InvalidMaxFailures;
-
-impl FromStr for MaxFailures {
-    type Err = InvalidMaxFailures;
-    fn from_str(text: &str) -> Result<Self, InvalidMaxFailures> {
-        match text.strip_suffix('%') {
-            Some(percent) => match percent.parse() {
-                Ok(percent @ 1..=100) => Ok(Self::Percent(percent)),
-                _ => Err(InvalidMaxFailures),
-            },
-            None => text.parse().ok().filter(|count| *count > 0).map(Self::Count).ok_or(InvalidMaxFailures),
-        }
-    }
-}
-
-impl fmt::Display for MaxFailures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) => write!(f, "{count}"),
-            Self::Percent(percent) => write!(f, "{percent}%"),
-        }
-    }
-}
-
 /// A version of an import to store.
 #[derive(Debug, Clone)]
 pub struct ImportWrite {
@@ -300,27 +130,43 @@ pub enum SameFile {
     Allowed,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The part of an import that is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forget {
+    /// What its rows replaced, and what those that failed would be tried again with.
+    Sealed,
+    /// The import with all its rows and records.
+    Everything,
+}
 
-    #[test]
-    fn a_number_of_failures_is_a_count_or_a_share() {
-        for (text, at) in [("1", 1), ("100", 100), ("5%", 10), ("100%", 200)] {
-            let most: MaxFailures = text.parse().unwrap();
-            assert_eq!((most.reached_at(200), most.to_string().as_str()), (at, text));
-        }
-        assert_eq!(MaxFailures::Percent(1).reached_at(3), 1, "a share of few rows is one row at least");
-        for text in ["", "0", "-1", "0%", "101%", "5 %", "1.5"] {
-            assert_eq!(text.parse::<MaxFailures>(), Err(InvalidMaxFailures), "{text}");
-        }
-    }
+/// Transactions on imports as a whole. Their rows are [`Ledger`](crate::Ledger)'s.
+///
+/// Each change of an import is a new version, so that of two writers that read the same version one gets `ImportChanged`. What
+/// [`import`](Self::import) and [`imports`](Self::imports) return is durable.
+#[async_trait]
+pub trait ImportStore: Send + Sync + 'static {
+    /// Stores a version of an import.
+    ///
+    /// # Errors
+    /// `ImportChanged` if its version does not follow the stored one.
+    async fn put_import(&self, write: ImportWrite) -> StoreResult<()>;
 
-    #[test]
-    fn choices_read_back_and_others_are_told_what_there_is() {
-        for word in OnExisting::CHOICES {
-            assert_eq!(word.parse::<OnExisting>().unwrap().as_str(), *word);
-        }
-        assert_eq!("never".parse::<OnExisting>().unwrap_err().to_string(), "it must be update or skip or newer");
-    }
+    /// Stores the version of an import whose file has arrived, and remembers the file unless the import is a dry run.
+    ///
+    /// # Errors
+    /// As [`put_import`](Self::put_import), and `FileKnown` if the file is remembered and that is refused.
+    async fn start_import(&self, write: ImportWrite, same_file: SameFile) -> StoreResult<()>;
+
+    /// One import, and the counts of its rows by app.
+    async fn import(&self, key: &ImportKey) -> StoreResult<Option<(ImportRecord, AppCounts)>>;
+
+    /// All imports of an environment, newest first.
+    async fn imports(&self, org: &OrgId, environment: Environment) -> StoreResult<Vec<ImportRecord>>;
+
+    /// All imports of all organisations, in no particular order.
+    async fn all_imports(&self) -> StoreResult<Vec<ImportRecord>>;
+
+    /// Deletes at most `limit` records of what is stored of an import. Returns whether more is left: the import's own record
+    /// goes last, so that a crash between two calls leaves an import that can be deleted.
+    async fn forget_import(&self, import: &ImportKey, what: Forget, limit: usize) -> StoreResult<bool>;
 }

@@ -1,20 +1,15 @@
-//! Integrations: a linked account's credential for one app, sealed.
+//! Integrations: a linked account's credential for one app, sealed; and [`IntegrationStore`].
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountKey, AuditEvent, IdempotencyRecord, ObjectId, RowSettlement, Timestamp};
+use crate::audit::AuditEvent;
+use crate::error::StoreResult;
+use crate::keys::{AccountKey, IntegrationKey};
+use crate::values::{ObjectId, Timestamp};
 use keyferry_types::ids::{AuthTypeName, Environment, LinkedAccountId, OrgId, Slug};
-
-/// Which integration: an account has at most one of each app.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct IntegrationKey {
-    /// The linked account of the integration.
-    pub account: AccountKey,
-    /// The app of the integration.
-    pub slug: Slug,
-}
 
 /// An integration as it is stored. The credential's values are in the envelope; all else is plain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,8 +126,8 @@ pub struct Check {
 /// The changes that a verification of a stored credential makes.
 #[derive(Debug, Clone)]
 pub struct CheckWrite {
-    /// The integration as it was when it was verified, with all that was found out. Of it, only that is written which a
-    /// verification can find out, and only if the integration has this id and version still.
+    /// The integration as it was when it was verified, with the result. Only the members that a verification finds out are
+    /// written, and only if the integration still has this id and version.
     pub record: IntegrationRecord,
     /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
@@ -143,58 +138,8 @@ pub struct CheckWrite {
 pub enum Checked {
     /// This is what is stored now.
     Written(Box<IntegrationRecord>),
-    /// The credential was replaced or deleted meanwhile: what was found out is of one that is no more.
+    /// The credential was replaced or deleted meanwhile, so that the result is about another one. Nothing is written.
     Overtaken,
-}
-
-/// What must be stored for a migration to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
-    /// No integration of that app.
-    Absent,
-    /// Its integration, in this version.
-    Version(u64),
-}
-
-/// A new version of an integration, and all that is written with it.
-#[derive(Debug, Clone)]
-pub struct MigrationWrite {
-    /// The integration as it is to be. Its version is 1 where none is expected, else one more than the expected one.
-    pub record: IntegrationRecord,
-    /// What must be stored for the write to succeed.
-    pub expect: Expect,
-    /// The audit event, written in the same transaction.
-    pub audit: AuditEvent,
-    /// The answer that a repeated request gets.
-    pub idempotency: Option<IdempotencyRecord>,
-    /// The row of an import that this is.
-    pub row: Option<RowSettlement>,
-}
-
-/// The same credential under another root.
-#[derive(Debug, Clone)]
-pub struct Reseal {
-    /// Key of the integration to write.
-    pub key: IntegrationKey,
-    /// The version that was opened.
-    pub version: u64,
-    /// The root that it was opened with.
-    pub from: u32,
-    /// The root that it is sealed under now.
-    pub to: u32,
-    /// The sealed values of the credential's fields, as an envelope of the vault.
-    pub envelope: Vec<u8>,
-    /// The audit event, written in the same transaction.
-    pub audit: AuditEvent,
-}
-
-/// A change of a root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RootChange {
-    /// It is taken out of use.
-    Disable,
-    /// It is removed for good. Only one that is out of use can be.
-    Destroy,
 }
 
 /// Result of deleting an integration.
@@ -204,4 +149,40 @@ pub enum DeleteOutcome {
     Deleted(Box<IntegrationRecord>),
     /// The account has none, or none of that auth type.
     Absent,
+}
+
+/// Transactions on integrations that are stored. New versions are written by
+/// [`MigrationStore`](crate::MigrationStore), and sealed under other roots by [`RootStore`](crate::RootStore).
+///
+/// [`integration`](Self::integration) is the read before a write: it may return a version that is not durable yet. A write
+/// that builds on that version is part of a later transaction, which cannot be durable without it.
+#[async_trait]
+pub trait IntegrationStore: Send + Sync + 'static {
+    /// One integration. Its version may not be durable yet.
+    async fn integration(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationRecord>>;
+
+    /// One integration, for a caller that may open its envelope: the audit event is durable before this returns. Returns
+    /// `None`, and writes no event, if the integration does not exist.
+    async fn read_integration(&self, key: &IntegrationKey, audit: AuditEvent)
+    -> StoreResult<Option<IntegrationRecord>>;
+
+    /// Writes the result of verifying a stored credential again, if the integration still has the id and version that
+    /// were verified. Queues `Connection Expired` if the credential stopped working with this result.
+    async fn commit_check(&self, write: CheckWrite) -> StoreResult<Checked>;
+
+    /// Deletes an integration; with `only_auth_type`, only if its credential is of that auth type. Queues
+    /// `Connection Deleted`.
+    async fn delete_integration(
+        &self,
+        key: &IntegrationKey,
+        only_auth_type: Option<AuthTypeName>,
+        audit: AuditEvent,
+    ) -> StoreResult<DeleteOutcome>;
+
+    /// Deletes an integration if it is at this version. It is an integration of the organisation's own app, so that no
+    /// webhook is notified.
+    ///
+    /// # Errors
+    /// `Conflict` if another version, or no integration, is stored.
+    async fn delete_version(&self, key: &IntegrationKey, version: u64, audit: AuditEvent) -> StoreResult<()>;
 }

@@ -1,17 +1,19 @@
 //! The store: records, and the transactions that change them.
 //!
-//! [`Store`] is a set of use cases, each one a transaction that is durable before it returns; there is no get and put.
+//! [`Store`] is the sum of one trait a subject. Each method is a use case, and each that writes is one transaction that is
+//! durable before it returns; there is no get and put.
 //! Stores see sealed bytes only: they know no cipher, and their content cannot be opened without the vault's key.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `traits`, `ledger` | which transactions are there, and which for imports? |
-//! | `account`, `integration`, `session`, `tenant` | what is stored of linked accounts, integrations, sessions, API keys and roots? |
-//! | `import`, `row` | what is stored of an import, and of its rows? |
-//! | `webhook`, `webhook_notifier` | what is stored of a webhook, and how does the task that delivers learn of changes? |
-//! | `idempotency` | which responses are stored for repeated requests? |
-//! | `audit` | what does the audit trail record? |
-//! | `values` | how are times and ids stored and shown? |
+//! | `store` | what may a caller rely on, and which state is the store in? |
+//! | `api_key`, `root` | what is stored of API keys and of roots, and by which transactions? |
+//! | `account`, `integration`, `migration` | the same of linked accounts, of integrations, and of the migrations that store them |
+//! | `session`, `webhook`, `delivery` | of sessions, of webhooks, and of the deliveries to them |
+//! | `import`, `ledger`, `audit` | of imports, of their rows, and of the audit trail |
+//! | `row`, `import_policy`, `idempotency` | what is in a row of an import, a policy, a stored response? |
+//! | `keys`, `values` | under which keys are records stored? how are times and ids stored and shown? |
+//! | `webhook_notifier` | how does the task that delivers learn of changes? |
 //! | `error` | what can fail? |
 //! | [`sled`] | how is all of it stored on one machine? |
 //!
@@ -24,16 +26,21 @@
 //! ```
 
 mod account;
+mod api_key;
 mod audit;
+mod delivery;
 mod error;
 mod idempotency;
 mod import;
+mod import_policy;
 mod integration;
+mod keys;
 mod ledger;
+mod migration;
+mod root;
 mod row;
 mod session;
-mod tenant;
-mod traits;
+mod store;
 mod values;
 mod webhook;
 mod webhook_notifier;
@@ -41,31 +48,33 @@ mod webhook_notifier;
 pub mod sled;
 
 pub use account::{
-    AccountKey, AccountPage, AccountRecord, AccountView, AccountWrite, Deleted, ListAccounts, PutAccount, PutMode,
+    AccountPage, AccountRecord, AccountStore, AccountView, AccountWrite, Deleted, ListAccounts, PutAccount, PutMode,
     PutOutcome, UserField,
 };
-pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditSummary};
+pub use api_key::{ApiKeyRecord, ApiKeyStore, NewApiKey, Scope, UnknownScope};
+pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditStore, AuditSummary};
+pub use delivery::{Delivery, DeliveryLog, DeliveryStore, FailedDelivery, Settled};
 pub use error::{StoreError, StoreResult};
-pub use idempotency::{IdempotencyKey, IdempotencyRecord};
-pub use import::{
-    AccountChange, ImportKey, ImportMode, ImportPolicy, ImportRecord, ImportState, ImportWrite, InvalidMaxFailures,
-    MaxFailures, MissingAccounts, OnExisting, OnUnverified, Restore, SameFile, UnknownChoice,
+pub use idempotency::IdempotencyRecord;
+pub use import::{Forget, ImportRecord, ImportState, ImportStore, ImportWrite, Restore, SameFile};
+pub use import_policy::{
+    AccountChange, ImportMode, ImportPolicy, InvalidMaxFailures, MaxFailures, MissingAccounts, OnExisting,
+    OnUnverified, UnknownChoice,
 };
 pub use integration::{
-    Check, CheckWrite, Checked, DeleteOutcome, Expect, IntegrationKey, IntegrationRecord, MigrationWrite, Reauth,
-    Reseal, RootChange, VerificationStatus,
+    Check, CheckWrite, Checked, DeleteOutcome, IntegrationRecord, IntegrationStore, Reauth, VerificationStatus,
 };
+pub use keys::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, WebhookKey};
 pub use ledger::Ledger;
+pub use migration::{MigrationStore, MigrationWrite};
+pub use root::{Reseal, Rewrap, RootChange, RootRecord, RootStore, Wrapping};
 pub use row::{
-    Again, AppCounts, Forget, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack,
-    UndoWrite,
+    Again, AppCounts, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack, UndoWrite,
 };
-pub use session::{NewSession, SessionRecord};
-pub use tenant::{ApiKeyRecord, NewApiKey, Rewrap, RootRecord, Scope, UnknownScope, Wrapping};
-pub use traits::{FatalWatch, Store, StoreHealth};
-pub use values::{MalformedObjectId, ObjectId, Timestamp};
+pub use session::{NewSession, SessionRecord, SessionStore};
+pub use store::{FatalWatch, Store, StoreHealth};
+pub use values::{Expect, MalformedObjectId, ObjectId, Timestamp};
 pub use webhook::{
-    ConnectionEvent, Delivery, DeliveryLog, FailedDelivery, Settled, UnknownEvent, WebhookKey, WebhookMethod,
-    WebhookRecord, WebhookState, WebhookWrite,
+    ConnectionEvent, UnknownEvent, WebhookMethod, WebhookRecord, WebhookState, WebhookStore, WebhookWrite,
 };
 pub use webhook_notifier::WebhookNotifier;

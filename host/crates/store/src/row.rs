@@ -1,11 +1,14 @@
-//! The ledger of a bulk import: a row for each row of its file.
+//! Rows of a bulk import, their counts and settlements: the records of [`Ledger`](crate::Ledger).
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditEvent, ImportKey, IntegrationKey, IntegrationRecord, ObjectId, Timestamp};
+use crate::audit::AuditEvent;
+use crate::integration::IntegrationRecord;
+use crate::keys::{ImportKey, IntegrationKey};
+use crate::values::{ObjectId, Timestamp};
 use keyferry_types::ids::{LinkedAccountId, Slug};
 
 /// A row of an import as it came: not settled, with what was wrong with it where it cannot be worked on.
@@ -270,15 +273,6 @@ pub struct UndoWrite {
     pub take_back: Option<TakeBack>,
     /// The audit event, written in the same transaction.
     pub audit: Option<AuditEvent>,
-}
-
-/// The part of an import that is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forget {
-    /// What its rows replaced, and what those that failed would be tried again with.
-    Sealed,
-    /// The import with all its rows and records.
-    Everything,
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
-//! Sessions, with which a front end acts for one linked account until they end.
+//! Sessions, with which a front end acts for one linked account until they end; and [`SessionStore`].
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountKey, AuditEvent, ObjectId, Timestamp};
+use crate::audit::AuditEvent;
+use crate::error::StoreResult;
+use crate::keys::AccountKey;
+use crate::values::{ObjectId, Timestamp};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
 /// A session as it is stored. Its tokens are not in it: they are made of it, and of a root that is not here.
@@ -45,4 +49,35 @@ pub struct NewSession {
     pub replaces: Option<ObjectId>,
     /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
+}
+
+/// Transactions on sessions. Sessions of a linked account are deleted with it.
+///
+/// A front end is authenticated by [`session`](Self::session) with each request, so that it does not wait for the disk.
+#[async_trait]
+pub trait SessionStore: Send + Sync + 'static {
+    /// Stores a session. Expired sessions of the account are deleted; if it would have more than 32 sessions, the oldest ones
+    /// are.
+    ///
+    /// # Errors
+    /// `AccountMissing`; `StaleRoot` if its root is out of use; `SessionEnded` if the session that it replaces is not stored.
+    async fn create_session(&self, new: NewSession) -> StoreResult<()>;
+
+    /// One session, also if it has expired. `None` if it does not exist or was ended.
+    async fn session(&self, key: &AccountKey, id: ObjectId) -> StoreResult<Option<SessionRecord>>;
+
+    /// All sessions of an account, oldest first, expired ones included.
+    async fn sessions(&self, key: &AccountKey) -> StoreResult<Vec<SessionRecord>>;
+
+    /// One session, for a caller that gets its tokens again: the audit event is durable before this returns. Returns `None`,
+    /// and writes no event, if the session does not exist.
+    async fn reuse_session(
+        &self,
+        key: &AccountKey,
+        id: ObjectId,
+        audit: AuditEvent,
+    ) -> StoreResult<Option<SessionRecord>>;
+
+    /// Ends a session. Returns `false`, and writes no event, if it does not exist.
+    async fn end_session(&self, key: &AccountKey, id: ObjectId, audit: AuditEvent) -> StoreResult<bool>;
 }

@@ -1,4 +1,4 @@
-//! Times and ids as they are stored and shown.
+//! Values that records share: times and ids as they are stored and shown, and the version that a write expects.
 
 use std::fmt;
 use std::str::FromStr;
@@ -115,6 +115,15 @@ impl From<ObjectId> for String {
     fn from(id: ObjectId) -> String {
         id.to_string()
     }
+}
+
+/// What must be stored for a write to succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// No record under that key.
+    Absent,
+    /// The record in this version.
+    Version(u64),
 }
 
 #[cfg(test)]

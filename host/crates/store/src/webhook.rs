@@ -1,23 +1,16 @@
-//! Webhooks, and the deliveries to them.
+//! Webhooks and the events that they receive; and [`WebhookStore`].
 
 use std::fmt;
 use std::str::FromStr;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditEvent, Expect, ObjectId, Timestamp};
-use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
-
-/// Key under which a webhook is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct WebhookKey {
-    /// Organisation of the webhook.
-    pub org: OrgId,
-    /// Environment of the webhook.
-    pub environment: Environment,
-    /// Id that the server gave the webhook.
-    pub id: ObjectId,
-}
+use crate::audit::AuditEvent;
+use crate::error::StoreResult;
+use crate::keys::WebhookKey;
+use crate::values::{Expect, Timestamp};
+use keyferry_types::ids::{Environment, OrgId, Slug};
 
 /// The events that webhooks receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,7 +74,7 @@ pub enum WebhookMethod {
 pub enum WebhookState {
     /// It receives events.
     Enabled,
-    /// It is not, and what was waiting for it is given up.
+    /// It receives none, and waiting deliveries are given up.
     Disabled,
 }
 
@@ -149,65 +142,26 @@ pub struct WebhookWrite {
     pub audit: AuditEvent,
 }
 
-/// One event that waits for delivery to one webhook.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// Key of the webhook that receives it.
-    pub webhook: WebhookKey,
-    /// Its place: later events have higher ones.
-    pub place: u64,
-    /// Its own id, the same in each attempt.
-    pub id: ObjectId,
-    /// The event that is delivered.
-    pub event: ConnectionEvent,
-    /// To which linked account.
-    pub account: LinkedAccountId,
-    /// App of the connection.
-    pub slug: Slug,
-    /// Time of the event.
-    pub at: Timestamp,
-    /// Number of attempts so far.
-    pub attempts: u32,
-    /// When it is to be tried next.
-    pub due: Timestamp,
-}
+/// Transactions on webhooks. All that is read is durable. A change or deletion is reported to the
+/// [notifier](crate::DeliveryStore::webhook_notifier) once it is durable.
+#[async_trait]
+pub trait WebhookStore: Send + Sync + 'static {
+    /// Stores a version of a webhook.
+    ///
+    /// # Errors
+    /// `Conflict` if another version is stored than is expected, `TooManyWebhooks`, and `StaleRoot` if it is sealed under a
+    /// root that is out of use.
+    async fn put_webhook(&self, write: WebhookWrite) -> StoreResult<()>;
 
-/// Result of an attempt to deliver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// The receiver answered 200.
-    Delivered,
-    /// It was not, and is to be tried again at that time.
-    Again(Timestamp),
-    /// It was not, and is given up.
-    GivenUp {
-        /// Why it was given up, as a sentence for people.
-        reason: String,
-        /// Time at which it was given up.
-        at: Timestamp,
-    },
-}
+    /// The webhook with this key.
+    async fn webhook(&self, key: &WebhookKey) -> StoreResult<Option<WebhookRecord>>;
 
-/// An event whose delivery was given up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailedDelivery {
-    /// The delivery that was given up.
-    pub delivery: Delivery,
-    /// Why it was given up, as a sentence for people.
-    pub reason: String,
-    /// Time at which it was given up.
-    pub at: Timestamp,
-    /// From when on it counts as absent.
-    pub expires_at: Timestamp,
-}
+    /// All webhooks of an environment, oldest first.
+    async fn webhooks(&self, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>>;
 
-/// The deliveries of a webhook that wait, and those that were given up.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DeliveryLog {
-    /// Number of deliveries that wait. Not counted beyond 1,000.
-    pub waiting: usize,
-    /// Deliveries that were given up, the newest first.
-    pub failed: Vec<FailedDelivery>,
+    /// Deletes a webhook and the log of its failed deliveries. Returns the webhooks that remain, oldest first; `None` if it
+    /// does not exist. Waiting deliveries stay until they are settled: there may be more of them than fit one transaction.
+    async fn delete_webhook(&self, key: &WebhookKey, audit: AuditEvent) -> StoreResult<Option<Vec<WebhookRecord>>>;
 }
 
 #[cfg(test)]

@@ -5,34 +5,34 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::WebhookKey;
+use crate::keys::WebhookKey;
 
 /// Notifies one listener of webhooks for which a delivery was queued, or which were changed or deleted. A webhook that
 /// is reported again before the listener has taken the report is reported once.
 #[derive(Debug, Default)]
 pub struct WebhookNotifier {
     keys: Mutex<HashSet<WebhookKey>>,
-    rung: Notify,
+    reported: Notify,
 }
 
 impl WebhookNotifier {
-    /// Tells of these webhooks.
-    pub fn ring(&self, keys: Vec<WebhookKey>) {
+    /// Reports these webhooks.
+    pub fn notify(&self, keys: Vec<WebhookKey>) {
         if !keys.is_empty() {
             self.keys().extend(keys);
-            self.rung.notify_one();
+            self.reported.notify_one();
         }
     }
 
     /// Waits for and takes the webhooks that were reported since the last call, at least one. A call that was cancelled
     /// can be repeated.
-    pub async fn heard(&self) -> HashSet<WebhookKey> {
+    pub async fn notified(&self) -> HashSet<WebhookKey> {
         loop {
             let keys = std::mem::take(&mut *self.keys());
             if !keys.is_empty() {
                 return keys;
             }
-            self.rung.notified().await;
+            self.reported.notified().await;
         }
     }
 

@@ -73,7 +73,7 @@ impl Deliverer {
 
     /// Delivers until `stop` resolves.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
-        let bell = self.store.bell();
+        let notifier = self.store.webhook_notifier();
         let mut schedule = Schedule::default();
         let mut attempts = JoinSet::new();
         self.recall(&mut schedule).await;
@@ -81,7 +81,7 @@ impl Deliverer {
         loop {
             self.begin(&mut schedule, &mut attempts).await;
             tokio::select! {
-                heard = bell.heard() => schedule.note(heard),
+                notified = notifier.notified() => schedule.note(notified),
                 Some(done) = attempts.join_next() => match done {
                     Ok(place) => schedule.done(&place),
                     Err(error) => tracing::error!(%error, "the task of a webhook delivery failed"),

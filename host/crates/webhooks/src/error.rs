@@ -1,7 +1,7 @@
 //! Why a webhook is not as it was asked to be.
 
 use super::request::InvalidHeaders;
-use keyferry_service::ServiceError;
+use keyferry_service::{Conflict, ServiceError};
 use keyferry_store::StoreError;
 use keyferry_vault::VaultError;
 
@@ -25,6 +25,22 @@ pub enum WebhookError {
     Store(StoreError),
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+impl Conflict for WebhookError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Contended)
+    }
+}
+
+impl From<StoreError> for WebhookError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TooManyWebhooks { most } => Self::TooMany { most },
+            error if error.is_conflict() => Self::Contended,
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl WebhookError {

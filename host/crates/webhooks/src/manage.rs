@@ -6,18 +6,15 @@ use super::error::WebhookError;
 use super::request::{HeaderChange, NewWebhook, SigningSecret, WebhookChange, WebhookHeaders};
 use super::secrets;
 use keyferry_egress::{InvalidWebhook, WebhookClient, WebhookHeader, WebhookUrl};
-use keyferry_service::{Caller, keys};
+use keyferry_service::{Caller, keys, retry_on_conflict};
 use keyferry_store::{
-    AuditAction, AuditEvent, DeliveryLog, Expect, ObjectId, Store, StoreError, Timestamp, WebhookKey, WebhookRecord,
-    WebhookWrite,
+    AuditAction, AuditEvent, DeliveryLog, Expect, ObjectId, Store, Timestamp, WebhookKey, WebhookRecord, WebhookWrite,
 };
 use keyferry_types::secret::SharedSecret;
 use keyferry_vault::{Vault, new_signing_secret};
 
 /// Webhooks that an environment can have.
 pub const MOST_WEBHOOKS: usize = 32;
-/// The maximum number of attempts of a write that lost a race.
-const MAX_ATTEMPTS: usize = 8;
 
 /// The webhooks of all organisations.
 pub struct Webhooks {
@@ -82,19 +79,13 @@ impl Webhooks {
             created_at: now,
             updated_at: now,
         };
-        for _ in 0..MAX_ATTEMPTS {
+        // The root can be taken out of use between sealing and storing.
+        let record = retry_on_conflict(|| async {
             let record = self.sealed(record.clone(), &secret, &new.headers)?;
             let audit = audit(AuditAction::WebhookCreated, caller, &record, "created", request_id);
-            let write = WebhookWrite { record: record.clone(), expect: Expect::Absent, most: MOST_WEBHOOKS, audit };
-            match self.store.put_webhook(write).await {
-                Ok(()) => return Ok(Registered { record, signing_secret: made }),
-                // The root was taken out of use meanwhile.
-                Err(StoreError::StaleRoot { .. }) => {}
-                Err(StoreError::TooManyWebhooks { most }) => return Err(WebhookError::TooMany { most }),
-                Err(error) => return Err(WebhookError::Store(error)),
-            }
-        }
-        Err(WebhookError::Contended)
+            self.put(record, Expect::Absent, audit).await
+        });
+        Ok(Registered { record: record.await?, signing_secret: made })
     }
 
     /// All webhooks of the caller's environment, oldest first.
@@ -102,7 +93,7 @@ impl Webhooks {
     /// # Errors
     /// Where they cannot be read.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<WebhookRecord>, WebhookError> {
-        self.store.webhooks(&caller.org, caller.environment).await.map_err(WebhookError::Store)
+        Ok(self.store.webhooks(&caller.org, caller.environment).await?)
     }
 
     /// One webhook, and the state of its deliveries.
@@ -112,7 +103,7 @@ impl Webhooks {
     pub async fn show(&self, caller: &Caller, id: ObjectId) -> Result<(WebhookRecord, DeliveryLog), WebhookError> {
         let key = key(caller, id);
         let record = self.stored(&key).await?;
-        let log = self.store.delivery_log(&key).await.map_err(WebhookError::Store)?;
+        let log = self.store.delivery_log(&key).await?;
         Ok((record, log))
     }
 
@@ -129,23 +120,16 @@ impl Webhooks {
     ) -> Result<WebhookRecord, WebhookError> {
         self.unlock(caller).await?;
         let key = key(caller, id);
-        for _ in 0..MAX_ATTEMPTS {
+        retry_on_conflict(|| async {
             let stored = self.stored(&key).await?;
             let opened = secrets::open(&self.vault, &stored)?;
             let headers = WebhookHeaders::new(merged(opened.headers, change.headers.as_deref())?)?;
             let secret = change.signing_secret.as_ref().map_or(opened.signing_secret, SigningSecret::shared);
             let record = self.sealed(changed(&stored, &change), &secret, &headers)?;
             let audit = audit(AuditAction::WebhookUpdated, caller, &record, "updated", request_id);
-            let expect = Expect::Version(stored.version);
-            let write = WebhookWrite { record: record.clone(), expect, most: MOST_WEBHOOKS, audit };
-            match self.store.put_webhook(write).await {
-                Ok(()) => return Ok(record),
-                // Another writer was faster: retry with the present record.
-                Err(StoreError::Conflict { .. } | StoreError::StaleRoot { .. }) => {}
-                Err(error) => return Err(WebhookError::Store(error)),
-            }
-        }
-        Err(WebhookError::Contended)
+            self.put(record, Expect::Version(stored.version), audit).await
+        })
+        .await
     }
 
     /// Deletes a webhook and its waiting deliveries. Returns the remaining webhooks, oldest first.
@@ -161,8 +145,7 @@ impl Webhooks {
         let key = key(caller, id);
         let stored = self.stored(&key).await?;
         let audit = audit(AuditAction::WebhookDeleted, caller, &stored, "deleted", request_id);
-        let remaining = self.store.delete_webhook(&key, audit).await.map_err(WebhookError::Store)?;
-        remaining.ok_or(WebhookError::Missing)
+        self.store.delete_webhook(&key, audit).await?.ok_or(WebhookError::Missing)
     }
 
     async fn unlock(&self, caller: &Caller) -> Result<(), WebhookError> {
@@ -170,7 +153,18 @@ impl Webhooks {
     }
 
     async fn stored(&self, key: &WebhookKey) -> Result<WebhookRecord, WebhookError> {
-        self.store.webhook(key).await.map_err(WebhookError::Store)?.ok_or(WebhookError::Missing)
+        self.store.webhook(key).await?.ok_or(WebhookError::Missing)
+    }
+
+    async fn put(
+        &self,
+        record: WebhookRecord,
+        expect: Expect,
+        audit: AuditEvent,
+    ) -> Result<WebhookRecord, WebhookError> {
+        let write = WebhookWrite { record: record.clone(), expect, most: MOST_WEBHOOKS, audit };
+        self.store.put_webhook(write).await?;
+        Ok(record)
     }
 
     fn sealed(
@@ -220,14 +214,6 @@ fn changed(stored: &WebhookRecord, change: &WebhookChange) -> WebhookRecord {
 }
 
 fn audit(action: AuditAction, caller: &Caller, record: &WebhookRecord, word: &str, request_id: &str) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: caller.actor.clone(),
-        environment: Some(caller.environment),
-        account: None,
-        slug: record.slug.clone(),
-        outcome: format!("webhook {} {word}", record.key.id),
-        request_id: Some(request_id.to_owned()),
-        at: Timestamp::now(),
-    }
+    let event = caller.audit(action, format!("webhook {} {word}", record.key.id), request_id);
+    AuditEvent { slug: record.slug.clone(), ..event }
 }

@@ -208,14 +208,5 @@ fn store(operator: &Operator) -> Result<&Arc<dyn Store>, AdminError> {
 }
 
 fn audit(action: AuditAction, record: &ApiKeyRecord, at: Timestamp) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: "operator".to_owned(),
-        environment: Some(record.environment),
-        account: None,
-        slug: None,
-        outcome: record.shown.clone(),
-        request_id: None,
-        at,
-    }
+    AuditEvent::by_operator(action, &record.shown).in_environment(record.environment).at(at)
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::operations::{Operation, Route};
 use crate::admin::AdminError;
 use crate::admin::Operator;
-use keyferry_store::{AuditAction, AuditEvent, Rewrap, RootRecord, Timestamp, Wrapping};
+use keyferry_store::{AuditAction, AuditEvent, Rewrap, RootRecord, Wrapping};
 use keyferry_types::ids::OrgId;
 
 /// Lists roots in the forms that they are stored in, wrapped.
@@ -109,16 +109,7 @@ impl Operation for RewrapRoots {
         let mut stored = 0;
         for NewForms { org, key_id, from, to } in &self.roots {
             let by = to.iter().map(|form| form.by.as_str()).collect::<Vec<_>>().join(" and ");
-            let audit = AuditEvent {
-                action: AuditAction::KeyRewrapped,
-                actor: "operator".to_owned(),
-                environment: None,
-                account: None,
-                slug: None,
-                outcome: format!("key {key_id} by {by}"),
-                request_id: None,
-                at: Timestamp::now(),
-            };
+            let audit = AuditEvent::by_operator(AuditAction::KeyRewrapped, format!("key {key_id} by {by}"));
             let rewrap = Rewrap { org: org.clone(), key_id: *key_id, from: forms(from)?, to: forms(to)?, audit };
             stored += u64::from(store.rewrap_root(rewrap).await?);
         }

@@ -23,7 +23,7 @@ use crate::responses::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
 use crate::state::Api;
 use keyferry_sandbox::Verdict;
 use keyferry_schema::Input;
-use keyferry_service::{Caller, Migrated, Migration, Revision, ServiceError, Stored, is_turned_away};
+use keyferry_service::{Caller, Migrated, Migration, Revision, ServiceError, Stored, counts_as_rejected};
 use keyferry_store::{IntegrationRecord, Scope};
 
 pub(crate) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
@@ -129,8 +129,8 @@ fn account_in_body(value: &Input) -> Result<&str, ApiError> {
 
 /// Refuses a request early, before its body is read, where providers have turned too many credentials away.
 pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), ApiError> {
-    api.migrator.may_verify(caller).map_err(|error| {
-        rate::turned_away(api.migrator.left_to_turn_away(caller));
+    api.migrator.check_rejection_limit(caller).map_err(|error| {
+        rate::turned_away(api.migrator.rejection_limit(caller));
         failure(error)
     })
 }
@@ -138,7 +138,7 @@ pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), ApiError> {
 /// Whether a verification was counted, or refused since too many were.
 pub(crate) fn counts(verified: Result<Option<&Verdict>, &ServiceError>) -> bool {
     match verified {
-        Ok(Some(Verdict::Failed(failed))) | Err(ServiceError::NotVerified(failed)) => is_turned_away(&failed.kind),
+        Ok(Some(Verdict::Failed(failed))) | Err(ServiceError::NotVerified(failed)) => counts_as_rejected(&failed.kind),
         Err(ServiceError::LimitReached(_)) => true,
         Ok(_) | Err(_) => false,
     }
@@ -157,7 +157,7 @@ pub(crate) async fn carry_out(
         Migrated::Stored(_) | Migrated::Replayed(_) => None,
     });
     if counts(verified) {
-        rate::turned_away(api.migrator.left_to_turn_away(&caller));
+        rate::turned_away(api.migrator.rejection_limit(&caller));
     }
     result.map_err(told)
 }

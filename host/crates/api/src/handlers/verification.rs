@@ -103,7 +103,7 @@ async fn verified(
     let verifier = Arc::clone(api);
     let verified = to_its_end(async move { verifier.migrator.verify_stored(&asked).await }).await?;
     if counts(verified.as_ref().map(|found| found.as_ref().map(|reverified| &reverified.verdict))) {
-        rate::turned_away(api.migrator.left_to_turn_away(&caller));
+        rate::turned_away(api.migrator.rejection_limit(&caller));
     }
     match verified {
         Ok(Some(reverified)) => Ok(answer(&reverified)),

@@ -111,10 +111,10 @@ impl Rates {
 }
 
 /// The remainder of the limit of rejected credentials, for the response of the current request.
-pub(crate) fn turned_away(left: migrate::Left) {
-    let migrate::Left { limit, window, remaining, whole_in } = left;
+pub(crate) fn turned_away(left: migrate::LimitStatus) {
+    let migrate::LimitStatus { limit, window, remaining, reset_after } = left;
     let policy = Policy { name: "failed-verifications", quota: limit.get(), window };
-    note(Left { policy, remaining, whole_in });
+    note(Left { policy, remaining, whole_in: reset_after });
 }
 
 impl Measure {
@@ -176,11 +176,11 @@ mod tests {
         let counted = COUNTED.scope(RefCell::default(), async {
             rates.request(&[1; 32]).unwrap();
             rates.request(&[1; 32]).unwrap();
-            turned_away(migrate::Left {
+            turned_away(migrate::LimitStatus {
                 limit: number(2),
                 window: Duration::from_secs(60),
                 remaining: 1,
-                whole_in: Duration::from_millis(29_900),
+                reset_after: Duration::from_millis(29_900),
             });
             COUNTED.with(RefCell::take)
         });

@@ -9,12 +9,12 @@ use sled::Transactional as _;
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::audit;
+use super::audit_chain;
 use super::durability::{Progress, Space, Syncer};
+use super::sweep::sweep;
 use super::tables::{Table, Tables};
 use super::view::{Changes, View};
 use super::watermark::Watermark;
-use super::write::sweep;
 use crate::{StoreError, StoreResult, Timestamp, WebhookKey, WebhookNotifier};
 use keyferry_telemetry::metrics;
 
@@ -37,8 +37,8 @@ pub(super) trait Job: Send {
     fn weight(&self) -> usize;
     /// Makes its changes, or finds that it cannot.
     fn apply(&mut self, tables: &Tables, batch: &mut Changes);
-    /// Tells the caller: what `apply` found, or why the batch did not become durable.
-    fn answer(self: Box<Self>, fate: Result<(), StoreError>);
+    /// Replies to the caller with what `apply` returned, or why the batch did not become durable.
+    fn reply(self: Box<Self>, fate: Result<(), StoreError>);
 }
 
 /// A write as a function.
@@ -46,11 +46,11 @@ pub(super) struct Write<F, T> {
     pub(super) function: Option<F>,
     pub(super) result: Option<StoreResult<T>>,
     /// The webhooks that the notifier reports once the batch is on disk.
-    pub(super) woken: Vec<WebhookKey>,
-    pub(super) bell: Arc<WebhookNotifier>,
+    pub(super) wakeups: Vec<WebhookKey>,
+    pub(super) notifier: Arc<WebhookNotifier>,
     pub(super) reply: oneshot::Sender<StoreResult<T>>,
     pub(super) weight: usize,
-    /// Given back when the answer is sent: what bounds the queue.
+    /// Returned with the reply: permits bound the queue.
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
@@ -68,21 +68,21 @@ where
         let mut view = View::new(tables, batch);
         let result = function(&mut view);
         if result.is_ok() {
-            self.woken = view.keep();
+            self.wakeups = view.accept();
         }
         self.result = Some(result);
     }
 
-    fn answer(self: Box<Self>, fate: Result<(), StoreError>) {
+    fn reply(self: Box<Self>, fate: Result<(), StoreError>) {
         if fate.is_ok() {
-            self.bell.ring(self.woken);
+            self.notifier.notify(self.wakeups);
         }
-        let answer = match fate {
+        let result = match fate {
             Ok(()) => self.result.unwrap_or(Err(StoreError::Closed)),
             Err(error) => Err(error),
         };
         // The caller may have stopped waiting; the write is valid all the same.
-        let _ = self.reply.send(answer);
+        let _ = self.reply.send(result);
     }
 }
 
@@ -131,20 +131,20 @@ impl Committer {
         }
     }
 
-    /// Applies a batch, brings it to disk, and answers: in this order.
+    /// Applies a batch, brings it to disk, and replies: in this order.
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>, with_sweep: bool) {
         if let Some(fate) = self.refusal() {
-            answer_all(jobs, || Err(fate()));
+            reply_to_all(jobs, || Err(fate()));
             return;
         }
         // Those who wait must hear of a panic too, and not before the store is known to have failed.
         let fate = catch_unwind(AssertUnwindSafe(|| self.attempt(&mut jobs, with_sweep)))
             .unwrap_or_else(|_| Err("the thread that writes has panicked".to_owned()));
         match fate {
-            Ok(()) => answer_all(jobs, || Ok(())),
+            Ok(()) => reply_to_all(jobs, || Ok(())),
             Err(reason) => {
                 self.progress.fail(&reason);
-                answer_all(jobs, || Err(self.progress.failure().unwrap_or(StoreError::Closed)));
+                reply_to_all(jobs, || Err(self.progress.failure().unwrap_or(StoreError::Closed)));
             }
         }
     }
@@ -157,14 +157,14 @@ impl Committer {
         if with_sweep {
             let mut view = View::new(&self.tables, &mut changes);
             match sweep(&mut view, Timestamp::now()) {
-                Ok(()) => _ = view.keep(),
+                Ok(()) => _ = view.accept(),
                 Err(error) => tracing::warn!(%error, "expired records could not be swept"),
             }
         }
         if changes.is_empty() {
             return Ok(());
         }
-        audit::link(&self.tables, &mut changes)
+        audit_chain::link(&self.tables, &mut changes)
             .map_err(|error| format!("the audit trail cannot be written: {error}"))?;
         let began = Instant::now();
         self.persist(&changes)?;
@@ -235,7 +235,7 @@ impl Committer {
 }
 
 /// Adds to a batch what is queued. Where the last batch had several writers, the next one waits for as many, 1 ms at most:
-/// they have just been answered and are likely to come back. A single writer never waits.
+/// they have just got their replies and are likely to send their next write. A single writer never waits.
 fn gather(
     queue: &Receiver<Message>,
     first: Box<dyn Job>,
@@ -265,8 +265,8 @@ fn gather(
     None
 }
 
-fn answer_all(jobs: Vec<Box<dyn Job>>, fate: impl Fn() -> Result<(), StoreError>) {
+fn reply_to_all(jobs: Vec<Box<dyn Job>>, fate: impl Fn() -> Result<(), StoreError>) {
     for job in jobs {
-        job.answer(fate());
+        job.reply(fate());
     }
 }

@@ -26,7 +26,7 @@ impl Syncer for FileSyncer {
     }
 }
 
-/// Shared by the committer and by those who wait for it.
+/// How far the committer has come, for those that wait for it.
 pub(super) struct Progress {
     begun: AtomicU64,
     durable: watch::Sender<u64>,
@@ -92,7 +92,7 @@ impl Progress {
     }
 
     /// Waits until all that is visible now is on disk.
-    pub(super) async fn settled(&self) -> StoreResult<()> {
+    pub(super) async fn until_durable(&self) -> StoreResult<()> {
         let visible = self.begun.load(Ordering::SeqCst);
         if *self.durable.borrow() >= visible && self.failed.borrow().is_none() {
             return Ok(());

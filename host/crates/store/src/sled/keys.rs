@@ -69,7 +69,7 @@ pub(super) fn root_org(row: &[u8]) -> Option<OrgId> {
     std::str::from_utf8(org).ok()?.parse().ok()
 }
 
-/// The answer kept for an idempotency key.
+/// Key of the response that is stored for an idempotency key.
 pub(super) fn idempotency(key: &IdempotencyKey) -> Vec<u8> {
     joined(&[key.org.as_str().as_bytes(), key.environment.as_str().as_bytes(), key.key.as_bytes()])
 }

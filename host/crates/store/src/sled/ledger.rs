@@ -1,61 +1,35 @@
-//! The trait [`Ledger`] on sled.
+//! Rows of imports on sled.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use async_trait::async_trait;
 
-use super::codec::{self, decode};
+use super::codec::{check_size, decode, encode};
 use super::engine::SledStore;
-use super::imports::Settlement;
-use super::tables::{Table, Tables, read_error};
-use super::{imports, keys};
+use super::tables::{Table, read_error};
+use super::view::View;
+use super::{audit_chain, keys, outbox, roots, sessions};
 use crate::{
-    AppCounts, AuditEvent, Forget, ImportKey, ImportRecord, ImportWrite, IntegrationRecord, Ledger, NewRow, ObjectId,
-    RowInput, RowRecord, RowSettlement, SameFile, StoreError, StoreResult, UndoWrite,
+    AccountRecord, Again, AuditEvent, ConnectionEvent, ImportKey, IntegrationRecord, Ledger, NewRow, ObjectId,
+    RowCounts, RowInput, RowRecord, RowSettlement, RowState, StoreError, StoreResult, TakeBack, Timestamp, UndoWrite,
 };
-use keyferry_types::ids::{Environment, OrgId, Slug};
+use keyferry_types::ids::Slug;
 
-/// Bytes of what stands around a row's input: keys, the ledger's row, its place.
+/// Bytes that are stored with a row's input, roughly: keys, the ledger's row, the digest of its account and app.
 const AROUND_ROW: usize = 512;
 
 #[async_trait]
 impl Ledger for SledStore {
-    async fn put_import(&self, write: ImportWrite) -> StoreResult<()> {
-        self.write(1024, move |view| imports::put(view, &write)).await
-    }
-
-    async fn start_import(&self, write: ImportWrite, same_file: SameFile) -> StoreResult<()> {
-        self.write(1024, move |view| imports::start(view, &write, same_file)).await
-    }
-
-    async fn import(&self, key: &ImportKey) -> StoreResult<Option<(ImportRecord, AppCounts)>> {
-        let key = key.clone();
-        let found = self.scan(move |tables| import(tables, &key)).await?;
-        self.settled().await?;
-        Ok(found)
-    }
-
-    async fn imports(&self, org: &OrgId, environment: Environment) -> StoreResult<Vec<ImportRecord>> {
-        let prefix = keys::environment(org, environment);
-        let mut found: Vec<ImportRecord> = self.scan(move |tables| tables.records(Table::Imports, &prefix)).await?;
-        self.settled().await?;
-        found.sort_by_key(|import| std::cmp::Reverse((import.created_at, import.key.id)));
-        Ok(found)
-    }
-
-    async fn all_imports(&self) -> StoreResult<Vec<ImportRecord>> {
-        self.scan(|tables| tables.records(Table::Imports, &[])).await
-    }
-
     async fn add_rows(&self, import: &ImportKey, rows: Vec<NewRow>) -> StoreResult<()> {
         let inputs = rows.iter().filter_map(|row| row.input.as_ref());
         let inputs = inputs.map(|(_, input)| input.envelope.len());
         let weight = inputs.sum::<usize>() + rows.len() * AROUND_ROW;
         for (_, input) in rows.iter().filter_map(|row| row.input.as_ref()) {
-            codec::check_size(Table::ImportInputs, input.envelope.len() + AROUND_ROW)?;
+            check_size(Table::ImportInputs, input.envelope.len() + AROUND_ROW)?;
         }
         let import = import.clone();
-        self.write(weight, move |view| imports::add_rows(view, &import, rows)).await
+        self.write(weight, move |view| add_rows(view, &import, rows)).await
     }
 
     async fn queued_rows(
@@ -87,7 +61,7 @@ impl Ledger for SledStore {
 
     async fn settle_row(&self, settlement: RowSettlement) -> StoreResult<()> {
         let settlement = Settlement::new(settlement)?;
-        self.write(settlement.weight(), move |view| imports::settle(view, settlement)).await
+        self.write(settlement.weight(), move |view| settle(view, settlement)).await
     }
 
     async fn rows(&self, import: ObjectId, after: u64, limit: usize) -> StoreResult<Vec<RowRecord>> {
@@ -98,43 +72,207 @@ impl Ledger for SledStore {
                 rows.values().take(limit).map(|row| decode(Table::ImportRows, &row.map_err(read_error)?)).collect()
             })
             .await?;
-        self.settled().await?;
+        self.until_durable().await?;
         Ok(found)
     }
 
     async fn requeue_rows(&self, import: &ImportKey, limit: usize) -> StoreResult<u64> {
         let import = import.clone();
-        self.write(limit * AROUND_ROW, move |view| imports::requeue(view, &import, limit)).await
+        self.write(limit * AROUND_ROW, move |view| requeue(view, &import, limit)).await
     }
 
     async fn former(&self, import: ObjectId, number: u64) -> StoreResult<Option<IntegrationRecord>> {
-        self.read_record(Table::ImportFormer, &keys::row(import, number))
+        self.tables().record(Table::ImportFormer, &keys::row(import, number))
     }
 
     async fn undo_row(&self, undo: UndoWrite) -> StoreResult<()> {
-        self.write(4096, move |view| imports::undo_row(view, undo)).await
+        self.write(4096, move |view| undo_row(view, undo)).await
     }
 
     async fn undo_account(&self, import: &ImportKey, row: RowRecord, audit: AuditEvent) -> StoreResult<bool> {
         let import = import.clone();
-        self.write(1024, move |view| imports::undo_account(view, &import, &row, &audit)).await
-    }
-
-    async fn forget_import(&self, import: &ImportKey, what: Forget, limit: usize) -> StoreResult<bool> {
-        let import = import.clone();
-        self.write(limit * AROUND_ROW, move |view| imports::forget(view, &import, what, limit)).await
+        self.write(1024, move |view| undo_account(view, &import, &row, &audit)).await
     }
 }
 
-fn import(tables: &Tables, key: &ImportKey) -> StoreResult<Option<(ImportRecord, AppCounts)>> {
-    let Some(record) = tables.record(Table::Imports, &keys::import(key))? else { return Ok(None) };
-    let mut counts = AppCounts::new();
-    for row in tables.tree(Table::ImportCounts)?.scan_prefix(key.id.as_bytes()) {
-        let (row, value) = row.map_err(read_error)?;
-        let slug = row.get(key.id.as_bytes().len()..).and_then(|slug| std::str::from_utf8(slug).ok());
-        let damaged =
-            || StoreError::Damaged { table: Table::ImportCounts.name(), reason: "it names no app".to_owned() };
-        counts.insert(slug.ok_or_else(damaged)?.to_owned(), decode(Table::ImportCounts, &value)?);
+/// Implements [`Ledger::add_rows`](crate::Ledger::add_rows).
+fn add_rows(view: &mut View<'_>, import: &ImportKey, rows: Vec<NewRow>) -> StoreResult<()> {
+    if !view.has(Table::Imports, &keys::import(import))? {
+        return Err(StoreError::ImportChanged);
     }
-    Ok(Some((record, counts)))
+    let mut counts = Counts::default();
+    for NewRow { mut row, mut input, place } in rows {
+        if let Some(place) = place {
+            let place = keys::place(import.id, &place);
+            match view.get::<u64>(Table::ImportPlaces, &place)? {
+                Some(first) => {
+                    row.state = RowState::Failed;
+                    row.outcome = Some("duplicate_row".to_owned());
+                    row.detail =
+                        Some(format!("row {first} is for the same account and app; only that one is worked on"));
+                    row.settled_at = row.settled_at.or(Some(Timestamp::now()));
+                    input = None;
+                }
+                None => view.put(Table::ImportPlaces, place, &row.number)?,
+            }
+        }
+        if let Some((slug, input)) = input {
+            roots::require_in_use(view, &import.org, input.key_id)?;
+            view.put(Table::ImportInputs, keys::queued(import.id, &slug, row.number), &input)?;
+        }
+        counts.of(view, import.id, row.slug.as_deref())?.count(&row);
+        view.put(Table::ImportRows, keys::row(import.id, row.number), &row)?;
+    }
+    counts.write(view, import.id)
+}
+
+/// A settlement whose records are encoded already: that is done before it is queued, by the thread of the caller.
+pub(super) struct Settlement {
+    settlement: RowSettlement,
+    row: Vec<u8>,
+    former: Option<Vec<u8>>,
+}
+
+impl Settlement {
+    pub(super) fn new(settlement: RowSettlement) -> StoreResult<Self> {
+        let row = encode(Table::ImportRows, &settlement.row)?;
+        let former = settlement.former.as_deref().map(|former| encode(Table::ImportFormer, former)).transpose()?;
+        Ok(Self { settlement, row, former })
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        self.row.len() + self.former.as_ref().map_or(0, Vec::len) + 512
+    }
+}
+
+/// Implements [`Ledger::settle_row`](crate::Ledger::settle_row).
+pub(super) fn settle(view: &mut View<'_>, settlement: Settlement) -> StoreResult<()> {
+    let Settlement { settlement: RowSettlement { import, slug, row, again, .. }, row: bytes, former } = settlement;
+    let queued = keys::queued(import.id, &slug, row.number);
+    // What waits here is what makes a row unsettled: taking it away and writing what came of it are one.
+    let Some(input) = view.raw(Table::ImportInputs, &queued)? else { return Err(StoreError::RowSettled) };
+    view.remove(Table::ImportInputs, queued);
+    if again == Again::Possible {
+        view.put_raw(Table::ImportInputs, keys::held(import.id, &slug, row.number), input.to_vec())?;
+    }
+    if let Some(former) = former {
+        view.put_raw(Table::ImportFormer, keys::row(import.id, row.number), former)?;
+    }
+    let mut counts = Counts::default();
+    let of_app = counts.of(view, import.id, row.slug.as_deref())?;
+    of_app.queued = of_app.queued.saturating_sub(1);
+    of_app.count(&row);
+    counts.write(view, import.id)?;
+    view.put_raw(Table::ImportRows, keys::row(import.id, row.number), bytes)
+}
+
+/// Implements [`Ledger::requeue_rows`](crate::Ledger::requeue_rows).
+fn requeue(view: &mut View<'_>, import: &ImportKey, limit: usize) -> StoreResult<u64> {
+    let mut counts = Counts::default();
+    let mut queued = 0;
+    for (held, input) in view.first_of(Table::ImportInputs, &keys::all_held(import.id), limit)? {
+        let Some((slug, number)) = keys::split_held(&held) else { continue };
+        let row_key = keys::row(import.id, number);
+        let Some(mut row) = view.get::<RowRecord>(Table::ImportRows, &row_key)? else { continue };
+        let of_app = counts.of(view, import.id, row.slug.as_deref())?;
+        of_app.uncount(&row);
+        row = RowRecord {
+            state: RowState::Queued,
+            outcome: None,
+            detail: None,
+            column: None,
+            fields: Vec::new(),
+            settled_at: None,
+            ..row
+        };
+        of_app.count(&row);
+        view.put(Table::ImportRows, row_key, &row)?;
+        view.put_raw(Table::ImportInputs, keys::queued(import.id, &slug, number), input.to_vec())?;
+        view.remove(Table::ImportInputs, held);
+        queued += 1;
+    }
+    counts.write(view, import.id)?;
+    Ok(queued)
+}
+
+/// Implements [`Ledger::undo_row`](crate::Ledger::undo_row).
+fn undo_row(view: &mut View<'_>, undo: UndoWrite) -> StoreResult<()> {
+    let UndoWrite { import, row, take_back, audit: event } = undo;
+    let row_key = keys::row(import.id, row.number);
+    let stored: Option<RowRecord> = view.get(Table::ImportRows, &row_key)?;
+    let stored = stored.filter(|stored| stored.state == RowState::Done).ok_or(StoreError::RowSettled)?;
+    match take_back {
+        Some(TakeBack::Remove { key, id, version }) => {
+            let integration = keys::integration(&key);
+            require(view.get(Table::Integrations, &integration)?, id, version)?;
+            view.remove(Table::Integrations, integration);
+            if let Some(event) = &event {
+                outbox::put(view, &key, ConnectionEvent::Deleted, event.at)?;
+            }
+        }
+        Some(TakeBack::PutBack { record }) => {
+            let key = record.key();
+            let integration = keys::integration(&key);
+            require(view.get(Table::Integrations, &integration)?, record.id, record.version.saturating_sub(1))?;
+            roots::require_in_use(view, &key.account.org, record.key_id)?;
+            view.put(Table::Integrations, integration, &*record)?;
+        }
+        None => {}
+    }
+    let mut counts = Counts::default();
+    let of_app = counts.of(view, import.id, row.slug.as_deref())?;
+    of_app.uncount(&stored);
+    of_app.count(&row);
+    counts.write(view, import.id)?;
+    view.put(Table::ImportRows, row_key.clone(), &row)?;
+    view.remove(Table::ImportFormer, row_key);
+    match &event {
+        Some(event) => audit_chain::append(view, &import.org, event),
+        None => Ok(()),
+    }
+}
+
+fn require(stored: Option<IntegrationRecord>, id: ObjectId, version: u64) -> StoreResult<()> {
+    match stored {
+        Some(stored) if stored.id == id && stored.version == version => Ok(()),
+        stored => Err(StoreError::Conflict { current: stored.map(|stored| stored.version) }),
+    }
+}
+
+/// Implements [`Ledger::undo_account`](crate::Ledger::undo_account).
+fn undo_account(view: &mut View<'_>, import: &ImportKey, row: &RowRecord, event: &AuditEvent) -> StoreResult<bool> {
+    let made = row.effect.as_ref().and_then(|effect| effect.made_account);
+    let (Some(account), Some(made)) = (&row.account, made) else { return Ok(false) };
+    let key = import.account(account);
+    let account_key = keys::account(&key);
+    let stored: Option<AccountRecord> = view.get(Table::Accounts, &account_key)?;
+    let is_as_made = |stored: &AccountRecord| stored.id == made && stored.updated_at == stored.created_at;
+    let Some(stored) = stored.filter(is_as_made) else { return Ok(false) };
+    if !view.scan(Table::Integrations, &account_key)?.is_empty() {
+        return Ok(false);
+    }
+    sessions::end_all(view, &account_key)?;
+    view.remove(Table::AccountOrder, keys::account_order(&key, stored.created_at, stored.id));
+    view.remove(Table::Accounts, account_key);
+    audit_chain::append(view, &import.org, event)?;
+    Ok(true)
+}
+
+/// Counts that a transaction changes, each read and written once.
+#[derive(Default)]
+struct Counts(BTreeMap<String, RowCounts>);
+
+impl Counts {
+    fn of(&mut self, view: &View<'_>, import: ObjectId, slug: Option<&str>) -> StoreResult<&mut RowCounts> {
+        let slug = slug.unwrap_or_default();
+        if !self.0.contains_key(slug) {
+            let stored = view.get(Table::ImportCounts, &keys::counts(import, slug))?;
+            self.0.insert(slug.to_owned(), stored.unwrap_or_default());
+        }
+        self.0.get_mut(slug).ok_or(StoreError::Contradiction("what was just put in is not there"))
+    }
+
+    fn write(self, view: &mut View<'_>, import: ObjectId) -> StoreResult<()> {
+        self.0.iter().try_for_each(|(slug, counts)| view.put(Table::ImportCounts, keys::counts(import, slug), counts))
+    }
 }

@@ -1,28 +1,43 @@
 //! The store for one machine, on sled 0.34: the only module that names it.
 //!
 //! sled's own `flush` does not bring data to disk, so a single committer thread drains what is queued, applies it as one
-//! transaction, flushes, syncs the database file through a handle of its own, and only then answers. A failed sync is final:
-//! the kernel may have dropped the pages, and asking again could get a false yes.
+//! transaction, flushes, syncs the database file through a handle of its own, and only then replies. A failed sync is final:
+//! the kernel may have dropped the pages, and a second sync could succeed without them.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `open`, `settings`, `watermark` | how is a folder opened and checked? |
+//! | `engine` | how do reads and writes get to the database? |
+//! | `committer`, `durability`, `sweep` | how does a batch of writes get to disk? |
+//! | `view` | what does one write of a batch see and change? |
+//! | `tables`, `keys`, `codec`, `read` | which trees are there, and what are their keys and bytes? |
+//! | `audit_chain` | how are events chained? |
+//! | the others | how is the trait of that subject implemented? |
 
+mod accounts;
+mod api_keys;
 mod audit;
+mod audit_chain;
 mod codec;
 mod committer;
 mod durability;
 mod engine;
 mod imports;
+mod integrations;
 mod keys;
 mod ledger;
+mod migrations;
 mod open;
 mod outbox;
 mod read;
 mod roots;
 mod sessions;
 mod settings;
+mod sweep;
 mod tables;
 mod view;
 mod watermark;
 mod webhooks;
-mod write;
 
 #[cfg(test)]
 mod tests;

@@ -100,7 +100,7 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
     Ok(Opened { tables, file, watermark, lock })
 }
 
-/// Refuses a folder that does not answer, and one in which something else has taken the place of a file: to open a pipe would wait
+/// Refuses a folder that does not respond, and one in which something else has taken the place of a file: to open a pipe would wait
 /// for its other end.
 fn check_files(path: &Path) -> StoreResult<()> {
     let folder = path.to_owned();

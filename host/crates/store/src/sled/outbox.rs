@@ -2,15 +2,19 @@
 //! up.
 
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use super::codec::decode;
+use super::engine::SledStore;
 use super::keys;
 use super::tables::{Table, Tables, read_error};
 use super::view::View;
 use crate::{
-    ConnectionEvent, Delivery, DeliveryLog, FailedDelivery, IntegrationKey, ObjectId, Settled, StoreError, StoreResult,
-    Timestamp, WebhookKey, WebhookRecord,
+    ConnectionEvent, Delivery, DeliveryLog, DeliveryStore, FailedDelivery, IntegrationKey, ObjectId, Settled,
+    StoreError, StoreResult, Timestamp, WebhookKey, WebhookNotifier, WebhookRecord,
 };
 use keyferry_types::ids::Slug;
 
@@ -22,6 +26,34 @@ const FAILURES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MOST_FAILURES: usize = 100;
 /// Waiting deliveries of one webhook are counted up to this number.
 const MOST_COUNTED: usize = 1000;
+
+#[async_trait]
+impl DeliveryStore for SledStore {
+    async fn outbox(&self, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
+        let key = key.clone();
+        let waiting = self.scan(move |tables| waiting(tables, &key, limit)).await?;
+        self.until_durable().await?;
+        Ok(waiting)
+    }
+
+    async fn awaited_webhooks(&self) -> StoreResult<Vec<WebhookKey>> {
+        self.scan(awaited).await
+    }
+
+    async fn settle(&self, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()> {
+        let weight = 1024 * attempts.len();
+        self.write(weight, move |view| settle(view, attempts)).await
+    }
+
+    async fn delivery_log(&self, key: &WebhookKey) -> StoreResult<DeliveryLog> {
+        let key = key.clone();
+        self.scan(move |tables| log(tables, &key, Timestamp::now())).await
+    }
+
+    fn webhook_notifier(&self) -> Arc<WebhookNotifier> {
+        Arc::clone(self.notifier())
+    }
+}
 
 /// Puts an event in for each webhook that wants it. Credentials of the organisation's own app are no connection.
 pub(super) fn put(view: &mut View<'_>, of: &IntegrationKey, event: ConnectionEvent, at: Timestamp) -> StoreResult<()> {
@@ -47,7 +79,7 @@ pub(super) fn put(view: &mut View<'_>, of: &IntegrationKey, event: ConnectionEve
             due: at,
         };
         view.put(Table::Outbox, keys::delivery(&delivery.webhook, place), &delivery)?;
-        view.wake(delivery.webhook);
+        view.notify(delivery.webhook);
     }
     Ok(())
 }
@@ -63,8 +95,8 @@ fn next_place(view: &mut View<'_>) -> StoreResult<u64> {
     Ok(place)
 }
 
-/// Implements [`Store::settle`](crate::Store::settle).
-pub(super) fn settle(view: &mut View<'_>, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()> {
+/// Implements [`DeliveryStore::settle`](crate::DeliveryStore::settle).
+fn settle(view: &mut View<'_>, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()> {
     for (delivery, settled) in attempts {
         let row = keys::delivery(&delivery.webhook, delivery.place);
         if !view.has(Table::Outbox, &row)? {
@@ -109,14 +141,14 @@ pub(super) fn forget_failures(view: &mut View<'_>, key: &WebhookKey) -> StoreRes
     Ok(())
 }
 
-/// Implements [`Store::outbox`](crate::Store::outbox).
-pub(super) fn waiting(tables: &Tables, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
+/// Implements [`DeliveryStore::outbox`](crate::DeliveryStore::outbox).
+fn waiting(tables: &Tables, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
     let rows = tables.tree(Table::Outbox)?.scan_prefix(keys::webhook(key)).values().take(limit);
     rows.map(|row| decode(Table::Outbox, &row.map_err(read_error)?)).collect()
 }
 
-/// Implements [`Store::awaited_webhooks`](crate::Store::awaited_webhooks).
-pub(super) fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
+/// Implements [`DeliveryStore::awaited_webhooks`](crate::DeliveryStore::awaited_webhooks).
+fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
     let tree = tables.tree(Table::Outbox)?;
     let mut found = Vec::new();
     let mut from = Bound::Unbounded;
@@ -129,7 +161,7 @@ pub(super) fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
     Ok(found)
 }
 
-/// Implements [`Store::delivery_log`](crate::Store::delivery_log).
+/// Implements [`DeliveryStore::delivery_log`](crate::DeliveryStore::delivery_log).
 pub(super) fn log(tables: &Tables, key: &WebhookKey, now: Timestamp) -> StoreResult<DeliveryLog> {
     let prefix = keys::webhook(key);
     let waiting = tables.tree(Table::Outbox)?.scan_prefix(&prefix).keys().take(MOST_COUNTED).count();

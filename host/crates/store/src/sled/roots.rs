@@ -3,15 +3,73 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::codec::decode;
+use async_trait::async_trait;
+
+use super::codec::{check_size, decode};
+use super::engine::SledStore;
 use super::tables::{Table, Tables, read_error};
 use super::view::View;
-use super::{audit, keys};
+use super::{audit_chain, keys};
 use crate::{
-    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, RowInput,
-    StoreError, StoreResult, WebhookRecord,
+    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, RootStore,
+    RowInput, StoreError, StoreResult, WebhookRecord,
 };
 use keyferry_types::ids::OrgId;
+
+#[async_trait]
+impl RootStore for SledStore {
+    async fn roots(&self, org: &OrgId) -> StoreResult<Vec<RootRecord>> {
+        self.until_durable().await?;
+        self.tables().records(Table::Roots, &keys::org(org))
+    }
+
+    async fn all_roots(&self) -> StoreResult<Vec<(OrgId, RootRecord)>> {
+        self.until_durable().await?;
+        self.scan(all_roots).await
+    }
+
+    async fn add_root(&self, org: &OrgId, root: RootRecord, audit: AuditEvent) -> StoreResult<()> {
+        let org = org.clone();
+        self.write(1024, move |view| add_root(view, &org, &root, &audit)).await
+    }
+
+    async fn rewrap_root(&self, rewrap: Rewrap) -> StoreResult<bool> {
+        let weight: usize = rewrap.to.iter().map(|form| form.kek_id.len() + form.wrapped.len()).sum();
+        check_size(Table::Roots, weight)?;
+        self.write(weight + 1024, move |view| rewrap_root(view, rewrap)).await
+    }
+
+    async fn change_root(
+        &self,
+        org: &OrgId,
+        key_id: u32,
+        change: RootChange,
+        audit: AuditEvent,
+    ) -> StoreResult<RootRecord> {
+        let org = org.clone();
+        self.write(1024, move |view| change_root(view, &org, key_id, change, &audit)).await
+    }
+
+    async fn sealed_under(&self, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>> {
+        let org = org.clone();
+        self.until_durable().await?;
+        self.scan(move |tables| sealed_under(tables, &org)).await
+    }
+
+    async fn integrations_after(
+        &self,
+        org: &OrgId,
+        after: Option<&IntegrationKey>,
+        limit: usize,
+    ) -> StoreResult<Vec<IntegrationRecord>> {
+        let (org, after) = (org.clone(), after.cloned());
+        self.scan(move |tables| integrations_after(tables, &org, after.as_ref(), limit)).await
+    }
+
+    async fn reseal(&self, reseal: Reseal) -> StoreResult<bool> {
+        self.write(reseal.envelope.len() + 1024, move |view| reseal_integration(view, reseal)).await
+    }
+}
 
 fn refused(org: &OrgId, key_id: u32, problem: &'static str) -> StoreError {
     StoreError::Root { org: org.clone(), key_id, problem }
@@ -23,18 +81,18 @@ fn highest(view: &View<'_>, org: &OrgId) -> StoreResult<Option<u32>> {
     Ok(last.map(|root| root.key_id))
 }
 
-/// Implements [`Store::add_root`](crate::Store::add_root).
-pub(super) fn add(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &AuditEvent) -> StoreResult<()> {
+/// Implements [`RootStore::add_root`](crate::RootStore::add_root).
+fn add_root(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &AuditEvent) -> StoreResult<()> {
     let highest = highest(view, org)?;
     if highest.and_then(|highest| highest.checked_add(1)) != Some(root.key_id) {
         return Err(refused(org, root.key_id, "does not follow the highest root"));
     }
     view.put(Table::Roots, keys::root(org, root.key_id), root)?;
-    audit::append(view, org, event)
+    audit_chain::append(view, org, event)
 }
 
-/// Implements [`Store::all_roots`](crate::Store::all_roots).
-pub(super) fn all(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
+/// Implements [`RootStore::all_roots`](crate::RootStore::all_roots).
+fn all_roots(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
     let mut roots = Vec::new();
     for row in tables.tree(Table::Roots)?.iter() {
         let (key, value) = row.map_err(read_error)?;
@@ -45,8 +103,8 @@ pub(super) fn all(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
     Ok(roots)
 }
 
-/// Implements [`Store::rewrap_root`](crate::Store::rewrap_root).
-pub(super) fn rewrap(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
+/// Implements [`RootStore::rewrap_root`](crate::RootStore::rewrap_root).
+fn rewrap_root(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
     let Rewrap { org, key_id, from, to, audit: event } = rewrap;
     let row = keys::root(&org, key_id);
     let stored: Option<RootRecord> = view.get(Table::Roots, &row)?;
@@ -58,12 +116,12 @@ pub(super) fn rewrap(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
     let first = to.next().ok_or(StoreError::Contradiction("a root without any form opens nothing"))?;
     (root.kek_id, root.wrapped, root.also) = (first.kek_id, first.wrapped, to.collect());
     view.put(Table::Roots, row, &root)?;
-    audit::append(view, &org, &event)?;
+    audit_chain::append(view, &org, &event)?;
     Ok(true)
 }
 
-/// Implements [`Store::change_root`](crate::Store::change_root).
-pub(super) fn change(
+/// Implements [`RootStore::change_root`](crate::RootStore::change_root).
+fn change_root(
     view: &mut View<'_>,
     org: &OrgId,
     key_id: u32,
@@ -86,7 +144,7 @@ pub(super) fn change(
         }
         RootChange::Destroy => view.remove(Table::Roots, row),
     }
-    audit::append(view, org, event)?;
+    audit_chain::append(view, org, event)?;
     Ok(root)
 }
 
@@ -100,8 +158,8 @@ pub(super) fn require_in_use(view: &View<'_>, org: &OrgId, key_id: u32) -> Store
     }
 }
 
-/// Implements [`Store::sealed_under`](crate::Store::sealed_under).
-pub(super) fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>> {
+/// Implements [`RootStore::sealed_under`](crate::RootStore::sealed_under).
+fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>> {
     let mut counts = BTreeMap::new();
     for row in tables.tree(Table::Integrations)?.scan_prefix(keys::org(org)).values() {
         let record: IntegrationRecord = decode(Table::Integrations, &row.map_err(read_error)?)?;
@@ -126,8 +184,8 @@ pub(super) fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap
     Ok(counts)
 }
 
-/// Implements [`Store::integrations_after`](crate::Store::integrations_after).
-pub(super) fn integrations_after(
+/// Implements [`RootStore::integrations_after`](crate::RootStore::integrations_after).
+fn integrations_after(
     tables: &Tables,
     org: &OrgId,
     after: Option<&IntegrationKey>,
@@ -150,8 +208,8 @@ pub(super) fn integrations_after(
     Ok(records)
 }
 
-/// Implements [`Store::reseal`](crate::Store::reseal).
-pub(super) fn reseal(view: &mut View<'_>, reseal: Reseal) -> StoreResult<bool> {
+/// Implements [`RootStore::reseal`](crate::RootStore::reseal).
+fn reseal_integration(view: &mut View<'_>, reseal: Reseal) -> StoreResult<bool> {
     let Reseal { key, version, from, to, envelope, audit: event } = reseal;
     let row = keys::integration(&key);
     let stored: Option<IntegrationRecord> = view.get(Table::Integrations, &row)?;
@@ -160,6 +218,6 @@ pub(super) fn reseal(view: &mut View<'_>, reseal: Reseal) -> StoreResult<bool> {
     require_in_use(view, &key.account.org, to)?;
     (record.key_id, record.envelope) = (to, envelope);
     view.put(Table::Integrations, row, &record)?;
-    audit::append(view, &key.account.org, &event)?;
+    audit_chain::append(view, &key.account.org, &event)?;
     Ok(true)
 }

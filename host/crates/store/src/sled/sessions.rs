@@ -1,23 +1,56 @@
 //! Sessions. An account has few of them, and they go with it.
 
+use async_trait::async_trait;
+
 use super::codec::decode;
+use super::engine::SledStore;
 use super::tables::{Table, Tables};
 use super::view::View;
-use super::{audit, keys, roots};
-use crate::{AccountKey, AuditEvent, NewSession, ObjectId, SessionRecord, StoreError, StoreResult};
+use super::{audit_chain, keys, roots};
+use crate::{AccountKey, AuditEvent, NewSession, ObjectId, SessionRecord, SessionStore, StoreError, StoreResult};
 
 /// Sessions of an account at a time. The oldest one ends where there would be more.
 const MOST: usize = 32;
 
-/// Implements [`Store::sessions`](crate::Store::sessions).
-pub(super) fn of_account(tables: &Tables, key: &AccountKey) -> StoreResult<Vec<SessionRecord>> {
+#[async_trait]
+impl SessionStore for SledStore {
+    async fn create_session(&self, new: NewSession) -> StoreResult<()> {
+        self.write(1024, move |view| create(view, &new)).await
+    }
+
+    async fn session(&self, key: &AccountKey, id: ObjectId) -> StoreResult<Option<SessionRecord>> {
+        self.tables().record(Table::Sessions, &keys::session(key, id))
+    }
+
+    async fn sessions(&self, key: &AccountKey) -> StoreResult<Vec<SessionRecord>> {
+        of_account(self.tables(), key)
+    }
+
+    async fn reuse_session(
+        &self,
+        key: &AccountKey,
+        id: ObjectId,
+        audit: AuditEvent,
+    ) -> StoreResult<Option<SessionRecord>> {
+        let key = key.clone();
+        self.write(512, move |view| reuse(view, &key, id, &audit)).await
+    }
+
+    async fn end_session(&self, key: &AccountKey, id: ObjectId, audit: AuditEvent) -> StoreResult<bool> {
+        let key = key.clone();
+        self.write(512, move |view| end(view, &key, id, &audit)).await
+    }
+}
+
+/// Implements [`SessionStore::sessions`](crate::SessionStore::sessions).
+fn of_account(tables: &Tables, key: &AccountKey) -> StoreResult<Vec<SessionRecord>> {
     let mut sessions: Vec<SessionRecord> = tables.records(Table::Sessions, &keys::account(key))?;
     sessions.sort_by_key(|session| (session.issued_at, session.id));
     Ok(sessions)
 }
 
-/// Implements [`Store::create_session`](crate::Store::create_session).
-pub(super) fn create(view: &mut View<'_>, new: &NewSession) -> StoreResult<()> {
+/// Implements [`SessionStore::create_session`](crate::SessionStore::create_session).
+fn create(view: &mut View<'_>, new: &NewSession) -> StoreResult<()> {
     let record = &new.record;
     let key = record.account_key();
     if !view.has(Table::Accounts, &keys::account(&key))? {
@@ -46,11 +79,11 @@ pub(super) fn create(view: &mut View<'_>, new: &NewSession) -> StoreResult<()> {
         view.remove(Table::Sessions, row);
     }
     view.put(Table::Sessions, keys::session(&key, record.id), record)?;
-    audit::append(view, &key.org, &new.audit)
+    audit_chain::append(view, &key.org, &new.audit)
 }
 
-/// Implements [`Store::reuse_session`](crate::Store::reuse_session).
-pub(super) fn reuse(
+/// Implements [`SessionStore::reuse_session`](crate::SessionStore::reuse_session).
+fn reuse(
     view: &mut View<'_>,
     key: &AccountKey,
     id: ObjectId,
@@ -58,18 +91,18 @@ pub(super) fn reuse(
 ) -> StoreResult<Option<SessionRecord>> {
     let found: Option<SessionRecord> = view.get(Table::Sessions, &keys::session(key, id))?;
     if found.is_some() {
-        audit::append(view, &key.org, event)?;
+        audit_chain::append(view, &key.org, event)?;
     }
     Ok(found)
 }
 
-/// Implements [`Store::end_session`](crate::Store::end_session).
-pub(super) fn end(view: &mut View<'_>, key: &AccountKey, id: ObjectId, event: &AuditEvent) -> StoreResult<bool> {
+/// Implements [`SessionStore::end_session`](crate::SessionStore::end_session).
+fn end(view: &mut View<'_>, key: &AccountKey, id: ObjectId, event: &AuditEvent) -> StoreResult<bool> {
     let row = keys::session(key, id);
     let is_there = view.has(Table::Sessions, &row)?;
     if is_there {
         view.remove(Table::Sessions, row);
-        audit::append(view, &key.org, event)?;
+        audit_chain::append(view, &key.org, event)?;
     }
     Ok(is_there)
 }

@@ -24,7 +24,7 @@ type Rows = BTreeMap<Vec<u8>, Option<IVec>>;
 #[derive(Default)]
 pub(super) struct Changes {
     rows: BTreeMap<Table, Rows>,
-    /// What has been done, by whose trail it goes into: encoded, in its order.
+    /// Encoded events by the organisation of their trail, in their order.
     events: BTreeMap<OrgId, Vec<Vec<u8>>>,
 }
 
@@ -50,7 +50,7 @@ impl Changes {
         self.rows.entry(table).or_default().insert(key, value);
     }
 
-    fn absorb(&mut self, later: Self) {
+    fn merge(&mut self, later: Self) {
         for (table, rows) in later.rows {
             self.rows.entry(table).or_default().extend(rows);
         }
@@ -63,7 +63,7 @@ impl Changes {
         self.rows.get(&table)?.get(key)
     }
 
-    fn lay_over(&self, table: Table, prefix: &[u8], rows: &mut BTreeMap<Vec<u8>, IVec>) {
+    fn overlay(&self, table: Table, prefix: &[u8], rows: &mut BTreeMap<Vec<u8>, IVec>) {
         let Some(own) = self.rows.get(&table) else { return };
         let own = own.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
         for (key, value) in own.take_while(|(key, _)| key.starts_with(prefix)) {
@@ -80,24 +80,24 @@ pub(super) struct View<'a> {
     tables: &'a Tables,
     batch: &'a mut Changes,
     own: Changes,
-    woken: Vec<WebhookKey>,
+    wakeups: Vec<WebhookKey>,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(tables: &'a Tables, batch: &'a mut Changes) -> Self {
-        Self { tables, batch, own: Changes::default(), woken: Vec::new() }
+        Self { tables, batch, own: Changes::default(), wakeups: Vec::new() }
     }
 
     /// Makes the changes part of the batch; without this call they are dropped. Returns the webhooks that the notifier
     /// reports once the changes are on disk.
-    pub(super) fn keep(self) -> Vec<WebhookKey> {
-        self.batch.absorb(self.own);
-        self.woken
+    pub(super) fn accept(self) -> Vec<WebhookKey> {
+        self.batch.merge(self.own);
+        self.wakeups
     }
 
     /// Reports a webhook to the notifier once the changes are on disk.
-    pub(super) fn wake(&mut self, webhook: WebhookKey) {
-        self.woken.push(webhook);
+    pub(super) fn notify(&mut self, webhook: WebhookKey) {
+        self.wakeups.push(webhook);
     }
 
     /// What is stored, without what this batch changes.
@@ -105,13 +105,13 @@ impl<'a> View<'a> {
         self.tables
     }
 
-    /// Whether this batch has something for an organisation's trail so far.
-    pub(super) fn tells_of(&self, org: &OrgId) -> bool {
+    /// Whether this batch has events for an organisation's trail so far.
+    pub(super) fn has_events_of(&self, org: &OrgId) -> bool {
         self.own.events.contains_key(org) || self.batch.events.contains_key(org)
     }
 
-    /// Keeps an event for an organisation's trail.
-    pub(super) fn tell(&mut self, org: &OrgId, event: Vec<u8>) {
+    /// Adds an event to those of an organisation's trail.
+    pub(super) fn record_event(&mut self, org: &OrgId, event: Vec<u8>) {
         match self.own.events.get_mut(org) {
             Some(events) => events.push(event),
             None => _ = self.own.events.insert(org.clone(), vec![event]),
@@ -155,8 +155,8 @@ impl<'a> View<'a> {
             let (key, value) = row.map_err(read_error)?;
             rows.insert(key.to_vec(), value);
         }
-        self.batch.lay_over(table, prefix, &mut rows);
-        self.own.lay_over(table, prefix, &mut rows);
+        self.batch.overlay(table, prefix, &mut rows);
+        self.own.overlay(table, prefix, &mut rows);
         Ok(rows.into_iter().collect())
     }
 

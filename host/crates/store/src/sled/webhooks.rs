@@ -1,14 +1,42 @@
 //! Webhooks on sled: registration, change, deletion.
 
-use super::codec::decode;
+use async_trait::async_trait;
+
+use super::codec::{decode, encode};
+use super::engine::SledStore;
 use super::tables::{Table, Tables, read_error};
 use super::view::View;
-use super::{audit, keys, outbox, roots};
-use crate::{AuditEvent, Expect, StoreError, StoreResult, WebhookKey, WebhookRecord, WebhookWrite};
+use super::{audit_chain, keys, outbox, roots};
+use crate::{AuditEvent, Expect, StoreError, StoreResult, WebhookKey, WebhookRecord, WebhookStore, WebhookWrite};
 use keyferry_types::ids::{Environment, OrgId};
 
-/// Implements [`Store::put_webhook`](crate::Store::put_webhook).
-pub(super) fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> {
+#[async_trait]
+impl WebhookStore for SledStore {
+    async fn put_webhook(&self, write: WebhookWrite) -> StoreResult<()> {
+        let weight = encode(Table::Webhooks, &write.record)?.len() + 1024;
+        self.write(weight, move |view| put(view, &write)).await
+    }
+
+    async fn webhook(&self, key: &WebhookKey) -> StoreResult<Option<WebhookRecord>> {
+        let found = self.tables().record(Table::Webhooks, &keys::webhook(key))?;
+        self.until_durable().await?;
+        Ok(found)
+    }
+
+    async fn webhooks(&self, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>> {
+        let found = all(self.tables(), org, environment)?;
+        self.until_durable().await?;
+        Ok(found)
+    }
+
+    async fn delete_webhook(&self, key: &WebhookKey, audit: AuditEvent) -> StoreResult<Option<Vec<WebhookRecord>>> {
+        let key = key.clone();
+        self.write(1024, move |view| delete(view, &key, &audit)).await
+    }
+}
+
+/// Implements [`WebhookStore::put_webhook`](crate::WebhookStore::put_webhook).
+fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> {
     let WebhookWrite { record, expect, most, audit: event } = write;
     let row = keys::webhook(&record.key);
     let current = view.get::<WebhookRecord>(Table::Webhooks, &row)?.map(|stored| stored.version);
@@ -25,31 +53,27 @@ pub(super) fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> 
     }
     roots::require_in_use(view, &record.key.org, record.key_id)?;
     view.put(Table::Webhooks, row, record)?;
-    view.wake(record.key.clone());
-    audit::append(view, &record.key.org, event)
+    view.notify(record.key.clone());
+    audit_chain::append(view, &record.key.org, event)
 }
 
-/// Implements [`Store::delete_webhook`](crate::Store::delete_webhook). The deliveries that wait for it are left to the
+/// Implements [`WebhookStore::delete_webhook`](crate::WebhookStore::delete_webhook). The deliveries that wait for it are left to the
 /// task that delivers: there can be more of them than fit into one transaction.
-pub(super) fn delete(
-    view: &mut View<'_>,
-    key: &WebhookKey,
-    event: &AuditEvent,
-) -> StoreResult<Option<Vec<WebhookRecord>>> {
+fn delete(view: &mut View<'_>, key: &WebhookKey, event: &AuditEvent) -> StoreResult<Option<Vec<WebhookRecord>>> {
     let row = keys::webhook(key);
     if !view.has(Table::Webhooks, &row)? {
         return Ok(None);
     }
     view.remove(Table::Webhooks, row);
-    view.wake(key.clone());
+    view.notify(key.clone());
     outbox::forget_failures(view, key)?;
-    audit::append(view, &key.org, event)?;
+    audit_chain::append(view, &key.org, event)?;
     let rows = view.scan(Table::Webhooks, &keys::environment(&key.org, key.environment))?;
     sorted(rows.iter().map(|(_, bytes)| decode(Table::Webhooks, bytes))).map(Some)
 }
 
-/// Implements [`Store::webhooks`](crate::Store::webhooks).
-pub(super) fn all(tables: &Tables, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>> {
+/// Implements [`WebhookStore::webhooks`](crate::WebhookStore::webhooks).
+fn all(tables: &Tables, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>> {
     let rows = tables.tree(Table::Webhooks)?.scan_prefix(keys::environment(org, environment)).values();
     sorted(rows.map(|row| decode(Table::Webhooks, &row.map_err(read_error)?)))
 }

@@ -21,7 +21,7 @@ use crate::request::parameters::{self, InPath, InQuery};
 use crate::responses::LinkedAccount;
 use crate::state::Api;
 use keyferry_service::Caller;
-use keyferry_store::{AccountKey, AuditAction, IntegrationKey, Scope, Timestamp};
+use keyferry_store::{AccountKey, AuditAction, IntegrationKey, Scope};
 use keyferry_types::ids::{AuthTypeName, InvalidName, Slug};
 
 /// The integration to delete.
@@ -82,9 +82,8 @@ pub(crate) async fn disconnect(
     let auth_type: Option<AuthTypeName> = auth_type.map(|name| name.parse()).transpose().map_err(invalid)?;
     let missing = || account_missing(caller, key.account.as_str());
     api.store.account(key).await.map_err(store_failure)?.ok_or_else(missing)?;
-    let mut audit = caller.audit(AuditAction::IntegrationDeleted, key, "deleted", &id.0, Timestamp::now());
-    audit.slug = Some(slug.clone());
     let integration = IntegrationKey { account: key.clone(), slug };
+    let audit = caller.audit(AuditAction::IntegrationDeleted, "deleted", &id.0).on_integration(&integration);
     api.store.delete_integration(&integration, auth_type, audit).await.map_err(store_failure)?;
     shown(api, caller, key).await
 }

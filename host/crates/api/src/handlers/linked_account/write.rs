@@ -23,9 +23,7 @@ use crate::request::parameters::{self, InPath};
 use crate::responses::{AccountCreated, AccountDeleted, AccountUpserted};
 use crate::state::Api;
 use keyferry_service::{Caller, ServiceError};
-use keyferry_store::{
-    AccountWrite, AuditAction, ObjectId, PutAccount, PutMode, PutOutcome, Scope, StoreError, Timestamp,
-};
+use keyferry_store::{AccountWrite, AuditAction, ObjectId, PutAccount, PutMode, PutOutcome, Scope, StoreError};
 use keyferry_types::ids::LinkedAccountId;
 
 /// `POST`: creates a linked account.
@@ -114,7 +112,7 @@ pub(crate) async fn delete(
         check_path(&headers, query.as_deref(), &account)?;
         let missing = || account_missing(&caller, &account);
         let key = account_key(&caller, account.parse().map_err(|_| missing())?);
-        let audit = caller.audit(AuditAction::AccountDeleted, &key, "deleted", &id.0, Timestamp::now());
+        let audit = caller.audit(AuditAction::AccountDeleted, "deleted", &id.0).on_account(&key);
         api.store.delete_account(&key, audit).await.map_err(store_failure)?.ok_or_else(missing)?;
         Ok(json_answer(StatusCode::OK, &AccountDeleted { message: "User deleted successfully" }))
     })
@@ -133,7 +131,7 @@ async fn put(
     let credentials = sent.credentials()?;
     let udf: Vec<_> = sent.udf.unwrap_or_default().into_iter().collect();
     let key = account_key(caller, account);
-    let audit = caller.audit(AuditAction::AccountPut, &key, "stored", &id.0, Timestamp::now());
+    let audit = caller.audit(AuditAction::AccountPut, "stored", &id.0).on_account(&key);
     let write = AccountWrite { mode, key, id: ObjectId::generate(), name: sent.name, udf, audit };
     let too_large = |message: String| ApiError::new(&kind::ACCOUNT_TOO_LARGE, message);
     api.migrator.put_account(write, &credentials).await.map_err(|error| match error {
@@ -141,7 +139,7 @@ async fn put(
             let message = format!("Linked account with id {account} already exists in the {environment} environment");
             ApiError::new(&kind::ACCOUNT_EXISTS, message)
         }
-        ServiceError::Store(StoreError::AccountMissing { account, .. }) => account_missing(caller, account.as_str()),
+        ServiceError::AccountMissing { account, .. } => account_missing(caller, account.as_str()),
         // Fields add up: an account can outgrow its record though each request is small.
         ServiceError::Store(StoreError::TooLarge { limit, .. }) => {
             too_large(format!("the account is too large: with all its fields it may have {limit} bytes"))

@@ -3,7 +3,7 @@
 use super::harness::*;
 use crate::sled::tables::Table;
 use crate::sled::view::View;
-use crate::sled::{audit, keys};
+use crate::sled::{audit_chain, keys};
 use crate::*;
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn with_many(events: u64) -> Scratch {
     let many = move |view: &mut View<'_>| {
         (1..=events).try_for_each(|number| {
             let event = AuditEvent { at: at(number), ..event(AuditAction::CredentialMigrated) };
-            audit::append(view, &org(), &event)
+            audit_chain::append(view, &org(), &event)
         })
     };
     store.write(0, many).await.unwrap();

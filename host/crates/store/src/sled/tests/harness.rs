@@ -72,16 +72,7 @@ pub(super) fn account_key(account: &str) -> AccountKey {
 }
 
 pub(super) fn event(action: AuditAction) -> AuditEvent {
-    AuditEvent {
-        action,
-        actor: "tk_abcd".to_owned(),
-        environment: Some(Environment::Test),
-        account: None,
-        slug: None,
-        outcome: "done".to_owned(),
-        request_id: Some("r-1".to_owned()),
-        at: at(1_000),
-    }
+    AuditEvent::new(action, "tk_abcd", "done").in_environment(Environment::Test).for_request("r-1").at(at(1_000))
 }
 
 pub(super) fn put(mode: PutMode, account: &str) -> AccountWrite {

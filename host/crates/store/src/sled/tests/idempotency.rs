@@ -1,4 +1,4 @@
-//! Answers kept for repeated requests.
+//! Responses stored for repeated requests.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::sled::tables::Table;
 use crate::*;
 use keyferry_types::ids::Environment;
 
-fn answer(key: &str, fingerprint: u8, expires_at: Timestamp) -> IdempotencyRecord {
+fn response(key: &str, fingerprint: u8, expires_at: Timestamp) -> IdempotencyRecord {
     IdempotencyRecord {
         key: IdempotencyKey { org: org(), environment: Environment::Test, key: key.to_owned() },
         fingerprint: [fingerprint; 32],
@@ -19,8 +19,8 @@ fn answer(key: &str, fingerprint: u8, expires_at: Timestamp) -> IdempotencyRecor
     }
 }
 
-fn keyed(slug: &str, answer: IdempotencyRecord) -> MigrationWrite {
-    MigrationWrite { idempotency: Some(answer), ..migration("a", slug, 1) }
+fn keyed(slug: &str, response: IdempotencyRecord) -> MigrationWrite {
+    MigrationWrite { idempotency: Some(response), ..migration("a", slug, 1) }
 }
 
 fn soon() -> Timestamp {
@@ -31,17 +31,17 @@ fn soon() -> Timestamp {
 async fn the_answer_is_kept_with_the_write_and_told_again() {
     let store = Scratch::new().await;
     with_account(&store, "a").await;
-    let kept = answer("k", 1, soon());
+    let kept = response("k", 1, soon());
     assert_eq!(store.idempotency(&kept.key).await.unwrap(), None);
     store.commit_migration(keyed("hubspot", kept.clone())).await.unwrap();
     let store = store.reopened().await;
     assert_eq!(store.idempotency(&kept.key).await.unwrap(), Some(kept.clone()));
 
     match store.commit_migration(keyed("hubspot", kept.clone())).await.unwrap_err() {
-        StoreError::AlreadyAnswered(told) => assert_eq!(*told, kept),
+        StoreError::IdempotencyReplay(told) => assert_eq!(*told, kept),
         other => panic!("{other}"),
     }
-    let other = store.commit_migration(keyed("slack", answer("k", 2, soon()))).await;
+    let other = store.commit_migration(keyed("slack", response("k", 2, soon()))).await;
     assert!(matches!(other, Err(StoreError::IdempotencyMismatch)));
     assert_eq!(store.integration(&record("a", "slack", 1).key()).await.unwrap(), None);
 
@@ -52,7 +52,7 @@ async fn the_answer_is_kept_with_the_write_and_told_again() {
 #[tokio::test]
 async fn a_write_that_is_refused_keeps_no_answer() {
     let store = Scratch::new().await;
-    let kept = answer("k", 1, soon());
+    let kept = response("k", 1, soon());
     assert!(store.commit_migration(keyed("hubspot", kept.clone())).await.is_err(), "there is no account");
     assert_eq!(store.idempotency(&kept.key).await.unwrap(), None);
 }
@@ -61,13 +61,13 @@ async fn a_write_that_is_refused_keeps_no_answer() {
 async fn an_expired_answer_counts_as_absent_and_can_be_replaced() {
     let store = Scratch::new().await;
     with_account(&store, "a").await;
-    let old = answer("k", 1, at(5));
+    let old = response("k", 1, at(5));
     store.commit_migration(keyed("hubspot", old.clone())).await.unwrap();
     assert_eq!(store.idempotency(&old.key).await.unwrap(), None);
-    let new = answer("k", 2, soon());
+    let new = response("k", 2, soon());
     store.commit_migration(keyed("slack", new.clone())).await.unwrap();
     assert_eq!(store.idempotency(&old.key).await.unwrap(), Some(new));
-    assert_eq!(rows(&store), (1, 1), "the old answer left something behind");
+    assert_eq!(rows(&store), (1, 1), "the old response left something behind");
 }
 
 #[tokio::test]
@@ -77,15 +77,15 @@ async fn expired_answers_are_swept_and_live_ones_are_not() {
     settings.sweep_every = Duration::ZERO;
     let store = SledStore::open(settings).await.unwrap();
     with_account(&store, "a").await;
-    store.commit_migration(keyed("one", answer("old", 1, at(5)))).await.unwrap();
-    store.commit_migration(keyed("two", answer("new", 1, soon()))).await.unwrap();
+    store.commit_migration(keyed("one", response("old", 1, at(5)))).await.unwrap();
+    store.commit_migration(keyed("two", response("new", 1, soon()))).await.unwrap();
     // Each batch sweeps what the batches before it have stored.
     store.commit_migration(migration("a", "three", 1)).await.unwrap();
     assert_eq!(rows(&store), (1, 1));
-    assert!(store.idempotency(&answer("new", 1, soon()).key).await.unwrap().is_some());
+    assert!(store.idempotency(&response("new", 1, soon()).key).await.unwrap().is_some());
 }
 
-/// Answers, and ends of answers.
+/// Stored responses, and their ends.
 fn rows(store: &SledStore) -> (usize, usize) {
     let count = |table| store.tables().tree(table).unwrap().len();
     (count(Table::Idempotency), count(Table::IdempotencyEnds))

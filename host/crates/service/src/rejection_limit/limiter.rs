@@ -1,184 +1,22 @@
-//! The limit of credentials that providers may reject within a minute. The limit keeps a stolen list of credentials from being
-//! tried out through this server, and a provider from blocking its address.
-//!
-//! A verification takes a permit before the provider is asked. The permit is spent where the provider turns the credential away,
-//! and given back in every other case: a working credential, an outage, a failed plugin, a cancelled call. So no more credentials
-//! are turned away than the limit says, however many are tried at once. A verification that finds all permits held waits until
-//! those before it have ended; one that finds all of them spent is refused.
-//!
-//! Each API key has a limit, whatever it is used for: requests of a back end, imports, front ends by their sessions. Front ends
-//! of one linked account can use a quarter of it, and all front ends of a key together half of it: a browser cannot use up what
-//! the organisation's back end needs, and opening sessions for many accounts does not multiply the limit.
+//! [`RejectionLimiter`]: permits for verifications.
 
-use std::collections::HashMap;
-use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
+use super::bucket::{Bucket, Buckets, interval};
+use super::status::{LimitReached, LimitStatus, Reached};
+use super::subject::{CountedFor, Subject};
 use keyferry_sandbox::{FailureKind, Verdict};
 
-/// The time in which all of a limit comes back.
-const WINDOW: Duration = Duration::from_secs(60);
-/// Buckets that are kept before those are looked for that are full again.
-const FIRST_SWEEP: usize = 1024;
-
-/// The API key that a verification counts against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CountedFor {
-    /// For an API key, by its hash.
-    ApiKey([u8; 32]),
-    /// For the front ends of a linked account.
-    FrontEnd {
-        /// A digest that names the linked account.
-        account: [u8; 32],
-        /// Hash of the API key that the session was made with.
-        key: [u8; 32],
-    },
-}
-
-impl CountedFor {
-    /// Hash of the API key, in either case.
-    pub fn api_key(&self) -> [u8; 32] {
-        match self {
-            Self::ApiKey(key) | Self::FrontEnd { key, .. } => *key,
-        }
-    }
-
-    /// What is counted, the narrowest first.
-    fn subjects(self) -> Vec<Subject> {
-        match self {
-            Self::ApiKey(key) => vec![Subject::Key(key)],
-            Self::FrontEnd { account, key } => {
-                vec![Subject::FrontEndsOfAccount(account), Subject::FrontEndsOfKey(key), Subject::Key(key)]
-            }
-        }
-    }
-}
-
-/// What has a limit of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Subject {
-    Key([u8; 32]),
-    FrontEndsOfKey([u8; 32]),
-    FrontEndsOfAccount([u8; 32]),
-}
-
-impl Subject {
-    /// Its share of a key's limit, at least one.
-    fn limit(self, of_key: NonZeroU32) -> NonZeroU32 {
-        let share = match self {
-            Self::Key(_) => of_key.get(),
-            Self::FrontEndsOfKey(_) => of_key.get() / 2,
-            Self::FrontEndsOfAccount(_) => of_key.get() / 4,
-        };
-        NonZeroU32::new(share).unwrap_or(NonZeroU32::MIN)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Key(_) => "of this API key",
-            Self::FrontEndsOfKey(_) => "of this API key's front ends",
-            Self::FrontEndsOfAccount(_) => "of this linked account's front ends",
-        }
-    }
-}
-
-/// What is left of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    /// Credentials that may be rejected within [`window`](Self::window).
-    pub limit: NonZeroU32,
-    /// The time in which all of them come back.
-    pub window: Duration,
-    /// Credentials that may be tried now.
-    pub remaining: u32,
-    /// When all of those that are spent are back.
-    pub whole_in: Duration,
-}
-
-/// No credential may be tried now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitReached {
-    limit: NonZeroU32,
-    of: &'static str,
-    why: Reached,
-    /// The time until the next permit.
-    pub wait: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reached {
-    /// Providers have turned as many credentials away as the limit says.
-    Spent,
-    /// The permits are held by running verifications, each of which could be rejected.
-    Held,
-}
-
-impl fmt::Display for LimitReached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, of, why, .. } = self;
-        match why {
-            Reached::Spent => write!(
-                f,
-                "providers have turned away {limit} credentials {of} within a minute, and no more are tried for now"
-            ),
-            Reached::Held => write!(
-                f,
-                "providers may turn away {limit} credentials {of} a minute, and those that are being verified now could be as many"
-            ),
-        }
-    }
-}
-
 /// The limits of all API keys. They live as long as the process.
-pub(super) struct TurnedAway {
+pub(crate) struct RejectionLimiter {
     per_key: NonZeroU32,
     buckets: Arc<Mutex<Buckets>>,
 }
 
-struct Buckets {
-    all: HashMap<Subject, Bucket>,
-    next_sweep: usize,
-}
-
-/// One limit. What is spent comes back evenly over the window.
-#[derive(Default)]
-struct Bucket {
-    /// When all that is spent is back.
-    whole_at: Option<Instant>,
-    /// The number of permits in use.
-    held: u32,
-    /// Notified when a permit is spent or returned.
-    changed: Arc<Notify>,
-}
-
-impl Bucket {
-    fn whole_in(&self, now: Instant) -> Duration {
-        self.whole_at.map(|at| at.saturating_duration_since(now)).unwrap_or_default()
-    }
-
-    /// Permits that are neither spent nor held.
-    fn free(&self, limit: NonZeroU32, now: Instant) -> u32 {
-        let each = interval(limit);
-        let unspent = (each * limit.get()).saturating_sub(self.whole_in(now)).as_nanos() / each.as_nanos().max(1);
-        u32::try_from(unspent).unwrap_or(u32::MAX).saturating_sub(self.held)
-    }
-
-    fn left(&self, limit: NonZeroU32, now: Instant) -> Left {
-        Left { limit, window: WINDOW, remaining: self.free(limit, now), whole_in: self.whole_in(now) }
-    }
-}
-
-/// The time in which one permit comes back.
-fn interval(limit: NonZeroU32) -> Duration {
-    WINDOW / limit.get()
-}
-
 /// A permit for one verification. It is spent by a rejected credential, and returned on drop otherwise.
-pub(super) struct Permit {
+pub(crate) struct Permit {
     per_key: NonZeroU32,
     buckets: Arc<Mutex<Buckets>>,
     subjects: Vec<Subject>,
@@ -191,15 +29,14 @@ enum Refusal {
     Held(LimitReached, tokio::sync::futures::OwnedNotified),
 }
 
-impl TurnedAway {
+impl RejectionLimiter {
     /// The limit of each API key, credentials a minute.
-    pub(super) fn new(per_key: NonZeroU32) -> Self {
-        let buckets = Buckets { all: HashMap::new(), next_sweep: FIRST_SWEEP };
-        Self { per_key, buckets: Arc::new(Mutex::new(buckets)) }
+    pub(crate) fn new(per_key: NonZeroU32) -> Self {
+        Self { per_key, buckets: Arc::default() }
     }
 
-    /// A permit for one verification. Where all are held, it is waited for them that long.
-    pub(super) async fn permit(&self, counted: CountedFor, patience: Duration) -> Result<Permit, LimitReached> {
+    /// Takes a permit for one verification. If all are held, it waits for one, `patience` at most.
+    pub(crate) async fn permit(&self, counted: CountedFor, patience: Duration) -> Result<Permit, LimitReached> {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let (error, changed) = match self.try_permit(counted) {
@@ -216,7 +53,7 @@ impl TurnedAway {
         let mut buckets = lock(&self.buckets);
         for subject in &subjects {
             let Some(bucket) = buckets.all.get(subject) else { continue };
-            if let Some(error) = reached(*subject, subject.limit(self.per_key), bucket, now) {
+            if let Some(error) = bucket.reached(*subject, subject.limit(self.per_key), now) {
                 // The future sees every change from here on, and no change can happen before the lock is released.
                 return Err(match error.why {
                     Reached::Spent => Refusal::Reached(error),
@@ -232,11 +69,11 @@ impl TurnedAway {
     }
 
     /// Whether all permits are spent, without taking one.
-    pub(super) fn check(&self, counted: CountedFor) -> Result<(), LimitReached> {
+    pub(crate) fn check(&self, counted: CountedFor) -> Result<(), LimitReached> {
         let (now, buckets) = (Instant::now(), lock(&self.buckets));
         for subject in counted.subjects() {
             let Some(bucket) = buckets.all.get(&subject) else { continue };
-            match reached(subject, subject.limit(self.per_key), bucket, now) {
+            match bucket.reached(subject, subject.limit(self.per_key), now) {
                 Some(error) if error.why == Reached::Spent => return Err(error),
                 _ => {}
             }
@@ -244,52 +81,30 @@ impl TurnedAway {
         Ok(())
     }
 
-    /// What is left of the limit that is reached first.
-    pub(super) fn left(&self, counted: CountedFor) -> Left {
+    /// The state of the limit that is reached first.
+    pub(crate) fn status(&self, counted: CountedFor) -> LimitStatus {
         let (now, buckets) = (Instant::now(), lock(&self.buckets));
         let full = Bucket::default();
-        let left = |subject: Subject| buckets.all.get(&subject).unwrap_or(&full).left(subject.limit(self.per_key), now);
-        let all = counted.subjects().into_iter().map(left).min_by_key(|left| left.remaining);
-        all.unwrap_or_else(|| full.left(self.per_key, now))
-    }
-}
-
-/// Why no permit of a bucket can be had, if none can.
-fn reached(subject: Subject, limit: NonZeroU32, bucket: &Bucket, now: Instant) -> Option<LimitReached> {
-    if bucket.free(limit, now) > 0 {
-        return None;
-    }
-    let (each, of) = (interval(limit), subject.name());
-    let back_in = bucket.whole_in(now).saturating_sub(each * (limit.get() - 1));
-    Some(match bucket.held {
-        0 => LimitReached { limit, of, why: Reached::Spent, wait: back_in },
-        _ => LimitReached { limit, of, why: Reached::Held, wait: Duration::from_secs(1) },
-    })
-}
-
-impl Buckets {
-    /// Drops buckets that say nothing.
-    fn sweep(&mut self, now: Instant) {
-        if self.all.len() >= self.next_sweep {
-            self.all.retain(|_, bucket| bucket.held > 0 || !bucket.whole_in(now).is_zero());
-            self.next_sweep = self.all.len() * 2 + FIRST_SWEEP;
-        }
+        let status =
+            |subject: Subject| buckets.all.get(&subject).unwrap_or(&full).status(subject.limit(self.per_key), now);
+        let tightest = counted.subjects().into_iter().map(status).min_by_key(|status| status.remaining);
+        tightest.unwrap_or_else(|| full.status(self.per_key, now))
     }
 }
 
 impl Permit {
     /// Spends the permit if the provider has turned the credential away.
-    pub(super) fn settle(self, verdict: &Verdict) {
+    pub(crate) fn settle(self, verdict: &Verdict) {
         let Verdict::Failed(failure) = verdict else { return };
-        if !is_turned_away(&failure.kind) {
+        if !counts_as_rejected(&failure.kind) {
             return;
         }
         let now = Instant::now();
         let mut buckets = lock(&self.buckets);
         for subject in &self.subjects {
             let bucket = buckets.all.entry(*subject).or_default();
-            let from = bucket.whole_at.map_or(now, |at| at.max(now));
-            bucket.whole_at = Some(from + interval(subject.limit(self.per_key)));
+            let from = bucket.reset_at.map_or(now, |at| at.max(now));
+            bucket.reset_at = Some(from + interval(subject.limit(self.per_key)));
         }
     }
 }
@@ -301,15 +116,15 @@ impl Drop for Permit {
             let Some(bucket) = buckets.all.get_mut(subject) else { continue };
             bucket.held = bucket.held.saturating_sub(1);
             bucket.changed.notify_waiters();
-            if bucket.held == 0 && bucket.whole_at.is_none() {
+            if bucket.held == 0 && bucket.reset_at.is_none() {
                 buckets.all.remove(subject);
             }
         }
     }
 }
 
-/// Whether a provider has judged a credential and found it wanting. What says nothing of the credential is not counted.
-pub fn is_turned_away(kind: &FailureKind) -> bool {
+/// Whether a provider has judged a credential and refused it. Failures that say nothing about the credential are not counted.
+pub fn counts_as_rejected(kind: &FailureKind) -> bool {
     match kind {
         FailureKind::Rejected(_)
         | FailureKind::InsufficientScope(_)
@@ -337,8 +152,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
     const SHORT: Duration = Duration::from_millis(20);
 
-    fn limits(per_key: u32) -> TurnedAway {
-        TurnedAway::new(NonZeroU32::new(per_key).unwrap())
+    fn limits(per_key: u32) -> RejectionLimiter {
+        RejectionLimiter::new(NonZeroU32::new(per_key).unwrap())
     }
 
     fn front_end(account: u8) -> CountedFor {
@@ -354,7 +169,7 @@ mod tests {
     }
 
     /// Tries credentials that are turned away, one after the other, and returns how many were tried.
-    async fn tried(limits: &TurnedAway, counted: CountedFor, count: usize) -> usize {
+    async fn tried(limits: &RejectionLimiter, counted: CountedFor, count: usize) -> usize {
         let mut tried = 0;
         for _ in 0..count {
             if let Ok(permit) = limits.permit(counted, SHORT).await {
@@ -401,8 +216,8 @@ mod tests {
             }
         });
         assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
-        assert_eq!(limits.left(KEY).remaining, 2);
-        assert!(lock(&limits.buckets).all.is_empty(), "nothing is kept of what was given back");
+        assert_eq!(limits.status(KEY).remaining, 2);
+        assert!(lock(&limits.buckets).all.is_empty(), "no bucket is kept of permits that were returned");
     }
 
     #[tokio::test]
@@ -421,23 +236,23 @@ mod tests {
     async fn front_ends_count_for_their_account_and_their_key_and_leave_the_back_end_its_share() {
         let limits = limits(20);
         assert_eq!(tried(&limits, front_end(2), 60).await, 5, "a quarter for one account");
-        assert_eq!(limits.left(front_end(2)).remaining, 0);
-        assert_eq!(limits.left(front_end(3)).remaining, 5);
+        assert_eq!(limits.status(front_end(2)).remaining, 0);
+        assert_eq!(limits.status(front_end(3)).remaining, 5);
         assert_eq!(tried(&limits, front_end(3), 60).await + tried(&limits, front_end(4), 60).await, 5, "half for all");
-        assert_eq!(limits.left(KEY).remaining, 10);
+        assert_eq!(limits.status(KEY).remaining, 10);
         assert_eq!(tried(&limits, KEY, 60).await, 10, "all together no more than the key's");
         let other = CountedFor::FrontEnd { account: [2; 32], key: [9; 32] };
         assert_eq!(tried(&limits, other, 60).await, 0, "the account's front ends are one, whichever key they have");
-        assert_eq!(limits.left(CountedFor::ApiKey([9; 32])).remaining, 20);
+        assert_eq!(limits.status(CountedFor::ApiKey([9; 32])).remaining, 20);
     }
 
     #[tokio::test]
     async fn what_is_left_is_what_can_be_tried_now() {
         let limits = limits(3);
         let left = |expected: u32, seconds: u64| {
-            let left = limits.left(KEY);
+            let left = limits.status(KEY);
             assert_eq!((left.limit.get(), left.remaining), (3, expected));
-            assert!(left.whole_in <= Duration::from_secs(seconds), "{left:?}");
+            assert!(left.reset_after <= Duration::from_secs(seconds), "{left:?}");
         };
         left(3, 0);
         let permit = limits.permit(KEY, SHORT).await.ok().unwrap();
@@ -462,7 +277,7 @@ mod tests {
             (FailureKind::UnexpectedAnswer, false),
             (FailureKind::NotVerifiable, false),
         ] {
-            assert_eq!(is_turned_away(&kind), counts, "{kind:?}");
+            assert_eq!(counts_as_rejected(&kind), counts, "{kind:?}");
         }
     }
 }

@@ -1,17 +1,21 @@
-//! Verifying a credential again that is stored already, and keeping what comes out with it.
+//! Verifying a stored credential again, and storing the result with it.
 
-use super::read::envelope;
-use super::{Caller, CredentialService, MAX_ATTEMPTS, PERMIT_PATIENCE, ServiceError, keys, seal_context};
+use super::credential_service::CredentialService;
+use super::error::ServiceError;
+use super::keys;
+use super::request::Caller;
+use super::retry::retry_on_conflict;
+use super::sealing::{envelope, seal_context};
+use super::verify_new::PERMIT_PATIENCE;
 use keyferry_sandbox::{App, FailureKind, Verdict, VerificationFailure};
 use keyferry_schema::{Credential, Input};
 use keyferry_store::{
-    AuditAction, AuditEvent, Check, CheckWrite, Checked, IntegrationKey, IntegrationRecord, Reauth, Timestamp,
-    VerificationStatus,
+    AuditAction, Check, CheckWrite, Checked, IntegrationKey, IntegrationRecord, Reauth, Timestamp, VerificationStatus,
 };
 use keyferry_types::ids::{LinkedAccountId, Slug};
 use keyferry_types::secret::SharedSecret;
 
-/// Which credential, and who asks.
+/// A stored credential to verify again, and the caller that asks for it.
 #[derive(Debug)]
 pub struct VerifyStored {
     /// The caller of the request.
@@ -43,34 +47,34 @@ impl CredentialService {
     /// `AccountMissing`; where no plugin serves the app, or gives no verdict; `Outdated`; and where the credential cannot be
     /// opened, or was replaced again and again meanwhile.
     pub async fn verify_stored(&self, asked: &VerifyStored) -> Result<Option<Reverified>, ServiceError> {
-        let _live = self.live.enter();
-        let key = self.place(&asked.caller, &asked.account, &asked.slug).await?;
+        let _foreground = self.load.enter();
+        let key = self.integration_key(&asked.caller, &asked.account, &asked.slug).await?;
         if self.integration(&key).await?.is_none() {
             return Ok(None);
         }
         let app = self.app(asked.slug.as_str())?;
         keys::unlock(self.store.as_ref(), &self.vault, &key.account.org).await?;
-        for _ in 0..MAX_ATTEMPTS {
+        let audit = |action, outcome: &str| asked.caller.audit(action, outcome, &asked.request_id).on_integration(&key);
+        retry_on_conflict(|| async {
             let counted = asked.caller.counted;
-            let permit = self.turned_away.permit(counted, PERMIT_PATIENCE).await.map_err(ServiceError::LimitReached)?;
-            let audit = asked.audit(AuditAction::CredentialUsed, "verify");
-            let found = self.store.read_integration(&key, audit).await.map_err(ServiceError::Store)?;
-            let Some(stored) = found else { return Ok(None) };
+            let permit =
+                self.rejection_limiter.permit(counted, PERMIT_PATIENCE).await.map_err(ServiceError::LimitReached)?;
+            let used = audit(AuditAction::CredentialUsed, "verify");
+            let Some(stored) = self.store.read_integration(&key, used).await? else { return Ok(None) };
             let credential = self.opened(&app, &key, &stored)?;
             let verdict = app.verify(&credential).await.map_err(ServiceError::Plugin)?;
             let verdict = of_the_same_account(verdict, &stored);
             permit.settle(&verdict);
             let record = checked(stored, &verdict, Timestamp::now());
             let outcome = record.check.as_ref().map_or("", |check| check.outcome.as_str());
-            let audit = asked.audit(AuditAction::CredentialChecked, outcome);
-            let write = CheckWrite { record, audit };
-            match self.store.commit_check(write).await.map_err(ServiceError::Store)? {
-                Checked::Written(record) => return Ok(Some(Reverified { record: *record, verdict })),
-                // What came out is of a credential that is no more: once more, with the one that is there now.
-                Checked::Overtaken => {}
+            let audit = audit(AuditAction::CredentialChecked, outcome);
+            match self.store.commit_check(CheckWrite { record, audit }).await? {
+                Checked::Written(record) => Ok(Some(Reverified { record: *record, verdict })),
+                // The credential was replaced meanwhile: the one that is stored now is verified instead.
+                Checked::Overtaken => Err(ServiceError::Contended),
             }
-        }
-        Err(ServiceError::Contended)
+        })
+        .await
     }
 
     /// The credential as the plugin's schema has it.
@@ -83,22 +87,7 @@ impl CredentialService {
     }
 }
 
-impl VerifyStored {
-    fn audit(&self, action: AuditAction, outcome: &str) -> AuditEvent {
-        AuditEvent {
-            action,
-            actor: self.caller.actor.clone(),
-            environment: Some(self.caller.environment),
-            account: Some(self.account.clone()),
-            slug: Some(self.slug.clone()),
-            outcome: outcome.to_owned(),
-            request_id: Some(self.request_id.clone()),
-            at: Timestamp::now(),
-        }
-    }
-}
-
-/// A credential that has come to be of another account at the provider is not the one that was stored.
+/// Makes a verdict a failure if the credential belongs to another account at the provider than the stored one's.
 fn of_the_same_account(verdict: Verdict, stored: &IntegrationRecord) -> Verdict {
     match (&verdict, &stored.provider_account_id) {
         (Verdict::Verified(verified), Some(before)) => match &verified.account_id {

@@ -1,11 +1,15 @@
-//! Organisations: their API keys and their roots.
+//! API keys of organisations: records, scopes, and [`ApiKeyStore`].
 
 use std::fmt;
 use std::str::FromStr;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditEvent, Timestamp};
+use crate::audit::AuditEvent;
+use crate::error::StoreResult;
+use crate::root::RootRecord;
+use crate::values::Timestamp;
 use keyferry_types::ids::{Environment, OrgId};
 
 /// An API key as it is stored: its hash, and what it allows.
@@ -103,71 +107,6 @@ impl FromStr for Scope {
     }
 }
 
-/// A root as it is stored: wrapped, and of no use without the key that wrapped it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RootRecord {
-    /// Its number within the organisation.
-    pub key_id: u32,
-    /// The key-encryption key that wrapped it.
-    pub kek_id: String,
-    /// The root, wrapped by the key-encryption key.
-    #[serde(with = "serde_bytes")]
-    pub wrapped: Vec<u8>,
-    /// The same root under other key-encryption keys, while one takes the place of another.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<Wrapping>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was taken out of use: nothing is sealed under it or opened with it any more.
-    #[serde(default)]
-    pub disabled_at: Option<Timestamp>,
-}
-
-impl RootRecord {
-    /// All forms that it is stored in.
-    pub fn wrappings(&self) -> Vec<Wrapping> {
-        let first = Wrapping { kek_id: self.kek_id.clone(), wrapped: self.wrapped.clone() };
-        std::iter::once(first).chain(self.also.iter().cloned()).collect()
-    }
-}
-
-/// A root under one key-encryption key.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wrapping {
-    /// The key that wrapped it.
-    pub kek_id: String,
-    /// The root, wrapped by the key service.
-    #[serde(with = "serde_bytes")]
-    pub wrapped: Vec<u8>,
-}
-
-impl fmt::Debug for Wrapping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Wrapping(by {})", self.kek_id)
-    }
-}
-
-/// Other forms for a root to be stored in.
-#[derive(Debug, Clone)]
-pub struct Rewrap {
-    /// Organisation of the root.
-    pub org: OrgId,
-    /// Number of the root within its organisation.
-    pub key_id: u32,
-    /// The forms that it is expected to have.
-    pub from: Vec<Wrapping>,
-    /// Those that it is to have; at least one.
-    pub to: Vec<Wrapping>,
-    /// The audit event, written in the same transaction.
-    pub audit: AuditEvent,
-}
-
-impl fmt::Debug for RootRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RootRecord({}, wrapped by {})", self.key_id, self.kek_id)
-    }
-}
-
 /// An API key to store.
 #[derive(Debug, Clone)]
 pub struct NewApiKey {
@@ -178,6 +117,37 @@ pub struct NewApiKey {
     pub root: Option<RootRecord>,
     /// The audit event, written in the same transaction.
     pub audit: AuditEvent,
+}
+
+/// Transactions on API keys.
+///
+/// A caller is authenticated by [`api_key`](Self::api_key) with each request, so that it does not wait for the disk: a key
+/// that was just stored or revoked may be returned in its new form before that is durable.
+#[async_trait]
+pub trait ApiKeyStore: Send + Sync + 'static {
+    /// Stores an API key, and the organisation's first root if it has none.
+    ///
+    /// # Errors
+    /// `ApiKeyExists` if a key with this hash is stored.
+    async fn create_api_key(&self, new: NewApiKey) -> StoreResult<()>;
+
+    /// The API key with this hash, also if it has expired or was revoked.
+    async fn api_key(&self, hash: &[u8; 32]) -> StoreResult<Option<ApiKeyRecord>>;
+
+    /// All API keys of an organisation, oldest first.
+    async fn api_keys(&self, org: &OrgId) -> StoreResult<Vec<ApiKeyRecord>>;
+
+    /// Revokes an API key at the time of the event. Returns `None` if the organisation has no such key. A key that was revoked
+    /// before stays as it is, and no event is written.
+    async fn revoke_api_key(
+        &self,
+        org: &OrgId,
+        hash: &[u8; 32],
+        audit: AuditEvent,
+    ) -> StoreResult<Option<ApiKeyRecord>>;
+
+    /// Writes that an API key was used, unless a later use is stored. A crash may lose it, and an unknown key is ignored.
+    async fn touch_api_key(&self, hash: &[u8; 32], at: Timestamp) -> StoreResult<()>;
 }
 
 #[cfg(test)]

@@ -1,0 +1,181 @@
+//! The use case `migrate-token`: validate, verify, seal, commit; each `Idempotency-Key` once.
+
+use std::time::Duration;
+
+use tracing::Instrument as _;
+
+use super::commit::{check_precondition, commit_error, expected, stored_as};
+use super::credential_service::CredentialService;
+use super::error::ServiceError;
+use super::keys;
+use super::request::{Action, Migrated, Migration, Stored};
+use super::sealing::validated;
+use super::verify_new::{PERMIT_PATIENCE, VerificationOutcome, check_same_account};
+use keyferry_schema::Credential;
+use keyferry_store::{
+    AccountChange, AuditAction, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord, MigrationWrite,
+    StoreError, Timestamp,
+};
+use keyferry_telemetry::{SPANS, metrics};
+use keyferry_types::ids::Slug;
+use keyferry_vault::blind;
+
+/// How long an idempotency key is remembered.
+const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl CredentialService {
+    /// Carries one migration out. When it returns `Stored`, the credential is on disk.
+    ///
+    /// # Errors
+    /// Where it did not happen. Nothing has changed then.
+    pub async fn migrate(&self, migration: Migration) -> Result<Migrated, ServiceError> {
+        let known = migration.slug.parse().ok().and_then(|slug: Slug| self.registry.app(&slug));
+        let foreground = self.load.enter();
+        let migrated = self.carry_out(migration).await;
+        drop(foreground);
+        let app = known.as_ref().map_or(metrics::NO_APP, |app| app.description.slug.as_str());
+        metrics::migration(app, outcome(&migrated));
+        migrated
+    }
+
+    async fn carry_out(&self, migration: Migration) -> Result<Migrated, ServiceError> {
+        self.policy.check(&migration.preferences)?;
+        let account = migration.caller.account_key(&migration.account);
+        self.require_account(&account).await?;
+        let app = self.app(&migration.slug)?;
+        let credential = validated(&app, &migration.auth_object)?;
+        keys::unlock(self.store.as_ref(), &self.vault, &migration.caller.org).await?;
+
+        let _in_flight = self.in_flight.enter(&migration)?;
+        let idempotency = self.idempotency_record(&migration)?;
+        if let Some(stored) = self.replay(idempotency.as_ref()).await? {
+            return Ok(Migrated::Replayed(stored));
+        }
+
+        let key = IntegrationKey { account, slug: app.description.slug.clone() };
+        // Looked at before the provider is asked, so that a request that cannot succeed costs no call.
+        let current = self.integration(&key).await?;
+        check_precondition(&migration.precondition, current.as_ref())?;
+        let verified = self.verify_new(&migration.caller, PERMIT_PATIENCE, &app, &credential, migration.preferences);
+        let outcome = match verified.await? {
+            Ok(outcome) => outcome,
+            Err(verdict) => return Ok(Migrated::Checked(verdict)),
+        };
+        self.store_migration(&migration, &key, current, &credential, &outcome, idempotency.as_ref()).await
+    }
+
+    fn idempotency_record(&self, migration: &Migration) -> Result<Option<IdempotencyRecord>, ServiceError> {
+        let Some(key) = &migration.idempotency_key else { return Ok(None) };
+        // A keyed hash: a plain one of a short secret could be guessed offline.
+        let mut content = migration.auth_object.canonical();
+        for part in [migration.account.as_str(), migration.slug.as_str(), migration.caller.environment.as_str()] {
+            content.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            content.extend_from_slice(part.as_bytes());
+        }
+        let fingerprint = self.vault.fingerprint(&migration.caller.org, "idempotency", &content)?;
+        Ok(Some(IdempotencyRecord {
+            key: IdempotencyKey {
+                org: migration.caller.org.clone(),
+                environment: migration.caller.environment,
+                key: blind("idempotency", key),
+            },
+            fingerprint,
+            status: 200,
+            headers: Vec::new(),
+            body: Vec::new(),
+            expires_at: Timestamp::now().after(IDEMPOTENCY),
+        }))
+    }
+
+    async fn replay(&self, asked: Option<&IdempotencyRecord>) -> Result<Option<Stored>, ServiceError> {
+        let Some(asked) = asked else { return Ok(None) };
+        match self.store.idempotency(&asked.key).await? {
+            None => Ok(None),
+            Some(known) if known.fingerprint != asked.fingerprint => Err(ServiceError::IdempotencyReuse),
+            Some(known) => stored_response(&known).map(Some),
+        }
+    }
+
+    /// Seals and commits over `current`, which was read before the verification. An envelope is bound to its version, so a
+    /// writer that lost a race reads again and seals for the next version.
+    async fn store_migration(
+        &self,
+        migration: &Migration,
+        key: &IntegrationKey,
+        current: Option<IntegrationRecord>,
+        credential: &Credential,
+        outcome: &VerificationOutcome,
+        idempotency: Option<&IdempotencyRecord>,
+    ) -> Result<Migrated, ServiceError> {
+        let mut read_before = Some(current);
+        let attempt = || {
+            let read_before = read_before.take();
+            async move {
+                let current = match read_before {
+                    Some(current) => current,
+                    None => {
+                        let current = self.integration(key).await?;
+                        check_precondition(&migration.precondition, current.as_ref())?;
+                        current
+                    }
+                };
+                self.commit_over(migration, key, current.as_ref(), credential, outcome, idempotency).await
+            }
+        };
+        self.integration_locks.retry_on_conflict(key, attempt).await
+    }
+
+    async fn commit_over(
+        &self,
+        migration: &Migration,
+        key: &IntegrationKey,
+        current: Option<&IntegrationRecord>,
+        credential: &Credential,
+        outcome: &VerificationOutcome,
+        idempotency: Option<&IdempotencyRecord>,
+    ) -> Result<Migrated, ServiceError> {
+        if migration.preferences.account_change == AccountChange::Reject {
+            check_same_account(current, &outcome.verified)?;
+        }
+        let record = self.sealed(key, credential, outcome, current)?;
+        let stored = stored_as(&record, current);
+        let Migration { caller, request_id, .. } = migration;
+        let audit = caller.audit(AuditAction::CredentialMigrated, stored.audit_outcome(), request_id);
+        let write = MigrationWrite {
+            expect: expected(current),
+            audit: audit.on_integration(key).at(record.updated_at),
+            idempotency: idempotency.cloned().map(|mut idempotency| {
+                idempotency.body = serde_json::to_vec(&stored).unwrap_or_default();
+                idempotency
+            }),
+            row: None,
+            record,
+        };
+        let span = tracing::info_span!(target: SPANS, "commit");
+        match self.store.commit_migration(write).instrument(span).await {
+            Ok(()) => Ok(Migrated::Stored(stored)),
+            Err(StoreError::IdempotencyReplay(known)) => stored_response(&known).map(Migrated::Replayed),
+            Err(StoreError::IdempotencyMismatch) => Err(ServiceError::IdempotencyReuse),
+            Err(error) => Err(commit_error(error)),
+        }
+    }
+}
+
+/// The label of a migration's outcome in metrics.
+fn outcome(migrated: &Result<Migrated, ServiceError>) -> &'static str {
+    match migrated {
+        Ok(Migrated::Stored(Stored { action: Action::Created, .. })) => "created",
+        Ok(Migrated::Stored(Stored { action: Action::Updated, .. })) => "updated",
+        Ok(Migrated::Replayed(_)) => "replayed",
+        Ok(Migrated::Checked(_)) => "checked",
+        Err(error) => error.code(),
+    }
+}
+
+/// The stored response of an idempotency record.
+fn stored_response(known: &IdempotencyRecord) -> Result<Stored, ServiceError> {
+    serde_json::from_slice(&known.body).map_err(|error| {
+        let reason = format!("the response stored for an Idempotency-Key is not readable: {error}");
+        ServiceError::Store(StoreError::Damaged { table: "idempotency", reason })
+    })
+}
