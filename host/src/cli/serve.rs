@@ -155,7 +155,7 @@ pub(super) async fn serve(
     let deliveries = tokio::spawn(node.deliverer.run(async move {
         let _ = ending.wait_for(Option::is_some).await;
     }));
-    node.importer.go_on().await?;
+    node.importer.resume().await?;
     let (importer, mut ending) = (Arc::clone(&node.importer), stopped.clone());
     // Beside the requests under way: neither waits for the other.
     let last = tokio::spawn(async move {

@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::fresh::Fresh;
-use super::health::{Access, HostHealth};
+use super::failure_count::FailureCount;
+use super::host_health::{Access, HostHealth};
 use super::job::Stop;
-use super::open::{Open, OpenRow};
 use super::outcome::WAIT;
+use super::queued_rows::QueuedRows;
 use super::rate_controller::RateController;
-use super::run::FailureCount;
-use super::work::{Asked, Pending, RowWorker, Worked};
+use super::retry_queue::{RetryQueue, StartedRow};
+use super::row_worker::{Asked, Pending, RowWorker, Worked};
 use keyferry_store::{RowInput, Timestamp};
 
 /// A provider's host name.
@@ -24,7 +24,7 @@ pub(super) type Host = Arc<str>;
 
 /// How the work on an app's rows ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum LaneEnd {
+pub(super) enum WorkerEnd {
     /// All of them are settled.
     Done,
     /// The import stops; no more rows are started.
@@ -35,30 +35,30 @@ pub(super) enum LaneEnd {
 
 /// The rows of one app.
 pub(super) struct AppWorker {
-    pub(super) bench: Arc<RowWorker>,
-    pub(super) tally: Arc<FailureCount>,
-    pub(super) pace: RateController,
-    pub(super) fresh: Fresh,
-    pub(super) open: Open,
+    pub(super) worker: Arc<RowWorker>,
+    pub(super) failures: Arc<FailureCount>,
+    pub(super) rate: RateController,
+    pub(super) queued: QueuedRows,
+    pub(super) retries: RetryQueue,
     pub(super) hosts: HashMap<Host, HostHealth>,
-    /// The host that all rows wait for, by what those have shown that were begun last.
-    pub(super) gate: Option<Host>,
-    /// Hosts that are down and that not all rows need: others are answered elsewhere.
-    pub(super) beside: HashSet<Host>,
+    /// The host that all rows wait for, as the rows that were begun last have shown.
+    pub(super) blocking_host: Option<Host>,
+    /// Hosts that are down and that not all rows need: other rows get responses elsewhere.
+    pub(super) bypassed_hosts: HashSet<Host>,
     /// Rows that were begun for the first time and failed at a host that is the same for all, since one of them did not.
     pub(super) fresh_failed: usize,
     /// Verified rows by host: they distinguish a host that is down from credentials that it fails.
     pub(super) verified: HashMap<Host, RowInput>,
     under_way: JoinSet<Ended>,
-    /// Something of ours is in the way until then.
+    /// A condition of this server that stops all rows, and its end.
     pub(super) blocked: Option<Blocked>,
     /// Which of the three kinds of rows the next probe is.
     pub(super) probes: usize,
-    /// Whether a row that was begun before is to be begun next.
-    pub(super) is_openers_turn: bool,
+    /// Whether a row of the retry queue is begun next.
+    pub(super) is_retrys_turn: bool,
 }
 
-/// Something of ours is in the way.
+/// A condition of this server that stops all rows.
 pub(super) struct Blocked {
     pub(super) since: Timestamp,
     pub(super) until: Instant,
@@ -70,9 +70,9 @@ pub(super) enum Next {
     /// A row that was not begun before.
     Fresh(RowInput),
     /// A row that was started before.
-    Open(OpenRow),
+    Retry(StartedRow),
     /// One that has waited for too long is settled as it is.
-    Settle(OpenRow),
+    Settle(StartedRow),
     /// One that was verified is verified again.
     Verified(Host, RowInput),
 }
@@ -86,7 +86,7 @@ enum Ended {
     Row {
         pending: Pending,
         worked: Worked,
-        turn: Turn,
+        attempt: Attempt,
     },
     Verified {
         host: Host,
@@ -96,60 +96,60 @@ enum Ended {
     },
     /// It could not be read, or was settled by others.
     Unread {
-        row: OpenRow,
-        turn: Turn,
+        row: StartedRow,
+        attempt: Attempt,
         error: Option<String>,
     },
 }
 
-/// What for a row was begun.
+/// How and why a row was begun.
 #[derive(Debug, Clone)]
-pub(super) struct Turn {
-    /// To find out how that host is.
+pub(super) struct Attempt {
+    /// The host whose state the row finds out.
     pub(super) probe: Option<Host>,
     pub(super) is_fresh: bool,
-    /// It is not asked any more, and settled as it is.
+    /// Its provider is not asked again: the row is settled as it is.
     pub(super) is_last: bool,
     pub(super) began: Instant,
 }
 
 impl AppWorker {
-    pub(super) fn new(bench: RowWorker, tally: Arc<FailureCount>) -> Self {
+    pub(super) fn new(worker: RowWorker, failures: Arc<FailureCount>) -> Self {
         Self {
-            pace: RateController::new(bench.importer.settings.per_app),
-            fresh: Fresh::new(bench.record.rows),
-            bench: Arc::new(bench),
-            tally,
-            open: Open::default(),
+            rate: RateController::new(worker.importer.settings.per_app),
+            queued: QueuedRows::new(worker.record.rows),
+            worker: Arc::new(worker),
+            failures,
+            retries: RetryQueue::default(),
             hosts: HashMap::new(),
-            gate: None,
-            beside: HashSet::new(),
+            blocking_host: None,
+            bypassed_hosts: HashSet::new(),
             fresh_failed: 0,
             verified: HashMap::new(),
             under_way: JoinSet::new(),
             blocked: None,
             probes: 0,
-            is_openers_turn: false,
+            is_retrys_turn: false,
         }
     }
 
     /// Works until there is nothing more to do, or it is to stop.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<Stop>) -> LaneEnd {
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<Stop>) -> WorkerEnd {
         let end = loop {
-            if *stop.borrow_and_update() != Stop::Not || self.tally.is_full() {
-                break LaneEnd::Halted;
+            if *stop.borrow_and_update() != Stop::Not || self.failures.is_full() {
+                break WorkerEnd::Halted;
             }
             let now = Instant::now();
             self.begin_some(now).await;
             if self.under_way.is_empty() {
-                if self.open.is_empty() && self.fresh.is_over() {
-                    break LaneEnd::Done;
+                if self.retries.is_empty() && self.queued.is_over() {
+                    break WorkerEnd::Done;
                 }
                 if let Some(reason) = self.given_up(now) {
-                    break LaneEnd::GivenUp(reason);
+                    break WorkerEnd::GivenUp(reason);
                 }
             }
-            self.tell(now);
+            self.report_waits(now);
             let wake = self.wake(now);
             tokio::select! {
                 Some(ended) = self.under_way.join_next() => {
@@ -172,7 +172,7 @@ impl AppWorker {
                 _ = stop.changed() => {}
             }
         }
-        self.bench.job.progress.wait(&self.bench.slug, None);
+        self.worker.job.progress.wait(&self.worker.slug, None);
         end
     }
 
@@ -181,17 +181,17 @@ impl AppWorker {
             return;
         }
         self.blocked = None;
-        if let Err(error) = self.fresh.fill(&self.bench).await {
+        if let Err(error) = self.queued.fill(&self.worker).await {
             self.block(WAIT, error.to_string());
             return;
         }
-        while self.under_way.len() < self.pace.room() {
+        while self.under_way.len() < self.rate.room() {
             match self.next(now).await {
                 Ok(Some((next, probe))) => self.begin(next, probe),
                 Ok(None) => return,
                 Err(error) => return self.block(WAIT, error.to_string()),
             }
-            if let Err(error) = self.fresh.fill(&self.bench).await {
+            if let Err(error) = self.queued.fill(&self.worker).await {
                 return self.block(WAIT, error.to_string());
             }
         }
@@ -201,63 +201,63 @@ impl AppWorker {
         if let Some(health) = probe.as_ref().and_then(|host| self.hosts.get_mut(host)) {
             health.begin_probe();
         }
-        let (bench, began) = (Arc::clone(&self.bench), Instant::now());
+        let (worker, began) = (Arc::clone(&self.worker), Instant::now());
         match next {
             Next::Verified(host, input) => {
                 self.under_way.spawn(async move {
-                    let asked = bench.ask_again(&input, &host).await;
+                    let asked = worker.ask_again(&input, &host).await;
                     Ended::Verified { host, input, asked, began }
                 });
             }
             Next::Fresh(input) => {
-                let turn = Turn { probe, is_fresh: true, is_last: false, began };
-                let mut pending = Pending { row: OpenRow::new(input.number), input };
+                let attempt = Attempt { probe, is_fresh: true, is_last: false, began };
+                let mut pending = Pending { row: StartedRow::new(input.number), input };
                 self.under_way.spawn(async move {
-                    let worked = bench.attempt(&mut pending).await;
-                    Ended::Row { pending, worked, turn }
+                    let worked = worker.attempt(&mut pending).await;
+                    Ended::Row { pending, worked, attempt }
                 });
             }
-            Next::Open(row) => self.begin_again(row, Turn { probe, is_fresh: false, is_last: false, began }),
-            Next::Settle(row) => self.begin_again(row, Turn { probe: None, is_fresh: false, is_last: true, began }),
+            Next::Retry(row) => self.begin_again(row, Attempt { probe, is_fresh: false, is_last: false, began }),
+            Next::Settle(row) => self.begin_again(row, Attempt { probe: None, is_fresh: false, is_last: true, began }),
         }
     }
 
-    fn begin_again(&mut self, row: OpenRow, turn: Turn) {
-        self.bench.job.progress.wait_row(row.number, None);
-        let bench = Arc::clone(&self.bench);
+    fn begin_again(&mut self, row: StartedRow, attempt: Attempt) {
+        self.worker.job.progress.wait_row(row.number, None);
+        let worker = Arc::clone(&self.worker);
         self.under_way.spawn(async move {
-            let input = match bench.load(row.number).await {
+            let input = match worker.load(row.number).await {
                 Ok(Some(input)) => input,
-                Ok(None) => return Ended::Unread { row, turn, error: None },
-                Err(error) => return Ended::Unread { row, turn, error: Some(error.to_string()) },
+                Ok(None) => return Ended::Unread { row, attempt, error: None },
+                Err(error) => return Ended::Unread { row, attempt, error: Some(error.to_string()) },
             };
             let mut pending = Pending { input, row };
-            let worked = match pending.row.outcome.clone().filter(|_| turn.is_last) {
-                Some(outcome) => Worked::Open(outcome),
-                None => bench.attempt(&mut pending).await,
+            let worked = match pending.row.outcome.clone().filter(|_| attempt.is_last) {
+                Some(outcome) => Worked::Retry(outcome),
+                None => worker.attempt(&mut pending).await,
             };
-            Ended::Row { pending, worked, turn }
+            Ended::Row { pending, worked, attempt }
         });
     }
 
     async fn ended(&mut self, ended: Ended) {
         let now = Instant::now();
         match ended {
-            Ended::Row { pending, worked, turn } => {
-                let probe = turn.probe.clone();
-                self.row_ended(pending, worked, turn, now).await;
+            Ended::Row { pending, worked, attempt } => {
+                let probe = attempt.probe.clone();
+                self.row_ended(pending, worked, attempt, now).await;
                 self.end_probe(probe, now);
             }
-            Ended::Unread { row, turn, error } => {
+            Ended::Unread { row, attempt, error } => {
                 if let Some(reason) = error {
                     self.block(WAIT, reason);
                     self.wait(row, now);
                 }
-                self.end_probe(turn.probe, now);
+                self.end_probe(attempt.probe, now);
             }
             Ended::Verified { host, input, asked: Asked::Answered, began } => {
                 self.verified.insert(host.clone(), input);
-                self.host_answered(&host, began, now);
+                self.host_responded(&host, began, now);
             }
             Ended::Verified { host, input, asked: Asked::NotSent(wait), .. } => {
                 if let Some(health) = self.hosts.get_mut(&host) {
@@ -287,19 +287,19 @@ impl AppWorker {
     }
 
     /// A row waits until then.
-    pub(super) fn wait(&mut self, row: OpenRow, until: Instant) {
-        self.tell_row(&row, Some(until));
-        self.open.wait(row, until);
+    pub(super) fn wait(&mut self, row: StartedRow, until: Instant) {
+        self.report_row(&row, Some(until));
+        self.retries.wait(row, until);
     }
 
-    /// A row waits until its host answers.
-    pub(super) fn park(&mut self, row: OpenRow, host: &Host) {
-        self.tell_row(&row, None);
-        self.open.park(row, host);
+    /// A row waits until its host responds.
+    pub(super) fn park(&mut self, row: StartedRow, host: &Host) {
+        self.report_row(&row, None);
+        self.retries.park(row, host);
     }
 
     pub(super) fn block(&mut self, wait: Duration, reason: String) {
-        tracing::warn!(app = %self.bench.slug, reason, "rows of an import wait");
+        tracing::warn!(app = %self.worker.slug, reason, "rows of an import wait");
         let since = self.blocked.as_ref().map_or_else(Timestamp::now, |blocked| blocked.since);
         self.blocked = Some(Blocked { since, until: Instant::now() + wait, reason });
     }

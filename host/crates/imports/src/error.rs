@@ -1,15 +1,14 @@
-//! Why an import is not as it was asked to be.
+//! [`ImportError`]: why an import was not started or changed.
 
 use std::time::Duration;
 
 use super::change::Change;
 use super::input::ReadError;
-use super::receive::UploadError;
 use keyferry_service::{Conflict, ServiceError};
 use keyferry_store::{ImportState, ObjectId, StoreError};
 use keyferry_vault::VaultError;
 
-/// Why an import is not as it was asked to be. Nothing has changed then.
+/// Why an import was not started or changed. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum ImportError {
@@ -41,6 +40,18 @@ pub enum ImportError {
     Store(StoreError),
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+/// Why a file did not arrive.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum UploadError {
+    #[error("{0}")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("nothing came for {} s", .0.as_secs())]
+    Paused(Duration),
+    #[error("the server is about to stop; send it again")]
+    Stopping,
 }
 
 impl Conflict for ImportError {

@@ -1,32 +1,16 @@
-//! [`Importer`]: operations on imports, and the running imports of this process.
+//! [`Importer`]: its parts and settings, and what all work on imports shares.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::time::Instant;
 
-use super::change::{Change, decide, is_there};
 use super::error::ImportError;
-use super::job::{Job, Stop};
-use super::progress::{RowWaiting, Waiting, WaitingRows};
-use super::{forget, run, undo};
-use keyferry_service::{Caller, CredentialService, retry_on_conflict};
-use keyferry_store::{
-    AppCounts, AuditAction, AuditEvent, ImportKey, ImportRecord, ImportState, ImportWrite, ObjectId, Restore,
-    RowCounts, RowRecord, RowState, Store,
-};
-use keyferry_telemetry::metrics;
-use keyferry_types::ids::Slug;
+use super::job::Job;
+use keyferry_service::{CredentialService, retry_on_conflict};
+use keyferry_store::{AuditAction, AuditEvent, ImportKey, ImportRecord, ImportWrite, Store};
 use keyferry_vault::Vault;
-
-/// Imports that paused, and of whose rows is remembered why they waited.
-const MOST_REMEMBERED: usize = 64;
-/// The longest time in which work stops after `Stop::AtOnce`.
-const LAST_WORD: Duration = Duration::from_millis(500);
-/// Rows that are queued again in one transaction.
-const REQUEUED_AT_ONCE: usize = 256;
 
 /// How imports are carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,32 +59,8 @@ pub struct Importer {
     jobs: Mutex<HashMap<ImportKey, Arc<Job>>>,
 }
 
-/// An import and the state of its rows.
-#[derive(Debug, Clone)]
-pub struct ImportView {
-    /// The stored record.
-    pub record: ImportRecord,
-    /// The state of its rows, by app.
-    pub counts: AppCounts,
-    /// The apps whose rows wait, and for what.
-    pub waiting: BTreeMap<Slug, Waiting>,
-    /// Rows a second now; none while nothing is under way.
-    pub rate: Option<f64>,
-}
-
-/// A row of the ledger, and whether it waits.
-#[derive(Debug, Clone)]
-pub struct RowView {
-    /// The stored record.
-    pub row: RowRecord,
-    /// Whether it waits for something else than its turn.
-    pub waits: bool,
-    /// Why it waits, or did when the import paused.
-    pub why: Option<RowWaiting>,
-}
-
 impl Importer {
-    /// An importer over these parts. [`go_on`](Self::go_on) begins its work.
+    /// An importer over these parts. [`resume`](Self::resume) begins its work.
     pub fn new(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
@@ -121,110 +81,7 @@ impl Importer {
         })
     }
 
-    /// Resumes the imports of a former process, and deletes imports at the end of their retention, while the importer lives.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub async fn go_on(self: &Arc<Self>) -> Result<(), ImportError> {
-        for record in self.store.all_imports().await? {
-            match record.state {
-                ImportState::Running => self.begin(record.key, Work::Rows),
-                ImportState::Undoing => self.begin(record.key, Work::Undo),
-                // The rest of a file cannot arrive any more; a deletion deletes the whole import.
-                ImportState::Receiving | ImportState::Deleting => self.begin(record.key, Work::Delete),
-                _ if record.restore == Restore::Over => self.begin(record.key, Work::ForgetSealed),
-                _ => {}
-            }
-        }
-        tokio::spawn(forget::in_time(Arc::downgrade(self)));
-        Ok(())
-    }
-
-    /// One import, and the state of its rows.
-    ///
-    /// # Errors
-    /// `Missing` if there is no such import.
-    pub async fn show(&self, key: &ImportKey) -> Result<ImportView, ImportError> {
-        let found = self.store.import(key).await?;
-        let (record, counts) = found.filter(|(record, _)| is_there(record)).ok_or(ImportError::Missing)?;
-        Ok(self.view(record, counts))
-    }
-
-    /// All imports of the caller's, newest first, without their counts.
-    ///
-    /// # Errors
-    /// Where they cannot be read.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<ImportRecord>, ImportError> {
-        let mut records = self.store.imports(&caller.org, caller.environment).await?;
-        records.retain(is_there);
-        Ok(records)
-    }
-
-    /// Up to `limit` rows of an import after row `after`, in the order of the file.
-    ///
-    /// # Errors
-    /// `Missing` if there is no such import.
-    pub async fn rows(&self, key: &ImportKey, after: u64, limit: usize) -> Result<Vec<RowView>, ImportError> {
-        let view = self.show(key).await?;
-        let rows = self.store.rows(key.id, after, limit).await?;
-        let job = self.jobs().get(key).cloned();
-        let is_running = view.record.state == ImportState::Running;
-        let why = |row: &RowRecord| {
-            let job = job.as_ref().filter(|_| row.state == RowState::Queued)?;
-            job.progress.waiting_row(row.number).or_else(|| {
-                let app = view.waiting.iter().find(|(slug, _)| row.slug.as_deref() == Some(slug.as_str()))?.1;
-                let Waiting { since, until, detail, rows, .. } = app;
-                let waiting =
-                    RowWaiting { since: *since, until: Some(*until), attempts: 0, detail: Some(detail.clone()) };
-                (*rows == WaitingRows::All).then_some(waiting)
-            })
-        };
-        let view = |row| {
-            let why = why(&row);
-            RowView { waits: is_running && why.is_some(), why, row }
-        };
-        Ok(rows.into_iter().map(view).collect())
-    }
-
-    /// Applies a change to an import. The import has its new state on return; undoing, retrying and deleting continue in the
-    /// background.
-    ///
-    /// # Errors
-    /// `Missing`, `WrongState`; `Forgotten` where what would be needed is no longer kept.
-    pub async fn change(
-        self: &Arc<Self>,
-        caller: &Caller,
-        id: ObjectId,
-        change: Change,
-        request_id: &str,
-    ) -> Result<ImportView, ImportError> {
-        let key = ImportKey { org: caller.org.clone(), environment: caller.environment, id };
-        let action = if change == Change::Delete { AuditAction::ImportDeleted } else { AuditAction::ImportChanged };
-        let event = audit(action, &key, &caller.actor, change.done()).for_request(request_id);
-        let failed = RowCounts::of_all(&self.show(&key).await?.counts).in_state(RowState::Failed);
-        let record = self.move_on(&key, Some(event), |record| decide(record, change, failed)).await?;
-        // What is under way ends first: rows of it may be about to be settled.
-        if matches!(change, Change::Pause | Change::Cancel) {
-            self.halt(&key).await;
-        }
-        match change {
-            Change::Pause | Change::Cancel => {}
-            Change::Resume => self.begin(key.clone(), Work::Rows),
-            Change::RetryFailed => {
-                while self.store.requeue_rows(&key, REQUEUED_AT_ONCE).await? > 0 {}
-                self.begin(key.clone(), Work::Rows);
-            }
-            Change::Undo => self.begin(key.clone(), Work::Undo),
-            Change::Confirm => self.begin(key.clone(), Work::ForgetSealed),
-            Change::Delete => self.begin(key.clone(), Work::Delete),
-        }
-        if change == Change::Delete {
-            return Ok(self.view(record, AppCounts::new()));
-        }
-        self.show(&key).await
-    }
-
-    /// Stores an import as `change` wants it, and tries again where another change was faster.
+    /// Stores the next version of an import, as `change` makes it of the stored one.
     pub(super) async fn move_on(
         &self,
         key: &ImportKey,
@@ -241,92 +98,10 @@ impl Importer {
         .await
     }
 
-    /// Begins work on an import, once what is under way on it has stopped.
-    pub(super) fn begin(self: &Arc<Self>, key: ImportKey, work: Work) {
-        if *self.stopping.borrow() {
-            // The next process begins it.
-            return;
-        }
-        let job = Arc::new(Job::new(key.clone()));
-        let former = self.jobs().insert(key.clone(), Arc::clone(&job));
-        let importer = Arc::clone(self);
-        tokio::spawn(async move {
-            if let Some(former) = former {
-                former.end().await;
-            }
-            let _running = matches!(work, Work::Rows | Work::Undo).then(metrics::import_running);
-            match work {
-                Work::Rows => run::rows(&importer, &job).await,
-                Work::Undo => undo::undo(&importer, &job).await,
-                Work::ForgetSealed => forget::sealed(&importer, &job.key).await,
-                Work::Delete => forget::everything(&importer, &job.key).await,
-            }
-            job.set_ended();
-            let mut jobs = importer.jobs();
-            let is_current = jobs.get(&key).is_some_and(|current| Arc::ptr_eq(current, &job));
-            // Why its rows could not be done is worth knowing after it has paused.
-            if is_current && !(job.progress.has_rows() && jobs.len() <= MOST_REMEMBERED) {
-                jobs.remove(&key);
-            }
-        });
-    }
-
-    /// Stops what is under way, and waits until it has stopped.
-    async fn halt(&self, key: &ImportKey) {
-        let job = self.jobs().get(key).cloned();
-        if let Some(job) = job {
-            job.end().await;
-        }
-    }
-
-    /// Stops all that is under way, and waits until it has stopped. Rows that were begun have so long to end; what takes longer
-    /// is given up. The next process resumes all of it.
-    pub async fn stop(&self, patience: Duration) {
-        self.stopping.send_replace(true);
-        let jobs: Vec<_> = self.jobs().values().cloned().collect();
-        jobs.iter().for_each(|job| job.tell(Stop::AfterRows));
-        let ended = async {
-            for job in &jobs {
-                job.has_ended().await;
-            }
-        };
-        if tokio::time::timeout(patience, ended).await.is_err() {
-            jobs.iter().for_each(|job| job.tell(Stop::AtOnce));
-            let ended = async {
-                for job in &jobs {
-                    job.has_ended().await;
-                }
-            };
-            if tokio::time::timeout(LAST_WORD, ended).await.is_err() {
-                tracing::warn!("work on imports did not stop in time; the next process resumes it");
-            }
-        }
-    }
-
-    fn view(&self, record: ImportRecord, counts: AppCounts) -> ImportView {
-        let job = self.jobs().get(&record.key).cloned();
-        let job = job.filter(|_| matches!(record.state, ImportState::Running | ImportState::Undoing));
-        ImportView {
-            waiting: job.as_ref().map(|job| job.progress.waiting()).unwrap_or_default(),
-            rate: job.map(|job| job.progress.rate(Instant::now())),
-            record,
-            counts,
-        }
-    }
-
     /// A panic elsewhere leaves the list as good as it was.
-    fn jobs(&self) -> MutexGuard<'_, HashMap<ImportKey, Arc<Job>>> {
+    pub(super) fn jobs(&self) -> MutexGuard<'_, HashMap<ImportKey, Arc<Job>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What can be under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Work {
-    Rows,
-    Undo,
-    ForgetSealed,
-    Delete,
 }
 
 /// The audit event of an import; `how` is what was done.

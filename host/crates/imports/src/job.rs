@@ -5,14 +5,14 @@ use tokio::sync::watch;
 use super::progress::Progress;
 use keyferry_store::ImportKey;
 
-/// Whether what is under way is to stop.
+/// Whether a job is to stop, and how soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stop {
     /// The work continues.
     Not,
     /// No more rows are started; started rows are completed.
     AfterRows,
-    /// What was begun is given up, too: it is not settled, and done again by the next process.
+    /// Started rows are abandoned: they are not settled, and the next process repeats them.
     AtOnce,
 }
 
@@ -34,15 +34,15 @@ impl Job {
         }
     }
 
-    /// Has it stop, and waits until it has.
+    /// Stops the job once its started rows are completed, and waits for that.
     pub(super) async fn end(&self) {
-        self.tell(Stop::AfterRows);
+        self.request_stop(Stop::AfterRows);
         self.has_ended().await;
     }
 
-    /// Tells it to stop. What was said before and is more stays.
-    pub(super) fn tell(&self, stop: Stop) {
-        self.stop.send_modify(|told| *told = stop.max(*told));
+    /// Asks the job to stop. An earlier, stronger request stays.
+    pub(super) fn request_stop(&self, stop: Stop) {
+        self.stop.send_modify(|requested| *requested = stop.max(*requested));
     }
 
     /// Waits until it has stopped.

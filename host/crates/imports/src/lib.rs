@@ -7,43 +7,50 @@
 //! | file | answers |
 //! |---|---|
 //! | `input` | how is a file read? |
-//! | `importer`, `job` | what can be done with imports? with one that is under way? |
-//! | `change` | which of it when? |
-//! | `receive` | how does a file get into the ledger? |
-//! | `run`, `app_worker`, `work` | how are an import's rows worked on, app by app? one app's? one row? |
-//! | `fresh`, `open` | which of an app's rows are not begun? which were, and are to be tried again? |
-//! | `rate_controller`, `health` | how many of them at once? may a host be asked that has failed some? |
-//! | `choice`, `judge`, `telling` | which row is next? what follows from one that has ended? what is reported of waiting rows? |
-//! | `outcome` | what did a row come to, and can trying again help? |
-//! | `undo` | how is it undone? |
-//! | `forget` | when and how is it deleted? |
-//! | `progress` | how far is it, and how fast? |
+//! | `importer`, `operations` | what is the importer made of? what can a caller do with imports? |
+//! | `change`, `transition` | which changes are there, and which version of an import follows from each? |
+//! | `receive`, `reader`, `app_names` | how does a file get into the ledger? which app does a slug in it mean? |
+//! | `jobs`, `job` | what is under way in this process, and how is it stopped? |
+//! | `run`, `app_worker`, `row_worker` | how are an import's rows worked on, app by app? one app's? one row? |
+//! | `queued_rows`, `retry_queue` | which of an app's rows are not begun? which wait for another attempt? |
+//! | `next_row`, `settle_or_retry` | which row is begun next? is it settled or tried again after an attempt? |
+//! | `rate_controller`, `host_health`, `failure_count` | how many rows at once? may a host be asked that failed some? did too many fail? |
+//! | `outcome`, `waiting`, `progress` | what is a row's outcome? which rows wait, and why? how far is an import? |
+//! | `undo`, `forget`, `retention` | how is an import undone? deleted? when is its undo data deleted? |
 //! | `error` | why is something not possible? |
 
 pub mod input;
 
+mod app_names;
 mod app_worker;
 mod change;
-mod choice;
 mod error;
+mod failure_count;
 mod forget;
-mod fresh;
-mod health;
+mod host_health;
 mod importer;
 mod job;
-mod judge;
-mod open;
+mod jobs;
+mod next_row;
+mod operations;
 mod outcome;
 mod progress;
+mod queued_rows;
 mod rate_controller;
+mod reader;
 mod receive;
+mod retention;
+mod retry_queue;
+mod row_worker;
 mod run;
-mod telling;
+mod settle_or_retry;
+mod transition;
 mod undo;
-mod work;
+mod waiting;
 
 pub use change::Change;
-pub use error::ImportError;
-pub use importer::{ImportSettings, ImportView, Importer, RowView};
+pub use error::{ImportError, UploadError};
+pub use importer::{ImportSettings, Importer};
+pub use operations::{ImportView, RowView};
 pub use progress::{RowWaiting, Waiting, WaitingFor, WaitingRows};
-pub use receive::{NewImport, UploadError};
+pub use receive::NewImport;

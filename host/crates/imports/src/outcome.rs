@@ -1,4 +1,4 @@
-//! What a row came to: in a word for programs, in a sentence for people, and whether trying again can help.
+//! [`Outcome`]: the result of an attempt at a row, for programs and for people, and whether another attempt can help.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use keyferry_vault::VaultError;
 
 /// Bytes of a row's sentence.
 const LONGEST_DETAIL: usize = 1000;
-/// How long is waited where something of ours is in the way: the ledger, or the keys.
+/// The wait while a condition of this server stops all rows: the ledger or the keys cannot be used.
 pub(super) const WAIT: Duration = Duration::from_secs(2);
 /// Warnings of a row.
 pub(super) const MOST_WARNINGS: usize = 20;
 /// Fields that are named.
 const MOST_FIELDS: usize = 20;
 
-/// What a row came to.
+/// The result of an attempt at a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) state: RowState,
@@ -32,13 +32,13 @@ pub(super) struct Outcome {
     pub(super) warnings: Vec<String>,
     /// Whether trying again later can help.
     pub(super) again: Again,
-    /// How it went for the provider.
-    pub(super) went: ProviderOutcome,
+    /// How the provider took the request.
+    pub(super) provider: ProviderOutcome,
     /// Where the provider was asked, and how far that came.
     pub(super) contact: Option<Contact>,
 }
 
-/// A row that is not settled: something of ours is in the way of all of them.
+/// A condition of this server that stops all rows. The row is not settled.
 #[derive(Debug)]
 pub(super) struct Blocked {
     /// What it is, for people.
@@ -56,13 +56,13 @@ impl Outcome {
             fields: Vec::new(),
             warnings: Vec::new(),
             again: Again::Never,
-            went: ProviderOutcome::Well,
+            provider: ProviderOutcome::Fine,
             contact: None,
         }
     }
 
-    fn failed(code: &'static str, detail: String, again: Again, went: ProviderOutcome) -> Self {
-        Self { state: RowState::Failed, detail: Some(detail), again, went, ..Self::done(code) }
+    fn failed(code: &'static str, detail: String, again: Again, provider: ProviderOutcome) -> Self {
+        Self { state: RowState::Failed, detail: Some(detail), again, provider, ..Self::done(code) }
     }
 
     /// Of a credential that is stored.
@@ -95,24 +95,24 @@ impl Outcome {
     /// Of a row that did not happen; or what is in the way of all rows.
     pub(super) fn refused(error: &ServiceError) -> Result<Self, Blocked> {
         let detail = error.to_string();
-        let never = |code| Self::failed(code, detail.clone(), Again::Never, ProviderOutcome::Well);
-        let later = |code, went| Self::failed(code, detail.clone(), Again::Possible, went);
-        let in_the_way = |wait| Err(Blocked { reason: detail.clone(), wait });
+        let never = |code| Self::failed(code, detail.clone(), Again::Never, ProviderOutcome::Fine);
+        let later = |code, provider| Self::failed(code, detail.clone(), Again::Possible, provider);
+        let blocked = |wait| Err(Blocked { reason: detail.clone(), wait });
         Ok(match error {
             ServiceError::NotVerified(failure) => Self::not_verified(failure),
             ServiceError::Content(violations) => Self { fields: fields(violations), ..never(error.code()) },
             // The credential has not been tried: its row waits until the limit of rejected credentials allows it.
-            ServiceError::LimitReached(limit) => return in_the_way(limit.wait),
-            ServiceError::Plugin(CallError::Busy { retry_after, .. }) => return in_the_way(*retry_after),
-            ServiceError::Plugin(call) => later(call.code(), ProviderOutcome::Well),
+            ServiceError::LimitReached(limit) => return blocked(limit.wait),
+            ServiceError::Plugin(CallError::Busy { retry_after, .. }) => return blocked(*retry_after),
+            ServiceError::Plugin(call) => later(call.code(), ProviderOutcome::Fine),
             ServiceError::AppNotInService { .. } | ServiceError::Contended => {
-                later(error.code(), ProviderOutcome::Well)
+                later(error.code(), ProviderOutcome::Fine)
             }
             ServiceError::Store(StoreError::TooLarge { .. }) => never("too_large"),
             ServiceError::Vault(VaultError::KeyService(error)) => {
-                return in_the_way(error.wait.unwrap_or(WAIT).max(WAIT));
+                return blocked(error.wait.unwrap_or(WAIT).max(WAIT));
             }
-            ServiceError::Store(_) => return in_the_way(WAIT),
+            ServiceError::Store(_) => return blocked(WAIT),
             _ => never(error.code()),
         })
     }
@@ -122,11 +122,11 @@ impl Outcome {
         let never = |fields: &[String]| Self {
             fields: fields.iter().take(MOST_FIELDS).cloned().collect(),
             contact: failure.contact.clone(),
-            ..Self::failed(failure.kind.code(), detail.clone(), Again::Never, ProviderOutcome::Well)
+            ..Self::failed(failure.kind.code(), detail.clone(), Again::Never, ProviderOutcome::Fine)
         };
-        let later = |went| Self {
+        let later = |provider| Self {
             contact: failure.contact.clone(),
-            ..Self::failed(failure.kind.code(), detail.clone(), Again::Possible, went)
+            ..Self::failed(failure.kind.code(), detail.clone(), Again::Possible, provider)
         };
         match &failure.kind {
             FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => never(fields),
@@ -136,28 +136,28 @@ impl Outcome {
             | FailureKind::UnexpectedAnswer
             | FailureKind::NotVerifiable => never(&[]),
             FailureKind::RateLimited(wait) => {
-                later(ProviderOutcome::TooFast(wait.map(|seconds| Duration::from_secs(seconds.into()))))
+                later(ProviderOutcome::RateLimited(wait.map(|seconds| Duration::from_secs(seconds.into()))))
             }
             FailureKind::Unreachable(
                 Unreachable::Dns | Unreachable::Refused | Unreachable::Tls | Unreachable::Denied,
-            ) => later(ProviderOutcome::Unconnected),
+            ) => later(ProviderOutcome::NotConnected),
             FailureKind::Unreachable(Unreachable::Timeout | Unreachable::Transport) => {
                 // The very start of an exchange: to connect took too long, or was broken off.
                 let reached = failure.contact.as_ref().map(|contact| contact.reached);
                 later(if reached == Some(Reached::Unconnected) {
-                    ProviderOutcome::Unconnected
+                    ProviderOutcome::NotConnected
                 } else {
-                    ProviderOutcome::Down
+                    ProviderOutcome::Failing
                 })
             }
-            FailureKind::ProviderError(_) => later(ProviderOutcome::Down),
+            FailureKind::ProviderError(_) => later(ProviderOutcome::Failing),
         }
     }
 
-    /// Of a row that was worked on and ended in a defect of ours.
+    /// The outcome of a row whose work ended in a panic.
     pub(super) fn inside() -> Self {
         let detail = "something went wrong inside the server; its log says more".to_owned();
-        Self::failed("internal", detail, Again::Possible, ProviderOutcome::Well)
+        Self::failed("internal", detail, Again::Possible, ProviderOutcome::Fine)
     }
 
     /// The sentence, cut where it is too long.
@@ -189,19 +189,19 @@ mod tests {
     #[test]
     fn only_what_says_nothing_of_the_credential_is_worth_trying_again() {
         for (kind, code, again, went) in [
-            (FailureKind::Rejected(vec!["token".to_owned()]), "rejected", Again::Never, ProviderOutcome::Well),
-            (FailureKind::InsufficientScope(Vec::new()), "insufficient_scope", Again::Never, ProviderOutcome::Well),
-            (FailureKind::WrongTenant(Vec::new()), "wrong_tenant", Again::Never, ProviderOutcome::Well),
-            (FailureKind::AccountSuspended, "account_suspended", Again::Never, ProviderOutcome::Well),
-            (FailureKind::UnexpectedAnswer, "unexpected_answer", Again::Never, ProviderOutcome::Well),
-            (FailureKind::NotVerifiable, "not_verifiable", Again::Never, ProviderOutcome::Well),
-            (FailureKind::RateLimited(None), "rate_limited", Again::Possible, ProviderOutcome::TooFast(None)),
-            (FailureKind::Unreachable(Unreachable::Dns), "unreachable", Again::Possible, ProviderOutcome::Unconnected),
-            (FailureKind::Unreachable(Unreachable::Timeout), "unreachable", Again::Possible, ProviderOutcome::Down),
-            (FailureKind::ProviderError(503), "provider_error", Again::Possible, ProviderOutcome::Down),
+            (FailureKind::Rejected(vec!["token".to_owned()]), "rejected", Again::Never, ProviderOutcome::Fine),
+            (FailureKind::InsufficientScope(Vec::new()), "insufficient_scope", Again::Never, ProviderOutcome::Fine),
+            (FailureKind::WrongTenant(Vec::new()), "wrong_tenant", Again::Never, ProviderOutcome::Fine),
+            (FailureKind::AccountSuspended, "account_suspended", Again::Never, ProviderOutcome::Fine),
+            (FailureKind::UnexpectedAnswer, "unexpected_answer", Again::Never, ProviderOutcome::Fine),
+            (FailureKind::NotVerifiable, "not_verifiable", Again::Never, ProviderOutcome::Fine),
+            (FailureKind::RateLimited(None), "rate_limited", Again::Possible, ProviderOutcome::RateLimited(None)),
+            (FailureKind::Unreachable(Unreachable::Dns), "unreachable", Again::Possible, ProviderOutcome::NotConnected),
+            (FailureKind::Unreachable(Unreachable::Timeout), "unreachable", Again::Possible, ProviderOutcome::Failing),
+            (FailureKind::ProviderError(503), "provider_error", Again::Possible, ProviderOutcome::Failing),
         ] {
             let outcome = of(kind);
-            assert_eq!((outcome.code, outcome.again, outcome.went), (code, again, went));
+            assert_eq!((outcome.code, outcome.again, outcome.provider), (code, again, went));
             assert_eq!(outcome.state, RowState::Failed);
         }
         assert_eq!(of(FailureKind::Rejected(vec!["token".to_owned()])).fields, ["token"]);
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_connection_that_took_too_long_is_as_one_that_was_refused() {
         for (reached, went) in
-            [(Reached::Unconnected, ProviderOutcome::Unconnected), (Reached::Unanswered, ProviderOutcome::Down)]
+            [(Reached::Unconnected, ProviderOutcome::NotConnected), (Reached::Unanswered, ProviderOutcome::Failing)]
         {
             for how in [Unreachable::Timeout, Unreachable::Transport] {
                 let contact = Some(Contact { host: "acme.example.com".into(), reached });
@@ -220,7 +220,7 @@ mod tests {
                     contact: contact.clone(),
                 };
                 let outcome = Outcome::refused(&ServiceError::NotVerified(failure)).unwrap();
-                assert_eq!((outcome.went, outcome.contact), (went, contact));
+                assert_eq!((outcome.provider, outcome.contact), (went, contact));
             }
         }
     }
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_long_sentence_is_cut_between_characters() {
-        let outcome = Outcome::failed("rejected", "\u{e9}".repeat(2000), Again::Never, ProviderOutcome::Well);
+        let outcome = Outcome::failed("rejected", "\u{e9}".repeat(2000), Again::Never, ProviderOutcome::Fine);
         assert_eq!(outcome.shown_detail().unwrap().len(), LONGEST_DETAIL);
     }
 }

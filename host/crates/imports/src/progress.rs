@@ -1,4 +1,4 @@
-//! How far an import is, and how fast.
+//! [`Progress`]: the rate of an import, and the rows that wait.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -44,7 +44,7 @@ pub struct Waiting {
     pub since: Timestamp,
     /// Until when, as it looks now: the next try.
     pub until: Timestamp,
-    /// What the last of them came to, for people.
+    /// The outcome of the last row, for people.
     pub detail: String,
     /// The rows that wait.
     pub rows: WaitingRows,
@@ -64,11 +64,11 @@ pub enum WaitingRows {
 pub struct RowWaiting {
     /// The start of the wait.
     pub since: Timestamp,
-    /// Until when; `None` where it waits until its host answers.
+    /// Until when; `None` where it waits until its host responds.
     pub until: Option<Timestamp>,
     /// How often it was tried.
     pub attempts: u32,
-    /// What it came to last, for people.
+    /// The outcome of its last attempt, for people.
     pub detail: Option<String>,
 }
 

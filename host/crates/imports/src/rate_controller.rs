@@ -1,5 +1,5 @@
 //! [`RateController`]: how many of one app's rows are under way at once. More while all goes well, half as many after a refusal for too
-//! many requests. Whether a host is asked at all is `health`'s to say.
+//! many requests. Whether a host is asked at all is decided in `host_health`.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ const FIRST: f64 = 4.0;
 /// Refusals within this time slow the rows down once.
 const ONCE: Duration = Duration::from_secs(5);
 
-/// How a row went, as far as its provider is concerned.
+/// The outcome of an attempt, as far as it concerns the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProviderOutcome {
-    /// The provider has answered, or was not needed.
-    Well,
+    /// The provider has responded, or was not needed.
+    Fine,
     /// It has refused, since there were too many requests; how long to wait, if it says so.
-    TooFast(Option<Duration>),
+    RateLimited(Option<Duration>),
     /// There was no connection: the name does not resolve, nothing listens, the TLS handshake failed, or no grant allows the
     /// host. Where the credential names the host, that is the credential's fault.
-    Unconnected,
-    /// It has failed, or has not answered.
-    Down,
+    NotConnected,
+    /// It has failed, or has not responded.
+    Failing,
 }
 
 /// The pace of one app.
@@ -59,7 +59,7 @@ impl RateController {
         }
     }
 
-    /// A provider that was down answers again, and may be weak.
+    /// A provider that was down responds again, and may be weak.
     pub(super) fn start_over(&mut self) {
         self.at_once = 1.0;
     }

@@ -1,45 +1,16 @@
 //! Working on an import's rows: app by app, until all are settled, too many have failed, or the import is stopped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::app_worker::{AppWorker, LaneEnd};
+use super::app_worker::{AppWorker, WorkerEnd};
 use super::error::ImportError;
+use super::failure_count::FailureCount;
 use super::importer::{self, Importer};
 use super::job::Job;
 use super::outcome::WAIT;
-use super::work::RowWorker;
+use super::row_worker::RowWorker;
 use keyferry_store::{AuditAction, ImportRecord, ImportState, RowCounts, RowState, Timestamp};
 use keyferry_types::ids::Slug;
-
-/// The number of failed rows since the last check, and the limit.
-#[derive(Debug)]
-pub(super) struct FailureCount {
-    failed: AtomicU64,
-    most: Option<u64>,
-}
-
-impl FailureCount {
-    /// Creates the count for an import with this number of failed rows.
-    fn new(record: &ImportRecord, failed: u64) -> Self {
-        Self {
-            failed: AtomicU64::new(failed.saturating_sub(record.failures_seen)),
-            most: record.policy.max_failures.map(|most| most.reached_at(record.rows)),
-        }
-    }
-
-    /// Counts a settled row.
-    pub(super) fn settled(&self, state: RowState) {
-        if state == RowState::Failed {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether as many rows have failed as are too many.
-    pub(super) fn is_full(&self) -> bool {
-        self.most.is_some_and(|most| self.failed.load(Ordering::Relaxed) >= most)
-    }
-}
 
 /// Processes an import's rows and returns the import's final state.
 pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
@@ -60,26 +31,26 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
         }
         tokio::time::sleep(WAIT).await;
     };
-    let tally = Arc::new(FailureCount::new(&record, failed));
-    let mut lanes = tokio::task::JoinSet::new();
+    let failures = Arc::new(FailureCount::new(&record, failed));
+    let mut workers = tokio::task::JoinSet::new();
     for slug in slugs {
-        let bench =
+        let worker =
             RowWorker { importer: Arc::clone(importer), job: Arc::clone(job), record: Arc::clone(&record), slug };
-        lanes.spawn(AppWorker::new(bench, Arc::clone(&tally)).run(job.stop.subscribe()));
+        workers.spawn(AppWorker::new(worker, Arc::clone(&failures)).run(job.stop.subscribe()));
     }
-    let ends: Vec<LaneEnd> = lanes.join_all().await;
-    let (state, reason) = if tally.is_full() {
-        let most = tally.most.unwrap_or_default();
+    let ends: Vec<WorkerEnd> = workers.join_all().await;
+    let (state, reason) = if failures.is_full() {
+        let most = failures.limit().unwrap_or_default();
         (
             ImportState::Stopped,
             Some(format!("{most} rows have failed, which is the limit; resume the import to continue")),
         )
-    } else if ends.contains(&LaneEnd::Halted) {
+    } else if ends.contains(&WorkerEnd::Halted) {
         // A request that stopped the import has stored its state; a process that ends has not, and the next one resumes.
         return;
     } else if let Some(reason) = ends.iter().find_map(|end| match end {
-        LaneEnd::GivenUp(reason) => Some(reason.clone()),
-        LaneEnd::Done | LaneEnd::Halted => None,
+        WorkerEnd::GivenUp(reason) => Some(reason.clone()),
+        WorkerEnd::Done | WorkerEnd::Halted => None,
     }) {
         (ImportState::Paused, Some(reason))
     } else {

@@ -1,17 +1,20 @@
 //! [`Draft`]: a row under construction, whatever its file looks like.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::mapping::{Mapping, Part, Target};
-use super::origin::Origin;
+use super::mapping::{Mapping, Target};
+use super::name_match::fold;
+use super::part::Part;
+use super::provenance::Provenance;
+use super::renaming::{Named, NamesOf, Renaming, Role, add_defaults};
 use super::row::{BadRow, BadRowKind, Names, Row};
-use super::spelling::fold;
+use super::text::{text, text_of};
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
 use keyferry_types::echo::{aside, shown};
 use keyferry_types::ids::{AuthTypeName, FieldName, InvalidName, LinkedAccountId};
 use keyferry_types::moment::{Exactness, Moment};
-use keyferry_types::secret::{Secret, SharedSecret};
+use keyferry_types::secret::SharedSecret;
 
 /// Milliseconds of 2000-01-01T00:00:00Z. A smaller number counts neither milliseconds nor seconds: spreadsheets count days.
 const YEAR_2000: u64 = 946_684_800_000;
@@ -19,27 +22,6 @@ const YEAR_2000: u64 = 946_684_800_000;
 const LONGEST_NAME: usize = 256;
 /// Characters of the name of an app, before it is looked at closer.
 const LONGEST_SLUG: usize = 256;
-
-/// A value that may become a field of the credential.
-pub(super) struct Named {
-    /// The path in the file: `connection_config.subdomain`. Rules of a mapping can name it so.
-    pub(super) path: String,
-    /// What it is called unless a mapping says otherwise. Rules can name it so, too.
-    pub(super) name: String,
-    pub(super) value: Input,
-    pub(super) role: Role,
-}
-
-/// What a value is to the credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// It is the credential, or a part of it.
-    Proper,
-    /// Its source has it beside the credential.
-    Spare,
-    /// It is a field only in rows of apps for which a rule says so; elsewhere it is the part of that name, or nothing.
-    Ruled,
-}
 
 /// What made a value a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +182,7 @@ impl Draft {
         self.yield_to_rules(mapping, &slug);
         let name = self.account_name(mapping)?;
         let (updated_at, note) = self.updated_at()?;
-        let mut origin = Origin::default();
+        let mut origin = Provenance::default();
         let (auth_object, spare) = self.auth_object(mapping, &slug, &mut origin)?;
         origin.unread.append(&mut self.unread);
         let names = match (names, self.foreign.take()) {
@@ -291,7 +273,7 @@ impl Draft {
         &mut self,
         mapping: &Mapping,
         slug: &str,
-        origin: &mut Origin,
+        origin: &mut Provenance,
     ) -> Result<(Input, Vec<String>), BadRow> {
         let Some(whole) = self.take(Part::AuthObject) else {
             return self.gathered(mapping, slug, origin);
@@ -329,7 +311,12 @@ impl Draft {
         Ok((Input::Object(types), Vec::new()))
     }
 
-    fn gathered(&mut self, mapping: &Mapping, slug: &str, origin: &mut Origin) -> Result<(Input, Vec<String>), BadRow> {
+    fn gathered(
+        &mut self,
+        mapping: &Mapping,
+        slug: &str,
+        origin: &mut Provenance,
+    ) -> Result<(Input, Vec<String>), BadRow> {
         let is_proposed = self.proposed.is_some() && self.get(Part::AuthType).is_none();
         origin.is_type_fixed = !is_proposed;
         let auth_type = match self.take(Part::AuthType) {
@@ -365,112 +352,6 @@ impl Draft {
         }
         Ok((Input::Object(vec![(auth_type, Input::Object(fields))]), spare))
     }
-}
-
-/// Adds what the mapping says of fields that the row does not have.
-fn add_defaults(fields: &mut Vec<(String, Input)>, mapping: &Mapping, slug: &str, origin: &mut Origin) {
-    for (name, value, is_for_app) in mapping.default_fields(slug) {
-        if !fields.iter().any(|(other, _)| other == name.as_str()) {
-            fields.push((name.as_str().to_owned(), Input::Text(SharedSecret::clone(value))));
-            origin.defaulted.push((name.as_str().to_owned(), is_for_app));
-        }
-    }
-}
-
-/// Fields under their names here, and the spare ones among them.
-type Renamed = (Vec<(String, Input)>, Vec<String>);
-
-/// The system that the names of values are from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NamesOf {
-    App,
-    Source,
-}
-
-/// How strong the claim of a value to a name is; the least is the strongest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Claim {
-    RuleForApp,
-    Rule,
-    Proper,
-    Spare,
-}
-
-/// Gives values the names that they have here.
-struct Renaming<'a> {
-    mapping: &'a Mapping,
-    slug: &'a str,
-    names: NamesOf,
-}
-
-impl Renaming<'_> {
-    /// Of several values that claim one name, that with the strongest claim has it. Two claims of the app's own names that are
-    /// alike are an error; of other systems' names the first one counts. Values that lose are unread.
-    fn renamed(&self, fields: Vec<Named>, origin: &mut Origin) -> Result<Renamed, BadRow> {
-        let claims: Vec<_> = fields.into_iter().filter_map(|field| self.claim(field)).collect();
-        let mut strongest: HashMap<String, (Claim, usize)> = HashMap::with_capacity(claims.len());
-        for (at, (claim, name, _)) in claims.iter().enumerate() {
-            match strongest.get_mut(name) {
-                Some(best) if *claim < best.0 => *best = (*claim, at),
-                Some(best) if *claim == best.0 && self.names == NamesOf::App => return Err(Self::repeated(name)),
-                Some(_) => {}
-                None => drop(strongest.insert(name.clone(), (*claim, at))),
-            }
-        }
-        let (mut named, mut spare): Renamed = (Vec::with_capacity(strongest.len()), Vec::new());
-        for (at, (claim, name, field)) in claims.into_iter().enumerate() {
-            if strongest.get(&name).is_none_or(|(_, best)| *best != at) {
-                origin.unread.push((field.path, field.value));
-                continue;
-            }
-            match claim {
-                Claim::RuleForApp | Claim::Rule => origin.fixed.push(name.clone()),
-                Claim::Spare => spare.push(name.clone()),
-                Claim::Proper => {}
-            }
-            if field.path != name {
-                origin.paths.push((name.clone(), field.path));
-            }
-            named.push((name, field.value));
-        }
-        Ok((named, spare))
-    }
-
-    /// The name that a value claims; none where a rule says that it is not read.
-    fn claim(&self, field: Named) -> Option<(Claim, String, Named)> {
-        let mapping = self.mapping;
-        let of_app = mapping.column_of(self.slug, &field.path).or_else(|| mapping.column_of(self.slug, &field.name));
-        let of_all = || mapping.column(&field.path).or_else(|| mapping.column(&field.name));
-        let (claim, rule) = match of_app {
-            Some(rule) => (Claim::RuleForApp, Some(rule)),
-            None => (Claim::Rule, of_all()),
-        };
-        match (rule, field.role) {
-            (Some(Target::Field(name)), _) => Some((claim, name.as_str().to_owned(), field)),
-            (Some(Target::Nothing), _) | (_, Role::Ruled) => None,
-            // A part of a row was found before; if this row does not have it, the column is a field like others.
-            (Some(Target::Part(_)) | None, Role::Proper) => Some((Claim::Proper, field.name.clone(), field)),
-            (Some(Target::Part(_)) | None, Role::Spare) => Some((Claim::Spare, field.name.clone(), field)),
-        }
-    }
-
-    fn repeated(name: &str) -> BadRow {
-        let shown = shown(name, Part::NAMES);
-        BadRow::new(BadRowKind::Repeated, format!("the field `{shown}` is there twice{}", aside(name, shown)))
-    }
-}
-
-/// A text, or a number as text.
-pub(super) fn text_of(value: &Input) -> Option<&str> {
-    match value {
-        Input::Text(text) => Some(text.expose().trim()),
-        Input::Number(digits) => Some(digits.expose()),
-        Input::Null | Input::Bool(_) | Input::Array(_) | Input::Object(_) => None,
-    }
-}
-
-pub(super) fn text(value: &str) -> Input {
-    Input::Text(SharedSecret::new(Secret::new(value)))
 }
 
 fn not_text(part: Part, value: &Input) -> BadRow {

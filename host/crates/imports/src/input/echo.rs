@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::mapping::Part;
-use super::spelling::{Meant, fold, meant};
+use super::name_match::{NameMatch, fold, match_name};
+use super::part::Part;
 use keyferry_schema::is_unfit;
 use keyferry_types::ids::Slug;
 use keyferry_types::invisible::is_invisible;
@@ -184,7 +184,7 @@ fn is_mixed(word: &str) -> bool {
 
 /// Whether the first record of a table looks like a row and not like the names of its columns. Then none of it is repeated.
 pub(super) fn lacks_names(names: &[&str]) -> bool {
-    let is_known = |name: &&str| meant(name, Part::NAMES) != Meant::Unknown;
+    let is_known = |name: &&str| match_name(name, Part::NAMES) != NameMatch::Unknown;
     // What values of these columns are, and no column is called.
     let is_value = |name: &&str| looks_like_value(name) || matches!(fold(name).as_str(), "oauth2" | "keybased");
     !names.iter().any(is_known) && names.iter().any(is_value)

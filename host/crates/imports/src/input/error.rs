@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::unpack::Packing;
+use super::compression::Compression;
 
 /// Why the rest of the file cannot be read. Earlier rows stay valid.
 #[derive(Debug, thiserror::Error)]
@@ -12,10 +12,10 @@ pub enum ReadError {
     #[error("the file could not be read: {0}")]
     Unreadable(#[source] io::Error),
     /// The compressed data is broken.
-    #[error("the file cannot be unpacked: its {packing} data is broken or cut short")]
+    #[error("the file cannot be unpacked: its {compression} data is broken or cut short")]
     Broken {
         /// What it is packed by.
-        packing: Packing,
+        compression: Compression,
         /// The decoder's error.
         source: io::Error,
     },

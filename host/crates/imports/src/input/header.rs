@@ -1,14 +1,16 @@
 //! [`Header`]: the columns of a CSV file, and the rows that its records are by them.
 
 use super::csv::Csv;
-use super::draft::{By, Draft, text};
+use super::draft::{By, Draft};
 use super::echo::{argument, lacks_names, quoted, quoted_list, rule};
 use super::error::ReadError;
 use super::formula::unguard;
 use super::json::{self, Place};
-use super::mapping::{Mapping, Part, Target};
+use super::mapping::{Mapping, Target};
+use super::name_match::{NameMatch, field_of, fold, match_name, probable};
+use super::part::Part;
 use super::row::{BadRow, BadRowKind, Names, Row};
-use super::spelling::{Meant, field_of, fold, meant, probable};
+use super::text::text;
 use keyferry_types::ids::FieldName;
 
 /// What begins like this is written by Keyferry into files of failed rows, and not read again but for these columns.
@@ -171,11 +173,11 @@ pub(super) fn arguments(names: &[&str], missing: &[Part]) -> String {
 /// Columns that rules name and that are not there, with what is probably meant.
 fn unmatched(names: &[&str], mapping: &Mapping) -> Vec<String> {
     let is_there = |from: &str| names.iter().any(|name| *name == from || fold(name) == fold(from));
-    let message = |from: &str| match meant(from, names.iter().copied()) {
-        Meant::Same(name) | Meant::Near(name) => {
+    let message = |from: &str| match match_name(from, names.iter().copied()) {
+        NameMatch::Same(name) | NameMatch::Near(name) => {
             format!("the map names a column {}, which is not there; {} may be meant", quoted(from), quoted(name))
         }
-        Meant::Unknown => format!("the map names a column {}, which is not there", quoted(from)),
+        NameMatch::Unknown => format!("the map names a column {}, which is not there", quoted(from)),
     };
     mapping.columns().filter(|from| !is_there(from)).map(message).collect()
 }

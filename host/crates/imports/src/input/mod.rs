@@ -1,24 +1,20 @@
 //! Reading the file of a bulk import: rows in any of several formats, one by one, in memory that does not grow with the file.
 //!
-//! | module | what it is for |
+//! | file | answers |
 //! |---|---|
-//! | `rows` | the rows of a file: [`Rows`] |
-//! | `row`, `error` | what comes out: a row, one that is no good, the end of all reading |
-//! | `preset`, `mapping` | whose export it is, and what it calls things |
-//! | `source`, `unpack`, `encoding` | its bytes as they were sent, unpacked, and as UTF-8 |
-//! | `format` | which of the formats it has |
-//! | `lines`, `document`, `csv` | rows cut out of NDJSON, other JSON, and CSV |
-//! | `header` | what the columns of a CSV file are |
-//! | `spelling`, `spelled` | names as files spell them, beside those that are known here and to an app |
-//! | `echo` | names of a file as messages repeat them |
-//! | `formula` | cells that a spreadsheet would run |
-//! | `original` | a row as it is in its file |
-//! | `json`, `moment` | one JSON text, one time |
-//! | `flat`, `foreign` | a credential found in a row of ours, and in one of others' |
-//! | `draft` | a row under construction |
-//! | `ending` | OAuth credentials that end soon |
-//! | `fit` | others' names of fields made those of the app |
-//! | `origin`, `looks_secret` | what a row leaves out of its source, and whether that looks like a secret |
+//! | `rows` | which rows does a file have? ([`Rows`]) |
+//! | `row`, `part`, `error` | what is a row, an invalid row, a part of one, the end of all reading? |
+//! | `preset`, `mapping`, `mapping_rules` | which system is an export from? which names do its rules map, and how are rules written? |
+//! | `source`, `decompress`, `compression`, `encoding` | how do its bytes become UTF-8? |
+//! | `format`, `lines`, `document`, `csv` | which format does it have, and how are rows cut out of NDJSON, other JSON, CSV? |
+//! | `title_lines`, `header` | which lines are above the header of a CSV file, and what are its columns? |
+//! | `own_rows`, `foreign` | how is a row of Keyferry's own read, and one of another system? |
+//! | `draft`, `renaming` | how is a row put together, and which names do its values get? |
+//! | `normalize`, `unknown_names`, `name_match` | how do names of fields become the app's? what about those that it does not have? which is meant? |
+//! | `provenance`, `looks_secret` | what does a row leave out of its source, and does that look like a secret? |
+//! | `expiry`, `timestamp` | does a credential end soon? how are times written? |
+//! | `original`, `formula`, `echo` | how is a row written down again? a cell that a spreadsheet would run? names in messages? |
+//! | `json`, `text` | how is one JSON text read? which value is a text? |
 //!
 //! Compression is detected from the first bytes: gzip or zstd. The format is detected from the first line: NDJSON (an object a
 //! line), a JSON array, an object that holds one as the lists of APIs do (`{"items":[...]}`), or CSV with a header, separated
@@ -44,15 +40,15 @@
 //! # Ok::<(), keyferry_imports::input::ReadError>(())
 //! ```
 
+mod compression;
 mod csv;
+mod decompress;
 mod document;
 mod draft;
 mod echo;
 mod encoding;
-mod ending;
 mod error;
-mod fit;
-mod flat;
+mod expiry;
 mod foreign;
 mod format;
 mod formula;
@@ -61,20 +57,27 @@ mod json;
 mod lines;
 mod looks_secret;
 mod mapping;
-mod moment;
-mod origin;
+mod mapping_rules;
+mod name_match;
+mod normalize;
 mod original;
+mod own_rows;
+mod part;
 mod preset;
+mod provenance;
+mod renaming;
 mod row;
 mod rows;
 mod source;
-mod spelled;
-mod spelling;
+mod text;
+mod timestamp;
+mod title_lines;
+mod unknown_names;
+
 #[cfg(test)]
 mod tests;
-mod titles;
-mod unpack;
 
+pub use compression::Compression;
 pub(crate) use echo::argument;
 pub use echo::{shell_path, shell_word};
 pub use error::ReadError;
@@ -82,12 +85,12 @@ pub(crate) use foreign::usual;
 pub use format::RowFormat;
 pub use formula::guard;
 pub(crate) use looks_secret::looks_secret;
-pub use mapping::{InvalidMapping, Mapping, secret_default};
+pub use mapping::Mapping;
+pub use mapping_rules::{InvalidMapping, secret_default};
+pub(crate) use name_match::{NameMatch, fold, match_name};
 pub use original::{Original, SOURCE_MEMBER};
 pub use preset::{Preset, UnknownPreset};
 pub use row::{BadRow, BadRowKind, InputRow, Names, Row};
 pub use rows::{ReadOptions, Rows};
 pub use source::{ContentDigest, MalformedDigest};
-pub use spelled::Misnamed;
-pub(crate) use spelling::{Meant, fold, meant};
-pub use unpack::Packing;
+pub use unknown_names::UnknownNames;

@@ -1,4 +1,4 @@
-//! [`Preset`]: whose export a file is.
+//! [`Preset`]: the system that a file is an export of.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,9 +1,9 @@
-//! What reading a file gives: rows, and those that are no good.
+//! The results of reading a file: rows, and invalid rows.
 
 use std::fmt;
 
-use super::mapping::{Part, Parts};
-use super::origin::Origin;
+use super::part::{Part, Parts};
+use super::provenance::Provenance;
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
 use keyferry_types::ids::{LinkedAccountId, Slug};
@@ -37,7 +37,7 @@ pub struct Row {
     /// What is worth knowing of it, for people: a value beside the credential that is not stored.
     pub warnings: Vec<String>,
     /// Which values of its source it is made of.
-    pub(crate) origin: Origin,
+    pub(crate) origin: Provenance,
 }
 
 /// The system that a credential's field names are from.
@@ -45,7 +45,7 @@ pub struct Row {
 pub enum Names {
     /// The app's own, and meant as they are.
     Own,
-    /// Those of another system: [`Row::fit`] makes the app's of them.
+    /// Those of another system: [`Row::normalize_field_names`] makes the app's of them.
     Foreign {
         /// Fields that the system keeps beside the credential proper. An app that does not know them does without.
         spare: Vec<String>,
@@ -204,7 +204,7 @@ mod tests {
             updated_at: None,
             names: Names::Own,
             warnings: Vec::new(),
-            origin: Origin::default(),
+            origin: Provenance::default(),
         };
         let shown = format!("{row:#?}");
         assert!(shown.contains("***") && !shown.contains("s3c"), "{shown}");

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, Cursor, Read};
 
+use super::compression::Compression;
 use super::csv::{self, Csv, Record};
+use super::decompress::decompress;
 use super::document::Document;
 use super::error::{ReadError, Stop};
-use super::flat::{Style, object};
 use super::foreign;
 use super::format::{RowFormat, head, told};
 use super::header::{Header, OWN};
@@ -13,11 +14,11 @@ use super::json::{self, Place};
 use super::lines::Lines;
 use super::mapping::Mapping;
 use super::original::{Original, SOURCE_MEMBER};
+use super::own_rows::{Style, object};
 use super::preset::Preset;
 use super::row::{BadRow, BadRowKind, InputRow, Row};
 use super::source::{ContentDigest, Tap};
-use super::titles;
-use super::unpack::{Packing, unpack};
+use super::title_lines;
 use keyferry_schema::Input;
 
 /// Bytes that a row may have: 16 times what one migration may have, so that rows of others' exports fit.
@@ -54,7 +55,7 @@ impl Default for ReadOptions {
 pub struct Rows<R> {
     tap: Tap<R>,
     options: ReadOptions,
-    packing: Packing,
+    compression: Compression,
     state: State,
     number: u64,
 }
@@ -75,7 +76,7 @@ impl<R: Read + Send + 'static> Rows<R> {
     /// Creates a reader; the file is read row by row later.
     pub fn new(reader: R, options: ReadOptions) -> Self {
         let options = ReadOptions { max_row: options.max_row.max(LEAST_ROW), ..options };
-        Self { tap: Tap::new(reader), options, packing: Packing::Plain, state: State::New, number: 0 }
+        Self { tap: Tap::new(reader), options, compression: Compression::Plain, state: State::New, number: 0 }
     }
 
     /// Bytes of the file that have been read so far, as they were sent.
@@ -84,8 +85,8 @@ impl<R: Read + Send + 'static> Rows<R> {
     }
 
     /// What the file is packed by, once it has given a row.
-    pub fn packing(&self) -> Packing {
-        self.packing
+    pub fn compression(&self) -> Compression {
+        self.compression
     }
 
     /// What the file holds its rows in, while it is being read.
@@ -138,8 +139,8 @@ impl<R: Read + Send + 'static> Rows<R> {
         if self.options.preset == Preset::N8n && !self.options.mapping.names_accounts() {
             return Err(ReadError::NoAccount(foreign::NO_ACCOUNT).into());
         }
-        let (packing, mut reader) = unpack(self.tap.clone())?;
-        self.packing = packing;
+        let (compression, mut reader) = decompress(self.tap.clone())?;
+        self.compression = compression;
         let (mut line, mut place) = head(&mut reader, limit)?;
         let named = csv::named_delimiter(&line);
         if named.is_some() {
@@ -155,7 +156,7 @@ impl<R: Read + Send + 'static> Rows<R> {
         let delimiter = |line: &[u8]| named.unwrap_or_else(|| csv::delimiter(line));
         if format == Some(RowFormat::Csv) {
             let passed;
-            (line, passed) = titles::pass(line, &mut reader, limit, &self.options.mapping, &delimiter)?;
+            (line, passed) = title_lines::pass(line, &mut reader, limit, &self.options.mapping, &delimiter)?;
             place.line += passed;
         }
         let delimiter = delimiter(&line);
@@ -216,10 +217,10 @@ impl<R: Read + Send + 'static> Rows<R> {
     fn told(&self, stop: Stop) -> ReadError {
         match stop {
             Stop::Read(error) => error,
-            Stop::Bytes(error) if self.packing == Packing::Plain || self.tap.has_failed() => {
+            Stop::Bytes(error) if self.compression == Compression::Plain || self.tap.has_failed() => {
                 ReadError::Unreadable(error)
             }
-            Stop::Bytes(source) => ReadError::Broken { packing: self.packing, source },
+            Stop::Bytes(source) => ReadError::Broken { compression: self.compression, source },
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Exports of Airbyte.
 
-use super::super::mapping::{Mapping, Part};
-use super::super::row::{BadRow, Row};
-use super::{Export, snake};
+use super::export::Export;
+use super::values::{at, snake};
+use crate::input::mapping::Mapping;
+use crate::input::part::Part;
+use crate::input::row::{BadRow, Row};
+use crate::input::text::text_of;
 use keyferry_schema::Input;
 
 /// What is done about masks.
@@ -69,7 +72,7 @@ const PASSED: &[&str] = &[
 ///   token, key, secret or password. Names differ from app to app; a mapping translates them: `netsuite/token_key=token_id`,
 ///   `netsuite/realm=account_id`.
 /// - What else is in the configuration is spare.
-pub(in super::super) fn airbyte(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
+pub(in crate::input) fn airbyte(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
         export.pass(PASSED);
         export.part(Part::Account, &["workspaceId", "workspace_id"])?;
@@ -84,16 +87,16 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
         return Err(BadRow::missing("configuration", ", which holds the credential"));
     };
     let own = OWN.iter().map(|name| format!("{configuration}.{name}"));
-    let own = own.into_iter().find(|path| super::at(export.input, path).and_then(Input::members).is_some());
+    let own = own.into_iter().find(|path| at(export.input, path).and_then(Input::members).is_some());
     let own = own.unwrap_or_else(|| format!("{configuration}.credentials"));
     let file = format!("{configuration}.credentials_json");
-    if let Some(value) = super::at(export.input, &file)
+    if let Some(value) = at(export.input, &file)
         && export.service_account(&file, value)?
     {
         export.spare(configuration, &WAYS)?;
         return Ok("keybased");
     }
-    let own_members = super::at(export.input, &own).and_then(Input::members);
+    let own_members = at(export.input, &own).and_then(Input::members);
     let (path, members) = match own_members {
         Some(members) => (own.as_str(), members),
         None => (*configuration, export.input.member(configuration).and_then(Input::members).unwrap_or_default()),
@@ -104,7 +107,7 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
     let mut says_oauth = false;
     for (name, value) in members {
         let is_title = WAYS.contains(&name.as_str());
-        let title = super::text_of(value).filter(|_| is_title).unwrap_or_default().to_ascii_lowercase();
+        let title = text_of(value).filter(|_| is_title).unwrap_or_default().to_ascii_lowercase();
         says_oauth |= title.contains("oauth") || name == "refresh_token";
         if is_proper(name) {
             export.proper(&format!("{path}.{name}"), &snake(name))?;

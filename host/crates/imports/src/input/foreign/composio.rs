@@ -4,10 +4,12 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::super::draft::text;
-use super::super::mapping::{Mapping, Part};
-use super::super::row::{BadRow, Row};
-use super::{Export, unsupported};
+use super::export::{Export, unsupported};
+use super::values::{at, is_masked};
+use crate::input::mapping::Mapping;
+use crate::input::part::Part;
+use crate::input::row::{BadRow, Row};
+use crate::input::text::text;
 use keyferry_schema::Input;
 
 /// What is done about masks.
@@ -81,7 +83,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///   `basic_encoded` is `username` and `password`.
 /// - What else is in `state.val` (`subdomain`, `shop`, `region`) is the credential where its name is that of a secret, and spare
 ///   otherwise.
-pub(in super::super) fn composio(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
+pub(in crate::input) fn composio(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
         export.pass(PASSED);
         export.part(Part::Account, &["user_id", "userId", "clientUniqueUserId", "entityId"])?;
@@ -92,8 +94,7 @@ pub(in super::super) fn composio(input: Input, mapping: &Mapping) -> Result<Row,
 }
 
 fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
-    let is_filled =
-        |path: &&&str| super::at(export.input, path).and_then(Input::members).is_some_and(|m| !m.is_empty());
+    let is_filled = |path: &&&str| at(export.input, path).and_then(Input::members).is_some_and(|m| !m.is_empty());
     let Some(values) = VALUES.iter().find(is_filled) else {
         return Err(BadRow::missing("state.val", ", which holds the credential"));
     };
@@ -172,8 +173,8 @@ fn first(export: &mut Export<'_>, values: &str, names: &[&str], name: &str) -> R
 /// A user and a password, as the header of HTTP's basic authentication has them.
 fn basic_encoded(export: &mut Export<'_>, path: &str) -> Result<(), BadRow> {
     let Some(written) = export.text(path).filter(|written| !written.is_empty()) else { return Ok(()) };
-    let value = super::at(export.input, path).unwrap_or(&Input::Null);
-    if super::is_masked(value) {
+    let value = at(export.input, path).unwrap_or(&Input::Null);
+    if is_masked(value) {
         return export.proper(path, "basic_encoded");
     }
     let code = written.strip_prefix("Basic ").unwrap_or(written).trim();

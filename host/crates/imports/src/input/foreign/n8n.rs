@@ -1,10 +1,14 @@
 //! Exports of n8n.
 
-use super::super::draft::{Role, text_of};
-use super::super::json::{self, Place};
-use super::super::mapping::{Mapping, Part};
-use super::super::row::{BadRow, BadRowKind, Row};
-use super::{Export, Lists, slugs, snake, walk};
+use super::export::Export;
+use super::slugs;
+use super::values::{Lists, at, snake, walk};
+use crate::input::json::{self, Place};
+use crate::input::mapping::Mapping;
+use crate::input::part::Part;
+use crate::input::renaming::Role;
+use crate::input::row::{BadRow, BadRowKind, Row};
+use crate::input::text::text_of;
 use keyferry_schema::Input;
 
 /// What is done about masks.
@@ -44,7 +48,7 @@ const PASSED: &[&str] =
 /// - The app is looked up in the mapping by `type`, which says it otherwise: `hubspotAppToken`, `slackOAuth2Api`.
 /// - `data` with `oauthTokenData` suggests `oauth2`, with the members of that; any other suggests `keybased`. What has the name of
 ///   a secret is the credential; what else is in there is spare.
-pub(in super::super) fn n8n(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
+pub(in crate::input) fn n8n(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
         export.pass(PASSED);
         export.has_expressions = true;
@@ -55,7 +59,7 @@ pub(in super::super) fn n8n(input: Input, mapping: &Mapping) -> Result<Row, BadR
 }
 
 /// What is said where no rule names the account.
-pub(in super::super) const NO_ACCOUNT: &str = ": an export of n8n's names no account; `--map name=linked_account_id` takes the credential's name for \
+pub(in crate::input) const NO_ACCOUNT: &str = ": an export of n8n's names no account; `--map name=linked_account_id` takes the credential's name for \
                           it, `--map id=linked_account_id` its id, `--map linked_account_id:=ACCOUNT` one account for all";
 
 fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
@@ -80,7 +84,7 @@ fn credentials(export: &mut Export<'_>) -> Result<&'static str, BadRow> {
 fn tokens(export: &mut Export<'_>) -> Result<bool, BadRow> {
     let path = "data.oauthTokenData";
     let parsed;
-    let tokens = match super::at(export.input, path) {
+    let tokens = match at(export.input, path) {
         Some(Input::Text(text)) => {
             parsed = json::parse(text.expose().as_bytes(), Place::START)?;
             &parsed

@@ -1,8 +1,9 @@
 //! Exports of Nango.
 
-use super::super::mapping::{Mapping, Part};
-use super::super::row::{BadRow, Row};
-use super::{Export, unsupported};
+use super::export::{Export, unsupported};
+use crate::input::mapping::Mapping;
+use crate::input::part::Part;
+use crate::input::row::{BadRow, Row};
 use keyferry_schema::Input;
 
 /// What is done about masks.
@@ -24,7 +25,7 @@ const PASSED: &[&str] = &[
 /// Tokens that Nango obtained with what the user entered; that is imported instead.
 const MINTED_VALUES: &[&str] = &["credentials.token", "credentials.raw"];
 
-/// A connection as Nango's API gives it, with its credentials: the answer of `GET /connections/{connectionId}`
+/// A connection as Nango's API gives it, with its credentials: the response to `GET /connections/{connectionId}`
 /// (<https://nango.dev/docs/reference/backend/http-api/connection/get> for the same under its older name; the types of credentials
 /// are in <https://github.com/NangoHQ/nango/blob/master/packages/types/lib/auth/api.ts>). Lists of connections have no credentials
 /// in them.
@@ -36,7 +37,7 @@ const MINTED_VALUES: &[&str] = &["credentials.token", "credentials.raw"];
 ///   NetSuite), `TWO_STEP`, `JWT` and others that are typed in suggest `keybased`, and `OAUTH2_CC` (client id and secret)
 ///   `client_credentials`. Of `CUSTOM`, the user's tokens are taken.
 /// - What else is in `credentials`, `connection_config`, `metadata` and `credentials.raw` is spare, in that order.
-pub(in super::super) fn nango(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
+pub(in crate::input) fn nango(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
         export.pass(PASSED);
         export

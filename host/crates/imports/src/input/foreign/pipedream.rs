@@ -1,8 +1,9 @@
 //! Exports of Pipedream.
 
-use super::super::mapping::{Mapping, Part};
-use super::super::row::{BadRow, Row};
-use super::Export;
+use super::export::Export;
+use crate::input::mapping::Mapping;
+use crate::input::part::Part;
+use crate::input::row::{BadRow, Row};
 use keyferry_schema::Input;
 
 /// What is done about masks.
@@ -21,7 +22,7 @@ const PASSED: &[&str] = &["id", "external_id", "external_user_id", "app", "autho
 /// - The app is looked up in the mapping by `app.name_slug`, which it is otherwise (`salesforce_rest_api`, `slack_v2`).
 /// - `credentials` with `oauth_access_token` suggest `oauth2`, with `oauth_refresh_token` and `expires_at`; any others suggest
 ///   `keybased`. What has the name of a secret is the credential; what else is in there is spare.
-pub(in super::super) fn pipedream(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
+pub(in crate::input) fn pipedream(input: Input, mapping: &Mapping) -> Result<Row, BadRow> {
     Export::begin(&input, mapping, UNMASK)?.read(|export| {
         export.pass(PASSED);
         export.part(Part::Account, &["external_id", "external_user_id", "externalId", "externalUserId"])?;

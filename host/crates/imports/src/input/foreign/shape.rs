@@ -1,7 +1,7 @@
 //! Values that other systems write otherwise than the app's field: a whole address where a name is asked for, and such.
 
-/// Which values serve, and what becomes of them. Only plain values are changed, never secrets.
-pub(in super::super) enum Shape {
+/// Which values a field takes, and how they are changed. Only plain values are changed, never secrets.
+pub(in crate::input) enum Shape {
     /// All of them, as they are.
     Same,
     /// Those for which this holds, as they are.
@@ -12,7 +12,7 @@ pub(in super::super) enum Shape {
 
 impl Shape {
     /// What a value becomes: `Some(None)` where it stays as it is, none where it does not serve.
-    pub(in super::super) fn of(&self, value: &str) -> Option<Option<String>> {
+    pub(in crate::input) fn of(&self, value: &str) -> Option<Option<String>> {
         match self {
             Self::Same => Some(None),
             Self::If(fits) => fits(value).then_some(None),

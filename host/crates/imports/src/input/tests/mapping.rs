@@ -1,6 +1,8 @@
 //! The rules of a map.
 
-use super::super::mapping::{Mapping, Part, Target, secret_default};
+use super::super::mapping::{Mapping, Target};
+use super::super::mapping_rules::secret_default;
+use super::super::part::Part;
 
 const RULES: &str = "# who\n customer = linked_account_id\nkey=api_key\nhubspot/key=access_token\na=b=api_url\n\
                      comment=\nuser.id=account_name\nslug:hubspot-prod=hubspot\nauth_type: apikey =keybased\n\

@@ -74,7 +74,7 @@ fn fitted(preset: Preset, mapping: &str, row: &str) -> (String, String, Vec<Stri
     assert_eq!(read.len(), 1, "{row}");
     let mut row = read.remove(0).unwrap().content.unwrap_or_else(|bad| panic!("{bad}: {row}"));
     let app = app(&row.slug.to_lowercase());
-    row.fit(&app);
+    row.normalize_field_names(&app);
     if let Err(violations) = app.validate(&row.auth_object) {
         panic!("{}: {violations:?}", row.slug);
     }

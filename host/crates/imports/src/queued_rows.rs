@@ -1,9 +1,9 @@
-//! [`Fresh`]: an app's rows that are not begun, in the order of the file; and single ones from anywhere in it, to find one that
-//! its provider answers.
+//! [`QueuedRows`]: an app's rows that are not begun, in the order of the file; and single ones from anywhere in it, to find one that
+//! its provider responds to.
 
 use std::collections::{HashSet, VecDeque};
 
-use super::work::RowWorker;
+use super::row_worker::RowWorker;
 use keyferry_store::{RowInput, StoreResult};
 
 /// Rows that are read from the ledger at a time.
@@ -13,7 +13,7 @@ const LOOKS: u32 = 8;
 
 /// The rows of one app that are not begun.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct QueuedRows {
     /// Rows that were read from the ledger.
     ahead: VecDeque<RowInput>,
     /// The last row that was read, and the last one that was begun, in the order of the file.
@@ -28,7 +28,7 @@ pub(super) struct Fresh {
     looks: u32,
 }
 
-impl Fresh {
+impl QueuedRows {
     /// Creates the record for a file with this number of rows.
     pub(super) fn new(last: u64) -> Self {
         let (ahead, taken) = (VecDeque::new(), HashSet::new());
@@ -36,9 +36,9 @@ impl Fresh {
     }
 
     /// Reads some, if none are there.
-    pub(super) async fn fill(&mut self, bench: &RowWorker) -> StoreResult<()> {
+    pub(super) async fn fill(&mut self, worker: &RowWorker) -> StoreResult<()> {
         while self.more && self.ahead.is_empty() {
-            let RowWorker { importer, record, slug, .. } = bench;
+            let RowWorker { importer, record, slug, .. } = worker;
             let inputs = importer.store.queued_rows(record.key.id, slug, self.read, READ_AT_ONCE).await?;
             self.more = inputs.len() == READ_AT_ONCE;
             self.read = inputs.last().map(|input| input.number).or(self.read);
@@ -60,8 +60,8 @@ impl Fresh {
     }
 
     /// One from elsewhere in the file: from its end, its middle, its quarters and so on. `None` where none was found soon.
-    pub(super) async fn elsewhere(&mut self, bench: &RowWorker) -> StoreResult<Option<RowInput>> {
-        let RowWorker { importer, record, slug, .. } = bench;
+    pub(super) async fn elsewhere(&mut self, worker: &RowWorker) -> StoreResult<Option<RowInput>> {
+        let RowWorker { importer, record, slug, .. } = worker;
         for _ in 0..LOOKS {
             let after = place(self.looks, self.begun, self.last);
             self.looks = self.looks.saturating_add(1);

@@ -1,8 +1,8 @@
-//! Names as files spell them, beside the names that are known here.
+//! [`NameMatch`]: which of the known names a name in a file means.
 
 use strsim::osa_distance;
 
-use super::mapping::Part;
+use super::part::Part;
 use keyferry_types::ids::FieldName;
 
 /// Characters of the longest name that is compared.
@@ -10,7 +10,7 @@ const LONGEST: usize = 64;
 
 /// How a name that is not known as it is relates to the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meant<'a> {
+pub(crate) enum NameMatch<'a> {
     /// It is exactly one of them but for case, separators and blanks.
     Same(&'a str),
     /// It is probably that one: a few slips away.
@@ -24,10 +24,10 @@ pub(crate) fn fold(name: &str) -> String {
 }
 
 /// Which of the known names is meant.
-pub(crate) fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Meant<'a> {
+pub(crate) fn match_name<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> NameMatch<'a> {
     let folded = fold(name);
     if folded.is_empty() || folded.len() > LONGEST {
-        return Meant::Unknown;
+        return NameMatch::Unknown;
     }
     let slips = match folded.len() {
         0..=3 => 0,
@@ -46,10 +46,21 @@ pub(crate) fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
         }
     }
     match (same.as_slice(), near) {
-        ([one], _) => Meant::Same(one),
-        ([one, ..], _) => Meant::Near(one),
-        ([], Some((_, one))) => Meant::Near(one),
-        ([], None) => Meant::Unknown,
+        ([one], _) => NameMatch::Same(one),
+        ([one, ..], _) => NameMatch::Near(one),
+        ([], Some((_, one))) => NameMatch::Near(one),
+        ([], None) => NameMatch::Unknown,
+    }
+}
+
+impl Part {
+    /// The part of that name, whatever its case and separators: `Linked Account ID`, `linkedAccountId`.
+    pub(super) fn spelled(name: &str) -> Option<Self> {
+        let spelled = || {
+            let folded = fold(name);
+            Self::ALL.into_iter().find(|part| fold(part.name()) == folded)
+        };
+        Self::named(name).or_else(spelled)
     }
 }
 
@@ -174,7 +185,8 @@ pub(super) fn probable<'a>(names: &[&'a str], missing: &[Part]) -> Vec<(&'a str,
         let is_free = |name: &&&str| !found.iter().any(|(taken, _)| taken == *name) && Part::spelled(name).is_none();
         // `Linked Account ID (required)` is one, too.
         let plain = |name: &'a str| name.split(['(', '[']).next().unwrap_or(name);
-        let near = names.iter().filter(is_free).find(|name| meant(plain(name), [part.name()]) != Meant::Unknown);
+        let near =
+            names.iter().filter(is_free).find(|name| match_name(plain(name), [part.name()]) != NameMatch::Unknown);
         let usual = || {
             let words = USUAL.iter().find(|(of, _)| *of == part).map(|(_, words)| *words).unwrap_or_default();
             words.iter().find_map(|word| names.iter().filter(is_free).find(|name| fold(plain(name)) == **word))
@@ -202,7 +214,7 @@ mod tests {
             " access  token ",
             "access.token",
         ] {
-            assert_eq!(meant(name, known), Meant::Same("access_token"), "{name}");
+            assert_eq!(match_name(name, known), NameMatch::Same("access_token"), "{name}");
         }
         for (name, near) in [
             ("acess_token", "access_token"),
@@ -211,12 +223,12 @@ mod tests {
             ("apikee", "api_key"),
             ("slugs", "slug"),
         ] {
-            assert_eq!(meant(name, known), Meant::Near(near), "{name}");
+            assert_eq!(match_name(name, known), NameMatch::Near(near), "{name}");
         }
         for name in ["token", "", "--", "refresh_token", "id", "key"] {
-            assert_eq!(meant(name, known), Meant::Unknown, "{name}");
+            assert_eq!(match_name(name, known), NameMatch::Unknown, "{name}");
         }
-        assert_eq!(meant("API Key", ["api_key", "apikey"]), Meant::Near("api_key"), "two would fit");
+        assert_eq!(match_name("API Key", ["api_key", "apikey"]), NameMatch::Near("api_key"), "two would fit");
     }
 
     #[test]

@@ -6,9 +6,10 @@ use zeroize::Zeroizing;
 
 use super::csv::{Csv, Record};
 use super::format::fill_line;
-use super::mapping::{Mapping, Part};
+use super::mapping::Mapping;
+use super::name_match::fold;
+use super::part::Part;
 use super::source::RowBuffer;
-use super::spelling::fold;
 
 /// Lines behind the first one that are looked at.
 const MOST: u64 = 10;

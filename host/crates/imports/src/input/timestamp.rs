@@ -1,12 +1,12 @@
 //! Times of writes and expiries, in the notations of other systems.
 
-use super::draft::text_of;
+use super::text::text_of;
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
 use keyferry_types::moment::Moment;
 
 /// A moment in any form that [`Moment::read`] knows.
-pub(super) fn moment(value: &Input) -> Option<Timestamp> {
+pub(super) fn parse_timestamp(value: &Input) -> Option<Timestamp> {
     Moment::read(text_of(value)?).ok().map(|moment| Timestamp::from_millis(moment.millis))
 }
 
@@ -28,7 +28,7 @@ mod tests {
             ("true", None),
             ("18446744073709551615", None),
         ] {
-            let read = moment(&serde_json::from_str(json).unwrap());
+            let read = parse_timestamp(&serde_json::from_str(json).unwrap());
             assert_eq!(read.map(Timestamp::as_millis), millis, "{json}");
         }
     }

@@ -31,11 +31,11 @@ impl Row {
     /// let options = ReadOptions { preset: Preset::Nango, ..ReadOptions::default() };
     /// let mut row = Rows::new(file.as_bytes(), options).next().unwrap()?.content.unwrap();
     /// assert!(app.validate(&row.auth_object).is_err()); // it is `api_key` there
-    /// row.fit(&app);
+    /// row.normalize_field_names(&app);
     /// assert!(app.validate(&row.auth_object).is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn fit(&mut self, app: &AuthSchema) {
+    pub fn normalize_field_names(&mut self, app: &AuthSchema) {
         if let Input::Object(types) = &mut self.auth_object
             && let [(name, Input::Object(fields))] = types.as_mut_slice()
         {
@@ -83,7 +83,7 @@ struct Value {
 }
 
 impl Value {
-    fn new(name: String, value: Input, spare: &[String], origin: &super::origin::Origin) -> Self {
+    fn new(name: String, value: Input, spare: &[String], origin: &super::provenance::Provenance) -> Self {
         let default = origin.defaulted.iter().find(|(other, _)| *other == name);
         let standing = match default {
             Some((_, for_app)) => Standing::Default { for_app: *for_app },
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn fitted(mut row: Row, app: &AuthSchema) -> String {
-        row.fit(app);
+        row.normalize_field_names(app);
         let fields = row.auth_object.member("keybased").unwrap().members().unwrap().iter();
         fields.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
     }

@@ -1,4 +1,4 @@
-//! One attempt at one row.
+//! [`RowWorker`]: one attempt at one row, and its settlement.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::importer::Importer;
 use super::job::Job;
-use super::open::OpenRow;
 use super::outcome::{Blocked, MOST_WARNINGS, Outcome, WAIT};
 use super::rate_controller::ProviderOutcome;
+use super::retry_queue::StartedRow;
 use keyferry_sandbox::{Contact, Digest, Reached};
 use keyferry_schema::Input;
 use keyferry_service::{Caller, CountedFor, RowMigrated, RowMigration, RowStored, ServiceError, keys};
@@ -26,7 +26,7 @@ use keyferry_vault::{Envelope, RowContext, VaultError};
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) input: RowInput,
-    pub(super) row: OpenRow,
+    pub(super) row: StartedRow,
 }
 
 /// The result of an attempt.
@@ -34,9 +34,9 @@ pub(super) struct Pending {
 pub(super) enum Worked {
     /// The row is settled.
     Settled { state: RowState, contact: Option<Contact> },
-    /// It is not: this is what it came to, and trying again can help.
-    Open(Outcome),
-    /// Something of ours is in the way.
+    /// The row is not settled: this is its outcome, and another attempt can help.
+    Retry(Outcome),
+    /// A condition of this server stops all rows.
     Blocked(Blocked),
     /// It was not begun, since the import stops.
     NotBegun,
@@ -45,7 +45,7 @@ pub(super) enum Worked {
 /// The result of verifying a formerly verified row again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// The host has answered, whatever it said.
+    /// The host has responded, whatever it said.
     Answered,
     /// It has failed this row, too.
     Failed,
@@ -69,7 +69,7 @@ fn of_former(key: &ImportKey, actor: &str) -> [u8; 32] {
     *Digest::of(format!("imports of {} {} {actor}", key.org, key.environment).as_bytes()).as_bytes()
 }
 
-/// Where rows of one app are worked on.
+/// Works on single rows of one app.
 pub(super) struct RowWorker {
     pub(super) importer: Arc<Importer>,
     pub(super) job: Arc<Job>,
@@ -112,11 +112,11 @@ impl RowWorker {
             Ok(RowMigrated::Checked(verdict, warnings)) => Outcome { warnings, ..Outcome::checked(&verdict) },
             Err(error) => match Outcome::refused(&error) {
                 Ok(outcome) => outcome,
-                Err(in_the_way) => return Worked::Blocked(in_the_way),
+                Err(blocked) => return Worked::Blocked(blocked),
             },
         };
-        if outcome.again == Again::Possible && outcome.went != ProviderOutcome::Well {
-            return Worked::Open(outcome);
+        if outcome.again == Again::Possible && outcome.provider != ProviderOutcome::Fine {
+            return Worked::Retry(outcome);
         }
         self.settle(pending, &outcome).await
     }
@@ -128,19 +128,19 @@ impl RowWorker {
         Ok(found.into_iter().find(|input| input.number == number))
     }
 
-    /// Whether the host still answers a row that was verified there before. Nothing is stored.
+    /// Whether the host still responds to a row that was verified there before. Nothing is stored.
     pub(super) async fn ask_again(&self, input: &RowInput, host: &str) -> Asked {
         let Ok(mut row) = self.migration(input).await else { return Asked::NotSent(WAIT) };
         let (mode, on_existing, accounts) = (ImportMode::DryRun, OnExisting::Update, MissingAccounts::Create);
         row.policy = ImportPolicy { mode, on_existing, accounts, ..row.policy };
-        let pending = Pending { input: input.clone(), row: OpenRow::new(input.number) };
+        let pending = Pending { input: input.clone(), row: StartedRow::new(input.number) };
         let settle = |about: RowStored<'_>| self.stored(&pending, &about);
         let migrated = Box::pin(self.importer.credentials.migrate_row(&row, &settle)).await;
         let Ok(RowMigrated::Checked(verdict, _)) = migrated else { return Asked::NotSent(WAIT) };
-        let Outcome { went, contact, .. } = Outcome::checked(&verdict);
+        let Outcome { provider, contact, .. } = Outcome::checked(&verdict);
         match contact {
             Some(Contact { reached: Reached::HeldBack(wait) | Reached::Crowded(wait), .. }) => Asked::NotSent(wait),
-            Some(contact) if went == ProviderOutcome::Well && &*contact.host == host => Asked::Answered,
+            Some(contact) if provider == ProviderOutcome::Fine && &*contact.host == host => Asked::Answered,
             _ => Asked::Failed,
         }
     }
@@ -198,7 +198,7 @@ impl RowWorker {
     }
 
     fn row(&self, pending: &Pending, outcome: &Outcome, at: Timestamp, effect: Option<RowEffect>) -> RowRecord {
-        let Pending { input, row: OpenRow { attempts, first_attempt, .. } } = pending;
+        let Pending { input, row: StartedRow { attempts, first_attempt, .. } } = pending;
         let took = first_attempt.map_or(0, |first| first.elapsed().as_millis());
         RowRecord {
             number: input.number,

@@ -1,12 +1,12 @@
 //! Detection of a file's compression by its first bytes, and streaming decompression.
 
-use std::fmt;
 use std::io::{self, BufRead, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::compression::Compression;
 use super::encoding::Utf8;
 use super::error::ReadError;
 use super::source::Buffered;
@@ -17,47 +17,28 @@ const MAGIC: usize = 6;
 /// levels up to 19 stay below; `--ultra` and `--long` do not.
 const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
-/// What a file is packed by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    /// Not compressed.
-    Plain,
-    /// gzip (RFC 1952), of one member or several.
-    Gzip,
-    /// Zstandard (RFC 8878), of one frame or several.
-    Zstd,
-}
-
-impl fmt::Display for Packing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "plain",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        })
-    }
-}
-
 /// Reads a file's content as UTF-8, whatever it is packed by.
-pub(super) fn unpack<R: Read + Send + 'static>(mut file: R) -> Result<(Packing, Box<dyn BufRead + Send>), ReadError> {
+pub(super) fn decompress<R: Read + Send + 'static>(
+    mut file: R,
+) -> Result<(Compression, Box<dyn BufRead + Send>), ReadError> {
     let mut magic = Vec::with_capacity(MAGIC);
     file.by_ref().take(MAGIC as u64).read_to_end(&mut magic).map_err(ReadError::Unreadable)?;
-    let packing = match magic.as_slice() {
-        [0x1f, 0x8b, ..] => Packing::Gzip,
+    let compression = match magic.as_slice() {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
         // A frame, or one that is to be skipped and has a frame after it.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Packing::Zstd,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
         [b'P', b'K', 3, 4, ..] => return Err(ReadError::Unsupported("a ZIP archive or a spreadsheet")),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err(ReadError::Unsupported("packed by xz")),
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => return Err(ReadError::Unsupported("packed by bzip2")),
-        _ => Packing::Plain,
+        _ => Compression::Plain,
     };
     let file = Buffered::new(Cursor::new(magic).chain(file));
     Ok((
-        packing,
-        match packing {
-            Packing::Plain => Box::new(Utf8::new(file)),
-            Packing::Gzip => Box::new(Utf8::new(Buffered::new(MultiGzDecoder::new(file)))),
-            Packing::Zstd => Box::new(Utf8::new(Buffered::new(Frames::new(file)))),
+        compression,
+        match compression {
+            Compression::Plain => Box::new(Utf8::new(file)),
+            Compression::Gzip => Box::new(Utf8::new(Buffered::new(MultiGzDecoder::new(file)))),
+            Compression::Zstd => Box::new(Utf8::new(Buffered::new(Frames::new(file)))),
         },
     ))
 }
@@ -147,11 +128,11 @@ mod tests {
 
     use super::*;
 
-    fn unpacked(bytes: Vec<u8>) -> Result<(Packing, Vec<u8>), String> {
-        let (packing, mut content) = unpack(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    fn unpacked(bytes: Vec<u8>) -> Result<(Compression, Vec<u8>), String> {
+        let (compression, mut content) = decompress(Cursor::new(bytes)).map_err(|error| error.to_string())?;
         let mut out = Vec::new();
         content.read_to_end(&mut out).map_err(|error| error.to_string())?;
-        Ok((packing, out))
+        Ok((compression, out))
     }
 
     fn gzip(content: &[u8]) -> Vec<u8> {
@@ -167,11 +148,11 @@ mod tests {
     #[test]
     fn a_file_is_unpacked_by_what_its_first_bytes_say() {
         let text = "a row\n".repeat(100_000).into_bytes();
-        assert_eq!(unpacked(text.clone()), Ok((Packing::Plain, text.clone())));
-        assert_eq!(unpacked(gzip(&text)), Ok((Packing::Gzip, text.clone())));
-        assert_eq!(unpacked(zstd(&text)), Ok((Packing::Zstd, text)));
+        assert_eq!(unpacked(text.clone()), Ok((Compression::Plain, text.clone())));
+        assert_eq!(unpacked(gzip(&text)), Ok((Compression::Gzip, text.clone())));
+        assert_eq!(unpacked(zstd(&text)), Ok((Compression::Zstd, text)));
         for short in [&b""[..], b"x", b"\x1f", b"\x28\xb5"] {
-            assert_eq!(unpacked(short.to_vec()), Ok((Packing::Plain, short.to_vec())));
+            assert_eq!(unpacked(short.to_vec()), Ok((Compression::Plain, short.to_vec())));
         }
     }
 
@@ -180,7 +161,7 @@ mod tests {
         let twice = [gzip(b"one,"), gzip(b"two")].concat();
         assert_eq!(unpacked(twice).unwrap().1, b"one,two");
         let skipped = [&[0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd(b"one,"), &zstd(b"two")].concat();
-        assert_eq!(unpacked(skipped), Ok((Packing::Zstd, b"one,two".to_vec())));
+        assert_eq!(unpacked(skipped), Ok((Compression::Zstd, b"one,two".to_vec())));
     }
 
     #[test]

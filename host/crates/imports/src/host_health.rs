@@ -1,4 +1,4 @@
-//! [`HostHealth`]: whether a host that rows are verified at answers at all, and when it is asked next if it does not.
+//! [`HostHealth`]: whether a host that rows are verified at responds at all, and when it is asked next if it does not.
 //!
 //! Only different rows that fail one after another make a host count as down: a few of them can each have a credential that
 //! the provider cannot cope with. A host that is down is asked by one row at a time. As long as the credentials can be the
@@ -18,12 +18,12 @@ pub(super) const FAILURES: usize = 5;
 /// How long a host that is down is left alone at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Delays of probes that look for rows which the host answers: short at first; their number is the limit.
+/// Delays of probes that look for rows to which the host responds: short at first; their number is the limit.
 const SEARCH_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_SEARCH_WAIT: Duration = Duration::from_secs(2);
 const SOON: u32 = 5;
 const SEARCHED: u32 = 200;
-/// How long a host is left alone that answers 429 and does not say for how long, and at most where it does.
+/// How long a host is left alone that responds with 429 and does not say for how long, and at most where it does.
 const REFUSED: Duration = Duration::from_secs(5);
 pub(super) const LONGEST_REFUSAL: Duration = Duration::from_secs(15 * 60);
 /// After this time another credential is tried, though the host has named a later moment: most limits are of one credential.
@@ -34,16 +34,16 @@ const REFUSALS: u32 = 3;
 /// What is known of a host that has failed a row, or refused one.
 #[derive(Debug)]
 pub(super) struct HostHealth {
-    /// The rows that failed since it last answered.
+    /// The rows that failed since it last responded.
     failed: Vec<u64>,
     down: Option<Down>,
     /// Answered 429, last at that moment: nothing is sent until then.
     refused_at: Option<Instant>,
     refused_until: Option<Instant>,
-    /// Refusals since it last answered, and the latest moment that one of them named.
+    /// Refusals since it last responded, and the latest moment that one of them named.
     refusals: u32,
     named: Option<Instant>,
-    /// It has answered one row while another one was still refused.
+    /// It has responded to one row while another one was still refused.
     limits_each: bool,
     /// A row is under way that finds out how it is.
     is_probed: bool,
@@ -51,7 +51,7 @@ pub(super) struct HostHealth {
     pub(super) is_connected: bool,
     /// Whether it fails a row, too, that was verified there before.
     pub(super) is_certain: bool,
-    /// Since when rows fail there or are refused, and what they come to, for people.
+    /// Since when rows fail there or are refused, and their last outcome, for people.
     pub(super) since: Timestamp,
     pub(super) cause: String,
 }
@@ -109,13 +109,13 @@ pub(super) enum Access {
 }
 
 impl HostHealth {
-    /// A row has failed there or was refused: what it came to. Where it was not asked, what was said before stays.
+    /// Stores the outcome of a row that failed there or was refused. If the host was not asked, the former outcome stays.
     pub(super) fn note(&mut self, outcome: &Outcome) {
         let is_held_back = matches!(outcome.contact, Some(Contact { reached: Reached::HeldBack(_), .. }));
         if is_held_back && !self.cause.is_empty() {
             return;
         }
-        self.is_connected = outcome.went != ProviderOutcome::Unconnected;
+        self.is_connected = outcome.provider != ProviderOutcome::NotConnected;
         self.cause = outcome.shown_detail().unwrap_or_default();
     }
 
@@ -145,7 +145,7 @@ impl HostHealth {
         self.down.as_ref().map(|down| down.verify)
     }
 
-    /// Whether the host answers 429.
+    /// Whether the host responds with 429.
     pub(super) fn is_refusing(&self) -> bool {
         self.refused_until.is_some()
     }
@@ -165,8 +165,8 @@ impl HostHealth {
         }
     }
 
-    /// It has answered a row that was begun at some moment, whatever it said.
-    pub(super) fn answered(&mut self, began: Instant, now: Instant) {
+    /// It has responded to a row that was begun at some moment, whatever it said.
+    pub(super) fn responded(&mut self, began: Instant, now: Instant) {
         if self.refused_at.is_some_and(|at| began < at) {
             // What it took before it refused says nothing of what it takes now.
             (self.down, self.is_certain) = (None, false);
@@ -300,13 +300,13 @@ mod tests {
         for number in 0..3 {
             assert!(!host.failed(number, Search::Others, now));
         }
-        host.answered(now, now);
+        host.responded(now, now);
         for number in 0..4 {
-            assert!(!host.failed(number, Search::Others, now), "since it last answered");
+            assert!(!host.failed(number, Search::Others, now), "since it last responded");
         }
         assert!(host.failed(4, Search::Others, now));
         assert_eq!(host.down_since(), Some(now));
-        host.answered(now, now);
+        host.responded(now, now);
         assert!(host.is_clean() && host.access(now) == Access::Free);
     }
 
@@ -346,10 +346,10 @@ mod tests {
             let until = host.refused(Some(SECOND * 10), now);
             assert!(until >= now + SECOND * 10 && until <= now + SECOND * 13);
         }
-        host.answered(now - SECOND, now + SECOND);
+        host.responded(now - SECOND, now + SECOND);
         assert!(matches!(host.access(now + SECOND * 9), Access::NotBefore(_)), "that row was begun before");
         assert_eq!(host.access(now + SECOND * 13), Access::Probe, "one row finds out");
-        host.answered(now + SECOND * 13, now + SECOND * 13);
+        host.responded(now + SECOND * 13, now + SECOND * 13);
         assert_eq!(host.access(now + SECOND * 13), Access::Free);
         assert!(host.refused(None, now) >= now + REFUSED);
     }
@@ -371,12 +371,12 @@ mod tests {
     fn a_host_that_limits_each_credential_keeps_only_those_waiting_that_it_refuses() {
         let (mut host, now) = (HostHealth::default(), Instant::now());
         host.refused(Some(SECOND * 600), now);
-        host.answered(now + SECOND * 35, now + SECOND * 35);
+        host.responded(now + SECOND * 35, now + SECOND * 35);
         for minute in 1..5 {
             let then = now + SECOND * 60 * minute;
             assert!(host.refused(Some(SECOND * 600), then) >= then + SECOND * 600, "that row waits");
             assert_eq!(host.access(then), Access::Free, "and no other");
-            host.answered(then + SECOND, then + SECOND);
+            host.responded(then + SECOND, then + SECOND);
         }
         let then = now + SECOND * 400;
         for _ in 0..3 {

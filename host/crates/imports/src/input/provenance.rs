@@ -1,4 +1,4 @@
-//! [`Origin`]: which values of its source a row is made of, and which it leaves out.
+//! [`Provenance`]: which values of its source a row is made of, and which it leaves out.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,7 +13,7 @@ const LONGEST_PATH: usize = 120;
 
 /// Which values of its source a row is made of, and which it leaves out.
 #[derive(Default)]
-pub(crate) struct Origin {
+pub(crate) struct Provenance {
     /// The fields' names in the source, if they differ from the field's own.
     pub(super) paths: Vec<(String, String)>,
     /// Fields that a rule of the mapping names: they keep that name.
@@ -27,7 +27,7 @@ pub(crate) struct Origin {
     pub(super) unread: Vec<(String, Input)>,
 }
 
-impl Origin {
+impl Provenance {
     /// The path of a field in the source.
     pub(super) fn path<'a>(&'a self, name: &'a str) -> &'a str {
         self.paths.iter().find(|(field, _)| field == name).map_or(name, |(_, path)| path)
@@ -58,9 +58,9 @@ impl Origin {
     }
 }
 
-impl fmt::Debug for Origin {
+impl fmt::Debug for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Origin").finish_non_exhaustive()
+        f.debug_struct("Provenance").finish_non_exhaustive()
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn text(value: &str) -> Input {
-        super::super::draft::text(value)
+        super::super::text::text(value)
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             ("keys.0", "lost-by-name"),
         ];
         let unread = unread.map(|(path, value)| (path.to_owned(), text(value))).into();
-        let origin = Origin { unread, ..Origin::default() };
+        let origin = Provenance { unread, ..Provenance::default() };
         let stored =
             Input::Object(vec![("keybased".to_owned(), Input::Object(vec![("t".to_owned(), text("stored"))]))]);
         let warnings = origin.warnings("acme", &stored);

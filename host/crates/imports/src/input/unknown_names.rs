@@ -2,8 +2,8 @@
 
 use super::echo::{argument, quoted, quoted_list, rule};
 use super::looks_secret::is_telling_name;
+use super::name_match::{NameMatch, fold, match_name};
 use super::row::{Names, Row};
-use super::spelling::{Meant, fold, meant};
 use keyferry_schema::{AuthSchema, AuthType, Input, Necessity, Secrecy};
 use keyferry_types::echo::{MASK, shown};
 
@@ -29,7 +29,7 @@ const USUAL_TYPES: [&str; 14] = [
 
 /// Names in a row that its app does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misnamed {
+pub struct UnknownNames {
     /// What they are, what may be meant, and the rules that say so.
     pub detail: String,
     /// Their places in the row, in the form of the places of schema violations.
@@ -39,22 +39,22 @@ pub struct Misnamed {
 impl Row {
     /// Gives names that differ from the app's own in case and separators only the app's spelling: `Access Token`, `accessToken` and
     /// `access-token` become `access_token`, where the app has no other field that is spelled so.
-    /// Names of another system are left to [`Row::fit`].
-    pub fn spell(&mut self, app: &AuthSchema) {
+    /// Names of another system are left to [`Row::normalize_field_names`].
+    pub fn match_spelling(&mut self, app: &AuthSchema) {
         if self.names != Names::Own {
             return;
         }
         let Input::Object(types) = &mut self.auth_object else { return };
         let [(auth_type, Input::Object(fields))] = types.as_mut_slice() else { return };
         if app.auth_type(auth_type).is_none()
-            && let Meant::Same(known) = meant(auth_type, app.types().iter().map(|one| one.name.as_str()))
+            && let NameMatch::Same(known) = match_name(auth_type, app.types().iter().map(|one| one.name.as_str()))
         {
             known.clone_into(auth_type);
         }
         let Some(auth_type) = app.auth_type(auth_type) else { return };
         for at in 0..fields.len() {
             let Some((name, _)) = fields.get(at).filter(|(name, _)| auth_type.field(name).is_none()) else { continue };
-            let Meant::Same(known) = meant(name, names(auth_type)) else { continue };
+            let NameMatch::Same(known) = match_name(name, names(auth_type)) else { continue };
             let is_taken = fields
                 .iter()
                 .enumerate()
@@ -73,7 +73,12 @@ impl Row {
 
     /// The names that the app does not have; `None` if there are none, or if they are another system's. `in_file` gives the
     /// name that the column of a field has in the file.
-    pub fn misnamed(&self, slug: &str, app: &AuthSchema, in_file: &dyn Fn(&str) -> Option<String>) -> Option<Misnamed> {
+    pub fn unknown_names(
+        &self,
+        slug: &str,
+        app: &AuthSchema,
+        in_file: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<UnknownNames> {
         let [(written, Input::Object(fields))] = self.auth_object.members()? else { return None };
         if self.names != Names::Own {
             return None;
@@ -100,10 +105,10 @@ impl Row {
         let is_secret = |name: &str| auth_type.field(name).is_some_and(|field| field.secrecy == Secrecy::Secret);
         let mut spare = Vec::new();
         for (name, original) in unknown.iter().zip(&original).take(MOST_TOLD) {
-            let probable = match meant(name, names(auth_type).filter(is_open)) {
-                Meant::Same(known) | Meant::Near(known) => Some(known),
+            let probable = match match_name(name, names(auth_type).filter(is_open)) {
+                NameMatch::Same(known) | NameMatch::Near(known) => Some(known),
                 // The only one that is missing is the only one that is left, or the only one that is called a secret.
-                Meant::Unknown => match missing.as_slice() {
+                NameMatch::Unknown => match missing.as_slice() {
                     [one] if unknown.len() == 1 => Some(*one),
                     [one] if is_secret(one) && unknown.iter().filter(|other| is_telling_name(other)).eq([name]) => {
                         Some(*one)
@@ -122,7 +127,7 @@ impl Row {
             told.push(format!("to leave out what is not of the credential: {}", spare.join(" ")));
         }
         let place = |name: &String| format!("auth_object.{written}.{}", quoted(name).trim_matches('`'));
-        Some(Misnamed { detail: told.join("; "), fields: original.iter().take(MOST_TOLD).map(place).collect() })
+        Some(UnknownNames { detail: told.join("; "), fields: original.iter().take(MOST_TOLD).map(place).collect() })
     }
 }
 
@@ -131,24 +136,24 @@ fn names(auth_type: &AuthType) -> impl Iterator<Item = &str> {
 }
 
 /// An auth type is a value of a column, which may be in the wrong place: only what is surely none is repeated.
-fn unknown_type(slug: &str, written: &str, app: &AuthSchema) -> Option<Misnamed> {
+fn unknown_type(slug: &str, written: &str, app: &AuthSchema) -> Option<UnknownNames> {
     let types: Vec<&str> = app.types().iter().map(|one| one.name.as_str()).collect();
     let known = types.iter().copied().chain(USUAL_TYPES);
     let written = shown(written, known);
     let has = types.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let mut detail = format!("`{slug}` has no auth type `{written}`; it has {has}");
-    let probable = match (meant(written, types.iter().copied()), types.as_slice()) {
-        (Meant::Same(name) | Meant::Near(name), _) => Some(name),
-        (Meant::Unknown, [one]) => Some(*one),
-        (Meant::Unknown, _) if fold(written).starts_with("oauth") => {
+    let probable = match (match_name(written, types.iter().copied()), types.as_slice()) {
+        (NameMatch::Same(name) | NameMatch::Near(name), _) => Some(name),
+        (NameMatch::Unknown, [one]) => Some(*one),
+        (NameMatch::Unknown, _) if fold(written).starts_with("oauth") => {
             types.iter().copied().find(|name| name.starts_with("oauth"))
         }
-        (Meant::Unknown, _) => types.iter().copied().find(|name| *name == "keybased"),
+        (NameMatch::Unknown, _) => types.iter().copied().find(|name| *name == "keybased"),
     };
     if let Some(name) = probable.filter(|_| written != MASK) {
         detail = format!("{detail}: {}", argument(&format!("auth_type:{written}={name}")));
     }
-    Some(Misnamed { detail, fields: vec![format!("auth_object.{written}")] })
+    Some(UnknownNames { detail, fields: vec![format!("auth_object.{written}")] })
 }
 
 #[cfg(test)]
@@ -199,7 +204,7 @@ mod tests {
             ("token", &["apiKey"], "token apiKey"),
         ] {
             let mut row = row(auth_type, fields);
-            row.spell(&app("api_key base_url?"));
+            row.match_spelling(&app("api_key base_url?"));
             assert_eq!(names_of(&row).join(" "), expected);
         }
     }
@@ -237,14 +242,14 @@ mod tests {
             ("oauth", &["x"], &["--map auth_type:oauth=oauth2"]),
             ("hunter2", &["x"], &["no auth type `***`; it has `keybased`, `oauth2`"]),
         ] {
-            let misnamed = row(auth_type, fields).misnamed("acme", &app, &|_| None).unwrap();
+            let misnamed = row(auth_type, fields).unknown_names("acme", &app, &|_| None).unwrap();
             for part in parts {
                 assert!(misnamed.detail.contains(part), "{part}: {}", misnamed.detail);
             }
         }
-        assert_eq!(row("keybased", &["base_url"]).misnamed("acme", &app, &|_| None), None);
+        assert_eq!(row("keybased", &["base_url"]).unknown_names("acme", &app, &|_| None), None);
         let told =
-            row("keybased", &["notes_internal"]).misnamed("acme", &app, &|_| Some("Notes (internal)".to_owned()));
+            row("keybased", &["notes_internal"]).unknown_names("acme", &app, &|_| Some("Notes (internal)".to_owned()));
         assert!(told.unwrap().detail.contains("--map 'Notes (internal)=api_key'"));
     }
 }

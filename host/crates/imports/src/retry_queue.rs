@@ -1,4 +1,4 @@
-//! [`Open`]: rows that were begun and are to be tried again, each after a while, or once their host answers.
+//! [`RetryQueue`]: rows that were begun and wait for another attempt, for a time or for their host.
 //!
 //! Their sealed credentials are not kept: they are read from the ledger again.
 
@@ -20,7 +20,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// A row that was begun.
 #[derive(Debug, Clone)]
-pub(super) struct OpenRow {
+pub(super) struct StartedRow {
     /// Its number in the file.
     pub(super) number: u64,
     /// How often its provider was asked.
@@ -28,23 +28,23 @@ pub(super) struct OpenRow {
     /// How often that went wrong though the host works for others.
     pub(super) failures: u32,
     pub(super) first_attempt: Option<Instant>,
-    /// Whether its host has answered another row since it failed.
+    /// Whether its host has responded to another row since it failed.
     pub(super) is_own_fault: bool,
     /// The start of the wait.
     pub(super) since: Timestamp,
-    /// What it came to last.
+    /// The outcome of its last attempt.
     pub(super) outcome: Option<Outcome>,
 }
 
 /// The rows of one app that were begun and are to be tried again.
 #[derive(Debug, Default)]
-pub(super) struct Open {
-    rows: BTreeMap<u64, OpenRow>,
+pub(super) struct RetryQueue {
+    rows: BTreeMap<u64, StartedRow>,
     due: BTreeSet<(Instant, u64)>,
     parked: HashMap<Arc<str>, BTreeSet<u64>>,
 }
 
-impl OpenRow {
+impl StartedRow {
     /// A row that was not begun.
     pub(super) fn new(number: u64) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl OpenRow {
         }
     }
 
-    /// It has failed. Until when it waits; `None` where it was tried often enough.
+    /// Counts a failure. Returns the end of the wait, or `None` after the last attempt.
     pub(super) fn fail(&mut self, now: Instant) -> Option<Instant> {
         self.failures += 1;
         let wait = FIRST_WAIT * 2_u32.saturating_pow(self.failures - 1);
@@ -66,7 +66,7 @@ impl OpenRow {
     }
 }
 
-impl Open {
+impl RetryQueue {
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -81,19 +81,19 @@ impl Open {
     }
 
     /// A row waits until then.
-    pub(super) fn wait(&mut self, row: OpenRow, until: Instant) {
+    pub(super) fn wait(&mut self, row: StartedRow, until: Instant) {
         self.due.insert((until, row.number));
         self.rows.insert(row.number, row);
     }
 
-    /// A row waits until its host answers.
-    pub(super) fn park(&mut self, row: OpenRow, host: &Arc<str>) {
+    /// A row waits until its host responds.
+    pub(super) fn park(&mut self, row: StartedRow, host: &Arc<str>) {
         self.parked.entry(Arc::clone(host)).or_default().insert(row.number);
         self.rows.insert(row.number, row);
     }
 
     /// The next row whose time has come.
-    pub(super) fn due(&mut self, now: Instant) -> Option<OpenRow> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<StartedRow> {
         let (at, number) = *self.due.first()?;
         if at > now {
             return None;
@@ -103,7 +103,7 @@ impl Open {
     }
 
     /// One of the rows that wait for a host: the one that was asked least often.
-    pub(super) fn parked(&mut self, host: &str) -> Option<OpenRow> {
+    pub(super) fn parked(&mut self, host: &str) -> Option<StartedRow> {
         let parked = self.parked.get_mut(host)?;
         let attempts = |number: &u64| self.rows.get(number).map_or(0, |row| row.attempts);
         let number = *parked.iter().min_by_key(|number| attempts(number))?;
@@ -124,7 +124,7 @@ impl Open {
         self.due.is_empty()
     }
 
-    /// A host has answered. Rows that have failed there were not failed by the host alone, and are tried again.
+    /// A host has responded. Rows that have failed there were not failed by the host alone, and are tried again.
     pub(super) fn release(&mut self, host: &str, now: Instant) {
         for number in self.parked.remove(host).unwrap_or_default() {
             self.due.insert((now + FIRST_WAIT, number));
@@ -135,13 +135,13 @@ impl Open {
     }
 
     /// The first row that waits for a time, and that time.
-    pub(super) fn first(&self) -> Option<(Instant, &OpenRow)> {
+    pub(super) fn first(&self) -> Option<(Instant, &StartedRow)> {
         let (at, number) = self.due.first()?;
         Some((*at, self.rows.get(number)?))
     }
 }
 
-impl OpenRow {
+impl StartedRow {
     /// The host that it was last tried at.
     pub(super) fn host(&self) -> Option<&Arc<str>> {
         self.outcome.as_ref()?.contact.as_ref().map(|contact| &contact.host)

@@ -1,11 +1,13 @@
 //! Keyferry's own rows as JSON, and such without nesting.
 
-use super::draft::{By, Draft, Named, Role};
+use super::draft::{By, Draft};
 use super::echo::{quoted, quoted_list, rule};
 use super::header::{OWN, arguments};
-use super::mapping::{Mapping, Part, Target};
+use super::mapping::{Mapping, Target};
+use super::name_match::{NameMatch, field_of, match_name, probable};
+use super::part::Part;
+use super::renaming::{Named, Role};
 use super::row::{BadRow, BadRowKind, Names, Row};
-use super::spelling::{Meant, field_of, meant, probable};
 use keyferry_schema::Input;
 use keyferry_types::ids::FieldName;
 
@@ -120,9 +122,9 @@ fn unknown_members(unknown: &[String], draft: &Draft, mapping: &Mapping) -> BadR
     let mut told = Vec::new();
     for name in &names {
         let part = found.iter().find(|(of, _)| of == name).map(|(_, part)| part.name());
-        let near = || match meant(name, Part::NAMES) {
-            Meant::Same(part) | Meant::Near(part) => Some(part),
-            Meant::Unknown => None,
+        let near = || match match_name(name, Part::NAMES) {
+            NameMatch::Same(part) | NameMatch::Near(part) => Some(part),
+            NameMatch::Unknown => None,
         };
         told.push(match part.or_else(near) {
             Some(part) => format!("{} is not known here; `{part}` may be meant: {}", quoted(name), rule(name, part)),

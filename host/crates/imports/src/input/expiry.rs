@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::moment::moment;
+use super::name_match::fold;
 use super::preset::Preset;
 use super::row::Row;
-use super::spelling::fold;
+use super::timestamp::parse_timestamp;
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
 
@@ -18,7 +18,7 @@ impl Row {
         let [(_, Input::Object(fields))] = self.auth_object.members()? else { return None };
         // Names are compared as the app's own are: in any spelling.
         let value = |name: &str| fields.iter().find(|(other, _)| fold(other) == name).map(|(_, value)| value);
-        let end = value("expiresat").and_then(moment)?;
+        let end = value("expiresat").and_then(parse_timestamp)?;
         let has_refresh = fields.iter().any(|(name, value)| fold(name).contains("refreshtoken") && is_filled(value));
         (value("accesstoken").is_some_and(is_filled) && !has_refresh && end < now.after(SOON)).then_some(end)
     }

@@ -4,35 +4,8 @@
 //! `APPLICATION-KEY`. Of several names that are there, the first counts. A name that is only the field's own in another spelling
 //! need not be here.
 
-use super::shape::{Shape, choice, email, github_server, host, https_origin, label, project_of_email, region_site};
-
-/// Names of one field.
-pub(in super::super) struct Alias {
-    /// The field that is read.
-    pub(in super::super) field: &'static str,
-    /// Other systems' names for it, the best one first.
-    pub(in super::super) names: &'static [&'static str],
-    /// A field that must be there: without it, the names mean another field.
-    pub(in super::super) with: Option<&'static str>,
-    /// Which values serve, and what becomes of them.
-    pub(in super::super) shape: Shape,
-}
-
-const fn plain(field: &'static str, names: &'static [&'static str]) -> Alias {
-    Alias { field, names, with: None, shape: Shape::Same }
-}
-
-const fn beside(field: &'static str, names: &'static [&'static str], with: &'static str) -> Alias {
-    Alias { field, names, with: Some(with), shape: Shape::Same }
-}
-
-const fn only_if(field: &'static str, names: &'static [&'static str], fits: fn(&str) -> bool) -> Alias {
-    Alias { field, names, with: None, shape: Shape::If(fits) }
-}
-
-const fn shaped(field: &'static str, names: &'static [&'static str], shape: fn(&str) -> Option<String>) -> Alias {
-    Alias { field, names, with: None, shape: Shape::Made(shape) }
-}
+use super::alias::{Alias, beside, only_if, plain, shaped};
+use super::shape::{choice, email, github_server, host, https_origin, label, project_of_email, region_site};
 
 /// Names under which systems keep a bearer token of any app.
 const TOKENS: &[&str] = &[
@@ -407,7 +380,7 @@ const ZENDESK: &[Alias] = &[
 ];
 
 /// The names of an app's fields, or of any app's.
-pub(in super::super) fn aliases(slug: &str) -> &'static [Alias] {
+pub(in crate::input) fn aliases(slug: &str) -> &'static [Alias] {
     match slug {
         "aws" => AWS,
         "bigquery" => BIGQUERY,
@@ -430,17 +403,12 @@ pub(in super::super) fn aliases(slug: &str) -> &'static [Alias] {
 }
 
 /// Names of the fields that most apps have, under OAuth 2.0 above all.
-pub(in super::super) const COMMON: &[Alias] = &[
+pub(in crate::input) const COMMON: &[Alias] = &[
     plain("access_token", &["oauthaccesstoken"]),
     plain("refresh_token", &["oauthrefreshtoken"]),
     plain("client_id", &["oauthclientid", "oauthclientidoverride"]),
     plain("client_secret", &["oauthclientsecret", "oauthclientsecretoverride"]),
 ];
-
-/// A name of letters and digits only, in lower case.
-pub(in super::super) fn folded(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
 
 fn any(_: &str) -> bool {
     true
@@ -470,6 +438,7 @@ fn my_domain(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::alias::folded;
     use super::*;
 
     #[test]
