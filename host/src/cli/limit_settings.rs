@@ -122,7 +122,7 @@ pub(super) struct WebhookArgs {
 
     /// Seconds that a receiver may take to respond.
     #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_ANSWER_SECONDS",
-        default_value_t = seconds(DeliverySettings::default().answer_time))]
+        default_value_t = seconds(DeliverySettings::default().response_time))]
     webhooks_answer_seconds: NonZeroU32,
 }
 
@@ -241,7 +241,7 @@ impl WebhookArgs {
     pub(super) fn settings(&self) -> DeliverySettings {
         DeliverySettings {
             first_wait: Duration::from_millis(self.webhooks_retry_millis.get().into()),
-            answer_time: Duration::from_secs(self.webhooks_answer_seconds.get().into()),
+            response_time: Duration::from_secs(self.webhooks_answer_seconds.get().into()),
         }
     }
 }

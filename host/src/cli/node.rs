@@ -124,7 +124,7 @@ impl Node {
             settings.imports.clone(),
         );
         let readiness = Arc::new(Readiness::default());
-        let client = WebhookClient::new(Egress::new(settings.egress.clone())?, settings.webhooks.answer_time)?;
+        let client = WebhookClient::new(Egress::new(settings.egress.clone())?, settings.webhooks.response_time)?;
         let webhooks = Webhooks::new(Arc::clone(&safe.store), Arc::clone(&safe.vault), client.clone());
         let deliverer = Arc::new(Deliverer::new(
             Arc::clone(&safe.store),

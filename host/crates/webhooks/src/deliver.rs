@@ -1,4 +1,4 @@
-//! Delivery: one attempt, and what follows from it.
+//! [`Deliverer`]: attempts to deliver, their results, and when they are repeated.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::error::WebhookError;
-use super::schedule::{Place, Schedule, Turn};
+use super::schedule::{AttemptKey, NextStep, Schedule};
 use super::{message, secrets};
 use keyferry_egress::{WebhookAnswer, WebhookClient, WebhookRequest};
 use keyferry_service::keys;
@@ -22,9 +22,9 @@ const BACK_OFF: u32 = 5;
 /// The age at which a delivery is given up.
 const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest wait before one attempt that a receiver can ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// The delay after an attempt that failed on this server: the store is full, or the organisation's keys are unavailable.
-const OUR_FAULT: Duration = Duration::from_secs(10);
+const SERVER_FAULT_WAIT: Duration = Duration::from_secs(10);
 /// The longest wait for running attempts when the server stops. Unsettled deliveries are repeated.
 const DRAIN: Duration = Duration::from_secs(3);
 /// The number of waiting deliveries of one webhook that are examined at a time.
@@ -37,13 +37,13 @@ pub struct DeliverySettings {
     /// up to a quarter shorter or longer.
     pub first_wait: Duration,
     /// How long a receiver may take to respond.
-    pub answer_time: Duration,
+    pub response_time: Duration,
 }
 
 impl Default for DeliverySettings {
     /// 10, 50 and 250 seconds; 10 seconds.
     fn default() -> Self {
-        Self { first_wait: Duration::from_secs(10), answer_time: Duration::from_secs(10) }
+        Self { first_wait: Duration::from_secs(10), response_time: Duration::from_secs(10) }
     }
 }
 
@@ -55,14 +55,14 @@ pub struct Deliverer {
     settings: DeliverySettings,
 }
 
-/// Why an attempt came to nothing.
-enum Miss {
-    /// The receiver or the network failed: the attempt counts. The receiver may have asked to wait.
-    Receiver { reason: String, asked: Option<Duration> },
-    /// There will not be another one, whatever was tried before.
+/// Why an attempt failed.
+enum AttemptError {
+    /// The receiver or the network failed: the attempt counts. The receiver may have sent `Retry-After`.
+    Receiver { reason: String, retry_after: Option<Duration> },
+    /// There is no further attempt, however many there were.
     Final(&'static str),
-    /// Ours: it does not count.
-    Ours(WebhookError),
+    /// This server failed: the attempt does not count.
+    Server(WebhookError),
 }
 
 impl Deliverer {
@@ -76,14 +76,14 @@ impl Deliverer {
         let notifier = self.store.webhook_notifier();
         let mut schedule = Schedule::default();
         let mut attempts = JoinSet::new();
-        self.recall(&mut schedule).await;
+        self.load_waiting(&mut schedule).await;
         tokio::pin!(stop);
         loop {
             self.begin(&mut schedule, &mut attempts).await;
             tokio::select! {
-                notified = notifier.notified() => schedule.note(notified),
+                notified = notifier.notified() => schedule.enqueue(notified),
                 Some(done) = attempts.join_next() => match done {
-                    Ok(place) => schedule.done(&place),
+                    Ok(key) => schedule.done(&key),
                     Err(error) => tracing::error!(%error, "the task of a webhook delivery failed"),
                 },
                 () = schedule.next_due() => {}
@@ -96,53 +96,53 @@ impl Deliverer {
         }
     }
 
-    /// What an earlier run of the server has left.
-    async fn recall(&self, schedule: &mut Schedule) {
+    /// Schedules the deliveries that an earlier process has left.
+    async fn load_waiting(&self, schedule: &mut Schedule) {
         loop {
             match self.store.awaited_webhooks().await {
-                Ok(keys) => return schedule.note(keys),
+                Ok(keys) => return schedule.enqueue(keys),
                 Err(StoreError::Failed { .. } | StoreError::Closed) => return,
                 Err(error) => {
                     tracing::error!(%error, "the webhooks' waiting deliveries cannot be read");
-                    tokio::time::sleep(OUR_FAULT).await;
+                    tokio::time::sleep(SERVER_FAULT_WAIT).await;
                 }
             }
         }
     }
 
-    /// Begins all that there is room for.
-    async fn begin(self: &Arc<Self>, schedule: &mut Schedule, attempts: &mut JoinSet<Place>) {
+    /// Begins all attempts that the schedule allows.
+    async fn begin(self: &Arc<Self>, schedule: &mut Schedule, attempts: &mut JoinSet<AttemptKey>) {
         while let Some(key) = schedule.next_webhook() {
             let waiting = match self.store.outbox(&key, LOOKED_AT).await {
                 Ok(waiting) => waiting,
                 Err(error) => {
                     tracing::error!(webhook = %key.id, %error, "a webhook's waiting deliveries cannot be read");
-                    schedule.put_off(&key, Timestamp::now().after(OUR_FAULT));
+                    schedule.postpone(&key, Timestamp::now().after(SERVER_FAULT_WAIT));
                     continue;
                 }
             };
-            for turn in schedule.turns(&key, waiting, Timestamp::now()) {
-                match turn {
-                    Turn::Now(delivery) => {
+            for step in schedule.next_steps(&key, waiting, Timestamp::now()) {
+                match step {
+                    NextStep::Attempt(delivery) => {
                         let this = Arc::clone(self);
                         attempts.spawn(async move { this.attempt(delivery).await });
                     }
-                    Turn::At(due) => schedule.put_off(&key, due),
+                    NextStep::WaitUntil(due) => schedule.postpone(&key, due),
                 }
             }
         }
     }
 
-    /// One attempt, and writing down what became of it.
-    async fn attempt(&self, delivery: Delivery) -> Place {
-        let place = Place::of(&delivery);
-        let settled = match self.tell(&delivery).await {
+    /// Makes one attempt and stores its result.
+    async fn attempt(&self, delivery: Delivery) -> AttemptKey {
+        let key = AttemptKey::from_delivery(&delivery);
+        let settled = match self.call(&delivery).await {
             Ok(()) => Some((Delivery { attempts: delivery.attempts + 1, ..delivery }, Settled::Delivered)),
-            Err(Miss::Receiver { reason, asked }) => {
-                Some(self.missed(Delivery { attempts: delivery.attempts + 1, ..delivery }, reason, asked))
+            Err(AttemptError::Receiver { reason, retry_after }) => {
+                Some(self.reschedule(Delivery { attempts: delivery.attempts + 1, ..delivery }, reason, retry_after))
             }
-            Err(Miss::Final(reason)) => Some(given_up(delivery, reason.to_owned())),
-            Err(Miss::Ours(error)) => {
+            Err(AttemptError::Final(reason)) => Some(given_up(delivery, reason.to_owned())),
+            Err(AttemptError::Server(error)) => {
                 tracing::error!(webhook = %delivery.webhook.id, %error, "a webhook cannot be called for now");
                 None
             }
@@ -152,33 +152,33 @@ impl Deliverer {
             None => Err(StoreError::Closed),
         };
         if written.is_err() {
-            // It is due still, and must not be tried in a circle.
-            tokio::time::sleep(OUR_FAULT).await;
+            // The delivery is still due: without a pause it would be attempted in a busy loop.
+            tokio::time::sleep(SERVER_FAULT_WAIT).await;
         }
-        place
+        key
     }
 
     /// Calls the webhook. A response of 200 completes the delivery.
-    async fn tell(&self, delivery: &Delivery) -> Result<(), Miss> {
+    async fn call(&self, delivery: &Delivery) -> Result<(), AttemptError> {
         // A delivery that cannot be recorded would be repeated again and again.
         if self.store.health() != StoreHealth::Ready {
-            return Err(Miss::Ours(WebhookError::StoreNotReady));
+            return Err(AttemptError::Server(WebhookError::StoreNotReady));
         }
-        let store_error = |error| Miss::Ours(WebhookError::Store(error));
+        let store_error = |error| AttemptError::Server(WebhookError::Store(error));
         let record = self.store.webhook(&delivery.webhook).await.map_err(store_error)?;
-        // What waits for a webhook that is gone goes, too.
-        let record = record.ok_or(Miss::Final("the webhook was deleted"))?;
+        // Deliveries to a deleted webhook are removed.
+        let record = record.ok_or(AttemptError::Final("the webhook was deleted"))?;
         if record.state == WebhookState::Disabled {
-            return Err(Miss::Final("the webhook was disabled"));
+            return Err(AttemptError::Final("the webhook was disabled"));
         }
         if delivery.at.after(OLDEST) <= Timestamp::now() {
-            return Err(Miss::Final("it could not be delivered within 24 hours"));
+            return Err(AttemptError::Final("it could not be delivered within 24 hours"));
         }
-        let unsent = |reason: String| Miss::Receiver { reason, asked: None };
+        let unsent = |reason: String| AttemptError::Receiver { reason, retry_after: None };
         let url = self.client.url(&record.url).map_err(|error| unsent(error.to_string()))?;
-        let opened = self.open(&record).await.map_err(Miss::Ours)?;
+        let opened = self.open(&record).await.map_err(AttemptError::Server)?;
         let body = message::body(delivery);
-        let ours = message::headers(delivery, &body, &opened.signing_secret).map_err(Miss::Ours)?;
+        let ours = message::headers(delivery, &body, &opened.signing_secret).map_err(AttemptError::Server)?;
         let method = match record.method {
             WebhookMethod::Post => http::Method::POST,
             WebhookMethod::Put => http::Method::PUT,
@@ -187,9 +187,9 @@ impl Deliverer {
         let request = WebhookRequest { url: &url, method, headers: &opened.headers, ours, body };
         match self.client.call(request).await {
             Ok(WebhookAnswer { status: 200, .. }) => Ok(()),
-            Ok(WebhookAnswer { status, wait }) => Err(Miss::Receiver {
-                reason: format!("{} answered {status}, and 200 is needed", url.host()),
-                asked: wait,
+            Ok(WebhookAnswer { status, wait }) => Err(AttemptError::Receiver {
+                reason: format!("{} responded with {status}, and 200 is needed", url.host()),
+                retry_after: wait,
             }),
             Err(error) => Err(unsent(error.to_string())),
         }
@@ -202,11 +202,11 @@ impl Deliverer {
     }
 
     /// Reschedules a failed delivery, or gives it up.
-    fn missed(&self, delivery: Delivery, reason: String, asked: Option<Duration>) -> (Delivery, Settled) {
+    fn reschedule(&self, delivery: Delivery, reason: String, retry_after: Option<Duration>) -> (Delivery, Settled) {
         if delivery.attempts >= ATTEMPTS {
             return given_up(delivery, reason);
         }
-        let wait = wait(self.settings.first_wait, delivery.attempts, fastrand::f32(), asked);
+        let wait = backoff(self.settings.first_wait, delivery.attempts, fastrand::f32(), retry_after);
         tracing::info!(
             webhook = %delivery.webhook.id, delivery = %delivery.id, attempt = delivery.attempts, ?wait, reason,
             "a delivery to a webhook failed and will be retried"
@@ -225,9 +225,9 @@ fn given_up(delivery: Delivery, reason: String) -> (Delivery, Settled) {
 
 /// The delay after this number of attempts; `luck` is from 0 to 1, and spreads retries over time. A receiver that asked for a
 /// longer wait gets it.
-fn wait(first: Duration, attempts: u32, luck: f32, asked: Option<Duration>) -> Duration {
+fn backoff(first: Duration, attempts: u32, luck: f32, retry_after: Option<Duration>) -> Duration {
     let plain = first.saturating_mul(BACK_OFF.saturating_pow(attempts.saturating_sub(1)));
-    plain.mul_f32(0.75 + luck.clamp(0.0, 1.0) / 2.0).max(asked.unwrap_or_default().min(LONGEST_ASKED))
+    plain.mul_f32(0.75 + luck.clamp(0.0, 1.0) / 2.0).max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -239,7 +239,7 @@ mod tests {
         let first = Duration::from_secs(10);
         for (attempts, seconds) in [(1, 10.0), (2, 50.0), (3, 250.0)] {
             for (luck, factor) in [(0.0, 0.75), (0.5, 1.0), (1.0, 1.25)] {
-                assert_eq!(wait(first, attempts, luck, None).as_secs_f32(), seconds * factor);
+                assert_eq!(backoff(first, attempts, luck, None).as_secs_f32(), seconds * factor);
             }
         }
     }
@@ -248,7 +248,11 @@ mod tests {
     fn a_receiver_that_asks_for_a_longer_wait_gets_it_up_to_an_hour() {
         let first = Duration::from_secs(10);
         for (asked, seconds) in [(0, 10), (7, 10), (11, 11), (600, 600), (86_400, 3600)] {
-            assert_eq!(wait(first, 1, 0.5, Some(Duration::from_secs(asked))), Duration::from_secs(seconds), "{asked}");
+            assert_eq!(
+                backoff(first, 1, 0.5, Some(Duration::from_secs(asked))),
+                Duration::from_secs(seconds),
+                "{asked}"
+            );
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Why a webhook is not as it was asked to be.
+//! [`WebhookError`]: why a webhook was not registered, changed or deleted.
 
 use super::request::InvalidHeaders;
 use keyferry_service::{Conflict, ServiceError};
 use keyferry_store::StoreError;
 use keyferry_vault::VaultError;
 
-/// Why a webhook is not as it was asked to be. Nothing has changed then.
+/// Why a webhook was not registered, changed or deleted. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum WebhookError {

@@ -1,16 +1,27 @@
 //! Webhooks: receivers of the events of connections, and deliveries to them.
 //!
-//! | file | what it is for |
+//! | file | answers |
 //! |---|---|
-//! | `request` | what a webhook is asked to be |
-//! | `manage` | registering, listing, changing, deleting |
-//! | `secrets` | its signing secret and its headers' values, sealed and opened |
-//! | `message` | what it is sent, and the signature |
-//! | `schedule` | what is tried when: an account's events in their order, no webhook at another's expense |
-//! | `deliver` | one attempt, and what follows from it |
+//! | `request` | what can be asked of a webhook? |
+//! | `manage` | how is one registered, listed, changed, deleted? |
+//! | `secrets` | how are its signing secret and the values of its headers sealed and opened? |
+//! | `message` | what is it sent, and how is that signed? |
+//! | `schedule` | which delivery is attempted when? |
+//! | `deliver` | how is one attempted, and when again? |
+//! | `error` | why is something not possible? |
 //!
-//! An event is stored in the transaction that causes it, and is removed when the receiver has responded with 200. Delivery is
-//! at least once, whatever happens to this process meanwhile; an event may arrive twice.
+//! An event is stored in the transaction that causes it, and is removed when the receiver has responded with 200. Each event is
+//! delivered at least once, also if this process ends meanwhile; an event may arrive twice. A linked account's events arrive in
+//! their order, and a slow webhook does not delay another one.
+//!
+//! ```
+//! use keyferry_types::secret::{Secret, SharedSecret};
+//! use keyferry_webhooks::SigningSecret;
+//!
+//! let signing_secret = |text: &str| SigningSecret::new(SharedSecret::new(Secret::new(text)));
+//! assert!(signing_secret("example-0123456789").is_ok());
+//! assert!(signing_secret("too short").is_err()); // 16 to 256 printable ASCII characters, no spaces
+//! ```
 
 mod deliver;
 mod error;

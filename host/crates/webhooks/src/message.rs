@@ -1,4 +1,4 @@
-//! What a webhook is sent.
+//! The body of a delivery, its headers, and its signature.
 
 use bytes::Bytes;
 use http::HeaderName;

@@ -1,4 +1,4 @@
-//! What a webhook is asked to be.
+//! Requests to register and to change webhooks.
 
 use std::collections::BTreeSet;
 
@@ -21,15 +21,15 @@ pub struct NewWebhook {
     pub url: WebhookUrl,
     /// The events that are sent; at least one.
     pub events: BTreeSet<ConnectionEvent>,
-    /// Of which app alone.
+    /// The only app whose events are sent; all apps if absent.
     pub slug: Option<Slug>,
-    /// How it is called.
+    /// HTTP method of the calls.
     pub method: WebhookMethod,
-    /// What it is for.
+    /// Purpose of the webhook, for people.
     pub description: Option<String>,
     /// Whether events are sent.
     pub state: WebhookState,
-    /// What else it is sent.
+    /// Headers that are sent with each call.
     pub headers: WebhookHeaders,
     /// The signing secret; generated if absent.
     pub signing_secret: Option<SigningSecret>,
@@ -93,7 +93,7 @@ impl WebhookHeaders {
     }
 }
 
-/// What a caller wants messages to be signed with.
+/// A signing secret that a caller has chosen.
 #[derive(Debug)]
 pub struct SigningSecret(SharedSecret);
 

@@ -1,4 +1,4 @@
-//! What is secret of a webhook: what its messages are signed with, and the values of its headers.
+//! The secrets of a webhook, sealed and opened: its signing secret and the values of its headers.
 
 use super::error::WebhookError;
 use keyferry_egress::WebhookHeader;
@@ -11,14 +11,14 @@ use keyferry_vault::{Envelope, Vault, VaultError};
 /// The field of an envelope that holds the signing secret. Headers' values follow, in the order of their names.
 const SIGNING_SECRET: &str = "signing_secret";
 
-/// What is secret of a webhook, opened.
+/// The opened secrets of a webhook.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) signing_secret: SharedSecret,
     pub(super) headers: Vec<WebhookHeader>,
 }
 
-/// Seals what is secret of a version of a webhook.
+/// Seals the secrets of a version of a webhook.
 pub(super) fn seal(
     vault: &Vault,
     key: &WebhookKey,
@@ -33,7 +33,7 @@ pub(super) fn seal(
     Ok(vault.seal(&webhook_context(key, version), &fields)?)
 }
 
-/// Opens what is secret of a webhook. Its organisation has to be unlocked.
+/// Opens the secrets of a webhook. The roots of its organisation must be unlocked.
 pub(super) fn open(vault: &Vault, record: &WebhookRecord) -> Result<Opened, WebhookError> {
     let envelope = Envelope::from_bytes(record.envelope.as_slice()).map_err(VaultError::from)?;
     let mut fields = vault.open(&webhook_context(&record.key, record.version), &envelope)?.into_iter();

@@ -108,7 +108,7 @@ async fn what_is_not_taken_in_four_attempts_is_given_up_and_shown_without_the_re
     let one = &failed[0];
     assert_eq!((failed.as_array().unwrap().len(), one["id"].as_str()), (1, Some(id.as_str())));
     assert_eq!((one["attempts"].as_u64(), one["linked_account_id"].as_str()), (Some(4), Some(ACCOUNT)));
-    assert_eq!(one["reason"], "hooks.example.com answered 503, and 200 is needed");
+    assert_eq!(one["reason"], "hooks.example.com responded with 503, and 200 is needed");
     assert_eq!(receiver.rest().len(), 0, "three more attempts, and no fourth");
     assert!(!world.server.logs().contains("secret of the receiver"));
 }
