@@ -71,14 +71,14 @@ impl Plugin for Aws {
         if let Some(token) = credential.optional_secret("session_token") {
             signature = signature.session_token(token);
         }
-        let answer = Request::post(format!("https://{host}/"))
+        let response = Request::post(format!("https://{host}/"))
             .header("Accept", "application/json")
             .form_field("Action", "GetCallerIdentity")
             .form_field("Version", "2011-06-15")
             .sigv4(signature)
             .send()?;
-        if answer.status() == 200 {
-            let told = answer.json()?;
+        if response.status() == 200 {
+            let told = response.json()?;
             let caller = |member: &str| format!("/GetCallerIdentityResponse/GetCallerIdentityResult/{member}");
             return Ok(Verified::new()
                 .account_id(told.text(&caller("Account"))?)
@@ -86,7 +86,7 @@ impl Plugin for Aws {
                 .config("region", region)
                 .config("user_id", told.text(&caller("UserId"))?));
         }
-        let problem = answer.json()?;
+        let problem = response.json()?;
         let detail = problem.said("AWS", &["/Error/Code"], &["/Error/Message"]);
         // A signature of another time is the signer's clock, though it is called as a wrong one is.
         let words = problem.optional_text("/Error/Message").unwrap_or_default();
@@ -97,7 +97,7 @@ impl Plugin for Aws {
             "SignatureDoesNotMatch" if !is_late => Failure::rejected(detail).field("secret_access_key"),
             "ExpiredToken" => Failure::rejected(detail).field("session_token"),
             "AccessDenied" | "NotAuthorized" | "OptInRequired" => Failure::insufficient_scope(detail),
-            "Throttling" => Failure::rate_limited(answer.retry_after(), detail),
+            "Throttling" => Failure::rate_limited(response.retry_after(), detail),
             _ => Failure::unexpected(detail),
         })
     }

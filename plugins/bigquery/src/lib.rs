@@ -85,15 +85,15 @@ impl Plugin for BigQuery {
                 if let Some(id) = credential.optional_text("private_key_id") {
                     jwt = jwt.header(format!(r#"{{"kid":"{id}"}}"#));
                 }
-                let answer = Request::post(TOKEN)
+                let response = Request::post(TOKEN)
                     .form_field("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
                     .form_field("assertion", jwt)
                     .send()?;
                 let fields = &["client_email", "private_key"];
-                match answer.status() {
-                    200 => Ok(probe(project, answer.minted("/access_token")?, fields)?.config("client_email", email)),
-                    400 | 401 => Err(refused(&answer, fields)?),
-                    _ => Err(answer.unexpected()),
+                match response.status() {
+                    200 => Ok(probe(project, response.minted("/access_token")?, fields)?.config("client_email", email)),
+                    400 | 401 => Err(refused(&response, fields)?),
+                    _ => Err(response.unexpected()),
                 }
             }
         }
@@ -110,8 +110,8 @@ fn project() -> Field {
 
 /// `invalid_grant` for whatever is wrong with the signed request. One of them is the clock that it was signed by, which is
 /// not the key's fault: `Token must be a short-lived token (60 minutes) and in a reasonable timeframe`.
-fn refused(answer: &Answer, fields: &[&str]) -> Result<Failure, Failure> {
-    let problem = answer.json()?;
+fn refused(response: &Response, fields: &[&str]) -> Result<Failure, Failure> {
+    let problem = response.json()?;
     problem.text("/error")?;
     let said = problem.said("Google", &["/error"], &["/error_description"]);
     let is_clock = said.contains("reasonable timeframe");
@@ -120,25 +120,25 @@ fn refused(answer: &Answer, fields: &[&str]) -> Result<Failure, Failure> {
 
 /// <https://cloud.google.com/bigquery/docs/error-messages>
 fn probe(project: &str, token: &Secret, fields: &[&str]) -> Result<Verified, Failure> {
-    let answer = Request::get("https://bigquery.googleapis.com/bigquery/v2/projects")
+    let response = Request::get("https://bigquery.googleapis.com/bigquery/v2/projects")
         .segment(project)
         .segment("datasets")
         .query("maxResults", "1")
         .bearer(token)
         .send()?;
-    let told = answer.json()?;
+    let told = response.json()?;
     let detail = told.said("Google", &["/error/errors/0/reason"], &["/error/message"]);
-    match (answer.status(), told.optional_text("/error/errors/0/reason").unwrap_or_default()) {
+    match (response.status(), told.optional_text("/error/errors/0/reason").unwrap_or_default()) {
         (200, _) if told.optional_text("/kind") == Some("bigquery#datasetList") => {
             Ok(Verified::new().account_id(project).display_name(format!("Project {project}")))
         }
         (401, _) => Err(Failure::rejected(detail).fields(fields)),
-        (403, "rateLimitExceeded" | "quotaExceeded") => Err(Failure::rate_limited(answer.retry_after(), detail)),
+        (403, "rateLimitExceeded" | "quotaExceeded") => Err(Failure::rate_limited(response.retry_after(), detail)),
         (403, "accessDenied") => Err(Failure::insufficient_scope(detail).scope("bigquery.datasets.get")),
         // A scope that the token lacks, or a project in which BigQuery is not enabled: the message says which.
         (403, _) if told.optional_text("/error/message").is_some() => Err(Failure::insufficient_scope(detail)),
         (404, _) => Err(Failure::wrong_tenant(detail).field("project_id")),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Datadog: an API key, and an application key beside it, of one site; or a token that needs no key beside it.
 //!
-//! Each site knows its own keys only, and answers 403 to a bad one. `GET /api/v1/validate` is for API keys; any application key
+//! Each site knows its own keys only, and responds with 403 to a bad one. `GET /api/v1/validate` is for API keys; any application key
 //! may ask who it belongs to: <https://docs.datadoghq.com/api/latest/users/get-current-user/>. So may a personal or service access
 //! token (<https://docs.datadoghq.com/account_management/personal-access-tokens/>) and the token of an OAuth client
 //! (<https://docs.datadoghq.com/extend/authorization/oauth2_in_datadog/>).
@@ -103,17 +103,17 @@ fn owned(verified: Verified, me: &Json) -> Result<Verified, Failure> {
 
 /// What Datadog tells; or, in its own words and not in those of something on the way to it, that it does not know `fields`.
 fn told(request: Request, fields: &[&str]) -> Result<Json, Failure> {
-    let answer = request.send()?;
-    let told = answer.json()?;
+    let response = request.send()?;
+    let told = response.json()?;
     let said = told.said("Datadog", &[], &["/errors/0"]);
-    match answer.status() {
+    match response.status() {
         200 => Ok(told),
         // A key that is not known gets 403; a token gets 401, and 403 for what its scopes do not cover.
         403 if fields.contains(&"access_token") && told.at("/errors/0").is_some() => {
             Err(Failure::insufficient_scope(said))
         }
         401 | 403 if told.at("/errors/0").is_some() => Err(Failure::rejected(said).fields(fields)),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 

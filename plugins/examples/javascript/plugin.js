@@ -52,10 +52,10 @@ export const app = plugin({
 
   verify(credential) {
     const token = credential.secret('access_token');
-    const answer = request('get', 'https://api.airtable.com/v0/meta/whoami', { bearer: token });
-    switch (answer.status) {
+    const response = request('get', 'https://api.airtable.com/v0/meta/whoami', { bearer: token });
+    switch (response.status) {
       case 200: {
-        const me = answer.json();
+        const me = response.json();
         return {
           accountId: textOf(me, 'id'),
           displayName: typeof me.email === 'string' ? me.email : undefined,
@@ -64,18 +64,18 @@ export const app = plugin({
         };
       }
       case 401:
-        throw rejected(said(answer), 'access_token');
+        throw rejected(said(response), 'access_token');
       case 403:
-        throw insufficientScope(said(answer));
+        throw insufficientScope(said(response));
       default:
-        throw answer.unexpected();
+        throw response.unexpected();
     }
   },
 });
 
 /** `Airtable says AUTHENTICATION_REQUIRED: Authentication required`. */
-function said(answer) {
-  const { error } = answer.jsonOrEmpty();
+function said(response) {
+  const { error } = response.jsonOrEmpty();
   const words = [error?.type ?? error, error?.message].filter((word) => typeof word === 'string');
   return words.length > 0 ? `Airtable says ${words.join(': ')}` : 'Airtable refuses it without a reason';
 }

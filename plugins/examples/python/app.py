@@ -44,9 +44,9 @@ class App:
     def verify(self, credential):
         token = Credential(credential).secret("access_token")
         headers = {"Notion-Version": VERSION}
-        answer = request(Method.GET, "https://api.notion.com/v1/users/me", bearer=token, headers=headers)
-        if answer.status == 200:
-            me = answer.json()
+        response = request(Method.GET, "https://api.notion.com/v1/users/me", bearer=token, headers=headers)
+        if response.status == 200:
+            me = response.json()
             bot = me.get("bot") if isinstance(me, dict) else None
             workspace = bot.get("workspace_name") if isinstance(bot, dict) else None
             # The bot's id stays the same for as long as the integration is connected to the workspace.
@@ -55,15 +55,15 @@ class App:
                 display_name=workspace or text_of(me, "name"),
                 config={"bot_name": text_of(me, "name")},
             )
-        if answer.status == 401:
-            rejected(said(answer), "access_token")
-        if answer.status == 403:
-            insufficient_scope(said(answer))
-        answer.unexpected()
+        if response.status == 401:
+            rejected(said(response), "access_token")
+        if response.status == 403:
+            insufficient_scope(said(response))
+        response.unexpected()
 
 
-def said(answer):
+def said(response):
     """`Notion says unauthorized: API token is invalid.`"""
-    body = answer.json_or_empty()
+    body = response.json_or_empty()
     words = [body[name] for name in ("code", "message") if isinstance(body.get(name), str)]
     return f"Notion says {': '.join(words)}" if words else "Notion refuses it without a reason"

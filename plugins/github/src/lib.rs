@@ -90,13 +90,13 @@ impl Plugin for GitHub {
         } else {
             Request::get(format!("{api}/user"))
         };
-        let answer = send(request.bearer(credential.secret("access_token")?))?;
-        match answer.status() {
+        let response = send(request.bearer(credential.secret("access_token")?))?;
+        match response.status() {
             200 => {
-                let told = answer.json()?;
+                let told = response.json()?;
                 let verified = Verified::new()
-                    .expires_at_ms(answer.time("github-authentication-token-expiration"))
-                    .scopes(answer.list("x-oauth-scopes"));
+                    .expires_at_ms(response.time("github-authentication-token-expiration"))
+                    .scopes(response.list("x-oauth-scopes"));
                 if is_installation {
                     told.text("/total_count")?;
                     let owner = |member: &str| told.optional_text(&format!("/repositories/0/owner/{member}"));
@@ -107,12 +107,12 @@ impl Plugin for GitHub {
             }
             401 if kind == Some("ghr_") => {
                 let advice = "`ghr_` begins a refresh token; give the access token that it came with";
-                Err(Failure::rejected(format!("{}; {advice}", said(&answer.json_or_null()))).field("access_token"))
+                Err(Failure::rejected(format!("{}; {advice}", said(&response.json_or_null()))).field("access_token"))
             }
-            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
-            403 => Err(forbidden(&answer)?),
+            401 => Err(Failure::rejected(said(&response.json_or_null())).field("access_token")),
+            403 => Err(forbidden(&response)?),
             404 if own.is_some() => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
-            _ => Err(answer.unexpected()),
+            _ => Err(response.unexpected()),
         }
     }
 }
@@ -147,7 +147,7 @@ fn base_url() -> Field {
         .example("https://github.acme.example")
 }
 
-fn send(request: Request) -> Result<Answer, Failure> {
+fn send(request: Request) -> Result<Response, Failure> {
     request.header("Accept", "application/vnd.github+json").header("X-GitHub-Api-Version", "2022-11-28").send()
 }
 
@@ -158,12 +158,12 @@ fn installation(credential: &Credential, api: &str, is_own: bool, key: &Secret) 
     let now = keyferry_plugin::clock::now_ms() / 1000;
     let claims = format!(r#"{{"iat":{},"exp":{},"iss":"{app}"}}"#, now.saturating_sub(60), now + 480);
     let request = Request::get(format!("{api}/app/installations")).segment(id);
-    let answer = send(request.bearer(Jwt::rs256(key, claims)))?;
-    let told = answer.json_or_null();
+    let response = send(request.bearer(Jwt::rs256(key, claims)))?;
+    let told = response.json_or_null();
     let words = told.optional_text("/message").unwrap_or_default();
-    match answer.status() {
+    match response.status() {
         200 => {
-            let told = answer.json()?;
+            let told = response.json()?;
             if told.optional_text("/suspended_at").is_some() {
                 return Err(Failure::suspended("GitHub says that the installation is suspended"));
             }
@@ -178,29 +178,29 @@ fn installation(credential: &Credential, api: &str, is_own: bool, key: &Secret) 
             Err(Failure::unexpected(said(&told)))
         }
         401 => Err(Failure::rejected(said(&told)).fields(&["app_id", "private_key"])),
-        403 => Err(forbidden(&answer)?),
+        403 => Err(forbidden(&response)?),
         404 if words == "Integration not found" => Err(Failure::rejected(said(&told)).field("app_id")),
         404 if !words.is_empty() => Err(Failure::wrong_tenant(said(&told)).field("installation_id")),
         404 if is_own => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 
 /// Limits: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>. The secondary one may be told by
 /// words alone, and so is what is suspended, an account or an installation; the words are those that `lib/octokit/error.rb` of
 /// <https://github.com/octokit/octokit.rb> goes by.
-fn forbidden(answer: &Answer) -> Result<Failure, Failure> {
-    let problem = answer.json()?;
+fn forbidden(response: &Response) -> Result<Failure, Failure> {
+    let problem = response.json()?;
     let words = problem.text("/message")?.to_ascii_lowercase();
-    let is_limit = answer.header("x-ratelimit-remaining") == Some("0")
-        || answer.retry_after().is_some()
+    let is_limit = response.header("x-ratelimit-remaining") == Some("0")
+        || response.retry_after().is_some()
         || ["rate limit", "login attempts exceeded", "abuse"].iter().any(|limit| words.contains(limit));
-    Ok(match answer.header("x-github-sso") {
-        _ if is_limit => Failure::rate_limited(answer.retry_after(), said(&problem)),
+    Ok(match response.header("x-github-sso") {
+        _ if is_limit => Failure::rate_limited(response.retry_after(), said(&problem)),
         _ if words.contains("suspended") => Failure::suspended(said(&problem)),
         Some(_) => Failure::insufficient_scope(format!("{}: authorise it for single sign-on", said(&problem))),
         None => Failure::insufficient_scope(said(&problem))
-            .scopes(answer.list("x-accepted-oauth-scopes").chain(answer.list("x-accepted-github-permissions"))),
+            .scopes(response.list("x-accepted-oauth-scopes").chain(response.list("x-accepted-github-permissions"))),
     })
 }
 

@@ -3,7 +3,7 @@
 //! regions are asked at one host.
 //!
 //! Both are asked for the account that they belong to (`GET /account-info/v3/details`), since the account's id is what
-//! tells a replaced token from somebody else's. The older `GET /oauth/v1/access-tokens/{token}` would say more, but has
+//! distinguishes a replaced token from one of another portal. The older `GET /oauth/v1/access-tokens/{token}` would say more, but has
 //! the token in its URL.
 
 use keyferry_plugin::prelude::*;
@@ -35,12 +35,12 @@ impl Plugin for HubSpot {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let answer = Request::get("https://api.hubapi.com/account-info/v3/details")
+        let response = Request::get("https://api.hubapi.com/account-info/v3/details")
             .bearer(credential.secret("access_token")?)
             .send()?;
-        match answer.status() {
+        match response.status() {
             200 => {
-                let account = answer.json()?;
+                let account = response.json()?;
                 let portal = account.text("/portalId")?;
                 Ok(Verified::new()
                     .account_id(portal)
@@ -49,17 +49,17 @@ impl Plugin for HubSpot {
                     .config("ui_domain", account.optional_text("/uiDomain").unwrap_or_default())
                     .config("data_hosting_location", account.optional_text("/dataHostingLocation").unwrap_or_default()))
             }
-            401 => Err(Failure::rejected(said(&answer.json_or_null())).field("access_token")),
+            401 => Err(Failure::rejected(said(&response.json_or_null())).field("access_token")),
             403 => {
-                let problem = answer.json()?;
+                let problem = response.json()?;
                 // Without a category it is not the API that speaks, but something on the way to it.
                 problem.text("/category")?;
                 let causes = problem.items("/errors").iter();
                 let missing = causes.flat_map(|cause| cause.texts("/context/requiredGranularScopes"));
                 Err(Failure::insufficient_scope(said(&problem)).scopes(missing))
             }
-            477 => Err(Failure::rate_limited(answer.retry_after(), "HubSpot is moving the account to another place")),
-            _ => Err(answer.unexpected()),
+            477 => Err(Failure::rate_limited(response.retry_after(), "HubSpot is moving the account to another place")),
+            _ => Err(response.unexpected()),
         }
     }
 }

@@ -41,9 +41,9 @@ impl Plugin for Linear {
             Some(key) => (request.header("Authorization", key), "api_key"),
             None => (request.bearer(credential.secret("access_token")?), "access_token"),
         };
-        let answer = request.send()?;
-        let told = answer.json()?;
-        if answer.status() == 200 && told.optional_text("/data/viewer/id").is_some() {
+        let response = request.send()?;
+        let told = response.json()?;
+        if response.status() == 200 && told.optional_text("/data/viewer/id").is_some() {
             let workspace = |member: &str| told.optional_text(&format!("/data/viewer/organization/{member}"));
             return Ok(Verified::new()
                 .account_id(told.text("/data/viewer/organization/id")?)
@@ -58,12 +58,12 @@ impl Plugin for Linear {
         Err(match named.unwrap_or_default().to_ascii_lowercase().replace('_', " ").as_str() {
             "authentication error" => Failure::rejected(detail).field(field),
             "forbidden" | "feature not accessible" => Failure::insufficient_scope(detail),
-            "ratelimited" => Failure::rate_limited(answer.retry_after(), detail),
+            "ratelimited" => Failure::rate_limited(response.retry_after(), detail),
             "internal server error" | "internal error" | "network error" | "lock timeout" => {
-                Failure::provider_error(answer.status(), detail)
+                Failure::provider_error(response.status(), detail)
             }
-            _ if answer.status() == 401 => Failure::rejected(detail).field(field),
-            _ => answer.unexpected(),
+            _ if response.status() == 401 => Failure::rejected(detail).field(field),
+            _ => response.unexpected(),
         })
     }
 }

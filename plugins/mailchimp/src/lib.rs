@@ -43,12 +43,12 @@ impl Plugin for Mailchimp {
         let request = Request::get(format!("https://{dc}.api.mailchimp.com/3.0/"));
         let (request, secret) = (request.query("fields", "account_id,account_name,role"), credential.secret(field)?);
         let request = if field == "api_key" { request.basic("keyferry", secret) } else { request.bearer(secret) };
-        let answer = request.send()?;
-        let problem = answer.json_or_null();
+        let response = request.send()?;
+        let problem = response.json_or_null();
         let detail = problem.said("Mailchimp", &["/title"], &["/detail"]);
-        match (answer.status(), problem.optional_text("/title").unwrap_or_default()) {
+        match (response.status(), problem.optional_text("/title").unwrap_or_default()) {
             (200, _) => {
-                let account = answer.json()?;
+                let account = response.json()?;
                 Ok(Verified::new()
                     .account_id(account.text("/account_id")?)
                     .display_name(account.text("/account_name")?)
@@ -60,7 +60,7 @@ impl Plugin for Mailchimp {
             (403, "User Disabled") => Err(Failure::suspended(detail)),
             (403, "Wrong Datacenter") => Err(Failure::wrong_tenant(detail).field(field)),
             (403, title) if !title.is_empty() => Err(Failure::insufficient_scope(detail)),
-            _ => Err(answer.unexpected()),
+            _ => Err(response.unexpected()),
         }
     }
 }
@@ -68,13 +68,13 @@ impl Plugin for Mailchimp {
 /// <https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/>
 fn data_centre(token: &Secret) -> Result<String, Failure> {
     let request = Request::get("https://login.mailchimp.com/oauth2/metadata");
-    let answer = request.header("Authorization", ("OAuth ", token)).send()?;
-    let told = answer.json()?;
+    let response = request.header("Authorization", ("OAuth ", token)).send()?;
+    let told = response.json()?;
     match (told.optional_text("/dc"), told.optional_text("/error")) {
         // It becomes a part of a host.
         (Some(dc), None) if dc.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Ok(dc.to_ascii_lowercase()),
         (_, Some(_)) => Err(Failure::rejected(told.said("Mailchimp", &["/error"], &[])).field("access_token")),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 

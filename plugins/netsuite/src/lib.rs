@@ -76,12 +76,12 @@ impl Plugin for NetSuite {
             request.bearer(credential.secret("access_token")?)
         };
 
-        let answer = request.send()?;
-        let (error, said) = explained(&answer);
-        match answer.status() {
+        let response = request.send()?;
+        let (error, said) = explained(&response);
+        match response.status() {
             200 => {
-                // A page with a 200 is somebody on the way to NetSuite, who knows nothing of these keys.
-                answer.json()?;
+                // A page with a 200 comes from a proxy before NetSuite, which knows nothing of these keys.
+                response.json()?;
                 Ok(Verified::new()
                     .account_id(realm.as_str())
                     .display_name(format!("NetSuite account {realm}"))
@@ -91,12 +91,12 @@ impl Plugin for NetSuite {
             401 => Err(Failure::rejected(said).fields(&["access_token", "account_id"])),
             403 => {
                 // Without NetSuite's own words it is not the API that speaks, but something on the way to it.
-                answer.json()?.text(CODE)?;
+                response.json()?.text(CODE)?;
                 let log_in = if tokens { "Log in using Access Tokens" } else { "Log in using OAuth 2.0 Access Tokens" };
                 Err(Failure::insufficient_scope(said).scopes(["REST Web Services", log_in]))
             }
-            404 if answer.json_or_null().at(CODE).is_none() => Err(Failure::wrong_tenant(said).field("account_id")),
-            _ => Err(answer.unexpected()),
+            404 if response.json_or_null().at(CODE).is_none() => Err(Failure::wrong_tenant(said).field("account_id")),
+            _ => Err(response.unexpected()),
         }
     }
 }
@@ -116,9 +116,9 @@ fn key(name: &str, label: &str, help: &str) -> Field {
 /// The name of an error, and what NetSuite says of it: `token_rejected`, `NetSuite says token_rejected: Invalid login attempt.`
 ///
 /// The name in `WWW-Authenticate: OAuth error="..."` is the exact one. The body's is mostly `INVALID_LOGIN`.
-fn explained(answer: &Answer) -> (String, String) {
-    let body = answer.json_or_null();
-    let words = answer.header("www-authenticate").unwrap_or_default().split([' ', ',']);
+fn explained(response: &Response) -> (String, String) {
+    let body = response.json_or_null();
+    let words = response.header("www-authenticate").unwrap_or_default().split([' ', ',']);
     let named = words.into_iter().find_map(|word| word.strip_prefix("error=\"")?.split('"').next());
     let error = named.or(body.optional_text(CODE)).unwrap_or("an unnamed error");
     let detail = body.first_text(&["/o:errorDetails/0/detail", "/title"]);

@@ -1,6 +1,6 @@
 //! PayPal: the client id and secret of a REST app, live or sandbox.
 //!
-//! They are what the token endpoint takes, and its answer tells what they may do, though not whose they are: all apps of
+//! They are what the token endpoint takes, and its response tells what they may do, though not whose they are: all apps of
 //! the sandbox have one `app_id`. A pair of the one environment is unknown in the other.
 //! See <https://developer.paypal.com/api/rest/authentication/>.
 
@@ -38,7 +38,7 @@ impl Plugin for PayPal {
                             &[("live", "Live (Production)"), ("sandbox", "Sandbox")],
                         )
                         .default("live")
-                        .help("Which of the two lists of apps it stands in."),
+                        .help("The tab of Apps & Credentials that lists the app: Live or Sandbox."),
                     ),
             )
     }
@@ -46,16 +46,16 @@ impl Plugin for PayPal {
     fn verify(credential: Credential) -> Result<Verified, Failure> {
         let (client, environment) = (credential.text("client_id")?, credential.text("environment")?);
         let host = if environment == "sandbox" { "api-m.sandbox.paypal.com" } else { "api-m.paypal.com" };
-        let answer = Request::post(format!("https://{host}/v1/oauth2/token"))
+        let response = Request::post(format!("https://{host}/v1/oauth2/token"))
             .basic(client, credential.secret("client_secret")?)
             .form_field("grant_type", "client_credentials")
             .send()?;
-        let told = answer.json_or_null();
+        let told = response.json_or_null();
         let said = told.said("PayPal", &["/error", "/name"], &["/error_description", "/message"]);
-        match answer.status() {
+        match response.status() {
             200 => {
-                let told = answer.json()?;
-                answer.minted("/access_token")?;
+                let told = response.json()?;
+                response.minted("/access_token")?;
                 Ok(Verified::new()
                     .scopes(told.text("/scope")?.split_whitespace())
                     .config("environment", environment)
@@ -66,9 +66,9 @@ impl Plugin for PayPal {
                 "client_secret",
                 "environment",
             ])),
-            // PayPal's edge answers 403 with a page, too, and knows nothing of the app.
+            // PayPal's edge responds with 403 with a page, too, and knows nothing of the app.
             403 if told.first_text(&["/error", "/name"]).is_some() => Err(Failure::insufficient_scope(said)),
-            _ => Err(answer.unexpected()),
+            _ => Err(response.unexpected()),
         }
     }
 }

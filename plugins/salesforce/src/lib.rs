@@ -1,11 +1,11 @@
 //! Salesforce: OAuth tokens of one organisation, at the host that its `instance_url` names; or the key of an app, by which it
 //! signs in as a user, or its id and secret, by which it signs in for itself.
 //!
-//! `GET /services/data/vNN.N/limits` needs nothing but the right to use the API. `userinfo` would tell more, but answers 403
+//! `GET /services/data/vNN.N/limits` needs nothing but the right to use the API. `userinfo` would tell more, but responds with 403
 //! to a dead token, so it is asked second, and only for the organisation's id.
 //! See <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm>.
 //!
-//! A key is tried by asking for a token, whose answer names the organisation:
+//! A key is tried by asking for a token, whose response names the organisation:
 //! <https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jwt_flow.htm>. So is a secret, which is taken at the
 //! organisation's own My Domain only: <https://help.salesforce.com/s/articleView?id=000886201>.
 
@@ -109,11 +109,11 @@ fn sign_in(credential: &Credential) -> Result<Verified, Failure> {
             (request.form_field("client_secret", credential.secret("client_secret")?), "client_secret")
         }
     };
-    let answer = request.send()?;
-    let told = answer.json()?;
+    let response = request.send()?;
+    let told = response.json()?;
     let said = told.said("Salesforce", &["/error"], &["/error_description"]);
-    if answer.status() == 200 {
-        answer.minted("/access_token")?;
+    if response.status() == 200 {
+        response.minted("/access_token")?;
         // `https://login.salesforce.com/id/`, the organisation, `/`, the user.
         let organisation = told.text("/id")?.rsplit('/').nth(1).unwrap_or_default();
         return Ok(Verified::new()
@@ -125,7 +125,7 @@ fn sign_in(credential: &Credential) -> Result<Verified, Failure> {
     Err(match (told.text("/error")?, told.optional_text("/error_description").unwrap_or_default()) {
         ("invalid_app_access", _) | (_, "user hasn't approved this consumer") => Failure::insufficient_scope(said),
         ("inactive_user" | "inactive_org", _) | (_, "inactive user") => Failure::suspended(said),
-        ("rate_limit_exceeded", _) => Failure::rate_limited(answer.retry_after(), said),
+        ("rate_limit_exceeded", _) => Failure::rate_limited(response.retry_after(), said),
         // The places for all know no external client app, and take no app that signs in for itself.
         ("app_not_found", _) | (_, "request not supported on this domain") => {
             Failure::wrong_tenant(format!("{said}; sign in at the organisation's My Domain")).field("login_host")
@@ -141,37 +141,37 @@ fn sign_in(credential: &Credential) -> Result<Verified, Failure> {
 
 fn probe(credential: &Credential) -> Result<Verified, Failure> {
     let (instance, token) = (hosts::instance(credential.text("instance_url")?)?, credential.secret("access_token")?);
-    let answer = Request::get(format!("{instance}/services/data/v60.0/limits")).bearer(token).send()?;
-    match answer.status() {
+    let response = Request::get(format!("{instance}/services/data/v60.0/limits")).bearer(token).send()?;
+    match response.status() {
         200 => {
-            let limits = answer.json()?;
+            let limits = response.json()?;
             limits.text("/DailyApiRequests/Max")?;
             let verified =
                 Verified::new().expires_at_ms(credential.future_ms("expires_at")).config("instance_url", &instance);
             // Without the scope `id` this is refused, and the token is good all the same.
             let asked = Request::get(format!("{instance}/services/oauth2/userinfo")).bearer(token).send_as_is();
-            let told = asked.ok().filter(|answer| answer.status() == 200).map(|answer| answer.json_or_null());
+            let told = asked.ok().filter(|response| response.status() == 200).map(|response| response.json_or_null());
             let told = told.as_ref().unwrap_or(&Json::Null);
             Ok(verified
                 .account_id(told.optional_text("/organization_id").unwrap_or_default())
                 .display_name(told.optional_text("/name").unwrap_or_default()))
         }
-        401 => Err(Failure::rejected(said(&answer)).fields(&["access_token", "instance_url"])),
+        401 => Err(Failure::rejected(said(&response)).fields(&["access_token", "instance_url"])),
         403 => {
-            let problem = answer.json()?;
+            let problem = response.json()?;
             Err(match problem.text("/0/errorCode")? {
-                "REQUEST_LIMIT_EXCEEDED" => Failure::rate_limited(answer.retry_after(), said(&answer)),
-                "ORG_LOCKED" | "INACTIVE_OWNER_OR_USER" => Failure::suspended(said(&answer)),
-                _ => Failure::insufficient_scope(said(&answer)).scope("api"),
+                "REQUEST_LIMIT_EXCEEDED" => Failure::rate_limited(response.retry_after(), said(&response)),
+                "ORG_LOCKED" | "INACTIVE_OWNER_OR_USER" => Failure::suspended(said(&response)),
+                _ => Failure::insufficient_scope(said(&response)).scope("api"),
             })
         }
-        404 => Err(Failure::wrong_tenant(said(&answer)).field("instance_url")),
-        _ => Err(answer.unexpected()),
+        404 => Err(Failure::wrong_tenant(said(&response)).field("instance_url")),
+        _ => Err(response.unexpected()),
     }
 }
 
-fn said(answer: &Answer) -> String {
-    answer.json_or_null().said("Salesforce", &["/0/errorCode"], &["/0/message"])
+fn said(response: &Response) -> String {
+    response.json_or_null().said("Salesforce", &["/0/errorCode"], &["/0/message"])
 }
 
 keyferry_plugin::export!(Salesforce);

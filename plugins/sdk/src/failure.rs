@@ -54,15 +54,15 @@ impl Failure {
         Self::new(FailureKind::Unreachable(kind), detail)
     }
 
-    /// The provider answered with an error of its own.
+    /// The provider responded with an error of its own.
     ///
     /// [`Request::send`](crate::Request::send) returns it for a 5xx.
     pub fn provider_error(status: u16, detail: impl Into<String>) -> Self {
         Self::new(FailureKind::ProviderError(status), detail)
     }
 
-    /// The provider answered with something that the plugin does not understand.
-    /// [`Answer::unexpected`](crate::Answer::unexpected) finds the words.
+    /// The provider's response is one that the plugin does not understand.
+    /// [`Response::unexpected`](crate::Response::unexpected) makes it.
     pub fn unexpected(detail: impl Into<String>) -> Self {
         Self::new(FailureKind::UnexpectedAnswer, detail)
     }
@@ -118,7 +118,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match error.kind {
             ErrorKind::Denied(missing) => return denied(&missing, &error.message),
-            // The provider did answer, with more than the limit.
+            // The provider did respond, with more than the limit.
             ErrorKind::TooLarge => return Self::unexpected(error.message),
             ErrorKind::Dns => UnreachableKind::Dns,
             ErrorKind::Refused => UnreachableKind::Refused,

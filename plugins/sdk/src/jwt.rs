@@ -7,7 +7,7 @@ use crate::bindings::keyferry::plugin::http as wit;
 ///
 /// ```no_run
 /// # use keyferry_plugin::prelude::*;
-/// # fn plugin(private_key: &Secret, client_email: &str) -> Result<Answer, Failure> {
+/// # fn plugin(private_key: &Secret, client_email: &str) -> Result<Response, Failure> {
 /// let now = keyferry_plugin::clock::now_ms() / 1000;
 /// let claims = format!(
 ///     r#"{{"iss":"{client_email}","aud":"https://oauth2.googleapis.com/token","iat":{now},"exp":{}}}"#,

@@ -20,14 +20,14 @@
 //!     }
 //!
 //!     fn verify(credential: Credential) -> Result<Verified, Failure> {
-//!         let answer = Request::get("https://api.acme.example/v1/me").bearer(credential.secret("api_key")?).send()?;
-//!         match answer.status() {
+//!         let response = Request::get("https://api.acme.example/v1/me").bearer(credential.secret("api_key")?).send()?;
+//!         match response.status() {
 //!             200 => {
-//!                 let me = answer.json()?;
+//!                 let me = response.json()?;
 //!                 Ok(Verified::new().account_id(me.text("/id")?).display_name(me.text("/name")?))
 //!             }
 //!             401 => Err(Failure::rejected("Acme does not know this API key").field("api_key")),
-//!             _ => Err(answer.unexpected()),
+//!             _ => Err(response.unexpected()),
 //!         }
 //!     }
 //! }
@@ -50,7 +50,7 @@
 //! | `credential` | which values does a plugin get, and which as handles? |
 //! | `request`, `value` | how is a request built from text and secrets? |
 //! | `jwt`, `signing` | how is it signed? |
-//! | `answer`, `json` | how is the response read? |
+//! | `response`, `json` | how is the response read? |
 //! | `failure`, `verified` | which verdicts can a plugin return? |
 //! | `address`, `url`, `time` | how are addresses, URLs and times parsed? |
 //! | [`clock`], [`random`], [`log`] | what else does Keyferry provide? |
@@ -61,7 +61,6 @@
 pub mod bindings;
 
 mod address;
-mod answer;
 mod credential;
 mod describe;
 mod failure;
@@ -69,6 +68,7 @@ mod json;
 mod jwt;
 mod plugin;
 mod request;
+mod response;
 mod signing;
 mod time;
 mod url;
@@ -84,7 +84,6 @@ pub mod prelude;
 pub mod random;
 
 pub use address::Address;
-pub use answer::Answer;
 pub use bindings::exports::keyferry::plugin::app::UnreachableKind;
 pub use bindings::keyferry::plugin::http::{Error, ErrorKind};
 pub use bindings::keyferry::plugin::secrets::Secret;
@@ -97,6 +96,7 @@ pub use plugin::Plugin;
 #[doc(hidden)]
 pub use plugin::{Component, assert_plugin};
 pub use request::Request;
+pub use response::Response;
 pub use signing::{OAuth1, SigV4};
 pub use value::Value;
 pub use verified::Verified;

@@ -6,9 +6,9 @@ use crate::{App, Credential, Failure, Verified, log};
 
 /// What a plugin provides. Put the type into [`export!`](crate::export) to make it the component's.
 pub trait Plugin {
-    /// Tells what the app is.
+    /// Describes the app.
     ///
-    /// It is called with nothing granted, makes no request, and answers the same each time.
+    /// It is called with nothing granted, makes no request, and returns the same each time.
     fn describe() -> App;
 
     /// Verifies a credential with the provider.

@@ -1,12 +1,12 @@
 use crate::bindings::keyferry::plugin::http::{self as wit, Auth, Body, JsonMember, JsonValue, Method, Pair};
-use crate::{Answer, Error, Failure, OAuth1, SigV4, Value, url};
+use crate::{Error, Failure, OAuth1, Response, SigV4, Value, url};
 
 /// A request, which Keyferry completes with secrets and sends.
 ///
 /// ```no_run
 /// # use keyferry_plugin::prelude::*;
 /// # fn plugin(key: &Secret, user_id: &str) -> Result<(), Failure> {
-/// let answer = Request::get("https://api.example.com/v1/users")
+/// let response = Request::get("https://api.example.com/v1/users")
 ///     .segment(user_id)
 ///     .query("fields", "id,name")
 ///     .header("X-Api-Key", key)
@@ -167,34 +167,34 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Asks Keyferry to lift the string at a JSON pointer out of the answer, for [`Answer::minted`]. It lifts
+    /// Asks Keyferry to lift the string at a JSON pointer out of the response, for [`Response::minted`]. It lifts
     /// `access_token`, `refresh_token`, `id_token` and other members named like secrets unasked.
     pub fn mint(mut self, pointer: &str) -> Self {
         self.0.mint.push(pointer.to_owned());
         self
     }
 
-    /// Sends the request and waits for the answer.
+    /// Sends the request and waits for the response.
     ///
     /// # Errors
-    /// Failures of the provider or of the network, which say nothing about the credential: no answer at all, a
-    /// redirect, 429 and 5xx. Every other status is returned as an [`Answer`].
-    pub fn send(self) -> Result<Answer, Failure> {
-        let answer = self.send_as_is()?;
-        match answer.trouble() {
+    /// Failures of the provider or of the network, which say nothing about the credential: no response at all, a
+    /// redirect, 429 and 5xx. Every other status is returned as an [`Response`].
+    pub fn send(self) -> Result<Response, Failure> {
+        let response = self.send_as_is()?;
+        match response.trouble() {
             Some(failure) => Err(failure),
-            None => Ok(answer),
+            None => Ok(response),
         }
     }
 
-    /// Sends the request and takes any status for an answer. [`Answer::trouble`] then tells what [`send`](Self::send)
-    /// would have made of it.
+    /// Sends the request and returns a response with any status. [`Response::trouble`] then is the failure that
+    /// [`send`](Self::send) would have returned.
     ///
     /// # Errors
-    /// What kept the answer from arriving. `?` turns it into a [`Failure`].
-    pub fn send_as_is(self) -> Result<Answer, Error> {
+    /// The reason why no response arrived. `?` turns it into a [`Failure`].
+    pub fn send_as_is(self) -> Result<Response, Error> {
         let origin = self.0.origin.clone();
-        Ok(Answer::from_wit(origin, wit::send(&self.0)?))
+        Ok(Response::from_wit(origin, wit::send(&self.0)?))
     }
 }
 

@@ -51,8 +51,8 @@ impl Plugin for Shopify {
         match credential.optional_secret("access_token") {
             Some(token) => probe(&credential, shop, token),
             None => {
-                let answer = minted(&credential, shop)?;
-                probe(&credential, shop, answer.minted("/access_token")?)
+                let response = minted(&credential, shop)?;
+                probe(&credential, shop, response.minted("/access_token")?)
             }
         }
     }
@@ -73,24 +73,24 @@ fn in_admin(credential: &Credential) -> Option<String> {
 }
 
 /// A token for the app itself, which lasts a day.
-fn minted(credential: &Credential, shop: &str) -> Result<Answer, Failure> {
-    let answer = Request::post(format!("https://{shop}.myshopify.com/admin/oauth/access_token"))
+fn minted(credential: &Credential, shop: &str) -> Result<Response, Failure> {
+    let response = Request::post(format!("https://{shop}.myshopify.com/admin/oauth/access_token"))
         .header("Accept", "application/json")
         .form_field("grant_type", "client_credentials")
         .form_field("client_id", credential.text("client_id")?)
         .form_field("client_secret", credential.secret("client_secret")?)
         .send()?;
-    let told = answer.json_or_null();
+    let told = response.json_or_null();
     let said = told.said("Shopify", &["/error"], &["/error_description"]);
-    match (answer.status(), told.optional_text("/error").unwrap_or_default()) {
-        (200, _) => Ok(answer),
+    match (response.status(), told.optional_text("/error").unwrap_or_default()) {
+        (200, _) => Ok(response),
         (_, "shop_not_permitted") => Err(Failure::wrong_tenant(said).field("shop")),
         (_, "app_not_installed") => Err(Failure::wrong_tenant(said).fields(&["shop", "client_id"])),
         (400 | 401, "application_cannot_be_found" | "invalid_client" | "invalid_request") => {
             Err(Failure::rejected(said).fields(&["client_id", "client_secret"]))
         }
         (404, _) => Err(no_such_shop(shop)),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 
@@ -99,21 +99,21 @@ fn no_such_shop(shop: &str) -> Failure {
 }
 
 fn probe(credential: &Credential, shop: &str, token: &Secret) -> Result<Verified, Failure> {
-    let answer = Request::post(format!("https://{shop}.myshopify.com/admin/api/2026-07/graphql.json"))
+    let response = Request::post(format!("https://{shop}.myshopify.com/admin/api/2026-07/graphql.json"))
         .header("X-Shopify-Access-Token", token)
         .json_body(QUERY)
         .send()?;
-    let told = answer.json_or_null();
+    let told = response.json_or_null();
     let said = told.said("Shopify", &[], &["/errors/0/message", "/errors"]);
     // <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>
-    match (answer.status(), told.optional_text("/errors/0/extensions/code").unwrap_or_default()) {
+    match (response.status(), told.optional_text("/errors/0/extensions/code").unwrap_or_default()) {
         (200, "ACCESS_DENIED") => Err(Failure::insufficient_scope(said)),
-        (200, "THROTTLED") => Err(Failure::rate_limited(answer.retry_after(), said)),
+        (200, "THROTTLED") => Err(Failure::rate_limited(response.retry_after(), said)),
         (200, "SHOP_INACTIVE") => Err(Failure::suspended(said)),
         (200, "INTERNAL_SERVER_ERROR") => Err(Failure::provider_error(200, said)),
         (200, _) if told.at("/errors").is_some() => Err(Failure::unexpected(said)),
         (200, _) => {
-            let told = answer.json()?;
+            let told = response.json()?;
             let scopes = told.items("/data/currentAppInstallation/accessScopes").iter();
             Ok(Verified::new()
                 .account_id(told.text("/data/shop/id")?)
@@ -127,13 +127,13 @@ fn probe(credential: &Credential, shop: &str, token: &Secret) -> Result<Verified
             Err(Failure::rejected(said).field(field))
         }
         (402, _) => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
-        (403, _) => Err(match answer.json()?.text("/errors")? {
+        (403, _) => Err(match response.json()?.text("/errors")? {
             "Unavailable Shop" => Failure::suspended(said),
             _ => Failure::insufficient_scope(said),
         }),
         (404, _) => Err(no_such_shop(shop)),
         (423, _) => Err(Failure::suspended("The shop is locked: its owner has to turn to Shopify's support")),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Slack: the tokens of an installed app.
 //!
-//! `POST /api/auth.test` (<https://docs.slack.dev/reference/methods/auth.test>) needs no scope, and answers 200 whether
+//! `POST /api/auth.test` (<https://docs.slack.dev/reference/methods/auth.test>) needs no scope, and responds with 200 whether
 //! the token is good or not: what counts is `ok` in the body. Of a token that rotates it tells when it ends. Tokens of the bot, of
 //! the user who installed the app (<https://docs.slack.dev/reference/methods/oauth.v2.access>) and of the app are all asked for.
-//! GovSlack answers at `slack-gov.com`: <https://api.slack-gov.com/gov-slack/about>.
+//! GovSlack is at `slack-gov.com`: <https://api.slack-gov.com/gov-slack/about>.
 
 use keyferry_plugin::prelude::*;
 
 struct Slack;
 
-/// Where Slack answers: GovSlack is a system of its own, which knows none of the other's tokens.
+/// The hosts of Slack: GovSlack is a system of its own, which knows none of the other's tokens.
 const DOMAINS: [(&str, &str); 2] = [("slack.com", "Slack"), ("slack-gov.com", "GovSlack")];
 
 /// The fields that hold a token to verify, in the order in which the workspace is taken from them.
@@ -135,10 +135,10 @@ fn domain() -> Field {
 
 /// What Slack tells of a token, and the scopes that it has. Its errors are in the method's reference, named above.
 fn auth_test(domain: &str, field: &str, kind: Option<&str>, token: &Secret) -> Result<(Json, Vec<String>), Failure> {
-    let answer = Request::post(format!("https://{domain}/api/auth.test")).bearer(token).send()?;
-    let told = answer.json()?;
+    let response = Request::post(format!("https://{domain}/api/auth.test")).bearer(token).send()?;
+    let told = response.json()?;
     if told.is_true("/ok") {
-        return Ok((told, answer.list("x-oauth-scopes").map(str::to_owned).collect()));
+        return Ok((told, response.list("x-oauth-scopes").map(str::to_owned).collect()));
     }
     let error = told.text("/error")?;
     let advice = match kind {
@@ -160,14 +160,14 @@ fn auth_test(domain: &str, field: &str, kind: Option<&str>, token: &Secret) -> R
         | "enterprise_is_restricted"
         | "two_factor_setup_required" => Failure::insufficient_scope(detail),
         "team_access_not_granted" => Failure::wrong_tenant(detail).field(field),
-        "ratelimited" => Failure::rate_limited(answer.retry_after(), detail),
+        "ratelimited" => Failure::rate_limited(response.retry_after(), detail),
         // The last two: a workspace on its way into an organisation, which cannot be used meanwhile.
         "internal_error"
         | "fatal_error"
         | "service_unavailable"
         | "request_timeout"
         | "org_login_required"
-        | "team_added_to_org" => Failure::provider_error(answer.status(), detail),
+        | "team_added_to_org" => Failure::provider_error(response.status(), detail),
         _ => Failure::unexpected(detail),
     })
 }

@@ -1,7 +1,7 @@
 //! Stripe: secret and restricted API keys, of a platform's connected accounts too, and the keys of an organisation.
 //!
-//! `GET /v1/account` tells whose key it is. A restricted key may not be allowed to ask that; but Stripe answers 403 only
-//! to a key that it knows (to any other it answers 401), so the key is proven live all the same.
+//! `GET /v1/account` tells whose key it is. A restricted key may not be allowed to ask that; but Stripe responds with 403 only
+//! to a key that it knows (to any other it responds with 401), so the key is proven live all the same.
 //! See <https://docs.stripe.com/error-low-level#errors>.
 //!
 //! The key of an organisation asks for one of its accounts, which `Stripe-Context` names, and says which version of the API it
@@ -63,13 +63,13 @@ impl Plugin for Stripe {
         if is_organisations {
             request = request.header("Stripe-Version", VERSION);
         }
-        let answer = request.send()?;
+        let response = request.send()?;
 
         let field = field.unwrap_or("stripe_context");
         let connected = context.and_then(|context| context.rsplit('/').next());
         let mode = ["live", "test"].into_iter().find(|mode| kind.ends_with(&format!("_{mode}_"))).unwrap_or_default();
         let verified = Verified::new().config("mode", mode);
-        let problem = answer.json_or_null();
+        let problem = response.json_or_null();
         let said = problem.said("Stripe", &[], &["/error/message"]);
         let has_words = problem.optional_text("/error/message").is_some();
         // `The provided key 'rk_test_***' does not have the required permissions for this endpoint on account 'acct_1'.`
@@ -77,9 +77,9 @@ impl Plugin for Stripe {
         let named = words.clone().find(|word| word.starts_with("acct_") && !word.contains('*'));
         let is_strange = problem.optional_text("/error/code") == Some("account_invalid")
             || words.any(|words| words == " does not have access to account ");
-        match answer.status() {
+        match response.status() {
             200 => {
-                let account = answer.json()?;
+                let account = response.json()?;
                 let name =
                     account.first_text(&["/settings/dashboard/display_name", "/business_profile/name", "/email"]);
                 Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
@@ -92,20 +92,20 @@ impl Plugin for Stripe {
             // About `Stripe-Account` rather than about the key: <https://docs.stripe.com/error-codes>.
             400 | 403 if connected.is_some() && is_strange => Err(Failure::wrong_tenant(said).field(field)),
             // What an organisation's key lacks is the account, or the account is not one of the organisation's.
-            400 | 403 if is_organisations && has_words && (answer.status() == 400 || context.is_none()) => {
+            400 | 403 if is_organisations && has_words && (response.status() == 400 || context.is_none()) => {
                 Err(Failure::wrong_tenant(said).field(field))
             }
             400 if has_words => Err(Failure::unexpected(said)),
             403 => {
                 // Without a message it is not the API that speaks, but something on the way to it.
-                answer.json()?.text("/error/message")?;
+                response.json()?.text("/error/message")?;
                 if connected.is_some() && connected != named {
                     return Err(Failure::insufficient_scope(said));
                 }
                 let warning = format!("live but restricted, so its account could not be asked for: {said}");
                 Ok(verified.account_id(named.unwrap_or_default()).warning(warning))
             }
-            _ => Err(answer.unexpected()),
+            _ => Err(response.unexpected()),
         }
     }
 }

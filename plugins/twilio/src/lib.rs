@@ -3,7 +3,7 @@
 //! A standard API key may not read `/Accounts` although it is good, so it is asked for a page of messages instead. 20003 is
 //! Twilio's code for a credential that is not. See <https://www.twilio.com/docs/iam/api-keys/keys-in-console>.
 //!
-//! Each region knows its own auth tokens and API keys only, and answers 20003 to another's:
+//! Each region knows its own auth tokens and API keys only, and responds with 20003 to another's:
 //! <https://www.twilio.com/docs/global-infrastructure/manage-regional-api-credentials>. The hosts of the regions are in
 //! <https://www.twilio.com/docs/global-infrastructure/using-the-twilio-rest-api-in-a-non-us-region>. There are no messages in all
 //! of them, but calls: <https://www.twilio.com/docs/global-infrastructure/regional-product-and-feature-availability>.
@@ -81,11 +81,11 @@ fn accounts<'a>(region: &str) -> Request<'a> {
 fn with_key(verified: Verified, account: &str, region: &str, sid: &str, secret: &Secret) -> Result<Verified, Failure> {
     let list = if region == "us1" { "Messages.json" } else { "Calls.json" };
     let request = accounts(region).segment(account).segment(list).query("PageSize", "1").basic(sid, secret);
-    let answer = request.send()?;
-    let told = answer.json_or_null();
-    match answer.status() {
+    let response = request.send()?;
+    let told = response.json_or_null();
+    match response.status() {
         200 => {
-            answer.json()?.text("/page")?;
+            response.json()?.text("/page")?;
             Ok(verified)
         }
         // <https://www.twilio.com/docs/api/errors/70051>: that is what a restricted key gets for what it may not do, though not only
@@ -94,27 +94,27 @@ fn with_key(verified: Verified, account: &str, region: &str, sid: &str, secret: 
             let advice = "allow the restricted key to read messages, or calls outside of US1, and see that it is one of this account";
             Err(Failure::insufficient_scope(format!("{}; {advice}", said(&told))))
         }
-        _ => Err(refused(&answer, region, &["api_key_sid", "api_key_secret", "account_sid", "region"])),
+        _ => Err(refused(&response, region, &["api_key_sid", "api_key_secret", "account_sid", "region"])),
     }
 }
 
 fn with_token(verified: Verified, account: &str, region: &str, token: &Secret) -> Result<Verified, Failure> {
-    let answer = accounts(region).segment(format!("{account}.json")).basic(account, token).send()?;
-    if answer.status() != 200 {
-        return Err(refused(&answer, region, &["account_sid", "auth_token", "region"]));
+    let response = accounts(region).segment(format!("{account}.json")).basic(account, token).send()?;
+    if response.status() != 200 {
+        return Err(refused(&response, region, &["account_sid", "auth_token", "region"]));
     }
-    let told = answer.json()?;
+    let told = response.json()?;
     match told.optional_text("/status") {
         Some("active") => Ok(verified.display_name(told.text("/friendly_name")?)),
         Some(status) => Err(Failure::suspended(format!("Twilio says that the account is {status}"))),
-        None => Err(answer.unexpected()),
+        None => Err(response.unexpected()),
     }
 }
 
-fn refused(answer: &Answer, region: &str, fields: &[&str]) -> Failure {
-    let told = answer.json_or_null();
+fn refused(response: &Response, region: &str, fields: &[&str]) -> Failure {
+    let told = response.json_or_null();
     let detail = said(&told);
-    match (answer.status(), told.optional_text("/code")) {
+    match (response.status(), told.optional_text("/code")) {
         // <https://www.twilio.com/docs/api/errors/20403>
         (403, Some("20403")) => Failure::suspended(detail),
         (401, _) => {
@@ -124,7 +124,7 @@ fn refused(answer: &Answer, region: &str, fields: &[&str]) -> Failure {
         // Without a code it is not the API that speaks, but something on the way to it.
         (403, Some(_)) => Failure::insufficient_scope(detail),
         (404, _) => Failure::wrong_tenant(detail).field("account_sid"),
-        _ => answer.unexpected(),
+        _ => response.unexpected(),
     }
 }
 

@@ -36,8 +36,8 @@ impl Plugin for Xero {
         match credential.optional_secret("access_token") {
             Some(token) => probe(&credential, token, "access_token"),
             None => {
-                let answer = minted(&credential)?;
-                probe(&credential, answer.minted("/access_token")?, "client_id")
+                let response = minted(&credential)?;
+                probe(&credential, response.minted("/access_token")?, "client_id")
             }
         }
     }
@@ -50,28 +50,28 @@ fn tenant_id() -> Field {
         .example("00000000-1111-2222-3333-444444444444")
 }
 
-fn minted(credential: &Credential) -> Result<Answer, Failure> {
-    let answer = Request::post("https://identity.xero.com/connect/token")
+fn minted(credential: &Credential) -> Result<Response, Failure> {
+    let response = Request::post("https://identity.xero.com/connect/token")
         .basic(credential.text("client_id")?, credential.secret("client_secret")?)
         .form_field("grant_type", "client_credentials")
         .send()?;
-    let told = answer.json_or_null();
+    let told = response.json_or_null();
     let said = told.said("Xero", &["/error"], &["/error_description"]);
-    match (answer.status(), told.optional_text("/error").unwrap_or_default()) {
-        (200, _) => Ok(answer),
+    match (response.status(), told.optional_text("/error").unwrap_or_default()) {
+        (200, _) => Ok(response),
         (_, "invalid_client") => Err(Failure::rejected(said).fields(&["client_id", "client_secret"])),
         (_, "unauthorized_client" | "invalid_scope") => Err(Failure::insufficient_scope(said)),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 
 fn probe(credential: &Credential, token: &Secret, field: &str) -> Result<Verified, Failure> {
-    let answer = Request::get("https://api.xero.com/connections").bearer(token).send()?;
+    let response = Request::get("https://api.xero.com/connections").bearer(token).send()?;
     let wanted = credential.optional_text("tenant_id");
-    match answer.status() {
+    match response.status() {
         200 => {
-            let told = answer.json()?;
-            let Json::List(connections) = &told else { return Err(answer.unexpected()) };
+            let told = response.json()?;
+            let Json::List(connections) = &told else { return Err(response.unexpected()) };
             let verified = Verified::new().expires_at_ms(credential.future_ms("expires_at"));
             let is_wanted = |id: &str| wanted.is_some_and(|wanted| wanted.eq_ignore_ascii_case(id));
             let found = connections.iter().find(|one| one.optional_text("/tenantId").is_some_and(is_wanted));
@@ -91,15 +91,15 @@ fn probe(credential: &Credential, token: &Secret, field: &str) -> Result<Verifie
                 }
             }
         }
-        401 => Err(Failure::rejected(said(&answer)).field(field)),
+        401 => Err(Failure::rejected(said(&response)).field(field)),
         // A page is not the API that speaks, but something on the way to it.
-        403 if !matches!(answer.json_or_null(), Json::Null) => Err(Failure::insufficient_scope(said(&answer))),
-        _ => Err(answer.unexpected()),
+        403 if !matches!(response.json_or_null(), Json::Null) => Err(Failure::insufficient_scope(said(&response))),
+        _ => Err(response.unexpected()),
     }
 }
 
-fn said(answer: &Answer) -> String {
-    answer.json_or_null().said("Xero", &[], &["/Detail", "/detail", "/Title", "/title"])
+fn said(response: &Response) -> String {
+    response.json_or_null().said("Xero", &[], &["/Detail", "/detail", "/Title", "/title"])
 }
 
 keyferry_plugin::export!(Xero);

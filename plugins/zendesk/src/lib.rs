@@ -1,7 +1,7 @@
 //! Zendesk: OAuth tokens of one account, the id and secret of an OAuth client, by which it gets one, and API tokens, which end on
 //! 30 April 2027 (<https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/>).
 //!
-//! `GET /api/v2/users/me.json` needs no right. It answers 200 to nobody, too: as an anonymous user without an id.
+//! `GET /api/v2/users/me.json` needs no right. It responds with 200 to nobody, too: as an anonymous user without an id.
 //! See <https://developer.zendesk.com/api-reference/ticketing/users/users/#show-self>.
 
 use keyferry_plugin::prelude::*;
@@ -52,8 +52,8 @@ impl Plugin for Zendesk {
         let subdomain = &credential.tenant("subdomain", "zendesk.com")?;
         let me = Request::get(format!("https://{subdomain}.zendesk.com/api/v2/users/me.json"));
         if credential.auth_type() == "client_credentials" {
-            let answer = minted(&credential, subdomain)?;
-            return probe(&credential, subdomain, me.bearer(answer.minted("/access_token")?), &["client_id"]);
+            let response = minted(&credential, subdomain)?;
+            return probe(&credential, subdomain, me.bearer(response.minted("/access_token")?), &["client_id"]);
         }
         let (request, fields): (_, &[&str]) = match credential.optional_secret("api_token") {
             Some(token) => {
@@ -68,23 +68,23 @@ impl Plugin for Zendesk {
 }
 
 /// A token for the client itself: <https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/>.
-fn minted(credential: &Credential, subdomain: &str) -> Result<Answer, Failure> {
-    let answer = Request::post(format!("https://{subdomain}.zendesk.com/oauth/tokens"))
+fn minted(credential: &Credential, subdomain: &str) -> Result<Response, Failure> {
+    let response = Request::post(format!("https://{subdomain}.zendesk.com/oauth/tokens"))
         .json_field("/grant_type", "client_credentials")
         .json_field("/client_id", credential.text("client_id")?)
         .json_field("/client_secret", credential.secret("client_secret")?)
         .json_field("/scope", "read")
         .send()?;
-    let told = answer.json_or_null();
+    let told = response.json_or_null();
     let said = told.said("Zendesk", &["/error"], &["/error_description"]);
-    match (answer.status(), told.optional_text("/error").unwrap_or_default()) {
-        (200 | 201, _) => Ok(answer),
+    match (response.status(), told.optional_text("/error").unwrap_or_default()) {
+        (200 | 201, _) => Ok(response),
         (_, "invalid_client") => Err(Failure::rejected(said).fields(&["client_id", "client_secret"])),
         (_, "unauthorized_client" | "unsupported_grant_type" | "invalid_scope") => {
             Err(Failure::insufficient_scope(said))
         }
         (404, _) => Err(no_such(subdomain)),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 
@@ -93,13 +93,13 @@ fn no_such(subdomain: &str) -> Failure {
 }
 
 fn probe(credential: &Credential, subdomain: &str, request: Request<'_>, fields: &[&str]) -> Result<Verified, Failure> {
-    let answer = request.send()?;
+    let response = request.send()?;
     // `error` is a text or an object: <https://developer.zendesk.com/api-reference/introduction/requests/#response-format>.
-    let told = answer.json_or_null();
+    let told = response.json_or_null();
     let said = told.said("Zendesk", &[], &["/error/title", "/error/message", "/error", "/description"]);
-    match answer.status() {
+    match response.status() {
         200 => {
-            let user = answer.json()?;
+            let user = response.json()?;
             let name = user.text("/user/name")?;
             if user.optional_text("/user/id").is_none() {
                 return Err(Failure::rejected("Zendesk answers as to an anonymous user").fields(fields));
@@ -114,7 +114,7 @@ fn probe(credential: &Credential, subdomain: &str, request: Request<'_>, fields:
         401 => Err(Failure::rejected(said).fields(fields)),
         403 if !matches!(told, Json::Null) => Err(Failure::insufficient_scope(said)),
         404 => Err(no_such(subdomain)),
-        _ => Err(answer.unexpected()),
+        _ => Err(response.unexpected()),
     }
 }
 

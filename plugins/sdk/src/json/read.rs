@@ -1,16 +1,21 @@
 use super::Json;
 
-/// Deep enough for any provider's answer, and far from what the sandbox's stack can hold.
+/// Deep enough for any provider's response, and far from what the sandbox's stack can hold.
 const MAX_DEPTH: u32 = 64;
 
-/// Reads a whole document, or tells how many bytes could be read.
-pub(super) fn document(bytes: &[u8]) -> Result<Json, usize> {
-    let mut reader = Reader { rest: bytes };
-    let value = reader.value(MAX_DEPTH);
-    reader.space();
-    match value {
-        Some(value) if reader.rest.is_empty() => Ok(value),
-        _ => Err(bytes.len() - reader.rest.len()),
+impl Json {
+    /// Parses JSON (RFC 8259), nested at most 64 deep.
+    ///
+    /// # Errors
+    /// The number of bytes that could be read.
+    pub fn parse(bytes: &[u8]) -> Result<Self, usize> {
+        let mut reader = Reader { rest: bytes };
+        let value = reader.value(MAX_DEPTH);
+        reader.space();
+        match value {
+            Some(value) if reader.rest.is_empty() => Ok(value),
+            _ => Err(bytes.len() - reader.rest.len()),
+        }
     }
 }
 
@@ -204,7 +209,7 @@ mod tests {
         #[test]
         fn whatever_is_written_is_read_back(value in value(), pretty: bool) {
             let text = if pretty { format!("{value:#}") } else { value.to_string() };
-            prop_assert!(same(&document(text.as_bytes()).unwrap(), &value), "{text}");
+            prop_assert!(same(&Json::parse(text.as_bytes()).unwrap(), &value), "{text}");
         }
 
         #[test]
@@ -212,19 +217,19 @@ mod tests {
             let theirs = serde_json::from_str::<serde_json::Value>(&text);
             // Numbers beyond the range of a double are numbers here, and errors there.
             if !theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range")) {
-                prop_assert_eq!(document(text.as_bytes()).is_ok(), theirs.is_ok(), "{}", text);
+                prop_assert_eq!(Json::parse(text.as_bytes()).is_ok(), theirs.is_ok(), "{}", text);
             }
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = document(&bytes);
+            let _ = Json::parse(&bytes);
         }
     }
 
     #[test]
     fn escapes_are_read_and_broken_ones_refused() {
-        let read = |text: &str| document(text.as_bytes()).ok();
+        let read = |text: &str| Json::parse(text.as_bytes()).ok();
         assert_eq!(
             read(r#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é""#),
             Some(Json::Text("\"\\/\u{8}\u{c}\n\r\té😀é".to_owned()))
@@ -239,21 +244,21 @@ mod tests {
     #[test]
     fn a_number_keeps_all_of_its_digits() {
         let id = "123456789012345678901234567890";
-        assert_eq!(document(id.as_bytes()), Ok(Json::Number(id.to_owned())));
+        assert_eq!(Json::parse(id.as_bytes()), Ok(Json::Number(id.to_owned())));
     }
 
     #[test]
     fn nesting_ends_before_the_stack_does() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(document(nested(64).as_bytes()).is_ok());
-        assert!(document(nested(65).as_bytes()).is_err());
-        assert!(document("[".repeat(1 << 20).as_bytes()).is_err());
+        assert!(Json::parse(nested(64).as_bytes()).is_ok());
+        assert!(Json::parse(nested(65).as_bytes()).is_err());
+        assert!(Json::parse("[".repeat(1 << 20).as_bytes()).is_err());
     }
 
     #[test]
     fn an_error_tells_how_far_it_got() {
-        assert_eq!(document(b"<html>"), Err(0));
-        assert_eq!(document(b"{\"a\": nope}"), Err(6));
-        assert_eq!(document(b"{} {}"), Err(3));
+        assert_eq!(Json::parse(b"<html>"), Err(0));
+        assert_eq!(Json::parse(b"{\"a\": nope}"), Err(6));
+        assert_eq!(Json::parse(b"{} {}"), Err(3));
     }
 }

@@ -1,4 +1,3 @@
-use super::read;
 use crate::Failure;
 
 /// A JSON value, looked into by JSON pointers (RFC 6901).
@@ -12,32 +11,24 @@ use crate::Failure;
 /// assert!(!me.is_true("/admin"));
 /// ```
 ///
-/// [`Answer::json`](crate::Answer::json) reads it from an answer.
+/// [`Response::json`](crate::Response::json) reads it from a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json {
-    /// JSON `null`.
+    /// The value `null`.
     Null,
     /// JSON `true` or `false`.
     Boolean(bool),
     /// A number, as it was written: ids keep all of their digits.
     Number(String),
-    /// A JSON string.
+    /// A string, with its escapes decoded.
     Text(String),
-    /// A JSON array.
+    /// The elements of an array, in order.
     List(Vec<Json>),
     /// An object's members, in order.
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
-    /// Reads JSON (RFC 8259), nested at most 64 deep.
-    ///
-    /// # Errors
-    /// The number of bytes that could be read.
-    pub fn parse(bytes: &[u8]) -> Result<Self, usize> {
-        read::document(bytes)
-    }
-
     /// What stands at a pointer: `/team/name`, `/errors/0`. `""` is the value itself.
     pub fn at(&self, pointer: &str) -> Option<&Json> {
         let Some(pointer) = pointer.strip_prefix('/') else { return pointer.is_empty().then_some(self) };

@@ -1,8 +1,8 @@
 /**
  * What a Keyferry plugin in JavaScript is written with.
  *
- * A secret is a handle: it can be placed in a request, and never read. What is the provider's fault (no answer, a redirect,
- * 429, 5xx, an answer that is not JSON) becomes the right failure here, so that a plugin says `rejected` only where the
+ * A secret is a handle: it can be placed in a request, and never read. What is the provider's fault (no response, a redirect,
+ * 429, 5xx, a response that is not JSON) becomes the right failure here, so that a plugin says `rejected` only where the
  * provider itself said so.
  */
 import { send } from 'keyferry:plugin/http@1.0.0';
@@ -32,7 +32,7 @@ export const wrongTenant = (detail, ...fields) => new Failure('wrong-tenant', fi
 export const accountSuspended = (detail) => new Failure('account-suspended', undefined, detail);
 /** Too many requests. */
 export const rateLimited = (detail, seconds) => new Failure('rate-limited', seconds, detail);
-/** The provider answered with an error of its own. */
+/** The provider responded with an error of its own. */
 export const providerError = (detail, status) => new Failure('provider-error', status, detail);
 /** The provider said what this plugin does not understand. */
 export const unexpected = (detail) => new Failure('unexpected-answer', undefined, detail);
@@ -113,13 +113,13 @@ export class Credential {
 }
 
 /**
- * Sends a request and waits for the answer. A value is a string, a secret's handle, or an array of both.
+ * Sends a request and waits for the response. A value is a string, a secret's handle, or an array of both.
  *
  * @param {'get'|'head'|'post'|'put'|'patch'|'delete'} method
  * @param {string} url `https://api.example.com/v1/me`; what comes from a caller belongs in `query`
  * @param {object} options `bearer`, `basic: [user, password]`, `headers`, `query`, `form` (objects), `json` (an object
  *   without secrets)
- * @returns {Answer}
+ * @returns {Response}
  */
 export function request(method, url, { bearer, basic, headers = {}, query = {}, form, json } = {}) {
   const [, origin, path] = /^(https:\/\/[^/?#]+)([^?#]*)$/.exec(url) ?? [];
@@ -150,14 +150,14 @@ export function request(method, url, { bearer, basic, headers = {}, query = {}, 
     if (kind.tag === 'too-large') throw unexpected(message);
     throw new Failure('unreachable', UNREACHABLE[kind.tag] ?? 'transport', message);
   }
-  return new Answer(origin, response);
+  return new Response(origin, response);
 }
 
 const parts = (value) =>
   [value].flat().map((one) => (typeof one === 'string' ? { tag: 'text', val: one } : { tag: 'secret', val: one }));
 
 /** What the provider said. The values of secrets have been replaced by `***`. */
-export class Answer {
+export class Response {
   #response;
 
   constructor(origin, response) {
@@ -183,7 +183,7 @@ export class Answer {
     }
   }
 
-  /** The body as a JSON object, or an empty one: for an answer whose status already says enough. */
+  /** The body as a JSON object, or an empty one: for a response whose status already says enough. */
   jsonOrEmpty() {
     try {
       return Object(this.json());
@@ -192,7 +192,7 @@ export class Answer {
     }
   }
 
-  /** The failure for an answer that the plugin has no case for. */
+  /** The failure for a response that the plugin has no case for. */
   unexpected() {
     return unexpected(`${this.told}, which this plugin does not understand`);
   }
@@ -203,7 +203,7 @@ export class Answer {
   }
 }
 
-/** A string or number in an answer, as text. Without it, the answer is one that the plugin does not understand. */
+/** A string or number in a response, as text. Without it, the response is one that the plugin does not understand. */
 export function textOf(object, name) {
   const value = Object(object)[name];
   if (typeof value === 'string' && value !== '') return value;

@@ -1,7 +1,7 @@
 """What a Keyferry plugin in Python is written with.
 
-A secret is a handle: it can be placed in a request, and never read. What is the provider's fault (no answer, a redirect,
-429, 5xx, an answer that is not JSON) becomes the right failure here, so that a plugin says `rejected` only where the
+A secret is a handle: it can be placed in a request, and never read. What is the provider's fault (no response, a redirect,
+429, 5xx, a response that is not JSON) becomes the right failure here, so that a plugin says `rejected` only where the
 provider itself said so.
 """
 
@@ -16,7 +16,7 @@ from wit_world.imports.http import Method
 from wit_world.imports.secrets import Secret
 
 __all__ = [
-    "Answer", "AuthType", "Credential", "Description", "Field", "Grant", "Method", "Verified", "account_suspended",
+    "Response", "AuthType", "Credential", "Description", "Field", "Grant", "Method", "Verified", "account_suspended",
     "describe", "field", "insufficient_scope", "rejected", "request", "text_of", "unexpected", "verified", "wrong_tenant",
 ]
 
@@ -115,7 +115,7 @@ class Credential:
         return ms if ms > clock.now() else None
 
 
-class Answer:
+class Response:
     """What the provider said. The values of secrets have been replaced by `***`."""
 
     def __init__(self, origin: str, response: http.Response):
@@ -147,7 +147,7 @@ class Answer:
             unexpected(f"{self.told} with what is not JSON")
 
     def json_or_empty(self) -> dict:
-        """The body as a JSON object, or an empty one: for an answer whose status already says enough."""
+        """The body as a JSON object, or an empty one: for a response whose status already says enough."""
         try:
             body = json.loads(self._response.body.decode("utf-8"))
         except ValueError:
@@ -155,12 +155,12 @@ class Answer:
         return body if isinstance(body, dict) else {}
 
     def unexpected(self) -> NoReturn:
-        """The failure for an answer that the plugin has no case for."""
+        """The failure for a response that the plugin has no case for."""
         unexpected(f"{self.told}, which this plugin does not understand")
 
 
 def text_of(body: Any, name: str) -> str:
-    """A string or number in an answer, as text. Without it, the answer is one that the plugin does not understand."""
+    """A string or number in a response, as text. Without it, the response is one that the plugin does not understand."""
     value = body.get(name) if isinstance(body, dict) else None
     if isinstance(value, str) and value:
         return value
@@ -177,8 +177,8 @@ def _parts(value: Value) -> list:
 def request(
     method: Method, url: str, bearer: Optional[Value] = None, basic: Optional[tuple] = None,
     headers: Optional[dict] = None, query: Optional[dict] = None, form: Optional[dict] = None,
-) -> Answer:
-    """Sends a request and waits for the answer. A value is a string, a secret's handle, or a list of both.
+) -> Response:
+    """Sends a request and waits for the response. A value is a string, a secret's handle, or a list of both.
 
     `url` is `https://host/path`; what comes from a caller belongs in `query`.
     """
@@ -197,7 +197,7 @@ def request(
         response = http.send(http.Request(method, origin, segments, pairs(query), pairs(headers), auth, body, []))
     except Err as error:
         _unsent(error.value)
-    return Answer(origin, response)
+    return Response(origin, response)
 
 
 _UNREACHABLE = {

@@ -1,14 +1,14 @@
-use crate::bindings::keyferry::plugin::http::Response;
+use crate::bindings::keyferry::plugin::http as wit;
 use crate::{Failure, Json, Secret, clock, time};
 
-/// What the provider said. The values of secrets have been replaced by `***`.
-pub struct Answer {
+/// The provider's response. The values of secrets have been replaced by `***`.
+pub struct Response {
     origin: String,
-    response: Response,
+    response: wit::Response,
 }
 
-impl Answer {
-    pub(crate) fn from_wit(origin: String, response: Response) -> Self {
+impl Response {
+    pub(crate) fn from_wit(origin: String, response: wit::Response) -> Self {
         Self { origin, response }
     }
 
@@ -42,28 +42,27 @@ impl Answer {
     /// The body as JSON.
     ///
     /// # Errors
-    /// [`Failure::unexpected`] that tells the status, the content type and where the JSON went wrong. What the body said
-    /// is not in it.
+    /// [`Failure::unexpected`] with the status, the content type and the position of the error. Nothing of the body is in it.
     pub fn json(&self) -> Result<Json, Failure> {
-        let broken = |at| Failure::unexpected(format!("{}, which is not JSON (byte {at})", self.told()));
+        let broken = |at| Failure::unexpected(format!("{}, which is not JSON (byte {at})", self.summary()));
         Json::parse(self.body()).map_err(broken)
     }
 
-    /// The body as JSON, or [`Json::Null`]: for an answer whose status already says enough.
+    /// The body as JSON, or [`Json::Null`]: for a response whose status already says enough.
     pub fn json_or_null(&self) -> Json {
         Json::parse(self.body()).unwrap_or(Json::Null)
     }
 
-    /// A token that Keyferry took out of the answer, ready for the next request. `pointer` is the JSON pointer at which
+    /// A token that Keyferry took out of the response, ready for the next request. `pointer` is the JSON pointer at which
     /// it stood: `/access_token`.
     ///
     /// # Errors
-    /// [`Failure::unexpected`], if the answer held no string there.
+    /// [`Failure::unexpected`], if the response has no string there.
     pub fn minted(&self, pointer: &str) -> Result<&Secret, Failure> {
         let found = self.response.minted.iter().find(|minted| minted.pointer == pointer);
         found
             .map(|minted| &minted.token)
-            .ok_or_else(|| Failure::unexpected(format!("{} without a token at {pointer}", self.told())))
+            .ok_or_else(|| Failure::unexpected(format!("{} without a token at {pointer}", self.summary())))
     }
 
     /// The number of seconds to wait that `Retry-After` asks for, as a number or as a date. Parts of a second are a whole one,
@@ -81,20 +80,20 @@ impl Answer {
     /// redirect an unexpected answer.
     pub fn trouble(&self) -> Option<Failure> {
         match self.status() {
-            429 => Some(Failure::rate_limited(self.retry_after(), self.told())),
-            status @ 500.. => Some(Failure::provider_error(status, self.told())),
-            300..400 => Some(Failure::unexpected(format!("{}, a redirect{}", self.told(), self.points_to()))),
+            429 => Some(Failure::rate_limited(self.retry_after(), self.summary())),
+            status @ 500.. => Some(Failure::provider_error(status, self.summary())),
+            300..400 => Some(Failure::unexpected(format!("{}, a redirect{}", self.summary(), self.redirect_target()))),
             _ => None,
         }
     }
 
     /// The failure for a status or a content that the plugin has no case for.
     pub fn unexpected(&self) -> Failure {
-        Failure::unexpected(format!("{}, which this plugin does not understand", self.told()))
+        Failure::unexpected(format!("{}, which this plugin does not understand", self.summary()))
     }
 
     /// `https://api.example.com answered 200 (text/html)`.
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         let Self { origin, response } = self;
         match self.header("content-type").and_then(|value| value.split(';').next()) {
             Some(content_type) => format!("{origin} answered {} ({content_type})", response.status),
@@ -102,8 +101,8 @@ impl Answer {
         }
     }
 
-    /// Where a redirect goes, without the query: that is for the browser it was meant for.
-    fn points_to(&self) -> String {
+    /// The target of a redirect, without the query, which may contain secrets of a browser's session.
+    fn redirect_target(&self) -> String {
         match self.header("location").and_then(|url| url.split(['?', '#']).next()) {
             Some(url) => format!(" to {url}"),
             None => String::new(),
@@ -135,16 +134,16 @@ mod tests {
     use super::*;
     use crate::bindings::exports::keyferry::plugin::app::FailureKind;
 
-    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let response = Response { status, headers, body: body.as_bytes().to_vec(), minted: Vec::new() };
-        Answer::from_wit("https://api.example.com".to_owned(), response)
+        let response = wit::Response { status, headers, body: body.as_bytes().to_vec(), minted: Vec::new() };
+        Response::from_wit("https://api.example.com".to_owned(), response)
     }
 
     #[test]
     fn trouble_of_the_provider_is_no_verdict_on_the_credential() {
         let kind =
-            |status| answer(status, &[("retry-after", "7")], "").trouble().map(|failure| failure.into_wit().kind);
+            |status| response(status, &[("retry-after", "7")], "").trouble().map(|failure| failure.into_wit().kind);
         assert!(matches!(kind(429), Some(FailureKind::RateLimited(Some(7)))));
         assert!(matches!(kind(500), Some(FailureKind::ProviderError(500))));
         assert!(matches!(kind(503), Some(FailureKind::ProviderError(503))));
@@ -156,14 +155,14 @@ mod tests {
 
     #[test]
     fn a_redirect_names_its_target_without_the_query() {
-        let redirect = answer(302, &[("location", "https://login.example.com/sso?state=abc")], "");
+        let redirect = response(302, &[("location", "https://login.example.com/sso?state=abc")], "");
         let detail = redirect.trouble().unwrap().into_wit().detail;
         assert_eq!(detail, "https://api.example.com answered 302, a redirect to https://login.example.com/sso");
     }
 
     #[test]
     fn what_is_wrong_with_json_is_told_without_the_body() {
-        let html = answer(200, &[("content-type", "text/html; charset=utf-8")], "<html>private</html>");
+        let html = response(200, &[("content-type", "text/html; charset=utf-8")], "<html>private</html>");
         let failure = html.json().unwrap_err().into_wit();
         assert!(matches!(failure.kind, FailureKind::UnexpectedAnswer));
         assert_eq!(failure.detail, "https://api.example.com answered 200 (text/html), which is not JSON (byte 0)");
@@ -203,13 +202,13 @@ mod tests {
             ("later", None),
             ("NaN", None),
         ] {
-            assert_eq!(answer(429, &[("Retry-After", text)], "").retry_after(), seconds, "{text}");
+            assert_eq!(response(429, &[("Retry-After", text)], "").retry_after(), seconds, "{text}");
         }
     }
 
     #[test]
     fn a_token_that_was_not_minted_is_an_unexpected_answer() {
-        let failure = answer(200, &[], "{}").minted("/access_token").map(|_| ()).unwrap_err().into_wit();
+        let failure = response(200, &[], "{}").minted("/access_token").map(|_| ()).unwrap_err().into_wit();
         assert!(failure.detail.ends_with("without a token at /access_token"), "{}", failure.detail);
     }
 }
