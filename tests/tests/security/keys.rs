@@ -207,7 +207,7 @@ async fn a_reseal_whose_server_dies_says_so_and_what_is_done() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     for part in [
         "3 credentials were sealed under the newest key before this failed",
-        "the server ended the connection before it answered",
+        "the server ended the connection before it responded",
         "`keyferry key reseal --org acme` seals the rest",
     ] {
         assert!(said.contains(part), "{part}: {said}");

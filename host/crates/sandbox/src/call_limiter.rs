@@ -27,7 +27,7 @@ pub(super) struct CallLimiter {
 #[derive(Debug)]
 pub(super) struct CallPermit<'a> {
     _permits: [SemaphorePermit<'a>; 4],
-    _counted: metrics::UnderWay,
+    _counted: metrics::InProgress,
     pressures: [&'a RetryAfterEstimator; 2],
 }
 
@@ -63,7 +63,7 @@ impl CallLimiter {
     pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<CallPermit<'a>, CallError> {
         let own = share.places.try_acquire().map_err(|_| share.busy())?;
         let place = self.places.try_acquire().map_err(|_| self.busy())?;
-        let waiting = metrics::UnderWay::waiting();
+        let waiting = metrics::InProgress::waiting();
         let wait = async {
             Ok::<_, tokio::sync::AcquireError>((share.running.acquire().await?, self.running.acquire().await?))
         };
@@ -72,7 +72,7 @@ impl CallLimiter {
         match entered {
             Ok(Ok((own_slot, slot))) => Ok(CallPermit {
                 _permits: [own, place, own_slot, slot],
-                _counted: metrics::UnderWay::running(),
+                _counted: metrics::InProgress::running(),
                 pressures: [&share.pressure, &self.pressure],
             }),
             Ok(Err(_)) | Err(_) => Err(if share.running.available_permits() == 0 { share.busy() } else { self.busy() }),

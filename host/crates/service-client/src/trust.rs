@@ -1,4 +1,4 @@
-//! Which certificates of services are believed.
+//! Which certificates of services are trusted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use rustls_pki_types::pem::PemObject as _;
 use keyferry_types::bounded_file::{self, LARGE};
 use keyferry_types::path_text::ShowPath as _;
 
-/// Certificates that cannot be believed.
+/// Certificates that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// The file is not there, or has none.
+pub enum TrustError {
+    /// The file cannot be read, or has no certificates.
     #[error("{}: {problem}", path.shown())]
     Certificates {
         /// Path of the file with certificates.
@@ -26,12 +26,12 @@ pub enum UpstreamError {
     Tls(#[from] rustls::Error),
 }
 
-/// A PEM file, and the certificates in it, each checked to be one.
+/// Reads a PEM file: its bytes, and the certificates in it.
 ///
 /// # Errors
-/// [`UpstreamError::Certificates`].
-pub fn read(path: &Path) -> Result<(Vec<u8>, RootCertStore), UpstreamError> {
-    let wrong = |problem: String| UpstreamError::Certificates { path: PathBuf::from(path), problem };
+/// [`TrustError::Certificates`].
+pub fn read_certificates(path: &Path) -> Result<(Vec<u8>, RootCertStore), TrustError> {
+    let wrong = |problem: String| TrustError::Certificates { path: PathBuf::from(path), problem };
     let pem = bounded_file::read(path, LARGE).map_err(|error| wrong(error.to_string()))?.into_vec();
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -44,14 +44,14 @@ pub fn read(path: &Path) -> Result<(Vec<u8>, RootCertStore), UpstreamError> {
     Ok((pem, roots))
 }
 
-/// TLS to a host whose certificate is by an authority that browsers trust, or by one in the file.
+/// A TLS configuration that trusts the public certificate authorities and those in the file.
 ///
 /// # Errors
-/// [`UpstreamError`].
-pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, UpstreamError> {
+/// [`TrustError`].
+pub fn tls_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca {
-        roots.roots.extend(read(path)?.1.roots);
+        roots.roots.extend(read_certificates(path)?.1.roots);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -69,12 +69,12 @@ mod tests {
     fn a_file_without_certificates_is_refused_with_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        assert!(client_config(Some(&path)).is_err());
+        assert!(tls_config(Some(&path)).is_err());
         for content in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             std::fs::write(&path, content).unwrap();
-            let error = client_config(Some(&path)).unwrap_err().to_string();
+            let error = tls_config(Some(&path)).unwrap_err().to_string();
             assert!(error.contains("ca.pem"), "{error}");
         }
-        assert!(client_config(None).is_ok());
+        assert!(tls_config(None).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! The way to a collector: one request on a connection of its own each time, from the runtime that serves.
+//! Requests to a collector: each has its own connection, and runs on the server's runtime.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,11 +16,11 @@ use tokio::runtime::Handle;
 use super::metrics;
 use super::otlp::OtlpError;
 use super::settings::OtlpSettings;
-use keyferry_service_client::{self as upstream, Deadlines};
+use keyferry_service_client::{Deadlines, exchange, tls_config};
 use keyferry_types::bounded_file::{self, SMALL, is_obstructed};
 use keyferry_types::path_text::ShowPath as _;
 
-const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(2), answer: Duration::from_secs(3) };
+const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(2), response: Duration::from_secs(3) };
 
 /// The kind of data that is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Signal {
     }
 }
 
-/// A collector, for one signal. It is asked from a thread of the exporter's own, which must not need a runtime.
+/// A collector, for one signal. Exporters call it from threads of their own, which have no runtime.
 pub(super) struct Collector {
     signal: Signal,
     settings: OtlpSettings,
@@ -46,14 +46,14 @@ pub(super) struct Collector {
     runtime: Handle,
     /// Whether the last export failed: a change is logged, not each failure.
     fails: AtomicBool,
-    /// The headers that were read last: they are sent while the file hangs, or something else is in its place.
+    /// The headers that were read last. They are sent while the file hangs or is not a regular file.
     former: Mutex<Option<HeaderMap>>,
 }
 
 impl Collector {
     /// Checks the settings and the files that they name. It makes no connection.
     pub(super) fn new(signal: Signal, settings: &OtlpSettings) -> Result<Self, OtlpError> {
-        let tls = upstream::client_config(settings.ca.as_deref())?;
+        let tls = tls_config(settings.ca.as_deref())?;
         let settings = settings.clone();
         let (fails, former) = (AtomicBool::new(false), Mutex::default());
         let collector = Self { signal, settings, tls, runtime: Handle::current(), fails, former };
@@ -94,10 +94,11 @@ impl Collector {
         Ok(headers)
     }
 
-    fn tell(&self, outcome: &Result<Response<Bytes>, String>) {
+    /// Counts the outcome of an export, and logs it if it is not that of the last one.
+    fn report(&self, outcome: &Result<Response<Bytes>, String>) {
         let problem = match outcome {
-            Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(format!("it answered {}", answer.status())),
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("it responded with {}", response.status())),
             Err(problem) => Some(problem.clone()),
         };
         if self.signal == Signal::Traces {
@@ -115,6 +116,14 @@ impl Collector {
     }
 }
 
+/// Checks the settings and the files that they name, without a connection. Must be called within a Tokio runtime.
+///
+/// # Errors
+/// If a setting or a file is not usable.
+pub fn check(settings: &OtlpSettings) -> Result<(), OtlpError> {
+    Collector::new(Signal::Traces, settings).map(|_| ())
+}
+
 impl fmt::Debug for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Collector")
@@ -128,10 +137,10 @@ impl fmt::Debug for Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let headers = self.headers();
-        let (to, tls) = (self.settings.endpoint.upstream.clone(), Arc::clone(&self.tls));
+        let (to, tls) = (self.settings.endpoint.service.clone(), Arc::clone(&self.tls));
         let outcome = match headers {
             Ok(headers) => {
-                let exchange = async move {
+                let sending = async move {
                     let (mut parts, body) = request.into_parts();
                     parts.headers.extend(headers);
                     if let Ok(host) = HeaderValue::from_str(&to.authority()) {
@@ -142,9 +151,9 @@ impl HttpClient for Collector {
                         parts.uri = path.clone().into();
                     }
                     let request = Request::from_parts(parts, Full::new(body));
-                    upstream::exchange(&to, &tls, request, DEADLINES).await
+                    exchange(&to, &tls, request, DEADLINES).await.map_err(|error| error.to_string())
                 };
-                match self.runtime.spawn(exchange).await {
+                match self.runtime.spawn(sending).await {
                     Ok(outcome) => {
                         outcome.map(|(parts, mut body)| Response::from_parts(parts, std::mem::take(&mut *body).into()))
                     }
@@ -153,7 +162,7 @@ impl HttpClient for Collector {
             }
             Err(problem) => Err(problem),
         };
-        self.tell(&outcome);
+        self.report(&outcome);
         outcome.map_err(Into::into)
     }
 }

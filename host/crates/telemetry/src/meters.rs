@@ -16,7 +16,7 @@ use super::settings::OtlpSettings;
 pub(super) struct Meters(SdkMeterProvider);
 
 impl Meters {
-    /// Begins to send what the recorder takes. Within a Tokio runtime, which carries the requests to the collector.
+    /// Starts to push the recorder's metrics. Must be called within a Tokio runtime, which sends the requests.
     pub(super) fn start(settings: &OtlpSettings) -> Result<(Self, OpenTelemetryRecorder), OtlpError> {
         let exporter = MetricExporter::builder()
             .with_http()
@@ -33,9 +33,9 @@ impl Meters {
         Ok((Self(provider), recorder))
     }
 
-    /// Sends what is left, and ends.
+    /// Pushes the last metrics.
     pub(super) async fn finish(self) {
-        // It waits on its thread, and needs the runtime's others for the request.
+        // It blocks, and needs the runtime's other threads for the request.
         let finished = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(LAST_EXPORT)).await;
         if !matches!(finished, Ok(Ok(()))) {
             tracing::warn!("the last metrics did not reach the collector");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-/// In a label, where there is no app of that name.
+/// The value of the label `app` if no app has the requested name.
 pub const NO_APP: &str = "(none)";
 
 const HTTP_DURATION: &str = "http_server_request_duration_seconds";
@@ -46,7 +46,7 @@ pub(super) fn histograms() -> impl Iterator<Item = (&'static str, &'static [f64]
     })
 }
 
-/// Says what each metric is.
+/// Registers the description of each metric.
 pub(super) fn describe() {
     describe_histogram!(HTTP_DURATION, "Requests to the public API, by method, route pattern and status.");
     describe_gauge!(HTTP_ACTIVE, "Requests to the public API that are being answered.");
@@ -71,11 +71,11 @@ pub(super) fn describe() {
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
-/// A request that is being answered; dropped, it is not any more.
+/// A request that is being processed, counted until it is dropped.
 pub struct ActiveRequest(());
 
 impl ActiveRequest {
-    /// Counts one more, until the value is dropped.
+    /// Counts the request until the value is dropped.
     pub fn begin() -> Self {
         gauge!(HTTP_ACTIVE).increment(1.0);
         Self(())
@@ -88,7 +88,7 @@ impl Drop for ActiveRequest {
     }
 }
 
-/// A request was answered. `route` is the pattern.
+/// Counts a response. `route` is the pattern.
 pub fn http_request(method: &'static str, route: &str, status: u16, elapsed: Duration) {
     let labels = [
         ("http_request_method", method.to_owned()),
@@ -98,12 +98,12 @@ pub fn http_request(method: &'static str, route: &str, status: u16, elapsed: Dur
     histogram!(HTTP_DURATION, &labels).record(elapsed);
 }
 
-/// A migration came to its end.
+/// Counts a finished migration.
 pub fn migration(app: &str, outcome: &'static str) {
     counter!(MIGRATIONS, "app" => app.to_owned(), "outcome" => outcome).increment(1);
 }
 
-/// A plugin was asked to verify a credential.
+/// Counts a verification by a plugin.
 pub fn verification(app: &str, outcome: &'static str, elapsed: Duration) {
     histogram!(VERIFICATION, "app" => app.to_owned(), "outcome" => outcome).record(elapsed);
 }
@@ -114,60 +114,60 @@ pub fn sandbox_room(slots: usize, queue: usize) {
     gauge!(QUEUE).set(number(queue));
 }
 
-/// Something under way: counted until it is dropped.
-pub struct UnderWay(&'static str);
+/// Something in progress, counted until it is dropped.
+pub struct InProgress(&'static str);
 
-impl UnderWay {
-    /// One that waits for a slot.
+impl InProgress {
+    /// Counts a call that waits for a slot.
     pub fn waiting() -> Self {
-        Self::of(WAITING)
+        Self::new(WAITING)
     }
 
-    /// Counts one that runs, until the value is dropped.
+    /// Counts a call that runs.
     pub fn running() -> Self {
-        Self::of(RUNNING)
+        Self::new(RUNNING)
     }
 
-    fn of(gauge: &'static str) -> Self {
+    fn new(gauge: &'static str) -> Self {
         gauge!(gauge).increment(1.0);
         Self(gauge)
     }
 }
 
-impl std::fmt::Debug for UnderWay {
+impl std::fmt::Debug for InProgress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InProgress {
     fn drop(&mut self) {
         gauge!(self.0).decrement(1.0);
     }
 }
 
-/// A plugin's request went out, or did not.
+/// Counts a request of a plugin, sent or not.
 pub fn egress(outcome: &'static str, elapsed: Duration) {
     histogram!(EGRESS, "outcome" => outcome).record(elapsed);
 }
 
-/// A batch of writes is on disk.
+/// Counts a batch of writes that is on disk.
 pub fn commit(writes: usize, elapsed: Duration) {
     histogram!(BATCH).record(number(writes));
     histogram!(COMMIT).record(elapsed);
 }
 
-/// The disk was waited for.
+/// Counts a sync of the disk.
 pub fn sync(elapsed: Duration) {
     histogram!(SYNC).record(elapsed);
 }
 
-/// An import that is worked on, as long as it is not dropped.
-pub fn import_running() -> UnderWay {
-    UnderWay::of(IMPORTS)
+/// Counts an import whose rows are being processed.
+pub fn import_running() -> InProgress {
+    InProgress::new(IMPORTS)
 }
 
-/// A row of an import is settled.
+/// Counts a settled row of an import.
 pub fn import_row(state: &'static str) {
     counter!(IMPORT_ROWS, "state" => state).increment(1);
 }
@@ -177,7 +177,7 @@ pub fn plugins(state: &'static str, count: usize) {
     gauge!(PLUGINS, "state" => state).set(number(count));
 }
 
-/// Spans were sent to the collector.
+/// Counts a batch of spans for the collector.
 pub(super) fn export(outcome: &'static str) {
     counter!(EXPORTS, "outcome" => outcome).increment(1);
 }

@@ -6,33 +6,23 @@ use opentelemetry::KeyValue;
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::Resource;
 
-use super::collector::{Collector, Signal};
-use super::settings::OtlpSettings;
-use keyferry_service_client::UpstreamError;
+use keyferry_service_client::TrustError;
 
 /// Time limit of one export.
 pub(super) const EXPORT: Duration = Duration::from_secs(5);
-/// How long the last one may take, on shutdown.
+/// Time limit of the last export, on shutdown.
 pub(super) const LAST_EXPORT: Duration = Duration::from_secs(3);
 
-/// A collector that cannot be sent what the settings ask for.
+/// Why nothing can be exported to a collector.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum OtlpError {
     #[error("otlp-ca: {0}")]
-    Ca(#[from] UpstreamError),
+    Ca(#[from] TrustError),
     #[error("otlp-headers-file: {0}")]
     Headers(String),
     #[error("the OpenTelemetry exporter cannot be set up: {0}")]
     Exporter(#[from] ExporterBuildError),
-}
-
-/// Checks the settings and the files that they name, without a connection. Must be called within a Tokio runtime.
-///
-/// # Errors
-/// If a setting or a file is not usable.
-pub fn check(settings: &OtlpSettings) -> Result<(), OtlpError> {
-    Collector::new(Signal::Traces, settings).map(|_| ())
 }
 
 /// The attributes that identify this process to a collector.

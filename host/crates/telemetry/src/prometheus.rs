@@ -10,13 +10,13 @@ use axum::routing::get;
 use http::header;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::exporters::Observed;
+use super::gauges::Gauges;
 use super::metrics::BUCKETS;
 
 /// The text format's media type.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What counts for the page.
+/// The recorder whose metrics Prometheus scrapes.
 pub(super) fn recorder() -> Result<PrometheusRecorder, BuildError> {
     let mut builder = PrometheusBuilder::new();
     for (end, buckets) in BUCKETS {
@@ -28,18 +28,18 @@ pub(super) fn recorder() -> Result<PrometheusRecorder, BuildError> {
 #[derive(Clone)]
 struct Page {
     handle: PrometheusHandle,
-    observed: Observed,
+    gauges: Gauges,
 }
 
 /// The router of the metrics page.
-pub(super) fn router(handle: PrometheusHandle, observed: Observed) -> Router {
-    Router::new().route("/metrics", get(page)).with_state(Page { handle, observed })
+pub(super) fn router(handle: PrometheusHandle, gauges: Gauges) -> Router {
+    Router::new().route("/metrics", get(page)).with_state(Page { handle, gauges })
 }
 
 impl Page {
     fn render(&self) -> String {
-        self.observed.look();
-        // Values that histograms have kept aside are counted here, so that they do not pile up between two scrapes.
+        self.gauges.measure();
+        // Values that histograms have buffered are counted here, so that the buffers do not grow between two scrapes.
         self.handle.run_upkeep();
         self.handle.render()
     }

@@ -1,4 +1,4 @@
-//! What can be set of logs, traces and metrics.
+//! The settings of logs, traces and metrics.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
-use url::{Host, Url};
+use url::Url;
 
-use keyferry_service_client::{Scheme, Upstream};
+use keyferry_service_client::ServiceAddress;
 
-/// A setting that says nothing that could be done.
+/// An invalid value of a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidSetting(String);
@@ -41,8 +41,8 @@ impl FromStr for LogFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtlpEndpoint {
     /// Scheme, host and port of the collector.
-    pub upstream: Upstream,
-    /// Before what is added.
+    pub service: ServiceAddress,
+    /// The path before `/v1/...`.
     base: String,
 }
 
@@ -60,7 +60,7 @@ impl OtlpEndpoint {
 
 impl fmt::Display for OtlpEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.upstream, self.base)
+        write!(f, "{}{}", self.service, self.base)
     }
 }
 
@@ -72,11 +72,7 @@ impl FromStr for OtlpEndpoint {
             InvalidSetting(format!("a collector is given by its URL, such as http://127.0.0.1:4318: {problem}"))
         };
         let url: Url = text.parse().map_err(|error: url::ParseError| invalid(&error.to_string()))?;
-        let scheme = match url.scheme() {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            _ => return Err(invalid("it begins with http:// or https://")),
-        };
+        let service = ServiceAddress::from_url(&url).ok_or_else(|| invalid("it begins with http:// or https://"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(invalid(
                 "it must not contain a user or a password; put credentials into the file that --otlp-headers-file names",
@@ -85,15 +81,11 @@ impl FromStr for OtlpEndpoint {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(invalid("it has no query and no fragment"));
         }
-        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
-            return Err(invalid("it names no host"));
-        };
-        let host: Host = host.to_owned();
-        Ok(Self { upstream: Upstream { scheme, host, port }, base: url.path().trim_end_matches('/').to_owned() })
+        Ok(Self { service, base: url.path().trim_end_matches('/').to_owned() })
     }
 }
 
-/// A part of all, between 0 and 1.
+/// The fraction of traces that are sent, between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleRatio(f64);
 
@@ -139,18 +131,18 @@ impl OtlpSignals {
     }
 }
 
-/// Where traces and metrics go, and how.
+/// The destination of traces and metrics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OtlpSettings {
     /// URL of the collector.
     pub endpoint: OtlpEndpoint,
     /// A file with headers, one `Name: value` a line.
     pub headers: Option<PathBuf>,
-    /// Certificates (PEM) to believe besides the public ones.
+    /// Certificates (PEM) to trust besides the public ones.
     pub ca: Option<PathBuf>,
     /// The kinds of data that are sent.
     pub signals: OtlpSignals,
-    /// Which part of all traces that no caller has decided on.
+    /// The fraction of traces, for requests without a `traceparent`.
     pub ratio: SampleRatio,
 }
 

@@ -23,16 +23,15 @@ use super::settings::OtlpSettings;
 /// The target of spans that are for the collector. A log does not have them.
 pub const SPANS: &str = "keyferry::span";
 
-/// Spans on their way to a collector. A request never waits for that: they are kept in a bounded queue, and dropped where it
-/// is full.
+/// Exports spans to a collector. No request waits for it: spans are queued, and dropped when the queue is full.
 #[derive(Clone)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to send. Within a Tokio runtime, which carries the requests to the collector.
+    /// Starts to send spans. Must be called within a Tokio runtime, which sends the requests.
     ///
     /// # Errors
-    /// If what the settings name is not there.
+    /// If a file of the settings is not usable.
     pub fn start(settings: &OtlpSettings) -> Result<Self, OtlpError> {
         let exporter = SpanExporter::builder()
             .with_http()
@@ -50,7 +49,7 @@ impl Traces {
         Ok(Self(provider))
     }
 
-    /// What takes spans from `tracing`. They have to be filtered to those of [`SPANS`].
+    /// The layer that takes spans from `tracing`. Filter them to those of [`SPANS`].
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> OpenTelemetryLayer<S, Tracer> {
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer("keyferry"))
@@ -61,9 +60,9 @@ impl Traces {
             .with_tracked_inactivity(false)
     }
 
-    /// Sends what is left, and ends.
+    /// Sends the last spans.
     pub async fn finish(self) {
-        // It waits on its thread, and needs the runtime's others for the request.
+        // It blocks, and needs the runtime's other threads for the request.
         let finished = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(LAST_EXPORT)).await;
         if !matches!(finished, Ok(Ok(()))) {
             tracing::warn!("the last traces did not reach the collector");

@@ -6,23 +6,22 @@ use std::path::Path;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 use url::form_urlencoded;
 
 use super::AdminError;
 use super::operations::{Operation, Verb, taken_apart};
+use keyferry_service_client::{Connection, ExchangeError};
 use keyferry_types::path_text::ShowPath as _;
 
-/// What is read of a problem.
+/// The member of a problem document that is read.
 #[derive(Deserialize)]
 struct Problem {
     detail: String,
 }
 
-/// Asks the server that runs on a data folder.
+/// Performs an operation on the server that listens on a socket.
 ///
 /// # Errors
 /// `NotRunning` if no server runs; `Refused` with the server's message.
@@ -35,9 +34,7 @@ pub async fn call<O: Operation>(path: &Path, operation: &O) -> Result<O::Done, A
         }
         Err(error) => return Err(fault(error)),
     };
-    let broken = |source: hyper::Error| AdminError::ServerGone { source };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    tokio::spawn(connection);
+    let mut connection = Connection::over(stream, path.shown().to_string()).await?;
     let (mut uri, members) = taken_apart(operation)?;
     let body = match O::ROUTE.verb {
         Verb::Read if members.is_empty() => Vec::new(),
@@ -58,14 +55,15 @@ pub async fn call<O: Operation>(path: &Path, operation: &O) -> Result<O::Done, A
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| AdminError::Request(error.to_string()))?;
-    let response = sender.send_request(request).await.map_err(broken)?;
+    let response = connection.send(request).await?;
     let status = response.status();
-    let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
+    let body = response.into_body().collect().await;
+    let body = body.map_err(|error| ExchangeError::Failed(error.to_string()))?.to_bytes();
     if status.is_success() {
         return Ok(serde_json::from_slice(&body)?);
     }
     match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) => Err(AdminError::Refused(problem.detail)),
-        Err(_) => Err(AdminError::Refused(format!("the server answered {status}; is it of another version?"))),
+        Err(_) => Err(AdminError::Refused(format!("the server responded with {status}; is it of another version?"))),
     }
 }

@@ -34,6 +34,7 @@ use http::StatusCode;
 
 use keyferry_sandbox::{Registry, RegistryError};
 use keyferry_service::ServiceError;
+use keyferry_service_client::ExchangeError;
 use keyferry_store::{Store, StoreError};
 use keyferry_types::ids::OrgId;
 use keyferry_vault::{Vault, VaultError};
@@ -74,10 +75,10 @@ pub enum AdminError {
     #[error("the server's socket {path} cannot be used: {source}")]
     Socket { path: String, source: std::io::Error },
     #[error(
-        "the server ended the connection before it answered ({source}): it was stopped or killed, and may have carried the \
+        "the server ended the connection before it responded ({0}): it was stopped or killed, and may have carried the \
          operation out or not; its log says more"
     )]
-    ServerGone { source: hyper::Error },
+    ServerGone(#[from] ExchangeError),
     #[error("the server's response is not of the expected form: {0}")]
     Protocol(#[from] serde_json::Error),
     #[error("{0}")]

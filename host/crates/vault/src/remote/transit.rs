@@ -30,7 +30,7 @@ use crate::locked::LockedKey;
 use keyferry_service_client::{Deadlines, exchange};
 
 /// Roots are unwrapped once, so there is nothing to keep a connection for.
-const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(3), answer: Duration::from_secs(4) };
+const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(3), response: Duration::from_secs(4) };
 /// Attempts of one call.
 const ATTEMPTS: u32 = 3;
 /// The longest wait before the second attempt; it doubles from there.
@@ -93,7 +93,7 @@ impl Transit {
         Ok(Self {
             id: settings.key.id(settings.namespace.as_deref()),
             shown: settings.key.to_string(),
-            tls: trust::client_config(settings.ca.as_deref().map(Path::new))?,
+            tls: trust::tls_config(settings.ca.as_deref().map(Path::new))?,
             settings,
             former: Mutex::default(),
         })
@@ -149,7 +149,7 @@ impl Transit {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.settings.key.path(operation.as_str()))
-            .header(header::HOST, self.settings.key.upstream.authority())
+            .header(header::HOST, self.settings.key.service.authority())
             .header(header::CONTENT_TYPE, "application/json")
             // Asked for by agents and proxies of Vault, so that no web page can make a browser ask.
             .header("x-vault-request", "true")
@@ -158,7 +158,7 @@ impl Transit {
             request = request.header("x-vault-namespace", namespace);
         }
         let request = request.body(Full::new(body)).map_err(|error| self.error(KeyServiceFault::Unexpected, error))?;
-        let (parts, answer) = exchange(&self.settings.key.upstream, &self.tls, request, DEADLINES)
+        let (parts, answer) = exchange(&self.settings.key.service, &self.tls, request, DEADLINES)
             .await
             .map_err(|problem| self.error(KeyServiceFault::Unreachable, problem))?;
         let status = parts.status;

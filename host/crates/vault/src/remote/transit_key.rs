@@ -7,7 +7,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use super::TokenSource;
-use keyferry_service_client::{Scheme, Upstream};
+use keyferry_service_client::{Scheme, ServiceAddress};
 
 /// A key of a transit engine, given by the address of its API: `https://vault.example.com/v1/transit/keys/NAME`.
 ///
@@ -19,7 +19,7 @@ use keyferry_service_client::{Scheme, Upstream};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitKey {
     /// Address of the service. Plain HTTP is allowed on this machine only.
-    pub(super) upstream: Upstream,
+    pub(super) service: ServiceAddress,
     pub(super) mount: String,
     pub(super) name: String,
 }
@@ -66,16 +66,14 @@ impl FromStr for TransitKey {
 
     fn from_str(text: &str) -> Result<Self, MalformedTransitKey> {
         let url = Url::parse(text).map_err(|_| MalformedTransitKey::Shape)?;
-        let host = url.host().ok_or(MalformedTransitKey::Shape)?.to_owned();
-        let scheme = match url.scheme() {
-            "https" => Scheme::Https,
-            "http" if is_loopback(&host) => Scheme::Http,
-            "http" => return Err(MalformedTransitKey::NotHttps),
-            _ => return Err(MalformedTransitKey::Shape),
-        };
+        let service = ServiceAddress::from_url(&url).ok_or(MalformedTransitKey::Shape)?;
+        if service.scheme == Scheme::Http && !is_loopback(&service.host) {
+            return Err(MalformedTransitKey::NotHttps);
+        }
         let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        let port = url.port_or_known_default().filter(|port| *port != 0);
-        let (Some(port), true, None) = (port, bare, url.password()) else { return Err(MalformedTransitKey::Shape) };
+        if service.port == 0 || !bare || url.password().is_some() {
+            return Err(MalformedTransitKey::Shape);
+        }
         // Nothing that would have to be escaped: Vault's names of keys and mounts have none of it.
         let word = |text: &str| {
             !text.is_empty()
@@ -87,14 +85,13 @@ impl FromStr for TransitKey {
         if !word(name) || !mount.split('/').all(word) {
             return Err(MalformedTransitKey::Shape);
         }
-        let upstream = Upstream { scheme, host, port };
-        Ok(Self { upstream, mount: mount.to_owned(), name: name.to_owned() })
+        Ok(Self { service, mount: mount.to_owned(), name: name.to_owned() })
     }
 }
 
 impl fmt::Display for TransitKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.upstream, self.path("keys"))
+        write!(f, "{}{}", self.service, self.path("keys"))
     }
 }
 
@@ -122,7 +119,7 @@ mod tests {
         ];
         for (text, id, port) in cases {
             let key: TransitKey = text.parse().unwrap();
-            assert_eq!((key.id(None).as_str(), key.upstream.port, key.to_string().as_str()), (id, port, text));
+            assert_eq!((key.id(None).as_str(), key.service.port, key.to_string().as_str()), (id, port, text));
         }
         let key: TransitKey = cases[0].0.parse().unwrap();
         assert_eq!(key.path("encrypt"), "/v1/transit/encrypt/keyferry");

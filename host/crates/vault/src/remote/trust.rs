@@ -1,4 +1,4 @@
-//! Which certificates of key services are believed, in the vault's own errors.
+//! Which certificates of key services are trusted, in the vault's own errors.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,22 +6,22 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use crate::VaultError;
-use keyferry_service_client::{self as upstream, UpstreamError};
+use keyferry_service_client::{self as service_client, TrustError};
 
-/// A PEM file, and the certificates in it, each checked to be one.
+/// Reads a PEM file: its bytes, and the certificates in it.
 #[cfg(feature = "aws-kms")]
 pub(super) fn read(path: &Path) -> Result<(Vec<u8>, rustls::RootCertStore), VaultError> {
-    upstream::read(path).map_err(wrong)
+    service_client::read_certificates(path).map_err(wrong)
 }
 
-/// TLS to a host whose certificate is by an authority that browsers trust, or by one in the file.
-pub(super) fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, VaultError> {
-    upstream::client_config(ca).map_err(wrong)
+/// A TLS configuration that trusts the public certificate authorities and those in the file.
+pub(super) fn tls_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, VaultError> {
+    service_client::tls_config(ca).map_err(wrong)
 }
 
-fn wrong(error: UpstreamError) -> VaultError {
+fn wrong(error: TrustError) -> VaultError {
     match error {
-        UpstreamError::Certificates { path, problem } => VaultError::KeyServiceCa { path, problem },
-        UpstreamError::Tls(_) => VaultError::Cipher,
+        TrustError::Certificates { path, problem } => VaultError::KeyServiceCa { path, problem },
+        TrustError::Tls(_) => VaultError::Cipher,
     }
 }
