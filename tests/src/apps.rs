@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyferry_mock_providers::apps::{demo, demo_world};
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::apps::{demo, demo_providers};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use serde_json::{Value, json};
 
 use crate::or_fail::OrFail as _;
@@ -194,9 +194,9 @@ fn token_endpoint(path: &'static str, answer: Value) -> impl Fn(Received) -> Rep
 }
 
 /// The providers of all shipped apps, and a credential for each way of authenticating that they know, by slug.
-pub async fn shipped_apps() -> (ProviderWorld, Vec<(&'static str, Value)>) {
+pub async fn shipped_apps() -> (MockProviders, Vec<(&'static str, Value)>) {
     let apps = apps();
-    let mut providers = demo_world().await.or_fail("start the demo's providers");
+    let mut providers = demo_providers().await.or_fail("start the demo's providers");
     for app in &apps {
         providers.add(app.host, app.provider()).await.or_fail("start a provider");
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use ring::hmac;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -39,7 +39,7 @@ pub struct Call(Received);
 
 impl Receiver {
     /// A receiver under a name of its own, which answers 200.
-    pub async fn add(providers: &mut ProviderWorld, host: &str) -> Self {
+    pub async fn add(providers: &mut MockProviders, host: &str) -> Self {
         let (sender, calls) = unbounded_channel();
         let answers = Arc::new(Mutex::new(VecDeque::from([Answers::With(200)])));
         let handler = handler(sender, Arc::clone(&answers));

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use keyferry_mock_providers::ProviderWorld;
-use keyferry_mock_providers::apps::demo_world;
+use keyferry_mock_providers::MockProviders;
+use keyferry_mock_providers::apps::demo_providers;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ pub struct World {
     /// The process. First, so that it is gone before what it works on.
     pub server: Server,
     /// What stands in for the providers.
-    pub providers: ProviderWorld,
+    pub providers: MockProviders,
     /// The API key of [`ORG`] in environment `test`.
     pub api_key: String,
     keys: Vec<(String, String)>,
@@ -39,7 +39,7 @@ pub struct World {
 #[derive(Default)]
 pub struct WorldOptions {
     /// Instead of the demo's four apps.
-    pub providers: Option<ProviderWorld>,
+    pub providers: Option<MockProviders>,
     /// Changes what the server is started with.
     pub server: Option<ServerChange>,
 }
@@ -64,7 +64,7 @@ impl World {
     pub async fn start_keyed(keys: Vec<(String, String)>, options: WorldOptions) -> Self {
         let providers = match options.providers {
             Some(providers) => providers,
-            None => demo_world().await.or_fail("start the demo's providers"),
+            None => demo_providers().await.or_fail("start the demo's providers"),
         };
         let folder = TempDir::new().or_fail("make a folder for the world");
         let (data, plugins) = (folder.path().join("data"), folder.path().join("plugins"));

@@ -1,32 +1,32 @@
-//! Many connections, and many verifications that wait for a provider.
+//! Measurements with many connections, and with many verifications that wait for a provider.
 
 use std::error::Error;
 use std::time::Duration;
 
-use keyferry_mock_providers::ProviderWorld;
+use keyferry_mock_providers::MockProviders;
 use keyferry_mock_providers::apps::demo::{STRIPE_HOST, stripe_state};
 use keyferry_mock_providers::apps::stripe;
 
-use super::GrowthOptions;
+use super::options::GrowthOptions;
+use crate::bench_server::{AccessLog, BenchServer, Length};
 use crate::cold::resident;
 use crate::figures::{figure, shown};
 use crate::load::Pace;
-use crate::outcome::{Goal, Outcome, Plot};
 use crate::plot;
-use crate::site::{AccessLog, Length, Site};
+use crate::section::{Goal, Plot, Section};
 use crate::table::Table;
 
 /// How long the slow provider takes.
 const SLOW: Duration = Duration::from_millis(200);
 const MOST_CONNECTIONS: usize = 4096;
 
-pub(super) async fn connections(options: &GrowthOptions) -> Result<Outcome, Box<dyn Error>> {
-    let site = Site::start(MOST_CONNECTIONS, AccessLog::Written, None, |_| ()).await?;
+pub(super) async fn connections(options: &GrowthOptions) -> Result<Section, Box<dyn Error>> {
+    let site = BenchServer::start(MOST_CONNECTIONS, AccessLog::Written, None, |_| ()).await?;
     ramp("connections", &site, &[1, 16, 64, 256, 1024, MOST_CONNECTIONS], options).await
 }
 
-pub(super) async fn verifications(options: &GrowthOptions) -> Result<Outcome, Box<dyn Error>> {
-    let mut providers = ProviderWorld::start().await?;
+pub(super) async fn verifications(options: &GrowthOptions) -> Result<Section, Box<dyn Error>> {
+    let mut providers = MockProviders::start().await?;
     let handler = stripe(stripe_state());
     let slow = move |request| {
         let mut reply = handler(request);
@@ -34,7 +34,7 @@ pub(super) async fn verifications(options: &GrowthOptions) -> Result<Outcome, Bo
         reply
     };
     providers.add(STRIPE_HOST, slow).await?;
-    let site = Site::start(2048, AccessLog::Written, Some(providers), |_| ()).await?;
+    let site = BenchServer::start(2048, AccessLog::Written, Some(providers), |_| ()).await?;
     ramp(
         "verifications asked for at once, provider answers after 200 ms",
         &site,
@@ -44,7 +44,12 @@ pub(super) async fn verifications(options: &GrowthOptions) -> Result<Outcome, Bo
     .await
 }
 
-async fn ramp(what: &str, site: &Site, counts: &[usize], options: &GrowthOptions) -> Result<Outcome, Box<dyn Error>> {
+async fn ramp(
+    what: &str,
+    site: &BenchServer,
+    counts: &[usize],
+    options: &GrowthOptions,
+) -> Result<Section, Box<dyn Error>> {
     // What waits in the queue waits for seconds: counted from when it is full, and for long enough that it is turned over.
     let length = Length { warm_up: Duration::from_secs(4), counted: Duration::from_secs_f64(options.seconds.max(6.0)) };
     let mut table = Table::new([
@@ -81,7 +86,7 @@ async fn ramp(what: &str, site: &Site, counts: &[usize], options: &GrowthOptions
     let best = points.iter().map(|(_, rate)| *rate).fold(1e-9, f64::max);
     let last = points.last().map_or(0.0, |(_, rate)| *rate);
     let name = if what == "connections" { "connections" } else { "verifications" };
-    Ok(Outcome {
+    Ok(Section {
         text: String::new(),
         goals: vec![
             Goal::at_least(&format!("rate with most {name}, to the best rate"), 0.8, last / best),

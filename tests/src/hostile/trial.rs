@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use keyferry_api::admin::ListPlugins;
 use keyferry_mock_providers::apps::demo;
-use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_sandbox::{PluginState, PluginStatus};
 use serde_json::{Map, Value, json};
 
@@ -36,7 +36,7 @@ pub fn limits(options: &mut ServerOptions, sandbox: &str) {
 /// A server with the shipped plugins, providers that answer, one of them not from nearby, one that does not, and one that
 /// answers with a thousand tokens.
 pub async fn hostile_world() -> World {
-    let mut providers = ProviderWorld::start().await.or_fail("start the providers");
+    let mut providers = MockProviders::start().await.or_fail("start the providers");
     let hubspot = keyferry_mock_providers::apps::hubspot(demo::hubspot_state());
     providers.add(demo::HUBSPOT_HOST, hubspot).await.or_fail("start HubSpot");
     let stripe = keyferry_mock_providers::apps::stripe(demo::stripe_state());

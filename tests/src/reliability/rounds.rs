@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{MockProviders, Reply};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -42,7 +42,7 @@ pub struct Loop {
     random: fastrand::Rng,
     figures: Figures,
     folder: TempDir,
-    _providers: ProviderWorld,
+    _providers: MockProviders,
 }
 
 impl Loop {
@@ -50,7 +50,7 @@ impl Loop {
     pub async fn new(ending: Ending, seed: u64) -> Self {
         let folder = TempDir::new().or_fail("make a folder for the loop");
         let (data, plugins) = (folder.path().join("data"), folder.path().join("plugins"));
-        let mut providers = ProviderWorld::start().await.or_fail("start a provider");
+        let mut providers = MockProviders::start().await.or_fail("start a provider");
         let account = json!({ "id": "acct_1", "business_profile": { "name": "Acme" } });
         providers.add("api.stripe.com", move |_| Reply::json(200, &account)).await.or_fail("start a provider");
         let ca = folder.path().join("ca.pem");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
-use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_tests::http::{self, Request};
 use keyferry_tests::process::Usage;
 use keyferry_tests::wire::Wire;
@@ -257,7 +257,7 @@ async fn a_storm_of_clients_that_hang_up_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_is_done_to_its_end_though_its_caller_hangs_up() {
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let slow = |_| {
         let details = json!({"portalId": 48_600_123, "accountType": "STANDARD", "uiDomain": "app.hubspot.com"});
         Reply::json(200, &details).delayed(Duration::from_secs(1))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::{ACCOUNT, World, WorldOptions};
 use serde_json::{Value, json};
@@ -225,7 +225,7 @@ async fn credentials_that_providers_turn_away_are_tried_only_so_often() {
 async fn slow_world(limit: &str) -> (World, Arc<AtomicUsize>) {
     let turned_away = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&turned_away);
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let hubspot = move |request: Received| {
         let token = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ");
         let reply = if token.starts_with("ok") {

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use keyferry_devkit::cases::FaultName;
 use keyferry_devkit::check::{Code, Level};
-use keyferry_mock_providers::apps::{demo, demo_world};
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::apps::{demo, demo_providers};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::documents::Document;
 use keyferry_tests::http::Request;
 use keyferry_tests::plugins::{printed, shipped};
@@ -35,7 +35,7 @@ struct Reader {
     home: tempfile::TempDir,
     /// The working folder, after `cd`.
     folder: PathBuf,
-    providers: ProviderWorld,
+    providers: MockProviders,
     /// `https://127.0.0.1:PORT` of the mock provider of the app that the tutorial writes a plugin for.
     app: String,
     key: String,
@@ -49,7 +49,7 @@ struct Reader {
 impl Reader {
     async fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut providers = demo_world().await.unwrap();
+        let mut providers = demo_providers().await.unwrap();
         let app = |request: Received| match request.header("authorization") {
             Some("Bearer YOUR-API-KEY") => Reply::json(200, &serde_json::json!({ "id": "acc_9", "name": "Somebody" })),
             _ => Reply::json(401, &serde_json::json!({ "error": "unauthorized" })),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::receiver::Receiver;
 use keyferry_tests::{ACCOUNT, ORG, ServerOptions, World, WorldOptions};
@@ -32,7 +32,7 @@ impl Stripe {
 async fn world(more: &[&str]) -> (World, Stripe, Receiver) {
     let stripe = Stripe(Arc::default());
     stripe.knows_the_key();
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let said = Arc::clone(&stripe.0);
     let answer = move |_: Received| {
         let (status, body) = said.lock().unwrap().clone();
@@ -187,7 +187,7 @@ async fn verifications_that_providers_turn_away_count_like_migrations() {
 async fn what_is_found_out_of_a_credential_that_was_replaced_meanwhile_is_not_held_against_the_new_one() {
     const NEW: &str = "sk_test_theNewKey";
     let (asked, go) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(1)));
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let (told, gate) = (Arc::clone(&asked), Arc::clone(&go));
     let answer = move |request: Received| {
         let is_new = request.header("authorization").is_some_and(|value| value.ends_with(NEW));

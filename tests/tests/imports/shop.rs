@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::{ServerOptions, World, WorldOptions, binary};
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ impl Shop {
     pub(crate) async fn open_without(away: Option<Away>, arguments: &[&str]) -> Self {
         let moods: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let mut providers = ProviderWorld::start().await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
         for (slug, host) in [
             ("stripe", demo::STRIPE_HOST),
             ("hubspot", demo::HUBSPOT_HOST),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::plugins::{command, printed, shipped};
 use keyferry_tests::{ServerChange, World, WorldOptions, tools};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn provider(body: Value) -> impl Fn(Received) -> Reply + Send + Sync + 'static {
 }
 
 async fn served(wasm: PathBuf, slug: &str, host: &str, body: Value) {
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     providers.add(host, provider(body)).await.unwrap();
     let change: ServerChange = Box::new(move |options| {
         std::fs::copy(&wasm, options.plugins.join(wasm.file_name().unwrap())).unwrap();

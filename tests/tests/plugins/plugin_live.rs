@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::binary;
 use keyferry_tests::plugins::{build, plugin, printed, refused};
 use serde_json::json;
@@ -34,8 +34,8 @@ async fn stage(
     host: &str,
     handler: fn(Received) -> Reply,
     credential: &str,
-) -> (tempfile::TempDir, ProviderWorld, Vec<String>) {
-    let mut providers = ProviderWorld::start().await.unwrap();
+) -> (tempfile::TempDir, MockProviders, Vec<String>) {
+    let mut providers = MockProviders::start().await.unwrap();
     let address = providers.add(host, handler).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     providers.write_ca_pem(&folder.path().join("ca.pem")).unwrap();

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::{World, WorldOptions, plugins, tools};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -61,7 +61,7 @@ impl Signing {
     async fn start() -> Option<Self> {
         let judge = Arc::new(Mutex::new(Judge::start()?));
         let known = Arc::new(Mutex::new(Value::Null));
-        let mut providers = ProviderWorld::start().await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
         let (judging, knowing) = (Arc::clone(&judge), Arc::clone(&known));
         let handler = move |request: Received| {
             let mut question = knowing.lock().unwrap().clone();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_tests::leaks::{Canary, Copy, Memory, MemoryError, Searcher};
 use keyferry_tests::tools::skip;
 use keyferry_tests::{ACCOUNT, ORG, ServerOptions, World, WorldOptions, binary, plugins, run};
@@ -33,7 +33,7 @@ fn memory(world: &World) -> Option<Memory> {
 }
 
 async fn world() -> World {
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let provider = |request: keyferry_mock_providers::Received| {
         let sent = format!("{:?} {}", request.headers, request.path_and_query);
         match request.header("x-echo") {

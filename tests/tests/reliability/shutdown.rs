@@ -2,13 +2,13 @@
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
-use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_tests::{World, WorldOptions, http};
 use serde_json::json;
 
 #[tokio::test]
 async fn a_request_under_way_is_finished_and_its_credential_is_kept() {
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let slow = |_| {
         let details = json!({"portalId": 48_600_123, "accountType": "STANDARD", "uiDomain": "app.hubspot.com"});
         Reply::json(200, &details).delayed(Duration::from_millis(1500))

@@ -1,6 +1,6 @@
 //! A plugin that misbehaves gets a typed error, and the server goes on.
 use keyferry_mock_providers::apps::demo;
-use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_tests::{World, WorldOptions, run};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ const KEY: &str = "canary-3f7c1e90-of-the-hostile-test";
 
 #[tokio::test]
 async fn each_misdeed_gets_a_typed_error_and_the_server_goes_on() {
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let to = [("location", "https://private.example.com/x")];
     providers.add("redirect.example.com", move |_| Reply::status(302).with_header(to[0].0, to[0].1)).await.unwrap();
     let echo = |received: keyferry_mock_providers::Received| {

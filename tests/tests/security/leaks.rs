@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use keyferry_mock_providers::{Delivery, ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{Delivery, MockProviders, Received, Reply};
 use keyferry_tests::collector::{Collector, Mood};
 use keyferry_tests::http::{Request, raw};
 use keyferry_tests::leaks::timing::other_end;
@@ -165,7 +165,7 @@ impl Hunt {
     async fn start(log_format: &'static str) -> Self {
         let (alpha, beta) = (Canary::new("the field alpha"), Canary::new("the field beta"));
         let secret = alpha.value().to_owned();
-        let mut providers = ProviderWorld::start().await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
         providers.add("leaky.example.com", move |request| provider(&request, &secret)).await.unwrap();
         let collector = Collector::start(Mood::Works).await;
         let told = format!("metrics-listen = \"127.0.0.1:0\"\notlp-endpoint = {:?}\n", collector.url());

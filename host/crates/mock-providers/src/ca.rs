@@ -48,7 +48,7 @@ impl ThrowAwayCa {
         fs::write(path, &self.pem).map_err(|source| ProviderError::Write { path: path.to_owned(), source })
     }
 
-    /// TLS for a server that answers to these names. A name may be a wildcard (`*.suitetalk.api.netsuite.com`) or an
+    /// TLS for a server with these names. A name may be a wildcard (`*.suitetalk.api.netsuite.com`) or an
     /// address (`127.0.0.1`). Only HTTP/1.1 is offered.
     pub fn server_config(&self, names: &[&str]) -> Result<Arc<ServerConfig>, ProviderError> {
         self.config(names, Validity::Now)
@@ -64,7 +64,7 @@ impl ThrowAwayCa {
         let key = KeyPair::generate().map_err(failed)?;
         let subject_names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(subject_names).map_err(failed)?;
-        params.distinguished_name.push(DnType::CommonName, "Keyferry stand-in");
+        params.distinguished_name.push(DnType::CommonName, "Keyferry mock provider");
         if let Validity::LongAgo = validity {
             params.not_before = rcgen::date_time_ymd(2000, 1, 1);
             params.not_after = rcgen::date_time_ymd(2001, 1, 1);

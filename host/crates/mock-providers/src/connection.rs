@@ -1,9 +1,6 @@
-//! One connection: TLS, HTTP/1.1 with keep-alive, and a way to send bytes that are no HTTP at all.
+//! One connection: TLS, and HTTP/1.1 with keep-alive.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
@@ -13,18 +10,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::delivery::{Hangup, ReplyBody, bare, deliver};
 use super::log::RequestLog;
+use super::response::{Hangup, ReplyBody, empty, respond};
+use super::wire::{RawBytes, Wire};
 use super::{Received, Reply};
 
 /// The largest request body a mock provider reads, bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// Answers the requests of one host.
+/// Replies to the requests to one host.
 pub(super) type Handler = Arc<dyn Fn(Received) -> BoxFuture<'static, Reply> + Send + Sync>;
 
 /// State that all connections of one provider share.
@@ -40,26 +37,26 @@ impl Provider {
     pub(super) async fn serve(self, stream: TcpStream, connection: u64) {
         let Ok(tls) = TlsAcceptor::from(Arc::clone(&self.tls)).accept(stream).await else { return };
         let server_name = tls.get_ref().1.server_name().map(str::to_owned);
-        let instead = Instead::default();
-        let io = Wire { inner: tls, instead: instead.clone() };
+        let raw_bytes = RawBytes::default();
+        let io = Wire::new(tls, raw_bytes.clone());
         let service = service_fn(move |request| {
-            let (provider, instead, server_name) = (self.clone(), instead.clone(), server_name.clone());
-            async move { provider.answer(request, server_name, connection, &instead).await }
+            let (provider, raw_bytes, server_name) = (self.clone(), raw_bytes.clone(), server_name.clone());
+            async move { provider.handle(request, server_name, connection, &raw_bytes).await }
         });
-        // A client that goes away in the middle of an answer is an ordinary end here.
+        // A client may close the connection in the middle of a response.
         let _ended = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(io), service).await;
     }
 
-    async fn answer(
+    async fn handle(
         &self,
         request: Request<Incoming>,
         server_name: Option<String>,
         connection: u64,
-        instead: &Instead,
+        raw_bytes: &RawBytes,
     ) -> Result<Response<ReplyBody>, Hangup> {
         let (parts, body) = request.into_parts();
         let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-            return Ok(bare(StatusCode::PAYLOAD_TOO_LARGE));
+            return Ok(empty(StatusCode::PAYLOAD_TOO_LARGE));
         };
         let headers: Vec<(String, String)> = parts
             .headers
@@ -77,61 +74,7 @@ impl Provider {
         };
         self.log.record(received.clone());
         let reply = (self.handler)(received).await;
-        deliver(reply, instead).await
-    }
-}
-
-/// Bytes to send in place of the next bytes that hyper writes. Empty until set.
-#[derive(Clone, Default)]
-pub(super) struct Instead(Arc<Mutex<Option<Vec<u8>>>>);
-
-impl Instead {
-    pub(super) fn set(&self, bytes: Vec<u8>) {
-        *self.lock() = Some(bytes);
-    }
-
-    pub(super) fn is_set(&self) -> bool {
-        self.lock().is_some()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The stream under hyper. Once raw bytes are set it sends those and swallows everything that hyper writes.
-struct Wire<S> {
-    inner: S,
-    instead: Instead,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let instead = self.instead.clone();
-        let mut raw = instead.lock();
-        let Some(bytes) = raw.as_mut() else { return Pin::new(&mut self.inner).poll_write(cx, buf) };
-        while !bytes.is_empty() {
-            let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            bytes.drain(..sent.min(bytes.len()));
-        }
-        Poll::Ready(Ok(buf.len()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        respond(reply, raw_bytes).await
     }
 }
 

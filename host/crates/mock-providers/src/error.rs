@@ -22,7 +22,7 @@ pub enum ProviderError {
     /// No port could be opened on loopback.
     #[error("cannot listen on 127.0.0.1 for the mock provider of {host}")]
     Listen {
-        /// Which provider was to be stood in for.
+        /// Host name of the mocked provider.
         host: String,
         /// The operating system's reason.
         source: io::Error,
@@ -30,7 +30,7 @@ pub enum ProviderError {
     /// The authority's certificate could not be written.
     #[error("cannot write the throw-away authority's certificate to {}; choose a folder that can be written", path.shown())]
     Write {
-        /// Where it was to go.
+        /// Path of the file.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,

@@ -58,7 +58,7 @@ impl fmt::Debug for Received {
     }
 }
 
-/// An answer, and how well or badly it is to be delivered.
+/// A response, and how it is delivered: whole, or with a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status. A number that is no status is sent as 500.
@@ -69,7 +69,7 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Delay before the first byte.
     pub delay: Duration,
-    /// What happens to the bytes on their way.
+    /// How the response is delivered.
     pub delivery: Delivery,
 }
 
@@ -86,12 +86,12 @@ pub enum Delivery {
     Drip(Duration),
     /// The right length announced, half of it sent, then the connection closed.
     CutShort,
-    /// These bytes instead of an HTTP answer, then the connection closed.
+    /// These bytes instead of an HTTP response, then the connection closed.
     Raw(Vec<u8>),
 }
 
 impl Reply {
-    /// An answer without headers or body.
+    /// A response without headers or body.
     pub fn status(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO, delivery: Delivery::Whole }
     }

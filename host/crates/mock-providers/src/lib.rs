@@ -6,21 +6,22 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | [`apps`] | how do HubSpot, NetSuite, Slack and Stripe answer? |
-//! | `world` | how do several mock providers run under one authority? |
-//! | `exchange`, `delivery` | what does a handler get and reply, and how is the reply sent, faults included? |
-//! | `connection` | how is a connection served? |
+//! | [`apps`] | what do HubSpot, NetSuite, Slack and Stripe reply? |
+//! | `providers` | how do several mock providers run under one authority? |
+//! | `exchange` | what does a handler get, and what can it reply? |
+//! | `response` | how does a reply become an HTTP response, faults included? |
+//! | `connection`, `wire` | how is a connection served? how are bytes sent that are no HTTP? |
 //! | `ca` | how are certificates issued? |
 //! | `log` | which requests were received? |
 //! | `error` | what can fail during setup? |
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), keyferry_mock_providers::ProviderError> {
-//! use keyferry_mock_providers::{ProviderWorld, Reply};
-//! let mut world = ProviderWorld::start().await?;
-//! world.add("api.example.com", |_request| Reply::text(200, "hello")).await?;
-//! world.write_ca_pem("/tmp/ca.pem".as_ref())?;
-//! for flag in world.resolve_flags() {
+//! use keyferry_mock_providers::{MockProviders, Reply};
+//! let mut providers = MockProviders::start().await?;
+//! providers.add("api.example.com", |_request| Reply::text(200, "hello")).await?;
+//! providers.write_ca_pem("/tmp/ca.pem".as_ref())?;
+//! for flag in providers.resolve_flags() {
 //!     println!("--dev-resolve {flag}"); // api.example.com=127.0.0.1:40123
 //! }
 //! # Ok(())
@@ -31,15 +32,16 @@ pub mod apps;
 
 mod ca;
 mod connection;
-mod delivery;
 mod error;
 mod exchange;
 mod log;
+mod providers;
+mod response;
 #[cfg(test)]
 mod test_client;
-mod world;
+mod wire;
 
 pub use ca::ThrowAwayCa;
 pub use error::ProviderError;
 pub use exchange::{Delivery, Received, Reply};
-pub use world::ProviderWorld;
+pub use providers::MockProviders;

@@ -19,14 +19,14 @@ use tokio_rustls::client::TlsStream;
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// An answer, read whole.
-pub(super) struct Answer {
+/// A response whose body has been read.
+pub(super) struct TestResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl TestResponse {
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -67,13 +67,13 @@ pub(super) fn request(method: &str, host: &str, target: &str, headers: &[(&str, 
     request.body(Full::default()).unwrap()
 }
 
-/// Sends one request and reads the whole answer.
+/// Sends one request and reads the whole response.
 pub(super) async fn send(
     sender: &mut SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
-) -> Result<Answer, BoxError> {
+) -> Result<TestResponse, BoxError> {
     sender.ready().await?;
     let (parts, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes().to_vec();
-    Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+    Ok(TestResponse { status: parts.status.as_u16(), headers: parts.headers, body })
 }

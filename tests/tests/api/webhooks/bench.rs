@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use keyferry_mock_providers::apps::{demo, demo_world};
+use keyferry_mock_providers::apps::{demo, demo_providers};
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::receiver::Receiver;
 use keyferry_tests::{ServerOptions, World, WorldOptions};
@@ -27,7 +27,7 @@ pub(crate) async fn world_started<const N: usize>(
     hosts: [&str; N],
     server: impl FnOnce(&mut ServerOptions) + Send + 'static,
 ) -> (World, [Receiver; N]) {
-    let mut providers = demo_world().await.unwrap();
+    let mut providers = demo_providers().await.unwrap();
     let mut receivers = Vec::new();
     for host in hosts {
         receivers.push(Receiver::add(&mut providers, host).await);

@@ -1,6 +1,6 @@
 //! Where nothing is called, what nobody sees, and keys that change underneath.
 
-use keyferry_mock_providers::ProviderWorld;
+use keyferry_mock_providers::MockProviders;
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::dns::DnsServer;
 use keyferry_tests::http::Request;
@@ -14,7 +14,7 @@ use crate::webhooks::bench::{WEBHOOKS, connect, register, settled, soon, world_s
 /// Names that lead to where nothing may be called, asked of a DNS server of the test's. 127.0.0.1 stands for what is public.
 #[tokio::test]
 async fn a_webhook_whose_name_leads_inside_is_not_called_and_reads_like_one_that_does_not_exist() {
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let mut receiver = Receiver::add(&mut providers, "*.hooks.example.com").await;
     let port = receiver.port();
     let inside: [(&str, &[&str]); 8] = [

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use flate2::{Compress, Compression, FlushCompress};
-use keyferry_mock_providers::{Delivery, ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{Delivery, MockProviders, Received, Reply};
 use keyferry_tests::dns::DnsServer;
 use keyferry_tests::process::kernel_tells;
 use rustls::ServerConfig;
@@ -122,7 +122,7 @@ fn short_calls(options: &mut keyferry_tests::ServerOptions) {
 #[tokio::test]
 async fn floods_end_in_typed_errors_and_leave_memory_as_it_was() {
     let dns = DnsServer::start(|question| question.addresses(&["127.0.0.1"])).await;
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let port = providers.add("good.example.com", |_| Reply::text(200, "good")).await.unwrap().port();
     let flooder = Flooder::start(providers.ca().server_config(&["bad.example.com"]).unwrap()).await;
     let probe = Arc::new(Probe::start(providers, &dns, short_calls).await);
@@ -152,7 +152,7 @@ async fn floods_end_in_typed_errors_and_leave_memory_as_it_was() {
 #[tokio::test]
 async fn a_storm_of_calls_is_answered_and_what_is_given_up_ends() {
     let dns = DnsServer::start(|question| question.addresses(&["127.0.0.1"])).await;
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let slow = |request: Received| match request.path() {
         "/stall" => Reply::text(200, "late").delayed(Duration::from_secs(60)),
         _ => Reply::text(200, "good").delayed(Duration::from_millis(20)),
@@ -205,7 +205,7 @@ async fn a_storm_of_calls_is_answered_and_what_is_given_up_ends() {
 #[tokio::test]
 async fn what_a_provider_echoes_of_a_secret_reaches_neither_caller_nor_log() {
     let dns = DnsServer::start(|question| question.addresses(&["127.0.0.1"])).await;
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let base64 = base64::engine::general_purpose::STANDARD.encode(KEY);
     let escaped = percent_encoding::utf8_percent_encode(KEY, percent_encoding::NON_ALPHANUMERIC).to_string();
     let escaped = escaped.replace("%2D", "-");

@@ -1,7 +1,7 @@
 //! What a component gets that asks for a place inside: by address, by a name that leads there, by a name that leads there
 //! too, by a redirect.
 
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::dns::{Answer, DnsServer, Question, ResponseCode, alias};
 use tokio::net::TcpListener;
 
@@ -50,7 +50,7 @@ const LITERALS: &[(&str, &str, &str)] = &[
 async fn a_component_that_asks_for_an_inner_address_is_refused_before_any_lookup() {
     let dns = DnsServer::start(|_| Answer::Code(ResponseCode::NXDomain)).await;
     let trap = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let providers = ProviderWorld::start().await.unwrap();
+    let providers = MockProviders::start().await.unwrap();
     // As in production: this machine is not let through.
     let probe = Probe::start(providers, &dns, |options| options.egress_ca = None).await;
     for (origin, ask, told) in LITERALS {
@@ -109,7 +109,7 @@ fn reply(request: Received) -> Reply {
 #[tokio::test]
 async fn a_name_that_leads_inside_is_to_a_component_as_if_it_were_not_there() {
     let dns = DnsServer::start(answer).await;
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let port = providers.add("*.example.com", reply).await.unwrap().port();
     let probe = Probe::start(providers, &dns, |_| {}).await;
     let ask = async |host: &str| {
@@ -138,7 +138,7 @@ async fn a_name_that_leads_inside_is_to_a_component_as_if_it_were_not_there() {
 #[tokio::test]
 async fn a_component_that_follows_redirects_is_checked_at_each() {
     let dns = DnsServer::start(answer).await;
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let port = providers.add("*.example.com", reply).await.unwrap().port();
     let probe = Probe::start(providers, &dns, |_| {}).await;
     let origin = format!("https://public.example.com:{port}");

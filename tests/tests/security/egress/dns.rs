@@ -8,7 +8,7 @@ use keyferry_egress::{
     AppClient, Body, Call, Egress, EgressLimits, EgressSettings, ErrorKind, GrantSet, Loopback, Method, Request,
     Response, SendError,
 };
-use keyferry_mock_providers::{ProviderWorld, Received, Reply};
+use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::dns::{Answer, DnsServer, Question, ResponseCode, Transport, alias};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ const CONNECT_TIME: Duration = Duration::from_millis(1500);
 
 /// A site that is all of `*.example.com`, and a client that trusts it and asks one DNS server.
 struct Bench {
-    providers: ProviderWorld,
+    providers: MockProviders,
     client: AppClient,
     port: u16,
     _folder: TempDir,
@@ -26,7 +26,7 @@ struct Bench {
 
 impl Bench {
     async fn start(dns: &DnsServer, loopback: Loopback) -> Self {
-        let mut providers = ProviderWorld::start().await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
         let reply = |request: Received| match request.path() {
             "/close" => Reply::text(200, "closed").with_header("connection", "close"),
             _ => Reply::text(200, "reached"),

@@ -1,6 +1,6 @@
 //! Group 19: proxies that the environment names are not used.
 
-use keyferry_mock_providers::{ProviderWorld, Reply};
+use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_tests::dns::DnsServer;
 use tokio::net::TcpListener;
 
@@ -11,7 +11,7 @@ async fn no_variable_makes_requests_go_elsewhere() {
     let trap = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = trap.local_addr().unwrap();
     let dns = DnsServer::start(|question| question.addresses(&["127.0.0.1"])).await;
-    let mut providers = ProviderWorld::start().await.unwrap();
+    let mut providers = MockProviders::start().await.unwrap();
     let port = providers.add("api.example.com", |_| Reply::text(200, "straight")).await.unwrap().port();
     let probe = Probe::start(providers, &dns, move |options| {
         let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].into_iter().flat_map(|name| {

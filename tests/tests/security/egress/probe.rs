@@ -1,6 +1,6 @@
 //! A running server with a plugin that asks for whatever a credential says.
 
-use keyferry_mock_providers::ProviderWorld;
+use keyferry_mock_providers::MockProviders;
 use keyferry_tests::dns::DnsServer;
 use keyferry_tests::{ServerOptions, World, WorldOptions, plugins};
 use serde_json::json;
@@ -15,7 +15,7 @@ pub(crate) struct Probe {
 impl Probe {
     /// A server that trusts the providers' authority and takes 127.0.0.1 for a public address.
     pub(crate) async fn start(
-        providers: ProviderWorld,
+        providers: MockProviders,
         dns: &DnsServer,
         change: impl FnOnce(&mut ServerOptions) + Send + 'static,
     ) -> Self {

@@ -1,4 +1,4 @@
-//! The world of `keyferry demo`: all four apps with credentials that are obviously made up.
+//! The mock providers of `keyferry demo`: all four apps, with credentials that are obviously invented.
 //!
 //! The tokens have the shape of real ones where plugins look at the shape (Slack's and Stripe's prefixes), and say
 //! `demo` where they do not.
@@ -7,7 +7,7 @@ use super::hubspot::{HubSpotPortal, HubSpotState, HubSpotToken, hubspot};
 use super::netsuite::{NetSuiteAccount, NetSuiteRole, netsuite};
 use super::slack::{SlackIdentity, SlackState, SlackToken, slack};
 use super::stripe::{StripeAccount, StripeKey, StripeState, stripe};
-use crate::{ProviderError, ProviderWorld};
+use crate::{MockProviders, ProviderError};
 
 /// Host name of HubSpot's API.
 pub const HUBSPOT_HOST: &str = "api.hubapi.com";
@@ -15,9 +15,9 @@ pub const HUBSPOT_HOST: &str = "api.hubapi.com";
 pub const HUBSPOT_ACCESS_TOKEN: &str = "demo-hubspot-access-token-works";
 /// HubSpot: goes with any of the access tokens; nothing in the demo uses it up.
 pub const HUBSPOT_REFRESH_TOKEN: &str = "demo-hubspot-refresh-token";
-/// A HubSpot token that is answered 401 `EXPIRED_AUTHENTICATION`.
+/// A HubSpot token that gets 401 `EXPIRED_AUTHENTICATION`.
 pub const HUBSPOT_EXPIRED_TOKEN: &str = "demo-hubspot-access-token-expired";
-/// A HubSpot token that is answered 403 `MISSING_SCOPES`.
+/// A HubSpot token that gets 403 `MISSING_SCOPES`.
 pub const HUBSPOT_SCOPELESS_TOKEN: &str = "demo-hubspot-access-token-scopeless";
 /// HubSpot: 429 with `Retry-After: 10`.
 pub const HUBSPOT_RATE_LIMITED_TOKEN: &str = "demo-hubspot-access-token-rate-limited";
@@ -43,9 +43,9 @@ pub const SLACK_HOST: &str = "slack.com";
 pub const SLACK_BOT_TOKEN: &str = "xoxb-demo-bot-token-works";
 /// Slack: a user token that works.
 pub const SLACK_USER_TOKEN: &str = "xoxp-demo-user-token-works";
-/// A Slack token that is answered `token_revoked`.
+/// A Slack token that gets `token_revoked`.
 pub const SLACK_REVOKED_TOKEN: &str = "xoxb-demo-bot-token-revoked";
-/// A Slack token that is answered `account_inactive`.
+/// A Slack token that gets `account_inactive`.
 pub const SLACK_INACTIVE_TOKEN: &str = "xoxb-demo-bot-token-inactive";
 /// Slack: 429 with `Retry-After: 30`.
 pub const SLACK_RATE_LIMITED_TOKEN: &str = "xoxb-demo-bot-token-rate-limited";
@@ -60,19 +60,19 @@ pub const STRIPE_ACCOUNT: &str = "acct_demo0001";
 pub const STRIPE_CONNECTED_ACCOUNT: &str = "acct_demo0002";
 /// Stripe: a restricted key that may read neither balance nor account: 403.
 pub const STRIPE_RESTRICTED_KEY: &str = "rk_test_demoStripeKeyRestricted";
-/// A Stripe key that is answered 401 `api_key_expired`.
+/// A Stripe key that gets 401 `api_key_expired`.
 pub const STRIPE_EXPIRED_KEY: &str = "sk_test_demoStripeKeyExpired";
-/// A Stripe key that is answered 429.
+/// A Stripe key that gets 429.
 pub const STRIPE_RATE_LIMITED_KEY: &str = "sk_test_demoStripeKeyRateLimited";
 
 /// Starts the four apps with the credentials above.
-pub async fn demo_world() -> Result<ProviderWorld, ProviderError> {
-    let mut world = ProviderWorld::start().await?;
-    world.add(HUBSPOT_HOST, hubspot(hubspot_state())).await?;
-    world.add(NETSUITE_HOST, netsuite(netsuite_account())).await?;
-    world.add(SLACK_HOST, slack(slack_state())).await?;
-    world.add(STRIPE_HOST, stripe(stripe_state())).await?;
-    Ok(world)
+pub async fn demo_providers() -> Result<MockProviders, ProviderError> {
+    let mut providers = MockProviders::start().await?;
+    providers.add(HUBSPOT_HOST, hubspot(hubspot_state())).await?;
+    providers.add(NETSUITE_HOST, netsuite(netsuite_account())).await?;
+    providers.add(SLACK_HOST, slack(slack_state())).await?;
+    providers.add(STRIPE_HOST, stripe(stripe_state())).await?;
+    Ok(providers)
 }
 
 /// HubSpot as in the demo.
@@ -141,9 +141,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_four_apps_answer_where_the_flags_say() {
-        let world = demo_world().await.unwrap();
+        let providers = demo_providers().await.unwrap();
         assert_eq!(netsuite_account().host(), NETSUITE_HOST);
-        let flags = world.resolve_flags();
+        let flags = providers.resolve_flags();
         let cases = [
             ("GET", HUBSPOT_HOST, "/account-info/v3/details", HUBSPOT_ACCESS_TOKEN, 200),
             ("GET", NETSUITE_HOST, "/services/rest/record/v1/metadata-catalog", "no signature", 401),
@@ -154,13 +154,13 @@ mod tests {
         for (method, host, target, token, status) in cases {
             let flag = flags.iter().find_map(|flag| flag.strip_prefix(&format!("{host}="))).unwrap();
             let address = flag.parse().unwrap();
-            assert_eq!(world.address_of(host), Some(address));
-            let mut sender = connect(address, host, world.ca_pem()).await.unwrap();
+            assert_eq!(providers.address_of(host), Some(address));
+            let mut sender = connect(address, host, providers.ca_pem()).await.unwrap();
             let authorization = format!("Bearer {token}");
             let sent = request(method, host, target, &[("authorization", authorization.as_str())]);
             assert_eq!(send(&mut sender, sent).await.unwrap().status, status, "{host}");
         }
-        let hosts: Vec<String> = world.received().into_iter().map(|request| request.host).collect();
+        let hosts: Vec<String> = providers.received().into_iter().map(|request| request.host).collect();
         assert_eq!(hosts, cases.map(|(_, host, ..)| host));
     }
 }

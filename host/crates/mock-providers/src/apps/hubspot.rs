@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::answers::{bearer, correlation_id};
+use super::authorization::{bearer, correlation_id};
 use crate::{Received, Reply};
 
 /// The access tokens that the mock provider knows. Any other token is refused.
@@ -13,12 +13,12 @@ pub struct HubSpotState {
     tokens: HashMap<String, HubSpotToken>,
 }
 
-/// The answer to a request with a token.
+/// The reply to a request with a token.
 #[derive(Clone)]
 pub enum HubSpotToken {
     /// 200 with the portal's details.
     Valid(HubSpotPortal),
-    /// Answered 401 `EXPIRED_AUTHENTICATION`.
+    /// The response is 401 `EXPIRED_AUTHENTICATION`.
     Expired,
     /// 403 `MISSING_SCOPES`, naming these scopes.
     MissingScopes(Vec<String>),
@@ -43,10 +43,10 @@ impl HubSpotState {
         Self::default()
     }
 
-    /// Adds a token and the answer to it.
+    /// Adds a token and the reply to it.
     #[must_use]
-    pub fn with(mut self, access_token: &str, answer: HubSpotToken) -> Self {
-        self.tokens.insert(access_token.to_owned(), answer);
+    pub fn with(mut self, access_token: &str, reply: HubSpotToken) -> Self {
+        self.tokens.insert(access_token.to_owned(), reply);
         self
     }
 }
@@ -155,7 +155,7 @@ fn error(status: u16, category: &str, message: &str, more: &[(&str, Value)]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ProviderWorld;
+    use crate::MockProviders;
     use crate::test_client::{connect, request, send};
 
     const HOST: &str = "api.hubapi.com";
@@ -173,9 +173,9 @@ mod tests {
             .with("old", HubSpotToken::Expired)
             .with("narrow", HubSpotToken::MissingScopes(vec!["oauth".to_owned()]))
             .with("busy", HubSpotToken::RateLimited);
-        let mut world = ProviderWorld::start().await.unwrap();
-        let address = world.add(HOST, hubspot(state)).await.unwrap();
-        let mut sender = connect(address, HOST, world.ca_pem()).await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
+        let address = providers.add(HOST, hubspot(state)).await.unwrap();
+        let mut sender = connect(address, HOST, providers.ca_pem()).await.unwrap();
         let cases: [(&str, &str, &str, u16, &str, Value); 9] = [
             ("GET", DETAILS, "Bearer good", 200, "/portalId", json!(7)),
             ("GET", DETAILS, "bearer good", 200, "/uiDomain", json!("app-eu1.hubspot.com")),
@@ -195,16 +195,16 @@ mod tests {
             ("DELETE", DETAILS, "Bearer good", 405, "/status", json!("error")),
         ];
         for (method, target, authorization, status, pointer, expected) in cases {
-            let answer = send(&mut sender, request(method, HOST, target, &[("authorization", authorization)])).await;
-            let answer = answer.unwrap();
-            assert_eq!(answer.status, status, "{method} {target} {authorization}");
-            assert_eq!(answer.json().pointer(pointer), Some(&expected), "{method} {target} {authorization}");
+            let response = send(&mut sender, request(method, HOST, target, &[("authorization", authorization)])).await;
+            let response = response.unwrap();
+            assert_eq!(response.status, status, "{method} {target} {authorization}");
+            assert_eq!(response.json().pointer(pointer), Some(&expected), "{method} {target} {authorization}");
             if status == 429 {
-                assert_eq!(answer.header("retry-after"), "10");
+                assert_eq!(response.header("retry-after"), "10");
             }
         }
         let without = send(&mut sender, request("GET", HOST, DETAILS, &[])).await.unwrap();
         assert_eq!((without.status, without.json()["category"].as_str()), (401, Some("INVALID_AUTHENTICATION")));
-        assert_eq!(world.received_total(), 10);
+        assert_eq!(providers.received_total(), 10);
     }
 }

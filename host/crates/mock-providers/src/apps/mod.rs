@@ -1,11 +1,11 @@
-//! The mock providers of four apps. Each handler goes to [`ProviderWorld::add`](super::ProviderWorld::add).
+//! The mock providers of four apps. Each handler goes to [`MockProviders::add`](super::MockProviders::add).
 //!
-//! What they answer follows the providers' own documentation and, where that is silent, answers that their users
-//! have published; only what a check of credentials touches is there.
+//! Their replies follow the providers' own documentation and, where that is silent, responses that users have published.
+//! They have only the resources that a check of credentials uses.
 
 pub mod demo;
 
-mod answers;
+mod authorization;
 mod hubspot;
 mod netsuite;
 mod nonces;
@@ -13,7 +13,7 @@ mod oauth1;
 mod slack;
 mod stripe;
 
-pub use demo::demo_world;
+pub use demo::demo_providers;
 pub use hubspot::{HubSpotPortal, HubSpotState, HubSpotToken, hubspot};
 pub use netsuite::{NetSuiteAccount, NetSuiteRole, netsuite};
 pub use slack::{SlackIdentity, SlackState, SlackToken, slack};

@@ -12,8 +12,8 @@ use ring::hmac;
 use serde_json::json;
 
 use super::*;
-use crate::ProviderWorld;
-use crate::test_client::{Answer, connect, request, send};
+use crate::MockProviders;
+use crate::test_client::{TestResponse, connect, request, send};
 
 const HOST: &str = "tst-9-sb1.suitetalk.api.netsuite.com";
 const NOW: u64 = 1_700_000_000;
@@ -103,7 +103,7 @@ impl Client {
 }
 
 struct Fixture {
-    _world: ProviderWorld,
+    _providers: MockProviders,
     sender: SendRequest<Full<Bytes>>,
     clock: Arc<AtomicU64>,
 }
@@ -112,29 +112,29 @@ impl Fixture {
     async fn new(role: NetSuiteRole) -> Self {
         let clock = Arc::new(AtomicU64::new(NOW));
         let ticking = Arc::clone(&clock);
-        let mut world = ProviderWorld::start().await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
         let handler = netsuite_with_clock(account(role), move || ticking.load(Ordering::Relaxed));
-        let address = world.add("*.suitetalk.api.netsuite.com", handler).await.unwrap();
-        assert!(world.resolve_flags().is_empty(), "a wildcard is no host");
-        world.resolve_to(HOST, address);
-        assert_eq!(world.resolve_flags(), [format!("{HOST}={address}")]);
-        let sender = connect(address, HOST, world.ca_pem()).await.unwrap();
-        Self { _world: world, sender, clock }
+        let address = providers.add("*.suitetalk.api.netsuite.com", handler).await.unwrap();
+        assert!(providers.resolve_flags().is_empty(), "a wildcard is no host");
+        providers.resolve_to(HOST, address);
+        assert_eq!(providers.resolve_flags(), [format!("{HOST}={address}")]);
+        let sender = connect(address, HOST, providers.ca_pem()).await.unwrap();
+        Self { _providers: providers, sender, clock }
     }
 
-    async fn get(&mut self, client: &Client) -> Answer {
+    async fn get(&mut self, client: &Client) -> TestResponse {
         self.get_with(client.target, &client.header()).await
     }
 
-    async fn get_with(&mut self, target: &str, header: &str) -> Answer {
+    async fn get_with(&mut self, target: &str, header: &str) -> TestResponse {
         send(&mut self.sender, request("GET", HOST, target, &[("authorization", header)])).await.unwrap()
     }
 }
 
-fn challenge(answer: &Answer) -> String {
-    assert_eq!(answer.status, 401);
-    assert_eq!(answer.json()["o:errorDetails"][0]["o:errorCode"], json!("INVALID_LOGIN"));
-    let header = answer.header("www-authenticate");
+fn challenge(response: &TestResponse) -> String {
+    assert_eq!(response.status, 401);
+    assert_eq!(response.json()["o:errorDetails"][0]["o:errorCode"], json!("INVALID_LOGIN"));
+    let header = response.header("www-authenticate");
     assert!(header.starts_with(r#"OAuth realm="TST_9_SB1", error=""#), "{header}");
     header.split('"').nth(3).unwrap().to_owned()
 }
@@ -142,9 +142,9 @@ fn challenge(answer: &Answer) -> String {
 #[tokio::test]
 async fn accepts_a_signature_made_by_hand() {
     let mut netsuite = Fixture::new(NetSuiteRole::RestWebServices).await;
-    let answer = netsuite.get(&Client::right("abcdef1")).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.json()["items"][0]["name"], json!("customer"));
+    let response = netsuite.get(&Client::right("abcdef1")).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.json()["items"][0]["name"], json!("customer"));
     let without_version = Client { version: None, ..Client::right("abcdef2") };
     assert_eq!(netsuite.get(&without_version).await.status, 200);
 }
@@ -155,9 +155,9 @@ async fn the_query_is_part_of_what_is_signed() {
     let target = "/services/rest/record/v1/metadata-catalog?select=customer%2CsalesOrder&zip=a+b";
     // Encoded once here; the header encodes the whole once more.
     let right = Client { target, signed_query: "&select=customer%2CsalesOrder&zip=a%20b", ..Client::right("abcdef1") };
-    let answer = netsuite.get(&right).await;
-    assert_eq!(answer.status, 200);
-    let names: Vec<_> = answer.json()["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
+    let response = netsuite.get(&right).await;
+    assert_eq!(response.status, 200);
+    let names: Vec<_> = response.json()["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
     assert_eq!(names, [json!("customer"), json!("salesOrder")]);
     let left_out = Client { target, ..Client::right("abcdef2") };
     assert_eq!(challenge(&netsuite.get(&left_out).await), "signature_invalid");
@@ -216,9 +216,9 @@ async fn a_request_works_once_and_only_while_it_is_fresh() {
 #[tokio::test]
 async fn a_role_without_the_permission_is_told_so() {
     let mut netsuite = Fixture::new(NetSuiteRole::WithoutRestWebServices).await;
-    let answer = netsuite.get(&Client::right("abcdef1")).await;
-    assert_eq!(answer.status, 403);
-    assert_eq!(answer.json()["o:errorDetails"][0]["o:errorCode"], json!("INSUFFICIENT_PERMISSION"));
+    let response = netsuite.get(&Client::right("abcdef1")).await;
+    assert_eq!(response.status, 403);
+    assert_eq!(response.json()["o:errorDetails"][0]["o:errorCode"], json!("INSUFFICIENT_PERMISSION"));
 }
 
 #[test]

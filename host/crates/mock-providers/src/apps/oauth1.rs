@@ -23,7 +23,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// Why an `Authorization` header cannot be used, in the words of the OAuth problem reporting extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderProblem {
-    /// The answer `parameter_absent`.
+    /// `parameter_absent`: a parameter is missing or empty.
     Absent,
     /// `parameter_rejected`: twice the same, not quoted, not percent-encoded UTF-8.
     Rejected,

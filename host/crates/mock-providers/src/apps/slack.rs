@@ -1,11 +1,11 @@
-//! Slack: `auth.test`, which answers 200 to everything but too many requests.
+//! Slack: `auth.test`, which responds with 200 to everything but too many requests.
 
 use std::collections::HashMap;
 
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::answers::bearer;
+use super::authorization::bearer;
 use crate::{Received, Reply};
 
 /// The tokens that the mock provider knows. Any other token is `invalid_auth`.
@@ -14,7 +14,7 @@ pub struct SlackState {
     tokens: HashMap<String, SlackToken>,
 }
 
-/// The answer to a request with a token.
+/// The reply to a request with a token.
 #[derive(Clone)]
 pub enum SlackToken {
     /// `ok: true` with who the token belongs to.
@@ -48,10 +48,10 @@ impl SlackState {
         Self::default()
     }
 
-    /// Adds a token and the answer to it.
+    /// Adds a token and the reply to it.
     #[must_use]
-    pub fn with(mut self, token: &str, answer: SlackToken) -> Self {
-        self.tokens.insert(token.to_owned(), answer);
+    pub fn with(mut self, token: &str, reply: SlackToken) -> Self {
+        self.tokens.insert(token.to_owned(), reply);
         self
     }
 }
@@ -101,7 +101,7 @@ fn refused(error: &str) -> Reply {
 
 fn unknown_path(path: &str) -> Reply {
     match path.strip_prefix("/api/") {
-        // Slack answers 200 to a method it does not know, too.
+        // Slack responds with 200 to an unknown method, too.
         Some(method) => Reply::json(200, &json!({ "ok": false, "error": "unknown_method", "req_method": method })),
         None => Reply::text(404, "There is no page here."),
     }
@@ -119,7 +119,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::ProviderWorld;
+    use crate::MockProviders;
     use crate::test_client::{connect, request, send};
 
     const HOST: &str = "slack.com";
@@ -143,9 +143,9 @@ mod tests {
             .with("xoxp-good", SlackToken::Valid(identity(None)))
             .with("xoxb-gone", SlackToken::Refused("token_revoked".to_owned()))
             .with("xoxb-busy", SlackToken::RateLimited(30));
-        let mut world = ProviderWorld::start().await.unwrap();
-        let address = world.add(HOST, slack(state)).await.unwrap();
-        let mut sender = connect(address, HOST, world.ca_pem()).await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
+        let address = providers.add(HOST, slack(state)).await.unwrap();
+        let mut sender = connect(address, HOST, providers.ca_pem()).await.unwrap();
         let cases: [(&str, &str, u16, &str, Value); 8] = [
             (TEST, "Bearer xoxb-good", 200, "/bot_id", json!("B1")),
             (TEST, "Bearer xoxb-good", 200, "/url", json!("https://acme-corp.slack.com/")),
@@ -158,15 +158,15 @@ mod tests {
         ];
         for (target, authorization, status, pointer, expected) in cases {
             let sent = request("POST", HOST, target, &[("authorization", authorization)]);
-            let answer = send(&mut sender, sent).await.unwrap();
-            assert_eq!(answer.status, status, "{authorization}");
-            assert_eq!(answer.json().pointer(pointer), Some(&expected), "{authorization}");
+            let response = send(&mut sender, sent).await.unwrap();
+            assert_eq!(response.status, status, "{authorization}");
+            assert_eq!(response.json().pointer(pointer), Some(&expected), "{authorization}");
             match authorization {
                 "Bearer xoxb-good" if target == TEST => {
-                    assert_eq!(answer.header("x-oauth-scopes"), "chat:write,users:read");
+                    assert_eq!(response.header("x-oauth-scopes"), "chat:write,users:read");
                 }
-                "Bearer xoxb-busy" => assert_eq!(answer.header("retry-after"), "30"),
-                "Bearer xoxp-good" => assert_eq!(answer.json().get("bot_id"), None),
+                "Bearer xoxb-busy" => assert_eq!(response.header("retry-after"), "30"),
+                "Bearer xoxp-good" => assert_eq!(response.json().get("bot_id"), None),
                 _ => {}
             }
         }
@@ -176,9 +176,9 @@ mod tests {
     #[tokio::test]
     async fn a_token_in_the_form_counts() {
         let state = SlackState::new().with("xoxb-good", SlackToken::Valid(identity(None)));
-        let mut world = ProviderWorld::start().await.unwrap();
-        let address = world.add(HOST, slack(state)).await.unwrap();
-        let mut sender = connect(address, HOST, world.ca_pem()).await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
+        let address = providers.add(HOST, slack(state)).await.unwrap();
+        let mut sender = connect(address, HOST, providers.ca_pem()).await.unwrap();
         let form = [("content-type", "application/x-www-form-urlencoded")];
         let mut sent = request("POST", HOST, TEST, &form);
         *sent.body_mut() = Full::from("a=b&token=xoxb%2Dgood");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::answers::{basic_user, bearer, correlation_id};
+use super::authorization::{basic_user, bearer, correlation_id};
 use crate::{Received, Reply};
 
 /// The secret and restricted keys that the mock provider knows. Any other key is refused.
@@ -13,7 +13,7 @@ pub struct StripeState {
     keys: HashMap<String, StripeKey>,
 }
 
-/// The answer to a request with a key.
+/// The reply to a request with a key.
 #[derive(Clone)]
 pub enum StripeKey {
     /// 200 for this account and the accounts connected to it.
@@ -22,9 +22,9 @@ pub enum StripeKey {
     Organisation(Vec<StripeAccount>),
     /// A restricted key of this account that may read neither balance nor account: 403.
     Restricted(StripeAccount),
-    /// Answered 401 `api_key_expired`.
+    /// The response is 401 `api_key_expired`.
     Expired,
-    /// Answered 429.
+    /// The response is 429 without `Retry-After`.
     RateLimited,
 }
 
@@ -45,10 +45,10 @@ impl StripeState {
         Self::default()
     }
 
-    /// Adds a key and the answer to it.
+    /// Adds a key and the reply to it.
     #[must_use]
-    pub fn with(mut self, api_key: &str, answer: StripeKey) -> Self {
-        self.keys.insert(api_key.to_owned(), answer);
+    pub fn with(mut self, api_key: &str, reply: StripeKey) -> Self {
+        self.keys.insert(api_key.to_owned(), reply);
         self
     }
 }
@@ -56,7 +56,7 @@ impl StripeState {
 /// The handler of `api.stripe.com`.
 pub fn stripe(state: StripeState) -> impl Fn(Received) -> Reply + Send + Sync + 'static {
     move |request| {
-        answer(&state, &request).with_header("request-id", &format!("req_{}", correlation_id().replace('-', "")))
+        reply(&state, &request).with_header("request-id", &format!("req_{}", correlation_id().replace('-', "")))
     }
 }
 
@@ -67,7 +67,7 @@ enum Resource {
     Account,
 }
 
-fn answer(state: &StripeState, request: &Received) -> Reply {
+fn reply(state: &StripeState, request: &Received) -> Reply {
     let resource = match (request.method.as_str(), request.path()) {
         ("GET", "/v1/balance") => Resource::Balance,
         ("GET", "/v1/account") => Resource::Account,
@@ -190,7 +190,7 @@ fn error(status: u16, code: Option<&str>, message: &str) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ProviderWorld;
+    use crate::MockProviders;
     use crate::test_client::{connect, request, send};
 
     const HOST: &str = "api.stripe.com";
@@ -222,9 +222,9 @@ mod tests {
             .with("rk_test_narrow", StripeKey::Restricted(account))
             .with("sk_test_old", StripeKey::Expired)
             .with("sk_test_busy", StripeKey::RateLimited);
-        let mut world = ProviderWorld::start().await.unwrap();
-        let address = world.add(HOST, stripe(state)).await.unwrap();
-        let mut sender = connect(address, HOST, world.ca_pem()).await.unwrap();
+        let mut providers = MockProviders::start().await.unwrap();
+        let address = providers.add(HOST, stripe(state)).await.unwrap();
+        let mut sender = connect(address, HOST, providers.ca_pem()).await.unwrap();
         let account = "/v1/account";
         let balance = "/v1/balance";
         // (target, Authorization, Stripe-Account, status, pointer, expected)
@@ -253,10 +253,10 @@ mod tests {
             if !stripe_account.is_empty() {
                 headers.push(("stripe-account", stripe_account));
             }
-            let answer = send(&mut sender, request("GET", HOST, target, &headers)).await.unwrap();
-            assert_eq!(answer.status, status, "{target} {authorization} {stripe_account}");
-            assert_eq!(answer.json().pointer(pointer), Some(&expected), "{target} {authorization} {stripe_account}");
-            assert!(answer.header("request-id").starts_with("req_"));
+            let response = send(&mut sender, request("GET", HOST, target, &headers)).await.unwrap();
+            assert_eq!(response.status, status, "{target} {authorization} {stripe_account}");
+            assert_eq!(response.json().pointer(pointer), Some(&expected), "{target} {authorization} {stripe_account}");
+            assert!(response.header("request-id").starts_with("req_"));
         }
         assert_eq!(send(&mut sender, request("GET", HOST, balance, &[])).await.unwrap().status, 401);
 
@@ -269,9 +269,9 @@ mod tests {
             (vec![version], 400, "/error/type", json!("invalid_request_error")),
         ] {
             let headers = [headers, vec![("authorization", "Bearer sk_org_live_good")]].concat();
-            let answer = send(&mut sender, request("GET", HOST, account, &headers)).await.unwrap();
-            assert_eq!(answer.status, status, "{headers:?}");
-            assert_eq!(answer.json().pointer(pointer), Some(&expected), "{headers:?}");
+            let response = send(&mut sender, request("GET", HOST, account, &headers)).await.unwrap();
+            assert_eq!(response.status, status, "{headers:?}");
+            assert_eq!(response.json().pointer(pointer), Some(&expected), "{headers:?}");
         }
     }
 }

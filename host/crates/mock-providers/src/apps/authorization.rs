@@ -1,4 +1,4 @@
-//! What several apps' handlers need.
+//! Reading `Authorization` headers, and ids for responses.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

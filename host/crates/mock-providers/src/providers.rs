@@ -15,8 +15,8 @@ use super::connection::{Handler, Provider, immediate};
 use super::log::RequestLog;
 use super::{ProviderError, Received, Reply, ThrowAwayCa};
 
-/// Stand-ins of several providers, each a TLS listener on a free port of 127.0.0.1. All stop when this is dropped.
-pub struct ProviderWorld {
+/// Mocks of several providers, each a TLS listener on a free port of 127.0.0.1. All stop when this is dropped.
+pub struct MockProviders {
     ca: ThrowAwayCa,
     log: Arc<RequestLog>,
     connections: Arc<AtomicU64>,
@@ -24,8 +24,8 @@ pub struct ProviderWorld {
     listeners: Vec<AbortHandle>,
 }
 
-impl ProviderWorld {
-    /// An empty world with an authority of its own.
+impl MockProviders {
+    /// No providers yet, and a new certificate authority.
     pub async fn start() -> Result<Self, ProviderError> {
         Ok(Self {
             ca: ThrowAwayCa::new()?,
@@ -36,7 +36,7 @@ impl ProviderWorld {
         })
     }
 
-    /// Adds a mock of `host`, which may be a wildcard (`*.suitetalk.api.netsuite.com`): the handler answers every
+    /// Adds a mock of `host`, which may be a wildcard (`*.suitetalk.api.netsuite.com`): the handler replies to every
     /// request to it. A wildcard needs [`resolve_to`](Self::resolve_to) for each host that a client connects to.
     pub async fn add(
         &mut self,
@@ -135,7 +135,7 @@ impl ProviderWorld {
     }
 }
 
-impl Drop for ProviderWorld {
+impl Drop for MockProviders {
     fn drop(&mut self) {
         for listener in &self.listeners {
             listener.abort();
@@ -163,5 +163,5 @@ async fn accept(listener: TcpListener, provider: Provider, connections: Arc<Atom
 }
 
 #[cfg(test)]
-#[path = "world_tests.rs"]
+#[path = "providers_tests.rs"]
 mod tests;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use keyferry_mock_providers::ProviderWorld;
+use keyferry_mock_providers::MockProviders;
 use keyferry_mock_providers::apps::demo::STRIPE_SECRET_KEY;
 use keyferry_tests::http::{Connection, Request};
 use keyferry_tests::{ServerChange, ServerOptions, World, WorldOptions};
@@ -20,9 +20,9 @@ const MAKERS: usize = 64;
 /// The server's access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AccessLog {
-    /// A line a request, as is the default.
+    /// One line a request, the default.
     Written,
-    /// None: `KEYFERRY_LOG=warn`.
+    /// No line a request: `KEYFERRY_LOG=warn`.
     Off,
 }
 
@@ -34,25 +34,25 @@ pub(crate) struct Length {
 }
 
 impl Length {
-    /// So many seconds that count, after a quarter of it and at least half a second that do not.
+    /// `seconds` that are counted, after a warm-up of a quarter of that, at least half a second.
     pub(crate) fn of(seconds: f64) -> Self {
         let counted = Duration::from_secs_f64(seconds.max(0.1));
         Self { warm_up: (counted / 4).max(Duration::from_millis(500)), counted }
     }
 }
 
-/// A real server with so many linked accounts, `bench_0` and so on.
-pub(crate) struct Site {
+/// A real server with `accounts` linked accounts, `bench_0` and so on.
+pub(crate) struct BenchServer {
     pub(crate) world: World,
     pub(crate) accounts: usize,
 }
 
-impl Site {
+impl BenchServer {
     /// Starts one, with a change to what the server is started with.
     pub(crate) async fn start(
         accounts: usize,
         log: AccessLog,
-        providers: Option<ProviderWorld>,
+        providers: Option<MockProviders>,
         change: impl FnOnce(&mut ServerOptions) + Send + 'static,
     ) -> Result<Self, Box<dyn Error>> {
         let server: ServerChange = Box::new(move |options| {
@@ -75,9 +75,9 @@ impl Site {
                 let request = Request::new("POST", "/api/v2/public/linked-account")
                     .header("x-api-key", key)
                     .json(&json!({ "account_id": format!("bench_{number}") }));
-                let answer = connection.send(request).await.map_err(|error| error.to_string())?;
-                if answer.status != 200 {
-                    return Err(format!("a linked account was not made: {}", answer.text()));
+                let response = connection.send(request).await.map_err(|error| error.to_string())?;
+                if response.status != 200 {
+                    return Err(format!("a linked account was not made: {}", response.text()));
                 }
             }
             Ok::<_, String>(())
@@ -86,7 +86,7 @@ impl Site {
         Ok(made.into_iter().collect::<Result<(), String>>()?)
     }
 
-    /// The whole job.
+    /// A load of migrations, each of which does the whole job.
     pub(crate) fn load(&self, connections: usize, length: Length, pace: Pace) -> Load {
         let address = self.world.server.address();
         load(address, &self.world.api_key, "stripe", self.accounts, connections, length, pace)

@@ -1,4 +1,4 @@
-//! Turns a [`Reply`] into what hyper sends, faults included.
+//! Turns a [`Reply`] into hyper's response, faults included.
 
 use std::convert::Infallible;
 use std::io;
@@ -11,7 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 
-use super::connection::Instead;
+use super::wire::RawBytes;
 use super::{Delivery, Reply};
 
 pub(super) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -19,13 +19,13 @@ pub(super) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
 /// Bytes in one chunk of an endless body.
 const ENDLESS_CHUNK: usize = 16 * 1024;
 
-/// Makes hyper close the connection without an answer.
+/// Makes hyper close the connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the mock provider closes the connection on purpose")]
 pub(super) struct Hangup;
 
-/// The response for hyper. Bytes that replace an HTTP response go to `instead`, and the connection sends them.
-pub(super) async fn deliver(reply: Reply, instead: &Instead) -> Result<Response<ReplyBody>, Hangup> {
+/// The response for hyper. Bytes that replace an HTTP response go to `raw_bytes`, and the connection sends them.
+pub(super) async fn respond(reply: Reply, raw_bytes: &RawBytes) -> Result<Response<ReplyBody>, Hangup> {
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
@@ -35,7 +35,7 @@ pub(super) async fn deliver(reply: Reply, instead: &Instead) -> Result<Response<
     let (body, announced) = match reply.delivery {
         Delivery::Closed => return Err(Hangup),
         Delivery::Raw(bytes) => {
-            instead.set(bytes);
+            raw_bytes.set(bytes);
             (whole(Bytes::new()), None)
         }
         Delivery::Whole => (whole(body), None),
@@ -53,14 +53,14 @@ pub(super) async fn deliver(reply: Reply, instead: &Instead) -> Result<Response<
     if let Some(length) = announced {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    if instead.is_set() {
+    if raw_bytes.is_set() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }
 
-/// An answer without headers or body, for what hyper asks before any handler is reached.
-pub(super) fn bare(status: StatusCode) -> Response<ReplyBody> {
+/// A response without headers or body, for requests that reach no handler.
+pub(super) fn empty(status: StatusCode) -> Response<ReplyBody> {
     let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = status;
     response
@@ -73,7 +73,7 @@ fn whole(body: Bytes) -> ReplyBody {
 fn endless(body: &Bytes) -> ReplyBody {
     let pattern: &[u8] = if body.is_empty() { &[0] } else { body };
     let chunk = Bytes::from(pattern.repeat(ENDLESS_CHUNK.div_ceil(pattern.len())));
-    // hyper asks for the next chunk only when the last one has gone out: a client that stops reading stops this.
+    // hyper polls for the next chunk only when the last one is sent: a client that stops reading stops this.
     let frames = stream::repeat_with(move || Ok(Frame::data(chunk.clone())));
     StreamBody::new(frames).boxed_unsync()
 }
@@ -93,7 +93,7 @@ fn drip(body: Bytes, every: Duration) -> ReplyBody {
 fn cut_short(body: &Bytes) -> ReplyBody {
     let sent = stream::iter([Ok(Frame::data(body.slice(..body.len() / 2)))]);
     let broken = stream::once(async {
-        // hyper flushes only when the body has nothing to give: without a pause the half would never leave.
+        // hyper flushes only while the body is pending: without this, the first half would never be sent.
         tokio::task::yield_now().await;
         Err(io::Error::other(Hangup))
     });
