@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::cargo::{Package, Toolchain, Workspace};
 use super::component::{self, Change};
 use super::error::BuildError;
-use super::script::Project;
+use super::script;
 use keyferry_types::ids::Slug;
 
 /// What to build, and where to put it.
@@ -56,13 +56,13 @@ pub fn build(options: &BuildOptions) -> Result<Vec<BuiltPlugin>, BuildError> {
     // can be foreseen.
     let mut components = Vec::new();
     for (workspace, packages) in crates {
-        let toolchain = Toolchain::find(&workspace)?;
+        let toolchain = Toolchain::find(&workspace.workspace_root)?;
         for (package, module) in workspace.compile(&toolchain, &packages)? {
             components.push((component::encode(&package.name, &module)?, package.slug, package.name));
         }
     }
     for project in scripts {
-        let built = project.build()?;
+        let built = script::build(&project)?;
         component::check(&project.name, &built)?;
         components.push((built, project.slug, project.name));
     }
@@ -74,13 +74,13 @@ pub fn build(options: &BuildOptions) -> Result<Vec<BuiltPlugin>, BuildError> {
     components.into_iter().map(store).collect()
 }
 
-/// The selected plugins, by how they are built.
+/// The selected plugins, grouped by toolchain.
 #[derive(Default)]
 struct Selected {
     /// Packages by their workspace.
     crates: Vec<(Workspace, Vec<Package>)>,
     /// Plugins in JavaScript and Python.
-    scripts: Vec<Project>,
+    scripts: Vec<script::Project>,
 }
 
 fn select(selection: &Selection) -> Result<Selected, BuildError> {
@@ -97,8 +97,8 @@ fn select(selection: &Selection) -> Result<Selected, BuildError> {
         Selection::Packages(folders) => {
             for folder in folders {
                 if folder.join("Cargo.toml").is_file() {
-                    place(folder, &mut selected.crates)?;
-                } else if let Some(project) = Project::find(folder)? {
+                    add_package(folder, &mut selected.crates)?;
+                } else if let Some(project) = script::find(folder)? {
                     selected.scripts.push(project);
                 } else {
                     return Err(BuildError::NoLanguage(folder.clone()));
@@ -109,12 +109,12 @@ fn select(selection: &Selection) -> Result<Selected, BuildError> {
     let crates =
         selected.crates.iter().flat_map(|(_, packages)| packages).map(|package| (&package.slug, &package.name));
     let scripts = selected.scripts.iter().map(|project| (&project.slug, &project.name));
-    refuse_twins(crates.chain(scripts))?;
+    refuse_duplicate_slugs(crates.chain(scripts))?;
     Ok(selected)
 }
 
-/// Puts the package of a folder with its workspace, which is asked for only once.
-fn place(folder: &Path, selected: &mut Vec<(Workspace, Vec<Package>)>) -> Result<(), BuildError> {
+/// Adds the package of a folder to those of its workspace, which is read only once.
+fn add_package(folder: &Path, selected: &mut Vec<(Workspace, Vec<Package>)>) -> Result<(), BuildError> {
     for (workspace, packages) in selected.iter_mut() {
         if let Some(package) = workspace.package_in(folder)? {
             if !packages.iter().any(|other| other.id == package.id) {
@@ -129,7 +129,7 @@ fn place(folder: &Path, selected: &mut Vec<(Workspace, Vec<Package>)>) -> Result
     Ok(())
 }
 
-fn refuse_twins<'a>(packages: impl Iterator<Item = (&'a Slug, &'a String)>) -> Result<(), BuildError> {
+fn refuse_duplicate_slugs<'a>(packages: impl Iterator<Item = (&'a Slug, &'a String)>) -> Result<(), BuildError> {
     let mut seen = BTreeMap::new();
     for (slug, name) in packages {
         if let Some(first) = seen.insert(slug, name) {

@@ -10,15 +10,15 @@ use super::BuildError;
 use keyferry_types::bounded_file;
 use keyferry_types::ids::Slug;
 
-/// Bytes of a component that is compared with a new one.
+/// The largest component in bytes that is compared with a new one.
 const MOST: u64 = 1 << 30;
 
 /// How a build changed the file in the plugins folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// There was no such file.
+    /// The file is new.
     New,
-    /// The file had other content.
+    /// The file had another content.
     Replaced,
     /// The file had this content already, and was not touched: nothing is swapped for it, no grant is lost.
     Unchanged,
@@ -35,7 +35,7 @@ pub(super) fn encode(package: &str, module: &Path) -> Result<Vec<u8>, BuildError
     Ok(component)
 }
 
-/// Leaves out the names of a component's parts and who made it, which nothing depends on.
+/// Removes custom sections: names of the component's parts and of its producers, which nothing depends on.
 fn without_custom_sections(component: &[u8]) -> Result<Vec<u8>, wasmparser::BinaryReaderError> {
     const CUSTOM: u8 = 0;
     let mut reader = wasmparser::BinaryReader::new(component, 0);
@@ -94,8 +94,8 @@ pub(super) fn store(component: &[u8], folder: &Path, slug: &Slug) -> Result<(Pat
     Ok((path, change))
 }
 
-/// Makes a folder. Those that it lies in, and that are made with it, are their owner's alone: a server's data folder is
-/// one of them, where this is its plugin folder.
+/// Makes a folder. Parent folders that are made with it can be accessed by their owner only: a server's data folder is
+/// one of them, if this is its plugin folder.
 fn make(folder: &Path) -> std::io::Result<()> {
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         let mut builder = fs::DirBuilder::new();

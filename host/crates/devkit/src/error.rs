@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use keyferry_types::ids::{InvalidName, Slug};
 use keyferry_types::path_text::ShowPath as _;
 
-/// Why no component came of a plugin's crate.
+/// Why a plugin could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// There is no cargo, or it cannot be started.
@@ -18,19 +18,19 @@ pub enum BuildError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// A folder that nothing says how to build.
+    /// A folder without a manifest.
     #[error(
         "{} is no plugin's folder: it has no Cargo.toml (Rust), package.json (JavaScript) or pyproject.toml (Python); \
          `keyferry plugin new` makes one",
         .0.shown()
     )]
     NoLanguage(PathBuf),
-    /// A manifest of a JavaScript or Python plugin that is not right.
+    /// An invalid manifest of a JavaScript or Python plugin.
     #[error("{}: {problem}", manifest.shown())]
     BadManifest {
         /// Path of the manifest.
         manifest: PathBuf,
-        /// What is not right.
+        /// What is wrong with it.
         problem: String,
     },
     /// A tool that another language needs is not there.
@@ -43,7 +43,7 @@ pub enum BuildError {
         /// Command that installs the tool.
         install: String,
     },
-    /// A tool failed.
+    /// A tool exited with an error.
     #[error("{tool} could not build {}: {said}", folder.shown())]
     Tool {
         /// Name of the tool.
@@ -53,7 +53,7 @@ pub enum BuildError {
         /// The last lines of the tool's output.
         said: String,
     },
-    /// cargo cannot make sense of a manifest.
+    /// cargo cannot read a manifest.
     #[error("cargo cannot read {}: {said}", manifest.shown())]
     Manifest {
         /// Path of the manifest.
@@ -61,9 +61,9 @@ pub enum BuildError {
         /// Error message of cargo.
         said: String,
     },
-    /// cargo or rustc says something that this version does not understand.
-    #[error("`{command}` answered with something that Keyferry does not understand: {said}")]
-    Answer {
+    /// The output of cargo or rustc is not understood by this version.
+    #[error("Keyferry does not understand the output of `{command}`: {said}")]
+    UnknownOutput {
         /// The command whose output was not understood.
         command: &'static str,
         /// The part of its output that was not understood.

@@ -88,12 +88,12 @@ pub struct InspectedField {
     pub help: Option<String>,
 }
 
-/// Looks at a plugin file.
+/// Reads the content of a plugin file.
 ///
 /// # Errors
 /// If it is no plugin.
 pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -> Result<Inspection, OpenError> {
-    let surface = ComponentInterface::read(&component)?;
+    let interface = ComponentInterface::read(&component)?;
     let LoadedPlugin { digest, bytes, description, wasi, described, .. } = workbench.open(component).await?;
     let auth_types = description.schema.types().iter().map(|auth_type| InspectedAuthType {
         name: auth_type.name.to_string(),
@@ -109,10 +109,10 @@ pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -
         about: description.about.clone(),
         tags: description.tags.clone(),
         docs: description.docs.clone(),
-        contract: surface.contract().unwrap_or_default().to_owned(),
+        contract: interface.contract().unwrap_or_default().to_owned(),
         sha256: digest,
         bytes,
-        imports: surface.imports,
+        imports: interface.imports,
         needs_wasi: wasi == Wasi::Needed,
         requests: description.requested.clone(),
         secrets: description.secret_access,

@@ -1,8 +1,29 @@
 //! The tools for plugin authors, behind the commands `keyferry plugin ...`.
 //!
+//! A plugin is developed in five steps, each a function here: its folder is created ([`new_plugin`]), built into a component
+//! ([`build()`]), checked for errors and risks ([`check::lint`]), called with a real credential, which can be recorded as a case
+//! ([`call()`], [`cases::record`]), and tested offline with its cases and the conformance suite ([`cases::Suite`]). All but the
+//! first two run the component in the sandbox of a server, with a server's limits.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use keyferry_devkit::cases::{Suite, find, load};
+//! use keyferry_devkit::{Source, workbench};
+//!
+//! let source = Source::open("plugins/stripe".as_ref())?; // a folder is built first
+//! let cases = find(&source.cases)?.iter().map(|file| load(file)).collect::<Result<_, _>>()?;
+//! let suite = Suite::open(&workbench()?, source.path, source.component, cases).await?;
+//! let report = suite.run(&mut |test| println!("{}: {:?}", test.name, test.outcome)).await;
+//! let (passed, failed) = report.counts();
+//! println!("{passed} passed, {failed} failed");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | module | answers |
 //! |---|---|
 //! | `build` | how does a plugin's folder become a component in a plugins folder? ([`build()`]) |
+//! | `cache_folder` | where are compiled code and built components kept? |
 //! | [`cases`] | does a plugin pass its test cases and the conformance suite? |
 //! | `cargo` | which packages does a workspace have, and how are they compiled for WebAssembly? |
 //! | [`check`] | what is wrong with a plugin, or will be? |
@@ -14,14 +35,9 @@
 //! | `source` | which component does a person mean by a file or a folder? ([`Source`]) |
 //! | `workbench` | in which sandbox are plugins tested? ([`workbench()`]) |
 //! | `error` | why can a plugin not be built? |
-//!
-//! ```
-//! use keyferry_devkit::check::Code;
-//!
-//! assert!(Code::ALL.iter().any(|code| code.as_str() == "KF020"));
-//! ```
 
 mod build;
+mod cache_folder;
 mod cargo;
 pub mod cases;
 pub mod check;

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::cases::{SecretNames, told};
+use super::cases::{SecretNames, request_lines};
 use keyferry_egress::{
     Call, Egress, EgressLimits, EgressSettings, EgressSetupError, ExchangeObserver, GrantSet, Request, Response,
     SendError, StandIn,
@@ -24,21 +24,20 @@ pub struct LiveOptions {
 /// A verification that was carried out.
 pub struct Live {
     /// The plugin that verified.
-    pub specimen: LoadedPlugin,
+    pub plugin: LoadedPlugin,
     /// The credential, as the schema has it.
     pub credential: Credential,
     /// The exchanged requests and responses, in order.
     pub exchanges: Vec<LiveExchange>,
     /// Verdict, usage and log of the call.
-    pub tried: RecordedCall<Verdict>,
+    pub recorded: RecordedCall<Verdict>,
     /// Time of the plugin's clock, in milliseconds since 1970.
     pub now_ms: u64,
     pub(super) names: SecretNames,
 }
 
 impl Live {
-    /// A text with every secret of the verification in it replaced, also where the plugin itself wrote it down, and where it
-    /// became known later than the text.
+    /// Replaces every secret of the verification in a text, also those that became known after the text.
     pub fn redact(&self, text: &str) -> String {
         let mut call = Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
         self.names.iter().for_each(|(secret, _)| call.know(Arc::clone(secret)));
@@ -46,9 +45,9 @@ impl Live {
     }
 }
 
-/// One request and its answer, without secrets.
+/// One request and its result, without secrets.
 pub struct LiveExchange {
-    /// What the plugin asked for, in lines; secrets by their fields' names.
+    /// The request in lines, with field names instead of secrets.
     pub lines: Vec<String>,
     /// The result that the plugin got.
     pub result: Result<Response, SendError>,
@@ -64,26 +63,26 @@ pub enum LiveError {
     /// The credential does not fit the plugin's schema.
     #[error("the auth object does not fit the plugin's schema: {0}")]
     Credential(Violations),
-    /// The way out could not be set up.
+    /// Egress could not be set up.
     #[error(transparent)]
     Egress(#[from] EgressSetupError),
-    /// The sandbox had no room.
+    /// The sandbox had no free slot.
     #[error(transparent)]
     Call(#[from] CallError),
 }
 
-/// Has a plugin verify a credential. It may do what its description asks for.
+/// Runs a plugin's `verify` with a credential. The plugin is granted what its description asks for.
 ///
 /// # Errors
-/// If it could not be asked. What it said, or how it failed, is in [`Live::tried`].
+/// If the plugin could not be called. Its verdict, or its failure, is in [`Live::recorded`].
 pub async fn call(
     workbench: &Workbench,
     component: Vec<u8>,
     auth_object: &Input,
     options: LiveOptions,
 ) -> Result<Live, LiveError> {
-    let specimen = workbench.open(component).await?;
-    let credential = specimen.description.schema.validate(auth_object).map_err(LiveError::Credential)?;
+    let plugin = workbench.open(component).await?;
+    let credential = plugin.description.schema.validate(auth_object).map_err(LiveError::Credential)?;
     let settings =
         EgressSettings { ca_file: options.egress_ca, stand_in: options.provider, ..EgressSettings::default() };
     let egress = Egress::new(settings)?;
@@ -98,28 +97,28 @@ pub async fn call(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Whole seconds: the time is written into a case, for people to read.
     let now_ms = now.as_secs() * 1000;
-    let setting = VerifyOptions {
+    let options = VerifyOptions {
         client: &client,
-        grants: Arc::new(GrantSet::new(specimen.description.requested.clone())),
+        grants: Arc::new(GrantSet::new(plugin.description.requested.clone())),
         limits: egress.limits(),
         witness: Some(Arc::<Recorder>::clone(&recorder)),
         now_ms,
     };
-    let tried = specimen.verify(&credential, setting).await?;
+    let recorded = plugin.verify(&credential, options).await?;
     let (names, exchanges) = {
         let mut recorded = recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut recorded.0), std::mem::take(&mut recorded.1))
     };
-    Ok(Live { specimen, credential, exchanges, tried, now_ms, names })
+    Ok(Live { plugin, credential, exchanges, recorded, now_ms, names })
 }
 
-/// Writes down what goes over the wire.
+/// Collects the exchanges of a verification, and the names of its secrets.
 struct Recorder(Mutex<(SecretNames, Vec<LiveExchange>)>);
 
 impl ExchangeObserver for Recorder {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
         let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = told(request, &recorded.0);
+        let lines = request_lines(request, &recorded.0);
         if let Ok(response) = result {
             for minted in &response.minted {
                 recorded.0.add(&minted.token, minted.pointer.clone());

@@ -6,7 +6,7 @@ use super::error::BuildError;
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 
-/// Bytes of a plugin file that are read: more than any limit of the sandbox, so that its message is the one that is seen.
+/// The largest plugin file in bytes that is read: above every limit of the sandbox, whose error then reaches the user.
 const MOST: u64 = 256 * 1024 * 1024;
 
 /// A plugin to try out.
@@ -20,7 +20,7 @@ pub struct Source {
     pub cases: PathBuf,
 }
 
-/// A plugin that cannot be had.
+/// Why a plugin cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The file cannot be read.
@@ -40,7 +40,7 @@ impl Source {
     /// Reads a component, or builds the plugin in a folder. It blocks for as long as that takes.
     ///
     /// # Errors
-    /// If there is no component to be had.
+    /// If the file cannot be read, or the folder not be built.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         if path.is_dir() {
             return Self::built(path);
@@ -60,7 +60,7 @@ impl Source {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
-    let told = |error: std::io::Error| match error.kind() {
+    let explained = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => {
             failed(path, "there is no such file; name a .wasm file, or the folder of a plugin".to_owned())
         }
@@ -68,7 +68,7 @@ fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
         ErrorKind::InvalidInput | ErrorKind::IsADirectory => failed(path, format!("it is not a file: {error}")),
         _ => failed(path, format!("it cannot be read: {error}")),
     };
-    Ok(bounded_file::read(path, MOST).map_err(told)?.into_vec())
+    Ok(bounded_file::read(path, MOST).map_err(explained)?.into_vec())
 }
 
 fn failed(path: &Path, reason: String) -> SourceError {

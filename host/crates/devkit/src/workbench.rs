@@ -1,21 +1,20 @@
+//! The sandbox in which plugins are tested.
+
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use super::cache_folder::{cache_folder, private_folder, sweep};
 use keyferry_sandbox::{CodeSeal, SandboxError, SandboxLimits, Workbench};
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 
-/// Compiled code that was not used for so long is removed.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// The sandbox in which plugins are tested: a server's limits, and room for a few calls at once.
+/// A sandbox with a server's limits, and slots for a few concurrent calls.
 ///
 /// Compiled code is kept in `$XDG_CACHE_HOME/keyferry` (or `~/.cache/keyferry`), since a JavaScript or Python plugin takes
 /// many seconds to compile. Where that cannot be written to, nothing is kept.
@@ -30,13 +29,6 @@ pub fn workbench() -> Result<Workbench, SandboxError> {
         Some((folder, sealed))
     });
     Workbench::new(limits, cache)
-}
-
-/// As the XDG Base Directory Specification has it: <https://specifications.freedesktop.org/basedir-spec/latest/>.
-pub(super) fn cache_folder() -> Option<PathBuf> {
-    let set = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = set.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
-    Some(folder.join("keyferry"))
 }
 
 /// A seal under a key of the current user, which is created with the folder. Native code from another user is not run.
@@ -60,21 +52,4 @@ fn seal(folder: &Path) -> std::io::Result<CodeSeal> {
     }
     let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
     Ok(Arc::new(move |code| hmac::sign(&key, code).as_ref().try_into().ok()))
-}
-
-/// Makes a folder that is its owner's alone.
-pub(super) fn private_folder(folder: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-/// Removes files that were not used for long.
-pub(super) fn sweep(folder: &Path, extension: &str) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_ours = entry.path().extension().is_some_and(|found| found == extension);
-        // Reading a file counts as use only where the file system keeps track of it, hence the generous time.
-        let used = entry.metadata().and_then(|meta| meta.accessed().or_else(|_| meta.modified()));
-        if is_ours && used.is_ok_and(|used| used.elapsed().is_ok_and(|unused| unused > KEPT)) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }

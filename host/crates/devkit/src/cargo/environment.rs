@@ -2,9 +2,9 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-/// What an outer cargo (`cargo run`, `cargo test`, `cargo clippy`) or the developer's habits would bring into a build that
-/// has to come out the same everywhere. `RUSTUP_TOOLCHAIN` stays: it is the toolchain that was asked for.
-const DISTURBING: [&str; 13] = [
+/// Variables that an outer cargo (`cargo run`, `cargo test`, `cargo clippy`) or the developer has set, and that would change a
+/// build whose result has to be the same everywhere. `RUSTUP_TOOLCHAIN` stays: it names the wanted toolchain.
+const REMOVED: [&str; 13] = [
     "CARGO",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
@@ -21,8 +21,8 @@ const DISTURBING: [&str; 13] = [
     "RUSTFLAGS",
 ];
 
-/// The same for families of variables.
-const DISTURBING_FAMILIES: [&str; 7] = [
+/// Prefixes of further such variables.
+const REMOVED_PREFIXES: [&str; 7] = [
     "CARGO_BIN_",
     "CARGO_CFG_",
     "CARGO_CRATE_",
@@ -37,15 +37,15 @@ pub(super) fn command(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder);
     for (name, _) in env::vars_os() {
-        if name.to_str().is_some_and(disturbs) {
+        if name.to_str().is_some_and(is_removed) {
             command.env_remove(name);
         }
     }
     command
 }
 
-fn disturbs(name: &str) -> bool {
-    DISTURBING.contains(&name) || DISTURBING_FAMILIES.iter().any(|family| name.starts_with(family))
+fn is_removed(name: &str) -> bool {
+    REMOVED.contains(&name) || REMOVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
         let removed: Vec<_> = scrubbed.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
         assert!(removed.contains(&"CARGO_MANIFEST_DIR".as_ref()), "{removed:?}");
         for name in ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_PKG_NAME", "CARGO_PROFILE_RELEASE_DEBUG"] {
-            assert!(disturbs(name), "{name}");
+            assert!(is_removed(name), "{name}");
         }
     }
 
@@ -68,7 +68,7 @@ mod tests {
         for name in
             ["PATH", "HOME", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "RUSTUP_TOOLCHAIN", "HTTPS_PROXY"]
         {
-            assert!(!disturbs(name), "{name}");
+            assert!(!is_removed(name), "{name}");
         }
     }
 }

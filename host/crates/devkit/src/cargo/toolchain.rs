@@ -3,27 +3,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use super::workspace::Workspace;
 use super::{TARGET, environment};
 use crate::BuildError;
 
 /// The Rust toolchain that a workspace is built with. It has the standard library for WebAssembly.
 pub(crate) struct Toolchain {
-    /// Where the sources of the standard library are, if they are installed.
+    /// The folder of the standard library's sources, if they are installed.
     library: PathBuf,
-    /// What the compiler calls that folder wherever they are not.
+    /// The compiler's name for that folder where the sources are not installed.
     library_name: String,
-    /// Where cargo keeps the sources of dependencies.
+    /// The folder of cargo's copies of dependencies.
     cargo_home: Option<PathBuf>,
 }
 
 impl Toolchain {
-    /// The toolchain that a workspace asks for. If it lacks the standard library for WebAssembly, rustup adds it.
-    pub(crate) fn find(workspace: &Workspace) -> Result<Self, BuildError> {
-        let folder = &workspace.workspace_root;
+    /// The toolchain that counts in a workspace's root folder. If it lacks the standard library for WebAssembly, rustup
+    /// adds it.
+    pub(crate) fn find(folder: &Path) -> Result<Self, BuildError> {
         let folders = rustc(folder, &["--print", "sysroot", "--print", "target-libdir", "--target", TARGET])?;
         let [sysroot, target] = folders.lines().collect::<Vec<_>>()[..] else {
-            return Err(BuildError::Answer { command: "rustc --print sysroot", said: folders });
+            return Err(BuildError::UnknownOutput { command: "rustc --print sysroot", said: folders });
         };
         if !Path::new(target).is_dir() {
             add_target(folder)?;
@@ -37,7 +36,7 @@ impl Toolchain {
         })
     }
 
-    /// Folders, and what to call them in a module.
+    /// Folders, and the names that replace them in a module.
     pub(super) fn folders(&self) -> impl Iterator<Item = (&Path, String)> {
         let cargo_home = self.cargo_home.as_deref().map(|folder| (folder, "/cargo".to_owned()));
         [(self.library.as_path(), self.library_name.clone())].into_iter().chain(cargo_home)
@@ -55,7 +54,7 @@ fn rustc(folder: &Path, arguments: &[&str]) -> Result<String, BuildError> {
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     } else {
-        Err(BuildError::Answer { command: "rustc", said: said(&output) })
+        Err(BuildError::UnknownOutput { command: "rustc", said: said(&output) })
     }
 }
 

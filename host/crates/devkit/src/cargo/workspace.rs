@@ -11,7 +11,7 @@ use super::{TARGET, environment};
 use crate::BuildError;
 use keyferry_types::ids::Slug;
 
-/// A package that can become a plugin.
+/// A package that can be built into a plugin.
 #[derive(Debug, Clone)]
 pub(crate) struct Package {
     pub(crate) id: String,
@@ -76,7 +76,7 @@ impl Workspace {
             return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
         serde_json::from_slice(&output.stdout)
-            .map_err(|error| BuildError::Answer { command: "cargo metadata", said: error.to_string() })
+            .map_err(|error| BuildError::UnknownOutput { command: "cargo metadata", said: error.to_string() })
     }
 
     /// The package whose manifest lies in a folder, if it is of this workspace.
@@ -142,7 +142,7 @@ impl Workspace {
         cargo
     }
 
-    /// Folders that find their way into a module (a panic tells its source file) under names that are the same everywhere.
+    /// Replaces folders that are part of a module (a panic message has its source file) by names that are the same everywhere.
     fn rustflags(&self, toolchain: &Toolchain) -> OsString {
         let outside = self.packages.iter().flat_map(|member| &member.dependencies).filter_map(|dependency| {
             let path = dependency.path.as_ref().filter(|path| !path.starts_with(&self.workspace_root))?;
@@ -192,7 +192,7 @@ impl Member {
     }
 }
 
-/// One line that cargo writes, where it tells of a module: the package's id, and the file.
+/// The package's id and the module's file, if a line of cargo's output is about a module.
 fn module(line: &str) -> Option<(String, PathBuf)> {
     #[derive(Deserialize)]
     struct Message {

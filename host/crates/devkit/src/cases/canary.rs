@@ -10,7 +10,7 @@ const WINDOW: usize = 8;
 
 /// A value of the same shape: each letter and digit another one, drawn from `seed`, the rest and `keep` (what a hint
 /// shows) as it is. A pattern that held before mostly holds still.
-pub(super) fn stand_in(value: &str, keep: Option<&str>, seed: u64) -> String {
+pub(super) fn substitute(value: &str, keep: Option<&str>, seed: u64) -> String {
     let kept = keep.filter(|keep| !keep.is_empty()).and_then(|keep| Some((value.find(keep)?, keep.len())));
     let mut state = seed | 1;
     let mut draw = |of: u32| {
@@ -40,7 +40,8 @@ pub(super) fn stand_in(value: &str, keep: Option<&str>, seed: u64) -> String {
         .collect()
 }
 
-/// A piece of `secret` that is in `text`, plainly or reversed, in hexadecimal or base64, also behind escapes as egress undoes them. `keep` is what a hint shows.
+/// A piece of `secret` that is in `text`, plainly or reversed, in hexadecimal or base64, also behind escapes as egress
+/// undoes them. `keep` is the part that a hint shows.
 pub(super) fn leak(secret: &str, keep: Option<&str>, text: &str) -> Option<String> {
     let hidden = keep.map_or_else(|| secret.to_owned(), |keep| secret.replacen(keep, "\0", 1));
     let plain = hidden.split('\0').map(str::to_owned);
@@ -68,14 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stand_in_has_the_shape_and_the_hint_and_nothing_else() {
+    fn a_substitute_has_the_shape_and_the_hint_and_nothing_else() {
         let value = "xoxb-0123-abcdefghijkl";
-        let canary = stand_in(value, Some("xoxb-"), 7);
+        let canary = substitute(value, Some("xoxb-"), 7);
         assert!(canary.starts_with("xoxb-"), "{canary}");
         assert_eq!(canary.len(), value.len());
         assert_eq!(canary.find("-abc"), None);
-        assert_eq!(canary, stand_in(value, Some("xoxb-"), 7), "the same each time");
-        assert!(stand_in("deadbeef00", None, 3).chars().all(|c| c.is_ascii_hexdigit()));
+        assert_eq!(canary, substitute(value, Some("xoxb-"), 7), "the same each time");
+        assert!(substitute("deadbeef00", None, 3).chars().all(|c| c.is_ascii_hexdigit()));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! A case: a credential, what the plugin asks a provider for, what the provider says, and the verdict.
+//! A case: a credential, the exchanges with the provider, and the expected verdict.
 
 use std::path::PathBuf;
 
 use super::faults::FaultName;
-use super::file::{AnswerFile, CaseFile, ExchangeFile, FaultWord};
+use super::file::{CaseFile, ExchangeFile, FaultWord, ResponseFile};
 use super::request;
 use super::verdict::{self, Expected};
 use keyferry_egress::Method;
@@ -16,7 +16,7 @@ pub struct Case {
     pub name: String,
     /// Path of the case file.
     pub file: PathBuf,
-    /// What it shows, in the author's words.
+    /// A description of the case, by its author.
     pub about: Option<String>,
     pub(super) now_ms: u64,
     pub(super) auth_type: String,
@@ -25,7 +25,7 @@ pub struct Case {
     pub(super) expected: Expected,
 }
 
-/// One request and what comes of it.
+/// One request and its result.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub(super) method: Method,
@@ -38,17 +38,17 @@ pub(super) struct Exchange {
 /// The result of a request in a case.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Answer(Answer),
+    Response(MockResponse),
     Fault(FaultName),
 }
 
-/// What the provider says. `{{field}}` stands for the value of a field.
+/// The provider's response. `{{field}}` is replaced by the value of a field.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(super) struct MockResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
-    pub(super) kind: Content,
+    pub(super) content: Content,
 }
 
 /// Format of a response's body, which decides how a value is encoded in it.
@@ -60,39 +60,41 @@ pub(super) enum Content {
 
 /// A mistake in a case file that is well-formed TOML.
 #[derive(Debug)]
-pub(super) struct Slip {
-    pub(super) place: Place,
+pub(super) struct CaseMistake {
+    pub(super) section: Section,
     pub(super) problem: String,
 }
 
-/// A position in a case file.
+/// A section of a case file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Section {
     Now,
     Exchange(usize),
     Expect,
 }
 
-impl Slip {
-    fn at(place: Place) -> impl FnOnce(String) -> Self {
-        move |problem| Self { place, problem }
+impl CaseMistake {
+    fn in_section(section: Section) -> impl FnOnce(String) -> Self {
+        move |problem| Self { section, problem }
     }
 }
 
 impl Case {
-    /// Gives a file its meaning.
+    /// Interprets the content of a case file.
     ///
     /// # Errors
-    /// What is not right, and where.
-    pub(super) fn parse(name: &str, path: PathBuf, file: CaseFile) -> Result<Self, Slip> {
+    /// The first mistake, and its section.
+    pub(super) fn parse(name: &str, path: PathBuf, file: CaseFile) -> Result<Self, CaseMistake> {
         let now_ms = match &file.now {
             None => TRIAL_TIME_MS,
             Some(now) => {
-                let ms = verdict::time(&toml::Value::String(now.clone())).map_err(Slip::at(Place::Now))?;
+                let ms =
+                    verdict::time(&toml::Value::String(now.clone())).map_err(CaseMistake::in_section(Section::Now))?;
                 u64::try_from(ms).unwrap_or_default()
             }
         };
-        let exchange = |(index, exchange)| Exchange::parse(exchange).map_err(Slip::at(Place::Exchange(index)));
+        let exchange =
+            |(index, exchange)| Exchange::parse(exchange).map_err(CaseMistake::in_section(Section::Exchange(index)));
         Ok(Self {
             name: name.to_owned(),
             file: path,
@@ -101,7 +103,7 @@ impl Case {
             auth_type: file.credential.auth_type,
             fields: file.credential.fields.into_iter().map(|(name, value)| (name, test_key(value))).collect(),
             exchanges: file.exchanges.iter().enumerate().map(exchange).collect::<Result<_, _>>()?,
-            expected: Expected::parse(&file.expect).map_err(Slip::at(Place::Expect))?,
+            expected: Expected::parse(&file.expect).map_err(CaseMistake::in_section(Section::Expect))?,
         })
     }
 }
@@ -119,7 +121,7 @@ fn test_key(value: toml::Value) -> toml::Value {
 impl Exchange {
     fn parse(file: &ExchangeFile) -> Result<Self, String> {
         let outcome = match (&file.answer, &file.fault) {
-            (Some(answer), None) => Outcome::Answer(Answer::parse(answer)?),
+            (Some(answer), None) => Outcome::Response(MockResponse::parse(answer)?),
             (None, Some(FaultWord::Name(name))) => Outcome::Fault(name.parse()?),
             (None, Some(FaultWord::Status(status))) => Outcome::Fault(status.to_string().parse()?),
             (Some(_), Some(_)) => return Err("it has an `answer` and a `fault`; it can have one".to_owned()),
@@ -135,12 +137,12 @@ impl Exchange {
     }
 }
 
-impl Answer {
-    fn parse(file: &AnswerFile) -> Result<Self, String> {
+impl MockResponse {
+    fn parse(file: &ResponseFile) -> Result<Self, String> {
         if !(200..=599).contains(&file.status) {
             return Err(format!("answer: {} is not a status that ends an exchange (200 to 599)", file.status));
         }
-        let (body, kind) = match (&file.json, &file.text) {
+        let (body, content) = match (&file.json, &file.text) {
             (Some(toml::Value::String(text)), None) => {
                 request::json_of(&toml::Value::String(text.clone())).map_err(|problem| format!("answer: {problem}"))?;
                 (text.clone(), Content::Json)
@@ -154,9 +156,9 @@ impl Answer {
         for (name, values) in &file.headers {
             headers.extend(values.as_slice().iter().map(|value| (name.to_ascii_lowercase(), value.clone())));
         }
-        if kind == Content::Json && !headers.iter().any(|(name, _)| name == "content-type") {
+        if content == Content::Json && !headers.iter().any(|(name, _)| name == "content-type") {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
-        Ok(Self { status: file.status, headers, body, kind })
+        Ok(Self { status: file.status, headers, body, content })
     }
 }

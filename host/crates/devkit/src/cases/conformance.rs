@@ -1,12 +1,14 @@
-//! Requirements that every plugin must meet, independent of its cases. The same suite runs for each plugin.
+//! Requirements that every plugin must meet, independent of its cases. The same runner runs for each plugin.
 
 use std::time::{Duration, Instant};
 
-use super::case::{Answer, Case, Outcome as CaseOutcome};
+use super::case::{Case, MockResponse, Outcome as CaseOutcome};
+use super::deviation::Deviation;
 use super::faults::FaultName;
-use super::report::{Group, Line, Outcome, TestReport, logged};
-use super::run::{Book, Suite, Values};
-use super::script::{Problem, Rule};
+use super::report::{Group, Line, Outcome, TestReport, log_lines};
+use super::results::Results;
+use super::runner::{Runner, Values};
+use super::script::Rule;
 use super::verdict;
 use keyferry_egress::{ErrorKind, Method};
 use keyferry_sandbox::{FailureKind, SecretAccess, Verdict};
@@ -18,36 +20,36 @@ const MUST_HAVE: [&str; 3] = ["verified", "rejected", "rate-limited"];
 /// Tests that are not about a fault: description, must-have cases, leaks, budgets.
 const FIXED: usize = 4;
 
-/// How many tests the suite has for a plugin whose cases pass.
-pub(super) fn count(suite: &Suite) -> usize {
-    FIXED + verified(suite).map(|case| 1 + secrets(suite, case).len() + faults(case).count()).sum::<usize>()
+/// The number of conformance tests, for a plugin whose cases pass.
+pub(super) fn count(runner: &Runner) -> usize {
+    FIXED + verified(runner).map(|case| 1 + secrets(runner, case).len() + faults(case).count()).sum::<usize>()
 }
 
-pub(super) async fn run(suite: &Suite, book: &mut Book<'_>) {
-    book.add(plain("describes itself with nothing granted and without a request", described(suite)));
-    book.add(plain("has a case of a valid, a rejected and a rate-limited credential", must_haves(suite)));
-    // A fault in a response of a case that fails without faults would show nothing more.
-    let passed: Vec<&Case> = verified(suite).filter(|case| book.passed(&case.name)).collect();
+pub(super) async fn run(runner: &Runner, results: &mut Results<'_>) {
+    results.add(plain("describes itself with nothing granted and without a request", described(runner)));
+    results.add(plain("has a case of a valid, a rejected and a rate-limited credential", must_haves(runner)));
+    // A case that fails without faults shows nothing more with them.
+    let passed: Vec<&Case> = verified(runner).filter(|case| results.passed(&case.name)).collect();
     for case in passed {
         let began = Instant::now();
-        let lines = repeated(suite, case, book).await;
+        let lines = repeated(runner, case, results).await;
         let name = format!("{}: two runs are the same, fuel included", case.name);
-        book.add(TestReport { elapsed: began.elapsed(), ..plain(&name, lines) });
-        for field in secrets(suite, case) {
+        results.add(TestReport { elapsed: began.elapsed(), ..plain(&name, lines) });
+        for field in secrets(runner, case) {
             let began = Instant::now();
-            let lines = with_unusable(suite, case, field, book).await;
+            let lines = with_unusable(runner, case, field, results).await;
             let name = format!("{}: `{field}` is rejected where no request can be built with it", case.name);
-            book.add(TestReport { elapsed: began.elapsed(), ..plain(&name, lines) });
+            results.add(TestReport { elapsed: began.elapsed(), ..plain(&name, lines) });
         }
         for (exchange, fault) in faults(case) {
-            let test = with_fault(suite, case, exchange, fault, book).await;
-            book.add(test);
+            let test = with_fault(runner, case, exchange, fault, results).await;
+            results.add(test);
         }
     }
-    let leaks = std::mem::take(&mut book.leaks);
-    book.add(plain("no secret is in a verdict, an error or a log line", leaks));
-    let lines = budgets(book);
-    book.add(plain("keeps to its budgets", lines));
+    let leaks = std::mem::take(&mut results.leaks);
+    results.add(plain("no secret is in a verdict, an error or a log line", leaks));
+    let lines = budgets(results);
+    results.add(plain("keeps to its budgets", lines));
 }
 
 fn plain(name: &str, lines: Vec<Line>) -> TestReport {
@@ -55,7 +57,7 @@ fn plain(name: &str, lines: Vec<Line>) -> TestReport {
         group: Group::Conformance,
         name: name.to_owned(),
         about: None,
-        outcome: Outcome::of(lines),
+        outcome: Outcome::from_lines(lines),
         elapsed: Duration::ZERO,
         log: Vec::new(),
     }
@@ -65,15 +67,15 @@ fn says(text: impl Into<String>) -> Vec<Line> {
     vec![Line::Says(text.into())]
 }
 
-fn verified(suite: &Suite) -> impl Iterator<Item = &Case> {
-    suite.cases.iter().filter(|case| case.expected.name == "verified")
+fn verified(runner: &Runner) -> impl Iterator<Item = &Case> {
+    runner.cases.iter().filter(|case| case.expected.name == "verified")
 }
 
-/// Every fault in the place of every exchange, where it can happen.
+/// Every fault at every exchange at which it can happen.
 fn faults(case: &Case) -> impl Iterator<Item = (usize, FaultName)> {
     case.exchanges.iter().enumerate().flat_map(|(index, exchange)| {
         let no_body = exchange.method == Method::Head
-            || matches!(&exchange.outcome, CaseOutcome::Answer(Answer { body, .. }) if body.is_empty());
+            || matches!(&exchange.outcome, CaseOutcome::Response(MockResponse { body, .. }) if body.is_empty());
         FaultName::ALL
             .into_iter()
             .filter(move |fault| !(no_body && fault.is_of_the_body()))
@@ -81,25 +83,25 @@ fn faults(case: &Case) -> impl Iterator<Item = (usize, FaultName)> {
     })
 }
 
-/// The secret fields that a case has values for. Of a plugin that reads them, what it makes of them is its own.
-fn secrets<'a>(suite: &Suite, case: &'a Case) -> Vec<&'a str> {
-    let description = &suite.specimen.description;
+/// The secret fields that a case has values for. None for a plugin that reads secrets: how it sends them is its own.
+fn secrets<'a>(runner: &Runner, case: &'a Case) -> Vec<&'a str> {
+    let description = &runner.plugin.description;
     let Some(auth_type) = description.schema.auth_type(&case.auth_type) else { return Vec::new() };
     let is_secret = |name: &&str| auth_type.field(name).is_some_and(|field| field.secrecy == Secrecy::Secret);
     let handles = description.secret_access == SecretAccess::Handles;
     case.fields.iter().map(|(name, _)| name.as_str()).filter(|name| handles && is_secret(name)).collect()
 }
 
-fn described(suite: &Suite) -> Vec<Line> {
-    match suite.specimen.described.requests {
+fn described(runner: &Runner) -> Vec<Line> {
+    match runner.plugin.described.requests {
         0 => Vec::new(),
         count => says(format!("`describe` asked for {count} requests; it must not make any")),
     }
 }
 
-fn must_haves(suite: &Suite) -> Vec<Line> {
+fn must_haves(runner: &Runner) -> Vec<Line> {
     let missing: Vec<_> =
-        MUST_HAVE.into_iter().filter(|name| !suite.cases.iter().any(|case| case.expected.name == *name)).collect();
+        MUST_HAVE.into_iter().filter(|name| !runner.cases.iter().any(|case| case.expected.name == *name)).collect();
     match missing.as_slice() {
         [] => Vec::new(),
         some => says(format!("no case expects {}; add one of each", some.join(", nor "))),
@@ -107,14 +109,14 @@ fn must_haves(suite: &Suite) -> Vec<Line> {
 }
 
 /// The same run twice, with other secrets of the same shape.
-async fn repeated(suite: &Suite, case: &Case, book: &mut Book<'_>) -> Vec<Line> {
-    let prepared = match suite.prepare(case, Values::Canaries) {
+async fn repeated(runner: &Runner, case: &Case, results: &mut Results<'_>) -> Vec<Line> {
+    let prepared = match runner.prepare(case, Values::Canaries) {
         Ok(prepared) => prepared,
         Err(violations) => return says(violations),
     };
-    let first = suite.perform(case, Rule::Strict, &prepared).await;
-    let second = suite.perform(case, Rule::Strict, &prepared).await;
-    book.note(&prepared, &first, &case.name);
+    let first = runner.run(case, Rule::Strict, &prepared).await;
+    let second = runner.run(case, Rule::Strict, &prepared).await;
+    results.record(&prepared, &first, &case.name);
     if let Err(error) = &first.result {
         return says(error.to_string());
     }
@@ -122,27 +124,28 @@ async fn repeated(suite: &Suite, case: &Case, book: &mut Book<'_>) -> Vec<Line> 
         return Vec::new();
     }
     says(format!(
-        "with the same time, random bytes and answers it used {} and then {} units of fuel; what does it depend on?",
+        "with the same time, random bytes and responses it used {} and then {} units of fuel; what does it depend on?",
         first.usage.fuel, second.usage.fuel
     ))
 }
 
 /// An invalid private key, or a key that no header can carry: the verdict must blame the credential and name the field.
-async fn with_unusable(suite: &Suite, case: &Case, field: &str, book: &mut Book<'_>) -> Vec<Line> {
-    let prepared = match suite.prepare(case, Values::Unusable(field)) {
+async fn with_unusable(runner: &Runner, case: &Case, field: &str, results: &mut Results<'_>) -> Vec<Line> {
+    let prepared = match runner.prepare(case, Values::Unusable(field)) {
         Ok(prepared) => prepared,
         Err(violations) => return says(violations),
     };
-    // No answer is spoilt; what is asked for beyond the case is refused by the network.
+    // No response is replaced; requests beyond the case meet a refused connection.
     let rule = Rule::Fault { exchange: usize::MAX, fault: FaultName::Refused };
-    let ran = suite.perform(case, rule, &prepared).await;
-    book.note(&prepared, &ran, &format!("{}, `{field}` unusable", case.name));
-    let is_unbuilt = |problem: &Problem| matches!(problem, Problem::Refused { kind: ErrorKind::InvalidRequest, .. });
+    let run = runner.run(case, rule, &prepared).await;
+    results.record(&prepared, &run, &format!("{}, `{field}` unusable", case.name));
+    let is_unbuilt =
+        |deviation: &Deviation| matches!(deviation, Deviation::Refused { kind: ErrorKind::InvalidRequest, .. });
     // A body and the password of HTTP Basic carry anything.
-    if !ran.problems.iter().any(is_unbuilt) {
+    if !run.deviations.iter().any(is_unbuilt) {
         return Vec::new();
     }
-    match &ran.result {
+    match &run.result {
         Err(error) => says(format!("{error}, where it should have come to a verdict")),
         Ok(Verdict::Failed(failure)) if failure.kind == FailureKind::Rejected(vec![field.to_owned()]) => Vec::new(),
         Ok(found) => {
@@ -154,7 +157,13 @@ async fn with_unusable(suite: &Suite, case: &Case, field: &str, book: &mut Book<
     }
 }
 
-async fn with_fault(suite: &Suite, case: &Case, exchange: usize, fault: FaultName, book: &mut Book<'_>) -> TestReport {
+async fn with_fault(
+    runner: &Runner,
+    case: &Case,
+    exchange: usize,
+    fault: FaultName,
+    results: &mut Results<'_>,
+) -> TestReport {
     let mut lines = Vec::new();
     let mut test = TestReport {
         group: Group::Faults { case: case.name.clone(), exchange: exchange + 1 },
@@ -162,14 +171,14 @@ async fn with_fault(suite: &Suite, case: &Case, exchange: usize, fault: FaultNam
         about: Some(fault.about().to_owned()),
         ..plain("", Vec::new())
     };
-    match suite.prepare(case, Values::Canaries) {
+    match runner.prepare(case, Values::Canaries) {
         Err(violations) => lines.extend(says(violations)),
         Ok(prepared) => {
-            let ran = suite.perform(case, Rule::Fault { exchange, fault }, &prepared).await;
-            book.note(&prepared, &ran, &test.name);
-            lines.extend(ran.problems.iter().flat_map(Problem::lines));
+            let run = runner.run(case, Rule::Fault { exchange, fault }, &prepared).await;
+            results.record(&prepared, &run, &test.name);
+            lines.extend(run.deviations.iter().flat_map(Deviation::lines));
             let optional = case.exchanges.get(exchange).is_some_and(|exchange| exchange.optional);
-            match &ran.result {
+            match &run.result {
                 Err(error) => lines.extend(says(format!("{error}, where it should have come to a verdict"))),
                 Ok(found) => {
                     if let Some(objection) = fault.objection(found, optional) {
@@ -181,16 +190,16 @@ async fn with_fault(suite: &Suite, case: &Case, exchange: usize, fault: FaultNam
                     }
                 }
             }
-            test.log = logged(&ran.log);
-            test.elapsed = ran.elapsed;
+            test.log = log_lines(&run.log);
+            test.elapsed = run.elapsed;
         }
     }
-    test.outcome = Outcome::of(lines);
+    test.outcome = Outcome::from_lines(lines);
     test
 }
 
-fn budgets(book: &Book<'_>) -> Vec<Line> {
-    let budget = &book.budget;
+fn budgets(results: &Results<'_>) -> Vec<Line> {
+    let budget = &results.budget;
     [("fuel", budget.fuel), ("bytes of memory", budget.memory_bytes), ("requests", budget.requests)]
         .into_iter()
         .filter(|(_, (used, allowed))| used > allowed)

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use keyferry_egress::{Fault, MockExchange};
 use keyferry_sandbox::{FailureKind, Unreachable, Verdict};
 
-/// A fault that a case, or the conformance suite, puts in the place of an answer.
+/// A fault that replaces a response, in a case or in the conformance suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "`about` says it of each")]
+#[expect(missing_docs, reason = "`about` describes each")]
 pub enum FaultName {
     Dns,
     Refused,
@@ -29,10 +29,10 @@ pub enum FaultName {
     Echo,
 }
 
-/// Seconds that the 429 asks to wait.
+/// Seconds in the `Retry-After` of the 429.
 pub(super) const RETRY_AFTER: u32 = 30;
 
-/// A page such as a gateway shows while what is behind it is away.
+/// A page as a gateway shows while its backend is down.
 const PAGE: &str = "<!doctype html><title>Maintenance</title><p>We will be back soon.</p>";
 
 impl FaultName {
@@ -86,11 +86,11 @@ impl FaultName {
             Self::Dns => "the name does not exist",
             Self::Refused => "nothing listens",
             Self::Tls => "the certificate is another host's",
-            Self::Timeout => "no answer in time",
+            Self::Timeout => "no response in time",
             Self::Reset => "the connection is reset in the middle of the body",
             Self::SlowDrip => "the body arrives so slowly that it is not complete in time",
             Self::Oversize => "the body is larger than the limit",
-            Self::WrongContentType => "200 with a page instead of an answer",
+            Self::WrongContentType => "200 with a page instead of JSON",
             Self::InvalidUtf8 => "200 with bytes that are no text",
             Self::InvalidJson => "200 with JSON that ends in the middle",
             Self::Redirect => "302 to a host that is not granted",
@@ -103,7 +103,7 @@ impl FaultName {
         }
     }
 
-    /// Whether it spoils a body, and so cannot happen to an answer that has none.
+    /// Whether the fault is in the body, so that it cannot happen to a response without one.
     pub(super) fn is_of_the_body(self) -> bool {
         matches!(
             self,
@@ -116,15 +116,15 @@ impl FaultName {
         )
     }
 
-    /// The fault itself. `limit` is the most bytes of a body that egress takes, `echoes` what the request had in it.
-    pub(super) fn staged(self, limit: usize, echoes: &[String]) -> MockExchange {
-        let answer = |status: u16, content_type: &str, body: Vec<u8>| MockExchange::Answer {
+    /// The exchange with the fault. `limit` is egress' largest body in bytes, `echoes` the secrets of the request.
+    pub(super) fn exchange(self, limit: usize, echoes: &[String]) -> MockExchange {
+        let response = |status: u16, content_type: &str, body: Vec<u8>| MockExchange::Answer {
             status,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
             body,
         };
-        let json = |status, text: &str| answer(status, "application/json", text.as_bytes().to_vec());
-        let with = |staged: MockExchange, name: &str, value: &str| match staged {
+        let json = |status, text: &str| response(status, "application/json", text.as_bytes().to_vec());
+        let with = |exchange: MockExchange, name: &str, value: &str| match exchange {
             MockExchange::Answer { status, mut headers, body } => {
                 headers.push((name.to_owned(), value.to_owned()));
                 MockExchange::Answer { status, headers, body }
@@ -138,16 +138,20 @@ impl FaultName {
             Self::Timeout => MockExchange::Fault(Fault::Timeout),
             Self::Reset => MockExchange::Fault(Fault::Reset),
             Self::SlowDrip => MockExchange::Fault(Fault::SlowDrip),
-            Self::Oversize => answer(200, "application/json", vec![b' '; limit.saturating_add(1)]),
-            Self::WrongContentType => answer(200, "text/html", PAGE.as_bytes().to_vec()),
-            Self::InvalidUtf8 => answer(200, "application/json", b"{\"id\":\"\xff\xfe\xc3\x28\",\"ok\":true}".to_vec()),
+            Self::Oversize => response(200, "application/json", vec![b' '; limit.saturating_add(1)]),
+            Self::WrongContentType => response(200, "text/html", PAGE.as_bytes().to_vec()),
+            Self::InvalidUtf8 => {
+                response(200, "application/json", b"{\"id\":\"\xff\xfe\xc3\x28\",\"ok\":true}".to_vec())
+            }
             Self::InvalidJson => json(200, "{\"id\": \"1\", \"name\": \"Acme\", \"ok\": true, \"more\": {\"a\""),
-            Self::Redirect => with(answer(302, "text/html", Vec::new()), "location", "https://elsewhere.example/login"),
+            Self::Redirect => {
+                with(response(302, "text/html", Vec::new()), "location", "https://elsewhere.example/login")
+            }
             Self::Unauthorized => json(401, "{}"),
             Self::Forbidden => json(403, "{}"),
             Self::TooManyRequests => with(json(429, "{}"), "retry-after", &RETRY_AFTER.to_string()),
-            Self::ServerError => answer(500, "text/html", PAGE.as_bytes().to_vec()),
-            Self::Unavailable => answer(503, "text/html", PAGE.as_bytes().to_vec()),
+            Self::ServerError => response(500, "text/html", PAGE.as_bytes().to_vec()),
+            Self::Unavailable => response(503, "text/html", PAGE.as_bytes().to_vec()),
             Self::Echo => {
                 let echoed =
                     serde_json::json!({ "error": "bad request", "message": "bad request", "you_sent": echoes });
@@ -156,8 +160,8 @@ impl FaultName {
         }
     }
 
-    /// What is wrong with the verdict that a plugin came to, if anything. `optional` is an exchange without which the
-    /// verdict may stand.
+    /// What is wrong with a plugin's verdict on the fault, if anything. `optional`: the verdict may be `verified` without
+    /// this exchange.
     pub(super) fn objection(self, verdict: &Verdict, optional: bool) -> Option<String> {
         let failure = match verdict {
             Verdict::Verified(_) if optional || self == Self::Forbidden => return None,
@@ -209,6 +213,6 @@ impl FromStr for FaultName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|fault| fault.as_str() == text);
-        found.ok_or_else(|| super::load::unknown("fault", text, &Self::ALL.map(Self::as_str)))
+        found.ok_or_else(|| super::suggestion::unknown("fault", text, &Self::ALL.map(Self::as_str)))
     }
 }

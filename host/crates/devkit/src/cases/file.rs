@@ -63,7 +63,7 @@ pub(crate) struct ExchangeFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<FaultWord>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) answer: Option<AnswerFile>,
+    pub(crate) answer: Option<ResponseFile>,
 }
 
 /// A fault's name; those that are a status may be written as a number.
@@ -132,10 +132,10 @@ pub(crate) struct JwtFile {
     pub(crate) claims: toml::Value,
 }
 
-/// What the provider says. Here `{{field}}` puts the value itself in, for a provider that echoes it.
+/// The provider's response. Here `{{field}}` is replaced by the value itself, for a provider that echoes it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct AnswerFile {
+pub(crate) struct ResponseFile {
     pub(crate) status: u16,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) headers: BTreeMap<String, OneOrMany>,

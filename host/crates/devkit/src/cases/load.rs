@@ -3,8 +3,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::case::{Case, Place};
+use super::case::{Case, Section};
 use super::file::CaseFile;
+use super::suggestion::{unknown, with_suggestion};
 use super::url;
 use keyferry_types::bounded_file::{self, LARGE};
 use keyferry_types::path_text::ShowPath as _;
@@ -80,49 +81,21 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Case, CaseError> {
     let wrong = |line, problem| CaseError::Wrong { path: path.to_owned(), line, problem };
     let file: CaseFile = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        wrong(line, with_nearest(error.message()))
+        wrong(line, with_suggestion(error.message()))
     })?;
     let known: Vec<String> = file.credential.fields.keys().cloned().collect();
     if let Some((line, problem)) = unknown_placeholder(text, &known) {
         return Err(wrong(line, problem));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    Case::parse(&name, path.to_owned(), file).map_err(|slip| {
-        let line = match slip.place {
-            Place::Now => header(text, "now", 0),
-            Place::Exchange(index) => header(text, "[[exchange]]", index),
-            Place::Expect => header(text, "[expect]", 0),
+    Case::parse(&name, path.to_owned(), file).map_err(|mistake| {
+        let line = match mistake.section {
+            Section::Now => header(text, "now", 0),
+            Section::Exchange(index) => header(text, "[[exchange]]", index),
+            Section::Expect => header(text, "[expect]", 0),
         };
-        wrong(line, slip.problem)
+        wrong(line, mistake.problem)
     })
-}
-
-/// `x` is no ..., and the name that is nearest to it.
-pub(super) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
-    let near = match nearest(given, known) {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None => ";".to_owned(),
-    };
-    format!("`{given}` is no {what}{near} There are: {}", known.join(", "))
-}
-
-fn nearest<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
-    let near = known.iter().map(|name| (strsim::jaro_winkler(given, name), *name));
-    let near = near.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (near.0 > 0.7).then_some(near.1)
-}
-
-/// serde's words for a key that it does not know list those that it does; the nearest of them is named.
-fn with_nearest(message: &str) -> String {
-    let message = message.lines().next().unwrap_or(message);
-    if !message.starts_with("unknown field") {
-        return message.to_owned();
-    }
-    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    match names.split_first() {
-        Some((given, known)) if !known.is_empty() => unknown("key here", given, known),
-        _ => message.to_owned(),
-    }
 }
 
 /// A `{{name}}` that no field has. Comments are not looked at.

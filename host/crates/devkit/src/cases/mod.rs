@@ -4,29 +4,37 @@
 //! |---|---|
 //! | `file` | what may a case file contain? |
 //! | `load` | how is one read, and how are mistakes in it reported? |
+//! | `suggestion` | which known name was probably meant? |
 //! | `case` | what does it mean? |
 //! | `url` | when are two URLs the same? |
 //! | `request` | how is a request written as lines, so that people and programs can compare two? |
 //! | `verdict` | how is a verdict written as lines? |
-//! | `faults` | what can go wrong with a provider, and what may a plugin make of it? |
-//! | `script` | what does the provider in a case answer, and what was asked of it that should not have been? |
+//! | `faults` | which faults can a provider have, and which verdicts may a plugin give on them? |
+//! | `script` | which response does the provider of a case send to a request? |
+//! | `deviation` | which requests of a plugin are not those of its case? |
 //! | `canary` | which values replace secrets, and did any get out? |
+//! | `runner` | how does one case run? |
+//! | `suite` | how does a whole suite run? |
 //! | `conformance` | what must every plugin do, independent of its cases? |
-//! | `run` | how does one case run, and how a whole suite? |
+//! | `results` | how are the results of a running suite collected? |
 //! | `report` | what is the result of a suite? |
 //! | `record` | how does a call of a real provider become a case? |
 
 mod canary;
 mod case;
 mod conformance;
+mod deviation;
 mod faults;
 mod file;
 mod load;
 mod record;
 mod report;
 mod request;
-mod run;
+mod results;
+mod runner;
 mod script;
+mod suggestion;
+mod suite;
 mod url;
 mod verdict;
 
@@ -35,14 +43,14 @@ pub use faults::FaultName;
 pub use load::{CaseError, find, load};
 pub use record::{Masking, RecordError, record};
 pub use report::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
-pub(super) use request::{SecretNames, told};
-pub use run::{Suite, SuiteError};
-pub use verdict::told as told_verdict;
+pub(super) use request::{SecretNames, request_lines};
+pub use suite::{Suite, SuiteError};
+pub use verdict::verdict_lines;
 
 /// The text of a case file, for fuzzing.
 ///
 /// # Errors
-/// The first thing that is not right, with its line.
+/// The first mistake, with its line.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub fn parse_case(path: &std::path::Path, text: &str) -> Result<Case, CaseError> {

@@ -1,4 +1,4 @@
-//! From a verification that was carried out to a case file, in which no secret is.
+//! A case file of a verification with a real provider, without secrets.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::canary;
-use super::file::{AnswerFile, CaseFile, CredentialFile, ExchangeFile, FaultWord, OneOrMany};
+use super::file::{CaseFile, CredentialFile, ExchangeFile, FaultWord, OneOrMany, ResponseFile};
 use super::load;
 use super::request::to_file;
-use super::run::Suite;
+use super::suite::Suite;
 use super::verdict;
 use crate::live::{Live, LiveExchange};
 use crate::source::Source;
@@ -20,7 +20,7 @@ use keyferry_egress::{Call, EgressLimits, ErrorKind, GrantSet, Response};
 use keyferry_sandbox::{CallError, Verdict, Workbench};
 use keyferry_schema::{CredentialField, Exposure};
 
-/// Headers that differ from answer to answer, or tell of the way and not of the credential.
+/// Headers that differ between responses, or concern the connection and not the credential.
 const NOISE: [&str; 24] = [
     "accept-ranges",
     "access-control-allow-origin",
@@ -48,10 +48,10 @@ const NOISE: [&str; 24] = [
     "via",
 ];
 
-/// Values shorter than this are not masked: replaced everywhere, they would tear the case apart.
+/// Values shorter than this are not masked: they also occur inside of unrelated text.
 const SHORTEST_MASKED: usize = 4;
 
-/// Whether values that tell who the account is are replaced.
+/// Whether values that identify the account are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Masking {
     /// Identifying values stay as they are.
@@ -67,7 +67,7 @@ pub enum RecordError {
     /// The plugin came to no verdict.
     #[error("there is no verdict to expect: {0}")]
     NoVerdict(CallError),
-    /// A request got no answer, for a reason that no fault of a case stands for.
+    /// A request failed in a way that no fault of a case represents.
     #[error("exchange {exchange} cannot be written as a case: {message}")]
     NoFault {
         /// Number of the exchange, from 1.
@@ -108,10 +108,10 @@ pub async fn record(
     about: Option<String>,
     masking: Masking,
 ) -> Result<String, RecordError> {
-    let verdict = live.tried.result.as_ref().map_err(|error| RecordError::NoVerdict(error.clone()))?;
+    let verdict = live.recorded.result.as_ref().map_err(|error| RecordError::NoVerdict(error.clone()))?;
     let mut fields = BTreeMap::new();
     for (index, field) in live.credential.fields.iter().enumerate() {
-        fields.insert(field.name.to_string(), toml::Value::String(made_up(live, field, index as u64)));
+        fields.insert(field.name.to_string(), toml::Value::String(field_value(live, field, index as u64)));
     }
     let exchanges = live.exchanges.iter().enumerate();
     let now = i64::try_from(live.now_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
@@ -123,7 +123,7 @@ pub async fn record(
         expect: verdict::to_file(verdict),
     };
     if masking == Masking::On {
-        // What the plugin makes of other values is for the plugin to say.
+        // The verdict on the replaced values comes from the plugin itself.
         case = with_others(&case, identifying(live, verdict))?;
         case.expect = verdict::to_file(&replayed(workbench, source, &case).await?);
     }
@@ -133,7 +133,7 @@ pub async fn record(
 }
 
 /// Value of a field in the case file: the value itself of a plain field, one of the same shape for a secret.
-fn made_up(live: &Live, field: &CredentialField, seed: u64) -> String {
+fn field_value(live: &Live, field: &CredentialField, seed: u64) -> String {
     let value = field.value.expose();
     let Exposure::Handle { hint } = &field.exposure else { return value.to_owned() };
     if value.contains("PRIVATE KEY") {
@@ -141,13 +141,13 @@ fn made_up(live: &Live, field: &CredentialField, seed: u64) -> String {
             live.exchanges.iter().any(|exchange| exchange.lines.iter().any(|line| line.starts_with("jwt ES256")));
         return if es256 { "{{test-ec-key}}" } else { "{{test-rsa-key}}" }.to_owned();
     }
-    canary::stand_in(value, hint.as_deref(), seed + 0xCA5E)
+    canary::substitute(value, hint.as_deref(), seed + 0xCA5E)
 }
 
 fn exchange(live: &Live, index: usize, one: &LiveExchange) -> Result<ExchangeFile, RecordError> {
     let mut file = to_file(&one.request, &one.lines, &live.names);
     match &one.result {
-        Ok(response) => file.answer = Some(answer(response)),
+        Ok(response) => file.answer = Some(response_file(response)),
         Err(error) => {
             let fault = match error.kind {
                 ErrorKind::Dns => "dns",
@@ -166,15 +166,15 @@ fn exchange(live: &Live, index: usize, one: &LiveExchange) -> Result<ExchangeFil
     Ok(file)
 }
 
-fn answer(response: &Response) -> AnswerFile {
+fn response_file(response: &Response) -> ResponseFile {
     let mut headers: BTreeMap<String, OneOrMany> = BTreeMap::new();
-    for (name, value) in response.headers.iter().filter(|(name, _)| is_telling(name)) {
+    for (name, value) in response.headers.iter().filter(|(name, _)| is_relevant(name)) {
         match headers.get_mut(name) {
             None => _ = headers.insert(name.clone(), OneOrMany::One(value.clone())),
             Some(values) => *values = OneOrMany::Many([values.as_slice(), std::slice::from_ref(value)].concat()),
         }
     }
-    let mut file = AnswerFile { status: response.status, headers, ..AnswerFile::default() };
+    let mut file = ResponseFile { status: response.status, headers, ..ResponseFile::default() };
     match serde_json::from_slice::<Json>(&response.body) {
         _ if response.body.is_empty() => {}
         Ok(mut json) => {
@@ -193,12 +193,12 @@ fn answer(response: &Response) -> AnswerFile {
     file
 }
 
-fn is_telling(name: &str) -> bool {
-    let is_trace = ["request-id", "trace", "ray", "correlation", "served-by", "runtime", "timing"];
-    !NOISE.contains(&name) && !is_trace.iter().any(|word| name.contains(word))
+fn is_relevant(name: &str) -> bool {
+    let trace_words = ["request-id", "trace", "ray", "correlation", "served-by", "runtime", "timing"];
+    !NOISE.contains(&name) && !trace_words.iter().any(|word| name.contains(word))
 }
 
-/// Values that tell whose account it is, the longest first, so that none is torn apart by one inside of it.
+/// Values that identify the account, the longest first, so that none is broken by a shorter one inside of it.
 fn identifying(live: &Live, verdict: &Verdict) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
     if let Verdict::Verified(verified) = verdict {
@@ -248,12 +248,12 @@ async fn replayed(workbench: &Workbench, source: &Source, case: &CaseFile) -> Re
 }
 
 fn masked(text: &str, value: &str, seed: u64) -> String {
-    let other = canary::stand_in(value, None, seed);
+    let other = canary::substitute(value, None, seed);
     let encoded = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
     text.replace(value, &other).replace(&encoded(value), &encoded(&other))
 }
 
-/// The last look before a case is written: in no spelling that egress knows may a secret be in it.
+/// Checks that no secret is in the case, in any encoding that egress knows.
 fn refuse_secrets(live: &Live, text: &str) -> Result<(), RecordError> {
     let nothing = || Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
     for (secret, field) in live.names.iter() {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
-use super::script::Problem;
 use keyferry_sandbox::{LogLine, Usage};
 
 /// The results of a plugin's suite.
@@ -84,7 +83,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "text", rename_all = "kebab-case")]
 pub enum Line {
-    /// An explanation.
+    /// A sentence that explains the lines after it.
     Says(String),
     /// A line that is expected and was found.
     Same(String),
@@ -115,7 +114,7 @@ impl SuiteReport {
 }
 
 impl Outcome {
-    pub(super) fn of(lines: Vec<Line>) -> Self {
+    pub(super) fn from_lines(lines: Vec<Line>) -> Self {
         if lines.is_empty() { Self::Passed } else { Self::Failed(lines) }
     }
 }
@@ -128,7 +127,8 @@ impl Budget {
     }
 }
 
-pub(super) fn logged(log: &[LogLine]) -> Vec<String> {
+/// The plugin's log lines with their levels.
+pub(super) fn log_lines(log: &[LogLine]) -> Vec<String> {
     log.iter().map(|line| format!("{}: {}", line.level.to_string().to_lowercase(), line.text)).collect()
 }
 
@@ -146,43 +146,6 @@ pub(super) fn diff(says: String, expected: &[String], found: &[String]) -> Vec<L
         }
     });
     std::iter::once(Line::Says(says)).chain(lines).collect()
-}
-
-impl Problem {
-    /// The problem in lines.
-    pub(super) fn lines(&self) -> Vec<Line> {
-        let all = |lines: &[String], line: fn(String) -> Line| lines.iter().cloned().map(line).collect::<Vec<_>>();
-        match self {
-            Self::Different { exchange, expected, found, elsewhere } => {
-                let hint = match elsewhere {
-                    Some(other) => format!(" (this is exchange {other}, out of order)"),
-                    None => String::new(),
-                };
-                let says = format!(
-                    "exchange {exchange}: the plugin asked for something else{hint}; - is the case, + the plugin"
-                );
-                diff(says, expected, found)
-            }
-            Self::Unexpected { found } => {
-                let says = "the plugin asked for more than the case has; add an [[exchange]], or take the request out"
-                    .to_owned();
-                [vec![Line::Says(says)], all(found, Line::Found)].concat()
-            }
-            Self::Missing { exchange, expected } => {
-                let says = format!("exchange {exchange}: the plugin did not ask for it");
-                [vec![Line::Says(says)], all(expected, Line::Expected)].concat()
-            }
-            Self::Refused { found, kind, message } => {
-                let says = match kind {
-                    keyferry_egress::ErrorKind::Denied(missing) => {
-                        format!("the plugin was denied a request; `describe` has to ask for the grant `{missing}`")
-                    }
-                    _ => format!("a request of the plugin cannot be sent: {message}"),
-                };
-                [vec![Line::Says(says)], all(found, Line::Found)].concat()
-            }
-        }
-    }
 }
 
 fn seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

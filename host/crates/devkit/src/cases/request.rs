@@ -11,7 +11,7 @@ use super::url;
 use keyferry_egress::{Auth, Body, JsonMember, JsonValue, Jwt, Pair, Part, Request};
 use keyferry_types::secret::SharedSecret;
 
-/// Secrets, and what each is called in a case file.
+/// Secrets, and the name of each in a case file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SecretNames(Vec<(SharedSecret, String)>);
 
@@ -25,8 +25,8 @@ impl SecretNames {
         self.0.iter().map(|(secret, name)| (secret, name.as_str()))
     }
 
-    /// The last of that identity, or else of that value: two fields may hold the same.
-    fn of(&self, secret: &SharedSecret) -> String {
+    /// The name of the last secret that is the same allocation, or else has the same value: two fields may have one value.
+    fn name_of(&self, secret: &SharedSecret) -> String {
         let mut found = self.0.iter().rev();
         let name = found
             .clone()
@@ -37,32 +37,32 @@ impl SecretNames {
     }
 }
 
-/// What a plugin asked for.
-pub(crate) fn told(request: &Request, names: &SecretNames) -> Vec<String> {
-    let mut teller = Teller { names, jwts: Vec::new() };
-    let segments: Vec<_> = request.path.iter().map(|segment| teller.text(segment)).collect();
-    let query = teller.pairs(&request.query);
+/// A plugin's request as lines.
+pub(crate) fn request_lines(request: &Request, names: &SecretNames) -> Vec<String> {
+    let mut writer = LineWriter { names, jwts: Vec::new() };
+    let segments: Vec<_> = request.path.iter().map(|segment| writer.text(segment)).collect();
+    let query = writer.pairs(&request.query);
     let mut lines = vec![format!("{} {}", request.method, url::shown(&request.origin, &segments, &query))];
-    lines.extend(headers(teller.pairs(&request.headers)));
-    lines.extend(request.auth.as_ref().map(|auth| teller.auth(auth)));
+    lines.extend(headers(writer.pairs(&request.headers)));
+    lines.extend(request.auth.as_ref().map(|auth| writer.auth(auth)));
     lines.extend(match &request.body {
         Body::Empty => Vec::new(),
-        Body::Form(fields) => form_lines(teller.pairs(fields)),
+        Body::Form(fields) => form_lines(writer.pairs(fields)),
         Body::Text { content_type, content } => content_lines(content_type, content),
-        Body::Json(members) => json_lines(&teller.json(members)),
+        Body::Json(members) => json_lines(&writer.json(members)),
     });
-    lines.extend(teller.jwts.iter().flat_map(|jwt| jwt_lines(jwt, names)));
+    lines.extend(writer.jwts.iter().flat_map(|jwt| jwt_lines(jwt, names)));
     lines.extend(mints(&request.mint));
     lines
 }
 
-/// A plugin's request in the form of a case file. `lines` is the same request, as [told] writes it.
+/// A plugin's request in the form of a case file. `lines` is the same request, as [`request_lines`] writes it.
 pub(super) fn to_file(request: &Request, lines: &[String], names: &SecretNames) -> ExchangeFile {
-    let mut teller = Teller { names, jwts: Vec::new() };
+    let mut writer = LineWriter { names, jwts: Vec::new() };
     let url = lines.first().and_then(|line| line.split_once(' ')).map(|(_, url)| url.to_owned()).unwrap_or_default();
     let mut file =
         ExchangeFile { method: request.method.to_string(), url, mint: request.mint.clone(), ..ExchangeFile::default() };
-    let tellable = |pairs: Vec<(String, String)>| {
+    let by_name = |pairs: Vec<(String, String)>| {
         let mut map: BTreeMap<String, OneOrMany> = BTreeMap::new();
         for (name, value) in pairs {
             let values = map.remove(&name).map(|values| values.as_slice().to_vec()).unwrap_or_default();
@@ -71,27 +71,27 @@ pub(super) fn to_file(request: &Request, lines: &[String], names: &SecretNames) 
         }
         map
     };
-    file.headers = tellable(teller.pairs(&request.headers));
+    file.headers = by_name(writer.pairs(&request.headers));
     match &request.auth {
         None => {}
-        Some(Auth::Bearer(token)) => file.bearer = Some(teller.text(token)),
+        Some(Auth::Bearer(token)) => file.bearer = Some(writer.text(token)),
         Some(Auth::Basic { user, password }) => {
-            file.basic = Some(BasicFile { user: teller.text(user), password: teller.text(password) });
+            file.basic = Some(BasicFile { user: writer.text(user), password: writer.text(password) });
         }
         Some(Auth::OAuth1(signature)) => {
             file.oauth1 = Some(OAuth1File {
                 realm: signature.realm.clone(),
-                consumer_key: teller.text(&signature.consumer_key),
-                consumer_secret: teller.text(&signature.consumer_secret),
-                token: teller.text(&signature.token),
-                token_secret: teller.text(&signature.token_secret),
+                consumer_key: writer.text(&signature.consumer_key),
+                consumer_secret: writer.text(&signature.consumer_secret),
+                token: writer.text(&signature.token),
+                token_secret: writer.text(&signature.token_secret),
             });
         }
         Some(Auth::SigV4(signature)) => {
             file.sigv4 = Some(SigV4File {
-                access_key_id: teller.text(&signature.access_key_id),
-                secret_access_key: teller.text(&signature.secret_access_key),
-                session_token: signature.session_token.as_deref().map(|token| teller.text(token)),
+                access_key_id: writer.text(&signature.access_key_id),
+                secret_access_key: writer.text(&signature.secret_access_key),
+                session_token: signature.session_token.as_deref().map(|token| writer.text(token)),
                 region: signature.region.clone(),
                 service: signature.service.clone(),
             });
@@ -99,30 +99,30 @@ pub(super) fn to_file(request: &Request, lines: &[String], names: &SecretNames) 
     }
     match &request.body {
         Body::Empty => {}
-        Body::Form(fields) => file.form = Some(tellable(teller.pairs(fields))),
+        Body::Form(fields) => file.form = Some(by_name(writer.pairs(fields))),
         Body::Text { content_type, content } => {
             file.text = Some(content.clone());
             file.content_type = Some(content_type.clone());
         }
-        Body::Json(members) => file.json = Some(toml::Value::String(teller.json(members).to_string())),
+        Body::Json(members) => file.json = Some(toml::Value::String(writer.json(members).to_string())),
     }
-    file.jwt = teller.jwts.iter().map(|jwt| jwt_file(jwt, names)).collect();
+    file.jwt = writer.jwts.iter().map(|jwt| jwt_file(jwt, names)).collect();
     file
 }
 
-/// Tells parts in words, and remembers the tokens that are signed on the way.
-struct Teller<'r> {
+/// Writes parts as text, and collects the JWTs in them.
+struct LineWriter<'r> {
     names: &'r SecretNames,
     jwts: Vec<&'r Jwt>,
 }
 
-impl<'r> Teller<'r> {
+impl<'r> LineWriter<'r> {
     fn text(&mut self, parts: &'r [Part]) -> String {
         let mut text = String::new();
         for part in parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Secret(secret) => text.push_str(&self.names.of(secret)),
+                Part::Secret(secret) => text.push_str(&self.names.name_of(secret)),
                 Part::Jwt(jwt) => {
                     self.jwts.push(jwt);
                     text.push_str("{{jwt}}");
@@ -180,10 +180,10 @@ impl<'r> Teller<'r> {
     }
 }
 
-/// What a case file expects.
+/// The request of a case file as lines.
 ///
 /// # Errors
-/// What is not right about it.
+/// The first mistake in it.
 pub(super) fn expected(exchange: &ExchangeFile) -> Result<Vec<String>, String> {
     let method: keyferry_egress::Method = exchange
         .method
@@ -295,7 +295,7 @@ fn content_lines(content_type: &str, content: &str) -> Vec<String> {
 fn jwt_file(jwt: &Jwt, names: &SecretNames) -> JwtFile {
     JwtFile {
         algorithm: jwt.algorithm.as_str().to_owned(),
-        key: names.of(&jwt.key),
+        key: names.name_of(&jwt.key),
         header: jwt.header.clone().map(toml::Value::String),
         claims: toml::Value::String(jwt.claims.clone()),
     }
@@ -303,15 +303,15 @@ fn jwt_file(jwt: &Jwt, names: &SecretNames) -> JwtFile {
 
 fn jwt_lines(jwt: &Jwt, names: &SecretNames) -> Vec<String> {
     let json = |text: &str| serde_json::from_str(text).unwrap_or(Json::String(text.to_owned()));
-    jwt_told(jwt.algorithm.as_str(), &names.of(&jwt.key), jwt.header.as_deref().map(json), &json(&jwt.claims))
+    jwt_as_lines(jwt.algorithm.as_str(), &names.name_of(&jwt.key), jwt.header.as_deref().map(json), &json(&jwt.claims))
 }
 
 fn expected_jwt(jwt: &JwtFile) -> Result<Vec<String>, String> {
     let header = jwt.header.as_ref().map(json_of).transpose()?;
-    Ok(jwt_told(&jwt.algorithm.to_ascii_uppercase(), &jwt.key, header, &json_of(&jwt.claims)?))
+    Ok(jwt_as_lines(&jwt.algorithm.to_ascii_uppercase(), &jwt.key, header, &json_of(&jwt.claims)?))
 }
 
-fn jwt_told(algorithm: &str, key: &str, header: Option<Json>, claims: &Json) -> Vec<String> {
+fn jwt_as_lines(algorithm: &str, key: &str, header: Option<Json>, claims: &Json) -> Vec<String> {
     let header = header.map(|header| format!("jwt header {header}"));
     let lines = [Some(format!("jwt {algorithm} key {key}")), header, Some(format!("jwt claims {claims}"))];
     lines.into_iter().flatten().collect()

@@ -1,32 +1,20 @@
-//! The provider of a case: it answers what the case foresees, and remembers what it did not.
+//! The provider of a case: it sends the responses of the case, and records requests that the case does not have.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::case::{Answer, Case, Content, Exchange, Outcome};
+use super::case::{Case, Content, Exchange, MockResponse, Outcome};
+use super::deviation::Deviation;
 use super::faults::FaultName;
-use super::request::{SecretNames, told};
+use super::request::{SecretNames, request_lines};
 use keyferry_egress::{ErrorKind, ExchangeObserver, Fault, MockExchange, MockTransport, Request, Response, SendError};
-
-/// Deviations of a plugin from its case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Problem {
-    /// It asked for something else than this exchange.
-    Different { exchange: usize, expected: Vec<String>, found: Vec<String>, elsewhere: Option<usize> },
-    /// It asked for more.
-    Unexpected { found: Vec<String> },
-    /// It did not ask for these.
-    Missing { exchange: usize, expected: Vec<String> },
-    /// It was refused a request.
-    Refused { found: Vec<String>, kind: ErrorKind, message: String },
-}
 
 /// How strictly the provider keeps to the case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Every exchange once and in order.
     Strict,
-    /// In the place of one exchange's answer, always this fault; the others as they come. What is asked for beyond the
-    /// case is refused by the network, and is no problem: a plugin may well ask for less, or more, when it meets a fault.
+    /// One exchange always has this fault; the others have their responses, in any order. Requests beyond the case meet a
+    /// refused connection, and are no deviation: after a fault, a plugin may send fewer requests, or others.
     Fault { exchange: usize, fault: FaultName },
 }
 
@@ -34,7 +22,7 @@ pub(super) enum Rule {
 pub(super) struct Script {
     exchanges: Vec<Exchange>,
     rule: Rule,
-    /// Field names and values, for answers that hold them.
+    /// Field names and values, for responses with placeholders.
     values: Vec<(String, String)>,
     /// The secrets among them, for the fault that echoes them.
     echoes: Vec<String>,
@@ -46,7 +34,7 @@ pub(super) struct Script {
 struct State {
     names: SecretNames,
     next: usize,
-    problems: Vec<Problem>,
+    deviations: Vec<Deviation>,
 }
 
 impl Script {
@@ -63,36 +51,36 @@ impl Script {
         Arc::new(Self { exchanges: case.exchanges.clone(), rule, values, echoes, body_limit, state })
     }
 
-    /// What was not as foreseen, once the run is over.
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    /// The deviations from the case, once the run is over.
+    pub(super) fn deviations(&self) -> Vec<Deviation> {
         let state = self.state();
-        let mut problems = state.problems.clone();
-        if self.rule == Rule::Strict && problems.is_empty() {
+        let mut deviations = state.deviations.clone();
+        if self.rule == Rule::Strict && deviations.is_empty() {
             let missing = self.exchanges.iter().enumerate().skip(state.next);
-            problems.extend(
-                missing.map(|(index, e)| Problem::Missing { exchange: index + 1, expected: e.request.clone() }),
+            deviations.extend(
+                missing.map(|(index, e)| Deviation::Missing { exchange: index + 1, expected: e.request.clone() }),
             );
         }
-        problems
+        deviations
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn staged(&self, exchange: &Exchange) -> MockExchange {
+    fn outcome_of(&self, exchange: &Exchange) -> MockExchange {
         match &exchange.outcome {
             Outcome::Fault(fault) => self.fault(*fault),
-            Outcome::Answer(Answer { status, headers, body, kind }) => MockExchange::Answer {
+            Outcome::Response(MockResponse { status, headers, body, content }) => MockExchange::Answer {
                 status: *status,
                 headers: headers.iter().map(|(name, text)| (name.clone(), self.filled(text, Content::Text))).collect(),
-                body: self.filled(body, *kind).into_bytes(),
+                body: self.filled(body, *content).into_bytes(),
             },
         }
     }
 
     fn fault(&self, fault: FaultName) -> MockExchange {
-        fault.staged(self.body_limit, &self.echoes)
+        fault.exchange(self.body_limit, &self.echoes)
     }
 
     /// A text with the values of fields in it.
@@ -115,22 +103,22 @@ impl Script {
         let index = state.next;
         state.next += 1;
         let Some(exchange) = self.exchanges.get(index) else {
-            state.problems.push(Problem::Unexpected { found });
+            state.deviations.push(Deviation::Unexpected { found });
             return MockExchange::Fault(Fault::Refused);
         };
         if exchange.request == found {
-            return self.staged(exchange);
+            return self.outcome_of(exchange);
         }
         let elsewhere = self.exchanges.iter().position(|other| other.request == found).map(|index| index + 1);
         let expected = exchange.request.clone();
-        state.problems.push(Problem::Different { exchange: index + 1, expected, found, elsewhere });
+        state.deviations.push(Deviation::Different { exchange: index + 1, expected, found, elsewhere });
         MockExchange::Fault(Fault::Refused)
     }
 }
 
 impl MockTransport for Script {
     fn answer(&self, request: &Request) -> MockExchange {
-        let found = told(request, &self.state().names);
+        let found = request_lines(request, &self.state().names);
         match self.rule {
             Rule::Strict => self.strictly(found),
             Rule::Fault { exchange: faulty, fault } => {
@@ -139,7 +127,7 @@ impl MockTransport for Script {
                     Some(index) => self
                         .exchanges
                         .get(index)
-                        .map_or(MockExchange::Fault(Fault::Refused), |exchange| self.staged(exchange)),
+                        .map_or(MockExchange::Fault(Fault::Refused), |exchange| self.outcome_of(exchange)),
                     None => MockExchange::Fault(Fault::Refused),
                 }
             }
@@ -156,12 +144,12 @@ impl ExchangeObserver for Script {
                     state.names.add(&minted.token, minted.pointer.clone());
                 }
             }
-            // These did not come to the stage: the plugin asked for what it must not, or for what cannot be.
+            // Egress refused these before the mock transport: the plugin asked for what it must not, or for what cannot be.
             Err(SendError { kind, message, .. })
                 if matches!(kind, ErrorKind::Denied(_) | ErrorKind::InvalidRequest | ErrorKind::BudgetExhausted) =>
             {
-                let found = told(request, &state.names);
-                state.problems.push(Problem::Refused { found, kind: kind.clone(), message: message.clone() });
+                let found = request_lines(request, &state.names);
+                state.deviations.push(Deviation::Refused { found, kind: kind.clone(), message: message.clone() });
             }
             Err(_) => {}
         }

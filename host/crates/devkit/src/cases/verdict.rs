@@ -28,14 +28,14 @@ const VERDICTS: [(&str, &[&str]); 10] = [
 ];
 
 impl Expected {
-    /// Reads what stands under `[expect]`.
+    /// Reads `[expect]`.
     ///
     /// # Errors
-    /// What is not right about it.
+    /// The first mistake in it.
     pub(super) fn parse(file: &ExpectFile) -> Result<Self, String> {
         let names = || VERDICTS.map(|(name, _)| name);
         let Some((_, allowed)) = VERDICTS.iter().find(|(name, _)| *name == file.verdict) else {
-            return Err(super::load::unknown("verdict", &file.verdict, &names()));
+            return Err(super::suggestion::unknown("verdict", &file.verdict, &names()));
         };
         for given in given(file) {
             if !allowed.contains(&given) {
@@ -63,9 +63,9 @@ impl Expected {
         Ok(Self { name: file.verdict.clone(), lines, detail: file.detail.clone() })
     }
 
-    /// Both sides in lines, the detail among them where the file has it.
+    /// The expected and the found verdict as lines, with the detail if the file has one.
     pub(super) fn compared(&self, verdict: &Verdict) -> (Vec<String>, Vec<String>) {
-        let (mut expected, mut found) = (self.lines.clone(), told(verdict));
+        let (mut expected, mut found) = (self.lines.clone(), verdict_lines(verdict));
         if let (Some(detail), Verdict::Failed(failure)) = (&self.detail, verdict) {
             expected.push(format!("detail: {detail}"));
             found.push(format!("detail: {}", failure.detail));
@@ -74,7 +74,7 @@ impl Expected {
     }
 }
 
-/// The details that a file gives.
+/// The names of the details that a file sets.
 fn given(file: &ExpectFile) -> Vec<&'static str> {
     [
         ("account-id", file.account_id.is_some()),
@@ -103,7 +103,7 @@ pub(crate) fn name(verdict: &Verdict) -> String {
 }
 
 /// A verdict in lines, in the words of a case file, without its detail.
-pub fn told(verdict: &Verdict) -> Vec<String> {
+pub fn verdict_lines(verdict: &Verdict) -> Vec<String> {
     let mut lines = vec![name(verdict)];
     match verdict {
         Verdict::Verified(verified) => {
@@ -133,7 +133,7 @@ pub fn told(verdict: &Verdict) -> Vec<String> {
     lines
 }
 
-/// What `[expect]` says where this verdict is right.
+/// `[expect]` for this verdict.
 pub(crate) fn to_file(verdict: &Verdict) -> ExpectFile {
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
     let mut file = ExpectFile { verdict: name(verdict), ..ExpectFile::default() };

@@ -1,4 +1,4 @@
-//! The things that are looked for. Their codes are stable: a script may name one.
+//! The kinds of findings. Their codes are stable: a script may name one.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ macro_rules! codes {
                 match self { $(Self::$name => Level::$level),* }
             }
 
-            /// What it is about.
+            /// A short description of the kind.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$name => $title),* }
             }
@@ -116,7 +116,7 @@ impl Serialize for Code {
     }
 }
 
-/// Something that was found.
+/// A problem of a plugin, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Code of the finding.
@@ -127,7 +127,7 @@ pub struct Finding {
     pub place: Option<String>,
     /// The finding in one sentence.
     pub message: String,
-    /// What the author can do about it.
+    /// What the author should do.
     pub next: &'static str,
 }
 

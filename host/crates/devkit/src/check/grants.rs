@@ -1,4 +1,4 @@
-//! What a plugin asks for, as an operator will read it.
+//! The requested grants, from the operator's point of view.
 
 use super::code::{Code, Finding};
 use keyferry_egress::{Grant, HostConcern, Method};

@@ -2,17 +2,17 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `code` | which things are looked for, and what helps? |
-//! | `file` | may this file run at all? |
-//! | `schema` | is the description one that people and other tools can work with? |
+//! | `code` | which findings are there, and what is the remedy of each? |
+//! | `component` | may this component run at all? |
+//! | `schema` | can people and other tools use the schema? |
 //! | `pattern` | can a regular expression explode? |
 //! | `grants` | does it ask for more than it should? |
 //! | `sample` | what is a credential that fits a schema? |
-//! | `trial` | what does it do with one, while no provider answers? |
+//! | `trial` | what does it do with one, while the provider is unavailable? |
 //! | `lint` | all of it, in order |
 
 mod code;
-mod file;
+mod component;
 mod grants;
 mod lint;
 mod pattern;

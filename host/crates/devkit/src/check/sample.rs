@@ -34,7 +34,7 @@ fn value(field: &Field) -> Option<String> {
     candidates.flatten().find(|value| field.accepts(value))
 }
 
-/// A text that a pattern matches, where what repeats does so `turns` times, if it may. Anchors are not minded.
+/// A text that a pattern matches, with `turns` rounds of each repetition, if it allows that many. Anchors are ignored.
 pub(super) fn matching(pattern: &str, turns: u32) -> Option<String> {
     let hir = regex_syntax::parse(pattern).ok()?;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Fields that people, and other tools, will have trouble with.
+//! Fields that are a problem for people or for other tools.
 
 use super::code::{Code, Finding};
 use super::pattern::explosive;

@@ -1,4 +1,4 @@
-//! What a plugin does with credentials that are made up, while no provider answers.
+//! Calls of `verify` with made-up credentials, while the provider is unavailable.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,25 +11,25 @@ use keyferry_egress::{
 use keyferry_sandbox::{FailureKind, LoadedPlugin, RecordedCall, TRIAL_TIME_MS, Verdict, VerifyOptions};
 use keyferry_schema::{AuthType, Field, FieldKind, Input, Secrecy};
 
-/// A value of a plain field that nothing else has: where it turns up in a host, the field led it there.
+/// A value of a plain field that occurs nowhere else: a host that contains it was built from the field.
 const CANARY: &str = "kfcanary7";
 
-/// Values that a host's label must never have, put in the place of, or after, one that is accepted.
+/// Text that must never be in a host's label, appended to a value that is accepted.
 const BREAKING_OUT: [&str; 6] = [".evil.example", "/x", "@evil.example", ":1", "?x", "#"];
 
-/// The ways in which no provider answers.
-const SILENCES: [(&str, Silence); 2] =
-    [("refuses the connection", Silence::Refused), ("answers 500", Silence::Status500)];
+/// The ways in which the provider is unavailable.
+const OUTAGES: [(&str, Outage); 2] =
+    [("refuses the connection", Outage::Refused), ("responds with 500", Outage::Status500)];
 
 #[derive(Debug, Clone, Copy)]
-enum Silence {
+enum Outage {
     Refused,
     Status500,
 }
 
-/// A provider that does not help, and remembers what it was asked.
-struct Deaf {
-    silence: Silence,
+/// A provider that is unavailable, and records the requests to it.
+struct UnavailableProvider {
+    outage: Outage,
     seen: Mutex<Seen>,
 }
 
@@ -38,20 +38,20 @@ struct Seen {
     origins: Vec<String>,
     denied: Vec<String>,
     refused: Vec<String>,
-    /// Whether a request could not be built because of a made-up value: then the verdict is the host's.
+    /// Whether a request could not be built because of a made-up value. The verdict is then made by the host.
     unusable: bool,
 }
 
-impl MockTransport for Deaf {
+impl MockTransport for UnavailableProvider {
     fn answer(&self, _: &Request) -> MockExchange {
-        match self.silence {
-            Silence::Refused => MockExchange::Fault(Fault::Refused),
-            Silence::Status500 => MockExchange::Answer { status: 500, headers: Vec::new(), body: Vec::new() },
+        match self.outage {
+            Outage::Refused => MockExchange::Fault(Fault::Refused),
+            Outage::Status500 => MockExchange::Answer { status: 500, headers: Vec::new(), body: Vec::new() },
         }
     }
 }
 
-impl ExchangeObserver for Deaf {
+impl ExchangeObserver for UnavailableProvider {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.origins.push(request.origin.to_ascii_lowercase());
@@ -64,15 +64,15 @@ impl ExchangeObserver for Deaf {
 }
 
 /// Tries every auth type.
-pub(super) async fn trials(specimen: &LoadedPlugin, egress: &Egress) -> Vec<Finding> {
+pub(super) async fn trials(plugin: &LoadedPlugin, egress: &Egress) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for auth_type in specimen.description.schema.types() {
-        findings.extend(trial(specimen, egress, auth_type).await);
+    for auth_type in plugin.description.schema.types() {
+        findings.extend(trial(plugin, egress, auth_type).await);
     }
     findings
 }
 
-async fn trial(specimen: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -> Vec<Finding> {
+async fn trial(plugin: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -> Vec<Finding> {
     let place = auth_type.name.to_string();
     let mut values = Vec::new();
     for (field, value) in sample::credential(auth_type) {
@@ -86,8 +86,8 @@ async fn trial(specimen: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -
         }
     }
     let mut findings = Vec::new();
-    for (what, silence) in SILENCES {
-        let Some((tried, seen)) = run(specimen, egress, auth_type, &values, silence).await else { continue };
+    for (what, outage) in OUTAGES {
+        let Some((call, seen)) = run(plugin, egress, auth_type, &values, outage).await else { continue };
         for grant in seen.denied {
             findings.push(Finding::new(Code::Ungranted, Some(place.clone()), format!("it asks for `{grant}`")));
         }
@@ -95,28 +95,28 @@ async fn trial(specimen: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -
             findings.push(Finding::new(Code::Steers, place.clone(), refusal));
         }
         let message = |text: &str| Some(format!("where the provider {what}, {text}"));
-        let (code, message) = match &tried.result {
+        let (code, message) = match &call.result {
             Ok(Verdict::Verified(_)) => (Code::NoProof, message("it says `verified`")),
             Ok(Verdict::Failed(failure)) => match failure.kind {
-                FailureKind::Rejected(_) if tried.usage.requests > 0 && !seen.unusable => {
+                FailureKind::Rejected(_) if call.usage.requests > 0 && !seen.unusable => {
                     (Code::BlamesCredential, message("it says `rejected`"))
                 }
                 FailureKind::WrongTenant(_) | FailureKind::AccountSuspended | FailureKind::InsufficientScope(_)
-                    if tried.usage.requests > 0 =>
+                    if call.usage.requests > 0 =>
                 {
                     (Code::BlamesCredential, message(&format!("it says `{}`", failure.kind.code())))
                 }
                 _ => (Code::NoProof, None),
             },
             Err(error) => {
-                let log: String = tried.log.iter().map(|line| format!("; it logged: {}", line.text)).collect();
+                let log: String = call.log.iter().map(|line| format!("; it logged: {}", line.text)).collect();
                 (Code::Traps, message(&format!("{error}{log}")))
             }
         };
         findings.extend(message.map(|message| Finding::new(code, place.clone(), message)));
     }
     let is_granted = |field: &Field| {
-        specimen.description.requested.iter().any(|grant| grant.host.field() == Some(field.name.as_str()))
+        plugin.description.requested.iter().any(|grant| grant.host.field() == Some(field.name.as_str()))
     };
     for (index, (field, value)) in values.iter().enumerate().filter(|(_, (field, _))| !is_granted(field)) {
         if let Some(value) = canary(field, value) {
@@ -124,7 +124,7 @@ async fn trial(specimen: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -
             if let Some(slot) = values.get_mut(index) {
                 slot.1.clone_from(&value);
             }
-            let Some((_, seen)) = run(specimen, egress, auth_type, &values, Silence::Refused).await else { continue };
+            let Some((_, seen)) = run(plugin, egress, auth_type, &values, Outage::Refused).await else { continue };
             let bare = value.trim_start_matches("https://").to_ascii_lowercase();
             if seen.origins.iter().any(|origin| origin.contains(&bare))
                 && let Some(breaking) = breaks_out(field, &value)
@@ -155,7 +155,7 @@ fn canary(field: &Field, sample: &str) -> Option<String> {
     }
 }
 
-/// A value that the field accepts and that is no label of a host.
+/// A value that the field accepts and that is not a label of a host.
 fn breaks_out(field: &Field, value: &str) -> Option<String> {
     if field.spec.kind == FieldKind::Url {
         // The whole host is the caller's, and so are the grants that it needs.
@@ -166,27 +166,27 @@ fn breaks_out(field: &Field, value: &str) -> Option<String> {
 }
 
 async fn run(
-    specimen: &LoadedPlugin,
+    plugin: &LoadedPlugin,
     egress: &Egress,
     auth_type: &AuthType,
     values: &[(&Field, String)],
-    silence: Silence,
+    outage: Outage,
 ) -> Option<(RecordedCall<Verdict>, Seen)> {
     let fields: serde_json::Map<_, _> =
         values.iter().map(|(field, value)| (field.name.to_string(), value.as_str().into())).collect();
     let input: Input = serde_json::from_value(serde_json::json!({ auth_type.name.as_str(): fields })).ok()?;
-    let credential = specimen.description.schema.validate(&input).ok()?;
-    let deaf = Arc::new(Deaf { silence, seen: Mutex::default() });
-    let stage: Arc<Deaf> = Arc::clone(&deaf);
-    let client = egress.staged_client(stage);
-    let setting = VerifyOptions {
+    let credential = plugin.description.schema.validate(&input).ok()?;
+    let provider = Arc::new(UnavailableProvider { outage, seen: Mutex::default() });
+    let transport: Arc<UnavailableProvider> = Arc::clone(&provider);
+    let client = egress.staged_client(transport);
+    let options = VerifyOptions {
         client: &client,
-        grants: Arc::new(GrantSet::new(specimen.description.requested.clone())),
+        grants: Arc::new(GrantSet::new(plugin.description.requested.clone())),
         limits: egress.limits(),
-        witness: Some(Arc::<Deaf>::clone(&deaf)),
+        witness: Some(Arc::<UnavailableProvider>::clone(&provider)),
         now_ms: TRIAL_TIME_MS,
     };
-    let tried = specimen.verify(&credential, setting).await.ok()?;
-    let seen = std::mem::take(&mut *deaf.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    Some((tried, seen))
+    let call = plugin.verify(&credential, options).await.ok()?;
+    let seen = std::mem::take(&mut *provider.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    Some((call, seen))
 }

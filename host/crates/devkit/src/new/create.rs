@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::rust::Surroundings;
+use super::rust::Location;
 use super::template::{self, Files, Tokens};
 use super::{AuthKind, Language, NewError};
 use keyferry_egress::HostPattern;
@@ -52,10 +52,10 @@ fn contents(new: &NewPlugin, slug: &Slug, folder: &Path) -> Result<Files, NewErr
     let tokens = Tokens::new(slug, new.auth);
     match new.language {
         Language::Rust => {
-            let surroundings = Surroundings::of(folder)?;
-            let tokens = surroundings.tokens(tokens);
+            let location = Location::detect(folder)?;
+            let tokens = location.tokens(tokens);
             let mut files = template::files(new.language, new.auth, &tokens).ok_or_else(no_template)?;
-            files.extend(surroundings.files(slug)?);
+            files.extend(location.files(slug)?);
             Ok(files)
         }
         Language::JavaScript | Language::Python => {

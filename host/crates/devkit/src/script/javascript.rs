@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::built::Recipe;
-use super::project::{Project, Script, Sources, stage};
+use super::cache::CacheKey;
+use super::project::{Project, Script, slug};
+use super::sources::Sources;
 use super::tool::run;
 use crate::error::BuildError;
 use keyferry_types::path_text::ShowPath as _;
@@ -45,7 +46,7 @@ fn read(path: &Path) -> Result<Manifest, BuildError> {
 pub(super) fn project(folder: &Path) -> Result<Project, BuildError> {
     let manifest = folder.join(MANIFEST);
     let Manifest { name, main, keyferry, .. } = read(&manifest)?;
-    let slug = Project::slug(&manifest, keyferry.slug.as_deref(), &name)?;
+    let slug = slug(&manifest, keyferry.slug.as_deref(), &name)?;
     let entry = main.unwrap_or_else(|| "plugin.js".to_owned());
     let entry = entry.strip_prefix("./").unwrap_or(&entry).to_owned();
     if !folder.join(&entry).is_file() {
@@ -58,12 +59,12 @@ pub(super) fn project(folder: &Path) -> Result<Project, BuildError> {
 pub(super) fn build(project: &Project, sources: &Sources) -> Result<Vec<u8>, BuildError> {
     let tool = find(&project.folder)?;
     let version = read(&tool.join(MANIFEST))?.version;
-    let recipe = Recipe { tool: format!("{TOOL} {version} {}", project.entry), arguments: &ARGUMENTS, sources };
-    if let Some(component) = recipe.find() {
+    let key = CacheKey { tool: format!("{TOOL} {version} {}", project.entry), arguments: &ARGUMENTS, sources };
+    if let Some(component) = key.load() {
         return Ok(component);
     }
     let staging = tempfile::tempdir().map_err(BuildError::file("a temporary folder"))?;
-    let folder = stage(sources, staging.path())?;
+    let folder = sources.stage(staging.path())?;
     let out = staging.path().join("out.wasm");
     let mut node = Command::new("node");
     node.current_dir(&folder).arg(tool.join(COMMAND)).arg(&project.entry).args(ARGUMENTS);
@@ -75,7 +76,7 @@ pub(super) fn build(project: &Project, sources: &Sources) -> Result<Vec<u8>, Bui
         install: "your distribution's package of Node.js 20 or later, or https://nodejs.org".to_owned(),
     })?;
     let component = fs::read(&out).map_err(BuildError::file(&out))?;
-    recipe.keep(&component);
+    key.store(&component);
     Ok(component)
 }
 

@@ -2,16 +2,21 @@
 //!
 //! | file | answers |
 //! |---|---|
+//! | `build` | in which language is the plugin in a folder written, and how is it built? |
 //! | `javascript` | how does componentize-js make a component? |
 //! | `python` | how does componentize-py make one? |
-//! | `project` | which files are the plugin, and what is it called? |
-//! | `built` | were the same sources built before? |
-//! | `tool` | is a tool there, and what did it say? |
+//! | `project` | what does the plugin's manifest say? |
+//! | `sources` | which files are the plugin? |
+//! | `cache` | were the same sources built before? |
+//! | `tool` | how does a tool run, and what is reported if it fails? |
 
-mod built;
+mod build;
+mod cache;
 mod javascript;
 mod project;
 mod python;
+mod sources;
 mod tool;
 
+pub(super) use build::{build, find};
 pub(super) use project::Project;

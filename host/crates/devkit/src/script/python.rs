@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::built::Recipe;
-use super::project::{Project, Script, Sources, stage};
+use super::cache::CacheKey;
+use super::project::{Project, Script, slug};
+use super::sources::Sources;
 use super::tool::run;
 use crate::error::BuildError;
 use keyferry_types::path_text::ShowPath as _;
@@ -47,7 +48,7 @@ pub(super) fn project(folder: &Path) -> Result<Project, BuildError> {
     let text = fs::read_to_string(&manifest).map_err(BuildError::file(&manifest))?;
     let bad = |problem: String| BuildError::BadManifest { manifest: manifest.clone(), problem };
     let Manifest { project, tool } = toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
-    let slug = Project::slug(&manifest, tool.keyferry.slug.as_deref(), &project.name)?;
+    let slug = slug(&manifest, tool.keyferry.slug.as_deref(), &project.name)?;
     let entry = tool.keyferry.module.unwrap_or_else(|| "app".to_owned());
     if !folder.join(format!("{entry}.py")).is_file() {
         return Err(bad(format!("`module` under [tool.keyferry] names {entry}, and there is no {entry}.py")));
@@ -68,12 +69,12 @@ pub(super) fn build(project: &Project, sources: &Sources) -> Result<Vec<u8>, Bui
     let mut version = Command::new(&program);
     version.arg("--version");
     let version = run(version, TOOL, &project.folder, missing)?;
-    let recipe = Recipe { tool: format!("{version} {}", project.entry), arguments: &ARGUMENTS, sources };
-    if let Some(component) = recipe.find() {
+    let key = CacheKey { tool: format!("{version} {}", project.entry), arguments: &ARGUMENTS, sources };
+    if let Some(component) = key.load() {
         return Ok(component);
     }
     let staging = tempfile::tempdir().map_err(BuildError::file("a temporary folder"))?;
-    let folder = stage(sources, staging.path())?;
+    let folder = sources.stage(staging.path())?;
     let out = staging.path().join("out.wasm");
     let mut python = Command::new(&program);
     python.current_dir(staging.path()).args(["-q", "-w", "plugin", "-d"]).arg(staging.path().join("wit"));
@@ -81,7 +82,7 @@ pub(super) fn build(project: &Project, sources: &Sources) -> Result<Vec<u8>, Bui
     python.env_remove("PYTHONPATH").env_remove("VIRTUAL_ENV").env("PYTHONHASHSEED", "0");
     run(python, TOOL, &project.folder, missing)?;
     let component = fs::read(&out).map_err(BuildError::file(&out))?;
-    recipe.keep(&component);
+    key.store(&component);
     Ok(component)
 }
 

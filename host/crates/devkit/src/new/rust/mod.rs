@@ -2,12 +2,12 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `surroundings` | does the folder lie in a workspace, and is the SDK there already? |
+//! | `location` | does the folder lie in a workspace, and is the SDK there already? |
 //! | `sdk` | what is the SDK outside of its own workspace? |
 //! | `lock` | which versions does a plugin build with? |
 
+mod location;
 mod lock;
 mod sdk;
-mod surroundings;
 
-pub(super) use surroundings::Surroundings;
+pub(super) use location::Location;

@@ -11,18 +11,18 @@ use keyferry_types::ids::Slug;
 /// The name of the SDK's package.
 const SDK: &str = "keyferry-plugin";
 
-/// What a new Rust plugin finds where it is put.
+/// The workspace, if any, in which a new Rust plugin lies, and the SDK that it uses.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::new) struct Surroundings {
+pub(in crate::new) struct Location {
     sdk: Sdk,
     membership: Membership,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Sdk {
-    /// The plugin brings its own.
+    /// The plugin contains a copy of the SDK.
     Own,
-    /// The workspace around it has one, at this path from the plugin.
+    /// The SDK of the workspace, at this path from the plugin.
     At(PathBuf),
 }
 
@@ -35,9 +35,9 @@ enum Membership {
     Member,
 }
 
-impl Surroundings {
-    /// Of a folder that may not be there yet.
-    pub(in crate::new) fn of(folder: &Path) -> Result<Self, NewError> {
+impl Location {
+    /// The location of a folder, which may not exist yet.
+    pub(in crate::new) fn detect(folder: &Path) -> Result<Self, NewError> {
         let folder = canonical(folder)?;
         let Some((root, workspace)) = folder.ancestors().skip(1).find_map(workspace) else {
             return Ok(Self { sdk: Sdk::Own, membership: Membership::OwnWorkspace });
@@ -53,7 +53,7 @@ impl Surroundings {
         Ok(Self { sdk, membership })
     }
 
-    /// What the manifest says of it.
+    /// Adds the tokens of the manifest that depend on the location.
     pub(in crate::new) fn tokens(&self, tokens: Tokens) -> Tokens {
         let sdk = match &self.sdk {
             Sdk::Own => "sdk".to_owned(),
@@ -71,7 +71,7 @@ impl Surroundings {
         tokens.and("__SDK__", Value::String(sdk).to_string()).and("__WORKSPACE__", workspace.to_owned())
     }
 
-    /// The files that it needs beside the template's.
+    /// The plugin's files besides those of the template.
     pub(in crate::new) fn files(&self, slug: &Slug) -> Result<Files, NewError> {
         let mut files = Files::new();
         if self.sdk == Sdk::Own {
@@ -158,23 +158,23 @@ mod tests {
 
     #[test]
     fn the_workspace_around_a_folder_decides_what_the_plugin_brings() {
-        let own = Surroundings { sdk: Sdk::Own, membership: Membership::OwnWorkspace };
+        let own = Location { sdk: Sdk::Own, membership: Membership::OwnWorkspace };
         let nowhere = tempfile::tempdir().unwrap();
-        assert_eq!(Surroundings::of(&nowhere.path().join("acme")).unwrap(), own);
+        assert_eq!(Location::detect(&nowhere.path().join("acme")).unwrap(), own);
 
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-        let here = Surroundings::of(&root.join("plugins/not-there")).unwrap();
-        assert_eq!(here, Surroundings { sdk: Sdk::At("../sdk".into()), membership: Membership::OwnWorkspace });
+        let here = Location::detect(&root.join("plugins/not-there")).unwrap();
+        assert_eq!(here, Location { sdk: Sdk::At("../sdk".into()), membership: Membership::OwnWorkspace });
 
         fs::write(
             nowhere.path().join("Cargo.toml"),
             "[workspace]\nmembers = [\"plugins/*\"]\nexclude = [\"plugins/x\"]\n",
         )
         .unwrap();
-        let member = Surroundings::of(&nowhere.path().join("plugins/acme")).unwrap();
-        assert_eq!(member, Surroundings { sdk: Sdk::Own, membership: Membership::Member });
+        let member = Location::detect(&nowhere.path().join("plugins/acme")).unwrap();
+        assert_eq!(member, Location { sdk: Sdk::Own, membership: Membership::Member });
         for folder in ["plugins/x", "elsewhere/acme"] {
-            assert_eq!(Surroundings::of(&nowhere.path().join(folder)).unwrap(), own, "{folder}");
+            assert_eq!(Location::detect(&nowhere.path().join(folder)).unwrap(), own, "{folder}");
         }
     }
 }

@@ -9,14 +9,11 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use super::project::Sources;
-use crate::workbench::{cache_folder, private_folder, sweep};
+use super::sources::{CONTRACT, Sources};
+use crate::cache_folder::{cache_folder, private_folder, sweep};
 
-/// The contract that plugins are built against.
-pub(super) const CONTRACT: &str = include_str!("../../../../../wit/v1/plugin.wit");
-
-/// What goes into a component.
-pub(super) struct Recipe<'a> {
+/// The inputs of a build, whose digest names the component in the cache.
+pub(super) struct CacheKey<'a> {
     /// The tool and its version.
     pub(super) tool: String,
     /// Arguments of the tool.
@@ -24,14 +21,14 @@ pub(super) struct Recipe<'a> {
     pub(super) sources: &'a Sources,
 }
 
-impl Recipe<'_> {
-    /// What was built from this, if it was and is kept still.
-    pub(super) fn find(&self) -> Option<Vec<u8>> {
+impl CacheKey<'_> {
+    /// The component that was built from these inputs, if it is in the cache.
+    pub(super) fn load(&self) -> Option<Vec<u8>> {
         fs::read(self.path()?).ok()
     }
 
-    /// Keeps what was built from this. Where it cannot be kept, the next build takes its time again.
-    pub(super) fn keep(&self, component: &[u8]) {
+    /// Puts a component into the cache. If that fails, the next build takes its time again.
+    pub(super) fn store(&self, component: &[u8]) {
         let Some(path) = self.path() else { return };
         let Some(folder) = path.parent() else { return };
         let write = || -> std::io::Result<()> {
@@ -42,7 +39,7 @@ impl Recipe<'_> {
             Ok(())
         };
         if let Err(error) = write() {
-            tracing::debug!(%error, "what was built is not kept");
+            tracing::debug!(%error, "the component is not kept in the cache");
         }
         sweep(folder, "wasm");
     }
@@ -57,7 +54,7 @@ impl Recipe<'_> {
         add(CONTRACT.as_bytes());
         add(self.tool.as_bytes());
         self.arguments.iter().for_each(|argument| add(argument.as_bytes()));
-        for (path, content) in self.sources {
+        for (path, content) in self.sources.iter() {
             add(path.to_string_lossy().as_bytes());
             add(content);
         }

@@ -1,15 +1,15 @@
-//! Checks of a file that do not run it.
+//! Checks of a component that do not run it.
 
 use super::code::{Code, Finding};
 use keyferry_sandbox::{ComponentInterface, ImportError, OpenError, Wasi};
 
-/// Looks at imports and exports.
-pub(super) fn surface(bytes: &[u8]) -> Result<Vec<Finding>, Finding> {
-    let surface = ComponentInterface::read(bytes).map_err(|error| found(&error))?;
-    let mut findings: Vec<Finding> = surface.objections().iter().map(found).collect();
-    if surface.wasi() == Wasi::Needed {
+/// Checks imports and exports.
+pub(super) fn interface(bytes: &[u8]) -> Result<Vec<Finding>, Finding> {
+    let interface = ComponentInterface::read(bytes).map_err(|error| found(&error))?;
+    let mut findings: Vec<Finding> = interface.objections().iter().map(found).collect();
+    if interface.wasi() == Wasi::Needed {
         let names: Vec<&str> =
-            surface.imports.iter().map(String::as_str).filter(|name| name.starts_with("wasi:")).collect();
+            interface.imports.iter().map(String::as_str).filter(|name| name.starts_with("wasi:")).collect();
         findings.push(Finding::new(Code::NeedsWasi, None, format!("it imports {}", names.join(", "))));
     }
     Ok(findings)
@@ -24,8 +24,8 @@ fn found(error: &ImportError) -> Finding {
     Finding::new(code, place, error.to_string())
 }
 
-/// Why a file could not be put on the workbench.
-pub(super) fn unopened(error: &OpenError) -> Finding {
+/// The finding of a component that could not be loaded.
+pub(super) fn not_loaded(error: &OpenError) -> Finding {
     match error {
         OpenError::TooLarge { .. } => Finding::new(Code::TooLarge, None, error.to_string()),
         OpenError::Imports(error) => found(error),

@@ -1,0 +1,149 @@
+//! A plugin's whole suite: its own cases, then the conformance tests.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::case::Case;
+use super::conformance;
+use super::deviation::Deviation;
+use super::report::{Budget, Group, Line, Outcome, SuiteReport, TestReport, diff, log_lines};
+use super::results::Results;
+use super::runner::{CaseRun, Runner, Values};
+use super::script::Rule;
+use keyferry_egress::{Egress, EgressSettings, EgressSetupError};
+use keyferry_sandbox::{OpenError, Verdict, Workbench};
+use keyferry_types::path_text::ShowPath as _;
+
+/// Units of fuel that one call may take: about what a server's limit of 2 s of processor time allows, in interpreted
+/// code, on a slow machine.
+const FUEL: u64 = 2_000_000_000;
+
+/// A plugin and its cases, ready to run.
+pub struct Suite {
+    file: PathBuf,
+    runner: Runner,
+    memory_bytes: usize,
+}
+
+/// Why a suite cannot run at all.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum SuiteError {
+    #[error("{}: {}", plugin.shown(), with_log(source))]
+    Plugin { plugin: PathBuf, source: Box<OpenError> },
+    #[error(transparent)]
+    Egress(#[from] EgressSetupError),
+}
+
+/// The error with what the plugin logged before it failed, which says more than the runtime's message.
+fn with_log(error: &OpenError) -> String {
+    match error {
+        OpenError::Describe { log, .. } if !log.is_empty() => format!("{error}; it logged: {}", log.join("; ")),
+        _ => error.to_string(),
+    }
+}
+
+impl Suite {
+    /// Loads a plugin.
+    ///
+    /// # Errors
+    /// If the component is not a plugin.
+    pub async fn open(
+        workbench: &Workbench,
+        file: PathBuf,
+        component: Vec<u8>,
+        cases: Vec<Case>,
+    ) -> Result<Self, SuiteError> {
+        let failed = |source| SuiteError::Plugin { plugin: file.clone(), source: Box::new(source) };
+        let plugin = workbench.open(component).await.map_err(failed)?;
+        let egress = Egress::new(EgressSettings::default())?;
+        Ok(Self { file, runner: Runner { plugin, egress, cases }, memory_bytes: workbench.limits().memory_bytes })
+    }
+
+    /// The number of tests that [`run`](Self::run) runs if all cases pass.
+    pub fn count(&self) -> usize {
+        self.runner.cases.len() + conformance::count(&self.runner)
+    }
+
+    /// Runs all tests, and calls `done` with the report of each.
+    pub async fn run(&self, done: &mut dyn FnMut(&TestReport)) -> SuiteReport {
+        let plugin = &self.runner.plugin;
+        let budget = Budget {
+            fuel: (plugin.described.fuel, FUEL),
+            memory_bytes: (plugin.described.memory_bytes as u64, self.memory_bytes as u64),
+            requests: (0, u64::from(self.runner.egress.limits().requests_per_call)),
+        };
+        let mut results = Results::new(done, budget);
+        for case in &self.runner.cases {
+            let test = self.test(case, &mut results).await;
+            results.add(test);
+        }
+        conformance::run(&self.runner, &mut results).await;
+        SuiteReport {
+            plugin: self.file.clone(),
+            slug: plugin.description.slug.to_string(),
+            sha256: plugin.digest.to_string(),
+            tests: results.tests,
+            budget: results.budget,
+        }
+    }
+
+    /// Runs one case, counted from 0, if there is such a one.
+    pub async fn run_case(&self, index: usize) -> Option<TestReport> {
+        let mut ignore = |_: &TestReport| {};
+        let mut results = Results::new(&mut ignore, Budget::default());
+        Some(self.test(self.runner.cases.get(index)?, &mut results).await)
+    }
+
+    /// The plugin's verdict on a case, counted from 0, independent of the verdict that the case expects.
+    pub(super) async fn verdict(&self, index: usize) -> Result<Verdict, String> {
+        let case = self.runner.cases.get(index).ok_or("there is no such case")?;
+        let prepared = self.runner.prepare(case, Values::Written)?;
+        let run = self.runner.run(case, Rule::Strict, &prepared).await;
+        match run.deviations.first() {
+            Some(deviation) => Err(deviation.lines().iter().map(Line::marked).collect::<Vec<_>>().join("\n")),
+            None => run.result.map_err(|error| error.to_string()),
+        }
+    }
+
+    async fn test(&self, case: &Case, results: &mut Results<'_>) -> TestReport {
+        let began = Instant::now();
+        let (lines, log) = match self.runner.prepare(case, Values::Written) {
+            Ok(prepared) => {
+                let run = self.runner.run(case, Rule::Strict, &prepared).await;
+                results.record(&prepared, &run, &case.name);
+                (differences(case, &run), log_lines(&run.log))
+            }
+            Err(violations) => (vec![Line::Says(violations)], Vec::new()),
+        };
+        TestReport {
+            group: Group::Case,
+            name: case.name.clone(),
+            about: case.about.clone(),
+            outcome: Outcome::from_lines(lines),
+            elapsed: began.elapsed(),
+            log,
+        }
+    }
+}
+
+/// What is wrong with a run by [`Rule::Strict`].
+fn differences(case: &Case, run: &CaseRun) -> Vec<Line> {
+    let mut lines: Vec<Line> = run.deviations.iter().flat_map(Deviation::lines).collect();
+    match &run.result {
+        Err(error) => lines.push(Line::Says(error.to_string())),
+        // A verdict on other exchanges than those of the case proves nothing.
+        Ok(_) if !run.deviations.is_empty() => {}
+        Ok(verdict) => {
+            let (expected, found) = case.expected.compared(verdict);
+            if expected != found {
+                let mut says = "the verdict is another; - is the case, + the plugin".to_owned();
+                if let Verdict::Failed(failure) = verdict {
+                    says = format!("{says} (its detail: {})", failure.detail);
+                }
+                lines.extend(diff(says, &expected, &found));
+            }
+        }
+    }
+    lines
+}
