@@ -16,14 +16,14 @@ use keyferry_types::secret::Secret;
 use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, SealContext, Vault};
 use tokio::time::Instant;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+type Section<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() {
     divan::main();
 }
 
 /// Ends the bench with what is wrong: a figure of something that failed is none.
-fn made<T>(outcome: Outcome<T>) -> T {
+fn made<T>(outcome: Section<T>) -> T {
     outcome.unwrap_or_else(|error| {
         eprintln!("{error}");
         std::process::exit(1)
@@ -109,7 +109,7 @@ fn call(secrets: usize) -> Call {
     call
 }
 
-fn schema() -> Outcome<(AuthSchema, Input)> {
+fn schema() -> Section<(AuthSchema, Input)> {
     let field = |number: usize| FieldSpec {
         name: format!("field_{number}"),
         label: format!("Field {number}"),
@@ -134,7 +134,7 @@ fn schema() -> Outcome<(AuthSchema, Input)> {
     }
 }
 
-fn grants_of(count: usize) -> Outcome<(GrantSet, url::Url)> {
+fn grants_of(count: usize) -> Section<(GrantSet, url::Url)> {
     let grants: Result<Vec<_>, _> =
         (1..=count).map(|number| format!("GET https://api-{number}.example.com/v1/").parse()).collect();
     let (set, url) = (GrantSet::new(grants?), format!("https://api-{count}.example.com/v1/account").parse()?);
@@ -152,7 +152,7 @@ struct Sealing {
 }
 
 impl Sealing {
-    fn new() -> Outcome<Self> {
+    fn new() -> Section<Self> {
         let org: OrgId = "acme".parse()?;
         let vault = Vault::new(KeyEncryptionKey::from_bytes(&[7; 32])?);
         // A key that is at hand asks no service, so that there is nothing to wait for.

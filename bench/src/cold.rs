@@ -8,11 +8,11 @@ use clap::Args;
 use keyferry_tests::binary;
 use keyferry_tests::process::kernel_tells;
 
+use crate::bench_server::{AccessLog, BenchServer};
 use crate::figures::{Spread, figure, shown};
-use crate::many;
 use crate::node::NodeServer;
-use crate::outcome::Outcome;
-use crate::site::{AccessLog, Site};
+use crate::plugin_copies;
+use crate::section::Section;
 use crate::table::Table;
 use crate::wasmtime_serve;
 
@@ -25,12 +25,12 @@ pub(crate) struct ColdOptions {
     rounds: usize,
 }
 
-pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Outcome, Box<dyn Error>> {
+pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Section, Box<dyn Error>> {
     let rounds = if quick { 2 } else { options.rounds };
     let folder = tempfile::tempdir()?;
-    many::copies(PLUGINS, folder.path())?;
+    plugin_copies::copies(PLUGINS, folder.path())?;
     let source = folder.path().to_owned();
-    let mut site = Site::start(1, AccessLog::Written, None, move |options| options.plugins = source).await?;
+    let mut site = BenchServer::start(1, AccessLog::Written, None, move |options| options.plugins = source).await?;
     let cache = site.world.data().join("cache");
     let (mut warm, mut cold, mut memory, mut own_memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -63,7 +63,7 @@ pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Outcome, 
         "the binary of wasmtime as it was installed here, MiB".to_owned(),
         shown(file_mib(&wasmtime_serve::installed()?)?),
     ]);
-    Ok(Outcome {
+    Ok(Section {
         text: format!(
             "Each start follows a SIGKILL and is over when `/readyz` says so, which is asked every 20 ms. {rounds} starts of each kind. \
              The plugins are one small component under {PLUGINS} slugs."
@@ -75,7 +75,7 @@ pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Outcome, 
 }
 
 /// How long the server takes from its start until it is ready.
-pub(crate) async fn restarted(site: &mut Site) -> Duration {
+pub(crate) async fn restarted(site: &mut BenchServer) -> Duration {
     site.world.server.kill();
     let began = Instant::now();
     site.world.server.restart().await;

@@ -4,13 +4,13 @@ use std::error::Error;
 
 use clap::Args;
 
+use crate::bench_server::{AccessLog, BenchServer, Length, load};
 use crate::figures::{Spread, shown};
 use crate::load::{Pace, Run, measure};
 use crate::node::NodeServer;
-use crate::outcome::{Goal, Outcome, Plot};
 use crate::pause::Paused;
 use crate::plot;
-use crate::site::{AccessLog, Length, Site, load};
+use crate::section::{Goal, Plot, Section};
 use crate::table::Table;
 
 /// Connections of the closed loops.
@@ -52,11 +52,11 @@ impl Runs {
     }
 }
 
-pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Outcome, Box<dyn Error>> {
+pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Section, Box<dyn Error>> {
     let rounds = if quick { 1 } else { options.rounds };
     let length = Length::of(if quick { 1.0 } else { options.seconds });
     let open_length = Length::of(if quick { 3.0 } else { options.open_seconds });
-    let site = Site::start(ACCOUNTS, AccessLog::Written, None, |_| ()).await?;
+    let site = BenchServer::start(ACCOUNTS, AccessLog::Written, None, |_| ()).await?;
     let node = NodeServer::start(&site.world)?;
     let (mut ours, mut theirs) = (Runs::default(), Runs::default());
     for runs in [&mut ours, &mut theirs] {
@@ -82,12 +82,12 @@ pub(crate) async fn job(options: &JobOptions, quick: bool) -> Result<Outcome, Bo
             note(&mut theirs.open, place, &format!("round {round}: node, open loop, {share} of capacity"), run);
         }
     }
-    outcome(&ours, &theirs, rounds, length, open_length)
+    section(&ours, &theirs, rounds, length, open_length)
 }
 
 /// With the other one standing still, as long as it takes.
 async fn of_keyferry(
-    site: &Site,
+    site: &BenchServer,
     node: &NodeServer,
     connections: usize,
     length: Length,
@@ -99,7 +99,7 @@ async fn of_keyferry(
 
 /// With the other one standing still, as long as it takes.
 async fn of_node(
-    site: &Site,
+    site: &BenchServer,
     node: &NodeServer,
     connections: usize,
     length: Length,
@@ -129,7 +129,7 @@ fn spread(runs: &[Run], figure: impl Fn(&Run) -> f64) -> Result<Spread, Box<dyn 
     Ok(Spread::of(runs.iter().map(figure)).ok_or("a load was not measured")?)
 }
 
-fn outcome(ours: &Runs, theirs: &Runs, rounds: usize, length: Length, open: Length) -> Result<Outcome, Box<dyn Error>> {
+fn section(ours: &Runs, theirs: &Runs, rounds: usize, length: Length, open: Length) -> Result<Section, Box<dyn Error>> {
     let mut closed =
         Table::new(["closed loop", "connections", "requests a second", "CPU us a request", "p50 ms", "p99 ms"]);
     let mut lines = Vec::new();
@@ -188,7 +188,7 @@ fn outcome(ours: &Runs, theirs: &Runs, rounds: usize, length: Length, open: Leng
     let mut ratios = Table::new(["keyferry to Node.js and PostgreSQL, 64 connections", "ratio"]);
     ratios.row(["requests in a second of processor time".to_owned(), by_processor.to_string()]);
     ratios.row(["requests a second".to_owned(), by_rate.to_string()]);
-    Ok(Outcome {
+    Ok(Section {
         text: format!(
             "`PUT /api/v2/public/migrate-token` on the real server as it is started by default, its plugin for Stripe, the provider's \
              stand-in over TLS on loopback; next to it a plain server in Node.js that does the same job the usual way (`bench/node`: \

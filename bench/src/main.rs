@@ -13,12 +13,14 @@
 //! | `growth` | many plugins, credentials, connections and verifications |
 //! | `cold` | starts, sizes, memory |
 //! | `peers` | what `bench/peers` found |
-//! | `load`, `site`, `rung`, `many`, `node`, `postgres`, `wasmtime_serve`, `served` | generator, servers |
-//! | `figures`, `processor`, `machine`, `outcome`, `table`, `plot`, `report` | figures, and how they are told |
+//! | `load` | the load generator |
+//! | `bench_server`, `node`, `postgres`, `wasmtime_serve`, `server_process`, `plugin_copies` | the servers that are measured |
+//! | `figures`, `processor`, `machine`, `section`, `table`, `plot`, `report` | figures, and how they are reported |
 //! | `prepare`, `allocator`, `pause` | what is measured, as it is built, and by itself |
 //! | `benches/parts.rs` | parts of the job that only compute, each by itself |
 
 mod allocator;
+mod bench_server;
 mod cold;
 mod figures;
 mod growth;
@@ -26,19 +28,17 @@ mod job;
 mod ladder;
 mod load;
 mod machine;
-mod many;
 mod node;
-mod outcome;
 mod pause;
 mod peers;
 mod plot;
+mod plugin_copies;
 mod postgres;
 mod prepare;
 mod processor;
 mod report;
-mod rung;
-mod served;
-mod site;
+mod section;
+mod server_process;
 mod table;
 mod wasmtime_serve;
 
@@ -47,8 +47,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use outcome::Outcome;
 use report::Report;
+use section::Section;
 
 const LADDER: &str = "The ladder";
 const JOB: &str = "The whole job";
@@ -98,14 +98,14 @@ enum Command {
     Load,
     /// Serves one rung of the ladder, as stdin describes
     #[command(hide = true)]
-    Rung { step: rung::Step },
+    Rung { step: ladder::Step },
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     match arguments.command {
         Command::Load => load::run(),
-        Command::Rung { step } => rung::run(step),
+        Command::Rung { step } => ladder::run(step),
         _ => {
             prepare::server_is_built()?;
             prepare::raise_open_files();
@@ -116,7 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn measure(Arguments { report, write, quick, command }: Arguments) -> Result<(), Box<dyn Error>> {
     let is_all = matches!(command, Command::All { .. });
-    let mut told = Told {
+    let mut reporter = Reporter {
         report: Report::open(&report, machine::Machine::here()?)?,
         write: write || is_all,
         command: typed(std::env::args().skip(1)),
@@ -124,26 +124,28 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
     match command {
         Command::All { ladder, job, growth, cold } => {
             // First, since they are built by it: what does not build is known before anything has been measured.
-            for (title, outcome) in peers::peers(quick)? {
-                told.tell(&title, outcome)?;
+            for (title, section) in peers::peers(quick)? {
+                reporter.report(&title, section)?;
             }
-            told.tell(LADDER, ladder::ladder(&ladder, quick).await?)?;
-            told.tell(JOB, job::job(&job, quick).await?)?;
-            told.tell(COLD, cold::cold(&cold, quick).await?)?;
-            for (title, outcome) in growth::growth(&growth, quick).await? {
-                told.tell(title, outcome)?;
+            reporter.report(LADDER, ladder::ladder(&ladder, quick).await?)?;
+            reporter.report(JOB, job::job(&job, quick).await?)?;
+            reporter.report(COLD, cold::cold(&cold, quick).await?)?;
+            for (title, section) in growth::growth(&growth, quick).await? {
+                reporter.report(title, section)?;
             }
-            println!("\n{}", told.report.goals());
+            println!("\n{}", reporter.report.goals());
             Ok(())
         }
-        Command::Ladder(options) => told.tell(LADDER, ladder::ladder(&options, quick).await?),
-        Command::Job(options) => told.tell(JOB, job::job(&options, quick).await?),
+        Command::Ladder(options) => reporter.report(LADDER, ladder::ladder(&options, quick).await?),
+        Command::Job(options) => reporter.report(JOB, job::job(&options, quick).await?),
         Command::Growth(options) => {
             let sections = growth::growth(&options, quick).await?;
-            sections.into_iter().try_for_each(|(title, outcome)| told.tell(title, outcome))
+            sections.into_iter().try_for_each(|(title, section)| reporter.report(title, section))
         }
-        Command::Cold(options) => told.tell(COLD, cold::cold(&options, quick).await?),
-        Command::Peers => peers::peers(quick)?.into_iter().try_for_each(|(title, outcome)| told.tell(&title, outcome)),
+        Command::Cold(options) => reporter.report(COLD, cold::cold(&options, quick).await?),
+        Command::Peers => {
+            peers::peers(quick)?.into_iter().try_for_each(|(title, section)| reporter.report(&title, section))
+        }
         Command::Load | Command::Rung { .. } => Ok(()),
     }
 }
@@ -152,28 +154,28 @@ fn typed(arguments: impl Iterator<Item = String>) -> String {
     ["cargo run --release -p keyferry-bench --".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
-/// What was found so far.
-struct Told {
+/// Prints sections, and writes them into the report.
+struct Reporter {
     report: Report,
     write: bool,
-    /// What was typed, for whoever wants to have the same.
+    /// The command line, so that a reader can repeat the run.
     command: String,
 }
 
-impl Told {
-    /// Prints what a part found, and writes it down where that is asked for.
-    fn tell(&mut self, title: &str, outcome: Outcome) -> Result<(), Box<dyn Error>> {
+impl Reporter {
+    /// Prints a section, and writes it into the report if that is wanted.
+    fn report(&mut self, title: &str, section: Section) -> Result<(), Box<dyn Error>> {
         println!("\n{title}\n");
-        if !outcome.goals.is_empty() {
-            println!("{}", outcome::table_of(&outcome.goals));
+        if !section.goals.is_empty() {
+            println!("{}", section::goals_table(&section.goals));
         }
-        for table in &outcome.tables {
+        for table in &section.tables {
             println!("{table}");
         }
         if !self.write {
             return Ok(());
         }
-        self.report.write(title, &self.command, &outcome)
+        self.report.write(title, &self.command, &section)
     }
 }
 

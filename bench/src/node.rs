@@ -15,11 +15,11 @@ use serde_json::json;
 use crate::pause::Paused;
 use crate::postgres::Postgres;
 use crate::processor::{all_below, used_by, used_by_tree};
-use crate::served::Served;
+use crate::server_process::ServerProcess;
 
-/// A running one.
+/// A running server of `bench/node`.
 pub(crate) struct NodeServer {
-    served: Served,
+    served: ServerProcess,
     postgres: Postgres,
 }
 
@@ -50,7 +50,7 @@ impl NodeServer {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let address = line.trim().parse().map_err(|_| format!("the server in Node.js did not come up: {line:?}"))?;
-        Ok(Self { served: Served::new(child, address), postgres })
+        Ok(Self { served: ServerProcess::new(child, address), postgres })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -1,4 +1,4 @@
-//! What `bench/peers` found: the sandbox and the store next to their alternatives. A workspace of its own, since it
+//! The results of `bench/peers`: the sandbox and the store next to their alternatives. A workspace of its own, since it
 //! brings another wasmtime and several databases.
 
 use std::error::Error;
@@ -7,18 +7,19 @@ use keyferry_tests::binary;
 use serde::Deserialize;
 
 use crate::figures::shown;
-use crate::outcome::{Goal, Outcome};
 use crate::prepare::{cargo, workspace};
+use crate::section::{Goal, Section};
 use crate::table::Table;
 
-/// What it prints.
+/// The output of `bench/peers --json`.
 #[derive(Deserialize)]
 struct Printed {
-    sections: Vec<Section>,
+    sections: Vec<PeersSection>,
 }
 
+/// A section of its report.
 #[derive(Deserialize)]
-struct Section {
+struct PeersSection {
     title: String,
     text: String,
     rows: Vec<Row>,
@@ -37,7 +38,7 @@ struct Row {
     ratio: Option<f64>,
 }
 
-/// One of `at_least` and `at_most` is there.
+/// A goal, which has either `at_least` or `at_most`.
 #[derive(Deserialize)]
 struct Wanted {
     what: String,
@@ -48,8 +49,8 @@ struct Wanted {
     measured: f64,
 }
 
-/// Builds and runs it, and gives its sections.
-pub(crate) fn peers(quick: bool) -> Result<Vec<(String, Outcome)>, Box<dyn Error>> {
+/// Builds and runs `bench/peers`, and returns its sections.
+pub(crate) fn peers(quick: bool) -> Result<Vec<(String, Section)>, Box<dyn Error>> {
     println!("building and running bench/peers");
     let mut command = cargo();
     command.args(["run", "--release", "--manifest-path", "bench/peers/Cargo.toml", "--target-dir"]);
@@ -64,12 +65,12 @@ pub(crate) fn peers(quick: bool) -> Result<Vec<(String, Outcome)>, Box<dyn Error
     }
     let printed: Printed =
         serde_json::from_slice(&output.stdout).map_err(|error| format!("what bench/peers printed: {error}"))?;
-    Ok(printed.sections.into_iter().map(outcome).collect())
+    Ok(printed.sections.into_iter().map(section).collect())
 }
 
-fn outcome(section: Section) -> (String, Outcome) {
+fn section(printed: PeersSection) -> (String, Section) {
     let mut table = Table::new(["", "unit", "median", "lowest", "highest", "ratio"]);
-    for Row { name, unit, median, low, high, ratio } in section.rows {
+    for Row { name, unit, median, low, high, ratio } in printed.rows {
         let ratio = ratio.map_or_else(|| "-".to_owned(), shown);
         table.row([name, unit, shown(median), shown(low), shown(high), ratio]);
     }
@@ -78,8 +79,8 @@ fn outcome(section: Section) -> (String, Outcome) {
         (None, Some(most)) => Some(Goal::at_most(&wanted.what, most, wanted.measured)),
         (None, None) => None,
     };
-    let goals = section.goals.into_iter().filter_map(goal).collect();
-    (section.title, Outcome { text: section.text, tables: vec![table], plots: Vec::new(), goals })
+    let goals = printed.goals.into_iter().filter_map(goal).collect();
+    (printed.title, Section { text: printed.text, tables: vec![table], plots: Vec::new(), goals })
 }
 
 #[cfg(test)]
@@ -92,9 +93,9 @@ mod tests {
             {"name":"keyferry","unit":"us","median":12.0,"low":11,"high":13,"ratio":1.0},
             {"name":"extism","unit":"us","median":50,"low":40,"high":60,"ratio":null}],
             "goals":[{"what":"overhead","at_most":15,"measured":12}]}"#;
-        let (title, outcome) = outcome(serde_json::from_str(json).unwrap());
+        let (title, section) = section(serde_json::from_str(json).unwrap());
         assert_eq!(title, "Sandbox");
-        assert_eq!(outcome.goals, [Goal::at_most("overhead", 15.0, 12.0)]);
-        assert!(outcome.tables[0].markdown().contains("| extism | us | 50.0 | 40.0 | 60.0 | - |"));
+        assert_eq!(section.goals, [Goal::at_most("overhead", 15.0, 12.0)]);
+        assert!(section.tables[0].markdown().contains("| extism | us | 50.0 | 40.0 | 60.0 | - |"));
     }
 }

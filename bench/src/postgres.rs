@@ -116,7 +116,7 @@ fn program(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     Ok(found.ok_or_else(|| format!("{name} is not installed: it is in Debian's package postgresql-15"))?)
 }
 
-/// Whom it is to run as; `None` for whoever runs this.
+/// The user that runs PostgreSQL; `None` for the present one.
 fn owner() -> Result<Option<Owner>, Box<dyn Error>> {
     if fs::metadata("/proc/self")?.uid() != 0 {
         return Ok(None);

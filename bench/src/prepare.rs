@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Where the harness of the tests looks for a binary that is there already.
 const KEYFERRY_BIN: &str = "KEYFERRY_BIN";
 
-/// The repository's root.
+/// The root folder of the repository.
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -55,9 +55,9 @@ pub(crate) fn quiet_plugin() -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(std::fs::read(&file).map_err(|error| format!("read {}: {error}", file.display()))?)
 }
 
-/// As many open files as the system lets this process and those that it starts have.
+/// Raises the limit of open files as far as the system allows, for this process and those that it starts.
 pub(crate) fn raise_open_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Where it cannot be raised, fewer connections can be opened, and that is told where it happens.
+    // If the limit stays, opening more connections fails with an error of its own.
     let _best_effort = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

@@ -27,7 +27,7 @@ impl Stat {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // The name stands in brackets and can have blanks and brackets in it.
+        // The name is in brackets, and can itself contain blanks and brackets.
         let (_, fields) = text.rsplit_once(')')?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let number = |place: usize| fields.get(place)?.parse::<u64>().ok();

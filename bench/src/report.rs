@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::machine::Machine;
-use crate::outcome::{Outcome, table_of};
+use crate::section::{Section, goals_table};
 use crate::table::Table;
 
 /// The section that is made of the others.
@@ -21,7 +21,7 @@ const ORDER: [&str; 6] = [GOALS, "The ladder", "The whole job", "Growth", "Growt
 pub(crate) struct Report {
     file: PathBuf,
     machine: Machine,
-    /// Title and text.
+    /// The title and the text of each section, in order.
     sections: Vec<(String, String)>,
 }
 
@@ -37,18 +37,18 @@ impl Report {
     }
 
     /// What a part of the run found, in the place of what a former run did.
-    pub(crate) fn write(&mut self, title: &str, command: &str, outcome: &Outcome) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn write(&mut self, title: &str, command: &str, section: &Section) -> Result<(), Box<dyn Error>> {
         // `performance.md` has its pictures in `performance`.
         let name = self.file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
         let folder = self.file.with_file_name(&name);
-        let mut text = format!("{} `{command}`\n\n{}\n", self.machine, outcome.text.trim());
-        if !outcome.goals.is_empty() {
-            text.push_str(&format!("\n{}", table_of(&outcome.goals).markdown()));
+        let mut text = format!("{} `{command}`\n\n{}\n", self.machine, section.text.trim());
+        if !section.goals.is_empty() {
+            text.push_str(&format!("\n{}", goals_table(&section.goals).markdown()));
         }
-        for table in &outcome.tables {
+        for table in &section.tables {
             text.push_str(&format!("\n{}", table.markdown()));
         }
-        for plot in &outcome.plots {
+        for plot in &section.plots {
             let file = folder.join(format!("{}.svg", plot.name));
             fs::create_dir_all(&folder).map_err(|error| format!("make {}: {error}", folder.display()))?;
             fs::write(&file, &plot.svg).map_err(|error| format!("write {}: {error}", file.display()))?;
@@ -65,7 +65,7 @@ impl Report {
 
     /// The goals of all sections.
     pub(crate) fn goals(&self) -> Table {
-        let head = table_of(&[]);
+        let head = goals_table(&[]);
         let heading = head.markdown();
         let mut goals = head;
         for (title, text) in self.sections.iter().filter(|(title, _)| title != GOALS) {
@@ -115,13 +115,13 @@ impl Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Goal, Plot};
+    use crate::section::{Goal, Plot};
 
-    fn outcome(text: &str) -> Outcome {
+    fn section(text: &str) -> Section {
         let mut table = Table::new(["a", "b"]);
         table.row(["1", "2"]);
         let plots = vec![Plot { name: "plot", title: "A plot", svg: "<svg/>".to_owned() }];
-        Outcome { text: text.to_owned(), tables: vec![table], plots, goals: vec![Goal::at_least("x", 1.0, 2.0)] }
+        Section { text: text.to_owned(), tables: vec![table], plots, goals: vec![Goal::at_least("x", 1.0, 2.0)] }
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         let file = folder.path().join("performance.md");
         let mut report = Report::open(&file, Machine::named("abc", 2, "Linux 6", "some CPU")).unwrap();
         for title in ["Growth", "The ladder", "Growth"] {
-            report.write(title, "bench", &outcome("text")).unwrap();
+            report.write(title, "bench", &section("text")).unwrap();
         }
         let text = fs::read_to_string(&file).unwrap();
         let (_, goals) = text.split_once("## Goals").unwrap();
@@ -146,12 +146,12 @@ mod tests {
         let file = folder.path().join("performance.md");
         let machine = || Machine::named("abc", 2, "Linux 6", "some CPU");
         let mut report = Report::open(&file, machine()).unwrap();
-        report.write("Growth", "bench growth", &outcome("grown")).unwrap();
-        report.write(LAST, "bench", &outcome("why")).unwrap();
-        report.write("Something else", "bench peers", &outcome("else")).unwrap();
+        report.write("Growth", "bench growth", &section("grown")).unwrap();
+        report.write(LAST, "bench", &section("why")).unwrap();
+        report.write("Something else", "bench peers", &section("else")).unwrap();
         let mut report = Report::open(&file, machine()).unwrap();
-        report.write("The ladder", "bench ladder", &outcome("first")).unwrap();
-        report.write("The ladder", "bench ladder", &outcome("second")).unwrap();
+        report.write("The ladder", "bench ladder", &section("first")).unwrap();
+        report.write("The ladder", "bench ladder", &section("second")).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         let titles: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         assert_eq!(titles, [GOALS, "The ladder", "Growth", "Something else", LAST]);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use comfy_table::ContentArrangement;
 
-/// A table.
+/// A table for the terminal and for the report.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     head: Vec<String>,
@@ -20,7 +20,7 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// In Markdown.
+    /// The table in Markdown.
     pub(crate) fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let rule = format!("|{}\n", "---|".repeat(self.head.len()));

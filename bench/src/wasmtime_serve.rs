@@ -1,5 +1,5 @@
-//! `wasmtime serve` with a component that answers every request with the same bytes: what somebody would take for serving
-//! HTTP from components.
+//! `wasmtime serve` with a component that responds to every request with the same bytes: the usual way to serve HTTP from
+//! components.
 
 use std::error::Error;
 use std::fs;
@@ -13,7 +13,7 @@ use keyferry_tests::binary;
 use wit_component::ComponentEncoder;
 
 use crate::prepare::cargo;
-use crate::served::Served;
+use crate::server_process::ServerProcess;
 
 /// As the server's own runtime.
 pub(crate) const VERSION: &str = "48.0.8";
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Starts one as it is by default, on a component that is written into the folder.
-pub(crate) fn start(folder: &Path) -> Result<Served, Box<dyn Error>> {
+pub(crate) fn start(folder: &Path) -> Result<ServerProcess, Box<dyn Error>> {
     let program = installed()?;
     let component = folder.join("hello.wasm");
     fs::write(&component, hello()?)?;
@@ -45,10 +45,10 @@ pub(crate) fn start(folder: &Path) -> Result<Served, Box<dyn Error>> {
     loop {
         let said = fs::read_to_string(&log)?;
         if let Some(address) = listening(&said) {
-            return Ok(Served::new(child, address));
+            return Ok(ServerProcess::new(child, address));
         }
         if began.elapsed() > PATIENCE {
-            drop(Served::new(child, SocketAddr::from(([127, 0, 0, 1], 0))));
+            drop(ServerProcess::new(child, SocketAddr::from(([127, 0, 0, 1], 0))));
             return Err(format!("wasmtime serve did not come up: {said:?}").into());
         }
         thread::sleep(POLL);
@@ -76,7 +76,7 @@ pub(crate) fn installed() -> Result<PathBuf, Box<dyn Error>> {
     Ok(program)
 }
 
-/// The component.
+/// Builds the component `bench/hello`.
 fn hello() -> Result<Vec<u8>, Box<dyn Error>> {
     let target = binary::target().join("bench-tools/hello");
     let mut build = cargo();

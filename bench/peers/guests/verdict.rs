@@ -2,7 +2,7 @@
 
 /// A token that could be read: `<account>.<ends at, in ms>.<sum of the bytes before the last point>`.
 pub struct Token<'a> {
-    /// Whose it is.
+    /// The account of the token.
     pub account: &'a str,
     /// When it ends, in milliseconds since 1970.
     pub ends_at_ms: u64,

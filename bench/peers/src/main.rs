@@ -8,9 +8,11 @@
 //! | `report` | the figures, for people and for programs |
 //! | `allocator` | what becomes of freed memory, which is part of what a call costs |
 //! | `process` | what this process has used, as the kernel tells |
+//! | `effort` | how many rounds are measured |
 //! | `outcome` | errors that say what was tried |
 
 mod allocator;
+mod effort;
 mod outcome;
 mod process;
 mod report;
@@ -20,6 +22,7 @@ mod store;
 
 use clap::{Parser, Subcommand};
 
+use effort::Effort;
 use outcome::Outcome;
 use report::Report;
 
@@ -43,18 +46,11 @@ enum Part {
     Sandbox(sandbox::Choice),
     /// Durable writes: Keyferry's store, other engines, and the disk by itself.
     Store(store::Choice),
-    /// Everything.
+    /// All contestants of both parts.
     All,
     /// What one contestant of `store` runs in.
     #[command(hide = true)]
     StoreWorker(store::Duty),
-}
-
-/// How long the measuring takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effort {
-    Quick,
-    Full,
 }
 
 fn main() -> Outcome<()> {

@@ -17,7 +17,7 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    /// Until now.
+    /// The use of this process until now.
     pub(crate) fn now() -> Outcome<Self> {
         let stat = fs::read_to_string("/proc/self/stat").tried("read /proc/self/stat")?;
         let io = fs::read_to_string("/proc/self/io").tried("read /proc/self/io")?;

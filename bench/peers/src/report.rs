@@ -19,7 +19,7 @@ pub(crate) struct Section {
     pub(crate) title: String,
     /// What was done, and how the figures compare to the goal.
     pub(crate) text: String,
-    /// Repeats this section.
+    /// The command that repeats this section.
     pub(crate) command: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) goals: Vec<Goal>,
@@ -98,7 +98,7 @@ impl Row {
 }
 
 impl Report {
-    /// To standard output.
+    /// Prints the report to standard output.
     pub(crate) fn print(&self, as_json: bool) -> Outcome<()> {
         let text = match as_json {
             true => serde_json::to_string_pretty(self).tried("write the figures as JSON")?,

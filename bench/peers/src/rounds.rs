@@ -22,12 +22,12 @@ impl Series {
         sorted.get((sorted.len() / 2).checked_sub(1)?).map(|lower| f64::midpoint(*lower, upper))
     }
 
-    /// The lowest.
+    /// The lowest figure of all rounds.
     pub(crate) fn low(&self) -> Option<f64> {
         self.0.iter().copied().min_by(f64::total_cmp)
     }
 
-    /// The highest.
+    /// The highest figure of all rounds.
     pub(crate) fn high(&self) -> Option<f64> {
         self.0.iter().copied().max_by(f64::total_cmp)
     }

@@ -1,4 +1,4 @@
-//! Many stored credentials.
+//! Measurements with many stored credentials.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use keyferry_store::{
 };
 use keyferry_types::ids::{Environment, OrgId};
 
-use super::{GrowthOptions, decades};
+use super::options::{GrowthOptions, decades};
+use crate::bench_server::{AccessLog, BenchServer, Length};
 use crate::cold::{file_mib, resident, restarted};
 use crate::figures::{Spread, figure, shown};
 use crate::load::Pace;
-use crate::outcome::{Goal, Outcome, Plot};
 use crate::plot;
-use crate::site::{AccessLog, Length, Site};
+use crate::section::{Goal, Plot, Section};
 use crate::table::Table;
 
 const CONNECTIONS: usize = 64;
@@ -28,8 +28,8 @@ const AT_ONCE: usize = 512;
 /// Bytes of a sealed Stripe key: what is in them nobody opens here.
 const ENVELOPE: usize = 160;
 
-pub(super) async fn credentials(options: &GrowthOptions) -> Result<Outcome, Box<dyn Error>> {
-    let mut site = Site::start(ACCOUNTS, AccessLog::Written, None, |_| ()).await?;
+pub(super) async fn credentials(options: &GrowthOptions) -> Result<Section, Box<dyn Error>> {
+    let mut site = BenchServer::start(ACCOUNTS, AccessLog::Written, None, |_| ()).await?;
     let mut table = Table::new([
         "credentials stored",
         "made a second, by the library",
@@ -85,7 +85,7 @@ pub(super) async fn credentials(options: &GrowthOptions) -> Result<Outcome, Box<
     let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
         return Err("no credentials were stored".into());
     };
-    Ok(Outcome {
+    Ok(Section {
         text: "What becomes of the whole server when much is stored. Between one row and the next, credentials are put into the \
                store by the library, in one go. The first start so reads all that the store has grown by; the second one is of the \
                same store, with nothing written but by the first. Both follow a SIGKILL and are over when `/readyz` says so, which \
@@ -113,7 +113,7 @@ pub(super) async fn credentials(options: &GrowthOptions) -> Result<Outcome, Box<
 }
 
 /// Puts credentials into the store of a server that does not run, each on an account of its own.
-async fn fill(site: &Site, numbers: std::ops::Range<usize>) -> Result<(), Box<dyn Error>> {
+async fn fill(site: &BenchServer, numbers: std::ops::Range<usize>) -> Result<(), Box<dyn Error>> {
     let store = Arc::new(SledStore::open(SledSettings::new(site.world.data().join("store"))).await?);
     let org: OrgId = keyferry_tests::ORG.parse()?;
     let roots = store.roots(&org).await?;

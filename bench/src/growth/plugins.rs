@@ -1,27 +1,27 @@
-//! Many plugins.
+//! Measurements with many loaded plugins.
 
 use std::error::Error;
 
 use tempfile::TempDir;
 
-use super::{GrowthOptions, decades};
+use super::options::{GrowthOptions, decades};
+use crate::bench_server::{AccessLog, BenchServer, Length, load};
 use crate::cold::{millis, resident, restarted};
 use crate::figures::{Spread, figure, shown};
 use crate::load::Pace;
-use crate::many;
-use crate::outcome::{Goal, Outcome, Plot};
 use crate::pause::Paused;
 use crate::plot;
-use crate::site::{AccessLog, Length, Site, load};
+use crate::plugin_copies;
+use crate::section::{Goal, Plot, Section};
 use crate::table::Table;
 
 const CONNECTIONS: usize = 64;
 const ACCOUNTS: usize = 256;
 
-/// A server with so many plugins, and what was found out about it.
+/// A server with `count` plugins, and its measurements.
 struct Many {
     count: usize,
-    site: Site,
+    site: BenchServer,
     starts: Vec<f64>,
     memory: Vec<f64>,
     rates: Vec<f64>,
@@ -32,9 +32,10 @@ struct Many {
 impl Many {
     async fn start(count: usize) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
-        many::copies(count, folder.path())?;
+        plugin_copies::copies(count, folder.path())?;
         let source = folder.path().to_owned();
-        let site = Site::start(ACCOUNTS, AccessLog::Written, None, move |options| options.plugins = source).await?;
+        let site =
+            BenchServer::start(ACCOUNTS, AccessLog::Written, None, move |options| options.plugins = source).await?;
         let (starts, memory, rates, costs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Ok(Self { count, site, starts, memory, rates, costs, _folder: folder })
     }
@@ -54,7 +55,7 @@ impl Many {
     }
 }
 
-pub(super) async fn plugins(options: &GrowthOptions) -> Result<Outcome, Box<dyn Error>> {
+pub(super) async fn plugins(options: &GrowthOptions) -> Result<Section, Box<dyn Error>> {
     let mut table = Table::new([
         "plugins",
         "start, compiled before, ms",
@@ -95,7 +96,7 @@ pub(super) async fn plugins(options: &GrowthOptions) -> Result<Outcome, Box<dyn 
     let (Some(first), Some(last)) = (seen.first(), seen.last()) else { return Err("no plugins were loaded".into()) };
     let more = (last.0 - first.0).max(1.0);
     let points = seen.iter().map(|(count, _, _, rate)| (*count, *rate)).collect();
-    Ok(Outcome {
+    Ok(Section {
         text: String::new(),
         goals: vec![
             Goal::at_most("start with compiled plugins, ms for each more", 2.0, (last.1 - first.1) / more),

@@ -1,4 +1,4 @@
-//! One connection, with as little work for a request as can be: the bytes are made before, and of an answer only its status,
+//! One connection, with as little work for a request as can be: the bytes are made before, and of a response only its status,
 //! length and `Retry-After` are looked at.
 
 use std::io;
@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 
 use super::spec::Load;
 
-/// An answer's head.
+/// The head of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
-    /// `Retry-After`.
+    /// The wait that `Retry-After` asks for.
     pub(super) again: Option<Duration>,
-    /// Of the head.
+    /// Length of the head in bytes.
     bytes: usize,
     body: usize,
 }
@@ -54,13 +54,13 @@ impl Client {
         self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Sends a request and reads its answer. After a failure the next one goes over a new connection.
+    /// Sends a request and reads the response. After a failure the next request has a new connection.
     pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<Head> {
-        let answered = self.try_exchange(request).await;
-        if answered.is_err() {
+        let result = self.try_exchange(request).await;
+        if result.is_err() {
             self.stream = None;
         }
-        answered
+        result
     }
 
     async fn try_exchange(&mut self, request: &[u8]) -> io::Result<Head> {

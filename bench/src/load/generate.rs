@@ -14,9 +14,9 @@ use tokio::task::LocalSet;
 use super::client::{Client, Head, request};
 use super::spec::{Latency, Load, Pace, Told};
 
-/// The longest latency that is told apart from longer ones, in microseconds.
+/// The longest latency that the histogram distinguishes, in microseconds.
 const LONGEST: u64 = 120_000_000;
-/// How long answers that are due are waited for after the end.
+/// Time after the end in which late responses are waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is counted, and when.
@@ -33,9 +33,9 @@ impl Counted {
         Ok(Self { from, until: from + length, told: Told::default(), latencies })
     }
 
-    /// An answer to a request that was to begin then. In closed loop what counts is when the answer came, so that as many are
-    /// counted as the server answered within the time; in open loop when it was due, so that none of the slow ones gets lost.
-    fn note(&mut self, due: Instant, now: Instant, pace: Pace, answer: Option<Head>) {
+    /// Counts a response to a request that was due at `due`. In a closed loop the time of the response counts, so that as many
+    /// are counted as the server sent within the time; in an open loop the due time, so that no slow one is lost.
+    fn note(&mut self, due: Instant, now: Instant, pace: Pace, response: Option<Head>) {
         let counts = match pace {
             Pace::Closed | Pace::Heeding => now,
             Pace::Open { .. } => due,
@@ -43,7 +43,7 @@ impl Counted {
         if counts < self.from || counts >= self.until {
             return;
         }
-        let Some(head) = answer else {
+        let Some(head) = response else {
             self.told.broken += 1;
             return;
         };
@@ -172,16 +172,16 @@ impl Sender {
         }
     }
 
-    /// When to come again, where the answer says so.
+    /// The wait until the next request, if the response asks for one.
     async fn send(&mut self, due: Instant) -> Option<Duration> {
         let account = self.next_account;
         self.next_account += self.load.connections;
         if self.next_account >= self.load.accounts {
             self.next_account %= self.load.connections;
         }
-        let answer = self.client.exchange(&request(&self.load, account)).await.ok();
-        self.counted.borrow_mut().note(due, Instant::now(), self.load.pace, answer);
-        answer?.again
+        let response = self.client.exchange(&request(&self.load, account)).await.ok();
+        self.counted.borrow_mut().note(due, Instant::now(), self.load.pace, response);
+        response?.again
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `spec` | what is to be sent, and what is told of it? |
-//! | `client` | how is a request sent and its answer read, with as little work as can be? |
-//! | `generate` | when is each request sent: as soon as the last one is answered, or at a time that was fixed before? |
+//! | `spec` | what is sent, and what is reported? |
+//! | `client` | how is a request sent and its response read, with as little work as possible? |
+//! | `generate` | when is each request sent: after the last response, or at a time that was fixed before? |
 //! | `process` | how is the process started, and when is a server's processor time read? |
 
 mod client;

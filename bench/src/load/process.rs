@@ -19,7 +19,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Requests a second.
+    /// The rate, in requests a second.
     pub(crate) fn rate(&self) -> f64 {
         figure(self.told.good()) / self.told.seconds
     }
@@ -34,10 +34,10 @@ impl Run {
         figure(self.told.good()) / self.processor.as_secs_f64().max(1e-9)
     }
 
-    /// An error where something else than 200 was answered.
+    /// An error if a response had another status than 200.
     pub(crate) fn all_good(self, what: &str) -> Result<Self, Box<dyn Error>> {
         if self.told.bad() > 0 || self.told.good() == 0 {
-            return Err(format!("{what}: answers were {:?}, {} broken", self.told.by_status, self.told.broken).into());
+            return Err(format!("{what}: responses were {:?}, {} broken", self.told.by_status, self.told.broken).into());
         }
         Ok(self)
     }

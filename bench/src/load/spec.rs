@@ -1,4 +1,4 @@
-//! What is to be sent, and what is told of it.
+//! A load: what is sent, and what is reported.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
-    /// `PUT /path`
+    /// Method and path of the requests: `PUT /path`.
     pub(crate) method_and_target: String,
     /// All but `Host`, `Content-Length` and the account.
     pub(crate) headers: Vec<(String, String)>,
@@ -18,7 +18,7 @@ pub(crate) struct Load {
     /// `bench_0`, `bench_1` and so on, shared out so that no two connections have the same one.
     pub(crate) accounts: usize,
     pub(crate) connections: usize,
-    /// Not counted.
+    /// Milliseconds before the counted time.
     pub(crate) warm_up_millis: u64,
     pub(crate) millis: u64,
     pub(crate) pace: Pace,
@@ -27,9 +27,9 @@ pub(crate) struct Load {
 /// When a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Pace {
-    /// As soon as the connection's last one is answered.
+    /// When the response to the connection's last request has arrived.
     Closed,
-    /// The same, but whoever is turned away comes again when the answer says.
+    /// The same, but a client that is turned away waits as long as `Retry-After` asks.
     Heeding,
     /// At a time that was fixed before, whatever became of the others; its latency counts from then.
     Open { per_second: f64 },
@@ -42,15 +42,15 @@ pub(crate) struct Told {
     pub(crate) by_status: BTreeMap<u16, u64>,
     /// Those of 503 that said when to come again.
     pub(crate) said_when: u64,
-    /// Requests without an answer.
+    /// Requests without a response.
     pub(crate) broken: u64,
-    /// Requests that were due within the time and still wait for their answer at its end.
+    /// Requests that were due within the time and have no response at its end.
     pub(crate) unanswered: u64,
     pub(crate) seconds: f64,
     pub(crate) latency: Latency,
 }
 
-/// In microseconds; of answers 200 alone.
+/// Latencies of responses with status 200, in microseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) p50: f64,

@@ -54,7 +54,7 @@ fn module(folder: &str, file: &str) -> Outcome<Vec<u8>> {
     fs::read(&built).tried(format_args!("read {}", built.display()))
 }
 
-/// Beside this program.
+/// The target folder in which this program was built.
 fn target_folder() -> Outcome<PathBuf> {
     let program = std::env::current_exe().tried("find this program's file")?;
     program.parent().map(|folder| folder.join("bench-guests")).tried("find this program's folder")

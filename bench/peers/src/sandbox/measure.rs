@@ -9,7 +9,7 @@ use super::extism::{Compiled, Instances};
 use super::guests::Guests;
 use super::keyferry::Served;
 use super::wasmtime;
-use crate::Effort;
+use crate::effort::Effort;
 use crate::allocator;
 use crate::outcome::{Outcome, Tried as _};
 use crate::report::{Bound, Goal, Row, Section};
@@ -17,13 +17,13 @@ use crate::report::{Bound, Goal, Row, Section};
 /// Which part of it is measured. Nothing said means all.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Choice {
-    /// Only these.
+    /// Measure only these contestants.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Threads at once.
+    /// Numbers of concurrent threads.
     #[arg(long, value_delimiter = ',')]
     threads: Vec<usize>,
-    /// Rounds of each.
+    /// Rounds of each contestant.
     #[arg(long)]
     rounds: Option<usize>,
     /// Calls in a round on each thread.
@@ -31,7 +31,7 @@ pub(crate) struct Choice {
     calls: Option<usize>,
 }
 
-/// Who calls.
+/// A contestant, which calls the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// Keyferry, as its server does

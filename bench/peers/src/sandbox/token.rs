@@ -9,7 +9,7 @@ pub(super) const ACCOUNT: &str = "portal-4711";
 /// Goes with the token, and is not read by anybody.
 pub(super) const API_KEY: &str = "ak_live_0123456789abcdef0123456789abcdef";
 
-/// Milliseconds since 1970.
+/// The current time in milliseconds since 1970.
 pub(super) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)

@@ -23,7 +23,7 @@ mod bindings {
     });
 }
 
-/// A secret's place.
+/// The handle of a secret.
 #[expect(unreachable_pub, reason = "the generated module re-exports it, which asks for `pub`")]
 pub struct Handle(&'static str);
 

@@ -60,7 +60,7 @@ impl Committer {
         answer.await.tried("learn of a write")?.tried("write a batch")
     }
 
-    /// Batches so far.
+    /// The number of batches committed so far.
     pub(super) fn batches(&self) -> u64 {
         self.batches.load(Ordering::Relaxed)
     }

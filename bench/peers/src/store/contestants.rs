@@ -11,7 +11,7 @@ use super::ours::Ours;
 use super::records::Records;
 use crate::outcome::{Outcome, Tried as _};
 
-/// Which one.
+/// A contestant, which stores records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
     /// Keyferry's store
@@ -87,7 +87,7 @@ impl Contestant {
         }
     }
 
-    /// Batches so far.
+    /// The number of batches committed so far.
     pub(super) fn batches(&self) -> Outcome<u64> {
         match &self.way {
             Way::Keyferry(ours) => ours.batches(),

@@ -24,7 +24,7 @@ impl Round {
         self.records as f64 / self.took.as_secs_f64()
     }
 
-    /// Records a batch.
+    /// The mean number of records in a batch.
     pub(super) fn batch(&self) -> f64 {
         self.records as f64 / self.batches.max(1) as f64
     }

@@ -10,7 +10,7 @@ use super::contestants::Kind;
 use super::load::Round;
 use super::records::Records;
 use super::worker::Worker;
-use crate::Effort;
+use crate::effort::Effort;
 use crate::outcome::{Outcome, Tried as _};
 use crate::report::{Bound, Goal, Row, Section};
 use crate::rounds::Series;
@@ -21,10 +21,10 @@ pub(crate) struct Choice {
     /// Only these, and Keyferry's first.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Writers at once.
+    /// Numbers of concurrent writers.
     #[arg(long, value_delimiter = ',')]
     writers: Vec<usize>,
-    /// Rounds of each.
+    /// Rounds of each contestant.
     #[arg(long)]
     rounds: Option<usize>,
     /// Milliseconds of a round.

@@ -14,20 +14,20 @@ pub struct Credential {
     _api_key: String,
 }
 
-/// The verdict.
+/// The result of a verification.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The token holds.
+    /// The token is valid.
     Verified {
-        /// Whose it is.
+        /// The account of the token.
         account_id: String,
-        /// When it ends.
+        /// The end of the token, in milliseconds since 1970.
         expires_at: u64,
     },
-    /// It does not.
+    /// The token is not valid.
     Rejected {
-        /// Why.
+        /// The reason for the person who supplied the token.
         detail: &'static str,
     },
 }
@@ -37,7 +37,7 @@ extern "ExtismHost" {
     fn now_ms() -> u64;
 }
 
-/// Verifies a credential.
+/// Verifies a credential, as Keyferry's plugins do.
 #[plugin_fn]
 pub fn verify(Json(credential): Json<Credential>) -> FnResult<Json<Verdict>> {
     let Some(token) = verdict::read(&credential.token) else {

@@ -1,12 +1,12 @@
-//! What a part of a run found.
+//! One section of the report.
 
 use std::fmt;
 
 use crate::figures::shown;
 use crate::table::Table;
 
-/// What goes into one section of the report.
-pub(crate) struct Outcome {
+/// One section of the report.
+pub(crate) struct Section {
     /// How it was measured.
     pub(crate) text: String,
     pub(crate) tables: Vec<Table>,
@@ -16,9 +16,9 @@ pub(crate) struct Outcome {
 
 /// A picture, in a file of its own.
 pub(crate) struct Plot {
-    /// Of the file.
+    /// Name of the file, without its extension.
     pub(crate) name: &'static str,
-    /// For those who do not see it.
+    /// The alternative text of the picture.
     pub(crate) title: &'static str,
     pub(crate) svg: String,
 }
@@ -64,7 +64,7 @@ impl fmt::Display for State {
 }
 
 /// Goals as a table.
-pub(crate) fn table_of(goals: &[Goal]) -> Table {
+pub(crate) fn goals_table(goals: &[Goal]) -> Table {
     let mut table = Table::new(["goal", "wanted", "measured", ""]);
     for goal in goals {
         table.row([goal.what.clone(), goal.wanted.clone(), goal.measured.clone(), goal.state.to_string()]);

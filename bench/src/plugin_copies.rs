@@ -1,14 +1,14 @@
-//! Many plugins of one.
+//! Many plugins, made from one component.
 
 use std::error::Error;
 use std::path::Path;
 
 use crate::prepare;
 
-/// What is replaced: the plugin's slug, wherever it stands. All slugs are as long, so that nothing else moves.
+/// The slug that is replaced in the component. All slugs have its length, so that no other byte moves.
 const SLUG: &[u8] = b"quiet";
 
-/// Writes so many plugins into a folder: the quiet one under the slugs `q0000`, `q0001` and so on.
+/// Writes `count` copies of the quiet plugin into a folder, under the slugs `q0000`, `q0001` and so on.
 pub(crate) fn copies(count: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
     let component = prepare::quiet_plugin()?;
     std::fs::create_dir_all(folder)?;

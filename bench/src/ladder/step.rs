@@ -1,22 +1,22 @@
-//! Which rungs there are.
+//! The steps of the job.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// How much of the job a server does. Each does what those before it do.
+/// The last step of the job that a rung does; it does all steps before, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 pub(crate) enum Step {
-    /// hyper, which answers the same bytes to everything. The system's allocator.
+    /// hyper, which responds to each request with the same bytes. The system's allocator.
     Hello,
     /// The API key hashed and found, the body parsed into values that are wiped; memory is cleared before it is given back.
     Auth,
     /// The credential validated against the app's schema.
     Schema,
-    /// Verified by a plugin that asks nobody.
+    /// Verified by a plugin that sends no request.
     Sandbox,
-    /// Verified by the plugin for Stripe, which asks a provider over TLS, on a connection that is kept.
+    /// Verified by the plugin for Stripe, which sends a request to a provider over TLS, on a kept connection.
     Egress,
-    /// Sealed.
+    /// Sealed under the organisation's root key.
     Sealing,
     /// Committed to the store, durably, with its entry in the audit trail.
     Store,
@@ -26,7 +26,7 @@ impl Step {
     pub(crate) const ALL: [Self; 7] =
         [Self::Hello, Self::Auth, Self::Schema, Self::Sandbox, Self::Egress, Self::Sealing, Self::Store];
 
-    /// For a table.
+    /// The title in tables.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Hello => "hyper hello",

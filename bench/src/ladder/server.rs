@@ -1,4 +1,4 @@
-//! A rung's server: hyper, and after it as much of the job as the step says.
+//! The server of a rung: hyper, and the steps of the job up to the rung's own.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,17 +23,17 @@ use keyferry_store::{
 use keyferry_vault::{ApiKey, Envelope};
 use tokio::net::TcpListener;
 
-use super::parts::{self, Keys};
-use super::process::Setting;
+use super::components::{self, Keys};
+use super::process::RungSettings;
 use super::step::Step;
 
-/// What a good migration is answered with.
+/// The response to a good migration.
 const ANSWER: &[u8] = br#"{"success":true,"message":"Token migrated successfully"}"#;
 
 /// What went wrong with a request. The generator counts it as bad, and says no more.
 type Failed = Box<dyn Error + Send + Sync>;
 
-/// A rung.
+/// The state of a rung's server.
 struct Rung {
     step: Step,
     keys: Keys,
@@ -42,28 +42,28 @@ struct Rung {
     store: Option<Arc<SledStore>>,
 }
 
-/// The process: reads its setting from stdin, says where it listens, and serves until stdin is closed.
+/// The process of a rung: reads its settings from stdin, prints its address, and serves until stdin is closed.
 pub(crate) fn run(step: Step) -> Result<(), Box<dyn Error>> {
     if step != Step::Hello {
         crate::allocator::wipe();
     }
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::stdin().lock(), &mut line)?;
-    let setting: Setting = serde_json::from_str(&line)?;
+    let settings: RungSettings = serde_json::from_str(&line)?;
     std::thread::spawn(|| {
         let _closed = std::io::stdin().lock().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
     // As the server has it.
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(step, &setting))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(step, &settings))
 }
 
-async fn serve(step: Step, setting: &Setting) -> Result<(), Box<dyn Error>> {
-    let api_key: ApiKey = setting.api_key.parse()?;
+async fn serve(step: Step, settings: &RungSettings) -> Result<(), Box<dyn Error>> {
+    let api_key: ApiKey = settings.api_key.parse()?;
     let keys = Keys::make(&api_key).await?;
-    let registry = if step >= Step::Schema { Some(parts::registry(setting).await?) } else { None };
+    let registry = if step >= Step::Schema { Some(components::registry(settings).await?) } else { None };
     let store = match step {
-        Step::Store => Some(keys.store(setting.data.join("store"), setting.accounts).await?),
+        Step::Store => Some(keys.store(settings.data.join("store"), settings.accounts).await?),
         _ => None,
     };
     let known = HashMap::from([(api_key.hash(), keys.record.clone())]);
@@ -77,7 +77,7 @@ async fn serve(step: Step, setting: &Setting) -> Result<(), Box<dyn Error>> {
         let rung = Arc::clone(&rung);
         let service = service_fn(move |request| {
             let rung = Arc::clone(&rung);
-            async move { Ok::<_, Infallible>(rung.answer(request).await) }
+            async move { Ok::<_, Infallible>(rung.respond(request).await) }
         });
         tokio::spawn(async move {
             // A client that goes away is an ordinary end.
@@ -87,7 +87,7 @@ async fn serve(step: Step, setting: &Setting) -> Result<(), Box<dyn Error>> {
 }
 
 impl Rung {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let done = if self.step == Step::Hello { Ok(()) } else { self.carry_out(request).await };
         match done {
             Ok(()) => {

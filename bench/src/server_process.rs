@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::process::Child;
 
 /// A running process and where it listens. It is killed when dropped.
-pub(crate) struct Served {
+pub(crate) struct ServerProcess {
     child: Child,
     address: SocketAddr,
 }
 
-impl Served {
+impl ServerProcess {
     pub(crate) fn new(child: Child, address: SocketAddr) -> Self {
         Self { child, address }
     }
@@ -23,7 +23,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // Already gone is as good.
         let _gone = self.child.kill();

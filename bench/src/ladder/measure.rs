@@ -1,4 +1,4 @@
-//! What each part of the job costs: rungs as processes of their own, under the same load, one after the other and again.
+//! Measuring the rungs: each under the same load, one after the other, in several rounds.
 
 use std::error::Error;
 
@@ -6,16 +6,17 @@ use clap::Args;
 use keyferry_tests::binary;
 use tempfile::TempDir;
 
+use super::process::{RungSettings, start};
+use super::step::Step;
+use crate::bench_server::{AccessLog, BenchServer, Length, load};
 use crate::figures::{Spread, shown};
 use crate::load::{Pace, Run, measure};
-use crate::outcome::{Goal, Outcome, Plot};
 use crate::pause::Paused;
 use crate::plot;
 use crate::prepare;
 use crate::processor;
-use crate::rung::{self, Setting, Step};
-use crate::served::Served;
-use crate::site::{AccessLog, Length, Site, load};
+use crate::section::{Goal, Plot, Section};
+use crate::server_process::ServerProcess;
 use crate::table::Table;
 use crate::wasmtime_serve;
 
@@ -32,12 +33,12 @@ pub(crate) struct LadderOptions {
     connections: usize,
 }
 
-/// A rung and what it is called.
+/// A rung of the ladder.
 enum Rung<'a> {
-    Own(Step, Served),
-    Server(&'static str, &'a Site),
-    /// Beside the ladder: it does none of the job.
-    Beside(&'static str, Served),
+    Own(Step, ServerProcess),
+    Server(&'static str, &'a BenchServer),
+    /// A server beside the ladder, which does no part of the job.
+    Beside(&'static str, ServerProcess),
 }
 
 impl Rung<'_> {
@@ -62,7 +63,7 @@ impl Rung<'_> {
         connections: usize,
         length: Length,
     ) -> Result<Run, Box<dyn Error>> {
-        let of_process = async |served: &Served, slug: &str| {
+        let of_process = async |served: &ServerProcess, slug: &str| {
             let load = load(served.address(), api_key, slug, accounts, connections, length, Pace::Closed);
             measure(load, || processor::used_by(served.pid())).await
         };
@@ -75,7 +76,7 @@ impl Rung<'_> {
     }
 }
 
-pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Outcome, Box<dyn Error>> {
+pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Section, Box<dyn Error>> {
     let rounds = if quick { 2 } else { options.rounds };
     let length = Length::of(if quick { 1.0 } else { options.seconds });
     let accounts = options.connections * 4;
@@ -83,11 +84,11 @@ pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Outco
     let plugins = folder.path().join("plugins");
     binary::copy(["stripe"], &plugins);
     std::fs::write(plugins.join("quiet.wasm"), prepare::quiet_plugin()?)?;
-    let silent = Site::start(accounts, AccessLog::Off, None, |_| ()).await?;
-    let logging = Site::start(accounts, AccessLog::Written, None, |_| ()).await?;
+    let silent = BenchServer::start(accounts, AccessLog::Off, None, |_| ()).await?;
+    let logging = BenchServer::start(accounts, AccessLog::Written, None, |_| ()).await?;
     let mut rungs = Vec::new();
     for step in Step::ALL {
-        let setting = Setting {
+        let settings = RungSettings {
             api_key: silent.world.api_key.clone(),
             ca: silent.world.folder().join("ca.pem"),
             resolve: silent.world.providers.resolve_flags(),
@@ -95,7 +96,7 @@ pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Outco
             data: folder.path().join(format!("{step:?}")),
             accounts,
         };
-        rungs.push(Rung::Own(step, rung::start(step, &setting)?));
+        rungs.push(Rung::Own(step, start(step, &settings)?));
     }
     rungs.push(Rung::Server("the whole server, its access log off", &silent));
     rungs.push(Rung::Server("the whole server as it is started by default", &logging));
@@ -117,10 +118,10 @@ pub(crate) async fn ladder(options: &LadderOptions, quick: bool) -> Result<Outco
             runs.push(run);
         }
     }
-    outcome(&rungs, &runs, options.connections, rounds, length)
+    section(&rungs, &runs, options.connections, rounds, length)
 }
 
-/// What a rung's runs came to.
+/// The runs of a rung.
 struct Measured<'a> {
     title: &'static str,
     runs: &'a [Run],
@@ -128,7 +129,7 @@ struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    fn of(rung: &Rung<'_>, runs: &'a [Run]) -> Self {
+    fn new(rung: &Rung<'_>, runs: &'a [Run]) -> Self {
         Self { title: rung.title(), runs, micros: runs.iter().map(Run::micros_a_request).collect() }
     }
 
@@ -140,28 +141,28 @@ impl<'a> Measured<'a> {
         Ok(Spread::of(self.runs.iter().map(Run::rate)).ok_or("a rung has no rate")?)
     }
 
-    /// This one's processor time to the other's in the same rounds.
+    /// The ratio of this rung's processor time to the other's, in the same rounds.
     fn to(&self, other: &Self) -> Result<Spread, Box<dyn Error>> {
         Ok(Spread::of_ratios(&self.micros, &other.micros).ok_or("a rung has no figures")?)
     }
 }
 
-fn outcome(
+fn section(
     rungs: &[Rung<'_>],
     runs: &[Vec<Run>],
     connections: usize,
     rounds: usize,
     length: Length,
-) -> Result<Outcome, Box<dyn Error>> {
+) -> Result<Section, Box<dyn Error>> {
     let (mut ladder, mut beside, mut sandbox) = (Vec::new(), Vec::new(), None);
     for (rung, runs) in rungs.iter().zip(runs) {
         match rung {
-            Rung::Beside(..) => beside.push(Measured::of(rung, runs)),
+            Rung::Beside(..) => beside.push(Measured::new(rung, runs)),
             Rung::Own(Step::Sandbox, _) => {
                 sandbox = Some(ladder.len());
-                ladder.push(Measured::of(rung, runs));
+                ladder.push(Measured::new(rung, runs));
             }
-            Rung::Own(..) | Rung::Server(..) => ladder.push(Measured::of(rung, runs)),
+            Rung::Own(..) | Rung::Server(..) => ladder.push(Measured::new(rung, runs)),
         }
     }
     let (Some(hello), Some(whole)) = (ladder.first(), ladder.last()) else { return Err("no rung was measured".into()) };
@@ -198,7 +199,7 @@ fn outcome(
             rung.rate()?.to_string(),
         ]);
     }
-    Ok(Outcome {
+    Ok(Section {
         text: format!(
             "Each rung is a server process of its own that does more of the job than the one before, put together from the \
              library's modules; the last two are the real `keyferry serve`. What counts is the server process' own time in user \

@@ -1,4 +1,4 @@
-//! What a rung stands on.
+//! The components of a rung: keys, plugins, vault and store.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -16,30 +16,30 @@ use keyferry_store::{
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
 
-use super::process::Setting;
+use super::process::RungSettings;
 
 /// Accounts that are made at the same time, so that they share commits.
 const AT_ONCE: usize = 64;
 
-/// The plugins.
-pub(super) async fn registry(setting: &Setting) -> Result<Arc<Registry>, Box<dyn Error>> {
+/// The registry of the rung's plugins.
+pub(super) async fn registry(settings: &RungSettings) -> Result<Arc<Registry>, Box<dyn Error>> {
     let egress = EgressSettings {
-        ca_file: Some(setting.ca.clone()),
-        dev_resolve: setting.resolve.iter().map(|rule| rule.parse()).collect::<Result<_, _>>()?,
+        ca_file: Some(settings.ca.clone()),
+        dev_resolve: settings.resolve.iter().map(|rule| rule.parse()).collect::<Result<_, _>>()?,
         loopback: Loopback::AllowedForDevelopment,
         ..EgressSettings::default()
     };
-    let settings = RegistrySettings {
-        folder: setting.plugins.clone(),
-        lock: setting.data.join("keyferry.lock"),
-        versions: setting.data.join("versions"),
+    let registry = RegistrySettings {
+        folder: settings.plugins.clone(),
+        lock: settings.data.join("keyferry.lock"),
+        versions: settings.data.join("versions"),
         policy: GrantPolicy::OnDrop,
     };
     let sandbox = Arc::new(Sandbox::new(SandboxLimits::default(), None)?);
-    Ok(Registry::open(settings, sandbox, Arc::new(Egress::new(egress)?)).await?)
+    Ok(Registry::open(registry, sandbox, Arc::new(Egress::new(egress)?)).await?)
 }
 
-/// Keys, and what is sealed by them.
+/// The keys, and the vault that seals under them.
 pub(super) struct Keys {
     pub(super) vault: Vault,
     pub(super) record: ApiKeyRecord,
