@@ -7,9 +7,9 @@ use serde::Serialize;
 use static_assertions::assert_not_impl_any;
 
 use keyferry_egress as egress;
-use keyferry_imports as jobs;
+use keyferry_imports as imports;
 use keyferry_schema as schema;
-use keyferry_service as migrate;
+use keyferry_service as service;
 use keyferry_vault as vault;
 use keyferry_webhooks as webhooks;
 
@@ -20,8 +20,8 @@ assert_not_impl_any!(schema::Input: fmt::Display, Serialize, Clone, PartialEq);
 assert_not_impl_any!(schema::Credential: fmt::Display, Serialize, Clone, PartialEq);
 assert_not_impl_any!(schema::CredentialField: fmt::Display, Serialize, Clone, PartialEq);
 assert_not_impl_any!(schema::Exposure: fmt::Display, Serialize);
-assert_not_impl_any!(migrate::Migration: fmt::Display, Serialize, Clone, PartialEq);
-assert_not_impl_any!(jobs::input::Row: fmt::Display, Serialize, Clone, PartialEq);
+assert_not_impl_any!(service::Migration: fmt::Display, Serialize, Clone, PartialEq);
+assert_not_impl_any!(imports::input::Row: fmt::Display, Serialize, Clone, PartialEq);
 assert_not_impl_any!(egress::Request: fmt::Display, Serialize, PartialEq);
 assert_not_impl_any!(egress::Minted: fmt::Display, Serialize, PartialEq);
 assert_not_impl_any!(egress::Call: fmt::Display, Serialize, Clone, PartialEq);
@@ -46,18 +46,18 @@ fn a_secret_shows_nothing_in_whatever_holds_it() {
     let part = egress::Part::Secret(SharedSecret::clone(&secret));
     let minted = egress::Minted { pointer: "/token".into(), token: SharedSecret::clone(&secret) };
     let input: schema::Input = serde_json::from_str(r#"{"s3cr3t":["s3cr3t"]}"#).unwrap();
-    let migration = migrate::Migration {
-        caller: migrate::Caller {
+    let migration = service::Migration {
+        caller: service::Caller {
             org: "acme".parse().unwrap(),
             environment: keyferry_types::ids::Environment::Test,
             actor: "tk_1234".into(),
-            counted: migrate::CountedFor::ApiKey([0; 32]),
+            counted: service::CountedFor::ApiKey([0; 32]),
         },
         account: "user_1".parse().unwrap(),
         slug: "hubspot".into(),
         auth_object: serde_json::from_str(r#"{"s3cr3t":["s3cr3t"]}"#).unwrap(),
-        precondition: migrate::Precondition::None,
-        preferences: migrate::Preferences::default(),
+        precondition: service::Precondition::None,
+        preferences: service::Preferences::default(),
         idempotency_key: None,
         request_id: "1".into(),
     };

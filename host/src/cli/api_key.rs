@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Cell, Color, ContentArrangement, Table};
+use comfy_table::{Cell, Color, Table};
 
+use super::config::FolderArgs;
+use super::error::CliResult;
 use super::operator::{Needs, perform};
-use super::settings::FolderArgs;
-use super::{CliResult, term};
+use super::term;
 use keyferry_api::admin::{ApiKeyState, CreateApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
 use keyferry_store::Scope;
 use keyferry_types::ids::{Environment, OrgId};
@@ -72,10 +73,10 @@ pub(super) async fn run(command: ApiKeyCommand) -> CliResult {
             scopes.sort();
             scopes.dedup();
             let operation = CreateApiKey { org, environment, label, scopes, days };
-            term::print(&perform(folders, Needs::Safe, operation).await?.key);
+            term::print(&perform(folders, Needs::StoreAndVault, operation).await?.key);
         }
         ApiKeyCommand::List(ListArgs { org, json, folders }) => {
-            let keys = perform(folders, Needs::Safe, ListApiKeys { org }).await?;
+            let keys = perform(folders, Needs::StoreAndVault, ListApiKeys { org }).await?;
             if json {
                 term::print(&serde_json::to_string_pretty(&keys)?);
             } else {
@@ -83,7 +84,7 @@ pub(super) async fn run(command: ApiKeyCommand) -> CliResult {
             }
         }
         ApiKeyCommand::Revoke(RevokeArgs { key, org, folders }) => {
-            let revoked = perform(folders, Needs::Safe, RevokeApiKey { org, key }).await?;
+            let revoked = perform(folders, Needs::StoreAndVault, RevokeApiKey { org, key }).await?;
             let since = revoked.revoked_at.as_deref().unwrap_or_default();
             term::print(&format!("revoked {} ({}) since {since}", revoked.shown, revoked.id));
         }
@@ -92,9 +93,7 @@ pub(super) async fn run(command: ApiKeyCommand) -> CliResult {
 }
 
 fn table(keys: &[ShownApiKey]) -> Table {
-    let mut table = Table::new();
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["id", "key", "label", "environment", "scopes", "state", "made", "ends", "last used"]);
+    let mut table = term::table(["id", "key", "label", "environment", "scopes", "state", "made", "ends", "last used"]);
     for key in keys {
         let (state, color) = match key.state {
             ApiKeyState::Live => ("live", Color::Green),

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::config::FolderArgs;
+use super::error::CliResult;
 use super::operator::{Needs, perform};
-use super::settings::FolderArgs;
-use super::{CliResult, term};
+use super::term;
 use keyferry_api::admin::{AuditLine, ReadAudit, VerifyAudit};
 use keyferry_store::AuditAction;
 use keyferry_types::ids::OrgId;
@@ -52,7 +53,7 @@ pub(super) struct ExportArgs {
 pub(super) async fn run(command: AuditCommand) -> CliResult {
     match command {
         AuditCommand::Verify(VerifyArgs { org, known, json, folders }) => {
-            let verified = perform(folders, Needs::Safe, VerifyAudit { org, known }).await?;
+            let verified = perform(folders, Needs::StoreAndVault, VerifyAudit { org, known }).await?;
             if json {
                 term::print(&serde_json::to_string_pretty(&verified)?);
             } else {
@@ -63,12 +64,12 @@ pub(super) async fn run(command: AuditCommand) -> CliResult {
         }
         AuditCommand::Export(ExportArgs { org, mut after, folders }) => loop {
             let read = ReadAudit { org: org.clone(), after };
-            let lines = perform(folders.clone(), Needs::Safe, read).await?;
+            let lines = perform(folders.clone(), Needs::StoreAndVault, read).await?;
             let Some(last) = lines.last() else { break };
             after = last.seq;
             let mut out = std::io::stdout().lock();
             for line in &lines {
-                // A reader that has gone away has seen enough.
+                // The reader has closed the pipe (`| head`).
                 if writeln!(out, "{}", ocsf(&org, line)).is_err() {
                     return Ok(ExitCode::SUCCESS);
                 }
@@ -78,8 +79,8 @@ pub(super) async fn run(command: AuditCommand) -> CliResult {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One event as OCSF 1.3 API Activity (<https://schema.ocsf.io/1.3.0/classes/api_activity>). Where a request came from is not
-/// kept.
+/// One event as OCSF 1.3 API Activity (<https://schema.ocsf.io/1.3.0/classes/api_activity>). The address of the client is
+/// not recorded.
 fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
     const API_ACTIVITY: u32 = 6003;
     let event = &line.event;

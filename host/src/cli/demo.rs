@@ -1,27 +1,31 @@
 //! `keyferry demo`: a complete migration against mock providers on loopback.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use serde_json::{Value, json};
+use url::Host;
 
+use super::config::{LogFormat, LogSettings, ServeArgs, Settings};
+use super::error::{CliError, CliResult};
 use super::log::start_log;
-use super::node::Node;
-use super::serve::{Signals, serve};
-use super::settings::{LogFormat, LogSettings, ServeArgs, Settings};
-use super::{CliError, CliResult, term};
+use super::serve::serve;
+use super::server::Server;
+use super::signals::Signals;
+use super::term;
 use keyferry_api::admin::{CreateApiKey, Operation as _, Operator};
 use keyferry_devkit::{BuildOptions, Selection, build};
 use keyferry_egress::Loopback;
-use keyferry_mock_providers::apps::{demo, demo_world};
+use keyferry_mock_providers::apps::{demo, demo_providers};
 use keyferry_sandbox::GrantPolicy;
+use keyferry_service_client::{Deadlines, Scheme, ServiceAddress, exchange, tls_config};
 use keyferry_store::{AccountKey, Scope};
 use keyferry_types::ids::Environment;
 
@@ -29,6 +33,8 @@ const MIGRATE: &str = "/api/v2/public/migrate-token";
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
 const ACCOUNT: &str = "user_1";
 const ORG: &str = "demo-org";
+/// Time limits of a request to the demo's own server, which calls a plugin.
+const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(10), response: Duration::from_secs(60) };
 
 #[derive(Args)]
 pub(super) struct DemoArgs {
@@ -63,16 +69,16 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
             out
         }
     };
-    let world = demo_world().await?;
+    let providers = demo_providers().await?;
     let ca = folder.path().join("providers-ca.pem");
-    world.write_ca_pem(&ca)?;
-    let settings = settings(folder.path(), plugins, ca, &world.resolve_flags())?;
+    providers.write_ca_pem(&ca)?;
+    let settings = settings(folder.path(), plugins, ca, &providers.resolve_flags())?;
     let signals = Signals::listen()?;
-    let node = Node::assemble(&settings).await?;
+    let server = Server::assemble(&settings).await?;
     let operator = Operator {
         warnings: None,
-        store: Some(Arc::clone(&node.safe.store)),
-        vault: Some(Arc::clone(&node.safe.vault)),
+        store: Some(Arc::clone(&server.store)),
+        vault: Some(Arc::clone(&server.vault)),
         registry: None,
     };
     let key = CreateApiKey {
@@ -83,29 +89,29 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
         days: Some(1),
     };
     let key = key.perform(&operator).await?.key;
-    let store = Arc::clone(&node.safe.store);
-    let (told, listening) = tokio::sync::oneshot::channel();
-    let server = serve(node, &settings, signals, move |address| {
-        let _ = told.send(address);
+    let store = Arc::clone(&server.store);
+    let (listens, listening) = tokio::sync::oneshot::channel();
+    let serving = serve(server, &settings, signals, move |address| {
+        let _ = listens.send(address);
     });
-    let story = async {
+    let steps = async {
         let address = listening.await?;
-        let good = tell(address, &key).await?;
+        let good = run_steps(address, &key).await?;
         show_disk(store.as_ref(), folder.path()).await?;
         Ok::<_, CliError>((address, good))
     };
-    tokio::pin!(server);
+    tokio::pin!(serving);
     let (address, good) = tokio::select! {
-        told = story => told?,
-        ended = &mut server => return ended,
+        done = steps => done?,
+        ended = &mut serving => return ended,
     };
     if args.once {
         store.close().await?;
         term::print(if good { "\nEvery step was as expected." } else { "\nA step was NOT as expected: see above." });
         return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    invite(address, &key);
-    server.await
+    print_suggestions(address, &key);
+    serving.await
 }
 
 fn settings(folder: &Path, plugins: PathBuf, ca: PathBuf, resolve: &[String]) -> Result<Settings, CliError> {
@@ -168,7 +174,8 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-async fn tell(address: SocketAddr, key: &str) -> Result<bool, CliError> {
+/// Sends the requests of all steps and prints them. Whether each response was as expected.
+async fn run_steps(address: SocketAddr, key: &str) -> Result<bool, CliError> {
     let (status, _) = send(address, "POST", ACCOUNTS, key, &json!({"account_id": ACCOUNT, "name": "Demo"})).await?;
     term::print(&format!("Linked account `{ACCOUNT}` created: {status}"));
     let mut good = status == StatusCode::OK;
@@ -185,7 +192,7 @@ async fn tell(address: SocketAddr, key: &str) -> Result<bool, CliError> {
     Ok(good)
 }
 
-/// A request as it may be shown: values of credentials are cut.
+/// A request with the values of credentials cut off.
 fn masked(request: &Value) -> Value {
     match request {
         Value::Object(members) => {
@@ -228,7 +235,8 @@ async fn show_disk(store: &dyn keyferry_store::Store, folder: &Path) -> Result<(
     Ok(())
 }
 
-fn invite(address: SocketAddr, key: &str) {
+/// Prints requests to try next.
+fn print_suggestions(address: SocketAddr, key: &str) {
     let body = json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}});
     term::print(&format!(
         "\nStill serving; Ctrl-C ends it. Try:\n\n\
@@ -238,6 +246,7 @@ fn invite(address: SocketAddr, key: &str) {
     ));
 }
 
+/// Sends a request to the demo's server, for the demo's linked account.
 async fn send(
     address: SocketAddr,
     method: &str,
@@ -245,19 +254,19 @@ async fn send(
     key: &str,
     body: &Value,
 ) -> Result<(StatusCode, String), CliError> {
-    let stream = tokio::net::TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    let host = match address.ip() {
+        IpAddr::V4(ip) => Host::Ipv4(ip),
+        IpAddr::V6(ip) => Host::Ipv6(ip),
+    };
+    let server = ServiceAddress { scheme: Scheme::Http, host, port: address.port() };
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header("host", address.to_string())
+        .header("host", server.authority())
         .header("x-api-key", key)
         .header("linked_account_id", ACCOUNT)
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    let (head, body) = exchange(&server, &tls_config(None)?, request, DEADLINES).await?;
+    Ok((head.status, String::from_utf8_lossy(&body).into_owned()))
 }

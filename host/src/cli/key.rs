@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Cell, Color, ContentArrangement, Table};
-use indicatif::{ProgressBar, ProgressStyle};
+use comfy_table::{Cell, Color, Table};
+use indicatif::ProgressBar;
 
+use super::config::FolderArgs;
+use super::error::{CliError, CliResult};
 use super::operator::{Needs, perform};
-use super::settings::FolderArgs;
-use super::{CliResult, rewrap, term};
+use super::{rewrap, term};
 use keyferry_api::admin::{DestroyKey, DisableKey, KeyState, ListKeys, ResealCredentials, RotateKey, ShownKey};
 use keyferry_types::ids::OrgId;
 
@@ -67,7 +68,7 @@ pub(super) struct DestroyArgs {
 pub(super) async fn run(command: KeyCommand) -> CliResult {
     match command {
         KeyCommand::List(ListArgs { json, org: OrgArgs { org, folders } }) => {
-            let keys = perform(folders, Needs::Safe, ListKeys { org }).await?;
+            let keys = perform(folders, Needs::StoreAndVault, ListKeys { org }).await?;
             if json {
                 term::print(&serde_json::to_string_pretty(&keys)?);
             } else {
@@ -75,14 +76,14 @@ pub(super) async fn run(command: KeyCommand) -> CliResult {
             }
         }
         KeyCommand::Rotate(OrgArgs { org, folders }) => {
-            let made = perform(folders, Needs::Safe, RotateKey { org: org.clone() }).await?;
+            let made = perform(folders, Needs::StoreAndVault, RotateKey { org: org.clone() }).await?;
             term::print(&format!("key {} seals from now on", made.key_id));
             term::progress(&format!("next: keyferry key reseal --org {org}"));
         }
         KeyCommand::Reseal(args) => reseal(args).await?,
         KeyCommand::Rewrap(args) => rewrap::run(*args).await?,
         KeyCommand::Disable(KeyArgs { key_id, org: OrgArgs { org, folders } }) => {
-            perform(folders, Needs::Safe, DisableKey { org, key_id }).await?;
+            perform(folders, Needs::StoreAndVault, DisableKey { org, key_id }).await?;
             term::print(&format!("key {key_id} is out of use"));
         }
         KeyCommand::Destroy(DestroyArgs { yes, key: KeyArgs { key_id, org: OrgArgs { org, folders } } }) => {
@@ -90,23 +91,21 @@ pub(super) async fn run(command: KeyCommand) -> CliResult {
                 let what = "everything sealed under it, in backups too, becomes unreadable";
                 return Err(format!("key {key_id} is not destroyed: {what}; say --yes if that is meant").into());
             }
-            perform(folders, Needs::Safe, DestroyKey { org, key_id }).await?;
+            perform(folders, Needs::StoreAndVault, DestroyKey { org, key_id }).await?;
             term::print(&format!("key {key_id} is gone"));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn reseal(OrgArgs { org, folders }: OrgArgs) -> Result<(), super::CliError> {
-    let keys = perform(folders.clone(), Needs::Safe, ListKeys { org: org.clone() }).await?;
+async fn reseal(OrgArgs { org, folders }: OrgArgs) -> Result<(), CliError> {
+    let keys = perform(folders.clone(), Needs::StoreAndVault, ListKeys { org: org.clone() }).await?;
     let bar = ProgressBar::new(keys.iter().map(|key| key.credentials).sum());
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} credentials, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = term::styled(bar, "{bar:40} {pos}/{len} credentials, {per_sec}, {eta} left");
     let (mut resealed, mut left, mut after) = (0, 0, None);
     loop {
         let step = ResealCredentials { org: org.clone(), after };
-        let done = match perform(folders.clone(), Needs::Safe, step).await {
+        let done = match perform(folders.clone(), Needs::StoreAndVault, step).await {
             Ok(done) => done,
             Err(error) => {
                 bar.finish_and_clear();
@@ -127,7 +126,7 @@ async fn reseal(OrgArgs { org, folders }: OrgArgs) -> Result<(), super::CliError
 }
 
 /// The error of a run that ended early. What was sealed is stored; the next run continues with the rest.
-fn not_all_resealed(org: &OrgId, resealed: u64, error: &super::CliError) -> String {
+fn not_all_resealed(org: &OrgId, resealed: u64, error: &CliError) -> String {
     format!(
         "{resealed} credentials were sealed under the newest key before this failed: {error}\n\
          No credential is lost. `keyferry key reseal --org {org}` seals the rest"
@@ -135,9 +134,7 @@ fn not_all_resealed(org: &OrgId, resealed: u64, error: &super::CliError) -> Stri
 }
 
 fn table(keys: &[ShownKey]) -> Table {
-    let mut table = Table::new();
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["key", "state", "credentials", "made", "out of use since", "wrapped by"]);
+    let mut table = term::table(["key", "state", "credentials", "made", "out of use since", "wrapped by"]);
     for key in keys {
         let (state, color) = match key.state {
             KeyState::Seals => ("seals", Color::Green),

@@ -1,4 +1,4 @@
-//! The log, and the spans beside it.
+//! The log, and spans for a collector.
 
 use tracing::Level;
 use tracing_subscriber::Layer as _;
@@ -7,11 +7,11 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::CliError;
-use super::settings::{LogFormat, LogSettings};
+use super::config::{LogFormat, LogSettings};
+use super::error::CliError;
 use keyferry_telemetry::{OtlpSettings, SPANS, Traces};
 
-/// Starts the log and, where there is a collector, sends it spans.
+/// Starts the log, and the export of spans if there is a collector.
 ///
 /// # Errors
 /// If a file named in the collector's settings does not exist.
@@ -21,7 +21,7 @@ pub(super) fn start_log(log: &LogSettings, otlp: Option<&OtlpSettings>) -> Resul
         .with_span_events(FmtSpan::NONE)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr);
-    // AWS' client traces answers, and where a variable of its own (`LOG_SENSITIVE_BODIES`) is set, the keys in them.
+    // AWS' client logs responses at TRACE level, with the keys in them if its variable `LOG_SENSITIVE_BODIES` is set.
     let no_keys = filter_fn(|event| *event.level() < Level::TRACE || !event.target().starts_with("aws_"));
     let no_spans = filter_fn(|event| event.target() != SPANS);
     let lines = match log.format {
@@ -29,7 +29,7 @@ pub(super) fn start_log(log: &LogSettings, otlp: Option<&OtlpSettings>) -> Resul
         LogFormat::Json => lines.json().boxed(),
     };
     let lines = lines.with_filter(log.filter.filter().and(no_keys).and(no_spans));
-    // Nothing but the spans that were made for it: a log line can hold what is for this machine only.
+    // Only spans that were made for the collector: a log line can contain data that must stay on this machine.
     let spans = traces
         .as_ref()
         .map(|traces| traces.layer().with_filter(filter_fn(|span| span.is_span() && span.target() == SPANS)));

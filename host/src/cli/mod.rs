@@ -2,158 +2,49 @@
 //!
 //! | file | command |
 //! |---|---|
-//! | `serve` | `keyferry serve` |
+//! | `command` | all commands, and the function that runs each |
+//! | `serve`, `signals` | `keyferry serve`, and the signals that end it |
 //! | `demo` | `keyferry demo` |
 //! | `api_key` | `keyferry api-key create`, `list`, `revoke` |
 //! | `key`, `rewrap` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`, `rewrap` |
 //! | `import` | `keyferry import`, `imports list`, `show`, `watch`, `results`, `pause`, `resume`, `cancel`, `retry-failed`, `undo`, `confirm`, `delete` |
 //! | `export` | `keyferry export` |
-//! | `client`, `patience` | requests to a running server's public API, again where it is busy |
 //! | `audit` | `keyferry audit verify`, `export` |
 //! | `openapi` | `keyferry openapi` |
-//! | `plugin` | `keyferry plugin build`, `list`, `grant`, `inspect` |
-//! | `config` | `keyferry config check`, `example`; `keyferry.toml` |
-//! | `settings`, `admin_settings`, `key_settings`, `limit_settings`, `telemetry_settings` | what can be set: flags, and what they come to |
-//! | `log` | the log, and the spans beside it |
-//! | `node` | a server's parts put together |
-//! | `operator` | an operator's command, sent to the running server or carried out here |
+//! | `plugin` | `keyferry plugin new`, `build`, `inspect`, `check`, `test`, `call`, `record`, `list`, `grant`, `revoke`, `rollback` |
+//! | `config` | `keyferry config check`, `example`; all settings, `keyferry.toml` included |
+//!
+//! What several commands need:
+//!
+//! | file | answers |
+//! |---|---|
+//! | `server`, `store_and_vault` | how are a server's components put together? |
+//! | `operator` | how is an operator's command sent to the running server, or carried out without one? |
+//! | `api_client`, `retry` | how are requests sent to a running server's public API, and repeated while it is busy? |
+//! | `log` | how are log lines and spans written? |
+//! | `term` | how is text printed? |
+//! | `error` | what is the result of a command? |
 
-mod admin_settings;
+mod api_client;
 mod api_key;
 mod audit;
-mod client;
+mod command;
 mod config;
 mod demo;
+mod error;
 mod export;
-mod files;
 mod import;
 mod key;
-mod key_settings;
-mod limit_settings;
 mod log;
-mod node;
 mod openapi;
 mod operator;
-mod patience;
 mod plugin;
+mod retry;
 mod rewrap;
 mod serve;
-mod settings;
-mod telemetry_settings;
+mod server;
+mod signals;
+mod store_and_vault;
 mod term;
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
-
-use config::{CommandLineError, Parsed};
-
-/// The exit code and message of a failed command.
-type CliError = Box<dyn std::error::Error + Send + Sync>;
-type CliResult = Result<ExitCode, CliError>;
-
-/// Puts credentials a team already holds, proven to work and encrypted, onto linked accounts.
-#[derive(Parser)]
-#[command(name = "keyferry", version, max_term_width = 120)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs a complete migration against mock providers, shows it, and keeps serving.
-    Demo(demo::DemoArgs),
-    /// Runs the server.
-    Serve(Box<settings::ServeArgs>),
-    /// Shows the effective settings, or an example settings file.
-    #[command(subcommand)]
-    Config(config::ConfigCommand),
-    /// Imports credentials from files onto a running server's linked accounts. Ends with 3 if rows failed, 4 if the import
-    /// stopped.
-    Import(Box<import::ImportArgs>),
-    /// Shows imports and changes their state.
-    #[command(subcommand)]
-    Imports(import::ImportsCommand),
-    /// Writes all credentials of an environment into an encrypted file, which `import` reads on another server.
-    Export(export::ExportArgs),
-    /// Creates, lists and revokes API keys.
-    #[command(subcommand)]
-    ApiKey(api_key::ApiKeyCommand),
-    /// Manages the root keys that credentials are sealed under.
-    #[command(subcommand)]
-    Key(key::KeyCommand),
-    /// Verifies and exports the audit trail.
-    #[command(subcommand)]
-    Audit(audit::AuditCommand),
-    /// Prints the API that `serve` with the same settings has, as an OpenAPI 3.1 document.
-    Openapi(Box<settings::ServeArgs>),
-    /// Creates, checks, tests and grants app plugins.
-    #[command(subcommand)]
-    Plugin(plugin::PluginCommand),
-}
-
-/// Runs the command that the process was started with.
-pub fn main() -> ExitCode {
-    // Most commands handle keys or credentials. Where the system does not allow it only a server says so, which lives on.
-    let _unheard = keyferry_vault::harden();
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let Parsed { cli, effective } = match config::parse::<Cli>(&arguments) {
-        Ok(parsed) => parsed,
-        Err(CommandLineError::Arguments(error)) => error.exit(),
-        Err(CommandLineError::File(error)) => {
-            term::error(&term::chain(&error));
-            return ExitCode::FAILURE;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            term::error(&format!("cannot start: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
-    // Unusable input ends with 2, so that scripts can distinguish it from failed tests (1).
-    let on_error = match cli.command {
-        Command::Plugin(_) => ExitCode::from(2),
-        _ => ExitCode::FAILURE,
-    };
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Demo(args) => demo::run(args).await,
-            Command::Serve(args) => serve::run(*args).await,
-            Command::Import(args) => import::run(*args).await,
-            Command::Imports(command) => import::manage(command).await,
-            Command::Export(args) => export::run(args).await,
-            Command::Config(command) => config::run(command, &effective),
-            Command::ApiKey(command) => api_key::run(command).await,
-            Command::Key(command) => key::run(command).await,
-            Command::Audit(command) => audit::run(command).await,
-            Command::Openapi(args) => openapi::run(*args).await,
-            Command::Plugin(command) => plugin::run(command).await,
-        }
-    });
-    // A blocking task (a compilation, a look-up that hangs) must not keep the process from ending.
-    runtime.shutdown_background();
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            term::error(&term::chain(error.as_ref()));
-            on_error
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    /// Names that are used twice and the like are found by clap only when the very command runs.
-    #[test]
-    fn every_command_is_put_together_right() {
-        Cli::command().debug_assert();
-    }
-}
+pub use command::main;

@@ -2,18 +2,18 @@
 
 use std::process::ExitCode;
 
-use super::CliResult;
-use super::node::registry;
-use super::settings::ServeArgs;
+use super::config::ServeArgs;
+use super::error::CliResult;
+use super::server::registry;
 use super::term;
 use keyferry_api::description_of;
 use keyferry_sandbox::SandboxLimits;
 
-/// Prints what `serve` with the same settings answers at `/openapi.json`. Takes the same flags, because plugins and grants
+/// Prints what `serve` with the same settings serves at `/openapi.json`. Takes the same flags, because plugins and grants
 /// determine the document.
 pub(super) async fn run(args: ServeArgs) -> CliResult {
     let settings = args.settings()?;
-    // Nothing is verified here: one slot is enough to ask each plugin what it is.
+    // Nothing is verified here: one slot is enough to call `describe` of each plugin.
     let limits = SandboxLimits { slots: 1, ..settings.limits };
     let registry = registry(&settings.folders, settings.grants, limits, settings.egress, None).await?;
     let mut apps = registry.apps();

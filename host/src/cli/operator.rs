@@ -1,35 +1,36 @@
-//! An operator's command: sent to the server that runs on the data folder, or, where none runs, carried out here.
+//! An operator's command: sent to the server that runs on the data folder, or carried out here if none runs.
 
 use std::sync::Arc;
 
-use super::CliError;
-use super::node::{Safe, registry};
-use super::settings::{FolderArgs, Folders};
+use super::config::{FolderArgs, Folders};
+use super::error::CliError;
+use super::server::registry;
+use super::store_and_vault::StoreAndVault;
 use keyferry_api::admin::{self, AdminError, Operation, Operator};
 use keyferry_egress::EgressSettings;
 use keyferry_sandbox::{GrantPolicy, SandboxLimits};
 use keyferry_store::sled::SledSettings;
 
-/// Which parts an operation needs where no server runs.
+/// The components that an operation needs if no server runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// The keys and the store.
-    Safe,
-    /// The plugins. They are looked at, not served: nothing is granted on drop.
+    /// The store and the vault.
+    StoreAndVault,
+    /// The plugins. They are listed, not served: nothing is granted on drop.
     Plugins,
 }
 
-/// Carries an operation out, wherever it can be.
+/// Performs an operation on the running server, or without one.
 pub(super) async fn perform<O: Operation>(
     folders: FolderArgs,
     needs: Needs,
     operation: O,
 ) -> Result<O::Done, CliError> {
-    let folders = folders.decide()?;
+    let folders = folders.resolve()?;
     match admin::call(&folders.data.socket(), &operation).await {
         Ok(done) => Ok(done),
         Err(AdminError::NotRunning) => {
-            let operator = here(&folders, needs).await?;
+            let operator = open(&folders, needs).await?;
             let done = operation.perform(&operator).await;
             if let Some(store) = &operator.store {
                 store.close().await?;
@@ -40,10 +41,11 @@ pub(super) async fn perform<O: Operation>(
     }
 }
 
-async fn here(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
+async fn open(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
     match needs {
-        Needs::Safe => {
-            let Safe { vault, store } = Safe::open(folders, SledSettings::new(folders.data.store())).await?;
+        Needs::StoreAndVault => {
+            let StoreAndVault { vault, store } =
+                StoreAndVault::open(folders, SledSettings::new(folders.data.store())).await?;
             Ok(Operator { vault: Some(vault), store: Some(store), registry: None, warnings: None })
         }
         Needs::Plugins => {

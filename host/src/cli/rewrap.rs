@@ -1,4 +1,4 @@
-//! `keyferry key rewrap`: another key-encryption key in the present one's place.
+//! `keyferry key rewrap`: replaces the key-encryption key.
 //!
 //! Both keys are used by this process alone. A running server keeps its own key; it only reads out stored roots and stores
 //! their new forms.
@@ -7,10 +7,10 @@ use clap::Args;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 
-use super::key_settings::ToKekArgs;
+use super::config::{FolderArgs, NewKekArgs};
+use super::error::CliError;
 use super::operator::{Needs, perform};
-use super::settings::FolderArgs;
-use super::{CliError, term};
+use super::term;
 use keyferry_api::admin::{Form, ListRoots, NewForms, RewrapRoots, StoredRoot};
 use keyferry_service::rewrap::{only_form_by, with_form_by};
 use keyferry_store::Wrapping;
@@ -34,7 +34,7 @@ pub(super) struct RewrapArgs {
     #[arg(long)]
     finish: bool,
     #[command(flatten)]
-    to: ToKekArgs,
+    new: NewKekArgs,
     #[command(flatten)]
     folders: FolderArgs,
 }
@@ -46,9 +46,9 @@ impl RewrapArgs {
 }
 
 pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
-    let present = args.folders.clone().decide()?.key.load(CreateKey::Refused).await?;
+    let present = args.folders.clone().resolve()?.key.load(CreateKey::Refused).await?;
     match args.finish {
-        true if args.to.names_one() => Err("--finish keeps the present key, and a new one is named: choose one".into()),
+        true if args.new.is_given() => Err("--finish keeps the present key, and a new one is named: choose one".into()),
         true => finish(args, &present).await,
         false => rewrap(args, &present).await,
     }
@@ -56,7 +56,7 @@ pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
 
 /// Adds a form by the new key to each root that has none.
 async fn rewrap(mut args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), CliError> {
-    let (provider, settings) = std::mem::take(&mut args.to).decide(&args.folders.key)?;
+    let (provider, settings) = std::mem::take(&mut args.new).provider(&args.folders.key)?;
     let new = provider.load(CreateKey::Allowed).await?;
     let (from, to) = (present.id().await?, new.id().await?);
     if from == to {
@@ -117,7 +117,7 @@ async fn finish(args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), CliE
 }
 
 async fn roots(args: &RewrapArgs) -> Result<Vec<StoredRoot>, CliError> {
-    perform(args.folders.clone(), Needs::Safe, ListRoots {}).await
+    perform(args.folders.clone(), Needs::StoreAndVault, ListRoots {}).await
 }
 
 fn has(root: &StoredRoot, by: &str) -> bool {
@@ -149,7 +149,7 @@ where
             Err(stream::TryChunksError(roots, error)) => (roots, Some(error)),
         };
         if !roots.is_empty() {
-            stored += perform(args.folders.clone(), Needs::Safe, RewrapRoots { roots }).await?.stored;
+            stored += perform(args.folders.clone(), Needs::StoreAndVault, RewrapRoots { roots }).await?.stored;
         }
         if let Some(error) = failed {
             bar.finish_and_clear();

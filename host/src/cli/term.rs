@@ -1,25 +1,12 @@
-//! What people see: errors on stderr, colour where there is a terminal.
+//! Text for people: results on stdout, errors and progress on stderr, colour on a terminal.
 
-use std::error::Error;
 use std::io::Write as _;
 
+use comfy_table::{ContentArrangement, Table};
+use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::{OwoColorize as _, Stream::Stderr};
 
-/// An error and what caused it, in one line; a cause that its effect already quotes is left out.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// Says what went wrong, on stderr.
+/// Prints an error on stderr.
 pub(super) fn error(message: &str) {
     let label = "error:".if_supports_color(Stderr, |text| text.red()).to_string();
     let _ = writeln!(std::io::stderr(), "{label} {message}");
@@ -36,7 +23,22 @@ pub(super) fn progress(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }
 
-/// Prints a result on stdout. A reader that has gone away (`| head`) is no error.
+/// Prints a result on stdout. It is not an error if the reader has closed the pipe (`| head`).
 pub(super) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A table that fits the width of the terminal.
+pub(super) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
+    let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+}
+
+/// A progress bar with a style, as a template of `indicatif`.
+pub(super) fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::Table;
 
-use super::super::settings::ServeArgs;
-use super::super::{CliResult, term};
-use super::effective::{Effective, Held};
+use super::effective::{Effective, EffectiveSetting};
 use super::example::example;
+use super::flags::ServeArgs;
+use crate::cli::error::CliResult;
+use crate::cli::term;
 use keyferry_api::Tls;
 use keyferry_egress::Egress;
 use keyferry_sandbox::GrantLock;
@@ -47,9 +48,9 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
                 });
                 term::print(&table(&effective.settings).to_string());
             }
-            let settings = args.serve.looked_at()?;
+            let settings = args.serve.preview()?;
             settings.admin.map(|admin| admin.token()).transpose()?;
-            // What these name has to be there, and of the right kind.
+            // The files that these name must exist and be usable.
             if let Some(tls) = settings.tls.map(Tls::load).transpose()? {
                 tls.warnings().iter().for_each(|warning| term::warning(warning));
             }
@@ -62,16 +63,14 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(settings: &[Held]) -> Table {
-    let mut table = Table::new();
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["setting", "value", "from"]);
-    for held in settings {
-        let value = match &held.meaning {
+fn table(settings: &[EffectiveSetting]) -> Table {
+    let mut table = term::table(["setting", "value", "from"]);
+    for setting in settings {
+        let value = match &setting.meaning {
             Some(words) => format!("({words})"),
-            None => held.values.join(", "),
+            None => setting.values.join(", "),
         };
-        table.add_row([held.setting.clone(), value, held.from.to_string()]);
+        table.add_row([setting.name.clone(), value, setting.source.to_string()]);
     }
     table
 }

@@ -1,4 +1,4 @@
-//! A file with all settings, each as it is without one, and what it is for.
+//! The example file: all settings with their defaults and help.
 
 use std::fmt::Write as _;
 
@@ -56,7 +56,7 @@ fn comment(text: &mut String, words: &str) {
     let _ = writeln!(text, "{line}");
 }
 
-/// The default, or else what a value looks like.
+/// The default, or else the placeholder of a value.
 fn value(setting: &Setting) -> String {
     let literal = |text: &str| {
         let is_bare = text.parse::<f64>().is_ok() || text.parse::<bool>().is_ok();

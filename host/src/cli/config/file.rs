@@ -1,4 +1,4 @@
-//! What `keyferry.toml` says, line by line, and what is wrong with it.
+//! Reading `keyferry.toml`: its settings with their lines, and its errors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const ALIKE: f64 = 0.8;
 #[derive(Debug, Clone, Default)]
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
-    /// What it sets, by the id of each setting.
+    /// The settings in the file, by clap's ids.
     pub(super) lines: BTreeMap<String, Line>,
 }
 
@@ -25,14 +25,14 @@ pub(super) struct ConfigFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) number: usize,
-    /// One, or for a list, any number.
+    /// One value, or those of a list.
     pub(super) values: Vec<String>,
 }
 
 /// A settings file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum ConfigFileError {
-    /// It is not there, or not ours to read.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.shown())]
     Read {
         /// The settings file.
@@ -40,7 +40,7 @@ pub(in crate::cli) enum ConfigFileError {
         /// The I/O error.
         source: std::io::Error,
     },
-    /// All that is wrong with it, each with its line.
+    /// The file has errors, each with its line.
     #[error("{}", problems.join("\n       "))]
     Wrong {
         /// `keyferry.toml:3: there is no setting listne; is listen meant?`
@@ -49,14 +49,15 @@ pub(in crate::cli) enum ConfigFileError {
 }
 
 impl ConfigFile {
-    /// Reads a file. Nothing in it may be unknown, or of a form that its setting does not have.
+    /// Reads a file. An unknown setting or an invalid value is an error.
     pub(super) fn read(path: &Path, settings: &[Setting]) -> Result<Self, ConfigFileError> {
         let failed = |source| ConfigFileError::Read { path: path.to_owned(), source };
         let file = bounded_file::read_input(path, SMALL).map_err(failed)?;
-        Self::of(path, file.text().map_err(failed)?, settings).map_err(|problems| ConfigFileError::Wrong { problems })
+        Self::parse(path, file.text().map_err(failed)?, settings)
+            .map_err(|problems| ConfigFileError::Wrong { problems })
     }
 
-    fn of(path: &Path, text: &str, settings: &[Setting]) -> Result<Self, Vec<String>> {
+    fn parse(path: &Path, text: &str, settings: &[Setting]) -> Result<Self, Vec<String>> {
         let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
         let mut reader = Reader { path, settings, line: &line, lines: BTreeMap::new(), problems: Vec::new() };
         match DeTable::parse(text) {
@@ -135,7 +136,7 @@ impl Reader<'_> {
     fn nearest(&self, name: &str) -> String {
         let paths: Vec<_> = self.settings.iter().map(Setting::path).collect();
         let written = name.replace('_', "-");
-        // A setting that has got into another table, or out of its own, is meant before any that is spelled like it.
+        // A setting in the wrong table is more likely than a misspelled one.
         let own = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
         let moved = paths.iter().find(|path| own(path) == own(&written) || path.replace('.', "-") == written);
         let likeness = |path: &String| jaro_winkler(path, &written);
@@ -179,7 +180,7 @@ mod tests {
     fn values_are_taken_with_their_lines() {
         let text = "# mine\nlisten = \"127.0.0.1:1\"\nrate-limit = 0x10\n\nhttp.idle-seconds = 1_000\n[migrate]\n\
                     custom-apps = [\"a\",\n  \"b\"]\n";
-        let file = ConfigFile::of(Path::new("keyferry.toml"), text, &Setting::all()).unwrap();
+        let file = ConfigFile::parse(Path::new("keyferry.toml"), text, &Setting::all()).unwrap();
         let found: Vec<_> =
             file.lines.iter().map(|(id, line)| format!("{id} {} {:?}", line.number, line.values)).collect();
         assert_eq!(
@@ -216,11 +217,11 @@ mod tests {
             ("listen = \"hunter2", "f:1: this is no TOML: "),
             ("dev = true\ndev = true", "f:2: this is no TOML: duplicate key"),
         ] {
-            let problems = ConfigFile::of(Path::new("f"), text, &Setting::all()).unwrap_err();
+            let problems = ConfigFile::parse(Path::new("f"), text, &Setting::all()).unwrap_err();
             assert!(problems[0].starts_with(expected), "{text}: {problems:?}");
             assert!(!problems.concat().contains("hunter2"), "{problems:?}");
         }
         let three = "listne = 1\nrate-limit = 0\n[http]\nx = 1\n";
-        assert_eq!(ConfigFile::of(Path::new("f"), three, &Setting::all()).unwrap_err().len(), 3);
+        assert_eq!(ConfigFile::parse(Path::new("f"), three, &Setting::all()).unwrap_err().len(), 3);
     }
 }

@@ -1,7 +1,7 @@
-//! The command line, with what the file says behind it.
+//! The layers of settings: a flag before a variable, a variable before the file, the file before a default.
 //!
-//! clap takes a flag before a variable and a variable before a default. So what the file says is put where the defaults are,
-//! once it is known which file it is.
+//! clap itself takes a flag before a variable and a variable before a default. Values of the file are therefore set as clap's
+//! defaults, once the first parse has found which file to read.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ pub(in crate::cli) struct Parsed<C> {
     pub(in crate::cli) effective: Effective,
 }
 
-/// A command line that was not, or a file that it leads to.
+/// A command line, or a settings file, that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum CommandLineError {
-    /// clap's own words, with their own exit code; `--help` is one of them.
+    /// Printed by clap with its own exit code; `--help` is one of these.
     #[error(transparent)]
     Arguments(#[from] clap::Error),
     /// The settings file cannot be read or has errors.
@@ -32,38 +32,38 @@ pub(in crate::cli) enum CommandLineError {
     File(#[from] ConfigFileError),
 }
 
-/// Takes flags, variables and file together.
+/// Parses the command line with variables and the settings file.
 pub(in crate::cli) fn parse<C: CommandFactory + FromArgMatches>(
     arguments: &[OsString],
 ) -> Result<Parsed<C>, CommandLineError> {
     let settings = Setting::all();
-    // Nothing that the file can say has to be said, so whatever is wrong here is wrong in any case.
+    // No flag is required that the file could set instead, so an error here is an error with any file.
     let first = C::command().try_get_matches_from(arguments)?;
-    let (way, below) = leaf(&first);
+    let (path, below) = leaf(&first);
     let file = match named(below) {
         Some(path) => Some(ConfigFile::read(&path, &settings)?),
         None => None,
     };
     let matches = match &file {
-        Some(file) => with_file(C::command(), &way, file).try_get_matches_from(arguments)?,
+        Some(file) => with_file(C::command(), &path, file).try_get_matches_from(arguments)?,
         None => first.clone(),
     };
-    let effective = Effective::of(&settings, leaf(&matches).1, file);
+    let effective = Effective::new(&settings, leaf(&matches).1, file);
     Ok(Parsed { cli: C::from_arg_matches(&matches)?, effective })
 }
 
-/// The innermost command, and the way to it.
+/// The innermost command, and the names that lead to it.
 fn leaf(matches: &ArgMatches) -> (Vec<&str>, &ArgMatches) {
-    let (mut way, mut at) = (Vec::new(), matches);
+    let (mut path, mut at) = (Vec::new(), matches);
     while let Some((name, below)) = at.subcommand() {
-        way.push(name);
+        path.push(name);
         at = below;
     }
-    (way, at)
+    (path, at)
 }
 
-/// The file that a command is to read: the one that is named, or the one in the working folder. None where the command has
-/// no settings.
+/// The settings file of a command: the named one, or else the one in the working folder. `None` for commands without
+/// settings.
 fn named(matches: &ArgMatches) -> Option<PathBuf> {
     match matches.try_get_one::<PathBuf>("config") {
         Ok(Some(path)) => Some(path.clone()),
@@ -72,8 +72,8 @@ fn named(matches: &ArgMatches) -> Option<PathBuf> {
     }
 }
 
-fn with_file(command: Command, way: &[&str], file: &ConfigFile) -> Command {
-    match way.split_first() {
+fn with_file(command: Command, path: &[&str], file: &ConfigFile) -> Command {
+    match path.split_first() {
         Some((name, rest)) => command.mut_subcommand(name, |below| with_file(below, rest, file)),
         None => command.mut_args(|arg| match file.lines.get(arg.get_id().as_str()) {
             Some(line) if !line.values.is_empty() => arg.default_values(line.values.clone()),

@@ -1,8 +1,8 @@
-//! Which settings there are: whichever flags `serve` has.
+//! A setting as the flag of `serve` declares it: its names, default and help.
 
 use clap::{Arg, Args as _, Command};
 
-use super::super::settings::ServeArgs;
+use super::flags::ServeArgs;
 
 /// Tables of the file. The flag `--http-idle-seconds` is `idle-seconds` in `[http]`; one that begins with none of these
 /// precedes all tables, under its own name.
@@ -11,7 +11,7 @@ const TABLES: [&str; 6] = ["http", "import", "migrate", "sandbox", "store", "web
 /// The flag that names the file cannot be set in the file.
 const THE_FILE: &str = "config";
 
-/// A flag of `serve`, which the file has too.
+/// A flag of `serve`, which can be set in the file too.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     arg: Arg,
@@ -25,18 +25,18 @@ impl Setting {
     /// All of them, in the order of the command line, those outside of tables first.
     pub(super) fn all() -> Vec<Self> {
         let command = ServeArgs::augment_args(Command::new("serve"));
-        let mut all: Vec<_> = command.get_arguments().filter_map(Self::of).collect();
+        let mut all: Vec<_> = command.get_arguments().filter_map(Self::from_arg).collect();
         all.sort_by_key(|setting| setting.table);
         all
     }
 
-    fn of(arg: &Arg) -> Option<Self> {
+    fn from_arg(arg: &Arg) -> Option<Self> {
         let flag = arg.get_long().filter(|flag| *flag != THE_FILE)?.to_owned();
         let table = TABLES.into_iter().find(|table| flag.strip_prefix(table).is_some_and(|rest| rest.starts_with('-')));
         Some(Self { arg: arg.clone(), flag, table })
     }
 
-    /// What clap knows it by.
+    /// Its id in clap.
     pub(super) fn id(&self) -> &str {
         self.arg.get_id().as_str()
     }
@@ -72,19 +72,19 @@ impl Setting {
         self.arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect()
     }
 
-    /// The same in words, where it depends on something: its help ends in `[default: ...]`.
+    /// The default in words, if it is not a constant: the help ends in `[default: ...]`.
     pub(super) fn default_in_words(&self) -> Option<String> {
         let help = self.help();
         let (_, words) = help.rsplit_once("[default: ")?;
         Some(words.split(']').next()?.to_owned())
     }
 
-    /// What a value looks like: `IP:PORT`.
+    /// The placeholder of a value: `IP:PORT`.
     pub(super) fn placeholder(&self) -> String {
         self.arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default()
     }
 
-    /// The values it can have, where those are few.
+    /// The possible values, if the flag lists them.
     pub(super) fn possible(&self) -> Vec<String> {
         self.arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()
     }

@@ -1,18 +1,20 @@
-//! `keyferry imports`: what can be done with imports that are there.
+//! `keyferry imports`: commands for existing imports.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Cell, ContentArrangement, Table};
+use comfy_table::Cell;
 use http::Method;
-use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-use super::super::client::{Server, ServerArgs};
-use super::super::{CliResult, term};
-use super::follow::{self, number, text};
-use super::{OutputArgs, exit_code, summary};
+use super::args::OutputArgs;
+use super::follow::follow;
+use super::members::{number, text};
+use super::summary::{self, exit_code};
+use crate::cli::api_client::{ApiClient, ServerArgs};
+use crate::cli::error::CliResult;
+use crate::cli::term;
 use keyferry_store::ObjectId;
 
 #[derive(Subcommand)]
@@ -93,9 +95,9 @@ pub(crate) async fn run(command: ImportsCommand) -> CliResult {
         ImportsCommand::List(args) => list(args).await,
         ImportsCommand::Show(args) => one(args, Method::GET, "").await,
         ImportsCommand::Watch(WatchArgs { id, output, server }) => {
-            let server = Server::open(&server)?;
-            let import = server.json(Method::GET, &path(id, "")).await?;
-            let ended = follow::follow(&server, &import, output).await?;
+            let client = ApiClient::new(&server)?;
+            let import = client.json(Method::GET, &path(id, "")).await?;
+            let ended = follow(&client, &import, output).await?;
             if !output.json {
                 summary::print(&ended);
             }
@@ -118,7 +120,7 @@ fn path(id: ObjectId, rest: &str) -> String {
 
 async fn one(OneArgs { id, json, server }: OneArgs, method: Method, rest: &str) -> CliResult {
     let deleted = method == Method::DELETE;
-    let import = Server::open(&server)?.json(method, &path(id, rest)).await?;
+    let import = ApiClient::new(&server)?.json(method, &path(id, rest)).await?;
     if json {
         term::print(&serde_json::to_string_pretty(&import)?);
     } else if deleted {
@@ -133,15 +135,13 @@ async fn one(OneArgs { id, json, server }: OneArgs, method: Method, rest: &str) 
 }
 
 async fn list(ListArgs { json, server }: ListArgs) -> CliResult {
-    let listed = Server::open(&server)?.json(Method::GET, "/api/v2/public/imports").await?;
+    let listed = ApiClient::new(&server)?.json(Method::GET, "/api/v2/public/imports").await?;
     let imports = listed.get("imports").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if json {
         term::print(&serde_json::to_string_pretty(imports)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new();
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["import", "file", "rows", "state", "begun", "can be undone"]);
+    let mut table = term::table(["import", "file", "rows", "state", "begun", "can be undone"]);
     for import in imports {
         let restore = if text(import, "restore") == "possible" { "yes" } else { "no" };
         table.add_row([
@@ -167,14 +167,12 @@ async fn results(ResultsArgs { id, state, warnings, after, server }: ResultsArgs
         query.append_pair("warnings", "true");
     }
     let path = path(id, &format!("/results?{}", query.finish()));
-    let mut answer = Server::open(&server)?.send(Method::GET, &path).await?.good().await?;
+    let mut response = ApiClient::new(&server)?.send(Method::GET, &path).await?.error_for_status().await?;
     let mut out = std::io::stdout().lock();
-    while let Some(frame) = answer.response.body_mut().frame().await {
-        if let Ok(data) = frame?.into_data()
-            && out.write_all(&data).is_err()
-        {
-            // A reader that has gone away has seen enough.
-            return Ok(ExitCode::SUCCESS);
+    while let Some(data) = response.chunk().await? {
+        // The reader has closed the pipe (`| head`).
+        if out.write_all(&data).is_err() {
+            break;
         }
     }
     Ok(ExitCode::SUCCESS)

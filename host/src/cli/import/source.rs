@@ -1,22 +1,22 @@
-//! The bytes of a file that is imported: as they are, or decrypted where age has encrypted them.
+//! The bytes of a file to import, decrypted if age has encrypted it.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::CliError;
+use crate::cli::error::CliError;
 use keyferry_types::bounded_file::{self, SMALL};
 use keyferry_types::path_text::ShowPath as _;
 
-/// How every file begins that age has encrypted, in binary and as text (<https://age-encryption.org/v1>).
+/// The first bytes of each file that age has encrypted, in binary and as text (<https://age-encryption.org/v1>).
 const BINARY: &[u8] = b"age-encryption.org/v1";
 const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 
-/// Keys to open encrypted files with.
+/// Files with the keys of encrypted files.
 #[derive(Clone, Default)]
 pub(super) struct Identities(Arc<Vec<PathBuf>>);
 
-/// What is read, and how many bytes it has, where that is known beforehand.
+/// The bytes to import, and their number if it is known beforehand.
 pub(super) struct Source {
     pub(super) reader: Box<dyn Read + Send>,
     pub(super) bytes: Option<u64>,

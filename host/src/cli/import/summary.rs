@@ -1,13 +1,18 @@
-//! What is shown at the end: by app and outcome.
+//! The summary of an import, by app and outcome, and the exit code.
 
-use comfy_table::{Cell, Color, ContentArrangement, Table};
+use comfy_table::{Cell, Color};
 use serde_json::Value;
 
-use super::super::term;
-use super::follow::{count, number, text};
+use super::members::{count, number, text};
 use super::waiting;
+use crate::cli::term;
 
-/// Outcomes of rows that did what they were to do, or had nothing to do.
+/// The exit code if the import ended and some rows failed.
+const SOME_FAILED: u8 = 3;
+/// The exit code if the import stopped before its end: on its own, or by request.
+const STOPPED: u8 = 4;
+
+/// Outcomes of rows that succeeded or had nothing to do.
 const GOOD: [&str; 9] = [
     "created",
     "updated",
@@ -23,9 +28,7 @@ const GOOD: [&str; 9] = [
 /// Prints the table, one line for each outcome of each app, and the import's state.
 pub(super) fn print(import: &Value) {
     let apps = import.get("apps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut table = Table::new();
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["app", "outcome", "rows"]);
+    let mut table = term::table(["app", "outcome", "rows"]);
     for app in apps {
         let slug = Some(text(app, "slug")).filter(|slug| !slug.is_empty()).unwrap_or("-");
         let mut line = |outcome: &str, color: Color, rows: u64| {
@@ -63,4 +66,13 @@ pub(super) fn print(import: &Value) {
         term::print(&format!("{warned} rows have warnings: `keyferry imports results {id} --warnings` lists them"));
     }
     term::print(&format!("import {} is {state}{reason}; {} rows", text(import, "id"), number(import, "rows")));
+}
+
+/// The exit code: 0 on success, else that of the worst result.
+pub(super) fn exit_code(import: &Value) -> u8 {
+    match (text(import, "state"), count(import, "failed")) {
+        ("finished" | "undone", 0) => 0,
+        ("finished" | "undone", _) => SOME_FAILED,
+        _ => STOPPED,
+    }
 }

@@ -1,4 +1,4 @@
-//! How a file gets to the server: as it is, part by part.
+//! Sending a file to the server, as it is, part by part.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,85 +9,87 @@ use futures_util::stream;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::client::{Answer, NoAnswer, Server};
-use super::super::patience::Patience;
-use super::super::{CliError, term};
-use super::OutputArgs;
-use super::follow::{self, Shown};
+use super::args::OutputArgs;
+use super::members::{number, text};
+use super::progress::{self, Display};
 use super::source::Source;
+use crate::cli::api_client::{ApiClient, ApiResponse};
+use crate::cli::error::CliError;
+use crate::cli::retry::RetryBudget;
+use crate::cli::term;
+use keyferry_service_client::ExchangeError;
 use keyferry_types::path_text::ShowPath as _;
 
-/// Bytes of a part, and parts that wait for being sent.
+/// Size of a part in bytes, and the number of parts that are read ahead.
 const PART: usize = 64 * 1024;
-const WAITING: usize = 4;
+const READ_AHEAD: usize = 4;
 const IMPORTS: &str = "/api/v2/public/imports";
-/// How often a file is sent again whose connection broke off, and how long is waited before.
-const BREAKS: u32 = 30;
+/// How often a file is sent again after its connection broke off, and the pause before each attempt.
+const MAX_RESENDS: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often the bar moves.
+/// The interval at which the bar is redrawn.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Sends a file, and again where the server is busy or the connection breaks off. The import that the server made of it.
+/// Sends a file, and again if the server is busy or the connection breaks off. Returns the import that the server created.
 ///
-/// `open` opens the file anew each time.
+/// `open` opens the file anew for each attempt.
 pub(super) async fn upload(
-    server: &Server,
+    client: &ApiClient,
     file: &Path,
     open: impl Fn() -> Result<Source, CliError>,
     query: &str,
     output: OutputArgs,
-    again: Again,
+    resend: Resend,
 ) -> Result<Value, CliError> {
-    let (mut patience, mut breaks) = (Patience::new(), 0);
-    let (mut is_server_there, mut may_be_there) = (false, false);
+    let (mut budget, mut resends) = (RetryBudget::new(), 0);
+    let (mut is_reachable, mut may_have_arrived) = (false, false);
     let failed = |error: CliError| format!("{}: {error}", file.shown());
     let import = loop {
-        let (sent, read) = send(server, open()?, query, output).await;
+        let (sent, read) = send(client, open()?, query, output).await;
         if let Some(error) = read {
             return Err(failed(error.into()).into());
         }
         match sent {
-            Ok(answer) => {
-                is_server_there = true;
-                if may_be_there && let Some(path) = known(&answer) {
+            Ok(response) => {
+                is_reachable = true;
+                if may_have_arrived && let Some(path) = existing_import(&response) {
                     term::progress("the file arrived the first time");
-                    break server.json(Method::GET, &path).await?;
+                    break client.json(Method::GET, &path).await?;
                 }
-                let is_of_the_server = answer.is_of_the_server();
-                if !again.is_possible(is_of_the_server) || !patience.wait(&answer.response).await {
-                    let hint =
-                        answer.response.headers().contains_key(header::RETRY_AFTER).then(|| again.hint()).flatten();
-                    break answer.json().await.map_err(|error| failed(error) + hint.unwrap_or_default())?;
+                let is_refused = response.is_from_keyferry();
+                if !resend.is_possible(is_refused) || !budget.wait(response.status(), response.headers()).await {
+                    let hint = response.headers().contains_key(header::RETRY_AFTER).then(|| resend.hint()).flatten();
+                    break response.json().await.map_err(|error| failed(error) + hint.unwrap_or_default())?;
                 }
-                may_be_there |= !is_of_the_server;
+                may_have_arrived |= !is_refused;
             }
             Err(error) => {
                 // If the server cannot be reached at the start, there are no retries.
-                let is_broken_off = matches!(error.downcast_ref(), Some(NoAnswer::BrokenOff(_)));
-                if !is_broken_off && !is_server_there {
+                let is_broken_off = matches!(error.downcast_ref(), Some(ExchangeError::Failed(_)));
+                if !is_broken_off && !is_reachable {
                     return Err(failed(error).into());
                 }
-                if !again.is_possible(!is_broken_off) || breaks == BREAKS {
-                    return Err((failed(error) + again.hint().unwrap_or_default()).into());
+                if !resend.is_possible(!is_broken_off) || resends == MAX_RESENDS {
+                    return Err((failed(error) + resend.hint().unwrap_or_default()).into());
                 }
-                breaks += 1;
-                is_server_there = true;
-                may_be_there |= is_broken_off;
+                resends += 1;
+                is_reachable = true;
+                may_have_arrived |= is_broken_off;
                 let seconds = PAUSE.as_secs();
                 term::progress(&format!("the file did not arrive ({error}): sending it again in {seconds} s"));
                 tokio::time::sleep(PAUSE).await;
             }
         }
     };
-    match Shown::of(output) {
-        Shown::Events => follow::event("accepted", &import),
-        Shown::Nothing => {}
-        Shown::Bar | Shown::Lines => {
-            let (id, rows) = (follow::text(&import, "id"), follow::number(&import, "rows"));
+    match Display::new(output) {
+        Display::Events => progress::event("accepted", &import),
+        Display::Nothing => {}
+        Display::Bar | Display::Lines => {
+            let (id, rows) = (text(&import, "id"), number(&import, "rows"));
             term::progress(&format!("{}: {rows} rows, import {id}", file.shown()));
         }
     }
@@ -96,16 +98,16 @@ pub(super) async fn upload(
 
 /// Whether a file can be sent once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// It can: a server that has it already says so.
+pub(super) enum Resend {
+    /// Yes: a server that has the file already responds with its import.
     Always,
-    /// It can where the server itself has said that it has not taken it. Otherwise it could be imported twice (`--again`).
+    /// Only if the server itself has refused it. Otherwise it could be imported twice (`--again`).
     IfRefused,
-    /// It cannot: it is standard input.
+    /// No: standard input can be read only once.
     Never,
 }
 
-impl Again {
+impl Resend {
     fn is_possible(self, has_server_refused: bool) -> bool {
         match self {
             Self::Always => true,
@@ -114,7 +116,7 @@ impl Again {
         }
     }
 
-    /// Why it is not sent once more, and what to do.
+    /// Why the file is not sent again, and what to do.
     fn hint(self) -> Option<&'static str> {
         match self {
             Self::Always => None,
@@ -126,24 +128,23 @@ impl Again {
     }
 }
 
-/// The import that the server has of a file already.
-fn known(answer: &Answer) -> Option<String> {
-    let response = &answer.response;
+/// The path of the import that the server has of the file already.
+fn existing_import(response: &ApiResponse) -> Option<String> {
     let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok())?;
     (response.status() == StatusCode::CONFLICT && location.starts_with(IMPORTS)).then(|| location.to_owned())
 }
 
 /// Sends a file once. Returns the response, and the error that stopped reading the file.
 async fn send(
-    server: &Server,
+    client: &ApiClient,
     source: Source,
     query: &str,
     output: OutputArgs,
-) -> (Result<Answer, CliError>, Option<std::io::Error>) {
+) -> (Result<ApiResponse, CliError>, Option<std::io::Error>) {
     let Source { mut reader, bytes, .. } = source;
     let bar = bar(bytes, output);
     let counted = bar.clone();
-    let (parts, sent) = mpsc::channel(WAITING);
+    let (parts, sent) = mpsc::channel(READ_AHEAD);
     let (failed, failure) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
         loop {
@@ -156,9 +157,9 @@ async fn send(
                     Frame::data(Bytes::from(part))
                 }
                 Err(error) => {
-                    let told = std::io::Error::from(error.kind());
+                    let copy = std::io::Error::from(error.kind());
                     let _ = failed.send(error);
-                    let _ = parts.blocking_send(Err(told));
+                    let _ = parts.blocking_send(Err(copy));
                     return;
                 }
             };
@@ -170,23 +171,21 @@ async fn send(
     });
     let frames = stream::unfold(sent, |mut sent| async move { sent.recv().await.map(|frame| (frame, sent)) });
     let body = StreamBody::new(frames).boxed_unsync();
-    let answer = server.send_once(Method::POST, &format!("{IMPORTS}?{query}"), Some(body)).await;
+    let response = client.send_once(Method::POST, &format!("{IMPORTS}?{query}"), Some(body)).await;
     bar.finish_and_clear();
     let mut failure = failure;
-    (answer, failure.try_recv().ok())
+    (response, failure.try_recv().ok())
 }
 
 fn bar(bytes: Option<u64>, output: OutputArgs) -> ProgressBar {
-    if Shown::of(output) != Shown::Bar {
+    if Display::new(output) != Display::Bar {
         return ProgressBar::hidden();
     }
     let (bar, template) = match bytes {
         Some(bytes) => (ProgressBar::new(bytes), "sending {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left"),
         None => (ProgressBar::new_spinner(), "sending {spinner} {bytes}, {bytes_per_sec}"),
     };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    let bar = term::styled(bar, template);
     bar.enable_steady_tick(TICK);
     bar
 }

@@ -1,11 +1,11 @@
-//! What is shown of apps whose rows wait: why, since when, and when they are tried next.
+//! Lines about apps whose rows wait: why, since when, and when they are tried next.
 
 use serde_json::Value;
 
-use super::follow::{number, text};
+use super::members::{number, text};
 
-/// Characters of a cause that a bar has room for.
-const LONGEST: usize = 120;
+/// The most characters of a cause beside a bar.
+const MAX_CAUSE: usize = 120;
 
 /// A line for each app whose rows wait.
 pub(super) fn lines(import: &Value) -> Vec<String> {
@@ -20,7 +20,7 @@ pub(super) fn lines(import: &Value) -> Vec<String> {
 /// The same, short enough for a bar.
 pub(super) fn short(import: &Value, now: jiff::Timestamp) -> Vec<String> {
     let short = |waiting: &Value| {
-        let why: String = why(waiting).chars().take(LONGEST).collect();
+        let why: String = why(waiting).chars().take(MAX_CAUSE).collect();
         let until = text(waiting, "until").parse::<jiff::Timestamp>().ok();
         let next = until.map_or(0, |until| until.duration_since(now).as_secs().max(0));
         format!("({} waits: {why}; next try in {next} s)", text(waiting, "slug"))

@@ -7,7 +7,8 @@ use clap::Args;
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 use serde_json::json;
 
-use crate::cli::{CliResult, term};
+use crate::cli::error::CliResult;
+use crate::cli::term;
 use keyferry_devkit::check::{Finding, Level, lint};
 use keyferry_devkit::{Source, workbench};
 use keyferry_types::path_text::ShowPath as _;

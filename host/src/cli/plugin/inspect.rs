@@ -1,12 +1,12 @@
-//! `keyferry plugin inspect`: what a plugin file is.
+//! `keyferry plugin inspect`: the content of a plugin file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table};
 
-use crate::cli::{CliResult, term};
+use crate::cli::error::CliResult;
+use crate::cli::term;
 use keyferry_devkit::{Inspection, Source, inspect, workbench};
 use keyferry_sandbox::{SecretAccess, read_lines};
 use keyferry_types::path_text::ShowPath as _;
@@ -75,9 +75,7 @@ fn show(plugin: &Inspection) {
     for auth_type in &plugin.auth_types {
         let help = auth_type.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
         term::print(&format!("\n{} ({}){help}", auth_type.name, auth_type.label));
-        let mut table = Table::new();
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(["field", "label", "kind", "", "rules", "help"]);
+        let mut table = term::table(["field", "label", "kind", "", "rules", "help"]);
         for field in &auth_type.fields {
             let marks = [
                 (field.secret, "secret"),

@@ -1,4 +1,4 @@
-//! `keyferry plugin call` and `record`: one verification with a real provider, shown, or written down as a case.
+//! `keyferry plugin call` and `record`: one verification with a real provider, printed or recorded as a case.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use clap::Args;
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 use zeroize::Zeroizing;
 
-use crate::cli::{CliError, CliResult, term};
-use keyferry_devkit::cases::{Masking, Outcome, Suite, load, record, told_verdict};
+use crate::cli::error::{CliError, CliResult};
+use crate::cli::term;
+use keyferry_devkit::cases::{Masking, Outcome, Suite, load, record, verdict_lines};
 use keyferry_devkit::{Live, LiveExchange, LiveOptions, Source, call, workbench};
 use keyferry_egress::StandIn;
 use keyferry_sandbox::{Verdict, Workbench};
@@ -17,7 +18,7 @@ use keyferry_schema::Input;
 use keyferry_types::bounded_file::{self, SMALL};
 use keyferry_types::path_text::ShowPath as _;
 
-/// The provider, or the plugin, did not say `verified`. Input that cannot be used ends with 2.
+/// The exit code if the verdict is not `verified`. Unusable input ends with 2.
 const NOT_VERIFIED: u8 = 1;
 /// The largest number of bytes shown of a response.
 const SHOWN: usize = 4000;
@@ -69,16 +70,16 @@ pub(in crate::cli) struct RecordArgs {
 pub(in crate::cli) async fn run_call(args: CallArgs) -> CliResult {
     let workbench = workbench()?;
     let source = open(&args.live.plugin).await?;
-    let live = carry_out(&workbench, &source, args.live).await?;
+    let live = verify(&workbench, &source, args.live).await?;
     for exchange in &live.exchanges {
         show(&live, exchange);
     }
-    for line in &live.tried.log {
+    for line in &live.recorded.log {
         term::print(&format!("log {}: {}", line.level.to_string().to_lowercase(), line.text));
     }
-    let verdict = live.tried.result.as_ref().map_err(Clone::clone)?;
-    let told = told_verdict(verdict);
-    let (first, rest) = told.split_first().ok_or("the plugin came to no verdict")?;
+    let verdict = live.recorded.result.as_ref().map_err(Clone::clone)?;
+    let lines = verdict_lines(verdict);
+    let (first, rest) = lines.split_first().ok_or("the plugin came to no verdict")?;
     term::print(&match verdict {
         Verdict::Verified(_) => first.if_supports_color(Stdout, |text| text.green()).to_string(),
         Verdict::Failed(_) => first.if_supports_color(Stdout, |text| text.red()).to_string(),
@@ -95,7 +96,7 @@ pub(in crate::cli) async fn run_call(args: CallArgs) -> CliResult {
     }
 }
 
-/// Writes one verification down as a case, and plays the case back.
+/// Records one verification as a case, and runs the case.
 pub(in crate::cli) async fn run_record(args: RecordArgs) -> CliResult {
     let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if args.case.is_empty() || !is_plain(&args.case) {
@@ -108,20 +109,20 @@ pub(in crate::cli) async fn run_record(args: RecordArgs) -> CliResult {
     if path.exists() && !args.force {
         return Err(format!("{} exists; give the case another name, or replace it with --force", path.shown()).into());
     }
-    let live = carry_out(&workbench, &source, args.live).await?;
+    let live = verify(&workbench, &source, args.live).await?;
     let masking = if args.mask { Masking::On } else { Masking::Off };
     let text = record(&workbench, &source, &live, args.about, masking).await?;
     std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.shown()))?;
     std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.shown()))?;
-    if let Ok(verdict) = &live.tried.result {
-        term::print(&told_verdict(verdict).join("\n  "));
+    if let Ok(verdict) = &live.recorded.result {
+        term::print(&verdict_lines(verdict).join("\n  "));
     }
     term::print(&format!("written to {}; read it before you commit it", path.shown()));
-    played_back(&workbench, source, &path).await
+    play_back(&workbench, source, &path).await
 }
 
-/// A case that does not pass is no use: values of another shape may mean something else to the plugin.
-async fn played_back(workbench: &Workbench, source: Source, path: &Path) -> CliResult {
+/// Runs the recorded case. It may fail: replaced values may mean something else to the plugin.
+async fn play_back(workbench: &Workbench, source: Source, path: &Path) -> CliResult {
     let suite = Suite::open(workbench, source.path, source.component, vec![load(path)?]).await?;
     match suite.run_case(0).await.map(|test| test.outcome) {
         None | Some(Outcome::Passed) => Ok(ExitCode::SUCCESS),
@@ -138,7 +139,7 @@ async fn open(path: &Path) -> Result<Source, CliError> {
     Ok(tokio::task::spawn_blocking(move || Source::open(&path)).await??)
 }
 
-async fn carry_out(workbench: &Workbench, source: &Source, args: LiveArgs) -> Result<Live, CliError> {
+async fn verify(workbench: &Workbench, source: &Source, args: LiveArgs) -> Result<Live, CliError> {
     let auth_object = auth_object(&args.auth_object)?;
     let options = LiveOptions { provider: args.provider, egress_ca: args.egress_ca };
     let live = call(workbench, source.component.clone(), &auth_object, options).await;

@@ -1,4 +1,10 @@
-//! `keyferry plugin`: making, trying out and operating plugins, one file a command or a few that belong together.
+//! `keyferry plugin`: creating, testing and operating plugins.
+//!
+//! | file | command |
+//! |---|---|
+//! | `new`, `build`, `inspect`, `check`, `test` | `keyferry plugin` and the same name |
+//! | `live` | `keyferry plugin call`, `record` |
+//! | `operate` | `keyferry plugin list`, `grant`, `revoke`, `rollback` |
 
 mod build;
 mod check;
@@ -10,7 +16,7 @@ mod test;
 
 use clap::Subcommand;
 
-use super::CliResult;
+use super::error::CliResult;
 
 #[derive(Subcommand)]
 pub(super) enum PluginCommand {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::{CliResult, term};
+use crate::cli::error::CliResult;
+use crate::cli::term;
 use keyferry_devkit::{AuthKind, Created, Language, NewPlugin, new_plugin};
 use keyferry_types::path_text::ShowPath as _;
 

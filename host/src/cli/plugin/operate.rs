@@ -1,18 +1,19 @@
-//! `keyferry plugin list`, `grant`, `revoke`, `rollback`: what an operator does with the plugins of a server.
+//! `keyferry plugin list`, `grant`, `revoke`, `rollback`: the operator's commands for the plugins of a server.
 
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::{Cell, Color, ContentArrangement, Table};
+use comfy_table::{Cell, Color, Table};
 
+use crate::cli::config::FolderArgs;
+use crate::cli::error::CliResult;
 use crate::cli::operator::{Needs, perform};
-use crate::cli::settings::FolderArgs;
-use crate::cli::{CliResult, term};
+use crate::cli::term;
 use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use keyferry_sandbox::{Digest, PluginState, PluginStatus, SecretAccess, WasiGrant, read_lines};
 use keyferry_types::path_text::ShowPath as _;
 
-/// A plugin does not serve, and `--check` asked.
+/// The exit code with `--check` if a plugin does not serve.
 const NOT_SERVING: u8 = 2;
 
 #[derive(Args)]
@@ -116,9 +117,7 @@ pub(in crate::cli) async fn rollback(args: RollbackArgs) -> CliResult {
 }
 
 fn table(plugins: &[PluginStatus]) -> Table {
-    let mut table = Table::new();
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["app", "state", "file", "sha256", "contract", "KiB", "reads", "why"]);
+    let mut table = term::table(["app", "state", "file", "sha256", "contract", "KiB", "reads", "why"]);
     for plugin in plugins {
         let color = match plugin.state {
             PluginState::Active => Color::Green,

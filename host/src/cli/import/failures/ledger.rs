@@ -1,21 +1,20 @@
-//! What the server says of the rows of an import that failed.
+//! The failed rows of an import, as the server's ledger has them.
 
 use std::collections::BTreeMap;
 
 use http::Method;
-use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-use super::super::super::CliError;
-use super::super::super::client::Server;
-use super::super::follow::{number, text};
+use crate::cli::api_client::ApiClient;
+use crate::cli::error::CliError;
+use crate::cli::import::members::{number, text};
 
-/// How the detail of a row begins that repeats another one.
+/// The beginning of the detail of a row that repeats another one.
 const REPEATS: &str = "row ";
 
 /// A failed row of the ledger.
 #[derive(Default)]
-pub(super) struct Failed {
+pub(super) struct FailedRow {
     pub(super) line: u64,
     pub(super) account: String,
     pub(super) slug: String,
@@ -25,8 +24,8 @@ pub(super) struct Failed {
     pub(super) warnings: String,
 }
 
-impl Failed {
-    fn of(row: &Value) -> Self {
+impl FailedRow {
+    fn from_json(row: &Value) -> Self {
         let own = |name: &str| text(row, name).to_owned();
         let list = |name: &str, separator: &str| {
             let items = row.get(name).and_then(Value::as_array).into_iter().flatten();
@@ -43,14 +42,14 @@ impl Failed {
         }
     }
 
-    /// The row that this one is for the same account and app as.
+    /// The number of the row for the same account and app, if this is a repetition.
     pub(super) fn repeats(&self) -> Option<u64> {
         let detail = (self.code == "duplicate_row").then_some(self.detail.strip_prefix(REPEATS)?)?;
         detail.split(' ').next()?.parse().ok()
     }
 
-    /// What is written beside the row, by the names that it has there.
-    pub(super) fn about(&self, number: u64) -> [(&'static str, String); 6] {
+    /// The columns that are added to the row in the file of failed rows.
+    pub(super) fn columns(&self, number: u64) -> [(&'static str, String); 6] {
         [
             ("keyferry_row", number.to_string()),
             ("keyferry_line", self.line.to_string()),
@@ -63,18 +62,16 @@ impl Failed {
 }
 
 /// Failed rows of the ledger, by their numbers.
-pub(super) async fn failed(server: &Server, id: &str) -> Result<BTreeMap<u64, Failed>, CliError> {
+pub(super) async fn failed_rows(client: &ApiClient, id: &str) -> Result<BTreeMap<u64, FailedRow>, CliError> {
     let path = format!("/api/v2/public/imports/{id}/results?state=failed");
-    let mut answer = server.send(Method::GET, &path).await?.good().await?;
+    let mut response = client.send(Method::GET, &path).await?.error_for_status().await?;
     let (mut failed, mut buffer) = (BTreeMap::new(), Vec::new());
-    while let Some(frame) = answer.response.body_mut().frame().await {
-        if let Ok(data) = frame?.into_data() {
-            buffer.extend_from_slice(&data);
-        }
+    while let Some(data) = response.chunk().await? {
+        buffer.extend_from_slice(&data);
         while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = buffer.drain(..=end).collect();
             let row: Value = serde_json::from_slice(&line)?;
-            failed.insert(number(&row, "row"), Failed::of(&row));
+            failed.insert(number(&row, "row"), FailedRow::from_json(&row));
         }
     }
     Ok(failed)
@@ -88,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_row_that_repeats_another_one_says_which() {
-        let row = |outcome: &str, detail: &str| Failed::of(&json!({"outcome": outcome, "detail": detail}));
+        let row = |outcome: &str, detail: &str| FailedRow::from_json(&json!({"outcome": outcome, "detail": detail}));
         assert_eq!(
             row("duplicate_row", "row 12 is for the same account and app; only that one is worked on").repeats(),
             Some(12)

@@ -1,10 +1,10 @@
-//! Failed rows as they are written down: in the form of the file that they come from, with what is known of them beside it.
+//! Writing failed rows: in the format of the imported file, with columns that explain the failure.
 
 use std::io::{self, Write};
 
 use zeroize::Zeroizing;
 
-use super::ledger::Failed;
+use super::ledger::FailedRow;
 use keyferry_imports::input::{Original, RowFormat, SOURCE_MEMBER, guard};
 use keyferry_schema::Input;
 
@@ -21,7 +21,7 @@ pub(super) enum Output<W: Write> {
     },
     /// A line for each row.
     Lines(W),
-    /// A JSON array.
+    /// The rows as the elements of one JSON array.
     Array {
         out: W,
         rows: u64,
@@ -37,7 +37,7 @@ impl<W: Write> Output<W> {
             |name: &Vec<u8>| !name.trim_ascii().starts_with(OWN.as_bytes()) || name.trim_ascii() == NAMES.as_bytes();
         let columns: Vec<bool> = names.iter().map(is_kept).collect();
         let kept = names.iter().zip(&columns).filter(|(_, kept)| **kept).map(|(name, _)| guard(name));
-        let own = Failed::default().about(0).map(|(name, _)| name.as_bytes().into());
+        let own = FailedRow::default().columns(0).map(|(name, _)| name.as_bytes().into());
         csv.write_record(kept.chain(own))?;
         Ok(Self::Csv { csv: Box::new(csv), columns })
     }
@@ -51,13 +51,13 @@ impl<W: Write> Output<W> {
         Ok(Self::Lines(out))
     }
 
-    pub(super) fn row(&mut self, number: u64, about: &Failed, original: &Original<'_>) -> io::Result<()> {
+    pub(super) fn row(&mut self, number: u64, about: &FailedRow, original: &Original<'_>) -> io::Result<()> {
         match self {
             Self::Csv { csv, columns } => {
                 let cells = if let Original::Record(cells) = original { cells.as_slice() } else { &[] };
                 let kept = columns.iter().enumerate().filter(|(_, kept)| **kept);
                 let kept = kept.map(|(at, _)| guard(cells.get(at).copied().unwrap_or_default()));
-                let own = about.about(number).map(|(_, value)| guard(value.as_bytes()).into_owned().into());
+                let own = about.columns(number).map(|(_, value)| guard(value.as_bytes()).into_owned().into());
                 // Cells that the header has no name for stay visible, behind all others.
                 let more = cells.get(columns.len()..).unwrap_or_default();
                 let is_more = more.iter().any(|cell| !cell.trim_ascii().is_empty());
@@ -96,9 +96,14 @@ enum Layout {
 }
 
 /// The row as JSON, with what is known of it as further members.
-fn member_of(number: u64, about: &Failed, original: &Original<'_>, layout: Layout) -> io::Result<Zeroizing<Vec<u8>>> {
+fn member_of(
+    number: u64,
+    about: &FailedRow,
+    original: &Original<'_>,
+    layout: Layout,
+) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut own = Vec::new();
-    for (name, value) in about.about(number) {
+    for (name, value) in about.columns(number) {
         if value.is_empty() {
             continue;
         }
@@ -156,8 +161,8 @@ fn member_of(number: u64, about: &Failed, original: &Original<'_>, layout: Layou
 mod tests {
     use super::*;
 
-    fn about() -> Failed {
-        Failed { line: 3, code: "rejected".into(), detail: "=1+1".into(), ..Failed::default() }
+    fn about() -> FailedRow {
+        FailedRow { line: 3, code: "rejected".into(), detail: "=1+1".into(), ..FailedRow::default() }
     }
 
     fn json(source: &str, layout: Layout) -> String {

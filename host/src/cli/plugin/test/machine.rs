@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use keyferry_devkit::cases::{Group, Line, Outcome, SuiteReport, TestReport};
 
 /// `{"suites": [...]}`: what [`SuiteReport`] has.

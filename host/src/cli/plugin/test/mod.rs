@@ -15,12 +15,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{CliError, CliResult, term};
+use crate::cli::error::{CliError, CliResult, chain};
+use crate::cli::term;
 use keyferry_devkit::cases::{Case, Suite, SuiteReport, find, load};
 use keyferry_devkit::{Source, workbench};
 use keyferry_sandbox::Workbench;
 
-/// Some tests failed. Input that cannot be used ends with 2.
+/// The exit code if a test failed. Unusable input ends with 2.
 const FAILED: u8 = 1;
 
 #[derive(Args)]
@@ -61,7 +62,7 @@ pub(in crate::cli) async fn run(args: TestArgs) -> CliResult {
     loop {
         // An error is printed; the next save may fix it.
         if let Err(error) = once(&workbench, &args).await {
-            term::error(&term::chain(error.as_ref()));
+            term::error(&chain(error.as_ref()));
         }
         term::progress("waiting for a change (Ctrl-C ends it)");
         changes.next().await;

@@ -1,10 +1,10 @@
-//! Results for people: every case in a line, the faults of an exchange in one line unless one of them failed, and what
-//! was wrong below it.
+//! Results for people: a line for each case, one line for the faults of an exchange unless one of them failed, and the
+//! differences below a failed test.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 
 use crate::cli::term;
@@ -19,10 +19,7 @@ impl Progress {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(tests as u64), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
-            bar.set_style(style);
-        }
-        Self(bar)
+        Self(term::styled(bar, "{bar:30} {pos}/{len} {msg}"))
     }
 
     pub(super) fn done(&self, test: &TestReport) {

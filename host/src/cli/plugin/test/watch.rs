@@ -1,4 +1,4 @@
-//! When a plugin or one of its cases changes.
+//! Watching a plugin and its cases for changes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 
-/// A save is several events: wait until they pause.
+/// A save causes several events: a change is complete when there were none for this long.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Folders in which building writes.

@@ -1,4 +1,4 @@
-//! Requests to a running server's public API, as its users send them.
+//! The client of a running server's public API, as its users' programs are.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,26 +6,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 use serde_json::Value;
 use url::Url;
 
-use super::patience::Patience;
-use super::{CliError, term};
-use keyferry_service_client::{self as upstream, Connection, Scheme, Upstream};
+use super::error::CliError;
+use super::retry::RetryBudget;
+use super::term;
+use keyferry_service_client::{Connection, ServiceAddress, tls_config};
 use keyferry_types::bounded_file::{self, LINE};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::ApiKey;
 
-/// To a connection, with TLS.
+/// Time until there is a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The largest response body in bytes that is read whole.
-const LARGEST: usize = 16 * 1024 * 1024;
-/// The address that `serve` listens at unless another one is given.
+/// The largest response body in bytes that is read as a whole.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+/// The default address of `serve`.
 const SERVER: &str = "http://127.0.0.1:8700";
 /// The environment variable of the API key.
 const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";
@@ -56,7 +57,7 @@ impl ServerArgs {
         let address = self.server.as_str().trim_end_matches('/');
         let is_usual = address == SERVER && std::env::var_os("KEYFERRY_SERVER").is_none();
         let is_known = is_usual || is_from("KEYFERRY_SERVER", address);
-        // No more of an address is used than this.
+        // The user and password of a URL are not used.
         let mut shown = self.server.clone();
         let _ = (shown.set_password(None), shown.set_username(""));
         let shown = shown.as_str().trim_end_matches('/').into();
@@ -73,29 +74,24 @@ impl ServerArgs {
     }
 }
 
-/// A body that is sent.
+/// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-/// A server, and the key to it.
-pub(super) struct Server {
-    at: Upstream,
-    prefix: String,
+/// A server's address, and the API key to use.
+pub(super) struct ApiClient {
+    address: ServiceAddress,
+    /// The path before that of each request.
+    base: String,
     tls: Arc<ClientConfig>,
     key: ApiKey,
 }
 
-impl Server {
-    /// Reads the key and what to believe; nothing is sent.
-    pub(super) fn open(args: &ServerArgs) -> Result<Self, CliError> {
-        let (server, host) = (&args.server, args.server.host().map(|host| host.to_owned()));
-        let (Some(host), Some(port)) = (host, server.port_or_known_default()) else {
-            return Err(format!("--server {server}: it must be such as http://127.0.0.1:8700").into());
-        };
-        let scheme = match server.scheme() {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            other => return Err(format!("--server: {other} is neither http nor https").into()),
-        };
+impl ApiClient {
+    /// Reads the key and the certificates. It makes no connection.
+    pub(super) fn new(args: &ServerArgs) -> Result<Self, CliError> {
+        let server = &args.server;
+        let address = ServiceAddress::from_url(server)
+            .ok_or_else(|| format!("--server: {} is neither http nor https", server.scheme()))?;
         let (text, origin) = match &args.api_key_file {
             Some(path) => {
                 let wrong = |error: std::io::Error| format!("{}: {error}", path.shown());
@@ -116,41 +112,48 @@ impl Server {
         };
         let key = text.trim().parse().map_err(|error| format!("{origin} holds no API key: {error}"))?;
         Ok(Self {
-            at: Upstream { scheme, host, port },
-            prefix: server.path().trim_end_matches('/').to_owned(),
-            tls: upstream::client_config(args.server_ca.as_deref())?,
+            address,
+            base: server.path().trim_end_matches('/').to_owned(),
+            tls: tls_config(args.server_ca.as_deref())?,
             key,
         })
     }
 
-    /// Sends a request without a body, and again as long as the server says that it is busy: it has done nothing then.
+    /// Sends a request without a body, and repeats it while the server responds that it is busy and has done nothing.
     ///
     /// # Errors
-    /// [`NoAnswer`] if no response arrives.
-    pub(super) async fn send(&self, method: Method, path: &str) -> Result<Answer, CliError> {
-        let mut patience = Patience::new();
+    /// [`ExchangeError`](keyferry_service_client::ExchangeError) if no response arrives.
+    pub(super) async fn send(&self, method: Method, path: &str) -> Result<ApiResponse, CliError> {
+        let mut budget = RetryBudget::new();
         loop {
-            let answer = self.send_once(method.clone(), path, None).await?;
-            if !patience.wait(&answer.response).await {
-                return Ok(answer);
+            let response = self.send_once(method.clone(), path, None).await?;
+            if !budget.wait(response.status(), response.headers()).await {
+                return Ok(response);
             }
         }
     }
 
     /// Sends a request on a new connection and returns when the response head has arrived.
-    pub(super) async fn send_once(&self, method: Method, path: &str, body: Option<Body>) -> Result<Answer, CliError> {
-        let connected = upstream::connect(&self.at, &self.tls, CONNECT).await;
-        let mut connection: Connection<Body> = connected.map_err(NoAnswer::NotSent)?;
+    ///
+    /// # Errors
+    /// [`ExchangeError`](keyferry_service_client::ExchangeError) if no response arrives.
+    pub(super) async fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Body>,
+    ) -> Result<ApiResponse, CliError> {
+        let mut connection = Connection::open(&self.address, &self.tls, CONNECT).await?;
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.prefix))
-            .header(header::HOST, self.at.authority())
+            .uri(format!("{}{path}", self.base))
+            .header(header::HOST, self.address.authority())
             .header(header::USER_AGENT, concat!("keyferry/", env!("CARGO_PKG_VERSION")))
             .header(header::ACCEPT, "application/problem+json, application/json, */*")
             .header("x-api-key", self.key.expose())
             .body(body.unwrap_or_else(|| Full::default().map_err(|never| match never {}).boxed_unsync()))?;
-        let response = connection.send(request).await.map_err(NoAnswer::BrokenOff)?;
-        Ok(Answer { response, _connection: connection })
+        let response = connection.send(request).await?;
+        Ok(ApiResponse { response, _connection: connection })
     }
 
     /// Sends a request and parses its JSON response.
@@ -159,71 +162,84 @@ impl Server {
     }
 }
 
-/// Why no response arrived.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NoAnswer {
-    /// The server could not be connected to, and has learned nothing of the request.
-    #[error("{0}")]
-    NotSent(String),
-    /// The connection ended before a response arrived.
-    #[error("{0}")]
-    BrokenOff(String),
-}
-
-/// What the server says that keeps a request from being done.
+/// An error that the server responded with.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct Refused {
+pub(super) struct ApiError {
     status: StatusCode,
     message: String,
 }
 
-impl Refused {
-    /// Whether the same request would be refused again: it is the request's fault, and not that the server is busy.
-    pub(super) fn is_for_good(&self) -> bool {
+impl ApiError {
+    fn new(status: StatusCode, body: &Value) -> Self {
+        let reason = ["detail", "message", "error"].iter().find_map(|name| body.get(name).and_then(Value::as_str));
+        let message = match reason {
+            Some(reason) => format!("the server refuses: {reason} ({})", status.as_u16()),
+            None => format!("the server responds with {status}"),
+        };
+        Self { status, message }
+    }
+
+    /// Whether the same request would fail again: the request is at fault, and the server is not busy.
+    pub(super) fn is_permanent(&self) -> bool {
         self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS
     }
 }
 
 /// A response whose head has arrived.
-pub(super) struct Answer {
-    pub(super) response: Response<Incoming>,
+pub(super) struct ApiResponse {
+    response: Response<Incoming>,
     _connection: Connection<Body>,
 }
 
-impl Answer {
-    /// Whether the body has this server's form; a proxy in front of it would send another.
-    pub(super) fn is_of_the_server(&self) -> bool {
-        let content_type = self.response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+impl ApiResponse {
+    pub(super) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next part of the body; `None` at its end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        while let Some(frame) = self.response.body_mut().frame().await {
+            if let Ok(data) = frame?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether Keyferry itself sent the error; a proxy in front of it sends another content type.
+    pub(super) fn is_from_keyferry(&self) -> bool {
+        let content_type = self.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         content_type.is_some_and(|content_type| content_type.starts_with(b"application/problem+json"))
     }
 
-    /// Its JSON, if it is a good one; else what the server says went wrong.
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`ApiError`] if the status is not a success.
     pub(super) async fn json(self) -> Result<Value, CliError> {
-        let status = self.response.status();
-        let body = http_body_util::Limited::new(self.response.into_body(), LARGEST).collect().await;
+        let status = self.status();
+        let body = Limited::new(self.response.into_body(), MAX_BODY).collect().await;
         let body = body.map_err(|error| format!("the server's response is incomplete: {error}"))?.to_bytes();
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() && !value.is_null() {
             return Ok(value);
         }
-        Err(Refused { status, message: refused(status, &value) }.into())
+        Err(ApiError::new(status, &value).into())
     }
 
     /// The response, if its status is a success.
-    pub(super) async fn good(self) -> Result<Self, CliError> {
-        if self.response.status().is_success() {
+    ///
+    /// # Errors
+    /// [`ApiError`] if not.
+    pub(super) async fn error_for_status(self) -> Result<Self, CliError> {
+        if self.status().is_success() {
             return Ok(self);
         }
         Err(self.json().await.err().unwrap_or_else(|| "the server's response is not understood".into()))
-    }
-}
-
-/// What the server says went wrong.
-fn refused(status: StatusCode, problem: &Value) -> String {
-    let said = ["detail", "message", "error"].iter().find_map(|name| problem.get(name).and_then(Value::as_str));
-    match said {
-        Some(said) => format!("the server refuses: {said} ({})", status.as_u16()),
-        None => format!("the server responds with {status}"),
     }
 }

@@ -1,8 +1,7 @@
-//! Where failed rows are written, so that no file is lost that a person has worked on.
+//! The file of failed rows, written so that no file is lost that a person has edited.
 //!
-//! A file that was written here is known again by its time of change: the microseconds of it are taken from the content's
-//! digest. Whatever changes the file later changes that time, so that a file which is known is as it was written. One that is
-//! not known is left alone: the next free name is taken.
+//! A file that was written here is recognised by its modification time, whose microseconds are taken from the content's
+//! digest. Every later change sets another time. A file that is not recognised is left alone, and the next free name is taken.
 
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Read as _, Write};
@@ -16,17 +15,17 @@ use tempfile::NamedTempFile;
 const MOST_NAMES: u32 = 1000;
 const MICROS: u64 = 1_000_000;
 
-/// How a name is taken.
+/// The state of a file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
     Free,
-    /// By a file that was written here and has not been changed since.
+    /// An import wrote the file, and it has not been changed since.
     Unchanged,
     /// Changed since an import wrote it, or not written by one.
     Changed,
 }
 
-/// A file that is not in its place yet.
+/// A file that has not its final name yet.
 pub(super) struct Draft {
     file: NamedTempFile,
     digest: Sha256,
@@ -40,7 +39,7 @@ impl Draft {
         Ok(Self { file, digest: Sha256::new() })
     }
 
-    /// Puts the file in its place, or beside what has that place. Returns where it is.
+    /// Renames the file to its target, or to the next free name. Returns its path.
     pub(super) fn publish(self, target: &Path) -> io::Result<PathBuf> {
         let Self { mut file, digest } = self;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -1,39 +1,34 @@
-//! The settings of `serve`: from flags, else the environment, else `keyferry.toml`, else defaults.
-//!
-//! These types are the one list of settings. A flag that is added here has its namesake in the file, a line in the example
-//! and one in what `keyferry config check` prints ([`config`](super::config) derives all three from the flags).
+//! The settings of the server itself, and [`ServeArgs`], the one list of all settings.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::builder::Resettable;
-use clap::{ArgAction, Args, FromArgMatches as _, ValueEnum};
+use clap::{ArgAction, Args, FromArgMatches as _};
 
-use super::CliError;
-use super::admin_settings::{AdminArgs, AdminListener};
-use super::files::DataFolder;
-use super::key_settings::KekArgs;
-use super::limit_settings::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, StoreArgs, WebhookArgs};
-use super::telemetry_settings::TelemetryArgs;
+use super::admin::AdminArgs;
+use super::folders::FolderArgs;
+use super::tables::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, StoreArgs, WebhookArgs};
+use super::telemetry::TelemetryArgs;
+use crate::cli::config::data_folder::DataFolder;
+use crate::cli::config::resolved::{LogFormat, LogSettings, Settings};
+use crate::cli::error::CliError;
 use keyferry_api::{CorsOrigin, HttpSettings, RateLimit, TlsFiles};
 use keyferry_egress::{DevResolve, DnsServer, EgressSettings, Loopback};
-use keyferry_imports::ImportSettings;
-use keyferry_sandbox::{GrantPolicy, SandboxLimits};
+use keyferry_sandbox::GrantPolicy;
 use keyferry_service::MigratePolicy;
-use keyferry_telemetry::{LogFilter, OtlpSettings};
-use keyferry_vault::KeyProvider;
-use keyferry_webhooks::DeliverySettings;
+use keyferry_telemetry::LogFilter;
 
 /// Flags of `keyferry serve`.
 #[derive(Args)]
-pub(super) struct ServeArgs {
+pub(in crate::cli) struct ServeArgs {
     /// The address to listen on.
     #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_LISTEN", default_value = "127.0.0.1:8700")]
     listen: SocketAddr,
 
     #[command(flatten)]
-    pub(super) folders: FolderArgs,
+    pub(in crate::cli) folders: FolderArgs,
 
     /// For trying out: grant a plugin that is dropped into the folder what it asks for.
     #[arg(long, value_name = "BOOL", env = "KEYFERRY_DEV", num_args = 0..=1, require_equals = true, action = ArgAction::Set,
@@ -121,117 +116,20 @@ pub(super) struct ServeArgs {
     webhooks: WebhookArgs,
 }
 
-/// Where things lie: shared by `serve` and the operator's commands.
-#[derive(Args, Default, Clone)]
-pub(super) struct FolderArgs {
-    /// A TOML file with settings: each flag of `serve` has a key of the same name [default: ./keyferry.toml, if it exists].
-    #[arg(long, value_name = "FILE", env = "KEYFERRY_CONFIG")]
-    pub(super) config: Option<PathBuf>,
-
-    /// The data folder: store, keys, grants [default: ./keyferry-data].
-    #[arg(long, value_name = "DIR", env = "KEYFERRY_DATA")]
-    pub(super) data: Option<PathBuf>,
-
-    /// The plugin folder: one .wasm file an app [default: plugins in the data folder].
-    #[arg(long, value_name = "DIR", env = "KEYFERRY_PLUGINS")]
-    pub(super) plugins: Option<PathBuf>,
-
-    /// The lock file, which records grants [default: keyferry.lock in the data folder].
-    #[arg(long, value_name = "FILE", env = "KEYFERRY_LOCK")]
-    pub(super) lock: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(super) key: KekArgs,
-}
-
-/// The format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    /// Text lines.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// What a server runs with.
-pub(super) struct Settings {
-    pub(super) listen: SocketAddr,
-    pub(super) folders: Folders,
-    pub(super) grants: GrantPolicy,
-    pub(super) rate_limit: Option<RateLimit>,
-    pub(super) http: HttpSettings,
-    pub(super) tls: Option<TlsFiles>,
-    pub(super) cors: Vec<CorsOrigin>,
-    pub(super) egress: EgressSettings,
-    pub(super) policy: MigratePolicy,
-    pub(super) limits: SandboxLimits,
-    /// Bytes of the store's pages that are kept in memory.
-    pub(super) store_cache: u64,
-    pub(super) webhooks: DeliverySettings,
-    pub(super) imports: ImportSettings,
-    pub(super) log: LogSettings,
-    /// The TCP listener of the admin API, if enabled.
-    pub(super) admin: Option<AdminListener>,
-    /// The listen address of the metrics endpoint, if enabled.
-    pub(super) metrics: Option<SocketAddr>,
-    /// Where traces go, if they go anywhere.
-    pub(super) otlp: Option<OtlpSettings>,
-}
-
-impl Settings {
-    /// How clients have to speak to it.
-    pub(super) fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
-    }
-}
-
-/// What is logged, and how.
-pub(super) struct LogSettings {
-    pub(super) format: LogFormat,
-    pub(super) filter: LogFilter,
-}
-
-/// The resolved folders and files.
-#[derive(Debug, Clone)]
-pub(super) struct Folders {
-    pub(super) data: DataFolder,
-    pub(super) plugins: PathBuf,
-    pub(super) lock: PathBuf,
-    pub(super) key: KeyProvider,
-}
-
-impl FolderArgs {
-    /// Decides where things lie; the data folder is made.
-    pub(super) fn decide(self) -> Result<Folders, CliError> {
-        self.decide_in(DataFolder::open)
-    }
-
-    fn decide_in(self, open: impl FnOnce(&Path) -> Result<DataFolder, CliError>) -> Result<Folders, CliError> {
-        let key = self.key.decide()?;
-        let data = open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
-        Ok(Folders {
-            plugins: self.plugins.unwrap_or_else(|| data.plugins()),
-            lock: self.lock.unwrap_or_else(|| data.lock()),
-            key: key.unwrap_or_else(|| KeyProvider::File(data.key())),
-            data,
-        })
-    }
-}
-
 impl ServeArgs {
     /// The defaults, regardless of the process environment.
-    pub(super) fn defaults() -> Result<Self, CliError> {
+    pub(in crate::cli) fn defaults() -> Result<Self, CliError> {
         let command = Self::augment_args(clap::Command::new("keyferry")).mut_args(|arg| arg.env(Resettable::Reset));
         Ok(Self::from_arg_matches(&command.try_get_matches_from(["keyferry"])?)?)
     }
 
     /// Resolves the server's settings and creates the data folder.
-    pub(super) fn settings(self) -> Result<Settings, CliError> {
+    pub(in crate::cli) fn settings(self) -> Result<Settings, CliError> {
         self.settings_in(DataFolder::open)
     }
 
-    /// The same, without creating the data folder.
-    pub(super) fn looked_at(self) -> Result<Settings, CliError> {
+    /// Resolves the server's settings without creating the data folder.
+    pub(in crate::cli::config) fn preview(self) -> Result<Settings, CliError> {
         self.settings_in(DataFolder::at)
     }
 
@@ -261,7 +159,7 @@ impl ServeArgs {
             metrics: self.telemetry.metrics_listen,
             otlp: self.telemetry.otlp()?,
             listen: self.listen,
-            folders: self.folders.decide_in(open)?,
+            folders: self.folders.resolve_in(open)?,
             grants: if self.grant_on_drop || self.dev { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
             rate_limit,
             http: HttpSettings { max_connections: self.max_connections as usize, ..self.http.settings() },
@@ -284,6 +182,9 @@ mod tests {
 
     use super::*;
     use crate::cli::config::tests::served;
+    use keyferry_imports::ImportSettings;
+    use keyferry_sandbox::SandboxLimits;
+    use keyferry_vault::KeyProvider;
 
     /// The settings of `serve` with this file and these flags.
     fn settings(config: &str, flags: &[&str]) -> Result<Settings, CliError> {

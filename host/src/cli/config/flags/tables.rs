@@ -1,5 +1,5 @@
-//! Limits for clients, plugins, imports and webhook receivers, and permitted preferences: settings in tables of
-//! `keyferry.toml`.
+//! The settings in tables of `keyferry.toml`: limits for clients, plugins, imports and webhook receivers, and permitted
+//! preferences.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,35 +1,34 @@
-//! [`Patience`]: how long a command waits for a server that says it is busy.
+//! [`RetryBudget`]: the time for which a command repeats a request while the server is busy.
 
 use std::time::Duration;
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use super::term;
 use keyferry_types::retry_after;
 
-/// One wait, at least and at most, whatever the server names.
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+/// The shortest and the longest wait between two attempts, whatever the server asks for.
+const MIN_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// The longest total wait for one response.
-const MOST: Duration = Duration::from_secs(10 * 60);
+const TOTAL: Duration = Duration::from_secs(10 * 60);
 
-/// What is left of the time for which a server that is busy is waited for.
+/// The time that is left for waiting.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct RetryBudget {
     left: Duration,
 }
 
-impl Patience {
+impl RetryBudget {
     pub(super) fn new() -> Self {
-        Self { left: MOST }
+        Self { left: TOTAL }
     }
 
-    /// Waits as long as the response asks. `false` if it asks for no wait, or the total wait is used up.
-    pub(super) async fn wait<B>(&mut self, answer: &Response<B>) -> bool {
-        let status = answer.status();
-        let Some(asked) = asked_for(status, answer.headers(), jiff::Timestamp::now()) else { return false };
-        let Some(wait) = self.next(asked) else {
-            let minutes = MOST.as_secs() / 60;
+    /// Waits as long as a response asks for. `false` if it does not ask for a wait, or the budget is used up.
+    pub(super) async fn wait(&mut self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let Some(asked) = asked_wait(status, headers, jiff::Timestamp::now()) else { return false };
+        let Some(wait) = self.take(asked) else {
+            let minutes = TOTAL.as_secs() / 60;
             term::warning(&format!("the server has been busy for {minutes} min, and is not waited for any longer"));
             return false;
         };
@@ -38,16 +37,16 @@ impl Patience {
         true
     }
 
-    /// How long to wait now; `None` where there was enough of that.
-    fn next(&mut self, asked: Duration) -> Option<Duration> {
-        let wait = asked.clamp(SHORTEST, LONGEST).min(self.left);
+    /// Takes the next wait from the budget; `None` if it is used up.
+    fn take(&mut self, asked: Duration) -> Option<Duration> {
+        let wait = asked.clamp(MIN_WAIT, MAX_WAIT).min(self.left);
         self.left -= wait;
         (!wait.is_zero()).then_some(wait)
     }
 }
 
-/// How long to wait by `Retry-After`, in seconds or as a date; `None` if the response does not ask to wait.
-fn asked_for(status: StatusCode, headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+/// The wait in `Retry-After`, which is in seconds or a date; `None` if the response does not ask to wait.
+fn asked_wait(status: StatusCode, headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return None;
     }
@@ -85,18 +84,18 @@ mod tests {
             (413, "7", None),
         ] {
             let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]);
-            let named = asked_for(StatusCode::from_u16(status).unwrap(), &headers, now);
+            let named = asked_wait(StatusCode::from_u16(status).unwrap(), &headers, now);
             assert_eq!(named.map(|wait| wait.as_secs_f64()), wait, "{status} {text:?}");
         }
-        assert_eq!(asked_for(StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new(), now), None);
+        assert_eq!(asked_wait(StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new(), now), None);
     }
 
     #[test]
     fn a_server_that_stays_busy_is_not_waited_for_without_end() {
         for (asked, waits) in [(3600, 10), (0, 600), (60, 10), (7, 86)] {
-            let mut patience = Patience::new();
-            let taken: Vec<_> = std::iter::from_fn(|| patience.next(Duration::from_secs(asked))).collect();
-            assert_eq!((taken.len(), taken.iter().sum()), (waits, MOST), "{asked} s");
+            let mut budget = RetryBudget::new();
+            let taken: Vec<_> = std::iter::from_fn(|| budget.take(Duration::from_secs(asked))).collect();
+            assert_eq!((taken.len(), taken.iter().sum()), (waits, TOTAL), "{asked} s");
         }
     }
 }

@@ -1,54 +1,54 @@
-//! Where the key-encryption key comes from, as flags, environment and `keyferry.toml` say it.
+//! The key-encryption key, and the one that replaces it.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CliError;
+use crate::cli::error::CliError;
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::{KeyProvider, KmsKey, TokenSource, TransitKey, TransitSettings};
 
-/// The variable that holds the token of a transit engine, by the name that its other clients read it from. It is no flag:
-/// arguments show in the list of processes.
+/// The variable with the token of a transit engine: the one that its other clients read. It is no flag, because arguments
+/// are visible in the list of processes.
 const TOKEN: &str = "VAULT_TOKEN";
 
 /// The key-encryption key: one of the four.
 #[derive(Args, Default, Clone)]
-pub(super) struct KekArgs {
+pub(in crate::cli) struct KekArgs {
     /// The file with the key-encryption key, made on first start [default: keyferry.key in the data folder].
     #[arg(long, value_name = "FILE", env = "KEYFERRY_KEY_FILE")]
-    pub(super) key_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
 
     /// Take the key-encryption key (32 bytes in base64 or hex) from this environment variable instead.
     #[arg(long, value_name = "NAME", env = "KEYFERRY_KEY_ENV")]
-    pub(super) key_env: Option<String>,
+    key_env: Option<String>,
 
     /// Wrap root keys by this key of AWS KMS instead: its ARN, id or alias. Region and credentials are found as by AWS' own
     /// tools.
     #[arg(long, value_name = "KEY", env = "KEYFERRY_KEY_KMS")]
-    pub(super) key_kms: Option<KmsKey>,
+    key_kms: Option<KmsKey>,
 
     /// Wrap root keys by this key of a transit engine (Vault, OpenBao) instead:
     /// `https://vault.example.com/v1/transit/keys/NAME`. The token is taken from VAULT_TOKEN, or from --key-token-file.
     #[arg(long, value_name = "URL", env = "KEYFERRY_KEY_TRANSIT")]
-    pub(super) key_transit: Option<TransitKey>,
+    key_transit: Option<TransitKey>,
 
     /// The file with the transit engine's token, read for each call.
     #[arg(long, value_name = "FILE", env = "VAULT_TOKEN_FILE")]
-    pub(super) key_token_file: Option<PathBuf>,
+    key_token_file: Option<PathBuf>,
 
     /// The namespace of the transit engine.
     #[arg(long, value_name = "NAME", env = "VAULT_NAMESPACE")]
-    pub(super) key_namespace: Option<String>,
+    key_namespace: Option<String>,
 
     /// Certificates (PEM) to trust for the key service, besides the public ones.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_KEY_CA")]
-    pub(super) key_ca: Option<PathBuf>,
+    key_ca: Option<PathBuf>,
 }
 
-/// The key-encryption key that is to take the place of the present one: one of the four.
+/// The key-encryption key that replaces the present one: one of the four.
 #[derive(Args, Default)]
-pub(super) struct ToKekArgs {
+pub(in crate::cli) struct NewKekArgs {
     /// The file with the key; created if missing.
     #[arg(long, value_name = "FILE")]
     to_key_file: Option<PathBuf>,
@@ -74,7 +74,7 @@ pub(super) struct ToKekArgs {
 
 impl KekArgs {
     /// The configured provider; `None` if no key setting is given.
-    pub(super) fn decide(self) -> Result<Option<KeyProvider>, CliError> {
+    pub(super) fn provider(self) -> Result<Option<KeyProvider>, CliError> {
         let named: Vec<&str> = [
             (self.key_file.is_some(), "key-file"),
             (self.key_env.is_some(), "key-env"),
@@ -114,14 +114,14 @@ impl KekArgs {
     }
 }
 
-impl ToKekArgs {
+impl NewKekArgs {
     /// Whether any of these settings is set.
-    pub(super) fn names_one(&self) -> bool {
+    pub(in crate::cli) fn is_given(&self) -> bool {
         !self.settings().is_empty()
     }
 
     /// The one provider, and the settings that a server has to be started with to use it.
-    pub(super) fn decide(self, present: &KekArgs) -> Result<(KeyProvider, String), CliError> {
+    pub(in crate::cli) fn provider(self, present: &KekArgs) -> Result<(KeyProvider, String), CliError> {
         let settings = self.settings();
         let args = KekArgs {
             key_file: self.to_key_file,
@@ -132,7 +132,7 @@ impl ToKekArgs {
             key_namespace: self.to_key_namespace,
             key_ca: self.to_key_ca,
         };
-        match args.decide() {
+        match args.provider() {
             Ok(Some(provider)) => Ok((provider, settings)),
             Ok(None) => {
                 Err("say which key is to take the present one's place: --to-key-file, --to-key-env, --to-key-kms \
@@ -175,42 +175,43 @@ mod tests {
 
     #[test]
     fn one_provider_is_decided_on_and_more_are_told() {
-        assert_eq!(KekArgs::default().decide().unwrap(), None);
+        assert_eq!(KekArgs::default().provider().unwrap(), None);
         let file = args(|args| args.key_file = Some("k".into()));
-        assert_eq!(file.clone().decide().unwrap(), Some(KeyProvider::File("k".into())));
+        assert_eq!(file.clone().provider().unwrap(), Some(KeyProvider::File("k".into())));
         let kms = args(|args| (args.key_kms, args.key_ca) = (Some("alias/k".parse().unwrap()), Some("ca.pem".into())));
         let key = KeyProvider::Kms { key: "alias/k".parse().unwrap(), ca: Some("ca.pem".into()) };
-        assert_eq!(kms.clone().decide().unwrap(), Some(key));
+        assert_eq!(kms.clone().provider().unwrap(), Some(key));
         let transit = args(|args| {
             args.key_transit = Some(TRANSIT.parse().unwrap());
             args.key_token_file = Some("token".into());
             args.key_namespace = Some("team/".to_owned());
         });
-        let Some(KeyProvider::Transit(settings)) = transit.clone().decide().unwrap() else {
+        let Some(KeyProvider::Transit(settings)) = transit.clone().provider().unwrap() else {
             panic!("another provider")
         };
         assert_eq!(settings.token, TokenSource::File("token".into()));
         assert_eq!(settings.namespace.as_deref(), Some("team"));
 
         let three = KekArgs { key_kms: kms.key_kms, key_transit: transit.key_transit, ..file };
-        let error = three.decide().unwrap_err().to_string();
+        let error = three.provider().unwrap_err().to_string();
         assert!(error.starts_with("key-file and key-kms and key-transit are set"), "{error}");
-        let error = args(|args| args.key_ca = Some("ca.pem".into())).decide().unwrap_err().to_string();
+        let error = args(|args| args.key_ca = Some("ca.pem".into())).provider().unwrap_err().to_string();
         assert!(error.contains("no key service uses it"), "{error}");
     }
 
     #[test]
     fn a_new_key_is_told_in_the_words_of_the_server() {
         let present = args(|args| args.key_token_file = Some("token".into()));
-        let to = ToKekArgs { to_key_transit: Some(TRANSIT.parse().unwrap()), ..ToKekArgs::default() };
-        let (provider, settings) = to.decide(&present).unwrap();
+        let to = NewKekArgs { to_key_transit: Some(TRANSIT.parse().unwrap()), ..NewKekArgs::default() };
+        let (provider, settings) = to.provider(&present).unwrap();
         assert!(
             matches!(provider, KeyProvider::Transit(settings) if settings.token == TokenSource::File("token".into()))
         );
         assert_eq!(settings, format!("--key-transit {TRANSIT}"));
-        assert!(ToKekArgs::default().decide(&present).is_err());
-        let two = ToKekArgs { to_key_file: Some("k".into()), to_key_env: Some("K".to_owned()), ..ToKekArgs::default() };
-        let error = two.decide(&present).unwrap_err().to_string();
+        assert!(NewKekArgs::default().provider(&present).is_err());
+        let two =
+            NewKekArgs { to_key_file: Some("k".into()), to_key_env: Some("K".to_owned()), ..NewKekArgs::default() };
+        let error = two.provider(&present).unwrap_err().to_string();
         assert!(error.starts_with("of the new key, key-file and key-env are set"), "{error}");
     }
 }

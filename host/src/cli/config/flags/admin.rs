@@ -1,15 +1,15 @@
-//! Where operators are listened to besides the socket, as flags, environment and `keyferry.toml` say it.
+//! The admin API over TCP, besides the socket in the data folder.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CliError;
+use crate::cli::error::CliError;
 use keyferry_api::TlsFiles;
 use keyferry_api::admin::OperatorToken;
 
-/// The operator's API over TCP. It is off by default.
+/// The admin API over TCP. It is off by default.
 #[derive(Args)]
 #[command(next_help_heading = "Operators")]
 pub(super) struct AdminArgs {
@@ -23,22 +23,22 @@ pub(super) struct AdminArgs {
     admin_token_file: Option<PathBuf>,
 }
 
-/// Where operators are listened to.
+/// The TCP listener of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AdminListener {
-    pub(super) listen: SocketAddr,
-    pub(super) token_file: PathBuf,
+pub(in crate::cli) struct AdminListener {
+    pub(in crate::cli) listen: SocketAddr,
+    token_file: PathBuf,
 }
 
 impl AdminListener {
-    /// The token, if it is fit for use.
-    pub(super) fn token(&self) -> Result<OperatorToken, CliError> {
+    /// The token, if its file is usable.
+    pub(in crate::cli) fn token(&self) -> Result<OperatorToken, CliError> {
         Ok(OperatorToken::at(&self.token_file)?)
     }
 }
 
 impl AdminArgs {
-    /// Where operators are listened to, where the server's certificate is this one.
+    /// The listener, if one is set. `tls` is the server's certificate.
     pub(super) fn listener(self, tls: Option<&TlsFiles>) -> Result<Option<AdminListener>, CliError> {
         let (listen, token_file) = match (self.admin_listen, self.admin_token_file) {
             (Some(listen), Some(token_file)) => (listen, token_file),

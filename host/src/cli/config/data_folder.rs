@@ -1,23 +1,25 @@
-//! Where things lie in the data folder.
+//! The data folder, and the paths of the files in it.
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::error::CliError;
+use crate::cli::term;
 use keyferry_types::bounded_file::{self, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 
-/// The data folder and what is in it.
+/// The absolute path of the data folder.
 #[derive(Debug, Clone)]
-pub(super) struct DataFolder(PathBuf);
+pub(in crate::cli) struct DataFolder(PathBuf);
 
 impl DataFolder {
-    /// Where it is or would be; nothing is made.
-    pub(super) fn at(path: &Path) -> Result<Self, super::CliError> {
+    /// The folder, which need not exist.
+    pub(in crate::cli) fn at(path: &Path) -> Result<Self, CliError> {
         let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.shown());
         Ok(Self(std::path::absolute(path).map_err(fault)?))
     }
 
-    /// Makes the folder, for its owner only, where it does not exist.
-    pub(super) fn open(path: &Path) -> Result<Self, super::CliError> {
+    /// Creates the folder if it does not exist, for its owner only.
+    pub(in crate::cli) fn open(path: &Path) -> Result<Self, CliError> {
         use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
         let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.shown());
         let named = path.to_owned();
@@ -27,7 +29,7 @@ impl DataFolder {
         })
         .map_err(fault)?;
         if mode & 0o077 != 0 {
-            super::term::warning(&format!(
+            term::warning(&format!(
                 "others can look into the data folder {} (mode {:o}); `chmod 700` it",
                 path.shown(),
                 mode & 0o777
@@ -36,35 +38,35 @@ impl DataFolder {
         Ok(Self(std::path::absolute(path).map_err(fault)?))
     }
 
-    pub(super) fn key(&self) -> PathBuf {
+    pub(in crate::cli) fn key(&self) -> PathBuf {
         self.0.join("keyferry.key")
     }
 
-    pub(super) fn store(&self) -> PathBuf {
+    pub(in crate::cli) fn store(&self) -> PathBuf {
         self.0.join("store")
     }
 
-    pub(super) fn plugins(&self) -> PathBuf {
+    pub(in crate::cli) fn plugins(&self) -> PathBuf {
         self.0.join("plugins")
     }
 
-    pub(super) fn lock(&self) -> PathBuf {
+    pub(in crate::cli) fn lock(&self) -> PathBuf {
         self.0.join("keyferry.lock")
     }
 
-    pub(super) fn code_key(&self) -> PathBuf {
+    pub(in crate::cli) fn code_key(&self) -> PathBuf {
         self.0.join("code-key.json")
     }
 
-    pub(super) fn code_cache(&self) -> PathBuf {
+    pub(in crate::cli) fn code_cache(&self) -> PathBuf {
         self.0.join("cache")
     }
 
-    pub(super) fn plugin_versions(&self) -> PathBuf {
+    pub(in crate::cli) fn plugin_versions(&self) -> PathBuf {
         self.0.join("plugin-versions")
     }
 
-    pub(super) fn socket(&self) -> PathBuf {
+    pub(in crate::cli) fn socket(&self) -> PathBuf {
         self.0.join("admin.sock")
     }
 }

@@ -1,11 +1,11 @@
-//! Where metrics and traces go, as flags, environment and `keyferry.toml` say it.
+//! The destinations of metrics and traces.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::CliError;
+use crate::cli::error::CliError;
 use keyferry_telemetry::{OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
 
 /// Metrics and traces. Both are off by default.
@@ -38,7 +38,7 @@ pub(super) struct TelemetryArgs {
 }
 
 impl TelemetryArgs {
-    /// Where traces and metrics go.
+    /// The collector's settings, if one is set.
     pub(super) fn otlp(self) -> Result<Option<OtlpSettings>, CliError> {
         match self {
             Self { otlp_endpoint: Some(endpoint), .. } => Ok(Some(OtlpSettings {

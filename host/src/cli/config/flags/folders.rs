@@ -1,0 +1,64 @@
+//! The folders and files of a server, and the flags that name them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::key::KekArgs;
+use crate::cli::config::data_folder::DataFolder;
+use crate::cli::error::CliError;
+use keyferry_vault::KeyProvider;
+
+/// Flags that `serve` and the operator's commands have in common.
+#[derive(Args, Default, Clone)]
+pub(in crate::cli) struct FolderArgs {
+    /// A TOML file with settings: each flag of `serve` has a key of the same name [default: ./keyferry.toml, if it exists].
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_CONFIG")]
+    pub(in crate::cli) config: Option<PathBuf>,
+
+    /// The data folder: store, keys, grants [default: ./keyferry-data].
+    #[arg(long, value_name = "DIR", env = "KEYFERRY_DATA")]
+    pub(in crate::cli) data: Option<PathBuf>,
+
+    /// The plugin folder: one .wasm file an app [default: plugins in the data folder].
+    #[arg(long, value_name = "DIR", env = "KEYFERRY_PLUGINS")]
+    pub(in crate::cli) plugins: Option<PathBuf>,
+
+    /// The lock file, which records grants [default: keyferry.lock in the data folder].
+    #[arg(long, value_name = "FILE", env = "KEYFERRY_LOCK")]
+    pub(in crate::cli) lock: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(in crate::cli) key: KekArgs,
+}
+
+/// The resolved folders and files.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct Folders {
+    pub(in crate::cli) data: DataFolder,
+    pub(in crate::cli) plugins: PathBuf,
+    pub(in crate::cli) lock: PathBuf,
+    pub(in crate::cli) key: KeyProvider,
+}
+
+impl FolderArgs {
+    /// Fills in the defaults, and creates the data folder.
+    pub(in crate::cli) fn resolve(self) -> Result<Folders, CliError> {
+        self.resolve_in(DataFolder::open)
+    }
+
+    /// Fills in the defaults, with the data folder that `open` returns.
+    pub(super) fn resolve_in(
+        self,
+        open: impl FnOnce(&Path) -> Result<DataFolder, CliError>,
+    ) -> Result<Folders, CliError> {
+        let key = self.key.provider()?;
+        let data = open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
+        Ok(Folders {
+            plugins: self.plugins.unwrap_or_else(|| data.plugins()),
+            lock: self.lock.unwrap_or_else(|| data.lock()),
+            key: key.unwrap_or_else(|| KeyProvider::File(data.key())),
+            data,
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! All settings, as flags of `serve`. A flag's environment variable and its help are declared with it.
+//!
+//! | file | flags |
+//! |---|---|
+//! | `serve` | those of the server itself, and all others flattened into one list |
+//! | `folders` | `--config`, `--data`, `--plugins`, `--lock`: also flags of the operator's commands |
+//! | `key` | `--key-...`: the key-encryption key |
+//! | `admin` | `--admin-...`: the admin API over TCP |
+//! | `telemetry` | `--metrics-listen`, `--otlp-...`: metrics and traces |
+//! | `tables` | `--http-...`, `--import-...`, `--migrate-...`, `--sandbox-...`, `--store-...`, `--webhooks-...`: each a table of the file |
+
+mod admin;
+mod folders;
+mod key;
+mod serve;
+mod tables;
+mod telemetry;
+
+pub(super) use admin::AdminListener;
+pub(in crate::cli) use folders::{FolderArgs, Folders};
+pub(in crate::cli) use key::NewKekArgs;
+pub(in crate::cli) use serve::ServeArgs;

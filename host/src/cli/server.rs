@@ -1,0 +1,96 @@
+//! The components of a server, put together in the order of their dependencies.
+
+use std::sync::Arc;
+
+use super::config::{Folders, Settings};
+use super::error::CliError;
+use super::store_and_vault::StoreAndVault;
+use keyferry_api::{Api, Readiness};
+use keyferry_egress::{Egress, EgressSettings, WebhookClient};
+use keyferry_imports::Importer;
+use keyferry_sandbox::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
+use keyferry_service::CredentialService;
+use keyferry_store::Store;
+use keyferry_store::sled::SledSettings;
+use keyferry_types::bounded_file::{self, PATIENCE};
+use keyferry_types::path_text::ShowPath as _;
+use keyferry_vault::Vault;
+use keyferry_webhooks::{Deliverer, Webhooks};
+
+/// A server that does not listen yet.
+pub(super) struct Server {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) vault: Arc<Vault>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) deliverer: Arc<Deliverer>,
+    pub(super) importer: Arc<Importer>,
+    pub(super) api: Arc<Api>,
+}
+
+impl Server {
+    /// Assembles the server's components.
+    pub(super) async fn assemble(settings: &Settings) -> Result<Self, CliError> {
+        let store =
+            SledSettings { cache_capacity: settings.store_cache, ..SledSettings::new(settings.folders.data.store()) };
+        let opened = StoreAndVault::open(&settings.folders, store).await?;
+        opened.call_key_service(&settings.folders).await?;
+        let StoreAndVault { store, vault } = opened;
+        let registry = registry(
+            &settings.folders,
+            settings.grants,
+            settings.limits.clone(),
+            settings.egress.clone(),
+            Some(Arc::clone(&vault)),
+        )
+        .await?;
+        let service = Arc::new(CredentialService::new(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            Arc::clone(&registry),
+            settings.policy.clone(),
+        ));
+        let importer =
+            Importer::new(Arc::clone(&store), Arc::clone(&vault), Arc::clone(&service), settings.imports.clone());
+        let readiness = Arc::new(Readiness::default());
+        let client = WebhookClient::new(Egress::new(settings.egress.clone())?, settings.webhooks.response_time)?;
+        let webhooks = Webhooks::new(Arc::clone(&store), Arc::clone(&vault), client.clone());
+        let deliverer =
+            Arc::new(Deliverer::new(Arc::clone(&store), Arc::clone(&vault), client, settings.webhooks.clone()));
+        let api = Api::new(
+            Arc::clone(&store),
+            service,
+            Arc::clone(&importer),
+            webhooks,
+            Arc::clone(&readiness),
+            settings.rate_limit,
+            settings.http.body_timeout,
+        );
+        Ok(Self { store, vault, registry, readiness, deliverer, importer, api })
+    }
+}
+
+/// Opens the registry of a plugin folder. Without a vault, compiled code is not kept: there is no key to seal it.
+pub(super) async fn registry(
+    folders: &Folders,
+    policy: GrantPolicy,
+    limits: SandboxLimits,
+    egress: EgressSettings,
+    vault: Option<Arc<Vault>>,
+) -> Result<Arc<Registry>, CliError> {
+    let folder = folders.plugins.clone();
+    bounded_file::within(&folders.plugins, PATIENCE, move || std::fs::create_dir_all(folder))
+        .map_err(|error| format!("cannot make the plugin folder {}: {error}", folders.plugins.shown()))?;
+    let cache = vault.map(|vault| {
+        let seal: CodeSeal = Arc::new(move |bytes| vault.cache_mac(bytes).ok());
+        (folders.data.code_cache(), seal)
+    });
+    let sandbox = Arc::new(Sandbox::new(limits, cache)?);
+    let settings = RegistrySettings {
+        folder: folders.plugins.clone(),
+        lock: folders.lock.clone(),
+        versions: folders.data.plugin_versions(),
+        policy,
+    };
+    Ok(Registry::open(settings, sandbox, Arc::new(Egress::new(egress)?)).await?)
+}

@@ -1,0 +1,84 @@
+//! The store and the vault: all that is needed where no plugin runs.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::config::Folders;
+use super::error::CliError;
+use keyferry_service::{ServiceError, rewrap};
+use keyferry_store::Store;
+use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
+
+/// The first and the longest wait until a key service that fails is called again.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// The opened store, and the vault whose keys seal what is in it.
+pub(super) struct StoreAndVault {
+    pub(super) vault: Arc<Vault>,
+    pub(super) store: Arc<dyn Store>,
+}
+
+impl StoreAndVault {
+    /// Loads the key, or creates one if there is neither key nor store, and opens the store.
+    pub(super) async fn open(folders: &Folders, store: SledSettings) -> Result<Self, CliError> {
+        // A new key opens nothing in an existing store: the missing key must be found, not replaced.
+        let create = if folders.data.store().exists() { CreateKey::Refused } else { CreateKey::Allowed };
+        let vault = Arc::new(Vault::new(folders.key.load(create).await?));
+        let store = SledStore::open(store).await?;
+        match rewrap::check(&store, vault.kek()).await {
+            // Only the key service knows the key; its error is reported by the operation that needs the key.
+            Ok(()) | Err(ServiceError::Vault(VaultError::KeyService(_))) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Self { vault, store: Arc::new(store) })
+    }
+
+    /// Calls the key service for the first time.
+    ///
+    /// If it is unavailable, the server starts anyway: requests that need no key are served, `/readyz` reports that no
+    /// organisation can be unlocked, and the key service is called again until it responds. If it refuses, or has no such key,
+    /// waiting does not help, and the server does not start.
+    pub(super) async fn call_key_service(&self, folders: &Folders) -> Result<(), CliError> {
+        match self.vault.open_code_key(&folders.data.code_key()).await {
+            Ok(()) => {}
+            Err(error) if error.may_pass() => {
+                tracing::error!(%error, "the server starts without its key service, and cannot unlock any organisation");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if matches!(folders.key, KeyProvider::Kms { .. } | KeyProvider::Transit(_)) {
+            tokio::spawn(watch_key_service(
+                Arc::downgrade(&self.vault),
+                Arc::downgrade(&self.store),
+                folders.data.code_key(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Calls a failing key service again until it responds. One that works is not called.
+async fn watch_key_service(vault: Weak<Vault>, store: Weak<dyn Store>, code_key: PathBuf) {
+    let mut wait = FIRST_WAIT;
+    loop {
+        tokio::time::sleep(wait).await;
+        let (Some(vault), Some(store)) = (vault.upgrade(), store.upgrade()) else { return };
+        let before = vault.key_service();
+        if before == KeyServiceState::Answers {
+            wait = FIRST_WAIT;
+            continue;
+        }
+        if vault.open_code_key(&code_key).await.is_err() {
+            wait = (wait * 2).min(LONGEST_WAIT);
+            continue;
+        }
+        if matches!(before, KeyServiceState::NeverAnswered(_))
+            && let Err(error) = rewrap::check(store.as_ref(), vault.kek()).await
+        {
+            tracing::error!(%error, "some organisations cannot be unlocked");
+        }
+    }
+}
