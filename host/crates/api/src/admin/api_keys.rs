@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::operations::{Operation, Route};
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::error::AdminError;
+use crate::admin::operations::{Operation, Route};
+use crate::admin::operator::Operator;
 use keyferry_service::keys;
 use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Store, Timestamp};
 use keyferry_types::ids::{Environment, OrgId};

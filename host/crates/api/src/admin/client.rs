@@ -6,20 +6,14 @@ use std::path::Path;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt as _, Full};
-use serde::Deserialize;
 use tokio::net::UnixStream;
 use url::form_urlencoded;
 
-use super::AdminError;
-use super::operations::{Operation, Verb, taken_apart};
+use crate::admin::error::AdminError;
+use crate::admin::operations::{Operation, Verb, taken_apart};
+use crate::admin::response::Problem;
 use keyferry_service_client::{Connection, ExchangeError};
 use keyferry_types::path_text::ShowPath as _;
-
-/// The member of a problem document that is read.
-#[derive(Deserialize)]
-struct Problem {
-    detail: String,
-}
 
 /// Performs an operation on the server that listens on a socket.
 ///

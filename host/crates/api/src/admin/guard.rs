@@ -12,15 +12,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::Operator;
-use super::routes::{problem, router};
+use crate::admin::operator::Operator;
+use crate::admin::response::Problem;
+use crate::admin::routes::router;
 use keyferry_types::bounded_file::{self, Content, is_obstructed};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::ApiKey;
@@ -108,7 +109,7 @@ async fn look(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
         Err(error) => {
             tracing::error!(%error, "the operator's API refuses all requests over TCP: its token cannot be used");
             let detail = "the operator's token cannot be read on the server; its log says why";
-            return problem(StatusCode::SERVICE_UNAVAILABLE, "no_operator_token", detail);
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_operator_token", detail).into_response();
         }
     };
     match presented(request.headers()) {
@@ -155,20 +156,18 @@ impl Guard {
         if let Err(full) = self.wrong.check() {
             let seconds = full.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
             let detail = "too many wrong tokens; the right one is accepted at any time";
-            let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", detail);
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            return answer;
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", detail);
+            return ([(header::RETRY_AFTER, HeaderValue::from(seconds))], problem).into_response();
         }
         tracing::warn!(has_api_key, "a request without the operator's token was refused");
         if has_api_key {
             let detail = "an API key belongs to one organisation, whatever its scopes; this API is about all of them, and takes \
                           the operator's token";
-            return problem(StatusCode::FORBIDDEN, "not_an_operator", detail);
+            return Problem::new(StatusCode::FORBIDDEN, "not_an_operator", detail).into_response();
         }
         let detail = "the operator's token goes into `Authorization: Bearer`";
-        let mut answer = problem(StatusCode::UNAUTHORIZED, "operator_token_missing", detail);
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"operator\""));
-        answer
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "operator_token_missing", detail);
+        ([(header::WWW_AUTHENTICATE, "Bearer realm=\"operator\"")], problem).into_response()
     }
 }
 

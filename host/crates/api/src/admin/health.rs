@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::operations::{Operation, Route};
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::error::AdminError;
+use crate::admin::operations::{Operation, Route};
+use crate::admin::operator::Operator;
 use keyferry_store::StoreHealth;
 use keyferry_vault::KeyServiceState;
 

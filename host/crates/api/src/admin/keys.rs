@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::operations::{Operation, Route};
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::error::AdminError;
+use crate::admin::operations::{Operation, Route};
+use crate::admin::operator::Operator;
 use keyferry_service::keys;
 use keyferry_store::{AccountKey, IntegrationKey, RootChange, RootRecord, Store};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::error::AdminError;
+use crate::admin::operator::Operator;
 
 /// An operation that an operator can request.
 pub trait Operation: Serialize + DeserializeOwned + ToSchema + Send + Sync {

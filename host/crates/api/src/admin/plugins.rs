@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::operations::{Operation, Route};
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::error::AdminError;
+use crate::admin::operations::{Operation, Route};
+use crate::admin::operator::Operator;
 use keyferry_sandbox::{Allowed, Digest, PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
 
 /// Lists the plugin files.

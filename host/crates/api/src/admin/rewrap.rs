@@ -6,9 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::operations::{Operation, Route};
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::error::AdminError;
+use crate::admin::operations::{Operation, Route};
+use crate::admin::operator::Operator;
 use keyferry_store::{AuditAction, AuditEvent, Rewrap, RootRecord, Wrapping};
 use keyferry_types::ids::OrgId;
 

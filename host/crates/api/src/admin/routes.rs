@@ -1,27 +1,30 @@
-//! Which path is which operation. Failures are RFC 9457 problems.
+//! Which path is which operation.
 
 use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
-use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::{StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::form_urlencoded;
+use utoipa::openapi::HttpMethod;
+use utoipa::openapi::path::Paths;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
-use super::audit::{ReadAudit, VerifyAudit};
-use super::health::ShowHealth;
-use super::keys::{DestroyKey, DisableKey, ListKeys, ResealCredentials, RotateKey};
-use super::openapi::Description;
-use super::operations::{Operation, Verb, taken_apart};
-use super::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
-use super::rewrap::{ListRoots, RewrapRoots};
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
+use crate::admin::audit::{ReadAudit, VerifyAudit};
+use crate::admin::error::AdminError;
+use crate::admin::health::ShowHealth;
+use crate::admin::keys::{DestroyKey, DisableKey, ListKeys, ResealCredentials, RotateKey};
+use crate::admin::openapi;
+use crate::admin::operations::{Operation, Verb, taken_apart};
+use crate::admin::operator::Operator;
+use crate::admin::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
+use crate::admin::response::{Problem, Uncached};
+use crate::admin::rewrap::{ListRoots, RewrapRoots};
 
 /// Bytes of a request's body.
 const MAX_REQUEST: usize = 64 * 1024;
@@ -29,50 +32,47 @@ const MAX_REQUEST: usize = 64 * 1024;
 /// Where all of this is described.
 const OPENAPI: &str = "/admin/v1/openapi.json";
 
-/// Routes, and what they are.
-struct Routes {
-    router: Router<Operator>,
-    description: Description,
-}
-
-impl Routes {
-    fn with<O: Operation + 'static>(mut self) -> Self {
-        self.description.add::<O>();
-        let answer = match O::ROUTE.verb {
-            Verb::Read => get(perform::<O>),
-            Verb::Change => post(perform::<O>),
-        };
-        Self { router: self.router.route(O::ROUTE.path, answer), ..self }
-    }
-}
-
 /// All routes: the one list that both the router and the description are made of.
 pub(super) fn router(operator: Operator) -> Router {
-    let Routes { router, description } = Routes { router: Router::new(), description: Description::new() }
-        .with::<ShowHealth>()
-        .with::<ListApiKeys>()
-        .with::<CreateApiKey>()
-        .with::<RevokeApiKey>()
-        .with::<ReadAudit>()
-        .with::<VerifyAudit>()
-        .with::<ListKeys>()
-        .with::<RotateKey>()
-        .with::<ResealCredentials>()
-        .with::<DisableKey>()
-        .with::<DestroyKey>()
-        .with::<ListRoots>()
-        .with::<RewrapRoots>()
-        .with::<ListPlugins>()
-        .with::<ShowPlugin>()
-        .with::<GrantPlugin>()
-        .with::<RevokePlugin>()
-        .with::<RollbackPlugin>();
-    let document = description.document();
+    let (router, document) = OpenApiRouter::with_openapi(openapi::preface())
+        .routes(route::<ShowHealth>())
+        .routes(route::<ListApiKeys>())
+        .routes(route::<CreateApiKey>())
+        .routes(route::<RevokeApiKey>())
+        .routes(route::<ReadAudit>())
+        .routes(route::<VerifyAudit>())
+        .routes(route::<ListKeys>())
+        .routes(route::<RotateKey>())
+        .routes(route::<ResealCredentials>())
+        .routes(route::<DisableKey>())
+        .routes(route::<DestroyKey>())
+        .routes(route::<ListRoots>())
+        .routes(route::<RewrapRoots>())
+        .routes(route::<ListPlugins>())
+        .routes(route::<ShowPlugin>())
+        .routes(route::<GrantPlugin>())
+        .routes(route::<RevokePlugin>())
+        .routes(route::<RollbackPlugin>())
+        .split_for_parts();
+    // Every part of it is of a type that becomes JSON.
+    let document = serde_json::to_value(document).unwrap_or_default();
+    let description = async move || Uncached(document.clone());
     router
-        .route(OPENAPI, get(move || async move { respond(StatusCode::OK, "application/json", &document) }))
-        .fallback(nothing)
-        .method_not_allowed_fallback(another_method)
+        .route(OPENAPI, get(description))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(operator)
+}
+
+/// The handler of an operation, and its description.
+fn route<O: Operation + 'static>() -> UtoipaMethodRouter<Operator> {
+    let (method, handler) = match O::ROUTE.verb {
+        Verb::Read => (HttpMethod::Get, get(perform::<O>)),
+        Verb::Change => (HttpMethod::Post, post(perform::<O>)),
+    };
+    let mut paths = Paths::new();
+    paths.add_path_operation(O::ROUTE.path, vec![method], openapi::operation::<O>());
+    (openapi::schemas::<O>(), paths, handler)
 }
 
 /// Performs the operation of a request.
@@ -80,21 +80,15 @@ async fn perform<O: Operation + 'static>(
     State(operator): State<Operator>,
     Path(place): Path<BTreeMap<String, String>>,
     request: Request,
-) -> Response {
-    let answer = async {
-        let (parts, body) = request.into_parts();
-        let operation: O = match O::ROUTE.verb {
-            Verb::Read => read(&place, &parts.uri, body).await?,
-            Verb::Change => change(place, &parts.uri, body).await?,
-        };
-        tracing::info!(method = %O::ROUTE.verb.method(), path = taken_apart(&operation)?.0, "operator");
-        let done = operation.perform(&operator).await?;
-        Ok::<_, AdminError>(serde_json::to_value(done)?)
+) -> Result<Uncached<Value>, AdminError> {
+    let (parts, body) = request.into_parts();
+    let operation: O = match O::ROUTE.verb {
+        Verb::Read => read(&place, &parts.uri, body).await?,
+        Verb::Change => change(place, &parts.uri, body).await?,
     };
-    match answer.await {
-        Ok(done) => respond(StatusCode::OK, "application/json", &done),
-        Err(error) => problem(error.status(), error.code(), &error.to_string()),
-    }
+    tracing::info!(method = %O::ROUTE.verb.method(), path = taken_apart(&operation)?.0, "operator");
+    let done = operation.perform(&operator).await?;
+    Ok(Uncached(serde_json::to_value(done)?))
 }
 
 /// Reads an operation from path and query.
@@ -136,28 +130,13 @@ async fn bytes(body: Body) -> Result<bytes::Bytes, AdminError> {
     Ok(collected.map_err(|error| AdminError::Request(error.to_string()))?.to_bytes())
 }
 
-async fn nothing(request: Request) -> Response {
+async fn no_such_route(request: Request) -> Problem {
     let path: String = request.uri().path().chars().take(200).collect();
     let detail = format!("there is nothing at {path}; {OPENAPI} describes what there is");
-    problem(StatusCode::NOT_FOUND, "no_such_route", &detail)
+    Problem::new(StatusCode::NOT_FOUND, "no_such_route", detail)
 }
 
-async fn another_method(request: Request) -> Response {
+async fn method_not_allowed(request: Request) -> Problem {
     let detail = format!("{} is not possible here; {OPENAPI} describes what is", request.method());
-    problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &detail)
-}
-
-pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or("Failed");
-    let kind = format!("urn:keyferry:problem:{code}");
-    let body = json!({ "type": kind, "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    respond(status, "application/problem+json", &body)
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: &Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

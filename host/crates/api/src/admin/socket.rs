@@ -10,11 +10,11 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use tokio::net::UnixListener;
 
-use super::routes::router;
 use crate::ConnConfig;
 use crate::HttpSettings;
-use crate::admin::AdminError;
-use crate::admin::Operator;
+use crate::admin::error::AdminError;
+use crate::admin::operator::Operator;
+use crate::admin::routes::router;
 use keyferry_types::path_text::ShowPath as _;
 
 /// How long a request's head may take to arrive, and how long an idle connection is kept.
