@@ -26,7 +26,7 @@ use crate::middleware::conditional;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What each file is answered with besides.
+/// The other headers of each file's response.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -64,11 +64,11 @@ pub(crate) fn add_to<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Rou
     ASSETS
         .iter()
         .zip(TAGS.iter())
-        .fold(router, |router, (asset, tag)| router.route(asset.path, get(move || async move { asset.answer(tag) })))
+        .fold(router, |router, (asset, tag)| router.route(asset.path, get(move || async move { asset.response(tag) })))
 }
 
 impl Asset {
-    fn answer(&self, tag: &HeaderValue) -> Response {
+    fn response(&self, tag: &HeaderValue) -> Response {
         let mut response = Response::new(Body::from(Bytes::from_static(self.content)));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));

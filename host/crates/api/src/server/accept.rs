@@ -57,7 +57,7 @@ impl Default for HttpSettings {
     }
 }
 
-/// Bytes of a request's head. Larger ones are answered with 431 by hyper.
+/// Bytes of a request's head. hyper responds to larger ones with 431.
 const MAX_HEAD: usize = 32 * 1024;
 /// After `accept` failed for want of file descriptors or memory, trying at once again would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -119,7 +119,7 @@ impl HttpServer {
                     continue;
                 }
             };
-            // Answers are small and complete: waiting to fill a packet would only delay them.
+            // Responses are small and complete: waiting to fill a packet would only delay them.
             let _ = stream.set_nodelay(true);
             let (terms, watcher, acceptor) =
                 (terms.clone(), graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
@@ -167,11 +167,11 @@ impl ConnConfig {
         let router = TowerToHyperService::new(self.router);
         let service = service_fn(move |request: Request<Incoming>| {
             progress.ask(!request.body().is_end_stream());
-            let (answer, progress) = (answer(router.clone(), request), Arc::clone(&progress));
+            let (response, progress) = (respond(router.clone(), request), Arc::clone(&progress));
             async move {
-                let answer = answer.await;
-                progress.answer();
-                answer
+                let response = response.await;
+                progress.responded();
+                response
             }
         });
         let served = watcher.watch(self.builder.serve_connection(ZeroizingIo(TokioIo::new(connection)), service));
@@ -182,7 +182,7 @@ impl ConnConfig {
 }
 
 /// Handles a request. If its body is left unread, the response announces the end of the connection.
-async fn answer(router: TowerToHyperService<Router>, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn respond(router: TowerToHyperService<Router>, request: Request<Incoming>) -> Result<Response, Infallible> {
     if request.body().is_end_stream() {
         return router.call(request).await;
     }

@@ -1,5 +1,5 @@
 //! How long a client may take, where the HTTP library sets no limit: to begin and finish a request's head, to take its
-//! answer, and to say goodbye. (A request's body has its own limit, in `body`.)
+//! response, and to say goodbye. (A request's body has its own limit, in `body`.)
 
 use std::io;
 use std::pin::Pin;
@@ -32,7 +32,7 @@ pub(crate) struct Deadlines {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     asked: AtomicUsize,
-    answered: AtomicUsize,
+    responses: AtomicUsize,
     has_body: AtomicBool,
 }
 
@@ -44,16 +44,16 @@ impl Progress {
     }
 
     /// Its response is about to be written.
-    pub(crate) fn answer(&self) {
-        self.answered.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn responded(&self) {
+        self.responses.fetch_add(1, Ordering::Relaxed);
     }
 
     fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 
-    fn is_answered(&self) -> bool {
-        self.asked() == self.answered.load(Ordering::Relaxed)
+    fn has_responded(&self) -> bool {
+        self.asked() == self.responses.load(Ordering::Relaxed)
     }
 }
 
@@ -154,7 +154,7 @@ impl<S: OverSocket> Connection<S> {
         Poll::Ready(Err(too_slow("the client does not read its response")))
     }
 
-    /// Nothing is left to be written. Without an answer among it, a request may be under way still.
+    /// Nothing is left to be written. Without a response among it, a request may be under way still.
     fn written(&mut self, cx: &mut Context<'_>) {
         if self.writing == Writing::Lingering {
             // The HTTP library flushes each time that it is woken. The time to linger must not begin anew with that.
@@ -162,7 +162,7 @@ impl<S: OverSocket> Connection<S> {
         }
         self.writing = Writing::Free;
         let asked = self.progress.asked();
-        if asked != self.served && self.progress.is_answered() {
+        if asked != self.served && self.progress.has_responded() {
             self.served = asked;
             self.reading = Reading::Next;
             self.start(self.deadlines.idle);
@@ -310,8 +310,8 @@ mod tests {
         assert!(at(DEADLINES.head).contains(&after), "{after:?}");
         let (_client, progress, mut server) = connected();
         progress.ask(false);
-        progress.answer();
-        server.write_all(b"answer").await.unwrap();
+        progress.responded();
+        server.write_all(b"response").await.unwrap();
         server.flush().await.unwrap();
         let (read, after) = timed(server.read(&mut [0])).await;
         assert_eq!(read.unwrap(), 0);
@@ -347,11 +347,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_has_to_be_taken_in_time_however_steadily_it_is_taken() {
+    async fn a_response_has_to_be_taken_in_time_however_steadily_it_is_taken() {
         for pause in [Duration::from_millis(10), Duration::from_secs(3600)] {
             let (mut client, progress, mut server) = connected();
             progress.ask(false);
-            progress.answer();
+            progress.responded();
             let slow = tokio::spawn(async move {
                 while client.read_u8().await.is_ok() {
                     tokio::time::sleep(pause).await;
@@ -368,7 +368,7 @@ mod tests {
     async fn what_is_still_being_sent_is_taken_for_a_while_and_no_longer() {
         let (mut client, progress, mut server) = connected();
         progress.ask(true);
-        progress.answer();
+        progress.responded();
         let sending = tokio::spawn(async move { while client.write_all(b"more").await.is_ok() {} });
         let (ended, after) = timed(server.shutdown()).await;
         ended.unwrap();
@@ -376,7 +376,7 @@ mod tests {
         sending.abort();
         let (_client, progress, mut server) = connected();
         progress.ask(true);
-        progress.answer();
+        progress.responded();
         let flushed_meanwhile = async {
             while tokio::time::timeout(DEADLINES.head, server.shutdown()).await.is_err() {
                 server.flush().await.unwrap();
@@ -386,7 +386,7 @@ mod tests {
         assert!(at(LINGER).contains(&after), "a client that is silent: {after:?}");
         let (_client, progress, mut server) = connected();
         progress.ask(false);
-        progress.answer();
+        progress.responded();
         server.flush().await.unwrap();
         let (ended, after) = timed(server.shutdown()).await;
         ended.unwrap();

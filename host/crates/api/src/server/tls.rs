@@ -133,7 +133,7 @@ impl Tls {
                         tracing::info!(cert = %files.cert.shown(), "the TLS certificate was read again");
                         (known, told) = (now, None);
                     }
-                    // It may answer the next time, without having changed.
+                    // It may respond the next time, without having changed.
                     Ok(Err(error)) if error.is_obstructed() => tell(&error),
                     Ok(Err(error)) => {
                         tell(&error);
@@ -156,7 +156,7 @@ impl Tls {
     }
 }
 
-/// The stamp, apart from the threads that serve: a mount that hangs does not answer.
+/// The stamp, apart from the threads that serve: a mount that hangs does not respond.
 async fn stamp_apart(files: &TlsFiles) -> Stamp {
     let mut stamp = Stamp::default();
     for (slot, path) in stamp.iter_mut().zip([&files.cert, &files.key]) {

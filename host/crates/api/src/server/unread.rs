@@ -1,4 +1,4 @@
-//! Bodies that are not read whole when their request is answered: those of requests that are refused first.
+//! Bodies that are not read whole when their request is responded to: those of requests that are refused first.
 //!
 //! The bytes of such a body lie on the connection before the client's next request. A small body is read completely, so that
 //! the connection can be kept. With any other body the response says `Connection: close`, since a client without that notice

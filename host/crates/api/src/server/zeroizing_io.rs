@@ -2,7 +2,7 @@
 //!
 //! hyper reads head and body of every request of a connection into one buffer. While a client keeps its connection open and
 //! says nothing, the credential of its last request would lie there. hyper asks for the next request as soon as the last one
-//! is answered, and offers the whole buffer for it: that is when what lies there is cleared.
+//! is responded to, and offers the whole buffer for it: that is when what lies there is cleared.
 
 use std::io;
 use std::mem::MaybeUninit;
