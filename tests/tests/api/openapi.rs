@@ -266,9 +266,9 @@ async fn every_example_is_an_exchange_that_takes_place() {
                         assert_eq!(of_type, media_type, "{place}");
                         replayed += 1;
                         if writes {
-                            let answers = written[id][name]["answers"].as_array_mut().unwrap();
+                            let responses = written[id][name]["responses"].as_array_mut().unwrap();
                             let of = (json!(answer.status), is_problem);
-                            let kept = answers
+                            let kept = responses
                                 .iter_mut()
                                 .find(|kept| (kept["status"].clone(), kept["problem"] == json!(true)) == of);
                             kept.unwrap()["body"] = answer.json();
@@ -293,7 +293,7 @@ async fn every_example_is_an_exchange_that_takes_place() {
         .unwrap()
         .values()
         .flat_map(|all| all.as_object().unwrap().values())
-        .map(|exchange| exchange["answers"].as_array().unwrap().len())
+        .map(|exchange| exchange["responses"].as_array().unwrap().len())
         .sum();
     assert_eq!(replayed, shown, "every example of the file is in the document");
 }

@@ -35,11 +35,10 @@ mod state;
 
 pub use middleware::cors::{CorsOrigin, InvalidOrigin};
 pub use middleware::rate::RateLimit;
-pub use openapi::description_of;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use request::body::json_of;
-pub use routes::router;
+pub use routes::{description_of, router};
 pub(crate) use server::accept::ConnConfig;
 pub use server::accept::{HttpServer, HttpSettings};
 pub use server::descriptors::room_for_connections;

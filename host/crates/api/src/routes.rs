@@ -1,19 +1,23 @@
 //! The routes of the public API.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::docs;
-use crate::error::api_error::Rendering;
+use crate::error::api_error::ApiError;
+use crate::error::rendering;
 use crate::error::routing::{no_such_route, not_taken};
 use crate::handlers::application;
+use crate::handlers::credentials;
 use crate::handlers::front_end;
 use crate::handlers::health;
 use crate::handlers::imports;
@@ -29,8 +33,9 @@ use crate::middleware::cors::CorsOrigin;
 use crate::middleware::framing;
 use crate::middleware::rate;
 use crate::middleware::trace;
-use crate::openapi;
+use crate::openapi::{self, OpenApiDocument};
 use crate::state::Api;
+use keyferry_sandbox::App;
 
 /// All routes. Web pages of these origins may read the responses.
 pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
@@ -47,13 +52,19 @@ pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
 async fn around(request: Request, next: Next) -> Response {
     let tagged = |request| conditional::layer(request, |request| next.run(request));
     let framed = |request| framing::layer(request, tagged);
-    rate::layer(request, framed).await
+    let rendered = |request| rendering::layer(request, framed);
+    rate::layer(request, rendered).await
 }
+
+/// Below the path that takes an account's id with slashes in it, so the router has no path for it.
+#[derive(OpenApi)]
+#[openapi(paths(credentials::show))]
+struct BelowAccounts;
 
 /// Each path with its handlers, and what they say of themselves: the one list that both the router and the API's description
 /// are made of.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::with_openapi(openapi::preface())
+    OpenApiRouter::with_openapi(openapi::preface().merge_from(BelowAccounts::openapi()))
         .routes(routes!(migrate_token::put))
         .routes(routes!(save_credentials::put))
         .routes(routes!(linked_account::write::create, linked_account::write::upsert, linked_account::read::list))
@@ -85,22 +96,46 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(front_end::oauth_url))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
-        .routes(routes!(openapi::show))
+        .routes(routes!(description))
 }
 
-async fn not_found(request: Request) -> Response {
-    no_such_route(request.method(), request.uri().path(), Rendering::of(request.headers()))
+/// `GET /openapi.json`.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "getOpenApi", tag = "Description",
+    summary = "This document",
+    description = "The API as this server serves it now, in OpenAPI 3.1: an app appears as soon as its plugin serves. \
+        Takes no API key.",
+    responses((status = 200, description = "An OpenAPI document.", body = OpenApiDocument)),
+    extensions(("x-problems" = json!([]))),
+    security(()),
+)]
+async fn description(State(api): State<Arc<Api>>) -> Response {
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    let apps = api.service.apps();
+    ([(header::CONTENT_TYPE, json)], api.description.of(&apps, || description_of(&apps))).into_response()
+}
+
+/// The OpenAPI document of the public API, with these apps' credentials in it.
+pub fn description_of(apps: &[Arc<App>]) -> Value {
+    static FIXED: OnceLock<Value> = OnceLock::new();
+    let mut document = FIXED.get_or_init(|| openapi::complete(routes().into_openapi())).clone();
+    openapi::add_apps(&mut document, apps);
+    document
+}
+
+async fn not_found(request: Request) -> ApiError {
+    no_such_route(request.method(), request.uri().path())
 }
 
 /// `OPTIONS`: the router's `Allow` header lists the methods of a path.
 async fn method_not_allowed(request: Request) -> Response {
     let path = request.uri().path();
-    let answer = match *request.method() {
+    let response = match *request.method() {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        ref method => not_taken(method, path, Rendering::of(request.headers())),
+        ref method => not_taken(method, path).into_response(),
     };
     let is_below_accounts =
         request.extensions().get::<MatchedPath>().is_some_and(|matched| matched.as_str() == BELOW_ACCOUNTS);
     let below = path.strip_prefix(BELOW_ACCOUNTS.trim_end_matches("{*account}")).unwrap_or_default();
-    if is_below_accounts && !is_verification(below) { allow_without_post(answer) } else { answer }
+    if is_below_accounts && !is_verification(below) { allow_without_post(response) } else { response }
 }

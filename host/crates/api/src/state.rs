@@ -10,13 +10,13 @@ use keyferry_webhooks::Webhooks;
 
 use crate::auth::last_use::LastUse;
 use crate::middleware::rate::{RateLimit, Rates};
-use crate::openapi::Description;
+use crate::openapi::cache::Description;
 use crate::server::readiness::Readiness;
 
 /// The state that handlers share.
 pub struct Api {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) migrator: Arc<CredentialService>,
+    pub(crate) service: Arc<CredentialService>,
     pub(crate) importer: Arc<Importer>,
     pub(crate) webhooks: Webhooks,
     pub(crate) readiness: Arc<Readiness>,
@@ -31,7 +31,7 @@ impl Api {
     /// Creates the shared state.
     pub fn new(
         store: Arc<dyn Store>,
-        migrator: Arc<CredentialService>,
+        service: Arc<CredentialService>,
         importer: Arc<Importer>,
         webhooks: Webhooks,
         readiness: Arc<Readiness>,
@@ -39,6 +39,6 @@ impl Api {
         body_timeout: Duration,
     ) -> Arc<Self> {
         let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limit));
-        Arc::new(Self { store, migrator, importer, webhooks, readiness, last_use, rates, description, body_timeout })
+        Arc::new(Self { store, service, importer, webhooks, readiness, last_use, rates, description, body_timeout })
     }
 }

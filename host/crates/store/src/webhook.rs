@@ -56,8 +56,8 @@ impl FromStr for ConnectionEvent {
     }
 }
 
-/// HTTP method with which a webhook is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How a webhook is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum WebhookMethod {
     /// HTTP `POST`.

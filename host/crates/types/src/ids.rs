@@ -130,7 +130,7 @@ impl AuthTypeName {
     }
 }
 
-/// The environment of an organisation's accounts and credentials. An API key selects it.
+/// An environment. The API key selects it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
-use crate::error::problem_type as kind;
+use crate::error::problem::{self, ProblemType};
 use crate::request::account_name::{NamedAccount, Place, is_in_headers, linked_account};
 use crate::state::Api;
 use keyferry_sandbox::Digest;
@@ -17,10 +17,24 @@ use keyferry_vault::{ApiKey, TokenUse};
 /// The header that carries the key.
 pub(crate) const API_KEY: &str = "x-api-key";
 
+/// What authentication by API key fails with.
+pub(crate) const KEY_PROBLEMS: [&ProblemType; 3] =
+    [&problem::INVALID_API_KEY, &problem::TOO_MANY_REQUESTS, &problem::INTERNAL];
+/// What authentication by session token fails with.
+pub(crate) const TOKEN_PROBLEMS: [&ProblemType; 7] = [
+    &problem::TOKEN_MISSING,
+    &problem::TOKEN_INVALID,
+    &problem::ACCOUNT_ID_INVALID,
+    &problem::ACCOUNT_CONFLICT,
+    &problem::TOO_MANY_REQUESTS,
+    &problem::KEYS_LOCKED,
+    &problem::INTERNAL,
+];
+
 impl Api {
     /// The caller behind a request, if its key is known, not expired or revoked, has the scope, and is within its rate.
     pub(crate) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, ApiError> {
-        caller(self.key(headers).await?, scope)
+        caller(&self.key(headers).await?, scope)
     }
 
     /// The key of a request, if it is known, not expired or revoked, and within its rate. For what needs no scope.
@@ -51,16 +65,16 @@ impl Api {
         query: Option<&str>,
         token_use: TokenUse,
     ) -> Result<FrontEnd, ApiError> {
-        let invalid = || ApiError::new(&kind::TOKEN_INVALID, "Invalid token");
+        let invalid = || ApiError::new(&problem::TOKEN_INVALID, "Invalid token");
         let value = only(headers, header::AUTHORIZATION.as_str()).map_err(|Twice| invalid())?;
         let Some(value) = value.filter(|value| !value.is_empty()) else {
-            return Err(ApiError::new(&kind::TOKEN_MISSING, "Authorization Token Missing"));
+            return Err(ApiError::new(&problem::TOKEN_MISSING, "Authorization Token Missing"));
         };
         let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(invalid());
         }
-        let session = self.migrator.session(token.trim(), token_use).await.map_err(failure)?.ok_or_else(invalid)?;
+        let session = self.service.session(token.trim(), token_use).await.map_err(failure)?.ok_or_else(invalid)?;
         // A session lives no longer than the API key that it was made with: revoking that one is what stops a thief.
         let key = self.store.api_key(&session.made_by).await.map_err(|error| ApiError::internal(&error))?;
         let key = key.filter(|key| key.org == session.org && key.environment == session.environment);
@@ -92,7 +106,7 @@ impl FrontEnd {
     pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
         if !self.key.allows(scope) {
             let message = format!("the API key that this session was made with does not have the scope `{scope}`");
-            return Err(ApiError::new(&kind::SCOPE_MISSING, message));
+            return Err(ApiError::new(&problem::SCOPE_MISSING, message));
         }
         Ok(self.actor())
     }
@@ -130,7 +144,7 @@ impl Identity {
     /// The caller, if they have the scope.
     pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
         match self {
-            Self::Key(key) => caller(key.clone(), scope),
+            Self::Key(key) => caller(key, scope),
             Self::FrontEnd(front_end) => front_end.caller(scope),
         }
     }
@@ -149,7 +163,7 @@ impl Identity {
             Self::FrontEnd(front_end) => Ok(front_end.account().clone()),
             Self::Key(_) if query.is_none() && !is_in_headers(headers) => {
                 let message = "linked_account_id header is required when using org API key authentication.";
-                Err(ApiError::new(&kind::ACCOUNT_HEADER_MISSING, message))
+                Err(ApiError::new(&problem::ACCOUNT_HEADER_MISSING, message))
             }
             Self::Key(_) => linked_account(headers, query),
         }
@@ -157,13 +171,13 @@ impl Identity {
 }
 
 /// The caller behind a key that has the scope.
-pub(crate) fn caller(key: ApiKeyRecord, scope: Scope) -> Result<Caller, ApiError> {
+pub(crate) fn caller(key: &ApiKeyRecord, scope: Scope) -> Result<Caller, ApiError> {
     if !key.allows(scope) {
         let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
-        return Err(ApiError::new(&kind::SCOPE_MISSING, message));
+        return Err(ApiError::new(&problem::SCOPE_MISSING, message));
     }
     let counted = CountedFor::ApiKey(key.hash);
-    Ok(Caller { org: key.org, environment: key.environment, actor: key.shown, counted })
+    Ok(Caller { org: key.org.clone(), environment: key.environment, actor: key.shown.clone(), counted })
 }
 
 /// A header is there more than once.

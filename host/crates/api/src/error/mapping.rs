@@ -9,7 +9,7 @@ use keyferry_store::StoreError;
 use keyferry_vault::VaultError;
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type as kind;
+use crate::error::problem;
 
 static KEYFERRY_FAILURE: HeaderName = HeaderName::from_static("keyferry-failure");
 
@@ -17,35 +17,37 @@ static KEYFERRY_FAILURE: HeaderName = HeaderName::from_static("keyferry-failure"
 pub(crate) fn failure(error: ServiceError) -> ApiError {
     let message = error.to_string();
     match error {
-        ServiceError::CustomApp => ApiError::new(&kind::CUSTOM_APP, message),
-        ServiceError::UnknownApp { .. } => ApiError::new(&kind::UNKNOWN_APP, message),
-        ServiceError::AppNotInService { .. } => ApiError::new(&kind::APP_NOT_IN_SERVICE, message),
-        ServiceError::AccountMissing { .. } => ApiError::new(&kind::ACCOUNT_UNKNOWN_TO_MIGRATE, message),
+        ServiceError::CustomApp => ApiError::new(&problem::CUSTOM_APP, message),
+        ServiceError::UnknownApp { .. } => ApiError::new(&problem::UNKNOWN_APP, message),
+        ServiceError::AppNotInService { .. } => ApiError::new(&problem::APP_NOT_IN_SERVICE, message),
+        ServiceError::AccountMissing { .. } => ApiError::new(&problem::ACCOUNT_UNKNOWN_TO_MIGRATE, message),
         ServiceError::Content(violations) => ApiError::violations(&violations),
-        ServiceError::Outdated(_) => ApiError::new(&kind::CREDENTIAL_OUTDATED, message),
+        ServiceError::Outdated(_) => ApiError::new(&problem::CREDENTIAL_OUTDATED, message),
         ServiceError::LimitReached(limit) => {
             let message = format!("{message}; correct them, and try again after Retry-After seconds");
-            ApiError::new(&kind::TOO_MANY_FAILED, message).retry_after(Some(limit.wait))
+            ApiError::new(&problem::TOO_MANY_FAILED, message).retry_after(Some(limit.wait))
         }
         ServiceError::NotVerified(failed) => not_verified(&failed.kind, &failed.detail),
         ServiceError::Plugin(CallError::Busy { retry_after, .. }) => {
-            ApiError::new(&kind::BUSY, message).retry_after(Some(retry_after))
+            ApiError::new(&problem::BUSY, message).retry_after(Some(retry_after))
         }
-        ServiceError::Plugin(CallError::Timeout { .. }) => ApiError::verification(&kind::PLUGIN_TIMEOUT, &message),
-        ServiceError::Plugin(_) => ApiError::verification(&kind::PLUGIN_FAILED, &message),
-        ServiceError::OtherAccount { .. } => ApiError::new(&kind::OTHER_ACCOUNT, message),
+        ServiceError::Plugin(CallError::Timeout { .. }) => ApiError::verification(&problem::PLUGIN_TIMEOUT, &message),
+        ServiceError::Plugin(_) => ApiError::verification(&problem::PLUGIN_FAILED, &message),
+        ServiceError::OtherAccount { .. } => ApiError::new(&problem::OTHER_ACCOUNT, message),
         // Of rows of imports alone.
         ServiceError::NoTime | ServiceError::InvisibleId(_) => ApiError::internal(&error),
-        ServiceError::Precondition { .. } => ApiError::new(&kind::PRECONDITION_FAILED, message),
-        ServiceError::IdempotencyReuse => ApiError::new(&kind::IDEMPOTENCY_REUSED, message),
+        ServiceError::Precondition { .. } => ApiError::new(&problem::PRECONDITION_FAILED, message),
+        ServiceError::IdempotencyReuse => ApiError::new(&problem::IDEMPOTENCY_REUSED, message),
         ServiceError::IdempotencyInFlight => {
-            ApiError::new(&kind::IDEMPOTENCY_IN_FLIGHT, message).retry_after(Some(Duration::from_secs(1)))
+            ApiError::new(&problem::IDEMPOTENCY_IN_FLIGHT, message).retry_after(Some(Duration::from_secs(1)))
         }
-        ServiceError::NotAllowed { .. } => ApiError::new(&kind::PREFERENCE_NOT_ALLOWED, message),
+        ServiceError::NotAllowed { .. } => ApiError::new(&problem::PREFERENCE_NOT_ALLOWED, message),
         ServiceError::TooLarge(_) | ServiceError::RecordTooLarge { .. } => {
-            ApiError::new(&kind::CREDENTIAL_TOO_LARGE, message)
+            ApiError::new(&problem::CREDENTIAL_TOO_LARGE, message)
         }
-        ServiceError::Contended => ApiError::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
+        ServiceError::Contended => {
+            ApiError::new(&problem::CONTENDED, message).retry_after(Some(Duration::from_secs(1)))
+        }
         ServiceError::Store(error) => store_failure(error),
         ServiceError::Vault(error) => vault_failure(&error),
     }
@@ -57,30 +59,32 @@ pub(crate) fn vault_failure(error: &VaultError) -> ApiError {
     let Some((why, wait)) = error.locked() else { return ApiError::internal(error) };
     tracing::error!(%error, "an organisation's keys cannot be unlocked");
     let message = format!("this organisation's keys cannot be unlocked: {why}; nothing was changed, try again later");
-    ApiError::new(&kind::KEYS_LOCKED, message).retry_after(Some(wait))
+    ApiError::new(&problem::KEYS_LOCKED, message).retry_after(Some(wait))
 }
 
 /// The response for an error of the store.
 pub(crate) fn store_failure(error: StoreError) -> ApiError {
     match error {
-        StoreError::NoSpace { .. } => ApiError::new(&kind::NO_SPACE, "the server's disk is full; nothing was stored")
-            .retry_after(Some(Duration::from_secs(30))),
+        StoreError::NoSpace { .. } => {
+            ApiError::new(&problem::NO_SPACE, "the server's disk is full; nothing was stored")
+                .retry_after(Some(Duration::from_secs(30)))
+        }
         other => ApiError::internal(&other),
     }
 }
 
 fn not_verified(verdict: &FailureKind, detail: &str) -> ApiError {
     let failed = match verdict {
-        FailureKind::Rejected(_) => &kind::CREDENTIALS_REJECTED,
-        FailureKind::InsufficientScope(_) => &kind::INSUFFICIENT_SCOPE,
-        FailureKind::WrongTenant(_) => &kind::WRONG_TENANT,
-        FailureKind::AccountSuspended => &kind::ACCOUNT_SUSPENDED,
-        FailureKind::RateLimited(_) => &kind::PROVIDER_RATE_LIMITED,
-        FailureKind::Unreachable(Unreachable::Timeout) => &kind::PROVIDER_TIMEOUT,
-        FailureKind::Unreachable(_) => &kind::PROVIDER_UNREACHABLE,
-        FailureKind::ProviderError(_) => &kind::PROVIDER_ERROR,
-        FailureKind::UnexpectedAnswer => &kind::UNEXPECTED_ANSWER,
-        FailureKind::NotVerifiable => &kind::NOT_VERIFIABLE,
+        FailureKind::Rejected(_) => &problem::CREDENTIALS_REJECTED,
+        FailureKind::InsufficientScope(_) => &problem::INSUFFICIENT_SCOPE,
+        FailureKind::WrongTenant(_) => &problem::WRONG_TENANT,
+        FailureKind::AccountSuspended => &problem::ACCOUNT_SUSPENDED,
+        FailureKind::RateLimited(_) => &problem::PROVIDER_RATE_LIMITED,
+        FailureKind::Unreachable(Unreachable::Timeout) => &problem::PROVIDER_TIMEOUT,
+        FailureKind::Unreachable(_) => &problem::PROVIDER_UNREACHABLE,
+        FailureKind::ProviderError(_) => &problem::PROVIDER_ERROR,
+        FailureKind::UnexpectedAnswer => &problem::UNEXPECTED_ANSWER,
+        FailureKind::NotVerifiable => &problem::NOT_VERIFIABLE,
     };
     let wait = match verdict {
         FailureKind::RateLimited(seconds) => seconds.map(|seconds| Duration::from_secs(u64::from(seconds))),

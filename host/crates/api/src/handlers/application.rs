@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::auth::access;
-use crate::error::api_error::{ApiError, Rendering, json as json_answer, rendered};
+use crate::auth::access::{self, KEY_PROBLEMS};
+use crate::auth::caller::Key;
+use crate::error::api_error::ApiError;
 use crate::error::mapping::store_failure;
-use crate::error::problem_type as kind;
-use crate::handlers::linked_account::account_missing;
-use crate::request::account_name::{is_in_headers, linked_account};
-use crate::request::parameters::{self, InPath, InQuery};
+use crate::error::problem;
+use crate::handlers::linked_account::account::account_missing;
+use crate::request::account_name::{ACCOUNT_PROBLEMS, is_in_headers, linked_account};
+use crate::request::parameters::{InPath, InQuery};
+use crate::responses::json::Json;
 use crate::responses::{Application, AuthStructure, FieldShape};
 use crate::state::Api;
 use keyferry_sandbox::App;
@@ -73,21 +74,20 @@ impl ApplicationQuery {
     description = "Every app that credentials can be migrated to now, by slug. An app appears as soon as its plugin serves. \
         With a linked account (which takes an API key with the scope `read`), each entry states whether it is connected.",
     params(ApplicationQuery), responses((status = 200, description = "The apps.", body = Vec<Application>)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_QUERY, ACCOUNT_PROBLEMS, problem::ACCOUNT_UNKNOWN,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    query: InQuery<ApplicationQuery>,
+    Key(key): Key,
+    InQuery(query): InQuery<ApplicationQuery>,
     headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let (key, query) = (api.key(&headers).await?, parameters::query(query)?);
-        let asked = Asked::read(&api, key, query.linked_account_id.as_deref(), &headers).await?;
-        let apps = api.migrator.apps();
-        let shown: Vec<_> = apps.iter().filter(|app| query.covers(app)).map(|app| asked.application(app)).collect();
-        Ok(json_answer(StatusCode::OK, &shown))
-    })
-    .await
+) -> Result<Json<Vec<Application>>, ApiError> {
+    let asked = Asked::read(&api, &key, query.linked_account_id.as_deref(), &headers).await?;
+    let apps = api.service.apps();
+    Ok(Json(apps.iter().filter(|app| query.covers(app)).map(|app| asked.application(app)).collect()))
 }
 
 /// `GET application/{slug}`.
@@ -98,28 +98,29 @@ pub(crate) async fn list(
         `read`), whether it is connected.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"), ForAccount),
     responses((status = 200, description = "The app.", body = Application)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::INVALID_QUERY, ACCOUNT_PROBLEMS,
+        problem::ACCOUNT_UNKNOWN, problem::APPLICATION_UNKNOWN,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    slug: InPath,
-    query: InQuery<ForAccount>,
+    Key(key): Key,
+    slug: Result<InPath<String>, ApiError>,
+    InQuery(query): InQuery<ForAccount>,
     headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let (key, query) = (api.key(&headers).await?, parameters::query(query)?);
-        let asked = Asked::read(&api, key, query.linked_account_id.as_deref(), &headers).await?;
-        let slug = parameters::path(slug)?;
-        let app = api.migrator.app(&slug).map_err(|error| unknown_app(&slug, &asked.org, &error))?;
-        Ok(json_answer(StatusCode::OK, &asked.application(&app)))
-    })
-    .await
+) -> Result<Json<Application>, ApiError> {
+    let asked = Asked::read(&api, &key, query.linked_account_id.as_deref(), &headers).await?;
+    let InPath(slug) = slug?;
+    let app = api.service.app(&slug).map_err(|error| unknown_app(&slug, &asked.org, &error))?;
+    Ok(Json(asked.application(&app)))
 }
 
 /// An app that is not there, or does not serve.
 pub(crate) fn unknown_app(slug: &str, org: &str, error: &ServiceError) -> ApiError {
     let message = format!("Application with app_type '{}' not found for org {org}", shown(slug));
-    ApiError::new(&kind::APPLICATION_UNKNOWN, message).detail(error.to_string())
+    ApiError::new(&problem::APPLICATION_UNKNOWN, message).detail(error.to_string())
 }
 
 /// `GET auth-structure/{slug}`: each auth type with its fields. It needs no key, as documented.
@@ -129,23 +130,20 @@ pub(crate) fn unknown_app(slug: &str, org: &str, error: &ServiceError) -> ApiErr
     description = "Which fields `auth_object` of migrate-token takes, for each auth type of the app. Takes no API key.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
     responses((status = 200, description = "The auth types by name, each with its fields by name.", body = AuthStructure)),
+    extensions(("x-problems" = json!([problem::INVALID_PATH, problem::NO_SCHEMA]))),
     security(()),
 )]
-pub(crate) async fn auth_structure(State(api): State<Arc<Api>>, slug: InPath, headers: HeaderMap) -> Response {
-    let answer = || {
-        let slug = parameters::path(slug)?;
-        match api.migrator.app(&slug) {
-            Ok(app) => Ok(structure(&app)),
-            Err(ServiceError::CustomApp) => Ok(AuthStructure(BTreeMap::new())),
-            Err(error) => {
-                let message = format!("Schema not found for integration type: {}", shown(&slug));
-                Err(ApiError::new(&kind::NO_SCHEMA, message).detail(error.to_string()))
-            }
+pub(crate) async fn auth_structure(
+    State(api): State<Arc<Api>>,
+    InPath(slug): InPath<String>,
+) -> Result<Json<AuthStructure>, ApiError> {
+    match api.service.app(&slug) {
+        Ok(app) => Ok(Json(structure(&app))),
+        Err(ServiceError::CustomApp) => Ok(Json(AuthStructure(BTreeMap::new()))),
+        Err(error) => {
+            let message = format!("Schema not found for integration type: {}", shown(&slug));
+            Err(ApiError::new(&problem::NO_SCHEMA, message).detail(error.to_string()))
         }
-    };
-    match answer() {
-        Ok(structure) => json_answer(StatusCode::OK, &structure),
-        Err(failure) => failure.render(Rendering::of(&headers)),
     }
 }
 
@@ -170,7 +168,12 @@ struct Asked {
 }
 
 impl Asked {
-    async fn read(api: &Api, key: ApiKeyRecord, in_query: Option<&str>, headers: &HeaderMap) -> Result<Self, ApiError> {
+    async fn read(
+        api: &Api,
+        key: &ApiKeyRecord,
+        in_query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Self, ApiError> {
         let org = key.org.to_string();
         let in_query = in_query.filter(|text| !text.is_empty());
         if in_query.is_none() && !is_in_headers(headers) {

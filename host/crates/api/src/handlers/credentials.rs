@@ -9,11 +9,11 @@ use http::{HeaderMap, header};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::auth::access::caller;
+use crate::auth::access::{KEY_PROBLEMS, caller};
 use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
-use crate::error::problem_type as kind;
-use crate::handlers::linked_account::account_missing;
+use crate::error::problem;
+use crate::handlers::linked_account::account::account_missing;
 use crate::handlers::migrate_token::revision_tag;
 use crate::middleware::trace::RequestId;
 use crate::request::account_name::check_path;
@@ -46,6 +46,10 @@ pub(crate) fn split<'a>(path: &'a str, word: &str) -> Option<(&'a str, &'a str)>
         ("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"),
     ),
     responses((status = 200, description = "The credential.", body = CredentialBody)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::ACCOUNT_CONFLICT, problem::KEYS_LOCKED, problem::INVALID_PATH,
+        problem::ACCOUNT_UNKNOWN, problem::NO_SUCH_INTEGRATION, problem::NO_SPACE,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn show(
@@ -58,16 +62,16 @@ pub(crate) async fn show(
 ) -> Result<Response, ApiError> {
     let key = api.key(headers).await?;
     let plain = key.allows(Scope::ReadCredentials);
-    let caller = caller(key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
+    let caller = caller(&key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
     check_path(headers, query, account)?;
     let missing = account_missing(&caller, account);
     let none = || no_integration(api, slug);
     let Ok(account) = account.parse() else { return Err(missing) };
     let slug: Slug = slug.parse().map_err(|_| none())?;
     let asked = ReadCredential { caller, account, slug: slug.clone(), request_id: id.0 };
-    let found = if plain { api.migrator.read(asked).await } else { api.migrator.read_masked(asked).await };
+    let found = if plain { api.service.read(asked).await } else { api.service.read_masked(asked).await };
     match found {
-        Ok(Some(credential)) => answer(&credential),
+        Ok(Some(credential)) => response(&credential),
         Ok(None) => Err(none()),
         Err(ServiceError::AccountMissing { .. }) => Err(missing),
         Err(error) => Err(failure(error)),
@@ -76,13 +80,13 @@ pub(crate) async fn show(
 
 /// There is no integration of that app, as the caller wrote its slug.
 pub(crate) fn no_integration(api: &Api, slug: &str) -> ApiError {
-    let apps = api.migrator.apps();
+    let apps = api.service.apps();
     let shown = shown(slug, apps.iter().map(|app| app.description.slug.as_str()));
     let message = format!("the linked account has no integration of `{shown}`{}", aside(slug, shown));
-    ApiError::new(&kind::NO_SUCH_INTEGRATION, message)
+    ApiError::new(&problem::NO_SUCH_INTEGRATION, message)
 }
 
-fn answer(credential: &StoredCredential) -> Result<Response, ApiError> {
+fn response(credential: &StoredCredential) -> Result<Response, ApiError> {
     let mut response = secret_json(&CredentialBody::of(credential))?;
     if let Some(tag) = revision_tag(&credential.record) {
         response.headers_mut().insert(header::ETAG, tag);

@@ -3,31 +3,30 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::auth::access::FrontEnd;
-use crate::error::api_error::{ApiError, json as json_answer, rendered};
+use crate::auth::access::{FrontEnd, KEY_PROBLEMS, TOKEN_PROBLEMS};
+use crate::auth::caller::{Admin, Authorized, Key, Migrate, Read};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::store_failure;
-use crate::error::problem_type as kind;
+use crate::error::problem;
 use crate::handlers::application::unknown_app;
+use crate::handlers::linked_account::account::{account_key, account_missing};
 use crate::handlers::linked_account::integration::disconnect;
-use crate::handlers::linked_account::{account_key, account_missing};
-use crate::handlers::migrate_token::may_verify;
+use crate::handlers::migrate_token::{CREDENTIAL_PROBLEMS, may_verify};
 use crate::handlers::save_credentials::{auth_object, fields, save};
 use crate::middleware::trace::RequestId;
 use crate::openapi::FlatCredential;
-use crate::request::parameters::{self, InPath, InQuery};
+use crate::request::body::{BODY_PROBLEMS, RequestBody};
+use crate::request::parameters::{InPath, InQuery};
+use crate::responses::json::Json;
 use crate::responses::{Application, CredentialSaved, LinkedAccount, OrgBasics};
 use crate::state::Api;
 use keyferry_service::{Caller, Migration, Precondition, Preferences};
-use keyferry_store::{AccountView, Scope};
-use keyferry_vault::TokenUse;
+use keyferry_store::AccountView;
 
 /// The auth type of the credential.
 #[derive(Deserialize, IntoParams)]
@@ -44,15 +43,15 @@ pub(crate) struct OfAuthType {
     summary = "Get the organisation and linked account of a session",
     description = "The organisation, environment and linked account of the session token.",
     responses((status = 200, description = "The organisation, environment and linked account of the session token.", body = OrgBasics)),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, problem::SCOPE_MISSING, problem::ACCOUNT_UNKNOWN]))),
     security(("linked_account_token" = [])),
 )]
-pub(crate) async fn org_basics(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
-        let (_, view) = seen(&api, &front_end).await?;
-        Ok(json_answer(StatusCode::OK, &OrgBasics::of(&view.account)))
-    })
-    .await
+pub(crate) async fn org_basics(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, credential: front_end, .. }: Authorized<FrontEnd, Read>,
+) -> Result<Json<OrgBasics>, ApiError> {
+    let view = seen(&api, &caller, &front_end).await?;
+    Ok(Json(OrgBasics::of(&view.account)))
 }
 
 /// `GET f-sdk/application`
@@ -61,17 +60,16 @@ pub(crate) async fn org_basics(State(api): State<Arc<Api>>, RawQuery(query): Raw
     summary = "List the apps for a session",
     description = "Every app that serves now, by slug, each with whether the session's linked account is connected to it.",
     responses((status = 200, description = "The apps.", body = Vec<Application>)),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, problem::SCOPE_MISSING, problem::ACCOUNT_UNKNOWN]))),
     security(("linked_account_token" = [])),
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
-        let (_, view) = seen(&api, &front_end).await?;
-        let apps = api.migrator.apps();
-        let shown: Vec<_> = apps.iter().map(|app| Application::of(app, Some(&view.integrations))).collect();
-        Ok(json_answer(StatusCode::OK, &shown))
-    })
-    .await
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, credential: front_end, .. }: Authorized<FrontEnd, Read>,
+) -> Result<Json<Vec<Application>>, ApiError> {
+    let view = seen(&api, &caller, &front_end).await?;
+    let apps = api.service.apps();
+    Ok(Json(apps.iter().map(|app| Application::of(app, Some(&view.integrations))).collect()))
 }
 
 /// `GET f-sdk/application/{slug}`
@@ -81,22 +79,21 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery,
     description = "One app: what to ask a person for, and whether the session's linked account is connected to it.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "stripe")),
     responses((status = 200, description = "The app.", body = Application)),
+    extensions(("x-problems" = json!([
+        TOKEN_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::ACCOUNT_UNKNOWN,
+        problem::APPLICATION_UNKNOWN,
+    ]))),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    slug: InPath,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
-        let (caller, view) = seen(&api, &front_end).await?;
-        let slug = parameters::path(slug)?;
-        let app = api.migrator.app(&slug).map_err(|error| unknown_app(&slug, caller.org.as_str(), &error))?;
-        Ok(json_answer(StatusCode::OK, &Application::of(&app, Some(&view.integrations))))
-    })
-    .await
+    Authorized { caller, credential: front_end, .. }: Authorized<FrontEnd, Read>,
+    slug: Result<InPath<String>, ApiError>,
+) -> Result<Json<Application>, ApiError> {
+    let view = seen(&api, &caller, &front_end).await?;
+    let InPath(slug) = slug?;
+    let app = api.service.app(&slug).map_err(|error| unknown_app(&slug, caller.org.as_str(), &error))?;
+    Ok(Json(Application::of(&app, Some(&view.integrations))))
 }
 
 /// `POST app/{slug}/save`
@@ -109,37 +106,31 @@ pub(crate) async fn show(
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "stripe")),
     request_body = FlatCredential,
     responses((status = 200, description = "The credential is stored.", body = CredentialSaved)),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, BODY_PROBLEMS, CREDENTIAL_PROBLEMS, problem::INVALID_PATH]))),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn connect(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    slug: InPath,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
-        let caller = front_end.caller(Scope::Migrate)?;
-        may_verify(&api, &caller)?;
-        let slug = parameters::path(slug)?;
-        let fields = fields(&api, &headers, body).await?;
-        let (auth_type, auth_object) = auth_object(&api, &slug, None, fields)?;
-        let migration = Migration {
-            caller,
-            account: front_end.account().clone(),
-            slug,
-            auth_object,
-            precondition: Precondition::None,
-            preferences: Preferences::default(),
-            // A browser must not use up the idempotency keys of the organisation's back end.
-            idempotency_key: None,
-            request_id: id.0,
-        };
-        save(&api, migration, &auth_type).await
-    })
-    .await
+    Authorized { caller, credential: front_end, .. }: Authorized<FrontEnd, Migrate>,
+    id: RequestId,
+    slug: Result<InPath<String>, ApiError>,
+    body: RequestBody,
+) -> Result<Response, ApiError> {
+    may_verify(&api, &caller)?;
+    let InPath(slug) = slug?;
+    let (auth_type, auth_object) = auth_object(&api, &slug, None, fields(body).await?)?;
+    let migration = Migration {
+        caller,
+        account: front_end.account().clone(),
+        slug,
+        auth_object,
+        precondition: Precondition::None,
+        preferences: Preferences::default(),
+        // A browser must not use up the idempotency keys of the organisation's back end.
+        idempotency_key: None,
+        request_id: id.0,
+    };
+    save(&api, migration, &auth_type).await
 }
 
 /// `DELETE linked-acc/integration/{slug}`
@@ -153,25 +144,21 @@ pub(crate) async fn connect(
         OfAuthType,
     ),
     responses((status = 200, description = "The account without it.", body = LinkedAccount)),
+    extensions(("x-problems" = json!([
+        TOKEN_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::INVALID_QUERY, problem::INVALID_NAME,
+        problem::ACCOUNT_UNKNOWN, problem::NO_SPACE,
+    ]))),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn disconnect_app(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    slug: InPath,
-    asked: InQuery<OfAuthType>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
-        let caller = front_end.caller(Scope::Admin)?;
-        let auth_type = parameters::query(asked)?.auth_type;
-        let key = account_key(&caller, front_end.account().clone());
-        let left = disconnect(&api, &caller, &key, parameters::path(slug)?, auth_type, id).await?;
-        Ok(json_answer(StatusCode::OK, &left))
-    })
-    .await
+    Authorized { caller, credential: front_end, .. }: Authorized<FrontEnd, Admin>,
+    id: RequestId,
+    InQuery(query): InQuery<OfAuthType>,
+    InPath(slug): InPath<String>,
+) -> Result<Json<LinkedAccount>, ApiError> {
+    let key = account_key(&caller, front_end.account().clone());
+    Ok(Json(disconnect(&api, &caller, &key, slug, query.auth_type, id).await?))
 }
 
 /// `GET {slug}/integrate`
@@ -182,10 +169,11 @@ pub(crate) async fn disconnect_app(
         migrate-token.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
     responses(),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, problem::NO_CONNECT_FLOW]))),
     security(("linked_account_token" = [])),
 )]
-pub(crate) async fn integrate(State(api): State<Arc<Api>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    rendered(&headers, no_connect_flow(&api, &headers, query.as_deref())).await
+pub(crate) async fn integrate(_: FrontEnd) -> ApiError {
+    no_connect_flow()
 }
 
 /// `POST {slug}/integrate`
@@ -195,14 +183,11 @@ pub(crate) async fn integrate(State(api): State<Arc<Api>>, RawQuery(query): RawQ
     description = "As `GET`, for newer SDKs.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
     responses(),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, problem::NO_CONNECT_FLOW]))),
     security(("linked_account_token" = [])),
 )]
-pub(crate) async fn integrate_by_post(
-    State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, no_connect_flow(&api, &headers, query.as_deref())).await
+pub(crate) async fn integrate_by_post(_: FrontEnd) -> ApiError {
+    no_connect_flow()
 }
 
 /// `GET oauth-url/{slug}`
@@ -213,32 +198,22 @@ pub(crate) async fn integrate_by_post(
         migrate-token.",
     params(("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot")),
     responses(),
+    extensions(("x-problems" = json!([KEY_PROBLEMS, problem::NO_CONNECT_FLOW]))),
     security(("org_api_key" = [])),
 )]
-pub(crate) async fn oauth_url(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    rendered(&headers, async {
-        api.key(&headers).await?;
-        Err(no_flow())
-    })
-    .await
+pub(crate) async fn oauth_url(_: Key) -> ApiError {
+    no_connect_flow()
 }
 
-async fn no_connect_flow(api: &Api, headers: &HeaderMap, query: Option<&str>) -> Result<Response, ApiError> {
-    api.front_end(headers, query, TokenUse::Access).await?;
-    Err(no_flow())
-}
-
-fn no_flow() -> ApiError {
+fn no_connect_flow() -> ApiError {
     let message = "this server has no OAuth connect flow; put the tokens that you hold onto the linked account by \
                    PUT /api/v2/public/migrate-token";
-    ApiError::new(&kind::NO_CONNECT_FLOW, message)
+    ApiError::new(&problem::NO_CONNECT_FLOW, message)
 }
 
-/// The front end's account, if its session's API key may read.
-async fn seen(api: &Api, front_end: &FrontEnd) -> Result<(Caller, AccountView), ApiError> {
-    let caller = front_end.caller(Scope::Read)?;
-    let key = account_key(&caller, front_end.account().clone());
+/// The front end's account.
+async fn seen(api: &Api, caller: &Caller, front_end: &FrontEnd) -> Result<AccountView, ApiError> {
+    let key = account_key(caller, front_end.account().clone());
     let view = api.store.account(&key).await.map_err(store_failure)?;
-    let view = view.ok_or_else(|| account_missing(&caller, key.account.as_str()))?;
-    Ok((caller, view))
+    view.ok_or_else(|| account_missing(caller, key.account.as_str()))
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::api_error::json;
+use crate::responses::json::Json;
 use crate::state::Api;
 use keyferry_store::StoreHealth;
 use keyferry_vault::KeyServiceState;
@@ -48,13 +47,14 @@ enum HealthStatus {
     summary = "Whether the process runs",
     description = "A liveness probe. Takes no API key.",
     responses((status = 200, description = "The process runs.", body = Health)),
+    extensions(("x-problems" = json!([]))),
     security(()),
 )]
-pub(crate) async fn livez() -> Response {
-    json(StatusCode::OK, &Health { status: HealthStatus::Ok, obstacles: Vec::new(), warnings: Vec::new() })
+pub(crate) async fn livez() -> Json<Health> {
+    Json(Health { status: HealthStatus::Ok, obstacles: Vec::new(), warnings: Vec::new() })
 }
 
-/// It can take requests: it is not shutting down, the store takes writes, and a key service has answered. One that fails later
+/// It can take requests: it is not shutting down, the store takes writes, and a key service has responded. One that fails later
 /// is a warning: unlocked organisations are still served.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "getReadiness", tag = "Health",
@@ -65,9 +65,10 @@ pub(crate) async fn livez() -> Response {
         (status = 200, description = "The server is ready; `warnings` lists conditions that need the operator's attention.", body = Health),
         (status = 503, description = "The server is not ready; `obstacles` states the reasons.", body = Health),
     ),
+    extensions(("x-problems" = json!([]))),
     security(()),
 )]
-pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
+pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> (StatusCode, Json<Health>) {
     let mut obstacles: Vec<String> = api.readiness.obstacle().map(str::to_owned).into_iter().collect();
     match api.store.health() {
         StoreHealth::Ready => {}
@@ -77,14 +78,14 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Response {
         StoreHealth::Failed(reason) => obstacles.push(format!("the store failed: {reason}")),
     }
     let mut warnings: Vec<String> = api.readiness.certificate_warnings();
-    match api.migrator.key_service() {
+    match api.service.key_service() {
         KeyServiceState::Answers => {}
         KeyServiceState::NeverAnswered(fault) => obstacles.push(format!("{fault}; no organisation can be unlocked")),
         KeyServiceState::Fails(fault) => warnings.push(format!("{fault}; unlocked organisations are still served")),
     }
-    if obstacles.is_empty() {
-        json(StatusCode::OK, &Health { status: HealthStatus::Ready, obstacles, warnings })
-    } else {
-        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: HealthStatus::NotReady, obstacles, warnings })
-    }
+    let (code, status) = match obstacles.is_empty() {
+        true => (StatusCode::OK, HealthStatus::Ready),
+        false => (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::NotReady),
+    };
+    (code, Json(Health { status, obstacles, warnings }))
 }

@@ -2,29 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
 
-use crate::error::api_error::{ApiError, json as json_answer, rendered};
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, Migrate};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
-use crate::error::problem_type as kind;
+use crate::error::problem::{self, ProblemType};
 use crate::middleware::detach_on_drop::to_its_end;
 use crate::middleware::rate;
 use crate::middleware::trace::RequestId;
 use crate::openapi::MigrateTokenRequest;
-use crate::request::account_name::{NamedAccount, Place, is_account};
-use crate::request::body;
+use crate::request::account_name::{ACCOUNT_PROBLEMS, NamedAccount, Place, is_account};
+use crate::request::body::{self, BODY_PROBLEMS, RequestBody};
 use crate::request::prefer::{EntityTag, idempotency_key, precondition, preferences};
-use crate::responses::{CredentialVerdict, MigrateTokenAnswer, TokenMigrated};
+use crate::responses::json::Json;
+use crate::responses::{CredentialVerdict, MigrateTokenResponse, TokenMigrated};
 use crate::state::Api;
 use keyferry_sandbox::Verdict;
 use keyferry_schema::Input;
 use keyferry_service::{Caller, Migrated, Migration, Revision, ServiceError, Stored, counts_as_rejected};
-use keyferry_store::{IntegrationRecord, Scope};
+use keyferry_store::IntegrationRecord;
 
 pub(crate) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
 static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
@@ -32,6 +33,43 @@ static KEYFERRY_WARNINGS: HeaderName = HeaderName::from_static("keyferry-warning
 /// Characters of all warnings together in a header: proxies take heads of 8 KiB.
 const LONGEST_WARNINGS: usize = 2048;
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What storing a credential fails with, however it is sent.
+pub(crate) const CREDENTIAL_PROBLEMS: [&ProblemType; 25] = [
+    &problem::SCOPE_MISSING,
+    &problem::KEYS_LOCKED,
+    &problem::TOO_MANY_FAILED,
+    &problem::ACCOUNT_UNKNOWN_TO_MIGRATE,
+    &problem::CUSTOM_APP,
+    &problem::UNKNOWN_APP,
+    &problem::APP_NOT_IN_SERVICE,
+    &problem::INVALID_CONTENT,
+    &problem::OTHER_ACCOUNT,
+    &problem::CONTENDED,
+    &problem::CREDENTIAL_TOO_LARGE,
+    &problem::NO_SPACE,
+    &problem::BUSY,
+    &problem::PLUGIN_TIMEOUT,
+    &problem::PLUGIN_FAILED,
+    &problem::CREDENTIALS_REJECTED,
+    &problem::INSUFFICIENT_SCOPE,
+    &problem::WRONG_TENANT,
+    &problem::ACCOUNT_SUSPENDED,
+    &problem::PROVIDER_RATE_LIMITED,
+    &problem::PROVIDER_TIMEOUT,
+    &problem::PROVIDER_UNREACHABLE,
+    &problem::PROVIDER_ERROR,
+    &problem::UNEXPECTED_ANSWER,
+    &problem::NOT_VERIFIABLE,
+];
+/// What of that only the headers of a back end can cause.
+pub(crate) const PREFERENCE_PROBLEMS: [&ProblemType; 5] = [
+    &problem::INVALID_HEADER,
+    &problem::PREFERENCE_NOT_ALLOWED,
+    &problem::PRECONDITION_FAILED,
+    &problem::IDEMPOTENCY_IN_FLIGHT,
+    &problem::IDEMPOTENCY_REUSED,
+];
 
 /// Handles a migration request.
 ///
@@ -43,30 +81,24 @@ static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-r
     request_body = MigrateTokenRequest,
     responses(
         (status = 200, description = "The credential is stored (`success`), or, with `Prefer: verify=only`, the verdict \
-            (`outcome`).", body = MigrateTokenAnswer),
+            (`outcome`).", body = MigrateTokenResponse),
     ),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, BODY_PROBLEMS, ACCOUNT_PROBLEMS, problem::SLUG_MISSING, problem::SLUG_INVALID,
+        problem::AUTH_OBJECT_MISSING, CREDENTIAL_PROBLEMS, PREFERENCE_PROBLEMS,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn put(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
+    Authorized { caller, .. }: Authorized<Key, Migrate>,
+    id: RequestId,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Body,
-) -> Response {
-    rendered(&headers, migrate(&api, id, query, &headers, body)).await
-}
-
-async fn migrate(
-    api: &Arc<Api>,
-    id: RequestId,
-    query: Option<String>,
-    headers: &HeaderMap,
-    body: Body,
+    body: RequestBody,
 ) -> Result<Response, ApiError> {
-    let caller = api.caller(headers, Scope::Migrate).await?;
-    may_verify(api, &caller)?;
-    let input: Input = body::json(headers, body, api.body_timeout).await?;
+    may_verify(&api, &caller)?;
+    let input: Input = body.json().await?;
     let Input::Object(members) = input else {
         return Err(body::not_an_object(input.kind()));
     };
@@ -81,7 +113,7 @@ async fn migrate(
             _ => {}
         }
     }
-    let mut account = NamedAccount::in_headers(headers)?.and_query(query.as_deref())?;
+    let mut account = NamedAccount::in_headers(&headers)?.and_query(query.as_deref())?;
     for value in &accounts {
         account = account.and(Place::Body, account_in_body(value)?)?;
     }
@@ -92,27 +124,27 @@ async fn migrate(
             Some(Input::Text(text)) if !text.is_empty() => text.expose().to_owned(),
             None | Some(Input::Text(_) | Input::Null) => {
                 let message = "slug is required: it names the app, such as `hubspot`";
-                return Err(ApiError::new(&kind::SLUG_MISSING, message));
+                return Err(ApiError::new(&problem::SLUG_MISSING, message));
             }
             Some(other) => {
                 let message = format!("slug must be a string, and is {}", other.kind());
-                return Err(ApiError::new(&kind::SLUG_INVALID, message));
+                return Err(ApiError::new(&problem::SLUG_INVALID, message));
             }
         },
         auth_object: match auth_object {
             None | Some(Input::Null) => {
                 let message = "auth_object is required: an object with one key that names the auth type";
-                return Err(ApiError::new(&kind::AUTH_OBJECT_MISSING, message));
+                return Err(ApiError::new(&problem::AUTH_OBJECT_MISSING, message));
             }
             Some(value) => value,
         },
-        precondition: precondition(headers)?,
-        preferences: preferences(headers)?,
-        idempotency_key: idempotency_key(headers)?,
+        precondition: precondition(&headers)?,
+        preferences: preferences(&headers)?,
+        idempotency_key: idempotency_key(&headers)?,
         request_id: id.0,
     };
-    let migrated = carry_out(api, migration, failure).await?;
-    Ok(success(&migrated, &MigrateTokenAnswer::Migrated(TokenMigrated::ANSWER)))
+    let migrated = carry_out(&api, migration, failure).await?;
+    Ok(success(&migrated, &MigrateTokenResponse::Migrated(TokenMigrated::DONE)))
 }
 
 /// The linked account as a body names it. A number is its digits, `null` names nothing.
@@ -122,15 +154,15 @@ fn account_in_body(value: &Input) -> Result<&str, ApiError> {
         Input::Null => Ok(""),
         other => {
             let message = format!("linked_account_id in the body must be a string, and is {}", other.kind());
-            Err(ApiError::new(&kind::ACCOUNT_ID_INVALID, message))
+            Err(ApiError::new(&problem::ACCOUNT_ID_INVALID, message))
         }
     }
 }
 
 /// Refuses a request early, before its body is read, where providers have turned too many credentials away.
 pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), ApiError> {
-    api.migrator.check_rejection_limit(caller).map_err(|error| {
-        rate::turned_away(api.migrator.rejection_limit(caller));
+    api.service.check_rejection_limit(caller).map_err(|error| {
+        rate::turned_away(api.service.rejection_limit(caller));
         failure(error)
     })
 }
@@ -150,14 +182,14 @@ pub(crate) async fn carry_out(
     migration: Migration,
     told: impl FnOnce(ServiceError) -> ApiError,
 ) -> Result<Migrated, ApiError> {
-    let (migrator, caller) = (Arc::clone(api), migration.caller.clone());
-    let result = to_its_end(async move { migrator.migrator.migrate(migration).await }).await?;
+    let (service, caller) = (Arc::clone(&api.service), migration.caller.clone());
+    let result = to_its_end(async move { service.migrate(migration).await }).await?;
     let verified = result.as_ref().map(|migrated| match migrated {
         Migrated::Checked(verdict) => Some(verdict),
         Migrated::Stored(_) | Migrated::Replayed(_) => None,
     });
     if counts(verified) {
-        rate::turned_away(api.migrator.rejection_limit(&caller));
+        rate::turned_away(api.service.rejection_limit(&caller));
     }
     result.map_err(told)
 }
@@ -169,7 +201,7 @@ pub(crate) fn success(migrated: &Migrated, body: &impl Serialize) -> Response {
         Migrated::Replayed(stored) => (stored, true),
         Migrated::Checked(verdict) => return checked(verdict),
     };
-    let mut response = json_answer(StatusCode::OK, body);
+    let mut response = Json(body).into_response();
     let headers = response.headers_mut();
     describe(headers, stored);
     if replayed {
@@ -217,7 +249,7 @@ fn checked(verdict: &Verdict) -> Response {
         Verdict::Verified(_) => "verified",
         Verdict::Failed(_) => "not-verified",
     };
-    let mut response = json_answer(StatusCode::OK, &MigrateTokenAnswer::Checked(CredentialVerdict::of(verdict)));
+    let mut response = Json(MigrateTokenResponse::Checked(CredentialVerdict::of(verdict))).into_response();
     let headers = response.headers_mut();
     headers.insert(KEYFERRY_OUTCOME.clone(), HeaderValue::from_static(outcome));
     if let Verdict::Verified(verified) = verdict {

@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::api_error::{ApiError, rendered};
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, Migrate};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
-use crate::handlers::migrate_token::{carry_out, may_verify, success};
+use crate::error::problem;
+use crate::handlers::migrate_token::{CREDENTIAL_PROBLEMS, PREFERENCE_PROBLEMS, carry_out, may_verify, success};
 use crate::middleware::trace::RequestId;
 use crate::openapi::FlatCredential;
-use crate::request::account_name::linked_account;
-use crate::request::body;
-use crate::request::parameters::{self, InPath, InQuery};
+use crate::request::account_name::{ACCOUNT_PROBLEMS, linked_account};
+use crate::request::body::{self, BODY_PROBLEMS, RequestBody};
+use crate::request::parameters::{InPath, InQuery};
 use crate::request::prefer::{idempotency_key, precondition, preferences};
-use crate::responses::{CredentialSaved, SaveAnswer};
+use crate::responses::{CredentialSaved, SaveResponse};
 use crate::state::Api;
 use keyferry_sandbox::App;
 use keyferry_schema::Input;
 use keyferry_service::{Migration, ServiceError};
-use keyferry_store::Scope;
 
 /// The auth type whose values come out of a connect flow, not out of a form.
 const OAUTH2: &str = "oauth2";
@@ -52,46 +52,45 @@ pub(crate) struct SaveQuery {
     request_body = FlatCredential,
     responses(
         (status = 200, description = "The credential is stored (`success`), or, with `Prefer: verify=only`, the verdict \
-            (`outcome`).", body = SaveAnswer),
+            (`outcome`).", body = SaveResponse),
     ),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, BODY_PROBLEMS, ACCOUNT_PROBLEMS, CREDENTIAL_PROBLEMS, PREFERENCE_PROBLEMS, problem::INVALID_PATH,
+        problem::INVALID_QUERY,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn put(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    slug: InPath,
-    query: InQuery<SaveQuery>,
+    Authorized { caller, .. }: Authorized<Key, Migrate>,
+    id: RequestId,
+    slug: Result<InPath<String>, ApiError>,
+    query: Result<InQuery<SaveQuery>, ApiError>,
     headers: HeaderMap,
-    body: Body,
-) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::Migrate).await?;
-        may_verify(&api, &caller)?;
-        let query = parameters::query(query)?;
-        let account = linked_account(&headers, query.linked_account_id.as_deref())?;
-        let slug = parameters::path(slug)?;
-        let fields = fields(&api, &headers, body).await?;
-        let (auth_type, auth_object) = auth_object(&api, &slug, query.auth_type, fields)?;
-        let migration = Migration {
-            caller,
-            account,
-            slug,
-            auth_object,
-            precondition: precondition(&headers)?,
-            preferences: preferences(&headers)?,
-            idempotency_key: idempotency_key(&headers)?,
-            request_id: id.0,
-        };
-        save(&api, migration, &auth_type).await
-    })
-    .await
+    body: RequestBody,
+) -> Result<Response, ApiError> {
+    may_verify(&api, &caller)?;
+    let InQuery(query) = query?;
+    let account = linked_account(&headers, query.linked_account_id.as_deref())?;
+    let InPath(slug) = slug?;
+    let (auth_type, auth_object) = auth_object(&api, &slug, query.auth_type, fields(body).await?)?;
+    let migration = Migration {
+        caller,
+        account,
+        slug,
+        auth_object,
+        precondition: precondition(&headers)?,
+        preferences: preferences(&headers)?,
+        idempotency_key: idempotency_key(&headers)?,
+        request_id: id.0,
+    };
+    save(&api, migration, &auth_type).await
 }
 
 /// A credential's fields, as a body has them.
-pub(crate) async fn fields(api: &Api, headers: &HeaderMap, body: Body) -> Result<Input, ApiError> {
-    let fields: Input = body::json(headers, body, api.body_timeout).await?;
-    match fields {
-        Input::Object(_) => Ok(fields),
+pub(crate) async fn fields(body: RequestBody) -> Result<Input, ApiError> {
+    match body.json().await? {
+        fields @ Input::Object(_) => Ok(fields),
         other => Err(body::not_an_object(other.kind())),
     }
 }
@@ -103,7 +102,7 @@ pub(crate) fn auth_object(
     auth_type: Option<String>,
     fields: Input,
 ) -> Result<(String, Input), ApiError> {
-    let app = api.migrator.app(slug).map_err(failure)?;
+    let app = api.service.app(slug).map_err(failure)?;
     let auth_type = auth_type.or_else(|| asked_of_a_person(&app)).unwrap_or_default();
     Ok((auth_type.clone(), Input::Object(vec![(auth_type, fields)])))
 }
@@ -122,5 +121,5 @@ pub(crate) async fn save(api: &Arc<Api>, migration: Migration, auth_type: &str) 
         other => failure(other),
     };
     let migrated = carry_out(api, migration, told).await?;
-    Ok(success(&migrated, &SaveAnswer::Saved(CredentialSaved::ANSWER)))
+    Ok(success(&migrated, &SaveResponse::Saved(CredentialSaved::DONE)))
 }

@@ -2,31 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::auth::access::caller;
-use crate::error::api_error::{ApiError, json as json_answer, rendered};
+use crate::auth::access::{FrontEnd, KEY_PROBLEMS, TOKEN_PROBLEMS};
+use crate::auth::caller::{Authorized, Key, Migrate, Read, Refreshing};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
-use crate::error::problem_type as kind;
-use crate::handlers::linked_account::{account_key, shown};
+use crate::error::problem;
+use crate::handlers::linked_account::account::{account_key, shown};
 use crate::middleware::trace::RequestId;
 use crate::request::account_name::{Place, check_body, conflict};
-use crate::request::body;
-use crate::request::parameters::{self, InQuery};
+use crate::request::body::{BODY_PROBLEMS, RequestBody};
+use crate::request::parameters::InQuery;
 use crate::request::repeated::{self, Conflict};
+use crate::responses::json::Json;
 use crate::responses::secret_json::secret_json;
 use crate::responses::{LinkedAccount, SessionIssued, SessionRevoked};
 use crate::state::Api;
 use keyferry_service::{Freshness, OpenSession, ServiceError};
-use keyferry_store::{Scope, StoreError};
+use keyferry_store::StoreError;
 use keyferry_types::ids::LinkedAccountId;
-use keyferry_vault::TokenUse;
 
 /// The linked account for which to open a session.
 #[derive(Deserialize, ToSchema)]
@@ -75,44 +74,43 @@ pub(crate) struct SessionQuery {
         ends. Takes an API key with the scope `migrate`.",
     params(SessionQuery), request_body = SessionBody,
     responses((status = 200, description = "The tokens.", body = SessionIssued)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, BODY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_QUERY, problem::ACCOUNT_CONFLICT,
+        problem::SESSION_NAMES_NO_ACCOUNT, problem::SESSION_ACCOUNT_UNKNOWN, problem::KEYS_LOCKED, problem::CONTENDED,
+        problem::NO_SPACE,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    query: InQuery<SessionQuery>,
+    Authorized { caller, credential: Key(key), .. }: Authorized<Key, Migrate>,
+    id: RequestId,
+    InQuery(query): InQuery<SessionQuery>,
     RawQuery(raw_query): RawQuery,
     headers: HeaderMap,
-    body: Body,
-) -> Response {
-    rendered(&headers, async {
-        let key = api.key(&headers).await?;
-        let made_by = key.hash;
-        let caller = caller(key, Scope::Migrate)?;
-        let freshness = match parameters::query(query)?.force_refresh {
-            Some(true) => Freshness::New,
-            Some(false) | None => Freshness::Reuse,
-        };
-        let sent: SessionBody = body::object(&headers, body, api.body_timeout).await?;
-        let text = sent
-            .id()?
-            .ok_or_else(|| ApiError::new(&kind::SESSION_NAMES_NO_ACCOUNT, "linked_account_id is required"))?;
-        let unknown = || {
-            let shown: String = text.chars().filter(|c| !c.is_control()).take(256).collect();
-            let environment = caller.environment;
-            let message = format!("No linked account found for account id : {shown} in environment {environment}");
-            ApiError::new(&kind::SESSION_ACCOUNT_UNKNOWN, message)
-        };
-        let account: LinkedAccountId = text.parse().map_err(|_| unknown())?;
-        check_body(&headers, raw_query.as_deref(), account.as_str())?;
-        let asked = OpenSession { caller: caller.clone(), made_by, account, freshness, request_id: id.0 };
-        let tokens = api.migrator.open_session(asked).await.map_err(|error| match error {
-            ServiceError::AccountMissing { .. } => unknown(),
-            other => failure(other),
-        })?;
-        secret_json(&SessionIssued::of(&tokens))
-    })
-    .await
+    body: RequestBody,
+) -> Result<Response, ApiError> {
+    let freshness = match query.force_refresh {
+        Some(true) => Freshness::New,
+        Some(false) | None => Freshness::Reuse,
+    };
+    let sent: SessionBody = body.object().await?;
+    let text =
+        sent.id()?.ok_or_else(|| ApiError::new(&problem::SESSION_NAMES_NO_ACCOUNT, "linked_account_id is required"))?;
+    let unknown = || {
+        let shown: String = text.chars().filter(|c| !c.is_control()).take(256).collect();
+        let environment = key.environment;
+        let message = format!("No linked account found for account id : {shown} in environment {environment}");
+        ApiError::new(&problem::SESSION_ACCOUNT_UNKNOWN, message)
+    };
+    let account: LinkedAccountId = text.parse().map_err(|_| unknown())?;
+    check_body(&headers, raw_query.as_deref(), account.as_str())?;
+    let asked = OpenSession { caller, made_by: key.hash, account, freshness, request_id: id.0 };
+    let tokens = api.service.open_session(asked).await.map_err(|error| match error {
+        ServiceError::AccountMissing { .. } => unknown(),
+        other => failure(other),
+    })?;
+    secret_json(&SessionIssued::of(&tokens))
 }
 
 /// `POST refresh`
@@ -121,27 +119,22 @@ pub(crate) async fn create(
     summary = "Have another session in the place of one",
     description = "Takes a `refresh_token` as the bearer, once: its session ends and a new one begins.",
     responses((status = 200, description = "The tokens of the new session.", body = SessionIssued)),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, problem::SCOPE_MISSING, problem::CONTENDED, problem::NO_SPACE]))),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn refresh(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Refresh).await?;
-        let caller = front_end.caller(Scope::Migrate)?;
-        let refreshed = api.migrator.refresh_session(&front_end.session, &caller, &id.0).await;
-        let tokens = refreshed.map_err(|error| match error {
-            ServiceError::Store(StoreError::SessionEnded) | ServiceError::AccountMissing { .. } => {
-                ApiError::new(&kind::TOKEN_INVALID, "Invalid token")
-            }
-            other => failure(other),
-        })?;
-        secret_json(&SessionIssued::of(&tokens))
-    })
-    .await
+    Authorized { caller, credential: Refreshing(front_end), .. }: Authorized<Refreshing, Migrate>,
+    id: RequestId,
+) -> Result<Response, ApiError> {
+    let refreshed = api.service.refresh_session(&front_end.session, &caller, &id.0).await;
+    let tokens = refreshed.map_err(|error| match error {
+        ServiceError::Store(StoreError::SessionEnded) | ServiceError::AccountMissing { .. } => {
+            ApiError::new(&problem::TOKEN_INVALID, "Invalid token")
+        }
+        other => failure(other),
+    })?;
+    secret_json(&SessionIssued::of(&tokens))
 }
 
 /// `POST revoke`
@@ -150,20 +143,16 @@ pub(crate) async fn refresh(
     summary = "End a session",
     description = "Ends the session that the token is of, for good: none of its tokens counts from then on. Takes a session token.",
     responses((status = 200, description = "The session has ended.", body = SessionRevoked)),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, problem::NO_SPACE]))),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn revoke(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
-        let ended = api.migrator.end_session(&front_end.session, &front_end.actor(), &id.0).await.map_err(failure)?;
-        Ok(json_answer(StatusCode::OK, &SessionRevoked { success: true, revoked_count: u8::from(ended) }))
-    })
-    .await
+    front_end: FrontEnd,
+    id: RequestId,
+) -> Result<Json<SessionRevoked>, ApiError> {
+    let ended = api.service.end_session(&front_end.session, &front_end.actor(), &id.0).await.map_err(failure)?;
+    Ok(Json(SessionRevoked { success: true, revoked_count: u8::from(ended) }))
 }
 
 /// `GET active-linked-account`
@@ -172,18 +161,13 @@ pub(crate) async fn revoke(
     summary = "Show the linked account of a session",
     description = "The linked account that the session token is of, and the apps that are connected to it.",
     responses((status = 200, description = "The account.", body = LinkedAccount)),
+    extensions(("x-problems" = json!([TOKEN_PROBLEMS, problem::SCOPE_MISSING, problem::ACCOUNT_UNKNOWN]))),
     security(("linked_account_token" = [])),
 )]
 pub(crate) async fn active_linked_account(
     State(api): State<Arc<Api>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let front_end = api.front_end(&headers, query.as_deref(), TokenUse::Access).await?;
-        let caller = front_end.caller(Scope::Read)?;
-        let key = account_key(&caller, front_end.account().clone());
-        Ok(json_answer(StatusCode::OK, &shown(&api, &caller, &key).await?))
-    })
-    .await
+    Authorized { caller, credential: front_end, .. }: Authorized<FrontEnd, Read>,
+) -> Result<Json<LinkedAccount>, ApiError> {
+    let key = account_key(&caller, front_end.account().clone());
+    Ok(Json(shown(&api, &caller, &key).await?))
 }

@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, header};
 
-use crate::error::api_error::{ApiError, Rendering, json as json_answer};
+use crate::auth::access::KEY_PROBLEMS;
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
-use crate::error::problem_type as kind;
+use crate::error::problem;
 use crate::error::routing::not_taken;
 use crate::handlers::credentials::{no_integration, split};
-use crate::handlers::linked_account::account_missing;
+use crate::handlers::linked_account::account::account_missing;
 use crate::handlers::migrate_token::{KEYFERRY_OUTCOME, counts, may_verify, revision_tag};
 use crate::middleware::detach_on_drop::to_its_end;
 use crate::middleware::rate;
 use crate::middleware::trace::RequestId;
 use crate::request::account_name::check_path;
-use crate::request::parameters::{self, InPath};
+use crate::request::parameters::InPath;
 use crate::responses::CredentialChecked;
+use crate::responses::json::Json;
 use crate::state::Api;
 use keyferry_sandbox::Verdict;
 use keyferry_service::{Reverified, ServiceError, VerifyStored};
@@ -59,68 +60,53 @@ pub(crate) fn allow_without_post(mut response: Response) -> Response {
         ("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"),
     ),
     responses((status = 200, description = "The verdict, positive or negative.", body = CredentialChecked)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::ACCOUNT_CONFLICT, problem::KEYS_LOCKED, problem::TOO_MANY_FAILED,
+        problem::INVALID_PATH, problem::ACCOUNT_UNKNOWN, problem::NO_SUCH_INTEGRATION, problem::APP_AWAY,
+        problem::CREDENTIAL_OUTDATED, problem::CONTENDED, problem::NO_SPACE, problem::BUSY, problem::PLUGIN_TIMEOUT,
+        problem::PLUGIN_FAILED,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn verify(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    account: InPath,
+    id: RequestId,
+    InPath(path): InPath<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let rendering = Rendering::of(&headers);
-    let path = match parameters::path(account) {
-        Ok(path) => path,
-        Err(failure) => return failure.render(rendering),
-    };
-    let Some((account, slug)) = split(&path, "verify") else {
-        return allow_without_post(not_taken(
-            &http::Method::POST,
-            &format!("/api/v2/public/linked-account/{path}"),
-            rendering,
-        ));
-    };
-    match verified(&api, id, (account, slug), query.as_deref(), &headers).await {
-        Ok(response) => response,
-        Err(failure) => failure.render(rendering),
-    }
-}
-
-async fn verified(
-    api: &Arc<Api>,
-    id: RequestId,
-    (account, slug): (&str, &str),
-    query: Option<&str>,
-    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let caller = api.caller(headers, Scope::Migrate).await?;
-    may_verify(api, &caller)?;
-    check_path(headers, query, account)?;
+    let Some((account, slug)) = split(&path, "verify") else {
+        let path = format!("/api/v2/public/linked-account/{path}");
+        return Err(not_taken(&http::Method::POST, &path).header(header::ALLOW, WITHOUT_POST));
+    };
+    let caller = api.caller(&headers, Scope::Migrate).await?;
+    may_verify(&api, &caller)?;
+    check_path(&headers, query.as_deref(), account)?;
     let missing = account_missing(&caller, account);
     let Ok(account) = account.parse() else { return Err(missing) };
-    let parsed: Slug = slug.parse().map_err(|_| no_integration(api, slug))?;
+    let parsed: Slug = slug.parse().map_err(|_| no_integration(&api, slug))?;
     let asked = VerifyStored { caller: caller.clone(), account, slug: parsed, request_id: id.0 };
-    let verifier = Arc::clone(api);
-    let verified = to_its_end(async move { verifier.migrator.verify_stored(&asked).await }).await?;
+    let service = Arc::clone(&api.service);
+    let verified = to_its_end(async move { service.verify_stored(&asked).await }).await?;
     if counts(verified.as_ref().map(|found| found.as_ref().map(|reverified| &reverified.verdict))) {
-        rate::turned_away(api.migrator.rejection_limit(&caller));
+        rate::turned_away(api.service.rejection_limit(&caller));
     }
     match verified {
-        Ok(Some(reverified)) => Ok(answer(&reverified)),
-        Ok(None) => Err(no_integration(api, slug)),
+        Ok(Some(reverified)) => Ok(checked(&reverified)),
+        Ok(None) => Err(no_integration(&api, slug)),
         Err(ServiceError::AccountMissing { .. }) => Err(missing),
         Err(
             error @ (ServiceError::UnknownApp { .. } | ServiceError::AppNotInService { .. } | ServiceError::CustomApp),
         ) => {
             let message = format!("the credential cannot be verified now: {error}");
-            Err(ApiError::new(&kind::APP_AWAY, message))
+            Err(ApiError::new(&problem::APP_AWAY, message))
         }
         Err(error) => Err(failure(error)),
     }
 }
 
-fn answer(reverified: &Reverified) -> Response {
-    let mut response = json_answer(StatusCode::OK, &CredentialChecked::of(reverified));
+fn checked(reverified: &Reverified) -> Response {
+    let mut response = Json(CredentialChecked::of(reverified)).into_response();
     let outcome = match reverified.verdict {
         Verdict::Verified(_) => "verified",
         Verdict::Failed(_) => "not-verified",

@@ -3,24 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
 
-use crate::error::api_error::{ApiError, Rendering, json as json_answer};
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Admin, Authorized, Key, Read};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::{store_failure, vault_failure};
-use crate::error::problem_type as kind;
+use crate::error::problem::{self, ProblemType};
 use crate::middleware::trace::RequestId;
-use crate::request::body;
-use crate::request::parameters::{self, InPath};
+use crate::request::body::{BODY_PROBLEMS, RequestBody};
+use crate::request::parameters::InPath;
 use crate::request::webhook_body::{WebhookBody, WebhookChangeBody, change_of, new_of};
+use crate::responses::json::Json;
 use crate::responses::secret_json::secret_json;
 use crate::responses::{Webhook, WebhookCreated, WebhookShown};
 use crate::state::Api;
-use keyferry_store::{ObjectId, Scope, WebhookRecord};
+use keyferry_store::{ObjectId, WebhookRecord};
 use keyferry_webhooks::WebhookError;
+
+/// What describing a webhook fails with.
+const WEBHOOK_PROBLEMS: [&ProblemType; 6] = [
+    &problem::SCOPE_MISSING,
+    &problem::INVALID_EVENT,
+    &problem::WEBHOOK_INVALID,
+    &problem::WEBHOOK_NOT_SUPPORTED,
+    &problem::KEYS_LOCKED,
+    &problem::NO_SPACE,
+];
 
 /// `POST`: registers.
 #[utoipa::path(
@@ -28,22 +38,20 @@ use keyferry_webhooks::WebhookError;
     summary = "Register a webhook",
     description = include_str!("../openapi/webhook.md"),
     request_body = WebhookBody, responses((status = 200, description = "The webhook was registered.", body = WebhookCreated)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, BODY_PROBLEMS, WEBHOOK_PROBLEMS, problem::TOO_MANY_WEBHOOKS, problem::CONTENDED,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let answer = async {
-        let caller = api.caller(&headers, Scope::Admin).await?;
-        let body = body::json(&headers, body, api.body_timeout).await?;
-        let new = new_of(body, &api.webhooks)?;
-        let registered = api.webhooks.register(&caller, new, &id.0).await.map_err(failure)?;
-        secret_json(&WebhookCreated::of(registered))
-    };
-    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
+    Authorized { caller, .. }: Authorized<Key, Admin>,
+    id: RequestId,
+    body: RequestBody,
+) -> Result<Response, ApiError> {
+    let new = new_of(body.json().await?, &api.webhooks)?;
+    let registered = api.webhooks.register(&caller, new, &id.0).await.map_err(failure)?;
+    secret_json(&WebhookCreated::of(registered))
 }
 
 /// `GET`: lists the webhooks of the environment.
@@ -53,14 +61,14 @@ pub(crate) async fn create(
     description = "The webhooks of the API key's organisation and environment, oldest first. Takes an API key with the scope \
         `read`.",
     responses((status = 200, description = "The webhooks.", body = Vec<Webhook>)),
+    extensions(("x-problems" = json!([KEY_PROBLEMS, problem::SCOPE_MISSING]))),
     security(("org_api_key" = [])),
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    let answer = async {
-        let caller = api.caller(&headers, Scope::Read).await?;
-        Ok(shown(&api.webhooks.list(&caller).await.map_err(failure)?))
-    };
-    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, .. }: Authorized<Key, Read>,
+) -> Result<Json<Vec<Webhook>>, ApiError> {
+    Ok(shown(&api.webhooks.list(&caller).await.map_err(failure)?))
 }
 
 /// `GET /{id}`.
@@ -71,15 +79,18 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
         the scope `read`.",
     params(("id" = String, Path, description = "The webhook's id.", min_length = 1)),
     responses((status = 200, description = "The webhook.", body = WebhookShown)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::WEBHOOK_UNKNOWN,
+    ]))),
     security(("org_api_key" = [])),
 )]
-pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: HeaderMap) -> Response {
-    let answer = async {
-        let caller = api.caller(&headers, Scope::Read).await?;
-        let (record, log) = api.webhooks.show(&caller, webhook_id(id)?).await.map_err(failure)?;
-        Ok(json_answer(StatusCode::OK, &WebhookShown::of(&record, &log)))
-    };
-    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, .. }: Authorized<Key, Read>,
+    InPath(id): InPath<String>,
+) -> Result<Json<WebhookShown>, ApiError> {
+    let (record, log) = api.webhooks.show(&caller, webhook_id(&id)?).await.map_err(failure)?;
+    Ok(Json(WebhookShown::of(&record, &log)))
 }
 
 /// `PUT /{id}`: changes what is given and leaves the rest.
@@ -91,27 +102,25 @@ pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: Heade
         scope `admin`.",
     params(("id" = String, Path, description = "The webhook's id.", min_length = 1)),
     request_body = WebhookChangeBody, responses((status = 200, description = "The webhook as changed.", body = Webhook)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, BODY_PROBLEMS, WEBHOOK_PROBLEMS, problem::INVALID_PATH, problem::WEBHOOK_UNKNOWN, problem::CONTENDED,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
-    Extension(request): Extension<RequestId>,
-    id: InPath,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let answer = async {
-        let caller = api.caller(&headers, Scope::Admin).await?;
-        let id = webhook_id(id)?;
-        let body = body::json(&headers, body, api.body_timeout).await?;
-        let change = change_of(body, &api.webhooks)?;
-        let record = api.webhooks.change(&caller, id, change, &request.0).await.map_err(failure)?;
-        Ok(json_answer(StatusCode::OK, &Webhook::of(&record)))
-    };
-    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
+    Authorized { caller, .. }: Authorized<Key, Admin>,
+    request: RequestId,
+    InPath(id): InPath<String>,
+    body: RequestBody,
+) -> Result<Json<Webhook>, ApiError> {
+    let id = webhook_id(&id)?;
+    let change = change_of(body.json().await?, &api.webhooks)?;
+    let record = api.webhooks.change(&caller, id, change, &request.0).await.map_err(failure)?;
+    Ok(Json(Webhook::of(&record)))
 }
 
-/// `DELETE /{id}`: answered with those that remain.
+/// `DELETE /{id}`: responds with those that remain.
 #[utoipa::path(
     delete, path = "/api/v2/public/webhook/{id}", operation_id = "deleteWebhook", tag = "Webhooks",
     summary = "Delete a webhook",
@@ -119,38 +128,39 @@ pub(crate) async fn update(
         the scope `admin`.",
     params(("id" = String, Path, description = "The webhook's id.", min_length = 1)),
     responses((status = 200, description = "The remaining webhooks.", body = Vec<Webhook>)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::WEBHOOK_UNKNOWN, problem::NO_SPACE,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
-    Extension(request): Extension<RequestId>,
-    id: InPath,
-    headers: HeaderMap,
-) -> Response {
-    let answer = async {
-        let caller = api.caller(&headers, Scope::Admin).await?;
-        let remaining = api.webhooks.delete(&caller, webhook_id(id)?, &request.0).await.map_err(failure)?;
-        Ok(shown(&remaining))
-    };
-    answer.await.unwrap_or_else(|failure: ApiError| failure.render(Rendering::of(&headers)))
+    Authorized { caller, .. }: Authorized<Key, Admin>,
+    request: RequestId,
+    InPath(id): InPath<String>,
+) -> Result<Json<Vec<Webhook>>, ApiError> {
+    let remaining = api.webhooks.delete(&caller, webhook_id(&id)?, &request.0).await.map_err(failure)?;
+    Ok(shown(&remaining))
 }
 
-fn shown(records: &[WebhookRecord]) -> Response {
-    json_answer(StatusCode::OK, &records.iter().map(Webhook::of).collect::<Vec<_>>())
+fn shown(records: &[WebhookRecord]) -> Json<Vec<Webhook>> {
+    Json(records.iter().map(Webhook::of).collect())
 }
 
 /// The id in the path. A malformed id is treated as unknown.
-fn webhook_id(found: InPath) -> Result<ObjectId, ApiError> {
-    parameters::path(found)?.parse().map_err(|_| failure(WebhookError::Missing))
+fn webhook_id(text: &str) -> Result<ObjectId, ApiError> {
+    text.parse().map_err(|_| failure(WebhookError::Missing))
 }
 
 fn failure(error: WebhookError) -> ApiError {
     let message = error.to_string();
     match error {
-        WebhookError::Missing => ApiError::new(&kind::WEBHOOK_UNKNOWN, message),
-        WebhookError::TooMany { .. } => ApiError::new(&kind::TOO_MANY_WEBHOOKS, message),
-        WebhookError::NothingToKeep | WebhookError::Headers(_) => ApiError::new(&kind::WEBHOOK_INVALID, message),
-        WebhookError::Contended => ApiError::new(&kind::CONTENDED, message).retry_after(Some(Duration::from_secs(1))),
+        WebhookError::Missing => ApiError::new(&problem::WEBHOOK_UNKNOWN, message),
+        WebhookError::TooMany { .. } => ApiError::new(&problem::TOO_MANY_WEBHOOKS, message),
+        WebhookError::NothingToKeep | WebhookError::Headers(_) => ApiError::new(&problem::WEBHOOK_INVALID, message),
+        WebhookError::Contended => {
+            ApiError::new(&problem::CONTENDED, message).retry_after(Some(Duration::from_secs(1)))
+        }
         WebhookError::StoreNotReady => ApiError::internal(&error),
         WebhookError::Store(error) => store_failure(error),
         WebhookError::Vault(error) => vault_failure(&error),

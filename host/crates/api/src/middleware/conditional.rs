@@ -1,12 +1,10 @@
-//! Reads that were made before: each has an `ETag`, and one whose caller has it already is answered with 304 and no body.
+//! Conditional reads: each response has an `ETag`; where the caller has it already, the response is 304 without a body.
 
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest as _, Sha256};
-
-use crate::error::api_error::FailureCode;
 
 /// What is another each moment, and asked for to know just that.
 const FLEETING: [&str; 2] = ["/livez", "/readyz"];
@@ -29,7 +27,7 @@ pub(crate) async fn layer<F: Future<Output = Response>>(
     let (mut parts, body) = next(request).await.into_parts();
     // A body without a known length is streamed; it may be too large for memory.
     let is_streamed = body.size_hint().exact().is_none();
-    if is_streamed || parts.status != StatusCode::OK || parts.extensions.get::<FailureCode>().is_some() {
+    if is_streamed || parts.status != StatusCode::OK {
         return Response::from_parts(parts, body);
     }
     // It is made in one piece, so this waits for nothing.

@@ -39,7 +39,7 @@ impl fmt::Display for CorsOrigin {
     }
 }
 
-/// Answers browsers that ask for one of these origins.
+/// Responds to browsers that ask for one of these origins.
 pub(crate) fn layer(origins: &[CorsOrigin]) -> CorsLayer {
     let requested = [
         "x-api-key",

@@ -5,21 +5,17 @@
 //! `Transfer-Encoding`. What is left is here.
 
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, Version, header};
 
-use crate::error::api_error::{ApiError, Rendering};
-use crate::error::problem_type as kind;
+use crate::error::api_error::ApiError;
+use crate::error::problem;
 
 /// Lets through what can be taken in one way only.
 pub(crate) async fn layer<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
     match check(request.version(), request.headers()) {
         Ok(()) => next(request).await,
-        Err(failure) => {
-            let mut response = failure.render(Rendering::of(request.headers()));
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            response
-        }
+        Err(error) => error.header(header::CONNECTION, HeaderValue::from_static("close")).into_response(),
     }
 }
 
@@ -27,7 +23,7 @@ fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
     let hosts = headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
         let message = "a request has to have the header Host exactly once (RFC 9112, section 3.2)";
-        return Err(ApiError::new(&kind::INVALID_HOST, message));
+        return Err(ApiError::new(&problem::INVALID_HOST, message));
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -35,7 +31,7 @@ fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
         _ => {
             let message = "the request body can be sent with Transfer-Encoding: chunked alone, or with none";
-            Err(ApiError::new(&kind::UNSUPPORTED_TRANSFER_ENCODING, message))
+            Err(ApiError::new(&problem::UNSUPPORTED_TRANSFER_ENCODING, message))
         }
     }
 }

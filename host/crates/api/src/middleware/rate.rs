@@ -19,8 +19,8 @@ use governor::{Quota, RateLimiter};
 use http::{HeaderName, HeaderValue};
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type as kind;
-use keyferry_service as migrate;
+use crate::error::problem;
+use keyferry_service::LimitStatus;
 
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -105,14 +105,14 @@ impl Rates {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests.take(key).map_err(|wait| {
             let message = "too many requests with this API key, or from front ends of this linked account; slow down and try again after Retry-After seconds";
-            ApiError::new(&kind::TOO_MANY_REQUESTS, message).retry_after(Some(wait))
+            ApiError::new(&problem::TOO_MANY_REQUESTS, message).retry_after(Some(wait))
         })
     }
 }
 
 /// The remainder of the limit of rejected credentials, for the response of the current request.
-pub(crate) fn turned_away(left: migrate::LimitStatus) {
-    let migrate::LimitStatus { limit, window, remaining, reset_after } = left;
+pub(crate) fn turned_away(left: LimitStatus) {
+    let LimitStatus { limit, window, remaining, reset_after } = left;
     let policy = Policy { name: "failed-verifications", quota: limit.get(), window };
     note(Left { policy, remaining, whole_in: reset_after });
 }
@@ -176,7 +176,7 @@ mod tests {
         let counted = COUNTED.scope(RefCell::default(), async {
             rates.request(&[1; 32]).unwrap();
             rates.request(&[1; 32]).unwrap();
-            turned_away(migrate::LimitStatus {
+            turned_away(LimitStatus {
                 limit: number(2),
                 window: Duration::from_secs(60),
                 remaining: 1,

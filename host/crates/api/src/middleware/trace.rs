@@ -1,14 +1,17 @@
 //! Request ids, the access log, and what is counted and traced of each request. All three have the route's pattern, never the
 //! path, which can hold account ids.
 
-use axum::extract::{MatchedPath, Request};
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use crate::error::api_error::FailureCode;
+use crate::error::rendering::FailureCode;
 use crate::request::shown_target::shown_method;
 use keyferry_telemetry::metrics::{self, ActiveRequest};
 use keyferry_telemetry::{self as telemetry, SPANS, TraceParent};
@@ -27,6 +30,15 @@ impl RequestId {
             (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
         };
         Self(given.filter(reasonable).map_or_else(new_id, str::to_owned))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    /// The id that [`layer`] has given the request.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self(new_id())))
     }
 }
 

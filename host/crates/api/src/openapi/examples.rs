@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::api_error::PROBLEM_JSON;
-use crate::openapi::document::{id, operations};
+use crate::error::rendering::PROBLEM_JSON;
+use crate::openapi::operations::{id, operations};
 
 /// By operation, then by name.
 type Exchanges = BTreeMap<String, BTreeMap<String, Exchange>>;
@@ -28,13 +28,13 @@ struct Exchange {
     #[serde(default)]
     parameters: BTreeMap<String, Map<String, Value>>,
     body: Option<Value>,
-    answers: Vec<Answer>,
+    responses: Vec<ExampleResponse>,
 }
 
 /// A response, in one of the renderings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Answer {
+struct ExampleResponse {
     status: u16,
     /// Whether it is a problem, as `Accept: application/problem+json` asks for.
     #[serde(default)]
@@ -69,11 +69,11 @@ impl Exchange {
         if self.fits {
             self.add_request(operation, name);
         }
-        for answer in &self.answers {
-            let media = if answer.problem { PROBLEM_JSON } else { "application/json" };
-            let response = operation.get_mut("responses").and_then(|all| all.get_mut(answer.status.to_string()));
+        for shown in &self.responses {
+            let media = if shown.problem { PROBLEM_JSON } else { "application/json" };
+            let response = operation.get_mut("responses").and_then(|all| all.get_mut(shown.status.to_string()));
             let media = response.and_then(|response| response.get_mut("content")?.get_mut(media)?.as_object_mut());
-            let mut example = json!({ "summary": self.summary, "value": answer.body });
+            let mut example = json!({ "summary": self.summary, "value": shown.body });
             if let (false, Some(members)) = (self.fits, example.as_object_mut()) {
                 members.insert("x-request".to_owned(), json!({ "parameters": self.parameters, "body": self.body }));
             }
@@ -114,7 +114,7 @@ fn put(place: &mut Map<String, Value>, name: &str, example: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openapi::document::description_of;
+    use crate::routes::description_of;
 
     #[test]
     fn every_part_of_every_exchange_finds_its_place_in_the_document() {
@@ -127,7 +127,7 @@ mod tests {
                 let shown = operation.to_string().matches(&format!("\"{name}\":{{")).count();
                 let values: usize = exchange.parameters.values().map(Map::len).sum();
                 let request = if exchange.fits { values + usize::from(exchange.body.is_some()) } else { 0 };
-                let parts = request + exchange.answers.len();
+                let parts = request + exchange.responses.len();
                 assert_eq!(shown, parts, "{} {name}", operation["operationId"]);
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::openapi::document::id;
+use crate::openapi::operations::id;
 
 /// What can be a linked account's id: something that is not only white space, and no control characters.
 pub(super) const ACCOUNT_ID: &str =
@@ -91,7 +91,7 @@ pub(super) fn on_reads(operation: &mut Map<String, Value>) {
 }
 
 /// Adds the headers of every response, and those of requests that count against an API key.
-pub(super) fn on_every_answer(response: &mut Map<String, Value>, has_key: bool) {
+pub(super) fn on_every_response(response: &mut Map<String, Value>, has_key: bool) {
     refer(response, "XRequestId");
     if has_key {
         refer(response, "RateLimit");
@@ -110,14 +110,14 @@ pub(super) fn on_failures(response: &mut Map<String, Value>, retry_after: bool, 
 }
 
 fn refer(response: &mut Map<String, Value>, name: &str) {
-    let Some((_, header, _)) = ANSWERED.iter().find(|(component, ..)| *component == name) else { return };
+    let Some((_, header, _)) = RESPONSE_HEADERS.iter().find(|(component, ..)| *component == name) else { return };
     if let Value::Object(headers) = response.entry("headers").or_insert_with(|| json!({})) {
         headers.insert((*header).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
     }
 }
 
 /// Name among the components, name in HTTP, what it says.
-const ANSWERED: [(&str, &str, &str); 11] = [
+const RESPONSE_HEADERS: [(&str, &str, &str); 11] = [
     (
         "XRequestId",
         "X-Request-Id",
@@ -160,7 +160,7 @@ pub(super) fn components(components: &mut Map<String, Value>) {
         "RateLimit" | "RateLimitPolicy" | "KeyferryWarnings" => json!({ "type": "string" }),
         _ => json!({ "type": "integer", "minimum": 1 }),
     };
-    let headers: Map<String, Value> = ANSWERED
+    let headers: Map<String, Value> = RESPONSE_HEADERS
         .into_iter()
         .map(|(name, _, about)| {
             let header = json!({ "description": about, "required": name == "XRequestId", "schema": schema(name) });

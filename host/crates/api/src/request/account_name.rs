@@ -7,13 +7,17 @@ use std::fmt;
 use http::HeaderMap;
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type as kind;
+use crate::error::problem::{self, ProblemType};
 use keyferry_types::ids::{InvalidName, LinkedAccountId};
 
 /// The header, query parameter and member of a body that names the linked account.
 pub(crate) const LINKED_ACCOUNT_ID: &str = "linked_account_id";
 /// The header's names. Some proxies drop headers with underscores in their names.
 const HEADERS: [&str; 2] = [LINKED_ACCOUNT_ID, "linked-account-id"];
+
+/// What naming a linked account by header or query fails with.
+pub(crate) const ACCOUNT_PROBLEMS: [&ProblemType; 3] =
+    [&problem::ACCOUNT_NOT_NAMED, &problem::ACCOUNT_ID_INVALID, &problem::ACCOUNT_CONFLICT];
 
 /// Where an account is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +101,7 @@ impl<'a> NamedAccount<'a> {
         let text = self.text().ok_or_else(|| {
             let message =
                 "header linked_account_id is missing: it names the linked account to attach the integration to";
-            ApiError::new(&kind::ACCOUNT_NOT_NAMED, message)
+            ApiError::new(&problem::ACCOUNT_NOT_NAMED, message)
         })?;
         text.parse().map_err(|error: InvalidName| not_an_id(&error.rule()))
     }
@@ -131,11 +135,11 @@ pub(crate) fn conflict(one: Place, other: Place) -> ApiError {
     } else {
         format!("linked_account_id: {one} and {other} name different linked accounts; name the same one in both")
     };
-    ApiError::new(&kind::ACCOUNT_CONFLICT, message)
+    ApiError::new(&problem::ACCOUNT_CONFLICT, message)
 }
 
 fn not_an_id(problem: &str) -> ApiError {
-    ApiError::new(&kind::ACCOUNT_ID_INVALID, format!("header linked_account_id: {problem}"))
+    ApiError::new(&problem::ACCOUNT_ID_INVALID, format!("header linked_account_id: {problem}"))
 }
 
 #[cfg(test)]

@@ -1,18 +1,23 @@
 //! Reading a request's body: bounded in size and time, wiped afterwards, with errors that say where.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
+use axum::extract::{FromRequest, Request};
+use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type as kind;
+use crate::error::problem::{self, ProblemType};
 use crate::request::repeated::{self, Conflict};
+use crate::state::Api;
 
 /// The largest body in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -29,15 +34,50 @@ const COMMON_TYPES: [&str; 9] = [
     "text/xml",
 ];
 
-/// Reads a JSON body, for which the caller may take that long.
-pub(crate) async fn json<T: DeserializeOwned>(
-    headers: &HeaderMap,
+/// What reading a body fails with.
+pub(crate) const BODY_PROBLEMS: [&ProblemType; 5] = [
+    &problem::INVALID_JSON,
+    &problem::BODY_INCOMPLETE,
+    &problem::BODY_TIMEOUT,
+    &problem::BODY_TOO_LARGE,
+    &problem::UNSUPPORTED_MEDIA_TYPE,
+];
+
+/// The body of a request, not read yet.
+pub(crate) struct RequestBody {
+    headers: HeaderMap,
     body: Body,
+    /// How long the caller may take to send it.
     within: Duration,
-) -> Result<T, ApiError> {
-    check_content_type(headers)?;
-    let bytes = read(body, within).await?;
-    parse(&bytes)
+}
+
+impl FromRequest<Arc<Api>> for RequestBody {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Infallible> {
+        let (Parts { headers, .. }, body) = request.into_parts();
+        Ok(Self { headers, body, within: api.body_timeout })
+    }
+}
+
+impl RequestBody {
+    /// Reads a JSON body.
+    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        check_content_type(&self.headers)?;
+        let bytes = read(self.body, self.within).await?;
+        parse(&bytes)
+    }
+
+    /// Reads a JSON body that has to be an object. A struct alone would take an array of its members, too.
+    pub(crate) async fn object<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        check_content_type(&self.headers)?;
+        let bytes = read(self.body, self.within).await?;
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            parse::<IgnoredAny>(&bytes)?;
+            return Err(not_an_object("an array"));
+        }
+        parse(&bytes)
+    }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
@@ -50,24 +90,9 @@ pub fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     parse(bytes).map_err(|failure| format!("{failure:?}"))
 }
 
-/// Reads a JSON body that has to be an object. A struct alone would take an array of its members, too.
-pub(crate) async fn object<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: Body,
-    within: Duration,
-) -> Result<T, ApiError> {
-    check_content_type(headers)?;
-    let bytes = read(body, within).await?;
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        parse::<IgnoredAny>(&bytes)?;
-        return Err(not_an_object("an array"));
-    }
-    parse(&bytes)
-}
-
 /// A body that is JSON and no object.
 pub(crate) fn not_an_object(kind: &str) -> ApiError {
-    ApiError::new(&kind::INVALID_JSON, format!("the request body must be a JSON object, and is {kind}"))
+    ApiError::new(&problem::INVALID_JSON, format!("the request body must be a JSON object, and is {kind}"))
 }
 
 /// Reads a whole body into memory that is wiped.
@@ -93,24 +118,24 @@ async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, ApiErr
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => {
-            Err(ApiError::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}")))
+            Err(ApiError::new(&problem::BODY_INCOMPLETE, format!("the request body could not be read: {error}")))
         }
         Err(_) => {
             let message = format!("the request body did not arrive within {} s", within.as_secs_f32());
-            Err(ApiError::new(&kind::BODY_TIMEOUT, message))
+            Err(ApiError::new(&problem::BODY_TIMEOUT, message))
         }
     }
 }
 
 fn too_large() -> ApiError {
     let message = format!("the request body is larger than {MAX_BODY} bytes");
-    ApiError::new(&kind::BODY_TOO_LARGE, message)
+    ApiError::new(&problem::BODY_TOO_LARGE, message)
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let unsupported = |found: &str| {
         let message = format!("the request body must be sent as Content-Type: application/json, and {found}");
-        ApiError::new(&kind::UNSUPPORTED_MEDIA_TYPE, message)
+        ApiError::new(&problem::UNSUPPORTED_MEDIA_TYPE, message)
     };
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
         return Err(unsupported("without a Content-Encoding"));
@@ -180,5 +205,5 @@ fn not_json(error: &serde_json::Error) -> ApiError {
         }
         serde_json::error::Category::Io => "it could not be read".to_owned(),
     };
-    ApiError::new(&kind::INVALID_JSON, format!("the request body is not valid JSON: {what}"))
+    ApiError::new(&problem::INVALID_JSON, format!("the request body is not valid JSON: {what}"))
 }

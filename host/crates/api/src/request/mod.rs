@@ -2,6 +2,7 @@
 //!
 //! | file | answers |
 //! |---|---|
+//! | `account_body` | what makes a linked account, and what is too much of one? |
 //! | `account_name` | which linked account does a request name? |
 //! | `body` | how is a body read, and what if it is not JSON? |
 //! | `parameters` | what is in a path and a query? |
@@ -10,6 +11,7 @@
 //! | `shown_target` | how much of a method and a path does a message repeat? |
 //! | `webhook_body` | what does a request say of a webhook? |
 
+pub(crate) mod account_body;
 pub(crate) mod account_name;
 pub(crate) mod body;
 pub(crate) mod parameters;

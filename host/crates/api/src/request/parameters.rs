@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::convert::Infallible;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query};
@@ -12,33 +11,33 @@ use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type as kind;
+use crate::error::problem;
 use crate::request::account_name::{LINKED_ACCOUNT_ID, NamedAccount, is_account};
 
-/// The parameter in a path, as the router found it.
-pub(crate) type InPath = Result<Path<String>, PathRejection>;
+/// The parameters in a path, percent-decoded.
+pub(crate) struct InPath<T>(pub(crate) T);
 
-/// The query, or why it cannot be read.
-pub(crate) struct InQuery<T>(Result<T, ApiError>);
+/// The query. Unknown parameters are ignored; a known one may be repeated with the same value only.
+pub(crate) struct InQuery<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for InQuery<T> {
-    type Rejection = Infallible;
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(read(parts.uri.query().unwrap_or_default())))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = Path::from_request_parts(parts, state).await;
+        let invalid = |rejection: PathRejection| {
+            ApiError::new(&problem::INVALID_PATH, format!("the path is not valid: {rejection}"))
+        };
+        found.map(|Path(found)| Self(found)).map_err(invalid)
     }
 }
 
-/// The path's parameter, percent-decoded.
-pub(crate) fn path(found: InPath) -> Result<String, ApiError> {
-    let Path(text) =
-        found.map_err(|rejection| ApiError::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
-    Ok(text)
-}
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for InQuery<T> {
+    type Rejection = ApiError;
 
-/// The query. Unknown parameters are ignored; a known one may be repeated with the same value only.
-pub(crate) fn query<T>(found: InQuery<T>) -> Result<T, ApiError> {
-    found.0
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        read(parts.uri.query().unwrap_or_default()).map(Self)
+    }
 }
 
 /// Reads a query. The linked account can be spelled in several ways, which become one parameter here.
@@ -68,7 +67,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
 
 /// A query that has a wrong value.
 pub(crate) fn invalid_query(problem: &str) -> ApiError {
-    ApiError::new(&kind::INVALID_QUERY, format!("the query is not valid: {problem}"))
+    ApiError::new(&problem::INVALID_QUERY, format!("the query is not valid: {problem}"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use http::{HeaderMap, header};
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type as kind;
+use crate::error::problem;
 use crate::request::prefer_list::{self, Preference};
 use crate::request::repeated::{self, Conflict};
 use keyferry_service::{Precondition, Preferences, Revision, VerifyMode};
@@ -142,7 +142,7 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
 
 /// A header that is not of its form, or contradicts itself.
 pub(crate) fn bad(name: &str, problem: &str) -> ApiError {
-    ApiError::new(&kind::INVALID_HEADER, format!("header {name} is not valid: {problem}"))
+    ApiError::new(&problem::INVALID_HEADER, format!("header {name} is not valid: {problem}"))
 }
 
 /// An integration's revision as an entity tag: `"65a1...-3"`.

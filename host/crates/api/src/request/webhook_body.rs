@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type::{self as kind, ProblemType};
+use crate::error::problem;
 use crate::request::body;
-use crate::responses::{Masked, WebhookEvent, WebhookMethod as Method, WebhookType};
+use crate::responses::{Masked, WebhookEvent, WebhookType};
 use keyferry_egress::{WebhookHeader, WebhookUrl};
 use keyferry_schema::Input;
 use keyferry_store::{ConnectionEvent, WebhookMethod, WebhookState};
@@ -43,7 +43,7 @@ pub(crate) struct WebhookBody {
     #[schema(max_length = 500)]
     description: Option<String>,
     /// The HTTP method of a delivery; `POST` by default.
-    method: Option<Method>,
+    method: Option<WebhookMethod>,
     /// The only app whose events are sent; all apps by default.
     #[schema(pattern = "^([a-z0-9][a-z0-9-]{0,63})?$", example = "hubspot")]
     slug: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) struct WebhookChangeBody {
     #[schema(max_length = 500)]
     description: Option<String>,
     /// The HTTP method of a delivery.
-    method: Option<Method>,
+    method: Option<WebhookMethod>,
     /// The only app whose events are sent; `null` for all apps.
     #[schema(pattern = "^([a-z0-9][a-z0-9-]{0,63})?$", example = "hubspot")]
     slug: Option<String>,
@@ -131,7 +131,7 @@ pub(crate) fn change_of(body: Input, webhooks: &Webhooks) -> Result<WebhookChang
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new(&kind::WEBHOOK_INVALID, message)
+    ApiError::new(&problem::WEBHOOK_INVALID, message)
 }
 
 /// The members of a body that are not read yet.
@@ -244,10 +244,7 @@ impl Members {
     /// What the documented product has and this server has not. Ignoring it would send something else than was asked for, or
     /// nothing at all.
     fn refuse_what_is_not_supported(&mut self) -> Result<(), ApiError> {
-        let refused = |message| {
-            let kind: &'static ProblemType = &kind::WEBHOOK_NOT_SUPPORTED;
-            Err(ApiError::new(kind, message))
-        };
+        let refused = |message| Err(ApiError::new(&problem::WEBHOOK_NOT_SUPPORTED, message));
         match self.take("webhook_type") {
             None | Some(Input::Null) => {}
             Some(Input::Text(text)) if text.expose() == "default" => {}
@@ -275,5 +272,6 @@ impl Members {
 }
 
 fn unknown_event(error: &keyferry_store::UnknownEvent) -> ApiError {
-    ApiError::new(&kind::INVALID_EVENT, "Invalid event. Check events list in documentation.").detail(error.to_string())
+    ApiError::new(&problem::INVALID_EVENT, "Invalid event. Check events list in documentation.")
+        .detail(error.to_string())
 }

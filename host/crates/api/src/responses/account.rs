@@ -26,7 +26,7 @@ pub(crate) struct LinkedAccount {
     #[schema(required = true)]
     name: Option<String>,
     /// The environment of the API key that it was made with.
-    environment: World,
+    environment: Environment,
     /// The account's user-defined fields.
     udf: Vec<UserField>,
     /// Always false; the documented product marks its own samples by it.
@@ -46,24 +46,6 @@ pub(crate) struct LinkedAccount {
     /// Always 0; the documented product has it.
     #[serde(rename = "__v")]
     v: u8,
-}
-
-/// An environment. The API key selects it.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Environment)]
-pub(super) enum World {
-    Test,
-    Production,
-}
-
-impl From<Environment> for World {
-    fn from(environment: Environment) -> Self {
-        match environment {
-            Environment::Test => Self::Test,
-            Environment::Production => Self::Production,
-        }
-    }
 }
 
 /// A user-defined field of a linked account.
@@ -191,7 +173,7 @@ pub(crate) struct AccountCreated {
     #[schema(required = true)]
     name: Option<String>,
     /// The environment of the API key.
-    environment: World,
+    environment: Environment,
     #[schema(schema_with = crate::responses::always_null, required = true)]
     integrations: Option<()>,
 }
@@ -283,7 +265,7 @@ impl AccountCreated {
             id: account.id.to_string(),
             account_id: account.account_id.to_string(),
             name: account.name.clone(),
-            environment: account.environment.into(),
+            environment: account.environment,
             integrations: None,
         }
     }
@@ -305,7 +287,7 @@ impl LinkedAccount {
             associated_org: org.to_string(),
             account_id: account_id.to_string(),
             name: name.clone(),
-            environment: World::from(*environment),
+            environment: *environment,
             udf: udf.collect(),
             is_seed: false,
             tenant_account_id: None,

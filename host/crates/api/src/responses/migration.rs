@@ -31,7 +31,8 @@ pub(crate) enum CredentialVerdict {
 /// A successful response of migrate-token.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum MigrateTokenAnswer {
+#[schema(as = MigrateTokenAnswer)]
+pub(crate) enum MigrateTokenResponse {
     /// The credential is stored.
     Migrated(TokenMigrated),
     /// The credential was verified and not stored.
@@ -48,11 +49,12 @@ pub(crate) struct CredentialSaved {
 /// A successful response of saving a credential.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum SaveAnswer {
+#[schema(as = SaveAnswer)]
+pub(crate) enum SaveResponse {
     /// The credential is stored.
     Saved(CredentialSaved),
     /// The credential was verified and not stored.
-    #[expect(dead_code, reason = "it is answered as migrate-token does")]
+    #[expect(dead_code, reason = "its response is that of migrate-token")]
     Checked(CredentialVerdict),
 }
 
@@ -171,12 +173,12 @@ impl UnreachableHow {
 
 impl TokenMigrated {
     /// The only value of this type.
-    pub(crate) const ANSWER: Self = Self { success: true, message: "Token migrated successfully" };
+    pub(crate) const DONE: Self = Self { success: true, message: "Token migrated successfully" };
 }
 
 impl CredentialSaved {
     /// The only value of this type.
-    pub(crate) const ANSWER: Self = Self { success: true };
+    pub(crate) const DONE: Self = Self { success: true };
 }
 
 impl CredentialVerdict {
@@ -205,7 +207,7 @@ impl CredentialVerified {
 
 impl CredentialNotVerified {
     fn of(failure: &VerificationFailure) -> Self {
-        let mut answer = Self {
+        let mut shown = Self {
             outcome: FailedOutcome::of(&failure.kind),
             detail: failure.detail.clone(),
             fields: None,
@@ -215,14 +217,14 @@ impl CredentialNotVerified {
             provider_status: None,
         };
         match &failure.kind {
-            FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => answer.fields = Some(fields.clone()),
-            FailureKind::InsufficientScope(scopes) => answer.missing_scopes = Some(scopes.clone()),
-            FailureKind::RateLimited(seconds) => answer.retry_after = Some(*seconds),
-            FailureKind::Unreachable(how) => answer.unreachable = Some(UnreachableHow::of(*how)),
-            FailureKind::ProviderError(status) => answer.provider_status = Some(*status),
+            FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => shown.fields = Some(fields.clone()),
+            FailureKind::InsufficientScope(scopes) => shown.missing_scopes = Some(scopes.clone()),
+            FailureKind::RateLimited(seconds) => shown.retry_after = Some(*seconds),
+            FailureKind::Unreachable(how) => shown.unreachable = Some(UnreachableHow::of(*how)),
+            FailureKind::ProviderError(status) => shown.provider_status = Some(*status),
             FailureKind::AccountSuspended | FailureKind::UnexpectedAnswer | FailureKind::NotVerifiable => {}
         }
-        answer
+        shown
     }
 }
 
@@ -231,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_an_answer_are_those_of_the_header_and_the_log() {
+    fn the_words_of_a_response_are_those_of_the_header_and_the_log() {
         let unreachable = [
             Unreachable::Dns,
             Unreachable::Refused,

@@ -5,6 +5,7 @@
 //! | `account` | linked accounts and their integrations |
 //! | `application` | apps, and what their credentials consist of |
 //! | `import` | bulk imports |
+//! | `json`, `secret_json` | any of them, as a response |
 //! | `migration` | migrate-token, and what saves a credential like it |
 //! | `own_app` | credentials of the organisation's own app |
 //! | `session` | sessions of front ends |
@@ -14,6 +15,7 @@
 mod account;
 mod application;
 mod import;
+pub(crate) mod json;
 mod migration;
 mod own_app;
 pub(crate) mod secret_json;
@@ -26,13 +28,11 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 pub(crate) use account::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount, Outcome};
 pub(crate) use application::{Application, AuthStructure, FieldShape};
 pub(crate) use import::{Import, ImportRow, Imports};
-pub(crate) use migration::{CredentialSaved, CredentialVerdict, MigrateTokenAnswer, SaveAnswer, TokenMigrated};
+pub(crate) use migration::{CredentialSaved, CredentialVerdict, MigrateTokenResponse, SaveResponse, TokenMigrated};
 pub(crate) use own_app::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
 pub(crate) use session::{OrgBasics, SessionIssued, SessionRevoked};
 pub(crate) use verification::CredentialChecked;
-pub(crate) use webhook::{
-    Masked, Method as WebhookMethod, Webhook, WebhookCreated, WebhookEvent, WebhookShown, WebhookType,
-};
+pub(crate) use webhook::{Masked, Webhook, WebhookCreated, WebhookEvent, WebhookShown, WebhookType};
 
 /// The schema of a member that the documented product has, and that is always null here.
 fn always_null() -> Object {

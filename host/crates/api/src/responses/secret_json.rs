@@ -1,4 +1,4 @@
-//! Answers that hold a secret.
+//! Responses that hold a secret.
 
 use std::io;
 

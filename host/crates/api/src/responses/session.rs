@@ -3,7 +3,6 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::responses::account::World;
 use keyferry_service::SessionTokens;
 use keyferry_store::AccountRecord;
 use keyferry_types::ids::Environment;
@@ -39,7 +38,7 @@ pub(crate) struct OrgBasics {
     /// The organisation's name.
     org_id: String,
     /// The environment that the session is in.
-    environment: World,
+    environment: Environment,
     /// Your own id of the linked account.
     linked_account_id: String,
     /// The linked account's name for people.
@@ -62,10 +61,9 @@ impl<'a> SessionIssued<'a> {
 impl OrgBasics {
     /// Builds the response from a linked account.
     pub(crate) fn of(account: &AccountRecord) -> Self {
-        let environment: Environment = account.environment;
         Self {
             org_id: account.org.to_string(),
-            environment: environment.into(),
+            environment: account.environment,
             linked_account_id: account.account_id.to_string(),
             linked_account_name: account.name.clone(),
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::responses::account::World;
 use keyferry_store::{ConnectionEvent, DeliveryLog, FailedDelivery, WebhookMethod, WebhookRecord, WebhookState};
+use keyferry_types::ids::Environment;
 use keyferry_types::secret::SharedSecret;
 use keyferry_webhooks::Registered;
 
@@ -20,7 +20,7 @@ pub(crate) struct Webhook {
     /// The organisation whose API key it was made with.
     associated_org: String,
     /// The environment of the API key that it was made with.
-    environment: World,
+    environment: Environment,
     /// The webhook's URL.
     webhook_url: String,
     /// The events that are sent to the webhook.
@@ -31,7 +31,7 @@ pub(crate) struct Webhook {
     #[schema(required = true)]
     webhook_description: Option<String>,
     /// The HTTP method of a delivery.
-    method: Method,
+    method: WebhookMethod,
     /// The only app whose events are sent; `null` for all apps.
     #[schema(required = true)]
     slug: Option<String>,
@@ -64,16 +64,6 @@ pub(crate) enum WebhookEvent {
     /// The provider no longer takes a credential.
     #[serde(rename = "Connection Expired")]
     Expired,
-}
-
-/// How a webhook is called.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-#[schema(as = WebhookMethod)]
-pub(crate) enum Method {
-    Post,
-    Put,
-    Patch,
 }
 
 /// The one type of webhooks that there is.
@@ -173,16 +163,12 @@ impl Webhook {
         Self {
             id: record.key.id.to_string(),
             associated_org: record.key.org.to_string(),
-            environment: World::from(record.key.environment),
+            environment: record.key.environment,
             webhook_url: record.url.clone(),
             webhook_events: record.events.iter().copied().map(WebhookEvent::of).collect(),
             webhook_headers: record.header_names.iter().map(|name| (name.clone(), Masked::Masked)).collect(),
             webhook_description: record.description.clone(),
-            method: match record.method {
-                WebhookMethod::Post => Method::Post,
-                WebhookMethod::Put => Method::Put,
-                WebhookMethod::Patch => Method::Patch,
-            },
+            method: record.method,
             slug: record.slug.as_ref().map(ToString::to_string),
             webhook_type: WebhookType::Default,
             is_enabled: record.state == WebhookState::Enabled,
@@ -230,7 +216,7 @@ mod tests {
     use keyferry_types::echo::MASK;
 
     #[test]
-    fn the_words_of_an_answer_are_those_of_the_store() {
+    fn the_words_of_a_response_are_those_of_the_store() {
         for event in ConnectionEvent::ALL {
             assert_eq!(serde_json::to_value(WebhookEvent::of(event)).unwrap(), event.as_str());
         }

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequestParts, State};
+use http::request::Parts;
 
-use crate::error::api_error::{ApiError, json as json_answer, rendered};
-use crate::error::problem_type as kind;
-use crate::handlers::imports::failure;
-use crate::handlers::imports::object_id;
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, Migrate};
+use crate::error::api_error::ApiError;
+use crate::error::problem::{self, ProblemType};
+use crate::handlers::imports::failure::failure;
+use crate::handlers::imports::key::object_id;
 use crate::middleware::detach_on_drop::to_its_end;
 use crate::middleware::trace::RequestId;
-use crate::request::parameters::{self, InPath};
+use crate::request::parameters::InPath;
 use crate::responses::Import;
+use crate::responses::json::Json;
 use crate::state::Api;
 use keyferry_imports::Change;
-use keyferry_store::{ObjectId, Scope};
+use keyferry_service::Caller;
+use keyferry_store::ObjectId;
 
 /// The path segment of each change.
 const CHANGES: [(&str, Change); 6] = [
@@ -28,6 +29,17 @@ const CHANGES: [(&str, Change); 6] = [
     ("retry-failed", Change::RetryFailed),
     ("undo", Change::Undo),
     ("confirm", Change::Confirm),
+];
+
+/// What changing or deleting an import fails with.
+const CHANGE_PROBLEMS: [&ProblemType; 7] = [
+    &problem::SCOPE_MISSING,
+    &problem::INVALID_PATH,
+    &problem::NO_SUCH_ROUTE,
+    &problem::IMPORT_UNKNOWN,
+    &problem::IMPORT_STATE,
+    &problem::CONTENDED,
+    &problem::NO_SPACE,
 ];
 
 /// `POST /{id}/{change}`.
@@ -45,25 +57,16 @@ const CHANGES: [(&str, Change); 6] = [
             example = "pause"),
     ),
     responses((status = 200, description = "The import as it is now.", body = Import)),
+    extensions(("x-problems" = json!([KEY_PROBLEMS, CHANGE_PROBLEMS]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn change(
     State(api): State<Arc<Api>>,
-    Extension(request): Extension<RequestId>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let (id, name) = path
-            .map(|Path(parts)| parts)
-            .map_err(|rejection| ApiError::new(&kind::INVALID_PATH, format!("the path is not valid: {rejection}")))?;
-        let Some((_, change)) = CHANGES.into_iter().find(|(known, _)| *known == name) else {
-            let message = format!("what can be done is {}", CHANGES.map(|(name, _)| name).join(", "));
-            return Err(ApiError::new(&kind::NO_SUCH_ROUTE, message));
-        };
-        carry_out(&api, request, object_id(&id), change, &headers).await
-    })
-    .await
+    Asked { id, change }: Asked,
+    Authorized { caller, .. }: Authorized<Key, Migrate>,
+    request: RequestId,
+) -> Result<Json<Import>, ApiError> {
+    carry_out(api, caller, id?, change, request).await
 }
 
 /// `DELETE /{id}`.
@@ -74,30 +77,44 @@ pub(crate) async fn change(
         with the scope `migrate`.",
     params(("id" = String, Path, description = "The import's id.", min_length = 1)),
     responses((status = 200, description = "The import is being deleted.", body = Import)),
+    extensions(("x-problems" = json!([KEY_PROBLEMS, CHANGE_PROBLEMS]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
-    Extension(request): Extension<RequestId>,
-    id: InPath,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let id = parameters::path(id).and_then(|id| object_id(&id));
-        carry_out(&api, request, id, Change::Delete, &headers).await
-    })
-    .await
+    Authorized { caller, .. }: Authorized<Key, Migrate>,
+    request: RequestId,
+    InPath(id): InPath<String>,
+) -> Result<Json<Import>, ApiError> {
+    carry_out(api, caller, object_id(&id)?, Change::Delete, request).await
 }
 
 async fn carry_out(
-    api: &Arc<Api>,
+    api: Arc<Api>,
+    caller: Caller,
+    id: ObjectId,
+    change: Change,
     request: RequestId,
+) -> Result<Json<Import>, ApiError> {
+    let changed = to_its_end(async move { api.importer.change(&caller, id, change, &request.0).await }).await?;
+    Ok(Json(Import::of(&changed.map_err(failure)?)))
+}
+
+/// What a path asks for: an import, and a change that there is.
+pub(crate) struct Asked {
     id: Result<ObjectId, ApiError>,
     change: Change,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
-    let caller = api.caller(headers, Scope::Migrate).await?;
-    let (api, id) = (Arc::clone(api), id?);
-    let changed = to_its_end(async move { api.importer.change(&caller, id, change, &request.0).await }).await?;
-    Ok(json_answer(StatusCode::OK, &Import::of(&changed.map_err(failure)?)))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let InPath((id, name)) = InPath::<(String, String)>::from_request_parts(parts, state).await?;
+        let Some((_, change)) = CHANGES.into_iter().find(|(known, _)| *known == name) else {
+            let message = format!("what can be done is {}", CHANGES.map(|(name, _)| name).join(", "));
+            return Err(ApiError::new(&problem::NO_SUCH_ROUTE, message));
+        };
+        Ok(Self { id: object_id(&id), change })
+    }
 }

@@ -2,30 +2,31 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::multipart::Field;
 use axum::extract::{FromRequest as _, Multipart, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use tokio::sync::mpsc;
 
-use crate::auth::access::caller;
-use crate::error::api_error::{ApiError, Rendering, json as json_answer};
-use crate::error::problem_type as kind;
-use crate::handlers::imports::failure;
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, Migrate};
+use crate::error::api_error::ApiError;
+use crate::error::problem;
+use crate::handlers::imports::failure::failure;
 use crate::handlers::imports::options::{ImportQuery, Options};
 use crate::middleware::detach_on_drop::to_its_end;
 use crate::middleware::trace::RequestId;
 use crate::request::repeated::{self, Conflict};
 use crate::responses::Import;
+use crate::responses::json::Json;
 use crate::state::Api;
 use keyferry_imports::NewImport;
 use keyferry_imports::input::RowFormat;
 use keyferry_schema::is_unfit;
 use keyferry_service::Caller;
-use keyferry_store::{ImportRecord, Scope};
+use keyferry_store::ImportRecord;
 
 /// Bytes of an option that is sent as a part.
 const LARGEST_OPTION: usize = 64 * 1024;
@@ -44,26 +45,27 @@ const LARGEST_OPTION: usize = 64 * 1024;
         (String = "application/octet-stream"), (String = "multipart/form-data"),
     )),
     responses((status = 202, description = "All of the file is in the ledger, and its rows are being worked on.", body = Import)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_QUERY, problem::BODY_INCOMPLETE, problem::BODY_TIMEOUT,
+        problem::FILE_INVALID, problem::FILE_KNOWN, problem::TOO_MANY_UPLOADS, problem::SERVER_STOPPING,
+        problem::PREFERENCE_NOT_ALLOWED, problem::KEYS_LOCKED, problem::CONTENDED, problem::NO_SPACE,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
+    Authorized { caller, .. }: Authorized<Key, Migrate>,
+    id: RequestId,
     request: Request,
-) -> Response {
-    let rendering = Rendering::of(request.headers());
-    let answer = async {
-        let caller = caller(api.key(request.headers()).await?, Scope::Migrate)?;
-        let importing = Arc::clone(&api);
-        let record = to_its_end(async move { receive(&importing, caller, id, request).await }).await??;
-        let view = api.importer.show(&record.key).await.map_err(failure)?;
-        let mut response = json_answer(StatusCode::ACCEPTED, &Import::of(&view));
-        if let Ok(location) = format!("/api/v2/public/imports/{}", record.key.id).parse() {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(response)
-    };
-    answer.await.unwrap_or_else(|failure: ApiError| failure.render(rendering))
+) -> Result<Response, ApiError> {
+    let importing = Arc::clone(&api);
+    let record = to_its_end(async move { receive(&importing, caller, id, request).await }).await??;
+    let view = api.importer.show(&record.key).await.map_err(failure)?;
+    let mut response = (StatusCode::ACCEPTED, Json(Import::of(&view))).into_response();
+    if let Ok(location) = format!("/api/v2/public/imports/{}", record.key.id).parse() {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
 }
 
 async fn receive(api: &Api, caller: Caller, id: RequestId, request: Request) -> Result<ImportRecord, ApiError> {
@@ -86,7 +88,7 @@ async fn receive_parts(
     request: Request,
 ) -> Result<ImportRecord, ApiError> {
     let broken = |error: &dyn std::fmt::Display| {
-        ApiError::new(&kind::BODY_INCOMPLETE, format!("the request body could not be read: {error}"))
+        ApiError::new(&problem::BODY_INCOMPLETE, format!("the request body could not be read: {error}"))
     };
     let mut parts = Multipart::from_request(request, &()).await.map_err(|error| broken(&error))?;
     while let Some(mut part) = parts.next_field().await.map_err(|error| broken(&error))? {
@@ -114,12 +116,12 @@ async fn receive_parts(
         while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
             value.extend_from_slice(&chunk);
             if value.len() > LARGEST_OPTION {
-                return Err(ApiError::new(&kind::FILE_INVALID, "a part before the file is too large for an option"));
+                return Err(ApiError::new(&problem::FILE_INVALID, "a part before the file is too large for an option"));
             }
         }
         options.set(&name, &String::from_utf8_lossy(&value))?;
     }
-    Err(ApiError::new(&kind::FILE_INVALID, "there is no part `file`"))
+    Err(ApiError::new(&problem::FILE_INVALID, "there is no part `file`"))
 }
 
 type Sent = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -167,7 +169,7 @@ fn base_name(name: &str) -> String {
 
 fn content_type(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let value = repeated::header(headers, header::CONTENT_TYPE.as_str()).map_err(|Conflict| {
-        ApiError::new(&kind::FILE_INVALID, "the header Content-Type is there twice, with different values")
+        ApiError::new(&problem::FILE_INVALID, "the header Content-Type is there twice, with different values")
     })?;
     let essence = value.and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
     Ok(essence.map(|essence| essence.trim().to_ascii_lowercase()))

@@ -9,17 +9,20 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use crate::error::api_error::rendered;
-use crate::handlers::imports::failure;
-use crate::handlers::imports::key;
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, Read};
+use crate::error::api_error::ApiError;
+use crate::error::problem;
+use crate::handlers::imports::failure::failure;
+use crate::handlers::imports::key::key;
 use crate::request::parameters::InPath;
 use crate::responses::Import;
 use crate::state::Api;
-use keyferry_store::{ImportKey, ImportState, Scope};
+use keyferry_store::{ImportKey, ImportState};
 
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);
@@ -44,24 +47,27 @@ pub(crate) struct ImportEvent {
         has changed, and `end` with the final state when no work is left. Takes an API key with the scope `read`.",
     params(("id" = String, Path, description = "The import's id.", min_length = 1)),
     responses((status = 200, description = "The events.", body = ImportEvent, content_type = "text/event-stream")),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::IMPORT_UNKNOWN,
+    ]))),
     security(("org_api_key" = [])),
 )]
-pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: HeaderMap) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::Read).await?;
-        let key = key(&caller, id)?;
-        api.importer.show(&key).await.map_err(failure)?;
-        let watch = Watch { api: Arc::clone(&api), key, said: String::new(), said_at: Instant::now(), ended: false };
-        let events = stream::unfold(watch, |mut watch| async move {
-            watch.next().await.map(|event| (Ok::<_, Infallible>(event), watch))
-        });
-        let mut response = Response::new(Body::from_stream(events));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
-    })
-    .await
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, .. }: Authorized<Key, Read>,
+    InPath(id): InPath<String>,
+) -> Result<Response, ApiError> {
+    let key = key(&caller, &id)?;
+    api.importer.show(&key).await.map_err(failure)?;
+    let watch = Watch { api: Arc::clone(&api), key, said: String::new(), said_at: Instant::now(), ended: false };
+    let events = stream::unfold(watch, |mut watch| async move {
+        watch.next().await.map(|event| (Ok::<_, Infallible>(event), watch))
+    });
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 struct Watch {

@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::api_error::rendered;
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, ReadCredentials};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
+use crate::error::problem;
 use crate::handlers::credentials::AuthObject;
 use crate::middleware::trace::RequestId;
 use crate::responses::secret_json::secret_bytes;
 use crate::state::Api;
 use keyferry_service::{Caller, ReadCredential, ServiceError, StoredCredential};
-use keyferry_store::{AccountKey, IntegrationKey, Scope};
+use keyferry_store::{AccountKey, IntegrationKey};
 use keyferry_types::ids::{LinkedAccountId, Slug};
 
 /// Integrations that are looked at a time, and credentials that are read at once.
@@ -55,34 +57,31 @@ pub(crate) struct ExportedRow<'a> {
         for moving to another installation. Each line is sent once the audit trail has it on disk that it was read. Credentials of \
         your own app are not in it. A response that breaks off is incomplete. Takes an API key with the scope `read_credentials`.",
     responses((status = 200, description = "The credentials.", body = ExportedRow, content_type = "application/x-ndjson")),
+    extensions(("x-problems" = json!([KEY_PROBLEMS, problem::SCOPE_MISSING, problem::KEYS_LOCKED, problem::NO_SPACE]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::ReadCredentials).await?;
-        let export = Arc::new(Export { api: Arc::clone(&api), caller, request_id: id.0 });
-        // The first page is read before the response begins, so that an immediate failure is an error response.
-        let first = export.page(None).await.map_err(failure)?;
-        let pages = stream::try_unfold(Some((export, first)), |state| async move {
-            let Some((export, Page { lines, last })) = state else { return Ok(None) };
-            let next = match last {
-                Some(last) => Some((Arc::clone(&export), export.page(Some(last)).await?)),
-                None => None,
-            };
-            Ok::<_, ServiceError>(Some((lines, next)))
-        });
-        let lines = pages.map_ok(|lines| stream::iter(lines.into_iter().map(Ok::<_, ServiceError>))).try_flatten();
-        let mut response = Response::new(Body::from_stream(lines));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
-    })
-    .await
+    Authorized { caller, .. }: Authorized<Key, ReadCredentials>,
+    id: RequestId,
+) -> Result<Response, ApiError> {
+    let export = Arc::new(Export { api: Arc::clone(&api), caller, request_id: id.0 });
+    // The first page is read before the response begins, so that an immediate failure is an error response.
+    let first = export.page(None).await.map_err(failure)?;
+    let pages = stream::try_unfold(Some((export, first)), |state| async move {
+        let Some((export, Page { lines, last })) = state else { return Ok(None) };
+        let next = match last {
+            Some(last) => Some((Arc::clone(&export), export.page(Some(last)).await?)),
+            None => None,
+        };
+        Ok::<_, ServiceError>(Some((lines, next)))
+    });
+    let lines = pages.map_ok(|lines| stream::iter(lines.into_iter().map(Ok::<_, ServiceError>))).try_flatten();
+    let mut response = Response::new(Body::from_stream(lines));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 struct Export {
@@ -119,7 +118,7 @@ impl Export {
             slug,
             request_id: self.request_id.clone(),
         };
-        let credential: StoredCredential = match self.api.migrator.read(asked).await {
+        let credential: StoredCredential = match self.api.service.read(asked).await {
             Ok(Some(credential)) => credential,
             Ok(None) | Err(ServiceError::AccountMissing { .. }) => return Ok(None),
             Err(error) => return Err(error),

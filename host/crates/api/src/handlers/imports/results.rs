@@ -11,16 +11,19 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::api_error::{ApiError, rendered};
-use crate::handlers::imports::failure;
-use crate::handlers::imports::key;
-use crate::request::parameters::{self, InPath, InQuery, invalid_query};
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, Read};
+use crate::error::api_error::ApiError;
+use crate::error::problem;
+use crate::handlers::imports::failure::failure;
+use crate::handlers::imports::key::key;
+use crate::request::parameters::{InPath, InQuery, invalid_query};
 use crate::request::prefer::bad;
 use crate::request::repeated::{self, Conflict};
 use crate::responses::ImportRow;
 use crate::state::Api;
 use keyferry_imports::ImportError;
-use keyferry_store::{ImportKey, RowRecord, RowState, Scope};
+use keyferry_store::{ImportKey, RowRecord, RowState};
 
 /// Rows that are read from the ledger at a time.
 const READ_AT_ONCE: usize = 512;
@@ -57,55 +60,56 @@ pub(crate) struct ResultsQuery {
         (status = 200, description = "The rows.", body = ImportRow, content_type = "application/x-ndjson"),
         (status = 206, description = "The rows that `Range` asks for.", body = ImportRow, content_type = "application/x-ndjson"),
     ),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::INVALID_QUERY, problem::INVALID_HEADER,
+        problem::IMPORT_UNKNOWN,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    id: InPath,
-    query: InQuery<ResultsQuery>,
+    Authorized { caller, .. }: Authorized<Key, Read>,
+    InPath(id): InPath<String>,
+    query: Result<InQuery<ResultsQuery>, ApiError>,
     headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::Read).await?;
-        let key = key(&caller, id)?;
-        let ResultsQuery { after, limit, state, warnings } = parameters::query(query)?;
-        if after.is_some_and(|after| after > LARGEST) || limit.is_some_and(|limit| limit == 0 || limit > LARGEST) {
-            return Err(invalid_query(&format!("`after` and `limit` are numbers of rows, up to {LARGEST}")));
+) -> Result<Response, ApiError> {
+    let key = key(&caller, &id)?;
+    let InQuery(ResultsQuery { after, limit, state, warnings }) = query?;
+    if after.is_some_and(|after| after > LARGEST) || limit.is_some_and(|limit| limit == 0 || limit > LARGEST) {
+        return Err(invalid_query(&format!("`after` and `limit` are numbers of rows, up to {LARGEST}")));
+    }
+    let total = api.importer.show(&key).await.map_err(failure)?.record.rows;
+    let state = state.map(|state| row_state(&state)).transpose()?;
+    let mut pages = Pages {
+        api: Arc::clone(&api),
+        key,
+        after: after.unwrap_or(0),
+        last: u64::MAX,
+        left: limit.unwrap_or(u64::MAX),
+        state,
+        only_warned: warnings == Some(true),
+    };
+    let asked = repeated::header(&headers, header::RANGE.as_str())
+        .map_err(|Conflict| bad("Range", "it is there twice, with different values"))?;
+    let asked = asked.and_then(|range| range.to_str().ok()).and_then(row_range);
+    let mut response = Response::new(Body::empty());
+    if let Some((first, last)) = asked.filter(|(first, _)| *first <= total) {
+        let last = last.unwrap_or(total).min(total);
+        (pages.after, pages.last) = (first - 1, last);
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        if let Ok(range) = HeaderValue::from_str(&format!("rows {first}-{last}/{total}")) {
+            response.headers_mut().insert(header::CONTENT_RANGE, range);
         }
-        let total = api.importer.show(&key).await.map_err(failure)?.record.rows;
-        let state = state.map(|state| row_state(&state)).transpose()?;
-        let mut pages = Pages {
-            api: Arc::clone(&api),
-            key,
-            after: after.unwrap_or(0),
-            last: u64::MAX,
-            left: limit.unwrap_or(u64::MAX),
-            state,
-            only_warned: warnings == Some(true),
-        };
-        let asked = repeated::header(&headers, header::RANGE.as_str())
-            .map_err(|Conflict| bad("Range", "it is there twice, with different values"))?;
-        let asked = asked.and_then(|range| range.to_str().ok()).and_then(row_range);
-        let mut response = Response::new(Body::empty());
-        if let Some((first, last)) = asked.filter(|(first, _)| *first <= total) {
-            let last = last.unwrap_or(total).min(total);
-            (pages.after, pages.last) = (first - 1, last);
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            if let Ok(range) = HeaderValue::from_str(&format!("rows {first}-{last}/{total}")) {
-                response.headers_mut().insert(header::CONTENT_RANGE, range);
-            }
-        }
-        let lines = stream::try_unfold(pages, |mut pages| async move {
-            Ok::<_, ImportError>(pages.next().await?.map(|page| (page, pages)))
-        });
-        *response.body_mut() = Body::from_stream(lines);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson; charset=utf-8"));
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("rows"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
-    })
-    .await
+    }
+    let lines = stream::try_unfold(pages, |mut pages| async move {
+        Ok::<_, ImportError>(pages.next().await?.map(|page| (page, pages)))
+    });
+    *response.body_mut() = Body::from_stream(lines);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson; charset=utf-8"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("rows"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 struct Pages {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
 
-use crate::error::api_error::{json as json_answer, rendered};
-use crate::handlers::imports::failure;
-use crate::handlers::imports::key;
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Authorized, Key, Read};
+use crate::error::api_error::ApiError;
+use crate::error::problem;
+use crate::handlers::imports::failure::failure;
+use crate::handlers::imports::key::key;
 use crate::request::parameters::InPath;
+use crate::responses::json::Json;
 use crate::responses::{Import, Imports};
 use crate::state::Api;
-use keyferry_store::Scope;
 
 /// `GET`: lists the imports of the environment.
 #[utoipa::path(
@@ -21,15 +22,15 @@ use keyferry_store::Scope;
     description = "The imports of the API key's organisation and environment, newest first. Takes an API key with the scope \
         `read`.",
     responses((status = 200, description = "The imports.", body = Imports)),
+    extensions(("x-problems" = json!([KEY_PROBLEMS, problem::SCOPE_MISSING]))),
     security(("org_api_key" = [])),
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::Read).await?;
-        let records = api.importer.list(&caller).await.map_err(failure)?;
-        Ok(json_answer(StatusCode::OK, &Imports::of(&records)))
-    })
-    .await
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, .. }: Authorized<Key, Read>,
+) -> Result<Json<Imports>, ApiError> {
+    let records = api.importer.list(&caller).await.map_err(failure)?;
+    Ok(Json(Imports::of(&records)))
 }
 
 /// `GET /{id}`.
@@ -40,13 +41,16 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
         the scope `read`.",
     params(("id" = String, Path, description = "The import's id.", min_length = 1)),
     responses((status = 200, description = "The import.", body = Import)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::IMPORT_UNKNOWN,
+    ]))),
     security(("org_api_key" = [])),
 )]
-pub(crate) async fn show(State(api): State<Arc<Api>>, id: InPath, headers: HeaderMap) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::Read).await?;
-        let view = api.importer.show(&key(&caller, id)?).await.map_err(failure)?;
-        Ok(json_answer(StatusCode::OK, &Import::of(&view)))
-    })
-    .await
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, .. }: Authorized<Key, Read>,
+    InPath(id): InPath<String>,
+) -> Result<Json<Import>, ApiError> {
+    let view = api.importer.show(&key(&caller, &id)?).await.map_err(failure)?;
+    Ok(Json(Import::of(&view)))
 }

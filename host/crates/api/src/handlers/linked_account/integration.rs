@@ -2,26 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::api_error::{ApiError, json as json_answer, rendered};
+use crate::auth::access::KEY_PROBLEMS;
+use crate::auth::caller::{Admin, Authorized, Key};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::store_failure;
-use crate::error::problem_type as kind;
-use crate::handlers::linked_account::account_key;
-use crate::handlers::linked_account::account_missing;
-use crate::handlers::linked_account::shown;
+use crate::error::problem;
+use crate::handlers::linked_account::account::{account_key, account_missing, shown};
 use crate::middleware::trace::RequestId;
-use crate::request::account_name::linked_account;
-use crate::request::parameters::{self, InPath, InQuery};
+use crate::request::account_name::{ACCOUNT_PROBLEMS, linked_account};
+use crate::request::parameters::{InPath, InQuery};
 use crate::responses::LinkedAccount;
+use crate::responses::json::Json;
 use crate::state::Api;
 use keyferry_service::Caller;
-use keyferry_store::{AccountKey, AuditAction, IntegrationKey, Scope};
+use keyferry_store::{AccountKey, AuditAction, IntegrationKey};
 use keyferry_types::ids::{AuthTypeName, InvalidName, Slug};
 
 /// The integration to delete.
@@ -36,7 +35,7 @@ pub(crate) struct DeleteQuery {
     auth_type: Option<String>,
 }
 
-/// `DELETE /integration/{slug}`: answered with the account as it is afterwards, also where there was nothing to delete.
+/// `DELETE /integration/{slug}`: responds with the account as it is afterwards, also where there was nothing to delete.
 #[utoipa::path(
     delete, path = "/api/v2/public/linked-account/integration/{slug}", operation_id = "deleteLinkedAccountIntegration",
     tag = "Linked accounts",
@@ -48,24 +47,24 @@ pub(crate) struct DeleteQuery {
         DeleteQuery,
     ),
     responses((status = 200, description = "The account without it.", body = LinkedAccount)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, ACCOUNT_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::INVALID_QUERY,
+        problem::INVALID_NAME, problem::ACCOUNT_UNKNOWN, problem::NO_SPACE,
+    ]))),
     security(("org_api_key" = [])),
 )]
 pub(crate) async fn delete_integration(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    slug: InPath,
-    query: InQuery<DeleteQuery>,
+    Authorized { caller, .. }: Authorized<Key, Admin>,
+    id: RequestId,
+    slug: Result<InPath<String>, ApiError>,
+    InQuery(query): InQuery<DeleteQuery>,
     headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::Admin).await?;
-        let query = parameters::query(query)?;
-        let account = linked_account(&headers, query.linked_account_id.as_deref())?;
-        let key = account_key(&caller, account);
-        let left = disconnect(&api, &caller, &key, parameters::path(slug)?, query.auth_type, id).await?;
-        Ok(json_answer(StatusCode::OK, &left))
-    })
-    .await
+) -> Result<Json<LinkedAccount>, ApiError> {
+    let account = linked_account(&headers, query.linked_account_id.as_deref())?;
+    let key = account_key(&caller, account);
+    let InPath(slug) = slug?;
+    Ok(Json(disconnect(&api, &caller, &key, slug, query.auth_type, id).await?))
 }
 
 /// Deletes what an app has on an account, all of it or that of one auth type, and gives the account as it is then.
@@ -77,7 +76,7 @@ pub(crate) async fn disconnect(
     auth_type: Option<String>,
     id: RequestId,
 ) -> Result<LinkedAccount, ApiError> {
-    let invalid = |error: InvalidName| ApiError::new(&kind::INVALID_NAME, error.rule());
+    let invalid = |error: InvalidName| ApiError::new(&problem::INVALID_NAME, error.rule());
     let slug: Slug = slug.parse().map_err(invalid)?;
     let auth_type: Option<AuthTypeName> = auth_type.map(|name| name.parse()).transpose().map_err(invalid)?;
     let missing = || account_missing(caller, key.account.as_str());

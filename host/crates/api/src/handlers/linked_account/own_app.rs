@@ -2,29 +2,27 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::auth::access::Identity;
-use crate::error::api_error::{ApiError, json as json_answer, rendered};
+use crate::auth::access::{Identity, KEY_PROBLEMS, TOKEN_PROBLEMS};
+use crate::auth::caller::{Admin, Authorized, Migrate};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
-use crate::error::problem_type as kind;
-use crate::handlers::linked_account::account_key;
-use crate::handlers::linked_account::account_missing;
+use crate::error::problem::{self, ProblemType};
+use crate::handlers::linked_account::account::{account_key, account_missing};
 use crate::middleware::trace::RequestId;
-use crate::request::body;
-use crate::request::parameters::{self, InPath, InQuery};
+use crate::request::account_name::ACCOUNT_PROBLEMS;
+use crate::request::body::{BODY_PROBLEMS, RequestBody};
+use crate::request::parameters::{InPath, InQuery};
+use crate::responses::json::Json;
 use crate::responses::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
 use crate::state::Api;
 use keyferry_schema::Input;
-use keyferry_service::{CustomCredential, DeleteOutcome, PutOutcome, ServiceError};
-use keyferry_store::Scope;
-use keyferry_types::ids::{FieldName, InvalidName};
+use keyferry_service::{Caller, CustomCredential, DeleteOutcome, PutOutcome, ServiceError};
+use keyferry_types::ids::{FieldName, InvalidName, LinkedAccountId};
 use keyferry_types::secret::{Secret, SharedSecret};
 
 /// The linked account of the request.
@@ -50,6 +48,19 @@ fn value_schema() -> utoipa::openapi::schema::Object {
     ObjectBuilder::new().schema_type(types).write_only(true).build()
 }
 
+/// What writing a credential of the organisation's own app fails with.
+const OWN_APP_PROBLEMS: [&ProblemType; 9] = [
+    &problem::SCOPE_MISSING,
+    &problem::KEYS_LOCKED,
+    &problem::INVALID_PATH,
+    &problem::INVALID_QUERY,
+    &problem::INVALID_NAME,
+    &problem::ACCOUNT_HEADER_MISSING,
+    &problem::ACCOUNT_UNKNOWN,
+    &problem::CONTENDED,
+    &problem::NO_SPACE,
+];
+
 /// `PUT`
 #[utoipa::path(
     put, path = "/api/v2/public/linked-account/default-app/auth-credentials/{key}", operation_id = "putAuthCredential",
@@ -63,37 +74,38 @@ fn value_schema() -> utoipa::openapi::schema::Object {
     ),
     request_body = AuthCredentialBody,
     responses((status = 200, description = "The credential is stored.", body = AuthCredentialPut)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, TOKEN_PROBLEMS, BODY_PROBLEMS, ACCOUNT_PROBLEMS, OWN_APP_PROBLEMS, problem::AUTH_VALUE_INVALID,
+        problem::CREDENTIAL_TOO_LARGE,
+    ]))),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
 pub(crate) async fn put(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    key: InPath,
-    query: InQuery<OnAccount>,
-    RawQuery(raw_query): RawQuery,
+    Authorized { caller, credential: identity, .. }: Authorized<Identity, Migrate>,
+    id: RequestId,
+    key: Result<InPath<String>, ApiError>,
+    InQuery(query): InQuery<OnAccount>,
     headers: HeaderMap,
-    body: Body,
-) -> Response {
-    rendered(&headers, async {
-        let identity = api.identity(&headers, raw_query.as_deref()).await?;
-        let asked = asked(&identity, Scope::Migrate, key, query, &headers, id)?;
-        let AuthCredentialBody { value } = body::object(&headers, body, api.body_timeout).await?;
-        let value = match value {
-            Some(Input::Text(text) | Input::Number(text)) => text,
-            Some(Input::Bool(flag)) => SharedSecret::new(Secret::new(flag.to_string())),
-            _ => {
-                let message = "value is required: a string, a number or a boolean";
-                return Err(ApiError::new(&kind::AUTH_VALUE_INVALID, message));
-            }
-        };
-        let put = api.migrator.put_own_credential(&asked, &value).await.map_err(|error| told(&asked, error))?;
-        let action = match put {
-            PutOutcome::Added => PutAction::Added,
-            PutOutcome::Updated => PutAction::Updated,
-        };
-        Ok(json_answer(StatusCode::OK, &AuthCredentialPut::of(asked.name.as_str(), action)))
-    })
-    .await
+    body: RequestBody,
+) -> Result<Json<AuthCredentialPut>, ApiError> {
+    let account = identity.account(&headers, query.linked_account_id.as_deref())?;
+    let asked = asked(caller, account, key?, id)?;
+    let AuthCredentialBody { value } = body.object().await?;
+    let value = match value {
+        Some(Input::Text(text) | Input::Number(text)) => text,
+        Some(Input::Bool(flag)) => SharedSecret::new(Secret::new(flag.to_string())),
+        _ => {
+            let message = "value is required: a string, a number or a boolean";
+            return Err(ApiError::new(&problem::AUTH_VALUE_INVALID, message));
+        }
+    };
+    let put = api.service.put_own_credential(&asked, &value).await.map_err(|error| told(&asked, error))?;
+    let action = match put {
+        PutOutcome::Added => PutAction::Added,
+        PutOutcome::Updated => PutAction::Updated,
+    };
+    Ok(Json(AuthCredentialPut::of(asked.name.as_str(), action)))
 }
 
 /// `DELETE`
@@ -106,45 +118,40 @@ pub(crate) async fn put(
         ("key" = String, Path, description = "Its name.", pattern = "^[A-Za-z0-9_]{1,64}$", example = "api_key"), OnAccount,
     ),
     responses((status = 200, description = "The credential was deleted.", body = AuthCredentialDeleted)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, TOKEN_PROBLEMS, ACCOUNT_PROBLEMS, OWN_APP_PROBLEMS, problem::AUTH_CREDENTIAL_UNKNOWN,
+        problem::CREDENTIAL_TOO_LARGE,
+    ]))),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    key: InPath,
-    query: InQuery<OnAccount>,
-    RawQuery(raw_query): RawQuery,
+    Authorized { caller, credential: identity, .. }: Authorized<Identity, Admin>,
+    id: RequestId,
+    key: Result<InPath<String>, ApiError>,
+    InQuery(query): InQuery<OnAccount>,
     headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let identity = api.identity(&headers, raw_query.as_deref()).await?;
-        let asked = asked(&identity, Scope::Admin, key, query, &headers, id)?;
-        let (name, account) = (asked.name.as_str(), &asked.account.account);
-        let unknown = |message: String| Err(ApiError::new(&kind::AUTH_CREDENTIAL_UNKNOWN, message));
-        match api.migrator.delete_own_credential(&asked).await.map_err(|error| told(&asked, error))? {
-            DeleteOutcome::Deleted => Ok(json_answer(StatusCode::OK, &AuthCredentialDeleted::of(name))),
-            DeleteOutcome::NoSuchName => unknown(format!("Auth credential key '{name}' not found")),
-            DeleteOutcome::NoneAtAll => {
-                unknown(format!("Default app integration not found for linked account {account}"))
-            }
-        }
-    })
-    .await
+) -> Result<Json<AuthCredentialDeleted>, ApiError> {
+    let account = identity.account(&headers, query.linked_account_id.as_deref())?;
+    let asked = asked(caller, account, key?, id)?;
+    let (name, account) = (asked.name.as_str(), &asked.account.account);
+    let unknown = |message: String| Err(ApiError::new(&problem::AUTH_CREDENTIAL_UNKNOWN, message));
+    match api.service.delete_own_credential(&asked).await.map_err(|error| told(&asked, error))? {
+        DeleteOutcome::Deleted => Ok(Json(AuthCredentialDeleted::of(name))),
+        DeleteOutcome::NoSuchName => unknown(format!("Auth credential key '{name}' not found")),
+        DeleteOutcome::NoneAtAll => unknown(format!("Default app integration not found for linked account {account}")),
+    }
 }
 
 fn asked(
-    identity: &Identity,
-    scope: Scope,
-    key: InPath,
-    query: InQuery<OnAccount>,
-    headers: &HeaderMap,
+    caller: Caller,
+    account: LinkedAccountId,
+    InPath(key): InPath<String>,
     id: RequestId,
 ) -> Result<CustomCredential, ApiError> {
-    let caller = identity.caller(scope)?;
-    let query = parameters::query(query)?;
-    let account = account_key(&caller, identity.account(headers, query.linked_account_id.as_deref())?);
-    let invalid = |error: InvalidName| ApiError::new(&kind::INVALID_NAME, error.rule());
-    let name: FieldName = parameters::path(key)?.parse().map_err(invalid)?;
+    let account = account_key(&caller, account);
+    let name: FieldName =
+        key.parse().map_err(|error: InvalidName| ApiError::new(&problem::INVALID_NAME, error.rule()))?;
     Ok(CustomCredential { caller, account, name, request_id: id.0 })
 }
 

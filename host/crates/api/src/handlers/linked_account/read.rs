@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::error::api_error::{json as json_answer, rendered};
+use crate::auth::access::{KEY_PROBLEMS, TOKEN_PROBLEMS};
+use crate::auth::caller::{Authorized, Key, Read};
+use crate::error::api_error::ApiError;
 use crate::error::mapping::store_failure;
+use crate::error::problem;
 use crate::handlers::credentials;
-use crate::handlers::linked_account::account_key;
-use crate::handlers::linked_account::account_missing;
-use crate::handlers::linked_account::shown;
+use crate::handlers::linked_account::account::{account_key, account_missing, shown};
 use crate::middleware::trace::RequestId;
 use crate::request::account_name::check_path;
-use crate::request::parameters::{self, InPath, InQuery, invalid_query};
+use crate::request::parameters::{InPath, InQuery, invalid_query};
+use crate::responses::json::Json;
 use crate::responses::{AccountPage, LinkedAccount};
 use crate::state::Api;
 use keyferry_store::{ListAccounts, Scope};
@@ -47,24 +48,24 @@ pub(crate) struct ListQuery {
     description = "The accounts of the API key's organisation and environment, newest first, one page at a time. Takes an API \
         key with the scope `read`.",
     params(ListQuery), responses((status = 200, description = "One page.", body = AccountPage)),
+    extensions(("x-problems" = json!([KEY_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_QUERY]))),
     security(("org_api_key" = [])),
 )]
-pub(crate) async fn list(State(api): State<Arc<Api>>, query: InQuery<ListQuery>, headers: HeaderMap) -> Response {
-    rendered(&headers, async {
-        let caller = api.caller(&headers, Scope::Read).await?;
-        let query = parameters::query(query)?;
-        let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
-        let page = query.page.unwrap_or(1);
-        let counted = |number: i32| usize::try_from(number).ok().filter(|number| *number > 0);
-        let (Some(page), Some(limit)) = (counted(page), counted(limit)) else {
-            return Err(invalid_query("page and limit begin at 1"));
-        };
-        let search = query.search.filter(|text| !text.is_empty());
-        let found = api.store.accounts(&caller.org, caller.environment, ListAccounts { page, limit, search });
-        let found = found.await.map_err(store_failure)?;
-        Ok(json_answer(StatusCode::OK, &AccountPage::new(&found.views, &api.migrator.apps(), found.total, page, limit)))
-    })
-    .await
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Authorized { caller, .. }: Authorized<Key, Read>,
+    InQuery(query): InQuery<ListQuery>,
+) -> Result<Json<AccountPage>, ApiError> {
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let page = query.page.unwrap_or(1);
+    let counted = |number: i32| usize::try_from(number).ok().filter(|number| *number > 0);
+    let (Some(page), Some(limit)) = (counted(page), counted(limit)) else {
+        return Err(invalid_query("page and limit begin at 1"));
+    };
+    let search = query.search.filter(|text| !text.is_empty());
+    let found = api.store.accounts(&caller.org, caller.environment, ListAccounts { page, limit, search });
+    let found = found.await.map_err(store_failure)?;
+    Ok(Json(AccountPage::new(&found.views, &api.service.apps(), found.total, page, limit)))
 }
 
 /// `GET /{account}`, and what is below it.
@@ -75,30 +76,30 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, query: InQuery<ListQuery>,
         the scope `read`, or a session token of this very account.",
     params(("account" = String, Path, description = "Your own id of it. Slashes can stay as they are.", min_length = 1)),
     responses((status = 200, description = "The account.", body = LinkedAccount)),
+    extensions(("x-problems" = json!([
+        KEY_PROBLEMS, TOKEN_PROBLEMS, problem::SCOPE_MISSING, problem::INVALID_PATH, problem::ACCOUNT_CONFLICT,
+        problem::ACCOUNT_UNKNOWN,
+    ]))),
     security(("org_api_key" = []), ("linked_account_token" = [])),
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    Extension(id): Extension<RequestId>,
-    account: InPath,
+    id: RequestId,
+    account: Result<InPath<String>, ApiError>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    rendered(&headers, async {
-        let (account, query) = (parameters::path(account), query.as_deref());
-        if let Some((account, slug)) = account.as_deref().ok().and_then(|path| credentials::split(path, "credentials"))
-        {
-            return credentials::show(&api, id, account, slug, query, &headers).await;
-        }
-        let identity = api.identity(&headers, query).await?;
-        let (caller, account) = (identity.caller(Scope::Read)?, account?);
-        check_path(&headers, query, &account)?;
-        let missing = || account_missing(&caller, &account);
-        let key = account_key(&caller, account.parse().map_err(|_| missing())?);
-        if !identity.sees(&key) {
-            return Err(missing());
-        }
-        Ok(json_answer(StatusCode::OK, &shown(&api, &caller, &key).await?))
-    })
-    .await
+) -> Result<Response, ApiError> {
+    let (account, query) = (account.map(|InPath(account)| account), query.as_deref());
+    if let Some((account, slug)) = account.as_deref().ok().and_then(|path| credentials::split(path, "credentials")) {
+        return credentials::show(&api, id, account, slug, query, &headers).await;
+    }
+    let identity = api.identity(&headers, query).await?;
+    let (caller, account) = (identity.caller(Scope::Read)?, account?);
+    check_path(&headers, query, &account)?;
+    let missing = || account_missing(&caller, &account);
+    let key = account_key(&caller, account.parse().map_err(|_| missing())?);
+    if !identity.sees(&key) {
+        return Err(missing());
+    }
+    Ok(Json(shown(&api, &caller, &key).await?).into_response())
 }

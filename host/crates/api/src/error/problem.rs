@@ -2,6 +2,7 @@
 //! same list, so neither can say anything that the other does not.
 
 use http::StatusCode;
+use serde::{Serialize, Serializer};
 
 /// The documented shape of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(crate) enum Documented {
         /// The documented product's error code.
         error: &'static str,
     },
-    /// `{"error", "message"}`, as a few of the product's services answer.
+    /// `{"error", "message"}`, in responses of a few of the product's services.
     Short {
         /// The HTTP status.
         status: StatusCode,
@@ -42,6 +43,8 @@ pub(crate) enum Extra {
 /// One kind of error, in both renderings.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ProblemType {
+    /// The name of the constant, which no other one has. A code can be that of several.
+    name: &'static str,
     /// The stable error code.
     pub(crate) code: &'static str,
     /// The error in the documented product's form.
@@ -63,7 +66,7 @@ impl ProblemType {
     /// The same status in both renderings.
     const fn new(status: StatusCode, code: &'static str, about: &'static str) -> Self {
         let documented = Documented::Envelope { status, kind: None, error: SERVER_ERROR };
-        Self { code, documented, status, extra: Extra::Nothing, about }
+        Self { name: "", code, documented, status, extra: Extra::Nothing, about }
     }
 
     /// Content that is understood but not valid: documented as 200, a problem of 422.
@@ -88,6 +91,11 @@ impl ProblemType {
         Self { extra, ..self }
     }
 
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().copied().find(|kind| kind.name == name)
+    }
+
     /// Whether the response can carry `Retry-After`.
     pub(crate) fn has_retry_after(&self) -> bool {
         matches!(self.extra, Extra::RetryAfter | Extra::VerdictAndRetryAfter)
@@ -99,14 +107,20 @@ impl ProblemType {
     }
 }
 
+impl Serialize for ProblemType {
+    /// Its name: so the description of a handler names what the handler fails with.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
 const fn envelope(status: StatusCode, error: &'static str) -> Documented {
     Documented::Envelope { status, kind: None, error }
 }
 
 macro_rules! kinds {
     ($($name:ident = $kind:expr;)*) => {
-        $(pub(crate) static $name: ProblemType = $kind;)*
-        #[cfg(test)]
+        $(pub(crate) static $name: ProblemType = ProblemType { name: stringify!($name), ..$kind };)*
         pub(crate) static ALL: &[&ProblemType] = &[$(&$name),*];
     };
 }
@@ -356,7 +370,7 @@ mod tests {
         for kind in ALL {
             assert!(kind.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", kind.code);
             assert!(kind.about.ends_with('.'), "{}: {}", kind.code, kind.about);
-            // Only the documented product answers failures with 200, and only outside of problems.
+            // Only the documented product responds to failures with 200, and only outside of problems.
             assert!(!kind.status.is_success(), "{}", kind.code);
         }
     }

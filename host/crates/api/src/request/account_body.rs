@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use utoipa::ToSchema;
 
 use crate::error::api_error::ApiError;
-use crate::error::problem_type as kind;
+use crate::error::problem;
 use crate::request::account_name::{Place, conflict};
 use crate::request::body;
 use crate::request::repeated::{self, Conflict};
@@ -27,10 +27,10 @@ pub(crate) const MAX_FIELD: usize = 2000;
 pub(crate) struct AccountBody {
     /// Your own id of it: whatever names this customer in your system.
     #[schema(min_length = 1, max_length = 256, example = "user_1")]
-    pub(super) account_id: Option<String>,
+    pub(crate) account_id: Option<String>,
     /// Another name for `account_id`.
     #[schema(min_length = 1, max_length = 256)]
-    pub(super) linked_account_id: Option<String>,
+    pub(crate) linked_account_id: Option<String>,
     /// As other bodies and queries may spell it.
     #[serde(rename = "linkedAccountId")]
     #[schema(ignore)]
@@ -41,29 +41,29 @@ pub(crate) struct AccountBody {
     hyphened_id: Option<String>,
     /// The account's name for people.
     #[schema(max_length = 500)]
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// User-defined fields, at most 100, to set on it; those that are not here stay as they are.
     #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({ "plan": "gold" }))]
     #[serde(default, deserialize_with = "body::distinct")]
-    pub(super) udf: Option<BTreeMap<String, String>>,
+    pub(crate) udf: Option<BTreeMap<String, String>>,
     /// Credentials of your own app to set for this account: what your code needs to act for this customer. They are encrypted;
     /// those that are not here stay as they are.
-    pub(super) your_app: Option<YourApp>,
+    pub(crate) your_app: Option<YourApp>,
 }
 
 /// A linked account to make or update, its members flat or under `payload`, which then counts.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UpsertBody {
     #[serde(flatten)]
-    pub(super) flat: AccountBody,
+    pub(crate) flat: AccountBody,
     /// The members, if they are not beside it.
     #[schema(nullable = true)]
-    pub(super) payload: Option<AccountBody>,
+    pub(crate) payload: Option<AccountBody>,
 }
 
 impl UpsertBody {
     /// The effective members: those of `payload`, if it is given.
-    pub(super) fn sent(self) -> AccountBody {
+    pub(crate) fn sent(self) -> AccountBody {
         self.payload.unwrap_or(self.flat)
     }
 }
@@ -105,19 +105,19 @@ impl<'de> Deserialize<'de> for AuthCredentials {
 
 impl AccountBody {
     /// The id that the body gives the account.
-    pub(super) fn id(&self) -> Result<LinkedAccountId, ApiError> {
+    pub(crate) fn id(&self) -> Result<LinkedAccountId, ApiError> {
         let mut account = None;
         let named = [&self.linked_account_id, &self.account_id, &self.camel_case_id, &self.hyphened_id];
         for text in named.into_iter().flatten() {
             repeated::set(&mut account, new_account_id(text)?)
                 .map_err(|Conflict| conflict(Place::Body, Place::Body))?;
         }
-        account.ok_or_else(|| ApiError::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"))
+        account.ok_or_else(|| ApiError::new(&problem::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"))
     }
 
     /// Refuses a name or fields that are too much.
-    pub(super) fn check_size(&self) -> Result<(), ApiError> {
-        let too_large = |what: String| ApiError::new(&kind::ACCOUNT_TOO_LARGE, what);
+    pub(crate) fn check_size(&self) -> Result<(), ApiError> {
+        let too_large = |what: String| ApiError::new(&problem::ACCOUNT_TOO_LARGE, what);
         if self.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME) {
             return Err(too_large(format!("name has more than {MAX_NAME} characters")));
         }
@@ -135,19 +135,19 @@ impl AccountBody {
     }
 
     /// The credentials in `your_app`, none where it is not there.
-    pub(super) fn credentials(&self) -> Result<Vec<(FieldName, SharedSecret)>, ApiError> {
+    pub(crate) fn credentials(&self) -> Result<Vec<(FieldName, SharedSecret)>, ApiError> {
         let Some(your_app) = &self.your_app else { return Ok(Vec::new()) };
         let sent = your_app.auth_credentials.as_ref().map(|all| all.0.as_slice()).unwrap_or_default();
         if sent.is_empty() {
             let message = "Valid App ID and Auth credentials required in your_app";
-            return Err(ApiError::new(&kind::YOUR_APP_EMPTY, message));
+            return Err(ApiError::new(&problem::YOUR_APP_EMPTY, message));
         }
         let mut credentials: Vec<(FieldName, SharedSecret)> = Vec::with_capacity(sent.len());
         for (name, value) in sent {
-            let invalid = |error: InvalidName| ApiError::new(&kind::INVALID_NAME, error.rule());
+            let invalid = |error: InvalidName| ApiError::new(&problem::INVALID_NAME, error.rule());
             let name: FieldName = name.parse().map_err(invalid)?;
             if credentials.iter().any(|(known, _)| *known == name) {
-                return Err(ApiError::new(&kind::DUPLICATE_AUTH_KEY, "Duplicate Auth key_name not allowed"));
+                return Err(ApiError::new(&problem::DUPLICATE_AUTH_KEY, "Duplicate Auth key_name not allowed"));
             }
             credentials.push((name, SharedSecret::clone(value)));
         }
@@ -159,9 +159,9 @@ impl AccountBody {
 /// name: HTTP takes it off.
 fn new_account_id(text: &str) -> Result<LinkedAccountId, ApiError> {
     if text.is_empty() {
-        return Err(ApiError::new(&kind::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"));
+        return Err(ApiError::new(&problem::BODY_NAMES_NO_ACCOUNT, "linked_account_id required"));
     }
-    let invalid = |problem: String| ApiError::new(&kind::BODY_ACCOUNT_ID_INVALID, problem);
+    let invalid = |problem: String| ApiError::new(&problem::BODY_ACCOUNT_ID_INVALID, problem);
     if text.trim() != text {
         return Err(invalid("a linked account id must not begin or end with white space".to_owned()));
     }
