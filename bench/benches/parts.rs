@@ -72,7 +72,7 @@ fn secret_becomes_known(bencher: Bencher, bytes: usize) {
     let secret = Arc::new(Secret::new("sk_live_00112233".repeat(bytes / 16)));
     bencher.bench(|| {
         let mut call = call(0);
-        call.know(Arc::clone(&secret));
+        call.add_secret(Arc::clone(&secret));
         call
     });
 }
@@ -105,7 +105,7 @@ const JSON: &str = r#"{"id":"acct_1AbCdEfGhIjKlMnO","object":"account","business
 
 fn call(secrets: usize) -> Call {
     let mut call = Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
-    (0..secrets).for_each(|number| call.know(Arc::new(Secret::new(format!("sk_live_{number:04}")))));
+    (0..secrets).for_each(|number| call.add_secret(Arc::new(Secret::new(format!("sk_live_{number:04}")))));
     call
 }
 

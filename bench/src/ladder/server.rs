@@ -180,7 +180,7 @@ async fn commit(
         key_id: envelope.key_id().get(),
         envelope: envelope.into_bytes(),
         standing: VerificationStatus::Verified,
-        provider_account_id: verified.account_id,
+        provider_account_id: verified.provider_account_id,
         display_name: verified.display_name,
         scopes: verified.scopes,
         expires_at: verified.expires_at.map(Timestamp::from_millis),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use keyferry_egress::{Grant, GrantSet, HostPattern, Method, check, requested_url};
+use keyferry_egress::{Grant, GrantSet, HostPattern, Method, check_address, requested_url};
 
 /// What is always granted here; [`is_granted`] says the same in other words.
 const GRANTED: [&str; 2] = ["GET https://api.example.com/v1", "GET https://*.example.org:8443"];
@@ -37,7 +37,7 @@ pub fn egress(bytes: &[u8]) {
     assert_eq!(url.path().split('/').skip(1).count(), segments.len().max(1), "{path} -> {url}");
     assert!(!url.path().split('/').any(|segment| segment == "." || segment == ".."), "{url}");
     assert_eq!(address, host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok());
-    if let Some(address) = address.filter(|address| check(*address).is_ok()) {
+    if let Some(address) = address.filter(|address| check_address(*address).is_ok()) {
         assert!(is_public(address), "{address} may be dialled");
     }
 

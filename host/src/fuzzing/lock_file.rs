@@ -26,7 +26,7 @@ pub fn lock_file(bytes: &[u8]) {
         let found = lock.of(&grant.sha256).expect("an entry is found by its digest");
         assert!(lock.place(&grant.sha256).starts_with("keyferry.lock:"));
         let ever = [jiff::Timestamp::MIN, jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::MAX];
-        if found.standing == GrantState::Revoked {
+        if found.state == GrantState::Revoked {
             assert!(!ever.iter().any(|now| found.is_in_force(*now)), "a revoked grant is in force");
         }
         if let Some(end) = found.ends_at {

@@ -47,7 +47,7 @@ impl Served {
             let (app, credential) = (Arc::clone(&app), Arc::clone(&credential));
             Box::pin(async move {
                 match app.verify(&credential).await.tried("verify")? {
-                    Verdict::Verified(verified) if verified.account_id.as_deref() == Some(ACCOUNT) => Ok(()),
+                    Verdict::Verified(verified) if verified.provider_account_id.as_deref() == Some(ACCOUNT) => Ok(()),
                     verdict => Err(format!("it is not verified: {verdict:?}").into()),
                 }
             })

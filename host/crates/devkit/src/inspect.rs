@@ -4,9 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use keyferry_egress::{Grant, GrantConcern};
-use keyferry_sandbox::{
-    ComponentInterface, Digest, FieldRead, LoadedPlugin, OpenError, SecretAccess, Wasi, Workbench, reads,
-};
+use keyferry_sandbox::{ComponentInterface, Digest, FieldRead, LoadedPlugin, OpenError, SecretAccess, Wasi, Workbench};
 use keyferry_schema::{Field, FieldKind, Necessity, Secrecy, Supplier};
 use keyferry_types::path_text;
 
@@ -118,7 +116,7 @@ pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -
         secrets: description.secret_access,
         describe_fuel: described.fuel,
         describe_memory_bytes: described.memory_bytes,
-        reads: reads(&description),
+        reads: description.field_reads(),
         concerns: GrantConcern::of(&description.requested),
         auth_types: auth_types.collect(),
     })

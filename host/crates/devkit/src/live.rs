@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::cases::{SecretNames, request_lines};
 use keyferry_egress::{
-    Call, Egress, EgressLimits, EgressSettings, EgressSetupError, ExchangeObserver, GrantSet, Request, Response,
-    SendError, StandIn,
+    AppClient, Call, Egress, EgressLimits, EgressSettings, EgressSetupError, ExchangeObserver, GrantSet, MockProvider,
+    Request, Response, SendError,
 };
 use keyferry_sandbox::{CallError, LoadedPlugin, OpenError, RecordedCall, Verdict, VerifyOptions, Workbench};
 use keyferry_schema::{Credential, Exposure, Input, Violations};
@@ -16,7 +16,7 @@ use keyferry_schema::{Credential, Exposure, Input, Violations};
 #[derive(Debug, Clone, Default)]
 pub struct LiveOptions {
     /// A server on this machine that replaces every provider.
-    pub provider: Option<StandIn>,
+    pub provider: Option<MockProvider>,
     /// A PEM file of certificate authorities to trust besides the usual ones.
     pub egress_ca: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ impl Live {
     /// Replaces every secret of the verification in a text, also those that became known after the text.
     pub fn redact(&self, text: &str) -> String {
         let mut call = Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
-        self.names.iter().for_each(|(secret, _)| call.know(Arc::clone(secret)));
+        self.names.iter().for_each(|(secret, _)| call.add_secret(Arc::clone(secret)));
         call.redact(text)
     }
 }
@@ -84,9 +84,9 @@ pub async fn call(
     let plugin = workbench.open(component).await?;
     let credential = plugin.description.schema.validate(auth_object).map_err(LiveError::Credential)?;
     let settings =
-        EgressSettings { ca_file: options.egress_ca, stand_in: options.provider, ..EgressSettings::default() };
+        EgressSettings { ca_file: options.egress_ca, mock_provider: options.provider, ..EgressSettings::default() };
     let egress = Egress::new(settings)?;
-    let client = egress.app_client()?;
+    let client = AppClient::new(&egress)?;
     let mut names = SecretNames::default();
     for field in &credential.fields {
         if matches!(field.exposure, Exposure::Handle { .. }) {
@@ -101,7 +101,7 @@ pub async fn call(
         client: &client,
         grants: Arc::new(GrantSet::new(plugin.description.requested.clone())),
         limits: egress.limits(),
-        witness: Some(Arc::<Recorder>::clone(&recorder)),
+        observer: Some(Arc::<Recorder>::clone(&recorder)),
         now_ms,
     };
     let recorded = plugin.verify(&credential, options).await?;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Why an address is not dialled.
+/// The class of an address that is not dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressClass {
     /// Unspecified: `0.0.0.0/8`, `::`.
@@ -23,7 +23,7 @@ pub enum AddressClass {
     CloudService,
     /// Protocol assignments, benchmarking, discard-only, segment routing.
     Special,
-    /// Set aside for examples.
+    /// Reserved for examples: `192.0.2.0/24`, `2001:db8::/32`.
     Documentation,
     /// Multicast: `224.0.0.0/4`, `ff00::/8`.
     Multicast,
@@ -58,7 +58,7 @@ impl fmt::Display for AddressClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the address is {class}")]
 pub struct Forbidden {
-    /// What it is instead of public. Of an address inside another, the inner one's class if that has one.
+    /// Class of the address. For an IPv4 address inside an IPv6 one, the class of the inner address if it has one.
     pub class: AddressClass,
 }
 
@@ -111,11 +111,11 @@ const fn v6(first: u16, second: u16) -> Ipv6Addr {
 /// would decide where the packet ends up. The class says what the inner address was.
 ///
 /// ```
-/// use keyferry_egress::{AddressClass, check};
-/// assert!(check("93.184.215.14".parse().unwrap()).is_ok());
-/// assert_eq!(check("::ffff:127.0.0.1".parse().unwrap()).unwrap_err().class, AddressClass::Loopback);
+/// use keyferry_egress::{AddressClass, check_address};
+/// assert!(check_address("93.184.215.14".parse().unwrap()).is_ok());
+/// assert_eq!(check_address("::ffff:127.0.0.1".parse().unwrap()).unwrap_err().class, AddressClass::Loopback);
 /// ```
-pub fn check(address: IpAddr) -> Result<(), Forbidden> {
+pub fn check_address(address: IpAddr) -> Result<(), Forbidden> {
     match address {
         IpAddr::V4(v4) => check_v4(v4),
         IpAddr::V6(v6) => check_v6(v6),
@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn class_of(address: &str) -> Option<AddressClass> {
-        check(address.parse().unwrap_or_else(|e| panic!("{address}: {e}"))).err().map(|f| f.class)
+        check_address(address.parse().unwrap_or_else(|e| panic!("{address}: {e}"))).err().map(|f| f.class)
     }
 
     #[test]
@@ -257,14 +257,14 @@ mod tests {
                 0x2002_u128 << 112 | low << 80,
                 0x2001_u128 << 112 | u128::from(!bits),
             ] {
-                prop_assert!(check(IpAddr::V6(Ipv6Addr::from_bits(v6))).is_err());
+                prop_assert!(check_address(IpAddr::V6(Ipv6Addr::from_bits(v6))).is_err());
             }
         }
 
         #[test]
         fn whatever_is_allowed_is_global_unicast(bits in any::<u128>()) {
             let address = Ipv6Addr::from_bits(bits);
-            if check(IpAddr::V6(address)).is_ok() {
+            if check_address(IpAddr::V6(address)).is_ok() {
                 prop_assert!(matches!(address.segments()[0], 0x2000..=0x3fff));
             }
         }

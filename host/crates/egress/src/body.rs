@@ -3,17 +3,17 @@
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
-use super::culprit::breaks_json;
-use super::encode::strict;
+use super::assembler::{Assembler, Value};
 use super::error::Invalid;
 use super::mint::is_pointer;
-use super::parts::{Assembler, Value};
+use super::offending_parts::breaks_json;
+use super::percent_encode::strict;
 use super::request::{Body, JsonMember, JsonValue, Pair};
 
 /// The deepest that pointers nest objects.
 const DEEPEST: usize = 32;
 
-/// Content as it is sent.
+/// An assembled body, with secrets in it.
 pub(super) struct Content {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) content_type: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct Content {
     pub(super) form: Vec<(String, Value)>,
 }
 
-/// Puts the content together.
+/// Assembles the body.
 pub(super) fn assemble(body: &Body, assembler: &mut Assembler<'_>) -> Result<Content, Invalid> {
     match body {
         Body::Empty => Ok(Content { bytes: Zeroizing::default(), content_type: None, form: Vec::new() }),
@@ -47,7 +47,7 @@ pub(super) fn assemble(body: &Body, assembler: &mut Assembler<'_>) -> Result<Con
     }
 }
 
-/// Puts the values of pairs together.
+/// Assembles the values of pairs.
 pub(super) fn pairs(pairs: &[Pair], assembler: &mut Assembler<'_>) -> Result<Vec<(String, Value)>, Invalid> {
     pairs.iter().map(|pair| Ok((pair.name.clone(), assembler.assemble(&pair.value)?))).collect()
 }
@@ -66,7 +66,7 @@ pub(super) fn urlencoded(pairs: &[(String, Value)]) -> Zeroizing<String> {
     text
 }
 
-/// A JSON value that is being put together. Members keep their order, literals their spelling.
+/// A JSON value under construction. Members keep their order, literals their spelling.
 enum Node {
     Object(Vec<(String, Node)>),
     Literal(String),
@@ -79,7 +79,7 @@ impl Node {
         if !is_pointer(pointer) {
             return Err(Invalid::new(format!("{} is not a JSON pointer (RFC 6901)", shown(pointer))));
         }
-        // Writing (and dropping) what is nested goes as deep as it is.
+        // Writing and dropping recurse, so the depth is bounded.
         if pointer.split('/').count() > DEEPEST + 1 {
             return Err(Invalid::new(format!("a JSON body is at most {DEEPEST} objects deep")));
         }
@@ -88,7 +88,7 @@ impl Node {
             JsonValue::Literal(text) => {
                 serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
                     let message = format!("the literal at {} is not JSON: {error}", shown(pointer));
-                    Invalid::of_text(message, text, breaks_json)
+                    Invalid::with_text(message, text, breaks_json)
                 })?;
                 Self::Literal(text.trim().to_owned())
             }

@@ -13,7 +13,7 @@ const FAILURES: u32 = 10;
 /// Time for which the breaker stays open.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The breaker of one host.
+/// The breaker of one host. It counts consecutive failures of all callers.
 #[derive(Debug)]
 pub(super) struct Breaker(State);
 
@@ -26,7 +26,7 @@ enum State {
         until: Instant,
         cause: Arc<Cause>,
     },
-    /// The pause is over, and one request is on its way to see whether the host is back.
+    /// The pause is over, and one request probes the host.
     HalfOpen {
         cause: Arc<Cause>,
     },
@@ -44,20 +44,20 @@ pub(super) struct Cause {
 /// Result of a request, as far as it concerns the breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The host answered, with any status.
+    /// The host responded, with any status.
     Reached,
-    /// It could not be reached or did not answer.
+    /// The host could not be reached or did not respond.
     Failed(Cause),
     /// The request says nothing about the host.
     Unknown,
 }
 
-/// The breaker is open.
+/// The error of a request that an open breaker holds back.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Open {
     /// Time until the breaker lets a request through.
     pub(super) left: Duration,
-    /// Because of the failure that opened it.
+    /// The failure that opened the breaker.
     pub(super) cause: Arc<Cause>,
 }
 
@@ -68,7 +68,7 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// Whether a request may go. Each one that may has to be followed by [`report`](Self::report).
+    /// Whether a request may be sent. Each admitted request has to be followed by [`report`](Self::report).
     pub(super) fn admit(&mut self, now: Instant) -> Result<(), Open> {
         match &self.0 {
             State::Closed { .. } => Ok(()),
@@ -81,7 +81,7 @@ impl Breaker {
         }
     }
 
-    /// Tells how a request went that was let through.
+    /// Records the result of an admitted request.
     pub(super) fn report(&mut self, outcome: Outcome, now: Instant) {
         self.0 = match (&self.0, outcome) {
             (_, Outcome::Reached) => State::Closed { failures: 0 },
@@ -91,7 +91,7 @@ impl Breaker {
             (State::Closed { .. } | State::HalfOpen { .. }, Outcome::Failed(cause)) => {
                 State::Open { until: now + PAUSE, cause: Arc::new(cause) }
             }
-            // The next request is the one to find out.
+            // The next request becomes the probe.
             (State::HalfOpen { cause }, Outcome::Unknown) => State::Open { until: now, cause: Arc::clone(cause) },
             // Requests that were under way when it opened do not prolong the pause.
             (State::Open { .. } | State::Closed { .. }, _) => return,

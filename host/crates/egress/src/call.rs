@@ -1,4 +1,4 @@
-//! [`Call`]: the state of one verification, as far as requests go.
+//! [`Call`]: grants, budget and known secrets of one call of a plugin.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use keyferry_types::secret::SharedSecret;
 use super::contact::Contact;
 use super::error::{ErrorKind, SendError};
 use super::grant::GrantSet;
-use super::mock_transport::ExchangeObserver;
+use super::observer::ExchangeObserver;
 use super::redact::Redactor;
 use super::settings::EgressLimits;
 
-/// One run of a plugin: what it may do, how much of that is left, and every secret that it has to do with.
+/// One call of a plugin: the requests it may make, how many of them are left, and every secret that they may contain.
 pub struct Call {
     grants: Arc<GrantSet>,
     deadline: Instant,
@@ -22,12 +22,12 @@ pub struct Call {
     requests_left: u32,
     known: Vec<SharedSecret>,
     redactor: Redactor,
-    witness: Option<Arc<dyn ExchangeObserver>>,
+    observer: Option<Arc<dyn ExchangeObserver>>,
     contact: Option<Contact>,
 }
 
 impl Call {
-    /// A call that may do what `grants` say, until `deadline`.
+    /// A call that may make the requests that `grants` cover, until `deadline`.
     pub fn new(grants: Arc<GrantSet>, deadline: Instant, limits: &EgressLimits) -> Self {
         Self {
             grants,
@@ -36,19 +36,19 @@ impl Call {
             requests_left: limits.requests_per_call,
             known: Vec::new(),
             redactor: Redactor::default(),
-            witness: None,
+            observer: None,
             contact: None,
         }
     }
 
-    /// The same call, looked on at.
-    pub fn witnessed(self, witness: Arc<dyn ExchangeObserver>) -> Self {
-        Self { witness: Some(witness), ..self }
+    /// The same call, with an observer of its requests.
+    pub fn with_observer(self, observer: Arc<dyn ExchangeObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// Adds a secret to those that are redacted in every response and in each argument of [`redact`](Self::redact).
     /// Secrets that a request contains are added without this call.
-    pub fn know(&mut self, secret: SharedSecret) {
+    pub fn add_secret(&mut self, secret: SharedSecret) {
         if !self.known.iter().any(|known| Arc::ptr_eq(known, &secret) || known.expose() == secret.expose()) {
             self.redactor.add(secret.expose());
             self.known.push(secret);
@@ -73,7 +73,7 @@ impl Call {
         self.redactor.redact(bytes).into_owned()
     }
 
-    /// When the call ends.
+    /// End of the call; no request lasts longer.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -83,12 +83,12 @@ impl Call {
         self.requests_left
     }
 
-    /// Where the last request went that the grants allowed, and how far it came; `None` before the first one.
+    /// Host and progress of the last request that the grants allowed; `None` before the first one.
     pub fn contact(&self) -> Option<&Contact> {
         self.contact.as_ref()
     }
 
-    pub(super) fn reach(&mut self, contact: Contact) {
+    pub(super) fn set_contact(&mut self, contact: Contact) {
         self.contact = Some(contact);
     }
 
@@ -96,17 +96,17 @@ impl Call {
         &self.grants
     }
 
-    pub(super) fn witness(&self) -> Option<&Arc<dyn ExchangeObserver>> {
-        self.witness.as_ref()
+    pub(super) fn observer(&self) -> Option<&Arc<dyn ExchangeObserver>> {
+        self.observer.as_ref()
     }
 
     pub(super) fn redactor(&self) -> &Redactor {
         &self.redactor
     }
 
-    /// Takes one request off the budget. Every attempt counts, also one that is denied: a plugin that asks in a loop
-    /// comes to an end.
-    pub(super) fn spend(&mut self) -> Result<(), SendError> {
+    /// Takes one request off the budget. Every attempt counts, also a denied one, so that a plugin that sends in a loop
+    /// ends.
+    pub(super) fn take_request(&mut self) -> Result<(), SendError> {
         if Instant::now() >= self.deadline {
             return Err(SendError::unsent(ErrorKind::BudgetExhausted, "the time for this call is used up"));
         }

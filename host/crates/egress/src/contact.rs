@@ -10,30 +10,30 @@ use super::error::{ErrorKind, SendError};
 pub struct Contact {
     /// The host, in lower case, as the plugin named it.
     pub host: Arc<str>,
-    /// Progress of the request.
+    /// Progress of the last request to it.
     pub reached: Reached,
 }
 
 /// Progress of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reached {
-    /// The host answered, with any status.
+    /// The host responded, with any status.
     Answered,
-    /// The request may have left, and no whole answer came.
+    /// The request may have been sent, and no complete response came.
     Unanswered,
-    /// No connection: the name does not resolve, nothing listens, or the TLS handshake failed. No credential has left.
+    /// No connection: the name does not resolve, nothing listens, or the TLS handshake failed. No credential was sent.
     Unconnected,
-    /// It was held back, since the host has failed many requests and is left alone for that time.
+    /// Not sent: the circuit breaker of the host is open for this time.
     HeldBack(Duration),
-    /// It was held back, since as many requests are under way to the host as may be. It is worth trying again after that time.
+    /// Not sent: too many requests to the host are in progress. A repetition is worthwhile after this time.
     Crowded(Duration),
 }
 
 impl Reached {
     /// The progress that an error from the network implies.
-    pub(super) fn of(error: &SendError) -> Self {
+    pub(super) fn from_error(error: &SendError) -> Self {
         match (&error.kind, error.sent) {
-            // The host said too much, but it is there.
+            // The host sends too much, so it is reachable.
             (ErrorKind::TooLarge, _) => Self::Answered,
             (_, true) => Self::Unanswered,
             (_, false) => Self::Unconnected,

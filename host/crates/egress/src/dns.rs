@@ -19,7 +19,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::Name;
 use tokio::time::timeout;
 
-use super::resolver::ResolveError;
+use super::error::ResolveError;
 use super::settings::DnsServer;
 
 /// The file with the system's DNS servers.
@@ -29,7 +29,7 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// checks, and the dialling of one after the other, long.
 const MOST_ADDRESSES: usize = 64;
 
-/// A question is asked once more where no answer came.
+/// Repetitions of a query that got no answer.
 const RETRIES: usize = 1;
 
 /// A client of the configured DNS servers.
@@ -39,7 +39,7 @@ pub(super) struct Dns {
     asked: Mutex<Option<Asked>>,
 }
 
-/// The resolver in use, and what it was made from.
+/// The resolver in use, and the version of the settings that it was made from.
 struct Asked {
     from: Option<Version>,
     resolver: TokioResolver,
@@ -49,14 +49,14 @@ struct Asked {
 type Version = (SystemTime, u64);
 
 impl Dns {
-    /// Asks these servers, or the system's where the list is empty, and waits at most `time`.
+    /// A client of these servers, or of the system's if the list is empty. A lookup waits at most `time`.
     pub(super) fn new(servers: &[DnsServer], time: Duration) -> Self {
         Self { servers: servers.to_vec(), time, asked: Mutex::default() }
     }
 
-    /// The addresses of a name, as the servers say. None of them has been checked.
+    /// The addresses of a name, unchecked.
     pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
-        // The dot at its end makes it whole: no search domain is tried.
+        // The dot at the end makes the name absolute: no search domain is tried.
         let name = Name::from_ascii(format!("{host}.")).map_err(|_| ResolveError::NotFound)?;
         let resolver = self.resolver().map_err(|error| {
             tracing::error!(%error, "no DNS server is known: {RESOLV_CONF} has no entry, or cannot be read");
@@ -64,7 +64,7 @@ impl Dns {
         })?;
         let found = timeout(self.time, resolver.lookup_ip(name)).await;
         let found =
-            found.map_err(|_| ResolveError::TimedOut(self.time))?.map_err(|error| self.understand(host, &error))?;
+            found.map_err(|_| ResolveError::TimedOut(self.time))?.map_err(|error| self.classify(host, &error))?;
         let addresses: Vec<IpAddr> = found.iter().collect();
         if addresses.len() > MOST_ADDRESSES {
             tracing::warn!(host, addresses = addresses.len(), "a name with too many addresses is not dialled");
@@ -73,7 +73,7 @@ impl Dns {
         Ok(addresses)
     }
 
-    fn understand(&self, host: &str, error: &NetError) -> ResolveError {
+    fn classify(&self, host: &str, error: &NetError) -> ResolveError {
         tracing::debug!(host, %error, "name lookup failed");
         match error {
             NetError::Timeout => ResolveError::TimedOut(self.time),
@@ -83,7 +83,7 @@ impl Dns {
         }
     }
 
-    /// The resolver, made anew where the system's settings have changed.
+    /// The resolver; built anew after the system's settings have changed.
     fn resolver(&self) -> Result<TokioResolver, NetError> {
         let from = if self.servers.is_empty() { version(Path::new(RESOLV_CONF)) } else { None };
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,9 @@
 //! Errors of requests without a response.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::culprit::Culprit;
+use super::offending_parts::OffendingParts;
 use super::request::Part;
 
 /// Kind of a failed request.
@@ -20,13 +21,13 @@ pub enum ErrorKind {
     Refused,
     /// The TLS handshake failed, or the certificate is not that host's.
     Tls,
-    /// No answer in time.
+    /// No response in time.
     Timeout,
-    /// The answer is larger than the limit.
+    /// The response is larger than the limit.
     TooLarge,
     /// The call has used up its requests or its time.
     BudgetExhausted,
-    /// Anything else between here and there.
+    /// Any other failure of the connection or of HTTP.
     Transport,
 }
 
@@ -47,28 +48,46 @@ impl ErrorKind {
     }
 }
 
-/// A request that got no answer.
+/// A request that got no response.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct SendError {
-    /// Kind of the failure.
+    /// Kind of the failure; decides the error that the plugin sees.
     pub kind: ErrorKind,
     /// One line for people, without a secret.
     pub message: String,
     /// Whether any part of the request may have reached the server.
     pub sent: bool,
-    /// The values that it could not be built with, where it is about values.
-    pub culprit: Option<Box<Culprit>>,
+    /// The parts that the request could not be built with, if the error is about values.
+    pub offending: Option<Box<OffendingParts>>,
 }
 
 impl SendError {
     pub(super) fn unsent(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), sent: false, culprit: None }
+        Self { kind, message: message.into(), sent: false, offending: None }
     }
 
     pub(super) fn sent(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), sent: true, culprit: None }
+        Self { kind, message: message.into(), sent: true, offending: None }
     }
+}
+
+/// Why a name has no address that may be dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ResolveError {
+    /// It does not exist, has no address, or one of its addresses must not be dialled. Callers get the same error for
+    /// all three: they choose hosts, and would learn which names exist inside the network.
+    #[error("the name does not exist")]
+    NotFound,
+    /// No server gave a usable answer.
+    #[error("the name could not be looked up")]
+    Failed,
+    /// No server answered within this time.
+    #[error("no answer to the name's lookup within {0:?}")]
+    TimedOut(Duration),
+    /// The name is one that exists only inside a network. It was not looked up.
+    #[error("the name is one for inside a network")]
+    Internal,
 }
 
 /// A request that cannot be built. The text says why and never holds a secret value.
@@ -76,30 +95,30 @@ impl SendError {
 #[error("{message}")]
 pub(super) struct Invalid {
     pub(super) message: String,
-    culprit: Option<Box<Culprit>>,
+    offending: Option<Box<OffendingParts>>,
 }
 
 impl Invalid {
-    /// It is a mistake of the plugin's.
+    /// A mistake of the plugin's.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), culprit: None }
+        Self { message: message.into(), offending: None }
     }
 
-    /// It is a mistake of the plugin's, unless one of these parts holds a value that fails there.
-    pub(super) fn of(message: impl Into<String>, parts: &[Part], fails: fn(&str) -> bool) -> Self {
-        Self { message: message.into(), culprit: Some(Box::new(Culprit::new(parts, fails))) }
+    /// A mistake of the plugin's, unless one of these parts holds a value for which `fails` is true.
+    pub(super) fn with_parts(message: impl Into<String>, parts: &[Part], fails: fn(&str) -> bool) -> Self {
+        Self { message: message.into(), offending: Some(Box::new(OffendingParts::new(parts, fails))) }
     }
 
-    /// As [`of`](Self::of), of a text that the plugin has put together.
-    pub(super) fn of_text(message: impl Into<String>, text: &str, fails: fn(&str) -> bool) -> Self {
-        Self::of(message, &[Part::Text(text.to_owned())], fails)
+    /// As [`with_parts`](Self::with_parts), for a text that the plugin assembled.
+    pub(super) fn with_text(message: impl Into<String>, text: &str, fails: fn(&str) -> bool) -> Self {
+        Self::with_parts(message, &[Part::Text(text.to_owned())], fails)
     }
 }
 
 impl From<Invalid> for SendError {
     fn from(invalid: Invalid) -> Self {
-        let Invalid { message, culprit } = invalid;
-        Self { culprit, ..Self::unsent(ErrorKind::InvalidRequest, message) }
+        let Invalid { message, offending } = invalid;
+        Self { offending, ..Self::unsent(ErrorKind::InvalidRequest, message) }
     }
 }
 

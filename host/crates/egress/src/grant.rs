@@ -69,13 +69,13 @@ impl FromStr for Method {
 pub struct Grant {
     /// Hosts that requests may go to.
     pub host: HostPattern,
-    /// How; at least one.
+    /// Methods that requests may have; at least one.
     pub methods: BTreeSet<Method>,
     /// Beginning of the paths that requests may have.
     pub path_prefix: PathPrefix,
 }
 
-/// A grant that is not one.
+/// A text that is not a grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidGrant {
     /// The line is not of the shape of a grant.
@@ -84,10 +84,10 @@ pub enum InvalidGrant {
     /// A method that grants do not know.
     #[error("{0:?} is not one of GET, HEAD, POST, PUT, PATCH, DELETE")]
     Method(String),
-    /// The host is no pattern.
+    /// The host is not a valid pattern.
     #[error(transparent)]
     Host(#[from] InvalidHostPattern),
-    /// The path is no prefix.
+    /// The path is not a valid prefix.
     #[error(transparent)]
     Path(#[from] InvalidPathPrefix),
 }
@@ -144,7 +144,7 @@ pub struct Denied {
     pub missing: String,
 }
 
-/// All that a plugin may do. An empty set allows nothing.
+/// The requests that a plugin may make. An empty set allows nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GrantSet(Vec<Grant>);
@@ -165,7 +165,7 @@ impl GrantSet {
         self.0.len()
     }
 
-    /// Whether nothing is allowed.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

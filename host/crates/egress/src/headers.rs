@@ -2,15 +2,15 @@
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 
+use super::assembler::{Assembler, Secrecy, Value};
 use super::error::Invalid;
-use super::parts::{Assembler, Secrecy, Value};
+use super::overrides;
 use super::request::{Body, Pair, Part, Request};
-use super::steering;
 
-/// The most headers that a request may bring.
+/// Maximum number of headers of a request.
 const MOST_HEADERS: usize = 64;
 
-/// Checks the names, before anything is put together.
+/// Checks the names, before anything is assembled.
 pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     if request.headers.len() > MOST_HEADERS {
         return Err(Invalid::new(format!("a request may have at most {MOST_HEADERS} headers")));
@@ -19,7 +19,7 @@ pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     let mut content_types = usize::from(matches!(request.body, Body::Text { .. }));
     for pair in &request.headers {
         let name = name(&pair.name)?;
-        steering::header(&name)?;
+        overrides::check_header(&name)?;
         authorizations += usize::from(name == AUTHORIZATION);
         content_types += usize::from(name == CONTENT_TYPE);
     }
@@ -34,15 +34,15 @@ pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Puts the request's own headers together.
+/// Assembles the request's own headers.
 pub(super) fn assemble(request: &Request, assembler: &mut Assembler<'_>) -> Result<Vec<(HeaderName, Value)>, Invalid> {
     let one = |pair: &Pair| {
         let name = name(&pair.name)?;
         check_secrets(&name, &pair.value)?;
         let assembled = assembler.assemble(&pair.value)?;
-        // Of texts: a plain field can hold what a header cannot carry.
+        // For texts: a plain field can contain characters that a header cannot carry.
         value(&name, assembled.expose(), assembled.secrecy()).map_err(|invalid| {
-            Invalid::of(invalid.message, &pair.value, |value| value.chars().any(char::is_control))
+            Invalid::with_parts(invalid.message, &pair.value, |value| value.chars().any(char::is_control))
         })?;
         Ok((name, assembled))
     };
@@ -61,7 +61,7 @@ pub(super) fn check_secrets(name: &HeaderName, parts: &[Part]) -> Result<(), Inv
     let message = format!(
         "the value holds {what}, which the header {name} cannot carry; check that it was copied from the right place"
     );
-    Err(Invalid::of(message, parts, fails))
+    Err(Invalid::with_parts(message, parts, fails))
 }
 
 /// A value as it is sent. The error does not show it.

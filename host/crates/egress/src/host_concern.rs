@@ -12,9 +12,9 @@ use psl::{List, Psl as _, Type};
 use super::grant::Grant;
 use super::host_pattern::HostPattern;
 
-/// Suffixes that the list has as shared although the provider itself answers for every name below.
+/// Suffixes that the list has as shared although the provider itself serves every name below.
 ///
-/// - `myshopify.com`: a shop's name is given out by Shopify, whose servers answer all of its paths; those of a shop's apps are below
+/// - `myshopify.com`: Shopify gives out the names, and its servers serve all paths; those of a shop's apps are below
 ///   `/apps`, which no grant for `/admin/api` covers.
 const ANSWERED_BY_PROVIDER: [&str; 1] = ["myshopify.com"];
 /// Suffixes below which anyone can get a name, and that the list lacks. `amazonaws.com` has names below it, such as
@@ -76,7 +76,7 @@ const ALSO_SHARED: [&str; 55] = [
     "wordpress.com",
     "xip.io",
 ];
-/// Those of them that have a label for a region between the suffix and the owners' names.
+/// Shared suffixes with a label for a region between the suffix and the owners' names.
 const BY_REGION: [&str; 4] = ["azurecontainerapps.io", "cloudapp.azure.com", "devtunnels.ms", "web.core.windows.net"];
 /// Last labels of names that exist inside of a machine, a network or a cluster only, or that no public resolver answers.
 const INSIDE: [&str; 22] = [
@@ -141,7 +141,7 @@ pub struct GrantConcern {
 }
 
 impl GrantConcern {
-    /// Those of some lines.
+    /// The concerns of these grants; a grant without one is left out.
     pub fn of(grants: &[Grant]) -> Vec<Self> {
         let one = |grant: &Grant| Some(Self { request: grant.clone(), concern: grant.host.concern()?.to_string() });
         grants.iter().filter_map(one).collect()
@@ -149,8 +149,7 @@ impl GrantConcern {
 }
 
 impl HostPattern {
-    /// What an operator should know of the hosts that it covers. That a credential's field names the host is no concern: its value
-    /// comes with the credential.
+    /// The concern about the covered hosts, if any. A pattern of a credential's field has none: the value comes with the credential.
     pub fn concern(&self) -> Option<HostConcern> {
         if self.is_any() {
             return Some(HostConcern::AnyHost);

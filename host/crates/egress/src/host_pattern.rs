@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use super::host_name::{is_plain_name, parse_port};
+
 /// A host, every host one label below a name, any host, or the one that a credential names; and one port.
 ///
 /// | text | covers |
@@ -40,7 +42,7 @@ enum Names {
     },
 }
 
-/// A host pattern that is not one.
+/// A text that is not a host pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{shown:?} is not a host pattern: {reason}")]
 pub struct InvalidHostPattern {
@@ -173,12 +175,6 @@ fn split_port(text: &str) -> Result<(&str, u16), &'static str> {
     parse_port(port).map(|port| (host, port)).ok_or("the port must be a number from 1 to 65535 without leading zeros")
 }
 
-/// A port in the one spelling that it has.
-pub(super) fn parse_port(text: &str) -> Option<u16> {
-    let port: u16 = text.parse().ok()?;
-    (port != 0 && port.to_string() == text).then_some(port)
-}
-
 fn parse_host(text: &str) -> Result<Host<String>, &'static str> {
     if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return inner.parse::<Ipv6Addr>().map(Host::Ipv6).map_err(|_| "there is no IPv6 address between the brackets");
@@ -196,15 +192,6 @@ fn parse_host(text: &str) -> Result<Host<String>, &'static str> {
         }
         host => Ok(host),
     }
-}
-
-/// Whether a name in ASCII form is one that resolvers take, lower-case and without a dot at the end.
-pub(super) fn is_plain_name(name: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-    name.len() <= 253
-        && name
-            .split('.')
-            .all(|label| matches!(label.len(), 1..=63) && label.bytes().all(plain) && !label.starts_with('-'))
 }
 
 /// Whether a name looks like one below which unrelated owners have theirs: a single label (`com`), or a country code

@@ -8,10 +8,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::breaker::{Breaker, Open, Outcome};
 
-/// Number of hosts whose state is remembered. A plugin may be allowed any host, and callers choose tenants.
+/// Maximum number of hosts whose state is kept. A plugin may be allowed any host, and callers choose tenants.
 const MOST_HOSTS: usize = 1024;
 
-/// The hosts that an app talks to.
+/// The state of the hosts of one app.
 #[derive(Debug)]
 pub(super) struct Hosts {
     known: Mutex<HashMap<String, Entry>>,
@@ -30,17 +30,17 @@ struct Host {
     breaker: Mutex<Breaker>,
 }
 
-/// Why a request has to stay.
+/// Why a request is held back.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HostUnavailable {
-    /// Too many are under way, and none ended in time.
+    /// Too many requests are in progress, and none ended before the deadline.
     Crowded,
     /// The circuit breaker is open.
     Open(Open),
 }
 
-/// The right to send one request to a host. Dropped without [`report`](Self::report), as a cancelled call does, it leaves
-/// the breaker as if the request had not been.
+/// The right to send one request to a host. If it is dropped without [`report`](Self::report), as a cancelled call does, the
+/// breaker ignores the request.
 #[derive(Debug)]
 pub(super) struct HostPermit {
     host: Arc<Host>,
@@ -53,8 +53,8 @@ impl Hosts {
         Self { known: Mutex::default(), concurrency }
     }
 
-    /// Waits until a request to `host` may go, but no longer than `deadline`.
-    pub(super) async fn pass(&self, host: &str, deadline: Instant) -> Result<HostPermit, HostUnavailable> {
+    /// Waits until a request to `host` may be sent, but no longer than `deadline`.
+    pub(super) async fn acquire(&self, host: &str, deadline: Instant) -> Result<HostPermit, HostUnavailable> {
         let host = self.get(host);
         let permit = match timeout_at(deadline, Arc::clone(&host.permits).acquire_owned()).await {
             Ok(Ok(permit)) => permit,
@@ -73,7 +73,7 @@ impl Hosts {
             return Arc::clone(&entry.host);
         }
         if known.len() >= MOST_HOSTS {
-            // Only hosts without a request under way are forgotten, so no limit is evaded.
+            // Only hosts without a request in progress are forgotten, so no limit is evaded.
             let idle = known.iter().filter(|(_, entry)| Arc::strong_count(&entry.host) == 1);
             let oldest = idle.min_by_key(|(_, entry)| entry.last_used).map(|(name, _)| name.clone());
             oldest.and_then(|oldest| known.remove(&oldest));
@@ -85,7 +85,7 @@ impl Hosts {
 }
 
 impl HostPermit {
-    /// Tells how the request went.
+    /// Records the result of the request.
     pub(super) fn report(mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
@@ -114,11 +114,11 @@ mod tests {
     async fn requests_over_the_limit_wait_for_their_turn_and_no_longer_than_the_deadline() {
         let hosts = Hosts::new(1);
         let soon = || Instant::now() + Duration::from_millis(50);
-        let first = hosts.pass("a:443", soon()).await.unwrap();
-        assert!(hosts.pass("b:443", soon()).await.is_ok(), "another host has its own limit");
-        assert_eq!(hosts.pass("a:443", soon()).await.unwrap_err(), HostUnavailable::Crowded);
+        let first = hosts.acquire("a:443", soon()).await.unwrap();
+        assert!(hosts.acquire("b:443", soon()).await.is_ok(), "another host has its own limit");
+        assert_eq!(hosts.acquire("a:443", soon()).await.unwrap_err(), HostUnavailable::Crowded);
         drop(first);
-        assert!(hosts.pass("a:443", soon()).await.is_ok());
+        assert!(hosts.acquire("a:443", soon()).await.is_ok());
     }
 
     #[tokio::test]
@@ -127,23 +127,23 @@ mod tests {
         let soon = Instant::now() + Duration::from_secs(60);
         for _ in 0..10 {
             let cause = Cause { kind: ErrorKind::Tls, message: "TLS with a: the certificate has expired".to_owned() };
-            hosts.pass("a:443", soon).await.unwrap().report(Outcome::Failed(cause));
+            hosts.acquire("a:443", soon).await.unwrap().report(Outcome::Failed(cause));
         }
-        let stay = hosts.pass("a:443", soon).await.unwrap_err();
+        let stay = hosts.acquire("a:443", soon).await.unwrap_err();
         assert!(matches!(&stay, HostUnavailable::Open(open) if open.cause.kind == ErrorKind::Tls), "{stay:?}");
-        assert!(hosts.pass("b:443", soon).await.is_ok());
+        assert!(hosts.acquire("b:443", soon).await.is_ok());
     }
 
     #[tokio::test]
     async fn only_so_many_hosts_are_remembered_and_busy_ones_always() {
         let hosts = Hosts::new(1);
         let soon = Instant::now() + Duration::from_secs(60);
-        let busy = hosts.pass("busy:443", soon).await.unwrap();
+        let busy = hosts.acquire("busy:443", soon).await.unwrap();
         for index in 0..MOST_HOSTS + 10 {
-            drop(hosts.pass(&format!("{index}:443"), soon).await.unwrap());
+            drop(hosts.acquire(&format!("{index}:443"), soon).await.unwrap());
         }
         assert_eq!(lock(&hosts.known).len(), MOST_HOSTS);
-        assert_eq!(hosts.pass("busy:443", Instant::now()).await.unwrap_err(), HostUnavailable::Crowded);
+        assert_eq!(hosts.acquire("busy:443", Instant::now()).await.unwrap_err(), HostUnavailable::Crowded);
         drop(busy);
     }
 }

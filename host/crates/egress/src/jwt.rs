@@ -1,4 +1,7 @@
 //! JSON Web Tokens (RFC 7519), signed as JWS in compact form (RFC 7515) with RS256 or ES256 (RFC 7518).
+//!
+//! Signed by `ring`, which TLS uses already. The crate `jsonwebtoken` would parse the key into memory that is not wiped, and has
+//! no messages that tell what is wrong with a key. Session tokens (`vault/session`) are HMACs that are compared, not parsed.
 
 use std::sync::Arc;
 
@@ -13,8 +16,8 @@ use zeroize::Zeroize as _;
 use keyferry_types::pem;
 use keyferry_types::secret::Secret;
 
-use super::culprit::breaks_json;
 use super::error::Invalid;
+use super::offending_parts::breaks_json;
 use super::request::{Jwt, JwtAlgorithm, Part};
 
 /// Builds and signs a token.
@@ -41,12 +44,12 @@ fn header(jwt: &Jwt) -> Result<String, Invalid> {
 
 fn object(text: &str, what: &str) -> Result<Map<String, Value>, Invalid> {
     serde_json::from_str(text)
-        .map_err(|_| Invalid::of_text(format!("the JWT's {what} must be a JSON object"), text, breaks_json))
+        .map_err(|_| Invalid::with_text(format!("the JWT's {what} must be a JSON object"), text, breaks_json))
 }
 
 fn signature(jwt: &Jwt, message: &[u8]) -> Result<Vec<u8>, Invalid> {
     let unusable = |problem: String| {
-        Invalid::of(format!("the private key {problem}"), &[Part::Secret(Arc::clone(&jwt.key))], |_| true)
+        Invalid::with_parts(format!("the private key {problem}"), &[Part::Secret(Arc::clone(&jwt.key))], |_| true)
     };
     let key = pem::private_key(jwt.key.expose()).map(Wiped).map_err(|problem| unusable(problem.to_string()))?;
     match jwt.algorithm {
@@ -96,7 +99,7 @@ fn es256(key: &PrivateKeyDer<'_>, message: &[u8]) -> Result<Vec<u8>, &'static st
     Ok(signature.as_ref().to_vec())
 }
 
-/// What a key in PKCS#8 is for.
+/// The algorithm that a key in PKCS#8 belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Algorithm {
     Rsa,

@@ -6,18 +6,20 @@
 //! | `grant`, `host_pattern`, `path_prefix` | which requests does a grant allow? |
 //! | `host_concern` | what should an operator know about the hosts of a grant? |
 //! | `call` | which grants, budget and known secrets has one call? |
-//! | `request`, `shape`, `steering`, `target` | what does a plugin ask for, and is its form allowed? |
-//! | `address`, `resolver`, `dns` | which addresses may be dialled, and which has a name? |
+//! | `request`, `shape`, `overrides`, `origin` | what does a plugin ask for, and is its form allowed? |
+//! | `address`, `host_name`, `resolver`, `dns` | which addresses may be dialled, and which does a name have? |
 //! | `tls` | which certificates are trusted? |
-//! | `outgoing`, `parts`, `headers`, `body`, `encode` | how is a request assembled from text and secrets? |
+//! | `outgoing`, `assembler`, `headers`, `body`, `percent_encode` | how is a request assembled from text and secrets? |
 //! | `jwt`, `oauth1`, `sigv4` | how is it signed? |
-//! | `culprit` | which value makes it impossible to build a request? |
-//! | `client`, `hosts`, `breaker` | how is it sent, and when is a host left alone? |
+//! | `offending_parts` | which value makes it impossible to build a request? |
+//! | `egress` | how are HTTP clients set up? |
+//! | `client`, `request_time` | in which order is a request checked, sent and read, and how long may it take? |
+//! | `hosts`, `breaker` | how many requests to a host are in progress, and when are they held back? |
 //! | `contact` | how far did the last request come? |
-//! | `error`, `failure` | why did a request get no response? |
+//! | `error`, `transport_error` | why did a request get no response? |
 //! | `receive`, `mint`, `json_strings` | how is a response read, and how are tokens moved out of it? |
 //! | `redact` | how are known secrets found in a response, in every form? |
-//! | `mock_transport` | what replaces the network while a plugin is tested? |
+//! | `mock_transport`, `observer` | what replaces the network while a plugin is tested, and who sees its requests? |
 //! | `webhook` | how are webhooks called? |
 //! | `settings` | what can the operator set? |
 //!
@@ -32,19 +34,19 @@
 //! ```
 
 mod address;
+mod assembler;
 mod body;
 mod breaker;
 mod call;
 mod client;
 mod contact;
-mod culprit;
 mod dns;
-mod encode;
+mod egress;
 mod error;
-mod failure;
 mod grant;
 mod headers;
 mod host_concern;
+mod host_name;
 mod host_pattern;
 mod hosts;
 mod json_strings;
@@ -52,45 +54,51 @@ mod jwt;
 mod mint;
 mod mock_transport;
 mod oauth1;
+mod observer;
+mod offending_parts;
+mod origin;
 mod outgoing;
-mod parts;
+mod overrides;
 mod path_prefix;
+mod percent_encode;
 mod receive;
 mod redact;
 mod request;
+mod request_time;
 mod resolver;
 mod settings;
 mod shape;
 mod sigv4;
-mod steering;
-mod target;
 mod tls;
+mod transport_error;
 mod webhook;
 
 #[cfg(test)]
 mod tests;
 
-pub use address::{AddressClass, Forbidden, check};
+pub use address::{AddressClass, Forbidden, check_address};
 pub use call::Call;
-pub use client::{AppClient, Egress};
+pub use client::AppClient;
 pub use contact::{Contact, Reached};
-pub use culprit::Culprit;
+pub use egress::Egress;
 pub use error::{EgressSetupError, ErrorKind, SendError};
 pub use grant::{Denied, Grant, GrantSet, InvalidGrant, Method};
 pub use host_concern::{GrantConcern, HostConcern};
 pub use host_pattern::{HostPattern, InvalidHostPattern};
-pub use mock_transport::{ExchangeObserver, Fault, MockExchange, MockTransport};
+pub use mock_transport::{Fault, MockExchange, MockTransport};
+pub use observer::ExchangeObserver;
+pub use offending_parts::OffendingParts;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use origin::requested_url;
+pub use overrides::override_refusal;
 pub use path_prefix::{InvalidPathPrefix, PathPrefix};
 pub use redact::each_reading;
 pub use request::{
     Auth, Body, JsonMember, JsonValue, Jwt, JwtAlgorithm, Minted, OAuth1, Pair, Part, Request, Response, SigV4,
 };
 pub use settings::{
-    DevResolve, DnsServer, EgressLimits, EgressSettings, InvalidDevResolve, InvalidDnsServer, InvalidStandIn, Loopback,
-    StandIn,
+    DevResolve, DnsServer, EgressLimits, EgressSettings, InvalidDevResolve, InvalidDnsServer, InvalidMockProvider,
+    Loopback, MockProvider,
 };
-pub use steering::refusal;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub use target::requested_url;
-pub use webhook::{InvalidWebhook, WebhookAnswer, WebhookClient, WebhookHeader, WebhookRequest, WebhookUrl};
+pub use webhook::{InvalidWebhook, WebhookClient, WebhookHeader, WebhookRequest, WebhookResponse, WebhookUrl};

@@ -1,4 +1,4 @@
-//! Moving tokens out of a response into new secrets, before a plugin gets the body.
+//! Moves tokens out of a response into new secrets, before a plugin gets the body.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const MOST_MINTED: usize = 32;
 /// The most pointers that a request may ask for.
 const MOST_POINTERS: usize = 32;
 
-/// An answer's body without its tokens.
+/// The body of a response without its tokens.
 pub(super) struct Lifted {
     pub(super) body: Vec<u8>,
     pub(super) minted: Vec<Minted>,
@@ -43,14 +43,14 @@ pub(super) fn is_pointer(text: &str) -> bool {
     (text.is_empty() || text.starts_with('/')) && escapes_are_right
 }
 
-/// Lifts out what is named like a secret and what `pointers` ask for, and replaces every known secret in the rest.
+/// Moves out the values with the name of a secret and those at `pointers`, and redacts every known secret in the rest.
 pub(super) fn lift(body: &[u8], pointers: &[String], call: &mut Call) -> Lifted {
     let Some((text, found)) = std::str::from_utf8(body).ok().and_then(|text| Some((text, find(text, pointers)?)))
     else {
         return Lifted { body: call.redact_bytes(body), minted: Vec::new() };
     };
     for minted in &found.minted {
-        call.know(Arc::clone(&minted.token));
+        call.add_secret(Arc::clone(&minted.token));
     }
 
     let masked = format!("\"{MASK}\"");
@@ -80,7 +80,7 @@ struct Found {
     minted: Vec<Minted>,
     /// Ranges of the tokens in the text.
     masked: Vec<Range<usize>>,
-    /// Where the other strings and names stand that are written with escapes, and what they say.
+    /// Ranges of the other strings and names with escapes, and their decoded text.
     escaped: Vec<(Range<usize>, Zeroizing<String>)>,
     numbers: Vec<Range<usize>>,
 }
@@ -116,7 +116,7 @@ fn find(text: &str, pointers: &[String]) -> Option<Found> {
     Some(found)
 }
 
-/// Numbers become strings where a secret is in them, so that the answer is JSON still.
+/// Numbers that contain a secret become strings, so that the response remains JSON.
 fn numbers_with_secrets(text: &str, numbers: Vec<Range<usize>>, call: &Call) -> impl Iterator<Item = Range<usize>> {
     let secrets = if numbers.is_empty() { Vec::new() } else { call.redactor().places(text.as_bytes()) };
     let mut secrets = secrets.into_iter().peekable();
@@ -126,7 +126,7 @@ fn numbers_with_secrets(text: &str, numbers: Vec<Range<usize>>, call: &Call) -> 
     })
 }
 
-/// A string written with escapes is searched as it is meant. All are searched at once, as one text.
+/// Strings with escapes are searched in their decoded form. All are searched at once, as one text.
 fn escaped_strings_with_secrets(
     escaped: &[(Range<usize>, Zeroizing<String>)],
     call: &Call,
@@ -237,7 +237,7 @@ mod tests {
     fn call(secrets: &[&str]) -> Call {
         let mut call = Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
         for secret in secrets {
-            call.know(Arc::new(Secret::new(*secret)));
+            call.add_secret(Arc::new(Secret::new(*secret)));
         }
         call
     }

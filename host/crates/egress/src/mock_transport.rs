@@ -1,4 +1,4 @@
-//! Replaces the network, or observes requests, while a plugin is tested.
+//! [`MockTransport`]: replaces the network while a plugin is tested.
 //!
 //! A mocked request passes the same checks as a real one (budget, shape, grant) and is assembled as if it were sent.
 //! Only then does the mock transport give the response, which goes through the same reading, minting and redaction as a
@@ -7,30 +7,24 @@
 use std::time::Duration;
 
 use super::error::{ErrorKind, SendError};
-use super::failure::{self, shown};
 use super::grant::Method;
-use super::receive::{self, Answer};
-use super::request::{Request, Response};
+use super::origin::Origin;
+use super::receive::{self, RawResponse};
+use super::request::Request;
 use super::settings::EgressLimits;
-use super::target::Origin;
+use super::transport_error::{self, format_duration};
 
-/// Answers requests in place of the network.
+/// Responds to requests in place of the network.
 pub trait MockTransport: Send + Sync {
-    /// The answer to a request that passed every check.
-    fn answer(&self, request: &Request) -> MockExchange;
-}
-
-/// Observes the requests of one call.
-pub trait ExchangeObserver: Send + Sync {
-    /// Called for each request, also for a refused one, with the result that the plugin gets: secrets are redacted.
-    fn exchange(&self, request: &Request, result: Result<&Response, &SendError>);
+    /// The response to a request that passed every check.
+    fn respond(&self, request: &Request) -> MockExchange;
 }
 
 /// The result that a [`MockTransport`] gives for a request.
 #[derive(Debug, Clone)]
 pub enum MockExchange {
-    /// The server's answer, as it would come over the wire.
-    Answer {
+    /// The server's response, as it would come over the wire.
+    Response {
         /// The HTTP status, 200 or more.
         status: u16,
         /// Names and values of the headers.
@@ -59,16 +53,16 @@ pub enum Fault {
     Reset,
 }
 
-/// Has a stage answer.
+/// Takes the response of a mock transport and reads it like one from the network.
 pub(super) async fn perform(
-    stage: &dyn MockTransport,
+    mock: &dyn MockTransport,
     request: &Request,
     origin: &Origin,
     method: Method,
     limits: &EgressLimits,
-) -> Result<Answer, SendError> {
-    let (status, headers, body) = match stage.answer(request) {
-        MockExchange::Answer { status, headers, body } => (status, headers, body),
+) -> Result<RawResponse, SendError> {
+    let (status, headers, body) = match mock.respond(request) {
+        MockExchange::Response { status, headers, body } => (status, headers, body),
         MockExchange::Fault(fault) => return Err(fault.error(origin, limits.request_time)),
     };
     let mut response = http::Response::builder().status(status);
@@ -83,21 +77,21 @@ pub(super) async fn perform(
 }
 
 impl Fault {
-    /// What egress says of the real thing.
+    /// The error that egress returns for such a failure of the network.
     fn error(self, origin: &Origin, time: Duration) -> SendError {
         let (host, port) = (origin.host(), origin.port());
         match self {
-            Self::Dns => failure::not_found(origin),
+            Self::Dns => transport_error::not_found(origin),
             Self::Refused => SendError::unsent(ErrorKind::Refused, format!("connect ECONNREFUSED {host}:{port}")),
             Self::Tls => {
                 let message = format!("TLS with {host}: the certificate is not valid for this name");
                 SendError::unsent(ErrorKind::Tls, message)
             }
             Self::Timeout => {
-                SendError::sent(ErrorKind::Timeout, format!("no answer from {host} within {}", shown(time)))
+                SendError::sent(ErrorKind::Timeout, format!("no answer from {host} within {}", format_duration(time)))
             }
             Self::SlowDrip => {
-                let message = format!("the answer from {host} was not complete within {}", shown(time));
+                let message = format!("the answer from {host} was not complete within {}", format_duration(time));
                 SendError::sent(ErrorKind::Timeout, message)
             }
             Self::Reset => {

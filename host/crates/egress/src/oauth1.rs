@@ -6,11 +6,11 @@ use ring::hmac;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::culprit::breaks_json;
-use super::encode::strict;
 use super::error::Invalid;
+use super::offending_parts::breaks_json;
+use super::percent_encode::strict;
 
-/// What a signature is made of, secrets in.
+/// Input of a signature, with secrets in it.
 pub(super) struct Parameters<'a> {
     pub(super) method: &'a str,
     /// Scheme, host, port and path; the query is in `pairs`.
@@ -56,7 +56,7 @@ pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
     if let Some(realm) = parameters.realm {
         if realm.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
             let message = "the OAuth realm must not hold quotes, backslashes or control characters";
-            return Err(Invalid::of_text(message, realm, breaks_json));
+            return Err(Invalid::with_text(message, realm, breaks_json));
         }
         header.push_str(&format!("realm=\"{realm}\", "));
     }

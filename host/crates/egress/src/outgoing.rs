@@ -9,19 +9,19 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::assembler::{Assembler, Secrecy, Value};
 use super::body::{self, Content};
-use super::encode;
 use super::error::Invalid;
 use super::grant::Method;
 use super::headers;
-use super::parts::{Assembler, Secrecy, Value};
+use super::origin::Origin;
+use super::percent_encode;
 use super::request::{Auth, OAuth1, Part, Request, SigV4};
-use super::target::Origin;
 use super::{oauth1, shape, sigv4};
 
 const KEYFERRY: &str = concat!("Keyferry/", env!("CARGO_PKG_VERSION"));
 
-/// A request as it is sent, secrets in.
+/// A request as it is sent, with secrets in it.
 pub(super) struct Outgoing {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -29,7 +29,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Puts a request together.
+    /// Assembles a request whose form and grant were checked.
     pub(super) fn assemble(
         origin: &Origin,
         request: &Request,
@@ -37,9 +37,9 @@ impl Outgoing {
         most_bytes: usize,
     ) -> Result<Self, Invalid> {
         let encode = match &request.auth {
-            // Signed is the strictly encoded path; sent in the same form, it has one reading.
-            Some(Auth::SigV4(parameters)) if sigv4::is_s3(&parameters.service) => encode::strict,
-            _ => encode::segment,
+            // S3 signs the strictly encoded path; sent in the same form, it has one interpretation.
+            Some(Auth::SigV4(parameters)) if sigv4::is_s3(&parameters.service) => percent_encode::strict,
+            _ => percent_encode::segment,
         };
         let mut url = origin.for_sending(&request.path, encode, assembler)?;
         let query = body::pairs(&request.query, assembler)?;
@@ -59,7 +59,7 @@ impl Outgoing {
         if let Some(content_type) = &content.content_type {
             headers.insert(CONTENT_TYPE, headers::value(&CONTENT_TYPE, content_type, Secrecy::Plain)?);
         }
-        // Some servers answer 411 to a POST that does not say that it is empty.
+        // Some servers respond 411 to an empty POST without a Content-Length.
         if content.bytes.is_empty() && matches!(request.method, Method::Post | Method::Put | Method::Patch) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -112,7 +112,9 @@ impl Outgoing {
             }
         };
         let value = headers::value(&AUTHORIZATION, &authorization, secrecy).map_err(|invalid| match auth {
-            Auth::Bearer(parts) => Invalid::of(invalid.message, parts, |value| value.chars().any(char::is_control)),
+            Auth::Bearer(parts) => {
+                Invalid::with_parts(invalid.message, parts, |value| value.chars().any(char::is_control))
+            }
             _ => invalid,
         })?;
         self.headers.insert(AUTHORIZATION, value);
@@ -174,13 +176,13 @@ fn basic(
     if assembled_user.expose().contains(':') {
         let message =
             "the value holds a colon, which the user of HTTP Basic cannot; give the user's name or the key alone";
-        return Err(Invalid::of(message, user, |value| value.contains(':')));
+        return Err(Invalid::with_parts(message, user, |value| value.contains(':')));
     }
     let user = assembled_user;
     let plain = Zeroizing::new(format!("{}:{}", user.expose(), password.expose()));
     let encoded = Zeroizing::new(STANDARD.encode(plain.as_bytes()));
     let secrecy = if [user.secrecy(), password.secrecy()].contains(&Secrecy::Secret) {
-        // If a server echoes it as a whole, decoding it reveals the secrets.
+        // An echo of the whole header value reveals the secrets when decoded.
         assembler.derived(&encoded);
         Secrecy::Secret
     } else {

@@ -16,7 +16,7 @@ pub struct PathPrefix(
     String,
 );
 
-/// A path prefix that is not one.
+/// A text that is not a path prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{shown:?} is not a path prefix: {reason}")]
 pub struct InvalidPathPrefix {

@@ -7,31 +7,31 @@ use http::header::CONTENT_ENCODING;
 use zeroize::Zeroizing;
 
 use super::error::{ErrorKind, SendError};
-use super::failure::classify;
 use super::grant::Method;
-use super::target::Origin;
+use super::origin::Origin;
+use super::transport_error::classify;
 
-/// The most headers that an answer may have.
+/// The most headers that a response may have.
 pub(super) const MOST_HEADERS: usize = 128;
 
-/// The most bytes that an answer's headers may have, names and values.
+/// The most bytes that a response's headers may have, names and values.
 const MOST_HEADER_BYTES: usize = 64 * 1024;
 
-/// An answer as it came, secrets in.
-pub(super) struct Answer {
+/// A response as received, with secrets in it.
+pub(super) struct RawResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
-/// Reads an answer to its end.
+/// Reads a response to its end.
 pub(super) async fn read(
     mut response: reqwest::Response,
     method: Method,
     origin: &Origin,
     most_bytes: usize,
     connect_time: Duration,
-) -> Result<Answer, SendError> {
+) -> Result<RawResponse, SendError> {
     let host = origin.host();
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
@@ -47,9 +47,9 @@ pub(super) async fn read(
     }
     let mut body = Zeroizing::new(Vec::new());
     if method == Method::Head || matches!(status, 204 | 304) {
-        return Ok(Answer { status, headers, body });
+        return Ok(RawResponse { status, headers, body });
     }
-    // gzip is decoded by now, and its header gone. Any other coding would hide secrets from those who look for them.
+    // gzip is decoded by now, and its header removed. Any other coding would hide secrets from the redaction.
     if let Some(coding) = headers.get(CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
@@ -71,7 +71,7 @@ pub(super) async fn read(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, headers, body })
+    Ok(RawResponse { status, headers, body })
 }
 
 #[cfg(test)]
@@ -83,5 +83,5 @@ mod tests {
 
     use super::*;
 
-    assert_not_impl_any!(Answer: fmt::Debug, fmt::Display, Serialize, Clone);
+    assert_not_impl_any!(RawResponse: fmt::Debug, fmt::Display, Serialize, Clone);
 }

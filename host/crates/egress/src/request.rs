@@ -1,4 +1,4 @@
-//! A request as a plugin describes it (the record `request` of `wit/v1`), and the answer that it gets.
+//! A request as a plugin describes it (the record `request` of `wit/v1`), and its response.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::grant::Method;
 /// A piece of a value that is assembled here. A value is a list of them.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// Taken as it is, and encoded for the place where it stands.
+    /// Plain text, encoded for its position in the request.
     Text(String),
     /// The value of a secret, encoded in the same way.
     Secret(SharedSecret),
@@ -17,7 +17,7 @@ pub enum Part {
     Jwt(Jwt),
 }
 
-/// The text of a value that holds no secret. What a secret is, a plugin neither chooses nor may learn.
+/// The text of a value without secrets; `None` if it has one, since a plugin must not learn anything about that.
 pub(super) fn literal(parts: &[Part]) -> Option<String> {
     parts
         .iter()
@@ -81,24 +81,24 @@ pub enum Auth {
 /// The parameters of an OAuth 1.0a signature.
 #[derive(Debug, Clone)]
 pub struct OAuth1 {
-    /// Sent in the header; not signed.
+    /// Parameter `realm`, sent in the header and not signed.
     pub realm: Option<String>,
     /// The parameter `oauth_consumer_key`.
     pub consumer_key: Vec<Part>,
-    /// First half of the signing key.
+    /// First half of the signing key, never sent.
     pub consumer_secret: Vec<Part>,
     /// `oauth_token`; left out where it is empty.
     pub token: Vec<Part>,
-    /// Second half of the signing key.
+    /// Second half of the signing key, never sent.
     pub token_secret: Vec<Part>,
 }
 
 /// The parameters of an AWS Signature Version 4.
 #[derive(Debug, Clone)]
 pub struct SigV4 {
-    /// The access key id.
+    /// The access key id, sent in the header.
     pub access_key_id: Vec<Part>,
-    /// The secret access key.
+    /// The secret access key, never sent.
     pub secret_access_key: Vec<Part>,
     /// Sent as `X-Amz-Security-Token` and signed.
     pub session_token: Option<Vec<Part>>,
@@ -170,14 +170,14 @@ pub struct Request {
     pub auth: Option<Auth>,
     /// Body of the request.
     pub body: Body,
-    /// JSON pointers of strings in a JSON answer to lift into secrets, besides those that are lifted unasked.
+    /// JSON pointers of strings in a JSON response to turn into secrets, besides those with the name of a token.
     pub mint: Vec<String>,
 }
 
-/// A token that was taken out of an answer.
+/// A token that was moved out of a response.
 #[derive(Debug, Clone)]
 pub struct Minted {
-    /// The JSON pointer at which it stood.
+    /// The JSON pointer of the token in the response.
     pub pointer: String,
     /// The token, as a new secret.
     pub token: SharedSecret,
@@ -192,7 +192,7 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body after decompression.
     pub body: Vec<u8>,
-    /// Tokens lifted out of the body, in the order in which they stood there.
+    /// Tokens moved out of the body, in the order of the body.
     pub minted: Vec<Minted>,
 }
 

@@ -3,41 +3,24 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
-use super::address::{self, AddressClass, Forbidden};
+use super::address::{AddressClass, Forbidden, check_address};
 use super::dns::Dns;
-use super::settings::{EgressSettings, Loopback, Scheme, StandIn};
-use super::target::is_localhost;
+use super::error::ResolveError;
+use super::host_name::{is_internal_name, is_localhost};
+use super::settings::{EgressSettings, Loopback, MockProvider, Scheme};
 
-/// What may be dialled, and where names lead.
+/// Decides which addresses may be dialled, and which addresses a name resolves to.
 #[derive(Debug)]
 pub(super) struct DialPolicy {
     loopback: Loopback,
-    /// As soon as there is one, no other name exists.
+    /// Names of `--dev-resolve`, in lower case. If there is one, no other name resolves.
     dev: HashMap<String, SocketAddr>,
-    stand_in: Option<StandIn>,
+    mock_provider: Option<MockProvider>,
     dns: Dns,
-}
-
-/// Why a name does not lead anywhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ResolveError {
-    /// It does not exist, has no address, or one of its addresses must not be dialled. Callers get the same error for
-    /// all three: they choose hosts, and would learn which names exist inside the network.
-    #[error("the name does not exist")]
-    NotFound,
-    /// No server gave an answer that is of use.
-    #[error("the name could not be looked up")]
-    Failed,
-    #[error("no answer to the name's lookup within {0:?}")]
-    TimedOut(Duration),
-    /// The name as it is spelled is one for inside a network. It was not looked up.
-    #[error("the name is one for inside a network")]
-    Internal,
 }
 
 impl DialPolicy {
@@ -45,7 +28,7 @@ impl DialPolicy {
         Self {
             loopback: settings.loopback,
             dev: settings.dev_resolve.iter().map(|entry| (entry.host().to_owned(), entry.target())).collect(),
-            stand_in: settings.stand_in,
+            mock_provider: settings.mock_provider,
             // Less than what connecting as a whole is given, so that the error can tell the two apart.
             dns: Dns::new(&settings.dns, settings.limits.connect_time.mul_f32(0.8)),
         }
@@ -55,7 +38,7 @@ impl DialPolicy {
     /// Keyferry's listeners and others behind the firewall are reachable.
     pub(super) fn may_dial(&self, address: IpAddr) -> Result<(), Forbidden> {
         self.check(address)?;
-        let is_let_through = address.is_loopback() || self.stand_in.is_some();
+        let is_let_through = address.is_loopback() || self.mock_provider.is_some();
         if !is_let_through && is_of_this_machine(address) {
             return Err(Forbidden { class: AddressClass::ThisMachine });
         }
@@ -64,26 +47,26 @@ impl DialPolicy {
 
     /// Whether an address is of a kind that is dialled.
     pub(super) fn check(&self, address: IpAddr) -> Result<(), Forbidden> {
-        if self.stand_in.is_some_and(|stand_in| stand_in.address.ip() == address) {
+        if self.mock_provider.is_some_and(|mock_provider| mock_provider.address.ip() == address) {
             return Ok(());
         }
         match self.loopback {
             Loopback::AllowedForDevelopment if address.is_loopback() => Ok(()),
-            Loopback::AllowedForDevelopment | Loopback::Refused => address::check(address),
+            Loopback::AllowedForDevelopment | Loopback::Refused => check_address(address),
         }
     }
 
-    /// Turns a URL to where development has it lead. `Host` names the host that was asked for still.
-    pub(super) fn turn(&self, url: &mut Url, host: &str) {
-        match self.stand_in {
-            Some(StandIn { address, scheme: Scheme::Http }) => {
+    /// Points a URL to the address that replaces its host in development. The header `Host` keeps the original name.
+    pub(super) fn rewrite_for_dev(&self, url: &mut Url, host: &str) {
+        match self.mock_provider {
+            Some(MockProvider { address, scheme: Scheme::Http }) => {
                 // Each of these can be refused for URLs without a host only.
                 let _ = url.set_scheme("http");
                 let _ = url.set_ip_host(address.ip());
                 let _ = url.set_port(Some(address.port()));
             }
             // A port in the URL would win over the one that the name leads to.
-            Some(StandIn { scheme: Scheme::Https, .. }) => _ = url.set_port(None),
+            Some(MockProvider { scheme: Scheme::Https, .. }) => _ = url.set_port(None),
             None if self.dev.contains_key(host) => _ = url.set_port(None),
             None => {}
         }
@@ -96,8 +79,8 @@ impl DialPolicy {
 
     /// The addresses of a name, all of them checked. Port 0 stands for the URL's.
     pub(super) async fn resolve(&self, host: &str) -> Result<Vec<SocketAddr>, ResolveError> {
-        let addresses = if let Some(stand_in) = self.stand_in {
-            vec![stand_in.address]
+        let addresses = if let Some(mock_provider) = self.mock_provider {
+            vec![mock_provider.address]
         } else if !self.dev.is_empty() {
             vec![*self.dev.get(host).ok_or(ResolveError::NotFound)?]
         } else if is_localhost(host) {
@@ -138,24 +121,15 @@ fn is_of_this_machine(address: IpAddr) -> bool {
     from.is_ok_and(|from| from.ip() == address)
 }
 
-/// Names that only have a meaning inside a network: a single label, and the names set aside for that (RFC 6762, RFC 8375,
-/// ICANN's `.internal`). Split-horizon servers give them public addresses too.
-pub(super) fn is_internal_name(host: &str) -> bool {
-    match host.rsplit_once('.') {
-        None => true,
-        Some((rest, top)) => matches!(top, "internal" | "local" | "onion") || top == "arpa" && rest.ends_with("home"),
-    }
-}
-
 /// The resolver that reqwest uses. Reqwest dials exactly the addresses that it returns, but does not ask it about
 /// addresses in URLs.
 pub(super) struct CheckedResolver(pub(super) Arc<DialPolicy>);
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let world = Arc::clone(&self.0);
+        let policy = Arc::clone(&self.0);
         Box::pin(async move {
-            let addresses = world.resolve(name.as_str()).await?;
+            let addresses = policy.resolve(name.as_str()).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
@@ -165,17 +139,17 @@ impl Resolve for CheckedResolver {
 mod tests {
     use super::*;
 
-    fn world(dev_resolve: &[&str], loopback: Loopback) -> DialPolicy {
+    fn policy(dev_resolve: &[&str], loopback: Loopback) -> DialPolicy {
         let dev_resolve = dev_resolve.iter().map(|entry| entry.parse().unwrap()).collect();
         DialPolicy::new(&EgressSettings { dev_resolve, loopback, ..EgressSettings::default() })
     }
 
     #[tokio::test]
     async fn localhost_is_this_machine_and_only_for_development() {
-        let dev = world(&[], Loopback::AllowedForDevelopment);
+        let dev = policy(&[], Loopback::AllowedForDevelopment);
         for name in ["localhost", "a.localhost"] {
             assert!(dev.resolve(name).await.unwrap().iter().all(|address| address.ip().is_loopback()));
-            assert_eq!(world(&[], Loopback::Refused).resolve(name).await, Err(ResolveError::Internal));
+            assert_eq!(policy(&[], Loopback::Refused).resolve(name).await, Err(ResolveError::Internal));
         }
     }
 
@@ -183,7 +157,7 @@ mod tests {
     async fn names_for_inside_a_network_are_not_looked_up() {
         for name in ["intranet", "metadata.google.internal", "printer.local", "router.home.arpa"] {
             assert_eq!(
-                world(&[], Loopback::AllowedForDevelopment).resolve(name).await,
+                policy(&[], Loopback::AllowedForDevelopment).resolve(name).await,
                 Err(ResolveError::Internal),
                 "{name}"
             );
@@ -193,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_world_has_no_other_names() {
         let dev =
-            world(&["api.example.com=127.0.0.1:8443", "b.example.com=10.0.0.1:1"], Loopback::AllowedForDevelopment);
+            policy(&["api.example.com=127.0.0.1:8443", "b.example.com=10.0.0.1:1"], Loopback::AllowedForDevelopment);
         assert_eq!(dev.resolve("api.example.com").await, Ok(vec!["127.0.0.1:8443".parse().unwrap()]));
         assert_eq!(
             dev.resolve("b.example.com").await,
@@ -203,7 +177,7 @@ mod tests {
         for name in ["www.example.com", "localhost"] {
             assert_eq!(dev.resolve(name).await, Err(ResolveError::NotFound), "{name}");
         }
-        let strict = world(&["api.example.com=127.0.0.1:8443"], Loopback::Refused);
+        let strict = policy(&["api.example.com=127.0.0.1:8443"], Loopback::Refused);
         assert_eq!(strict.resolve("api.example.com").await, Err(ResolveError::NotFound));
     }
 
@@ -219,7 +193,7 @@ mod tests {
 
     #[test]
     fn only_loopback_is_let_through_for_development() {
-        let dev = world(&[], Loopback::AllowedForDevelopment);
+        let dev = policy(&[], Loopback::AllowedForDevelopment);
         for allowed in ["127.0.0.1", "127.9.9.9", "::1", "93.184.215.14"] {
             assert!(dev.check(allowed.parse().unwrap()).is_ok(), "{allowed}");
         }

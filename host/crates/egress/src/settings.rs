@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::host_pattern::is_plain_name;
+use super::host_name::is_plain_name;
 
-/// The settings of all that goes out.
+/// The operator's settings of egress. The default dials public addresses only, with the system's DNS servers.
 #[derive(Debug, Clone, Default)]
 pub struct EgressSettings {
     /// A PEM file of certificate authorities to trust besides those that browsers trust.
     pub ca_file: Option<PathBuf>,
     /// The DNS servers to ask; if empty, the system's (`/etc/resolv.conf`).
     pub dns: Vec<DnsServer>,
-    /// Where names lead, for development and tests. As soon as one is given, no other name exists.
+    /// Addresses of names, for development and tests. If there is one entry, no other name resolves.
     pub dev_resolve: Vec<DevResolve>,
     /// Whether this machine itself may be dialled.
     pub loopback: Loopback,
     /// The server that gets every request, for any host, while a plugin is tested.
-    pub stand_in: Option<StandIn>,
+    pub mock_provider: Option<MockProvider>,
     /// Limits of size, time and number of requests.
     pub limits: EgressLimits,
 }
@@ -35,20 +35,20 @@ pub enum Loopback {
     AllowedForDevelopment,
 }
 
-/// The limits of requests and answers.
+/// The limits of requests and responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EgressLimits {
     /// A request's size in bytes: URL, headers and body.
     pub request_bytes: usize,
-    /// An answer's body in bytes, after decompression.
+    /// A response's body in bytes, after decompression.
     pub response_bytes: usize,
-    /// From the beginning of a request to the end of its answer.
+    /// From the beginning of a request to the end of its response.
     pub request_time: Duration,
     /// From the beginning of a name's lookup to the end of the TLS handshake.
     pub connect_time: Duration,
-    /// Requests in one call.
+    /// Maximum number of requests in one call of a plugin.
     pub requests_per_call: u32,
-    /// Requests that one app has under way to one host at once.
+    /// Maximum number of concurrent requests of one app to one host.
     pub concurrency_per_host: usize,
 }
 
@@ -104,7 +104,7 @@ impl fmt::Display for DnsServer {
     }
 }
 
-/// Where a name leads: `HOST=IP:PORT`. This port replaces the URL's.
+/// The address that replaces a name: `HOST=IP:PORT`. The port replaces the URL's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DevResolve {
     host: String,
@@ -151,12 +151,12 @@ impl fmt::Display for DevResolve {
 ///
 /// Over `https` it has to show a certificate for the name that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StandIn {
+pub struct MockProvider {
     pub(super) address: SocketAddr,
     pub(super) scheme: Scheme,
 }
 
-/// Protocol of a [`StandIn`].
+/// Protocol of a [`MockProvider`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,
@@ -165,13 +165,13 @@ pub(super) enum Scheme {
 
 /// A text that names no server on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} must be http://127.0.0.1:PORT or https://127.0.0.1:PORT: a stand-in of a provider runs on this machine")]
-pub struct InvalidStandIn(String);
+#[error("{0:?} must be http://127.0.0.1:PORT or https://127.0.0.1:PORT: a mock provider runs on this machine")]
+pub struct InvalidMockProvider(String);
 
-impl FromStr for StandIn {
-    type Err = InvalidStandIn;
+impl FromStr for MockProvider {
+    type Err = InvalidMockProvider;
 
-    fn from_str(text: &str) -> Result<Self, InvalidStandIn> {
+    fn from_str(text: &str) -> Result<Self, InvalidMockProvider> {
         let parsed = text.trim_end_matches('/').split_once("://").and_then(|(scheme, address)| {
             let scheme = match scheme {
                 "http" => Scheme::Http,
@@ -181,7 +181,7 @@ impl FromStr for StandIn {
             let address: SocketAddr = address.replace("localhost:", "127.0.0.1:").parse().ok()?;
             (address.ip().is_loopback() && address.port() != 0).then_some(Self { address, scheme })
         });
-        parsed.ok_or_else(|| InvalidStandIn(text.chars().take(120).collect()))
+        parsed.ok_or_else(|| InvalidMockProvider(text.chars().take(120).collect()))
     }
 }
 
@@ -190,14 +190,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stand_in_is_a_server_on_this_machine() {
+    fn a_mock_provider_is_a_server_on_this_machine() {
         for text in ["http://127.0.0.1:8080", "https://localhost:8443/", "http://[::1]:1"] {
-            assert!(text.parse::<StandIn>().is_ok(), "{text}");
+            assert!(text.parse::<MockProvider>().is_ok(), "{text}");
         }
         for text in
             ["", "127.0.0.1:80", "http://127.0.0.1", "http://10.0.0.1:80", "ftp://127.0.0.1:1", "http://127.0.0.1:80/x"]
         {
-            assert!(text.parse::<StandIn>().is_err(), "{text}");
+            assert!(text.parse::<MockProvider>().is_err(), "{text}");
         }
     }
 

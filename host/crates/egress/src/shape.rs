@@ -1,9 +1,9 @@
-//! What is checked of a request before anything is put together: that it is of a size worth looking at, and that nothing
-//! in it is of the wrong shape. Everything here is cheap, since a plugin may send anything.
+//! Checks of a request before anything is assembled: its size, and the form of its parts. Every check is cheap, since a plugin
+//! may send anything.
 
 use super::error::Invalid;
 use super::request::{Auth, Body, JsonValue, Pair, Part, Request};
-use super::{culprit, headers, mint, steering};
+use super::{headers, mint, offending_parts, overrides};
 
 const MOST_SEGMENTS: usize = 64;
 const MOST_PAIRS: usize = 256;
@@ -11,7 +11,7 @@ const MOST_PARTS: usize = 1024;
 /// Each costs a signature of about a millisecond.
 const MOST_JWTS: usize = 4;
 
-/// Checks a request's shape.
+/// Checks size and form of a request.
 pub(super) fn check(request: &Request, most_bytes: usize) -> Result<(), Invalid> {
     at_most(request.path.len(), MOST_SEGMENTS, "path segments")?;
     at_most(request.query.len(), MOST_PAIRS, "query parameters")?;
@@ -60,13 +60,13 @@ pub(super) fn check(request: &Request, most_bytes: usize) -> Result<(), Invalid>
     if weight.bytes > most_bytes {
         return Err(too_large(request, most_bytes));
     }
-    steering::check(request)
+    overrides::check(request)
 }
 
 /// The error of a request with too many bytes. It does not say how many: that would reveal the length of its secrets.
 pub(super) fn too_large(request: &Request, most_bytes: usize) -> Invalid {
     let message = format!("the request is too large: it may have {most_bytes} bytes");
-    Invalid::of(message, &culprit::parts_of(request), culprit::is_large)
+    Invalid::with_parts(message, &offending_parts::parts_of(request), offending_parts::is_large)
 }
 
 fn at_most(count: usize, most: usize, what: &str) -> Result<(), Invalid> {
@@ -77,7 +77,7 @@ fn at_most(count: usize, most: usize, what: &str) -> Result<(), Invalid> {
     }
 }
 
-/// What a request weighs before secrets are put in.
+/// Size of a request before assembly.
 #[derive(Default)]
 struct Weight {
     parts: usize,

@@ -1,19 +1,22 @@
 //! AWS Signature Version 4
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
+//!
+//! Written here and not taken from `aws-sigv4`: that crate builds the signing key and the canonical request, which contain
+//! secrets, in memory that is not wiped, and depends on AWS' runtime, which only builds with the feature `aws-kms` have.
 
 use percent_encoding::percent_decode_str;
 use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
-use super::encode::strict;
 use super::error::Invalid;
+use super::percent_encode::strict;
 
-/// What a signature is made of, secrets in.
+/// Input of a signature, with secrets in it.
 pub(super) struct Parameters<'a> {
     pub(super) method: &'a str,
     /// The value of `Host`.
     pub(super) host: &'a str,
-    /// The path as it is sent.
+    /// Percent-encoded path of the URL, as it is sent.
     pub(super) path: &'a str,
     /// The query parameters, decoded.
     pub(super) query: &'a [(&'a str, &'a str)],
@@ -29,7 +32,7 @@ pub(super) struct Parameters<'a> {
     pub(super) date: &'a str,
 }
 
-/// The signed `Authorization` header and what goes with it.
+/// The signed `Authorization` header and the headers that are sent with it.
 pub(super) struct Signed {
     pub(super) authorization: Zeroizing<String>,
     /// Headers that were signed and have to be sent.
@@ -45,7 +48,7 @@ pub(super) fn sign(parameters: &Parameters<'_>) -> Result<Signed, Invalid> {
         if !is_plain(text) {
             let message =
                 format!("the AWS {what} must be lower-case letters, digits and `-`, such as us-east-1 or sts");
-            return Err(Invalid::of_text(message, text, |value| !is_plain(value)));
+            return Err(Invalid::with_text(message, text, |value| !is_plain(value)));
         }
     }
     let body_hash = hex::encode(digest::digest(&digest::SHA256, parameters.body));

@@ -10,15 +10,15 @@ use http::{HeaderName, HeaderValue, header};
 use tokio::time::timeout;
 use url::Url;
 
-use super::client::Egress;
+use super::assembler::Secrecy;
+use super::egress::Egress;
 use super::error::{EgressSetupError, ErrorKind, SendError};
-use super::failure::{classify, shown};
 use super::headers;
-use super::parts::Secrecy;
-use super::resolver::is_internal_name;
+use super::host_name::{is_internal_name, is_localhost};
+use super::origin::Origin;
+use super::overrides::is_connection_header;
 use super::settings::Loopback;
-use super::steering::steers_connection;
-use super::target::{Origin, is_localhost};
+use super::transport_error::{classify, format_duration};
 use keyferry_types::retry_after;
 use keyferry_types::secret::{Secret, SharedSecret};
 
@@ -27,7 +27,7 @@ const LONGEST_URL: usize = 2048;
 /// Headers that the server sets itself, besides those that say where a request goes.
 const OURS: [&str; 5] = ["content-type", "idempotency-key", "keyferry-attempt", "user-agent", "x-cobalt-signature"];
 
-/// Something about a webhook that cannot be. The text says why and repeats nothing of it.
+/// An invalid URL or header of a webhook. The text gives the reason and repeats no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidWebhook(String);
@@ -38,7 +38,7 @@ impl InvalidWebhook {
     }
 }
 
-/// Where a webhook is. A URL can have a password of its receiver's in its path, so it is not printed.
+/// URL of a webhook. Its path can hold a password of the receiver, so it is not printed.
 #[derive(Clone)]
 pub struct WebhookUrl {
     text: String,
@@ -72,7 +72,7 @@ impl WebhookUrl {
         Ok(Self { text: text.to_owned(), url, origin })
     }
 
-    /// As it was given.
+    /// The URL as the caller wrote it.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -89,7 +89,7 @@ impl fmt::Debug for WebhookUrl {
     }
 }
 
-/// A header of a webhook. Its value is often a password of its receiver's.
+/// A header of a webhook. Its value is often a password of the receiver.
 #[derive(Debug, Clone)]
 pub struct WebhookHeader {
     name: HeaderName,
@@ -104,7 +104,7 @@ impl WebhookHeader {
     pub fn new(name: &str, value: SharedSecret) -> Result<Self, InvalidWebhook> {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| InvalidWebhook::new("webhook_headers has a name that is not a header's"))?;
-        if steers_connection(&name) || OURS.contains(&name.as_str()) {
+        if is_connection_header(&name) || OURS.contains(&name.as_str()) {
             return Err(InvalidWebhook::new(format!("webhook_headers: {name} is not for a caller to set")));
         }
         if headers::value(&name, value.expose(), Secrecy::Secret).is_err() {
@@ -114,7 +114,7 @@ impl WebhookHeader {
         Ok(Self { name, value })
     }
 
-    /// Its name, in lower case.
+    /// Name of the header, in lower case.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
@@ -142,15 +142,15 @@ pub struct WebhookRequest<'a> {
 
 /// The response of a webhook, without its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WebhookAnswer {
+pub struct WebhookResponse {
     /// HTTP status of the response.
     pub status: u16,
     /// Wait that `Retry-After` of a 429 or 503 asks for.
     pub wait: Option<Duration>,
 }
 
-impl WebhookAnswer {
-    fn of(status: http::StatusCode, headers: &http::HeaderMap, now: jiff::Timestamp) -> Self {
+impl WebhookResponse {
+    fn new(status: http::StatusCode, headers: &http::HeaderMap, now: jiff::Timestamp) -> Self {
         let is_busy = matches!(status, http::StatusCode::TOO_MANY_REQUESTS | http::StatusCode::SERVICE_UNAVAILABLE);
         let text = headers.get(header::RETRY_AFTER).filter(|_| is_busy).and_then(|text| text.to_str().ok());
         let now_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
@@ -168,8 +168,8 @@ pub struct WebhookClient {
 }
 
 impl WebhookClient {
-    /// A client that waits so long for an answer. It keeps no connection: the next call of a webhook can be an hour away, and
-    /// what was sent would lie in the buffers until then.
+    /// A client that waits at most `time` for a response. It keeps no connection: the next call of a webhook can be an hour
+    /// away, and until then the buffers would hold what was sent.
     ///
     /// # Errors
     /// If TLS cannot be set up.
@@ -187,16 +187,16 @@ impl WebhookClient {
         Ok(url)
     }
 
-    /// Sends, and returns the status of the answer and how long it asks to wait. Its content is not read, and a redirect is a status
-    /// like any other.
+    /// Sends, and returns the status of the response and the wait that it asks for. The body is not read, and a redirect is
+    /// a status like any other.
     ///
     /// # Errors
-    /// If there is no answer in time, or what the name leads to is not dialled.
-    pub async fn call(&self, request: WebhookRequest<'_>) -> Result<WebhookAnswer, SendError> {
+    /// If there is no response in time, or the name resolves to an address that is not dialled.
+    pub async fn call(&self, request: WebhookRequest<'_>) -> Result<WebhookResponse, SendError> {
         let WebhookRequest { url: WebhookUrl { url, origin, .. }, method, headers, ours, body } = request;
         self.egress.check_literal(origin)?;
         let mut url = url.clone();
-        self.egress.world().turn(&mut url, origin.host());
+        self.egress.dial_policy().rewrite_for_dev(&mut url, origin.host());
         let mut request = reqwest::Request::new(method, url);
         let all = request.headers_mut();
         all.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -215,11 +215,11 @@ impl WebhookClient {
         match timeout(self.time, self.http.execute(request)).await {
             Ok(Ok(response)) => {
                 self.egress.check_peer(&response, origin)?;
-                Ok(WebhookAnswer::of(response.status(), response.headers(), jiff::Timestamp::now()))
+                Ok(WebhookResponse::new(response.status(), response.headers(), jiff::Timestamp::now()))
             }
             Ok(Err(error)) => Err(classify(&error, origin, self.egress.limits().connect_time)),
             Err(_) => {
-                let message = format!("no answer from {host} within {}", shown(self.time));
+                let message = format!("no answer from {host} within {}", format_duration(self.time));
                 Err(SendError::sent(ErrorKind::Timeout, message))
             }
         }
@@ -307,8 +307,8 @@ mod tests {
             (301, "7", None),
         ] {
             let headers = http::HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(text))]);
-            let answer = WebhookAnswer::of(http::StatusCode::from_u16(status).unwrap(), &headers, now);
-            assert_eq!(answer, WebhookAnswer { status, wait: wait.map(Duration::from_secs) }, "{status} {text}");
+            let response = WebhookResponse::new(http::StatusCode::from_u16(status).unwrap(), &headers, now);
+            assert_eq!(response, WebhookResponse { status, wait: wait.map(Duration::from_secs) }, "{status} {text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::input::{NameMatch, Names, Row, fold, looks_secret, match_name, usual};
 use keyferry_service::{CredentialService, ServiceError};
-use keyferry_types::echo::shown;
+use keyferry_types::echo::safe;
 use keyferry_types::ids::Slug;
 
 /// The app that a file means by a slug.
@@ -41,7 +41,7 @@ pub(super) fn app_meant(credentials: &CredentialService, written: &str) -> AppMe
 /// A slug that is there, or nearly so; anything else could be a secret in the wrong column.
 pub(super) fn shown_slug(credentials: &CredentialService, slug: &str) -> String {
     let apps = credentials.apps();
-    shown(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
+    safe(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
 }
 
 /// Whether a row's value for its app can be shown though no app here has that name: it is a usual name of an app, or its place

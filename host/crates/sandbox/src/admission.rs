@@ -7,19 +7,18 @@ use std::sync::Arc;
 use super::app::App;
 use super::component_interface::{self, ComponentInterface, Wasi};
 use super::description::{AppDescription, Digest, SecretAccess};
-use super::file;
-use super::grants::{GrantLock, GrantState, PluginGrant, WasiGrant};
-use super::reads;
-use super::registry::GrantPolicy;
+use super::field_reads;
+use super::grants::{GrantLock, GrantPolicy, GrantState, PluginGrant, WasiGrant};
+use super::plugin_file;
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
-use keyferry_egress::{Egress, Grant, GrantConcern, GrantSet};
+use keyferry_egress::{AppClient, Egress, Grant, GrantConcern, GrantSet};
 use keyferry_schema::is_unfit;
 use keyferry_types::ids::Slug;
 
-/// Bytes of file that no grant goes beyond.
+/// Maximum of a file's bytes that a grant can allow.
 const MAX_FILE: usize = 256 * 1024 * 1024;
-/// Characters of a reason.
+/// Maximum length of a reason, in characters.
 const MAX_REASON: usize = 1000;
 
 /// Checks a file and decides whether its plugin serves.
@@ -38,14 +37,10 @@ pub(super) struct Admission {
     pub(super) bytes: Arc<Vec<u8>>,
 }
 
-/// Why a file is not admitted, and what that makes of it.
-type Stop = (PluginState, String);
+/// State and reason of a file that is not admitted.
+type Rejection = (PluginState, String);
 
-pub(super) fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
-}
-
-fn refused(reason: impl ToString) -> Stop {
+fn refused(reason: impl ToString) -> Rejection {
     (PluginState::Refused, reason.to_string())
 }
 
@@ -56,7 +51,7 @@ fn one_line(reason: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_REASON).collect()
 }
 
-/// Why a plugin waits that reads as text what looks secret.
+/// The reason of a plugin that waits because it reads fields as text that look secret.
 pub(super) fn reads_text_reason(slug: &Slug, fields: &str) -> String {
     format!(
         "it reads {fields} as text, which looks secret and is not marked so; `keyferry plugin grant {slug} --reads-text {fields}` \
@@ -65,7 +60,7 @@ pub(super) fn reads_text_reason(slug: &Slug, fields: &str) -> String {
 }
 
 impl Admission {
-    /// Of a file that is not even opened.
+    /// Result for a file that is not opened.
     pub(super) fn unfit(path: &Path, reason: &str) -> Self {
         let mut status = PluginStatus::new(path.to_owned());
         status.reason = Some(reason.to_owned());
@@ -77,21 +72,21 @@ impl Admitter {
     /// Admits the file at a path.
     pub(super) async fn admit(&self, path: &Path, lock: &GrantLock) -> Admission {
         let file = path.to_owned();
-        // Which file it is only its bytes tell, so that as many are read as the most generous grant allows.
+        // The grant follows from the digest, which needs the bytes: read as many as the most generous grant allows.
         let granted = lock.all().iter().filter_map(|grant| grant.file_bytes).max().unwrap_or_default();
         let most = self.sandbox.limits().file_bytes.max(granted).min(MAX_FILE);
-        let read = tokio::task::spawn_blocking(move || file::read(&file, most)).await;
+        let read = tokio::task::spawn_blocking(move || plugin_file::read(&file, most)).await;
         let read =
             read.map_err(refused).and_then(|read| read.map_err(|error| refused(format!("it cannot be read: {error}"))));
         self.admit_bytes(path, read, lock).await
     }
 
-    /// Admits what was kept of a path.
+    /// Admits a kept version of the file at a path.
     pub(super) async fn admit_kept(&self, path: &Path, bytes: Vec<u8>, lock: &GrantLock) -> Option<App> {
         self.admit_bytes(path, Ok(bytes), lock).await.app
     }
 
-    async fn admit_bytes(&self, path: &Path, read: Result<Vec<u8>, Stop>, lock: &GrantLock) -> Admission {
+    async fn admit_bytes(&self, path: &Path, read: Result<Vec<u8>, Rejection>, lock: &GrantLock) -> Admission {
         let status = PluginStatus::new(path.to_owned());
         let mut admission = Admission { status, grant: None, app: None, bytes: Arc::default() };
         let steps = match read {
@@ -99,7 +94,7 @@ impl Admitter {
                 admission.bytes = Arc::new(bytes);
                 self.steps(&mut admission, lock).await
             }
-            Err(stop) => Err(stop),
+            Err(rejection) => Err(rejection),
         };
         match steps {
             Ok(app) => {
@@ -114,11 +109,11 @@ impl Admitter {
         admission
     }
 
-    async fn steps(&self, admission: &mut Admission, lock: &GrantLock) -> Result<App, Stop> {
+    async fn steps(&self, admission: &mut Admission, lock: &GrantLock) -> Result<App, Rejection> {
         let status = &mut admission.status;
         let bytes = Arc::clone(&admission.bytes);
         status.bytes = bytes.len();
-        let digest = self.apart(&bytes, Digest::of).await?;
+        let digest = self.on_compiler(&bytes, Digest::of).await?;
         status.digest = Some(digest);
         let grant = lock.of(&digest).cloned();
         admission.grant.clone_from(&grant);
@@ -133,13 +128,17 @@ impl Admitter {
         }
         let read = |bytes: &[u8]| {
             let contract =
-                ComponentInterface::read(bytes).ok().and_then(|surface| surface.contract().map(str::to_owned));
+                ComponentInterface::read(bytes).ok().and_then(|interface| interface.contract().map(str::to_owned));
             (contract, component_interface::check(bytes))
         };
-        let (contract, imported) = self.apart(&bytes, read).await?;
+        let (contract, imported) = self.on_compiler(&bytes, read).await?;
         status.contract = contract;
         status.ends_at = grant.as_ref().and_then(|grant| grant.ends_at);
-        let wasi = grant.as_ref().filter(|grant| grant.is_in_force(now())).map(|grant| grant.wasi).unwrap_or_default();
+        let wasi = grant
+            .as_ref()
+            .filter(|grant| grant.is_in_force(jiff::Timestamp::now()))
+            .map(|grant| grant.wasi)
+            .unwrap_or_default();
         if imported.map_err(refused)? == Wasi::Needed && wasi == WasiGrant::None {
             let reason = format!(
                 "it imports WASI; `keyferry plugin grant {} --wasi sealed` lets it run with nothing behind it",
@@ -149,7 +148,7 @@ impl Admitter {
         }
         let (sandbox, memory_bytes) = (Arc::clone(&self.sandbox), grant.as_ref().and_then(|grant| grant.memory_bytes));
         let compile = move |bytes: &[u8]| sandbox.compile(&digest, bytes, wasi, memory_bytes);
-        let compiled = self.apart(&bytes, compile).await?.map_err(refused)?;
+        let compiled = self.on_compiler(&bytes, compile).await?.map_err(refused)?;
         let name: Arc<str> = status.title().into();
         let description = self.sandbox.describe(&compiled, name).await.map_err(refused)?;
 
@@ -158,13 +157,13 @@ impl Admitter {
         status.requests.clone_from(&description.requested);
         status.concerns = GrantConcern::of(&description.requested);
         status.secret_access = Some(description.secret_access);
-        status.reads = reads::reads(&description);
-        if let Some(unanchored) = reads::unanchored_hint(&description.schema) {
+        status.reads = description.field_reads();
+        if let Some(unanchored) = field_reads::unanchored_hint(&description.schema) {
             return Err(refused(unanchored));
         }
         let (granted, secret_access) = self.granted(&description, grant.as_ref(), lock)?;
         status.granted.clone_from(&granted);
-        let client = self.egress.app_client().map_err(refused)?;
+        let client = AppClient::new(&self.egress).map_err(refused)?;
         Ok(App {
             name: description.slug.as_str().into(),
             description,
@@ -179,12 +178,12 @@ impl Admitter {
         })
     }
 
-    /// Does what takes long with a file's bytes, apart from the threads that serve requests.
-    async fn apart<T: Send + 'static>(
+    /// Runs long work on a file's bytes on the threads of the compiler, not on those that serve requests.
+    async fn on_compiler<T: Send + 'static>(
         &self,
         bytes: &Arc<Vec<u8>>,
         work: impl FnOnce(&[u8]) -> T + Send + 'static,
-    ) -> Result<T, Stop> {
+    ) -> Result<T, Rejection> {
         let bytes = Arc::clone(bytes);
         self.sandbox.compiler().run(move || work(&bytes)).await.map_err(refused)
     }
@@ -194,7 +193,7 @@ impl Admitter {
         description: &AppDescription,
         recorded: Option<&PluginGrant>,
         lock: &GrantLock,
-    ) -> Result<(Vec<Grant>, SecretAccess), Stop> {
+    ) -> Result<(Vec<Grant>, SecretAccess), Rejection> {
         let slug = &description.slug;
         let pending = |what: &str| {
             Err((
@@ -203,17 +202,17 @@ impl Admitter {
             ))
         };
         match recorded {
-            Some(PluginGrant { standing: GrantState::Revoked, sha256, .. }) => {
+            Some(PluginGrant { state: GrantState::Revoked, sha256, .. }) => {
                 let place = lock.place(sha256);
                 let reason =
                     format!("its grants were revoked ({place}); `keyferry plugin grant {slug}` grants them again");
                 return Err((PluginState::Revoked, reason));
             }
-            Some(PluginGrant { ends_at: Some(end), sha256, .. }) if *end <= now() => {
+            Some(PluginGrant { ends_at: Some(end), sha256, .. }) if *end <= jiff::Timestamp::now() => {
                 return pending(&format!("its grant ended at {end} ({})", lock.place(sha256)));
             }
-            // What it says follows from its bytes alone, so this is a lock file that was written by hand, or a file that found
-            // a way to say something else than when it was granted.
+            // The description follows from the bytes alone, so the lock file was edited by hand, or the component found a way to
+            // describe itself otherwise than when it was granted.
             Some(PluginGrant { slug: Some(granted), sha256, .. }) if granted != slug => {
                 let place = lock.place(sha256);
                 return pending(&format!("it says that it is `{slug}`, and its grant is for `{granted}` ({place})"));
@@ -230,7 +229,7 @@ impl Admitter {
             return pending("it asks to read secrets as plain text, which must be granted by name");
         }
         let granted = recorded.map(|grant| grant.reads_text.as_slice()).unwrap_or_default();
-        let ungranted = reads::ungranted(&reads::reads(description), granted).join(",");
+        let ungranted = field_reads::ungranted(&description.field_reads(), granted).join(",");
         if !ungranted.is_empty() {
             return Err((PluginState::Pending, reads_text_reason(slug, &ungranted)));
         }

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use super::admission::now;
 use super::description::{AppDescription, Digest, SecretAccess};
-use super::sandbox::{CallError, Compiled, Sandbox, Verification};
+use super::error::CallError;
+use super::sandbox::{Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call, Egress, GrantSet};
 use keyferry_schema::Credential;
@@ -18,11 +18,11 @@ use keyferry_telemetry::{SPANS, metrics};
 pub struct App {
     /// The description of the app.
     pub description: AppDescription,
-    /// Which component it is.
+    /// Digest of the component.
     pub digest: Digest,
     /// The requests that the plugin may make.
     pub grants: Arc<GrantSet>,
-    /// When that ends, if it does.
+    /// End of the grant, if it has one.
     pub ends_at: Option<jiff::Timestamp>,
     pub(super) secret_access: SecretAccess,
     pub(super) compiled: Compiled,
@@ -36,10 +36,10 @@ pub struct App {
 impl App {
     /// Whether its grant has not ended. A grant ends when it ends, not when the folder is next looked through.
     pub(super) fn is_in_force(&self) -> bool {
-        self.ends_at.is_none_or(|end| now() < end)
+        self.ends_at.is_none_or(|end| jiff::Timestamp::now() < end)
     }
 
-    /// Has the plugin verify a credential that fits its schema. The verdict includes the changes to the credential's values.
+    /// Verifies a credential that fits the schema. The verdict includes the changes to the credential's values.
     ///
     /// # Errors
     /// If the plugin gave no verdict; nothing is known of the credential then.
@@ -63,7 +63,7 @@ impl App {
         let grants = self.grants.bound(|field| credential.plain(field).map(str::to_owned));
         let mut call = Call::new(grants, deadline, self.egress.limits());
         for secret in credential.secrets() {
-            call.know(Arc::clone(secret));
+            call.add_secret(Arc::clone(secret));
         }
         let verification = Verification { client: &self.client, call, credential, access: self.secret_access };
         let verdict = self.sandbox.verify(&self.compiled, Arc::clone(&self.name), verification).await?;
@@ -78,7 +78,7 @@ fn completed(verdict: Verdict, credential: &Credential) -> Verdict {
         Verdict::Verified(mut verified) => {
             verified.warnings.extend(credential.warnings.iter().cloned());
             if let (None, Some(millis)) = (verified.expires_at, credential.expires_at()) {
-                if millis > u64::try_from(now().as_millisecond()).unwrap_or_default() {
+                if millis > u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default() {
                     verified.expires_at = Some(millis);
                 } else {
                     let warning = "`expires_at` is past and the provider accepts the credential, so that it is not kept as its end";

@@ -38,7 +38,7 @@ impl CodeCache {
     /// The compiled form of a component: from the cache, or compiled now and put there.
     ///
     /// # Errors
-    /// What the compiler says. A cache that cannot be read or written only costs time.
+    /// If the component does not compile. A cache that cannot be read or written only costs time.
     pub(super) fn component(&self, engine: &Engine, digest: &Digest, bytes: &[u8]) -> wasmtime::Result<Component> {
         let path = self.path(engine, digest);
         if let Some(component) = self.load(engine, digest, &path) {

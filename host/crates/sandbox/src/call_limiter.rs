@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::error::CallError;
 use super::retry_after_estimator::RetryAfterEstimator;
-use super::sandbox::CallError;
 use keyferry_telemetry::metrics;
 
 /// Limits calls that run and calls that wait.
@@ -20,7 +20,7 @@ pub(super) struct CallLimiter {
     running: Semaphore,
     /// Permits of calls that run or wait.
     places: Semaphore,
-    pressure: RetryAfterEstimator,
+    estimator: RetryAfterEstimator,
 }
 
 /// The permit of a call. Dropping it frees the slot.
@@ -28,12 +28,12 @@ pub(super) struct CallLimiter {
 pub(super) struct CallPermit<'a> {
     _permits: [SemaphorePermit<'a>; 4],
     _counted: metrics::InProgress,
-    pressures: [&'a RetryAfterEstimator; 2],
+    estimators: [&'a RetryAfterEstimator; 2],
 }
 
 impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
-        self.pressures.iter().for_each(|pressure| pressure.ended());
+        self.estimators.iter().for_each(|estimator| estimator.ended());
     }
 }
 
@@ -45,7 +45,7 @@ impl CallLimiter {
             queue,
             running: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
             places,
-            pressure: RetryAfterEstimator::new(),
+            estimator: RetryAfterEstimator::new(),
         }
     }
 
@@ -60,7 +60,11 @@ impl CallLimiter {
     ///
     /// # Errors
     /// `Busy`, with the time after which a repetition is likely to succeed.
-    pub(super) async fn enter<'a>(&'a self, share: &'a Self, patience: Duration) -> Result<CallPermit<'a>, CallError> {
+    pub(super) async fn acquire<'a>(
+        &'a self,
+        share: &'a Self,
+        patience: Duration,
+    ) -> Result<CallPermit<'a>, CallError> {
         let own = share.places.try_acquire().map_err(|_| share.busy())?;
         let place = self.places.try_acquire().map_err(|_| self.busy())?;
         let waiting = metrics::InProgress::waiting();
@@ -73,17 +77,17 @@ impl CallLimiter {
             Ok(Ok((own_slot, slot))) => Ok(CallPermit {
                 _permits: [own, place, own_slot, slot],
                 _counted: metrics::InProgress::running(),
-                pressures: [&share.pressure, &self.pressure],
+                estimators: [&share.estimator, &self.estimator],
             }),
             Ok(Err(_)) | Err(_) => Err(if share.running.available_permits() == 0 { share.busy() } else { self.busy() }),
         }
     }
 
     fn busy(&self) -> CallError {
-        // Those whose places are taken and who do not run.
+        // Calls that hold a place and do not run.
         let taken = self.slots.saturating_add(self.queue).saturating_sub(self.places.available_permits());
         let waiting = taken.saturating_sub(self.slots);
-        CallError::Busy { slots: self.slots, queue: self.queue, retry_after: self.pressure.turned_away(waiting) }
+        CallError::Busy { slots: self.slots, queue: self.queue, retry_after: self.estimator.retry_after(waiting) }
     }
 }
 
@@ -99,28 +103,28 @@ mod tests {
         let (greedy, modest) = (all.share(), all.share());
         let mut taken = Vec::new();
         for _ in 0..3 {
-            taken.push(all.enter(&greedy, SHORT).await.unwrap());
+            taken.push(all.acquire(&greedy, SHORT).await.unwrap());
         }
         let busy = CallError::Busy { slots: 3, queue: 3, retry_after: Duration::from_secs(1) };
-        assert_eq!(all.enter(&greedy, SHORT).await.unwrap_err(), busy, "its share is taken");
+        assert_eq!(all.acquire(&greedy, SHORT).await.unwrap_err(), busy, "its share is taken");
         // Three of its calls wait, and the fourth is turned away at once.
         let patient = Duration::from_secs(60);
-        let mut waiting = Box::pin(futures_util::future::join_all((0..3).map(|_| all.enter(&greedy, patient))));
+        let mut waiting = Box::pin(futures_util::future::join_all((0..3).map(|_| all.acquire(&greedy, patient))));
         assert!(tokio::time::timeout(SHORT, &mut waiting).await.is_err());
-        assert_eq!(all.enter(&greedy, patient).await.unwrap_err(), busy, "so is its part of the queue");
-        let place = all.enter(&modest, SHORT).await.unwrap();
-        assert_eq!(all.enter(&modest, SHORT).await.unwrap_err(), all.busy(), "now every slot is taken");
+        assert_eq!(all.acquire(&greedy, patient).await.unwrap_err(), busy, "so is its part of the queue");
+        let place = all.acquire(&modest, SHORT).await.unwrap();
+        assert_eq!(all.acquire(&modest, SHORT).await.unwrap_err(), all.busy(), "now every slot is taken");
         drop((place, waiting, taken));
-        assert!(all.enter(&greedy, SHORT).await.is_ok(), "a slot that is given back is another's");
+        assert!(all.acquire(&greedy, SHORT).await.is_ok(), "a slot that is given back is another's");
     }
 
     #[tokio::test]
     async fn one_slot_is_everybodys() {
         let all = CallLimiter::new(1, 0);
         let share = all.share();
-        let place = all.enter(&share, SHORT).await.unwrap();
-        assert!(all.enter(&share, SHORT).await.is_err());
+        let place = all.acquire(&share, SHORT).await.unwrap();
+        assert!(all.acquire(&share, SHORT).await.is_err());
         drop(place);
-        assert!(all.enter(&share, SHORT).await.is_ok());
+        assert!(all.acquire(&share, SHORT).await.is_ok());
     }
 }

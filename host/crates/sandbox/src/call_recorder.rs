@@ -1,6 +1,6 @@
 //! Records what a plugin does in a test call.
 
-use super::sandbox::CallError;
+use super::error::CallError;
 
 /// Recording of one call.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub struct Usage {
 }
 
 impl<T> RecordedCall<T> {
-    pub(super) fn new(result: Result<T, CallError>, fuel: u64, memory_bytes: usize, trial: CallRecorder) -> Self {
-        Self { result, usage: Usage { fuel, memory_bytes, requests: trial.requests }, log: trial.log }
+    pub(super) fn new(result: Result<T, CallError>, fuel: u64, memory_bytes: usize, recorder: CallRecorder) -> Self {
+        Self { result, usage: Usage { fuel, memory_bytes, requests: recorder.requests }, log: recorder.log }
     }
 }

@@ -6,12 +6,11 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::admission::now;
 use super::call_recorder::{CallRecorder, LogLine};
 use super::cpu_scheduler::CpuShare;
 use super::deterministic_env::DeterministicEnv;
 use super::limits::{InstanceLimits, SandboxLimits};
-use super::unusable::{Named, Unusable};
+use super::unusable_value::{NamedValues, UnusableValue};
 use keyferry_egress::{AppClient, Call, Contact, ErrorKind, Request, Response, SendError};
 use keyferry_schema::is_unfit;
 use keyferry_types::retry_after;
@@ -24,15 +23,15 @@ pub(super) struct CallState {
     pub(super) table: ResourceTable,
     pub(super) instance: InstanceLimits,
     pub(super) ticks_left: u64,
-    pub(super) queue: CpuShare,
-    pub(super) fixed: Option<DeterministicEnv>,
-    pub(super) trial: Option<CallRecorder>,
-    /// The credential's values and what was minted, to tell what a request failed on.
-    pub(super) named: Named,
-    /// Seconds to wait that the last answer asked for that was a refusal.
+    pub(super) cpu_share: CpuShare,
+    pub(super) env: Option<DeterministicEnv>,
+    pub(super) recorder: Option<CallRecorder>,
+    /// The credential's values and the minted tokens, to name those that a request cannot be built with.
+    pub(super) named: NamedValues,
+    /// Seconds to wait that the last refusing response asked for.
     pub(super) retry_after: Option<u32>,
     /// The first value that no request could be built with.
-    pub(super) unusable: Option<Unusable>,
+    pub(super) unusable: Option<UnusableValue>,
     egress: Option<(AppClient, Call)>,
     plugin: Arc<str>,
     lines_left: usize,
@@ -48,9 +47,9 @@ pub(super) struct CallContext {
     /// Egress for the call; `describe` has none.
     pub(super) egress: Option<(AppClient, Call)>,
     /// Fixed clock and random bytes; `None` for the real ones.
-    pub(super) fixed: Option<DeterministicEnv>,
+    pub(super) env: Option<DeterministicEnv>,
     /// The recorder of a test call.
-    pub(super) trial: Option<CallRecorder>,
+    pub(super) recorder: Option<CallRecorder>,
 }
 
 impl CallState {
@@ -58,8 +57,8 @@ impl CallState {
         limits: &SandboxLimits,
         memory_bytes: usize,
         ticks: u64,
-        queue: CpuShare,
-        occasion: CallContext,
+        cpu_share: CpuShare,
+        context: CallContext,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
@@ -67,14 +66,14 @@ impl CallState {
             table,
             instance: InstanceLimits::new(limits, memory_bytes),
             ticks_left: ticks,
-            queue,
-            fixed: occasion.fixed,
-            trial: occasion.trial,
-            named: Named::default(),
+            cpu_share,
+            env: context.env,
+            recorder: context.recorder,
+            named: NamedValues::default(),
             retry_after: None,
             unusable: None,
-            egress: occasion.egress,
-            plugin: occasion.plugin,
+            egress: context.egress,
+            plugin: context.plugin,
             lines_left: limits.log_lines,
             line_bytes: limits.log_line_bytes,
             wasi: None,
@@ -84,17 +83,17 @@ impl CallState {
 
     /// Sends a request on the plugin's behalf.
     pub(super) async fn send(&mut self, request: Request) -> Result<Response, SendError> {
-        if let Some(trial) = &mut self.trial {
-            trial.requests += 1;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.requests += 1;
         }
-        self.queue.give_back();
+        self.cpu_share.release();
         let result = match &mut self.egress {
             Some((client, call)) => client.send(call, request).await,
             None => Err(SendError {
                 kind: ErrorKind::Denied("none: `describe` makes no requests".to_owned()),
                 message: "a plugin must describe itself without a request".to_owned(),
                 sent: false,
-                culprit: None,
+                offending: None,
             }),
         };
         match &result {
@@ -107,10 +106,10 @@ impl CallState {
 
     /// Remembers how long a response asks to wait, for a plugin that does not read it. In a test call the plugin must.
     fn note_wait(&mut self, response: &Response) {
-        if self.trial.is_some() {
+        if self.recorder.is_some() {
             return;
         }
-        let now_ms = u64::try_from(now().as_millisecond()).unwrap_or_default();
+        let now_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         // Responses without an error also report the end of a limit, which says nothing about waiting there.
         let is_about_waiting = |name: &str| response.status >= 400 || name == "retry-after";
         let headers: Vec<_> = response.headers.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -123,7 +122,7 @@ impl CallState {
         self.egress.as_ref().and_then(|(_, call)| call.contact().cloned())
     }
 
-    /// A text of the plugin's, fit to be shown: one line, without what the call knows to be secret, cut.
+    /// A text of the plugin's, safe to show: one line, without secrets of the call, cut to `max_chars`.
     pub(super) fn sentence(&self, text: &str, max_chars: usize) -> String {
         let redacted = match &self.egress {
             // A character has at most four bytes.
@@ -139,8 +138,8 @@ impl CallState {
         self.lines_left = left;
         // Redacted before it is cut, so that no half of a secret is left at the end.
         let line = self.sentence(message, self.line_bytes);
-        if let Some(trial) = &mut self.trial {
-            return trial.log.push(LogLine { level, text: line });
+        if let Some(recorder) = &mut self.recorder {
+            return recorder.log.push(LogLine { level, text: line });
         }
         let plugin = &*self.plugin;
         match level {
@@ -169,14 +168,14 @@ impl CallState {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (output, fixed) = (&self.output, &self.fixed);
+        let (output, env) = (&self.output, &self.env);
         // Nothing is preopened, inherited or allowed; sockets are refused for every address.
         let wasi = self.wasi.get_or_insert_with(|| {
             let mut wasi = WasiCtx::builder();
             wasi.stdout(output.clone()).stderr(output.clone());
             wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-            if let Some(fixed) = fixed {
-                fixed.seal(&mut wasi);
+            if let Some(env) = env {
+                env.seal(&mut wasi);
             }
             Box::new(wasi.build())
         });

@@ -1,4 +1,4 @@
-//! What a function is to compile.
+//! [`CompileCost`]: what a function costs to compile.
 //!
 //! A compiler's work is more than linear in what a function has: for every place where code can branch to it keeps which
 //! values are there, and passes values on. So a function of some kilobytes can take it minutes, and gigabytes of memory.
@@ -12,13 +12,13 @@ pub(super) struct CompileCost {
     pub(super) bytes: u64,
     /// Number of the function's local variables.
     pub(super) locals: u64,
-    /// Where its code branches, and where it can branch to.
+    /// Number of branches and branch targets in its code.
     pub(super) blocks: u64,
     /// Values that its blocks are given and give back, by a signature of theirs. Compilers of languages make none.
     pub(super) passed: u64,
 }
 
-/// How many values each type of a module passes, if it is a function's.
+/// Number of parameters and results of each function type of a module.
 #[derive(Debug, Default)]
 pub(super) struct Signatures(Vec<u64>);
 
@@ -37,30 +37,30 @@ impl Signatures {
 }
 
 impl CompileCost {
-    /// Of a function in a module with these types.
+    /// The cost of a function in a module with these types.
     ///
     /// # Errors
     /// If it is not well formed.
     pub(super) fn of(body: &FunctionBody<'_>, signatures: &Signatures) -> Result<Self, BinaryReaderError> {
         let range = body.range();
-        let mut effort = Self { bytes: length(range.end.saturating_sub(range.start)), ..Self::default() };
+        let mut cost = Self { bytes: length(range.end.saturating_sub(range.start)), ..Self::default() };
         for local in body.get_locals_reader()? {
-            effort.locals = effort.locals.saturating_add(local?.0.into());
+            cost.locals = cost.locals.saturating_add(local?.0.into());
         }
         for operator in body.get_operators_reader()? {
             match operator? {
                 Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
-                    effort.blocks += 1;
+                    cost.blocks += 1;
                     if let BlockType::FuncType(index) = blockty {
                         let passed = usize::try_from(index).ok().and_then(|index| signatures.0.get(index));
-                        effort.passed = effort.passed.saturating_add(passed.copied().unwrap_or_default());
+                        cost.passed = cost.passed.saturating_add(passed.copied().unwrap_or_default());
                     }
                 }
-                Operator::Else | Operator::BrIf { .. } | Operator::BrTable { .. } => effort.blocks += 1,
+                Operator::Else | Operator::BrIf { .. } | Operator::BrTable { .. } => cost.blocks += 1,
                 _ => {}
             }
         }
-        Ok(effort)
+        Ok(cost)
     }
 }
 

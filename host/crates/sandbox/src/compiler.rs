@@ -1,7 +1,7 @@
 //! The threads that read and compile components.
 //!
 //! A component can be a good deal to read and to compile, and it may have been made to be. That has threads of its own. Before
-//! requests are served it has all processors, so that a start is quick. From then on it has one thread that stands back: one
+//! requests are served it has all processors, so that a start is quick. From then on it has one thread of low priority: one
 //! component is compiled at a time, since the registry looks at one file at a time, on one processor, with the time that
 //! requests leave over.
 
@@ -11,10 +11,10 @@ use arc_swap::ArcSwap;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::task::JoinError;
 
-/// How far compilation stands back: it gets about a third of the processor time of a thread that serves requests, where both
-/// want it. Not less, since a server's neighbours on its machine go before it then, too.
+/// Increase of the nice value for compilation: it gets about a third of the processor time of a thread that serves requests, if
+/// both compete. Not more, since other processes of the machine would precede it, too.
 #[cfg(target_os = "linux")]
-const STEPS_BACK: i32 = 5;
+const NICE_STEPS: i32 = 5;
 /// The lowest priority that Linux has.
 #[cfg(target_os = "linux")]
 const LAST: i32 = 19;
@@ -22,7 +22,7 @@ const LAST: i32 = 19;
 /// Native stack of a compiling thread: nested code is nested calls in places.
 const STACK: usize = 8 * 1024 * 1024;
 
-/// Where components are read and compiled. Cloning it is cheap.
+/// The threads that read and compile components. Cloning it is cheap.
 #[derive(Clone)]
 pub(super) struct Compiler {
     threads: Arc<ArcSwap<ThreadPool>>,
@@ -34,15 +34,15 @@ impl Compiler {
         Ok(Self { threads: Arc::new(ArcSwap::from_pointee(builder().build()?)) })
     }
 
-    /// From now on requests go first. What is being compiled ends as it began.
-    pub(super) fn stand_back(&self) {
-        match builder().num_threads(1).start_handler(|_| step_back()).build() {
+    /// Lowers the priority of compilation from now on. Work in progress keeps its priority.
+    pub(super) fn yield_to_requests(&self) {
+        match builder().num_threads(1).start_handler(|_| lower_priority()).build() {
             Ok(threads) => self.threads.store(Arc::new(threads)),
             Err(error) => tracing::warn!(%error, "compilation does not stand back behind requests"),
         }
     }
 
-    /// Does something on these threads; what wasmtime does in parallel stays on them too.
+    /// Runs `work` on these threads; parallel work of wasmtime stays on them too.
     ///
     /// # Errors
     /// If it panicked.
@@ -60,18 +60,17 @@ fn builder() -> ThreadPoolBuilder {
 }
 
 #[cfg(target_os = "linux")]
-fn step_back() {
+fn lower_priority() {
     use rustix::process::{getpriority_process, setpriority_process};
     // On Linux a "process" is a thread here (setpriority(2), under "C library/kernel differences"), and none is this one.
-    let stepped_back =
-        getpriority_process(None).and_then(|now| setpriority_process(None, (now + STEPS_BACK).min(LAST)));
-    if let Err(error) = stepped_back {
+    let lowered = getpriority_process(None).and_then(|now| setpriority_process(None, (now + NICE_STEPS).min(LAST)));
+    if let Err(error) = lowered {
         tracing::debug!(%error, "compilation runs at the priority of requests");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn step_back() {}
+fn lower_priority() {}
 
 #[cfg(test)]
 mod tests {
@@ -84,8 +83,8 @@ mod tests {
         let before = priority();
         let compiler = Compiler::new().unwrap();
         assert_eq!(compiler.run(priority).await.unwrap(), before);
-        compiler.stand_back();
-        assert_eq!(compiler.run(priority).await.unwrap(), (before + STEPS_BACK).min(LAST));
+        compiler.yield_to_requests();
+        assert_eq!(compiler.run(priority).await.unwrap(), (before + NICE_STEPS).min(LAST));
         assert_eq!(priority(), before);
     }
 

@@ -8,7 +8,7 @@ use wasmparser::{ComponentInstance, Instance, Parser, Payload};
 
 use super::compile_cost::{CompileCost, Signatures, length};
 
-/// What is counted, and how much of it there may be.
+/// The counted parts of a component; [`most`](Self::most) is the limit of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     FunctionBytes,
@@ -108,7 +108,7 @@ impl Counts {
     }
 }
 
-/// Checks a component's shape. What is not well formed is for the compiler to tell.
+/// Checks a component's complexity. A component that is not well formed passes: the compiler reports it.
 pub(super) fn check(bytes: &[u8]) -> Result<(), ComplexityError> {
     let mut counts = Counts::default();
     // The types of each module or component that what is read lies in.
@@ -132,16 +132,16 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ComplexityError> {
             Payload::CodeSectionStart { count, .. } => counts.add(Part::Functions, count.into())?,
             Payload::CodeSectionEntry(body) => {
                 let signatures = modules.last().unwrap_or(&top);
-                let Ok(effort) = CompileCost::of(&body, signatures) else { return Ok(()) };
-                once(Part::FunctionBytes, effort.bytes)?;
-                counts.add(Part::CodeBytes, effort.bytes)?;
-                once(Part::Locals, effort.locals)?;
-                once(Part::Blocks, effort.blocks)?;
-                counts.add(Part::SquaredBlocks, effort.blocks.saturating_mul(effort.blocks))?;
-                let liveness = effort.locals.saturating_mul(effort.blocks);
+                let Ok(cost) = CompileCost::of(&body, signatures) else { return Ok(()) };
+                once(Part::FunctionBytes, cost.bytes)?;
+                counts.add(Part::CodeBytes, cost.bytes)?;
+                once(Part::Locals, cost.locals)?;
+                once(Part::Blocks, cost.blocks)?;
+                counts.add(Part::SquaredBlocks, cost.blocks.saturating_mul(cost.blocks))?;
+                let liveness = cost.locals.saturating_mul(cost.blocks);
                 once(Part::Liveness, liveness)?;
                 counts.add(Part::AllLiveness, liveness)?;
-                once(Part::Passed, effort.passed)?;
+                once(Part::Passed, cost.passed)?;
             }
             Payload::TypeSection(section) => {
                 counts.add(Part::Types, section.count().into())?;

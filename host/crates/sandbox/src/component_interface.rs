@@ -1,4 +1,5 @@
-//! What a component may import. Read from the file's own import section before anything of it is compiled or run.
+//! [`ComponentInterface`]: imports and exports of a component, and which of them are allowed. Read from the file before anything
+//! is compiled or run.
 
 use wasmparser::{Encoding, Parser, Payload};
 
@@ -8,7 +9,7 @@ const CONTRACT: &str = "keyferry:plugin/";
 const INTERFACES: [&str; 5] = ["secrets", "http", "clock", "random", "log"];
 /// The contract's major versions that this host speaks.
 const MAJOR: &str = "1";
-/// The WASI packages that a `wasi = "sealed"` grant answers, with nothing behind them.
+/// The WASI packages that a `wasi = "sealed"` grant links, without any capability.
 const SEALED_WASI: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
@@ -48,14 +49,14 @@ pub enum ImportError {
 /// # Errors
 /// The first thing that is not allowed, by name.
 pub(super) fn check(bytes: &[u8]) -> Result<Wasi, ImportError> {
-    let surface = ComponentInterface::read(bytes)?;
-    match surface.objections().into_iter().next() {
-        Some(objection) => Err(objection),
-        None => Ok(surface.wasi()),
+    let interface = ComponentInterface::read(bytes)?;
+    match interface.violations().into_iter().next() {
+        Some(violation) => Err(violation),
+        None => Ok(interface.wasi()),
     }
 }
 
-/// What a component says of itself in its import and export sections, before anything of it is run.
+/// The imports and exports of a component, as its sections list them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ComponentInterface {
     /// The names of its imports, such as `keyferry:plugin/http@1.0.0`.
@@ -70,7 +71,7 @@ impl ComponentInterface {
     /// # Errors
     /// If the bytes are no component.
     pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
-        let mut surface = Self::default();
+        let mut interface = Self::default();
         let not_wasm = |error: wasmparser::BinaryReaderError| {
             // Some of its messages have several lines.
             let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -86,18 +87,18 @@ impl ComponentInterface {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
-                        surface.imports.push(import.map_err(not_wasm)?.name.name.to_owned());
+                        interface.imports.push(import.map_err(not_wasm)?.name.name.to_owned());
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
-                        surface.exports.push(export.map_err(not_wasm)?.name.name.to_owned());
+                        interface.exports.push(export.map_err(not_wasm)?.name.name.to_owned());
                     }
                 }
                 _ => {}
             }
         }
-        Ok(surface)
+        Ok(interface)
     }
 
     /// The version of the contract that it was built for: `1.0.0`.
@@ -106,8 +107,8 @@ impl ComponentInterface {
         names.filter_map(|name| name.strip_prefix(CONTRACT)?.split_once('@')).map(|(_, version)| version).next()
     }
 
-    /// All reasons why it cannot run here: every import that is not allowed, another contract version, no plugin.
-    pub fn objections(&self) -> Vec<ImportError> {
+    /// All violations of the contract: imports that are not allowed, another contract version, no exported app.
+    pub fn violations(&self) -> Vec<ImportError> {
         let mut found: Vec<ImportError> = self.imports.iter().filter_map(|name| check_name(name).err()).collect();
         let exports: Vec<_> = self.exports.iter().map(|name| check_export(name)).collect();
         if !exports.iter().any(|export| matches!(export, Ok(true) | Err(_))) {

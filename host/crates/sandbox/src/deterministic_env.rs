@@ -1,4 +1,4 @@
-//! Time and randomness that are the same each time.
+//! [`DeterministicEnv`]: a fixed clock and reproducible random bytes.
 //!
 //! `describe` runs with these, on a server too: what an operator grants to a file is what that file said, and one that could
 //! tell the time or throw dice would say something else after it was granted, another app's slug for example. So what it says
@@ -60,7 +60,7 @@ impl Default for DeterministicEnv {
     }
 }
 
-/// A clock that stands still at a number of milliseconds.
+/// A clock that always shows the same number of milliseconds.
 struct Stopped(u64);
 
 impl HostWallClock for Stopped {

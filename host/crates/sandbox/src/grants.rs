@@ -20,6 +20,16 @@ use keyferry_types::bounded_file::{self, LARGE};
 use keyferry_types::ids::Slug;
 use keyferry_types::path_text::ShowPath as _;
 
+/// Who decides which requests a plugin may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantPolicy {
+    /// The operator: what the lock file records, and nothing else.
+    Recorded,
+    /// Everyone with write access to the folder: a plugin without a recorded entry gets the requests that it asks for.
+    /// Reading secrets and WASI still need an entry.
+    OnDrop,
+}
+
 /// Whether a component may import WASI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -67,8 +77,8 @@ pub struct PluginGrant {
     #[serde(default, skip_serializing_if = "is_no_wasi")]
     pub wasi: WasiGrant,
     /// Whether the grant is in force.
-    #[serde(default, skip_serializing_if = "is_granted")]
-    pub standing: GrantState,
+    #[serde(default, rename = "standing", skip_serializing_if = "is_granted")]
+    pub state: GrantState,
     /// When it ends, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -96,14 +106,14 @@ fn is_no_wasi(wasi: &WasiGrant) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this shape")]
-fn is_granted(standing: &GrantState) -> bool {
-    *standing == GrantState::Granted
+fn is_granted(state: &GrantState) -> bool {
+    *state == GrantState::Granted
 }
 
 impl PluginGrant {
     /// Whether it holds at a time.
     pub fn is_in_force(&self, now: jiff::Timestamp) -> bool {
-        self.standing == GrantState::Granted && self.ends_at.is_none_or(|end| now < end)
+        self.state == GrantState::Granted && self.ends_at.is_none_or(|end| now < end)
     }
 
     /// A grant of nothing at all.
@@ -115,7 +125,7 @@ impl PluginGrant {
             secrets: SecretAccess::Handles,
             reads_text: Vec::new(),
             wasi: WasiGrant::None,
-            standing: GrantState::Granted,
+            state: GrantState::Granted,
             ends_at: None,
             memory_bytes: None,
             file_bytes: None,

@@ -2,7 +2,7 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `file` | which files of the folder are plugins, and which have changed? |
+//! | `plugin_file` | which files of the folder are plugins, and which have changed? |
 //! | `component_interface` | what may a component import, and which contract was it built for? |
 //! | `complexity`, `compile_cost` | is it too expensive to compile? |
 //! | `limits` | how much may one call use? |
@@ -17,16 +17,18 @@
 //! | `call_state` | which state does a call have? |
 //! | `deterministic_env` | which clock and random bytes does a plugin get while it describes itself? |
 //! | `description` | how does a plugin describe its app? |
-//! | `reads` | which parts of a credential does it read as text? |
-//! | `verdict`, `unusable` | what is the verdict on a credential, and on one that no request can be built with? |
+//! | `field_reads` | which parts of a credential does it read as text? |
+//! | `verdict`, `unusable_value` | what is the verdict on a credential, and on one that no request can be built with? |
 //! | `grants` | what has the operator granted to which digest? |
 //! | `admission` | which checks must a file pass before it serves? |
 //! | `app` | how does a plugin that serves verify? |
 //! | `registry` | which plugin serves which app? |
+//! | `operator_actions` | how does an operator grant, revoke and roll back? |
 //! | `versions` | which versions can be rolled back to? |
 //! | `status` | what is the status of each file, and why? |
 //! | `watch` | how does a dropped-in file take effect? |
 //! | `workbench`, `call_recorder` | how is a plugin tested, and what does a test call record? |
+//! | `error` | what can fail? |
 //!
 //! ```
 //! use keyferry_sandbox::Digest;
@@ -50,15 +52,17 @@ mod cpu_scheduler;
 mod description;
 mod deterministic_env;
 mod engine;
-mod file;
+mod error;
+mod field_reads;
 mod grants;
 mod limits;
-mod reads;
+mod operator_actions;
+mod plugin_file;
 mod registry;
 mod retry_after_estimator;
 mod sandbox;
 mod status;
-mod unusable;
+mod unusable_value;
 mod verdict;
 mod versions;
 mod watch;
@@ -74,11 +78,13 @@ pub use complexity::ComplexityError;
 pub use component_interface::{ComponentInterface, ImportError, Wasi};
 pub use description::{AppDescription, Digest, SecretAccess};
 pub use deterministic_env::TRIAL_TIME_MS;
-pub use grants::{GrantLock, GrantLockError, GrantState, PluginGrant, WasiGrant};
+pub use error::{CallError, SandboxError};
+pub use field_reads::{FieldRead, Reads};
+pub use grants::{GrantLock, GrantLockError, GrantPolicy, GrantState, PluginGrant, WasiGrant};
 pub use limits::SandboxLimits;
-pub use reads::{FieldRead, Reads, lines as read_lines, reads};
-pub use registry::{Allowed, GrantPolicy, Registry, RegistryError, RegistrySettings, RolledBack};
-pub use sandbox::{CallError, Sandbox, SandboxError};
+pub use operator_actions::{Allowed, RolledBack};
+pub use registry::{Registry, RegistryError, RegistrySettings};
+pub use sandbox::Sandbox;
 pub use status::{PluginState, PluginStatus};
 pub use verdict::{FailureKind, Unreachable, Verdict, VerificationFailure, Verified};
 pub use watch::watch;

@@ -54,7 +54,7 @@ impl Default for SandboxLimits {
     }
 }
 
-/// Answers the runtime when an instance wants to grow.
+/// Decides for the runtime whether an instance may grow.
 #[derive(Debug)]
 pub(super) struct InstanceLimits {
     memory_bytes: usize,

@@ -1,7 +1,7 @@
-//! Which plugin serves which app, and what is wrong with the others.
+//! [`Registry`]: the plugin that serves each app, and the status of the other files.
 //!
-//! The folder is looked through as a whole and one look at a time. Requests read a snapshot that is swapped in when a look
-//! is over, so they never wait for one, and a call that is under way keeps the version it began with.
+//! The folder is scanned as a whole, one scan at a time. Requests read a snapshot that is swapped in at the end of a scan, so they
+//! never wait for one, and a call in progress keeps the version it began with.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,32 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::admission::{Admission, Admitter, now, reads_text_reason};
+use super::admission::{Admission, Admitter};
 use super::app::App;
-use super::description::{Digest, SecretAccess};
-use super::file::{self, Found, Stamp};
-use super::grants::{GrantLock, GrantLockError, GrantState, PluginGrant, WasiGrant};
-use super::reads::{self, FieldRead, Reads};
+use super::description::Digest;
+use super::grants::{GrantLock, GrantLockError, GrantPolicy, PluginGrant};
+use super::plugin_file::{self, FileStamp, PluginFile};
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
-use super::versions::{self, Versions};
+use super::versions::Versions;
 use keyferry_egress::Egress;
 use keyferry_telemetry::metrics;
 use keyferry_types::ids::Slug;
-use keyferry_types::path_text::{self, ShowPath as _};
-
-/// Who decides which requests a plugin may make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantPolicy {
-    /// The operator: what the lock file records, and nothing else.
-    Recorded,
-    /// Everyone with write access to the folder: a plugin without a recorded entry gets the requests that it asks for.
-    /// Reading secrets and WASI still need an entry.
-    OnDrop,
-}
+use keyferry_types::path_text::ShowPath as _;
 
 /// Files, folders and policy of the registry.
 #[derive(Debug, Clone)]
@@ -67,33 +55,9 @@ pub enum RegistryError {
     Write { file: PathBuf, source: io::Error },
 }
 
-/// A plugin file that was rolled back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct RolledBack {
-    /// Path of the plugin file.
-    #[serde(with = "path_text")]
-    #[schema(value_type = String)]
-    pub file: PathBuf,
-    /// Digest of the version before the rollback.
-    pub from: Option<Digest>,
-    /// Digest of the version after the rollback.
-    pub to: Digest,
-}
-
-/// Permissions that an operator gives a plugin besides its requests.
-#[derive(Debug, Clone, Default)]
-pub struct Allowed {
-    /// Whether it may import WASI.
-    pub wasi: WasiGrant,
-    /// Fields that it may read as text although they look secret: `api_key`, or `keybased.api_key`.
-    pub reads_text: Vec<String>,
-    /// When the grant ends, if it does.
-    pub ends_at: Option<jiff::Timestamp>,
-}
-
-/// One file of the folder.
+/// The state of one file of the folder.
 struct Entry {
-    stamp: Stamp,
+    stamp: FileStamp,
     status: PluginStatus,
     /// The recorded grant that the status rests on.
     grant: Option<PluginGrant>,
@@ -102,7 +66,7 @@ struct Entry {
 
 impl Entry {
     /// Whether nothing has changed that its status rests on.
-    fn is_settled(&self, stamp: &Stamp, lock: &GrantLock, policy: GrantPolicy) -> bool {
+    fn is_settled(&self, stamp: &FileStamp, lock: &GrantLock, policy: GrantPolicy) -> bool {
         let recorded = self.status.digest.and_then(|digest| lock.of(&digest).cloned());
         let serving_holds = self.serving.as_ref().is_none_or(|app| is_granted(app.digest, lock, policy));
         self.stamp == *stamp && self.grant == recorded && self.status.state != PluginState::Duplicate && serving_holds
@@ -110,17 +74,17 @@ impl Entry {
 }
 
 /// Whether a component may serve at all.
-fn is_granted(digest: Digest, lock: &GrantLock, policy: GrantPolicy) -> bool {
+pub(super) fn is_granted(digest: Digest, lock: &GrantLock, policy: GrantPolicy) -> bool {
     match lock.of(&digest) {
-        Some(grant) => grant.is_in_force(now()),
+        Some(grant) => grant.is_in_force(jiff::Timestamp::now()),
         None => policy == GrantPolicy::OnDrop,
     }
 }
 
 /// All plugins of one folder.
 pub struct Registry {
-    settings: RegistrySettings,
-    versions: Versions,
+    pub(super) settings: RegistrySettings,
+    pub(super) versions: Versions,
     admitter: Admitter,
     entries: Mutex<Vec<Entry>>,
     apps: ArcSwap<HashMap<Slug, Arc<App>>>,
@@ -147,7 +111,7 @@ impl Registry {
             statuses: ArcSwap::default(),
         });
         registry.look().await?;
-        registry.admitter.sandbox.compiler().stand_back();
+        registry.admitter.sandbox.compiler().yield_to_requests();
         Ok(registry)
     }
 
@@ -189,142 +153,6 @@ impl Registry {
         self.look().await
     }
 
-    /// Records a grant of what a plugin asks for and lets it serve. `target` is a slug or a file name, `shown` the file whose
-    /// requests were looked at. Fields that look secret and that the plugin reads as text have to be among `allowed.reads_text`,
-    /// or in the grant that is recorded already.
-    ///
-    /// # Errors
-    /// If there is no such plugin, it cannot be admitted at all, a field is not named, or the lock file cannot be written.
-    pub async fn grant(
-        &self,
-        target: &str,
-        shown: Option<Digest>,
-        allowed: Allowed,
-    ) -> Result<PluginGrant, RegistryError> {
-        let Allowed { wasi, reads_text, ends_at } = allowed;
-        self.look().await?;
-        let status = self.find(target)?;
-        let refuse = |reason: String| RegistryError::Refused { file: status.file.clone(), reason };
-        let Some(digest) = status.digest else {
-            return Err(refuse(status.reason.clone().unwrap_or_else(|| "it could not be read".to_owned())));
-        };
-        if shown.is_some_and(|shown| shown != digest) {
-            return Err(refuse(format!(
-                "it has changed since it was looked at, and is {digest} now; look at it again"
-            )));
-        }
-        let needs_wasi = status.state == PluginState::NeedsWasi;
-        if status.state == PluginState::Refused || (needs_wasi && wasi == WasiGrant::None) {
-            return Err(refuse(status.reason.clone().unwrap_or_default()));
-        }
-        let mut lock = self.lock().await?;
-        let mut grant = lock.of(&digest).cloned().unwrap_or_else(|| PluginGrant::nothing(digest));
-        (grant.standing, grant.ends_at) = (GrantState::Granted, ends_at);
-        grant.wasi = if needs_wasi { WasiGrant::Sealed } else { grant.wasi };
-        grant.slug = status.slug.clone();
-        grant.requests = status.requests.clone();
-        grant.secrets = status.secret_access.unwrap_or(SecretAccess::Handles);
-        for field in reads_text {
-            let named = status.reads.iter().filter(|read| read.reads == Reads::Text);
-            let places: Vec<String> = named
-                .filter(|read| read.place() == field || read.field.as_str() == field)
-                .map(FieldRead::place)
-                .collect();
-            if places.is_empty() {
-                return Err(refuse(format!("it reads no field {field:?} as text")));
-            }
-            grant.reads_text.extend(places);
-        }
-        grant.reads_text.sort_unstable();
-        grant.reads_text.dedup();
-        let ungranted = reads::ungranted(&status.reads, &grant.reads_text).join(",");
-        if let Some(slug) = status.slug.as_ref().filter(|_| !ungranted.is_empty()) {
-            return Err(refuse(reads_text_reason(slug, &ungranted)));
-        }
-        lock.insert(grant.clone());
-        lock.write(&self.settings.lock)?;
-        self.look().await?;
-        if needs_wasi {
-            // Only now could it be asked what else it wants, and that is for the operator to see before it is granted.
-            tracing::info!(file = %status.file.shown(), "sealed WASI is granted; grant its requests next");
-        }
-        Ok(grant)
-    }
-
-    /// Revokes every grant of an app: of the file, of the version that serves, and of every other entry of the lock
-    /// under its slug. It stops serving at once, and only a new grant lets it serve again.
-    ///
-    /// # Errors
-    /// If no plugin has that slug or file name, or the lock file cannot be written.
-    pub async fn revoke(&self, target: &str) -> Result<Vec<PluginGrant>, RegistryError> {
-        self.look().await?;
-        let status = self.find(target)?;
-        let mut lock = self.lock().await?;
-        let of_slug = |grant: &&PluginGrant| grant.slug.is_some() && grant.slug == status.slug;
-        let mut digests: Vec<Digest> = lock.all().iter().filter(of_slug).map(|grant| grant.sha256).collect();
-        digests.extend(status.digest.into_iter().chain(status.serving));
-        digests.extend(self.versions.of(&status.file).iter().map(|version| version.sha256));
-        digests.sort_unstable();
-        digests.dedup();
-        let revoked: Vec<PluginGrant> = digests
-            .into_iter()
-            .map(|digest| PluginGrant {
-                slug: status.slug.clone(),
-                standing: GrantState::Revoked,
-                ..PluginGrant::nothing(digest)
-            })
-            .collect();
-        revoked.iter().for_each(|grant| lock.insert(grant.clone()));
-        lock.write(&self.settings.lock)?;
-        self.look().await?;
-        Ok(revoked)
-    }
-
-    /// Puts the last version that served before this one back into a plugin's file, or the kept one whose SHA-256 begins
-    /// with `to`. Its grant is in the lock still, so it serves at once.
-    ///
-    /// # Errors
-    /// If there is no such plugin or version, or what is kept must not serve any more.
-    pub async fn rollback(&self, target: &str, to: Option<&str>) -> Result<RolledBack, RegistryError> {
-        self.look().await?;
-        let status = self.find(target)?;
-        let file = status.file.clone();
-        let no_way = |reason: String| RegistryError::NoWayBack { file: file.clone(), reason };
-        let kept = self.versions.of(&file);
-        let current = kept.iter().position(|version| Some(version.sha256) == status.digest);
-        let wanted = match (to, current) {
-            (Some(prefix), _) => kept.iter().find(|version| version.sha256.to_string().starts_with(prefix)),
-            (None, Some(0)) => None,
-            (None, Some(index)) => kept.get(index - 1),
-            // What is in the file never served: the last that did is the way back.
-            (None, None) => kept.iter().rev().find(|version| !version.abandoned),
-        };
-        let Some(wanted) = wanted else {
-            let list = kept.iter().map(|version| version.sha256.to_string()).collect::<Vec<_>>();
-            return Err(no_way(match list.as_slice() {
-                [] => "no version of it has served yet".to_owned(),
-                some => format!("no earlier version is kept; kept are {}", some.join(", ")),
-            }));
-        };
-        let to = wanted.sha256;
-        if Some(to) == status.digest {
-            return Err(no_way(format!("it is {to} already")));
-        }
-        if !is_granted(to, &self.lock().await?, self.settings.policy) {
-            return Err(no_way(format!(
-                "{to} has no grant any more; `keyferry plugin grant` records one for what is in the file"
-            )));
-        }
-        let bytes = self.versions.read(to).map_err(|error| no_way(format!("{to} cannot be read: {error}")))?;
-        let failed = |source| RegistryError::Write { file: file.clone(), source };
-        if let Some(from) = status.digest {
-            self.versions.abandon(&file, from).map_err(failed)?;
-        }
-        versions::write(&self.settings.folder, &file, &bytes).map_err(failed)?;
-        self.look().await?;
-        Ok(RolledBack { file, from: status.digest, to })
-    }
-
     /// The status of the plugin with that slug or file name; of two, the one that waits.
     ///
     /// # Errors
@@ -346,13 +174,14 @@ impl Registry {
         })
     }
 
-    async fn look(&self) -> Result<(), RegistryError> {
+    /// Looks through the folder, and publishes the snapshot that requests read.
+    pub(super) async fn look(&self) -> Result<(), RegistryError> {
         let mut entries = self.entries.lock().await;
         let (lock, files) = self.on_disk().await?;
         let mut before: HashMap<PathBuf, Entry> =
             entries.drain(..).map(|entry| (entry.status.file.clone(), entry)).collect();
         let mut looked: Vec<Entry> = Vec::with_capacity(files.len());
-        for Found { path, stamp, unfit } in files {
+        for PluginFile { path, stamp, unfit } in files {
             let entry = match before.remove(&path) {
                 Some(entry) if entry.is_settled(&stamp, &lock, self.settings.policy) => entry,
                 known => {
@@ -409,18 +238,18 @@ impl Registry {
         None
     }
 
-    /// Reads the lock file.
-    async fn lock(&self) -> Result<GrantLock, RegistryError> {
+    /// Reads the lock file; grants can have changed since the last look.
+    pub(super) async fn lock(&self) -> Result<GrantLock, RegistryError> {
         let path = self.settings.lock.clone();
         let unread = |source| GrantLockError::Read { path: self.settings.lock.clone(), source };
         Ok(blocking(move || GrantLock::read(&path)).await.map_err(unread)??)
     }
 
-    /// What is granted, and the files of the folder.
-    async fn on_disk(&self) -> Result<(GrantLock, Vec<Found>), RegistryError> {
+    /// Reads the lock file and lists the folder.
+    async fn on_disk(&self) -> Result<(GrantLock, Vec<PluginFile>), RegistryError> {
         let (lock, folder) = (self.settings.lock.clone(), self.settings.folder.clone());
         let unread = |source| RegistryError::Folder { folder: self.settings.folder.clone(), source };
-        let read = blocking(move || (GrantLock::read(&lock), file::list(&folder)));
+        let read = blocking(move || (GrantLock::read(&lock), plugin_file::list(&folder)));
         let (lock, files) = read.await.map_err(unread)?;
         Ok((lock?, files.map_err(unread)?))
     }
@@ -441,8 +270,7 @@ impl Registry {
     }
 }
 
-/// Does something with files apart from the threads that serve requests: a disk can take its time, and a version that is
-/// kept waits until it is on one.
+/// Runs work on files apart from the threads that serve requests: a disk can be slow, and a kept version is synced to it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
@@ -450,7 +278,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// Inserts an admitted file among the others. `last_good` keeps serving where it cannot.
 fn place<'a>(
     admission: Admission,
-    stamp: Stamp,
+    stamp: FileStamp,
     last_good: Option<Arc<App>>,
     mut others: impl Iterator<Item = &'a Entry>,
 ) -> Entry {

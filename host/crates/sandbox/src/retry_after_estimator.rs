@@ -7,11 +7,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is counted together.
+/// Length of the time in which calls are counted together.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Where nothing is known yet, and the least.
+/// The shortest estimate, also used while no call has ended.
 const SOON: Duration = Duration::from_secs(1);
-/// The most: by then things may be otherwise.
+/// The longest estimate: later the load may have changed.
 const LATE: Duration = Duration::from_secs(30);
 
 /// Counts of ended and refused calls of the last two windows.
@@ -29,7 +29,7 @@ struct Windows {
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
     ended: u32,
-    turned_away: u32,
+    refused: u32,
 }
 
 impl RetryAfterEstimator {
@@ -37,7 +37,7 @@ impl RetryAfterEstimator {
         Self(Mutex::new(Windows { began: Instant::now(), now: Counts::default(), before: Counts::default() }))
     }
 
-    /// A call has given its place back.
+    /// Counts a call that has ended.
     pub(super) fn ended(&self) {
         let mut windows = self.windows(Instant::now());
         windows.now.ended = windows.now.ended.saturating_add(1);
@@ -45,14 +45,14 @@ impl RetryAfterEstimator {
 
     /// Counts a refused call while `waiting` calls wait, and returns the time after which it should be repeated, in
     /// whole seconds.
-    pub(super) fn turned_away(&self, waiting: usize) -> Duration {
-        self.turned_away_at(Instant::now(), waiting)
+    pub(super) fn retry_after(&self, waiting: usize) -> Duration {
+        self.retry_after_at(Instant::now(), waiting)
     }
 
-    fn turned_away_at(&self, now: Instant, waiting: usize) -> Duration {
+    fn retry_after_at(&self, now: Instant, waiting: usize) -> Duration {
         let mut windows = self.windows(now);
-        windows.now.turned_away = windows.now.turned_away.saturating_add(1);
-        windows.again(now, waiting)
+        windows.now.refused = windows.now.refused.saturating_add(1);
+        windows.estimate(now, waiting)
     }
 
     /// A panic elsewhere leaves counts that are as good as they were.
@@ -69,13 +69,13 @@ impl Windows {
         if age < WINDOW {
             return;
         }
-        // Of a window that is long over nothing is said.
+        // A window that ended long ago no longer counts.
         self.before = if age < WINDOW * 2 { self.now } else { Counts::default() };
         self.now = Counts::default();
         self.began = now;
     }
 
-    fn again(&self, now: Instant, waiting: usize) -> Duration {
+    fn estimate(&self, now: Instant, waiting: usize) -> Duration {
         let ended = f64::from(self.now.ended) + f64::from(self.before.ended);
         if ended < 1.0 {
             return SOON;
@@ -85,8 +85,8 @@ impl Windows {
             0 => WINDOW.as_secs_f64(),
             _ => (WINDOW + now.saturating_duration_since(self.began)).as_secs_f64(),
         };
-        let turned_away = self.now.turned_away.max(self.before.turned_away);
-        let ahead = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)) + f64::from(turned_away);
+        let refused = self.now.refused.max(self.before.refused);
+        let ahead = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)) + f64::from(refused);
         let wait = Duration::try_from_secs_f64((ahead * seconds / ended).ceil()).unwrap_or(LATE);
         wait.clamp(SOON, LATE)
     }
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn who_is_turned_away_comes_again_when_those_before_are_likely_done() {
-        let counts = |ended, turned_away| Counts { ended, turned_away };
+        let counts = |ended, refused| Counts { ended, refused };
         for (before, now, waiting, seconds) in [
             (counts(0, 0), counts(0, 0), 768, 1),
             // 300 a second, and those who wait take 2.6 s.
@@ -116,16 +116,16 @@ mod tests {
             // The first second.
             (counts(0, 0), counts(100, 200), 100, 4),
         ] {
-            let (pressure, at) = after(before, now);
-            let wait = pressure.turned_away_at(at, waiting);
+            let (estimator, at) = after(before, now);
+            let wait = estimator.retry_after_at(at, waiting);
             assert_eq!(wait, Duration::from_secs(seconds), "{before:?} {now:?} {waiting}");
         }
     }
 
     #[test]
     fn what_is_long_over_does_not_count() {
-        let (pressure, at) = after(Counts { ended: 1, turned_away: 0 }, Counts { ended: 1, turned_away: 1000 });
-        assert_eq!(pressure.turned_away_at(at, 0), LATE);
-        assert_eq!(pressure.turned_away_at(at + WINDOW * 3, 0), SOON);
+        let (estimator, at) = after(Counts { ended: 1, refused: 0 }, Counts { ended: 1, refused: 1000 });
+        assert_eq!(estimator.retry_after_at(at, 0), LATE);
+        assert_eq!(estimator.retry_after_at(at + WINDOW * 3, 0), SOON);
     }
 }

@@ -1,8 +1,7 @@
-//! One call of a plugin: a slot, a fresh store and instance, a deadline, an answer. Nothing outlives the call.
+//! One call of a plugin: a slot, a fresh store and instance, a deadline, a result. Nothing outlives the call.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use wasmtime::component::{Component, Linker};
@@ -14,62 +13,18 @@ use super::call_limiter::CallLimiter;
 use super::call_recorder::{CallRecorder, RecordedCall};
 use super::call_state::{CallContext, CallState};
 use super::compiler::Compiler;
-use super::complexity::{self, ComplexityError};
+use super::complexity;
 use super::cpu_scheduler::{CpuDebt, CpuScheduler};
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::deterministic_env::DeterministicEnv;
 use super::engine::{MAX_MEMORY, Metering, TICK, engine};
+use super::error::{CallError, SandboxError};
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call};
 use keyferry_schema::Credential;
 use keyferry_telemetry::metrics;
-
-/// A sandbox that cannot be made, or a component that it cannot take.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum SandboxError {
-    #[error("the WebAssembly runtime did not start: {0}")]
-    Engine(String),
-    #[error("it does not compile: {0}")]
-    Compile(String),
-    #[error(transparent)]
-    Shape(#[from] ComplexityError),
-    #[error("it does not fit the plugin contract: {0}")]
-    Contract(String),
-}
-
-/// A call that gave no verdict. None of these says anything of the credential.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum CallError {
-    #[error("all {slots} plugin slots are taken and {queue} calls are waiting; try again in {} s", retry_after.as_secs())]
-    Busy { slots: usize, queue: usize, retry_after: Duration },
-    #[error("the plugin did not finish within {} s", wall.as_secs_f32())]
-    Timeout { wall: Duration },
-    #[error("the plugin used more than {} s of processor time", cpu.as_secs_f32())]
-    Cpu { cpu: Duration },
-    #[error("the plugin used more than {fuel} units of fuel")]
-    Fuel { fuel: u64 },
-    #[error("the plugin failed: {reason}")]
-    Trapped { reason: String },
-    #[error("the plugin's description is not valid: {problem}")]
-    Description { problem: String },
-}
-
-impl CallError {
-    /// Stable text for programs: `busy`, `timeout`.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Busy { .. } => "busy",
-            Self::Timeout { .. } => "timeout",
-            Self::Cpu { .. } | Self::Fuel { .. } => "out_of_processor_time",
-            Self::Trapped { .. } => "trapped",
-            Self::Description { .. } => "bad_description",
-        }
-    }
-}
 
 /// A plugin ready to be called.
 #[derive(Clone)]
@@ -90,7 +45,7 @@ pub struct Sandbox {
     limits: SandboxLimits,
     metering: Metering,
     slots: CallLimiter,
-    turns: CpuScheduler,
+    cpu: CpuScheduler,
 }
 
 /// The input of a verification.
@@ -116,7 +71,7 @@ impl Sandbox {
         Self::with_metering(limits, cache, Metering::Time)
     }
 
-    /// One whose calls count fuel too.
+    /// As [`new`](Self::new), with calls that may count fuel too.
     pub(super) fn with_metering(
         limits: SandboxLimits,
         cache: Option<(PathBuf, CodeSeal)>,
@@ -131,7 +86,7 @@ impl Sandbox {
         metrics::sandbox_room(limits.slots, limits.queue);
         Ok(Self {
             slots: CallLimiter::new(limits.slots, limits.queue),
-            turns: CpuScheduler::new(),
+            cpu: CpuScheduler::new(),
             compiler: Compiler::new().map_err(|error| SandboxError::Engine(error.to_string()))?,
             cache: cache.map(|(folder, seal)| CodeCache::new(folder, seal)),
             engine,
@@ -142,17 +97,17 @@ impl Sandbox {
         })
     }
 
-    /// The limits it was made with.
+    /// The limits of every call.
     pub fn limits(&self) -> &SandboxLimits {
         &self.limits
     }
 
-    /// The threads for what takes long and is not for those that serve requests.
+    /// The threads for long work, apart from those that serve requests.
     pub(super) fn compiler(&self) -> &Compiler {
         &self.compiler
     }
 
-    /// Compiles a component and ties it to the host's functions. Takes long: for the [`compiler`](Self::compiler)'s threads.
+    /// Compiles a component and links it to the host's functions. Takes long: run it on the [`compiler`](Self::compiler).
     pub(super) fn compile(
         &self,
         digest: &Digest,
@@ -178,7 +133,7 @@ impl Sandbox {
         Ok(Compiled { pre, memory_bytes, share: Arc::new(self.slots.share()), debt: Arc::default() })
     }
 
-    /// Asks a plugin what its app is, with nothing granted. The same file says the same each time.
+    /// Calls `describe` with nothing granted. The result follows from the component's bytes alone.
     pub(super) async fn describe(&self, plugin: &Compiled, name: Arc<str>) -> Result<AppDescription, CallError> {
         let (_, description) = self.run_describe(plugin, name, DeterministicEnv::default(), None).await?;
         description
@@ -189,24 +144,24 @@ impl Sandbox {
         &self,
         plugin: &Compiled,
         name: Arc<str>,
-        fixed: DeterministicEnv,
+        env: DeterministicEnv,
     ) -> Result<RecordedCall<AppDescription>, CallError> {
-        let (store, description) = self.run_describe(plugin, name, fixed, Some(CallRecorder::default())).await?;
-        Ok(self.tried(store, description))
+        let (store, description) = self.run_describe(plugin, name, env, Some(CallRecorder::default())).await?;
+        Ok(self.recorded(store, description))
     }
 
     async fn run_describe(
         &self,
         plugin: &Compiled,
         name: Arc<str>,
-        fixed: DeterministicEnv,
-        trial: Option<CallRecorder>,
+        env: DeterministicEnv,
+        recorder: Option<CallRecorder>,
     ) -> Result<(Store<CallState>, Result<AppDescription, CallError>), CallError> {
-        let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
-        let mut store = self.store(plugin, CallContext { plugin: name, egress: None, fixed: Some(fixed), trial })?;
+        let _slot = self.slots.acquire(&plugin.share, self.limits.wall).await?;
+        let mut store = self.store(plugin, CallContext { plugin: name, egress: None, env: Some(env), recorder })?;
         let wire = self
             .within_limits(Instant::now() + self.limits.wall, async {
-                store.data().queue.begin().await;
+                store.data().cpu_share.begin().await;
                 let instance = plugin.pre.instantiate_async(&mut store).await?;
                 instance.keyferry_plugin_app().call_describe(&mut store).await
             })
@@ -223,7 +178,7 @@ impl Sandbox {
         Ok((store, description))
     }
 
-    /// Has a plugin verify a credential.
+    /// Calls `verify` with a credential.
     pub(super) async fn verify(
         &self,
         plugin: &Compiled,
@@ -240,11 +195,11 @@ impl Sandbox {
         plugin: &Compiled,
         name: Arc<str>,
         verification: Verification<'_>,
-        fixed: DeterministicEnv,
+        env: DeterministicEnv,
     ) -> Result<RecordedCall<Verdict>, CallError> {
-        let trial = Some(CallRecorder::default());
-        let (store, verdict) = self.run_verify(plugin, name, verification, Some(fixed), trial).await?;
-        Ok(self.tried(store, verdict))
+        let recorder = Some(CallRecorder::default());
+        let (store, verdict) = self.run_verify(plugin, name, verification, Some(env), recorder).await?;
+        Ok(self.recorded(store, verdict))
     }
 
     async fn run_verify(
@@ -252,18 +207,18 @@ impl Sandbox {
         plugin: &Compiled,
         name: Arc<str>,
         verification: Verification<'_>,
-        fixed: Option<DeterministicEnv>,
-        trial: Option<CallRecorder>,
+        env: Option<DeterministicEnv>,
+        recorder: Option<CallRecorder>,
     ) -> Result<(Store<CallState>, Result<Verdict, CallError>), CallError> {
-        let _slot = self.slots.enter(&plugin.share, self.limits.wall).await?;
+        let _slot = self.slots.acquire(&plugin.share, self.limits.wall).await?;
         let Verification { client, call, credential, access } = verification;
         let deadline = call.deadline();
         let egress = Some((client.clone(), call));
-        let mut store = self.store(plugin, CallContext { plugin: name, egress, fixed, trial })?;
+        let mut store = self.store(plugin, CallContext { plugin: name, egress, env, recorder })?;
         let wire = self
             .within_limits(deadline, async {
                 let credential = v1::credential(store.data_mut(), credential, access)?;
-                store.data().queue.begin().await;
+                store.data().cpu_share.begin().await;
                 let instance = plugin.pre.instantiate_async(&mut store).await?;
                 instance.keyferry_plugin_app().call_verify(&mut store, &credential).await
             })
@@ -278,20 +233,20 @@ impl Sandbox {
         Ok((store, verdict))
     }
 
-    /// What a trial has recorded.
-    fn tried<T>(&self, store: Store<CallState>, result: Result<T, CallError>) -> RecordedCall<T> {
+    /// The recording of a test call.
+    fn recorded<T>(&self, store: Store<CallState>, result: Result<T, CallError>) -> RecordedCall<T> {
         let fuel = match self.metering {
             Metering::TimeAndFuel { fuel } => fuel.saturating_sub(store.get_fuel().unwrap_or_default()),
             Metering::Time => 0,
         };
         let state = store.into_data();
         let memory_bytes = state.instance.memory_peak();
-        RecordedCall::new(result, fuel, memory_bytes, state.trial.unwrap_or_default())
+        RecordedCall::new(result, fuel, memory_bytes, state.recorder.unwrap_or_default())
     }
 
-    fn store(&self, plugin: &Compiled, occasion: CallContext) -> Result<Store<CallState>, CallError> {
+    fn store(&self, plugin: &Compiled, context: CallContext) -> Result<Store<CallState>, CallError> {
         let ticks = u64::try_from(self.limits.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).max(1);
-        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, self.turns.queue(&plugin.debt), occasion);
+        let state = CallState::new(&self.limits, plugin.memory_bytes, ticks, self.cpu.share(&plugin.debt), context);
         let mut store = Store::new(&self.engine, state);
         if let Metering::TimeAndFuel { fuel } = self.metering {
             store.set_fuel(fuel).map_err(|error| CallError::Trapped { reason: error.to_string() })?;
@@ -306,7 +261,7 @@ impl Sandbox {
             if state.ticks_left == 0 {
                 return Err(CpuExhausted.into());
             }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(state.queue.next())))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(state.cpu_share.next())))
         });
         Ok(store)
     }

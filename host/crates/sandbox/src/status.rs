@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::description::{Digest, SecretAccess};
-use super::reads::FieldRead;
+use super::field_reads::FieldRead;
 use keyferry_egress::{Grant, GrantConcern};
 use keyferry_types::ids::Slug;
 use keyferry_types::path_text::{self, ShowPath as _};

@@ -17,16 +17,16 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verified {
     /// The provider's stable id of the account behind it.
-    pub account_id: Option<String>,
+    pub provider_account_id: Option<String>,
     /// Name of the account, as the provider shows it.
     pub display_name: Option<String>,
-    /// Its scopes, where the provider tells them.
+    /// Scopes of the credential, if the provider returns them.
     pub scopes: Vec<String>,
-    /// When it ends, in milliseconds since the Unix epoch.
+    /// End of the credential, in milliseconds since the Unix epoch.
     pub expires_at: Option<u64>,
     /// Warnings about a credential that works.
     pub warnings: Vec<String>,
-    /// Plain values worth keeping.
+    /// Values that are not secret and that the plugin wants stored.
     pub config: Vec<(String, String)>,
     /// Host and progress of the plugin's last request.
     pub contact: Option<Contact>,
@@ -43,24 +43,24 @@ pub struct VerificationFailure {
     pub contact: Option<Contact>,
 }
 
-/// What is wrong. `wit/v1/plugin.wit` (variant `failure-kind`) says when each applies.
+/// Kinds of failures. `wit/v1/plugin.wit` (variant `failure-kind`) says when each applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Not valid, says the provider; the fields to look at.
+    /// The provider says that the credential is not valid; the fields to check.
     Rejected(Vec<String>),
-    /// Live, but lacks these permissions.
+    /// The credential is valid but lacks these permissions.
     InsufficientScope(Vec<String>),
-    /// Another tenant's; the fields to look at.
+    /// The credential belongs to another tenant; the fields to check.
     WrongTenant(Vec<String>),
     /// The account is closed, frozen or locked.
     AccountSuspended,
-    /// Too many requests; seconds to wait.
+    /// Too many requests; seconds to wait, if the provider says so.
     RateLimited(Option<u32>),
     /// The provider could not be reached.
     Unreachable(Unreachable),
-    /// The provider's own error, with its status.
+    /// The provider failed, with this HTTP status.
     ProviderError(u16),
-    /// An answer that the plugin does not understand.
+    /// A response that the plugin does not understand.
     UnexpectedAnswer,
     /// There is no cheap way to verify.
     NotVerifiable,
@@ -94,7 +94,8 @@ impl FailureKind {
         }
     }
 
-    /// Whether a credential with this failure may be stored as unverified: nothing says that the provider would not take it.
+    /// Whether a credential with this failure may be stored as unverified, where caller and policy ask for it: the provider
+    /// did not say that the credential is bad.
     pub fn may_store_unverified(&self) -> bool {
         match self {
             Self::Rejected(_) | Self::WrongTenant(_) | Self::AccountSuspended => false,

@@ -1,4 +1,4 @@
-//! Where plugins are tested: the sandbox of a server, with fuel counted, a fixed time and the log recorded.
+//! [`Workbench`]: runs plugins for tests, in the sandbox of a server, with fuel counted, a fixed clock and the log recorded.
 //!
 //! A file is admitted by the same steps as a server's ([`Workbench::open`]). No lock file is read: the caller decides
 //! what the plugin may do.
@@ -14,9 +14,10 @@ use super::component_interface::{self, ImportError, Wasi};
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::deterministic_env::DeterministicEnv;
 use super::engine::Metering;
+use super::error::{CallError, SandboxError};
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
-use super::sandbox::{CallError, Compiled, Sandbox, SandboxError, Verification};
+use super::sandbox::{Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call, EgressLimits, ExchangeObserver, GrantSet};
 use keyferry_schema::Credential;
@@ -33,7 +34,7 @@ pub struct Workbench {
 /// Why a file cannot be tested.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It is larger than a server takes.
+    /// The file is larger than a server accepts.
     #[error(
         "it has {bytes} bytes, and {allowed} are allowed; build it smaller, or give its sha256 more `file-bytes` in the lock"
     )]
@@ -43,7 +44,7 @@ pub enum OpenError {
         /// Maximum size in bytes.
         allowed: usize,
     },
-    /// It is not a component of the contract.
+    /// The file is not a component, or has forbidden imports.
     #[error(transparent)]
     Imports(#[from] ImportError),
     /// It does not compile, or does not fit the contract.
@@ -56,7 +57,7 @@ pub enum OpenError {
         error: CallError,
         /// Number of requests that it asked for; `describe` must not ask for any.
         requests: u32,
-        /// What it logged, a panic's text for example.
+        /// Log lines of the call, such as the text of a panic.
         log: Vec<String>,
     },
 }
@@ -80,14 +81,14 @@ pub struct LoadedPlugin {
 
 /// Conditions of a test verification.
 pub struct VerifyOptions<'a> {
-    /// Answers the plugin's requests.
+    /// Responds to the plugin's requests.
     pub client: &'a AppClient,
     /// The requests that the plugin may make.
     pub grants: Arc<GrantSet>,
     /// The limits of its requests.
     pub limits: &'a EgressLimits,
     /// Observes the requests of the verification.
-    pub witness: Option<Arc<dyn ExchangeObserver>>,
+    pub observer: Option<Arc<dyn ExchangeObserver>>,
     /// Time of the clock, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -148,7 +149,7 @@ impl Workbench {
 }
 
 impl LoadedPlugin {
-    /// Has it describe itself once more, at another time and with other random bytes.
+    /// Calls `describe` once more, with another time and other random bytes.
     ///
     /// # Errors
     /// If the sandbox has no room.
@@ -156,28 +157,28 @@ impl LoadedPlugin {
         self.sandbox.try_describe(&self.compiled, Arc::clone(&self.name), DeterministicEnv::new(now_ms, seed)).await
     }
 
-    /// Has it verify a credential.
+    /// Calls `verify` with a credential.
     ///
     /// # Errors
     /// If the sandbox has no room. What becomes of the call itself is in the result.
     pub async fn verify(
         &self,
         credential: &Credential,
-        setting: VerifyOptions<'_>,
+        options: VerifyOptions<'_>,
     ) -> Result<RecordedCall<Verdict>, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
-        let grants = setting.grants.bound(|field| credential.plain(field).map(str::to_owned));
-        let mut call = Call::new(grants, deadline, setting.limits);
+        let grants = options.grants.bound(|field| credential.plain(field).map(str::to_owned));
+        let mut call = Call::new(grants, deadline, options.limits);
         for secret in credential.secrets() {
-            call.know(Arc::clone(secret));
+            call.add_secret(Arc::clone(secret));
         }
-        if let Some(witness) = setting.witness {
-            call = call.witnessed(witness);
+        if let Some(observer) = options.observer {
+            call = call.with_observer(observer);
         }
         // A plugin that asks to read secrets is tried out as if that were granted: it could not run otherwise.
         let access: SecretAccess = self.description.secret_access;
-        let verification = Verification { client: setting.client, call, credential, access };
-        let fixed = DeterministicEnv::new(setting.now_ms, 0);
+        let verification = Verification { client: options.client, call, credential, access };
+        let fixed = DeterministicEnv::new(options.now_ms, 0);
         self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, fixed).await
     }
 }

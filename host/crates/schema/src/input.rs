@@ -7,7 +7,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use keyferry_types::secret::{Secret, SharedSecret};
-use keyferry_types::zeroizing::written;
+use keyferry_types::zeroizing::to_zeroizing_vec;
 
 /// Nesting beyond this is refused before it can cost stack.
 pub(super) const MAX_DEPTH: usize = 16;
@@ -32,7 +32,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// What kind of JSON value this is, with its article, for messages.
+    /// The kind of JSON value, with an article, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -71,7 +71,7 @@ impl Input {
     /// # Errors
     /// None that can be expected: writing to memory does not fail.
     pub fn to_json(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        written(|out| self.write_json(out))
+        to_zeroizing_vec(|out| self.write_json(out))
     }
 
     fn write_json(&self, mut out: &mut dyn Write) -> io::Result<()> {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::any_case::spelled_out;
 use super::model::{AuthType, Field, FieldKind, Necessity, Secrecy};
-use super::reading::Counts;
+use super::number_meaning::NumberMeaning;
 
 /// URI of the JSON Schema dialect of all schemas: <https://json-schema.org/draft/2020-12/schema>.
 pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -65,10 +65,12 @@ impl Field {
         }
         let mut kinds = vec![self.text_schema()];
         match self.spec.kind {
-            FieldKind::Number => kinds.push(match self.counts() {
-                Counts::Moment => json!({ "type": "number", "minimum": FIRST_SECOND, "maximum": LAST_MILLISECOND }),
-                Counts::Duration => json!({ "type": "number", "minimum": 0 }),
-                Counts::Anything => json!({ "type": "number" }),
+            FieldKind::Number => kinds.push(match self.number_meaning() {
+                NumberMeaning::Moment => {
+                    json!({ "type": "number", "minimum": FIRST_SECOND, "maximum": LAST_MILLISECOND })
+                }
+                NumberMeaning::Duration => json!({ "type": "number", "minimum": 0 }),
+                NumberMeaning::Anything => json!({ "type": "number" }),
             }),
             FieldKind::Boolean => kinds.push(json!({ "type": "boolean" })),
             FieldKind::Text | FieldKind::Url | FieldKind::Select | FieldKind::Multiline => {}
@@ -99,10 +101,10 @@ impl Field {
                 text.insert("enum".to_owned(), json!(values));
             }
             FieldKind::Boolean => _ = text.insert("enum".to_owned(), json!(["true", "false"])),
-            FieldKind::Number => patterns.push(match self.counts() {
-                Counts::Moment => MOMENT_TEXT.to_owned(),
-                Counts::Duration => DURATION_TEXT.to_owned(),
-                Counts::Anything => NUMBER_TEXT.to_owned(),
+            FieldKind::Number => patterns.push(match self.number_meaning() {
+                NumberMeaning::Moment => MOMENT_TEXT.to_owned(),
+                NumberMeaning::Duration => DURATION_TEXT.to_owned(),
+                NumberMeaning::Anything => NUMBER_TEXT.to_owned(),
             }),
             FieldKind::Url => {
                 text.insert("format".to_owned(), json!("uri"));

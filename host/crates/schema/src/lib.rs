@@ -5,9 +5,11 @@
 //! | `model` | which auth types and fields has an app? |
 //! | `input` | how is a caller's JSON parsed so that its strings are secrets from the start? |
 //! | `compact` | how is it stored so that its length does not depend on its characters? |
-//! | `validate` | does a credential fit the schema, and if not, where? |
-//! | `reading`, `choice`, `web_address` | which value does a caller mean by a text? |
-//! | `tidy` | what did copying add to a value that is removed? |
+//! | `validate` | does a credential fit the schema? |
+//! | `credential`, `violation` | what is the result: the credential, or what is wrong with it and where? |
+//! | `field_value`, `choice`, `web_address`, `number_meaning` | which value does a caller mean by a text? |
+//! | `constraints` | which texts does a field accept? |
+//! | `tidy`, `quotes` | what did copying add to a value that is removed? |
 //! | `json_schema`, `any_case` | how is an auth type published as JSON Schema? |
 //! | `hint` | which part of a secret is shown to a plugin? |
 //! | `sensitive` | which text fields look like secrets? |
@@ -29,16 +31,22 @@
 mod any_case;
 mod choice;
 mod compact;
+mod constraints;
+mod credential;
+mod field_value;
 mod hint;
 mod input;
 mod json_schema;
 mod model;
-mod reading;
+mod number_meaning;
+mod quotes;
 mod sensitive;
 mod tidy;
 mod validate;
+mod violation;
 mod web_address;
 
+pub use credential::{Credential, CredentialField, Exposure};
 pub use hint::{HINT_CHARS, Hint, HintEnd, HintFault};
 pub use input::Input;
 pub use json_schema::DIALECT;
@@ -48,4 +56,4 @@ pub use model::{
 };
 pub use sensitive::suspicion;
 pub use tidy::without_blanks;
-pub use validate::{Credential, CredentialField, Exposure, Violation, ViolationCode, Violations};
+pub use violation::{Violation, ViolationCode, Violations};

@@ -151,7 +151,7 @@ pub struct AuthType {
 pub struct Field {
     /// Key in the credential.
     pub name: FieldName,
-    /// What the plugin said of it that needs no further parsing: texts for people, kind, options, lengths, default.
+    /// The description by the plugin: texts for people, kind, options, lengths, default.
     pub spec: FieldSpec,
     /// Whether the plugin sees it.
     pub secrecy: Secrecy,

@@ -1,150 +1,12 @@
-//! Whether what a caller sent fits an app's schema. Every violation is found and reported at once; none shows a value.
+//! Validation of a credential against an app's schema. All violations are reported at once, and none shows a value.
 
-use std::fmt;
-
+use crate::credential::{Credential, CredentialField, Exposure};
+use crate::field_value::{Read, Source};
 use crate::input::Input;
 use crate::model::{AuthSchema, AuthType, Field, FieldKind, Necessity, Secrecy};
-use crate::reading::{Read, Reading};
-use keyferry_types::echo::{aside, list, shown};
-use keyferry_types::ids::{AuthTypeName, FieldName};
-use keyferry_types::moment::Moment;
+use crate::violation::{Violation, ViolationCode, Violations};
+use keyferry_types::echo::{masked_note, safe, safe_list};
 use keyferry_types::secret::{Secret, SharedSecret};
-
-/// A credential that fits its schema.
-#[derive(Debug)]
-pub struct Credential {
-    /// Which auth type it is.
-    pub auth_type: AuthTypeName,
-    /// Its fields, in the schema's order; defaults are filled in, what is absent is left out.
-    pub fields: Vec<CredentialField>,
-    /// Corrections of the values, field by field, for people. No value is shown.
-    pub warnings: Vec<String>,
-}
-
-impl Credential {
-    /// The text of a field that is not secret.
-    pub fn plain(&self, name: &str) -> Option<&str> {
-        let found = self.fields.iter().find(|field| field.name.as_str() == name)?;
-        (found.exposure == Exposure::Plain).then(|| found.value.expose())
-    }
-
-    /// The moment that the field `expires_at` names, in milliseconds since 1970.
-    pub fn expires_at(&self) -> Option<u64> {
-        Moment::read(self.plain("expires_at")?).ok().map(|moment| moment.millis)
-    }
-
-    /// The values that a plugin gets handles to.
-    pub fn secrets(&self) -> impl Iterator<Item = &SharedSecret> {
-        self.fields.iter().filter(|field| matches!(field.exposure, Exposure::Handle { .. })).map(|field| &field.value)
-    }
-}
-
-/// One field of a credential. Every value is held as a secret here, since every value is sealed in the end.
-#[derive(Debug)]
-pub struct CredentialField {
-    /// Name of the field, as the schema spells it.
-    pub name: FieldName,
-    /// Value of the field, after removal of what copying left around it.
-    pub value: SharedSecret,
-    /// The form in which the plugin gets the value.
-    pub exposure: Exposure,
-}
-
-/// The form in which a plugin gets a field. `Debug` leaves a hint out, since that is a piece of the secret.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Exposure {
-    /// As text, which the plugin can read.
-    Plain,
-    /// As a handle, with what the field's hint matched.
-    Handle {
-        /// At most 12 characters, and at most a third of the value.
-        hint: Option<String>,
-    },
-}
-
-impl fmt::Debug for Exposure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "Plain",
-            Self::Handle { hint: None } => "Handle",
-            Self::Handle { hint: Some(_) } => "Handle(***)",
-        })
-    }
-}
-
-/// One violation, at one position of `auth_object`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Path of the violation in the request, such as `auth_object.keybased.account_id`.
-    pub place: String,
-    /// What is wrong, for programs.
-    pub code: ViolationCode,
-    /// What is wrong, for people; it reads on after the place.
-    pub message: String,
-}
-
-/// The kinds of violations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum ViolationCode {
-    Missing,
-    Unknown,
-    WrongType,
-    Empty,
-    ForbiddenCharacter,
-    TooShort,
-    TooLong,
-    PatternMismatch,
-    NotAnOption,
-    UnknownAuthType,
-    AuthTypeCount,
-    Ambiguous,
-}
-
-impl ViolationCode {
-    /// Stable text for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Unknown => "unknown",
-            Self::WrongType => "wrong_type",
-            Self::Empty => "empty",
-            Self::ForbiddenCharacter => "forbidden_character",
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::PatternMismatch => "pattern_mismatch",
-            Self::NotAnOption => "not_an_option",
-            Self::UnknownAuthType => "unknown_auth_type",
-            Self::AuthTypeCount => "auth_type_count",
-            Self::Ambiguous => "ambiguous",
-        }
-    }
-}
-
-/// All that is wrong with an `auth_object`, at least one thing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Violations(Vec<Violation>);
-
-impl Violations {
-    /// All violations, in the order in which they were found.
-    pub fn list(&self) -> &[Violation] {
-        &self.0
-    }
-
-    fn one(place: impl Into<String>, code: ViolationCode, message: impl Into<String>) -> Self {
-        Self(vec![Violation { place: place.into(), code, message: message.into() }])
-    }
-}
-
-impl fmt::Display for Violations {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, violation) in self.0.iter().enumerate() {
-            let separator = if n == 0 { "" } else { "; " };
-            write!(f, "{separator}{} {}", violation.place, violation.message)?;
-        }
-        Ok(())
-    }
-}
 
 impl AuthSchema {
     /// Checks an `auth_object` of either form: one key naming the auth type, or the older flat form where its field
@@ -154,7 +16,7 @@ impl AuthSchema {
     /// # Errors
     /// Every violation, none of which shows a value.
     pub fn validate(&self, auth_object: &Input) -> Result<Credential, Violations> {
-        self.read(auth_object, Reading::Sent)
+        self.read(auth_object, Source::Sent)
     }
 
     /// Checks an `auth_object` that is stored, as it is: what is verified again has to be what is stored.
@@ -162,17 +24,17 @@ impl AuthSchema {
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn validate_stored(&self, auth_object: &Input) -> Result<Credential, Violations> {
-        self.read(auth_object, Reading::Stored)
+        self.read(auth_object, Source::Stored)
     }
 
-    fn read(&self, auth_object: &Input, reading: Reading) -> Result<Credential, Violations> {
+    fn read(&self, auth_object: &Input, source: Source) -> Result<Credential, Violations> {
         let Some(members) = auth_object.members() else {
             let message = format!("must be an object, and is {}", auth_object.kind());
             return Err(Violations::one("auth_object", ViolationCode::WrongType, message));
         };
         match members {
             [(name, Input::Object(fields))] => match self.auth_type(name) {
-                Some(auth_type) => auth_type.validate(&format!("auth_object.{name}"), fields, reading),
+                Some(auth_type) => auth_type.validate(&format!("auth_object.{name}"), fields, source),
                 None => Err(self.unknown_auth_type(name)),
             },
             [(name, value)] if self.auth_type(name).is_some() => Err(Violations::one(
@@ -181,10 +43,10 @@ impl AuthSchema {
                 format!("must be an object, and is {}", value.kind()),
             )),
             _ if !members.is_empty() && members.iter().all(|(_, value)| !matches!(value, Input::Object(_))) => {
-                self.validate_flat(members, reading)
+                self.validate_flat(members, source)
             }
             _ => {
-                let given = list(members.iter().map(|(name, _)| name.as_str()), &self.names());
+                let given = safe_list(members.iter().map(|(name, _)| name.as_str()), &self.names());
                 let given = if given.is_empty() { "none".to_owned() } else { given };
                 Err(Violations::one(
                     "auth_object",
@@ -195,7 +57,7 @@ impl AuthSchema {
         }
     }
 
-    fn validate_flat(&self, members: &[(String, Input)], reading: Reading) -> Result<Credential, Violations> {
+    fn validate_flat(&self, members: &[(String, Input)], source: Source) -> Result<Credential, Violations> {
         let fits = |auth_type: &&AuthType| {
             members.iter().all(|(name, _)| auth_type.field(name).is_some())
                 && auth_type
@@ -206,7 +68,7 @@ impl AuthSchema {
         };
         let candidates: Vec<&AuthType> = self.types().iter().filter(fits).collect();
         match candidates.as_slice() {
-            [auth_type] => auth_type.validate("auth_object", members, reading),
+            [auth_type] => auth_type.validate("auth_object", members, source),
             [] => Err(Violations::one(
                 "auth_object",
                 ViolationCode::AuthTypeCount,
@@ -214,7 +76,7 @@ impl AuthSchema {
                     "must have exactly one key, naming the auth type ({}); read as the older flat form, its fields ({}) \
                      fit none of them",
                     self.type_names(),
-                    list(members.iter().map(|(name, _)| name.as_str()), &self.names()),
+                    safe_list(members.iter().map(|(name, _)| name.as_str()), &self.names()),
                 ),
             )),
             several => Err(Violations::one(
@@ -229,11 +91,11 @@ impl AuthSchema {
     }
 
     fn unknown_auth_type(&self, name: &str) -> Violations {
-        let shown = shown(name, self.names());
+        let shown = safe(name, self.names());
         Violations::one(
             format!("auth_object.{shown}"),
             ViolationCode::UnknownAuthType,
-            format!("is not an auth type of this app; it has {}{}", self.type_names(), aside(name, shown)),
+            format!("is not an auth type of this app; it has {}{}", self.type_names(), masked_note(name, shown)),
         )
     }
 
@@ -253,12 +115,12 @@ impl AuthSchema {
 }
 
 impl AuthType {
-    fn validate(&self, place: &str, members: &[(String, Input)], reading: Reading) -> Result<Credential, Violations> {
+    fn validate(&self, place: &str, members: &[(String, Input)], source: Source) -> Result<Credential, Violations> {
         let (mut violations, mut warnings) = (Vec::new(), Vec::new());
         let mut fields = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
             let sent = members.iter().find(|(name, _)| name == field.name.as_str()).map(|(_, value)| value);
-            match field.read(sent, reading) {
+            match field.read(sent, source) {
                 Ok(Some(Read { value, warning })) => {
                     warnings.extend(warning);
                     fields.push(field.credential_field(value));
@@ -271,7 +133,7 @@ impl AuthType {
         }
         for (name, _) in members.iter().filter(|(name, _)| self.field(name).is_none()) {
             let known: Vec<_> = self.fields.iter().map(|f| f.name.as_str()).collect();
-            let shown = shown(name, known.iter().copied());
+            let shown = safe(name, known.iter().copied());
             violations.push(Violation {
                 place: format!("{place}.{shown}"),
                 code: ViolationCode::Unknown,
@@ -279,70 +141,25 @@ impl AuthType {
                     "is not a field of `{}`, which has {}{}",
                     self.name,
                     known.join(", "),
-                    aside(name, shown)
+                    masked_note(name, shown)
                 ),
             });
         }
         if violations.is_empty() {
             Ok(Credential { auth_type: self.name.clone(), fields, warnings })
         } else {
-            Err(Violations(violations))
+            Err(Violations::new(violations))
         }
     }
 }
-
-/// The violation of one value: its code and its message.
-pub(super) type Wrong = (ViolationCode, String);
 
 impl Field {
     /// Whether the field accepts a text as it is.
     pub fn accepts(&self, text: &str) -> bool {
         let sent = Input::Text(SharedSecret::new(Secret::new(text)));
-        let read = self.read(Some(&sent), Reading::Sent).ok().flatten();
+        let read = self.read(Some(&sent), Source::Sent).ok().flatten();
         // PEM is written anew.
         read.is_some_and(|read| self.spec.kind == FieldKind::Multiline || read.value.expose() == text)
-    }
-
-    pub(super) fn check_text(&self, text: &str) -> Result<(), Wrong> {
-        let wrong = |code, message: &str| Err((code, message.to_owned()));
-        if text.is_empty() {
-            return wrong(ViolationCode::Empty, "must not be empty");
-        }
-        if self.spec.kind != FieldKind::Multiline && text.chars().any(char::is_control) {
-            return wrong(
-                ViolationCode::PatternMismatch,
-                "must be a single line without control characters (check for a stray line break)",
-            );
-        }
-        let chars = text.chars().count();
-        if let Some(min) = self.spec.min_length.filter(|min| chars < *min as usize) {
-            return Err((ViolationCode::TooShort, format!("is too short: at least {min} characters are needed")));
-        }
-        if let Some(max) = self.spec.max_length.filter(|max| chars > *max as usize) {
-            return Err((ViolationCode::TooLong, format!("is too long: at most {max} characters are possible")));
-        }
-        match self.spec.kind {
-            FieldKind::Text | FieldKind::Multiline => {}
-            FieldKind::Number if text.parse::<f64>().is_ok_and(f64::is_finite) => {}
-            FieldKind::Number => return wrong(ViolationCode::WrongType, "must be a number"),
-            FieldKind::Boolean if matches!(text, "true" | "false") => {}
-            FieldKind::Boolean => return wrong(ViolationCode::WrongType, "must be `true` or `false`"),
-            FieldKind::Url if url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.has_host()) => {}
-            FieldKind::Url => return wrong(ViolationCode::WrongType, "must be an absolute https URL"),
-            FieldKind::Select if self.spec.options.iter().any(|option| option.value == text) => {}
-            FieldKind::Select => {
-                let options = self.spec.options.iter().map(|o| o.value.as_str()).collect::<Vec<_>>().join(", ");
-                return Err((ViolationCode::NotAnOption, format!("must be one of {options}")));
-            }
-        }
-        if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
-            let _ = pattern;
-            let pattern = self.spec.pattern.as_deref().unwrap_or_default();
-            let example = self.spec.example.as_deref().filter(|example| !example.contains('\n'));
-            let example = example.map(|example| format!(", such as {example}")).unwrap_or_default();
-            return Err((ViolationCode::PatternMismatch, format!("must match {pattern}{example}")));
-        }
-        Ok(())
     }
 
     fn credential_field(&self, value: SharedSecret) -> CredentialField {

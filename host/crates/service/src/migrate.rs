@@ -18,7 +18,7 @@ use keyferry_store::{
 };
 use keyferry_telemetry::{SPANS, metrics};
 use keyferry_types::ids::Slug;
-use keyferry_vault::blind;
+use keyferry_vault::digest_name;
 
 /// How long an idempotency key is remembered.
 const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -77,7 +77,7 @@ impl CredentialService {
             key: IdempotencyKey {
                 org: migration.caller.org.clone(),
                 environment: migration.caller.environment,
-                key: blind("idempotency", key),
+                key: digest_name("idempotency", key),
             },
             fingerprint,
             status: 200,

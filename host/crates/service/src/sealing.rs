@@ -36,7 +36,7 @@ impl CredentialService {
             envelope: envelope.into_bytes(),
             verified_at: matches!(outcome.standing, VerificationStatus::Verified).then_some(now),
             standing: outcome.standing.clone(),
-            provider_account_id: verified.account_id.clone(),
+            provider_account_id: verified.provider_account_id.clone(),
             display_name: verified.display_name.clone(),
             scopes: verified.scopes.clone(),
             expires_at: verified.expires_at.map(Timestamp::from_millis),

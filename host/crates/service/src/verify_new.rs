@@ -66,7 +66,7 @@ fn unconfirmed(credential: &Credential) -> Verified {
 /// Refuses a credential of another account at the provider than the stored one's.
 pub(super) fn check_same_account(current: Option<&IntegrationRecord>, verified: &Verified) -> Result<(), ServiceError> {
     let before = current.and_then(|current| current.provider_account_id.as_ref());
-    match (before, &verified.account_id) {
+    match (before, &verified.provider_account_id) {
         (Some(before), Some(now)) if before != now => {
             Err(ServiceError::OtherAccount { before: before.clone(), now: now.clone() })
         }

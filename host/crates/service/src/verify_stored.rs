@@ -90,7 +90,7 @@ impl CredentialService {
 /// Makes a verdict a failure if the credential belongs to another account at the provider than the stored one's.
 fn of_the_same_account(verdict: Verdict, stored: &IntegrationRecord) -> Verdict {
     match (&verdict, &stored.provider_account_id) {
-        (Verdict::Verified(verified), Some(before)) => match &verified.account_id {
+        (Verdict::Verified(verified), Some(before)) => match &verified.provider_account_id {
             Some(now) if now != before => Verdict::Failed(VerificationFailure {
                 kind: FailureKind::WrongTenant(Vec::new()),
                 detail: format!("the credential was of the provider's account `{before}`, and is of `{now}` now"),
@@ -107,7 +107,7 @@ fn checked(stored: IntegrationRecord, verdict: &Verdict, now: Timestamp) -> Inte
     match verdict {
         Verdict::Verified(verified) => IntegrationRecord {
             standing: VerificationStatus::Verified,
-            provider_account_id: stored.provider_account_id.or_else(|| verified.account_id.clone()),
+            provider_account_id: stored.provider_account_id.or_else(|| verified.provider_account_id.clone()),
             display_name: verified.display_name.clone().or(stored.display_name),
             scopes: verified.scopes.clone(),
             expires_at: verified.expires_at.map(Timestamp::from_millis),

@@ -5,27 +5,26 @@
 //! thread that misses its deadline is abandoned; until it returns, further reads of the same path fail at once, so that at most one
 //! thread per path is abandoned.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-/// How long a file has to answer. A local disk takes milliseconds, a network mount that works takes less than a second.
+mod deadline;
+mod fault;
+
+pub use deadline::{apart, within};
+pub use fault::{FileFault, Kind, is_obstructed};
+
+/// Time limit of a read. A local disk takes milliseconds, a network mount that works takes less than a second.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a pipe that is named on the command line has to begin and, where it is read whole, to end.
+/// Time limit of a pipe named on the command line to begin and, if it is read whole, to end.
 const PIPE_PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of stack of a reading thread.
-const STACK: usize = 256 * 1024;
-/// Files whose threads are left behind at once, at most.
-const MOST_LEFT: usize = 64;
 
 /// Bytes of a file that holds one line: a key, a token.
 pub const LINE: u64 = 16 * 1024;
@@ -68,83 +67,6 @@ impl fmt::Debug for Content {
     }
 }
 
-/// Why a file cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FileFault {
-    /// It is of another kind.
-    #[error("it is {0}, and must be a regular file")]
-    NotRegular(Kind),
-    /// It has more bytes than are read.
-    #[error("it has more than {0} bytes, which no such file has")]
-    TooLarge(u64),
-    /// It does not answer.
-    #[error("it did not answer within {0} s, as a network mount that hangs does")]
-    Stalled(u64),
-    /// Nothing comes through it.
-    #[error("it is a FIFO (named pipe), and what comes through it did not {1} within {0} s")]
-    SilentPipe(u64, &'static str),
-}
-
-/// What a path can lead to besides a regular file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Kind {
-    Fifo,
-    Folder,
-    Socket,
-    Device,
-    Other,
-}
-
-impl Kind {
-    /// The kind of what is not a regular file.
-    fn of(file_type: FileType) -> Option<Self> {
-        if file_type.is_file() {
-            None
-        } else if file_type.is_fifo() {
-            Some(Self::Fifo)
-        } else if file_type.is_dir() {
-            Some(Self::Folder)
-        } else if file_type.is_socket() {
-            Some(Self::Socket)
-        } else if file_type.is_char_device() || file_type.is_block_device() {
-            Some(Self::Device)
-        } else {
-            Some(Self::Other)
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fifo => "a FIFO (named pipe)",
-            Self::Folder => "a folder",
-            Self::Socket => "a socket",
-            Self::Device => "a device",
-            Self::Other => "no file",
-        })
-    }
-}
-
-impl From<FileFault> for io::Error {
-    fn from(fault: FileFault) -> Self {
-        let kind = match fault {
-            FileFault::NotRegular(Kind::Folder) => ErrorKind::IsADirectory,
-            FileFault::NotRegular(_) => ErrorKind::InvalidInput,
-            FileFault::TooLarge(_) => ErrorKind::FileTooLarge,
-            FileFault::Stalled(_) | FileFault::SilentPipe(..) => ErrorKind::TimedOut,
-        };
-        Self::new(kind, fault)
-    }
-}
-
-/// Whether a read failed because the file hangs, is not a regular file, or is too large. Such a failure says nothing about the value
-/// that the file should hold, so callers keep the last value.
-pub fn is_obstructed(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<FileFault>())
-}
-
 /// Reads a regular file in the calling thread, and never waits for a pipe. For folders of our own, where no mount hangs that the
 /// store does not hang with.
 ///
@@ -160,7 +82,7 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Content> {
     content(file, most)
 }
 
-/// What a path leads to, where it leads to something that is not a regular file.
+/// The kind of the file at a path; `None` for a regular or missing file.
 pub fn kind_of(path: &Path) -> Option<Kind> {
     Kind::of(std::fs::metadata(path).ok()?.file_type())
 }
@@ -188,10 +110,10 @@ fn read_to_end(file: File, most: u64, expected: u64) -> io::Result<Zeroizing<Vec
     Ok(bytes)
 }
 
-/// Reads a regular file, within [`PATIENCE`]. It blocks for as long.
+/// Reads a regular file, within [`PATIENCE`]. Blocks the calling thread.
 ///
 /// # Errors
-/// As [`read_regular`], and where it does not answer.
+/// As [`read_regular`], and if it takes longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Content> {
     let named = path.to_owned();
     within(path, PATIENCE, move || read_regular(&named, most))
@@ -224,14 +146,14 @@ pub fn read_input(path: &Path, most: u64) -> io::Result<Content> {
     whole.map_err(|error| of_pipe(error, "end"))
 }
 
-/// What is read as it comes, and its length where it is a regular file.
+/// A reader of the content as it arrives, and the length of a regular file.
 pub type Stream = (BufReader<File>, Option<u64>);
 
 /// Opens a file that is named on the command line to be read as it comes: a regular one, or a pipe. Something has to have come from
 /// it, or its end, before it counts as open.
 ///
 /// # Errors
-/// If it cannot be opened, is a folder or a device, or does not answer; a pipe has 10 s to begin.
+/// If it cannot be opened, is a folder or a device, or takes longer; a pipe has 10 s to begin.
 pub fn open_input(path: &Path) -> io::Result<Stream> {
     let named = path.to_owned();
     let kind = within(path, PATIENCE, move || Ok(kind_of(&named)))?;
@@ -258,93 +180,11 @@ fn of_pipe(error: io::Error, what: &'static str) -> io::Error {
     }
 }
 
-/// Does something with a path in a thread of its own, and waits for so long. It blocks.
-///
-/// # Errors
-/// Those of the work, and [`FileFault::Stalled`].
-pub fn within<T: Send + 'static>(
-    path: &Path,
-    patience: Duration,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (sender, receiver) = sync_channel(1);
-    let errand = Errand::start(path, patience, move || {
-        let _ = sender.send(work());
-    })?;
-    match receiver.recv_timeout(patience) {
-        Ok(done) => done,
-        Err(RecvTimeoutError::Timeout) => Err(errand.leave(patience)),
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the thread that read it has ended")),
-    }
-}
-
-/// As [`within`], for a task: no thread that serves waits.
-///
-/// # Errors
-/// Those of [`within`].
-pub async fn apart<T: Send + 'static>(
-    path: &Path,
-    patience: Duration,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let errand = Errand::start(path, patience, move || {
-        let _ = sender.send(work());
-    })?;
-    match tokio::time::timeout(patience, receiver).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(_)) => Err(io::Error::other("the thread that read it has ended")),
-        Err(_) => Err(errand.leave(patience)),
-    }
-}
-
-/// Paths whose threads were left behind and have not come back.
-static LEFT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-
-fn left() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A thread that does something with a path.
-struct Errand {
-    path: PathBuf,
-    /// Whether it has come back. Read and written with [`LEFT`] locked.
-    is_back: Arc<Mutex<bool>>,
-}
-
-impl Errand {
-    fn start(path: &Path, patience: Duration, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        {
-            let left = left();
-            if left.contains(path) || left.len() >= MOST_LEFT {
-                return Err(FileFault::Stalled(patience.as_secs()).into());
-            }
-        }
-        let errand = Self { path: path.to_owned(), is_back: Arc::default() };
-        let (path, is_back) = (errand.path.clone(), Arc::clone(&errand.is_back));
-        std::thread::Builder::new().name("file".to_owned()).stack_size(STACK).spawn(move || {
-            work();
-            let mut left = left();
-            *is_back.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            left.remove(&path);
-        })?;
-        Ok(errand)
-    }
-
-    /// Leaves the thread behind.
-    fn leave(self, patience: Duration) -> io::Error {
-        let mut left = left();
-        if !*self.is_back.lock().unwrap_or_else(PoisonError::into_inner) {
-            left.insert(self.path);
-        }
-        FileFault::Stalled(patience.as_secs()).into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
     use std::time::Instant;
 
     use super::*;
@@ -398,27 +238,6 @@ mod tests {
         }
         std::fs::write(&path, [0xFF]).unwrap();
         assert!(read(&path, 16).unwrap().text().is_err());
-    }
-
-    #[test]
-    fn what_hangs_is_left_behind_and_further_reads_of_it_fail_at_once_until_it_answers() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hangs");
-        let (go_on, hang) = sync_channel::<()>(0);
-        let patience = Duration::from_millis(50);
-        let error = within(&path, patience, move || Ok(hang.recv())).unwrap_err();
-        assert!(error.to_string().contains("did not answer within"), "{error}");
-        let began = Instant::now();
-        let never = || -> io::Result<()> { panic!("a second thread was sent") };
-        assert_eq!(within(&path, Duration::from_secs(60), never).unwrap_err().kind(), ErrorKind::TimedOut);
-        assert!(began.elapsed() < Duration::from_secs(30));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        assert!(is_obstructed(&runtime.block_on(apart(&path, patience, || Ok(()))).unwrap_err()));
-        assert_eq!(within(&folder.path().join("other"), Duration::from_secs(60), || Ok(7)).unwrap(), 7);
-        go_on.send(()).unwrap();
-        while within(&path, Duration::from_secs(60), || Ok(())).is_err() {
-            std::thread::yield_now();
-        }
     }
 
     #[test]

@@ -126,27 +126,27 @@ const WORDS: [&str; 106] = [
     "user",
 ];
 
-/// A name of the caller's, if it may be repeated; [`MASK`] otherwise.
-pub fn shown<'a>(name: &'a str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+/// A name of the caller's, if a message may repeat it; [`MASK`] otherwise.
+pub fn safe<'a>(name: &'a str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
     if is_harmless(name, known) { name } else { MASK }
 }
 
-/// What is said of a name that is not repeated; nothing of one that is.
-pub fn aside(name: &str, shown: &str) -> String {
-    if name == shown {
+/// A note that a name is masked, for the end of a message; empty if `repeated` (what [`safe`] returned) is the name itself.
+pub fn masked_note(name: &str, repeated: &str) -> String {
+    if name == repeated {
         return String::new();
     }
-    // Nor is its length said: it may be a secret's.
+    // The length is not given either: it may be a secret's.
     " (this name is not repeated here: it may be a value in the wrong place)".to_owned()
 }
 
-/// Several names of the caller's in a row, each as [`shown`].
-pub fn list<'a>(names: impl IntoIterator<Item = &'a str>, known: &[&'a str]) -> String {
+/// Several names of the caller's, separated by commas, each as [`safe`].
+pub fn safe_list<'a>(names: impl IntoIterator<Item = &'a str>, known: &[&'a str]) -> String {
     let mut text = String::new();
     for name in names {
         let comma = if text.is_empty() { "" } else { ", " };
         // Writing to a string cannot fail.
-        let _ = write!(text, "{comma}{}", shown(name, known.iter().copied()));
+        let _ = write!(text, "{comma}{}", safe(name, known.iter().copied()));
     }
     text
 }
@@ -209,7 +209,7 @@ mod tests {
         for name in
             ["access_token", "acess_token", "access_tokne", "AccessToken", "shopdomain", "shop_domains", "cd", "d"]
         {
-            assert_eq!(shown(name, KNOWN), name);
+            assert_eq!(safe(name, KNOWN), name);
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
     fn a_name_made_of_the_words_of_names_is_repeated() {
         for name in ["password", "client_secret", "clientSecret", "OAuth2", "api-key", "apiKey1", "extra", "SAML", "v2"]
         {
-            assert_eq!(shown(name, []), name);
+            assert_eq!(safe(name, []), name);
         }
     }
 
@@ -241,23 +241,23 @@ mod tests {
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
             &"token_".repeat(20),
         ] {
-            assert_eq!(shown(name, KNOWN), MASK, "{name}");
+            assert_eq!(safe(name, KNOWN), MASK, "{name}");
         }
     }
 
     #[test]
     fn what_is_masked_is_told_without_its_length() {
-        assert_eq!(aside("api_key", shown("api_key", [])), "");
+        assert_eq!(masked_note("api_key", safe("api_key", [])), "");
         let secret = "s3cr3t-v4lue";
-        let told = aside(secret, shown(secret, []));
+        let told = masked_note(secret, safe(secret, []));
         assert!(told.contains("not repeated here") && !told.contains("s3"), "{told}");
-        assert_eq!(told, aside("s3cr3t", shown("s3cr3t", [])));
+        assert_eq!(told, masked_note("s3cr3t", safe("s3cr3t", [])));
     }
 
     #[test]
     fn a_list_masks_one_by_one() {
-        assert_eq!(list(["client_id", "s3cr3t-v4lue"], &KNOWN), "client_id, ***");
-        assert_eq!(list([], &KNOWN), "");
+        assert_eq!(safe_list(["client_id", "s3cr3t-v4lue"], &KNOWN), "client_id, ***");
+        assert_eq!(safe_list([], &KNOWN), "");
     }
 
     #[test]

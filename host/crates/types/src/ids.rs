@@ -20,7 +20,7 @@ impl InvalidName {
         Self { kind, rule, shown: text.chars().take(80).collect() }
     }
 
-    /// The rule alone, for an answer over the network: what was sent in a name's place may be a secret.
+    /// The rule alone, for a response over the network: the value sent as a name may be a secret.
     pub fn rule(&self) -> String {
         format!("{} must be {}", self.kind, self.rule)
     }

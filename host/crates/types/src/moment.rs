@@ -32,11 +32,11 @@ const COARSEST: u128 = 24 * 60 * 60 * 1000;
 pub struct Moment {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub millis: u64,
-    /// What had to be supposed, or was lost before it came here.
+    /// What the text left open, or had lost before it was read.
     pub exactness: Exactness,
 }
 
-/// How exact the moment is that a text gives.
+/// Exactness of a moment as its text gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exactness {
     /// The text gives the exact moment.

@@ -95,7 +95,7 @@ fn unescaped(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// What an escape stands for, and how many bytes of text it has after its backslash.
+/// The decoded bytes of an escape, and the number of bytes that it has after its backslash.
 fn escape(after: &str) -> Option<(Vec<u8>, usize)> {
     let simple = |byte: u8| Some((vec![byte], 1));
     match after.chars().next()? {

@@ -5,94 +5,20 @@
 //! usual form, and [`private_key`] decodes it or returns what the text is instead.
 
 use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::engine::{DecodePaddingMode, general_purpose};
+use base64::engine::general_purpose;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use zeroize::Zeroizing;
 
-use crate::invisible::is_invisible;
-
+mod blocks;
+mod chars;
 mod escape;
+mod problem;
 
+use blocks::{Block, blocks};
+use chars::{LINE, is_blank, is_line_break, is_quote};
 use escape::unescaped;
-
-/// Characters of a line of base64 (RFC 7468, section 2).
-const LINE: usize = 64;
-/// Blocks of one text that are looked at. A chain of certificates has up to ten.
-const MOST_BLOCKS: usize = 32;
-/// Characters of the longest label.
-const LONGEST_LABEL: usize = 64;
-
-/// Accepts missing padding and non-zero trailing bits: encoders differ in both.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
-
-/// Labels whose words are separated again if their blanks were lost.
-const LABELS: [&str; 9] = [
-    "PRIVATE KEY",
-    "RSA PRIVATE KEY",
-    "EC PRIVATE KEY",
-    "ENCRYPTED PRIVATE KEY",
-    "OPENSSH PRIVATE KEY",
-    "EC PARAMETERS",
-    "PUBLIC KEY",
-    "RSA PUBLIC KEY",
-    "CERTIFICATE",
-];
-
-/// Why a text is not a usable private key. Each message continues "the private key".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum KeyProblem {
-    #[error(
-        "is not in PEM: a private key begins with `-----BEGIN PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`; \
-         give the whole key, with that line"
-    )]
-    NotPem,
-    #[error("is a JSON file and not a key; give the value of its member `private_key` alone")]
-    Json,
-    #[error(
-        "is base64 without the lines `-----BEGIN PRIVATE KEY-----` and `-----END PRIVATE KEY-----`; give it with them"
-    )]
-    Bare,
-    #[error("is a PEM key that was encoded in base64 once more; decode it first: `base64 -d`")]
-    Encoded,
-    #[error(
-        "is protected by a passphrase; give it without one: `openssl pkcs8 -topk8 -nocrypt -in KEY` asks for the passphrase \
-         and writes it"
-    )]
-    Encrypted,
-    #[error(
-        "is in the format of OpenSSH; give it in PEM: `ssh-keygen -p -N '' -m PEM -f COPY_OF_KEY` converts a copy of an RSA \
-         key in place"
-    )]
-    OpenSsh,
-    #[error(
-        "is in the format of PuTTY; export it in PEM: PuTTYgen, Conversions, and then `openssl pkcs8 -topk8 -nocrypt`"
-    )]
-    Putty,
-    #[error("is a public key; give the private key that belongs to it")]
-    PublicKey,
-    #[error("is a certificate; give the private key that belongs to it")]
-    Certificate,
-    #[error("is a PGP key; give an RSA or EC key in PEM")]
-    Pgp,
-    #[error(
-        "begins as a PEM key and is not whole: a part of it is missing, or was changed; copy it once more from its file"
-    )]
-    Damaged,
-}
-
-/// A block of PEM.
-struct Block {
-    label: String,
-    der: Zeroizing<Vec<u8>>,
-}
+pub use problem::KeyProblem;
+use problem::without_block;
 
 /// Writes the PEM blocks of a text as they were made: lines of 64 characters, and nothing around them. A line break at the end
 /// stays where there was one. `None` where there is no block, or one of them is not whole.
@@ -167,122 +93,11 @@ pub fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, KeyProblem> {
         }
         let _wiped = Zeroizing::new(der);
     }
-    Err(instead.unwrap_or_else(|| without_armour(&plain)))
-}
-
-/// The problem of a text without a PEM block.
-fn without_armour(text: &str) -> KeyProblem {
-    let text = text.trim_matches(|c: char| is_blank(c) || is_quote(c));
-    if text.starts_with("PuTTY-User-Key-File") {
-        return KeyProblem::Putty;
-    }
-    if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") {
-        return KeyProblem::PublicKey;
-    }
-    // `-----BEGIN` in base64.
-    if text.starts_with("LS0tLS1CRUdJT") {
-        return KeyProblem::Encoded;
-    }
-    if is_encoded_json(text) {
-        return KeyProblem::Json;
-    }
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') || is_blank(c);
-    // A sequence (ASN.1) of more than 127 bytes, or of fewer.
-    let is_der = text.starts_with("MI") || text.starts_with("MH") || text.starts_with("MG") || text.starts_with("ME");
-    if is_der && text.len() > LINE && text.chars().all(is_base64) { KeyProblem::Bare } else { KeyProblem::NotPem }
-}
-
-/// Whether a text is a JSON object in base64, and no JSON Web Token, which has dots.
-fn is_encoded_json(text: &str) -> bool {
-    let head = text.get(..16).and_then(|head| general_purpose::STANDARD.decode(head).ok()).unwrap_or_default();
-    let head = head.strip_prefix(b"{").map(|rest| rest.trim_ascii_start()).unwrap_or_default();
-    head.first() == Some(&b'"') && !text.contains('.')
+    Err(instead.unwrap_or_else(|| without_block(&plain)))
 }
 
 fn is_json(text: &str) -> bool {
     text.trim_start_matches(|c: char| is_blank(c) || is_quote(c)).starts_with('{')
-}
-
-/// The blocks of a text, and what stands behind the last one.
-fn blocks(text: &str) -> Result<(Vec<Block>, &str), KeyProblem> {
-    let (mut blocks, mut rest) = (Vec::new(), text);
-    while let Some(begin) = marker(rest, "BEGIN") {
-        if begin.label.contains("PGP") {
-            return Err(KeyProblem::Pgp);
-        }
-        if begin.label == "OPENSSH PRIVATE KEY" {
-            return Err(KeyProblem::OpenSsh);
-        }
-        if begin.label == "ENCRYPTED PRIVATE KEY" {
-            return Err(KeyProblem::Encrypted);
-        }
-        let end = marker(begin.after, "END").filter(|end| end.label == begin.label).ok_or(KeyProblem::Damaged)?;
-        if end.before.contains("ENCRYPTED") {
-            return Err(KeyProblem::Encrypted);
-        }
-        let der = decoded(end.before).filter(|der| !der.is_empty()).ok_or(KeyProblem::Damaged)?;
-        blocks.push(Block { label: begin.label, der });
-        if blocks.len() > MOST_BLOCKS {
-            return Err(KeyProblem::Damaged);
-        }
-        rest = end.after;
-    }
-    Ok((blocks, rest))
-}
-
-/// `-----BEGIN RSA PRIVATE KEY-----`, and what is around it.
-struct Marker<'a> {
-    before: &'a str,
-    label: String,
-    after: &'a str,
-}
-
-/// The first such line. Any number of dashes of any kind is accepted.
-fn marker<'a>(text: &'a str, word: &str) -> Option<Marker<'a>> {
-    text.match_indices(word).find_map(|(at, _)| {
-        let before = text.get(..at)?;
-        let dashless = before.trim_end_matches(is_blank).trim_end_matches(is_dash);
-        if dashless.len() == before.trim_end_matches(is_blank).len() {
-            return None;
-        }
-        let rest = text.get(at + word.len()..)?;
-        let label = rest.get(..rest.find(is_dash)?)?;
-        if label.chars().count() > LONGEST_LABEL {
-            return None;
-        }
-        let after = rest.get(label.len()..)?.trim_start_matches(is_dash);
-        Some(Marker { before: dashless, label: canonical_label(label), after })
-    })
-}
-
-fn canonical_label(text: &str) -> String {
-    let joined: String = text.chars().filter(|c| !is_blank(*c)).collect::<String>().to_ascii_uppercase();
-    match LABELS.iter().find(|label| label.chars().filter(|c| *c != ' ').eq(joined.chars())) {
-        Some(label) => (*label).to_owned(),
-        None => text.split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
-    }
-}
-
-fn decoded(body: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
-    base64.extend(body.chars().filter(|c| !is_blank(*c) && !is_quote(*c) && *c != ','));
-    LENIENT.decode(base64.as_bytes()).ok().map(Zeroizing::new)
-}
-
-fn is_blank(c: char) -> bool {
-    c == ' ' || is_invisible(c)
-}
-
-fn is_line_break(c: char) -> bool {
-    matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'' | '`' | '\u{2018}'..='\u{201F}' | '\u{AB}' | '\u{BB}' | '\u{FF02}' | '\u{FF07}')
-}
-
-fn is_dash(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '\u{FF0D}')
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How long a server asks to wait: `Retry-After` (RFC 9110, section 10.2.3) as servers write it, in whole seconds, parts of a second
+//! The wait that a server asks for: `Retry-After` (RFC 9110, section 10.2.3) as servers write it, in whole seconds, parts of a second
 //! or as a date; and the headers beside it that say when a limit is over.
 
 use std::time::Duration;
@@ -8,8 +8,8 @@ use crate::moment::Moment;
 /// The longest wait that a header can ask for. One that asks for more means another unit, or a moment.
 pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a header's value asks to wait at that moment (milliseconds since 1970), in seconds rounded up and at most [`LONGEST`]. `None` where it says
-/// nothing of the kind.
+/// The wait that the value of `Retry-After` asks for, in seconds, rounded up and at most [`LONGEST`]; `None` if it is not valid.
+/// `now_ms` is the time of the response, in milliseconds since 1970.
 ///
 /// ```
 /// use keyferry_types::retry_after::seconds;
@@ -30,7 +30,7 @@ pub fn seconds(text: &str, now_ms: u64) -> Option<u32> {
     u32::try_from(seconds.min(LONGEST.as_secs())).ok()
 }
 
-/// How long the headers of an answer that is no success ask to wait, by `Retry-After`, or else by what many APIs send in its place:
+/// The wait in seconds that the headers of an unsuccessful response ask for, by `Retry-After`, or else by what many APIs send in its place:
 /// `Retry-After-Ms`, and `X-RateLimit-Reset`, `RateLimit-Reset` and the like, in seconds from now or as a moment, where the limit
 /// that they are about is used up. Names are in lower case.
 ///

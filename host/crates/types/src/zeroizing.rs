@@ -1,4 +1,4 @@
-//! [`WipingAllocator`]: an allocator that clears memory before it is freed.
+//! [`WipingAllocator`]: an allocator that clears memory before it is freed; and [`to_zeroizing_vec`] for single buffers.
 //!
 //! A secret passes through buffers that this code cannot reach: hyper's read and write buffers, those of TLS, vectors
 //! that grew and left their former content behind. All of them are freed sooner or later, and the allocator sees each
@@ -10,8 +10,9 @@ use std::slice;
 
 use zeroize::Zeroizing;
 
-/// What `write` writes, in one buffer that never moves and is wiped in the end: it is asked twice, the first time for the length.
-pub fn written(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Zeroizing<Vec<u8>>> {
+/// The output of `write` in one buffer that never moves and is wiped when dropped. `write` runs twice, the first time to measure
+/// the length.
+pub fn to_zeroizing_vec(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut length = Measure(0);
     write(&mut length)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));

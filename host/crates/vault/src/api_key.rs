@@ -54,7 +54,7 @@ impl ApiKey {
         self.environment
     }
 
-    /// What a store keeps and looks up: SHA-256 of the whole key. A slow hash would add nothing to 256 random bits.
+    /// SHA-256 of the whole key, for the store. A slow hash would add nothing to 256 random bits.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.text.as_bytes()).into()
     }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::locked::LockedKey;
-use super::remote::{KeyServiceFault, Place, RemoteKey};
+use super::remote::{EncryptionContext, KeyServiceFault, RemoteKey};
 use super::{Vault, VaultError};
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
@@ -64,7 +64,7 @@ async fn open(service: &RemoteKey, path: &Path, stored: &Stored) -> Result<Optio
         return Ok(None);
     }
     let wrapped = STANDARD.decode(&stored.wrapped).unwrap_or_default();
-    match service.unwrap(&Place::CompiledCode, &wrapped).await {
+    match service.unwrap(&EncryptionContext::CompiledCode, &wrapped).await {
         Ok(key) => Ok(Some(key)),
         Err(error) if error.fault == KeyServiceFault::DoesNotOpen => {
             tracing::warn!(path = %path.shown(), "the key that seals compiled code does not open; it is replaced, and plugins are compiled again");
@@ -76,7 +76,7 @@ async fn open(service: &RemoteKey, path: &Path, stored: &Stored) -> Result<Optio
 
 async fn make(service: &RemoteKey, path: &Path) -> Result<LockedKey, VaultError> {
     let key = LockedKey::write(|key| getrandom::fill(key))?;
-    let wrapped = service.wrap(&Place::CompiledCode, &key).await?;
+    let wrapped = service.wrap(&EncryptionContext::CompiledCode, &key).await?;
     let stored = Stored { key: wrapped.kek_id, wrapped: STANDARD.encode(wrapped.bytes) };
     let failed = |source| VaultError::CodeKeyFile { action: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or_else(|| Path::new("."));

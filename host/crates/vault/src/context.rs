@@ -4,7 +4,7 @@ use super::KeyId;
 use super::envelope::{MAGIC, MAX_BYTES, MAX_ROW_BYTES, Suite, VERSION};
 use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OrgId, Slug};
 
-/// Everything that a sealed version of an integration is bound to. To open it, give the very same one.
+/// The position of a sealed version of an integration. Opening needs the same context as sealing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealContext {
     /// Organisation of the integration. Selects the root.
@@ -21,7 +21,7 @@ pub struct SealContext {
     pub version: u64,
 }
 
-/// Everything that the secrets of a webhook are bound to.
+/// The position of the sealed secrets of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookContext {
     /// Organisation of the webhook. Selects the root.
@@ -34,7 +34,7 @@ pub struct WebhookContext {
     pub version: u64,
 }
 
-/// Everything that the credential of an import's row is bound to while it waits.
+/// The position of the sealed credential of an import's row that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowContext {
     /// Organisation of the import. Selects the root.
@@ -47,28 +47,28 @@ pub struct RowContext {
     pub number: u64,
 }
 
-/// The positions that sealed values can be bound to.
-pub trait Place: sealed::Place {}
+/// Positions that sealed values can be bound to: the associated data of their encryption.
+pub trait AssociatedData: sealed::AssociatedData {}
 
 mod sealed {
     use super::{MAX_BYTES, OrgId};
 
-    /// Cannot be implemented elsewhere: no two kinds of places may have the same members.
-    pub trait Place {
+    /// Cannot be implemented elsewhere: no two kinds of positions may have the same members.
+    pub trait AssociatedData {
         /// The organisation whose root the data key is derived from.
         fn org(&self) -> &OrgId;
-        /// What tells this place from every other, member by member.
+        /// The members that distinguish this position from every other.
         fn members(&self, push: &mut dyn FnMut(&[u8]));
-        /// Bytes of an envelope that belongs there, at most.
+        /// Maximum bytes of an envelope that is bound to it.
         fn most_bytes(&self) -> usize {
             MAX_BYTES
         }
     }
 }
 
-impl Place for SealContext {}
+impl AssociatedData for SealContext {}
 
-impl sealed::Place for SealContext {
+impl sealed::AssociatedData for SealContext {
     fn org(&self) -> &OrgId {
         &self.org
     }
@@ -83,14 +83,14 @@ impl sealed::Place for SealContext {
     }
 }
 
-impl Place for WebhookContext {}
+impl AssociatedData for WebhookContext {}
 
-impl sealed::Place for WebhookContext {
+impl sealed::AssociatedData for WebhookContext {
     fn org(&self) -> &OrgId {
         &self.org
     }
 
-    /// One more than those of an integration, and a word that no environment is.
+    /// One member more than an integration has, and a word that is no environment.
     fn members(&self, push: &mut dyn FnMut(&[u8])) {
         push(self.org.as_str().as_bytes());
         push(b"webhook");
@@ -102,14 +102,14 @@ impl sealed::Place for WebhookContext {
     }
 }
 
-impl Place for RowContext {}
+impl AssociatedData for RowContext {}
 
-impl sealed::Place for RowContext {
+impl sealed::AssociatedData for RowContext {
     fn org(&self) -> &OrgId {
         &self.org
     }
 
-    /// Fewer than those of an integration, and a word that no environment is.
+    /// Fewer members than an integration has, and a word that is no environment.
     fn members(&self, push: &mut dyn FnMut(&[u8])) {
         push(self.org.as_str().as_bytes());
         push(b"import row");
@@ -124,12 +124,12 @@ impl sealed::Place for RowContext {
 }
 
 /// The associated data of each field of one envelope.
-pub(super) fn bind(place: &impl Place, suite: Suite, key_id: KeyId, fields: u32) -> Binding {
+pub(super) fn bind(context: &impl AssociatedData, suite: Suite, key_id: KeyId, fields: u32) -> Binding {
     let mut common = Vec::with_capacity(256);
     push(&mut common, MAGIC);
     push(&mut common, &[VERSION, suite.id()]);
     push(&mut common, &key_id.get().to_be_bytes());
-    place.members(&mut |member| push(&mut common, member));
+    context.members(&mut |member| push(&mut common, member));
     push(&mut common, &fields.to_be_bytes());
     Binding { common }
 }
@@ -140,7 +140,7 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// The associated data of the field of this name at this place.
+    /// The associated data of the field with this name and index.
     pub(super) fn field(&self, index: u32, name: &FieldName) -> Vec<u8> {
         let mut data = self.common.clone();
         push(&mut data, &index.to_be_bytes());
@@ -185,7 +185,7 @@ mod tests {
             version: 1,
         };
         let mut members = Vec::new();
-        sealed::Place::members(&webhook, &mut |member| members.push(member.to_vec()));
+        sealed::AssociatedData::members(&webhook, &mut |member| members.push(member.to_vec()));
         // An integration has an environment where a webhook has this word.
         assert!(members[1].as_slice() == b"webhook" && "webhook".parse::<Environment>().is_err());
         let row = RowContext {
@@ -195,7 +195,7 @@ mod tests {
             number: 1,
         };
         members.clear();
-        sealed::Place::members(&row, &mut |member| members.push(member.to_vec()));
+        sealed::AssociatedData::members(&row, &mut |member| members.push(member.to_vec()));
         assert!(members[1].as_slice() == b"import row" && "import row".parse::<Environment>().is_err());
     }
 }

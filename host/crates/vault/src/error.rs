@@ -74,7 +74,7 @@ pub enum VaultError {
         key_id: KeyId,
         /// The key that wrapped the root.
         needed: String,
-        /// The configured key.
+        /// Id of the configured key.
         given: String,
     },
     /// A key service was given something that it cannot be used with.
@@ -106,7 +106,7 @@ pub enum VaultError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// The secret that seals compiled code is not there, because the key service has not answered yet.
+    /// The secret that seals compiled code is not there, because the key service has not responded yet.
     #[error("compiled code cannot be sealed before the key service answers")]
     NoCodeKey,
     /// An organisation's roots could not be unlocked a moment ago, and were not tried again.
@@ -187,7 +187,7 @@ pub enum SizeLimit {
 }
 
 impl SizeLimit {
-    /// What a credential may have, at each door.
+    /// The limit of a credential, for every entry point.
     pub const CREDENTIAL: Self = Self::Bytes(MAX_BYTES);
 }
 

@@ -6,9 +6,9 @@ use super::derive::{Key, expand, mac, mac_matches};
 use super::{Vault, VaultError};
 use keyferry_types::ids::OrgId;
 
-/// SHA-256 of a name that a caller chose, in hex: what is kept in its place, so that a secret that was sent for a name is
-/// nowhere stored. It is not keyed: a name has to be found again after keys were rotated and destroyed.
-pub fn blind(purpose: &str, name: &str) -> String {
+/// SHA-256 of a name that a caller chose, in hex. It is stored in place of the name, so that a secret sent as a name by mistake
+/// is never stored. It is not keyed: a name has to be found again after keys were rotated and destroyed.
+pub fn digest_name(purpose: &str, name: &str) -> String {
     let mut hash = Sha256::new();
     for part in ["keyferry/v1/name|", purpose, "|", name] {
         hash.update(part.as_bytes());
@@ -44,7 +44,7 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
-    use super::blind;
+    use super::digest_name;
     use crate::ring::tests::with_root;
     use crate::{KeyEncryptionKey, KeyId, Vault, VaultError};
 
@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn a_blinded_name_depends_on_purpose_and_name_and_shows_neither() {
-        let name = blind("idempotency", "s3cr3t");
-        assert_eq!(name, blind("idempotency", "s3cr3t"));
-        assert_ne!(name, blind("other", "s3cr3t"));
-        assert_ne!(name, blind("idempotency", "s3cr3T"));
+        let name = digest_name("idempotency", "s3cr3t");
+        assert_eq!(name, digest_name("idempotency", "s3cr3t"));
+        assert_ne!(name, digest_name("other", "s3cr3t"));
+        assert_ne!(name, digest_name("idempotency", "s3cr3T"));
         assert_eq!(name.len(), 64);
     }
 

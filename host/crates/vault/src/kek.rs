@@ -7,11 +7,11 @@ use subtle::ConstantTimeEq as _;
 
 use super::local::LocalKey;
 use super::locked::LockedKey;
-use super::remote::{KeyServiceError, Place, RemoteKey};
+use super::remote::{EncryptionContext, KeyServiceError, RemoteKey};
 use super::{KeyId, VaultError, WrappedRoot, wrap};
 use keyferry_types::ids::OrgId;
 
-/// The key that everything else hangs on. Its `Debug` form names it and shows nothing of it.
+/// The key that wraps all roots. Its `Debug` form shows its id only.
 pub struct KeyEncryptionKey(pub(super) Kind);
 
 /// Location of the key.
@@ -44,7 +44,7 @@ impl KeyEncryptionKey {
         LocalKey::from_bytes(bytes).map(Self::from)
     }
 
-    /// How stored roots name it: 16 hex digits that reveal nothing for a local key, the ARN of a key of AWS KMS,
+    /// Id of the key in stored roots: 16 hex digits that reveal nothing for a local key, the ARN of a key of AWS KMS,
     /// `transit:MOUNT/KEY` for one of a transit engine.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl KeyEncryptionKey {
         let (kek_id, wrapped) = match &self.0 {
             Kind::Local(kek) => (kek.fingerprint().to_owned(), wrap::wrap(kek, org, key_id, key)?),
             Kind::Remote(kek) => {
-                let wrapped = kek.wrap(&Place::Root { org, key_id }, key).await?;
+                let wrapped = kek.wrap(&EncryptionContext::Root { org, key_id }, key).await?;
                 (wrapped.kek_id, wrapped.bytes)
             }
         };
@@ -97,7 +97,7 @@ impl KeyEncryptionKey {
         }
         match &self.0 {
             Kind::Local(kek) => wrap::unwrap(kek, org, root),
-            Kind::Remote(kek) => match kek.unwrap(&Place::Root { org, key_id }, &root.wrapped).await {
+            Kind::Remote(kek) => match kek.unwrap(&EncryptionContext::Root { org, key_id }, &root.wrapped).await {
                 Err(KeyServiceError { fault, .. }) if fault.is_about_what_was_given() => {
                     Err(VaultError::RootDamaged { org: org.clone(), key_id })
                 }

@@ -52,10 +52,10 @@ mod signature;
 mod wrap;
 
 pub use api_key::{ApiKey, MalformedApiKey};
-pub use context::{Place, RowContext, SealContext, WebhookContext};
+pub use context::{AssociatedData, RowContext, SealContext, WebhookContext};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::{SizeLimit, VaultError};
-pub use fingerprint::blind;
+pub use fingerprint::digest_name;
 pub use harden::{HardenWarning, harden};
 pub use kek::{KeyEncryptionKey, NewRoot};
 pub use key_id::KeyId;

@@ -31,11 +31,11 @@ unsafe impl Sync for Slot {}
 
 /// A 256-bit key that stays where it was made: moving this moves a pointer. Wiped when dropped.
 ///
-/// Where the system does not allow the lock, the key is held all the same, and the log says so once.
+/// If the system does not allow the lock, the key is held without it, and the log says so once.
 pub(super) struct LockedKey(Slot);
 
 impl LockedKey {
-    /// Has a key written to where it will stay, so that no copy of it is left on the way.
+    /// Lets `write` fill the key in its final memory, so that no copy is left behind.
     ///
     /// # Errors
     /// Those of `write`.

@@ -17,7 +17,7 @@ use super::{KeyEncryptionKey, KmsKey, TransitSettings, VaultError};
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 
-/// A place that holds the key-encryption key. There is no provider of a default key.
+/// Source of the key-encryption key. There is no default key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyProvider {
     /// A file that only its owner can read: 32 bytes in base64 or hex. Made on the first start, with mode 0600.
@@ -35,10 +35,10 @@ pub enum KeyProvider {
     Transit(TransitSettings),
 }
 
-/// Whether a key that is not there may be made.
+/// Whether a missing key may be created.
 ///
-/// Refuse it wherever something sealed exists already: a new key would open none of it, and a clear error now is better
-/// than one account after the other that cannot be read.
+/// Refuse it wherever sealed data exists already: a new key opens none of it, and a clear error at the start is better than
+/// accounts that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateKey {
     /// Make one, for a first start. A variable is never made.
@@ -74,8 +74,7 @@ impl KeyProvider {
 }
 
 impl KeyProvider {
-    /// Looks whether the files that are there can be used. A key file that is not there is made on the first start, and a key service
-    /// is not asked.
+    /// Checks that existing files can be used. A missing key file is no error, and a key service is not called.
     ///
     /// # Errors
     /// Those of [`Self::load`] for files.

@@ -12,7 +12,7 @@ use keyferry_types::ids::OrgId;
 /// Seals and opens. Shared by all threads.
 pub struct Vault {
     kek: KeyEncryptionKey,
-    /// What seals compiled code, where the key-encryption key is in a service, once that has unwrapped it.
+    /// The key that seals compiled code, if the key-encryption key is in a service; set when the service has unwrapped it.
     pub(super) code_key: OnceLock<LockedKey>,
     roots: RwLock<HashMap<OrgId, BTreeMap<KeyId, Arc<LockedKey>>>>,
     /// The organisations that are being unlocked, or could not be.
@@ -22,7 +22,7 @@ pub struct Vault {
 /// Lock that one caller at a time holds to unlock an organisation; it contains the time and error of the last failure.
 type Turn = tokio::sync::Mutex<Option<(Instant, Arc<VaultError>)>>;
 
-/// How long a root that does not open is not tried again. A key service that fails has a pause of its own.
+/// Pause before a root that does not open is tried again. A key service that fails has a pause of its own.
 const PAUSE: Duration = Duration::from_secs(10);
 
 impl Vault {
@@ -120,7 +120,7 @@ impl Vault {
         &self.kek
     }
 
-    /// How the key service is; a local key is always there.
+    /// State of the key service; a local key is always available.
     pub fn key_service(&self) -> KeyServiceState {
         self.kek.remote().map_or(KeyServiceState::Answers, super::remote::RemoteKey::state)
     }

@@ -7,7 +7,7 @@ use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::context::{Place, bind};
+use super::context::{AssociatedData, bind};
 use super::derive::{expand, random};
 use super::envelope::{BLOCK, MAX_BYTES, MAX_FIELDS, Parsed, SUITE, TAG, length_of};
 use super::{Envelope, KeyId, SizeLimit, Vault, VaultError};
@@ -50,7 +50,7 @@ fn check_size_within(fields: &[(FieldName, &Secret)], most_bytes: usize) -> Resu
     Ok(())
 }
 
-/// The field's place as a nonce. The data key seals one envelope and no other, so places are enough to tell its values apart.
+/// The field's index as a nonce. A data key seals one envelope only, so the index is unique under it.
 fn nonce(index: u32) -> [u8; 12] {
     let mut nonce = [0; 12];
     if let Some(end) = nonce.last_chunk_mut::<4>() {
@@ -65,7 +65,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoRoot`], [`VaultError::NoFields`], [`VaultError::DuplicateField`], and [`VaultError::TooLarge`] for more than 64
     /// fields, or more than 48 KiB in all (60 KiB where a row of an import is sealed).
-    pub fn seal(&self, context: &impl Place, fields: &[(FieldName, &Secret)]) -> Result<Envelope, VaultError> {
+    pub fn seal(&self, context: &impl AssociatedData, fields: &[(FieldName, &Secret)]) -> Result<Envelope, VaultError> {
         if fields.is_empty() {
             return Err(VaultError::NoFields);
         }
@@ -106,7 +106,11 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoRoot`] and [`VaultError::UnknownRoot`] where a root has to be unlocked first;
     /// [`VaultError::NotCommitted`] and [`VaultError::NotAuthentic`] where bytes or context are not what was sealed.
-    pub fn open(&self, context: &impl Place, envelope: &Envelope) -> Result<Vec<(FieldName, Secret)>, VaultError> {
+    pub fn open(
+        &self,
+        context: &impl AssociatedData,
+        envelope: &Envelope,
+    ) -> Result<Vec<(FieldName, Secret)>, VaultError> {
         let parts = envelope.parts()?;
         let key_id = parts.key_id;
         let root = self.root(context.org(), key_id)?;

@@ -3,6 +3,9 @@
 //! No secret part of a token is stored. The claims and the root give the very same token again: so a token can be
 //! issued a second time, and recognised. A token is valid if it equals, to the last byte, what would be written here,
 //! so the algorithm in its header is compared and never followed.
+//!
+//! A token is compared, not parsed by its header, so no library for JSON Web Tokens is used: there is nothing to verify that
+//! equality does not.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,7 +46,7 @@ impl TokenUse {
     }
 }
 
-/// What a session token says. None of it is secret.
+/// Claims of a session token. None of them is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClaims {
     /// Organisation of the session. Selects the root.
@@ -69,7 +72,7 @@ pub struct SessionClaims {
 }
 
 impl SessionClaims {
-    /// What a token says of itself. **Nothing of it is proven**: it tells where to look, and what to compare the token with.
+    /// The claims of a token, **unverified**: they select the session whose token it is then compared with.
     pub fn unproven(token: &str) -> Option<Self> {
         if token.len() > LONGEST {
             return None;

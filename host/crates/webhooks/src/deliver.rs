@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::error::WebhookError;
 use super::schedule::{AttemptKey, NextStep, Schedule};
 use super::{message, secrets};
-use keyferry_egress::{WebhookAnswer, WebhookClient, WebhookRequest};
+use keyferry_egress::{WebhookClient, WebhookRequest, WebhookResponse};
 use keyferry_service::keys;
 use keyferry_store::{
     Delivery, Settled, Store, StoreError, StoreHealth, Timestamp, WebhookMethod, WebhookRecord, WebhookState,
@@ -186,8 +186,8 @@ impl Deliverer {
         };
         let request = WebhookRequest { url: &url, method, headers: &opened.headers, ours, body };
         match self.client.call(request).await {
-            Ok(WebhookAnswer { status: 200, .. }) => Ok(()),
-            Ok(WebhookAnswer { status, wait }) => Err(AttemptError::Receiver {
+            Ok(WebhookResponse { status: 200, .. }) => Ok(()),
+            Ok(WebhookResponse { status, wait }) => Err(AttemptError::Receiver {
                 reason: format!("{} responded with {status}, and 200 is needed", url.host()),
                 retry_after: wait,
             }),

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::error::CliResult;
 use crate::cli::term;
 use keyferry_devkit::{Inspection, Source, inspect, workbench};
-use keyferry_sandbox::{SecretAccess, read_lines};
+use keyferry_sandbox::{FieldRead, SecretAccess};
 use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Args)]
@@ -67,7 +67,7 @@ fn show(plugin: &Inspection) {
     if plugin.secrets == SecretAccess::PlainText {
         term::print("  asks for  secrets as plain text");
     }
-    for line in read_lines(&plugin.reads) {
+    for line in FieldRead::summary(&plugin.reads) {
         term::print(&format!("  {line}"));
     }
     let mib = plugin.describe_memory_bytes as f64 / 1_048_576.0;

@@ -12,7 +12,7 @@ use crate::cli::error::{CliError, CliResult};
 use crate::cli::term;
 use keyferry_devkit::cases::{Masking, Outcome, Suite, load, record, verdict_lines};
 use keyferry_devkit::{Live, LiveExchange, LiveOptions, Source, call, workbench};
-use keyferry_egress::StandIn;
+use keyferry_egress::MockProvider;
 use keyferry_sandbox::{Verdict, Workbench};
 use keyferry_schema::Input;
 use keyferry_types::bounded_file::{self, SMALL};
@@ -33,7 +33,7 @@ struct LiveArgs {
     auth_object: PathBuf,
     /// Send everything to this server instead: http://127.0.0.1:PORT.
     #[arg(long, value_name = "URL")]
-    provider: Option<StandIn>,
+    provider: Option<MockProvider>,
     /// Trust the certificate authorities in this PEM file too.
     #[arg(long, value_name = "FILE")]
     egress_ca: Option<PathBuf>,

@@ -10,7 +10,7 @@ use crate::cli::error::CliResult;
 use crate::cli::operator::{Needs, perform};
 use crate::cli::term;
 use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
-use keyferry_sandbox::{Digest, PluginState, PluginStatus, SecretAccess, WasiGrant, read_lines};
+use keyferry_sandbox::{Digest, FieldRead, PluginState, PluginStatus, SecretAccess, WasiGrant};
 use keyferry_types::path_text::ShowPath as _;
 
 /// The exit code with `--check` if a plugin does not serve.
@@ -138,7 +138,7 @@ fn table(plugins: &[PluginStatus]) -> Table {
             Cell::new(plugin.digest.as_ref().map(short).unwrap_or_default()),
             Cell::new(plugin.contract.as_deref().unwrap_or_default()),
             Cell::new(plugin.bytes.div_ceil(1024)),
-            Cell::new(read_lines(&plugin.reads).join("; ")),
+            Cell::new(FieldRead::summary(&plugin.reads).join("; ")),
             Cell::new(why.join("; ")),
         ]);
     }
@@ -168,7 +168,7 @@ fn show(plugin: &PluginStatus) {
     if plugin.secret_access == Some(SecretAccess::PlainText) {
         term::print("  asks for secrets as plain text");
     }
-    for line in read_lines(&plugin.reads) {
+    for line in FieldRead::summary(&plugin.reads) {
         term::print(&format!("  {line}"));
     }
 }

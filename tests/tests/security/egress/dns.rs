@@ -42,7 +42,7 @@ impl Bench {
             limits: EgressLimits { connect_time: CONNECT_TIME, ..EgressLimits::default() },
             ..EgressSettings::default()
         };
-        let client = Egress::new(settings).unwrap().app_client().unwrap();
+        let client = AppClient::new(&Egress::new(settings).unwrap()).unwrap();
         Self { providers, client, port, _folder: folder }
     }
 

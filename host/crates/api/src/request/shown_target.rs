@@ -1,7 +1,7 @@
 //! A request's method and path as far as a message may repeat them.
 
 use http::Method;
-use keyferry_types::echo::{MASK, shown};
+use keyferry_types::echo::{MASK, safe};
 
 /// What our paths are made of.
 const SEGMENTS: [&str; 43] = [
@@ -57,7 +57,7 @@ pub(crate) fn shown_path(whole: &str) -> String {
     let mut path = String::new();
     for segment in whole.split('/').skip(1).take(MOST_SEGMENTS) {
         path.push('/');
-        path.push_str(if segment.is_empty() { "" } else { shown(segment, SEGMENTS) });
+        path.push_str(if segment.is_empty() { "" } else { safe(segment, SEGMENTS) });
     }
     path
 }

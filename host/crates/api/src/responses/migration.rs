@@ -195,7 +195,7 @@ impl CredentialVerified {
     fn of(verified: &Verified) -> Self {
         Self {
             outcome: VerifiedOutcome::Verified,
-            account_id: verified.account_id.clone(),
+            account_id: verified.provider_account_id.clone(),
             display_name: verified.display_name.clone(),
             scopes: verified.scopes.clone(),
             expires_at: verified.expires_at.map(|ms| Timestamp::from_millis(ms).to_string()),

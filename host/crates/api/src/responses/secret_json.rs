@@ -10,7 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::api_error::ApiError;
-use keyferry_types::zeroizing::written;
+use keyferry_types::zeroizing::to_zeroizing_vec;
 
 /// A response that must not be cached, in one buffer that is wiped after sending.
 pub(crate) fn secret_json(body: &impl Serialize) -> Result<Response, ApiError> {
@@ -28,7 +28,7 @@ pub(crate) fn secret_bytes(part: &impl Serialize, end: &[u8]) -> io::Result<Byte
 }
 
 fn json(body: &impl Serialize, end: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
-    written(|out| {
+    to_zeroizing_vec(|out| {
         serde_json::to_writer(&mut *out, body)?;
         out.write_all(end)
     })

@@ -118,16 +118,16 @@ impl FaultName {
 
     /// The exchange with the fault. `limit` is egress' largest body in bytes, `echoes` the secrets of the request.
     pub(super) fn exchange(self, limit: usize, echoes: &[String]) -> MockExchange {
-        let response = |status: u16, content_type: &str, body: Vec<u8>| MockExchange::Answer {
+        let response = |status: u16, content_type: &str, body: Vec<u8>| MockExchange::Response {
             status,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
             body,
         };
         let json = |status, text: &str| response(status, "application/json", text.as_bytes().to_vec());
         let with = |exchange: MockExchange, name: &str, value: &str| match exchange {
-            MockExchange::Answer { status, mut headers, body } => {
+            MockExchange::Response { status, mut headers, body } => {
                 headers.push((name.to_owned(), value.to_owned()));
-                MockExchange::Answer { status, headers, body }
+                MockExchange::Response { status, headers, body }
             }
             fault => fault,
         };

@@ -202,7 +202,7 @@ fn is_relevant(name: &str) -> bool {
 fn identifying(live: &Live, verdict: &Verdict) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
     if let Verdict::Verified(verified) = verdict {
-        values.extend(verified.account_id.clone());
+        values.extend(verified.provider_account_id.clone());
         values.extend(verified.display_name.clone());
         values.extend(verified.config.iter().map(|(_, value)| value.clone()));
     }
@@ -258,7 +258,7 @@ fn refuse_secrets(live: &Live, text: &str) -> Result<(), RecordError> {
     let nothing = || Call::new(Arc::new(GrantSet::default()), Instant::now(), &EgressLimits::default());
     for (secret, field) in live.names.iter() {
         let mut call = nothing();
-        call.know(Arc::clone(secret));
+        call.add_secret(Arc::clone(secret));
         let hint = live.credential.fields.iter().find(|known| known.name.as_str() == field).and_then(|known| {
             match &known.exposure {
                 Exposure::Handle { hint } => hint.as_deref(),

@@ -8,7 +8,7 @@ use super::case::Case;
 use super::deviation::Deviation;
 use super::request::SecretNames;
 use super::script::{Rule, Script};
-use keyferry_egress::{Egress, GrantSet};
+use keyferry_egress::{AppClient, Egress, GrantSet};
 use keyferry_sandbox::{CallError, LoadedPlugin, LogLine, SecretAccess, Usage, Verdict, VerifyOptions};
 use keyferry_schema::{Credential, Exposure, Input};
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -103,12 +103,12 @@ impl Runner {
         let (values, names) = (prepared.values.clone(), prepared.names.clone());
         let script = Script::new(case, rule, values, names, echoes, limits.response_bytes);
         let stage: Arc<Script> = Arc::clone(&script);
-        let client = self.egress.staged_client(stage);
+        let client = AppClient::with_mock(&self.egress, stage);
         let options = VerifyOptions {
             client: &client,
             grants: Arc::new(GrantSet::new(self.plugin.description.requested.clone())),
             limits,
-            witness: Some(Arc::<Script>::clone(&script)),
+            observer: Some(Arc::<Script>::clone(&script)),
             now_ms: case.now_ms,
         };
         let (result, usage, log) = match self.plugin.verify(&prepared.credential, options).await {

@@ -71,7 +71,7 @@ impl Script {
     fn outcome_of(&self, exchange: &Exchange) -> MockExchange {
         match &exchange.outcome {
             Outcome::Fault(fault) => self.fault(*fault),
-            Outcome::Response(MockResponse { status, headers, body, content }) => MockExchange::Answer {
+            Outcome::Response(MockResponse { status, headers, body, content }) => MockExchange::Response {
                 status: *status,
                 headers: headers.iter().map(|(name, text)| (name.clone(), self.filled(text, Content::Text))).collect(),
                 body: self.filled(body, *content).into_bytes(),
@@ -117,7 +117,7 @@ impl Script {
 }
 
 impl MockTransport for Script {
-    fn answer(&self, request: &Request) -> MockExchange {
+    fn respond(&self, request: &Request) -> MockExchange {
         let found = request_lines(request, &self.state().names);
         match self.rule {
             Rule::Strict => self.strictly(found),

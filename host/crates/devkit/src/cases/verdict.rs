@@ -107,8 +107,9 @@ pub fn verdict_lines(verdict: &Verdict) -> Vec<String> {
     let mut lines = vec![name(verdict)];
     match verdict {
         Verdict::Verified(verified) => {
-            let Verified { account_id, display_name, scopes, expires_at: end, warnings, config, contact: _ } = verified;
-            lines.extend(account_id.as_ref().map(|id| format!("account-id: {id}")));
+            let Verified { provider_account_id, display_name, scopes, expires_at: end, warnings, config, contact: _ } =
+                verified;
+            lines.extend(provider_account_id.as_ref().map(|id| format!("account-id: {id}")));
             lines.extend(display_name.as_ref().map(|name| format!("display-name: {name}")));
             lines.extend((!scopes.is_empty()).then(|| listed("scopes", scopes)));
             lines.extend(end.map(|ms| expires_at(i64::try_from(ms).unwrap_or(i64::MAX))));
@@ -139,7 +140,7 @@ pub(crate) fn to_file(verdict: &Verdict) -> ExpectFile {
     let mut file = ExpectFile { verdict: name(verdict), ..ExpectFile::default() };
     match verdict {
         Verdict::Verified(verified) => {
-            file.account_id.clone_from(&verified.account_id);
+            file.account_id.clone_from(&verified.provider_account_id);
             file.display_name.clone_from(&verified.display_name);
             file.scopes = some(&verified.scopes);
             file.warnings = some(&verified.warnings);

@@ -6,7 +6,7 @@ use keyferry_sandbox::{ComponentInterface, ImportError, OpenError, Wasi};
 /// Checks imports and exports.
 pub(super) fn interface(bytes: &[u8]) -> Result<Vec<Finding>, Finding> {
     let interface = ComponentInterface::read(bytes).map_err(|error| found(&error))?;
-    let mut findings: Vec<Finding> = interface.objections().iter().map(found).collect();
+    let mut findings: Vec<Finding> = interface.violations().iter().map(found).collect();
     if interface.wasi() == Wasi::Needed {
         let names: Vec<&str> =
             interface.imports.iter().map(String::as_str).filter(|name| name.starts_with("wasi:")).collect();

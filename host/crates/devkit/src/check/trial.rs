@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::code::{Code, Finding};
 use super::sample;
 use keyferry_egress::{
-    Egress, ErrorKind, ExchangeObserver, Fault, GrantSet, MockExchange, MockTransport, Request, Response, SendError,
-    refusal,
+    AppClient, Egress, ErrorKind, ExchangeObserver, Fault, GrantSet, MockExchange, MockTransport, Request, Response,
+    SendError, override_refusal,
 };
 use keyferry_sandbox::{FailureKind, LoadedPlugin, RecordedCall, TRIAL_TIME_MS, Verdict, VerifyOptions};
 use keyferry_schema::{AuthType, Field, FieldKind, Input, Secrecy};
@@ -43,10 +43,10 @@ struct Seen {
 }
 
 impl MockTransport for UnavailableProvider {
-    fn answer(&self, _: &Request) -> MockExchange {
+    fn respond(&self, _: &Request) -> MockExchange {
         match self.outage {
             Outage::Refused => MockExchange::Fault(Fault::Refused),
-            Outage::Status500 => MockExchange::Answer { status: 500, headers: Vec::new(), body: Vec::new() },
+            Outage::Status500 => MockExchange::Response { status: 500, headers: Vec::new(), body: Vec::new() },
         }
     }
 }
@@ -58,8 +58,8 @@ impl ExchangeObserver for UnavailableProvider {
         if let Err(SendError { kind: ErrorKind::Denied(grant), .. }) = result {
             seen.denied.push(grant.clone());
         }
-        seen.refused.extend(refusal(request));
-        seen.unusable |= matches!(result, Err(SendError { culprit: Some(_), .. }));
+        seen.refused.extend(override_refusal(request));
+        seen.unusable |= matches!(result, Err(SendError { offending: Some(_), .. }));
     }
 }
 
@@ -178,12 +178,12 @@ async fn run(
     let credential = plugin.description.schema.validate(&input).ok()?;
     let provider = Arc::new(UnavailableProvider { outage, seen: Mutex::default() });
     let transport: Arc<UnavailableProvider> = Arc::clone(&provider);
-    let client = egress.staged_client(transport);
+    let client = AppClient::with_mock(egress, transport);
     let options = VerifyOptions {
         client: &client,
         grants: Arc::new(GrantSet::new(plugin.description.requested.clone())),
         limits: egress.limits(),
-        witness: Some(Arc::<UnavailableProvider>::clone(&provider)),
+        observer: Some(Arc::<UnavailableProvider>::clone(&provider)),
         now_ms: TRIAL_TIME_MS,
     };
     let call = plugin.verify(&credential, options).await.ok()?;

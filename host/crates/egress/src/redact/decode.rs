@@ -3,6 +3,9 @@
 use super::escape::{self, QuotedPrintable};
 use super::offsets::Derived;
 
+/// Layers of escapes that are undone, such as a URL in JSON in JSON.
+pub(super) const MOST_DECODES: usize = 5;
+
 /// The text with its escapes undone, those of all languages alike; `None` where it has none.
 pub(super) fn decode(text: &[u8], quoted: QuotedPrintable) -> Option<Derived> {
     let (mut at, mut escape) = next(text, 0, quoted)?;

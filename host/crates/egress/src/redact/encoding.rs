@@ -1,4 +1,4 @@
-//! [`Encoding`]: ways to write a secret in which its letters cannot be found by undoing escapes.
+//! [`Encoding`]: encodings of a secret that undoing escapes does not find.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// The least length of a piece of base64 that is searched for inside a longer one. Shorter ones occur by chance.
 const SHORTEST_BASE64: usize = 6;
 
-/// Of a value so much is encoded to see how an encoding begins. A multiple of three, at which base64 can be cut.
+/// Bytes of a value that are encoded to get the beginning of an encoding. A multiple of three, where base64 can be cut.
 const HEAD: usize = 24;
 
 /// Length in bytes of the part of an encoding that counts as its beginning.
@@ -54,7 +54,7 @@ impl Encoding {
         Self::Reversed,
     ];
 
-    /// A value, written so. None where what is left of it would occur by chance.
+    /// The encoded value; `None` if it is so short that it would occur by chance.
     pub(super) fn of(self, value: &str) -> Option<Zeroizing<String>> {
         match self {
             Self::Reversed => Some(Zeroizing::new(value.chars().rev().collect())),
@@ -62,7 +62,7 @@ impl Encoding {
         }
     }
 
-    /// How a value begins, written so: as much as is needed of what [`of`](Self::of) gives, without writing all of it.
+    /// The beginning of the encoded value: as much of [`of`](Self::of) as the index needs.
     pub(super) fn beginning_of(self, value: &str) -> Option<Zeroizing<String>> {
         match self {
             Self::Reversed => {
@@ -73,7 +73,7 @@ impl Encoding {
         }
     }
 
-    /// The most `=` that may come after it.
+    /// Maximum number of `=` after the encoded value.
     pub(super) fn padding(self, value: &str) -> usize {
         match self {
             Self::Base64(_) => (3 - value.len() % 3) % 3,

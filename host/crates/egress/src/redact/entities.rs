@@ -1,6 +1,6 @@
 //! The named entities of HTML and XML that libraries write: all of ASCII, and what HTML 4 has for Latin-1.
 
-/// Those of ASCII, and of blanks and quotes beyond.
+/// Entities of ASCII, and of blanks and quotes beyond it.
 const NAMED: [(&str, char); 64] = [
     ("AMP", '&'),
     ("DiacriticalGrave", '`'),
@@ -68,7 +68,7 @@ const NAMED: [(&str, char); 64] = [
     ("zwnj", '\u{200c}'),
 ];
 
-/// Those of Latin-1, from U+00A0 on.
+/// Entities of Latin-1, from U+00A0 on.
 const LATIN_1: [&str; 96] = [
     "nbsp", "iexcl", "cent", "pound", "curren", "yen", "brvbar", "sect", "uml", "copy", "ordf", "laquo", "not", "shy",
     "reg", "macr", "deg", "plusmn", "sup2", "sup3", "acute", "micro", "para", "middot", "cedil", "sup1", "ordm",
@@ -80,7 +80,7 @@ const LATIN_1: [&str; 96] = [
     "divide", "oslash", "ugrave", "uacute", "ucirc", "uuml", "yacute", "thorn", "yuml",
 ];
 
-/// Those that are also read without their semicolon.
+/// Entities that are also read without a semicolon.
 const WITHOUT_END: [&str; 10] = ["AMP", "GT", "LT", "QUOT", "amp", "apos", "gt", "lt", "nbsp", "quot"];
 
 /// More than the longest name.

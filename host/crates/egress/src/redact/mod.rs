@@ -9,27 +9,27 @@
 //! |---|---|
 //! | `escape`, `entities` | reads one escape: JSON and programming languages, URLs, HTML, quoted-printable, UTF-16, shells |
 //! | `decode` | undoes all escapes of a text, one layer |
-//! | `armour` | undoes base64 |
-//! | `numbers` | reads lists of bytes as numbers |
-//! | `squeeze` | leaves out what does not count |
-//! | `offsets` | translates back |
-//! | `encoding` | forms that have to be searched for as such: base64 inside of base64, hexadecimal, reversed |
-//! | `needles` | what is searched for, and what of it a text can hold at all |
-//! | `search` | all readings of a text, and the search in them |
+//! | `base64_runs`, `hex_pairs`, `byte_lists` | decode base64, hexadecimal pairs and lists of byte values inside a text |
+//! | `normalize` | removes case, blanks, line breaks, quotes and backslashes |
+//! | `offsets` | translates a range of a decoded text back to the source |
+//! | `encoding` | writes a secret in forms that undoing escapes does not find: inside longer base64, hexadecimal, reversed |
+//! | `needles` | selects the forms of the secrets that a text can contain |
+//! | `search` | makes all readings of a text, and searches them |
 //!
 //! Case and blanks count for words and for short values, because responses would otherwise lose words that are no
 //! secrets: the limits are in `needles`.
 
-mod armour;
+mod base64_runs;
+mod byte_lists;
 mod decode;
 mod encoding;
 mod entities;
 mod escape;
+mod hex_pairs;
 mod needles;
-mod numbers;
+mod normalize;
 mod offsets;
 mod search;
-mod squeeze;
 
 #[cfg(test)]
 mod tests;
@@ -40,16 +40,13 @@ use std::ops::Range;
 use memchr::memmem;
 use needles::Needles;
 
-/// Replaces a secret.
+/// The text that replaces a secret.
 pub(super) const MASK: &str = "***";
 
-/// Layers of escapes that are undone, such as a URL in JSON in JSON.
-const MOST_DECODES: usize = 5;
-
-/// How many bytes an encoding makes of one: `\u00e9` in JSON in JSON, with line breaks.
+/// Most bytes that an encoding makes of one: `\u00e9` in JSON in JSON, with line breaks.
 const LONGEST_ENCODING: usize = 8;
 
-/// What is searched in any case beyond what is shown.
+/// Bytes that are searched beyond the shown beginning, whatever the longest secret.
 const MARGIN: usize = 4096;
 
 /// The known secrets of one call, prepared for searching.
@@ -61,7 +58,7 @@ pub(super) struct Redactor {
 }
 
 impl Redactor {
-    /// Makes a value known.
+    /// Adds a value to those that are searched for.
     pub(super) fn add(&mut self, value: &str) {
         self.longest = self.longest.max(value.len());
         self.needles.add(value);
@@ -117,7 +114,7 @@ impl Redactor {
         clean
     }
 
-    /// Where secrets are, in order, united where they overlap or touch.
+    /// The ranges of secrets, in order; ranges that overlap or touch are united.
     pub(super) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut places: Vec<Range<usize>> = Vec::new();
         if text.is_empty() || self.needles.is_empty() {
@@ -140,12 +137,12 @@ impl Redactor {
     }
 }
 
-/// Shows a text in all the ways in which the search for secrets reads it: as it is, with its escapes undone, and what its base64
-/// says; each also in lower case without blanks, line breaks, quotes and backslashes.
+/// Calls `visitor` with every reading of a text that the search for secrets makes: as it is, with its escapes undone, and its
+/// decoded base64; each also normalized.
 pub fn each_reading(text: &[u8], mut visitor: impl FnMut(&[u8])) {
     let look = &mut |reading: &[u8], _: &mut dyn FnMut(Range<usize>)| {
         visitor(reading);
-        visitor(&squeeze::squeeze(reading));
+        visitor(&normalize::normalize(reading));
     };
     search::read_all(text, look, &mut |_| {});
 }

@@ -1,22 +1,22 @@
-//! Many ways to write secrets and one text: which of them can be in it at all.
+//! [`Needles`]: the forms of the secrets that a text can contain.
 //!
-//! A secret has some ten forms, and hardly any text holds one of them. To write them all, and to prepare a search for each,
-//! costs far more than to walk over a text once and look at how they would begin; only those that are left are written and searched
-//! for. A copy of a secret in each form is not kept, either.
+//! A secret has about ten forms, and few texts contain one of them. Encoding all of them and preparing a search for each costs far
+//! more than one pass over a text that looks for their first bytes; only forms whose first bytes occur are encoded and searched
+//! for. Nor is a copy of the secret kept in each form.
 
 use memchr::memmem;
 use zeroize::Zeroizing;
 
+use super::decode::{MOST_DECODES, decode};
 use super::encoding::{BEGINNING, Encoding};
 use super::escape::QuotedPrintable;
-use super::squeeze::{is_dropped, squeeze};
-use super::{MOST_DECODES, decode::decode};
+use super::normalize::{is_dropped, normalize};
 
 /// A value shorter than this is replaced only where it is the whole of a quoted string or of the text. Replaced anywhere,
 /// a value such as `1` or `no` would tear every answer apart, and protect nothing: so short a value can be guessed.
 const SHORTEST_ANYWHERE: usize = 4;
 /// Case, blanks and quotes do not count for a value of which at least this much is left without them ...
-const SHORTEST_SQUEEZED: usize = 8;
+const SHORTEST_NORMALIZED: usize = 8;
 /// ... and which has something in it that is no letter, or at least this much. A word such as `sandbox` or `password` is thus
 /// replaced as it is written and in lower case alone.
 const LONGEST_WORD: usize = 15;
@@ -25,10 +25,10 @@ const FILTER_BITS: u32 = 12;
 /// Least length of the base64 between the lines of a PEM block that is a needle of its own.
 const SHORTEST_PEM_BODY: usize = 32;
 
-/// What is searched for.
+/// One form of one secret, to be searched for.
 pub(super) struct Needle {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// What comes before and after it in the secret and does not count.
+    /// Bytes of the secret before and after the needle that normalization removes.
     pub(super) head: Zeroizing<Vec<u8>>,
     pub(super) tail: Zeroizing<Vec<u8>>,
     /// The most `=` that may come after it.
@@ -38,82 +38,82 @@ pub(super) struct Needle {
     pub(super) quotes: bool,
 }
 
-/// All that is searched for.
+/// All secrets, with an index of how their forms begin.
 #[derive(Default)]
 pub(super) struct Needles {
     secrets: Vec<Known>,
-    /// Those that are searched for as they are.
+    /// Needles that are searched for byte for byte.
     pub(super) exact: Index,
-    /// Those that are searched for in what is left of a text that was squeezed.
-    pub(super) squeezed: Index,
+    /// Needles that are searched for in a normalized text.
+    pub(super) normalized: Index,
 }
 
 struct Known {
     value: Zeroizing<String>,
     /// The value, and what undoing its own escapes makes of it.
     forms: Vec<Zeroizing<Vec<u8>>>,
-    way: Way,
+    mode: MatchMode,
 }
 
-/// How a value is matched in a text.
+/// How a value is matched in a text: only as a whole string, byte for byte, or normalized.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum MatchMode {
     WholeString,
     Exact,
-    Squeezed,
+    Normalized,
 }
 
 #[derive(Clone, Copy)]
-enum Spelling {
+enum SecretEncoding {
     Form(usize),
     Encoded(Encoding),
 }
 
 impl Needles {
-    /// Adds a value in every spelling, unless it is empty or there.
+    /// Adds a value in every encoding, unless it is empty or there.
     pub(super) fn add(&mut self, value: &str) {
         if value.is_empty() || self.secrets.iter().any(|known| *known.value == *value) {
             return;
         }
-        let way = way_of(value);
-        let known = Known { value: Zeroizing::new(value.to_owned()), forms: forms(value, way), way };
-        let index = match way {
-            Way::WholeString => return self.secrets.push(known),
-            Way::Exact => &mut self.exact,
-            Way::Squeezed => &mut self.squeezed,
+        let mode = match_mode(value);
+        let known = Known { value: Zeroizing::new(value.to_owned()), forms: forms(value, mode), mode };
+        let index = match mode {
+            MatchMode::WholeString => return self.secrets.push(known),
+            MatchMode::Exact => &mut self.exact,
+            MatchMode::Normalized => &mut self.normalized,
         };
         let secret = self.secrets.len();
         for (at, form) in known.forms.iter().enumerate() {
-            index.add(&written(form, way), secret, Spelling::Form(at));
+            index.add(&searched(form, mode), secret, SecretEncoding::Form(at));
         }
         for encoding in Encoding::ALL {
-            let beginning = encoding.beginning_of(value).map(|beginning| written(beginning.as_bytes(), way));
+            let beginning = encoding.beginning_of(value).map(|beginning| searched(beginning.as_bytes(), mode));
             // What does not count may be all of a beginning.
-            let whole = || encoding.of(value).map(|whole| written(whole.as_bytes(), way));
+            let whole = || encoding.of(value).map(|whole| searched(whole.as_bytes(), mode));
             let beginning = beginning.filter(|beginning| beginning.len() >= BEGINNING).or_else(whole);
             if let Some(beginning) = beginning {
-                index.add(&beginning, secret, Spelling::Encoded(encoding));
+                index.add(&beginning, secret, SecretEncoding::Encoded(encoding));
             }
         }
         index.sort();
         self.secrets.push(known);
     }
 
-    /// Values that count only where they are the whole of a quoted string or of the text.
+    /// Values that are replaced only as a whole quoted string or as the whole text.
     pub(super) fn whole_strings(&self) -> impl Iterator<Item = &str> {
-        self.secrets.iter().filter(|known| known.way == Way::WholeString).map(|known| known.value.as_str())
+        self.secrets.iter().filter(|known| known.mode == MatchMode::WholeString).map(|known| known.value.as_str())
     }
 
-    /// Whether there is anything to be searched for.
+    /// Whether there is no secret.
     pub(super) fn is_empty(&self) -> bool {
         self.secrets.is_empty()
     }
 
-    /// Those of an index that a text can hold: all that it does, and seldom another.
+    /// The needles of an index that a text can contain: all that it does contain, and few others.
     pub(super) fn possible_in(&self, index: &Index, text: &[u8]) -> Vec<Needle> {
         let mut possible: Vec<Needle> = Vec::new();
         for beginning in index.begun_in(text) {
-            if let Some(needle) = self.needle(beginning.secret, beginning.spelling)
+            if let Some(needle) = self.needle(beginning.secret, beginning.encoding)
                 && needle.bytes.len() <= text.len()
                 && !possible.iter().any(|known| *known.bytes == *needle.bytes && known.padding >= needle.padding)
             {
@@ -123,25 +123,25 @@ impl Needles {
         possible
     }
 
-    fn needle(&self, secret: usize, spelling: Spelling) -> Option<Needle> {
+    fn needle(&self, secret: usize, encoding: SecretEncoding) -> Option<Needle> {
         let known = self.secrets.get(secret)?;
-        match spelling {
-            Spelling::Form(at) => {
+        match encoding {
+            SecretEncoding::Form(at) => {
                 let form = known.forms.get(at)?;
-                let (head, tail) = match known.way {
-                    Way::Squeezed => dropped(form),
+                let (head, tail) = match known.mode {
+                    MatchMode::Normalized => dropped(form),
                     _ => (&[][..], &[][..]),
                 };
                 Some(Needle {
-                    bytes: written(form, known.way),
+                    bytes: searched(form, known.mode),
                     head: Zeroizing::new(head.to_vec()),
                     tail: Zeroizing::new(tail.to_vec()),
                     padding: 0,
                     quotes: form.contains(&b'"'),
                 })
             }
-            Spelling::Encoded(encoding) => Some(Needle {
-                bytes: written(encoding.of(&known.value)?.as_bytes(), known.way),
+            SecretEncoding::Encoded(encoding) => Some(Needle {
+                bytes: searched(encoding.of(&known.value)?.as_bytes(), known.mode),
                 head: Zeroizing::default(),
                 tail: Zeroizing::default(),
                 padding: encoding.padding(&known.value),
@@ -151,29 +151,33 @@ impl Needles {
     }
 }
 
-fn way_of(value: &str) -> Way {
+fn match_mode(value: &str) -> MatchMode {
     if value.len() < SHORTEST_ANYWHERE {
-        return Way::WholeString;
+        return MatchMode::WholeString;
     }
-    let left = squeeze(value.as_bytes());
+    let left = normalize(value.as_bytes());
     let letters = String::from_utf8_lossy(&left).chars().all(char::is_alphabetic);
-    if left.len() < SHORTEST_SQUEEZED || (letters && left.len() <= LONGEST_WORD) { Way::Exact } else { Way::Squeezed }
+    if left.len() < SHORTEST_NORMALIZED || (letters && left.len() <= LONGEST_WORD) {
+        MatchMode::Exact
+    } else {
+        MatchMode::Normalized
+    }
 }
 
-/// Bytes as they are searched for.
-fn written(bytes: &[u8], way: Way) -> Zeroizing<Vec<u8>> {
-    match way {
-        Way::Squeezed => squeeze(bytes),
-        Way::Exact | Way::WholeString => Zeroizing::new(bytes.to_vec()),
+/// The bytes to search for in the given mode.
+fn searched(bytes: &[u8], mode: MatchMode) -> Zeroizing<Vec<u8>> {
+    match mode {
+        MatchMode::Normalized => normalize(bytes),
+        MatchMode::Exact | MatchMode::WholeString => Zeroizing::new(bytes.to_vec()),
     }
 }
 
 /// A value, and what it becomes where its own escapes are undone with those of the text, or where form encoding writes its
 /// spaces as `+`.
-fn forms(value: &str, way: Way) -> Vec<Zeroizing<Vec<u8>>> {
-    let mut forms = Forms { way, list: Vec::new() };
+fn forms(value: &str, mode: MatchMode) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut forms = Forms { mode, list: Vec::new() };
     forms.add(value.as_bytes());
-    if way == Way::Exact {
+    if mode == MatchMode::Exact {
         // A server that takes a value for a header's name says it in lower case.
         forms.add(Zeroizing::new(value.to_ascii_lowercase()).as_bytes());
     }
@@ -191,11 +195,11 @@ fn forms(value: &str, way: Way) -> Vec<Zeroizing<Vec<u8>>> {
             Zeroizing::new(form.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect());
         forms.add(&plus);
     }
-    if way == Way::Squeezed {
+    if mode == MatchMode::Normalized {
         let bodies: Vec<_> = forms.list.iter().flat_map(|form| pem_bodies(form)).collect();
         bodies.iter().for_each(|body| forms.add(body));
     }
-    if way == Way::Squeezed && value.chars().any(|c| u32::from(c) > 0xFF) {
+    if mode == MatchMode::Normalized && value.chars().any(|c| u32::from(c) > 0xFF) {
         // Where both bytes of a unit count, leaving out the zeros does not do.
         for order in [u16::to_le_bytes, u16::to_be_bytes] {
             let mut wide = Zeroizing::new(Vec::with_capacity(2 * value.len()));
@@ -207,25 +211,25 @@ fn forms(value: &str, way: Way) -> Vec<Zeroizing<Vec<u8>>> {
 }
 
 struct Forms {
-    way: Way,
+    mode: MatchMode,
     list: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl Forms {
     /// Adds a form, unless it is there, or what is left of it is found everywhere.
     fn add(&mut self, form: &[u8]) {
-        let (bytes, shortest) = match self.way {
-            Way::Squeezed => (squeeze(form), SHORTEST_SQUEEZED),
-            Way::Exact | Way::WholeString => (Zeroizing::new(form.to_vec()), SHORTEST_ANYWHERE),
+        let (bytes, shortest) = match self.mode {
+            MatchMode::Normalized => (normalize(form), SHORTEST_NORMALIZED),
+            MatchMode::Exact | MatchMode::WholeString => (Zeroizing::new(form.to_vec()), SHORTEST_ANYWHERE),
         };
-        let is_known = |known: &Zeroizing<Vec<u8>>| **known == *form || *written(known, self.way) == *bytes;
+        let is_known = |known: &Zeroizing<Vec<u8>>| **known == *form || *searched(known, self.mode) == *bytes;
         if self.list.is_empty() || (bytes.len() >= shortest && !self.list.iter().any(is_known)) {
             self.list.push(Zeroizing::new(form.to_vec()));
         }
     }
 }
 
-/// What stands between the lines that begin and end PEM blocks: echoed without them, it is the key all the same.
+/// The content of PEM blocks without their first and last lines: echoed alone, it is still the key.
 fn pem_bodies(text: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let mut bodies = Vec::new();
     let mut rest = text;
@@ -235,7 +239,7 @@ fn pem_bodies(text: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
         let body = label.get(start + 5..).unwrap_or_default();
         let Some(end) = memmem::find(body, b"-----END ") else { break };
         let inner = body.get(..end).unwrap_or_default();
-        if squeeze(inner).len() >= SHORTEST_PEM_BODY {
+        if normalize(inner).len() >= SHORTEST_PEM_BODY {
             bodies.push(Zeroizing::new(inner.trim_ascii().to_vec()));
         }
         rest = body.get(end..).unwrap_or_default();
@@ -243,14 +247,14 @@ fn pem_bodies(text: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     bodies
 }
 
-/// What a value begins and ends with that does not count.
+/// The beginning and the end of a value that normalization removes.
 fn dropped(form: &[u8]) -> (&[u8], &[u8]) {
     let start = form.iter().take_while(|byte| is_dropped(**byte)).count();
     let end = form.len() - form.iter().rev().take_while(|byte| is_dropped(**byte)).count();
     (form.get(..start).unwrap_or_default(), form.get(end..).unwrap_or_default())
 }
 
-/// How the spellings of secrets begin.
+/// The first bytes of the forms of secrets.
 #[derive(Default)]
 pub(super) struct Index {
     /// The beginnings, sorted.
@@ -262,7 +266,7 @@ pub(super) struct Index {
 struct Beginning {
     bytes: u32,
     secret: usize,
-    spelling: Spelling,
+    encoding: SecretEncoding,
 }
 
 impl Index {
@@ -270,10 +274,10 @@ impl Index {
         self.beginnings.is_empty()
     }
 
-    fn add(&mut self, written: &[u8], secret: usize, spelling: Spelling) {
+    fn add(&mut self, written: &[u8], secret: usize, encoding: SecretEncoding) {
         if let Some(bytes) = written.first_chunk::<BEGINNING>().map(|first| u32::from_le_bytes(*first)) {
             self.filter.set(bytes);
-            self.beginnings.push(Beginning { bytes, secret, spelling });
+            self.beginnings.push(Beginning { bytes, secret, encoding });
         }
     }
 
@@ -281,7 +285,7 @@ impl Index {
         self.beginnings.sort_unstable_by_key(|beginning| beginning.bytes);
     }
 
-    /// Those that are in a text.
+    /// The beginnings that occur in a text.
     fn begun_in(&self, text: &[u8]) -> impl Iterator<Item = Beginning> {
         let mut begun = vec![false; self.beginnings.len()];
         for window in text.windows(BEGINNING) {
@@ -297,7 +301,7 @@ impl Index {
     }
 }
 
-/// Which beginnings there are, roughly.
+/// A Bloom filter of the beginnings.
 struct Filter([u64; 1 << (FILTER_BITS - 6)]);
 
 impl Default for Filter {
@@ -335,8 +339,8 @@ mod tests {
         for secret in secrets {
             needles.add(secret);
         }
-        let squeezed = squeeze(text.as_bytes());
-        let mut found = needles.possible_in(&needles.squeezed, &squeezed);
+        let normalized = normalize(text.as_bytes());
+        let mut found = needles.possible_in(&needles.normalized, &normalized);
         found.extend(needles.possible_in(&needles.exact, text.as_bytes()));
         let mut found: Vec<_> = found.iter().map(|n| String::from_utf8(n.bytes.to_vec()).unwrap()).collect();
         found.sort();
@@ -360,17 +364,17 @@ mod tests {
 
     #[test]
     fn case_counts_for_words_and_for_what_is_short() {
-        for (value, way) in [
-            ("no", Way::WholeString),
-            ("test", Way::Exact),
-            ("s3cr3t", Way::Exact),
-            ("password", Way::Exact),
-            ("Sandbox Account", Way::Exact),
-            ("s3cr3t-value", Way::Squeezed),
-            ("abcdefghijklmnop", Way::Squeezed),
-            ("\"\"\"\"\"\"\"\"\"\"\"\"", Way::Exact),
+        for (value, mode) in [
+            ("no", MatchMode::WholeString),
+            ("test", MatchMode::Exact),
+            ("s3cr3t", MatchMode::Exact),
+            ("password", MatchMode::Exact),
+            ("Sandbox Account", MatchMode::Exact),
+            ("s3cr3t-value", MatchMode::Normalized),
+            ("abcdefghijklmnop", MatchMode::Normalized),
+            ("\"\"\"\"\"\"\"\"\"\"\"\"", MatchMode::Exact),
         ] {
-            assert!(way_of(value) == way, "{value}");
+            assert!(match_mode(value) == mode, "{value}");
         }
     }
 
@@ -383,7 +387,7 @@ mod tests {
             ("abc=3Ddef0123456", 2),
             ("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END KEY-----\n", 3),
         ] {
-            assert_eq!(forms(value, Way::Squeezed).len(), count, "{value}");
+            assert_eq!(forms(value, MatchMode::Normalized).len(), count, "{value}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! [`Offsets`]: where in a text the bytes of what was made of it come from.
+//! [`Offsets`]: maps a decoded text back to its source.
 
 use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-/// A text that was made of another one, and where its bytes come from. It may hold secrets.
+/// A text that was decoded from another one, and the source of its bytes. It may hold secrets.
 pub(super) struct Derived {
     pub(super) text: Zeroizing<Vec<u8>>,
     pub(super) offsets: Offsets,
 }
 
-/// Where bytes come from, in pieces by their order. They hold no text.
+/// The sources of bytes, in order. They hold no text.
 #[derive(Default)]
 pub(super) struct Offsets(Vec<Piece>);
 
@@ -56,7 +56,7 @@ impl Derived {
         self.text.extend_from_slice(bytes);
     }
 
-    /// What follows is decoded from base64 that begins here.
+    /// Marks that the bytes that follow are decoded from base64 at `source`.
     pub(super) fn base64(&mut self, source: usize) {
         self.offsets.0.push(Piece { at: self.text.len(), source, kind: Kind::Base64 });
     }

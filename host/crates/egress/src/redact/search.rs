@@ -1,22 +1,22 @@
-//! Searching a text for secrets: as it is, with its escapes undone one layer after the other, and in what its base64 says.
+//! Searches a text for secrets: as it is, with its escapes undone layer by layer, and in its decoded base64.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-use super::decode::{decode, joined};
+use super::decode::{MOST_DECODES, decode, joined};
 use super::escape::{QuotedPrintable, may_be_quoted_printable};
 use super::needles::{Index, Needle, Needles};
-use super::squeeze::{self, squeeze};
-use super::{MOST_DECODES, armour, numbers};
+use super::normalize::{self, normalize};
+use super::{base64_runs, byte_lists, hex_pairs};
 
-/// Base64 in base64, and so on.
-const MOST_ARMOURS: u8 = 3;
+/// Layers of base64 in base64 that are decoded.
+const MOST_BASE64_LAYERS: u8 = 3;
 /// Bound of all readings of a text together: this multiple of its length, plus `MOST_BYTES`.
 const MOST_GROWTH: usize = 24;
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Shows where in a text secrets are, in any order.
+/// Reports the ranges of secrets in a text, in any order.
 pub(super) fn search(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let look = &mut |text: &[u8], report: &mut dyn FnMut(Range<usize>)| look(needles, text, report);
     read_all(text, look, found);
@@ -28,7 +28,7 @@ type Look<'l> = dyn FnMut(&[u8], &mut dyn FnMut(Range<usize>)) + 'l;
 /// Makes every reading of a text, and shows each to `look`. What that reports is translated to ranges of the text itself.
 pub(super) fn read_all(text: &[u8], look: &mut Look<'_>, found: &mut dyn FnMut(Range<usize>)) {
     let budget = text.len().saturating_mul(MOST_GROWTH).saturating_add(MOST_BYTES);
-    Reader { look, budget }.read(text, Depth::new(MOST_ARMOURS), found);
+    Reader { look, budget }.read(text, Depth::new(MOST_BASE64_LAYERS), found);
 }
 
 struct Reader<'r, 'l> {
@@ -36,27 +36,27 @@ struct Reader<'r, 'l> {
     budget: usize,
 }
 
-/// How much deeper a text is read.
+/// The layers that may still be decoded.
 #[derive(Clone, Copy)]
 struct Depth {
     decodes: usize,
-    armours: u8,
+    base64_layers: u8,
     mail: Mail,
     lines: Lines,
 }
 
 impl Depth {
-    fn new(armours: u8) -> Self {
-        Self { decodes: MOST_DECODES, armours, mail: Mail::Unseen, lines: Lines::Kept }
+    fn new(base64_layers: u8) -> Self {
+        Self { decodes: MOST_DECODES, base64_layers, mail: Mail::Unseen, lines: Lines::Kept }
     }
 }
 
 /// Whether a text is read in one line, since its line breaks part escapes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lines {
-    /// None of them does.
+    /// No line break parts an escape.
     Kept,
-    /// It is, here or elsewhere.
+    /// The text is read in one line, here or in another reading.
     Joined,
 }
 
@@ -65,7 +65,7 @@ enum Lines {
 enum Mail {
     /// Nothing in it looked like it.
     Unseen,
-    /// It is read so elsewhere, and here it is not.
+    /// Another reading decodes it, and this one does not.
     No,
     Yes,
 }
@@ -100,21 +100,21 @@ impl Reader<'_, '_> {
             return self.read(&derived.text, deeper, &mut |range| found(derived.offsets.source(&range)));
         }
         // Undoing escapes leaves base64 as it is but joins what was parted: only the last reading is looked at for it.
-        let Some(armours) = depth.armours.checked_sub(1) else { return };
-        let inside = Depth::new(armours);
-        if let Some(derived) = armour::decode(text) {
+        let Some(base64_layers) = depth.base64_layers.checked_sub(1) else { return };
+        let inside = Depth::new(base64_layers);
+        if let Some(derived) = base64_runs::decode(text) {
             self.read(&derived.text, inside, &mut |range| {
                 let range = derived.offsets.source(&range);
                 found(range.start..range.end + padding(text, range.end, 2));
             });
         }
-        for derived in [armour::decode_pairs(text), numbers::decode(text)].into_iter().flatten() {
+        for derived in [hex_pairs::decode(text), byte_lists::decode(text)].into_iter().flatten() {
             self.read(&derived.text, inside, &mut |range| found(derived.offsets.source(&range)));
         }
     }
 }
 
-/// Finds the secrets in one reading.
+/// Reports the ranges of secrets in one reading.
 fn look(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let possible = |index: &Index, text: &[u8]| match index.is_empty() {
         true => Vec::new(),
@@ -125,14 +125,14 @@ fn look(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
             found(extended(text, range, &needle));
         }
     }
-    if needles.squeezed.is_empty() {
+    if needles.normalized.is_empty() {
         return;
     }
-    let squeezed = squeeze(text);
+    let normalized = normalize(text);
     let mut offsets = None;
-    for needle in possible(&needles.squeezed, &squeezed) {
-        for range in occurrences(&squeezed, &needle.bytes) {
-            let source = offsets.get_or_insert_with(|| squeeze::offsets(text)).source(&range);
+    for needle in possible(&needles.normalized, &normalized) {
+        for range in occurrences(&normalized, &needle.bytes) {
+            let source = offsets.get_or_insert_with(|| normalize::offsets(text)).source(&range);
             if needle.quotes || !text.get(source.clone()).is_some_and(|source| source.contains(&b'"')) {
                 found(extended(text, source, &needle));
             }
@@ -140,7 +140,7 @@ fn look(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     }
 }
 
-/// A range with what comes before and after it in the secret, where that is there.
+/// A range extended by the parts of the secret before and after the needle, if the text has them.
 fn extended(text: &[u8], mut range: Range<usize>, needle: &Needle) -> Range<usize> {
     let before = text.get(..range.start).unwrap_or_default().iter().rev();
     range.start -= before.zip(needle.head.iter().rev()).take_while(|(text, head)| text == head).count();
@@ -163,12 +163,12 @@ fn padding(text: &[u8], at: usize, most: usize) -> usize {
     text.get(at..).unwrap_or_default().iter().take(most).take_while(|byte| **byte == b'=').count()
 }
 
-/// Where a needle is, also where it overlaps itself, united, in time that is linear in the text's length: a needle that repeats
-/// itself cannot be searched for from each of its occurrences anew.
+/// The ranges of a needle, overlapping ones united, in time that is linear in the text's length: a search that restarts at each
+/// occurrence of a needle that repeats itself would not be.
 fn occurrences(text: &[u8], needle: &[u8]) -> Vec<Range<usize>> {
     let mut united: Vec<Range<usize>> = Vec::new();
     let Some(first) = memmem::find(text, needle) else { return united };
-    // Knuth, Morris and Pratt: how much of the needle is matched again where it fails after so much of it.
+    // The failure function of Knuth, Morris and Pratt.
     let mut again = vec![0_usize; needle.len()];
     let at = |index: usize| needle.get(index).copied();
     let longer = |mut matched: usize, byte: Option<u8>, again: &[usize]| {

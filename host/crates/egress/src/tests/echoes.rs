@@ -89,7 +89,7 @@ async fn no_echo_of_a_secret_comes_through_a_body() {
             for (delivery, deliver) in deliveries {
                 let echo = echo.clone();
                 let mut bench = Bench::new(move |_| deliver(&format!("before [{echo}] after"))).await;
-                bench.call.know(super::site::secret(secret));
+                bench.call.add_secret(super::site::secret(secret));
                 let response = bench.send(get()).await.unwrap();
                 let body = String::from_utf8(response.body).unwrap();
                 assert!(body.contains("***"), "{spelling}, {delivery}: {body}");
@@ -127,7 +127,7 @@ async fn no_echo_of_a_secret_comes_through_headers_and_trailers() {
     let trailers =
         format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-echo: {SIMPLE}\r\n\r\n");
     let mut bench = Bench::new(move |_| Reply::Say(trailers.clone().into_bytes())).await;
-    bench.call.know(secret(SIMPLE));
+    bench.call.add_secret(secret(SIMPLE));
     let response = bench.send(get()).await.unwrap();
     assert_eq!(response.body, b"ok");
     assert!(!format!("{:?}", response.headers).contains(SIMPLE));
@@ -150,7 +150,7 @@ async fn no_echo_of_a_secret_comes_through_an_error() {
     }
     // A plugin that types what it knows otherwise is answered without it.
     let mut bench = Bench::new(|_| answer("200 OK", &[], "")).await;
-    bench.call.know(secret(SIMPLE));
+    bench.call.add_secret(secret(SIMPLE));
     for request in [
         get_from(&format!("https://{SIMPLE}.example.org")),
         Request { path: vec![vec![text(SIMPLE)]], ..get_from("https://evil.example.org") },

@@ -9,7 +9,7 @@ use crate::*;
 async fn an_ungranted_host_is_denied_before_its_name_is_looked_up() {
     let authority = Authority::new();
     // No name exists in this world: a lookup would end as a DNS error.
-    let client = Egress::new(authority.settings()).unwrap().app_client().unwrap();
+    let client = AppClient::new(&Egress::new(authority.settings()).unwrap()).unwrap();
     let mut call = call();
     let request = Request {
         path: vec![vec![text("v1")], vec![hidden("s3cret")], vec![text("me")]],
@@ -54,7 +54,7 @@ async fn a_name_that_leads_inside_reads_like_one_that_does_not_exist() {
             kind: ErrorKind::Dns,
             message: "getaddrinfo ENOTFOUND inside.example.com".to_owned(),
             sent: false,
-            culprit: None,
+            offending: None,
         };
         assert_eq!(format!("{inside:?}"), format!("{expected:?}"), "{target}");
         assert_eq!(format!("{missing:?}").replace("missing", "inside"), format!("{inside:?}"), "{target}");
@@ -66,8 +66,8 @@ async fn addresses_in_urls_are_checked_like_those_of_names() {
     let authority = Authority::new();
     let settings = || EgressSettings { dev_resolve: Vec::new(), ..authority.settings() };
     let strict =
-        Egress::new(EgressSettings { loopback: Loopback::Refused, ..settings() }).unwrap().app_client().unwrap();
-    let dev = Egress::new(settings()).unwrap().app_client().unwrap();
+        AppClient::new(&Egress::new(EgressSettings { loopback: Loopback::Refused, ..settings() }).unwrap()).unwrap();
+    let dev = AppClient::new(&Egress::new(settings()).unwrap()).unwrap();
     for (client, origin) in [
         (&strict, "https://127.0.0.1"),
         (&strict, "https://[::1]"),
@@ -82,7 +82,7 @@ async fn addresses_in_urls_are_checked_like_those_of_names() {
         );
     }
     // In a closed world there is nothing outside, also by address.
-    let closed = Egress::new(authority.settings()).unwrap().app_client().unwrap();
+    let closed = AppClient::new(&Egress::new(authority.settings()).unwrap()).unwrap();
     let error = closed.send(&mut call(), get_from("https://8.8.8.8")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Dns);
 }

@@ -56,7 +56,7 @@ async fn a_certificate_is_for_the_name_or_the_address_that_was_asked_for() {
         let grants: GrantSet =
             [format!("GET https://{asked}:{port}/*")].iter().map(|line| line.parse().unwrap()).collect();
         let mut call = Call::new(grants.into(), call().deadline(), &EgressLimits::default());
-        let client = Egress::new(settings).unwrap().app_client().unwrap();
+        let client = AppClient::new(&Egress::new(settings).unwrap()).unwrap();
         let result = client.send(&mut call, get_from(&format!("https://{asked}:{port}"))).await;
         match result {
             Ok(_) => assert!(fits, "a certificate for {of} was taken for {asked}"),

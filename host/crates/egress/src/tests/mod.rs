@@ -1,36 +1,35 @@
 //! Requests over real sockets: servers on loopback with certificates of a throw-away authority.
 //!
-//! Egress cannot be talked round. What is tried, group by group; `dns`, `component`, `environment`, `abuse` and
+//! What is tried against egress, group by group; `dns`, `component`, `environment`, `abuse` and
 //! `namespaces` are files of `tests/tests/security/egress/`, which drives the built binary.
 //!
 //! | | group | tests |
 //! |---|---|---|
 //! | 1 | loopback and the unspecified address | `spellings`, `address`, `component` |
-//! | 2 | numbers in other bases, overflows, too many parts | `spellings`, `target`, `component` |
+//! | 2 | numbers in other bases, overflows, too many parts | `spellings`, `origin`, `component` |
 //! | 3 | private, shared, special networks, first and last and their neighbours | `address`, `spellings`, `namespaces` |
 //! | 4 | metadata services | `spellings`, `address`, `dns`, `namespaces` |
 //! | 5 | IPv4 inside IPv6, link-local, unique local, site-local, multicast | `address` (made-up ones too), `spellings`, `dns` |
 //! | 6 | `localhost`, single labels, names for inside a network, this machine's own addresses | `spellings`, `resolver`, `component`, `namespaces` |
-//! | 7 | dots, empty and too long labels | `spellings`, `host_pattern`, `target` |
-//! | 8 | users, fragments, backslashes | `spellings`, `target`, `component` |
-//! | 9 | percent escapes, also of control characters, also twice | `spellings`, `target`, `component` |
+//! | 7 | dots, empty and too long labels | `spellings`, `host_pattern`, `origin` |
+//! | 8 | users, fragments, backslashes | `spellings`, `origin`, `component` |
+//! | 9 | percent escapes, also of control characters, also twice | `spellings`, `origin`, `component` |
 //! | 10 | other scripts, soft hyphens, joiners, look-alikes | `spellings`, `component` |
 //! | 11 | suffixes and prefixes of granted names | `spellings`, `host_pattern` |
-//! | 12 | ports | `spellings`, `target`, `host_pattern` |
-//! | 13 | schemes | `spellings`, `target` |
-//! | 14 | redirects | `redirects`, `answers`, `component`, `namespaces` |
+//! | 12 | ports | `spellings`, `origin`, `host_pattern` |
+//! | 13 | schemes | `spellings`, `origin` |
+//! | 14 | redirects | `redirects`, `responses`, `component`, `namespaces` |
 //! | 15 | DNS: rebinding, mixed answers, CNAME, slow, huge, cut, forged, none; search domains | `dns`, `component`, `namespaces` |
 //! | 16 | line breaks, headers that steer, floods, two lengths | `framing`, `headers` |
-//! | 17 | answers that are endless, slow, huge, broken | `answers`, `abuse` |
+//! | 17 | responses that are endless, slow, huge, broken | `responses`, `abuse` |
 //! | 18 | TLS | `handshakes`, `transport` |
 //! | 19 | proxy variables | `environment` |
 //! | 20 | Unix sockets, `/etc/hosts`, mDNS | `spellings` (schemes, `.local`), `namespaces` |
 //! | 21 | storms, limits, requests given up, shutdown | `storm`, `hosts`, `breaker`, `abuse` |
 //! | 22 | echoes of secrets | `echoes`, `redact`, `abuse` |
 //!
-//! Whatever `url` takes for a URL: `crossing` holds that what is dialled is what was checked.
+//! `crossing` checks that the dialled address is the checked one, for any URL that `url` accepts.
 
-mod answers;
 mod crossing;
 mod echoes;
 mod framing;
@@ -38,6 +37,7 @@ mod guards;
 mod handshakes;
 mod placement;
 mod redirects;
+mod responses;
 mod site;
 mod spellings;
 mod storm;

@@ -301,7 +301,8 @@ async fn a_value_that_a_request_cannot_be_built_with_is_named_and_a_mistake_of_t
         bench.call = call_with(&EgressLimits::default(), std::time::Duration::from_secs(10));
         let error = bench.send(request).await.expect_err("it cannot be built");
         assert_eq!((&error.kind, error.sent), (&ErrorKind::InvalidRequest, false), "{index}: {error}");
-        let named = error.culprit.map(|culprit| culprit.among(values.iter().map(|(name, value)| (*name, *value))));
+        let named =
+            error.offending.map(|offending| offending.names_among(values.iter().map(|(name, value)| (*name, *value))));
         assert_eq!(named.unwrap_or_default(), expected, "{index}: {}", error.message);
     }
     assert!(bench.site.seen().is_empty());

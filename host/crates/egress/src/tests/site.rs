@@ -55,7 +55,7 @@ pub(super) enum Reply {
     Later(Duration, Vec<u8>),
 }
 
-/// An ordinary answer.
+/// A response with a status line, headers and a body.
 pub(super) fn answer(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Reply {
     let body = body.as_ref();
     let mut text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
@@ -140,7 +140,7 @@ pub(super) struct Site {
     task: JoinHandle<()>,
 }
 
-/// How many requests a server answers at once.
+/// Counts of the requests that a server answers at once.
 #[derive(Default)]
 struct Load {
     under_way: AtomicUsize,
@@ -307,7 +307,7 @@ impl Bench {
         settings.dev_resolve = vec![format!("api.example.com={}", site.address).parse().unwrap()];
         change(&mut settings);
         let call = call_with(&settings.limits, Duration::from_secs(30));
-        let client = Egress::new(settings).unwrap().app_client().unwrap();
+        let client = AppClient::new(&Egress::new(settings).unwrap()).unwrap();
         Self { site, client, call, _authority: authority }
     }
 
@@ -319,7 +319,7 @@ impl Bench {
 /// A client that knows one name and may do everything there.
 pub(super) fn client(mut settings: EgressSettings, name: &str, target: SocketAddr) -> AppClient {
     settings.dev_resolve = vec![format!("{name}={target}").parse().unwrap()];
-    Egress::new(settings).unwrap().app_client().unwrap()
+    AppClient::new(&Egress::new(settings).unwrap()).unwrap()
 }
 
 /// A call that may do everything on `*.example.com` and this machine.

@@ -241,7 +241,7 @@ fn unbounded() -> (AppClient, Arc<GrantSet>, UdpSocket) {
     dns.set_nonblocking(true).unwrap();
     let server = dns.local_addr().unwrap().to_string().parse().unwrap();
     let settings = EgressSettings { dns: vec![server], ..EgressSettings::default() };
-    let client = Egress::new(settings).unwrap().app_client().unwrap();
+    let client = AppClient::new(&Egress::new(settings).unwrap()).unwrap();
     let grants: GrantSet = ["GET https://*/*"].iter().map(|line| line.parse().unwrap()).collect();
     (client, Arc::new(grants), dns)
 }

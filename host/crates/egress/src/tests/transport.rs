@@ -89,7 +89,7 @@ async fn connections_are_kept_for_one_app_and_not_shared_with_another() {
     let mut settings = authority.settings();
     settings.dev_resolve = vec![format!("api.example.com={}", site.address).parse().unwrap()];
     let egress = Egress::new(settings).unwrap();
-    let (one, other) = (egress.app_client().unwrap(), egress.app_client().unwrap());
+    let (one, other) = (AppClient::new(&egress).unwrap(), AppClient::new(&egress).unwrap());
     let mut call = call();
     for _ in 0..3 {
         one.send(&mut call, get()).await.unwrap();
@@ -104,13 +104,13 @@ async fn plain_http_reaches_this_machine_in_development() {
     let site = Site::plain(|_| answer("200 OK", &[], "ok")).await;
     let grants: GrantSet = std::iter::once(format!("GET https://{}/*", site.address).parse().unwrap()).collect();
     let settings = EgressSettings { loopback: Loopback::AllowedForDevelopment, ..EgressSettings::default() };
-    let client = Egress::new(settings).unwrap().app_client().unwrap();
+    let client = AppClient::new(&Egress::new(settings).unwrap()).unwrap();
     let mut call = Call::new(grants.into(), call().deadline(), &EgressLimits::default());
     let response = client.send(&mut call, get_from(&format!("http://{}", site.address))).await.unwrap();
     assert_eq!(response.body, b"ok");
     assert_eq!(site.seen()[0].header("host"), Some(site.address.to_string().as_str()));
 
-    let strict = Egress::new(EgressSettings::default()).unwrap().app_client().unwrap();
+    let strict = AppClient::new(&Egress::new(EgressSettings::default()).unwrap()).unwrap();
     let error = strict.send(&mut call, get_from(&format!("http://{}", site.address))).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidRequest);
 }

@@ -5,7 +5,7 @@ use super::looks_secret::is_telling_name;
 use super::name_match::{NameMatch, fold, match_name};
 use super::row::{Names, Row};
 use keyferry_schema::{AuthSchema, AuthType, Input, Necessity, Secrecy};
-use keyferry_types::echo::{MASK, shown};
+use keyferry_types::echo::{MASK, safe};
 
 /// Names that a message lists.
 const MOST_TOLD: usize = 20;
@@ -139,7 +139,7 @@ fn names(auth_type: &AuthType) -> impl Iterator<Item = &str> {
 fn unknown_type(slug: &str, written: &str, app: &AuthSchema) -> Option<UnknownNames> {
     let types: Vec<&str> = app.types().iter().map(|one| one.name.as_str()).collect();
     let known = types.iter().copied().chain(USUAL_TYPES);
-    let written = shown(written, known);
+    let written = safe(written, known);
     let has = types.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let mut detail = format!("`{slug}` has no auth type `{written}`; it has {has}");
     let probable = match (match_name(written, types.iter().copied()), types.as_slice()) {

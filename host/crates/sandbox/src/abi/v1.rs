@@ -97,8 +97,8 @@ impl secrets::HostSecret for CallState {
 
 impl clock::Host for CallState {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        if let Some(fixed) = &self.fixed {
-            return Ok(fixed.now_ms);
+        if let Some(env) = &self.env {
+            return Ok(env.now_ms);
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
@@ -108,8 +108,8 @@ impl clock::Host for CallState {
 impl random::Host for CallState {
     fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         let mut bytes = vec![0; (length as usize).min(MAX_RANDOM)];
-        if let Some(fixed) = &mut self.fixed {
-            fixed.fill(&mut bytes);
+        if let Some(env) = &mut self.env {
+            env.fill(&mut bytes);
             return Ok(bytes);
         }
         getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(format!("no randomness: {error}")))?;
@@ -266,7 +266,7 @@ pub(in super::super) fn verdict(state: &CallState, wire: Result<wire::Verified, 
     let list = |texts: Vec<String>| texts.into_iter().take(MAX_LIST).map(sentence).collect::<Vec<_>>();
     match wire {
         Ok(verified) => Verdict::Verified(Verified {
-            account_id: verified.account_id.map(sentence),
+            provider_account_id: verified.account_id.map(sentence),
             display_name: verified.display_name.map(sentence),
             scopes: list(verified.scopes),
             expires_at: verified.expires_at,

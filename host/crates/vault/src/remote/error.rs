@@ -11,20 +11,20 @@ use keyferry_types::retry_after;
 pub struct KeyServiceError {
     /// The key, as it was configured.
     pub key: String,
-    /// What kind of failure it is, which decides when to try again.
+    /// Kind of the failure; decides when to try again.
     pub fault: KeyServiceFault,
-    /// What happened, in the service's or the connection's words.
+    /// Message of the service or of the connection.
     pub detail: String,
-    /// How long the service asks to wait, by `Retry-After` of its answer.
+    /// Wait that the service asks for, by `Retry-After` of its response.
     pub wait: Option<Duration>,
 }
 
 /// The kinds of failed calls to a key service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyServiceFault {
-    /// It could not be reached, did not answer in time, is sealed, or failed itself. It may come back.
+    /// It could not be reached, did not respond in time, is sealed, or failed itself. It may recover.
     Unreachable,
-    /// It was asked too often.
+    /// It received too many requests.
     Throttled,
     /// It does not accept the credentials, or they do not allow this.
     Refused,
@@ -47,7 +47,7 @@ impl KeyServiceError {
         Self { key: key.to_owned(), fault, detail, wait: None }
     }
 
-    /// With what the `Retry-After` of the service's answer says, where waiting may help.
+    /// Adds the wait that `Retry-After` of the response asks for, where waiting may help.
     pub(super) fn asking_to_wait(mut self, retry_after: Option<&str>) -> Self {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! One key of one service: asked a few at a time, not for long, and not at all for a moment after it has failed.
+//! [`RemoteKey`]: one key of one service, with a limit of concurrent calls, a deadline, and a pause after a failure.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{KeyServiceError, KeyServiceFault, Place};
+use super::{EncryptionContext, KeyServiceError, KeyServiceFault};
 use crate::VaultError;
 use crate::derive::{Key, random};
 use crate::locked::LockedKey;
@@ -17,17 +17,17 @@ pub(crate) trait KeyService: Send + Sync {
     /// The key as it was configured.
     fn shown(&self) -> &str;
 
-    /// How stored roots name the key, where that is known without asking.
+    /// Id of the key in stored roots, if it is known without a call.
     fn id(&self) -> Option<String>;
 
-    /// Wraps a key for a place. The answer tells which key did it.
-    async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError>;
+    /// Wraps a key, bound to a context. The result names the key that wrapped it.
+    async fn wrap(&self, context: &EncryptionContext<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError>;
 
-    /// Unwraps a key that was wrapped for this very place.
-    async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError>;
+    /// Unwraps a key that was wrapped for this very context.
+    async fn unwrap(&self, context: &EncryptionContext<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError>;
 }
 
-/// Something wrapped, and by which key.
+/// A wrapped key, and the id of the key that wrapped it.
 pub(crate) struct WrappedBy {
     pub(crate) kek_id: String,
     pub(crate) bytes: Vec<u8>,
@@ -36,18 +36,18 @@ pub(crate) struct WrappedBy {
 /// The state of a key service, as its last calls showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyServiceState {
-    /// It has not been asked yet, or answers.
+    /// It has not been called yet, or its last call succeeded.
     Answers,
-    /// It has answered before and fails now. What is unlocked stays so.
+    /// It has responded before and fails now. Unlocked roots stay unlocked.
     Fails(KeyServiceFault),
-    /// It has never answered since the start.
+    /// No call has succeeded since the start.
     NeverAnswered(KeyServiceFault),
 }
 
-/// How long a service is waited for, and left alone.
+/// Time limits of calls to a service.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// The whole of a call, with waiting for a turn and all attempts.
+    /// Time limit of a call, with the wait for a permit and all attempts.
     deadline: Duration,
     /// Time after a failure during which the same failure is returned without a request.
     pause: Duration,
@@ -56,14 +56,15 @@ struct Patience {
 const PATIENCE: Patience = Patience { deadline: Duration::from_secs(10), pause: Duration::from_secs(1) };
 /// The longest pause that a service can ask for by `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Calls at the same time.
+/// Maximum number of concurrent calls.
 const AT_ONCE: usize = 8;
 
 /// A key that is in a key service.
 pub(crate) struct RemoteKey {
     service: Box<dyn KeyService>,
     patience: Patience,
-    turns: Semaphore,
+    /// Permits of concurrent calls.
+    permits: Semaphore,
     state: Mutex<State>,
 }
 
@@ -79,37 +80,45 @@ impl RemoteKey {
     }
 
     fn with_patience(service: impl KeyService + 'static, patience: Patience) -> Self {
-        Self { service: Box::new(service), patience, turns: Semaphore::new(AT_ONCE), state: Mutex::default() }
+        Self { service: Box::new(service), patience, permits: Semaphore::new(AT_ONCE), state: Mutex::default() }
     }
 
     pub(crate) fn shown(&self) -> &str {
         self.service.shown()
     }
 
-    /// How stored roots name the key; asks the service where only that knows.
+    /// Id of the key in stored roots; calls the service if only that knows it.
     pub(crate) async fn id(&self) -> Result<String, KeyServiceError> {
         match self.service.id() {
             Some(id) => Ok(id),
             None => {
-                // Any answer tells it.
-                let wrapped = self.ask(self.service.wrap(&Place::Probe, &[0; 32])).await?;
+                // Any response names it.
+                let wrapped = self.ask(self.service.wrap(&EncryptionContext::Probe, &[0; 32])).await?;
                 Ok(self.service.id().unwrap_or(wrapped.kek_id))
             }
         }
     }
 
-    pub(crate) async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
-        self.ask(self.service.wrap(place, key)).await
+    pub(crate) async fn wrap(
+        &self,
+        context: &EncryptionContext<'_>,
+        key: &[u8; 32],
+    ) -> Result<WrappedBy, KeyServiceError> {
+        self.ask(self.service.wrap(context, key)).await
     }
 
-    pub(crate) async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
-        self.ask(self.service.unwrap(place, wrapped)).await
+    pub(crate) async fn unwrap(
+        &self,
+        context: &EncryptionContext<'_>,
+        wrapped: &[u8],
+    ) -> Result<LockedKey, KeyServiceError> {
+        self.ask(self.service.unwrap(context, wrapped)).await
     }
 
     /// Wraps a value that is then discarded, to test whether the service works.
     pub(crate) async fn probe(&self) -> Result<(), VaultError> {
         let key: Key = random()?;
-        self.wrap(&Place::Probe, &key).await?;
+        self.wrap(&EncryptionContext::Probe, &key).await?;
         Ok(())
     }
 
@@ -124,8 +133,8 @@ impl RemoteKey {
 
     async fn ask<T>(&self, call: impl Future<Output = Result<T, KeyServiceError>>) -> Result<T, KeyServiceError> {
         let timed = tokio::time::timeout(self.patience.deadline, async {
-            // Never closed, so this cannot fail; without a turn the call would still be a right one.
-            let _turn = self.turns.acquire().await;
+            // Never closed, so this cannot fail.
+            let _permit = self.permits.acquire().await;
             self.check_pause()?;
             let outcome = call.await;
             self.note(&outcome);
@@ -225,21 +234,21 @@ pub(crate) mod tests {
             Some("fake:1".to_owned())
         }
 
-        async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+        async fn wrap(&self, context: &EncryptionContext<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
             self.called().await?;
-            let bytes = key.iter().rev().copied().chain(place.to_string().into_bytes()).collect();
+            let bytes = key.iter().rev().copied().chain(context.to_string().into_bytes()).collect();
             Ok(WrappedBy { kek_id: "fake:1".to_owned(), bytes })
         }
 
-        async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
+        async fn unwrap(&self, context: &EncryptionContext<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
             self.called().await?;
             match wrapped.split_first_chunk::<32>() {
-                Some((key, bound)) if bound == place.to_string().as_bytes() => LockedKey::write(|plain| {
+                Some((key, bound)) if bound == context.to_string().as_bytes() => LockedKey::write(|plain| {
                     plain.copy_from_slice(key);
                     plain.reverse();
                     Ok(())
                 }),
-                _ => Err(KeyServiceError::new("fake", KeyServiceFault::DoesNotOpen, "another place")),
+                _ => Err(KeyServiceError::new("fake", KeyServiceFault::DoesNotOpen, "another context")),
             }
         }
     }
@@ -254,7 +263,7 @@ pub(crate) mod tests {
         assert_eq!(key.state(), KeyServiceState::Answers);
         service.fail([Unreachable]);
         for _ in 0..3 {
-            let error = key.wrap(&Place::Probe, &[1; 32]).await.err().unwrap();
+            let error = key.wrap(&EncryptionContext::Probe, &[1; 32]).await.err().unwrap();
             assert_eq!(error.fault, Unreachable);
         }
         assert_eq!((service.count(), key.state()), (1, KeyServiceState::NeverAnswered(Unreachable)));
@@ -266,10 +275,10 @@ pub(crate) mod tests {
         assert_eq!(key.state(), KeyServiceState::Fails(Unreachable));
         // That something does not open says nothing against the service.
         tokio::time::sleep(SHORT.pause).await;
-        let wrapped = key.wrap(&Place::Probe, &[1; 32]).await.unwrap().bytes;
-        let error = key.unwrap(&Place::CompiledCode, &wrapped).await.err().unwrap();
+        let wrapped = key.wrap(&EncryptionContext::Probe, &[1; 32]).await.unwrap().bytes;
+        let error = key.unwrap(&EncryptionContext::CompiledCode, &wrapped).await.err().unwrap();
         assert_eq!((error.fault, key.state()), (DoesNotOpen, KeyServiceState::Answers));
-        assert_eq!(key.unwrap(&Place::Probe, &wrapped).await.unwrap().as_slice(), [1; 32]);
+        assert_eq!(key.unwrap(&EncryptionContext::Probe, &wrapped).await.unwrap().as_slice(), [1; 32]);
     }
 
     #[tokio::test]

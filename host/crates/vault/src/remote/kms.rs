@@ -1,7 +1,7 @@
 //! AWS KMS (<https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html>), by AWS' own client: region and
 //! credentials come from where AWS' other tools find them, and the client repeats failed requests.
 //!
-//! What is wrapped is bound by the encryption context, which shows in CloudTrail and which key policies can ask for.
+//! A wrapped key is bound to its encryption context, which shows in CloudTrail and which key policies can require.
 
 use std::error::Error;
 use std::path::Path;
@@ -25,7 +25,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::key::{KeyService, WrappedBy};
-use super::{KeyServiceError, KeyServiceFault, KmsKey, Place, foreign_files, transit_key, trust};
+use super::{EncryptionContext, KeyServiceError, KeyServiceFault, KmsKey, aws_files, transit_key, trust};
 use crate::VaultError;
 use crate::locked::LockedKey;
 
@@ -102,7 +102,7 @@ impl Kms {
     /// If one hangs or is no file, or the certificates to believe cannot be read.
     pub(crate) fn check(key: &KmsKey, ca: Option<&Path>) -> Result<(), VaultError> {
         ca.map(trust::read).transpose()?;
-        foreign_files::fault().map_or(Ok(()), |problem| Err(not_usable(key, problem)))
+        aws_files::fault().map_or(Ok(()), |problem| Err(not_usable(key, problem)))
     }
 
     fn error(&self, fault: KeyServiceFault, detail: impl std::fmt::Display) -> KeyServiceError {
@@ -122,7 +122,7 @@ impl Kms {
         self.error(transport_fault(error), chain(error))
     }
 
-    /// Remembers which key answered.
+    /// Remembers the key that the service used.
     fn learn(&self, arn: Option<String>) -> String {
         let known = self.arn.get_or_init(|| arn.clone().unwrap_or_else(|| self.key.to_string()));
         arn.unwrap_or_else(|| known.clone())
@@ -133,7 +133,7 @@ fn not_usable(key: &KmsKey, problem: String) -> VaultError {
     VaultError::KeyServiceSetup { key: key.to_string(), problem }
 }
 
-/// What a code means. Those of KMS itself stand with each operation, the others at
+/// The fault that an error code means. Those of KMS itself stand with each operation, the others at
 /// <https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html>.
 fn service_fault(code: &str, status: u16) -> KeyServiceFault {
     match code {
@@ -248,9 +248,9 @@ impl KeyService for Kms {
         self.arn.get().cloned()
     }
 
-    async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+    async fn wrap(&self, context: &EncryptionContext<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
         let mut call = self.client.encrypt().key_id(self.key.as_str()).plaintext(Blob::new(key.as_slice()));
-        for (name, value) in place.pairs() {
+        for (name, value) in context.pairs() {
             call = call.encryption_context(name, value);
         }
         let answer = call.send().await.map_err(|error| self.failed(&error))?;
@@ -259,10 +259,10 @@ impl KeyService for Kms {
         Ok(WrappedBy { kek_id: self.learn(answer.key_id), bytes })
     }
 
-    async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
+    async fn unwrap(&self, context: &EncryptionContext<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
         // With the key's name, so that a ciphertext under another key that these credentials open does not pass for ours.
         let mut call = self.client.decrypt().key_id(self.key.as_str()).ciphertext_blob(Blob::new(wrapped));
-        for (name, value) in place.pairs() {
+        for (name, value) in context.pairs() {
             call = call.encryption_context(name, value);
         }
         let answer = call.send().await.map_err(|error| self.failed(&error))?;

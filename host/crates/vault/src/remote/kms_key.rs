@@ -16,7 +16,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KmsKey {
     text: String,
-    /// Where the text is an ARN.
+    /// Region of an ARN; `None` for an id or an alias.
     region: Option<String>,
     is_key_arn: bool,
 }

@@ -1,4 +1,4 @@
-//! The source of a transit engine's token.
+//! [`TokenSource`]: where a transit engine's token is read from.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use keyferry_types::bounded_file::{self, LINE, is_obstructed};
 use keyferry_types::path_text::ShowPath as _;
 
-/// Where the token comes from. It is looked up for each call, so a file that is replaced counts from the next one on.
+/// Source of the token. It is read for each call, so a replaced file takes effect with the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSource {
     /// The environment variable of this name.
@@ -17,7 +17,7 @@ pub enum TokenSource {
     File(PathBuf),
 }
 
-/// Why there is no token.
+/// The reason why the token cannot be read.
 pub(super) struct TokenProblem {
     /// What is wrong, without the token.
     pub(super) problem: String,

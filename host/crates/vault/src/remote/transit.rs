@@ -1,9 +1,9 @@
 //! The transit engine of Vault and OpenBao (<https://developer.hashicorp.com/vault/api-docs/secret/transit>,
 //! <https://openbao.org/api-docs/secret/transit/>).
 //!
-//! What is wrapped is bound three times over: by `associated_data`, which counts for the engine's AEAD ciphers; by `context`,
-//! which counts for derived keys; and, because an engine that knows neither ignores it without a word, by a hash of the place
-//! inside of what is wrapped.
+//! A wrapped key is bound to its context three times over: by `associated_data`, which counts for the engine's AEAD ciphers; by `context`,
+//! which counts for derived keys; and, because an engine that knows neither ignores it without a word, by a hash of the
+//! context inside of what is wrapped.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use super::key::{KeyService, WrappedBy};
 use super::token::TokenProblem;
-use super::{KeyServiceError, KeyServiceFault, Place, TransitSettings, trust};
+use super::{EncryptionContext, KeyServiceError, KeyServiceFault, TransitSettings, trust};
 use crate::VaultError;
 use crate::locked::LockedKey;
 use keyferry_service_client::{Deadlines, exchange};
@@ -49,7 +49,7 @@ pub(crate) struct Transit {
 }
 
 #[derive(Deserialize)]
-struct Answer<T> {
+struct Envelope<T> {
     data: T,
 }
 
@@ -85,7 +85,7 @@ impl Operation {
 }
 
 impl Transit {
-    /// A client; nothing is asked yet.
+    /// A client; the engine is not called yet.
     ///
     /// # Errors
     /// If the certificates to believe cannot be read.
@@ -120,7 +120,7 @@ impl Transit {
         KeyServiceError::new(&self.shown, fault, detail)
     }
 
-    /// Asks, and asks again where that may help.
+    /// Calls the engine, and repeats the call where that may help.
     async fn call(
         &self,
         operation: Operation,
@@ -130,7 +130,7 @@ impl Transit {
         let mut attempt = 1;
         loop {
             let error = match self.attempt(operation, body.clone()).await {
-                Ok(answer) => return Ok(answer),
+                Ok(body) => return Ok(body),
                 Err(error) => error,
             };
             // What asks for a long wait is not asked again in this call: its caller learns how long.
@@ -158,33 +158,33 @@ impl Transit {
             request = request.header("x-vault-namespace", namespace);
         }
         let request = request.body(Full::new(body)).map_err(|error| self.error(KeyServiceFault::Unexpected, error))?;
-        let (parts, answer) = exchange(&self.settings.key.service, &self.tls, request, DEADLINES)
+        let (parts, body) = exchange(&self.settings.key.service, &self.tls, request, DEADLINES)
             .await
             .map_err(|problem| self.error(KeyServiceFault::Unreachable, problem))?;
         let status = parts.status;
         if status == StatusCode::OK {
-            return Ok(answer);
+            return Ok(body);
         }
-        let said = serde_json::from_slice::<Problem>(&answer).map(|problem| problem.errors.join("; "));
+        let said = serde_json::from_slice::<Problem>(&body).map(|problem| problem.errors.join("; "));
         let said = said.unwrap_or_default();
         let failed = self.error(fault(operation, status, &said), format!("{status} {said}").trim_end());
         Err(failed.asking_to_wait(parts.headers.get(header::RETRY_AFTER).and_then(|text| text.to_str().ok())))
     }
 
-    fn bound(place: &Place<'_>) -> String {
-        STANDARD.encode(place.to_string())
+    fn bound(context: &EncryptionContext<'_>) -> String {
+        STANDARD.encode(context.to_string())
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, answer: &[u8]) -> Result<T, KeyServiceError> {
-        match serde_json::from_slice::<Answer<T>>(answer) {
-            Ok(answer) => Ok(answer.data),
+    fn read<T: serde::de::DeserializeOwned>(&self, body: &[u8]) -> Result<T, KeyServiceError> {
+        match serde_json::from_slice::<Envelope<T>>(body) {
+            Ok(envelope) => Ok(envelope.data),
             // The parser's message may quote what it read.
             Err(_) => Err(self.error(KeyServiceFault::Unexpected, "an answer of another shape")),
         }
     }
 }
 
-/// What a status means (<https://developer.hashicorp.com/vault/api-docs#http-status-codes>). The engine says 400 for all that
+/// The fault that a status means (<https://developer.hashicorp.com/vault/api-docs#http-status-codes>). The engine says 400 for all that
 /// it will not do, and tells apart only in words.
 fn fault(operation: Operation, status: StatusCode, said: &str) -> KeyServiceFault {
     match status.as_u16() {
@@ -200,12 +200,12 @@ fn fault(operation: Operation, status: StatusCode, said: &str) -> KeyServiceFaul
     }
 }
 
-/// A key and a hash of its place.
-fn bundle(place: &Place<'_>, key: &[u8; 32]) -> Zeroizing<[u8; 64]> {
+/// A key and a hash of its encryption context.
+fn bundle(context: &EncryptionContext<'_>, key: &[u8; 32]) -> Zeroizing<[u8; 64]> {
     let mut bundle = Zeroizing::new([0; 64]);
     let (head, tail) = bundle.split_at_mut(32);
     head.copy_from_slice(key.as_slice());
-    tail.copy_from_slice(&Sha256::digest(place.to_string()));
+    tail.copy_from_slice(&Sha256::digest(context.to_string()));
     bundle
 }
 
@@ -219,10 +219,10 @@ impl KeyService for Transit {
         Some(self.id.clone())
     }
 
-    async fn wrap(&self, place: &Place<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
-        let bound = Self::bound(place);
+    async fn wrap(&self, context: &EncryptionContext<'_>, key: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+        let bound = Self::bound(context);
         let body = json!({
-            "plaintext": STANDARD.encode(bundle(place, key).as_slice()), "associated_data": bound, "context": bound,
+            "plaintext": STANDARD.encode(bundle(context, key).as_slice()), "associated_data": bound, "context": bound,
         });
         let answer = self.call(Operation::Encrypt, &body).await?;
         let Encrypted { ciphertext } = self.read(&answer)?;
@@ -232,11 +232,11 @@ impl KeyService for Transit {
         Ok(WrappedBy { kek_id: self.id.clone(), bytes: ciphertext.into_bytes() })
     }
 
-    async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
+    async fn unwrap(&self, context: &EncryptionContext<'_>, wrapped: &[u8]) -> Result<LockedKey, KeyServiceError> {
         let not_ours =
             || self.error(KeyServiceFault::DoesNotOpen, "the stored form does not come from a transit engine");
         let ciphertext = std::str::from_utf8(wrapped).map_err(|_| not_ours())?;
-        let bound = Self::bound(place);
+        let bound = Self::bound(context);
         let body = json!({ "ciphertext": ciphertext, "associated_data": bound, "context": bound });
         let answer = self.call(Operation::Decrypt, &body).await?;
         let plaintext = Zeroizing::new(self.read::<Decrypted>(&answer)?.plaintext);
@@ -244,11 +244,11 @@ impl KeyService for Transit {
         let Some(key) = opened.first_chunk::<32>() else {
             return Err(self.error(KeyServiceFault::DoesNotOpen, "the result is not a key of 32 bytes"));
         };
-        if !bool::from(bundle(place, key).ct_eq(&opened)) {
+        if !bool::from(bundle(context, key).ct_eq(&opened)) {
             return Err(self.error(KeyServiceFault::DoesNotOpen, "the result is bound to another purpose"));
         }
-        LockedKey::write(|place| {
-            place.copy_from_slice(key);
+        LockedKey::write(|plain| {
+            plain.copy_from_slice(key);
             Ok(())
         })
     }

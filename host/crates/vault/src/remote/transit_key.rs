@@ -49,7 +49,7 @@ pub enum MalformedTransitKey {
 }
 
 impl TransitKey {
-    /// How stored roots name it. A host may get another name, so it does not count.
+    /// Id of the key in stored roots. The host is not part of it: it may get another name.
     pub(super) fn id(&self, namespace: Option<&str>) -> String {
         let namespace = namespace.map(|namespace| format!("{namespace}:")).unwrap_or_default();
         format!("transit:{namespace}{}/{}", self.mount, self.name)

@@ -10,7 +10,7 @@ use crate::request::parameters::invalid_query;
 use keyferry_imports::input::{Mapping, Preset, ReadOptions};
 use keyferry_schema::is_unfit;
 use keyferry_store::{ImportMode, ImportPolicy, MissingAccounts, SameFile};
-use keyferry_types::echo::shown;
+use keyferry_types::echo::safe;
 
 /// What can be said of an import.
 const NAMES: [&str; 10] = [
@@ -90,7 +90,7 @@ impl Options {
         let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
             return Err(invalid_query(&format!(
                 "`{}` is not known; there are {}",
-                shown(name, NAMES),
+                safe(name, NAMES),
                 NAMES.join(", ")
             )));
         };

@@ -1,4 +1,4 @@
-//! What a plugin says of itself, parsed.
+//! Parses the description that a plugin returns.
 
 use super::super::super::description::{AppDescription, SecretAccess};
 use super::bindings::exports::keyferry::plugin::app as wire;
@@ -16,7 +16,7 @@ const MAX_TAG: usize = 32;
 /// A plugin's description, parsed.
 ///
 /// # Errors
-/// What does not hold together, for the plugin's author.
+/// The first part that is not valid, for the plugin's author.
 pub(in super::super::super) fn description(wire: wire::Description) -> Result<AppDescription, String> {
     let slug = wire.slug.parse().map_err(|error| format!("slug: {error}"))?;
     if wire.name.is_empty() || wire.name.len() > 200 {

@@ -58,8 +58,7 @@ struct Field {
     of_organisation: bool,
 }
 
-/// What becomes of a description; `None` where the bytes are no JSON of one. Enumerations are numbers, each of which means
-/// something.
+/// Parses a description from JSON; `None` if the bytes are not JSON of one. Enumerations are numbers, and every number is valid.
 pub fn description_of_json(bytes: &[u8]) -> Option<Result<AppDescription, String>> {
     let made: Description = serde_json::from_slice(bytes).ok()?;
     let grants = made.grants.into_iter().map(|grant| wire::Grant {

@@ -1,4 +1,4 @@
-//! What a plugin reads of a credential: the text of which fields, and a piece of which secrets.
+//! Which parts of a credential a plugin reads: fields as text, and the beginning or end of secrets.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,16 +45,46 @@ impl FieldRead {
     pub fn is_suspicious(&self) -> bool {
         self.looks_secret.is_some()
     }
+
+    /// The reads in words: one line for the text fields, one for each hint. A field of several auth types is listed once.
+    pub fn summary(reads: &[Self]) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        let mut lines: Vec<String> = Vec::new();
+        for read in reads {
+            let field = &read.field;
+            match read.reads {
+                Reads::Text => {
+                    let why =
+                        read.looks_secret.as_ref().map(|why| format!(" (looks secret: {why})")).unwrap_or_default();
+                    push_new(&mut texts, format!("{field}{why}"));
+                }
+                Reads::Beginning | Reads::End => {
+                    let end = if read.reads == Reads::Beginning { "beginning" } else { "end" };
+                    let pattern = read.hint.as_deref().unwrap_or_default();
+                    push_new(
+                        &mut lines,
+                        format!("sees the {end} of {field} (at most {HINT_CHARS} characters, {pattern})"),
+                    );
+                }
+            }
+        }
+        if !texts.is_empty() {
+            lines.insert(0, format!("reads as text: {}", texts.join(", ")));
+        }
+        lines
+    }
 }
 
-/// All that a plugin reads, in the order of its description.
-pub fn reads(description: &AppDescription) -> Vec<FieldRead> {
-    let of_type = |auth_type: &AuthType| {
-        let reads: Vec<_> =
-            auth_type.fields.iter().filter_map(|field| read(auth_type, field, description.secret_access)).collect();
-        reads
-    };
-    description.schema.types().iter().flat_map(of_type).collect()
+impl AppDescription {
+    /// The reads of the plugin, in the order of its fields.
+    pub fn field_reads(&self) -> Vec<FieldRead> {
+        let of_type = |auth_type: &AuthType| {
+            let reads: Vec<_> =
+                auth_type.fields.iter().filter_map(|field| read(auth_type, field, self.secret_access)).collect();
+            reads
+        };
+        self.schema.types().iter().flat_map(of_type).collect()
+    }
 }
 
 fn read(auth_type: &AuthType, field: &Field, access: SecretAccess) -> Option<FieldRead> {
@@ -97,30 +127,6 @@ pub(super) fn ungranted(reads: &[FieldRead], granted: &[String]) -> Vec<String> 
         .map(FieldRead::place)
         .filter(|place| !granted.contains(place))
         .collect()
-}
-
-/// What is read, for people: one line for the text fields, one for each hint. A field of several auth types stands there once.
-pub fn lines(reads: &[FieldRead]) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    let mut lines: Vec<String> = Vec::new();
-    for read in reads {
-        let field = &read.field;
-        match read.reads {
-            Reads::Text => {
-                let why = read.looks_secret.as_ref().map(|why| format!(" (looks secret: {why})")).unwrap_or_default();
-                push_new(&mut texts, format!("{field}{why}"));
-            }
-            Reads::Beginning | Reads::End => {
-                let end = if read.reads == Reads::Beginning { "beginning" } else { "end" };
-                let pattern = read.hint.as_deref().unwrap_or_default();
-                push_new(&mut lines, format!("sees the {end} of {field} (at most {HINT_CHARS} characters, {pattern})"));
-            }
-        }
-    }
-    if !texts.is_empty() {
-        lines.insert(0, format!("reads as text: {}", texts.join(", ")));
-    }
-    lines
 }
 
 fn push_new(lines: &mut Vec<String>, line: String) {

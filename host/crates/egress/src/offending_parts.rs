@@ -1,4 +1,4 @@
-//! The values that make it impossible to build a request.
+//! [`OffendingParts`]: the values that make it impossible to build a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,25 +8,26 @@ use zeroize::Zeroizing;
 
 use super::request::{Auth, Body, JsonValue, Part, Request};
 
-/// The parts of the value that a request failed on, and which values fail there.
+/// The parts that a request could not be built with, and the test that a value fails there.
 #[derive(Clone)]
-pub struct Culprit {
+pub struct OffendingParts {
     parts: Vec<Part>,
     fails: fn(&str) -> bool,
 }
 
-impl Culprit {
+impl OffendingParts {
     pub(super) fn new(parts: &[Part], fails: fn(&str) -> bool) -> Self {
         Self { parts: parts.to_vec(), fails }
     }
 
-    /// The names of those values that the request failed on. A secret is identified by its handle, a text by its content.
-    pub fn among<'a>(&self, values: impl Iterator<Item = (&'a str, &'a SharedSecret)>) -> Vec<String> {
-        let at_fault = values.filter(|(_, value)| (self.fails)(value.expose()) && self.holds(value));
+    /// The names of those values that the request could not be built with. A secret is identified by its handle, a text by its
+    /// content.
+    pub fn names_among<'a>(&self, values: impl Iterator<Item = (&'a str, &'a SharedSecret)>) -> Vec<String> {
+        let at_fault = values.filter(|(_, value)| (self.fails)(value.expose()) && self.contains(value));
         at_fault.map(|(name, _)| name.to_owned()).collect()
     }
 
-    fn holds(&self, value: &SharedSecret) -> bool {
+    fn contains(&self, value: &SharedSecret) -> bool {
         self.parts.iter().any(|part| match part {
             Part::Secret(secret) => Arc::ptr_eq(secret, value),
             Part::Jwt(jwt) => Arc::ptr_eq(&jwt.key, value),
@@ -35,8 +36,8 @@ impl Culprit {
     }
 }
 
-/// Whether a text was made of a value: it holds all of it, or the host that the value is an address at. Plugins write hosts in lower
-/// case, and `-` where a tenant's name has `_`.
+/// Whether a text was made from a value: it contains the value, or the host of the URL that the value is. Plugins write hosts in
+/// lower case, and `-` where a tenant's name has `_`.
 fn is_within(value: &str, text: &str) -> bool {
     let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -46,13 +47,13 @@ fn is_within(value: &str, text: &str) -> bool {
 }
 
 /// The parts can contain texts with values of the credential, so they are not printed.
-impl fmt::Debug for Culprit {
+impl fmt::Debug for OffendingParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Culprit")
+        f.write_str("OffendingParts")
     }
 }
 
-/// Every part of a request, wherever it stands.
+/// All parts of a request.
 pub(super) fn parts_of(request: &Request) -> Vec<Part> {
     let mut all: Vec<&[Part]> = request.path.iter().map(Vec::as_slice).collect();
     all.extend(request.query.iter().chain(&request.headers).map(|pair| pair.value.as_slice()));
@@ -79,12 +80,12 @@ pub(super) fn parts_of(request: &Request) -> Vec<Part> {
     all.into_iter().flatten().cloned().collect()
 }
 
-/// Whether a value is a large part of a request that is too large.
+/// Whether a value contributes to a request that is too large.
 pub(super) fn is_large(value: &str) -> bool {
     value.len() > 1024
 }
 
-/// Whether a value ends a JSON string that it is put into as it is.
+/// Whether a value breaks a JSON string that it is inserted into without escapes.
 pub(super) fn breaks_json(value: &str) -> bool {
     value.chars().any(|c| c.is_control() || matches!(c, '"' | '\\'))
 }

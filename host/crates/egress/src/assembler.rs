@@ -1,4 +1,4 @@
-//! Assembles a value from its parts, text and secrets.
+//! [`Assembler`]: assembles values from text and secrets.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use super::error::Invalid;
 use super::jwt;
 use super::request::Part;
 
-/// A value that was put together. Its memory is wiped, whether it holds a secret or not.
+/// An assembled value. Its memory is wiped when dropped, whether it holds a secret or not.
 pub(super) struct Value {
     text: Zeroizing<String>,
     secrecy: Secrecy,
 }
 
-/// Whether a value has a secret in it.
+/// Whether a value contains a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secrecy {
-    /// It is made of text alone.
+    /// The value consists of text alone.
     Plain,
-    /// A secret is part of it.
+    /// A part of the value is a secret.
     Secret,
 }
 
@@ -36,7 +36,7 @@ impl Value {
     }
 }
 
-/// Puts values together, and makes every secret that it places known to the call.
+/// Assembles values, and adds every secret that it inserts to the known secrets of the call.
 pub(super) struct Assembler<'a> {
     call: &'a mut Call,
 }
@@ -53,14 +53,14 @@ impl<'a> Assembler<'a> {
             pieces.push(match part {
                 Part::Text(text) => Piece::Text(text),
                 Part::Secret(secret) => {
-                    self.call.know(Arc::clone(secret));
+                    self.call.add_secret(Arc::clone(secret));
                     secrecy = Secrecy::Secret;
                     Piece::Secret(Arc::clone(secret))
                 }
                 Part::Jwt(jwt) => {
-                    self.call.know(Arc::clone(&jwt.key));
+                    self.call.add_secret(Arc::clone(&jwt.key));
                     let token = Arc::new(jwt::sign(jwt)?);
-                    self.call.know(Arc::clone(&token));
+                    self.call.add_secret(Arc::clone(&token));
                     secrecy = Secrecy::Secret;
                     Piece::Secret(token)
                 }
@@ -74,9 +74,9 @@ impl<'a> Assembler<'a> {
         Ok(Value { text, secrecy })
     }
 
-    /// Makes a value that was derived from secrets known too, so that it is taken out of the answer.
+    /// Adds a value that was computed from secrets to the known secrets, so that it is redacted in the response.
     pub(super) fn derived(&mut self, value: &str) {
-        self.call.know(Arc::new(Secret::new(value)));
+        self.call.add_secret(Arc::new(Secret::new(value)));
     }
 }
 

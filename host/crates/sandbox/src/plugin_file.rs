@@ -1,4 +1,4 @@
-//! Plugin files: finding them, telling that one changed, reading one.
+//! Plugin files: listing them, detecting changes, reading one.
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -8,34 +8,35 @@ use std::time::{Duration, SystemTime};
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 
-/// How long the folder, and a file of many megabytes, have to answer.
+/// Time limit for listing the folder and for reading a file of many megabytes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What changes when a file does.
+/// Metadata that changes when the file does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileStamp {
     length: u64,
     modified: Option<SystemTime>,
     inode: u64,
 }
 
-/// A `.wasm` of the folder.
+/// A `.wasm` file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct PluginFile {
     /// Path of the file.
     pub(super) path: PathBuf,
-    pub(super) stamp: Stamp,
-    /// Why it is not even opened.
+    /// Metadata at the time of listing.
+    pub(super) stamp: FileStamp,
+    /// Reason for which the file is not opened.
     pub(super) unfit: Option<String>,
 }
 
 /// The `.wasm` files of a folder by name, without hidden ones (which is what a copy under way is often called).
-pub(super) fn list(folder: &Path) -> std::io::Result<Vec<Found>> {
+pub(super) fn list(folder: &Path) -> std::io::Result<Vec<PluginFile>> {
     let named = folder.to_owned();
     bounded_file::within(folder, PATIENCE, move || list_here(&named))
 }
 
-fn list_here(folder: &Path) -> std::io::Result<Vec<Found>> {
+fn list_here(folder: &Path) -> std::io::Result<Vec<PluginFile>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -43,7 +44,7 @@ fn list_here(folder: &Path) -> std::io::Result<Vec<Found>> {
         // Gone since, or a dangling link: not there.
         let Ok(meta) = std::fs::metadata(&path) else { continue };
         let unfit = unfit(name, &meta);
-        files.push(Found { path, stamp: Stamp::of(&meta), unfit });
+        files.push(PluginFile { path, stamp: FileStamp::of(&meta), unfit });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
@@ -67,7 +68,7 @@ fn unfit(name: &OsStr, meta: &Metadata) -> Option<String> {
         .then(|| "it is not a regular file: it is a folder, a FIFO (named pipe), a socket or a device".to_owned())
 }
 
-impl Stamp {
+impl FileStamp {
     /// Size of the file in bytes.
     pub(super) fn bytes(&self) -> usize {
         usize::try_from(self.length).unwrap_or(usize::MAX)

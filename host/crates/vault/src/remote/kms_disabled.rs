@@ -5,28 +5,28 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::key::{KeyService, WrappedBy};
-use super::{KeyServiceError, KmsKey, Place};
+use super::{EncryptionContext, KeyServiceError, KmsKey};
 use crate::VaultError;
 use crate::locked::LockedKey;
 
-/// A key of AWS KMS, of which this build can have none.
+/// A key of AWS KMS: uninhabited, since this build cannot have one.
 pub(crate) enum Kms {}
 
 impl Kms {
     /// # Errors
     /// Always: this build cannot use AWS KMS.
     pub(crate) async fn new(key: KmsKey, _ca: Option<&Path>) -> Result<Self, VaultError> {
-        Err(absent(&key))
+        Err(disabled(&key))
     }
 
     /// # Errors
     /// As [`Self::new`].
     pub(crate) fn check(key: &KmsKey, _ca: Option<&Path>) -> Result<(), VaultError> {
-        Err(absent(key))
+        Err(disabled(key))
     }
 }
 
-fn absent(key: &KmsKey) -> VaultError {
+fn disabled(key: &KmsKey) -> VaultError {
     VaultError::KeyServiceSetup {
         key: key.to_string(),
         problem: "this build of keyferry has no AWS KMS; build it with `cargo build --release --features aws-kms`"
@@ -44,11 +44,11 @@ impl KeyService for Kms {
         match *self {}
     }
 
-    async fn wrap(&self, _: &Place<'_>, _: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
+    async fn wrap(&self, _: &EncryptionContext<'_>, _: &[u8; 32]) -> Result<WrappedBy, KeyServiceError> {
         match *self {}
     }
 
-    async fn unwrap(&self, _: &Place<'_>, _: &[u8]) -> Result<LockedKey, KeyServiceError> {
+    async fn unwrap(&self, _: &EncryptionContext<'_>, _: &[u8]) -> Result<LockedKey, KeyServiceError> {
         match *self {}
     }
 }

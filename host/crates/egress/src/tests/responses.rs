@@ -1,4 +1,4 @@
-//! Answers that are odd, too large, too slow or broken.
+//! Responses that are odd, too large, too slow or broken.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -43,7 +43,7 @@ async fn redirects_come_back_as_they_are() {
 #[tokio::test]
 async fn a_compressed_answer_is_decompressed() {
     let mut bench = Bench::new(|_| answer("200 OK", &["Content-Encoding: gzip"], gzip(b"s3cret and more"))).await;
-    bench.call.know(secret("s3cret"));
+    bench.call.add_secret(secret("s3cret"));
     let response = bench.send(get()).await.unwrap();
     assert_eq!(response.body, b"*** and more");
     let head = bench.send(Request { method: Method::Head, ..get() }).await;

@@ -6,8 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 /// queries and forms are sent in it too.
 pub(super) const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What a path segment may hold as it is (`pchar` of RFC 3986), but for `;`, which some servers take for the beginning of
-/// a segment's parameters, and `*`, which stands for an untold value in the path that grants are compared with.
+/// Everything but the `pchar` of RFC 3986, plus `;`, which some servers take for the beginning of a segment's parameters, and `*`,
+/// which represents a hidden value in the path that grants are compared with.
 pub(super) const SEGMENT: &AsciiSet = &STRICT
     .remove(b'!')
     .remove(b'$')

@@ -1,4 +1,4 @@
-//! The names in JSON as it is written.
+//! Names of members in a JSON text, duplicates included.
 
 use std::fmt;
 
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-/// What stands before each colon, in quotes of either kind or without.
+/// The word before each colon, in quotes of either kind or without.
 fn before_colons(text: &str) -> impl Iterator<Item = String> + '_ {
     text.match_indices(':').filter_map(|(colon, _)| {
         let before = text.get(text.ceil_char_boundary(colon.saturating_sub(LONGEST_NAME))..colon)?.trim_end();

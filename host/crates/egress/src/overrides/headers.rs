@@ -4,8 +4,8 @@ use http::header::HeaderName;
 
 use crate::error::Invalid;
 
-/// Names that say where a request goes, where it ends, or what happens to the connection. `accept-encoding` and `range` would
-/// get answers in which secrets cannot be found: in another coding, or in pieces.
+/// Names that set the destination of a request, its end, or the connection. `accept-encoding` and `range` would get responses
+/// in which secrets cannot be found: in another coding, or in pieces.
 const CONNECTION: [&str; 15] = [
     "accept-encoding",
     "connection",
@@ -28,7 +28,7 @@ const CONNECTION: [&str; 15] = [
 const FAMILIES: [&str; 7] =
     ["x-accel-", "x-envoy-", "x-forward-", "x-method-", "x-original-", "x-remote-", "x-rewrite-"];
 
-/// Names that tell who the client is, or what the URL is, and share no word with the others.
+/// Names that give the client or the URL, and share no word with the others.
 const SINGLE: [&str; 27] = [
     "base-url",
     "cf-connecting-ip",
@@ -86,9 +86,9 @@ const REPLACES: [&str; 21] = [
     "upstream",
 ];
 
-/// Whether a header says where a request goes, where it ends, or what happens to the connection. Webhooks may have the others:
-/// their receiver is their owner's.
-pub(in super::super) fn steers_connection(name: &HeaderName) -> bool {
+/// Whether a header sets the destination of a request, its end, or the connection. Webhooks may have the other refused headers:
+/// their receiver belongs to the same owner.
+pub(in super::super) fn is_connection_header(name: &HeaderName) -> bool {
     is_of_connection(name.as_str())
 }
 
@@ -97,7 +97,7 @@ fn is_of_connection(name: &str) -> bool {
 }
 
 /// Whether a header is refused from plugins.
-fn steers(name: &HeaderName) -> bool {
+fn is_refused(name: &HeaderName) -> bool {
     let name = name.as_str().replace('_', "-");
     let name = name.as_str();
     if is_of_connection(name) || SINGLE.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family)) {
@@ -107,9 +107,9 @@ fn steers(name: &HeaderName) -> bool {
     matches!(name, "x-method" | "x-verb" | "x-url" | "x-uri") || (has(&REPLACED) && has(&REPLACES))
 }
 
-/// Refuses a header that steers.
-pub(in super::super) fn header(name: &HeaderName) -> Result<(), Invalid> {
-    if !steers(name) {
+/// Refuses a header that a plugin does not set.
+pub(in super::super) fn check_header(name: &HeaderName) -> Result<(), Invalid> {
+    if !is_refused(name) {
         return Ok(());
     }
     Err(Invalid::new(format!(
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn refused(name: &str) -> bool {
-        steers(&HeaderName::from_bytes(name.as_bytes()).unwrap())
+        is_refused(&HeaderName::from_bytes(name.as_bytes()).unwrap())
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! The purpose of a wrapped key: the key service binds it to the purpose, so that it opens for no other.
+//! The encryption context of a wrapped key: the key service binds the key to it, so that it opens in no other context.
 
 use std::fmt;
 
 use crate::KeyId;
 use keyferry_types::ids::OrgId;
 
-/// What a wrapped key is bound to.
+/// The purpose that a wrapped key is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
+pub(crate) enum EncryptionContext<'a> {
     /// A root of an organisation.
     Root {
         /// Organisation of the root.
@@ -17,11 +17,11 @@ pub(crate) enum Place<'a> {
     },
     /// The secret that seals compiled code.
     CompiledCode,
-    /// Nothing: the service is tried.
+    /// A test of the service; the wrapped key is discarded.
     Probe,
 }
 
-impl Place<'_> {
+impl EncryptionContext<'_> {
     fn purpose(&self) -> &'static str {
         match self {
             Self::Root { .. } => "root",
@@ -30,7 +30,7 @@ impl Place<'_> {
         }
     }
 
-    /// The pairs of an encryption context. They show in the service's own trail, and its policies can ask for them.
+    /// The context as pairs. They appear in the audit trail of AWS KMS, and key policies can require them.
     #[cfg(any(test, feature = "aws-kms"))]
     pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = vec![("keyferry:purpose", self.purpose().to_owned())];
@@ -42,8 +42,8 @@ impl Place<'_> {
     }
 }
 
-/// One line. An organisation's id has no slash in it, so no two places have the same one.
-impl fmt::Display for Place<'_> {
+/// One line, different for each context: an organisation's id has no slash in it.
+impl fmt::Display for EncryptionContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "keyferry/v1/{}", self.purpose())?;
         match self {
@@ -58,16 +58,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_places_are_bound_alike() {
+    fn no_two_contexts_are_bound_alike() {
         let (a, b): (OrgId, OrgId) = ("acme".parse().unwrap(), "acme.1".parse().unwrap());
-        let root = |org, number| Place::Root { org, key_id: KeyId::new(number) };
-        let places = [root(&a, 1), root(&a, 11), root(&b, 1), root(&b, 11), Place::CompiledCode, Place::Probe];
-        for (i, one) in places.iter().enumerate() {
-            for (j, other) in places.iter().enumerate() {
+        let root = |org, number| EncryptionContext::Root { org, key_id: KeyId::new(number) };
+        let contexts = [
+            root(&a, 1),
+            root(&a, 11),
+            root(&b, 1),
+            root(&b, 11),
+            EncryptionContext::CompiledCode,
+            EncryptionContext::Probe,
+        ];
+        for (i, one) in contexts.iter().enumerate() {
+            for (j, other) in contexts.iter().enumerate() {
                 assert_eq!(one.to_string() == other.to_string(), i == j, "{one} {other}");
                 assert_eq!(one.pairs() == other.pairs(), i == j, "{one} {other}");
             }
         }
-        assert_eq!(places[0].to_string(), "keyferry/v1/root/acme/1");
+        assert_eq!(contexts[0].to_string(), "keyferry/v1/root/acme/1");
     }
 }

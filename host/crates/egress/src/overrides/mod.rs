@@ -1,5 +1,4 @@
-//! Headers and fields that make a server, or a proxy before it, treat a request as another one: another method, URL, host or
-//! client. A grant is checked against the method and URL that are sent, so a request that replaces them later on the way is
+//! Headers and fields by which a server, or a proxy before it, overrides parts of a request: method, URL, host or client. A grant is checked against the method and URL that are sent, so a request that replaces them later on the way is
 //! refused.
 //!
 //! | what | examples |
@@ -24,7 +23,7 @@ use http::header::HeaderName;
 use super::error::Invalid;
 use super::request::Request;
 
-pub(super) use headers::{header, steers_connection};
+pub(super) use headers::{check_header, is_connection_header};
 
 /// Refuses a request whose parameters or body replace its method.
 pub(super) fn check(request: &Request) -> Result<(), Invalid> {
@@ -33,8 +32,8 @@ pub(super) fn check(request: &Request) -> Result<(), Invalid> {
 }
 
 /// Why a request is refused for a header or field that replaces its method, URL, host or client; `None` where it is not.
-pub fn refusal(request: &Request) -> Option<String> {
+pub fn override_refusal(request: &Request) -> Option<String> {
     let mut names = request.headers.iter().filter_map(|pair| HeaderName::from_bytes(pair.name.as_bytes()).ok());
-    let result = names.try_for_each(|name| header(&name)).and_then(|()| check(request));
+    let result = names.try_for_each(|name| check_header(&name)).and_then(|()| check(request));
     result.err().map(|invalid| invalid.message)
 }

@@ -103,7 +103,7 @@ fn multipart(content: &str, own: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Refuses one by its name, or where it is a `method` with another method than the request's own.
+/// Refuses a field by its name, or one called `method` with another method than the request's own.
 fn parameter(name: &str, value: Option<&str>, what: &str, own: &str) -> Result<(), Invalid> {
     field(name, what)?;
     let value = value.unwrap_or_default().trim().to_ascii_lowercase();
@@ -114,7 +114,7 @@ fn parameter(name: &str, value: Option<&str>, what: &str, own: &str) -> Result<(
     Ok(())
 }
 
-/// Refuses one by its name.
+/// Refuses a field whose name replaces the method.
 fn field(name: &str, what: &str) -> Result<(), Invalid> {
     let replaces = steps(name).any(|step| {
         let letters: String = step.chars().filter(char::is_ascii_alphabetic).collect();

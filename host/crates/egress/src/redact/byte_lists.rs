@@ -1,4 +1,4 @@
-//! Lists of numbers, as languages write bytes: `[115, 107, 95]`, `[115 107 95]`, `0x73, 0x6b, 0x5f`.
+//! Lists of byte values, as languages print them: `[115, 107, 95]`, `[115 107 95]`, `0x73, 0x6b, 0x5f`.
 
 use super::offsets::Derived;
 
@@ -79,7 +79,7 @@ fn number(text: &[u8], at: usize) -> Option<Number> {
     Some(Number { at, length: end - at, byte })
 }
 
-/// How many digits stand here, and their value if it is small.
+/// Number of digits at a position, and their value if it is small.
 fn digits(text: &[u8], at: usize, radix: u32) -> (usize, Option<u32>) {
     let digits = text.get(at..).unwrap_or_default().iter().map_while(|byte| char::from(*byte).to_digit(radix));
     digits.fold((0, Some(0)), |(count, value), digit| {

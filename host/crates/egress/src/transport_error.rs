@@ -4,12 +4,11 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::error::{ErrorKind, SendError};
-use super::resolver::ResolveError;
-use super::target::Origin;
+use super::error::{ErrorKind, ResolveError, SendError};
+use super::origin::Origin;
 use super::tls;
 
-/// Says what went wrong while a request was sent or its answer read.
+/// Maps an error of sending a request or of reading its response.
 pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Duration) -> SendError {
     let (host, port) = (origin.host(), origin.port());
     if let Some(resolve) = find::<ResolveError>(error) {
@@ -17,7 +16,7 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
             ResolveError::NotFound => not_found(origin),
             ResolveError::TimedOut(time) => SendError::unsent(
                 ErrorKind::Timeout,
-                format!("no answer to the lookup of {host} within {}", shown(*time)),
+                format!("no answer to the lookup of {host} within {}", format_duration(*time)),
             ),
             ResolveError::Failed => SendError::unsent(ErrorKind::Dns, format!("getaddrinfo EAI_AGAIN {host}")),
             ResolveError::Internal => {
@@ -26,14 +25,17 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
             }
         };
     }
-    // Everything up to the end of the handshake; until then nothing of the request has left.
+    // True up to the end of the handshake; until then no part of the request was sent.
     let connecting = error.is_connect();
-    let of_kind = |kind, message: String| SendError { kind, message, sent: !connecting, culprit: None };
+    let of_kind = |kind, message: String| SendError { kind, message, sent: !connecting, offending: None };
     if let Some(error) = find::<rustls::Error>(error) {
         return of_kind(ErrorKind::Tls, format!("TLS with {host}: {}", tls::reason(error)));
     }
     if connecting && error.is_timeout() {
-        return of_kind(ErrorKind::Timeout, format!("no connection to {host}:{port} within {}", shown(connect_time)));
+        return of_kind(
+            ErrorKind::Timeout,
+            format!("no connection to {host}:{port} within {}", format_duration(connect_time)),
+        );
     }
     // The innermost: the layers above wrap it in others that say no more than that.
     let io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last().map(io::Error::kind);
@@ -70,7 +72,7 @@ pub(super) fn forbidden(origin: &Origin) -> SendError {
 }
 
 /// A duration for people: `10 s`, `2.5 s`, `850 ms`.
-pub(super) fn shown(time: Duration) -> String {
+pub(super) fn format_duration(time: Duration) -> String {
     match time.as_millis() {
         ms if ms < 1000 => format!("{ms} ms"),
         ms if ms % 1000 < 50 => format!("{} s", ms / 1000),
@@ -107,7 +109,7 @@ mod tests {
         for (ms, text) in
             [(0, "0 ms"), (850, "850 ms"), (1000, "1 s"), (10_000, "10 s"), (2_500, "2.5 s"), (1_049, "1 s")]
         {
-            assert_eq!(shown(Duration::from_millis(ms)), text);
+            assert_eq!(format_duration(Duration::from_millis(ms)), text);
         }
     }
 

@@ -6,15 +6,15 @@ use percent_encoding::PercentEncode;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::culprit::{breaks_host, names_another_scheme};
-use super::encode;
+use super::assembler::Assembler;
 use super::error::Invalid;
-use super::host_pattern::{is_plain_name, parse_port};
-use super::parts::Assembler;
+use super::host_name::{is_localhost, is_plain_name, parse_port};
+use super::offending_parts::{breaks_host, names_another_scheme};
+use super::percent_encode;
 use super::request::{Part, literal};
 use super::settings::Loopback;
 
-/// A checked origin: scheme, host and port, and nothing that its text did not show.
+/// A checked origin: scheme, host and port, in the one spelling that its text has.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     url: Url,
@@ -27,7 +27,7 @@ impl Origin {
     pub(super) fn parse(text: &str, loopback: Loopback) -> Result<Self, Invalid> {
         // A scheme is at fault only in a value that names one: a redirect to http is not the fault of the credential.
         let fails = if text.to_ascii_lowercase().starts_with("https://") { breaks_host } else { names_another_scheme };
-        Self::parse_text(text, loopback).map_err(|invalid| Invalid::of_text(invalid.message, text, fails))
+        Self::parse_text(text, loopback).map_err(|invalid| Invalid::with_text(invalid.message, text, fails))
     }
 
     fn parse_text(text: &str, loopback: Loopback) -> Result<Self, Invalid> {
@@ -77,7 +77,7 @@ impl Origin {
         self.port
     }
 
-    /// The address, where the host is one.
+    /// The IP address, if the host is one.
     pub(super) fn address(&self) -> Option<IpAddr> {
         match self.url.host()? {
             Host::Ipv4(address) => Some(address.into()),
@@ -101,8 +101,8 @@ impl Origin {
         }
     }
 
-    /// The URL that grants are compared with. A segment with a secret in it is `*` there: whether a request is allowed
-    /// must not depend on a value that the plugin may not learn.
+    /// The URL that grants are compared with. A segment that contains a secret is `*` there: the decision must not depend on a
+    /// value that the plugin must not learn.
     pub(super) fn for_grants(&self, path: &[Vec<Part>]) -> Result<Url, Invalid> {
         let mut text = String::new();
         for parts in path {
@@ -110,7 +110,7 @@ impl Origin {
             match literal(parts) {
                 Some(literal) => {
                     refuse_dots(&literal, parts)?;
-                    text.extend(encode::segment(&literal));
+                    text.extend(percent_encode::segment(&literal));
                 }
                 None => text.push('*'),
             }
@@ -118,7 +118,7 @@ impl Origin {
         self.with_path(&text)
     }
 
-    /// The URL without its query, secrets in, each segment in this encoding.
+    /// The URL as it is sent, without its query: secrets are inserted, and each segment is encoded by `encode`.
     pub(super) fn for_sending(
         &self,
         path: &[Vec<Part>],
@@ -143,11 +143,6 @@ impl Origin {
     }
 }
 
-/// `localhost` and the names below it never leave the machine (RFC 6761).
-pub(super) fn is_localhost(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost")
-}
-
 /// `.` and `..`, percent-encoded or not, move up and down in a path. They are refused and not encoded, since servers
 /// disagree on when to decode.
 fn refuse_dots(segment: &str, parts: &[Part]) -> Result<(), Invalid> {
@@ -155,7 +150,11 @@ fn refuse_dots(segment: &str, parts: &[Part]) -> Result<(), Invalid> {
         let plain = zeroize::Zeroizing::new(text.to_ascii_lowercase().replace("%2e", "."));
         !plain.is_empty() && plain.len() <= 2 && plain.bytes().all(|b| b == b'.')
     };
-    if is_dots(segment) { Err(Invalid::of("a path segment must not be `.` or `..`", parts, is_dots)) } else { Ok(()) }
+    if is_dots(segment) {
+        Err(Invalid::with_parts("a path segment must not be `.` or `..`", parts, is_dots))
+    } else {
+        Ok(())
+    }
 }
 
 /// The URL of a request to this origin without secrets in its path, and the address where the host is one.

@@ -10,7 +10,7 @@ const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-d
 /// Charsets in which text that is sent in UTF-8 says what was checked.
 const CHARSETS: [&str; 7] = ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252"];
 
-/// Refuses a content type that says something else of the body than what it is.
+/// Refuses a content type that contradicts the body.
 pub(super) fn check(request: &Request) -> Result<(), Invalid> {
     if let Body::Text { content_type, .. } = &request.body {
         check_charset(content_type)?;

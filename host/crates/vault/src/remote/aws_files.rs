@@ -1,4 +1,4 @@
-//! Files that AWS' own client reads, without a limit of its own: looked at before it does.
+//! Files that AWS' own client reads without a limit of time or size. They are checked before it does.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ const VARIABLES: [&str; 5] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "SSL_CERT_FILE",
 ];
-/// Where the first two are where their variables are not set.
+/// Default paths of the first two, below `$HOME`.
 const AT_HOME: [&str; 2] = [".aws/config", ".aws/credentials"];
 
 /// The fault of the first file that hangs, or that is a pipe or something else than a regular file. A missing file is

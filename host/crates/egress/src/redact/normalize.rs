@@ -1,13 +1,13 @@
 //! A text without case, blanks, line breaks, invisible characters, quotes and backslashes.
 //!
-//! Each character is treated alone, so that the squeezed form of a secret is found in the squeezed form of any text
+//! Each character is treated alone, so that the normalized form of a secret is found in the normalized form of any text
 //! around it.
 
 use zeroize::Zeroizing;
 
 use super::offsets::Offsets;
 
-/// What each byte of ASCII becomes; 0 where it does not count.
+/// The normalized form of each byte of ASCII; 0 for a byte that is removed.
 #[expect(clippy::indexing_slicing, reason = "the compiler does it")]
 const ASCII: [u8; 128] = {
     let mut table = [0; 128];
@@ -21,27 +21,27 @@ const ASCII: [u8; 128] = {
     table
 };
 
-/// What is left of a text.
-pub(super) fn squeeze(text: &[u8]) -> Zeroizing<Vec<u8>> {
-    squeeze_into(text, |_, _, _| {})
+/// The normalized form of a text.
+pub(super) fn normalize(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    normalize_into(text, |_, _, _| {})
 }
 
-/// Where in a text the bytes of what is left of it come from.
+/// The source in a text of each byte of its normalized form.
 pub(super) fn offsets(text: &[u8]) -> Offsets {
     let mut offsets = Offsets::default();
-    squeeze_into(text, |at, source, char_length| match char_length {
+    normalize_into(text, |at, source, char_length| match char_length {
         None => offsets.copied(at, source),
         Some(length) => offsets.escaped(at, source, length),
     });
     offsets
 }
 
-/// Whether nothing is left of this byte of ASCII.
+/// Whether normalization removes this byte of ASCII.
 pub(super) fn is_dropped(byte: u8) -> bool {
     ASCII.get(usize::from(byte)).is_some_and(|left| *left == 0)
 }
 
-fn squeeze_into(text: &[u8], mut kept: impl FnMut(usize, usize, Option<usize>)) -> Zeroizing<Vec<u8>> {
+fn normalize_into(text: &[u8], mut kept: impl FnMut(usize, usize, Option<usize>)) -> Zeroizing<Vec<u8>> {
     // A byte that is no UTF-8 becomes two, and some characters have a longer lower case.
     let beyond = if text.is_ascii() { 0 } else { text.iter().filter(|byte| !byte.is_ascii()).count() };
     let mut left = Zeroizing::new(vec![0; text.len() + beyond + 1]);
@@ -109,9 +109,9 @@ mod tests {
         for (text, left) in
             [("Abc-1 2\r\n\t3\"'\\", "abc-123"), ("ÖL\u{a0}x\u{200b}y\u{feff}", "ölxy"), ("a\0b\u{1b}", "ab"), ("", "")]
         {
-            assert_eq!(squeeze(text.as_bytes()).as_slice(), left.as_bytes(), "{text:?}");
+            assert_eq!(normalize(text.as_bytes()).as_slice(), left.as_bytes(), "{text:?}");
         }
-        assert_eq!(squeeze(b"w\xf6rd").as_slice(), "wörd".as_bytes());
+        assert_eq!(normalize(b"w\xf6rd").as_slice(), "wörd".as_bytes());
     }
 
     proptest! {
@@ -120,7 +120,7 @@ mod tests {
             before in any::<Vec<u8>>(), part in "\\PC{0,20}", after in "\\PC{0,20}",
         ) {
             let whole = [before.as_slice(), part.as_bytes(), after.as_bytes()].concat();
-            let (left, part) = (squeeze(&whole), squeeze(part.as_bytes()));
+            let (left, part) = (normalize(&whole), normalize(part.as_bytes()));
             prop_assert!(left.len() <= 2 * whole.len());
             prop_assert!(part.is_empty() || memchr::memmem::find(&left, &part).is_some());
             let offsets = offsets(&whole);

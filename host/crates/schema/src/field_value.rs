@@ -4,16 +4,16 @@
 use super::choice::chosen;
 use super::input::Input;
 use super::model::{Field, FieldKind, Necessity, Secrecy};
-use super::tidy::{self, Removed, Text, curly_quote};
-use super::validate::{ViolationCode, Wrong};
+use super::number_meaning::NumberMeaning;
+use super::tidy::{self, Removed, Text};
+use super::violation::{FieldViolation, ViolationCode};
 use super::web_address::with_scheme;
-use keyferry_types::invisible::{InvisibleCharacter, is_invisible};
 use keyferry_types::moment::{Exactness, Moment};
 use keyferry_types::secret::{Secret, SharedSecret};
 
 /// The origin of a value: a caller's request, or the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum Source {
     /// From a caller or a file.
     Sent,
     /// From the store: it was read once.
@@ -40,7 +40,7 @@ impl Read {
 
 impl Field {
     /// The value of this field; nothing where it is absent and may be.
-    pub(super) fn read(&self, sent: Option<&Input>, reading: Reading) -> Result<Option<Read>, Wrong> {
+    pub(super) fn read(&self, sent: Option<&Input>, source: Source) -> Result<Option<Read>, FieldViolation> {
         let value = match sent {
             None | Some(Input::Null) => return self.absent("is required"),
             Some(Input::Text(text)) => SharedSecret::clone(text),
@@ -53,17 +53,17 @@ impl Field {
                 return Err((ViolationCode::WrongType, message));
             }
         };
-        let read = match reading {
-            Reading::Stored => Read { value, warning: None },
-            Reading::Sent => {
+        let read = match source {
+            Source::Stored => Read { value, warning: None },
+            Source::Sent => {
                 let read = self.tidied(value);
                 if read.value.is_empty() {
                     return self.absent("is required, and is empty");
                 }
                 self.check_characters(read.value.expose())?;
-                match (self.spec.kind, self.counts()) {
-                    (FieldKind::Number, Counts::Moment) => self.moment(read)?,
-                    (FieldKind::Number, Counts::Duration) if read.value.expose().starts_with('-') => {
+                match (self.spec.kind, self.number_meaning()) {
+                    (FieldKind::Number, NumberMeaning::Moment) => self.moment(read)?,
+                    (FieldKind::Number, NumberMeaning::Duration) if read.value.expose().starts_with('-') => {
                         let message = "must be a number of seconds, and must not be negative".to_owned();
                         return Err((ViolationCode::WrongType, message));
                     }
@@ -90,7 +90,7 @@ impl Field {
     }
 
     /// The result for an absent value: the default, nothing, or a violation.
-    fn absent(&self, otherwise: &str) -> Result<Option<Read>, Wrong> {
+    fn absent(&self, otherwise: &str) -> Result<Option<Read>, FieldViolation> {
         match (&self.spec.default, self.necessity) {
             (Some(default), _) => {
                 Ok(Some(Read { value: SharedSecret::new(Secret::new(default.as_str())), warning: None }))
@@ -117,53 +117,8 @@ impl Field {
         rewritten.unwrap_or(Read { value, warning: None })
     }
 
-    /// Rejects characters that secrets do not contain: a key with one of them is not the key that was issued. Of a value that is
-    /// not secret, those that cannot be seen: two ids that look the same are then different ones.
-    fn check_characters(&self, text: &str) -> Result<(), Wrong> {
-        let forbidden = |message: String| Err((ViolationCode::ForbiddenCharacter, message));
-        let unseen = |found: InvisibleCharacter| {
-            forbidden(format!(
-                "holds the invisible character {found}; remove it, or copy the value anew from where it was issued"
-            ))
-        };
-        if self.secrecy == Secrecy::Plain {
-            let is_found = |c: &char| is_invisible(*c) && !c.is_control();
-            let found = text.chars().find(is_found).filter(|_| self.spec.kind != FieldKind::Multiline);
-            return match found.and_then(|c| InvisibleCharacter::first_in(c.encode_utf8(&mut [0; 4]))) {
-                Some(found) => unseen(found),
-                None => Ok(()),
-            };
-        }
-        if tidy::is_only_a_scheme(text) {
-            return Err((ViolationCode::Empty, "holds the word `Bearer` and no token behind it".to_owned()));
-        }
-        if self.spec.kind == FieldKind::Multiline {
-            let is_found = |c: &char| is_invisible(*c) && !matches!(c, '\n' | '\r' | '\t');
-            let found = text.chars().find(is_found).and_then(|c| InvisibleCharacter::first_in(&c.to_string()));
-            return match found {
-                Some(found) => forbidden(format!("holds the invisible character {found}; copy the value anew")),
-                None => Ok(()),
-            };
-        }
-        if let Some(found) = InvisibleCharacter::first_in(text) {
-            return if text.contains(['\n', '\r']) {
-                forbidden(format!("must be a single line, and holds {found}; check for a stray line break"))
-            } else {
-                unseen(found)
-            };
-        }
-        match text.chars().find_map(|c| curly_quote(c).map(|name| (c, name))) {
-            Some((c, name)) => forbidden(format!(
-                "holds the curly quote U+{:04X} ({name}), which word processors put in the place of a straight one; copy the \
-                 value anew from where it was issued",
-                u32::from(c)
-            )),
-            None => Ok(()),
-        }
-    }
-
     /// The moment that a number means, in milliseconds unless it is written in digits alone.
-    fn moment(&self, read: Read) -> Result<Read, Wrong> {
+    fn moment(&self, read: Read) -> Result<Read, FieldViolation> {
         let text = read.value.expose();
         let moment = Moment::read(text).map_err(|error| (ViolationCode::WrongType, error.to_string()))?;
         if moment.millis < EARLIEST {
@@ -184,43 +139,10 @@ impl Field {
         }
         Ok(read.changed(Secret::new(moment.millis.to_string()), lost))
     }
-
-    /// What a number of this name counts.
-    pub(super) fn counts(&self) -> Counts {
-        let name = self.name.as_str().to_ascii_lowercase();
-        let ends = |ends: &[&str]| ends.iter().any(|end| name == *end || name.ends_with(&format!("_{end}")));
-        if ends(&["in", "ttl", "lifetime", "duration", "seconds"]) {
-            Counts::Duration
-        } else if ends(&[
-            "at",
-            "expiry",
-            "expires",
-            "expiration",
-            "expires_on",
-            "not_after",
-            "expiry_date",
-            "expiresat",
-        ]) {
-            Counts::Moment
-        } else {
-            Counts::Anything
-        }
-    }
 }
 
 /// Milliseconds of 2000-01-01T00:00:00Z. A smaller number is a duration or a placeholder, not the end of a token.
 const EARLIEST: u64 = 946_684_800_000;
-
-/// What a number field counts, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counts {
-    /// It is a moment: `expires_at`.
-    Moment,
-    /// It is a duration: `expires_in`.
-    Duration,
-    /// The name says neither moment nor duration.
-    Anything,
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
-//! Base64 and hexadecimal pairs inside of a text, decoded so that what they hold can be searched with its own escapes undone.
+//! Runs of base64 inside a text, decoded so that their content can be searched with its own escapes undone.
 //!
-//! Where a secret begins at any place in base64 of something longer, its own letters are found by their needles. This is for what is
-//! escaped or encoded again inside, such as a secret of a JSON document in base64.
+//! A secret that base64 encodes directly, at any offset of a longer value, is found by its needles. This is for a secret that is
+//! escaped or encoded once more inside, such as that of a JSON document in base64.
 
 use std::ops::Range;
 
@@ -11,10 +11,8 @@ use super::offsets::Derived;
 const FEWEST: usize = 12;
 /// The length from which a blank that is no line break may part two pieces.
 const LONG_LINE: usize = 40;
-/// How far into a piece base64 may begin again after `/`, `+`, `-` or `_`, which URLs contain as well.
+/// Bytes of a run in which base64 may begin anew after `/`, `+`, `-` or `_`, which URLs contain as well.
 const LATEST_BEGINNING: usize = 512;
-/// The fewest hexadecimal pairs that are decoded.
-const FEWEST_PAIRS: usize = 8;
 /// Between two decoded pieces.
 const BETWEEN: u8 = b'|';
 
@@ -48,50 +46,6 @@ pub(super) fn decode(text: &[u8]) -> Option<Derived> {
     let mut derived = Derived::with_capacity(capacity);
     pieces.iter().for_each(|lines| append(text, lines, &mut derived));
     Some(derived)
-}
-
-/// Decodes hexadecimal pairs with one separator between them, such as `73-6B-5F`, also over lines; `None` where the
-/// text has none.
-pub(super) fn decode_pairs(text: &[u8]) -> Option<Derived> {
-    let mut derived: Option<Derived> = None;
-    let mut at = 0;
-    // Where separators are seldom, they are found faster than digits.
-    while let Some(separator) = text.get(at + 2..).and_then(|rest| rest.iter().position(|byte| b"-: ,".contains(byte)))
-    {
-        at += separator;
-        let pairs = pairs_at(text, at);
-        let Some(last) = pairs.last().filter(|_| pairs.len() >= FEWEST_PAIRS) else {
-            at += 1;
-            continue;
-        };
-        let derived = derived.get_or_insert_with(|| Derived::with_capacity(text.len()));
-        for source in &pairs {
-            derived.escape(*source, 2, &[pair(text, *source).unwrap_or_default()]);
-        }
-        at = last + 2;
-        derived.escape(at, 0, &[BETWEEN]);
-    }
-    derived
-}
-
-/// Where the pairs are that begin here, each after the same separator and blanks.
-fn pairs_at(text: &[u8], start: usize) -> Vec<usize> {
-    let mut pairs = Vec::new();
-    let Some(separator) = text.get(start + 2).filter(|_| pair(text, start).is_some()) else { return pairs };
-    let mut next = Some(start);
-    while let Some(at) = next.filter(|at| pair(text, *at).is_some()) {
-        pairs.push(at);
-        let gap = text.get(at + 2..).unwrap_or_default();
-        let separators = usize::from(gap.first() == Some(separator));
-        let blanks = gap.iter().skip(separators).take_while(|byte| byte.is_ascii_whitespace()).count();
-        next = (separators + blanks > 0).then_some(at + 2 + separators + blanks);
-    }
-    pairs
-}
-
-fn pair(text: &[u8], at: usize) -> Option<u8> {
-    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()
 }
 
 /// The next run of base64's characters.
@@ -152,7 +106,7 @@ fn append(text: &[u8], lines: &[Range<usize>], derived: &mut Derived) {
     derived.escape(end, 0, &[BETWEEN]);
 }
 
-/// What each byte means in base64, of either alphabet; 64 where it means nothing.
+/// The value of each byte in base64, of either alphabet; 64 for other bytes.
 #[expect(clippy::indexing_slicing, reason = "the compiler does it")]
 const SEXTETS: [u8; 256] = {
     let mut table = [64; 256];
@@ -204,14 +158,6 @@ mod tests {
         ] {
             assert!(holds(&text, inside), "{text}");
         }
-        let pairs: Vec<String> = inside.iter().map(|byte| format!("{byte:02X}")).collect();
-        for separator in ["-", ":", " ", ", ", ":\n  "] {
-            let text = format!("x {} y", pairs.join(separator));
-            let derived = decode_pairs(text.as_bytes()).unwrap();
-            assert_eq!(derived.text.strip_suffix(b"|"), Some(&inside[..]), "{text}");
-            assert_eq!(derived.offsets.source(&(0..inside.len())), 2..text.len() - 2, "{text}");
-        }
-        assert!(decode_pairs(b"2026-11-29 12:00:00, de:ad:be:ef").is_none());
         assert!(decode(b"no base64 here: a, b").is_none());
         assert!(decode(b"").is_none());
     }
