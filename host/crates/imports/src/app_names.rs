@@ -15,7 +15,7 @@ pub(super) enum AppMeant {
     Unknown,
 }
 
-/// The app that a slug means, where it differs from the app's slug or name in case and separators only: `HubSpot`.
+/// The app that a slug means. It may differ from the app's slug or name in case and separators: `HubSpot`.
 pub(super) fn app_meant(credentials: &CredentialService, written: &str) -> AppMeant {
     if !matches!(credentials.app(written), Err(ServiceError::UnknownApp { .. })) {
         return AppMeant::Known(written.to_owned());
@@ -38,14 +38,15 @@ pub(super) fn app_meant(credentials: &CredentialService, written: &str) -> AppMe
     }
 }
 
-/// A slug that is there, or nearly so; anything else could be a secret in the wrong column.
+/// The text of a slug for messages: the slug of an installed app that it equals or resembles, else a mask. Anything else could
+/// be a secret in the wrong column.
 pub(super) fn shown_slug(credentials: &CredentialService, slug: &str) -> String {
     let apps = credentials.apps();
     safe(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
 }
 
-/// Whether a row's value for its app can be shown though no app here has that name: it is a usual name of an app, or its place
-/// is where another system keeps the name of its app, and no value is in its place.
+/// Whether a row's value for its app can be shown though no installed app has that name: it is a usual name of an app, or the
+/// row is of another system, which has the name of its app there, and the value does not look like a secret.
 pub(super) fn is_name_of_app(row: &Row) -> bool {
     let is_theirs = matches!(row.names, Names::Foreign { .. }) && row.slug.parse::<Slug>().is_ok();
     usual(&row.slug).is_some() || is_theirs && !looks_secret("", &row.slug)

@@ -1,5 +1,5 @@
-//! The rows of one app of one import: begun in the order of the file, as many at once as its provider lets, and tried again
-//! where that can help. A row that fails keeps no other one from being begun.
+//! [`AppWorker`]: works on the rows of one app of one import, in the order of the file, with the concurrency that its provider
+//! allows, and tries rows again if that can help. A failed row does not stop others.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -45,14 +45,14 @@ pub(super) struct AppWorker {
     pub(super) blocking_host: Option<Host>,
     /// Hosts that are down and that not all rows need: other rows get responses elsewhere.
     pub(super) bypassed_hosts: HashSet<Host>,
-    /// Rows that were begun for the first time and failed at a host that is the same for all, since one of them did not.
+    /// First attempts in a row that failed at a host that is the same for all rows.
     pub(super) fresh_failed: usize,
     /// Verified rows by host: they distinguish a host that is down from credentials that it fails.
     pub(super) verified: HashMap<Host, RowInput>,
     under_way: JoinSet<Ended>,
     /// A condition of this server that stops all rows, and its end.
     pub(super) blocked: Option<Blocked>,
-    /// Which of the three kinds of rows the next probe is.
+    /// Number of probes so far: it selects the kind of row that probes next.
     pub(super) probes: usize,
     /// Whether a row of the retry queue is begun next.
     pub(super) is_retrys_turn: bool,
@@ -71,9 +71,9 @@ pub(super) enum Next {
     Fresh(RowInput),
     /// A row that was started before.
     Retry(StartedRow),
-    /// One that has waited for too long is settled as it is.
+    /// A row that has waited for too long is settled as it is.
     Settle(StartedRow),
-    /// One that was verified is verified again.
+    /// A row that was verified is verified again, to probe its host.
     Verified(Host, RowInput),
 }
 
@@ -94,7 +94,7 @@ enum Ended {
         asked: Asked,
         began: Instant,
     },
-    /// It could not be read, or was settled by others.
+    /// The row could not be read, or was settled meanwhile.
     Unread {
         row: StartedRow,
         attempt: Attempt,
@@ -133,7 +133,7 @@ impl AppWorker {
         }
     }
 
-    /// Works until there is nothing more to do, or it is to stop.
+    /// Works until all rows are settled, or the job stops.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<Stop>) -> WorkerEnd {
         let end = loop {
             if *stop.borrow_and_update() != Stop::Not || self.failures.is_full() {
@@ -161,7 +161,7 @@ impl AppWorker {
                 _ = stop.changed() => {}
             }
         };
-        // What has begun is not broken off while there is time: it may be about to be stored.
+        // Started rows are completed while there is time: one may be about to be stored.
         while *stop.borrow_and_update() != Stop::AtOnce && !self.under_way.is_empty() {
             tokio::select! {
                 Some(ended) = self.under_way.join_next() => {
@@ -286,13 +286,13 @@ impl AppWorker {
         self.hosts.get(host).map_or(Access::Free, |health| health.access(now))
     }
 
-    /// A row waits until then.
+    /// Has a row wait until a time.
     pub(super) fn wait(&mut self, row: StartedRow, until: Instant) {
         self.report_row(&row, Some(until));
         self.retries.wait(row, until);
     }
 
-    /// A row waits until its host responds.
+    /// Has a row wait until its host responds.
     pub(super) fn park(&mut self, row: StartedRow, host: &Host) {
         self.report_row(&row, None);
         self.retries.park(row, host);

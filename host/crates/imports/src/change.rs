@@ -2,27 +2,27 @@
 
 use keyferry_store::ImportState;
 
-/// What can be done with an import that is there.
+/// A change of an import by a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing further is done until it is resumed.
+    /// Stops work until the import is resumed.
     Pause,
     /// Resumes the import.
     Resume,
-    /// It ends; rows that are not settled stay as they are.
+    /// Ends the import. Rows that are not settled stay as they are.
     Cancel,
-    /// Rows that have failed for a reason that can pass are tried again.
+    /// Tries rows again that failed for a reason that can pass.
     RetryFailed,
     /// Undoes what the import did.
     Undo,
-    /// What it did stays: what it replaced is forgotten.
+    /// Keeps what the import did, and deletes its undo data.
     Confirm,
-    /// It is forgotten, ledger and all. What it stored stays.
+    /// Deletes the import with its ledger. The credentials that it stored stay.
     Delete,
 }
 
 impl Change {
-    /// What was done then: `paused`.
+    /// The participle, for messages and audit events: `paused`.
     pub fn done(self) -> &'static str {
         match self {
             Self::Pause => "paused",

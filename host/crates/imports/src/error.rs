@@ -71,12 +71,12 @@ impl From<StoreError> for ImportError {
 }
 
 impl ImportError {
-    /// What kept an organisation's keys from being unlocked.
+    /// The error of unlocking an organisation's roots.
     pub(super) fn of_keys(error: ServiceError) -> Self {
         match error {
             ServiceError::Vault(error) => Self::Vault(error),
             ServiceError::Store(error) => Self::Store(error),
-            // Unlocking fails in no other way.
+            // Unlocking has no other errors.
             _ => Self::Contended,
         }
     }

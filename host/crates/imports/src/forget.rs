@@ -5,11 +5,11 @@ use super::outcome::WAIT;
 use keyferry_service::{BackgroundWork, Throttle};
 use keyferry_store::{Forget, ImportKey};
 
-/// Records that are forgotten in one transaction, and while requests keep coming.
+/// Records that are deleted in one transaction, normally and while requests arrive steadily.
 const AT_ONCE: usize = 256;
 const FEW: usize = 32;
 
-/// Forgets what an import replaced, and what rows that failed would be tried again with.
+/// Deletes an import's undo data and the input of its failed rows.
 pub(super) async fn sealed(importer: &Importer, key: &ImportKey) {
     forget(importer, key, Forget::Sealed).await;
 }

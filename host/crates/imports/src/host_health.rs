@@ -13,9 +13,9 @@ use super::rate_controller::ProviderOutcome;
 use keyferry_sandbox::{Contact, Reached};
 use keyferry_store::Timestamp;
 
-/// Different rows that have to fail in a row until a host counts as down.
+/// Consecutive failures of different rows after which a host counts as down.
 pub(super) const FAILURES: usize = 5;
-/// How long a host that is down is left alone at first, and at most.
+/// The first and the longest pause between probes of a host that is down.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Delays of probes that look for rows to which the host responds: short at first; their number is the limit.
@@ -23,21 +23,21 @@ const SEARCH_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_SEARCH_WAIT: Duration = Duration::from_secs(2);
 const SOON: u32 = 5;
 const SEARCHED: u32 = 200;
-/// How long a host is left alone that responds with 429 and does not say for how long, and at most where it does.
+/// The pause after a 429 without `Retry-After`, and the longest one with it.
 const REFUSED: Duration = Duration::from_secs(5);
 pub(super) const LONGEST_REFUSAL: Duration = Duration::from_secs(15 * 60);
-/// After this time another credential is tried, though the host has named a later moment: most limits are of one credential.
+/// After this time another credential is tried, even if the host named a later time: most limits are for one credential.
 const ANOTHER: Duration = Duration::from_secs(30);
-/// Different rows that have to be refused in a row until a host that limits each credential for itself counts as busy.
+/// Consecutive refusals of different rows after which a host that limits each credential counts as busy.
 const REFUSALS: u32 = 3;
 
-/// What is known of a host that has failed a row, or refused one.
+/// The health of a host that has failed a row, or refused one.
 #[derive(Debug)]
 pub(super) struct HostHealth {
     /// The rows that failed since it last responded.
     failed: Vec<u64>,
     down: Option<Down>,
-    /// Answered 429, last at that moment: nothing is sent until then.
+    /// Time of the last 429, and the end of the pause after it.
     refused_at: Option<Instant>,
     refused_until: Option<Instant>,
     /// Refusals since it last responded, and the latest moment that one of them named.
@@ -45,11 +45,11 @@ pub(super) struct HostHealth {
     named: Option<Instant>,
     /// It has responded to one row while another one was still refused.
     limits_each: bool,
-    /// A row is under way that finds out how it is.
+    /// Whether a probe is under way.
     is_probed: bool,
-    /// Whether it was connected to when it failed.
+    /// Whether there was a connection when it failed.
     pub(super) is_connected: bool,
-    /// Whether it fails a row, too, that was verified there before.
+    /// Whether it also failed a row that was verified there before.
     pub(super) is_certain: bool,
     /// Since when rows fail there or are refused, and their last outcome, for people.
     pub(super) since: Timestamp,
@@ -86,19 +86,19 @@ struct Down {
     search: Search,
 }
 
-/// What a row that failed may have been caused by.
+/// Whether credentials can be the cause of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Search {
-    /// By its own credential: others are to be tried soon.
+    /// They can: rows with others are tried soon.
     Others,
-    /// Not by a credential, or there are no others to try.
+    /// They cannot, or there are no other rows to try.
     Nothing,
 }
 
 /// Whether a host may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// By as many rows as the pace allows.
+    /// By as many rows as the rate controller allows.
     Free,
     /// Probe the host by one row.
     Probe,
@@ -150,12 +150,12 @@ impl HostHealth {
         self.refused_until.is_some()
     }
 
-    /// A row begins that finds out how it is.
+    /// A probe begins.
     pub(super) fn begin_probe(&mut self) {
         self.is_probed = true;
     }
 
-    /// That row has ended. If the host is still down, it is left alone until the next one.
+    /// A probe has ended. If the host is still down, the back-off to the next probe begins.
     pub(super) fn end_probe(&mut self, search: Search, now: Instant) {
         self.is_probed = false;
         if let Some(down) = &mut self.down {
@@ -165,10 +165,10 @@ impl HostHealth {
         }
     }
 
-    /// It has responded to a row that was begun at some moment, whatever it said.
+    /// The host has responded, with any status, to a row that was begun at `began`.
     pub(super) fn responded(&mut self, began: Instant, now: Instant) {
         if self.refused_at.is_some_and(|at| began < at) {
-            // What it took before it refused says nothing of what it takes now.
+            // A request from before the refusal says nothing about the limit now.
             (self.down, self.is_certain) = (None, false);
             self.failed.clear();
             return;
@@ -181,12 +181,12 @@ impl HostHealth {
         *self = Self { limits_each, named, ..Self::default() };
     }
 
-    /// Whether there is nothing to remember of it.
+    /// Whether the entry holds nothing worth keeping.
     pub(super) fn is_clean(&self) -> bool {
         self.failed.is_empty() && self.down.is_none() && self.refused_until.is_none() && !self.limits_each
     }
 
-    /// A row has failed. Whether the host counts as down.
+    /// Counts a failed row. Returns whether the host counts as down.
     pub(super) fn failed(&mut self, number: u64, search: Search, now: Instant) -> bool {
         if self.down.is_some() {
             return true;
@@ -218,7 +218,7 @@ impl HostHealth {
         self.down = Some(down);
     }
 
-    /// A row was refused, since there were too many requests. When that row may be tried again.
+    /// Counts a refusal with 429. Returns when that row may be tried again.
     pub(super) fn refused(&mut self, wait: Option<Duration>, now: Instant) -> Instant {
         let named = wait.unwrap_or(REFUSED).min(LONGEST_REFUSAL);
         let until = now + jittered(named);
@@ -251,12 +251,12 @@ impl Down {
     }
 }
 
-/// How long it is waited after a refusal.
+/// The pause after a refusal.
 pub(super) fn refusal(named: Option<Duration>) -> Duration {
     jittered(named.unwrap_or(REFUSED).min(LONGEST_REFUSAL))
 }
 
-/// Up to a quarter longer, so that several who wait do not come back at the same moment.
+/// Adds up to a quarter, so that waiting rows do not continue all at once.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 + fastrand::f64() / 4.0)
 }

@@ -12,7 +12,7 @@ use keyferry_service::{CredentialService, retry_on_conflict};
 use keyferry_store::{AuditAction, AuditEvent, ImportKey, ImportRecord, ImportWrite, Store};
 use keyferry_vault::Vault;
 
-/// How imports are carried out.
+/// The settings of imports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportSettings {
     /// Rows under way at once, of all imports together.
@@ -54,7 +54,7 @@ pub struct Importer {
     /// Rows under way, of all imports.
     pub(super) rows: Semaphore,
     pub(super) uploads: Semaphore,
-    /// Whether this process is about to end. Nothing is begun then.
+    /// Whether this process is about to end. No work is begun then.
     pub(super) stopping: watch::Sender<bool>,
     jobs: Mutex<HashMap<ImportKey, Arc<Job>>>,
 }
@@ -98,7 +98,7 @@ impl Importer {
         .await
     }
 
-    /// A panic elsewhere leaves the list as good as it was.
+    /// A panic elsewhere leaves the list valid.
     pub(super) fn jobs(&self) -> MutexGuard<'_, HashMap<ImportKey, Arc<Job>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }

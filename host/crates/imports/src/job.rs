@@ -47,7 +47,7 @@ impl Job {
 
     /// Waits until it has stopped.
     pub(super) async fn has_ended(&self) {
-        // It cannot go before it has said so, as long as this is here.
+        // The sender lives as long as this job.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 

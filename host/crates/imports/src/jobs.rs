@@ -9,9 +9,9 @@ use super::{forget, run, undo};
 use keyferry_store::ImportKey;
 use keyferry_telemetry::metrics;
 
-/// Imports that paused, and of whose rows is remembered why they waited.
+/// Paused imports of whose rows the reasons to wait are kept.
 const MOST_REMEMBERED: usize = 64;
-/// The longest time in which work stops after `Stop::AtOnce`.
+/// The longest wait for jobs after `Stop::AtOnce`.
 const ABANDON_WAIT: Duration = Duration::from_millis(500);
 
 /// What can be done with an import in the background.
@@ -24,7 +24,7 @@ pub(super) enum Work {
 }
 
 impl Importer {
-    /// Begins work on an import, once what is under way on it has stopped.
+    /// Begins work on an import after its running job has stopped.
     pub(super) fn begin(self: &Arc<Self>, key: ImportKey, work: Work) {
         if *self.stopping.borrow() {
             // The next process begins it.
@@ -47,14 +47,14 @@ impl Importer {
             job.set_ended();
             let mut jobs = importer.jobs();
             let is_current = jobs.get(&key).is_some_and(|current| Arc::ptr_eq(current, &job));
-            // Why its rows could not be done is worth knowing after it has paused.
+            // The reasons why rows wait are shown after the import has paused.
             if is_current && !(job.progress.has_rows() && jobs.len() <= MOST_REMEMBERED) {
                 jobs.remove(&key);
             }
         });
     }
 
-    /// Stops what is under way, and waits until it has stopped.
+    /// Stops the job of an import, and waits until it has stopped.
     pub(super) async fn halt(&self, key: &ImportKey) {
         let job = self.jobs().get(key).cloned();
         if let Some(job) = job {

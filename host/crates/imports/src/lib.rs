@@ -14,7 +14,8 @@
 //! | `run`, `app_worker`, `row_worker` | how are an import's rows worked on, app by app? one app's? one row? |
 //! | `queued_rows`, `retry_queue` | which of an app's rows are not begun? which wait for another attempt? |
 //! | `next_row`, `settle_or_retry` | which row is begun next? is it settled or tried again after an attempt? |
-//! | `rate_controller`, `host_health`, `failure_count` | how many rows at once? may a host be asked that failed some? did too many fail? |
+//! | `rate_controller`, `host_health` | how many rows at once? may a host be asked that failed some? |
+//! | `failure_count` | did too many rows fail? |
 //! | `outcome`, `waiting`, `progress` | what is a row's outcome? which rows wait, and why? how far is an import? |
 //! | `undo`, `forget`, `retention` | how is an import undone? deleted? when is its undo data deleted? |
 //! | `error` | why is something not possible? |

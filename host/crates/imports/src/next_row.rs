@@ -26,7 +26,7 @@ impl AppWorker {
         {
             let over = self.hosts.get(&host).and_then(HostHealth::down_since);
             let is_over = over.is_some_and(|since| now >= since + self.worker.importer.settings.patience);
-            // Where rows have hosts of their own, the others do not wait for one of them.
+            // Rows with hosts of their own do not make the others wait.
             return Ok(Some(if is_over && !self.is_shared(&host) {
                 (Next::Settle(row), None)
             } else {
@@ -48,8 +48,8 @@ impl AppWorker {
         Ok(if has_fresh { self.queued.next().map(|input| (Next::Fresh(input), None)) } else { None })
     }
 
-    /// A row that finds out how the host is that all rows wait for: in turns the next one of the file, one from elsewhere in
-    /// it, and one that has failed there before. Those that fail at the beginning of a file say nothing of the rest.
+    /// A row to probe the host that all rows wait for: in turns one from elsewhere in the file, the next one, and one that has
+    /// failed there before. Failures at the beginning of a file say nothing about the rest.
     async fn probe(&mut self, host: &Host) -> StoreResult<Option<Next>> {
         self.probes += 1;
         let first = self.probes;
@@ -66,7 +66,7 @@ impl AppWorker {
         Ok(None)
     }
 
-    /// A host for which rows wait, and which may be asked by one of them; or which has been down for too long.
+    /// A host that rows wait for and that may be asked, or that has been down for too long.
     fn parked_that_may(&self, now: Instant) -> Option<Host> {
         let patience = self.worker.importer.settings.patience;
         let mut hosts = self.retries.hosts().filter(|host| self.blocking_host.as_ref() != Some(host));

@@ -1,4 +1,4 @@
-//! What a caller can do with imports: look at them, and change them.
+//! Operations of callers on imports: show, list, change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -126,12 +126,12 @@ impl Progress {
         };
     }
 
-    /// Whether some rows wait each for itself.
+    /// Whether single rows wait.
     pub(super) fn has_rows(&self) -> bool {
         !self.lock().rows.is_empty()
     }
 
-    /// Why a row waits, if it does for itself.
+    /// Why a single row waits, if it does.
     pub(super) fn waiting_row(&self, number: u64) -> Option<RowWaiting> {
         self.lock().rows.get(&number).cloned()
     }
@@ -141,7 +141,7 @@ impl Progress {
         self.lock().waiting.clone()
     }
 
-    /// A panic elsewhere leaves figures as good as they were.
+    /// A panic elsewhere leaves the figures valid.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

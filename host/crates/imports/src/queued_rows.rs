@@ -1,5 +1,5 @@
-//! [`QueuedRows`]: an app's rows that are not begun, in the order of the file; and single ones from anywhere in it, to find one that
-//! its provider responds to.
+//! [`QueuedRows`]: an app's rows that are not begun, in the order of the file; and single ones from anywhere in it, to find one
+//! to which the provider responds.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -8,7 +8,7 @@ use keyferry_store::{RowInput, StoreResult};
 
 /// Rows that are read from the ledger at a time.
 const READ_AT_ONCE: usize = 128;
-/// Places that are looked at for one row.
+/// Positions that are tried to find one row.
 const LOOKS: u32 = 8;
 
 /// The rows of one app that are not begun.
@@ -35,7 +35,7 @@ impl QueuedRows {
         Self { ahead, read: None, begun: 0, more: true, taken, last, looks: 0 }
     }
 
-    /// Reads some, if none are there.
+    /// Reads rows if none are left.
     pub(super) async fn fill(&mut self, worker: &RowWorker) -> StoreResult<()> {
         while self.more && self.ahead.is_empty() {
             let RowWorker { importer, record, slug, .. } = worker;
@@ -59,7 +59,7 @@ impl QueuedRows {
         Some(input)
     }
 
-    /// One from elsewhere in the file: from its end, its middle, its quarters and so on. `None` where none was found soon.
+    /// A row from elsewhere in the file: from its end, its middle, its quarters and so on. `None` if none was found soon.
     pub(super) async fn elsewhere(&mut self, worker: &RowWorker) -> StoreResult<Option<RowInput>> {
         let RowWorker { importer, record, slug, .. } = worker;
         for _ in 0..LOOKS {
@@ -68,7 +68,7 @@ impl QueuedRows {
             let found = importer.store.queued_rows(record.key.id, slug, Some(after), 1).await?;
             let Some(input) = found.into_iter().next() else { continue };
             if self.read.is_some_and(|read| input.number <= read) {
-                // Where it is not ahead, it was begun.
+                // If it is not ahead, it was begun.
                 if let Some(at) = self.ahead.iter().position(|ahead| ahead.number == input.number) {
                     return Ok(self.ahead.remove(at));
                 }
@@ -80,10 +80,10 @@ impl QueuedRows {
     }
 }
 
-/// The place to look at, of those between two rows: the row after it is tried.
+/// The next position to try between two rows: the row after it is tried.
 ///
-/// Every other one is near the end, 1, 4, 16, 64 rows before it and so on: what was added to a file last is there. The others
-/// halve what is between those before (van der Corput's sequence).
+/// Every other position is near the end, 1, 4, 16, 64 rows before it and so on: the rows that were added last. The others halve
+/// the intervals between earlier ones (van der Corput's sequence).
 fn place(look: u32, begun: u64, last: u64) -> u64 {
     let span = last.saturating_sub(begun);
     let step = look / 2;

@@ -1,13 +1,13 @@
-//! [`RateController`]: how many of one app's rows are under way at once. More while all goes well, half as many after a refusal for too
-//! many requests. Whether a host is asked at all is decided in `host_health`.
+//! [`RateController`]: how many rows of one app are under way at once. The number grows with each success, and is halved after a
+//! 429. Whether a host is asked at all is decided in `host_health`.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Rows at once in the beginning.
+/// Concurrent rows at first.
 const FIRST: f64 = 4.0;
-/// Refusals within this time slow the rows down once.
+/// Refusals within this time count as one.
 const ONCE: Duration = Duration::from_secs(5);
 
 /// The outcome of an attempt, as far as it concerns the provider.
@@ -15,16 +15,16 @@ const ONCE: Duration = Duration::from_secs(5);
 pub(super) enum ProviderOutcome {
     /// The provider has responded, or was not needed.
     Fine,
-    /// It has refused, since there were too many requests; how long to wait, if it says so.
+    /// It responded with 429; the wait that it asks for, if any.
     RateLimited(Option<Duration>),
     /// There was no connection: the name does not resolve, nothing listens, the TLS handshake failed, or no grant allows the
     /// host. Where the credential names the host, that is the credential's fault.
     NotConnected,
-    /// It has failed, or has not responded.
+    /// It responded with an error of its own, or not at all.
     Failing,
 }
 
-/// The pace of one app.
+/// The concurrency of one app's rows.
 #[derive(Debug)]
 pub(super) struct RateController {
     most: f64,
@@ -46,12 +46,12 @@ impl RateController {
         room
     }
 
-    /// A row went well.
+    /// Raises the limit after a success.
     pub(super) fn quicken(&mut self) {
         self.at_once = (self.at_once + 1.0 / self.at_once).min(self.most);
     }
 
-    /// A row was refused, since there were too many requests.
+    /// Halves the limit after a 429.
     pub(super) fn slow(&mut self, now: Instant) {
         if self.slowed.is_none_or(|slowed| now >= slowed + ONCE) {
             self.slowed = Some(now);
@@ -59,7 +59,7 @@ impl RateController {
         }
     }
 
-    /// A provider that was down responds again, and may be weak.
+    /// Starts again from the first limit: a provider that was down may be weak.
     pub(super) fn start_over(&mut self) {
         self.at_once = 1.0;
     }

@@ -21,7 +21,7 @@ use keyferry_vault::{SizeLimit, VaultError};
 const ROWS: usize = 256;
 const BYTES: usize = 256 * 1024;
 
-/// What is known of a file once all of it was read.
+/// The properties of a file that was read completely.
 pub(super) struct Received {
     pub(super) digest: [u8; 32],
     pub(super) bytes: u64,
@@ -164,7 +164,7 @@ impl Reader {
         };
         let (key_id, envelope) = match self.seal(number, &row.auth_object.to_compact()) {
             Ok(sealed) => sealed,
-            // One row's size is that row's outcome, and no reason to refuse the file.
+            // A row that is too large fails alone.
             Err(ImportError::Vault(VaultError::TooLarge(_))) => {
                 return failed("too_large", SizeLimit::CREDENTIAL.to_string());
             }

@@ -1,4 +1,4 @@
-//! How a file gets into the ledger: read as it arrives, each credential sealed, nothing worked on before all of it is here.
+//! Receiving a file into the ledger: it is read as it arrives, and its rows are worked on once all of it is stored.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use keyferry_store::{
 
 /// Parts of a file that wait for being read, and chunks of rows that wait for being stored.
 const WAITING: usize = 4;
-/// Rows of a transaction while requests keep coming: one that comes in its middle waits for all of it.
+/// Rows of a transaction while requests arrive steadily: a request that arrives during it waits for all of it.
 const FEW: usize = 32;
-/// When to try again where many files are being received.
+/// `Retry-After` when too many files are being received.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// A file to import, and how.
+/// A request to import a file.
 #[derive(Debug)]
 pub struct NewImport {
     /// The caller of the request.
@@ -44,11 +44,11 @@ pub struct NewImport {
 }
 
 impl Importer {
-    /// Takes a file in and begins to work on its rows. When it returns, all of the file is in the ledger; where it returns an
-    /// error, nothing is.
+    /// Receives a file and begins work on its rows. When it returns `Ok`, all of the file is in the ledger; after an error,
+    /// nothing of it is.
     ///
     /// # Errors
-    /// Where the file does not arrive whole, cannot be read, has no rows or was imported before.
+    /// If the file does not arrive completely, cannot be read, has no rows, or was imported before.
     pub async fn receive<E>(
         self: &Arc<Self>,
         new: NewImport,
@@ -133,7 +133,8 @@ impl Importer {
         Ok(record)
     }
 
-    /// Three at once: parts arrive, rows are read and sealed, and chunks of them are stored. Each waits for the one after it.
+    /// Runs three steps concurrently: parts arrive, rows are read and sealed, chunks of rows are stored. Each is slowed down to the
+    /// speed of the next one.
     async fn take_in<E>(
         self: &Arc<Self>,
         key: &ImportKey,
@@ -164,7 +165,7 @@ impl Importer {
                         Err(_) => UploadError::Paused(pause),
                     },
                 };
-                // The reader must not take what has come for the whole file.
+                // The reader must not take the parts so far for the whole file.
                 let _ = parts.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
                 break Err(error);
             }

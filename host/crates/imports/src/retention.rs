@@ -1,4 +1,4 @@
-//! Imports of former processes, and imports whose retention is over.
+//! Resuming imports of former processes, and confirming those whose retention is over.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,7 +15,7 @@ impl Importer {
     /// Resumes the imports of a former process, and deletes imports at the end of their retention, while the importer lives.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub async fn resume(self: &Arc<Self>) -> Result<(), ImportError> {
         for record in self.store.all_imports().await? {
             match record.state {
@@ -32,7 +32,7 @@ impl Importer {
     }
 }
 
-/// Confirms imports that ended long enough ago, for as long as there is an importer.
+/// Confirms imports that ended long enough ago, as long as the importer lives.
 async fn confirm_in_time(importer: Weak<Importer>) {
     loop {
         tokio::time::sleep(LOOK).await;

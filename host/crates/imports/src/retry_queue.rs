@@ -13,7 +13,7 @@ use keyferry_store::Timestamp;
 
 /// Rows that can wait. One more is settled as it is.
 const MOST: usize = 20_000;
-/// How often a row is tried whose host works for others.
+/// Attempts at a row whose host works for others.
 pub(super) const MOST_FAILURES: u32 = 4;
 /// How long a row waits after its first failure; twice as long after each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -25,7 +25,7 @@ pub(super) struct StartedRow {
     pub(super) number: u64,
     /// How often its provider was asked.
     pub(super) attempts: u32,
-    /// How often that went wrong though the host works for others.
+    /// Number of failures though the host works for others.
     pub(super) failures: u32,
     pub(super) first_attempt: Option<Instant>,
     /// Whether its host has responded to another row since it failed.
@@ -80,13 +80,13 @@ impl RetryQueue {
         self.rows.len() >= MOST
     }
 
-    /// A row waits until then.
+    /// Has a row wait until a time.
     pub(super) fn wait(&mut self, row: StartedRow, until: Instant) {
         self.due.insert((until, row.number));
         self.rows.insert(row.number, row);
     }
 
-    /// A row waits until its host responds.
+    /// Has a row wait until its host responds.
     pub(super) fn park(&mut self, row: StartedRow, host: &Arc<str>) {
         self.parked.entry(Arc::clone(host)).or_default().insert(row.number);
         self.rows.insert(row.number, row);
@@ -124,7 +124,7 @@ impl RetryQueue {
         self.due.is_empty()
     }
 
-    /// A host has responded. Rows that have failed there were not failed by the host alone, and are tried again.
+    /// A host has responded: rows that failed there are tried again, and a further failure is their own.
     pub(super) fn release(&mut self, host: &str, now: Instant) {
         for number in self.parked.remove(host).unwrap_or_default() {
             self.due.insert((now + FIRST_WAIT, number));

@@ -53,7 +53,7 @@ pub(super) enum Asked {
     NotSent(Duration),
 }
 
-/// What binds the credential of a row to its place while it waits.
+/// What the sealed credential of a queued row is bound to.
 pub(super) fn context(import: &ImportKey, number: u64) -> RowContext {
     let ImportKey { org, environment, id } = import;
     RowContext { org: org.clone(), environment: *environment, import: id.to_string(), number }
@@ -78,7 +78,7 @@ pub(super) struct RowWorker {
 }
 
 impl RowWorker {
-    /// One attempt, when it is its turn. A panic is a defect of ours, and ends this row's work only.
+    /// Makes one attempt, within the limit of concurrent rows. A panic settles this row only.
     pub(super) async fn attempt(&self, pending: &mut Pending) -> Worked {
         match AssertUnwindSafe(self.attempt_once(pending)).catch_unwind().await {
             Ok(worked) => worked,
@@ -91,7 +91,7 @@ impl RowWorker {
         if self.job.is_stopping() {
             return Worked::NotBegun;
         }
-        // What it takes to work on a row is large, and most of those that are begun wait for their turn.
+        // The future of an attempt is large, and most started rows wait for a permit.
         Box::pin(self.work(pending)).await
     }
 
@@ -121,7 +121,7 @@ impl RowWorker {
         self.settle(pending, &outcome).await
     }
 
-    /// A row as it is in the ledger; `None` where it is settled.
+    /// The input of a queued row; `None` if the row is settled.
     pub(super) async fn load(&self, number: u64) -> StoreResult<Option<RowInput>> {
         let Importer { store, .. } = &*self.importer;
         let found = store.queued_rows(self.record.key.id, &self.slug, number.checked_sub(1), 1).await?;
@@ -175,7 +175,7 @@ impl RowWorker {
             account: input.account.clone(),
             account_name: input.account_name.clone(),
             slug: self.slug.clone(),
-            // It was written by us, so that it reads back; what does not is no credential for any app.
+            // The text was written by this server and can be read back; otherwise it fits no app.
             auth_object: auth_object.unwrap_or(Input::Null),
             updated_at: input.updated_at,
             policy: *policy,
@@ -183,7 +183,7 @@ impl RowWorker {
         })
     }
 
-    /// What is settled with a credential that is about to be stored.
+    /// The settlement that is written with a stored credential.
     fn stored(&self, pending: &Pending, about: &RowStored<'_>) -> RowSettlement {
         let effect = RowEffect {
             integration: about.stored.revision.id,

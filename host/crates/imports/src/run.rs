@@ -19,7 +19,7 @@ pub(super) async fn rows(importer: &Arc<Importer>, job: &Arc<Job>) {
             Ok(Some((record, counts))) if record.state == ImportState::Running => {
                 let queued = counts.iter().filter(|(_, counts)| counts.queued > 0);
                 let slugs: Vec<Slug> = queued.filter_map(|(slug, _)| slug.parse().ok()).collect();
-                // Rows that could not be read have failed, too, and before any work.
+                // Rows that could not be read have failed before any work.
                 let failed = RowCounts::of_all(&counts).in_state(RowState::Failed);
                 break (Arc::new(record), slugs, failed);
             }

@@ -1,8 +1,8 @@
 //! Whether a row is settled or tried again after an attempt, and what the attempt says of its host.
 //!
-//! A host that is made of the credential, and cannot be connected to, is that row's own fault. A host that is the same for all
-//! credentials, or has failed different rows of the same tenant, counts as down, and its rows wait for it; until another row is
-//! responded to there, after which rows that fail again fail on their own account.
+//! If the credential names the host and there is no connection to it, the credential is at fault. A host that is the same for all
+//! credentials, or that has failed different rows of one tenant, counts as down, and its rows wait until it responds to one of
+//! them. Rows that fail again after that are at fault themselves.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use keyferry_sandbox::{Contact, Reached};
 use keyferry_store::RowState;
 use keyferry_telemetry::metrics;
 
-/// How often a row is tried while its host is down or refuses it.
+/// Attempts at a row while its host is down or refuses it.
 const MOST_ATTEMPTS: u32 = 50;
-/// Hosts that are remembered at once, of which each can be a credential's own.
+/// Hosts whose health is kept: each credential can name its own.
 const MOST_HOSTS: usize = 4096;
 
 impl AppWorker {
@@ -61,7 +61,7 @@ impl AppWorker {
             return self.give_up(pending, outcome).await;
         }
         let Some(Contact { host, reached }) = outcome.contact.clone() else {
-            // No host was asked, so that none can be waited for.
+            // No host was asked, so there is none to wait for.
             return self.fail(pending, outcome, now, now).await;
         };
         let is_shared = self.is_shared(&host);
@@ -86,7 +86,7 @@ impl AppWorker {
                 row.attempts = row.attempts.saturating_sub(1);
                 self.wait(pending.row, now + wait);
             }
-            // Where it was not asked, it would have come to what the others came to.
+            // A host that was not asked would have failed this row like the others.
             (ProviderOutcome::NotConnected, _) if !is_shared => self.fail(pending, outcome, now, now).await,
             (_, Reached::HeldBack(wait)) if !is_shared => self.fail(pending, outcome, now + wait, now).await,
             (_, Reached::HeldBack(wait)) => {
@@ -126,7 +126,7 @@ impl AppWorker {
         }
     }
 
-    /// A row has failed on its own account.
+    /// Counts a failure that is the row's own fault.
     async fn fail(&mut self, mut pending: Pending, outcome: Outcome, not_before: Instant, now: Instant) {
         match pending.row.fail(now) {
             Some(until) => self.wait(pending.row, until.max(not_before)),
@@ -147,7 +147,7 @@ impl AppWorker {
         }
     }
 
-    /// A host has responded to a row, whatever it said.
+    /// A host has responded to a row, with any status.
     pub(super) fn host_responded(&mut self, host: &Host, began: Instant, now: Instant) {
         let Some(health) = self.hosts.get_mut(host) else { return };
         let was_down = health.down_since();
@@ -170,20 +170,20 @@ impl AppWorker {
         }
     }
 
-    /// Whether a host is the same for all credentials. Any other one is what a credential says.
+    /// Whether a host is the same for all credentials. Any other host is named by a credential.
     pub(super) fn is_shared(&self, host: &str) -> bool {
         // Rows of an app that is not in service are settled without a request.
         let app = self.worker.importer.credentials.app(self.worker.slug.as_str());
         app.is_ok_and(|app| app.grants.names_host(host))
     }
 
-    /// Whether credentials can be why a host fails rows, and others are there that it may respond to.
+    /// Whether credentials can be the cause of a host's failures, and there are other rows to try.
     pub(super) fn search(&self, host: &Host) -> Search {
         let is_doubtful = self.hosts.get(host).is_none_or(|health| health.is_connected && !health.is_certain);
         if is_doubtful && !self.queued.is_over() && self.is_shared(host) { Search::Others } else { Search::Nothing }
     }
 
-    /// What is known of a host; `None` where too many are remembered.
+    /// The health of a host; `None` if too many are kept.
     fn health(&mut self, host: &Host, outcome: &Outcome) -> Option<&mut HostHealth> {
         if self.hosts.len() >= MOST_HOSTS && !self.hosts.contains_key(host) {
             self.hosts.retain(|_, health| health.down_since().is_some() || health.is_refusing());

@@ -33,7 +33,7 @@ pub(super) async fn undo(importer: &Arc<Importer>, job: &Arc<Job>) {
         tokio::time::sleep(WAIT).await;
     };
     let undo = Undo { importer, job, record };
-    // Accounts come last: what is connected to one is the work of several rows.
+    // Accounts come last: several rows may have written integrations of one.
     if undo.each_row(Pass::Integrations).await && undo.each_row(Pass::Accounts).await {
         run::ended(importer, &undo.record, ImportState::Undone, None).await;
     }
@@ -52,7 +52,7 @@ struct Undo<'a> {
 }
 
 impl Undo<'_> {
-    /// Goes through all rows. `false` where it is to stop.
+    /// Undoes all rows in one pass. Returns `false` if the job stops.
     async fn each_row(&self, pass: Pass) -> bool {
         let mut after = 0;
         loop {
@@ -114,7 +114,7 @@ impl Undo<'_> {
         .await
     }
 
-    /// What is to be written, by what is stored now.
+    /// The write that undoes a row, given what is stored now.
     async fn write(
         &self,
         row: &RowRecord,

@@ -12,7 +12,7 @@ use super::rate_controller::ProviderOutcome;
 use super::retry_queue::StartedRow;
 use keyferry_store::Timestamp;
 
-/// Nothing to wait for but what is under way.
+/// The wait when only running rows can change anything.
 const LONG: Duration = Duration::from_secs(3600);
 
 impl AppWorker {
@@ -81,7 +81,7 @@ impl AppWorker {
         Some(Waiting { reason: WaitingFor::Provider, since, until: ahead(until, now), detail, rows })
     }
 
-    /// When there may be something to begin, if nothing that is under way ends before.
+    /// When a row may be begun next, if no running row ends before.
     pub(super) fn wake(&self, now: Instant) -> Instant {
         if let Some(blocked) = &self.blocked {
             return blocked.until;
@@ -124,7 +124,7 @@ impl AppWorker {
     }
 }
 
-/// A moment as the system's clock has it.
+/// A time of the runtime's clock as one of the system's clock.
 fn ahead(until: Instant, now: Instant) -> Timestamp {
     Timestamp::now().after(until.saturating_duration_since(now))
 }

@@ -63,12 +63,12 @@ pub enum DeleteOutcome {
 struct Own {
     record: Option<IntegrationRecord>,
     fields: Vec<CredentialField>,
-    /// What was changed of the values that are set.
+    /// How values were changed.
     warnings: Vec<String>,
 }
 
 impl Own {
-    /// Sets a value as it was sent, without the blanks around it: what else is part of it, no plugin knows.
+    /// Sets a value as it was sent, without blanks around it. No plugin can say what else is not part of it.
     fn take(&mut self, name: &FieldName, value: &SharedSecret) -> PutOutcome {
         let left = without_blanks(value.expose());
         if left.len() == value.len() || left.is_empty() {
@@ -91,8 +91,8 @@ impl Own {
 }
 
 impl CredentialService {
-    /// Creates or updates a linked account, and with it sets these credentials of the organisation's own app; others that are
-    /// there stay. All of it is stored, or nothing.
+    /// Creates or updates a linked account together with these credentials of the organisation's own app. Other stored
+    /// credentials stay.
     ///
     /// # Errors
     /// As [`put_account`](keyferry_store::AccountStore::put_account), and where the credentials cannot be sealed.
@@ -145,7 +145,7 @@ impl CredentialService {
         self.integration_locks.retry_on_conflict(&key, attempt).await
     }
 
-    /// Deletes one credential; with the last one the integration goes.
+    /// Deletes one credential, and with the last one the integration.
     ///
     /// # Errors
     /// `AccountMissing`, and where it cannot be opened or stored.

@@ -1,4 +1,4 @@
-//! Why a migration did not happen. Whatever the reason, the credential that was there is as it was.
+//! [`ServiceError`]: why a use case failed. The stored credential is unchanged then.
 
 use super::rejection_limit::LimitReached;
 use super::retry::Conflict;
@@ -9,7 +9,7 @@ use keyferry_types::ids::{Environment, LinkedAccountId};
 use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_vault::{SizeLimit, VaultError};
 
-/// Why a migration did not happen.
+/// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum ServiceError {
@@ -63,12 +63,12 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// That account is not there.
+    /// The linked account does not exist.
     pub(super) fn missing(account: &AccountKey) -> Self {
         Self::AccountMissing { account: account.account.clone(), environment: account.environment }
     }
 
-    /// Stable text for programs: `account_missing`. What the provider found wrong is all one, `not_verified`.
+    /// Stable text for programs: `account_missing`. All verdicts but `verified` are `not_verified`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::CustomApp => "custom_app",
@@ -95,7 +95,7 @@ impl ServiceError {
     }
 }
 
-/// What a person who looks at a missing account's id cannot see.
+/// A note about an invisible character in the id of a missing account.
 fn invisible_in(account: &LinkedAccountId) -> String {
     InvisibleCharacter::first_in(account.as_str())
         .map_or_else(String::new, |found| format!(" (the id holds the invisible character {found})"))

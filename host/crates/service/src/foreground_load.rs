@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// The longest wait of one row for a moment without requests. Under constant load, it is the interval between rows.
 const PATIENCE: Duration = Duration::from_millis(25);
-/// Requests keep coming as long as the last one is not longer ago.
+/// Requests count as arriving steadily while the last one is not older than this.
 const RECENT: Duration = Duration::from_secs(1);
-/// From the beginning of one row to that of the next while they do, on average.
+/// The average interval between the starts of rows while requests arrive steadily.
 const APART: Duration = Duration::from_millis(1);
-/// So much of the time in which none could begin is made up for by those that follow.
+/// The part of a delay that later rows may make up for.
 const MADE_UP: Duration = Duration::from_millis(3);
 
 /// The requests in progress.
@@ -32,7 +32,7 @@ pub(super) struct ForegroundLoad {
     files: Gate,
 }
 
-/// Held by the one that may begin next: when it is due.
+/// Held by the worker that continues next; the value is when it may.
 type Gate = Mutex<Option<Instant>>;
 
 /// A group of background work. Groups do not wait for each other.
@@ -40,7 +40,7 @@ type Gate = Mutex<Option<Instant>>;
 pub enum BackgroundWork {
     /// A row to process or to undo.
     Row,
-    /// Part of a file that is to be stored, or forgotten.
+    /// Part of a file to store or delete.
     File,
 }
 
@@ -49,7 +49,7 @@ struct Requests {
     count: AtomicUsize,
     none: Notify,
     began: Instant,
-    /// Milliseconds from then to the last request; none yet where it is 0.
+    /// Milliseconds from `began` to the last request; 0 before the first.
     last: AtomicU64,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct ForegroundRequest(Arc<Requests>);
 /// The amount of work that a throttled worker may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Throttle {
-    /// As much as there is: no request has come of late.
+    /// Unlimited: no request arrived recently.
     Free,
     /// A short slice: requests keep arriving.
     Short,
@@ -119,7 +119,7 @@ impl ForegroundLoad {
                 none.await;
             }
         };
-        // Either way it is this row's turn.
+        // After the patience the worker continues anyway.
         let _ = timeout(self.patience, quiet).await;
         let earliest = Instant::now().checked_sub(self.made_up);
         *due = (*due).max(earliest).map(|due| due + self.apart);

@@ -1,8 +1,8 @@
-//! The roots of an organisation: brought onto the key ring, rotated, taken out of use; and credentials that move from one to
-//! the next while requests are served.
+//! Operations on the roots of an organisation: unlock, rotate, disable, destroy; and resealing of credentials under the newest
+//! root while requests are served.
 //!
-//! The highest root seals; each that is in use opens. So after a rotation old and new are both readable, and resealing can stop
-//! and resume at any point.
+//! The highest root seals; each that is in use opens. After a rotation, credentials under the old root and under the new one are
+//! both readable, so that resealing can stop and resume at any point.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use keyferry_store::{
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
 
-/// Credentials resealed at the same time: as many as make good batches for the store.
+/// Credentials that are resealed concurrently: enough to fill batches of the store.
 const AT_ONCE: usize = 64;
 
-/// Brings all of an organisation's roots that are in use onto the ring, unless they are there.
+/// Unwraps all roots of an organisation that are in use onto the vault's key ring, unless they are on it.
 ///
 /// # Errors
-/// Where they cannot be read, or do not unwrap.
+/// If they cannot be read or unwrapped.
 pub async fn unlock(store: &dyn RootStore, vault: &Vault, org: &OrgId) -> Result<(), ServiceError> {
     let roots = async {
         let (roots, kek_id) = (store.roots(org).await?, vault.kek().id().await?);
@@ -34,10 +34,10 @@ pub async fn unlock(store: &dyn RootStore, vault: &Vault, org: &OrgId) -> Result
     vault.unlock_all(org, roots).await
 }
 
-/// Makes a further root. What is sealed from now on is sealed under it.
+/// Creates a further root, which seals from then on.
 ///
 /// # Errors
-/// Where there is no first one, or it cannot be stored. The ring is as it was then.
+/// If the organisation has no root, or the new one cannot be stored. The key ring is unchanged then.
 pub async fn rotate(store: &dyn RootStore, vault: &Vault, org: &OrgId) -> Result<RootRecord, ServiceError> {
     // All of them first: a ring with the new one alone would open nothing.
     unlock(store, vault, org).await?;
@@ -57,7 +57,7 @@ pub async fn rotate(store: &dyn RootStore, vault: &Vault, org: &OrgId) -> Result
     Ok(root)
 }
 
-/// A root that was just made, as it is stored.
+/// The record of a root that was just created.
 pub fn stored(made: &WrappedRoot, at: Timestamp) -> RootRecord {
     RootRecord {
         key_id: made.key_id.get(),
@@ -72,7 +72,7 @@ pub fn stored(made: &WrappedRoot, at: Timestamp) -> RootRecord {
 /// Takes a root out of use, or removes it for good.
 ///
 /// # Errors
-/// Where credentials are sealed under it, or the store refuses.
+/// If credentials are sealed under it, or the store refuses.
 pub async fn change(
     store: &dyn RootStore,
     vault: &Vault,
@@ -83,7 +83,7 @@ pub async fn change(
     let roots = store.roots(org).await?;
     let seals = roots.last().is_some_and(|root| root.key_id == key_id.get());
     let sealed = store.sealed_under(org).await?;
-    // The store refuses the one that seals, and says so better.
+    // The store refuses the root that seals, with a better message.
     if !seals && sealed.get(&key_id.get()).is_some_and(|count| *count > 0) {
         return Err(ServiceError::Store(StoreError::Root {
             org: org.clone(),
@@ -112,11 +112,11 @@ pub struct Resealed {
     pub last: Option<IntegrationKey>,
 }
 
-/// Seals credentials under the highest root, as many as `limit` that come after one of them; before the first one, all
-/// webhooks, which are few.
+/// Reseals at most `limit` credentials that follow `after` under the highest root; with the first of them, all webhooks, which
+/// are few.
 ///
 /// # Errors
-/// At the first that cannot be opened or stored. Those before it are done.
+/// At the first record that cannot be opened or stored. Earlier ones are resealed.
 pub async fn reseal(
     store: &Arc<dyn Store>,
     vault: &Arc<Vault>,
@@ -152,10 +152,10 @@ pub async fn reseal(
     Ok(done)
 }
 
-/// The same credential sealed anew, under the highest root and as this version: an envelope is bound to its version.
+/// Seals the same credential under the highest root, as this version: an envelope is bound to its version.
 ///
 /// # Errors
-/// Where it cannot be opened or sealed. The organisation's roots have to be [unlocked](unlock).
+/// If it cannot be opened or sealed. The organisation's roots must be [unlocked](unlock).
 pub fn resealed(vault: &Vault, record: IntegrationRecord, version: u64) -> Result<IntegrationRecord, ServiceError> {
     let key = record.key();
     let fields = vault.open(&seal_context(&key, &record.auth_type, record.version), &envelope(&record)?)?;
@@ -174,8 +174,8 @@ async fn reseal_one(store: Arc<dyn Store>, vault: Arc<Vault>, record: Integratio
     store.reseal(reseal).await.map_err(ServiceError::Store)
 }
 
-/// The same webhook as a further version. `false` if another writer has changed it meanwhile, which has sealed it under the
-/// newest root.
+/// Stores the same webhook, resealed, as a further version. `false` if another writer changed it meanwhile, which sealed it
+/// under the newest root.
 async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord) -> Result<bool, ServiceError> {
     let opened = {
         let envelope = Envelope::from_bytes(webhook.envelope.as_slice()).map_err(VaultError::from)?;

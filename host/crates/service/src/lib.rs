@@ -12,7 +12,8 @@
 //! | `credential_service` | what is the service made of, and which apps does it serve? |
 //! | `request`, `policy`, `error` | what can be asked for, what is allowed, and why did it not happen? |
 //! | `rejection_limit` | how many rejected credentials does an API key have left? |
-//! | `retry`, `striped_lock`, `in_flight`, `foreground_load` | what happens to writers of one integration, to equal requests, to imports beside requests? |
+//! | `retry`, `striped_lock` | what does a writer do that lost a race? |
+//! | `in_flight`, `foreground_load` | what about concurrent requests with one `Idempotency-Key`, and imports beside requests? |
 //!
 //! A revision is what a client sends back in `If-Match`:
 //!

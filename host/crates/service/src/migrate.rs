@@ -24,10 +24,10 @@ use keyferry_vault::digest_name;
 const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl CredentialService {
-    /// Carries one migration out. When it returns `Stored`, the credential is on disk.
+    /// Migrates one credential. When it returns `Stored`, the credential is on disk.
     ///
     /// # Errors
-    /// Where it did not happen. Nothing has changed then.
+    /// If the credential was not migrated. Nothing has changed then.
     pub async fn migrate(&self, migration: Migration) -> Result<Migrated, ServiceError> {
         let known = migration.slug.parse().ok().and_then(|slug: Slug| self.registry.app(&slug));
         let foreground = self.load.enter();
@@ -53,7 +53,7 @@ impl CredentialService {
         }
 
         let key = IntegrationKey { account, slug: app.description.slug.clone() };
-        // Looked at before the provider is asked, so that a request that cannot succeed costs no call.
+        // Checked before the provider is asked, so that a request that cannot succeed costs no call.
         let current = self.integration(&key).await?;
         check_precondition(&migration.precondition, current.as_ref())?;
         let verified = self.verify_new(&migration.caller, PERMIT_PATIENCE, &app, &credential, migration.preferences);

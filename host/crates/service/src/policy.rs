@@ -45,7 +45,7 @@ impl Default for MigratePolicy {
 }
 
 impl MigratePolicy {
-    /// A wave of stale credentials in an honest migration goes through; trying out a list does not.
+    /// Enough for a wave of stale credentials in an honest migration, too few for trying out a stolen list.
     pub const FAILED_VERIFICATIONS: NonZeroU32 = match NonZeroU32::new(300) {
         Some(number) => number,
         None => NonZeroU32::MIN,

@@ -42,7 +42,7 @@ pub enum Shown {
 }
 
 impl CredentialService {
-    /// Opens a credential, once the trail durably has it that it was read. `None` where there is no such integration.
+    /// Opens a credential after the audit event of the read is durable. `None` if there is no such integration.
     ///
     /// # Errors
     /// `AccountMissing`, and where it cannot be read or opened.

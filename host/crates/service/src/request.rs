@@ -18,7 +18,7 @@ pub struct Caller {
     pub org: OrgId,
     /// The environment that the request selects.
     pub environment: Environment,
-    /// For the audit: the beginning of the API key.
+    /// The actor in audit events: the first characters of the API key.
     pub actor: String,
     /// The API key that rejected credentials count against.
     pub counted: CountedFor,
@@ -47,7 +47,7 @@ pub struct Migration {
     pub slug: String,
     /// The credential, as the caller wrote it.
     pub auth_object: Input,
-    /// What must hold of the integration that is there.
+    /// The condition on the stored integration.
     pub precondition: Precondition,
     /// Whether to verify, and what to store.
     pub preferences: Preferences,
@@ -77,7 +77,7 @@ pub struct Preferences {
     pub verify: VerifyMode,
     /// What to do with a credential that could not be verified though nothing says that it is bad.
     pub on_unverified: OnUnverified,
-    /// What to do where it turns out to be another account's than the stored one.
+    /// What to do with a credential of another provider account than the stored one's.
     pub account_change: AccountChange,
 }
 
@@ -93,7 +93,7 @@ pub enum VerifyMode {
     Skip,
 }
 
-/// One state of one integration: its id and version. The id makes a re-created integration another one.
+/// One state of one integration: its id and version. A re-created integration has another id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {
     /// The id of the integration.
@@ -154,7 +154,7 @@ impl fmt::Display for Proof {
     }
 }
 
-/// A credential that is stored, durably.
+/// A credential that is stored durably.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     /// Whether the integration was new.
@@ -163,7 +163,7 @@ pub struct Stored {
     pub proof: Proof,
     /// The revision after the migration.
     pub revision: Revision,
-    /// What is worth knowing of it, for people.
+    /// Warnings for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

@@ -1,14 +1,14 @@
-//! One key-encryption key in another's place.
+//! Replacing one key-encryption key by another.
 //!
-//! Each root is stored under both for a while, so that a server can be started with either, and nothing depends on the
-//! moment at which it is. Only then is the old form forgotten.
+//! Each root is stored wrapped by both keys for a while, so that a server can be started with either, at any moment. Then the
+//! form of the old key is removed.
 
 use super::error::ServiceError;
 use keyferry_store::{RootRecord, RootStore, Wrapping};
 use keyferry_types::ids::OrgId;
 use keyferry_vault::{KeyEncryptionKey, KeyId, VaultError, WrappedRoot};
 
-/// The form of a root that this key-encryption key has wrapped; else another form, which the key does not open.
+/// The form of a root that this key-encryption key has wrapped; if there is none, another form, which the key does not open.
 pub(super) fn wrapped_by(root: &RootRecord, kek_id: &str) -> WrappedRoot {
     let forms = root.wrappings();
     let form = forms.iter().find(|form| form.kek_id == kek_id).or(forms.first()).cloned();
@@ -17,11 +17,11 @@ pub(super) fn wrapped_by(root: &RootRecord, kek_id: &str) -> WrappedRoot {
     WrappedRoot { key_id: KeyId::new(root.key_id), kek_id, wrapped }
 }
 
-/// Whether a key-encryption key is one of those that each root in use is stored under. Found out once, at the start, rather
-/// than by one organisation's requests after the other's.
+/// Checks that each root in use is wrapped by this key-encryption key: once, at the start, so that a wrong key is not found by
+/// the requests of one organisation after another.
 ///
 /// # Errors
-/// `WrongKey` names the first root that is not; `KeyService` if only the key service can identify the key, and it fails.
+/// `WrongKey` names the first root that is not wrapped by it; `KeyService` if only the key service can identify the key, and it fails.
 pub async fn check(store: &dyn RootStore, kek: &KeyEncryptionKey) -> Result<(), ServiceError> {
     let given = kek.id().await?;
     for (org, root) in store.all_roots().await? {
@@ -34,10 +34,10 @@ pub async fn check(store: &dyn RootStore, kek: &KeyEncryptionKey) -> Result<(), 
     Ok(())
 }
 
-/// The forms of a root with one more, by the other key.
+/// The forms of a root, and one more that is wrapped by the other key.
 ///
 /// # Errors
-/// Where this key does not open the root, or the other one does not wrap it.
+/// If `from` does not open the root, or `to` does not wrap it.
 pub async fn with_form_by(
     from: &KeyEncryptionKey,
     to: &KeyEncryptionKey,
@@ -51,7 +51,7 @@ pub async fn with_form_by(
     Ok(forms.iter().cloned().chain([one_more]).collect())
 }
 
-/// The one form of a root that a key has wrapped, once that key has opened it.
+/// The form of a root that a key has wrapped, alone, after a check that the key opens it.
 ///
 /// # Errors
 /// If the organisation has no root, or the root does not open.

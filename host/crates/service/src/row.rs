@@ -1,5 +1,5 @@
-//! One row of an import. The use case is the same; the result of the row is settled in the very transaction that stores its
-//! credential, so that it is done once, whatever happens to the process.
+//! Migration of one row of an import. The row is settled in the transaction that stores its credential, so that it is migrated
+//! once, whatever happens to the process.
 
 use std::time::Duration;
 
@@ -37,9 +37,9 @@ pub struct RowMigration {
     pub slug: Slug,
     /// The credential, as in `auth_object`.
     pub auth_object: Input,
-    /// When the credential was last changed where it comes from.
+    /// When the credential was last changed at its source.
     pub updated_at: Option<Timestamp>,
-    /// How rows of this import are dealt with.
+    /// The policy of the import.
     pub policy: ImportPolicy,
     /// The request's id, for the audit trail.
     pub request_id: String,
@@ -50,7 +50,7 @@ pub struct RowMigration {
 pub struct RowStored<'a> {
     /// The response that a single request would get.
     pub stored: &'a Stored,
-    /// What was changed of the row's values.
+    /// How values of the row were changed.
     pub warnings: &'a [String],
     /// The integration that the row replaces.
     pub former: Option<&'a IntegrationRecord>,
@@ -92,11 +92,11 @@ pub enum Skip {
 pub type Settle<'a> = &'a (dyn Fn(RowStored<'_>) -> RowSettlement + Send + Sync);
 
 impl CredentialService {
-    /// Works on one row, when no request is to go first. Where it returns `Stored`, the row is settled by what `settle` made of
-    /// it; else that is yet to be done.
+    /// Migrates one row, after requests that go first. If it returns `Stored`, the row is settled with what `settle` made of it;
+    /// else the caller has to settle it.
     ///
     /// # Errors
-    /// Where it did not happen. Nothing has changed then.
+    /// If the row was not migrated. Nothing has changed then.
     pub async fn migrate_row(&self, row: &RowMigration, settle: Settle<'_>) -> Result<RowMigrated, ServiceError> {
         self.yield_to_foreground(BackgroundWork::Row).await;
         let migrated = self.carry_out_row(row, settle).await;
@@ -112,7 +112,7 @@ impl CredentialService {
         migrated
     }
 
-    /// Whether this server's operator lets rows be dealt with like that.
+    /// Checks that the operator of this server allows a policy.
     ///
     /// # Errors
     /// `NotAllowed` if the operator does not permit an option of the policy.
@@ -238,7 +238,7 @@ fn preferences(policy: &ImportPolicy) -> Preferences {
     }
 }
 
-/// Whether there is nothing to do, by what is stored.
+/// Whether the policy skips the row, given what is stored.
 fn skip(row: &RowMigration, current: Option<&IntegrationRecord>) -> Result<Option<Skip>, ServiceError> {
     let Some(current) = current else { return Ok(None) };
     match (row.policy.on_existing, row.updated_at) {

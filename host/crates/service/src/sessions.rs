@@ -1,7 +1,7 @@
-//! Sessions of front ends: made for a linked account, recognised, renewed, ended.
+//! Sessions of front ends: opened for a linked account, authenticated, refreshed, ended.
 //!
-//! What is stored of one holds no secret. Its tokens hang on a root of the organisation, so a reader of the store cannot make
-//! them, and taking the root out of use ends them with all else that hangs on it.
+//! The stored record of a session holds no secret. Its tokens are derived from a root of the organisation, so that a reader of
+//! the store cannot make them, and disabling the root ends them.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use keyferry_types::ids::LinkedAccountId;
 use keyferry_types::secret::Secret;
 use keyferry_vault::{KeyId, SessionClaims, TokenUse, VaultError};
 
-/// How long a session counts.
+/// Lifetime of an access token.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How long another one can be had in its place.
+/// Lifetime of a refresh token.
 const REFRESH_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// What must be left of a session for its tokens to be handed out again.
+/// The remaining lifetime from which on the tokens of a session are returned again.
 const WORTH_REUSING: Duration = Duration::from_secs(5 * 60);
 
 /// A request for a session: the caller and the linked account.
@@ -27,43 +27,43 @@ const WORTH_REUSING: Duration = Duration::from_secs(5 * 60);
 pub struct OpenSession {
     /// The caller of the request.
     pub caller: Caller,
-    /// Hash of the API key that they ask with.
+    /// Hash of the API key of the request.
     pub made_by: [u8; 32],
     /// The linked account of the session.
     pub account: LinkedAccountId,
-    /// Whether one that is there will do.
+    /// Whether an existing session may be used.
     pub freshness: Freshness,
     /// The request's id, for the audit trail.
     pub request_id: String,
 }
 
-/// Whether a session that is there will do.
+/// Whether an existing session may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// It will, if enough is left of it.
+    /// It may, if enough of its lifetime remains.
     Reuse,
-    /// It will not: another session is opened.
+    /// It may not: another session is opened.
     New,
 }
 
-/// A session's tokens, and for how long they are good.
+/// A session's tokens and their remaining lifetimes.
 #[derive(Debug)]
 pub struct SessionTokens {
     /// The token that authenticates requests.
     pub access: Secret,
-    /// For another session in this one's place.
+    /// The token that gets another session in the place of this one.
     pub refresh: Secret,
-    /// What is left of the first.
+    /// Remaining lifetime of the access token.
     pub expires_in: Duration,
-    /// What is left of the second.
+    /// Remaining lifetime of the refresh token.
     pub refresh_expires_in: Duration,
 }
 
 impl CredentialService {
-    /// The tokens of a session: of one that is there, or of a new one.
+    /// The tokens of an existing or a new session.
     ///
     /// # Errors
-    /// `AccountMissing`, and where keys or store cannot be used.
+    /// `AccountMissing`, and if the keys or the store cannot be used.
     pub async fn open_session(&self, asked: OpenSession) -> Result<SessionTokens, ServiceError> {
         let key = asked.caller.account_key(&asked.account);
         self.require_account(&key).await?;
@@ -77,10 +77,10 @@ impl CredentialService {
         self.make(&key, asked.made_by, None, audit).await
     }
 
-    /// The tokens of another session in the place of this one.
+    /// The tokens of another session, which replaces this one.
     ///
     /// # Errors
-    /// `SessionEnded` where this one has, and as [`open_session`](Self::open_session).
+    /// `SessionEnded` if this one has ended, and as [`open_session`](Self::open_session).
     pub async fn refresh_session(
         &self,
         session: &SessionRecord,
@@ -92,10 +92,10 @@ impl CredentialService {
         self.make(&key, session.made_by, Some(session.id), audit).await
     }
 
-    /// The session that a token is of, if it is a token, good for this, and the session has not ended.
+    /// The session of a token, if the token is valid for this use and the session has not ended.
     ///
     /// # Errors
-    /// Where keys or store cannot be used.
+    /// If the keys or the store cannot be used.
     pub async fn session(&self, token: &str, token_use: TokenUse) -> Result<Option<SessionRecord>, ServiceError> {
         let Some(claimed) = SessionClaims::unproven(token) else { return Ok(None) };
         let Ok(id) = claimed.session.parse() else { return Ok(None) };
@@ -111,16 +111,16 @@ impl CredentialService {
         let claims = claims(&session, token_use);
         match self.vault.is_session_token(KeyId::new(session.key_id), &claims, token) {
             Ok(is_token) => Ok(is_token.then_some(session)),
-            // Its root was taken out of use, and all that hangs on it with it.
+            // Its root was disabled, which ends all sessions under it.
             Err(VaultError::UnknownRoot { .. } | VaultError::NoRoot { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Ends a session; `false` where it has ended meanwhile.
+    /// Ends a session; `false` if it has ended meanwhile.
     ///
     /// # Errors
-    /// Where the store cannot be used.
+    /// If the store cannot be used.
     pub async fn end_session(
         &self,
         session: &SessionRecord,
@@ -132,7 +132,7 @@ impl CredentialService {
         Ok(self.store.end_session(&key, session.id, audit).await?)
     }
 
-    /// The newest session that the same key has made, with enough left, if its root is still in use.
+    /// The newest session that was opened with the same API key, if enough of its lifetime remains and its root is in use.
     async fn reused(&self, key: &AccountKey, asked: &OpenSession) -> Result<Option<SessionTokens>, ServiceError> {
         let now = Timestamp::now();
         let sessions = self.store.sessions(key).await?;
@@ -159,7 +159,7 @@ impl CredentialService {
     ) -> Result<SessionTokens, ServiceError> {
         retry_on_conflict(|| async {
             let now = Timestamp::now();
-            // Tokens count in seconds, and so does what is compared with them.
+            // Tokens hold whole seconds, so the stored ends do, too.
             let second = Timestamp::from_millis(now.as_millis() / 1000 * 1000);
             let record = SessionRecord {
                 id: ObjectId::generate(),

@@ -38,14 +38,14 @@ pub struct Reverified {
 }
 
 impl CredentialService {
-    /// Has an app's plugin verify the credential that is stored, and keeps what comes out. One that the provider rejects needs
-    /// its user, until it is replaced or verifies again; whatever says nothing of the credential changes nothing of that.
+    /// Has the app's plugin verify the stored credential, and stores the result. A rejected credential requires its user to
+    /// connect again, until it is replaced or verified; a failure that says nothing about the credential does not change that.
     ///
-    /// `None` where there is no such integration.
+    /// `None` if there is no such integration.
     ///
     /// # Errors
-    /// `AccountMissing`; where no plugin serves the app, or gives no verdict; `Outdated`; and where the credential cannot be
-    /// opened, or was replaced again and again meanwhile.
+    /// `AccountMissing`; `Outdated`; if no plugin serves the app or gives a verdict; if the credential cannot be opened, or was
+    /// replaced during each attempt.
     pub async fn verify_stored(&self, asked: &VerifyStored) -> Result<Option<Reverified>, ServiceError> {
         let _foreground = self.load.enter();
         let key = self.integration_key(&asked.caller, &asked.account, &asked.slug).await?;
@@ -77,7 +77,7 @@ impl CredentialService {
         .await
     }
 
-    /// The credential as the plugin's schema has it.
+    /// The stored credential, opened and validated by the app's schema.
     fn opened(&self, app: &App, key: &IntegrationKey, stored: &IntegrationRecord) -> Result<Credential, ServiceError> {
         let context = seal_context(key, &stored.auth_type, stored.version);
         let fields = self.vault.open(&context, &envelope(stored)?)?.into_iter();

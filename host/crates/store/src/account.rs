@@ -69,9 +69,9 @@ pub struct AccountView {
 pub enum PutMode {
     /// An existing account is an error.
     Create,
-    /// The same as `Upsert`, and refuse one that does not exist.
+    /// As `Upsert`, and an account that does not exist is an error.
     Update,
-    /// Set the name, where one is given, and the fields that are given; leave the rest.
+    /// Set the name, if one is given, and the given fields; leave the rest.
     Upsert,
 }
 
@@ -110,7 +110,7 @@ pub struct PutAccount {
     pub outcome: PutOutcome,
 }
 
-/// Which page of an organisation's accounts to list.
+/// The page of an environment's accounts to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListAccounts {
     /// The page, from 1.
@@ -130,7 +130,7 @@ pub struct AccountPage {
     pub total: usize,
 }
 
-/// A linked account that is gone, and what went with it.
+/// A deleted linked account, and what was deleted with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deleted {
     /// The account as it was before it was deleted.

@@ -112,8 +112,8 @@ impl FromStr for Scope {
 pub struct NewApiKey {
     /// The API key to store.
     pub record: ApiKeyRecord,
-    /// The organisation's first root, for an organisation that has none. Where it has one already this one is dropped: read
-    /// back what is stored before sealing anything.
+    /// The organisation's first root. It is dropped if the organisation has a root already: read back what is stored before
+    /// sealing anything.
     pub root: Option<RootRecord>,
     /// The audit event, written in the same transaction.
     pub audit: AuditEvent,

@@ -136,7 +136,7 @@ pub struct CheckWrite {
 /// Result of a [`CheckWrite`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Checked {
-    /// This is what is stored now.
+    /// The integration as it is stored now.
     Written(Box<IntegrationRecord>),
     /// The credential was replaced or deleted meanwhile, so that the result is about another one. Nothing is written.
     Overtaken,
@@ -145,7 +145,7 @@ pub enum Checked {
 /// Result of deleting an integration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeleteOutcome {
-    /// This one is gone.
+    /// The integration as it was before it was deleted.
     Deleted(Box<IntegrationRecord>),
     /// The account has none, or none of that auth type.
     Absent,

@@ -9,7 +9,7 @@ use crate::keys::AccountKey;
 use crate::values::{ObjectId, Timestamp};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 
-/// A session as it is stored. Its tokens are not in it: they are made of it, and of a root that is not here.
+/// A session as it is stored. Its tokens are derived from it and from a root, which is stored wrapped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
     /// Id that the server gave the session.
@@ -20,16 +20,16 @@ pub struct SessionRecord {
     pub environment: Environment,
     /// The linked account that it acts for.
     pub account: LinkedAccountId,
-    /// Number of the root that its tokens hang on.
+    /// Number of the root that its tokens are derived from.
     pub key_id: u32,
-    /// Hash of the API key that it was made with. It can do no more than that key can, and no longer.
+    /// Hash of the API key that it was opened with. It can do no more than that key, and no longer.
     #[serde(with = "serde_bytes")]
     pub made_by: [u8; 32],
     /// When it was made.
     pub issued_at: Timestamp,
-    /// From when on it no longer counts, a whole second.
+    /// When its access token expires, a whole second.
     pub expires_at: Timestamp,
-    /// From when on no other can be had in its place, a whole second.
+    /// When its refresh token expires, a whole second.
     pub refresh_expires_at: Timestamp,
 }
 
@@ -45,7 +45,7 @@ impl SessionRecord {
 pub struct NewSession {
     /// The session to store.
     pub record: SessionRecord,
-    /// One that ends with it, and without which it is not made.
+    /// The session that it replaces, which must exist.
     pub replaces: Option<ObjectId>,
     /// The audit event, written in the same transaction.
     pub audit: AuditEvent,

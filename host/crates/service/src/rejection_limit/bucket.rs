@@ -12,10 +12,10 @@ use super::subject::Subject;
 
 /// The time in which a fully spent limit is restored.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Number of buckets at which those that are full again are dropped for the first time.
+/// Number of buckets at which full ones are dropped for the first time.
 const FIRST_SWEEP: usize = 1024;
 
-/// The limits that are not at rest.
+/// The limits with permits that are spent or held.
 pub(super) struct Buckets {
     pub(super) all: HashMap<Subject, Bucket>,
     next_sweep: usize,

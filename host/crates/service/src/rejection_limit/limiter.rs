@@ -25,7 +25,7 @@ pub(crate) struct Permit {
 /// Why there is no permit.
 enum Refusal {
     Reached(LimitReached),
-    /// All are held; the error if that does not change in time.
+    /// All permits are held: the error if none is returned in time.
     Held(LimitReached, tokio::sync::futures::OwnedNotified),
 }
 
@@ -93,7 +93,7 @@ impl RejectionLimiter {
 }
 
 impl Permit {
-    /// Spends the permit if the provider has turned the credential away.
+    /// Spends the permit if the provider rejected the credential.
     pub(crate) fn settle(self, verdict: &Verdict) {
         let Verdict::Failed(failure) = verdict else { return };
         if !counts_as_rejected(&failure.kind) {
@@ -138,7 +138,7 @@ pub fn counts_as_rejected(kind: &FailureKind) -> bool {
     }
 }
 
-/// A panic elsewhere leaves figures as good as they were.
+/// A panic elsewhere leaves the figures valid.
 fn lock(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
     buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
