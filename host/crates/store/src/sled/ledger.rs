@@ -1,13 +1,12 @@
 //! Rows of imports on sled.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use async_trait::async_trait;
 
-use super::codec::{check_size, decode, encode};
+use super::codec::{check_size, encode};
 use super::engine::SledStore;
-use super::tables::{Table, read_error};
+use super::tables::{Table, Tables};
 use super::view::View;
 use super::{audit_chain, keys, outbox, roots, sessions};
 use crate::{
@@ -40,23 +39,8 @@ impl Ledger for SledStore {
         limit: usize,
     ) -> StoreResult<Vec<RowInput>> {
         let prefix = keys::all_queued(import, slug);
-        let from = match after {
-            Some(number) => Bound::Excluded(keys::queued(import, slug, number)),
-            None => Bound::Included(prefix.clone()),
-        };
-        self.scan(move |tables| {
-            let rows = tables.tree(Table::ImportInputs)?.range((from, Bound::Unbounded)).take(limit);
-            let mut inputs = Vec::new();
-            for row in rows {
-                let (key, value) = row.map_err(read_error)?;
-                if !key.starts_with(&prefix) {
-                    break;
-                }
-                inputs.push(decode(Table::ImportInputs, &value)?);
-            }
-            Ok(inputs)
-        })
-        .await
+        let after = after.map(|number| keys::queued(import, slug, number));
+        self.scan(move |tables| tables.records_after(Table::ImportInputs, &prefix, after.as_deref(), limit)).await
     }
 
     async fn settle_row(&self, settlement: RowSettlement) -> StoreResult<()> {
@@ -65,13 +49,10 @@ impl Ledger for SledStore {
     }
 
     async fn rows(&self, import: ObjectId, after: u64, limit: usize) -> StoreResult<Vec<RowRecord>> {
-        let from = Bound::Excluded(keys::row(import, after));
-        let found = self
-            .scan(move |tables| {
-                let rows = tables.tree(Table::ImportRows)?.range((from, Bound::Included(keys::row(import, u64::MAX))));
-                rows.values().take(limit).map(|row| decode(Table::ImportRows, &row.map_err(read_error)?)).collect()
-            })
-            .await?;
+        let after = keys::row(import, after);
+        let read =
+            move |tables: &Tables| tables.records_after(Table::ImportRows, import.as_bytes(), Some(&after), limit);
+        let found = self.scan(read).await?;
         self.until_durable().await?;
         Ok(found)
     }

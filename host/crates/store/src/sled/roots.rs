@@ -1,7 +1,6 @@
 //! Roots, and what is sealed under them.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use async_trait::async_trait;
 
@@ -62,8 +61,8 @@ impl RootStore for SledStore {
         after: Option<&IntegrationKey>,
         limit: usize,
     ) -> StoreResult<Vec<IntegrationRecord>> {
-        let (org, after) = (org.clone(), after.cloned());
-        self.scan(move |tables| integrations_after(tables, &org, after.as_ref(), limit)).await
+        let (prefix, after) = (keys::org(org), after.map(keys::integration));
+        self.scan(move |tables| tables.records_after(Table::Integrations, &prefix, after.as_deref(), limit)).await
     }
 
     async fn reseal(&self, reseal: Reseal) -> StoreResult<bool> {
@@ -182,30 +181,6 @@ fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>>
         }
     }
     Ok(counts)
-}
-
-/// Implements [`RootStore::integrations_after`](crate::RootStore::integrations_after).
-fn integrations_after(
-    tables: &Tables,
-    org: &OrgId,
-    after: Option<&IntegrationKey>,
-    limit: usize,
-) -> StoreResult<Vec<IntegrationRecord>> {
-    let prefix = keys::org(org);
-    let begin = match after {
-        Some(key) => Bound::Excluded(keys::integration(key)),
-        None => Bound::Included(prefix.clone()),
-    };
-    let rows = tables.tree(Table::Integrations)?.range((begin, Bound::Unbounded)).take(limit);
-    let mut records = Vec::new();
-    for row in rows {
-        let (key, value) = row.map_err(read_error)?;
-        if !key.starts_with(&prefix) {
-            break;
-        }
-        records.push(decode(Table::Integrations, &value)?);
-    }
-    Ok(records)
 }
 
 /// Implements [`RootStore::reseal`](crate::RootStore::reseal).
