@@ -1,7 +1,8 @@
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::cases::{SecretNames, request_lines};
@@ -106,7 +107,7 @@ pub async fn call(
     };
     let recorded = plugin.verify(&credential, options).await?;
     let (names, exchanges) = {
-        let mut recorded = recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recorded = recorder.0.lock();
         (std::mem::take(&mut recorded.0), std::mem::take(&mut recorded.1))
     };
     Ok(Live { plugin, credential, exchanges, recorded, now_ms, names })
@@ -117,7 +118,7 @@ struct Recorder(Mutex<(SecretNames, Vec<LiveExchange>)>);
 
 impl ExchangeObserver for Recorder {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
-        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recorded = self.0.lock();
         let lines = request_lines(request, &recorded.0);
         if let Ok(response) = result {
             for minted in &response.minted {

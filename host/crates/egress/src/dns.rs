@@ -7,7 +7,6 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hickory_resolver::TokioResolver;
@@ -17,6 +16,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::Name;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::error::ResolveError;
@@ -86,7 +86,7 @@ impl Dns {
     /// The resolver; built anew after the system's settings have changed.
     fn resolver(&self) -> Result<TokioResolver, NetError> {
         let from = if self.servers.is_empty() { version(Path::new(RESOLV_CONF)) } else { None };
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.asked.lock();
         if let Some(asked) = asked.as_ref().filter(|asked| asked.from == from) {
             return Ok(asked.resolver.clone());
         }

@@ -1,8 +1,9 @@
 //! The state of each host that an app's client uses: the number of requests under way, and its circuit breaker.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -61,13 +62,13 @@ impl Hosts {
             // The semaphore is never closed, so this is the deadline.
             Ok(Err(_)) | Err(_) => return Err(HostUnavailable::Crowded),
         };
-        lock(&host.breaker).admit(Instant::now()).map_err(HostUnavailable::Open)?;
+        host.breaker.lock().admit(Instant::now()).map_err(HostUnavailable::Open)?;
         Ok(HostPermit { host, outcome: Outcome::Unknown, _permit: permit })
     }
 
     fn get(&self, name: &str) -> Arc<Host> {
         let now = Instant::now();
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         if let Some(entry) = known.get_mut(name) {
             entry.last_used = now;
             return Arc::clone(&entry.host);
@@ -94,13 +95,8 @@ impl HostPermit {
 impl Drop for HostPermit {
     fn drop(&mut self) {
         let outcome = std::mem::replace(&mut self.outcome, Outcome::Unknown);
-        lock(&self.host.breaker).report(outcome, Instant::now());
+        self.host.breaker.lock().report(outcome, Instant::now());
     }
-}
-
-/// No code that holds one of these locks can leave the value half-changed, so a panic elsewhere does not matter.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -142,7 +138,7 @@ mod tests {
         for index in 0..MOST_HOSTS + 10 {
             drop(hosts.acquire(&format!("{index}:443"), soon).await.unwrap());
         }
-        assert_eq!(lock(&hosts.known).len(), MOST_HOSTS);
+        assert_eq!(hosts.known.lock().len(), MOST_HOSTS);
         assert_eq!(hosts.acquire("busy:443", Instant::now()).await.unwrap_err(), HostUnavailable::Crowded);
         drop(busy);
     }

@@ -1,9 +1,10 @@
 //! [`Importer`]: its parts and settings, and what all work on imports shares.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Semaphore, watch};
 
 use super::error::ImportError;
@@ -98,9 +99,9 @@ impl Importer {
         .await
     }
 
-    /// A panic elsewhere leaves the list valid.
+    /// The jobs in progress, locked.
     pub(super) fn jobs(&self) -> MutexGuard<'_, HashMap<ImportKey, Arc<Job>>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jobs.lock()
     }
 }
 

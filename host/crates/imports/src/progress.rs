@@ -1,9 +1,9 @@
 //! [`Progress`]: the rate of an import, and the rows that wait.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use keyferry_store::Timestamp;
@@ -87,7 +87,7 @@ struct Inner {
 impl Progress {
     /// Counts a settled row.
     pub(super) fn settled(&self, now: Instant) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         inner.settled += 1;
         if inner.seen.back().is_none_or(|(last, _)| now.duration_since(*last) >= STEP) {
             let settled = inner.settled;
@@ -100,7 +100,7 @@ impl Progress {
 
     /// Rows a second over the last seconds.
     pub(super) fn rate(&self, now: Instant) -> f64 {
-        let inner = self.lock();
+        let inner = self.0.lock();
         let Some((first, before)) = inner.seen.iter().find(|(at, _)| now.duration_since(*at) <= WINDOW) else {
             return 0.0;
         };
@@ -110,7 +110,7 @@ impl Progress {
 
     /// An app's rows wait, or continue.
     pub(super) fn wait(&self, slug: &Slug, waiting: Option<Waiting>) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         match waiting {
             Some(waiting) => inner.waiting.insert(slug.clone(), waiting),
             None => inner.waiting.remove(slug),
@@ -119,7 +119,7 @@ impl Progress {
 
     /// A started row waits, or continues.
     pub(super) fn wait_row(&self, number: u64, waiting: Option<RowWaiting>) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         match waiting {
             Some(waiting) => inner.rows.insert(number, waiting),
             None => inner.rows.remove(&number),
@@ -128,22 +128,17 @@ impl Progress {
 
     /// Whether single rows wait.
     pub(super) fn has_rows(&self) -> bool {
-        !self.lock().rows.is_empty()
+        !self.0.lock().rows.is_empty()
     }
 
     /// Why a single row waits, if it does.
     pub(super) fn waiting_row(&self, number: u64) -> Option<RowWaiting> {
-        self.lock().rows.get(&number).cloned()
+        self.0.lock().rows.get(&number).cloned()
     }
 
     /// The apps whose rows wait.
     pub(super) fn waiting(&self) -> BTreeMap<Slug, Waiting> {
-        self.lock().waiting.clone()
-    }
-
-    /// A panic elsewhere leaves the figures valid.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().waiting.clone()
     }
 }
 

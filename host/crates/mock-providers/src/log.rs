@@ -1,7 +1,8 @@
 //! The received requests, for tests: bounded, so that a load test on the demo does not fill memory.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::Received;
 
@@ -19,7 +20,7 @@ struct Entries {
 
 impl RequestLog {
     pub(super) fn record(&self, request: Received) {
-        let mut entries = self.lock();
+        let mut entries = self.0.lock();
         if entries.latest.len() >= REMEMBERED {
             entries.latest.pop_front();
         }
@@ -28,19 +29,14 @@ impl RequestLog {
     }
 
     pub(super) fn latest(&self) -> Vec<Received> {
-        self.lock().latest.iter().cloned().collect()
+        self.0.lock().latest.iter().cloned().collect()
     }
 
     pub(super) fn total(&self) -> u64 {
-        self.lock().total
+        self.0.lock().total
     }
 
     pub(super) fn forget(&self) {
-        *self.lock() = Entries::default();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        // Entries are whole after every statement above, so a panic elsewhere leaves nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock() = Entries::default();
     }
 }

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that replace everything that hyper writes from now on. Empty until set.
@@ -13,15 +14,11 @@ pub(super) struct RawBytes(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl RawBytes {
     pub(super) fn set(&self, bytes: Vec<u8>) {
-        *self.lock() = Some(bytes);
+        *self.0.lock() = Some(bytes);
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.lock().is_some()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().is_some()
     }
 }
 
@@ -46,7 +43,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let raw_bytes = self.raw_bytes.clone();
-        let mut raw = raw_bytes.lock();
+        let mut raw = raw_bytes.0.lock();
         let Some(bytes) = raw.as_mut() else { return Pin::new(&mut self.inner).poll_write(cx, buf) };
         while !bytes.is_empty() {
             let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, bytes))?;

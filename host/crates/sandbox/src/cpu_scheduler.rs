@@ -6,9 +6,10 @@
 //! plugin of such a call gets into debt, and until short calls have paid it off, each of its calls needs a turn to begin:
 //! otherwise many callers of one plugin that loops would take all threads with the free ticks of each call.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Ticks that a call computes without a turn. What a plugin in Rust does fits into one, and in two if it begins late in it.
@@ -87,14 +88,14 @@ impl CpuShare {
         let (turns, slot) = (Arc::clone(&self.scheduler.0), Arc::clone(&self.permit));
         async move {
             if needed && let Ok(permit) = turns.acquire_owned().await {
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+                *slot.lock() = Some(permit);
             }
         }
     }
 
     /// Gives the turn back: while the call waits for a provider it does not compute.
     pub(super) fn release(&self) {
-        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.permit.lock().take();
     }
 }
 

@@ -4,8 +4,9 @@
 //! estimate is the time that the calls that wait now, and those that were refused lately and will come again, are
 //! likely to need, by the number of calls that ended lately.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Length of the time in which calls are counted together.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -55,9 +56,9 @@ impl RetryAfterEstimator {
         windows.estimate(now, waiting)
     }
 
-    /// A panic elsewhere leaves counts that are as good as they were.
+    /// The counts, with the windows moved on to `now`.
     fn windows(&self, now: Instant) -> MutexGuard<'_, Windows> {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.0.lock();
         windows.roll(now);
         windows
     }

@@ -1,7 +1,9 @@
 //! Idempotency keys of requests that are being processed: of two concurrent requests with one key, the second is refused.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::error::ServiceError;
 use super::request::Migration;
@@ -21,7 +23,7 @@ impl InFlight {
     pub(super) fn enter(&self, migration: &Migration) -> Result<Entered, ServiceError> {
         let Some(text) = &migration.idempotency_key else { return Ok(Entered(None)) };
         let key = (migration.caller.org.clone(), migration.caller.environment, text.clone());
-        if lock(&self.0).insert(key.clone()) {
+        if self.0.lock().insert(key.clone()) {
             Ok(Entered(Some((Arc::clone(&self.0), key))))
         } else {
             Err(ServiceError::IdempotencyInFlight)
@@ -32,12 +34,7 @@ impl InFlight {
 impl Drop for Entered {
     fn drop(&mut self) {
         if let Some((keys, key)) = &self.0 {
-            lock(keys).remove(key);
+            keys.lock().remove(key);
         }
     }
-}
-
-/// A panic elsewhere leaves the set as good as it was.
-fn lock(keys: &Mutex<HashSet<Key>>) -> MutexGuard<'_, HashSet<Key>> {
-    keys.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
 //! [`WebhookNotifier`]: how the task that delivers learns of new deliveries and changed webhooks.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::keys::WebhookKey;
@@ -19,7 +19,7 @@ impl WebhookNotifier {
     /// Reports these webhooks.
     pub fn notify(&self, keys: Vec<WebhookKey>) {
         if !keys.is_empty() {
-            self.keys().extend(keys);
+            self.keys.lock().extend(keys);
             self.reported.notify_one();
         }
     }
@@ -28,16 +28,11 @@ impl WebhookNotifier {
     /// can be repeated.
     pub async fn notified(&self) -> HashSet<WebhookKey> {
         loop {
-            let keys = std::mem::take(&mut *self.keys());
+            let keys = std::mem::take(&mut *self.keys.lock());
             if !keys.is_empty() {
                 return keys;
             }
             self.reported.notified().await;
         }
-    }
-
-    /// A panic elsewhere leaves the set as good as it was.
-    fn keys(&self) -> MutexGuard<'_, HashSet<WebhookKey>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
 //! Requests to a collector: each has its own connection, and runs on the server's runtime.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use opentelemetry_http::{HttpClient, HttpError};
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
 
@@ -65,7 +66,7 @@ impl Collector {
     fn headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         let Some(path) = &self.settings.headers else { return Ok(headers) };
-        let former = || self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = || self.former.lock();
         let read = bounded_file::read(path, SMALL);
         if let (Err(error), Some(known)) = (&read, former().clone())
             && is_obstructed(error)

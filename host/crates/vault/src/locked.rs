@@ -6,8 +6,9 @@
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::Once;
 
+use parking_lot::Mutex;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous};
 use zeroize::Zeroize as _;
 
@@ -61,7 +62,7 @@ impl Drop for LockedKey {
     fn drop(&mut self) {
         // SAFETY: `drop` has exclusive access to the key.
         unsafe { self.0.0.as_mut() }.zeroize();
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(Slot(self.0.0));
+        FREE.lock().push(Slot(self.0.0));
     }
 }
 
@@ -72,7 +73,7 @@ impl fmt::Debug for LockedKey {
 }
 
 fn take() -> Slot {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut free = FREE.lock();
     loop {
         if let Some(slot) = free.pop() {
             return slot;

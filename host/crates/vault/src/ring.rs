@@ -1,8 +1,10 @@
 //! The key ring: unwrapped roots by organisation, in memory only.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
 
 use super::kek::Kind;
 use super::locked::LockedKey;
@@ -73,7 +75,7 @@ impl Vault {
         if self.is_unlocked(org) {
             return Ok(());
         }
-        let turn = Arc::clone(self.turns().entry(org.clone()).or_default());
+        let turn = Arc::clone(self.unlocking.lock().entry(org.clone()).or_default());
         let mut last = turn.lock().await;
         if self.is_unlocked(org) {
             return Ok(());
@@ -98,13 +100,13 @@ impl Vault {
         }
         self.put(org, keys);
         drop(last);
-        self.turns().remove(org);
+        self.unlocking.lock().remove(org);
         Ok(())
     }
 
     /// Takes a root off the ring: nothing is opened with it any more.
     pub fn lock_root(&self, org: &OrgId, key_id: KeyId) {
-        let mut roots = self.roots.write().unwrap_or_else(PoisonError::into_inner);
+        let mut roots = self.roots.write();
         if let Some(of_org) = roots.get_mut(org) {
             of_org.remove(&key_id);
         }
@@ -112,7 +114,7 @@ impl Vault {
 
     /// Whether at least one of the organisation's roots is on the ring.
     pub fn is_unlocked(&self, org: &OrgId) -> bool {
-        self.ring().contains_key(org)
+        self.roots.read().contains_key(org)
     }
 
     /// The key-encryption key that wraps all roots of this vault.
@@ -138,35 +140,26 @@ impl Vault {
         if keys.peek().is_none() {
             return;
         }
-        let mut roots = self.roots.write().unwrap_or_else(PoisonError::into_inner);
+        let mut roots = self.roots.write();
         roots.entry(org.clone()).or_default().extend(keys);
     }
 
-    fn turns(&self) -> std::sync::MutexGuard<'_, HashMap<OrgId, Arc<Turn>>> {
-        self.unlocking.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn newest(&self, org: &OrgId) -> Result<(KeyId, Arc<LockedKey>), VaultError> {
-        let ring = self.ring();
+        let ring = self.roots.read();
         let newest = ring.get(org).and_then(BTreeMap::last_key_value);
         newest.map(|(id, key)| (*id, Arc::clone(key))).ok_or_else(|| VaultError::NoRoot { org: org.clone() })
     }
 
     pub(super) fn oldest(&self, org: &OrgId) -> Result<Arc<LockedKey>, VaultError> {
-        let ring = self.ring();
+        let ring = self.roots.read();
         let oldest = ring.get(org).and_then(BTreeMap::first_key_value);
         oldest.map(|(_, key)| Arc::clone(key)).ok_or_else(|| VaultError::NoRoot { org: org.clone() })
     }
 
     pub(super) fn root(&self, org: &OrgId, key_id: KeyId) -> Result<Arc<LockedKey>, VaultError> {
-        let ring = self.ring();
+        let ring = self.roots.read();
         let keys = ring.get(org).ok_or_else(|| VaultError::NoRoot { org: org.clone() })?;
         keys.get(&key_id).map(Arc::clone).ok_or_else(|| VaultError::UnknownRoot { org: org.clone(), key_id })
-    }
-
-    // A panic elsewhere cannot leave the map half changed: a poisoned lock is as good as any.
-    fn ring(&self) -> RwLockReadGuard<'_, HashMap<OrgId, BTreeMap<KeyId, Arc<LockedKey>>>> {
-        self.roots.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -280,7 +273,7 @@ pub(super) mod tests {
         assert!(outcomes.iter().all(Result::is_ok));
         assert_eq!(service.count() - before, 2);
         assert_eq!(vault.newest(&org).unwrap().0, KeyId::new(2));
-        assert!(vault.turns().is_empty());
+        assert!(vault.unlocking.lock().is_empty());
     }
 
     #[tokio::test]
@@ -289,7 +282,7 @@ pub(super) mod tests {
         let (vault, org, roots) = two_roots(&service).await;
         let before = service.count();
         // The first of the two opens: sealing under it, while there is a newer one, would be wrong.
-        service.plan.lock().unwrap().extend([None, Some(KeyServiceFault::Refused)]);
+        service.plan.lock().extend([None, Some(KeyServiceFault::Refused)]);
         let unlock = || vault.unlock_all::<VaultError>(&org, std::future::ready(Ok(roots.clone())));
         for outcome in futures_util::future::join_all((0..100).map(|_| unlock())).await {
             let error = outcome.unwrap_err();

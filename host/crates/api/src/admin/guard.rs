@@ -7,7 +7,7 @@
 use std::io;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -16,6 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -135,7 +136,7 @@ impl Guard {
     /// What the token has to be now.
     async fn expected(&self) -> Result<Hash, TokenError> {
         let read = self.token.hash(bounded_file::read_apart(&self.token.0, LONGEST).await);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         match (read, last.0) {
             (Err(TokenError::File { path, source }), Some(former)) if is_obstructed(&source) => {
                 if !std::mem::replace(&mut last.1, true) {

@@ -1,8 +1,10 @@
 //! Which API keys are in use: noted in the store at most once a minute each, and never waited for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use keyferry_store::{ApiKeyRecord, Store, Timestamp};
 
@@ -20,7 +22,7 @@ impl LastUse {
         if is_fresh(key.last_used_at) {
             return;
         }
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.0.lock();
         if is_fresh(noted.get(&key.hash).copied()) {
             return;
         }

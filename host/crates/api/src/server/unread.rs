@@ -5,7 +5,7 @@
 //! would send its next request on a connection that is just being closed.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
+use parking_lot::Mutex;
 
 /// The largest body in bytes that is read completely, including the bytes that the handler has read.
 const MOST: u64 = 64 * 1024;
@@ -67,7 +68,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Lender<B> {
     /// Reads what is left of the body, if that is little and comes in time. `expects` is whether the client sends it only after
     /// `100 Continue`: a body that the handler has not asked for is not asked for here.
     pub(crate) async fn settle(self, expects: bool, within: Duration) -> Rest {
-        let back = std::mem::replace(&mut *lock(&self.0), Back::Nothing);
+        let back = std::mem::replace(&mut *self.0.lock(), Back::Nothing);
         match back {
             Back::Whole => Rest::Read,
             // A handler that still has it may be reading it.
@@ -125,17 +126,12 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Lent<B> {
 
 impl<B> Drop for Lent<B> {
     fn drop(&mut self) {
-        *lock(&self.back) = match self.body.take() {
+        *self.back.lock() = match self.body.take() {
             Some(body) => Back::Part { body, read: self.read, asked: self.asked },
             None if self.failed => Back::Failed,
             None => Back::Whole,
         };
     }
-}
-
-/// A panic elsewhere leaves it as good as it was.
-fn lock<B>(back: &Mutex<Back<B>>) -> MutexGuard<'_, Back<B>> {
-    back.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The provider of a case: it sends the responses of the case, and records requests that the case does not have.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::case::{Case, Content, Exchange, MockResponse, Outcome};
 use super::deviation::Deviation;
@@ -53,7 +55,7 @@ impl Script {
 
     /// The deviations from the case, once the run is over.
     pub(super) fn deviations(&self) -> Vec<Deviation> {
-        let state = self.state();
+        let state = self.state.lock();
         let mut deviations = state.deviations.clone();
         if self.rule == Rule::Strict && deviations.is_empty() {
             let missing = self.exchanges.iter().enumerate().skip(state.next);
@@ -62,10 +64,6 @@ impl Script {
             );
         }
         deviations
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn outcome_of(&self, exchange: &Exchange) -> MockExchange {
@@ -99,7 +97,7 @@ impl Script {
     }
 
     fn strictly(&self, found: Vec<String>) -> MockExchange {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let index = state.next;
         state.next += 1;
         let Some(exchange) = self.exchanges.get(index) else {
@@ -118,7 +116,7 @@ impl Script {
 
 impl MockTransport for Script {
     fn respond(&self, request: &Request) -> MockExchange {
-        let found = request_lines(request, &self.state().names);
+        let found = request_lines(request, &self.state.lock().names);
         match self.rule {
             Rule::Strict => self.strictly(found),
             Rule::Fault { exchange: faulty, fault } => {
@@ -137,7 +135,7 @@ impl MockTransport for Script {
 
 impl ExchangeObserver for Script {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match result {
             Ok(response) => {
                 for minted in &response.minted {

@@ -1,6 +1,8 @@
 //! Calls of `verify` with made-up credentials, while the provider is unavailable.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::code::{Code, Finding};
 use super::sample;
@@ -53,7 +55,7 @@ impl MockTransport for UnavailableProvider {
 
 impl ExchangeObserver for UnavailableProvider {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         seen.origins.push(request.origin.to_ascii_lowercase());
         if let Err(SendError { kind: ErrorKind::Denied(grant), .. }) = result {
             seen.denied.push(grant.clone());
@@ -187,6 +189,6 @@ async fn run(
         now_ms: TRIAL_TIME_MS,
     };
     let call = plugin.verify(&credential, options).await.ok()?;
-    let seen = std::mem::take(&mut *provider.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let seen = std::mem::take(&mut *provider.seen.lock());
     Some((call, seen))
 }

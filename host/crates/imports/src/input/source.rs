@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -80,19 +81,14 @@ impl<R> Tap<R> {
         Self(Arc::new(Mutex::new(Source { reader, hasher: Sha256::new(), bytes: 0, failed: false })))
     }
 
-    fn source(&self) -> MutexGuard<'_, Source<R>> {
-        // A reader that panics leaves nothing behind that a later read could misunderstand.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Bytes that came so far.
     pub(super) fn count(&self) -> u64 {
-        self.source().bytes
+        self.0.lock().bytes
     }
 
     /// Whether it was the source that failed.
     pub(super) fn has_failed(&self) -> bool {
-        self.source().failed
+        self.0.lock().failed
     }
 }
 
@@ -100,14 +96,14 @@ impl<R: Read> Tap<R> {
     /// The digest of all bytes; unread bytes are read for it.
     pub(super) fn digest(mut self) -> io::Result<ContentDigest> {
         io::copy(&mut self, &mut io::sink())?;
-        let hasher = std::mem::take(&mut self.source().hasher);
+        let hasher = std::mem::take(&mut self.0.lock().hasher);
         Ok(ContentDigest(hasher.finalize().into()))
     }
 }
 
 impl<R: Read> Read for Tap<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let mut source = self.source();
+        let mut source = self.0.lock();
         let read = source.reader.read(out);
         match &read {
             Ok(count) => {

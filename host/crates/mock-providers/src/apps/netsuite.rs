@@ -1,10 +1,10 @@
 //! NetSuite: token-based authentication (OAuth 1.0a, HMAC-SHA256) on the REST record service.
 
 use std::num::NonZeroU64;
-use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::uri::Authority;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 use url::form_urlencoded;
@@ -175,7 +175,7 @@ fn authenticate(
         return Err(Refusal::SignatureInvalid);
     }
     // Last, so that a client without the secrets can neither fill the memory nor use up a nonce.
-    let mut nonces = nonces.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut nonces = nonces.lock();
     if nonces.is_new(timestamp.get(), nonce, now.saturating_sub(MAX_SKEW)) { Ok(()) } else { Err(Refusal::NonceUsed) }
 }
 

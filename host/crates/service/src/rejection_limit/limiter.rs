@@ -1,8 +1,10 @@
 //! [`RejectionLimiter`]: permits for verifications.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::bucket::{Bucket, Buckets, interval};
 use super::status::{LimitReached, LimitStatus, Reached};
@@ -50,7 +52,7 @@ impl RejectionLimiter {
 
     fn try_permit(&self, counted: CountedFor) -> Result<Permit, Refusal> {
         let (now, subjects) = (Instant::now(), counted.subjects());
-        let mut buckets = lock(&self.buckets);
+        let mut buckets = self.buckets.lock();
         for subject in &subjects {
             let Some(bucket) = buckets.all.get(subject) else { continue };
             if let Some(error) = bucket.reached(*subject, subject.limit(self.per_key), now) {
@@ -70,7 +72,7 @@ impl RejectionLimiter {
 
     /// Whether all permits are spent, without taking one.
     pub(crate) fn check(&self, counted: CountedFor) -> Result<(), LimitReached> {
-        let (now, buckets) = (Instant::now(), lock(&self.buckets));
+        let (now, buckets) = (Instant::now(), self.buckets.lock());
         for subject in counted.subjects() {
             let Some(bucket) = buckets.all.get(&subject) else { continue };
             match bucket.reached(subject, subject.limit(self.per_key), now) {
@@ -83,7 +85,7 @@ impl RejectionLimiter {
 
     /// The state of the limit that is reached first.
     pub(crate) fn status(&self, counted: CountedFor) -> LimitStatus {
-        let (now, buckets) = (Instant::now(), lock(&self.buckets));
+        let (now, buckets) = (Instant::now(), self.buckets.lock());
         let full = Bucket::default();
         let status =
             |subject: Subject| buckets.all.get(&subject).unwrap_or(&full).status(subject.limit(self.per_key), now);
@@ -100,7 +102,7 @@ impl Permit {
             return;
         }
         let now = Instant::now();
-        let mut buckets = lock(&self.buckets);
+        let mut buckets = self.buckets.lock();
         for subject in &self.subjects {
             let bucket = buckets.all.entry(*subject).or_default();
             let from = bucket.reset_at.map_or(now, |at| at.max(now));
@@ -111,7 +113,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut buckets = lock(&self.buckets);
+        let mut buckets = self.buckets.lock();
         for subject in &self.subjects {
             let Some(bucket) = buckets.all.get_mut(subject) else { continue };
             bucket.held = bucket.held.saturating_sub(1);
@@ -136,11 +138,6 @@ pub fn counts_as_rejected(kind: &FailureKind) -> bool {
         | FailureKind::UnexpectedAnswer
         | FailureKind::NotVerifiable => false,
     }
-}
-
-/// A panic elsewhere leaves the figures valid.
-fn lock(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
-    buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -217,7 +214,7 @@ mod tests {
         });
         assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
         assert_eq!(limits.status(KEY).remaining, 2);
-        assert!(lock(&limits.buckets).all.is_empty(), "no bucket is kept of permits that were returned");
+        assert!(limits.buckets.lock().all.is_empty(), "no bucket is kept of permits that were returned");
     }
 
     #[tokio::test]

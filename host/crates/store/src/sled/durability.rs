@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::{FatalWatch, StoreError, StoreHealth, StoreResult};
@@ -71,11 +72,11 @@ impl Progress {
     }
 
     fn set_since(&self, since: Option<Instant>) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        *self.since.lock() = since;
     }
 
     fn took(&self) -> Option<Duration> {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
+        self.since.lock().map(|since| since.elapsed())
     }
 
     /// Whether the store failed because a batch did not come to its end: the thread that writes may wait for ever.

@@ -1,11 +1,12 @@
 //! [`SledStore`]: opened, written to through the committer, read without it, closed.
 
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::committer::{Committer, Message, Write};
@@ -139,7 +140,7 @@ impl SledStore {
     }
 
     fn join(&self) {
-        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.committer.lock().take();
         // It does not panic: its work is guarded.
         let _ = thread.map(JoinHandle::join);
     }

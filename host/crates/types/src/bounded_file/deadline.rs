@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::fault::FileFault;
 
@@ -59,10 +61,6 @@ pub async fn apart<T: Send + 'static>(
 /// Paths whose threads were abandoned and have not ended.
 static ABANDONED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-fn abandoned() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    ABANDONED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A thread that works on a path.
 struct Worker {
     path: PathBuf,
@@ -73,7 +71,7 @@ struct Worker {
 impl Worker {
     fn start(path: &Path, patience: Duration, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         {
-            let abandoned = abandoned();
+            let abandoned = ABANDONED.lock();
             if abandoned.contains(path) || abandoned.len() >= MOST_ABANDONED {
                 return Err(FileFault::Stalled(patience.as_secs()).into());
             }
@@ -82,8 +80,8 @@ impl Worker {
         let (path, has_ended) = (worker.path.clone(), Arc::clone(&worker.has_ended));
         std::thread::Builder::new().name("file".to_owned()).stack_size(STACK).spawn(move || {
             work();
-            let mut abandoned = abandoned();
-            *has_ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            let mut abandoned = ABANDONED.lock();
+            *has_ended.lock() = true;
             abandoned.remove(&path);
         })?;
         Ok(worker)
@@ -91,8 +89,8 @@ impl Worker {
 
     /// Abandons the thread.
     fn abandon(self, patience: Duration) -> io::Error {
-        let mut abandoned = abandoned();
-        if !*self.has_ended.lock().unwrap_or_else(PoisonError::into_inner) {
+        let mut abandoned = ABANDONED.lock();
+        if !*self.has_ended.lock() {
             abandoned.insert(self.path);
         }
         FileFault::Stalled(patience.as_secs()).into()

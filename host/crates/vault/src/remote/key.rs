@@ -1,9 +1,9 @@
 //! [`RemoteKey`]: one key of one service, with a limit of concurrent calls, a deadline, and a pause after a failure.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::{EncryptionContext, KeyServiceError, KeyServiceFault};
@@ -123,7 +123,7 @@ impl RemoteKey {
     }
 
     pub(crate) fn state(&self) -> KeyServiceState {
-        let state = self.lock();
+        let state = self.state.lock();
         match &state.failure {
             None => KeyServiceState::Answers,
             Some((_, error)) if state.answered => KeyServiceState::Fails(error.fault),
@@ -152,7 +152,7 @@ impl RemoteKey {
     }
 
     fn check_pause(&self) -> Result<(), KeyServiceError> {
-        match &self.lock().failure {
+        match &self.state.lock().failure {
             // Asked again too soon, a service that throttles would do so for longer.
             Some((at, error))
                 if at.elapsed() < error.wait.unwrap_or_default().min(LONGEST_PAUSE).max(self.patience.pause) =>
@@ -164,7 +164,7 @@ impl RemoteKey {
     }
 
     fn note<T>(&self, outcome: &Result<T, KeyServiceError>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match outcome {
             Err(error) if !error.fault.is_about_what_was_given() => {
                 if state.failure.as_ref().is_none_or(|(_, before)| before.fault != error.fault) {
@@ -179,11 +179,6 @@ impl RemoteKey {
                 *state = State { answered: true, failure: None };
             }
         }
-    }
-
-    // A panic elsewhere cannot leave the state half changed.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,14 +204,14 @@ pub(crate) mod tests {
         async fn called(&self) -> Result<(), KeyServiceError> {
             self.calls.fetch_add(1, Ordering::SeqCst);
             drop(self.hold.lock().await);
-            match self.plan.lock().unwrap().pop_front().flatten() {
+            match self.plan.lock().pop_front().flatten() {
                 Some(fault) => Err(KeyServiceError::new("fake", fault, "as it was told to")),
                 None => Ok(()),
             }
         }
 
         pub(crate) fn fail(&self, faults: impl IntoIterator<Item = KeyServiceFault>) {
-            self.plan.lock().unwrap().extend(faults.into_iter().map(Some));
+            self.plan.lock().extend(faults.into_iter().map(Some));
         }
 
         pub(crate) fn count(&self) -> usize {

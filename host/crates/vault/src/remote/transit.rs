@@ -6,7 +6,7 @@
 //! context inside of what is wrapped.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::json;
@@ -102,7 +103,7 @@ impl Transit {
     /// The token to ask with: the last one that was read while its file hangs, or something else is in its place.
     async fn token(&self) -> Result<HeaderValue, String> {
         let read = self.settings.token.read().await;
-        let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut former = self.former.lock();
         match (read, former.as_ref()) {
             (Ok(token), _) => {
                 *former = Some(token.clone());
