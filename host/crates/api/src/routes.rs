@@ -112,7 +112,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn description(State(api): State<Arc<Api>>) -> Response {
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     let apps = api.service.apps();
-    ([(header::CONTENT_TYPE, json)], api.description.of(&apps, || description_of(&apps))).into_response()
+    ([(header::CONTENT_TYPE, json)], api.description.json_for(&apps, || description_of(&apps))).into_response()
 }
 
 /// The OpenAPI document of the public API, with these apps' credentials in it.

@@ -138,7 +138,7 @@ pub enum ApiKeyState {
 const ID: usize = 12;
 
 impl ShownApiKey {
-    fn of(record: &ApiKeyRecord, now: Timestamp) -> Self {
+    fn new(record: &ApiKeyRecord, now: Timestamp) -> Self {
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             id: id(record),
@@ -169,7 +169,7 @@ impl Operation for ListApiKeys {
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<ShownApiKey>, AdminError> {
         let now = Timestamp::now();
-        Ok(store(operator)?.api_keys(&self.org).await?.iter().map(|record| ShownApiKey::of(record, now)).collect())
+        Ok(store(operator)?.api_keys(&self.org).await?.iter().map(|record| ShownApiKey::new(record, now)).collect())
     }
 }
 
@@ -197,7 +197,7 @@ impl Operation for RevokeApiKey {
         };
         let audit = audit(AuditAction::ApiKeyRevoked, record, now);
         match store.revoke_api_key(&self.org, &record.hash, audit).await? {
-            Some(revoked) => Ok(ShownApiKey::of(&revoked, now)),
+            Some(revoked) => Ok(ShownApiKey::new(&revoked, now)),
             None => Err(AdminError::NoSuchApiKey { org: self.org.clone() }),
         }
     }

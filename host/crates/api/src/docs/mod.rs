@@ -57,7 +57,7 @@ static ASSETS: [Asset; 5] = [
 
 /// Their tags, made once: the largest is too much to be hashed for everybody who asks.
 static TAGS: LazyLock<[HeaderValue; 5]> =
-    LazyLock::new(|| ASSETS.each_ref().map(|asset| conditional::of(asset.content)));
+    LazyLock::new(|| ASSETS.each_ref().map(|asset| conditional::content_tag(asset.content)));
 
 /// Adds the page to the routes.
 pub(crate) fn add_to<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {

@@ -58,13 +58,13 @@ impl ApiError {
             Some(rest) => rest.trim_start_matches('.').to_owned(),
             None => String::new(),
         };
-        let told = violations.list().iter().map(|violation| {
+        let errors = violations.list().iter().map(|violation| {
             let field = field(&violation.place);
             let place = if field.is_empty() { "the body" } else { &field };
             let detail = format!("{place} {}", violation.message);
             FieldError { pointer: pointer(&field), code: violation.code.as_str(), detail }
         });
-        let errors: Vec<_> = told.collect();
+        let errors: Vec<_> = errors.collect();
         let message = errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>().join("; ");
         Self { errors, ..Self::new(&problem::INVALID_CONTENT, message) }
     }

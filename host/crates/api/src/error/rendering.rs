@@ -25,7 +25,7 @@ enum Rendering {
 
 /// Gives a response that is an error its status and body in the form that the request asks for.
 pub(crate) async fn layer<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
-    let rendering = Rendering::of(request.headers());
+    let rendering = Rendering::from_headers(request.headers());
     let mut response = next(request).await;
     let Some(error) = response.extensions_mut().remove::<ApiError>() else { return response };
     let (head, body) = error.render(rendering).into_parts();
@@ -42,7 +42,7 @@ pub(crate) struct FailureCode(pub(crate) &'static str);
 
 impl Rendering {
     /// What the `Accept` header asks for.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    fn from_headers(headers: &HeaderMap) -> Self {
         let wants_problem =
             headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
                 value.split(',').any(|range| {
@@ -173,7 +173,7 @@ mod tests {
         ];
         for (accept, expected) in cases {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(Rendering::of(&headers), expected, "{accept}");
+            assert_eq!(Rendering::from_headers(&headers), expected, "{accept}");
         }
     }
 }

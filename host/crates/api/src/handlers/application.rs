@@ -149,7 +149,7 @@ pub(crate) async fn auth_structure(
 
 fn structure(app: &App) -> AuthStructure {
     let auth_type = |one: &AuthType| {
-        let fields = one.fields.iter().map(|field| (field.name.to_string(), FieldShape::of(field)));
+        let fields = one.fields.iter().map(|field| (field.name.to_string(), FieldShape::new(field)));
         (one.name.to_string(), fields.collect())
     };
     AuthStructure(app.description.schema.types().iter().map(auth_type).collect())
@@ -188,6 +188,6 @@ impl Asked {
     }
 
     fn application(&self, app: &App) -> Application {
-        Application::of(app, self.integrations.as_deref())
+        Application::new(app, self.integrations.as_deref())
     }
 }

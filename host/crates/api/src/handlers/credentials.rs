@@ -87,7 +87,7 @@ pub(crate) fn no_integration(api: &Api, slug: &str) -> ApiError {
 }
 
 fn response(credential: &StoredCredential) -> Result<Response, ApiError> {
-    let mut response = secret_json(&CredentialBody::of(credential))?;
+    let mut response = secret_json(&CredentialBody::new(credential))?;
     if let Some(tag) = revision_tag(&credential.record) {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -146,13 +146,13 @@ impl Serialize for Fields<'_> {
 }
 
 impl<'a> CredentialBody<'a> {
-    fn of(credential: &'a StoredCredential) -> Self {
+    fn new(credential: &'a StoredCredential) -> Self {
         let record = &credential.record;
         Self {
             slug: record.slug.as_str(),
             auth_object: AuthObject(credential),
             masked: credential.fields.iter().any(|(_, shown)| matches!(shown, Shown::Masked)),
-            outcome: Outcome::of(&record.standing),
+            outcome: Outcome::from_status(&record.standing),
             verified_at: record.verified_at.map(|at| at.to_string()),
             expires_at: record.expires_at.map(|at| at.to_string()),
             identifier: record.provider_account_id.as_deref(),

@@ -51,7 +51,7 @@ pub(crate) async fn org_basics(
     Authorized { caller, credential: front_end, .. }: Authorized<FrontEnd, Read>,
 ) -> Result<Json<OrgBasics>, ApiError> {
     let view = seen(&api, &caller, &front_end).await?;
-    Ok(Json(OrgBasics::of(&view.account)))
+    Ok(Json(OrgBasics::new(&view.account)))
 }
 
 /// `GET f-sdk/application`
@@ -69,7 +69,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Vec<Application>>, ApiError> {
     let view = seen(&api, &caller, &front_end).await?;
     let apps = api.service.apps();
-    Ok(Json(apps.iter().map(|app| Application::of(app, Some(&view.integrations))).collect()))
+    Ok(Json(apps.iter().map(|app| Application::new(app, Some(&view.integrations))).collect()))
 }
 
 /// `GET f-sdk/application/{slug}`
@@ -93,7 +93,7 @@ pub(crate) async fn show(
     let view = seen(&api, &caller, &front_end).await?;
     let InPath(slug) = slug?;
     let app = api.service.app(&slug).map_err(|error| unknown_app(&slug, caller.org.as_str(), &error))?;
-    Ok(Json(Application::of(&app, Some(&view.integrations))))
+    Ok(Json(Application::new(&app, Some(&view.integrations))))
 }
 
 /// `POST app/{slug}/save`

@@ -162,7 +162,7 @@ fn account_in_body(value: &Input) -> Result<&str, ApiError> {
 /// Refuses a request early, before its body is read, where providers have turned too many credentials away.
 pub(crate) fn may_verify(api: &Api, caller: &Caller) -> Result<(), ApiError> {
     api.service.check_rejection_limit(caller).map_err(|error| {
-        rate::turned_away(api.service.rejection_limit(caller));
+        rate::note_rejections(api.service.rejection_limit(caller));
         failure(error)
     })
 }
@@ -180,7 +180,7 @@ pub(crate) fn counts(verified: Result<Option<&Verdict>, &ServiceError>) -> bool 
 pub(crate) async fn carry_out(
     api: &Arc<Api>,
     migration: Migration,
-    told: impl FnOnce(ServiceError) -> ApiError,
+    to_error: impl FnOnce(ServiceError) -> ApiError,
 ) -> Result<Migrated, ApiError> {
     let (service, caller) = (Arc::clone(&api.service), migration.caller.clone());
     let result = to_its_end(async move { service.migrate(migration).await }).await?;
@@ -189,9 +189,9 @@ pub(crate) async fn carry_out(
         Migrated::Stored(_) | Migrated::Replayed(_) => None,
     });
     if counts(verified) {
-        rate::turned_away(api.service.rejection_limit(&caller));
+        rate::note_rejections(api.service.rejection_limit(&caller));
     }
-    result.map_err(told)
+    result.map_err(to_error)
 }
 
 /// The response to a migration, with `body` if a credential was stored.
@@ -249,7 +249,7 @@ fn checked(verdict: &Verdict) -> Response {
         Verdict::Verified(_) => "verified",
         Verdict::Failed(_) => "not-verified",
     };
-    let mut response = Json(MigrateTokenResponse::Checked(CredentialVerdict::of(verdict))).into_response();
+    let mut response = Json(MigrateTokenResponse::Checked(CredentialVerdict::new(verdict))).into_response();
     let headers = response.headers_mut();
     headers.insert(KEYFERRY_OUTCOME.clone(), HeaderValue::from_static(outcome));
     if let Verdict::Verified(verified) = verdict {

@@ -116,10 +116,10 @@ fn asked_of_a_person(app: &App) -> Option<String> {
 
 /// Performs the migration and renders the response.
 pub(crate) async fn save(api: &Arc<Api>, migration: Migration, auth_type: &str) -> Result<Response, ApiError> {
-    let told = |error| match error {
+    let to_error = |error| match error {
         ServiceError::Content(violations) => ApiError::flat_violations(&violations, auth_type),
         other => failure(other),
     };
-    let migrated = carry_out(api, migration, told).await?;
+    let migrated = carry_out(api, migration, to_error).await?;
     Ok(success(&migrated, &SaveResponse::Saved(CredentialSaved::DONE)))
 }

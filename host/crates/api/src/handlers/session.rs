@@ -110,7 +110,7 @@ pub(crate) async fn create(
         ServiceError::AccountMissing { .. } => unknown(),
         other => failure(other),
     })?;
-    secret_json(&SessionIssued::of(&tokens))
+    secret_json(&SessionIssued::new(&tokens))
 }
 
 /// `POST refresh`
@@ -134,7 +134,7 @@ pub(crate) async fn refresh(
         }
         other => failure(other),
     })?;
-    secret_json(&SessionIssued::of(&tokens))
+    secret_json(&SessionIssued::new(&tokens))
 }
 
 /// `POST revoke`

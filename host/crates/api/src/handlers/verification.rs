@@ -89,7 +89,7 @@ pub(crate) async fn verify(
     let service = Arc::clone(&api.service);
     let verified = to_its_end(async move { service.verify_stored(&asked).await }).await?;
     if counts(verified.as_ref().map(|found| found.as_ref().map(|reverified| &reverified.verdict))) {
-        rate::turned_away(api.service.rejection_limit(&caller));
+        rate::note_rejections(api.service.rejection_limit(&caller));
     }
     match verified {
         Ok(Some(reverified)) => Ok(checked(&reverified)),
@@ -106,7 +106,7 @@ pub(crate) async fn verify(
 }
 
 fn checked(reverified: &Reverified) -> Response {
-    let mut response = Json(CredentialChecked::of(reverified)).into_response();
+    let mut response = Json(CredentialChecked::new(reverified)).into_response();
     let outcome = match reverified.verdict {
         Verdict::Verified(_) => "verified",
         Verdict::Failed(_) => "not-verified",

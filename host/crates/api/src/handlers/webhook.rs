@@ -51,7 +51,7 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let new = new_of(body.json().await?, &api.webhooks)?;
     let registered = api.webhooks.register(&caller, new, &id.0).await.map_err(failure)?;
-    secret_json(&WebhookCreated::of(registered))
+    secret_json(&WebhookCreated::new(registered))
 }
 
 /// `GET`: lists the webhooks of the environment.
@@ -90,7 +90,7 @@ pub(crate) async fn show(
     InPath(id): InPath<String>,
 ) -> Result<Json<WebhookShown>, ApiError> {
     let (record, log) = api.webhooks.show(&caller, webhook_id(&id)?).await.map_err(failure)?;
-    Ok(Json(WebhookShown::of(&record, &log)))
+    Ok(Json(WebhookShown::new(&record, &log)))
 }
 
 /// `PUT /{id}`: changes what is given and leaves the rest.
@@ -117,7 +117,7 @@ pub(crate) async fn update(
     let id = webhook_id(&id)?;
     let change = change_of(body.json().await?, &api.webhooks)?;
     let record = api.webhooks.change(&caller, id, change, &request.0).await.map_err(failure)?;
-    Ok(Json(Webhook::of(&record)))
+    Ok(Json(Webhook::new(&record)))
 }
 
 /// `DELETE /{id}`: responds with those that remain.
@@ -144,7 +144,7 @@ pub(crate) async fn delete(
 }
 
 fn shown(records: &[WebhookRecord]) -> Json<Vec<Webhook>> {
-    Json(records.iter().map(Webhook::of).collect())
+    Json(records.iter().map(Webhook::new).collect())
 }
 
 /// The id in the path. A malformed id is treated as unknown.

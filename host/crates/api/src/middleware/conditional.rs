@@ -36,7 +36,7 @@ pub(crate) async fn layer<F: Future<Output = Response>>(
     };
     let tag = match parts.headers.get(header::ETAG) {
         Some(tag) => tag.clone(),
-        None => of(&body),
+        None => content_tag(&body),
     };
     parts.headers.insert(header::ETAG, tag.clone());
     // It may be kept by its caller alone, and asked for again before it is used.
@@ -48,7 +48,7 @@ pub(crate) async fn layer<F: Future<Output = Response>>(
 }
 
 /// The tag of this content.
-pub(crate) fn of(body: &[u8]) -> HeaderValue {
+pub(crate) fn content_tag(body: &[u8]) -> HeaderValue {
     let digits: String = hex::encode(Sha256::digest(body)).chars().take(DIGITS).collect();
     HeaderValue::from_str(&format!("\"{digits}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn a_tag_is_had_in_any_of_the_forms_that_it_can_be_sent_in() {
-        let tag = of(b"content");
-        assert_ne!(tag, of(b"other content"));
+        let tag = content_tag(b"content");
+        assert_ne!(tag, content_tag(b"other content"));
         let text = tag.to_str().unwrap().to_owned();
         for (sent, expected) in [
             (vec![text.clone()], true),

@@ -50,7 +50,7 @@ pub(crate) fn layer(origins: &[CorsOrigin]) -> CorsLayer {
         "traceparent",
         "x-request-id",
     ];
-    let told = [
+    let exposed = [
         "etag",
         "idempotency-replayed",
         "keyferry-action",
@@ -68,7 +68,7 @@ pub(crate) fn layer(origins: &[CorsOrigin]) -> CorsLayer {
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(standard.into_iter().chain(requested.map(HeaderName::from_static)).collect::<Vec<_>>())
-        .expose_headers(told.map(HeaderName::from_static))
+        .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(MAX_AGE)
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn to_its_end<T: Send + 'static>(
 ) -> impl Future<Output = Result<T, ApiError>> {
     let work = AssertUnwindSafe(work).catch_unwind().boxed();
     let work = ToItsEnd { work: Some(work), span: Span::current(), runtime: Handle::current() };
-    work.map(|done| done.map_err(|panic| ApiError::internal(&Panicked::of(panic.as_ref()))))
+    work.map(|done| done.map_err(|panic| ApiError::internal(&Panicked::new(panic.as_ref()))))
 }
 
 /// Dropped before completion, the work continues as a task.
@@ -61,7 +61,7 @@ impl<T: Send + 'static> Drop for ToItsEnd<T> {
 struct Panicked(String);
 
 impl Panicked {
-    fn of(panic: &(dyn Any + Send)) -> Self {
+    fn new(panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Self(
             text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it did not say why".to_owned()),
@@ -101,6 +101,6 @@ mod tests {
     async fn a_panic_ends_the_work_and_not_its_request() {
         assert!(to_its_end(async { panic!("no") }).await.map(|(): ()| ()).is_err());
         let panic = std::panic::catch_unwind(|| panic!("{}", 7)).unwrap_err();
-        assert_eq!(Panicked::of(panic.as_ref()).to_string(), "it panicked: 7");
+        assert_eq!(Panicked::new(panic.as_ref()).to_string(), "it panicked: 7");
     }
 }

@@ -110,8 +110,8 @@ impl Rates {
     }
 }
 
-/// The remainder of the limit of rejected credentials, for the response of the current request.
-pub(crate) fn turned_away(left: LimitStatus) {
+/// Notes the remainder of the limit of rejected credentials for the response of the current request.
+pub(crate) fn note_rejections(left: LimitStatus) {
     let LimitStatus { limit, window, remaining, reset_after } = left;
     let policy = Policy { name: "failed-verifications", quota: limit.get(), window };
     note(Left { policy, remaining, whole_in: reset_after });
@@ -176,7 +176,7 @@ mod tests {
         let counted = COUNTED.scope(RefCell::default(), async {
             rates.request(&[1; 32]).unwrap();
             rates.request(&[1; 32]).unwrap();
-            turned_away(LimitStatus {
+            note_rejections(LimitStatus {
                 limit: number(2),
                 window: Duration::from_secs(60),
                 remaining: 1,

@@ -24,7 +24,7 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct RequestId(pub(crate) String);
 
 impl RequestId {
-    fn of(request: &Request) -> Self {
+    fn new(request: &Request) -> Self {
         let given = request.headers().get(&X_REQUEST_ID).and_then(|value| value.to_str().ok());
         let reasonable = |id: &&str| {
             (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
@@ -60,7 +60,7 @@ fn parent(request: &Request) -> Option<TraceParent> {
 
 /// Gives a request its id and logs one line per response.
 pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(&request);
+    let id = RequestId::new(&request);
     let method = shown_method(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
     let parent = parent(&request);

@@ -20,7 +20,7 @@ struct Kept {
 
 impl Description {
     /// The document for these apps, which are in the order of their slugs. It is made by `make` if other apps served before.
-    pub(crate) fn of(&self, apps: &[Arc<App>], make: impl FnOnce() -> Value) -> Bytes {
+    pub(crate) fn json_for(&self, apps: &[Arc<App>], make: impl FnOnce() -> Value) -> Bytes {
         let digests: Vec<_> = apps.iter().map(|app| app.digest).collect();
         if let Some(kept) = self.0.load_full().filter(|kept| kept.apps == digests) {
             return kept.json.clone();
@@ -38,8 +38,8 @@ mod tests {
     #[test]
     fn the_document_is_made_once_for_the_same_apps() {
         let description = Description::default();
-        let first = description.of(&[], || Value::Null);
-        let second = description.of(&[], || unreachable!("no other apps serve"));
+        let first = description.json_for(&[], || Value::Null);
+        let second = description.json_for(&[], || unreachable!("no other apps serve"));
         assert_eq!(first.as_ptr(), second.as_ptr());
     }
 }

@@ -27,7 +27,7 @@ fn taken_from(operation: &mut Map<String, Value>) -> Option<Vec<&'static Problem
 
 /// The documentation of one status.
 #[derive(Default)]
-struct Told {
+struct StatusDocs {
     lines: Vec<String>,
     /// The values of the envelope's `type`.
     types: BTreeSet<String>,
@@ -42,7 +42,7 @@ struct Told {
 
 /// Adds all failures of an operation to its responses.
 pub(super) fn add_to(operation: &mut Map<String, Value>) {
-    let mut told: BTreeMap<u16, Told> = BTreeMap::new();
+    let mut by_status: BTreeMap<u16, StatusDocs> = BTreeMap::new();
     for kind in taken_from(operation).unwrap_or_default() {
         let documented = match kind.documented {
             Documented::Bare => StatusCode::OK,
@@ -54,7 +54,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
             (true, false) => format!("{line} As a problem: {}.", kind.status.as_u16()),
             (true, true) => format!("{line} In the documented shape: {}.", documented.as_u16()),
         };
-        let entry = told.entry(documented.as_u16()).or_default();
+        let entry = by_status.entry(documented.as_u16()).or_default();
         entry.note(kind, note(false));
         match kind.documented {
             Documented::Bare => entry.has_bare = true,
@@ -64,16 +64,16 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
                 entry.errors.insert(error);
             }
         }
-        let entry = told.entry(kind.status.as_u16()).or_default();
+        let entry = by_status.entry(kind.status.as_u16()).or_default();
         entry.codes.insert(kind.code);
         entry.note(kind, note(true));
     }
-    let has_key = told.contains_key(&StatusCode::UNAUTHORIZED.as_u16());
+    let has_key = by_status.contains_key(&StatusCode::UNAUTHORIZED.as_u16());
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
-    for (status, told) in told {
+    for (status, docs) in by_status {
         let response = responses.entry(status.to_string()).or_insert_with(|| json!({ "description": "" }));
         if let Value::Object(response) = response {
-            told.add_to(status, response);
+            docs.add_to(status, response);
         }
     }
     for response in responses.values_mut().filter_map(Value::as_object_mut) {
@@ -81,7 +81,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
     }
 }
 
-impl Told {
+impl StatusDocs {
     fn note(&mut self, kind: &ProblemType, line: String) {
         if !self.lines.contains(&line) {
             self.lines.push(line);

@@ -1,8 +1,7 @@
 //! `GET /openapi.json`: the public API in OpenAPI 3.1.
 //!
-//! Paths, parameters, bodies and errors come from the handlers and their types,
-//! what a credential consists of from the plugins that serve now, and examples from a file that a test holds against the
-//! server.
+//! Paths, parameters, bodies and errors come from the handlers and their types, what a credential consists of from the plugins
+//! that serve now, and examples from a file that a test holds against the server.
 //!
 //! | file | question |
 //! |---|---|

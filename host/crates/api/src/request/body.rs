@@ -97,13 +97,15 @@ pub(crate) fn not_an_object(kind: &str) -> ApiError {
 
 /// Reads a whole body into memory that is wiped.
 async fn read(body: Body, within: Duration) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    let told = body.size_hint();
-    if told.lower() > MAX_BODY as u64 {
+    let declared = body.size_hint();
+    if declared.lower() > MAX_BODY as u64 {
         return Err(too_large());
     }
     // One allocation of full size, so that growing leaves no copies of a credential behind. A declared length is not exceeded.
-    let size =
-        told.upper().and_then(|length| usize::try_from(length).ok()).map_or(MAX_BODY, |length| length.min(MAX_BODY));
+    let size = declared
+        .upper()
+        .and_then(|length| usize::try_from(length).ok())
+        .map_or(MAX_BODY, |length| length.min(MAX_BODY));
     let collect = async {
         let mut body = Limited::new(body, MAX_BODY);
         let mut bytes = Zeroizing::new(Vec::with_capacity(size));

@@ -92,7 +92,7 @@ pub(crate) struct WebhookChangeBody {
 
 /// A webhook to register.
 pub(crate) fn new_of(body: Input, webhooks: &Webhooks) -> Result<NewWebhook, ApiError> {
-    let mut members = Members::of(body)?;
+    let mut members = Members::from_body(body)?;
     members.refuse_what_is_not_supported()?;
     let missing = |name| invalid(format!("{name} is required"));
     let headers = members.headers()?.unwrap_or_default().into_iter().map(|header| match header {
@@ -116,7 +116,7 @@ pub(crate) fn new_of(body: Input, webhooks: &Webhooks) -> Result<NewWebhook, Api
 
 /// What is to change about a webhook.
 pub(crate) fn change_of(body: Input, webhooks: &Webhooks) -> Result<WebhookChange, ApiError> {
-    let mut members = Members::of(body)?;
+    let mut members = Members::from_body(body)?;
     members.refuse_what_is_not_supported()?;
     Ok(WebhookChange {
         url: members.url(webhooks)?,
@@ -138,7 +138,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
 struct Members(Vec<(String, Input)>);
 
 impl Members {
-    fn of(body: Input) -> Result<Self, ApiError> {
+    fn from_body(body: Input) -> Result<Self, ApiError> {
         match body {
             Input::Object(members) => Ok(Self(members)),
             other => Err(body::not_an_object(other.kind())),

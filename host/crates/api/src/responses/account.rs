@@ -147,7 +147,7 @@ pub(super) struct LastCheck {
 }
 
 impl LastCheck {
-    pub(super) fn of(check: &Check) -> Self {
+    pub(super) fn new(check: &Check) -> Self {
         Self { checked_at: check.at.to_string(), outcome: check.outcome.clone(), detail: check.detail.clone() }
     }
 }
@@ -231,7 +231,7 @@ pub(crate) struct AccountPage {
 
 impl Outcome {
     /// The outcome of a verification status.
-    pub(crate) fn of(standing: &VerificationStatus) -> Self {
+    pub(crate) fn from_status(standing: &VerificationStatus) -> Self {
         match standing {
             VerificationStatus::Verified => Self::Verified,
             VerificationStatus::Unverified { .. } => Self::Unverified,
@@ -244,7 +244,7 @@ impl AccountPage {
     pub(crate) fn new(views: &[AccountView], apps: &[Arc<App>], total: usize, page: usize, limit: usize) -> Self {
         let pages = total.div_ceil(limit).max(1);
         Self {
-            docs: views.iter().map(|view| LinkedAccount::of(view, apps)).collect(),
+            docs: views.iter().map(|view| LinkedAccount::new(view, apps)).collect(),
             total_docs: total,
             limit,
             total_pages: pages,
@@ -260,7 +260,7 @@ impl AccountPage {
 
 impl AccountCreated {
     /// Of the account as it was stored.
-    pub(crate) fn of(account: &AccountRecord) -> Self {
+    pub(crate) fn new(account: &AccountRecord) -> Self {
         Self {
             id: account.id.to_string(),
             account_id: account.account_id.to_string(),
@@ -273,7 +273,7 @@ impl AccountCreated {
 
 impl LinkedAccount {
     /// An account with what is connected to it, under the names that these apps have.
-    pub(crate) fn of(view: &AccountView, apps: &[Arc<App>]) -> Self {
+    pub(crate) fn new(view: &AccountView, apps: &[Arc<App>]) -> Self {
         let AccountRecord { id, org, environment, account_id, name, udf, created_at, updated_at } = &view.account;
         let udf = udf.iter().map(|field| UserField {
             key_name: field.key_name.clone(),
@@ -291,7 +291,7 @@ impl LinkedAccount {
             udf: udf.collect(),
             is_seed: false,
             tenant_account_id: None,
-            integrations: view.integrations.iter().map(|record| Integration::of(record, apps)).collect(),
+            integrations: view.integrations.iter().map(|record| Integration::new(record, apps)).collect(),
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
             v: 0,
@@ -300,7 +300,7 @@ impl LinkedAccount {
 }
 
 impl Integration {
-    fn of(record: &IntegrationRecord, apps: &[Arc<App>]) -> Self {
+    fn new(record: &IntegrationRecord, apps: &[Arc<App>]) -> Self {
         let app = apps.iter().find(|app| app.description.slug == record.slug);
         let reauth = record.reauth == Reauth::Required;
         let outcome_reason = match &record.standing {
@@ -320,10 +320,10 @@ impl Integration {
             updated_at: record.updated_at.to_string(),
             auth_type: record.auth_type.to_string(),
             revision: format!("{}-{}", record.id, record.version),
-            outcome: Outcome::of(&record.standing),
+            outcome: Outcome::from_status(&record.standing),
             outcome_reason,
             verified_at: record.verified_at.map(|at| at.to_string()),
-            last_check: record.check.as_ref().map(LastCheck::of),
+            last_check: record.check.as_ref().map(LastCheck::new),
             display_name: record.display_name.clone(),
             scopes: record.scopes.clone(),
             expires_at: record.expires_at.map(|at| at.to_string()),

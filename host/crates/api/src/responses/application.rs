@@ -133,7 +133,7 @@ pub(super) enum ConnectionStatus {
 }
 
 impl ConnectionStatus {
-    pub(super) fn of(reauth: Reauth) -> Self {
+    pub(super) fn from_reauth(reauth: Reauth) -> Self {
         match reauth {
             Reauth::Required => Self::Expired,
             Reauth::NotRequired => Self::Active,
@@ -175,7 +175,7 @@ pub(crate) struct OptionalField {
 
 impl Application {
     /// An app, for the linked account with these integrations, if one is named.
-    pub(crate) fn of(app: &App, integrations: Option<&[IntegrationRecord]>) -> Self {
+    pub(crate) fn new(app: &App, integrations: Option<&[IntegrationRecord]>) -> Self {
         let app = &app.description;
         let slug = app.slug.as_str();
         let integration = integrations.map(|all| all.iter().find(|integration| integration.slug == app.slug));
@@ -195,7 +195,7 @@ impl Application {
             slug: slug.to_owned(),
             auth_type_options: types.iter().map(|one| (one.name.to_string(), inputs(one))).collect(),
             auth_input_map: form.map(inputs).unwrap_or_default(),
-            connected_accounts: integration.flatten().map(ConnectedAccount::of).into_iter().collect(),
+            connected_accounts: integration.flatten().map(ConnectedAccount::new).into_iter().collect(),
             reauth_required: integration.flatten().is_some_and(|one| one.reauth == Reauth::Required),
             // Without a linked account there is no connection.
             connected: integration.map(|found| found.is_some()),
@@ -204,21 +204,21 @@ impl Application {
 }
 
 impl ConnectedAccount {
-    fn of(integration: &IntegrationRecord) -> Self {
+    fn new(integration: &IntegrationRecord) -> Self {
         Self {
             identifier: integration.provider_account_id.clone().unwrap_or_else(|| "NA".to_owned()),
             connected_at: integration.created_at.to_string(),
-            status: ConnectionStatus::of(integration.reauth),
+            status: ConnectionStatus::from_reauth(integration.reauth),
             auth_type: integration.auth_type.to_string(),
             default_credentials: false,
-            last_check: integration.check.as_ref().map(LastCheck::of),
+            last_check: integration.check.as_ref().map(LastCheck::new),
         }
     }
 }
 
 impl FieldShape {
     /// The field in the documented form.
-    pub(crate) fn of(field: &Field) -> Self {
+    pub(crate) fn new(field: &Field) -> Self {
         match field.necessity {
             Necessity::Required => Self::Required(RequiredField::String),
             Necessity::Optional => Self::Optional(OptionalField { r#type: RequiredField::String, required: false }),
@@ -241,12 +241,12 @@ fn inputs(auth_type: &AuthType) -> Vec<InputField> {
         let comes_later = is_oauth && (is_told || field.secrecy == Secrecy::Secret);
         field.spec.supplier == Supplier::Caller && !comes_later
     };
-    auth_type.fields.iter().filter(is_asked_for).map(InputField::of).collect()
+    auth_type.fields.iter().filter(is_asked_for).map(InputField::new).collect()
 }
 
 impl InputField {
     /// The field in the documented product's form.
-    fn of(field: &Field) -> Self {
+    fn new(field: &Field) -> Self {
         let spec = &field.spec;
         let kind = match (field.secrecy, spec.kind) {
             (Secrecy::Secret, _) => InputType::Password,

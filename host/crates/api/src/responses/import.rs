@@ -201,7 +201,7 @@ pub(crate) struct ImportRow {
 }
 
 impl ImportAbout {
-    fn of(record: &ImportRecord) -> Self {
+    fn new(record: &ImportRecord) -> Self {
         Self {
             id: record.key.id.to_string(),
             state: record.state,
@@ -215,7 +215,7 @@ impl ImportAbout {
             ending_soon_advice: (record.ending_soon > 0).then(|| {
                 record.from.as_deref().and_then(|from| from.parse::<Preset>().ok()).unwrap_or_default().refresh_tokens()
             }),
-            policy: Policy::of(&record.policy),
+            policy: Policy::new(&record.policy),
             restore: record.restore,
             created_at: record.created_at.to_string(),
             started_at: record.started_at.map(|at| at.to_string()),
@@ -225,7 +225,7 @@ impl ImportAbout {
 }
 
 impl Policy {
-    fn of(policy: &ImportPolicy) -> Self {
+    fn new(policy: &ImportPolicy) -> Self {
         Self {
             mode: policy.mode.as_str(),
             on_unverified: policy.on_unverified.as_str(),
@@ -238,22 +238,22 @@ impl Policy {
 }
 
 impl Imports {
-    pub(crate) fn of(records: &[ImportRecord]) -> Self {
-        Self { imports: records.iter().map(ImportAbout::of).collect() }
+    pub(crate) fn new(records: &[ImportRecord]) -> Self {
+        Self { imports: records.iter().map(ImportAbout::new).collect() }
     }
 }
 
 impl Import {
-    pub(crate) fn of(view: &ImportView) -> Self {
+    pub(crate) fn new(view: &ImportView) -> Self {
         let waits = |slug: &str| view.waiting.iter().find(|(waiting, _)| waiting.as_str() == slug);
         let waits = |slug: &str, counts: &RowCounts| waits(slug).map_or(0, |(_, waiting)| rows(waiting, counts));
-        let app = |(slug, counts): (&String, &RowCounts)| AppRows::of(slug, counts, waits(slug, counts));
+        let app = |(slug, counts): (&String, &RowCounts)| AppRows::new(slug, counts, waits(slug, counts));
         let apps: Vec<_> = view.counts.iter().map(app).collect();
         let all = RowCounts::of_all(&view.counts);
         let waiting = apps.iter().map(|app| app.counts.waiting).sum();
         Self {
-            about: ImportAbout::of(&view.record),
-            counts: Counts { waiting, ..Counts::of(&all) },
+            about: ImportAbout::new(&view.record),
+            counts: Counts { waiting, ..Counts::new(&all) },
             outcomes: outcomes(&all),
             rows_with_warnings: all.warned,
             apps,
@@ -276,17 +276,17 @@ impl Import {
 }
 
 impl AppRows {
-    fn of(slug: &str, counts: &RowCounts, waiting: u64) -> Self {
+    fn new(slug: &str, counts: &RowCounts, waiting: u64) -> Self {
         Self {
             slug: Some(slug).filter(|slug| !slug.is_empty()).map(str::to_owned),
-            counts: Counts { waiting, ..Counts::of(counts) },
+            counts: Counts { waiting, ..Counts::new(counts) },
             outcomes: outcomes(counts),
         }
     }
 }
 
 impl Counts {
-    fn of(counts: &RowCounts) -> Self {
+    fn new(counts: &RowCounts) -> Self {
         Self {
             queued: counts.queued,
             waiting: 0,
@@ -323,7 +323,7 @@ fn seconds_left(view: &ImportView, queued: u64) -> Option<u64> {
 }
 
 impl ImportRow {
-    pub(crate) fn of(view: RowView) -> Self {
+    pub(crate) fn new(view: RowView) -> Self {
         let RowView { row, waits, why } = view;
         let since = why.as_ref().filter(|_| waits).map(|why| why.since.to_string());
         let until = why.as_ref().filter(|_| waits).and_then(|why| why.until);

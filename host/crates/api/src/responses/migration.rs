@@ -143,7 +143,7 @@ enum UnreachableHow {
 }
 
 impl FailedOutcome {
-    fn of(kind: &FailureKind) -> Self {
+    fn from_kind(kind: &FailureKind) -> Self {
         match kind {
             FailureKind::Rejected(_) => Self::Rejected,
             FailureKind::InsufficientScope(_) => Self::InsufficientScope,
@@ -159,7 +159,7 @@ impl FailedOutcome {
 }
 
 impl UnreachableHow {
-    fn of(how: Unreachable) -> Self {
+    fn from_unreachable(how: Unreachable) -> Self {
         match how {
             Unreachable::Dns => Self::Dns,
             Unreachable::Refused => Self::Refused,
@@ -183,16 +183,16 @@ impl CredentialSaved {
 
 impl CredentialVerdict {
     /// Builds the response from a plugin's verdict.
-    pub(crate) fn of(verdict: &Verdict) -> Self {
+    pub(crate) fn new(verdict: &Verdict) -> Self {
         match verdict {
-            Verdict::Verified(verified) => Self::Verified(CredentialVerified::of(verified)),
-            Verdict::Failed(failure) => Self::Failed(CredentialNotVerified::of(failure)),
+            Verdict::Verified(verified) => Self::Verified(CredentialVerified::new(verified)),
+            Verdict::Failed(failure) => Self::Failed(CredentialNotVerified::new(failure)),
         }
     }
 }
 
 impl CredentialVerified {
-    fn of(verified: &Verified) -> Self {
+    fn new(verified: &Verified) -> Self {
         Self {
             outcome: VerifiedOutcome::Verified,
             account_id: verified.provider_account_id.clone(),
@@ -206,9 +206,9 @@ impl CredentialVerified {
 }
 
 impl CredentialNotVerified {
-    fn of(failure: &VerificationFailure) -> Self {
+    fn new(failure: &VerificationFailure) -> Self {
         let mut shown = Self {
-            outcome: FailedOutcome::of(&failure.kind),
+            outcome: FailedOutcome::from_kind(&failure.kind),
             detail: failure.detail.clone(),
             fields: None,
             missing_scopes: None,
@@ -220,7 +220,7 @@ impl CredentialNotVerified {
             FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => shown.fields = Some(fields.clone()),
             FailureKind::InsufficientScope(scopes) => shown.missing_scopes = Some(scopes.clone()),
             FailureKind::RateLimited(seconds) => shown.retry_after = Some(*seconds),
-            FailureKind::Unreachable(how) => shown.unreachable = Some(UnreachableHow::of(*how)),
+            FailureKind::Unreachable(how) => shown.unreachable = Some(UnreachableHow::from_unreachable(*how)),
             FailureKind::ProviderError(status) => shown.provider_status = Some(*status),
             FailureKind::AccountSuspended | FailureKind::UnexpectedAnswer | FailureKind::NotVerifiable => {}
         }
@@ -243,7 +243,7 @@ mod tests {
             Unreachable::Transport,
         ];
         for how in unreachable {
-            assert_eq!(serde_json::to_value(UnreachableHow::of(how)).unwrap(), how.code());
+            assert_eq!(serde_json::to_value(UnreachableHow::from_unreachable(how)).unwrap(), how.code());
         }
         let kinds = [
             FailureKind::Rejected(Vec::new()),
@@ -257,7 +257,7 @@ mod tests {
             FailureKind::NotVerifiable,
         ];
         for kind in kinds {
-            assert_eq!(serde_json::to_value(FailedOutcome::of(&kind)).unwrap(), kind.code());
+            assert_eq!(serde_json::to_value(FailedOutcome::from_kind(&kind)).unwrap(), kind.code());
         }
     }
 }

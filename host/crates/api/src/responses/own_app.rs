@@ -35,7 +35,7 @@ pub(crate) struct AuthCredentialDeleted {
 
 impl AuthCredentialPut {
     /// Of the credential of this name.
-    pub(crate) fn of(name: &str, action: PutAction) -> Self {
+    pub(crate) fn new(name: &str, action: PutAction) -> Self {
         let done = match action {
             PutAction::Added => "added",
             PutAction::Updated => "updated",
@@ -46,7 +46,7 @@ impl AuthCredentialPut {
 
 impl AuthCredentialDeleted {
     /// Of the credential of this name.
-    pub(crate) fn of(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { success: true, message: format!("Auth credential '{name}' deleted successfully") }
     }
 }

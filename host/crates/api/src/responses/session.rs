@@ -48,7 +48,7 @@ pub(crate) struct OrgBasics {
 
 impl<'a> SessionIssued<'a> {
     /// Builds the response from a session's tokens.
-    pub(crate) fn of(tokens: &'a SessionTokens) -> Self {
+    pub(crate) fn new(tokens: &'a SessionTokens) -> Self {
         Self {
             token: tokens.access.expose(),
             refresh_token: tokens.refresh.expose(),
@@ -60,7 +60,7 @@ impl<'a> SessionIssued<'a> {
 
 impl OrgBasics {
     /// Builds the response from a linked account.
-    pub(crate) fn of(account: &AccountRecord) -> Self {
+    pub(crate) fn new(account: &AccountRecord) -> Self {
         Self {
             org_id: account.org.to_string(),
             environment: account.environment,

@@ -27,12 +27,12 @@ pub(crate) struct CredentialChecked {
 
 impl CredentialChecked {
     /// The response for a verification.
-    pub(crate) fn of(reverified: &Reverified) -> Self {
+    pub(crate) fn new(reverified: &Reverified) -> Self {
         let record = &reverified.record;
         Self {
-            verdict: CredentialVerdict::of(&reverified.verdict),
+            verdict: CredentialVerdict::new(&reverified.verdict),
             checked_at: record.check.as_ref().map(|check| check.at.to_string()),
-            status: ConnectionStatus::of(record.reauth),
+            status: ConnectionStatus::from_reauth(record.reauth),
             reauth_required: record.reauth == Reauth::Required,
             revision: Revision { id: record.id, version: record.version }.to_string(),
         }

@@ -148,7 +148,7 @@ struct DeliveryFailed {
 }
 
 impl WebhookEvent {
-    fn of(event: ConnectionEvent) -> Self {
+    fn from_event(event: ConnectionEvent) -> Self {
         match event {
             ConnectionEvent::Created => Self::Created,
             ConnectionEvent::Deleted => Self::Deleted,
@@ -159,13 +159,13 @@ impl WebhookEvent {
 
 impl Webhook {
     /// A webhook as it is stored.
-    pub(crate) fn of(record: &WebhookRecord) -> Self {
+    pub(crate) fn new(record: &WebhookRecord) -> Self {
         Self {
             id: record.key.id.to_string(),
             associated_org: record.key.org.to_string(),
             environment: record.key.environment,
             webhook_url: record.url.clone(),
-            webhook_events: record.events.iter().copied().map(WebhookEvent::of).collect(),
+            webhook_events: record.events.iter().copied().map(WebhookEvent::from_event).collect(),
             webhook_headers: record.header_names.iter().map(|name| (name.clone(), Masked::Masked)).collect(),
             webhook_description: record.description.clone(),
             method: record.method,
@@ -181,25 +181,25 @@ impl Webhook {
 
 impl WebhookCreated {
     /// A webhook that was just registered.
-    pub(crate) fn of(registered: Registered) -> Self {
-        Self { webhook: Webhook::of(&registered.record), signing_secret: registered.signing_secret.map(Exposed) }
+    pub(crate) fn new(registered: Registered) -> Self {
+        Self { webhook: Webhook::new(&registered.record), signing_secret: registered.signing_secret.map(Exposed) }
     }
 }
 
 impl WebhookShown {
     /// Builds the response from a webhook and its deliveries.
-    pub(crate) fn of(record: &WebhookRecord, log: &DeliveryLog) -> Self {
-        let failed = log.failed.iter().map(DeliveryFailed::of).collect();
-        Self { webhook: Webhook::of(record), deliveries: Deliveries { waiting: log.waiting, failed } }
+    pub(crate) fn new(record: &WebhookRecord, log: &DeliveryLog) -> Self {
+        let failed = log.failed.iter().map(DeliveryFailed::new).collect();
+        Self { webhook: Webhook::new(record), deliveries: Deliveries { waiting: log.waiting, failed } }
     }
 }
 
 impl DeliveryFailed {
-    fn of(failed: &FailedDelivery) -> Self {
+    fn new(failed: &FailedDelivery) -> Self {
         let delivery = &failed.delivery;
         Self {
             id: delivery.id.to_string(),
-            event: WebhookEvent::of(delivery.event),
+            event: WebhookEvent::from_event(delivery.event),
             linked_account_id: delivery.account.to_string(),
             slug: delivery.slug.to_string(),
             attempts: delivery.attempts,
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn the_words_of_a_response_are_those_of_the_store() {
         for event in ConnectionEvent::ALL {
-            assert_eq!(serde_json::to_value(WebhookEvent::of(event)).unwrap(), event.as_str());
+            assert_eq!(serde_json::to_value(WebhookEvent::from_event(event)).unwrap(), event.as_str());
         }
         assert_eq!(serde_json::to_value(Masked::Masked).unwrap(), MASK);
     }

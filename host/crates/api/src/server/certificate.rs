@@ -29,7 +29,7 @@ pub(crate) struct Validity {
 
 impl Validity {
     /// That of a certificate in DER (RFC 5280, 4.1). `None` where it is not shaped like one.
-    pub(crate) fn of(der: &[u8]) -> Option<Self> {
+    pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
         let (certificate, _) = element(der, SEQUENCE)?;
         let (mut rest, _) = element(certificate, SEQUENCE)?;
         if let Some((_, after)) = element(rest, VERSION) {
@@ -147,14 +147,14 @@ mod tests {
             let certificate = params.self_signed(&key).unwrap();
             let day = |(year, month, day): (i32, u8, u8)| at(&format!("{year}-{month:02}-{day:02}T00:00:00Z"));
             let expected = Validity { not_before: day(from), not_after: day(to) };
-            assert_eq!(Validity::of(certificate.der()), Some(expected));
+            assert_eq!(Validity::from_der(certificate.der()), Some(expected));
             for cut in 0..certificate.der().len().min(200) {
                 // A file cut off at any byte is reported or ignored, without a panic.
-                let _ = Validity::of(&certificate.der()[..cut]);
+                let _ = Validity::from_der(&certificate.der()[..cut]);
             }
         }
         for bytes in [&b""[..], b"\x30", b"\x30\x84\xff\xff\xff\xff", b"\x30\x80\x00\x00", b"nonsense"] {
-            assert_eq!(Validity::of(bytes), None);
+            assert_eq!(Validity::from_der(bytes), None);
         }
     }
 

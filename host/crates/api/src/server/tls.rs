@@ -182,7 +182,7 @@ fn read(files: &TlsFiles) -> Result<Loaded, TlsError> {
     if chain.is_empty() {
         return Err(pem("certificate", cert, "it holds none".to_owned()));
     }
-    let validity = chain.iter().filter_map(|certificate| Validity::of(certificate)).collect();
+    let validity = chain.iter().filter_map(|certificate| Validity::from_der(certificate)).collect();
     let secret = file("key", key)?;
     let key_mode = secret.mode;
     let secret = PrivateKeyDer::from_pem_slice(&secret.bytes).map_err(|error| pem("key", key, error.to_string()))?;

@@ -97,7 +97,7 @@ async fn carry_out(
     request: RequestId,
 ) -> Result<Json<Import>, ApiError> {
     let changed = to_its_end(async move { api.importer.change(&caller, id, change, &request.0).await }).await?;
-    Ok(Json(Import::of(&changed.map_err(failure)?)))
+    Ok(Json(Import::new(&changed.map_err(failure)?)))
 }
 
 /// What a path asks for: an import, and a change that there is.

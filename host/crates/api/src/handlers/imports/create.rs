@@ -61,7 +61,7 @@ pub(crate) async fn create(
     let importing = Arc::clone(&api);
     let record = to_its_end(async move { receive(&importing, caller, id, request).await }).await??;
     let view = api.importer.show(&record.key).await.map_err(failure)?;
-    let mut response = (StatusCode::ACCEPTED, Json(Import::of(&view))).into_response();
+    let mut response = (StatusCode::ACCEPTED, Json(Import::new(&view))).into_response();
     if let Ok(location) = format!("/api/v2/public/imports/{}", record.key.id).parse() {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -69,7 +69,7 @@ pub(crate) async fn create(
 }
 
 async fn receive(api: &Api, caller: Caller, id: RequestId, request: Request) -> Result<ImportRecord, ApiError> {
-    let mut options = Options::of_query(request.uri().query())?;
+    let mut options = Options::from_query(request.uri().query())?;
     let content_type = content_type(request.headers())?;
     if content_type.as_deref() == Some("multipart/form-data") {
         return receive_parts(api, caller, id, options, request).await;

@@ -92,7 +92,7 @@ impl Watch {
                 return None;
             }
             let view = self.api.importer.show(&self.key).await.ok()?;
-            let json = serde_json::to_string(&Import::of(&view)).ok()?;
+            let json = serde_json::to_string(&Import::new(&view)).ok()?;
             self.ended = !matches!(
                 view.record.state,
                 ImportState::Receiving | ImportState::Running | ImportState::Undoing | ImportState::Deleting

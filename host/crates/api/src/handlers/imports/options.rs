@@ -77,7 +77,7 @@ pub(super) struct Options {
 
 impl Options {
     /// Parses the options of a query.
-    pub(super) fn of_query(query: Option<&str>) -> Result<Self, ApiError> {
+    pub(super) fn from_query(query: Option<&str>) -> Result<Self, ApiError> {
         let mut options = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             options.set(&name, &value)?;
@@ -149,7 +149,7 @@ mod tests {
     fn what_is_said_is_taken_and_what_is_not_known_is_refused() {
         let query =
             "from=nango&dry_run=true&on_existing=newer&max_failures=5%25&again=true&file=a.ndjson&create_accounts=true";
-        let options = Options::of_query(Some(&format!("{query}&dry_run=true&%66rom=nango"))).unwrap();
+        let options = Options::from_query(Some(&format!("{query}&dry_run=true&%66rom=nango"))).unwrap();
         assert_eq!(options.reading.preset, Preset::Nango);
         assert_eq!(options.policy.mode, ImportMode::DryRun);
         assert_eq!(options.policy.on_existing, OnExisting::Newer);
@@ -169,7 +169,7 @@ mod tests {
             ("s3cr3t_of_somebody=1", "`***` is not known"),
             ("from=s3cr3t", "preset"),
         ] {
-            let failure = format!("{:?}", Options::of_query(Some(query)).unwrap_err());
+            let failure = format!("{:?}", Options::from_query(Some(query)).unwrap_err());
             assert!(failure.contains(part) && !failure.contains("s3cr3t"), "{query}: {failure}");
         }
     }

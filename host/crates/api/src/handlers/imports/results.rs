@@ -145,7 +145,7 @@ impl Pages {
                     continue;
                 }
                 self.left -= 1;
-                serde_json::to_writer(&mut lines, &ImportRow::of(view))
+                serde_json::to_writer(&mut lines, &ImportRow::new(view))
                     .map_err(|error| ImportError::Inside(Box::new(error)))?;
                 lines.push(b'\n');
             }

@@ -30,7 +30,7 @@ pub(crate) async fn list(
     Authorized { caller, .. }: Authorized<Key, Read>,
 ) -> Result<Json<Imports>, ApiError> {
     let records = api.importer.list(&caller).await.map_err(failure)?;
-    Ok(Json(Imports::of(&records)))
+    Ok(Json(Imports::new(&records)))
 }
 
 /// `GET /{id}`.
@@ -52,5 +52,5 @@ pub(crate) async fn show(
     InPath(id): InPath<String>,
 ) -> Result<Json<Import>, ApiError> {
     let view = api.importer.show(&key(&caller, &id)?).await.map_err(failure)?;
-    Ok(Json(Import::of(&view)))
+    Ok(Json(Import::new(&view)))
 }

@@ -14,7 +14,7 @@ use keyferry_types::invisible::InvisibleCharacter;
 pub(crate) async fn shown(api: &Api, caller: &Caller, key: &AccountKey) -> Result<LinkedAccount, ApiError> {
     let view = api.store.account(key).await.map_err(store_failure)?;
     let view = view.ok_or_else(|| account_missing(caller, key.account.as_str()))?;
-    Ok(LinkedAccount::of(&view, &api.service.apps()))
+    Ok(LinkedAccount::new(&view, &api.service.apps()))
 }
 
 pub(crate) fn account_key(caller: &Caller, account: LinkedAccountId) -> AccountKey {

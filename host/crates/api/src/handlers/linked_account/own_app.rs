@@ -100,12 +100,12 @@ pub(crate) async fn put(
             return Err(ApiError::new(&problem::AUTH_VALUE_INVALID, message));
         }
     };
-    let put = api.service.put_own_credential(&asked, &value).await.map_err(|error| told(&asked, error))?;
+    let put = api.service.put_own_credential(&asked, &value).await.map_err(|error| own_app_failure(&asked, error))?;
     let action = match put {
         PutOutcome::Added => PutAction::Added,
         PutOutcome::Updated => PutAction::Updated,
     };
-    Ok(Json(AuthCredentialPut::of(asked.name.as_str(), action)))
+    Ok(Json(AuthCredentialPut::new(asked.name.as_str(), action)))
 }
 
 /// `DELETE`
@@ -136,8 +136,8 @@ pub(crate) async fn delete(
     let asked = asked(caller, account, key?, id)?;
     let (name, account) = (asked.name.as_str(), &asked.account.account);
     let unknown = |message: String| Err(ApiError::new(&problem::AUTH_CREDENTIAL_UNKNOWN, message));
-    match api.service.delete_own_credential(&asked).await.map_err(|error| told(&asked, error))? {
-        DeleteOutcome::Deleted => Ok(Json(AuthCredentialDeleted::of(name))),
+    match api.service.delete_own_credential(&asked).await.map_err(|error| own_app_failure(&asked, error))? {
+        DeleteOutcome::Deleted => Ok(Json(AuthCredentialDeleted::new(name))),
         DeleteOutcome::NoSuchName => unknown(format!("Auth credential key '{name}' not found")),
         DeleteOutcome::NoneAtAll => unknown(format!("Default app integration not found for linked account {account}")),
     }
@@ -155,7 +155,7 @@ fn asked(
     Ok(CustomCredential { caller, account, name, request_id: id.0 })
 }
 
-fn told(asked: &CustomCredential, error: ServiceError) -> ApiError {
+fn own_app_failure(asked: &CustomCredential, error: ServiceError) -> ApiError {
     match error {
         ServiceError::AccountMissing { .. } => account_missing(&asked.caller, asked.account.account.as_str()),
         other => failure(other),

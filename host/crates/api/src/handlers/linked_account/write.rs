@@ -61,7 +61,7 @@ pub(crate) async fn create(
     let account = sent.id()?;
     check_body(&headers, query.as_deref(), account.as_str())?;
     let put = put(&api, &caller, account, sent, id, PutMode::Create).await?;
-    Ok(Json(AccountCreated::of(&put.account)))
+    Ok(Json(AccountCreated::new(&put.account)))
 }
 
 /// `PUT`: creates or updates.
