@@ -10,7 +10,7 @@ const MAX_FIELDS: usize = 1024;
 /// Bytes of a record that room is made for at first.
 const USUAL: usize = 8 * 1024;
 
-/// The record that was read.
+/// The result of reading a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Record {
     /// A record; it has [`Csv::fields`].
@@ -23,7 +23,7 @@ pub(super) enum Record {
     Unclosed {
         /// The line on which the value begins, counted from 1.
         line: u64,
-        /// Which value of the record it is, counted from 0.
+        /// Index of the value in its record, from 0.
         field: usize,
     },
 }
@@ -55,7 +55,7 @@ enum End {
 impl Csv {
     /// Reads records of at most `limit` bytes, from that line on.
     pub(super) fn new(delimiter: u8, limit: usize, line: u64) -> Self {
-        // Without any room at all the parser would not get on.
+        // The parser makes no progress without any room.
         let limit = limit.max(1);
         Self {
             core: ReaderBuilder::new().delimiter(delimiter).build(),
@@ -206,7 +206,7 @@ pub(super) fn named_delimiter(line: &[u8]) -> Option<u8> {
     .then_some(*delimiter)
 }
 
-/// What separates the fields of a header: of a comma, a semicolon, a tab and a bar the one that it has most of outside of quotes.
+/// The separator of a header's fields: the most frequent one of comma, semicolon, tab and bar outside of quotes.
 pub(super) fn delimiter(header: &[u8]) -> u8 {
     let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0), (b'|', 0)];
     let mut quoted = false;

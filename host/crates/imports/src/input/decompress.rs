@@ -13,11 +13,11 @@ use super::source::Buffered;
 
 /// The number of bytes that distinguish formats.
 const MAGIC: usize = 6;
-/// How far back zstd may refer, and so the memory that unpacking takes. RFC 8878, 3.1.1.1.2 asks decoders for 8 MiB, and all
+/// The largest window of zstd, which is the memory that decompression takes. RFC 8878, 3.1.1.1.2 asks decoders for 8 MiB, and all
 /// levels up to 19 stay below; `--ultra` and `--long` do not.
 const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
-/// Reads a file's content as UTF-8, whatever it is packed by.
+/// Reads a file's content as UTF-8, decompressed if it is compressed.
 pub(super) fn decompress<R: Read + Send + 'static>(
     mut file: R,
 ) -> Result<(Compression, Box<dyn BufRead + Send>), ReadError> {
@@ -50,14 +50,14 @@ struct Frames<R> {
     place: Place,
 }
 
-/// Where in a zstd file it is.
+/// The position in a zstd file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Before a frame or at the end.
     Between,
     /// Within a compressed frame.
     Within,
-    /// Behind something wrong, and so it stays.
+    /// Behind an error, after which nothing is read.
     Broken,
 }
 

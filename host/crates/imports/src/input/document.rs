@@ -1,10 +1,10 @@
-//! JSON that is no row a line: a list of objects, an object that holds one, or objects over several lines. Its rows are cut
-//! out one by one, without anything of it being kept but the row.
+//! JSON other than a row a line: a list of objects, an object that holds one, or objects over several lines. Its rows are cut
+//! out one by one, and nothing but the current row is kept.
 //!
-//! Only brackets, strings and separators are looked at; the parser judges what is between them. Where a row's brackets match
-//! and its strings are whole, the next row is found whatever else is wrong with it. A quote that is missing turns all that
-//! follows inside out, which shows soon: a string runs over the end of its line, or its neighbour is a character that cannot.
-//! From there on no row can be trusted, so reading ends.
+//! Only brackets, strings and separators are read here; what is between them is left to the parser. If a row's brackets match and
+//! its strings are closed, the next row is found whatever else is wrong with it. A missing quote swaps text and structure, which
+//! shows soon: a string runs over the end of its line, or a character follows that cannot. From there on no row can be trusted,
+//! so reading ends.
 
 use std::io::BufRead;
 
@@ -42,7 +42,7 @@ enum Within {
     List,
     /// The items of a list that an object holds.
     Held,
-    /// None: it is what else there is in an object that holds a list.
+    /// No rows: the other members of an object that holds a list.
     Rest,
 }
 
@@ -58,7 +58,7 @@ impl Within {
     }
 }
 
-/// What a byte is a part of.
+/// The token that a byte belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     None,
@@ -312,22 +312,22 @@ impl Document {
     }
 }
 
-/// What can be a part of a number or of a word that should be one. Quotes of other languages, comments and the like are none.
+/// Whether a byte can be part of a number or of a literal. Quotes of other languages, comments and the like cannot.
 fn is_bare(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_')
 }
 
-/// How a text begins that begins with an object.
+/// The beginning of a text that starts with an object.
 pub(super) enum Beginning {
     /// The object holds a list.
     List,
     /// The object is complete.
     Object,
-    /// It is neither, so far.
+    /// Neither, in the bytes so far.
     Unfinished,
 }
 
-/// The start of a text, judged by its first bytes.
+/// Classifies a text by its first bytes.
 pub(super) fn begin(bytes: &[u8]) -> Beginning {
     let mut document = Document::new(0, Place::START);
     for &byte in bytes {

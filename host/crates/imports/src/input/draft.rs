@@ -1,4 +1,4 @@
-//! [`Draft`]: a row under construction, whatever its file looks like.
+//! [`Draft`]: a row under construction, in the same form for all formats of files.
 
 use std::collections::HashSet;
 
@@ -20,10 +20,10 @@ use keyferry_types::secret::SharedSecret;
 const YEAR_2000: u64 = 946_684_800_000;
 /// Characters of an account's name.
 const LONGEST_NAME: usize = 256;
-/// Characters of the name of an app, before it is looked at closer.
+/// The longest name of an app, in characters.
 const LONGEST_SLUG: usize = 256;
 
-/// What made a value a part.
+/// The reason why a value is a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     /// The part's name.
@@ -37,9 +37,9 @@ pub(super) enum By {
 pub(super) struct Draft {
     parts: Vec<(Part, Input, By)>,
     fields: Vec<Named>,
-    /// Values that nothing takes for a field, by their paths.
+    /// Values that are no field, by their paths.
     unread: Vec<(String, Input)>,
-    /// Fields to spare, where names are another system's though the file is of ours.
+    /// Spare fields, if names are another system's though the file is Keyferry's own.
     foreign: Option<Vec<String>>,
     /// Whether field names are another system's.
     is_foreign: bool,
@@ -112,7 +112,7 @@ impl Draft {
         }
     }
 
-    /// It is a row of another system, with a credential of about that auth type.
+    /// Marks the row as another system's, with a credential of probably that auth type.
     pub(super) fn propose(&mut self, auth_type: &'static str) {
         (self.is_foreign, self.proposed) = (true, Some(auth_type));
     }
@@ -127,7 +127,7 @@ impl Draft {
         self.fields.iter().map(|field| field.path.as_str()).collect()
     }
 
-    /// Its names are another system's, and these fields are to spare.
+    /// Marks the names of fields as another system's, of which these are spare.
     pub(super) fn foreign(&mut self, spare: Vec<String>) {
         self.foreign = Some(spare);
     }
@@ -141,7 +141,7 @@ impl Draft {
         self.fields.iter().find(|field| field.path == path)
     }
 
-    /// Whether there is anything of a credential.
+    /// Whether any value belongs to a credential.
     pub(super) fn has_proper(&self, mapping: &Mapping, slug: &str) -> bool {
         let rule = |from: &str| mapping.column_of(slug, from).or_else(|| mapping.column(from));
         let is_ruled = |from: &str| matches!(rule(from), Some(Target::Field(_)));
@@ -153,7 +153,7 @@ impl Draft {
         Some(self.parts.swap_remove(at).1)
     }
 
-    /// The account, if it is there and one.
+    /// The linked account, if the row has a valid one.
     pub(super) fn account(&self) -> Option<LinkedAccountId> {
         text_of(self.get(Part::Account)?)?.parse().ok()
     }
@@ -166,7 +166,7 @@ impl Draft {
         }
     }
 
-    /// The row, as far as it is one.
+    /// Makes a row of the draft.
     pub(super) fn finish(mut self, mapping: &Mapping, names: Names) -> Result<Row, BadRow> {
         let (account, slug) = (self.account(), self.slug(mapping).map(str::to_owned));
         self.complete(mapping, names).map_err(|bad| bad.of(account.as_ref(), slug.as_deref()))
@@ -193,7 +193,7 @@ impl Draft {
         Ok(Row { account, slug, auth_object, name, updated_at, names, warnings: note.into_iter().collect(), origin })
     }
 
-    /// Leaves out parts that are so by their names where a rule for the row's app makes them fields.
+    /// Removes parts that a rule for the row's app makes fields.
     fn yield_to_rules(&mut self, mapping: &Mapping, slug: &str) {
         for field in self.fields.iter().filter(|field| field.role == Role::Ruled) {
             if mapping.column_of(slug, &field.path).is_some() {
@@ -227,7 +227,7 @@ impl Draft {
         }
     }
 
-    /// What is wrong where nothing says what the credential is.
+    /// The error of a row without an auth type.
     fn lacks_type(&self, mapping: &Mapping) -> Option<BadRow> {
         let is_there =
             self.get(Part::AuthObject).is_some() || self.get(Part::AuthType).is_some() || self.proposed.is_some();
@@ -250,7 +250,7 @@ impl Draft {
         Ok(Some(name))
     }
 
-    /// When the credential was last written, and what had to be supposed for it.
+    /// When the credential was last changed, and a note on how its time was read.
     fn updated_at(&mut self) -> Result<(Option<Timestamp>, Option<String>), BadRow> {
         let name = Part::UpdatedAt.name();
         let Some(value) = self.take(Part::UpdatedAt) else { return Ok((None, None)) };
@@ -365,7 +365,7 @@ fn auth_type_name(written: String) -> Result<String, InvalidName> {
     if folded.parse::<AuthTypeName>().is_ok() { Ok(folded) } else { Err(error) }
 }
 
-/// The value is no name of its kind.
+/// The error of a value that is not a valid name of its kind.
 fn none_such(part: Part, error: &InvalidName) -> BadRow {
     BadRow::value(part.name(), format_args!("is not valid: {}", error.rule()))
 }

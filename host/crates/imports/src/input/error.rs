@@ -1,4 +1,4 @@
-//! What ends the reading of a file.
+//! [`ReadError`]: why the reading of a file ends.
 
 use std::io;
 
@@ -8,18 +8,18 @@ use super::compression::Compression;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Its bytes do not come.
+    /// Its bytes cannot be read.
     #[error("the file could not be read: {0}")]
     Unreadable(#[source] io::Error),
     /// The compressed data is broken.
     #[error("the file cannot be unpacked: its {compression} data is broken or cut short")]
     Broken {
-        /// What it is packed by.
+        /// The compression of the file.
         compression: Compression,
         /// The decoder's error.
         source: io::Error,
     },
-    /// It is of a format that is not read here.
+    /// Its format is not supported.
     #[error(
         "the file is {0}; NDJSON, a JSON array and CSV can be read, in UTF-8 or UTF-16, as they are or packed by gzip or zstd"
     )]
@@ -33,9 +33,9 @@ pub enum ReadError {
     /// A JSON text ends before it is whole.
     #[error("line {line} column {column}: the file ends {}; it is incomplete, and no row is imported", within(*.row))]
     CutShort {
-        /// Where it ends, counted from 1.
+        /// The line on which it ends, counted from 1.
         line: u64,
-        /// In bytes, counted from 1.
+        /// The byte within the line, counted from 1.
         column: u64,
         /// The line on which the row begins that it ends in.
         row: Option<u64>,
@@ -45,7 +45,7 @@ pub enum ReadError {
     Lost {
         /// The line, counted from 1.
         line: u64,
-        /// In bytes, counted from 1.
+        /// The byte within the line, counted from 1.
         column: u64,
         /// The error in words.
         message: &'static str,
@@ -73,7 +73,7 @@ fn within(row: Option<u64>) -> String {
     }
 }
 
-/// What stops a reader of rows: a failure of the bytes, whose reason only their owner can tell, or one that is known.
+/// Why a reader of rows stops: its bytes cannot be read, for a reason that the caller knows, or a known error.
 pub(super) enum Stop {
     Bytes(io::Error),
     Read(ReadError),

@@ -13,7 +13,7 @@ use keyferry_store::Timestamp;
 const SOON: Duration = Duration::from_secs(60 * 60);
 
 impl Row {
-    /// When its access token ends, where that is soon or over and there is no refresh token.
+    /// When its access token ends, if that is soon or past and there is no refresh token.
     pub fn ends_soon(&self, now: Timestamp) -> Option<Timestamp> {
         let [(_, Input::Object(fields))] = self.auth_object.members()? else { return None };
         // Names are compared as the app's own are: in any spelling.
@@ -29,7 +29,7 @@ fn is_filled(value: &Input) -> bool {
 }
 
 impl Preset {
-    /// How exports of that system are made so that they hold refresh tokens.
+    /// How to export from that system with refresh tokens.
     pub fn refresh_tokens(self) -> &'static str {
         match self.as_str() {
             "nango" => {

@@ -12,7 +12,7 @@ use super::source::RowBuffer;
 /// UTF-8's byte order mark, which some programs put before a text.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How a file holds its rows.
+/// The format of a file's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFormat {
     /// A JSON object a line.
@@ -24,7 +24,7 @@ pub enum RowFormat {
 }
 
 impl RowFormat {
-    /// What a `Content-Type` says, if anything.
+    /// The format that a `Content-Type` names, if any.
     pub fn from_content_type(value: &str) -> Option<Self> {
         let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
@@ -37,7 +37,7 @@ impl RowFormat {
         }
     }
 
-    /// What the name of a file says, if anything: `rows.csv.gz`.
+    /// The format that the name of a file suggests, if any: `rows.csv.gz`.
     pub fn from_file_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let name = [".gz", ".zst", ".zstd"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
@@ -107,8 +107,8 @@ pub(super) fn fill_line(reader: &mut dyn BufRead, row: &mut RowBuffer) -> io::Re
     }
 }
 
-/// The format of a file that begins with that line; none if it holds nothing. What it says itself counts more than what it
-/// was sent as.
+/// The format of a file that begins with that line; none if the file is empty. The line counts more than the format that the
+/// file was sent as.
 pub(super) fn told(line: &[u8], hint: Option<RowFormat>) -> Option<RowFormat> {
     match *line.first()? {
         b'[' => Some(RowFormat::JsonArray),

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-/// What is put before a cell.
+/// The guard before a cell.
 const GUARD: u8 = b'\'';
 /// Characters that begin a formula, with their full-width and small forms.
 const STARTS: [char; 12] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹢', '﹣', '﹦', '﹫'];

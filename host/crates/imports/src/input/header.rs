@@ -1,4 +1,4 @@
-//! [`Header`]: the columns of a CSV file, and the rows that its records are by them.
+//! [`Header`]: the columns of a CSV file, and records made rows by them.
 
 use super::csv::Csv;
 use super::draft::{By, Draft};
@@ -13,7 +13,7 @@ use super::row::{BadRow, BadRowKind, Names, Row};
 use super::text::text;
 use keyferry_types::ids::FieldName;
 
-/// What begins like this is written by Keyferry into files of failed rows, and not read again but for these columns.
+/// Prefix of columns that Keyferry writes into files of failed rows. They are not read again, with these exceptions.
 pub(super) const OWN: &str = "keyferry_";
 const NAMES: &str = "keyferry_names";
 /// A file that has this column was written by Keyferry, with cells guarded against being run as formulas.
@@ -25,7 +25,7 @@ const LONGEST_NUMBER: usize = 8;
 /// The columns of a CSV file.
 pub(super) struct Header {
     columns: Vec<Column>,
-    /// What they are called in the file, guards removed.
+    /// Their names in the file, without guards.
     names: Vec<Vec<u8>>,
     is_guarded: bool,
 }
@@ -37,9 +37,9 @@ enum Column {
     Dropped,
     /// The system of the field names, as files of failed rows of older versions state it: `foreign`, and the spare fields.
     Names,
-    /// It has no name, so there must be nothing in it.
+    /// A column without a name, which must be empty.
     Nameless,
-    /// The same, and it is the first one, where some programs number the rows.
+    /// A first column without a name, in which some programs number the rows.
     Numbers,
 }
 
@@ -66,7 +66,7 @@ impl Header {
         Ok(Self { columns, names: raw, is_guarded })
     }
 
-    /// What the columns are; or all that is wrong with them, so that a wrong header is one error and not one error a row.
+    /// The columns; or all that is wrong with them, so that an invalid header is one error, and not one for each row.
     fn columns(names: &[&str], mapping: &Mapping) -> Result<Vec<Column>, String> {
         let mut columns: Vec<_> = names.iter().map(|name| column(name, names, mapping)).collect();
         if let Some(first @ Ok(Column::Nameless)) = columns.first_mut() {
@@ -106,7 +106,7 @@ impl Header {
         &self.names
     }
 
-    /// What the column of a field is called in the file, where that is something else.
+    /// The name of a field's column in the file, if it differs from the field's.
     pub(super) fn name_of(&self, field: &str) -> Option<String> {
         let fits = |column: &Column| matches!(column, Column::Field(name) if name == field);
         let name = self.names.get(self.columns.iter().position(fits)?)?;
@@ -118,7 +118,7 @@ impl Header {
         if self.is_guarded { unguard(cell) } else { cell }
     }
 
-    /// The row that is in the record that was read last.
+    /// The row in the record that was read last.
     pub(super) fn row(&self, record: &Csv, line: u64, mapping: &Mapping) -> Result<Row, BadRow> {
         let count = record.fields().len();
         let has_more = record.fields().skip(self.columns.len()).any(|cell| !cell.trim_ascii().is_empty());
@@ -148,7 +148,7 @@ impl Header {
         name.map_or_else(|| "a column that the header does not have".to_owned(), |name| quoted(name.trim()))
     }
 
-    /// Adds which column it is that a row is bad for.
+    /// Adds the column to the error of a row.
     fn place(&self, mut bad: BadRow) -> BadRow {
         let fits =
             |column: &Column| matches!(column, Column::Part(part, ..) if bad.field.as_deref() == Some(part.name()));
@@ -228,7 +228,7 @@ fn known_as<'a>(name: &'a str, names: &[&str], mapping: &'a Mapping) -> &'a str 
     }
 }
 
-/// What a column is. An error is a name that nothing here can have.
+/// What a column is mapped to. The error is a name that no field can have.
 fn column(name: &str, names: &[&str], mapping: &Mapping) -> Result<Column, ()> {
     let name = known_as(name, names, mapping);
     match mapping.column(name) {

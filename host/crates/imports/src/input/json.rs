@@ -1,9 +1,9 @@
-//! One JSON text -> [`Input`], with errors that say where and repeat nothing.
+//! One JSON text -> [`Input`], with errors that give the position and repeat no value.
 
 use super::row::{BadRow, BadRowKind};
 use keyferry_schema::Input;
 
-/// What is said of a row whose end is missing.
+/// The message for a row whose end is missing.
 pub(super) const ENDS_TOO_EARLY: &str = "the row is not valid JSON: it ends too early";
 
 /// A place in a file: a line and a byte of it, both counted from 1.

@@ -34,7 +34,7 @@ pub(super) enum Target {
 /// app beats the one for all. Two for the same field or part, both for the same app or both for all, are an error.
 ///
 /// Of JSON, a column is a member, and `user.id` the member `id` of the member `user`. As text it is a rule a line; blank lines
-/// and lines that begin with `#` do not count. The same in TOML, as [`FromStr`] reads it, too:
+/// and lines that begin with `#` do not count. The same in TOML, which [`FromStr`](std::str::FromStr) reads, too:
 ///
 /// ```
 /// let mapping: keyferry_imports::input::Mapping = r#"
@@ -62,7 +62,7 @@ pub struct Mapping {
     pub(super) defaults: Vec<Fallback>,
 }
 
-/// The value of something where a row does not say.
+/// The default of a part or field.
 #[derive(Debug, Clone)]
 pub(super) struct Fallback {
     pub(super) app: Option<Slug>,
@@ -82,12 +82,12 @@ pub(super) struct Column {
 }
 
 impl Mapping {
-    /// What becomes of a column wherever no app has a rule of its own.
+    /// What a column is mapped to in rows of apps without a rule of their own.
     pub(super) fn column(&self, from: &str) -> Option<&Target> {
         self.find(None, from)
     }
 
-    /// What becomes of a column in rows of that app.
+    /// What a column is mapped to in rows of that app.
     pub(super) fn column_of(&self, slug: &str, from: &str) -> Option<&Target> {
         self.find(Some(slug), from)
     }
@@ -165,31 +165,31 @@ impl Mapping {
         self.sources(Part::Account).next().is_some() || self.default_of(Part::Account).is_some()
     }
 
-    /// What an app is called here.
+    /// The slug that a rule gives an app of the file.
     pub(super) fn slug(&self, theirs: &str) -> Option<&str> {
         renamed(&self.slugs, theirs, |name| name.parse::<Slug>().is_ok())
     }
 
-    /// What an auth type is called here.
+    /// The auth type that a rule gives one of the file.
     pub(super) fn auth_type(&self, theirs: &str) -> Option<&str> {
         renamed(&self.auth_types, theirs, |name| name.parse::<AuthTypeName>().is_ok())
     }
 
-    /// What a part is where a row does not say; for any app at all, if there is no default for all of them.
+    /// The default of a part: the one for all apps, else the first for any app.
     pub(super) fn default_of(&self, part: Part) -> Option<&SharedSecret> {
         let fits = |default: &&Fallback| default.target == Target::Part(part);
         let of_all = self.defaults.iter().filter(fits).find(|default| default.app.is_none());
         of_all.or_else(|| self.defaults.iter().find(fits)).map(|default| &default.value)
     }
 
-    /// What the auth type is where a row of that app does not say.
+    /// The default auth type in rows of that app.
     pub(super) fn default_type(&self, slug: &str) -> Option<&SharedSecret> {
         self.defaults_for(slug)
             .find(|default| default.target == Target::Part(Part::AuthType))
             .map(|default| &default.value)
     }
 
-    /// What fields are where a row of that app does not say, and whether the default is for that app.
+    /// The defaults of fields in rows of that app, and whether each is for that app alone.
     pub(super) fn default_fields(&self, slug: &str) -> impl Iterator<Item = (&FieldName, &SharedSecret, bool)> {
         self.defaults_for(slug).filter_map(|default| match &default.target {
             Target::Field(name) => Some((name, &default.value, default.app.is_some())),
@@ -205,13 +205,13 @@ impl Mapping {
     }
 }
 
-/// Whether a row's word for its app is that app, whatever its case and separators: `HubSpot` is `hubspot`.
+/// Whether a row names this app, in any case and with any separators: `HubSpot` is `hubspot`.
 fn is_same_app(app: &Slug, written: &str) -> bool {
     app.as_str() == written || fold(app.as_str()) == fold(written)
 }
 
-/// What a name is called here; one that could not be ours as it is, also by its letters and digits alone, where that fits one
-/// rule only.
+/// The name that a rule gives a name of the file. A name that could not be a slug or auth type also fits a rule by its letters and
+/// digits alone, if it fits one rule only.
 fn renamed<'a>(names: &'a [(String, String)], theirs: &str, is_ours: fn(&str) -> bool) -> Option<&'a str> {
     if let Some((_, ours)) = names.iter().find(|(from, _)| from == theirs) {
         return Some(ours);

@@ -13,7 +13,7 @@ use keyferry_types::secret::{Secret, SharedSecret};
 /// An invalid rule of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidMapping {
-    /// Which one, counted from 1: a line, or an entry of TOML.
+    /// Number of the rule, from 1: its line, or its entry of TOML.
     pub rule: usize,
     /// The error in words.
     pub message: String,
