@@ -1,8 +1,8 @@
 //! The tools for plugin authors, behind the commands `keyferry plugin ...`.
 //!
 //! A plugin is developed in five steps, each a function here: its folder is created ([`new_plugin`]), built into a component
-//! ([`build()`]), checked for errors and risks ([`check::lint`]), called with a real credential, which can be recorded as a case
-//! ([`call()`], [`cases::record`]), and tested offline with its cases and the conformance suite ([`cases::Suite`]). All but the
+//! ([`build()`]), checked for errors and risks ([`check::lint()`]), called with a real credential, which can be recorded as a case
+//! ([`call()`], [`cases::record()`]), and tested offline with its cases and the conformance suite ([`cases::Suite`]). All but the
 //! first two run the component in the sandbox of a server, with a server's limits.
 //!
 //! ```no_run
