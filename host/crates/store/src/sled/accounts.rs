@@ -47,14 +47,14 @@ impl AccountStore for SledStore {
     }
 }
 
-/// Implements [`AccountStore::account`](crate::AccountStore::account).
+/// Implements [`AccountStore::account`].
 fn view_of(tables: &Tables, key: &AccountKey) -> StoreResult<Option<AccountView>> {
     let row = keys::account(key);
     let Some(account) = tables.record(Table::Accounts, &row)? else { return Ok(None) };
     Ok(Some(AccountView { account, integrations: tables.records(Table::Integrations, &row)? }))
 }
 
-/// Implements [`AccountStore::accounts`](crate::AccountStore::accounts).
+/// Implements [`AccountStore::accounts`].
 fn page(tables: &Tables, org: &OrgId, environment: Environment, list: &ListAccounts) -> StoreResult<AccountPage> {
     let limit = list.limit.min(LONGEST_PAGE);
     let skipped = list.page.saturating_sub(1).saturating_mul(limit);
@@ -102,7 +102,7 @@ pub(super) fn weight(write: &AccountWrite) -> StoreResult<usize> {
     Ok(weight + 1024)
 }
 
-/// Implements [`AccountStore::put_account`](crate::AccountStore::put_account).
+/// Implements [`AccountStore::put_account`].
 pub(super) fn put(view: &mut View<'_>, write: AccountWrite) -> StoreResult<PutAccount> {
     let AccountWrite { mode, key, id, name, udf, audit: event } = write;
     let row = keys::account(&key);
@@ -161,7 +161,7 @@ fn set_field(fields: &mut Vec<UserField>, key_name: String, key_value: String, a
     }
 }
 
-/// Implements [`AccountStore::delete_account`](crate::AccountStore::delete_account).
+/// Implements [`AccountStore::delete_account`].
 fn delete(view: &mut View<'_>, key: &AccountKey, event: &AuditEvent) -> StoreResult<Option<Deleted>> {
     let row = keys::account(key);
     let Some(account) = view.get::<AccountRecord>(Table::Accounts, &row)? else { return Ok(None) };

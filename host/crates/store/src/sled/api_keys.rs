@@ -42,7 +42,7 @@ impl ApiKeyStore for SledStore {
     }
 }
 
-/// Implements [`ApiKeyStore::api_keys`](crate::ApiKeyStore::api_keys).
+/// Implements [`ApiKeyStore::api_keys`].
 fn of_org(tables: &Tables, org: &OrgId) -> StoreResult<Vec<ApiKeyRecord>> {
     let mut keys: Vec<ApiKeyRecord> = tables.records(Table::ApiKeys, &[])?;
     keys.retain(|key| key.org == *org);
@@ -50,7 +50,7 @@ fn of_org(tables: &Tables, org: &OrgId) -> StoreResult<Vec<ApiKeyRecord>> {
     Ok(keys)
 }
 
-/// Implements [`ApiKeyStore::create_api_key`](crate::ApiKeyStore::create_api_key).
+/// Implements [`ApiKeyStore::create_api_key`].
 fn create(view: &mut View<'_>, new: &NewApiKey) -> StoreResult<()> {
     let record = &new.record;
     if view.has(Table::ApiKeys, &record.hash)? {
@@ -65,7 +65,7 @@ fn create(view: &mut View<'_>, new: &NewApiKey) -> StoreResult<()> {
     audit_chain::append(view, &record.org, &new.audit)
 }
 
-/// Implements [`ApiKeyStore::revoke_api_key`](crate::ApiKeyStore::revoke_api_key).
+/// Implements [`ApiKeyStore::revoke_api_key`].
 fn revoke(view: &mut View<'_>, org: &OrgId, hash: &[u8; 32], event: &AuditEvent) -> StoreResult<Option<ApiKeyRecord>> {
     let found = view.get::<ApiKeyRecord>(Table::ApiKeys, hash)?.filter(|record| record.org == *org);
     let Some(mut record) = found else { return Ok(None) };
@@ -77,7 +77,7 @@ fn revoke(view: &mut View<'_>, org: &OrgId, hash: &[u8; 32], event: &AuditEvent)
     Ok(Some(record))
 }
 
-/// Implements [`ApiKeyStore::touch_api_key`](crate::ApiKeyStore::touch_api_key).
+/// Implements [`ApiKeyStore::touch_api_key`].
 fn touch(view: &mut View<'_>, hash: &[u8; 32], at: Timestamp) -> StoreResult<()> {
     let Some(mut record) = view.get::<ApiKeyRecord>(Table::ApiKeys, hash)? else { return Ok(()) };
     if record.last_used_at.is_none_or(|last| last < at) {

@@ -51,7 +51,7 @@ impl ImportStore for SledStore {
     }
 }
 
-/// Implements [`ImportStore::put_import`](crate::ImportStore::put_import).
+/// Implements [`ImportStore::put_import`].
 fn put(view: &mut View<'_>, write: &ImportWrite) -> StoreResult<()> {
     let row = keys::import(&write.record.key);
     let stored: Option<ImportRecord> = view.get(Table::Imports, &row)?;
@@ -65,7 +65,7 @@ fn put(view: &mut View<'_>, write: &ImportWrite) -> StoreResult<()> {
     }
 }
 
-/// Implements [`ImportStore::start_import`](crate::ImportStore::start_import).
+/// Implements [`ImportStore::start_import`].
 fn start(view: &mut View<'_>, write: &ImportWrite, same_file: SameFile) -> StoreResult<()> {
     let record = &write.record;
     let digest = record.digest.ok_or(StoreError::Contradiction("a file that is not all here cannot be imported"))?;
@@ -95,7 +95,7 @@ fn import(tables: &Tables, key: &ImportKey) -> StoreResult<Option<(ImportRecord,
     Ok(Some((record, counts)))
 }
 
-/// Implements [`ImportStore::forget_import`](crate::ImportStore::forget_import).
+/// Implements [`ImportStore::forget_import`].
 fn forget(view: &mut View<'_>, import: &ImportKey, what: Forget, limit: usize) -> StoreResult<bool> {
     let sealed = [Table::ImportInputs, Table::ImportFormer];
     let plain = [Table::ImportPlaces, Table::ImportRows, Table::ImportCounts];

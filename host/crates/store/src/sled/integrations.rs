@@ -48,7 +48,7 @@ impl IntegrationStore for SledStore {
     }
 }
 
-/// Implements [`IntegrationStore::read_integration`](crate::IntegrationStore::read_integration).
+/// Implements [`IntegrationStore::read_integration`].
 fn read(view: &mut View<'_>, key: &IntegrationKey, event: &AuditEvent) -> StoreResult<Option<IntegrationRecord>> {
     let stored = view.get::<IntegrationRecord>(Table::Integrations, &keys::integration(key))?;
     if stored.is_some() {
@@ -57,7 +57,7 @@ fn read(view: &mut View<'_>, key: &IntegrationKey, event: &AuditEvent) -> StoreR
     Ok(stored)
 }
 
-/// Implements [`IntegrationStore::commit_check`](crate::IntegrationStore::commit_check).
+/// Implements [`IntegrationStore::commit_check`].
 fn commit_check(view: &mut View<'_>, write: CheckWrite) -> StoreResult<Checked> {
     let CheckWrite { record: found, audit: event } = write;
     let key = found.key();
@@ -89,7 +89,7 @@ fn commit_check(view: &mut View<'_>, write: CheckWrite) -> StoreResult<Checked> 
     Ok(Checked::Written(Box::new(record)))
 }
 
-/// Implements [`IntegrationStore::delete_integration`](crate::IntegrationStore::delete_integration).
+/// Implements [`IntegrationStore::delete_integration`].
 fn delete(
     view: &mut View<'_>,
     key: &IntegrationKey,
@@ -109,7 +109,7 @@ fn delete(
     }
 }
 
-/// Implements [`IntegrationStore::delete_version`](crate::IntegrationStore::delete_version).
+/// Implements [`IntegrationStore::delete_version`].
 fn delete_version(view: &mut View<'_>, key: &IntegrationKey, version: u64, event: &AuditEvent) -> StoreResult<()> {
     let row = keys::integration(key);
     let stored: Option<IntegrationRecord> = view.get(Table::Integrations, &row)?;

@@ -76,7 +76,7 @@ impl Ledger for SledStore {
     }
 }
 
-/// Implements [`Ledger::add_rows`](crate::Ledger::add_rows).
+/// Implements [`Ledger::add_rows`].
 fn add_rows(view: &mut View<'_>, import: &ImportKey, rows: Vec<NewRow>) -> StoreResult<()> {
     if !view.has(Table::Imports, &keys::import(import))? {
         return Err(StoreError::ImportChanged);
@@ -126,7 +126,7 @@ impl Settlement {
     }
 }
 
-/// Implements [`Ledger::settle_row`](crate::Ledger::settle_row).
+/// Implements [`Ledger::settle_row`].
 pub(super) fn settle(view: &mut View<'_>, settlement: Settlement) -> StoreResult<()> {
     let Settlement { settlement: RowSettlement { import, slug, row, again, .. }, row: bytes, former } = settlement;
     let queued = keys::queued(import.id, &slug, row.number);
@@ -147,7 +147,7 @@ pub(super) fn settle(view: &mut View<'_>, settlement: Settlement) -> StoreResult
     view.put_raw(Table::ImportRows, keys::row(import.id, row.number), bytes)
 }
 
-/// Implements [`Ledger::requeue_rows`](crate::Ledger::requeue_rows).
+/// Implements [`Ledger::requeue_rows`].
 fn requeue(view: &mut View<'_>, import: &ImportKey, limit: usize) -> StoreResult<u64> {
     let mut counts = Counts::default();
     let mut queued = 0;
@@ -176,7 +176,7 @@ fn requeue(view: &mut View<'_>, import: &ImportKey, limit: usize) -> StoreResult
     Ok(queued)
 }
 
-/// Implements [`Ledger::undo_row`](crate::Ledger::undo_row).
+/// Implements [`Ledger::undo_row`].
 fn undo_row(view: &mut View<'_>, undo: UndoWrite) -> StoreResult<()> {
     let UndoWrite { import, row, take_back, audit: event } = undo;
     let row_key = keys::row(import.id, row.number);
@@ -220,7 +220,7 @@ fn require(stored: Option<IntegrationRecord>, id: ObjectId, version: u64) -> Sto
     }
 }
 
-/// Implements [`Ledger::undo_account`](crate::Ledger::undo_account).
+/// Implements [`Ledger::undo_account`].
 fn undo_account(view: &mut View<'_>, import: &ImportKey, row: &RowRecord, event: &AuditEvent) -> StoreResult<bool> {
     let made = row.effect.as_ref().and_then(|effect| effect.made_account);
     let (Some(account), Some(made)) = (&row.account, made) else { return Ok(false) };

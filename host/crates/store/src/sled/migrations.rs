@@ -76,7 +76,7 @@ impl Migration {
     }
 }
 
-/// Implements [`MigrationStore::commit_migration`](crate::MigrationStore::commit_migration).
+/// Implements [`MigrationStore::commit_migration`].
 fn commit(view: &mut View<'_>, migration: Migration, now: Timestamp) -> StoreResult<()> {
     let Migration { write, key, integration, response, row: settlement } = migration;
     if let Some(settlement) = settlement {

@@ -95,7 +95,7 @@ fn next_place(view: &mut View<'_>) -> StoreResult<u64> {
     Ok(place)
 }
 
-/// Implements [`DeliveryStore::settle`](crate::DeliveryStore::settle).
+/// Implements [`DeliveryStore::settle`].
 fn settle(view: &mut View<'_>, attempts: Vec<(Delivery, Settled)>) -> StoreResult<()> {
     for (delivery, settled) in attempts {
         let row = keys::delivery(&delivery.webhook, delivery.place);
@@ -141,13 +141,13 @@ pub(super) fn forget_failures(view: &mut View<'_>, key: &WebhookKey) -> StoreRes
     Ok(())
 }
 
-/// Implements [`DeliveryStore::outbox`](crate::DeliveryStore::outbox).
+/// Implements [`DeliveryStore::outbox`].
 fn waiting(tables: &Tables, key: &WebhookKey, limit: usize) -> StoreResult<Vec<Delivery>> {
     let rows = tables.tree(Table::Outbox)?.scan_prefix(keys::webhook(key)).values().take(limit);
     rows.map(|row| decode(Table::Outbox, &row.map_err(read_error)?)).collect()
 }
 
-/// Implements [`DeliveryStore::awaited_webhooks`](crate::DeliveryStore::awaited_webhooks).
+/// Implements [`DeliveryStore::awaited_webhooks`].
 fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
     let tree = tables.tree(Table::Outbox)?;
     let mut found = Vec::new();
@@ -161,7 +161,7 @@ fn awaited(tables: &Tables) -> StoreResult<Vec<WebhookKey>> {
     Ok(found)
 }
 
-/// Implements [`DeliveryStore::delivery_log`](crate::DeliveryStore::delivery_log).
+/// Implements [`DeliveryStore::delivery_log`].
 pub(super) fn log(tables: &Tables, key: &WebhookKey, now: Timestamp) -> StoreResult<DeliveryLog> {
     let prefix = keys::webhook(key);
     let waiting = tables.tree(Table::Outbox)?.scan_prefix(&prefix).keys().take(MOST_COUNTED).count();

@@ -80,7 +80,7 @@ fn highest(view: &View<'_>, org: &OrgId) -> StoreResult<Option<u32>> {
     Ok(last.map(|root| root.key_id))
 }
 
-/// Implements [`RootStore::add_root`](crate::RootStore::add_root).
+/// Implements [`RootStore::add_root`].
 fn add_root(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &AuditEvent) -> StoreResult<()> {
     let highest = highest(view, org)?;
     if highest.and_then(|highest| highest.checked_add(1)) != Some(root.key_id) {
@@ -90,7 +90,7 @@ fn add_root(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &AuditEv
     audit_chain::append(view, org, event)
 }
 
-/// Implements [`RootStore::all_roots`](crate::RootStore::all_roots).
+/// Implements [`RootStore::all_roots`].
 fn all_roots(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
     let mut roots = Vec::new();
     for row in tables.tree(Table::Roots)?.iter() {
@@ -102,7 +102,7 @@ fn all_roots(tables: &Tables) -> StoreResult<Vec<(OrgId, RootRecord)>> {
     Ok(roots)
 }
 
-/// Implements [`RootStore::rewrap_root`](crate::RootStore::rewrap_root).
+/// Implements [`RootStore::rewrap_root`].
 fn rewrap_root(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
     let Rewrap { org, key_id, from, to, audit: event } = rewrap;
     let row = keys::root(&org, key_id);
@@ -119,7 +119,7 @@ fn rewrap_root(view: &mut View<'_>, rewrap: Rewrap) -> StoreResult<bool> {
     Ok(true)
 }
 
-/// Implements [`RootStore::change_root`](crate::RootStore::change_root).
+/// Implements [`RootStore::change_root`].
 fn change_root(
     view: &mut View<'_>,
     org: &OrgId,
@@ -157,7 +157,7 @@ pub(super) fn require_in_use(view: &View<'_>, org: &OrgId, key_id: u32) -> Store
     }
 }
 
-/// Implements [`RootStore::sealed_under`](crate::RootStore::sealed_under).
+/// Implements [`RootStore::sealed_under`].
 fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>> {
     let mut counts = BTreeMap::new();
     for row in tables.tree(Table::Integrations)?.scan_prefix(keys::org(org)).values() {
@@ -183,7 +183,7 @@ fn sealed_under(tables: &Tables, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>>
     Ok(counts)
 }
 
-/// Implements [`RootStore::reseal`](crate::RootStore::reseal).
+/// Implements [`RootStore::reseal`].
 fn reseal_integration(view: &mut View<'_>, reseal: Reseal) -> StoreResult<bool> {
     let Reseal { key, version, from, to, envelope, audit: event } = reseal;
     let row = keys::integration(&key);

@@ -42,14 +42,14 @@ impl SessionStore for SledStore {
     }
 }
 
-/// Implements [`SessionStore::sessions`](crate::SessionStore::sessions).
+/// Implements [`SessionStore::sessions`].
 fn of_account(tables: &Tables, key: &AccountKey) -> StoreResult<Vec<SessionRecord>> {
     let mut sessions: Vec<SessionRecord> = tables.records(Table::Sessions, &keys::account(key))?;
     sessions.sort_by_key(|session| (session.issued_at, session.id));
     Ok(sessions)
 }
 
-/// Implements [`SessionStore::create_session`](crate::SessionStore::create_session).
+/// Implements [`SessionStore::create_session`].
 fn create(view: &mut View<'_>, new: &NewSession) -> StoreResult<()> {
     let record = &new.record;
     let key = record.account_key();
@@ -82,7 +82,7 @@ fn create(view: &mut View<'_>, new: &NewSession) -> StoreResult<()> {
     audit_chain::append(view, &key.org, &new.audit)
 }
 
-/// Implements [`SessionStore::reuse_session`](crate::SessionStore::reuse_session).
+/// Implements [`SessionStore::reuse_session`].
 fn reuse(
     view: &mut View<'_>,
     key: &AccountKey,
@@ -96,7 +96,7 @@ fn reuse(
     Ok(found)
 }
 
-/// Implements [`SessionStore::end_session`](crate::SessionStore::end_session).
+/// Implements [`SessionStore::end_session`].
 fn end(view: &mut View<'_>, key: &AccountKey, id: ObjectId, event: &AuditEvent) -> StoreResult<bool> {
     let row = keys::session(key, id);
     let is_there = view.has(Table::Sessions, &row)?;

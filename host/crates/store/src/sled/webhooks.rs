@@ -35,7 +35,7 @@ impl WebhookStore for SledStore {
     }
 }
 
-/// Implements [`WebhookStore::put_webhook`](crate::WebhookStore::put_webhook).
+/// Implements [`WebhookStore::put_webhook`].
 fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> {
     let WebhookWrite { record, expect, most, audit: event } = write;
     let row = keys::webhook(&record.key);
@@ -57,7 +57,7 @@ fn put(view: &mut View<'_>, write: &WebhookWrite) -> StoreResult<()> {
     audit_chain::append(view, &record.key.org, event)
 }
 
-/// Implements [`WebhookStore::delete_webhook`](crate::WebhookStore::delete_webhook). The deliveries that wait for it are left to the
+/// Implements [`WebhookStore::delete_webhook`]. The deliveries that wait for it are left to the
 /// task that delivers: there can be more of them than fit into one transaction.
 fn delete(view: &mut View<'_>, key: &WebhookKey, event: &AuditEvent) -> StoreResult<Option<Vec<WebhookRecord>>> {
     let row = keys::webhook(key);
@@ -72,7 +72,7 @@ fn delete(view: &mut View<'_>, key: &WebhookKey, event: &AuditEvent) -> StoreRes
     sorted(rows.iter().map(|(_, bytes)| decode(Table::Webhooks, bytes))).map(Some)
 }
 
-/// Implements [`WebhookStore::webhooks`](crate::WebhookStore::webhooks).
+/// Implements [`WebhookStore::webhooks`].
 fn all(tables: &Tables, org: &OrgId, environment: Environment) -> StoreResult<Vec<WebhookRecord>> {
     let rows = tables.tree(Table::Webhooks)?.scan_prefix(keys::environment(org, environment)).values();
     sorted(rows.map(|row| decode(Table::Webhooks, &row.map_err(read_error)?)))
