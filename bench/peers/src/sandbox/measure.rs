@@ -9,8 +9,8 @@ use super::extism::{Compiled, Instances};
 use super::guests::Guests;
 use super::keyferry::Served;
 use super::wasmtime;
-use crate::effort::Effort;
 use crate::allocator;
+use crate::effort::Effort;
 use crate::outcome::{Outcome, Tried as _};
 use crate::report::{Bound, Goal, Row, Section};
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use keyferry_types::ids::{LinkedAccountId, Environment, OrgId};
 use keyferry_store::{
     AccountKey, AccountWrite, ApiKeyRecord, AuditAction, AuditEvent, Expect, IntegrationRecord, MigrationWrite,
-    NewApiKey, ObjectId, PutMode, Reauth, RootRecord, Scope, VerificationStatus, Timestamp,
+    NewApiKey, ObjectId, PutMode, Reauth, RootRecord, Scope, Timestamp, VerificationStatus,
 };
+use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use serde::Serialize;
 
 use crate::outcome::{Outcome, Tried as _};
