@@ -34,7 +34,7 @@ pub(crate) const TOKEN_PROBLEMS: [&ProblemType; 7] = [
 impl Api {
     /// The caller behind a request, if its key is known, not expired or revoked, has the scope, and is within its rate.
     pub(crate) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, ApiError> {
-        caller(&self.key(headers).await?, scope)
+        self.key(headers).await?.caller(scope)
     }
 
     /// The key of a request, if it is known, not expired or revoked, and within its rate. For what needs no scope.
@@ -95,22 +95,40 @@ impl Api {
     }
 }
 
+/// What identifies a caller.
+pub(crate) trait Credential {
+    /// The caller, if the credential has the scope.
+    fn caller(&self, scope: Scope) -> Result<Caller, ApiError>;
+}
+
+impl Credential for ApiKeyRecord {
+    fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
+        if !self.allows(scope) {
+            let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
+            return Err(ApiError::new(&problem::SCOPE_MISSING, message));
+        }
+        let counted = CountedFor::ApiKey(self.hash);
+        Ok(Caller { org: self.org.clone(), environment: self.environment, actor: self.shown.clone(), counted })
+    }
+}
+
 /// A front end that acts for one linked account, and can do what the API key can that its session was made with.
 pub(crate) struct FrontEnd {
     pub(crate) session: SessionRecord,
     key: ApiKeyRecord,
 }
 
-impl FrontEnd {
-    /// The caller, if the session's API key has the scope.
-    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
+impl Credential for FrontEnd {
+    fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
         if !self.key.allows(scope) {
             let message = format!("the API key that this session was made with does not have the scope `{scope}`");
             return Err(ApiError::new(&problem::SCOPE_MISSING, message));
         }
         Ok(self.actor())
     }
+}
 
+impl FrontEnd {
     /// The caller, for what needs no scope.
     pub(crate) fn actor(&self) -> Caller {
         let SessionRecord { org, environment, id, .. } = &self.session;
@@ -140,15 +158,16 @@ pub(crate) enum Identity {
     FrontEnd(FrontEnd),
 }
 
-impl Identity {
-    /// The caller, if they have the scope.
-    pub(crate) fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
+impl Credential for Identity {
+    fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
         match self {
-            Self::Key(key) => caller(key, scope),
+            Self::Key(key) => key.caller(scope),
             Self::FrontEnd(front_end) => front_end.caller(scope),
         }
     }
+}
 
+impl Identity {
     /// Whether it may see the account: a front end sees its own.
     pub(crate) fn sees(&self, account: &AccountKey) -> bool {
         match self {
@@ -168,16 +187,6 @@ impl Identity {
             Self::Key(_) => linked_account(headers, query),
         }
     }
-}
-
-/// The caller behind a key that has the scope.
-pub(crate) fn caller(key: &ApiKeyRecord, scope: Scope) -> Result<Caller, ApiError> {
-    if !key.allows(scope) {
-        let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
-        return Err(ApiError::new(&problem::SCOPE_MISSING, message));
-    }
-    let counted = CountedFor::ApiKey(key.hash);
-    Ok(Caller { org: key.org.clone(), environment: key.environment, actor: key.shown.clone(), counted })
 }
 
 /// A header is there more than once.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::auth::access::{FrontEnd, Identity, caller};
+use crate::auth::access::{Credential, FrontEnd, Identity};
 use crate::error::api_error::ApiError;
 use crate::state::Api;
 use keyferry_service::Caller;
@@ -26,12 +26,6 @@ pub(crate) struct Key(pub(crate) ApiKeyRecord);
 
 /// A front end that presents its refresh token. Its access token is the extractor [`FrontEnd`].
 pub(crate) struct Refreshing(pub(crate) FrontEnd);
-
-/// What identifies a caller.
-pub(crate) trait Credential: FromRequestParts<Arc<Api>, Rejection = ApiError> {
-    /// The caller, if the credential has the scope.
-    fn caller(&self, scope: Scope) -> Result<Caller, ApiError>;
-}
 
 /// A [`Scope`] as a type.
 pub(crate) trait RequiredScope {
@@ -52,13 +46,7 @@ scopes!(Read, Migrate, Admin, ReadCredentials);
 
 impl Credential for Key {
     fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
-        caller(&self.0, scope)
-    }
-}
-
-impl Credential for FrontEnd {
-    fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
-        self.caller(scope)
+        self.0.caller(scope)
     }
 }
 
@@ -68,13 +56,11 @@ impl Credential for Refreshing {
     }
 }
 
-impl Credential for Identity {
-    fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
-        self.caller(scope)
-    }
-}
-
-impl<C: Credential, S: RequiredScope> FromRequestParts<Arc<Api>> for Authorized<C, S> {
+impl<C, S> FromRequestParts<Arc<Api>> for Authorized<C, S>
+where
+    C: Credential + FromRequestParts<Arc<Api>, Rejection = ApiError>,
+    S: RequiredScope,
+{
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {

@@ -9,12 +9,12 @@ use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::auth::access::{self, KEY_PROBLEMS};
+use crate::auth::access::{Credential as _, KEY_PROBLEMS};
 use crate::auth::caller::Key;
 use crate::error::api_error::ApiError;
 use crate::error::mapping::store_failure;
 use crate::error::problem;
-use crate::handlers::linked_account::account::account_missing;
+use crate::handlers::linked_account::account::{account_key, account_missing};
 use crate::request::account_name::{ACCOUNT_PROBLEMS, is_in_headers, linked_account};
 use crate::request::parameters::{InPath, InQuery};
 use crate::responses::json::Json;
@@ -23,7 +23,7 @@ use crate::state::Api;
 use keyferry_sandbox::App;
 use keyferry_schema::AuthType;
 use keyferry_service::ServiceError;
-use keyferry_store::{AccountKey, ApiKeyRecord, IntegrationRecord, Scope};
+use keyferry_store::{ApiKeyRecord, IntegrationRecord, Scope};
 
 /// The linked account for which to show an app.
 #[derive(Deserialize, IntoParams)]
@@ -180,8 +180,8 @@ impl Asked {
             return Ok(Self { org, integrations: None });
         }
         let account = linked_account(headers, in_query)?;
-        let caller = access::caller(key, Scope::Read)?;
-        let key = AccountKey { org: caller.org.clone(), environment: caller.environment, account };
+        let caller = key.caller(Scope::Read)?;
+        let key = account_key(&caller, account);
         let view = api.store.account(&key).await.map_err(store_failure)?;
         let view = view.ok_or_else(|| account_missing(&caller, key.account.as_str()))?;
         Ok(Self { org, integrations: Some(view.integrations) })

@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::auth::access::{KEY_PROBLEMS, caller};
+use crate::auth::access::{Credential as _, KEY_PROBLEMS};
 use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
 use crate::error::problem;
@@ -62,7 +62,7 @@ pub(crate) async fn show(
 ) -> Result<Response, ApiError> {
     let key = api.key(headers).await?;
     let plain = key.allows(Scope::ReadCredentials);
-    let caller = caller(&key, if plain { Scope::ReadCredentials } else { Scope::Read })?;
+    let caller = key.caller(if plain { Scope::ReadCredentials } else { Scope::Read })?;
     check_path(headers, query, account)?;
     let missing = account_missing(&caller, account);
     let none = || no_integration(api, slug);

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::auth::access::{KEY_PROBLEMS, TOKEN_PROBLEMS};
+use crate::auth::access::{Credential as _, KEY_PROBLEMS, TOKEN_PROBLEMS};
 use crate::auth::caller::{Authorized, Key, Read};
 use crate::error::api_error::ApiError;
 use crate::error::mapping::store_failure;
