@@ -12,9 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::error::VaultError;
+use super::key_service_error::KeyServiceFault;
 use super::locked::LockedKey;
-use super::remote::{EncryptionContext, KeyServiceFault, RemoteKey};
-use super::{Vault, VaultError};
+use super::remote::{EncryptionContext, RemoteKey};
+use super::ring::Vault;
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 

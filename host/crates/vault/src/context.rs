@@ -1,7 +1,7 @@
 //! The position of a sealed value: the associated data of its encryption.
 
-use super::KeyId;
 use super::envelope::{MAGIC, MAX_BYTES, MAX_ROW_BYTES, Suite, VERSION};
+use super::key_id::KeyId;
 use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OrgId, Slug};
 
 /// The position of a sealed version of an integration. Opening needs the same context as sealing.

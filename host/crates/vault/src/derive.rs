@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::VaultError;
+use super::error::VaultError;
 
 /// A 256-bit key, wiped when dropped.
 pub(super) type Key = Zeroizing<[u8; 32]>;

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::KeyId;
+use super::key_id::KeyId;
 use keyferry_types::ids::FieldName;
 
 /// The first bytes of each envelope.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::envelope::EnvelopeError;
 use super::envelope::{FIELD_OVERHEAD, MAX_BYTES, MAX_FIELDS};
-use super::{EnvelopeError, KeyId, KeyServiceError};
+use super::key_id::KeyId;
+use super::key_service_error::KeyServiceError;
 use keyferry_types::ids::{FieldName, OrgId};
 use keyferry_types::path_text::ShowPath as _;
 

@@ -3,7 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use super::derive::{Key, expand, mac, mac_matches};
-use super::{Vault, VaultError};
+use super::error::VaultError;
+use super::ring::Vault;
 use keyferry_types::ids::OrgId;
 
 /// SHA-256 of a name that a caller chose, in hex. It is stored in place of the name, so that a secret sent as a name by mistake

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
+use super::error::VaultError;
+use super::key_id::KeyId;
+use super::key_service_error::KeyServiceError;
 use super::local::LocalKey;
 use super::locked::LockedKey;
-use super::remote::{EncryptionContext, KeyServiceError, RemoteKey};
-use super::{KeyId, VaultError, WrappedRoot, wrap};
+use super::remote::{EncryptionContext, RemoteKey};
+use super::wrap::{self, WrappedRoot};
 use keyferry_types::ids::OrgId;
 
 /// The key that wraps all roots. Its `Debug` form shows its id only.

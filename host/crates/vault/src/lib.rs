@@ -21,7 +21,7 @@
 //! | `code_key` | which secret seals compiled code where the key is in a key service? |
 //! | `api_key`, `session`, `signature` | how are API keys, session tokens and webhook signatures made and checked? |
 //! | `locked`, `harden` | how are keys in memory kept out of swap and dumps? |
-//! | `error` | what can fail? |
+//! | `error`, `key_service_error` | what can fail, and what does a failure of a key service mean? |
 //!
 //! ```
 //! use keyferry_vault::{new_signing_secret, signature};
@@ -41,6 +41,7 @@ mod fingerprint;
 mod harden;
 mod kek;
 mod key_id;
+mod key_service_error;
 mod local;
 mod locked;
 mod provider;
@@ -59,10 +60,10 @@ pub use fingerprint::digest_name;
 pub use harden::{HardenWarning, harden};
 pub use kek::{KeyEncryptionKey, NewRoot};
 pub use key_id::KeyId;
+pub use key_service_error::{KeyServiceError, KeyServiceFault};
 pub use provider::{CreateKey, KeyProvider};
 pub use remote::{
-    KeyServiceError, KeyServiceFault, KeyServiceState, KmsKey, MalformedKmsKey, MalformedTransitKey, TokenSource,
-    TransitKey, TransitSettings,
+    KeyServiceState, KmsKey, MalformedKmsKey, MalformedTransitKey, TokenSource, TransitKey, TransitSettings,
 };
 pub use ring::Vault;
 pub use seal::check_size;

@@ -7,8 +7,8 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::VaultError;
 use super::derive::{Key, expand, expand_into, mac};
+use super::error::VaultError;
 use super::locked::LockedKey;
 
 /// A key that is here. Wiped when dropped; shown only as its fingerprint.

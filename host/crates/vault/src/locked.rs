@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous};
 use zeroize::Zeroize as _;
 
-use super::HardenWarning;
+use super::harden::HardenWarning;
 
 type Bytes = [u8; 32];
 

@@ -11,9 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::derive::random;
+use super::error::VaultError;
+use super::kek::KeyEncryptionKey;
 use super::local::LocalKey;
 use super::remote::{Kms, RemoteKey, Transit};
-use super::{KeyEncryptionKey, KmsKey, TransitSettings, VaultError};
+use super::remote::{KmsKey, TransitSettings};
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 

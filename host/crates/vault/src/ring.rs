@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::error::VaultError;
 use super::kek::Kind;
+use super::kek::{KeyEncryptionKey, NewRoot};
+use super::key_id::KeyId;
 use super::locked::LockedKey;
-use super::{KeyEncryptionKey, KeyId, KeyServiceState, NewRoot, VaultError, WrappedRoot};
+use super::remote::KeyServiceState;
+use super::wrap::WrappedRoot;
 use keyferry_types::ids::OrgId;
 
 /// Seals and opens. Shared by all threads.
@@ -174,8 +178,9 @@ pub(super) mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::key_service_error::KeyServiceFault;
+    use crate::remote::RemoteKey;
     use crate::remote::tests::FakeService;
-    use crate::remote::{KeyServiceFault, RemoteKey};
 
     /// With a local key there is nothing to wait for.
     pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {

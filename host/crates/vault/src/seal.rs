@@ -9,8 +9,11 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::context::{AssociatedData, bind};
 use super::derive::{expand, random};
+use super::envelope::Envelope;
 use super::envelope::{BLOCK, MAX_BYTES, MAX_FIELDS, Parsed, SUITE, TAG, length_of};
-use super::{Envelope, KeyId, SizeLimit, Vault, VaultError};
+use super::error::{SizeLimit, VaultError};
+use super::key_id::KeyId;
+use super::ring::Vault;
 use keyferry_types::ids::FieldName;
 use keyferry_types::secret::Secret;
 

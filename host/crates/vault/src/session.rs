@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use super::derive::{Key, expand, mac};
-use super::{KeyId, Vault, VaultError};
+use super::error::VaultError;
+use super::key_id::KeyId;
+use super::ring::Vault;
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId};
 use keyferry_types::secret::Secret;
 

@@ -6,8 +6,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::VaultError;
 use super::derive::random;
+use super::error::VaultError;
 use keyferry_types::secret::Secret;
 
 /// Stands before each signing secret that is made here, so that it is known where it turns up.

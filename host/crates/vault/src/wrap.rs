@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::context::push;
 use super::derive::random;
+use super::error::VaultError;
+use super::key_id::KeyId;
 use super::local::LocalKey;
 use super::locked::LockedKey;
-use super::{KeyId, VaultError};
 use keyferry_types::ids::OrgId;
 
 /// A root as it is stored: useless without the key-encryption key that wrapped it.

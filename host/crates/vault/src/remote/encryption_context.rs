@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::KeyId;
+use crate::key_id::KeyId;
 use keyferry_types::ids::OrgId;
 
 /// The purpose that a wrapped key is bound to.

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{EncryptionContext, KeyServiceError, KeyServiceFault};
-use crate::VaultError;
+use super::encryption_context::EncryptionContext;
 use crate::derive::{Key, random};
+use crate::error::VaultError;
+use crate::key_service_error::{KeyServiceError, KeyServiceFault};
 use crate::locked::LockedKey;
 
 /// Wraps and unwraps by one protocol. It repeats failed requests where a repetition can succeed.

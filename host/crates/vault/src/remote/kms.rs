@@ -24,9 +24,12 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::encryption_context::EncryptionContext;
 use super::key::{KeyService, WrappedBy};
-use super::{EncryptionContext, KeyServiceError, KeyServiceFault, KmsKey, aws_files, transit_key, trust};
-use crate::VaultError;
+use super::kms_key::KmsKey;
+use super::{aws_files, transit_key, trust};
+use crate::error::VaultError;
+use crate::key_service_error::{KeyServiceError, KeyServiceFault};
 use crate::locked::LockedKey;
 
 /// Attempts of one call.

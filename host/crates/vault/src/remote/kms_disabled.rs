@@ -4,9 +4,11 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::encryption_context::EncryptionContext;
 use super::key::{KeyService, WrappedBy};
-use super::{EncryptionContext, KeyServiceError, KmsKey};
-use crate::VaultError;
+use super::kms_key::KmsKey;
+use crate::error::VaultError;
+use crate::key_service_error::KeyServiceError;
 use crate::locked::LockedKey;
 
 /// A key of AWS KMS: uninhabited, since this build cannot have one.

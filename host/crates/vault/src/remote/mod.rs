@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `encryption_context` | what is a wrapped key bound to? |
 //! | `key` | when is the service asked, how long, how often? |
-//! | `error` | what does a failure mean? |
 //! | `kms_key`, `kms` | AWS KMS; `kms_disabled` where the feature `aws-kms` is off |
 //! | `transit_key`, `token`, `transit` | the transit engine of Vault, OpenBao and what speaks like them |
 //! | `trust` | which certificates are trusted? |
@@ -15,7 +14,6 @@
 #[cfg(feature = "aws-kms")]
 mod aws_files;
 mod encryption_context;
-mod error;
 mod key;
 #[cfg(feature = "aws-kms")]
 mod kms;
@@ -28,7 +26,6 @@ mod transit_key;
 mod trust;
 
 pub(super) use encryption_context::EncryptionContext;
-pub use error::{KeyServiceError, KeyServiceFault};
 pub use key::KeyServiceState;
 pub(super) use key::RemoteKey;
 #[cfg(test)]

@@ -23,10 +23,13 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::encryption_context::EncryptionContext;
 use super::key::{KeyService, WrappedBy};
 use super::token::TokenProblem;
-use super::{EncryptionContext, KeyServiceError, KeyServiceFault, TransitSettings, trust};
-use crate::VaultError;
+use super::transit_key::TransitSettings;
+use super::trust;
+use crate::error::VaultError;
+use crate::key_service_error::{KeyServiceError, KeyServiceFault};
 use crate::locked::LockedKey;
 use keyferry_service_client::{Deadlines, exchange};
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-use super::TokenSource;
+use super::token::TokenSource;
 use keyferry_service_client::{Scheme, ServiceAddress};
 
 /// A key of a transit engine, given by the address of its API: `https://vault.example.com/v1/transit/keys/NAME`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use crate::VaultError;
+use crate::error::VaultError;
 use keyferry_service_client::{self as service_client, TrustError};
 
 /// Reads a PEM file: its bytes, and the certificates in it.

@@ -42,13 +42,13 @@ pub enum KeyServiceFault {
 const LONGEST: usize = 300;
 
 impl KeyServiceError {
-    pub(super) fn new(key: &str, fault: KeyServiceFault, detail: impl fmt::Display) -> Self {
+    pub(crate) fn new(key: &str, fault: KeyServiceFault, detail: impl fmt::Display) -> Self {
         let detail = detail.to_string().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
         Self { key: key.to_owned(), fault, detail, wait: None }
     }
 
     /// Adds the wait that `Retry-After` of the response asks for, where waiting may help.
-    pub(super) fn asking_to_wait(mut self, retry_after: Option<&str>) -> Self {
+    pub(crate) fn asking_to_wait(mut self, retry_after: Option<&str>) -> Self {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let seconds = retry_after.filter(|_| self.fault.may_pass()).and_then(|text| retry_after::seconds(text, now_ms));
