@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use keyferry_tests::file_graph::Graph;
+
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -73,6 +75,22 @@ fn crates_depend_only_on_those_below_them() {
             assert!(allowed.contains(&dependency), "keyferry-{name} depends on keyferry-{dependency}");
         }
     }
+}
+
+/// A file that can be read by itself: what it uses does not use it.
+#[test]
+fn no_files_of_a_crate_depend_on_each_other_in_a_circle() {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
+    let crates = std::fs::read_dir(host.join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let (mut circles, mut edges) = (Vec::new(), 0);
+    for folder in crates.chain([host.clone(), host.join("../bench"), host.join("../plugins/sdk")]) {
+        let graph = Graph::read(&folder.join("src"));
+        edges += graph.edges().values().map(BTreeSet::len).sum::<usize>();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        circles.extend(graph.circles().iter().map(|circle| format!("{name}: {}", circle.join(", "))));
+    }
+    assert!(edges > 900, "only {edges} uses of one file by another are seen");
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
 /// The router and the API's description are made of one list. What goes round it is the page for people, whose files are no part of
