@@ -70,7 +70,7 @@ fuzz seconds="60":
 
 # All benchmarks on a quiet machine. Needs Node.js 20, npm and PostgreSQL 15. Writes docs/performance.md.
 bench:
-    cargo run --release -p keyferry-bench -- all
+    cargo run --profile dist -p keyferry-bench -- all
 
 # What a release needs beyond CI: see docs/release-checklist.md.
 release-check:

@@ -1,9 +1,9 @@
 //! Measures keyferry side by side with its alternatives, and writes `docs/performance.md`.
 //!
 //! ```sh
-//! cargo run --release -p keyferry-bench -- all
-//! cargo run --release -p keyferry-bench -- ladder --rounds 3
-//! cargo run --release -p keyferry-bench -- --write job
+//! cargo run --profile dist -p keyferry-bench -- all
+//! cargo run --profile dist -p keyferry-bench -- ladder --rounds 3
+//! cargo run --profile dist -p keyferry-bench -- --write job
 //! ```
 //!
 //! | module | what it is for |
@@ -151,7 +151,7 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
 }
 
 fn typed(arguments: impl Iterator<Item = String>) -> String {
-    ["cargo run --release -p keyferry-bench --".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+    ["cargo run --profile dist -p keyferry-bench --".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// Prints sections, and writes them into the report.
@@ -184,6 +184,6 @@ mod tests {
     #[test]
     fn a_section_names_what_was_typed() {
         let typed = super::typed(["all", "--ladder-rounds", "3"].into_iter().map(str::to_owned));
-        assert_eq!(typed, "cargo run --release -p keyferry-bench -- all --ladder-rounds 3");
+        assert_eq!(typed, "cargo run --profile dist -p keyferry-bench -- all --ladder-rounds 3");
     }
 }

@@ -25,12 +25,12 @@ pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
     }
     if cfg!(debug_assertions) {
         return Err(
-            "figures of a debug build mean nothing; run it as `cargo run --release -p keyferry-bench -- ...`".into()
+            "figures of a debug build mean nothing; run it as `cargo run --profile dist -p keyferry-bench -- ...`".into()
         );
     }
     println!("building the server");
     let status = cargo()
-        .args(["build", "--release", "-p", "keyferry", "-p", "keyferry-bench", "--target-dir"])
+        .args(["build", "--profile", "dist", "-p", "keyferry", "-p", "keyferry-bench", "--target-dir"])
         .arg(binary::target())
         .current_dir(workspace())
         .status()
@@ -38,7 +38,7 @@ pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
     if !status.success() {
         return Err(format!("the server was not built: cargo ended with {status}").into());
     }
-    let server = binary::target().join("release").join("keyferry");
+    let server = binary::target().join("dist").join("keyferry");
     Err(Command::new(env::current_exe()?).args(env::args_os().skip(1)).env(KEYFERRY_BIN, server).exec().into())
 }
 

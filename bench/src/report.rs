@@ -103,7 +103,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "# Performance\n\n\
-             Written by `cargo run --release -p keyferry-bench -- all`, or section by section by the command that each names, on the \
+             Written by `cargo run --profile dist -p keyferry-bench -- all`, or section by section by the command that each names, on the \
              commit and the machine that it names. Absolute times mean little on machines that are shared: every claim is a ratio of \
              figures of the same run, measured in turns. Of several rounds there is the median, and the lowest and the highest in \
              brackets. Only the last section is written by hand.\n",
