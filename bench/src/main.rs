@@ -151,7 +151,11 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
 }
 
 fn typed(arguments: impl Iterator<Item = String>) -> String {
-    ["cargo run --profile dist -p keyferry-bench --".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+    ["cargo run --profile dist -p keyferry-bench --".to_owned()]
+        .into_iter()
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Prints sections, and writes them into the report.

@@ -25,7 +25,8 @@ pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
     }
     if cfg!(debug_assertions) {
         return Err(
-            "figures of a debug build mean nothing; run it as `cargo run --profile dist -p keyferry-bench -- ...`".into()
+            "figures of a debug build mean nothing; run it as `cargo run --profile dist -p keyferry-bench -- ...`"
+                .into(),
         );
     }
     println!("building the server");

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::super::super::description::AppDescription;
-use super::bindings::exports::keyferry::plugin::app as wire;
-use super::http::Method;
+use super::bindings::http::Method;
+use super::bindings::wire;
+use crate::description::AppDescription;
 
 #[derive(Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -72,7 +72,7 @@ pub fn description_of_json(bytes: &[u8]) -> Option<Result<AppDescription, String
         help: auth_type.help,
         fields: auth_type.fields.into_iter().map(field).collect(),
     });
-    Some(super::description(wire::Description {
+    Some(super::description::description(wire::Description {
         slug: made.slug,
         name: made.name,
         about: made.about,

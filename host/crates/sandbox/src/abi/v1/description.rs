@@ -1,8 +1,7 @@
 //! Parses the description that a plugin returns.
 
-use super::super::super::description::{AppDescription, SecretAccess};
-use super::bindings::exports::keyferry::plugin::app as wire;
-use super::{MAX_SENTENCE, method};
+use super::bindings::{MAX_SENTENCE, method, wire};
+use crate::description::{AppDescription, SecretAccess};
 use keyferry_egress as egress;
 use keyferry_schema::{
     AuthSchema, AuthTypeSpec, Choice, Field, FieldKind, FieldSpec, Lines, Secrecy, Supplier, is_fit,
@@ -17,7 +16,7 @@ const MAX_TAG: usize = 32;
 ///
 /// # Errors
 /// The first part that is not valid, for the plugin's author.
-pub(in super::super::super) fn description(wire: wire::Description) -> Result<AppDescription, String> {
+pub(crate) fn description(wire: wire::Description) -> Result<AppDescription, String> {
     let slug = wire.slug.parse().map_err(|error| format!("slug: {error}"))?;
     if wire.name.is_empty() || wire.name.len() > 200 {
         return Err("name: it must have 1 to 200 bytes".to_owned());
@@ -176,7 +175,7 @@ mod tests {
     fn grant_for(host: &str) -> wire::Grant {
         wire::Grant {
             host: host.to_owned(),
-            methods: vec![super::super::http::Method::Get],
+            methods: vec![super::super::bindings::http::Method::Get],
             path_prefix: "/v1".to_owned(),
         }
     }
