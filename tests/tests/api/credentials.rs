@@ -82,6 +82,7 @@ async fn what_is_not_there_is_told_and_an_account_may_have_slashes() {
     for (account, slug, expected) in [
         ("nobody", "stripe", "Linked Account with account id nobody"),
         (ACCOUNT, "stripe", "the linked account has no integration of `stripe`"),
+        (ACCOUNT, "acme-crm", "the linked account has no integration of `acme-crm`"),
         (ACCOUNT, "No%20Slug", "the linked account has no integration of `***` (this name is not repeated"),
     ] {
         let answer = read(&world, &reader, account, slug).await;

@@ -90,6 +90,7 @@ async fn content_that_does_not_fit_is_told_at_once_and_without_values() {
     let cases = [
         (json!({"auth_object": {}}), "slug is required"),
         (json!({"slug": "hubspto", "auth_object": {}}), "no app with the slug `hubspto`"),
+        (json!({"slug": "acme-crm", "auth_object": {}}), "no app with the slug `acme-crm`"),
         (json!({"slug": "V4LUE", "auth_object": {}}), "no app with the slug `***` (this name is not repeated here"),
         (json!({"slug": "hubspot"}), "auth_object is required"),
         (json!({"slug": "hubspot", "auth_object": {}}), "exactly one key"),
@@ -102,6 +103,10 @@ async fn content_that_does_not_fit_is_told_at_once_and_without_values() {
             "must be a string, and is a number",
         ),
         (json!({"slug": "hubspot", "auth_object": {"oauth2": {"extra": "V4LUE"}}}), "access_token is required; "),
+        (
+            json!({"slug": "hubspot", "auth_object": {"oauth2": {"portal_ref": "V4LUE"}}}),
+            "auth_object.oauth2.portal_ref is not a field",
+        ),
     ];
     for (body, expected) in cases {
         let answer = world.send(world.migrate_request(&body)).await;

@@ -514,15 +514,18 @@ async fn an_app_that_is_not_here_is_told_by_the_name_that_the_export_has_for_it(
     let exported = Exported::open().await;
     let connection = json!({"connection_id": "user_1", "provider": "notion-oauth2",
                             "credentials": {"type": "OAUTH2", "access_token": "ntn_0123456789abcdef"}});
-    let csv =
-        "linked_account_id,slug,auth_type,api_key\nuser_1,Google BigQuery,keybased,k\nuser_2,s3cr3t-v4lue,keybased,k\n";
+    let csv = "linked_account_id,slug,auth_type,api_key\nuser_1,Google BigQuery,keybased,k\nuser_2,s3cr3t-v4lue,keybased,k\nuser_3,acme-crm,keybased,k\n";
     for (query, content_type, file, told) in [
         ("from=nango", "application/json", connection.to_string(), vec![("notion", "no app with the slug `notion`")]),
         (
             "from=native",
             "text/csv",
             csv.to_owned(),
-            vec![("Google BigQuery", "--map 'slug:Google BigQuery=bigquery'"), ("***", "`***`")],
+            vec![
+                ("Google BigQuery", "--map 'slug:Google BigQuery=bigquery'"),
+                ("***", "`***`"),
+                ("acme-crm", "no app with the slug `acme-crm`"),
+            ],
         ),
     ] {
         let path = format!("{IMPORTS}?{query}");

@@ -2,7 +2,7 @@
 
 use super::input::{NameMatch, Names, Row, fold, looks_secret, match_name, usual};
 use keyferry_service::{CredentialService, ServiceError};
-use keyferry_types::echo::safe;
+use keyferry_types::echo::safe_name;
 use keyferry_types::ids::Slug;
 
 /// The app that a file means by a slug.
@@ -38,11 +38,11 @@ pub(super) fn app_meant(credentials: &CredentialService, written: &str) -> AppMe
     }
 }
 
-/// The text of a slug for messages: the slug of an installed app that it equals or resembles, else a mask. Anything else could
-/// be a secret in the wrong column.
+/// The text of a slug for messages: the slug itself if an installed app has it or a similar one, or if it has the form of a name.
+/// Anything else could be a secret in the wrong column, and is masked.
 pub(super) fn shown_slug(credentials: &CredentialService, slug: &str) -> String {
     let apps = credentials.apps();
-    safe(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
+    safe_name(slug, apps.iter().map(|app| app.description.slug.as_str())).to_owned()
 }
 
 /// Whether a row's value for its app can be shown though no installed app has that name: it is a usual name of an app, or the

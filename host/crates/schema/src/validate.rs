@@ -5,7 +5,7 @@ use crate::field_value::{Read, Source};
 use crate::input::Input;
 use crate::model::{AuthSchema, AuthType, Field, FieldKind, Necessity, Secrecy};
 use crate::violation::{Violation, ViolationCode, Violations};
-use keyferry_types::echo::{masked_note, safe, safe_list};
+use keyferry_types::echo::{masked_note, safe_list, safe_name};
 use keyferry_types::secret::{Secret, SharedSecret};
 
 impl AuthSchema {
@@ -91,7 +91,7 @@ impl AuthSchema {
     }
 
     fn unknown_auth_type(&self, name: &str) -> Violations {
-        let shown = safe(name, self.names());
+        let shown = safe_name(name, self.names());
         Violations::one(
             format!("auth_object.{shown}"),
             ViolationCode::UnknownAuthType,
@@ -133,7 +133,7 @@ impl AuthType {
         }
         for (name, _) in members.iter().filter(|(name, _)| self.field(name).is_none()) {
             let known: Vec<_> = self.fields.iter().map(|f| f.name.as_str()).collect();
-            let shown = safe(name, known.iter().copied());
+            let shown = safe_name(name, known.iter().copied());
             violations.push(Violation {
                 place: format!("{place}.{shown}"),
                 code: ViolationCode::Unknown,
@@ -277,6 +277,11 @@ mod tests {
             ),
             (r#"{"V4LUE-7":{},"oauth2":{}}"#, "it has ***, oauth2"),
             (r#"{"oauth2":{"access_token":"t","acess_token":"t"}}"#, "auth_object.oauth2.acess_token is not a field"),
+            (r#"{"personal":{"x":"t"}}"#, "auth_object.personal is not an auth type of this app"),
+            (
+                r#"{"oauth2":{"access_token":"t","portal_ref":"t"}}"#,
+                "auth_object.oauth2.portal_ref is not a field of `oauth2`",
+            ),
             (r#"{"oauth2":{"access_token":"t","V4LUE-7":""}}"#, "auth_object.oauth2.*** is not a field of `oauth2`"),
         ];
         for (json, expected) in cases {

@@ -11,7 +11,7 @@ use super::request::Caller;
 use super::striped_lock::StripedLock;
 use keyferry_sandbox::{App, Registry};
 use keyferry_store::{AccountKey, IntegrationKey, IntegrationRecord, Store};
-use keyferry_types::echo::{masked_note, safe};
+use keyferry_types::echo::{masked_note, safe_name};
 use keyferry_types::ids::{LinkedAccountId, Slug};
 use keyferry_vault::{KeyServiceState, Vault};
 
@@ -77,7 +77,7 @@ impl CredentialService {
         }
         let unknown = || {
             let apps = self.apps();
-            let shown = safe(slug, apps.iter().map(|app| app.description.slug.as_str()));
+            let shown = safe_name(slug, apps.iter().map(|app| app.description.slug.as_str()));
             ServiceError::UnknownApp { slug: shown.to_owned(), aside: masked_note(slug, shown) }
         };
         let slug: Slug = slug.parse().map_err(|_| unknown())?;

@@ -2,8 +2,9 @@
 //!
 //! A caller that mixes up name and value sends a secret in place of a name. Responses are copied into logs, tickets and
 //! chats. So a name that a caller chose is repeated only where it cannot be a secret: it is one or two typing errors
-//! away from a name that is known here, or consists of words and figures that field names consist of. Of any other name
-//! only the length is shown.
+//! away from a name that is known here, or consists of words and figures that field names consist of ([`safe`]). Where a
+//! name is expected and a value is seldom seen (slugs, paths, names of members and columns), what has the form of a name
+//! is repeated as well ([`safe_name`]): a person cannot find a name that is masked. Any other name is masked.
 
 use std::fmt::Write as _;
 
@@ -14,6 +15,19 @@ pub const MASK: &str = "***";
 
 /// The longest name that is compared at all.
 const LONGEST: usize = 64;
+
+/// The longest name that is repeated for its form alone.
+const LONGEST_NAME: usize = 32;
+
+/// The most letters of a word in such a name, and the most consonants in a row. A random token has longer ones.
+const LONGEST_WORD: usize = 20;
+const MOST_CONSONANTS: usize = 5;
+
+/// First words of tokens of well-known providers. What follows one of these is a value: `sk-abcdefgh`.
+const TOKEN_STARTS: [&str; 16] = [
+    "dop", "ghe", "gho", "ghp", "ghr", "ghs", "ghu", "glpat", "rk", "shpat", "shpca", "shppa", "shpss", "sk", "whsec",
+    "xapp",
+];
 
 /// The words that names of credentials' fields, auth types and endpoints consist of, and the figures that go with them.
 /// A value of only these words is worthless as a credential.
@@ -131,7 +145,14 @@ pub fn safe<'a>(name: &'a str, known: impl IntoIterator<Item = &'a str>) -> &'a 
     if is_harmless(name, known) { name } else { MASK }
 }
 
-/// A note that a name is masked, for the end of a message; empty if `repeated` (what [`safe`] returned) is the name itself.
+/// A name of the caller's in the place of a name: a slug, a part of a path, a member, a column. Repeated if [`safe`] repeats
+/// it, or if it has the form of a name.
+pub fn safe_name<'a>(name: &'a str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+    if has_form_of_name(name) || is_harmless(name, known) { name } else { MASK }
+}
+
+/// A note that a name is masked, for the end of a message; empty if `repeated` (what [`safe`] or [`safe_name`] returned) is the name
+/// itself.
 pub fn masked_note(name: &str, repeated: &str) -> String {
     if name == repeated {
         return String::new();
@@ -140,13 +161,13 @@ pub fn masked_note(name: &str, repeated: &str) -> String {
     " (this name is not repeated here: it may be a value in the wrong place)".to_owned()
 }
 
-/// Several names of the caller's, separated by commas, each as [`safe`].
+/// Several names of the caller's, separated by commas, each as [`safe_name`].
 pub fn safe_list<'a>(names: impl IntoIterator<Item = &'a str>, known: &[&'a str]) -> String {
     let mut text = String::new();
     for name in names {
         let comma = if text.is_empty() { "" } else { ", " };
         // Writing to a string cannot fail.
-        let _ = write!(text, "{comma}{}", safe(name, known.iter().copied()));
+        let _ = write!(text, "{comma}{}", safe_name(name, known.iter().copied()));
     }
     text
 }
@@ -158,6 +179,30 @@ fn is_harmless<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> bool
     let lower = name.to_ascii_lowercase();
     known.into_iter().any(|known| is_near(&lower, &known.to_ascii_lowercase()))
         || words(name).all(|word| is_word(&word))
+}
+
+/// Whether a name consists of words in lower case, with at most one digit at the begin or end of each: `acme-crm`,
+/// `customer_ref2`. A token has upper case, digits between letters, or is longer.
+fn has_form_of_name(name: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(is_allowed) {
+        return false;
+    }
+    let mut words = name.split(['_', '-']).filter(|word| !word.is_empty());
+    let begins_token = words.clone().nth(1).is_some()
+        && words.clone().next().is_some_and(|word| TOKEN_STARTS.contains(&word) || word.starts_with("xox"));
+    !begins_token
+        && words.clone().any(|word| word.contains(|c: char| c.is_ascii_lowercase()))
+        && words.all(is_name_word)
+}
+
+fn is_name_word(word: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let letters = word.strip_prefix(is_digit).or_else(|| word.strip_suffix(is_digit)).unwrap_or(word);
+    let consonants = |part: &str| part.len() <= MOST_CONSONANTS;
+    letters.len() <= LONGEST_WORD
+        && !letters.contains(is_digit)
+        && letters.split(['a', 'e', 'i', 'o', 'u', 'y']).all(consonants)
 }
 
 fn is_of_a_name(byte: u8) -> bool {
@@ -242,6 +287,49 @@ mod tests {
             &"token_".repeat(20),
         ] {
             assert_eq!(safe(name, KNOWN), MASK, "{name}");
+        }
+    }
+
+    #[test]
+    fn in_the_place_of_a_name_what_has_its_form_is_repeated_and_a_token_is_not() {
+        for name in [
+            "acme-crm",
+            "customer_portal_ref",
+            "legacy-billing-v2",
+            "auth0",
+            "2fa_code",
+            "s3-bucket",
+            "mysqlclient",
+            "personalaccesstoken",
+            "pat",
+            "worldwide_rhythms",
+            "access_token",
+            "AccessToken",
+        ] {
+            assert_eq!(safe_name(name, KNOWN), name);
+        }
+        for name in [
+            "",
+            "s3cr3t",
+            "s3cr3t-v4lue",
+            "hunter22",
+            "hunter2x",
+            "key12",
+            "Hunter",
+            "V4LUE",
+            "a.b",
+            "sk-abcdefghijkl",
+            "sk_live_abcdefghijkl",
+            "xoxb-abcdefgh",
+            "qhdkwpzmxnvbtyre",
+            "abcdefghijklmnopqrstuvwxyz",
+            "8f14e45fceea167a5a36dedd4bea2543",
+            "3f0c5a7e-1b2d-4c6f-8a90-1e2d3c4b",
+            "a-name-of-more-than-thirty-two-bytes",
+            "p\u{e4}ssword",
+            "pass word",
+        ] {
+            assert_eq!(safe_name(name, []), MASK, "{name}");
         }
     }
 

@@ -22,7 +22,7 @@ use crate::responses::secret_json::secret_json;
 use crate::state::Api;
 use keyferry_service::{ReadCredential, ServiceError, Shown, StoredCredential};
 use keyferry_store::Scope;
-use keyferry_types::echo::{MASK, masked_note, safe};
+use keyferry_types::echo::{MASK, masked_note, safe_name};
 use keyferry_types::ids::Slug;
 
 /// The account and the slug of a path below `linked-account/` that ends in `/integration/{slug}/` and this word. The vendor's
@@ -81,7 +81,7 @@ pub(crate) async fn show(
 /// There is no integration of that app, as the caller wrote its slug.
 pub(crate) fn no_integration(api: &Api, slug: &str) -> ApiError {
     let apps = api.service.apps();
-    let shown = safe(slug, apps.iter().map(|app| app.description.slug.as_str()));
+    let shown = safe_name(slug, apps.iter().map(|app| app.description.slug.as_str()));
     let message = format!("the linked account has no integration of `{shown}`{}", masked_note(slug, shown));
     ApiError::new(&problem::NO_SUCH_INTEGRATION, message)
 }

@@ -12,7 +12,7 @@ use crate::error::problem;
 use crate::request::account_name::{Place, conflict};
 use crate::request::body;
 use crate::request::repeated::{self, Conflict};
-use keyferry_types::echo::{masked_note, safe};
+use keyferry_types::echo::{masked_note, safe_name};
 use keyferry_types::ids::{FieldName, InvalidName, LinkedAccountId};
 use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -127,7 +127,7 @@ impl AccountBody {
         }
         match udf.clone().find(|(name, value)| [name, value].iter().any(|text| text.chars().count() > MAX_FIELD)) {
             Some((name, _)) => {
-                let shown = safe(name, []);
+                let shown = safe_name(name, []);
                 Err(too_large(format!("udf.{shown} is longer than {MAX_FIELD} characters{}", masked_note(name, shown))))
             }
             None => Ok(()),

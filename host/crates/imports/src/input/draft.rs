@@ -11,7 +11,7 @@ use super::row::{BadRow, BadRowKind, Names, Row};
 use super::text::{text, text_of};
 use keyferry_schema::Input;
 use keyferry_store::Timestamp;
-use keyferry_types::echo::{masked_note, safe};
+use keyferry_types::echo::{masked_note, safe_name};
 use keyferry_types::ids::{AuthTypeName, FieldName, InvalidName, LinkedAccountId};
 use keyferry_types::moment::{Exactness, Moment};
 use keyferry_types::secret::SharedSecret;
@@ -340,7 +340,7 @@ impl Draft {
         let fields = std::mem::take(&mut self.fields);
         let (mut fields, spare) = Renaming { mapping, slug, names }.renamed(fields, origin)?;
         if let Some((name, _)) = fields.iter().find(|(name, _)| name.parse::<FieldName>().is_err()) {
-            let shown = safe(name, Part::NAMES);
+            let shown = safe_name(name, Part::NAMES);
             let aside = masked_note(name, shown);
             let message =
                 format!("`{shown}` is no name that a field can have; map it, or leave it out by `column=`{aside}");

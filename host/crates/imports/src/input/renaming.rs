@@ -7,7 +7,7 @@ use super::part::Part;
 use super::provenance::Provenance;
 use super::row::{BadRow, BadRowKind};
 use keyferry_schema::Input;
-use keyferry_types::echo::{masked_note, safe};
+use keyferry_types::echo::{masked_note, safe_name};
 use keyferry_types::secret::SharedSecret;
 
 /// A value that may become a field of the credential.
@@ -119,7 +119,7 @@ impl Renaming<'_> {
     }
 
     fn repeated(name: &str) -> BadRow {
-        let shown = safe(name, Part::NAMES);
+        let shown = safe_name(name, Part::NAMES);
         BadRow::new(BadRowKind::Repeated, format!("the field `{shown}` is there twice{}", masked_note(name, shown)))
     }
 }

@@ -10,7 +10,7 @@ use crate::request::parameters::invalid_query;
 use keyferry_imports::input::{Mapping, Preset, ReadOptions};
 use keyferry_schema::is_unfit;
 use keyferry_store::{ImportMode, ImportPolicy, MissingAccounts, SameFile};
-use keyferry_types::echo::safe;
+use keyferry_types::echo::safe_name;
 
 /// What can be said of an import.
 const NAMES: [&str; 10] = [
@@ -90,7 +90,7 @@ impl Options {
         let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
             return Err(invalid_query(&format!(
                 "`{}` is not known; there are {}",
-                safe(name, NAMES),
+                safe_name(name, NAMES),
                 NAMES.join(", ")
             )));
         };
@@ -158,6 +158,7 @@ mod tests {
         assert_eq!((options.same_file(), options.file.as_deref()), (SameFile::Allowed, Some("a.ndjson")));
         for (query, part) in [
             ("dry_runs=true", "`dry_runs` is not known"),
+            ("colour=red", "`colour` is not known"),
             ("dry_run=yes", "`dry_run` is `true` or `false`"),
             ("again=true&again=false", "`again` is there twice"),
             ("dry_run=true&dry%5Frun=false", "`dry_run` is there twice"),
