@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Cell, Color, Table};
+use comfy_table::{Cell, Color};
 
 use super::config::FolderArgs;
 use super::error::CliResult;
 use super::operator::{Needs, perform};
+use super::table::{Table, minute};
 use super::term;
 use keyferry_api::admin::{ApiKeyState, CreateApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
 use keyferry_store::Scope;
@@ -93,7 +94,8 @@ pub(super) async fn run(command: ApiKeyCommand) -> CliResult {
 }
 
 fn table(keys: &[ShownApiKey]) -> Table {
-    let mut table = term::table(["id", "key", "label", "environment", "scopes", "state", "made", "ends", "last used"]);
+    let header = ["id", "key", "label", "environment", "scopes", "state", "made", "ends", "last used"];
+    let mut table = Table::new(header).text(["label", "scopes"]);
     for key in keys {
         let (state, color) = match key.state {
             ApiKeyState::Live => ("live", Color::Green),
@@ -101,7 +103,6 @@ fn table(keys: &[ShownApiKey]) -> Table {
             ApiKeyState::Revoked => ("revoked", Color::Red),
         };
         let scopes = key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
-        let day = |at: Option<&String>| at.map_or("-", |at| at.get(..16).unwrap_or(at)).to_owned();
         table.add_row([
             Cell::new(&key.id),
             Cell::new(format!("{}...", key.shown)),
@@ -109,9 +110,9 @@ fn table(keys: &[ShownApiKey]) -> Table {
             Cell::new(key.environment),
             Cell::new(scopes),
             Cell::new(state).fg(color),
-            Cell::new(day(Some(&key.created_at))),
-            Cell::new(day(key.expires_at.as_ref())),
-            Cell::new(day(key.last_used_at.as_ref())),
+            Cell::new(minute(&key.created_at)),
+            Cell::new(key.expires_at.as_deref().map_or("-", minute)),
+            Cell::new(key.last_used_at.as_deref().map_or("-", minute)),
         ]);
     }
     table

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Cell, Color, Table};
+use comfy_table::{Cell, Color};
 use indicatif::ProgressBar;
 
 use super::config::FolderArgs;
 use super::error::{CliError, CliResult};
 use super::operator::{Needs, perform};
+use super::table::{Table, minute};
 use super::{rewrap, term};
 use keyferry_api::admin::{DestroyKey, DisableKey, KeyState, ListKeys, ResealCredentials, RotateKey, ShownKey};
 use keyferry_types::ids::OrgId;
@@ -134,7 +135,8 @@ fn not_all_resealed(org: &OrgId, resealed: u64, error: &CliError) -> String {
 }
 
 fn table(keys: &[ShownKey]) -> Table {
-    let mut table = term::table(["key", "state", "credentials", "made", "out of use since", "wrapped by"]);
+    let header = ["key", "state", "credentials", "made", "out of use since", "wrapped by"];
+    let mut table = Table::new(header).notes(["wrapped by"]);
     for key in keys {
         let (state, color) = match key.state {
             KeyState::Seals => ("seals", Color::Green),
@@ -147,8 +149,8 @@ fn table(keys: &[ShownKey]) -> Table {
             Cell::new(key.key_id),
             Cell::new(state).fg(color),
             Cell::new(key.credentials),
-            Cell::new(&key.created_at),
-            Cell::new(key.disabled_at.as_deref().unwrap_or("-")),
+            Cell::new(minute(&key.created_at)),
+            Cell::new(key.disabled_at.as_deref().map_or("-", minute)),
             Cell::new(wrapped_by.join(", ")),
         ]);
     }

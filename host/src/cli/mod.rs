@@ -23,6 +23,7 @@
 //! | `api_client`, `retry` | how are requests sent to a running server's public API, and repeated while it is busy? |
 //! | `log` | how are log lines and spans written? |
 //! | `term` | how is text printed? |
+//! | `table`, `wrap` | how is a table written for a terminal and for a pipe, and a text in lines? |
 //! | `error` | what is the result of a command? |
 
 mod api_client;
@@ -45,6 +46,8 @@ mod serve;
 mod server;
 mod signals;
 mod store_and_vault;
+mod table;
 mod term;
+mod wrap;
 
 pub use command::main;

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::{OwoColorize as _, Stream::Stderr};
 
@@ -26,13 +25,6 @@ pub(super) fn progress(message: &str) {
 /// Prints a result on stdout. It is not an error if the reader has closed the pipe (`| head`).
 pub(super) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// A table that fits the width of the terminal.
-pub(super) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
-    let mut table = Table::new();
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
-    table
 }
 
 /// A progress bar with a style, as a template of `indicatif`.

@@ -128,5 +128,6 @@ async fn keys_are_listed_with_their_last_use_and_a_revoked_one_is_refused_at_onc
     let (code, _, said) = world.command(&["api-key", "revoke", &new, "--org", ORG]).await;
     assert_eq!(code, Some(0), "{said}");
     let (_, table, _) = world.command(&["api-key", "list", "--org", ORG]).await;
+    assert!(table.lines().all(|line| line.split('\t').count() == 9), "tabs alone in a pipe: {table}");
     assert!(table.matches("revoked").count() == 2 && table.contains("migrate, read, admin"), "{table}");
 }

@@ -60,6 +60,8 @@ async fn a_person_imports_a_file_corrects_what_failed_and_imports_that() {
     assert_eq!(shop.stored("user_3", "stripe", "api_key").await.as_deref(), Some("sk_test_ok_user_3"));
     let listed = run(&shop, &["imports", "list"]).await;
     assert!(listed.out.contains("rows.csv") && listed.out.contains("corrected.csv"), "{}", listed.out);
+    assert!(listed.out.starts_with("import\tfile\trows\tstate\tbegun\tundo\n"), "{}", listed.out);
+    assert!(listed.out.lines().all(|line| line.split('\t').count() == 6), "{}", listed.out);
 }
 
 #[tokio::test]

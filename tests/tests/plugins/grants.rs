@@ -5,7 +5,7 @@ use std::process::Output;
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::plugins::{build, variant};
-use keyferry_tests::{Grants, ServerChange, World, WorldOptions, run};
+use keyferry_tests::{Grants, ServerChange, World, WorldOptions, binary, run, tools};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -186,9 +186,50 @@ async fn every_way_of_not_serving_is_listed_with_its_reason() {
     let table = stdout(&plugin(&world, &["list"]).await);
     assert!(table.contains("duplicate") && table.contains("active"), "{table}");
     assert!(!table.contains('\u{1b}'), "no colour where there is no terminal");
+    let columns = |line: &str| line.split('\t').count();
+    assert!(table.lines().all(|line| columns(line) == 8), "tabs alone in a pipe: {table}");
     let said = stderr(&plugin(&world, &["grant", "hubspt"]).await);
     assert!(said.contains("no plugin in") && said.contains("hubspot"), "{said}");
     assert_eq!(self::hubspot(&world).await, MIGRATED);
+}
+
+/// What a terminal of 80 columns shows, without colours. None without `script` of util-linux.
+fn on_a_terminal(command: &str) -> Option<String> {
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &format!("stty cols 80; {command}"), "/dev/null"]).stdin(std::process::Stdio::null());
+    let Ok(output) = script.env("TERM", "xterm").output() else {
+        tools::skip("script (util-linux) is not installed");
+        return None;
+    };
+    let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    let mut plain = String::new();
+    for (n, part) in text.split('\u{1b}').enumerate() {
+        let from = if n == 0 { 0 } else { part.find('m').map_or(0, |end| end + 1) };
+        plain.push_str(&part[from..]);
+    }
+    Some(plain)
+}
+
+#[tokio::test]
+async fn a_list_fits_a_terminal_of_80_columns_and_says_each_reason_once() {
+    let world = World::start_with(by_hand()).await;
+    let (data, plugins) = (world.data().display().to_string(), world.plugins().display().to_string());
+    let keyferry = binary::keyferry();
+    let Some(shown) = on_a_terminal(&format!("{} plugin list --data {data} --plugins {plugins}", keyferry.display()))
+    else {
+        return;
+    };
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    let all: Value = serde_json::from_str(&stdout(&plugin(&world, &["list", "--json"]).await)).unwrap();
+    for entry in all.as_array().unwrap() {
+        let (slug, digest) = (entry["slug"].as_str().unwrap(), &entry["digest"].as_str().unwrap()[..12]);
+        let row = shown.lines().find(|line| line.starts_with(&format!("{slug} "))).unwrap_or_default();
+        assert!(row.contains(" pending ") && row.contains(&format!(" {digest} ")), "{slug}: {shown}");
+    }
+    assert_eq!(shown.matches("nothing is granted to this").count(), 1, "{shown}");
+    let checked = stderr(&plugin(&world, &["list", "--check"]).await);
+    assert_eq!(checked.lines().count(), 1, "{checked}");
+    assert!(checked.contains("hubspot.wasm, ") && checked.contains("`keyferry plugin grant APP` shows"), "{checked}");
 }
 
 /// One exchange over the operator's socket, as curl would have it.

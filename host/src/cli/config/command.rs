@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::Table;
 
 use super::effective::{Effective, EffectiveSetting};
 use super::example::example;
 use super::flags::ServeArgs;
 use crate::cli::error::CliResult;
+use crate::cli::table::Table;
 use crate::cli::term;
 use keyferry_api::Tls;
 use keyferry_egress::Egress;
@@ -64,7 +64,7 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
 }
 
 fn table(settings: &[EffectiveSetting]) -> Table {
-    let mut table = term::table(["setting", "value", "from"]);
+    let mut table = Table::new(["setting", "value", "from"]).text(["value", "from"]);
     for setting in settings {
         let value = match &setting.meaning {
             Some(words) => format!("({words})"),

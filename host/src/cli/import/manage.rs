@@ -14,6 +14,7 @@ use super::members::{number, text};
 use super::summary::{self, exit_code};
 use crate::cli::api_client::{ApiClient, ServerArgs};
 use crate::cli::error::CliResult;
+use crate::cli::table::{Table, minute};
 use crate::cli::term;
 use keyferry_store::ObjectId;
 
@@ -141,7 +142,7 @@ async fn list(ListArgs { json, server }: ListArgs) -> CliResult {
         term::print(&serde_json::to_string_pretty(imports)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = term::table(["import", "file", "rows", "state", "begun", "can be undone"]);
+    let mut table = Table::new(["import", "file", "rows", "state", "begun", "undo"]).text(["file"]);
     for import in imports {
         let restore = if text(import, "restore") == "possible" { "yes" } else { "no" };
         table.add_row([
@@ -149,7 +150,7 @@ async fn list(ListArgs { json, server }: ListArgs) -> CliResult {
             Cell::new(Some(text(import, "file")).filter(|file| !file.is_empty()).unwrap_or("-")),
             Cell::new(number(import, "rows")),
             Cell::new(text(import, "state")),
-            Cell::new(text(import, "created_at")),
+            Cell::new(minute(text(import, "created_at"))),
             Cell::new(restore),
         ]);
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::members::{count, number, text};
 use super::waiting;
+use crate::cli::table::Table;
 use crate::cli::term;
 
 /// The exit code if the import ended and some rows failed.
@@ -28,7 +29,7 @@ const GOOD: [&str; 9] = [
 /// Prints the table, one line for each outcome of each app, and the import's state.
 pub(super) fn print(import: &Value) {
     let apps = import.get("apps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut table = term::table(["app", "outcome", "rows"]);
+    let mut table = Table::new(["app", "outcome", "rows"]);
     for app in apps {
         let slug = Some(text(app, "slug")).filter(|slug| !slug.is_empty()).unwrap_or("-");
         let mut line = |outcome: &str, color: Color, rows: u64| {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::error::CliResult;
+use crate::cli::table::Table;
 use crate::cli::term;
 use keyferry_devkit::{Inspection, Source, inspect, workbench};
 use keyferry_sandbox::{FieldRead, SecretAccess};
@@ -75,7 +76,9 @@ fn show(plugin: &Inspection) {
     for auth_type in &plugin.auth_types {
         let help = auth_type.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
         term::print(&format!("\n{} ({}){help}", auth_type.name, auth_type.label));
-        let mut table = term::table(["field", "label", "kind", "", "rules", "help"]);
+        let mut table = Table::new(["field", "label", "kind", "marks", "rules", "help"])
+            .text(["label", "marks", "rules"])
+            .notes(["help"]);
         for field in &auth_type.fields {
             let marks = [
                 (field.secret, "secret"),

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::{Cell, Color, Table};
+use comfy_table::{Cell, Color};
 
 use crate::cli::config::FolderArgs;
 use crate::cli::error::CliResult;
 use crate::cli::operator::{Needs, perform};
+use crate::cli::table::{Table, grouped};
 use crate::cli::term;
 use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use keyferry_sandbox::{Digest, FieldRead, PluginState, PluginStatus, SecretAccess, WasiGrant};
@@ -78,9 +79,12 @@ pub(in crate::cli) async fn list(args: ListArgs) -> CliResult {
     if !args.check || waiting.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    for plugin in waiting {
+    let said = |plugin: &&PluginStatus| {
         let reason = plugin.reason.as_deref().unwrap_or_default();
-        term::error(&format!("{}: {}: {reason}", plugin.file.shown(), plugin.state.as_str()));
+        (plugin.file.shown().to_string(), plugin.title(), format!("{}: {reason}", plugin.state.as_str()))
+    };
+    for (files, text) in grouped(waiting.iter().map(said), "APP") {
+        term::error(&format!("{}: {text}", files.join(", ")));
     }
     Ok(ExitCode::from(NOT_SERVING))
 }
@@ -117,7 +121,8 @@ pub(in crate::cli) async fn rollback(args: RollbackArgs) -> CliResult {
 }
 
 fn table(plugins: &[PluginStatus]) -> Table {
-    let mut table = term::table(["app", "state", "file", "sha256", "contract", "KiB", "reads", "why"]);
+    let header = ["app", "state", "file", "sha256", "contract", "KiB", "reads", "why"];
+    let mut table = Table::new(header).text(["file"]).notes(["reads", "why"]);
     for plugin in plugins {
         let color = match plugin.state {
             PluginState::Active => Color::Green,
