@@ -15,6 +15,13 @@ impl Plugin for Careless {
             .grant(Grant::host("*.careless.example.com").get("/v1/me"))
             .auth(auth("loose-host").field(Field::text("site", "Site").required().help("Your site.")))
             .auth(auth("ungranted"))
+            .auth(
+                auth("choices").field(
+                    Field::select("region", "Region", &[("eu", "Europe"), ("us", "United States")])
+                        .required()
+                        .help("Where the account is."),
+                ),
+            )
             .auth(auth("no-proof"))
             .auth(auth("blames"))
             .auth(auth("breaks"))
@@ -40,6 +47,13 @@ impl Plugin for Careless {
             }
             "ungranted" => {
                 me("https://elsewhere.example.com/v1/me".to_owned()).send()?;
+            }
+            "choices" => {
+                let host = if credential.text("region")? == "eu" { "api.careless" } else { "us.elsewhere" };
+                let answer = me(format!("https://{host}.example.com/v1/me")).send()?;
+                if answer.status() == 401 {
+                    return Err(Failure::rejected("it does not know the key").field("api_key"));
+                }
             }
             "no-proof" => return Ok(Verified::new().account_id("made up")),
             "blames" => {

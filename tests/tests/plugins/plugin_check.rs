@@ -36,7 +36,7 @@ fn each_slip_of_a_careless_plugin_has_its_code_its_place_and_what_to_do_next() {
     let (found, report) = codes(out.path(), "careless.wasm");
     let expected = [
         "KF009", "KF010", "KF012", "KF013", "KF014", "KF015", "KF016", "KF017", "KF018", "KF019", "KF020", "KF023",
-        "KF024", "KF025",
+        "KF024", "KF025", "KF028",
     ];
     assert_eq!(found, expected.map(str::to_owned).into(), "{report:#}");
     let places = [
@@ -45,10 +45,12 @@ fn each_slip_of_a_careless_plugin_has_its_code_its_place_and_what_to_do_next() {
         ("KF015", "words.code"),
         ("KF016", "words.code"),
         ("KF018", "ungranted"),
+        ("KF018", "choices"),
         ("KF019", "no-proof"),
         ("KF020", "blames"),
         ("KF023", "breaks"),
         ("KF025", "steers"),
+        ("KF028", "breaks"),
     ];
     let findings = report["plugins"][0]["findings"].as_array().unwrap();
     for (code, place) in places {
@@ -60,6 +62,15 @@ fn each_slip_of_a_careless_plugin_has_its_code_its_place_and_what_to_do_next() {
         text.contains("error[KF018] careless.wasm: ungranted: it asks for `GET https://elsewhere.example.com/v1/me"),
         "{text}"
     );
+    assert!(
+        text.contains("choices: it asks for `GET https://us.elsewhere.example.com/v1/me")
+            && text.contains("(where `region` is `us`)"),
+        "every choice is tried: {text}"
+    );
+    for place in ["choices", "blames", "no-proof"] {
+        let at = findings.iter().any(|finding| finding["code"] == "KF028" && finding["place"] == place);
+        assert!(!at, "{place} does not say `verified` on 401: {report:#}");
+    }
     assert!(text.contains("nobody thought of this"), "a panic's words are told: {text}");
     assert_eq!(text.matches("  next: ").count(), findings.len());
 }

@@ -102,6 +102,8 @@ codes! {
         "name the host, or more labels: anyone can get a name below such a suffix, and receive credentials there"
     PublicSuffix "KF027" Error "a wildcard below a public suffix"
         "name the host, or the domain below it: anyone can register a name below such a suffix, and receive credentials there"
+    IgnoresRefusal "KF028" Error "calls a credential verified that the provider answered with 401"
+        "look at the status of each response: on 401, return `rejected`"
 }
 
 impl fmt::Display for Code {

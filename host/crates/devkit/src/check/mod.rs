@@ -8,7 +8,7 @@
 //! | `pattern` | can a regular expression explode? |
 //! | `grants` | does it ask for more than it should? |
 //! | `sample` | what is a credential that fits a schema? |
-//! | `trial` | what does it do with one, while the provider is unavailable? |
+//! | `trial` | what does it do with one and with each choice, while the provider is unavailable or answers 401? |
 //! | `lint` | all of it, in order |
 
 mod code;

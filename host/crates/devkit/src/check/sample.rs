@@ -15,6 +15,39 @@ pub(super) fn can_do_without(field: &Field) -> bool {
     field.necessity == Necessity::Optional
 }
 
+/// A credential that differs from a sample in one choice.
+pub(super) struct Variant<'a> {
+    /// The choice: "`region` is `eu`".
+    pub(super) about: String,
+    /// Fields and their values.
+    pub(super) values: Vec<(&'a Field, String)>,
+}
+
+/// The sample with each other option of each select field, with the other value of each boolean, and without each field
+/// that can be left out.
+pub(super) fn variants<'a>(sample: &[(&'a Field, String)]) -> Vec<Variant<'a>> {
+    let mut variants = Vec::new();
+    for (index, (field, value)) in sample.iter().enumerate() {
+        let choices: Vec<&str> = match field.spec.kind {
+            FieldKind::Select => field.spec.options.iter().map(|option| option.value.as_str()).collect(),
+            FieldKind::Boolean => vec!["true", "false"],
+            FieldKind::Number | FieldKind::Url | FieldKind::Text | FieldKind::Multiline => Vec::new(),
+        };
+        for choice in choices.into_iter().filter(|choice| choice != value) {
+            let other = |(at, (field, value)): (usize, &(&'a Field, String))| {
+                (*field, if at == index { choice.to_owned() } else { value.clone() })
+            };
+            let values = sample.iter().enumerate().map(other).collect();
+            variants.push(Variant { about: format!("where `{}` is `{choice}`", field.name), values });
+        }
+        if can_do_without(field) {
+            let rest = sample.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, pair)| pair.clone());
+            variants.push(Variant { about: format!("without `{}`", field.name), values: rest.collect() });
+        }
+    }
+    variants
+}
+
 /// A value that the field accepts.
 fn value(field: &Field) -> Option<String> {
     let spec = &field.spec;

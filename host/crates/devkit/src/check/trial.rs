@@ -1,5 +1,6 @@
-//! Calls of `verify` with made-up credentials, while the provider is unavailable.
+//! Calls of `verify` with made-up credentials, while the provider is unavailable or answers 401.
 
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -19,19 +20,29 @@ const CANARY: &str = "kfcanary7";
 /// Text that must never be in a host's label, appended to a value that is accepted.
 const BREAKING_OUT: [&str; 6] = [".evil.example", "/x", "@evil.example", ":1", "?x", "#"];
 
-/// The ways in which the provider is unavailable.
-const OUTAGES: [(&str, Outage); 2] =
-    [("refuses the connection", Outage::Refused), ("responds with 500", Outage::Status500)];
-
-#[derive(Debug, Clone, Copy)]
-enum Outage {
-    Refused,
-    Status500,
+/// What the provider does in a trial. None of it confirms a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behaviour {
+    Refuses,
+    Responds(u16),
 }
 
-/// A provider that is unavailable, and records the requests to it.
-struct UnavailableProvider {
-    outage: Outage,
+const REFUSES: Behaviour = Behaviour::Refuses;
+const UNAVAILABLE: Behaviour = Behaviour::Responds(500);
+const UNAUTHORIZED: Behaviour = Behaviour::Responds(401);
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refuses => f.write_str("refuses the connection"),
+            Self::Responds(status) => write!(f, "responds with {status}"),
+        }
+    }
+}
+
+/// A provider that confirms no credential, and records the requests to it.
+struct TrialProvider {
+    behaviour: Behaviour,
     seen: Mutex<Seen>,
 }
 
@@ -44,16 +55,16 @@ struct Seen {
     unusable: bool,
 }
 
-impl MockTransport for UnavailableProvider {
+impl MockTransport for TrialProvider {
     fn respond(&self, _: &Request) -> MockExchange {
-        match self.outage {
-            Outage::Refused => MockExchange::Fault(Fault::Refused),
-            Outage::Status500 => MockExchange::Response { status: 500, headers: Vec::new(), body: Vec::new() },
+        match self.behaviour {
+            Behaviour::Refuses => MockExchange::Fault(Fault::Refused),
+            Behaviour::Responds(status) => MockExchange::Response { status, headers: Vec::new(), body: Vec::new() },
         }
     }
 }
 
-impl ExchangeObserver for UnavailableProvider {
+impl ExchangeObserver for TrialProvider {
     fn exchange(&self, request: &Request, result: Result<&Response, &SendError>) {
         let mut seen = self.seen.lock();
         seen.origins.push(request.origin.to_ascii_lowercase());
@@ -88,34 +99,14 @@ async fn trial(plugin: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -> 
         }
     }
     let mut findings = Vec::new();
-    for (what, outage) in OUTAGES {
-        let Some((call, seen)) = run(plugin, egress, auth_type, &values, outage).await else { continue };
-        for grant in seen.denied {
-            findings.push(Finding::new(Code::Ungranted, Some(place.clone()), format!("it asks for `{grant}`")));
-        }
-        for refusal in seen.refused {
-            findings.push(Finding::new(Code::Steers, place.clone(), refusal));
-        }
-        let message = |text: &str| Some(format!("where the provider {what}, {text}"));
-        let (code, message) = match &call.result {
-            Ok(Verdict::Verified(_)) => (Code::NoProof, message("it says `verified`")),
-            Ok(Verdict::Failed(failure)) => match failure.kind {
-                FailureKind::Rejected(_) if call.usage.requests > 0 && !seen.unusable => {
-                    (Code::BlamesCredential, message("it says `rejected`"))
-                }
-                FailureKind::WrongTenant(_) | FailureKind::AccountSuspended | FailureKind::InsufficientScope(_)
-                    if call.usage.requests > 0 =>
-                {
-                    (Code::BlamesCredential, message(&format!("it says `{}`", failure.kind.code())))
-                }
-                _ => (Code::NoProof, None),
-            },
-            Err(error) => {
-                let log: String = call.log.iter().map(|line| format!("; it logged: {}", line.text)).collect();
-                (Code::Traps, message(&format!("{error}{log}")))
-            }
-        };
-        findings.extend(message.map(|message| Finding::new(code, place.clone(), message)));
+    for behaviour in [REFUSES, UNAVAILABLE, UNAUTHORIZED] {
+        let Some((call, seen)) = run(plugin, egress, auth_type, &values, behaviour).await else { continue };
+        add_new(&mut findings, judge(&place, behaviour, &call, seen), "");
+    }
+    // Each choice may lead to another host, which must be granted as well.
+    for sample::Variant { about, values } in sample::variants(&values) {
+        let Some((call, seen)) = run(plugin, egress, auth_type, &values, UNAUTHORIZED).await else { continue };
+        add_new(&mut findings, judge(&place, UNAUTHORIZED, &call, seen), &format!(" ({about})"));
     }
     let is_granted = |field: &Field| {
         plugin.description.requested.iter().any(|grant| grant.host.field() == Some(field.name.as_str()))
@@ -126,7 +117,7 @@ async fn trial(plugin: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -> 
             if let Some(slot) = values.get_mut(index) {
                 slot.1.clone_from(&value);
             }
-            let Some((_, seen)) = run(plugin, egress, auth_type, &values, Outage::Refused).await else { continue };
+            let Some((_, seen)) = run(plugin, egress, auth_type, &values, REFUSES).await else { continue };
             let bare = value.trim_start_matches("https://").to_ascii_lowercase();
             if seen.origins.iter().any(|origin| origin.contains(&bare))
                 && let Some(breaking) = breaks_out(field, &value)
@@ -141,6 +132,51 @@ async fn trial(plugin: &LoadedPlugin, egress: &Egress, auth_type: &AuthType) -> 
         }
     }
     findings.dedup();
+    findings
+}
+
+/// Adds findings that are not there yet, each with a note. A proof that is missing is missing whatever the provider does.
+fn add_new(findings: &mut Vec<Finding>, found: Vec<Finding>, note: &str) {
+    for finding in found {
+        let is_known = |known: &Finding| {
+            known.code == finding.code && (finding.code == Code::NoProof || known.message.starts_with(&finding.message))
+        };
+        if !findings.iter().any(is_known) {
+            findings.push(Finding { message: format!("{}{note}", finding.message), ..finding });
+        }
+    }
+}
+
+/// What is wrong with one call.
+fn judge(place: &str, behaviour: Behaviour, call: &RecordedCall<Verdict>, seen: Seen) -> Vec<Finding> {
+    let found = |code: Code, message: String| Finding::new(code, Some(place.to_owned()), message);
+    let mut findings: Vec<Finding> =
+        seen.denied.iter().map(|grant| found(Code::Ungranted, format!("it asks for `{grant}`"))).collect();
+    findings.extend(seen.refused.into_iter().map(|refusal| found(Code::Steers, refusal)));
+    let has_asked = call.usage.requests > 0;
+    let is_answered = behaviour == UNAUTHORIZED;
+    let (code, says) = match &call.result {
+        Ok(Verdict::Verified(_)) if is_answered && has_asked => (Code::IgnoresRefusal, "it says `verified`".to_owned()),
+        Ok(Verdict::Verified(_)) => (Code::NoProof, "it says `verified`".to_owned()),
+        // With 401, the provider blames the credential.
+        Ok(Verdict::Failed(_)) if is_answered => return findings,
+        Ok(Verdict::Failed(failure)) => match failure.kind {
+            FailureKind::Rejected(_) if has_asked && !seen.unusable => {
+                (Code::BlamesCredential, "it says `rejected`".to_owned())
+            }
+            FailureKind::WrongTenant(_) | FailureKind::AccountSuspended | FailureKind::InsufficientScope(_)
+                if has_asked =>
+            {
+                (Code::BlamesCredential, format!("it says `{}`", failure.kind.code()))
+            }
+            _ => return findings,
+        },
+        Err(error) => {
+            let log: String = call.log.iter().map(|line| format!("; it logged: {}", line.text)).collect();
+            (Code::Traps, format!("{error}{log}"))
+        }
+    };
+    findings.push(found(code, format!("where the provider {behaviour}, {says}")));
     findings
 }
 
@@ -172,20 +208,20 @@ async fn run(
     egress: &Egress,
     auth_type: &AuthType,
     values: &[(&Field, String)],
-    outage: Outage,
+    behaviour: Behaviour,
 ) -> Option<(RecordedCall<Verdict>, Seen)> {
     let fields: serde_json::Map<_, _> =
         values.iter().map(|(field, value)| (field.name.to_string(), value.as_str().into())).collect();
     let input: Input = serde_json::from_value(serde_json::json!({ auth_type.name.as_str(): fields })).ok()?;
     let credential = plugin.description.schema.validate(&input).ok()?;
-    let provider = Arc::new(UnavailableProvider { outage, seen: Mutex::default() });
-    let transport: Arc<UnavailableProvider> = Arc::clone(&provider);
+    let provider = Arc::new(TrialProvider { behaviour, seen: Mutex::default() });
+    let transport: Arc<TrialProvider> = Arc::clone(&provider);
     let client = AppClient::with_mock(egress, transport);
     let options = VerifyOptions {
         client: &client,
         grants: Arc::new(GrantSet::new(plugin.description.requested.clone())),
         limits: egress.limits(),
-        observer: Some(Arc::<UnavailableProvider>::clone(&provider)),
+        observer: Some(Arc::<TrialProvider>::clone(&provider)),
         now_ms: TRIAL_TIME_MS,
     };
     let call = plugin.verify(&credential, options).await.ok()?;
