@@ -104,6 +104,22 @@ async fn a_recorded_case_passes_and_holds_no_secret_and_nobodys_name() {
 }
 
 #[tokio::test]
+async fn a_case_of_a_built_file_is_written_where_the_test_of_its_folder_finds_it() {
+    let credential = json!({ "keybased": { "access_token": TOKEN } }).to_string();
+    let (folder, _providers, common) = stage("api.hubapi.com", hubspot, &credential).await;
+    std::fs::create_dir(folder.path().join("build")).unwrap();
+    std::fs::copy(binary::plugins().join("hubspot.wasm"), folder.path().join("build/hubspot.wasm")).unwrap();
+    std::fs::write(folder.path().join("Cargo.toml"), "[package]\nname = \"keyferry-hubspot\"\n").unwrap();
+    let wasm = Path::new("build/hubspot.wasm");
+    let said = printed(&live(folder.path(), arguments("record", wasm, &["--case", "good"], &common)).await, 0);
+    assert!(said.contains("written to cases/good.toml"), "{said}");
+    assert!(folder.path().join("cases/good.toml").is_file());
+    // The test of the file takes the same cases.
+    let tested = printed(&live(folder.path(), vec!["test".to_owned(), wasm.display().to_string()]).await, 1);
+    assert!(tested.contains("ok    good"), "{tested}");
+}
+
+#[tokio::test]
 async fn a_case_in_which_a_secret_would_stand_is_not_written() {
     // This plugin reads secrets, and its provider answers with the secret spelled backwards, which nobody can foresee.
     let backwards = |request: Received| {

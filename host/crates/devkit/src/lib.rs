@@ -25,6 +25,7 @@
 //! | `build` | how does a plugin's folder become a component in a plugins folder? ([`build()`]) |
 //! | `cache_folder` | where are compiled code and built components kept? |
 //! | [`cases`] | does a plugin pass its test cases and the conformance suite? |
+//! | `cases_folder` | where are the cases of a plugin file? |
 //! | `cargo` | which packages does a workspace have, and how are they compiled for WebAssembly? |
 //! | [`check`] | what is wrong with a plugin, or will be? |
 //! | `component` | how does a core module become a component, and the component a file? |
@@ -40,6 +41,7 @@ mod build;
 mod cache_folder;
 mod cargo;
 pub mod cases;
+mod cases_folder;
 pub mod check;
 mod component;
 mod error;

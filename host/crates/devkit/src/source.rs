@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::build::{BuildOptions, Selection, build};
+use super::cases_folder::cases_of;
 use super::error::BuildError;
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
@@ -45,8 +46,7 @@ impl Source {
         if path.is_dir() {
             return Self::built(path);
         }
-        let cases = path.parent().unwrap_or(Path::new("")).join("cases");
-        Ok(Self { path: path.to_owned(), component: read(path)?, cases })
+        Ok(Self { path: path.to_owned(), component: read(path)?, cases: cases_of(path) })
     }
 
     fn built(folder: &Path) -> Result<Self, SourceError> {

@@ -52,7 +52,7 @@ pub(in crate::cli) struct RecordArgs {
     /// The case's name: NAME.toml is written.
     #[arg(long, value_name = "NAME")]
     case: String,
-    /// The folder of the cases [default: `cases` beside the file or in the folder].
+    /// The folder of the cases [default: `cases` in the plugin's folder, or beside the file].
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
     /// A description of the case, in one sentence.

@@ -29,7 +29,7 @@ pub(in crate::cli) struct TestArgs {
     /// Plugin files (.wasm), or folders of plugins, which are built first.
     #[arg(value_name = "FILE|DIR", required = true)]
     plugins: Vec<PathBuf>,
-    /// The folder of the cases (*.toml) [default: `cases` beside the file or in the folder].
+    /// The folder of the cases (*.toml) [default: `cases` in the plugin's folder, or beside the file].
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
     /// The format of the results.
