@@ -37,6 +37,9 @@ export const providerError = (detail, status) => new Failure('provider-error', s
 /** The provider said what this plugin does not understand. */
 export const unexpected = (detail) => new Failure('unexpected-answer', undefined, detail);
 
+/** Lines of a defect that are logged: a call may log 64. */
+const MOST_LINES = 20;
+
 /** The host's errors, and what they are to a caller. What is not named here is `transport`. */
 const UNREACHABLE = { dns: 'dns', refused: 'refused', tls: 'tls', timeout: 'timeout', denied: 'denied' };
 
@@ -65,18 +68,22 @@ export const field = (name, label, options = {}) => ({
  */
 export function plugin({ describe, verify }) {
   return {
-    describe: () => ({ tags: [], readsSecrets: false, ...describe() }),
-    verify(credential) {
-      try {
-        return { scopes: [], warnings: [], config: [], ...verify(new Credential(credential)) };
-      } catch (error) {
-        if (error instanceof Failure) throw error.payload;
-        // A defect ends the call: its words would be lost.
-        write('error', `${error}\n${error.stack ?? ''}`);
-        throw error;
-      }
-    },
+    describe: () => logged(() => ({ tags: [], readsSecrets: false, ...describe() })),
+    verify: (credential) =>
+      logged(() => ({ scopes: [], warnings: [], config: [], ...verify(new Credential(credential)) })),
   };
+}
+
+/** Runs a call. What a defect in it throws is logged: it ends the call, and its words would be lost. */
+function logged(call) {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Failure) throw error.payload;
+    const lines = `${error}\n${error?.stack ?? ''}`.split('\n').filter((line) => line.trim() !== '');
+    for (const line of lines.slice(0, MOST_LINES)) write('error', line);
+    throw error;
+  }
 }
 
 /** A credential to verify. */

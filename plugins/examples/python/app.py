@@ -6,13 +6,15 @@ https://developers.notion.com/reference/status-codes.
 """
 
 from keyferry import (
-    AuthType, Credential, Grant, Method, describe, field, insufficient_scope, rejected, request, text_of, verified,
+    AuthType, Credential, Grant, Method, describe, field, insufficient_scope, plugin, rejected, request, text_of,
+    verified,
 )
 
 # The version in which the endpoint and its bot's workspace are as they are read here.
 VERSION = "2022-06-28"
 
 
+@plugin
 class App:
     def describe(self):
         token_help = "notion.so/profile/integrations > your integration > Internal integration secret."

@@ -11,16 +11,53 @@ from typing import Any, NoReturn, Optional, Union
 from componentize_py_types import Err
 from wit_world.exports import app
 from wit_world.exports.app import AuthType, Description, Field, FieldKind, Grant, Supplier, UnreachableKind, Verified
-from wit_world.imports import clock, http
+from wit_world.imports import clock, http, log
 from wit_world.imports.http import Method
 from wit_world.imports.secrets import Secret
 
 __all__ = [
     "Response", "AuthType", "Credential", "Description", "Field", "Grant", "Method", "Verified", "account_suspended",
-    "describe", "field", "insufficient_scope", "rejected", "request", "text_of", "unexpected", "verified", "wrong_tenant",
+    "describe", "field", "insufficient_scope", "plugin", "rejected", "request", "text_of", "unexpected", "verified",
+    "wrong_tenant",
 ]
 
 Value = Union[str, Secret, list]
+
+
+# Frames of a traceback that are logged: a call may log 64 lines.
+_MOST_FRAMES = 20
+
+
+def plugin(app_class: type) -> type:
+    """What the class `App` is decorated with: the log then has the traceback of a defect in it."""
+    app_class.describe = _logged(app_class.describe)
+    app_class.verify = _logged(app_class.verify)
+    return app_class
+
+
+def _logged(method: Any) -> Any:
+    def call(self, *arguments):
+        try:
+            return method(self, *arguments)
+        except Err:
+            raise
+        except Exception as error:
+            # A defect ends the call: its words would be lost.
+            for line in _traceback(error):
+                log.write(log.Level.ERROR, line)
+            raise
+
+    return call
+
+
+def _traceback(error: Exception) -> list:
+    """A traceback in lines. The module `traceback` reads source files, which a component does not have."""
+    frames, frame = [], error.__traceback__.tb_next
+    while frame:
+        code = frame.tb_frame.f_code
+        frames.append(f'  File "{code.co_filename.rsplit("/", 1)[-1]}", line {frame.tb_lineno}, in {code.co_name}')
+        frame = frame.tb_next
+    return ["Traceback (most recent call last):", *frames[-_MOST_FRAMES:], f"{type(error).__name__}: {error}"]
 
 
 def _fail(kind: Any, detail: str) -> NoReturn:

@@ -65,6 +65,50 @@ fn a_new_python_plugin_builds_and_passes_as_it_stands() {
 }
 
 #[test]
+fn a_defect_is_logged_with_its_place() {
+    let (javascript, python) = (tools::javascript(), tools::python());
+    let folder = tempfile::tempdir().unwrap();
+    for (language, tools, file, from, to, logged) in [
+        (
+            "javascript",
+            &javascript,
+            "plugin.js",
+            "case 401:",
+            "case 401: undefined.nothing();",
+            ["TypeError", "plugin.js:"],
+        ),
+        (
+            "python",
+            &python,
+            "app.py",
+            "if response.status == 401:",
+            "if response.status == 401:\n            {}[\"nothing\"]",
+            ["KeyError: 'nothing'", "File \"app.py\", line 35, in verify"],
+        ),
+    ] {
+        let Some(tools) = tools else { continue };
+        // Node.js looks for its packages in the folders above.
+        let parent = if language == "javascript" { tools.as_path() } else { folder.path() };
+        let dir = parent.join(format!("defect-{language}"));
+        let _ = std::fs::remove_dir_all(&dir);
+        let run = |arguments: &[&str], code| {
+            let mut command = command(parent, arguments);
+            command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default()));
+            printed(&command.output().unwrap(), code)
+        };
+        let path = dir.to_str().unwrap();
+        run(&["new", "acme", "--lang", language, "--dir", path], 0);
+        let text = std::fs::read_to_string(dir.join(file)).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(dir.join(file), text.replace(from, to)).unwrap();
+        let tested = run(&["test", path], 1);
+        for part in logged {
+            assert!(tested.lines().any(|line| line.contains("log ") && line.contains(part)), "{part}: {tested}");
+        }
+    }
+}
+
+#[test]
 fn a_tool_that_is_missing_is_named_with_the_command_that_installs_it() {
     let folder = tempfile::tempdir().unwrap();
     let nothing = folder.path().join("nothing");
@@ -81,7 +125,11 @@ fn a_tool_that_is_missing_is_named_with_the_command_that_installs_it() {
         ("rust", "cannot be started. Install Rust from https://rustup.rs"),
     ] {
         let slug = format!("acme-{language}");
-        printed(&plugin(folder.path(), &["new", &slug, "--lang", language]), 0);
+        let made = printed(&plugin(folder.path(), &["new", &slug, "--lang", language]), 0);
+        // The same command is the first of the next steps.
+        if let Some((_, command)) = install.split_once("Install it by: ") {
+            assert!(made.contains(&format!("Next:\n  {command}\n  keyferry plugin build")), "{made}");
+        }
         let mut command = command(folder.path(), &["build", &slug, "--out", "out"]);
         let said = refused(&command.env("PATH", &nothing).output().unwrap());
         assert!(said.contains(install), "{said}");

@@ -1,6 +1,6 @@
 //! `keyferry plugin new`: creates a plugin from a template.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,6 +8,7 @@ use clap::Args;
 use crate::cli::error::CliResult;
 use crate::cli::term;
 use keyferry_devkit::{AuthKind, Created, Language, NewPlugin, new_plugin};
+use keyferry_imports::input::shell_path;
 use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Args)]
@@ -42,29 +43,13 @@ fn show(created: &Created, language: Language, auth: AuthKind) {
     if sdk > 0 {
         term::print(&format!("  sdk/ ({sdk} files: the crate that it is written with)"));
     }
-    let (folder, out) = (word(folder), folder.join("build"));
+    let (folder, out) = (shell_path(folder), folder.join("build"));
     let component = out.join(format!("{slug}.wasm"));
     term::print("Next:");
-    term::print(&format!("  keyferry plugin build {folder} --out {}", word(&out)));
-    term::print(&format!("  keyferry plugin check {}", word(&component)));
-    term::print(&format!("  keyferry plugin test {folder}"));
-}
-
-/// A path as one word of a shell's.
-fn word(path: &Path) -> String {
-    let text = path.shown().to_string();
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_one_word_of_a_shells() {
-        for (path, expected) in [("a/b-c_1.d", "a/b-c_1.d"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")] {
-            assert_eq!(word(Path::new(path)), expected);
-        }
+    if let Some(install) = language.install(&folder) {
+        term::print(&format!("  {install}"));
     }
+    term::print(&format!("  keyferry plugin build {folder} --out {}", shell_path(&out)));
+    term::print(&format!("  keyferry plugin check {}", shell_path(&component)));
+    term::print(&format!("  keyferry plugin test {folder}"));
 }

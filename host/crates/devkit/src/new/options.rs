@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::script;
+
 /// The language that a plugin is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
@@ -30,6 +32,18 @@ impl Language {
             Self::Rust => "rust",
             Self::JavaScript => "javascript",
             Self::Python => "python",
+        }
+    }
+}
+
+impl Language {
+    /// The command that installs what plugins in this language are built with, if `keyferry plugin build` does not do it.
+    /// `folder` is the plugin's, as one word of a shell's.
+    pub fn install(self, folder: &str) -> Option<String> {
+        match self {
+            Self::Rust => None,
+            Self::JavaScript => Some(script::npm(folder)),
+            Self::Python => Some(script::pip(folder)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::cache::CacheKey;
+use super::install;
 use super::project::{Project, Script, slug};
 use super::sources::Sources;
 use super::tool::run;
@@ -87,6 +88,6 @@ fn find(folder: &Path) -> Result<PathBuf, BuildError> {
     installed.into_iter().find(|path| path.join(COMMAND).is_file()).ok_or_else(|| BuildError::NoTool {
         tool: TOOL,
         language: "JavaScript",
-        install: format!("npm install --prefix {}", folder.shown()),
+        install: install::npm(folder.shown()),
     })
 }

@@ -8,10 +8,12 @@
 //! | `project` | what does the plugin's manifest say? |
 //! | `sources` | which files are the plugin? |
 //! | `cache` | were the same sources built before? |
+//! | `install` | which command installs what a folder is built with? |
 //! | `tool` | how does a tool run, and what is reported if it fails? |
 
 mod build;
 mod cache;
+mod install;
 mod javascript;
 mod project;
 mod python;
@@ -19,4 +21,5 @@ mod sources;
 mod tool;
 
 pub(super) use build::{build, find};
+pub(crate) use install::{npm, pip};
 pub(super) use project::Project;

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::cache::CacheKey;
+use super::install;
 use super::project::{Project, Script, slug};
 use super::sources::Sources;
 use super::tool::run;
@@ -58,14 +59,8 @@ pub(super) fn project(folder: &Path) -> Result<Project, BuildError> {
 
 pub(super) fn build(project: &Project, sources: &Sources) -> Result<Vec<u8>, BuildError> {
     let program = find(&project.folder);
-    let missing = || BuildError::NoTool {
-        tool: TOOL,
-        language: "Python",
-        install: format!(
-            "python3 -m venv {0}/.venv && {0}/.venv/bin/pip install -r {0}/requirements.txt",
-            project.folder.shown()
-        ),
-    };
+    let missing =
+        || BuildError::NoTool { tool: TOOL, language: "Python", install: install::pip(project.folder.shown()) };
     let mut version = Command::new(&program);
     version.arg("--version");
     let version = run(version, TOOL, &project.folder, missing)?;
