@@ -80,7 +80,8 @@ pub(in crate::cli) struct ServeArgs {
     #[arg(long, value_name = "IP[:PORT]", env = "KEYFERRY_EGRESS_DNS", value_delimiter = ',')]
     egress_dns: Vec<DnsServer>,
 
-    /// Connect to this address for this name. Repeatable; other names then do not resolve. Not for production.
+    /// Connect to this address for this name. Repeatable; other names then do not resolve. An address of this machine needs
+    /// --dev-allow-loopback too. Not for production.
     #[arg(long, value_name = "HOST=IP:PORT", env = "KEYFERRY_DEV_RESOLVE", value_delimiter = ',')]
     dev_resolve: Vec<DevResolve>,
 
@@ -129,12 +130,23 @@ impl ServeArgs {
     }
 
     /// Resolves the server's settings without creating the data folder.
-    pub(in crate::cli::config) fn preview(self) -> Result<Settings, CliError> {
+    pub(in crate::cli) fn preview(self) -> Result<Settings, CliError> {
         self.settings_in(DataFolder::at)
     }
 
     fn settings_in(self, open: impl FnOnce(&Path) -> Result<DataFolder, CliError>) -> Result<Settings, CliError> {
         let loopback = if self.dev_allow_loopback { Loopback::AllowedForDevelopment } else { Loopback::Refused };
+        if let Some(name) =
+            self.dev_resolve.iter().find(|one| one.target().ip().is_loopback() && !self.dev_allow_loopback)
+        {
+            return Err(format!(
+                "dev-resolve leads {} to {}, which is on this machine, and dev-allow-loopback is not set: plugins could not reach it; \
+                 set both",
+                name.host(),
+                name.target()
+            )
+            .into());
+        }
         let egress = EgressSettings {
             ca_file: self.egress_ca,
             dns: self.egress_dns,
@@ -249,6 +261,8 @@ mod tests {
         for (config, flags, expected) in [
             ("tls-cert = \"c\"\n", &[][..], "tls-cert is set and tls-key is not"),
             ("", &["--tls-key=k"][..], "tls-key is set and tls-cert is not"),
+            ("dev-resolve = [\"a.example=127.0.0.1:1\"]\n", &[][..], "dev-resolve leads a.example to 127.0.0.1:1"),
+            ("", &["--dev-resolve=a.example=[::1]:1"][..], "dev-resolve leads a.example to [::1]:1"),
             ("rate-burst = 2\n", &[][..], "rate-burst is set and rate-limit is not"),
             ("otlp-ca = \"c\"\n", &[][..], "otlp-ca is set and otlp-endpoint is not"),
             ("", &["--admin-listen=127.0.0.1:0"][..], "admin-listen is set and admin-token-file is not"),
@@ -256,6 +270,12 @@ mod tests {
         ] {
             let error = settings(config, flags).err().unwrap().to_string();
             assert!(error.starts_with(expected), "{error}");
+        }
+        for allowed in [
+            ["--dev-resolve=a.example=127.0.0.1:1", "--dev-allow-loopback"],
+            ["--dev-resolve=a.example=10.0.0.1:1", "--dev"],
+        ] {
+            assert_eq!(settings("", &allowed).unwrap().egress.dev_resolve.len(), 1, "{allowed:?}");
         }
         assert!(settings("tls-cert = \"c\"\n", &["--tls-key=k"]).unwrap().tls.is_some());
         assert_eq!(settings("rate-limit = 2\n", &["--rate-burst=9"]).unwrap().rate_limit.unwrap().burst.get(), 9);
