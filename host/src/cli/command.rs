@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use super::config::{self, CommandLineError, ConfigCommand, Effective, Parsed, ServeArgs};
 use super::error::{CliResult, chain};
-use super::{api_key, audit, demo, export, import, key, openapi, plugin, serve, term};
+use super::{api_key, audit, demo, export, import, key, openapi, org, plugin, serve, term};
 
 /// Puts credentials a team already holds, proven to work and encrypted, onto linked accounts.
 #[derive(Parser)]
@@ -34,6 +34,9 @@ pub(super) enum Command {
     Imports(import::ImportsCommand),
     /// Writes all credentials of an environment into an encrypted file, which `import` reads on another server.
     Export(export::ExportArgs),
+    /// Lists the organisations.
+    #[command(subcommand)]
+    Org(org::OrgCommand),
     /// Creates, lists and revokes API keys.
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
@@ -95,6 +98,7 @@ async fn run(command: Command, effective: &Effective) -> CliResult {
         Command::Imports(command) => import::manage(command).await,
         Command::Export(args) => export::run(args).await,
         Command::Config(command) => config::run(command, effective),
+        Command::Org(command) => org::run(command).await,
         Command::ApiKey(command) => api_key::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Audit(command) => audit::run(command).await,

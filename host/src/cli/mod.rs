@@ -5,6 +5,7 @@
 //! | `command` | all commands, and the function that runs each |
 //! | `serve`, `signals` | `keyferry serve`, and the signals that end it |
 //! | `demo` | `keyferry demo` |
+//! | `org` | `keyferry org list` |
 //! | `api_key` | `keyferry api-key create`, `list`, `revoke` |
 //! | `key`, `rewrap` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`, `rewrap` |
 //! | `import` | `keyferry import`, `imports list`, `show`, `watch`, `results`, `pause`, `resume`, `cancel`, `retry-failed`, `undo`, `confirm`, `delete` |
@@ -39,6 +40,7 @@ mod key;
 mod log;
 mod openapi;
 mod operator;
+mod org;
 mod plugin;
 mod retry;
 mod rewrap;

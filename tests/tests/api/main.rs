@@ -29,6 +29,7 @@ mod metrics;
 mod migrate_token;
 mod openapi;
 mod openapi_fuzz;
+mod organisations;
 mod otlp;
 mod oversize;
 mod pages;

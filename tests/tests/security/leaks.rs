@@ -631,7 +631,12 @@ async fn operator_sees(hunt: &mut Hunt) {
     let socket = hunt.world.data().join("admin.sock");
     let org = format!("/admin/v1/organisations/{ORG}");
     let paths = ["/admin/v1/plugins", "/admin/v1/plugins/leaky", &format!("{org}/api-keys"), &format!("{org}/keys")];
-    let more = [format!("{org}/audit"), format!("{org}/audit/verify"), format!("{org}/nothing")];
+    let more = [
+        "/admin/v1/organisations".to_owned(),
+        format!("{org}/audit"),
+        format!("{org}/audit/verify"),
+        format!("{org}/nothing"),
+    ];
     for path in paths.into_iter().chain(more.iter().map(String::as_str)) {
         let mut stream = UnixStream::connect(&socket).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();

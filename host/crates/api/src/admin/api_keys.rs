@@ -1,7 +1,6 @@
 //! Operations of the admin API on API keys.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +9,9 @@ use utoipa::ToSchema;
 use crate::admin::error::AdminError;
 use crate::admin::operations::{Operation, Route};
 use crate::admin::operator::Operator;
+use crate::admin::organisations::store_with;
 use keyferry_service::keys;
-use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Store, Timestamp};
+use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Timestamp};
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{ApiKey, KeyId};
 
@@ -44,7 +44,7 @@ impl Operation for CreateApiKey {
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys", "createApiKey");
 
     async fn perform(&self, operator: &Operator) -> Result<CreatedApiKey, AdminError> {
-        let store = store(operator)?;
+        let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
         let vault = operator.vault.as_ref().ok_or(AdminError::Missing("the keys"))?;
         let key = ApiKey::generate(self.environment)?;
         let now = Timestamp::now();
@@ -168,8 +168,8 @@ impl Operation for ListApiKeys {
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/api-keys", "listApiKeys");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<ShownApiKey>, AdminError> {
-        let now = Timestamp::now();
-        Ok(store(operator)?.api_keys(&self.org).await?.iter().map(|record| ShownApiKey::new(record, now)).collect())
+        let (store, now) = (store_with(operator, &self.org).await?, Timestamp::now());
+        Ok(store.api_keys(&self.org).await?.iter().map(|record| ShownApiKey::new(record, now)).collect())
     }
 }
 
@@ -178,7 +178,7 @@ impl Operation for RevokeApiKey {
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/api-keys/revoke", "revokeApiKey");
 
     async fn perform(&self, operator: &Operator) -> Result<ShownApiKey, AdminError> {
-        let (store, now) = (store(operator)?, Timestamp::now());
+        let (store, now) = (store_with(operator, &self.org).await?, Timestamp::now());
         // Whole keys are accepted as well: for a leaked key, the operator may have nothing else at hand.
         let hash = self.key.parse::<ApiKey>().ok().map(|key| key.hash());
         let known = store.api_keys(&self.org).await?;
@@ -201,10 +201,6 @@ impl Operation for RevokeApiKey {
             None => Err(AdminError::NoSuchApiKey { org: self.org.clone() }),
         }
     }
-}
-
-fn store(operator: &Operator) -> Result<&Arc<dyn Store>, AdminError> {
-    operator.store.as_ref().ok_or(AdminError::Missing("the store"))
 }
 
 fn audit(action: AuditAction, record: &ApiKeyRecord, at: Timestamp) -> AuditEvent {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::admin::error::AdminError;
 use crate::admin::operations::{Operation, Route};
 use crate::admin::operator::Operator;
+use crate::admin::organisations::store_with;
 use keyferry_store::AuditEvent;
 use keyferry_types::ids::OrgId;
 
@@ -65,7 +66,7 @@ impl Operation for VerifyAudit {
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit/verify", "verifyAudit");
 
     async fn perform(&self, operator: &Operator) -> Result<VerifiedAudit, AdminError> {
-        let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+        let store = store_with(operator, &self.org).await?;
         let summary = store.verify_audit(&self.org).await?;
         if let Some(known) = &self.known {
             let mut after = 0;
@@ -94,7 +95,7 @@ impl Operation for ReadAudit {
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/audit", "readAudit");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<AuditLine>, AdminError> {
-        let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+        let store = store_with(operator, &self.org).await?;
         let entries = store.audit_after(&self.org, self.after, MOST_ENTRIES).await?;
         let line = |entry: keyferry_store::AuditEntry| AuditLine {
             seq: entry.seq,

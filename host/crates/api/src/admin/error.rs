@@ -28,6 +28,11 @@ pub enum AdminError {
     Refused(String),
     #[error("the request is not understood: {0}")]
     Request(String),
+    #[error(
+        "there is no organisation {org}; `keyferry org list` lists those that exist, and `keyferry api-key create --org {org}` \
+         creates it with its first API key"
+    )]
+    NoSuchOrganisation { org: OrgId },
     #[error("{org} has no such API key; `keyferry api-key list --org {org}` shows those that it has")]
     NoSuchApiKey { org: OrgId },
     #[error("several API keys begin like that; name one by its id: {ids}")]
@@ -62,7 +67,9 @@ impl AdminError {
         match self {
             _ if self.is_locked() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Request(_) => StatusCode::BAD_REQUEST,
-            Self::Registry(RegistryError::NoSuchPlugin { .. }) | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
+            Self::Registry(RegistryError::NoSuchPlugin { .. })
+            | Self::NoSuchOrganisation { .. }
+            | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
             Self::Keys(ServiceError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
             Self::SeveralApiKeys { .. } | Self::Rewritten { .. } => StatusCode::CONFLICT,
             Self::Store(StoreError::AuditBroken { .. }) => StatusCode::CONFLICT,
@@ -79,6 +86,7 @@ impl AdminError {
             _ if self.is_locked() => "keys_locked",
             Self::Request(_) => "invalid_request",
             Self::Registry(RegistryError::NoSuchPlugin { .. }) => "no_such_plugin",
+            Self::NoSuchOrganisation { .. } => "no_such_organisation",
             Self::NoSuchApiKey { .. } => "no_such_api_key",
             Self::Keys(ServiceError::Store(StoreError::Root { .. })) => "key_refused",
             Self::SeveralApiKeys { .. } => "several_api_keys",

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::admin::error::AdminError;
 use crate::admin::operations::{Operation, Route};
 use crate::admin::operator::Operator;
+use crate::admin::organisations::store_with;
 use keyferry_service::keys;
 use keyferry_store::{AccountKey, IntegrationKey, RootChange, RootRecord, Store};
 use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
@@ -114,8 +115,9 @@ pub struct ResealStep {
     pub next: Option<Place>,
 }
 
-fn parts(operator: &Operator) -> Result<(&Arc<dyn Store>, &Arc<Vault>), AdminError> {
-    let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+/// The store and the vault, if the organisation exists.
+async fn parts<'a>(operator: &'a Operator, org: &OrgId) -> Result<(&'a Arc<dyn Store>, &'a Arc<Vault>), AdminError> {
+    let store = store_with(operator, org).await?;
     Ok((store, operator.vault.as_ref().ok_or(AdminError::Missing("the keys"))?))
 }
 
@@ -140,7 +142,7 @@ impl Operation for ListKeys {
     const ROUTE: Route = Route::read("/admin/v1/organisations/{org}/keys", "listKeys");
 
     async fn perform(&self, operator: &Operator) -> Result<Vec<ShownKey>, AdminError> {
-        let (store, _) = parts(operator)?;
+        let (store, _) = parts(operator, &self.org).await?;
         let roots = store.roots(&self.org).await?;
         let sealed = store.sealed_under(&self.org).await?;
         let highest = roots.last().map(|root| root.key_id);
@@ -154,7 +156,7 @@ impl Operation for RotateKey {
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/rotate", "rotateKey");
 
     async fn perform(&self, operator: &Operator) -> Result<ShownKey, AdminError> {
-        let (store, vault) = parts(operator)?;
+        let (store, vault) = parts(operator, &self.org).await?;
         Ok(shown(&keys::rotate(store.as_ref(), vault, &self.org).await?, true, 0))
     }
 }
@@ -164,7 +166,7 @@ impl Operation for ResealCredentials {
     const ROUTE: Route = Route::change("/admin/v1/organisations/{org}/keys/reseal", "resealCredentials");
 
     async fn perform(&self, operator: &Operator) -> Result<ResealStep, AdminError> {
-        let (store, vault) = parts(operator)?;
+        let (store, vault) = parts(operator, &self.org).await?;
         let after = self.after.clone().map(|Place { environment, account, slug }| IntegrationKey {
             account: AccountKey { org: self.org.clone(), environment, account },
             slug,
@@ -198,6 +200,6 @@ impl Operation for DestroyKey {
 }
 
 async fn change(operator: &Operator, org: &OrgId, key_id: u32, change: RootChange) -> Result<ShownKey, AdminError> {
-    let (store, vault) = parts(operator)?;
+    let (store, vault) = parts(operator, org).await?;
     Ok(shown(&keys::change(store.as_ref(), vault, org, KeyId::new(key_id), change).await?, false, 0))
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `operations` | what is an operation, and what is its form in a request? |
 //! | `operator` | what do operations work on? |
-//! | `plugins`, `api_keys`, `keys`, `rewrap`, `audit`, `health` | what can be asked for? |
+//! | `plugins`, `organisations`, `api_keys`, `keys`, `rewrap`, `audit`, `health` | what can be asked for? |
 //! | `openapi` | how is that described to a machine? |
 //! | `routes`, `socket` | how does a server respond? |
 //! | `response` | which forms do responses have? |
@@ -28,6 +28,7 @@ mod keys;
 mod openapi;
 mod operations;
 mod operator;
+mod organisations;
 mod plugins;
 mod response;
 mod rewrap;
@@ -43,6 +44,7 @@ pub use health::{ServerHealth, ShowHealth};
 pub use keys::{DestroyKey, DisableKey, KeyState, ListKeys, Place, ResealCredentials, ResealStep, RotateKey, ShownKey};
 pub use operations::{Operation, Route, Verb};
 pub use operator::{Operator, Warnings};
+pub use organisations::{ListOrganisations, ShownOrganisation};
 pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 pub use rewrap::{Form, ListRoots, NewForms, RewrapRoots, Rewrapped, StoredRoot};
 pub use socket::{Socket, listen};

@@ -22,6 +22,7 @@ use crate::admin::keys::{DestroyKey, DisableKey, ListKeys, ResealCredentials, Ro
 use crate::admin::openapi;
 use crate::admin::operations::{Operation, Verb, taken_apart};
 use crate::admin::operator::Operator;
+use crate::admin::organisations::ListOrganisations;
 use crate::admin::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use crate::admin::response::{Problem, Uncached};
 use crate::admin::rewrap::{ListRoots, RewrapRoots};
@@ -36,6 +37,7 @@ const OPENAPI: &str = "/admin/v1/openapi.json";
 pub(super) fn router(operator: Operator) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::preface())
         .routes(route::<ShowHealth>())
+        .routes(route::<ListOrganisations>())
         .routes(route::<ListApiKeys>())
         .routes(route::<CreateApiKey>())
         .routes(route::<RevokeApiKey>())
