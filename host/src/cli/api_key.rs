@@ -74,7 +74,7 @@ pub(super) async fn run(command: ApiKeyCommand) -> CliResult {
             scopes.sort();
             scopes.dedup();
             let operation = CreateApiKey { org, environment, label, scopes, days };
-            term::print(&perform(folders, Needs::StoreAndVault, operation).await?.key);
+            term::print(&perform(folders, Needs::NewStoreAndVault, operation).await?.key);
         }
         ApiKeyCommand::List(ListArgs { org, json, folders }) => {
             let keys = perform(folders, Needs::StoreAndVault, ListApiKeys { org }).await?;

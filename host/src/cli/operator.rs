@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use super::config::{FolderArgs, Folders};
+use super::config::{DataFolder, FolderArgs, Folders};
 use super::error::CliError;
 use super::server::registry;
 use super::store_and_vault::StoreAndVault;
-use keyferry_api::admin::{self, AdminError, Operation, Operator};
+use super::term;
+use keyferry_api::admin::{self, AdminError, Operation, Operator, Verb};
 use keyferry_egress::EgressSettings;
 use keyferry_sandbox::{GrantPolicy, SandboxLimits};
 use keyferry_store::sled::SledSettings;
+use keyferry_types::path_text::ShowPath as _;
 
 /// The components that an operation needs if no server runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// The store and the vault.
+    /// The store and the vault, which exist.
     StoreAndVault,
+    /// The store and the vault, created if they do not exist.
+    NewStoreAndVault,
     /// The plugins. They are listed, not served: nothing is granted on drop.
     Plugins,
 }
@@ -26,11 +30,20 @@ pub(super) async fn perform<O: Operation>(
     needs: Needs,
     operation: O,
 ) -> Result<O::Done, CliError> {
-    let folders = folders.resolve()?;
+    let folders = folders.resolve_in(match needs {
+        Needs::StoreAndVault => DataFolder::existing,
+        Needs::NewStoreAndVault => DataFolder::open_and_tell,
+        // Without a data folder, nothing is granted.
+        Needs::Plugins => DataFolder::at,
+    })?;
     match admin::call(&folders.data.socket(), &operation).await {
         Ok(done) => Ok(done),
         Err(AdminError::NotRunning) => {
             let operator = open(&folders, needs).await?;
+            if needs == Needs::Plugins && O::ROUTE.verb == Verb::Change {
+                // Grants are recorded there.
+                DataFolder::open_and_tell(folders.data.path())?;
+            }
             let done = operation.perform(&operator).await;
             if let Some(store) = &operator.store {
                 store.close().await?;
@@ -43,9 +56,20 @@ pub(super) async fn perform<O: Operation>(
 
 async fn open(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
     match needs {
-        Needs::StoreAndVault => {
-            let StoreAndVault { vault, store } =
+        Needs::StoreAndVault if !folders.data.store().exists() => Err(format!(
+            "nothing is stored in {} yet; `keyferry serve` or `keyferry api-key create` creates the store",
+            folders.data.path().shown()
+        )
+        .into()),
+        Needs::StoreAndVault | Needs::NewStoreAndVault => {
+            let StoreAndVault { vault, store, new_key } =
                 StoreAndVault::open(folders, SledSettings::new(folders.data.store())).await?;
+            if let Some(file) = new_key {
+                term::progress(&format!(
+                    "created the key-encryption key {}: back it up, apart from the store; without it nothing in the store opens",
+                    file.shown()
+                ));
+            }
             Ok(Operator { vault: Some(vault), store: Some(store), registry: None, warnings: None })
         }
         Needs::Plugins => {

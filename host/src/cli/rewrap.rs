@@ -7,11 +7,11 @@ use clap::Args;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
 
-use super::config::{FolderArgs, NewKekArgs};
+use super::config::{DataFolder, FolderArgs, NewKekArgs};
 use super::error::CliError;
 use super::operator::{Needs, perform};
 use super::term;
-use keyferry_api::admin::{Form, ListRoots, NewForms, RewrapRoots, StoredRoot};
+use keyferry_api::admin::{AdminError, Form, ListRoots, NewForms, RewrapRoots, StoredRoot};
 use keyferry_service::rewrap::{only_form_by, with_form_by};
 use keyferry_store::Wrapping;
 use keyferry_types::ids::OrgId;
@@ -46,7 +46,7 @@ impl RewrapArgs {
 }
 
 pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
-    let present = args.folders.clone().resolve()?.key.load(CreateKey::Refused).await?;
+    let present = args.folders.clone().resolve_in(DataFolder::existing)?.key.load(CreateKey::Refused).await?;
     match args.finish {
         true if args.new.is_given() => Err("--finish keeps the present key, and a new one is named: choose one".into()),
         true => finish(args, &present).await,
@@ -117,7 +117,13 @@ async fn finish(args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), CliE
 }
 
 async fn roots(args: &RewrapArgs) -> Result<Vec<StoredRoot>, CliError> {
-    perform(args.folders.clone(), Needs::StoreAndVault, ListRoots {}).await
+    let roots = perform(args.folders.clone(), Needs::StoreAndVault, ListRoots {}).await?;
+    match &args.org {
+        Some(org) if !roots.iter().any(|root| root.org == *org) => {
+            Err(AdminError::NoSuchOrganisation { org: org.clone() }.into())
+        }
+        _ => Ok(roots),
+    }
 }
 
 fn has(root: &StoredRoot, by: &str) -> bool {

@@ -19,6 +19,7 @@ use keyferry_egress::Loopback;
 use keyferry_sandbox::{GrantPolicy, watch};
 use keyferry_telemetry::{Metrics, Prometheus};
 use keyferry_types::path_text::ShowPath as _;
+use keyferry_vault::KeyProvider;
 use keyferry_webhooks::MOST_DELIVERIES;
 
 /// Time between "not ready" and "no more connections", in which a load balancer can notice.
@@ -51,6 +52,7 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     let starting = signals.exit_at_first();
     let server = Server::assemble(&settings).await?;
     starting.abort();
+    tell_of_files(&settings, server.is_key_new);
     let registry = Arc::clone(&server.registry);
     let metrics = metrics.with_gauges(move || registry.count_states());
     if let (Some(router), Some(listen)) = (metrics.router(), settings.metrics) {
@@ -191,6 +193,21 @@ pub(super) async fn serve(
 enum Stop {
     Signal,
     Store(String),
+}
+
+/// Logs where the data and the key-encryption key are: without that file, a backup of the store is worth nothing.
+fn tell_of_files(settings: &Settings, is_key_new: bool) {
+    let folder = settings.folders.data.path().shown();
+    if settings.folders.data.is_new() {
+        tracing::info!(%folder, "created the data folder");
+    }
+    let KeyProvider::File(file) = &settings.folders.key else { return };
+    let file = file.shown();
+    if is_key_new {
+        tracing::warn!(%file, "created the key-encryption key: back it up, apart from the store; without it nothing in the store opens");
+    } else {
+        tracing::info!(%file, "the key-encryption key; without it nothing in the store opens: keep a backup of it, apart from the store");
+    }
 }
 
 fn warn_of_development(settings: &Settings) {

@@ -26,6 +26,8 @@ pub(super) struct Server {
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) importer: Arc<Importer>,
     pub(super) api: Arc<Api>,
+    /// Whether the file of the key-encryption key was created.
+    pub(super) is_key_new: bool,
 }
 
 impl Server {
@@ -35,7 +37,10 @@ impl Server {
             SledSettings { cache_capacity: settings.store_cache, ..SledSettings::new(settings.folders.data.store()) };
         let opened = StoreAndVault::open(&settings.folders, store).await?;
         opened.call_key_service(&settings.folders).await?;
-        let StoreAndVault { store, vault } = opened;
+        let StoreAndVault { store, vault, new_key } = opened;
+        let folder = settings.folders.plugins.clone();
+        bounded_file::within(&settings.folders.plugins, PATIENCE, move || std::fs::create_dir_all(folder))
+            .map_err(|error| format!("cannot make the plugin folder {}: {error}", settings.folders.plugins.shown()))?;
         let registry = registry(
             &settings.folders,
             settings.grants,
@@ -66,7 +71,7 @@ impl Server {
             settings.rate_limit,
             settings.http.body_timeout,
         );
-        Ok(Self { store, vault, registry, readiness, deliverer, importer, api })
+        Ok(Self { store, vault, registry, readiness, deliverer, importer, api, is_key_new: new_key.is_some() })
     }
 }
 
@@ -78,9 +83,6 @@ pub(super) async fn registry(
     egress: EgressSettings,
     vault: Option<Arc<Vault>>,
 ) -> Result<Arc<Registry>, CliError> {
-    let folder = folders.plugins.clone();
-    bounded_file::within(&folders.plugins, PATIENCE, move || std::fs::create_dir_all(folder))
-        .map_err(|error| format!("cannot make the plugin folder {}: {error}", folders.plugins.shown()))?;
     let cache = vault.map(|vault| {
         let seal: CodeSeal = Arc::new(move |bytes| vault.cache_mac(bytes).ok());
         (folders.data.code_cache(), seal)

@@ -19,6 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 pub(super) struct StoreAndVault {
     pub(super) vault: Arc<Vault>,
     pub(super) store: Arc<dyn Store>,
+    /// The file of the key, if it was created.
+    pub(super) new_key: Option<PathBuf>,
 }
 
 impl StoreAndVault {
@@ -26,6 +28,10 @@ impl StoreAndVault {
     pub(super) async fn open(folders: &Folders, store: SledSettings) -> Result<Self, CliError> {
         // A new key opens nothing in an existing store: the missing key must be found, not replaced.
         let create = if folders.data.store().exists() { CreateKey::Refused } else { CreateKey::Allowed };
+        let new_key = match &folders.key {
+            KeyProvider::File(file) if create == CreateKey::Allowed && !file.exists() => Some(file.clone()),
+            _ => None,
+        };
         let vault = Arc::new(Vault::new(folders.key.load(create).await?));
         let store = SledStore::open(store).await?;
         match rewrap::check(&store, vault.kek()).await {
@@ -33,7 +39,7 @@ impl StoreAndVault {
             Ok(()) | Err(ServiceError::Vault(VaultError::KeyService(_))) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(Self { vault, store: Arc::new(store) })
+        Ok(Self { vault, store: Arc::new(store), new_key })
     }
 
     /// Calls the key service for the first time.

@@ -19,6 +19,7 @@ mod cobalt;
 mod config;
 mod conventions;
 mod credentials;
+mod data_folder;
 mod demo;
 mod docs_page;
 mod documented;

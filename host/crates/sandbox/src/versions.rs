@@ -65,7 +65,11 @@ impl Versions {
         }
         let surplus = versions.len().saturating_sub(KEPT);
         versions.drain(..surplus);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        // A command that only reads must not create the data folder around it.
+        match fs::DirBuilder::new().mode(0o700).create(&self.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         if !self.path(digest).exists() {
             write(&self.folder, &self.path(digest), bytes)?;
         }

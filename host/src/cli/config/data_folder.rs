@@ -1,5 +1,7 @@
 //! The data folder, and the paths of the files in it.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::error::CliError;
@@ -7,27 +9,73 @@ use crate::cli::term;
 use keyferry_types::bounded_file::{self, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 
-/// The absolute path of the data folder.
+/// The data folder.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct DataFolder(PathBuf);
+pub(in crate::cli) struct DataFolder {
+    /// The absolute path.
+    path: PathBuf,
+    /// Whether this process has created it.
+    is_new: bool,
+}
+
+/// What to do if the folder does not exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Refused,
+    Created,
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> CliError {
+    format!("cannot use the data folder {}: {error}", path.shown()).into()
+}
 
 impl DataFolder {
     /// The folder, which need not exist.
     pub(in crate::cli) fn at(path: &Path) -> Result<Self, CliError> {
-        let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.shown());
-        Ok(Self(std::path::absolute(path).map_err(fault)?))
+        let absolute = std::path::absolute(path).map_err(|error| unusable(path, &error))?;
+        Ok(Self { path: absolute, is_new: false })
+    }
+
+    /// The folder, which must exist.
+    pub(in crate::cli) fn existing(path: &Path) -> Result<Self, CliError> {
+        Self::look(path, Missing::Refused)
     }
 
     /// Creates the folder if it does not exist, for its owner only.
     pub(in crate::cli) fn open(path: &Path) -> Result<Self, CliError> {
-        use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-        let fault = |error: std::io::Error| format!("cannot use the data folder {}: {error}", path.shown());
+        Self::look(path, Missing::Created)
+    }
+
+    /// [`Self::open`], and says it if the folder is created.
+    pub(in crate::cli) fn open_and_tell(path: &Path) -> Result<Self, CliError> {
+        let data = Self::open(path)?;
+        if data.is_new {
+            term::progress(&format!("created the data folder {}", data.path.shown()));
+        }
+        Ok(data)
+    }
+
+    fn look(path: &Path, missing: Missing) -> Result<Self, CliError> {
         let named = path.to_owned();
-        let mode = bounded_file::within(path, PATIENCE, move || {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&named)?;
-            Ok(std::fs::metadata(&named)?.permissions().mode())
-        })
-        .map_err(fault)?;
+        let looked = bounded_file::within(path, PATIENCE, move || {
+            let is_new = missing == Missing::Created && !named.exists();
+            if is_new {
+                std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&named)?;
+            }
+            Ok((std::fs::metadata(&named)?.permissions().mode(), is_new))
+        });
+        let (mode, is_new) = match looked {
+            Ok(looked) => looked,
+            Err(error) if missing == Missing::Refused && error.kind() == ErrorKind::NotFound => {
+                return Err(format!(
+                    "there is no data folder {}; --data or KEYFERRY_DATA names another one, and `keyferry serve` or `keyferry \
+                     api-key create` creates it",
+                    path.shown()
+                )
+                .into());
+            }
+            Err(error) => return Err(unusable(path, &error)),
+        };
         if mode & 0o077 != 0 {
             term::warning(&format!(
                 "others can look into the data folder {} (mode {:o}); `chmod 700` it",
@@ -35,38 +83,48 @@ impl DataFolder {
                 mode & 0o777
             ));
         }
-        Ok(Self(std::path::absolute(path).map_err(fault)?))
+        Ok(Self { is_new, ..Self::at(path)? })
+    }
+
+    /// The absolute path.
+    pub(in crate::cli) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether this process has created the folder.
+    pub(in crate::cli) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     pub(in crate::cli) fn key(&self) -> PathBuf {
-        self.0.join("keyferry.key")
+        self.path.join("keyferry.key")
     }
 
     pub(in crate::cli) fn store(&self) -> PathBuf {
-        self.0.join("store")
+        self.path.join("store")
     }
 
     pub(in crate::cli) fn plugins(&self) -> PathBuf {
-        self.0.join("plugins")
+        self.path.join("plugins")
     }
 
     pub(in crate::cli) fn lock(&self) -> PathBuf {
-        self.0.join("keyferry.lock")
+        self.path.join("keyferry.lock")
     }
 
     pub(in crate::cli) fn code_key(&self) -> PathBuf {
-        self.0.join("code-key.json")
+        self.path.join("code-key.json")
     }
 
     pub(in crate::cli) fn code_cache(&self) -> PathBuf {
-        self.0.join("cache")
+        self.path.join("cache")
     }
 
     pub(in crate::cli) fn plugin_versions(&self) -> PathBuf {
-        self.0.join("plugin-versions")
+        self.path.join("plugin-versions")
     }
 
     pub(in crate::cli) fn socket(&self) -> PathBuf {
-        self.0.join("admin.sock")
+        self.path.join("admin.sock")
     }
 }

@@ -25,6 +25,7 @@ mod resolved;
 mod setting;
 
 pub(super) use command::{ConfigCommand, run};
+pub(super) use data_folder::DataFolder;
 pub(super) use effective::Effective;
 pub(super) use flags::{FolderArgs, Folders, NewKekArgs, ServeArgs};
 pub(super) use layers::{CommandLineError, Parsed, parse};

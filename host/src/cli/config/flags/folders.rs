@@ -42,13 +42,8 @@ pub(in crate::cli) struct Folders {
 }
 
 impl FolderArgs {
-    /// Fills in the defaults, and creates the data folder.
-    pub(in crate::cli) fn resolve(self) -> Result<Folders, CliError> {
-        self.resolve_in(DataFolder::open)
-    }
-
     /// Fills in the defaults, with the data folder that `open` returns.
-    pub(super) fn resolve_in(
+    pub(in crate::cli) fn resolve_in(
         self,
         open: impl FnOnce(&Path) -> Result<DataFolder, CliError>,
     ) -> Result<Folders, CliError> {
