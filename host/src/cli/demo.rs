@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use url::Host;
 
 use super::config::{LogFormat, LogSettings, ServeArgs, Settings};
+use super::demo_guide::{self, RunningDemo};
 use super::error::{CliError, CliResult};
 use super::log::start_log;
 use super::serve::serve;
@@ -28,6 +29,7 @@ use keyferry_sandbox::GrantPolicy;
 use keyferry_service_client::{Deadlines, Scheme, ServiceAddress, exchange, tls_config};
 use keyferry_store::{AccountKey, Scope};
 use keyferry_types::ids::Environment;
+use keyferry_types::path_text::ShowPath as _;
 
 const MIGRATE: &str = "/api/v2/public/migrate-token";
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
@@ -63,9 +65,10 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
     let plugins = match args.plugins {
         Some(folder) => folder,
         None => {
+            need_checkout(&std::env::current_dir()?)?;
             term::progress("building the plugins (the first time takes a minute)");
-            let out = folder.path().join("plugins");
-            build(&BuildOptions { selection: Selection::All(std::env::current_dir()?), out: out.clone() })?;
+            let (here, out) = (std::env::current_dir()?, folder.path().join("plugins"));
+            build(&BuildOptions { selection: Selection::All(here), out: out.clone() })?;
             out
         }
     };
@@ -81,14 +84,8 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
         vault: Some(Arc::clone(&server.vault)),
         registry: None,
     };
-    let key = CreateApiKey {
-        org: ORG.parse()?,
-        environment: Environment::Test,
-        label: "demo".to_owned(),
-        scopes: vec![Scope::Migrate, Scope::Read],
-        days: Some(1),
-    };
-    let key = key.perform(&operator).await?.key;
+    let key = create_key(&operator, "demo", vec![Scope::Migrate, Scope::Read, Scope::Admin]).await?;
+    let reading_key = create_key(&operator, "demo, reads credentials", vec![Scope::ReadCredentials]).await?;
     let store = Arc::clone(&server.store);
     let (listens, listening) = tokio::sync::oneshot::channel();
     let serving = serve(server, &settings, signals, move |address| {
@@ -110,8 +107,34 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
         term::print(if good { "\nEvery step was as expected." } else { "\nA step was NOT as expected: see above." });
         return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    print_suggestions(address, &key);
+    demo_guide::print(&RunningDemo {
+        address,
+        folder: folder.path(),
+        org: ORG,
+        account: ACCOUNT,
+        key: &key,
+        reading_key: &reading_key,
+    })?;
     serving.await
+}
+
+/// Without ready-built components, the plugins are built from their sources.
+fn need_checkout(here: &Path) -> Result<(), CliError> {
+    if here.ancestors().any(|folder| folder.join("plugins/hubspot/Cargo.toml").is_file()) {
+        return Ok(());
+    }
+    let (here, repository) = (here.shown(), env!("CARGO_PKG_REPOSITORY"));
+    Err(format!(
+        "the demo builds its plugins from Keyferry's sources, and {here} is not in a checkout of them. Run it in one \
+         (git clone {repository}), or name a folder with the built plugins: keyferry demo --plugins DIR"
+    )
+    .into())
+}
+
+async fn create_key(operator: &Operator, label: &str, scopes: Vec<Scope>) -> Result<String, CliError> {
+    let (org, environment) = (ORG.parse()?, Environment::Test);
+    let create = CreateApiKey { org, environment, label: label.to_owned(), scopes, days: Some(1) };
+    Ok(create.perform(operator).await?.key)
 }
 
 fn settings(folder: &Path, plugins: PathBuf, ca: PathBuf, resolve: &[String]) -> Result<Settings, CliError> {
@@ -233,17 +256,6 @@ async fn show_disk(store: &dyn keyferry_store::Store, folder: &Path) -> Result<(
     }
     term::print(&format!("   ({} bytes of database searched: no credential lies there in plain)", database.len()));
     Ok(())
-}
-
-/// Prints requests to try next.
-fn print_suggestions(address: SocketAddr, key: &str) {
-    let body = json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}});
-    term::print(&format!(
-        "\nStill serving; Ctrl-C ends it. Try:\n\n\
-         curl -X PUT http://{address}{MIGRATE} -H 'x-api-key: {key}' -H 'linked_account_id: {ACCOUNT}' \\\n  \
-         -H 'content-type: application/json' -d '{body}'\n\n\
-         curl http://{address}{ACCOUNTS}/{ACCOUNT} -H 'x-api-key: {key}'"
-    ));
 }
 
 /// Sends a request to the demo's server, for the demo's linked account.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `command` | all commands, and the function that runs each |
 //! | `serve`, `signals` | `keyferry serve`, and the signals that end it |
-//! | `demo` | `keyferry demo` |
+//! | `demo`, `demo_guide` | `keyferry demo`, and what to try with it |
 //! | `org` | `keyferry org list` |
 //! | `api_key` | `keyferry api-key create`, `list`, `revoke` |
 //! | `key`, `rewrap` | `keyferry key list`, `rotate`, `reseal`, `disable`, `destroy`, `rewrap` |
@@ -33,6 +33,7 @@ mod audit;
 mod command;
 mod config;
 mod demo;
+mod demo_guide;
 mod error;
 mod export;
 mod import;

@@ -21,6 +21,8 @@ pub const HUBSPOT_EXPIRED_TOKEN: &str = "demo-hubspot-access-token-expired";
 pub const HUBSPOT_SCOPELESS_TOKEN: &str = "demo-hubspot-access-token-scopeless";
 /// HubSpot: 429 with `Retry-After: 10`.
 pub const HUBSPOT_RATE_LIMITED_TOKEN: &str = "demo-hubspot-access-token-rate-limited";
+/// HubSpot: 429 with `Retry-After: 2` at first, works when tried again.
+pub const HUBSPOT_BUSY_TOKEN: &str = "demo-hubspot-access-token-busy";
 /// HubSpot: works too, but for another portal, 48600456: a replaced account.
 pub const HUBSPOT_OTHER_PORTAL_TOKEN: &str = "demo-hubspot-access-token-other-portal";
 
@@ -88,6 +90,7 @@ pub fn hubspot_state() -> HubSpotState {
         .with(HUBSPOT_EXPIRED_TOKEN, HubSpotToken::Expired)
         .with(HUBSPOT_SCOPELESS_TOKEN, HubSpotToken::MissingScopes(vec!["oauth".to_owned()]))
         .with(HUBSPOT_RATE_LIMITED_TOKEN, HubSpotToken::RateLimited)
+        .with(HUBSPOT_BUSY_TOKEN, HubSpotToken::Busy(portal(48_600_123)))
 }
 
 /// The NetSuite account of the demo.

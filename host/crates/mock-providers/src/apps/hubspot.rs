@@ -1,6 +1,8 @@
 //! HubSpot: account details and the private apps' usage, which only look at the token.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -11,6 +13,8 @@ use crate::{Received, Reply};
 #[derive(Clone, Default)]
 pub struct HubSpotState {
     tokens: HashMap<String, HubSpotToken>,
+    /// Requests with tokens that are [`HubSpotToken::Busy`].
+    busy: Arc<AtomicU64>,
 }
 
 /// The reply to a request with a token.
@@ -24,6 +28,8 @@ pub enum HubSpotToken {
     MissingScopes(Vec<String>),
     /// 429 with `Retry-After: 10`.
     RateLimited,
+    /// 429 with `Retry-After: 2` to each odd request with such a token, the portal's details to each even one.
+    Busy(HubSpotPortal),
 }
 
 /// The portal's data, as its API returns it.
@@ -84,17 +90,11 @@ pub fn hubspot(state: HubSpotState) -> impl Fn(Received) -> Reply + Send + Sync 
                     }]),
                 )],
             ),
-            Some(HubSpotToken::RateLimited) => Reply::json(
-                429,
-                &json!({
-                    "status": "error",
-                    "message": "You have reached your ten_secondly_rolling limit.",
-                    "errorType": "RATE_LIMIT",
-                    "correlationId": correlation_id(),
-                    "policyName": "TEN_SECONDLY_ROLLING",
-                }),
-            )
-            .with_header("retry-after", "10"),
+            Some(HubSpotToken::RateLimited) => rate_limited("10"),
+            Some(HubSpotToken::Busy(portal)) => match state.busy.fetch_add(1, Ordering::Relaxed) % 2 {
+                0 => rate_limited("2"),
+                _ => with_limits(Reply::json(200, &found(portal))),
+            },
             None => error(
                 401,
                 "INVALID_AUTHENTICATION",
@@ -104,6 +104,17 @@ pub fn hubspot(state: HubSpotState) -> impl Fn(Received) -> Reply + Send + Sync 
             ),
         }
     }
+}
+
+fn rate_limited(retry_after: &str) -> Reply {
+    let body = json!({
+        "status": "error",
+        "message": "You have reached your ten_secondly_rolling limit.",
+        "errorType": "RATE_LIMIT",
+        "correlationId": correlation_id(),
+        "policyName": "TEN_SECONDLY_ROLLING",
+    });
+    Reply::json(429, &body).with_header("retry-after", retry_after)
 }
 
 fn details(portal: &HubSpotPortal) -> Value {
@@ -169,14 +180,15 @@ mod tests {
             data_hosting_location: "eu1".to_owned(),
         };
         let state = HubSpotState::new()
-            .with("good", HubSpotToken::Valid(portal))
+            .with("good", HubSpotToken::Valid(portal.clone()))
+            .with("soon", HubSpotToken::Busy(portal))
             .with("old", HubSpotToken::Expired)
             .with("narrow", HubSpotToken::MissingScopes(vec!["oauth".to_owned()]))
             .with("busy", HubSpotToken::RateLimited);
         let mut providers = MockProviders::start().await.unwrap();
         let address = providers.add(HOST, hubspot(state)).await.unwrap();
         let mut sender = connect(address, HOST, providers.ca_pem()).await.unwrap();
-        let cases: [(&str, &str, &str, u16, &str, Value); 9] = [
+        let cases: [(&str, &str, &str, u16, &str, Value); 11] = [
             ("GET", DETAILS, "Bearer good", 200, "/portalId", json!(7)),
             ("GET", DETAILS, "bearer good", 200, "/uiDomain", json!("app-eu1.hubspot.com")),
             (
@@ -190,6 +202,8 @@ mod tests {
             ("GET", DETAILS, "Bearer old", 401, "/category", json!("EXPIRED_AUTHENTICATION")),
             ("GET", DETAILS, "Bearer narrow", 403, "/errors/0/context/requiredGranularScopes/0", json!("oauth")),
             ("GET", DETAILS, "Bearer busy", 429, "/policyName", json!("TEN_SECONDLY_ROLLING")),
+            ("GET", DETAILS, "Bearer soon", 429, "/policyName", json!("TEN_SECONDLY_ROLLING")),
+            ("GET", DETAILS, "Bearer soon", 200, "/portalId", json!(7)),
             ("GET", DETAILS, "Bearer unknown", 401, "/category", json!("INVALID_AUTHENTICATION")),
             ("GET", "/crm/v3/objects/deals", "Bearer good", 404, "/status", json!("error")),
             ("DELETE", DETAILS, "Bearer good", 405, "/status", json!("error")),
@@ -200,11 +214,11 @@ mod tests {
             assert_eq!(response.status, status, "{method} {target} {authorization}");
             assert_eq!(response.json().pointer(pointer), Some(&expected), "{method} {target} {authorization}");
             if status == 429 {
-                assert_eq!(response.header("retry-after"), "10");
+                assert_eq!(response.header("retry-after"), if authorization == "Bearer soon" { "2" } else { "10" });
             }
         }
         let without = send(&mut sender, request("GET", HOST, DETAILS, &[])).await.unwrap();
         assert_eq!((without.status, without.json()["category"].as_str()), (401, Some("INVALID_AUTHENTICATION")));
-        assert_eq!(providers.received_total(), 10);
+        assert_eq!(providers.received_total(), 12);
     }
 }

@@ -4,6 +4,7 @@
 //! They have only the resources that a check of credentials uses.
 
 pub mod demo;
+pub mod sample;
 
 mod authorization;
 mod hubspot;
