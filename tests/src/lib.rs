@@ -3,7 +3,7 @@
 //! [`World`] is what most tests begin with: a running server that has an API key, one linked account, the shipped
 //! plugins and the demo's providers. [`Server`] is the process alone, [`http`] the client, [`wire`] the same by hand,
 //! [`binary`] what is built, [`contract`] the API's own description, which every answer to a [`World`] is held against,
-//! [`leaks`] what looks for secrets, [`receiver`] what webhooks call. The long runs are made of [`reliability`], [`hostile`],
+//! [`terminal`] a person at a keyboard, [`leaks`] what looks for secrets, [`receiver`] what webhooks call. The long runs are made of [`reliability`], [`hostile`],
 //! [`mutations`] and [`leaks`].
 
 pub mod apps;
@@ -23,6 +23,7 @@ pub mod plugins;
 pub mod process;
 pub mod receiver;
 pub mod reliability;
+pub mod terminal;
 pub mod tools;
 pub mod trail;
 pub mod transit;

@@ -59,7 +59,7 @@ pub(super) struct KeyArgs {
 
 #[derive(Args)]
 pub(super) struct DestroyArgs {
-    /// Confirm: without this flag, nothing is removed.
+    /// Do not ask. Without a terminal, nothing is removed without this flag.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -90,7 +90,13 @@ pub(super) async fn run(command: KeyCommand) -> CliResult {
         KeyCommand::Destroy(DestroyArgs { yes, key: KeyArgs { key_id, org: OrgArgs { org, folders } } }) => {
             if !yes {
                 let what = "everything sealed under it, in backups too, becomes unreadable";
-                return Err(format!("key {key_id} is not destroyed: {what}; say --yes if that is meant").into());
+                match term::ask(&format!("Destroy key {key_id} of {org}? After that {what}.")) {
+                    Some(true) => {}
+                    Some(false) => return Err(format!("key {key_id} is not destroyed").into()),
+                    None => {
+                        return Err(format!("key {key_id} is not destroyed: {what}; say --yes if that is meant").into());
+                    }
+                }
             }
             perform(folders, Needs::StoreAndVault, DestroyKey { org, key_id }).await?;
             term::print(&format!("key {key_id} is gone"));

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use keyferry_tests::terminal::at_terminal;
 use keyferry_tests::{ACCOUNT, binary};
 use serde_json::{Value, json};
 
@@ -147,6 +148,34 @@ async fn what_one_installation_exports_another_imports_and_nobody_reads_on_the_w
 pub(crate) fn secret(identity: &age::x25519::Identity) -> String {
     use age::secrecy::ExposeSecret as _;
     identity.to_string().expose_secret().to_owned()
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_is_asked_for_at_a_terminal() {
+    let shop = Shop::open(&[]).await;
+    let path = file(&shop, "rows.ndjson", &ndjson(&[good("user_9")]));
+    assert_eq!(run(&shop, &["import", "--create-accounts", &path]).await.code, Some(0));
+    let listed: Value = serde_json::from_str(&run(&shop, &["imports", "list", "--json"]).await.out).unwrap();
+    let id = listed[0]["id"].as_str().unwrap();
+    let environment = [
+        ("KEYFERRY_API_KEY".to_owned(), shop.world.api_key.clone()),
+        ("KEYFERRY_SERVER".to_owned(), format!("http://{}", shop.world.server.address())),
+    ];
+    for (command, typed, code, expected) in [
+        ("undo", "n\n", 1, "Undo import"),
+        ("confirm", "\n", 1, "it cannot be undone any more"),
+        ("delete", "nonsense\n", 1, "(rows.ndjson, 1 rows, finished)? Its ledger"),
+        ("undo", "y\n", 0, "[y/N]"),
+    ] {
+        assert!(shop.account("user_9").await.is_some(), "{command} {typed:?}");
+        let Some((ended, said)) = at_terminal(&environment, &["imports", command, id], typed).await else { return };
+        assert!(ended == Some(code) && said.contains(expected), "{command} {typed:?}: {ended:?} {said}");
+        assert_eq!(said.contains("is as it was"), code == 1, "{said}");
+    }
+    assert_eq!(run(&shop, &["imports", "watch", id]).await.code, Some(0));
+    assert!(shop.account("user_9").await.is_none());
+    let Some((ended, said)) = at_terminal(&environment, &["imports", "delete", id, "--yes"], "").await else { return };
+    assert!(ended == Some(0) && !said.contains("[y/N]"), "{said}");
 }
 
 #[tokio::test]

@@ -336,7 +336,9 @@ async fn ctrl_c_ends_the_command_with_the_rows_that_have_failed_so_far() {
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     let written = fs::read_to_string(format!("{path}.failures.ndjson")).unwrap();
     assert!(written.contains("sk_test_wrong") && written.lines().count() == 1, "{written}");
-    assert!(said.contains("the import continues on the server"), "{said}");
+    for part in ["the import continues on the server", "imports watch ", "imports pause ", "imports cancel "] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[tokio::test]

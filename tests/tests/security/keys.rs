@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::http::Request;
+use keyferry_tests::terminal::at_terminal;
 use keyferry_tests::{ORG, World, run};
 use serde_json::{Value, json};
 
@@ -93,6 +94,12 @@ async fn a_rotation_from_end_to_end_fails_no_request() {
     refused(&world, &["key", "destroy", "1", "--yes"], "is in use; disable it first").await;
     done(&world, &["key", "disable", "1"]).await;
     refused(&world, &["key", "destroy", "1"], "say --yes if that is meant").await;
+    let data = world.data().display().to_string();
+    let destroy = ["key", "destroy", "1", "--org", ORG, "--data", &data];
+    if let Some((code, said)) = at_terminal(&[], &destroy, "n\n").await {
+        assert!(code == Some(1) && said.contains("Destroy key 1 of acme?") && said.contains("[y/N]"), "{said}");
+        assert!(said.contains("key 1 is not destroyed"), "{said}");
+    }
     done(&world, &["key", "destroy", "1", "--yes"]).await;
     some_writes().await;
     over.store(true, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::args::OutputArgs;
 use super::follow::follow;
+use super::interrupt::{INTERRUPTED, continues, note, unless_interrupted};
 use super::members::{number, text};
 use super::summary::{self, exit_code};
 use crate::cli::api_client::{ApiClient, ServerArgs};
@@ -37,11 +38,11 @@ pub(crate) enum ImportsCommand {
     /// Retries rows that failed for a temporary reason, never rejected ones.
     RetryFailed(OneArgs),
     /// Restores what each row replaced and removes what it created, unless it was changed since.
-    Undo(OneArgs),
+    Undo(FinalArgs),
     /// Confirms an import: deletes its undo data.
-    Confirm(OneArgs),
+    Confirm(FinalArgs),
     /// Deletes an import and its ledger. Stored credentials stay.
-    Delete(OneArgs),
+    Delete(FinalArgs),
 }
 
 #[derive(Args)]
@@ -62,6 +63,16 @@ pub(crate) struct OneArgs {
     json: bool,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+/// The arguments of a command whose effect cannot be taken back.
+#[derive(Args)]
+pub(crate) struct FinalArgs {
+    /// Do not ask. Without a terminal, nothing is asked.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    one: OneArgs,
 }
 
 #[derive(Args)]
@@ -98,7 +109,11 @@ pub(crate) async fn run(command: ImportsCommand) -> CliResult {
         ImportsCommand::Watch(WatchArgs { id, output, server }) => {
             let client = ApiClient::new(&server)?;
             let import = client.json(Method::GET, &path(id, "")).await?;
-            let ended = follow(&client, &import, output).await?;
+            let Some(ended) = unless_interrupted(follow(&client, &import, output)).await else {
+                note(output, &continues(&id.to_string(), &server));
+                return Ok(ExitCode::from(INTERRUPTED));
+            };
+            let ended = ended?;
             if !output.json {
                 summary::print(&ended);
             }
@@ -109,14 +124,38 @@ pub(crate) async fn run(command: ImportsCommand) -> CliResult {
         ImportsCommand::Resume(args) => one(args, Method::POST, "/resume").await,
         ImportsCommand::Cancel(args) => one(args, Method::POST, "/cancel").await,
         ImportsCommand::RetryFailed(args) => one(args, Method::POST, "/retry-failed").await,
-        ImportsCommand::Undo(args) => one(args, Method::POST, "/undo").await,
-        ImportsCommand::Confirm(args) => one(args, Method::POST, "/confirm").await,
-        ImportsCommand::Delete(args) => one(args, Method::DELETE, "").await,
+        ImportsCommand::Undo(args) => {
+            let effect = "What its rows replaced is restored, what they created is removed";
+            once_sure(args, "Undo", effect, Method::POST, "/undo").await
+        }
+        ImportsCommand::Confirm(args) => {
+            let effect = "Its undo data is deleted, so it cannot be undone any more";
+            once_sure(args, "Confirm", effect, Method::POST, "/confirm").await
+        }
+        ImportsCommand::Delete(args) => {
+            let effect = "Its ledger and undo data are deleted; stored credentials stay";
+            once_sure(args, "Delete", effect, Method::DELETE, "").await
+        }
     }
 }
 
 fn path(id: ObjectId, rest: &str) -> String {
     format!("/api/v2/public/imports/{id}{rest}")
+}
+
+/// Does something that cannot be taken back, once the person at the terminal agrees.
+async fn once_sure(args: FinalArgs, verb: &str, effect: &str, method: Method, rest: &str) -> CliResult {
+    let id = args.one.id;
+    if !args.yes && term::is_interactive() {
+        let import = ApiClient::new(&args.one.server)?.json(Method::GET, &path(id, "")).await?;
+        let (rows, state) = (number(&import, "rows"), text(&import, "state"));
+        let file = Some(text(&import, "file")).filter(|file| !file.is_empty()).map(|file| format!("{file}, "));
+        let file = file.unwrap_or_default();
+        if term::ask(&format!("{verb} import {id} ({file}{rows} rows, {state})? {effect}.")) == Some(false) {
+            return Err(format!("import {id} is as it was").into());
+        }
+    }
+    one(args.one, method, rest).await
 }
 
 async fn one(OneArgs { id, json, server }: OneArgs, method: Method, rest: &str) -> CliResult {

@@ -7,6 +7,7 @@
 //! | `source` | what is read of a file? |
 //! | `upload` | how is a file sent to the server? |
 //! | `follow` | how are the events of an import received? |
+//! | `interrupt` | what happens at Ctrl-C? |
 //! | `progress` | how is its progress shown: a bar, lines, or events for programs? |
 //! | `failures` | how are failed rows written down, ready to be corrected? |
 //! | `summary`, `waiting` | what is shown at the end? of rows that wait? |
@@ -16,6 +17,7 @@
 mod args;
 mod failures;
 mod follow;
+mod interrupt;
 mod manage;
 mod members;
 mod progress;

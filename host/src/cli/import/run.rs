@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use http::Method;
 
-use super::args::{ImportArgs, OutputArgs};
+use super::args::ImportArgs;
 use super::failures::{self, Written};
 use super::follow::follow;
+use super::interrupt::{INTERRUPTED, continues, not_sent, note, unless_interrupted};
 use super::members::text;
 use super::progress;
 use super::source::{self, Identities};
@@ -18,9 +19,6 @@ use crate::cli::error::CliResult;
 use crate::cli::term;
 use keyferry_imports::input::ReadOptions;
 use keyferry_types::path_text::ShowPath as _;
-
-/// SIGINT ended the command (128 + 2). The import continues on the server.
-const INTERRUPTED: u8 = 130;
 
 pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
     let mapping = args.mapping()?;
@@ -43,7 +41,10 @@ pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
         let open = || source::open(file, &identities);
         let query = args.query(file, &mapping);
         let sending = upload(&client, file, open, &query, args.output, resend);
-        let Some(import) = unless_interrupted(sending).await else { return Ok(ExitCode::from(INTERRUPTED)) };
+        let Some(import) = unless_interrupted(sending).await else {
+            note(args.output, &not_sent(&args.server));
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
         let import = import?;
         if args.detach {
             term::progress(&format!("next: keyferry imports watch {}", text(&import, "id")));
@@ -55,10 +56,7 @@ pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
             Some(ended) => ended?,
             None => {
                 let id = text(&import, "id");
-                note(
-                    args.output,
-                    &format!("the import continues on the server; `keyferry imports watch {id}` follows it"),
-                );
+                note(args.output, &continues(id, &args.server));
                 match unless_interrupted(client.json(Method::GET, &format!("/api/v2/public/imports/{id}"))).await {
                     Some(import) => import?,
                     None => return Ok(ExitCode::from(INTERRUPTED)),
@@ -81,26 +79,12 @@ pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
     Ok(ExitCode::from(worst))
 }
 
-/// The future's result; `None` if SIGINT (Ctrl-C) arrives first.
-async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        done = work => Some(done),
-        Ok(()) = tokio::signal::ctrl_c() => None,
-    }
-}
-
 /// Whether two paths are those of one file.
 fn is_same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
     }
-}
-
-/// Prints a sentence, or an event with `--json`.
-fn note(output: OutputArgs, message: &str) {
-    if output.json { progress::event_with("note", "message", message) } else { term::progress(message) }
 }
 
 /// Prints where the failed rows are, and how they are imported once they are corrected.
