@@ -5,6 +5,7 @@ use std::process::Output;
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::plugins::{build, variant};
+use keyferry_tests::terminal::at_terminal;
 use keyferry_tests::{Grants, ServerChange, World, WorldOptions, binary, run, tools};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -292,6 +293,41 @@ async fn a_component_that_imports_wasi_runs_only_when_granted_and_finds_nothing_
     assert!(answer.contains("access-denied"), "nothing is connected to: {answer}");
     let nobody = tokio::time::timeout(std::time::Duration::from_millis(200), listener.accept()).await;
     assert!(nobody.is_err(), "somebody connected");
+}
+
+#[tokio::test]
+async fn a_grant_shows_what_is_new_against_the_version_before_and_is_asked_for_at_a_terminal() {
+    let world = World::start_with(by_hand()).await;
+    let first = stdout(&plugin(&world, &["grant", "netsuite"]).await);
+    let wide = "asks for GET https://*.suitetalk.api.netsuite.com/services/rest/record/v1/metadata-catalog/* \
+                [any host below suitetalk.api.netsuite.com]";
+    assert!(first.contains(wide) && !first.contains("(new)"), "{first}");
+    // As if this version had asked for something else.
+    let path = world.data().join("keyferry.lock");
+    let mut lock: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+    let mut entries = lock["plugin"].as_array_mut().unwrap().iter_mut();
+    let entry = entries.find(|entry| entry["slug"].as_str() == Some("netsuite")).unwrap();
+    entry["requests"] = toml::Value::Array(vec!["GET https://old.netsuite.com/v1/*".into()]);
+    replace(&path, lock.to_string().as_bytes());
+    assert_eq!(listed(&world, "netsuite.wasm").await["granted"], json!(["GET https://old.netsuite.com/v1/*"]));
+    let file = world.plugins().join("netsuite.wasm");
+    let bytes = std::fs::read(&file).unwrap();
+    replace(&file, &variant(&bytes, "second"));
+    let other = stdout(&plugin(&world, &["grant", "netsuite", "--dry-run"]).await);
+    let new = wide.replace(" [any", " (new) [any");
+    assert!(other.contains(&new) && other.contains("drops    GET https://old.netsuite.com/v1/*\n"), "{other}");
+
+    let data = world.data().display().to_string();
+    let grant = ["plugin", "grant", "netsuite", "--data", &data];
+    let Some((code, said)) = at_terminal(&[], &grant, "n\n").await else { return };
+    assert!(code == Some(2) && said.contains("Grant this to netsuite? [y/N]"), "{said}");
+    assert_eq!(listed(&world, "netsuite.wasm").await["state"], "pending");
+    let Some((code, said)) = at_terminal(&[], &grant, "y\n").await else { return };
+    assert!(code == Some(0) && said.contains("granted to sha256"), "{said}");
+    assert_eq!(listed(&world, "netsuite.wasm").await["state"], "active");
+    replace(&file, &variant(&bytes, "third"));
+    let same = stdout(&plugin(&world, &["grant", "netsuite", "--dry-run"]).await);
+    assert!(same.contains("asks for no request that the version before may not make"), "{same}");
 }
 
 #[tokio::test]

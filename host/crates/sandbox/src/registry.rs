@@ -19,7 +19,7 @@ use super::plugin_file::{self, FileStamp, PluginFile};
 use super::sandbox::Sandbox;
 use super::status::{PluginState, PluginStatus};
 use super::versions::Versions;
-use keyferry_egress::Egress;
+use keyferry_egress::{Egress, Grant};
 use keyferry_telemetry::metrics;
 use keyferry_types::ids::Slug;
 use keyferry_types::path_text::ShowPath as _;
@@ -41,7 +41,7 @@ pub struct RegistrySettings {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum RegistryError {
-    #[error("cannot read the plugin folder {}: {source}; make it, or name another with --plugins", folder.shown())]
+    #[error("cannot read the plugin folder {}: {source}; `keyferry plugin build` makes it, --plugins names another", folder.shown())]
     Folder { folder: PathBuf, source: io::Error },
     #[error(transparent)]
     Lock(#[from] GrantLockError),
@@ -195,6 +195,7 @@ impl Registry {
                     let bytes = Arc::clone(&admission.bytes);
                     let mut entry = place(admission, stamp, last_good, others);
                     self.keep(&mut entry, bytes).await;
+                    entry.status.granted_before = granted_before(&entry, &lock);
                     entry.status.announce();
                     entry
                 }
@@ -268,6 +269,16 @@ impl Registry {
         }
         entry.status.kept = kept.into_iter().map(|version| version.sha256).collect();
     }
+}
+
+/// What the version may do that this file would take the place of.
+fn granted_before(entry: &Entry, lock: &GrantLock) -> Vec<Grant> {
+    let is_another = |digest: Digest| Some(digest) != entry.status.digest;
+    if let Some(app) = entry.serving.as_ref().filter(|app| is_another(app.digest)) {
+        return app.grants.iter().cloned().collect();
+    }
+    let mut kept = entry.status.kept.iter().rev().copied().filter(|digest| is_another(*digest));
+    kept.find_map(|digest| lock.of(&digest)).map(|grant| grant.requests.clone()).unwrap_or_default()
 }
 
 /// Runs work on files apart from the threads that serve requests: a disk can be slow, and a kept version is synced to it.

@@ -53,6 +53,10 @@ pub struct PluginStatus {
     /// Requests that the plugin may make.
     #[schema(value_type = Vec<String>)]
     pub granted: Vec<Grant>,
+    /// Requests that the version before may make: the one that keeps serving, or served last. Empty where there is none.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub granted_before: Vec<Grant>,
     /// Whether it asks to read secrets.
     pub secret_access: Option<SecretAccess>,
     /// What it reads of a credential, where it could be asked: fields as text, and the beginning or end of secrets.
@@ -102,6 +106,7 @@ impl PluginStatus {
             name: None,
             requests: Vec::new(),
             granted: Vec::new(),
+            granted_before: Vec::new(),
             secret_access: None,
             reads: Vec::new(),
             concerns: Vec::new(),

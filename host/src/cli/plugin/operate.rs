@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{Cell, Color};
+use owo_colors::{OwoColorize as _, Stream::Stdout};
 
 use crate::cli::config::FolderArgs;
 use crate::cli::error::CliResult;
@@ -11,6 +12,7 @@ use crate::cli::operator::{Needs, perform};
 use crate::cli::table::{Table, grouped};
 use crate::cli::term;
 use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
+use keyferry_egress::Grant;
 use keyferry_sandbox::{Digest, FieldRead, PluginState, PluginStatus, SecretAccess, WasiGrant};
 use keyferry_types::path_text::ShowPath as _;
 
@@ -36,6 +38,9 @@ pub(in crate::cli) struct GrantArgs {
     /// Show the request for grants without granting.
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask. Without a terminal, nothing is asked.
+    #[arg(long)]
+    yes: bool,
     /// Let it import sealed WASI, which has no access to the system.
     #[arg(long, value_parser = ["sealed"])]
     wasi: Option<String>,
@@ -94,6 +99,9 @@ pub(in crate::cli) async fn grant(args: GrantArgs) -> CliResult {
     let shown = perform(args.folders.clone(), Needs::Plugins, ShowPlugin { target: target.clone() }).await?;
     show(&shown);
     if !args.dry_run {
+        if !args.yes && term::ask(&format!("Grant this to {}?", shown.title())) == Some(false) {
+            return Err(format!("nothing is granted to {}", shown.title()).into());
+        }
         let wasi = if args.wasi.is_some() { WasiGrant::Sealed } else { WasiGrant::None };
         let (sha256, reads_text, days) = (shown.digest, args.reads_text, args.days);
         let operation = GrantPlugin { target, sha256, wasi, reads_text, days };
@@ -154,6 +162,15 @@ fn short(digest: &Digest) -> String {
     digest.to_string().chars().take(12).collect()
 }
 
+/// What is wide about a request's host, for the end of its line.
+fn marked(plugin: &PluginStatus, grant: &Grant) -> String {
+    let host = grant.host.to_string();
+    let concern = plugin.concerns.iter().find(|known| known.request == *grant).map(|known| known.concern.clone());
+    let wide = concern.or_else(|| host.strip_prefix("*.").map(|domain| format!("any host below {domain}")));
+    wide.map(|wide| format!(" [{wide}]").if_supports_color(Stdout, |text| text.yellow()).to_string())
+        .unwrap_or_default()
+}
+
 fn show(plugin: &PluginStatus) {
     term::print(&format!("{} ({})", plugin.name.as_deref().unwrap_or("?"), plugin.title()));
     term::print(&format!("  file     {} ({} bytes)", plugin.file.shown(), plugin.bytes));
@@ -163,12 +180,19 @@ fn show(plugin: &PluginStatus) {
     if let Some(reason) = &plugin.reason {
         term::print(&format!("  why      {reason}"));
     }
-    for (label, grants) in [("asks for", &plugin.requests), ("may do  ", &plugin.granted)] {
-        for grant in grants {
-            let concern = plugin.concerns.iter().find(|known| known.request == *grant);
-            let concern = concern.map(|known| format!(" [{}]", known.concern)).unwrap_or_default();
-            term::print(&format!("  {label} {grant}{concern}"));
-        }
+    let is_new = |grant: &Grant| !plugin.granted_before.is_empty() && !plugin.granted_before.contains(grant);
+    for grant in &plugin.requests {
+        let new = if is_new(grant) { " (new)" } else { "" };
+        term::print(&format!("  asks for {grant}{new}{}", marked(plugin, grant)));
+    }
+    for grant in plugin.granted_before.iter().filter(|grant| !plugin.requests.contains(grant)) {
+        term::print(&format!("  drops    {grant}"));
+    }
+    for grant in &plugin.granted {
+        term::print(&format!("  may do   {grant}{}", marked(plugin, grant)));
+    }
+    if !plugin.granted_before.is_empty() && plugin.requests.iter().all(|grant| !is_new(grant)) {
+        term::print("  asks for no request that the version before may not make");
     }
     if plugin.secret_access == Some(SecretAccess::PlainText) {
         term::print("  asks for secrets as plain text");
