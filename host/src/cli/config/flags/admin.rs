@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::listen_address::listen_address;
 use crate::cli::error::CliError;
 use keyferry_api::TlsFiles;
 use keyferry_api::admin::OperatorToken;
@@ -15,7 +16,7 @@ use keyferry_api::admin::OperatorToken;
 pub(super) struct AdminArgs {
     /// Serve the operator's API on this address as well, authenticated by the token in --admin-token-file; on addresses beyond this
     /// machine over HTTPS only [default: only the socket in the data folder].
-    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_ADMIN_LISTEN")]
+    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_ADMIN_LISTEN", value_parser = listen_address)]
     admin_listen: Option<SocketAddr>,
 
     /// The file with the operator's token: 32 or more characters, readable by its owner only. Read for each request.

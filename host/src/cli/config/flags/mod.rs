@@ -6,15 +6,18 @@
 //! | `folders` | `--config`, `--data`, `--plugins`, `--lock`: also flags of the operator's commands |
 //! | `key` | `--key-...`: the key-encryption key |
 //! | `admin` | `--admin-...`: the admin API over TCP |
+//! | `listen_address` | none: it parses addresses of listeners, `whole_number` numbers |
 //! | `telemetry` | `--metrics-listen`, `--otlp-...`: metrics and traces |
 //! | `tables` | `--http-...`, `--import-...`, `--migrate-...`, `--sandbox-...`, `--store-...`, `--webhooks-...`: each a table of the file |
 
 mod admin;
 mod folders;
 mod key;
+mod listen_address;
 mod serve;
 mod tables;
 mod telemetry;
+mod whole_number;
 
 pub(super) use admin::AdminListener;
 pub(in crate::cli) use folders::{FolderArgs, Folders};

@@ -9,8 +9,10 @@ use clap::{ArgAction, Args, FromArgMatches as _};
 
 use super::admin::AdminArgs;
 use super::folders::FolderArgs;
+use super::listen_address::listen_address;
 use super::tables::{HttpArgs, ImportArgs, MigrateArgs, SandboxArgs, StoreArgs, WebhookArgs};
 use super::telemetry::TelemetryArgs;
+use super::whole_number::whole_number;
 use crate::cli::config::data_folder::DataFolder;
 use crate::cli::config::resolved::{LogFormat, LogSettings, Settings};
 use crate::cli::error::CliError;
@@ -24,7 +26,8 @@ use keyferry_telemetry::LogFilter;
 #[derive(Args)]
 pub(in crate::cli) struct ServeArgs {
     /// The address to listen on.
-    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_LISTEN", default_value = "127.0.0.1:8700")]
+    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_LISTEN", default_value = "127.0.0.1:8700",
+        value_parser = listen_address)]
     listen: SocketAddr,
 
     #[command(flatten)]
@@ -42,22 +45,22 @@ pub(in crate::cli) struct ServeArgs {
     grant_on_drop: bool,
 
     /// Requests a second for each API key [default: no limit].
-    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_LIMIT")]
+    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_LIMIT", value_parser = whole_number::<NonZeroU32>)]
     rate_limit: Option<NonZeroU32>,
 
     /// Burst of requests for each API key [default: as many as in a second].
-    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST")]
+    #[arg(long, value_name = "N", env = "KEYFERRY_RATE_BURST", value_parser = whole_number::<NonZeroU32>)]
     rate_burst: Option<NonZeroU32>,
 
     /// Credentials a minute that providers may reject for one API key, its imports and front ends included.
     #[arg(long, value_name = "N", env = "KEYFERRY_FAILED_VERIFICATIONS",
-        default_value_t = MigratePolicy::FAILED_VERIFICATIONS)]
+        default_value_t = MigratePolicy::FAILED_VERIFICATIONS, value_parser = whole_number::<NonZeroU32>)]
     failed_verifications: NonZeroU32,
 
     /// The maximum number of concurrent connections.
-    #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS", default_value_t = 4096)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: u32,
+    #[arg(long, value_name = "N", env = "KEYFERRY_MAX_CONNECTIONS", default_value = "4096",
+        value_parser = whole_number::<NonZeroU32>)]
+    max_connections: NonZeroU32,
 
     /// Serve HTTPS with this certificate chain (PEM). Read again when it changes.
     #[arg(long, value_name = "FILE", env = "KEYFERRY_TLS_CERT")]
@@ -174,7 +177,7 @@ impl ServeArgs {
             folders: self.folders.resolve_in(open)?,
             grants: if self.grant_on_drop || self.dev { GrantPolicy::OnDrop } else { GrantPolicy::Recorded },
             rate_limit,
-            http: HttpSettings { max_connections: self.max_connections as usize, ..self.http.settings() },
+            http: HttpSettings { max_connections: self.max_connections.get() as usize, ..self.http.settings() },
             tls,
             cors: self.cors_origin,
             egress,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::whole_number::whole_number;
 use keyferry_api::HttpSettings;
 use keyferry_egress::EgressLimits;
 use keyferry_imports::ImportSettings;
@@ -21,27 +22,27 @@ use keyferry_webhooks::DeliverySettings;
 pub(super) struct HttpArgs {
     /// Seconds to receive a request's head; the same limit for a TLS handshake.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_HEAD_SECONDS",
-        default_value_t = seconds(HttpSettings::default().head_timeout))]
+        default_value_t = seconds(HttpSettings::default().head_timeout), value_parser = whole_number::<NonZeroU32>)]
     http_head_seconds: NonZeroU32,
 
     /// Seconds to receive a request's body.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_BODY_SECONDS",
-        default_value_t = seconds(HttpSettings::default().body_timeout))]
+        default_value_t = seconds(HttpSettings::default().body_timeout), value_parser = whole_number::<NonZeroU32>)]
     http_body_seconds: NonZeroU32,
 
     /// Seconds to keep a connection between two requests.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_IDLE_SECONDS",
-        default_value_t = seconds(HttpSettings::default().idle_timeout))]
+        default_value_t = seconds(HttpSettings::default().idle_timeout), value_parser = whole_number::<NonZeroU32>)]
     http_idle_seconds: NonZeroU32,
 
     /// Seconds to read a response that does not fit into the system's buffers.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_WRITE_SECONDS",
-        default_value_t = seconds(HttpSettings::default().write_timeout))]
+        default_value_t = seconds(HttpSettings::default().write_timeout), value_parser = whole_number::<NonZeroU32>)]
     http_write_seconds: NonZeroU32,
 
     /// Seconds to wait for running requests on shutdown.
     #[arg(long, value_name = "N", env = "KEYFERRY_HTTP_DRAIN_SECONDS",
-        default_value_t = seconds(HttpSettings::default().drain_timeout))]
+        default_value_t = seconds(HttpSettings::default().drain_timeout), value_parser = whole_number::<NonZeroU32>)]
     http_drain_seconds: NonZeroU32,
 }
 
@@ -72,42 +73,42 @@ pub(super) struct MigrateArgs {
 pub(super) struct SandboxArgs {
     /// Bytes of memory of one call.
     #[arg(long, value_name = "BYTES", env = "KEYFERRY_SANDBOX_MEMORY_BYTES",
-        default_value_t = SandboxLimits::default().memory_bytes)]
+        default_value_t = SandboxLimits::default().memory_bytes, value_parser = whole_number::<usize>)]
     sandbox_memory_bytes: usize,
 
     /// Bytes of a component file.
     #[arg(long, value_name = "BYTES", env = "KEYFERRY_SANDBOX_FILE_BYTES",
-        default_value_t = SandboxLimits::default().file_bytes)]
+        default_value_t = SandboxLimits::default().file_bytes, value_parser = whole_number::<usize>)]
     sandbox_file_bytes: usize,
 
     /// Seconds of wall-clock time of one call, including the wait for providers.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_WALL_SECONDS",
-        default_value_t = seconds(SandboxLimits::default().wall))]
+        default_value_t = seconds(SandboxLimits::default().wall), value_parser = whole_number::<NonZeroU32>)]
     sandbox_wall_seconds: NonZeroU32,
 
     /// Milliseconds of processor time in the plugin's own code.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_CPU_MILLIS",
-        default_value_t = millis(SandboxLimits::default().cpu))]
+        default_value_t = millis(SandboxLimits::default().cpu), value_parser = whole_number::<NonZeroU32>)]
     sandbox_cpu_millis: NonZeroU32,
 
     /// Requests to providers in one call.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_REQUESTS",
-        default_value_t = at_least_one(EgressLimits::default().requests_per_call))]
+        default_value_t = at_least_one(EgressLimits::default().requests_per_call), value_parser = whole_number::<NonZeroU32>)]
     sandbox_requests: NonZeroU32,
 
     /// Concurrent requests of one app to one host; further requests wait.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_REQUESTS_PER_HOST",
-        default_value_t = count(EgressLimits::default().concurrency_per_host))]
+        default_value_t = count(EgressLimits::default().concurrency_per_host), value_parser = whole_number::<NonZeroU32>)]
     sandbox_requests_per_host: NonZeroU32,
 
     /// Concurrent calls.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_SLOTS",
-        default_value_t = at_least_one(u32::try_from(SandboxLimits::default().slots).unwrap_or(u32::MAX)))]
+        default_value_t = at_least_one(u32::try_from(SandboxLimits::default().slots).unwrap_or(u32::MAX)), value_parser = whole_number::<NonZeroU32>)]
     sandbox_slots: NonZeroU32,
 
     /// Calls that wait for a slot; further calls are refused.
     #[arg(long, value_name = "N", env = "KEYFERRY_SANDBOX_QUEUE",
-        default_value_t = SandboxLimits::default().queue)]
+        default_value_t = SandboxLimits::default().queue, value_parser = whole_number::<usize>)]
     sandbox_queue: usize,
 }
 
@@ -117,12 +118,12 @@ pub(super) struct SandboxArgs {
 pub(super) struct WebhookArgs {
     /// Milliseconds from the first failed attempt to the second; each later interval is five times as long.
     #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_RETRY_MILLIS",
-        default_value_t = millis(DeliverySettings::default().first_wait))]
+        default_value_t = millis(DeliverySettings::default().first_wait), value_parser = whole_number::<NonZeroU32>)]
     webhooks_retry_millis: NonZeroU32,
 
     /// Seconds that a receiver may take to respond.
     #[arg(long, value_name = "N", env = "KEYFERRY_WEBHOOKS_ANSWER_SECONDS",
-        default_value_t = seconds(DeliverySettings::default().response_time))]
+        default_value_t = seconds(DeliverySettings::default().response_time), value_parser = whole_number::<NonZeroU32>)]
     webhooks_answer_seconds: NonZeroU32,
 }
 
@@ -132,32 +133,32 @@ pub(super) struct WebhookArgs {
 pub(super) struct ImportArgs {
     /// Concurrent rows of all imports together.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_ROWS_AT_ONCE",
-        default_value_t = count(ImportSettings::default().at_once))]
+        default_value_t = count(ImportSettings::default().at_once), value_parser = whole_number::<NonZeroU32>)]
     import_rows_at_once: NonZeroU32,
 
     /// Concurrent rows of one app of one import; fewer if its provider accepts fewer.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_ROWS_PER_APP",
-        default_value_t = count(ImportSettings::default().per_app))]
+        default_value_t = count(ImportSettings::default().per_app), value_parser = whole_number::<NonZeroU32>)]
     import_rows_per_app: NonZeroU32,
 
     /// Seconds of a provider's outage until an import pauses.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_PATIENCE_SECONDS",
-        default_value_t = seconds(ImportSettings::default().patience))]
+        default_value_t = seconds(ImportSettings::default().patience), value_parser = whole_number::<NonZeroU32>)]
     import_patience_seconds: NonZeroU32,
 
     /// Seconds after its end in which an import can be undone, unless it is confirmed.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_RETENTION_SECONDS",
-        default_value_t = seconds(ImportSettings::default().retention))]
+        default_value_t = seconds(ImportSettings::default().retention), value_parser = whole_number::<NonZeroU32>)]
     import_retention_seconds: NonZeroU32,
 
     /// The maximum number of rows of a file.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_MOST_ROWS",
-        default_value_t = ImportSettings::default().most_rows)]
+        default_value_t = ImportSettings::default().most_rows, value_parser = whole_number::<u64>)]
     import_most_rows: u64,
 
     /// Files that are received concurrently.
     #[arg(long, value_name = "N", env = "KEYFERRY_IMPORT_UPLOADS",
-        default_value_t = count(ImportSettings::default().uploads))]
+        default_value_t = count(ImportSettings::default().uploads), value_parser = whole_number::<NonZeroU32>)]
     import_uploads: NonZeroU32,
 }
 
@@ -167,7 +168,7 @@ pub(super) struct ImportArgs {
 pub(super) struct StoreArgs {
     /// MiB of the store's pages to keep in memory. A page takes about twice as much there as on disk.
     #[arg(long, value_name = "N", env = "KEYFERRY_STORE_CACHE_MIB",
-        default_value_t = mebibytes(SledSettings::new("").cache_capacity))]
+        default_value_t = mebibytes(SledSettings::new("").cache_capacity), value_parser = whole_number::<NonZeroU32>)]
     store_cache_mib: NonZeroU32,
 }
 

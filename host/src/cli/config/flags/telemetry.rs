@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::listen_address::listen_address;
 use crate::cli::error::CliError;
 use keyferry_telemetry::{OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
 
@@ -13,7 +14,7 @@ use keyferry_telemetry::{OtlpEndpoint, OtlpSettings, OtlpSignals, SampleRatio};
 #[command(next_help_heading = "Metrics and traces")]
 pub(super) struct TelemetryArgs {
     /// Serve Prometheus metrics at http://IP:PORT/metrics on a separate, unauthenticated listener [default: off].
-    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_METRICS_LISTEN")]
+    #[arg(long, value_name = "IP:PORT", env = "KEYFERRY_METRICS_LISTEN", value_parser = listen_address)]
     pub(super) metrics_listen: Option<SocketAddr>,
 
     /// Send traces and metrics to this OpenTelemetry collector (http://127.0.0.1:4318) as OTLP over HTTP [default: off].
