@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use super::error::CliError;
 use super::retry::RetryBudget;
@@ -36,7 +36,7 @@ const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";
 #[command(next_help_heading = "Which server")]
 pub(super) struct ServerArgs {
     /// The server's URL.
-    #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = SERVER)]
+    #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = SERVER, value_parser = server_url)]
     server: Url,
 
     /// A file with the API key [default: the environment variable KEYFERRY_API_KEY].
@@ -52,11 +52,9 @@ impl ServerArgs {
     /// The arguments to repeat in a suggested command. Values from the environment are left out: the next command inherits
     /// them.
     pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
-        let is_from =
-            |variable: &str, value: &str| std::env::var(variable).is_ok_and(|set| set.trim_end_matches('/') == value);
-        let address = self.server.as_str().trim_end_matches('/');
-        let is_usual = address == SERVER && std::env::var_os("KEYFERRY_SERVER").is_none();
-        let is_known = is_usual || is_from("KEYFERRY_SERVER", address);
+        let is_from = |variable: &str, value: &str| std::env::var(variable).is_ok_and(|set| set == value);
+        let inherited = std::env::var("KEYFERRY_SERVER").unwrap_or_else(|_| SERVER.to_owned());
+        let is_known = server_url(&inherited).is_ok_and(|inherited| inherited == self.server);
         // The user and password of a URL are not used.
         let mut shown = self.server.clone();
         let _ = (shown.set_password(None), shown.set_username(""));
@@ -71,6 +69,35 @@ impl ServerArgs {
             file("--server-ca", "KEYFERRY_SERVER_CA", &self.server_ca),
         ];
         (!is_known).then_some(("--server", shown)).into_iter().chain(files.into_iter().flatten())
+    }
+}
+
+/// Parses the URL of a server. Without a scheme it is `http` for a server on this machine and `https` for all others: an API key
+/// does not leave this machine unencrypted unless the caller writes `http://`.
+fn server_url(text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    let wanted = "it must be the server's URL, such as http://127.0.0.1:8700 or https://keyferry.example.com";
+    let url = match text.contains("://") {
+        true => text.parse::<Url>(),
+        false => format!("https://{text}").parse::<Url>().and_then(|url| match is_here(&url) {
+            true => format!("http://{text}").parse(),
+            false => Ok(url),
+        }),
+    };
+    let url = url.map_err(|error| format!("{wanted} ({error})"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err(format!("{wanted}: it begins with http:// or https://")),
+    }
+}
+
+/// Whether a URL names this machine.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -241,5 +268,34 @@ impl ApiResponse {
             return Ok(self);
         }
         Err(self.json().await.err().unwrap_or_else(|| "the server's response is not understood".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_a_scheme_is_http_on_this_machine_and_https_elsewhere() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8700", Ok("http://127.0.0.1:8700/")),
+            ("https://keyferry.example.com/base/", Ok("https://keyferry.example.com/base/")),
+            ("127.0.0.1:8799", Ok("http://127.0.0.1:8799/")),
+            (" localhost:8799 ", Ok("http://localhost:8799/")),
+            ("[::1]:8799", Ok("http://[::1]:8799/")),
+            ("127.0.0.1", Ok("http://127.0.0.1/")),
+            ("keyferry.example.com", Ok("https://keyferry.example.com/")),
+            ("10.0.0.1:8700", Ok("https://10.0.0.1:8700/")),
+            ("ftp://keyferry.example.com", Err("it begins with http:// or https://")),
+            ("http://", Err("such as http://127.0.0.1:8700")),
+            ("", Err("such as http://127.0.0.1:8700")),
+            ("two words", Err("such as http://127.0.0.1:8700")),
+        ] {
+            match (server_url(text), expected) {
+                (Ok(url), Ok(expected)) => assert_eq!(url.as_str(), expected, "{text}"),
+                (Err(problem), Err(expected)) => assert!(problem.contains(expected), "{text}: {problem}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
     }
 }

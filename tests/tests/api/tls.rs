@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use keyferry_tests::http::Request;
 use keyferry_tests::wire::Wire;
-use keyferry_tests::{ACCOUNT, Server, ServerOptions, ServerTls, World, WorldOptions, run};
+use keyferry_tests::{
+    ACCOUNT, ORG, Server, ServerOptions, ServerTls, World, WorldOptions, create_api_key, run, run_in,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -201,7 +203,45 @@ async fn operators_are_listened_to_beyond_this_machine_over_https() {
     assert_eq!((answer.status, &answer.json()["obstacles"]), (200, &serde_json::json!([])));
     let (answer, _) = health().try_send_tls(address, authority.client()).await.unwrap();
     assert_eq!(answer.status, 401);
-    assert!(known.try_send(address).await.is_err(), "plain HTTP is not spoken there");
+    let plain = known.try_send(address).await.unwrap();
+    assert_eq!(plain.status, 400, "plain HTTP is not spoken there");
+    assert!(plain.text().contains("this port serves HTTPS: write https://"), "{}", plain.text());
+}
+
+/// A client learns from the message which scheme the port has.
+#[tokio::test]
+async fn a_command_with_the_wrong_scheme_is_told_the_right_one() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let ca = folder.path().join("ca.pem");
+    put(&ca, &authority.0.pem());
+    let (certificate, secret) = authority.issue();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    put(&cert, &certificate);
+    put(&key, &secret);
+    let tls = ServerTls { cert, key, client: authority.client() };
+    let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
+    let api_key = create_api_key(&options.data, ORG, "test").await;
+    let unsecured = Server::start(options.clone()).await;
+    let plain = unsecured.address();
+    options.data = folder.path().join("other");
+    options.tls = Some(tls);
+    let secured = Server::start(options).await;
+    let port = secured.address().port();
+    for (server, expected) in [
+        (format!("https://{plain}"), "does not speak TLS: write http:// in place of https://"),
+        (format!("http://127.0.0.1:{port}"), "this port serves HTTPS: write https:// in place of http://"),
+        // On this machine, the scheme that is left out is http.
+        (format!("127.0.0.1:{port}"), "this port serves HTTPS: write https://"),
+        (format!("https://localhost:{port}"), "(401)"),
+        ("ftp://localhost".to_owned(), "'--server <URL>': it must be the server's URL, such as http://127.0.0.1:8700"),
+    ] {
+        let environment = [("KEYFERRY_SERVER", &*server), ("KEYFERRY_API_KEY", &api_key)];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let output = run_in(&environment, ["imports", "list", "--server-ca", &ca.display().to_string()]).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(expected), "{server}: {said}");
+        assert!(!said.contains(&api_key), "{said}");
+    }
 }
 
 /// A named pipe that nobody writes to, put where a file was.

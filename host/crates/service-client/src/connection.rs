@@ -59,7 +59,7 @@ where
                 Scheme::Http => Box::new(stream),
                 Scheme::Https => {
                     let connected = TlsConnector::from(Arc::clone(tls)).connect(server_name(&to.host)?, stream).await;
-                    Box::new(connected.map_err(|error| format!("no TLS with {authority}: {error}"))?)
+                    Box::new(connected.map_err(|error| no_tls(&authority, &error))?)
                 }
             };
             Ok::<_, String>(stream)
@@ -105,6 +105,17 @@ impl<B> Drop for Connection<B> {
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Why there is no TLS. Of a service that responds in plain text, the TLS library says only that a message is corrupt.
+fn no_tls(authority: &str, error: &std::io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            format!("{authority} does not speak TLS: write http:// in place of https://, or use the port of its HTTPS")
+        }
+        _ => format!("no TLS with {authority}: {error}"),
+    }
+}
 
 fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
     match host {

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::server::connection::{Connection, Deadlines, OverSocket, Progress};
+use crate::server::plain_http;
 use crate::server::tls::Tls;
 use crate::server::unread::{self, Rest};
 use crate::server::zeroizing_io::ZeroizingIo;
@@ -127,10 +128,17 @@ impl HttpServer {
                 match acceptor {
                     None => terms.serve(stream, watcher).await,
                     Some(acceptor) => {
-                        match tokio::time::timeout(terms.deadlines.head, acceptor.accept(stream)).await {
-                            Ok(Ok(stream)) => terms.serve(stream, watcher).await,
+                        let handshake = async {
+                            match plain_http::is_spoken_on(&stream).await {
+                                true => Err(stream),
+                                false => Ok(acceptor.accept(stream).await),
+                            }
+                        };
+                        match tokio::time::timeout(terms.deadlines.head, handshake).await {
+                            Ok(Ok(Ok(stream))) => terms.serve(stream, watcher).await,
+                            Ok(Err(stream)) => plain_http::refuse(stream).await,
                             // Scanners, and clients that reject the certificate: the operator can do nothing about them.
-                            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                            Ok(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
                             Err(_) => tracing::debug!("a TLS handshake took too long"),
                         }
                     }
