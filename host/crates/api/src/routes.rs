@@ -33,24 +33,28 @@ use crate::middleware::cors::CorsOrigin;
 use crate::middleware::framing;
 use crate::middleware::rate;
 use crate::middleware::trace;
+use crate::middleware::unknown_parameters::{self, KnownParameters};
 use crate::openapi::{self, OpenApiDocument};
 use crate::state::Api;
 use keyferry_sandbox::App;
 
 /// All routes. Web pages of these origins may read the responses.
 pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
-    let (router, _description) = routes().split_for_parts();
+    let (router, description) = routes().split_for_parts();
+    // The document is of types that become JSON.
+    let known = KnownParameters::from_document(&serde_json::to_value(description).unwrap_or_default());
     let router = docs::add_to(router)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(around));
+        .layer(middleware::from_fn_with_state(Arc::new(known), around));
     let router = if origins.is_empty() { router } else { router.layer(cors::layer(origins)) };
     router.layer(middleware::from_fn(trace::layer)).with_state(api)
 }
 
 /// What surrounds every handler. One layer for all of it, since each costs every request a box and a copy of its future.
-async fn around(request: Request, next: Next) -> Response {
-    let tagged = |request| conditional::layer(request, |request| next.run(request));
+async fn around(State(known): State<Arc<KnownParameters>>, request: Request, next: Next) -> Response {
+    let named = |request| unknown_parameters::layer(&known, request, |request| next.run(request));
+    let tagged = |request| conditional::layer(request, named);
     let framed = |request| framing::layer(request, tagged);
     let rendered = |request| rendering::layer(request, framed);
     rate::layer(request, rendered).await

@@ -42,12 +42,14 @@ pub struct Content {
 }
 
 impl Content {
-    /// Its bytes as text.
+    /// Its bytes as text, without the byte order mark that some editors write at the beginning.
     ///
     /// # Errors
     /// If the bytes are not UTF-8.
     pub fn text(&self) -> io::Result<&str> {
-        std::str::from_utf8(&self.bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
+        let text = std::str::from_utf8(&self.bytes);
+        let text = text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))?;
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
     /// Its bytes, to be kept. They are not wiped any more.
@@ -236,6 +238,8 @@ mod tests {
                 assert_eq!((read.text().unwrap(), read.mode, read.is_exposed()), (content, mode, is_exposed));
             }
         }
+        std::fs::write(&path, "\u{feff}token").unwrap();
+        assert_eq!(read(&path, 16).unwrap().text().unwrap(), "token");
         std::fs::write(&path, [0xFF]).unwrap();
         assert!(read(&path, 16).unwrap().text().is_err());
     }

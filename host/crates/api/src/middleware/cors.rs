@@ -55,6 +55,7 @@ pub(crate) fn layer(origins: &[CorsOrigin]) -> CorsLayer {
         "idempotency-replayed",
         "keyferry-action",
         "keyferry-failure",
+        "keyferry-ignored-parameters",
         "keyferry-outcome",
         "keyferry-warnings",
         "ratelimit",

@@ -93,6 +93,7 @@ pub(super) fn on_reads(operation: &mut Map<String, Value>) {
 /// Adds the headers of every response, and those of requests that count against an API key.
 pub(super) fn on_every_response(response: &mut Map<String, Value>, has_key: bool) {
     refer(response, "XRequestId");
+    refer(response, "KeyferryIgnoredParameters");
     if has_key {
         refer(response, "RateLimit");
         refer(response, "RateLimitPolicy");
@@ -117,11 +118,17 @@ fn refer(response: &mut Map<String, Value>, name: &str) {
 }
 
 /// Name among the components, name in HTTP, what it says.
-const RESPONSE_HEADERS: [(&str, &str, &str); 11] = [
+const RESPONSE_HEADERS: [(&str, &str, &str); 12] = [
     (
         "XRequestId",
         "X-Request-Id",
         "Names this request in the server's log and audit trail: the caller's own id of it, or a new one.",
+    ),
+    (
+        "KeyferryIgnoredParameters",
+        "Keyferry-Ignored-Parameters",
+        "The names in the request's query that this operation does not have, separated by commas; `***` in place of a name that \
+         could be a secret.",
     ),
     ("ETag", "ETag", "The integration's revision, for `If-Match`. On what is stored."),
     ("ContentETag", "ETag", "The tag of the response's content, for `If-None-Match`: other content has another tag."),
@@ -157,7 +164,9 @@ pub(super) fn components(components: &mut Map<String, Value>) {
         "KeyferryAction" => json!({ "enum": ["created", "updated"] }),
         "KeyferryFailure" => json!({ "$ref": "#/components/schemas/FailedOutcome" }),
         "IdempotencyReplayed" => json!({ "const": "true" }),
-        "RateLimit" | "RateLimitPolicy" | "KeyferryWarnings" => json!({ "type": "string" }),
+        "RateLimit" | "RateLimitPolicy" | "KeyferryWarnings" | "KeyferryIgnoredParameters" => {
+            json!({ "type": "string" })
+        }
         _ => json!({ "type": "integer", "minimum": 1 }),
     };
     let headers: Map<String, Value> = RESPONSE_HEADERS

@@ -100,7 +100,8 @@ impl<'a> NamedAccount<'a> {
     pub(crate) fn account(self) -> Result<LinkedAccountId, ApiError> {
         let text = self.text().ok_or_else(|| {
             let message =
-                "header linked_account_id is missing: it names the linked account to attach the integration to";
+                "header linked_account_id is missing: it names the linked account to attach the integration to; \
+                 where a proxy such as nginx drops headers with underscores, send it as linked-account-id";
             ApiError::new(&problem::ACCOUNT_NOT_NAMED, message)
         })?;
         text.parse().map_err(|error: InvalidName| not_an_id(&error.rule()))

@@ -72,7 +72,7 @@ impl RequestBody {
     pub(crate) async fn object<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         check_content_type(&self.headers)?;
         let bytes = read(self.body, self.within).await?;
-        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        if without_mark(&bytes).iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
             parse::<IgnoredAny>(&bytes)?;
             return Err(not_an_object("an array"));
         }
@@ -81,7 +81,12 @@ impl RequestBody {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| not_json(&error))
+    serde_json::from_slice(without_mark(bytes)).map_err(|error| not_json(&error))
+}
+
+/// The text after a byte order mark. Editors and spreadsheets write one, and RFC 8259 lets a parser pass over it.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 /// What becomes of a body's bytes; the error is all that there is in the failure.

@@ -17,7 +17,7 @@ use crate::request::account_name::{LINKED_ACCOUNT_ID, NamedAccount, is_account};
 /// The parameters in a path, percent-decoded.
 pub(crate) struct InPath<T>(pub(crate) T);
 
-/// The query. Unknown parameters are ignored; a known one may be repeated with the same value only.
+/// The query. Unknown parameters are ignored, and named in the response by the middleware `unknown_parameters`; a known one may be repeated with the same value only.
 pub(crate) struct InQuery<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
