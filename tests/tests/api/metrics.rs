@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::collector::{Collector, Mood};
@@ -112,6 +113,44 @@ async fn rows_of_imports_are_counted_and_the_imports_that_run() {
         page = Page::of(&world.server).await;
     }
     assert_eq!((rows(&page, "done"), rows(&page, "failed")), (1.0, 1.0), "{}", page.text);
+}
+
+#[tokio::test]
+async fn what_needs_an_operator_or_a_user_is_counted() {
+    let options = |server: &mut ServerOptions| {
+        server.arguments.extend(["--metrics-listen=127.0.0.1:0", "--webhooks-retry-millis=1"].map(str::to_owned));
+    };
+    let mut world =
+        World::start_with(WorldOptions { server: Some(Box::new(options)), ..WorldOptions::default() }).await;
+    let value = |page: &Page, name: &str| page.of_name(name).next().map(|sample| sample.value);
+    let until = async |world: &World, name: &str, expected: f64| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let page = Page::of(&world.server).await;
+            if value(&page, name) == Some(expected) {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "{name} is not {expected}: {}", page.text);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let page = until(&world, "keyferry_connections_expired", 0.0).await;
+    assert_eq!(value(&page, "keyferry_webhook_deliveries_failed"), Some(0.0));
+    assert!(value(&page, "keyferry_store_size_bytes").unwrap() > 1000.0, "{}", page.text);
+    assert!(value(&page, "keyferry_store_disk_free_bytes").unwrap() > 1e6, "{}", page.text);
+
+    // Nothing is at that name, so that its deliveries are given up.
+    let webhook = json!({"webhook_url": "https://nothing.example.com/", "webhook_events": ["Connection Created"]});
+    assert_eq!(world.send(Request::new("POST", "/api/v2/public/webhook").json(&webhook)).await.status, 200);
+    assert_eq!(migrate(&world, demo::HUBSPOT_ACCESS_TOKEN).await.status, 200);
+    until(&world, "keyferry_webhook_deliveries_failed", 1.0).await;
+    until(&world, "keyferry_webhook_deliveries_waiting", 0.0).await;
+
+    // What was counted before is counted again after a restart.
+    assert!(world.server.terminate().await.success());
+    world.server.restart().await;
+    until(&world, "keyferry_webhook_deliveries_failed", 1.0).await;
+    until(&world, "keyferry_connections_expired", 0.0).await;
 }
 
 /// Ten thousand made-up names make no more series than one.
@@ -234,17 +273,26 @@ async fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
     import(&world, &[demo::HUBSPOT_ACCESS_TOKEN]).await;
     collector.wait_for("4bf92f3577b34da6a3ce929d0e0e4736", "GET /api/v2/public/linked-account").await;
     let mut page = Page::of(&world.server).await;
-    while page.of_name("keyferry_trace_exports_total").next().is_none() {
+    while ["keyferry_trace_exports_total", "keyferry_connections_expired"]
+        .iter()
+        .any(|name| page.of_name(name).next().is_none())
+    {
         page = Page::of(&world.server).await;
     }
 
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/grafana/keyferry.json");
-    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/grafana");
+    let dashboard: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("keyferry.json")).unwrap()).unwrap();
     let mut found = Vec::new();
     queries(&dashboard, &mut found);
     assert!(found.len() >= 20, "{found:?}");
+    // The rules of `up` are about a metric of Prometheus itself.
+    let rules = std::fs::read_to_string(folder.join("alerts.yml")).unwrap();
+    let rules = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    let rules: Vec<String> = rules.filter(|rule| !rule.starts_with("up{")).map(str::to_owned).collect();
+    assert!(rules.len() >= 8, "{rules:?}");
     let mut shown = BTreeSet::new();
-    for query in &found {
+    for query in found.iter().chain(&rules) {
         let asked = Asked::by(query);
         assert!(!asked.metrics.is_empty(), "{query}");
         for metric in &asked.metrics {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use keyferry_mock_providers::apps::demo;
 use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::http::{Request, Response};
+use keyferry_tests::metrics::Page;
 use keyferry_tests::receiver::Receiver;
 use keyferry_tests::{ACCOUNT, ORG, ServerOptions, World, WorldOptions};
 use serde_json::{Value, json};
@@ -78,9 +79,18 @@ async fn read(world: &World) -> (Value, Value) {
     (account["integrations"][0].clone(), app["connected_accounts"][0].clone())
 }
 
+/// Waits until the gauge of expired connections has this value.
+async fn until_expired(world: &World, expected: f64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Page::of(&world.server).await.sum("keyferry_connections_expired", &[]) != expected {
+        assert!(Instant::now() < deadline, "the gauge is not {expected}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_rejected_credential_is_expired_once_until_it_verifies_or_is_replaced_and_an_outage_changes_nothing() {
-    let (world, stripe, mut receiver) = world(&[]).await;
+    let (world, stripe, mut receiver) = world(&["--metrics-listen=127.0.0.1:0"]).await;
     let revision = migrate(&world).await.header("etag").unwrap().trim_matches('"').to_owned();
     assert_eq!(receiver.call().await.told().0, "Connection Created");
     assert_eq!(read(&world).await.0["last_check"], Value::Null);
@@ -121,8 +131,10 @@ async fn a_rejected_credential_is_expired_once_until_it_verifies_or_is_replaced_
             assert_eq!(receiver.call().await.told(), ("Connection Expired".to_owned(), ACCOUNT.to_owned()));
         }
     }
+    until_expired(&world, 1.0).await;
     stripe.knows_the_key();
     migrate(&world).await;
+    until_expired(&world, 0.0).await;
     let (integration, connection) = read(&world).await;
     assert_eq!((&integration["reauth_required"], &connection["status"]), (&json!(false), &json!("active")));
     assert_eq!(integration["last_check"], Value::Null);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::http::{Request, get};
-use keyferry_tests::{ORG, Server, SmallDisk, World, WorldOptions, binary, run, tools};
+use keyferry_tests::{Awaits, ORG, Server, SmallDisk, World, WorldOptions, binary, run, tools};
 use serde_json::{Value, json};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
@@ -66,7 +66,35 @@ async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them
     assert_eq!(read.status, 507, "{}", read.text());
     assert!(!read.text().contains(demo::STRIPE_SECRET_KEY));
 
-    fs::remove_file(&hoard).unwrap();
+    // A restart changes nothing about it, nor do more of them: space for opening the store is reserved.
+    world.server.options_mut().awaits = Awaits::Listening;
+    for restart in 0..3 {
+        if restart == 1 {
+            world.server.kill();
+        } else {
+            assert!(world.server.terminate().await.success());
+        }
+        world.server.restart().await;
+        let state = get(world.server.address(), "/readyz").await;
+        assert_eq!(state.status, 503, "restart {restart}");
+        assert!(state.text().contains("bytes free"), "{}", state.text());
+        let account = world.send(Request::new("GET", &format!("{ACCOUNTS}/user_1"))).await;
+        assert_eq!((account.status, &account.json()["integrations"][0]["type"]), (200, &json!("stripe")));
+        assert_eq!(world.migrate("stripe", stripe()).await.status, 507, "restart {restart}");
+        // What the reserve has left free is taken by others.
+        let _ = Command::new("dd")
+            .args(["if=/dev/zero", "bs=64k"])
+            .arg(format!("of={}.{restart}", hoard.display()))
+            .output();
+    }
+    world.server.options_mut().awaits = Awaits::Ready;
+
+    for entry in fs::read_dir(disk.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::remove_file(path).unwrap();
+        }
+    }
     until_ready_is(&world, 200).await;
     assert_eq!(world.migrate("stripe", stripe()).await.status, 200);
     // And after a restart.

@@ -72,7 +72,7 @@ pub use row::{
     Again, AppCounts, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack, UndoWrite,
 };
 pub use session::{NewSession, SessionRecord, SessionStore};
-pub use store::{FatalWatch, Store, StoreHealth};
+pub use store::{Census, DiskUse, FatalWatch, Store, StoreHealth};
 pub use values::{Expect, MalformedObjectId, ObjectId, Timestamp};
 pub use webhook::{
     ConnectionEvent, UnknownEvent, WebhookMethod, WebhookRecord, WebhookState, WebhookStore, WebhookWrite,

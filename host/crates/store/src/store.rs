@@ -54,6 +54,12 @@ pub trait Store:
     /// Whether writes are accepted at the moment.
     fn health(&self) -> StoreHealth;
 
+    /// The space that the store takes on disk, and what is left. Blocks for as long as the system takes to say so.
+    fn disk(&self) -> DiskUse;
+
+    /// Counts records by walking through them, which takes a while in a large store.
+    async fn census(&self) -> StoreResult<Census>;
+
     /// Signals that the store has failed for good. The server must then exit and be restarted.
     fn fatal(&self) -> FatalWatch;
 
@@ -75,6 +81,26 @@ pub enum StoreHealth {
     },
     /// It accepts none in this process any more, for this reason.
     Failed(Arc<str>),
+}
+
+/// The space of a store on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskUse {
+    /// Bytes of its files.
+    pub used: u64,
+    /// Bytes that are free on its volume, if the system tells.
+    pub free: Option<u64>,
+}
+
+/// Numbers of records, of all organisations together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    /// Integrations whose user has to connect again.
+    pub expired_connections: usize,
+    /// Deliveries to webhooks that wait.
+    pub waiting_deliveries: usize,
+    /// Deliveries to webhooks that were given up, as long as they are kept.
+    pub failed_deliveries: usize,
 }
 
 /// Waits for a store's failure.

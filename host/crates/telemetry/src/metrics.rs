@@ -22,6 +22,11 @@ const EGRESS: &str = "keyferry_egress_request_duration_seconds";
 const BATCH: &str = "keyferry_store_batch_writes";
 const COMMIT: &str = "keyferry_store_commit_duration_seconds";
 const SYNC: &str = "keyferry_store_sync_duration_seconds";
+const STORE_SIZE: &str = "keyferry_store_size_bytes";
+const DISK_FREE: &str = "keyferry_store_disk_free_bytes";
+const EXPIRED: &str = "keyferry_connections_expired";
+const DELIVERIES_WAITING: &str = "keyferry_webhook_deliveries_waiting";
+const DELIVERIES_FAILED: &str = "keyferry_webhook_deliveries_failed";
 const IMPORTS: &str = "keyferry_imports_running";
 const IMPORT_ROWS: &str = "keyferry_import_rows_total";
 const PLUGINS: &str = "keyferry_plugins";
@@ -63,6 +68,14 @@ pub(super) fn describe() {
     describe_histogram!(BATCH, "Writes that were committed together in a batch.");
     describe_histogram!(COMMIT, "Time to commit a batch of writes, sync included.");
     describe_histogram!(SYNC, "Time until the disk confirms that a batch is durable.");
+    describe_gauge!(STORE_SIZE, "Bytes of the store's folder on disk.");
+    describe_gauge!(
+        DISK_FREE,
+        "Bytes that are free on the store's volume. With less than 64 MiB no write is accepted."
+    );
+    describe_gauge!(EXPIRED, "Connections whose credential no longer works: their users have to connect again.");
+    describe_gauge!(DELIVERIES_WAITING, "Events that wait for delivery to a webhook.");
+    describe_gauge!(DELIVERIES_FAILED, "Events of the last days whose delivery to a webhook was given up.");
     describe_gauge!(IMPORTS, "Imports whose rows are being processed or undone.");
     describe_counter!(IMPORT_ROWS, "Rows of imports that were settled by processing, by state.");
     describe_gauge!(PLUGINS, "Plugin files, by state.");
@@ -162,6 +175,25 @@ pub fn sync(elapsed: Duration) {
     histogram!(SYNC).record(elapsed);
 }
 
+/// Sets the size of the store in bytes and, if the system tells it, the free space on its volume.
+pub fn store_disk(used: u64, free: Option<u64>) {
+    gauge!(STORE_SIZE).set(bytes(used));
+    if let Some(free) = free {
+        gauge!(DISK_FREE).set(bytes(free));
+    }
+}
+
+/// Sets the number of connections whose credential no longer works.
+pub fn connections_expired(count: usize) {
+    gauge!(EXPIRED).set(number(count));
+}
+
+/// Sets the numbers of deliveries to webhooks that wait, and that were given up.
+pub fn deliveries(waiting: usize, failed: usize) {
+    gauge!(DELIVERIES_WAITING).set(number(waiting));
+    gauge!(DELIVERIES_FAILED).set(number(failed));
+}
+
 /// Counts an import whose rows are being processed.
 pub fn import_running() -> InProgress {
     InProgress::new(IMPORTS)
@@ -185,5 +217,11 @@ pub(super) fn export(outcome: &'static str) {
 /// Exact up to 2^53, which no count here reaches.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 fn number(count: usize) -> f64 {
+    count as f64
+}
+
+/// Exact up to 8 PiB.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn bytes(count: u64) -> f64 {
     count as f64
 }

@@ -151,7 +151,7 @@ impl Space {
 }
 
 /// Bytes that this user may still write; `None` where the file system does not tell.
-fn free_bytes(path: &Path) -> Option<u64> {
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::census;
 use super::committer::{Committer, Message, Write};
-use super::durability::{FileSyncer, Progress, Space, Syncer, watch_over};
+use super::durability::{FileSyncer, Progress, Space, Syncer, free_bytes, watch_over};
 use super::open::{Opened, open};
 use super::settings::SledSettings;
 use super::tables::Tables;
 use super::view::View;
-use crate::{FatalWatch, Store, StoreError, StoreHealth, StoreResult, WebhookNotifier};
+use crate::{Census, DiskUse, FatalWatch, Store, StoreError, StoreHealth, StoreResult, WebhookNotifier};
 
 /// A store in a folder of one machine. One process at a time.
 pub struct SledStore {
@@ -167,6 +168,14 @@ impl Drop for SledStore {
 impl Store for SledStore {
     fn health(&self) -> StoreHealth {
         self.progress.health(&self.space)
+    }
+
+    fn disk(&self) -> DiskUse {
+        DiskUse { used: census::size_of(&self.space.path), free: free_bytes(&self.space.path) }
+    }
+
+    async fn census(&self) -> StoreResult<Census> {
+        self.scan(census::census).await
     }
 
     fn fatal(&self) -> FatalWatch {

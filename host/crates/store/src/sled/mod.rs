@@ -7,10 +7,12 @@
 //! | file | answers |
 //! |---|---|
 //! | `open`, `settings`, `watermark` | how is a folder opened and checked? |
+//! | `reserve` | how is it opened on a full disk? |
 //! | `engine` | how do reads and writes get to the database? |
 //! | `committer`, `durability`, `sweep` | how does a batch of writes get to disk? |
 //! | `view` | what does one write of a batch see and change? |
 //! | `tables`, `keys`, `codec`, `read` | which trees are there, and what are their keys and bytes? |
+//! | `census` | how many records are there, and how large are the files? |
 //! | `audit_chain` | how are events chained? |
 //! | the others | how is the trait of that subject implemented? |
 
@@ -18,6 +20,7 @@ mod accounts;
 mod api_keys;
 mod audit;
 mod audit_chain;
+mod census;
 mod codec;
 mod committer;
 mod durability;
@@ -30,6 +33,7 @@ mod migrations;
 mod open;
 mod outbox;
 mod read;
+mod reserve;
 mod roots;
 mod sessions;
 mod settings;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sled::{Config, Db, Mode, Tree};
 
 use super::durability::Space;
+use super::reserve::{RESERVE, Reserve};
 use super::settings::SledSettings;
 use super::tables::{Table, Tables, open_error};
 use super::watermark::Watermark;
@@ -38,7 +39,7 @@ const LOCK: &str = "writer.lock";
 /// sled's file of records.
 const DATABASE: &str = "db";
 /// What has to be a file where it is there, besides snapshots.
-const FILES: [&str; 4] = [DATABASE, "conf", MARKER, LOCK];
+const FILES: [&str; 5] = [DATABASE, "conf", MARKER, LOCK, RESERVE];
 
 /// A database that is open, locked and checked.
 pub(super) struct Opened {
@@ -62,7 +63,9 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
     })?;
     // Before anything is touched: what looks like a leftover could be another process at work.
     let lock = lock(path)?;
-    Space { path: path.to_owned(), needed: FREE_TO_OPEN }.check()?;
+    let mut reserve = Reserve::new(path, FREE_TO_OPEN);
+    reserve.release_if_needed();
+    Space { path: path.to_owned(), needed: FREE_TO_OPEN }.check().inspect_err(|_| reserve.refill(settings.min_free))?;
     remove_unfinished_snapshots(path).map_err(|source| StoreError::Open {
         action: "clean up the folder",
         path: path.to_owned(),
@@ -97,6 +100,7 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
     let (file, marker) =
         synced.map_err(|source| StoreError::Open { action: "bring to disk", path: path.to_owned(), source })?;
     let watermark = Watermark::check(path, marker, &tables)?;
+    reserve.refill(settings.min_free);
     Ok(Opened { tables, file, watermark, lock })
 }
 
