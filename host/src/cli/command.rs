@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::config::{self, CommandLineError, ConfigCommand, Effective, Parsed, ServeArgs};
+use super::config::{self, CommandLineError, ConfigCommand, Effective, Parsed, ServeArgs, UnknownVariable};
 use super::error::{CliResult, chain};
 use super::{api_key, audit, demo, export, import, key, openapi, org, plugin, serve, term};
 
@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
     // Most commands handle keys or credentials. Where the system refuses to protect them, only `serve` warns.
     let _ignored = keyferry_vault::harden();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let Parsed { cli, effective } = match config::parse::<Cli>(&arguments) {
+    let Parsed { cli, effective, unknown_variables } = match config::parse::<Cli>(&arguments) {
         Ok(parsed) => parsed,
         Err(CommandLineError::Arguments(error)) => error.exit(),
         Err(CommandLineError::File(error)) => {
@@ -78,7 +78,7 @@ pub fn main() -> ExitCode {
         Command::Plugin(_) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     };
-    let result = runtime.block_on(run(cli.command, &effective));
+    let result = runtime.block_on(run(cli.command, &effective, unknown_variables));
     // A blocking task (a compilation, a look-up that hangs) must not keep the process from ending.
     runtime.shutdown_background();
     match result {
@@ -90,10 +90,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command, effective: &Effective) -> CliResult {
+async fn run(command: Command, effective: &Effective, unknown: Vec<UnknownVariable>) -> CliResult {
+    let is_about_settings = matches!(command, Command::Config(_));
+    if !matches!(command, Command::Serve(_)) {
+        let told = unknown.iter().filter(|variable| is_about_settings || variable.is_misspelled());
+        told.for_each(|variable| term::warning(&variable.warning()));
+    }
     match command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Serve(args) => serve::run(*args).await,
+        Command::Serve(args) => serve::run(*args, &unknown).await,
         Command::Import(args) => import::run(*args).await,
         Command::Imports(command) => import::manage(command).await,
         Command::Export(args) => export::run(args).await,

@@ -33,6 +33,10 @@ pub(super) fn start_log(log: &LogSettings, otlp: Option<&OtlpSettings>) -> Resul
     let spans = traces
         .as_ref()
         .map(|traces| traces.layer().with_filter(filter_fn(|span| span.is_span() && span.target() == SPANS)));
+    if log.format == LogFormat::Json {
+        // The usual hook prints plain lines.
+        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    }
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
     Ok(traces)

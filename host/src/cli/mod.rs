@@ -20,9 +20,11 @@
 //! | file | answers |
 //! |---|---|
 //! | `server`, `store_and_vault` | how are a server's components put together? |
+//! | `store_gauges` | which metrics are measured of the store? |
 //! | `operator` | how is an operator's command sent to the running server, or carried out without one? |
 //! | `api_client`, `retry` | how are requests sent to a running server's public API, and repeated while it is busy? |
 //! | `log` | how are log lines and spans written? |
+//! | `notices` | how does `serve` say what is no log line? |
 //! | `term` | how is text printed? |
 //! | `table`, `wrap` | how is a table written for a terminal and for a pipe, and a text in lines? |
 //! | `error` | what is the result of a command? |
@@ -39,6 +41,7 @@ mod export;
 mod import;
 mod key;
 mod log;
+mod notices;
 mod openapi;
 mod operator;
 mod org;
@@ -49,6 +52,7 @@ mod serve;
 mod server;
 mod signals;
 mod store_and_vault;
+mod store_gauges;
 mod table;
 mod term;
 mod wrap;

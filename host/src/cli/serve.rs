@@ -1,23 +1,24 @@
 //! `keyferry serve`: starts, serves and drains the server.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 
-use super::config::{ServeArgs, Settings};
+use super::config::{ServeArgs, Settings, UnknownVariable};
 use super::error::{CliError, CliResult, chain};
 use super::log::start_log;
+use super::notices::Notices;
 use super::server::Server;
 use super::signals::Signals;
-use super::term;
+use super::store_gauges::StoreGauges;
 use keyferry_api::admin;
 use keyferry_api::{HttpServer, HttpSettings, Tls, room_for_connections, router};
-use keyferry_egress::Loopback;
-use keyferry_sandbox::{GrantPolicy, watch};
-use keyferry_telemetry::{Metrics, Prometheus};
+use keyferry_sandbox::watch;
+use keyferry_telemetry::{Metrics, Prometheus, Traces};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::KeyProvider;
 use keyferry_webhooks::MOST_DELIVERIES;
@@ -33,10 +34,28 @@ const ADMIN_CONNECTIONS: usize = 16;
 /// Time from the signal for running deliveries to webhooks.
 const LAST_DELIVERIES: Duration = Duration::from_secs(3);
 
-pub(super) async fn run(args: ServeArgs) -> CliResult {
+pub(super) async fn run(args: ServeArgs, unknown: &[UnknownVariable]) -> CliResult {
     let file = args.folders.config.clone();
     let settings = args.settings()?;
     let traces = start_log(&settings.log, settings.otlp.as_ref())?;
+    let notices = Notices::new(settings.log.format);
+    match run_logged(&settings, file, unknown, traces, notices).await {
+        Ok(code) => Ok(code),
+        Err(error) => {
+            notices.error(&chain(error.as_ref()));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Runs the server after its log was started.
+async fn run_logged(
+    settings: &Settings,
+    file: Option<PathBuf>,
+    unknown: &[UnknownVariable],
+    traces: Option<Traces>,
+    notices: Notices,
+) -> CliResult {
     match file {
         Some(file) => tracing::info!(file = %file.shown(), "settings were read from a file"),
         None => tracing::info!("no settings file was read"),
@@ -45,22 +64,33 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     let prometheus = if settings.metrics.is_some() { Prometheus::Enabled } else { Prometheus::Disabled };
     let metrics = Metrics::start(prometheus, collector)?;
     for warning in keyferry_vault::harden() {
-        term::warning(&chain(&warning));
+        notices.warn(&chain(&warning));
     }
-    warn_of_development(&settings);
+    for variable in unknown {
+        notices.warn(&variable.warning());
+    }
+    for warning in settings.warnings() {
+        notices.warn(&warning);
+    }
     let signals = Signals::listen()?;
     let starting = signals.exit_at_first();
-    let server = Server::assemble(&settings).await?;
+    let server = Server::assemble(settings).await?;
     starting.abort();
-    tell_of_files(&settings, server.is_key_new);
-    let registry = Arc::clone(&server.registry);
-    let metrics = metrics.with_gauges(move || registry.count_states());
+    tell_of_files(settings, server.is_key_new);
+    let (registry, store) = (Arc::clone(&server.registry), StoreGauges::new(&server.store));
+    if settings.metrics.is_some() || collector.is_some() {
+        tokio::spawn(store.clone().count_repeatedly());
+    }
+    let metrics = metrics.with_gauges(move || {
+        registry.count_states();
+        store.measure();
+    });
     if let (Some(router), Some(listen)) = (metrics.router(), settings.metrics) {
-        serve_metrics(router, listen).await?;
+        serve_metrics(router, listen, notices).await?;
     }
     let scheme = settings.scheme();
-    let served = serve(server, &settings, signals, |address| {
-        term::print(&format!("listening on {scheme}://{address}"));
+    let served = serve(server, settings, signals, |address| {
+        notices.say(&format!("listening on {scheme}://{address}"));
     })
     .await;
     if let Some(traces) = traces {
@@ -71,13 +101,13 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
 }
 
 /// Serves metrics until the process exits, shutdown included.
-async fn serve_metrics(router: Router, listen: SocketAddr) -> Result<(), CliError> {
+async fn serve_metrics(router: Router, listen: SocketAddr, notices: Notices) -> Result<(), CliError> {
     let http = HttpSettings { max_connections: METRICS_CONNECTIONS, ..HttpSettings::default() };
     let server =
         HttpServer::bind(listen, http).await.map_err(|error| format!("cannot serve metrics on {listen}: {error}"))?;
     let address = server.local_addr()?;
     tokio::spawn(server.serve(router, None, std::future::pending()));
-    term::print(&format!("metrics at http://{address}/metrics"));
+    notices.say(&format!("metrics at http://{address}/metrics"));
     Ok(())
 }
 
@@ -95,6 +125,7 @@ pub(super) async fn serve(
     signals: Signals,
     listening: impl FnOnce(SocketAddr),
 ) -> CliResult {
+    let notices = Notices::new(settings.log.format);
     let tls = match settings.tls.clone() {
         Some(files) => Some(tokio::task::spawn_blocking(|| Tls::load(files)).await??),
         None => None,
@@ -107,7 +138,7 @@ pub(super) async fn serve(
     let room = room_for_connections(settings.limits.slots + MOST_DELIVERIES);
     if room < http.max_connections {
         // The store and providers need the rest, which clients must not be able to use up.
-        term::warning(&format!(
+        notices.warn(&format!(
             "the limit of open files leaves room for {room} connections at once; raise it (`ulimit -n`) for {}",
             http.max_connections
         ));
@@ -127,7 +158,7 @@ pub(super) async fn serve(
     let operators = match &settings.admin {
         Some(tcp) => {
             let http = bind_admin(tcp.listen).await?;
-            term::print(&format!("operators at {}://{}/admin/v1", settings.scheme(), http.local_addr()?));
+            notices.say(&format!("operators at {}://{}/admin/v1", settings.scheme(), http.local_addr()?));
             Some((http, admin::guarded(operator, tcp.token()?)))
         }
         None => None,
@@ -207,24 +238,5 @@ fn tell_of_files(settings: &Settings, is_key_new: bool) {
         tracing::warn!(%file, "created the key-encryption key: back it up, apart from the store; without it nothing in the store opens");
     } else {
         tracing::info!(%file, "the key-encryption key; without it nothing in the store opens: keep a backup of it, apart from the store");
-    }
-}
-
-fn warn_of_development(settings: &Settings) {
-    if !settings.egress.dev_resolve.is_empty() {
-        let count = settings.egress.dev_resolve.len();
-        term::warning(&format!("--dev-resolve: only {count} names exist for plugins, at the addresses given here"));
-    }
-    if settings.egress.loopback == Loopback::AllowedForDevelopment {
-        term::warning("--dev-allow-loopback: plugins and webhooks can reach services on this machine");
-    }
-    if let Some(file) = &settings.egress.ca_file {
-        term::warning(&format!("--egress-ca: providers with a certificate by {} are believed", file.shown()));
-    }
-    if settings.grants == GrantPolicy::OnDrop {
-        let folder = settings.folders.plugins.shown();
-        term::warning(&format!(
-            "--grant-on-drop: any user with write access to {folder} decides where credentials are sent"
-        ));
     }
 }

@@ -92,11 +92,17 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_started() {
             None,
             "keyferry.toml:2: there is no setting http.idle; is idle-seconds in [http]",
         ),
-        ("\nrate-limit = 0\n", &none, None, "keyferry.toml:2: rate-limit: number would be zero"),
+        ("\nrate-limit = 0\n", &none, None, "keyferry.toml:2: rate-limit: it must be a whole number of 1 or more"),
         ("vault-token = \"hunter2\"\n", &none, None, "keyferry.toml:1: there is no setting vault-token"),
         ("key-file = \"hunter2\n", &none, None, "keyferry.toml:1: this is no TOML"),
         ("", &["--listen=nowhere"], None, "invalid value 'nowhere' for '--listen <IP:PORT>'"),
         ("", &none, Some(("KEYFERRY_LISTEN", "nowhere")), "invalid value 'nowhere' for '--listen <IP:PORT>'"),
+        ("", &["--listen=127.0.0.1"], None, "the port is missing: it must be an IP address and a port, such as"),
+        ("", &["--listen=:8700"], None, "it does not say on which addresses"),
+        ("metrics-listen = \"http://127.0.0.1:1\"\n", &none, None, "keyferry.toml:1: metrics-listen: it must be an IP"),
+        ("listen = 70000\n", &none, None, "keyferry.toml:1: listen: a port is a number from 0 to 65535"),
+        ("", &["--rate-limit=10s"], None, "'--rate-limit <N>': it must be a whole number of 1 or more"),
+        ("max-connections = 0\n", &none, None, "keyferry.toml:1: max-connections: it must be a whole number of 1 or"),
         ("", &["--config=missing.toml"], None, "cannot read missing.toml"),
         ("tls-cert = \"a.pem\"\n", &none, None, "tls-cert is set and tls-key is not"),
         ("tls-cert = \"a.pem\"\ntls-key = \"b.pem\"\n", &none, None, "a.pem"),
@@ -121,6 +127,37 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_started() {
             assert!(!format!("{said}{}", text(&output.stdout)).contains("hunter2"), "{said}");
         }
     }
+}
+
+#[test]
+fn what_works_and_is_probably_not_meant_is_a_warning() {
+    let none: [(&str, &str); 0] = [];
+    for (flags, environment, warnings) in [
+        (&["--listen=localhost:8700"][..], &none[..], &[][..]),
+        (&["--listen=8700", "--metrics-listen=9464"], &[("KEYFERRY_RATE_LIMIT", "5")], &[]),
+        (&["--key-env=KEYFERRY_KEK"], &[("KEYFERRY_KEK", "hunter2")], &[]),
+        (&["--listen=0.0.0.0:8700"], &none, &["listen is 0.0.0.0:8700, beyond this machine, and tls-cert is not set"]),
+        (
+            &[],
+            &[("KEYFERRY_LISTNE", "hunter2"), ("KEYFERRY_OF_OURS", "hunter2")],
+            &[
+                "KEYFERRY_LISTNE is set, and Keyferry has no such variable; is KEYFERRY_LISTEN meant?",
+                "KEYFERRY_OF_OURS is set, and Keyferry has no such variable; `keyferry config example` names",
+            ],
+        ),
+    ] {
+        let said = text(&Desk::new(None).keyferry(&[&["config", "check"], flags].concat(), environment).stderr);
+        let told: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("warning: ")).collect();
+        assert_eq!(told.len(), warnings.len(), "{flags:?}: {said}");
+        for (told, expected) in told.iter().zip(warnings) {
+            assert!(told.starts_with(expected), "{flags:?}: {said}");
+        }
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    // Commands without settings tell a misspelled variable only: any other can be of the user's own scripts.
+    let variables = [("KEYFERRY_SERVRE", "127.0.0.1:1"), ("KEYFERRY_OF_OURS", "1")];
+    let said = text(&Desk::new(None).keyferry(&["imports", "list"], &variables).stderr);
+    assert!(said.contains("is KEYFERRY_SERVER meant?") && !said.contains("KEYFERRY_OF_OURS"), "{said}");
 }
 
 /// All that is wrong is told at once.

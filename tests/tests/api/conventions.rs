@@ -176,3 +176,100 @@ async fn web_pages_may_read_answers_only_where_their_origin_is_named() {
         assert!(std::ptr::eq(world, &open) || access(&read).is_empty(), "{read:?}");
     }
 }
+
+#[tokio::test]
+async fn parameters_that_an_operation_does_not_have_are_named_in_the_response() {
+    let world = World::start().await;
+    let name = |answer: &Response| answer.header("keyferry-ignored-parameters").map(str::to_owned);
+    for (target, status, expected) in [
+        (format!("{ACCOUNTS}?limt=1"), 200, Some("limt")),
+        (format!("{ACCOUNTS}?limit=1&page=1"), 200, None),
+        (format!("{ACCOUNTS}?limt=1&limt=2&secret=x"), 200, Some("limt, secret")),
+        (format!("{ACCOUNTS}?sk_test_4eC39HqLyjWDarjtT1zdp7dc=1&limit=1"), 200, Some("***")),
+        (format!("{ACCOUNTS}/{ACCOUNT}?force=true&linked_account_id={ACCOUNT}"), 200, Some("force")),
+        (format!("{ACCOUNTS}/{ACCOUNT}?LinkedAccountId={ACCOUNT}"), 200, None),
+        ("/livez?token=1".to_owned(), 200, Some("token")),
+        ("/api/v2/public/application?slug=hubspot&tags=crm&auth_type=oauth2".to_owned(), 200, None),
+        ("/api/v2/public/application?slugs=hubspot".to_owned(), 200, Some("slugs")),
+        ("/api/v2/public/application/nothing?id=1".to_owned(), 404, Some("id")),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let answer = world.send(Request::new(method, &target)).await;
+            assert_eq!((answer.status, name(&answer).as_deref()), (status, expected), "{method} {target}");
+        }
+    }
+    // Where a typing error would change what is done, it is refused.
+    let file = Request::new("POST", "/api/v2/public/imports?dryrun=true").body("application/x-ndjson", "{}\n");
+    let refused = world.send(file).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("`dryrun` is not known; there are from, map, dry_run"), "{}", refused.text());
+}
+
+/// nginx drops headers with underscores unless it is told not to.
+#[tokio::test]
+async fn the_header_of_the_account_can_be_written_with_hyphens() {
+    let world = World::start().await;
+    let body = json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}});
+    let migrate = || Request::new("PUT", "/api/v2/public/migrate-token").json(&body);
+    let named = world.send(migrate().header("linked-account-id", ACCOUNT)).await;
+    assert_eq!(named.status, 200, "{}", named.text());
+    let missing = world.send(migrate()).await;
+    assert_eq!(missing.status, 400);
+    assert!(missing.text().contains("send it as linked-account-id"), "{}", missing.text());
+}
+
+/// The lines of the access log, once there are as many as this.
+async fn access_lines(world: &World, count: usize) -> Vec<String> {
+    loop {
+        let logs = world.server.logs();
+        let lines = logs.lines().filter(|line| line.contains("keyferry::access"));
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        if lines.len() >= count {
+            return lines;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_access_log_names_the_caller_and_json_logs_have_no_other_lines() {
+    for format in ["text", "json"] {
+        let change = move |server: &mut ServerOptions| {
+            server.arguments.extend(["--log-format", format, "--metrics-listen=127.0.0.1:0"].map(str::to_owned));
+            server.environment.push(("KEYFERRY_LISTNE".to_owned(), "1".to_owned()));
+        };
+        let mut world =
+            World::start_with(WorldOptions { server: Some(Box::new(change)), ..WorldOptions::default() }).await;
+        let shown = world.command(&["api-key", "list", "--org", "acme", "--json"]).await.1;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let key = shown[0]["shown"].as_str().unwrap_or_default().to_owned();
+        assert!(!key.is_empty(), "{shown}");
+        let token = world.session(ACCOUNT).await;
+        world.send(Request::new("GET", ACCOUNTS).header("x-request-id", "with-a-key")).await;
+        let basics = Request::new("GET", "/api/v3/org/basics").header("x-request-id", "with-a-session");
+        world.send_as_it_is(basics.header("authorization", &format!("Bearer {token}"))).await;
+        world.send_as_it_is(Request::new("GET", ACCOUNTS).header("x-request-id", "with-nothing")).await;
+        // The account that the world begins with, the session, and these three.
+        let lines = access_lines(&world, 5).await;
+        let of = |id: &str| lines.iter().find(|line| line.contains(id)).unwrap_or_else(|| panic!("{id}: {lines:?}"));
+        for (id, has_caller, has_session) in
+            [("with-a-key", true, false), ("with-a-session", true, true), ("with-nothing", false, false)]
+        {
+            let line = of(id);
+            assert_eq!(line.contains("acme") && line.contains(&key), has_caller, "{line}");
+            assert_eq!(line.contains("session=") || line.contains("\"session\":"), has_session, "{line}");
+            assert!(!line.contains(&world.api_key) && !line.contains(&token), "{line}");
+        }
+        assert!(world.server.terminate().await.success());
+        let logs = world.server.logs();
+        assert!(!logs.contains("Some(") && logs.contains("is KEYFERRY_LISTEN meant?"), "{logs}");
+        if format == "json" {
+            for line in logs.lines() {
+                assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "no JSON: {line}");
+            }
+            for expected in ["listening on http://", "metrics at http://", "--dev-allow-loopback: plugins"] {
+                assert!(logs.contains(expected), "{expected}: {logs}");
+            }
+        }
+    }
+}

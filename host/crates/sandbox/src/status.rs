@@ -134,7 +134,10 @@ impl PluginStatus {
             None => "its app is not served",
         };
         match self.state {
-            PluginState::Active => tracing::info!(plugin, %file, sha256 = ?self.digest, "plugin serves"),
+            PluginState::Active => {
+                let sha256 = self.digest.as_ref().map(tracing::field::display);
+                tracing::info!(plugin, %file, sha256, "plugin serves");
+            }
             PluginState::Pending | PluginState::NeedsWasi | PluginState::Revoked => {
                 tracing::warn!(plugin, %file, "plugin waits: {reason}; {serving}")
             }

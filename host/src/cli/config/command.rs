@@ -49,6 +49,7 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
                 term::print(&table(&effective.settings).to_string());
             }
             let settings = args.serve.preview()?;
+            settings.warnings().iter().for_each(|warning| term::warning(warning));
             settings.admin.map(|admin| admin.token()).transpose()?;
             // The files that these name must exist and be usable.
             if let Some(tls) = settings.tls.map(Tls::load).transpose()? {

@@ -16,6 +16,9 @@ use keyferry_types::path_text::{self, ShowPath as _};
 /// processes, and a settings file is often readable by others.
 const SECRET_VARIABLES: [&str; 1] = ["VAULT_TOKEN"];
 
+/// The setting that names a variable with a key.
+const KEY_ENV: &str = "key-env";
+
 /// All settings of a command.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(in crate::cli) struct Effective {
@@ -73,9 +76,8 @@ impl Effective {
     pub(super) fn new(settings: &[Setting], matches: &ArgMatches, file: Option<ConfigFile>) -> Self {
         let file = file.unwrap_or_default();
         let mut effective: Vec<_> = settings.iter().filter_map(|setting| value_of(setting, matches, &file)).collect();
-        let values = |name: &str| effective.iter().find(|one| one.name == name).map(|one| one.values.clone());
         let mut variables = SECRET_VARIABLES.map(str::to_owned).to_vec();
-        variables.extend(values("key-env").into_iter().flatten());
+        variables.extend(values_of(&effective, KEY_ENV));
         variables.dedup();
         let secret = |name: String| {
             std::env::var_os(&name)?;
@@ -85,6 +87,15 @@ impl Effective {
         effective.extend(variables.into_iter().filter_map(secret));
         Self { file: Some(file.path).filter(|path| !path.as_os_str().is_empty()), settings: effective }
     }
+
+    /// The variables whose names are values of settings.
+    pub(super) fn named_variables(&self) -> Vec<String> {
+        values_of(&self.settings, KEY_ENV)
+    }
+}
+
+fn values_of(settings: &[EffectiveSetting], name: &str) -> Vec<String> {
+    settings.iter().find(|setting| setting.name == name).map(|setting| setting.values.clone()).unwrap_or_default()
 }
 
 /// The effective value of a setting; `None` if the command does not have it.

@@ -11,6 +11,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use super::effective::Effective;
 use super::file::{ConfigFile, ConfigFileError};
 use super::setting::Setting;
+use super::variables::{self, UnknownVariable};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "keyferry.toml";
@@ -19,6 +20,8 @@ const DEFAULT_FILE: &str = "keyferry.toml";
 pub(in crate::cli) struct Parsed<C> {
     pub(in crate::cli) cli: C,
     pub(in crate::cli) effective: Effective,
+    /// Variables that look like Keyferry's own and are read by no command.
+    pub(in crate::cli) unknown_variables: Vec<UnknownVariable>,
 }
 
 /// A command line, or a settings file, that cannot be used.
@@ -49,7 +52,9 @@ pub(in crate::cli) fn parse<C: CommandFactory + FromArgMatches>(
         None => first.clone(),
     };
     let effective = Effective::new(&settings, leaf(&matches).1, file);
-    Ok(Parsed { cli: C::from_arg_matches(&matches)?, effective })
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let unknown_variables = variables::unknown(&C::command(), &effective.named_variables(), set);
+    Ok(Parsed { cli: C::from_arg_matches(&matches)?, effective, unknown_variables })
 }
 
 /// The innermost command, and the names that lead to it.

@@ -8,6 +8,7 @@
 //! | `layers` | layered: a flag before a variable, a variable before the file, the file before a default |
 //! | `resolved` | layered: what does a server run with in the end? |
 //! | `data_folder` | layered: where are the files of a server? |
+//! | `variables` | layered: which variables are set and read by nothing? |
 //! | `effective` | printed: what does each setting come to, and from which layer? |
 //! | `example` | printed: a file with all settings |
 //! | `command` | printed: `keyferry config check`, `example` |
@@ -23,6 +24,7 @@ mod flags;
 mod layers;
 mod resolved;
 mod setting;
+mod variables;
 
 pub(super) use command::{ConfigCommand, run};
 pub(super) use data_folder::DataFolder;
@@ -30,6 +32,7 @@ pub(super) use effective::Effective;
 pub(super) use flags::{FolderArgs, Folders, NewKekArgs, ServeArgs};
 pub(super) use layers::{CommandLineError, Parsed, parse};
 pub(super) use resolved::{LogFormat, LogSettings, Settings};
+pub(super) use variables::UnknownVariable;
 
 #[cfg(test)]
 mod tests {

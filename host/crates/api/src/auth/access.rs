@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
 use crate::error::problem::{self, ProblemType};
+use crate::middleware::trace::name_caller;
 use crate::request::account_name::{NamedAccount, Place, is_in_headers, linked_account};
 use crate::state::Api;
 use keyferry_sandbox::Digest;
@@ -52,6 +53,7 @@ impl Api {
             .filter(|record| key.hash_matches(&record.hash) && record.environment == key.environment())
             .filter(|record| record.is_live(now))
             .ok_or_else(ApiError::unauthorized)?;
+        name_caller(&record, None);
         self.rates.request(&record.hash)?;
         self.last_use.note(&self.store, &record, now);
         Ok(record)
@@ -79,6 +81,7 @@ impl Api {
         let key = self.store.api_key(&session.made_by).await.map_err(|error| ApiError::internal(&error))?;
         let key = key.filter(|key| key.org == session.org && key.environment == session.environment);
         let key = key.filter(|key| key.is_live(Timestamp::now())).ok_or_else(invalid)?;
+        name_caller(&key, Some(&session));
         let front_end = FrontEnd { session, key };
         self.rates.request(&front_end.measure())?;
         let named = NamedAccount::in_headers(headers)?.and_query(query)?;

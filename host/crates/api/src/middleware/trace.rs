@@ -1,5 +1,5 @@
 //! Request ids, the access log, and what is counted and traced of each request. All three have the route's pattern, never the
-//! path, which can hold account ids.
+//! path, which can hold account ids. The log has the caller as well.
 
 use std::convert::Infallible;
 
@@ -13,6 +13,7 @@ use tracing::field::Empty;
 
 use crate::error::rendering::FailureCode;
 use crate::request::shown_target::shown_method;
+use keyferry_store::{ApiKeyRecord, SessionRecord};
 use keyferry_telemetry::metrics::{self, ActiveRequest};
 use keyferry_telemetry::{self as telemetry, SPANS, TraceParent};
 use keyferry_types::echo::MASK;
@@ -58,6 +59,17 @@ fn parent(request: &Request) -> Option<TraceParent> {
     }
 }
 
+/// Names the caller of the request under way in its log lines: the organisation, the API key as it is shown, and the session of a
+/// front end.
+pub(crate) fn name_caller(key: &ApiKeyRecord, session: Option<&SessionRecord>) {
+    let span = tracing::Span::current();
+    span.record("org", tracing::field::display(&key.org));
+    span.record("key", &*key.shown);
+    if let Some(session) = session {
+        span.record("session", tracing::field::display(&session.id));
+    }
+}
+
 /// Gives a request its id and logs one line per response.
 pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
     let id = RequestId::new(&request);
@@ -78,7 +90,7 @@ pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
     if let Some(parent) = parent {
         telemetry::join(&sent, parent);
     }
-    let span = tracing::info_span!("request", id = %id.0, trace = Empty);
+    let span = tracing::info_span!("request", id = %id.0, trace = Empty, org = Empty, key = Empty, session = Empty);
     if let Some(trace) = telemetry::trace_id(&sent, parent) {
         span.record("trace", trace);
     }
