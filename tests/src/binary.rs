@@ -134,7 +134,12 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         let of_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "DEP_"].iter().any(|p| text.starts_with(p));
-        if of_a_package || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"].contains(&&*text) {
+        // Of these, the binary would warn.
+        let of_tests = ["KEYFERRY_BIN", "KEYFERRY_TEST_SEED", "KEYFERRY_WRITE_EXAMPLES"].contains(&&*text);
+        if of_tests
+            || of_a_package
+            || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"].contains(&&*text)
+        {
             command.env_remove(&name);
         }
     }

@@ -82,7 +82,7 @@ async fn https_is_served_and_a_renewed_certificate_is_taken_up_without_a_failed_
     let get = get.header("x-api-key", &world.api_key);
     let (answer, _) = get.clone().try_send_tls(world.server.address(), Arc::clone(&client)).await.unwrap();
     assert_eq!((answer.status, answer.json()["account_id"].as_str()), (200, Some(ACCOUNT)));
-    assert!(get.try_send(world.server.address()).await.is_err(), "without TLS it is not spoken to");
+    assert_eq!(get.try_send(world.server.address()).await.unwrap().status, 400, "without TLS it is not served");
     let stranger = Authority::new().client();
     assert!(Request::new("GET", "/readyz").try_send_tls(world.server.address(), stranger).await.is_err());
 
