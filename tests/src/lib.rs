@@ -12,7 +12,6 @@ pub mod collector;
 pub mod contract;
 pub mod dns;
 pub mod documents;
-pub mod file_graph;
 pub mod hostile;
 pub mod http;
 pub mod kms;

@@ -191,7 +191,7 @@ async fn what_is_wrong_is_said_before_anything_is_sent() {
         (&["import", "--max-failures", "0", &path], "1% to 100%"),
         (&["imports", "show", "nonsense"], "24 hex digits"),
         (&["imports", "show", "0123456789abcdef01234567"], "no such import"),
-        (&["import", "--server", "ftp://x", &path], "neither http nor https"),
+        (&["import", "--server", "ftp://x", &path], "it begins with http:// or https://"),
     ] {
         let ran = run(&shop, arguments).await;
         assert!(ran.code != Some(0) && ran.err.contains(part), "{arguments:?}: {}", ran.err);

@@ -9,6 +9,7 @@
 )]
 
 mod egress;
+mod file_graph;
 mod hostile;
 mod hostile_corpus;
 mod house;

@@ -26,13 +26,13 @@ struct Module {
 }
 
 /// The files of one crate.
-pub struct Graph {
+pub(crate) struct Graph {
     modules: BTreeMap<Segments, Module>,
 }
 
 impl Graph {
     /// Reads the files below `src`, the folder of `lib.rs` or `main.rs`.
-    pub fn read(src: &Path) -> Self {
+    pub(crate) fn read(src: &Path) -> Self {
         let mut graph = Self { modules: BTreeMap::new() };
         graph.read_folder(src, src);
         graph
@@ -63,7 +63,7 @@ impl Graph {
     }
 
     /// The files that each file uses.
-    pub fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+    pub(crate) fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let edges = self.modules.iter().map(|(at, module)| {
             let is_use = |name: &&String| !(module.is_contents && module.handed_on.contains(*name));
             let named = module.names.keys().filter(is_use).map(|name| vec![name.clone()]);
@@ -74,7 +74,7 @@ impl Graph {
     }
 
     /// Groups of files that each use one another, directly or through others of the group. Sorted.
-    pub fn circles(&self) -> Vec<Vec<&str>> {
+    pub(crate) fn circles(&self) -> Vec<Vec<&str>> {
         let edges = self.edges();
         let reach: BTreeMap<_, _> = edges.keys().map(|file| (*file, reachable(&edges, file))).collect();
         let circles = edges.keys().map(|file| {
