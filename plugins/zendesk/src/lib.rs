@@ -1,7 +1,7 @@
 //! Zendesk: OAuth tokens of one account, the id and secret of an OAuth client, by which it gets one, and API tokens, which end on
 //! 30 April 2027 (<https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/>).
 //!
-//! `GET /api/v2/users/me.json` needs no right. It responds with 200 to nobody, too: as an anonymous user without an id.
+//! `GET /api/v2/users/me.json` needs no right. Without a credential it responds with 200, too: with an anonymous user without an id.
 //! See <https://developer.zendesk.com/api-reference/ticketing/users/users/#show-self>.
 
 use keyferry_plugin::prelude::*;

@@ -205,7 +205,7 @@ async fn parameters_that_an_operation_does_not_have_are_named_in_the_response() 
     assert!(refused.text().contains("`dryrun` is not known; there are from, map, dry_run"), "{}", refused.text());
 }
 
-/// nginx drops headers with underscores unless it is told not to.
+/// nginx drops headers with underscores unless `underscores_in_headers` is on.
 #[tokio::test]
 async fn the_header_of_the_account_can_be_written_with_hyphens() {
     let world = World::start().await;

@@ -77,7 +77,7 @@ fn crates_depend_only_on_those_below_them() {
     }
 }
 
-/// A file that can be read by itself: what it uses does not use it.
+/// No file uses another one that uses it in turn, so that each can be read without those that use it.
 #[test]
 fn no_files_of_a_crate_depend_on_each_other_in_a_circle() {
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");

@@ -2,7 +2,7 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | `account` | which account is a request about, and what if there is none? |
+//! | `account` | which account is a request about, and which response does one without an account get? |
 //! | `write` | how is one made, updated, deleted? |
 //! | `read` | how are they listed and shown? |
 //! | `integration` | how is an app disconnected? |
