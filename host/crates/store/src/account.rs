@@ -1,5 +1,7 @@
 //! Linked accounts: records, writes, and [`AccountStore`].
 
+use std::str::FromStr;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +112,38 @@ pub struct PutAccount {
     pub outcome: PutOutcome,
 }
 
+impl AccountRecord {
+    /// The account's place in the list of its environment.
+    pub fn place(&self) -> AccountPlace {
+        AccountPlace { created_at: self.created_at, id: self.id }
+    }
+}
+
+/// An account's place in the list of its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountPlace {
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// Its id on this server.
+    pub id: ObjectId,
+}
+
+/// Text that is no place in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is the time of an account's creation in milliseconds since 1970, a hyphen, and the account's `_id`")]
+pub struct MalformedAccountPlace;
+
+impl FromStr for AccountPlace {
+    type Err = MalformedAccountPlace;
+    fn from_str(text: &str) -> Result<Self, MalformedAccountPlace> {
+        let (millis, id) = text.split_once('-').ok_or(MalformedAccountPlace)?;
+        let is_number = !millis.is_empty() && millis.bytes().all(|byte| byte.is_ascii_digit());
+        let millis = is_number.then(|| millis.parse().ok()).flatten().ok_or(MalformedAccountPlace)?;
+        let id = id.parse().map_err(|_| MalformedAccountPlace)?;
+        Ok(Self { created_at: Timestamp::from_millis(millis), id })
+    }
+}
+
 /// The page of an environment's accounts to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListAccounts {
@@ -119,6 +153,9 @@ pub struct ListAccounts {
     pub limit: usize,
     /// Only accounts whose id or name contains this, upper and lower case alike.
     pub search: Option<String>,
+    /// Only accounts that come after this place; pages are counted from there. Accounts that are made or deleted before it do
+    /// not shift it.
+    pub after: Option<AccountPlace>,
 }
 
 /// One page of accounts, newest first.

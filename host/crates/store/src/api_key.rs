@@ -41,7 +41,15 @@ pub struct ApiKeyRecord {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// Digits of a hash that name a key.
+const ID: usize = 12;
+
 impl ApiKeyRecord {
+    /// The first digits of its hash: no two keys have the same.
+    pub fn id(&self) -> String {
+        hex::encode(self.hash).chars().take(ID).collect()
+    }
+
     /// Whether the key may be used at this moment.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)

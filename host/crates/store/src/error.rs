@@ -94,6 +94,48 @@ pub enum StoreError {
         /// Folder of the store.
         path: PathBuf,
     },
+    /// The database cannot be used at the moment. Nothing was written, and what is asked again may succeed.
+    #[error("the database cannot be used at the moment; nothing was stored, and no restart is needed")]
+    Unavailable {
+        /// Error of the database or of the connection.
+        source: DatabaseFault,
+    },
+    /// The database was lost during a commit and did not come back in time.
+    #[error(
+        "the database was lost during a commit: it is not known whether the write took place; read before it is repeated"
+    )]
+    Unknown {
+        /// Error of the connection.
+        source: DatabaseFault,
+    },
+    /// The database cannot be opened.
+    #[error("cannot use the database {place}: {reason}")]
+    Database {
+        /// Address of the database, without secrets.
+        place: String,
+        /// What is wrong with it, or with its address.
+        reason: String,
+    },
+    /// Another process has the database open.
+    #[error(
+        "the database {place} is in use by {holder}: stop that one, or let it do this; 15 s after a crash the database is free"
+    )]
+    InUse {
+        /// Address of the database, without secrets.
+        place: String,
+        /// The process, as it calls itself.
+        holder: String,
+    },
+    /// The tables of the database are of another version.
+    #[error("the tables of {place} have version {found}, and this Keyferry has version {known}: {}", schema_advice(*found, *known))]
+    Schema {
+        /// Address of the database, without secrets.
+        place: String,
+        /// The version of the tables.
+        found: u32,
+        /// The version that is known here.
+        known: u32,
+    },
     /// A write or a sync failed: what is on disk is unknown until the store is opened again.
     #[error("the store failed ({reason}): restart Keyferry; no acknowledged write is lost")]
     Failed {
@@ -151,7 +193,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Something was sealed under a root that is out of use.
-    #[error("the root {key_id} of organisation {org} is out of use")]
+    #[error("root key {key_id} of organisation {org} is out of use")]
     StaleRoot {
         /// Organisation of the root.
         org: OrgId,
@@ -159,7 +201,7 @@ pub enum StoreError {
         key_id: u32,
     },
     /// There is no such root, or it cannot be changed like that.
-    #[error("the root {key_id} of organisation {org} {problem}")]
+    #[error("root key {key_id} of organisation {org} {problem}")]
     Root {
         /// Organisation of the root.
         org: OrgId,
@@ -183,10 +225,22 @@ pub enum StoreError {
     Read(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What a database or the connection to it says. It can name hosts and users, so that it is for operators and not for callers.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct DatabaseFault(pub Arc<str>);
+
 impl StoreError {
     /// Whether another writer came first: the caller can read again and repeat its write.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. } | Self::StaleRoot { .. } | Self::ImportChanged)
+    }
+}
+
+fn schema_advice(found: u32, known: u32) -> &'static str {
+    match found < known {
+        true => "run `keyferry store migrate`, which a server of the older version survives",
+        false => "run the Keyferry that migrated them, or a newer one",
     }
 }
 

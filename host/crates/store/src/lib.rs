@@ -15,7 +15,9 @@
 //! | `keys`, `values` | under which keys are records stored? how are times and ids stored and shown? |
 //! | `webhook_notifier` | how does the task that delivers learn of changes? |
 //! | `error` | what can fail? |
-//! | [`sled`] | how is all of it stored on one machine? |
+//! | `records` | what does each transaction do, whichever engine keeps the records? |
+//! | [`sled`] | how are they kept on one machine? |
+//! | [`postgres`] | how are they kept in a database at the other end of a network? |
 //!
 //! ```
 //! use keyferry_store::MaxFailures;
@@ -37,6 +39,7 @@ mod integration;
 mod keys;
 mod ledger;
 mod migration;
+mod records;
 mod root;
 mod row;
 mod session;
@@ -45,16 +48,20 @@ mod values;
 mod webhook;
 mod webhook_notifier;
 
+pub mod postgres;
 pub mod sled;
 
+#[cfg(test)]
+mod tests;
+
 pub use account::{
-    AccountPage, AccountRecord, AccountStore, AccountView, AccountWrite, Deleted, ListAccounts, PutAccount, PutMode,
-    PutOutcome, UserField,
+    AccountPage, AccountPlace, AccountRecord, AccountStore, AccountView, AccountWrite, Deleted, ListAccounts,
+    MalformedAccountPlace, PutAccount, PutMode, PutOutcome, UserField,
 };
 pub use api_key::{ApiKeyRecord, ApiKeyStore, NewApiKey, Scope, UnknownScope};
 pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditStore, AuditSummary};
 pub use delivery::{Delivery, DeliveryLog, DeliveryStore, FailedDelivery, Settled};
-pub use error::{StoreError, StoreResult};
+pub use error::{DatabaseFault, StoreError, StoreResult};
 pub use idempotency::IdempotencyRecord;
 pub use import::{Forget, ImportRecord, ImportState, ImportStore, ImportWrite, Restore, SameFile};
 pub use import_policy::{
@@ -72,6 +79,7 @@ pub use row::{
     Again, AppCounts, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack, UndoWrite,
 };
 pub use session::{NewSession, SessionRecord, SessionStore};
+pub(crate) use store::Failure;
 pub use store::{Census, DiskUse, FatalWatch, Store, StoreHealth};
 pub use values::{Expect, MalformedObjectId, ObjectId, Timestamp};
 pub use webhook::{

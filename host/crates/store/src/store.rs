@@ -9,7 +9,7 @@ use crate::account::AccountStore;
 use crate::api_key::ApiKeyStore;
 use crate::audit::AuditStore;
 use crate::delivery::DeliveryStore;
-use crate::error::StoreResult;
+use crate::error::{StoreError, StoreResult};
 use crate::import::ImportStore;
 use crate::integration::IntegrationStore;
 use crate::ledger::Ledger;
@@ -79,6 +79,8 @@ pub enum StoreHealth {
         /// Bytes that must be free.
         needed: u64,
     },
+    /// It accepts none until the database can be used again. The reason is the last error.
+    Unavailable(Arc<str>),
     /// It accepts none in this process any more, for this reason.
     Failed(Arc<str>),
 }
@@ -101,6 +103,39 @@ pub struct Census {
     pub waiting_deliveries: usize,
     /// Deliveries to webhooks that were given up, as long as they are kept.
     pub failed_deliveries: usize,
+}
+
+/// Why a store has failed for good, once it has. The first reason stays.
+pub(crate) struct Failure(watch::Sender<Option<Arc<str>>>);
+
+impl Failure {
+    /// It has not failed.
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// It has failed, for this reason.
+    pub(crate) fn set(&self, reason: &str) {
+        tracing::error!(reason, "the store failed");
+        self.0.send_if_modified(|failed| {
+            let first = failed.is_none();
+            failed.get_or_insert_with(|| reason.into());
+            first
+        });
+    }
+
+    pub(crate) fn reason(&self) -> Option<Arc<str>> {
+        self.0.borrow().clone()
+    }
+
+    /// The error of later writes.
+    pub(crate) fn error(&self) -> Option<StoreError> {
+        self.reason().map(|reason| StoreError::Failed { reason })
+    }
+
+    pub(crate) fn watch(&self) -> FatalWatch {
+        FatalWatch::new(self.0.subscribe())
+    }
 }
 
 /// Waits for a store's failure.

@@ -151,6 +151,13 @@ pub fn safe_name<'a>(name: &'a str, known: impl IntoIterator<Item = &'a str>) ->
     if has_form_of_name(name) || is_harmless(name, known) { name } else { MASK }
 }
 
+/// The known name that a caller's name may stand for: the nearest of those that one or two typing errors lead to.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_ascii_lowercase();
+    let near = known.into_iter().filter(|known| name.len() <= LONGEST && is_near(&lower, &known.to_ascii_lowercase()));
+    near.min_by_key(|known| osa_distance(&lower, known))
+}
+
 /// A note that a name is masked, for the end of a message; empty if `repeated` (what [`safe`] or [`safe_name`] returned) is the name
 /// itself.
 pub fn masked_note(name: &str, repeated: &str) -> String {

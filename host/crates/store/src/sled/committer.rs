@@ -1,95 +1,26 @@
 //! The one thread that writes.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use sled::Transactional as _;
-use sled::transaction::{ConflictableTransactionError, TransactionError};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-
-use super::audit_chain;
-use super::durability::{Progress, Space, Syncer};
-use super::sweep::sweep;
-use super::tables::{Table, Tables};
-use super::view::{Changes, View};
+use super::checkpoint::{Checkpointer, Database};
+use super::durability::{Progress, Space, Work};
+use super::journal::Journal;
 use super::watermark::Watermark;
-use crate::{StoreError, StoreResult, Timestamp, WebhookKey, WebhookNotifier};
+use crate::records::{Batch, Changes, Job, Queue, link, reply_to_all, sweep};
+use crate::{StoreError, StoreResult};
 use keyferry_telemetry::metrics;
 
-/// Writes in one batch.
-const MOST_WRITES: usize = 256;
-/// Bytes after which a batch is closed: a batch should stay within a segment of sled's log, which has 8 MiB.
-const MOST_BYTES: usize = 2 << 20;
-/// How long a batch waits for writers who took part in the one before and are about to send their next one.
-const LINGER: Duration = Duration::from_millis(1);
-
-/// A message in the committer's queue.
-pub(super) enum Message {
-    Write(Box<dyn Job>),
-    Close(oneshot::Sender<StoreResult<()>>),
-}
-
-/// A write, with a caller that waits for its result.
-pub(super) trait Job: Send {
-    /// Bytes that it is about to write, roughly.
-    fn weight(&self) -> usize;
-    /// Makes its changes, or finds that it cannot.
-    fn apply(&mut self, tables: &Tables, batch: &mut Changes);
-    /// Replies to the caller with what `apply` returned, or why the batch did not become durable.
-    fn reply(self: Box<Self>, fate: Result<(), StoreError>);
-}
-
-/// A write as a function.
-pub(super) struct Write<F, T> {
-    pub(super) function: Option<F>,
-    pub(super) result: Option<StoreResult<T>>,
-    /// The webhooks that the notifier reports once the batch is on disk.
-    pub(super) wakeups: Vec<WebhookKey>,
-    pub(super) notifier: Arc<WebhookNotifier>,
-    pub(super) reply: oneshot::Sender<StoreResult<T>>,
-    pub(super) weight: usize,
-    /// Returned with the reply: permits bound the queue.
-    pub(super) _permit: OwnedSemaphorePermit,
-}
-
-impl<F, T> Job for Write<F, T>
-where
-    F: FnOnce(&mut View<'_>) -> StoreResult<T> + Send,
-    T: Send,
-{
-    fn weight(&self) -> usize {
-        self.weight
-    }
-
-    fn apply(&mut self, tables: &Tables, batch: &mut Changes) {
-        let Some(function) = self.function.take() else { return };
-        let mut view = View::new(tables, batch);
-        let result = function(&mut view);
-        if result.is_ok() {
-            self.wakeups = view.accept();
-        }
-        self.result = Some(result);
-    }
-
-    fn reply(self: Box<Self>, fate: Result<(), StoreError>) {
-        if fate.is_ok() {
-            self.notifier.notify(self.wakeups);
-        }
-        let result = match fate {
-            Ok(()) => self.result.unwrap_or(Err(StoreError::Closed)),
-            Err(error) => Err(error),
-        };
-        // The caller may have stopped waiting; the write is valid all the same.
-        let _ = self.reply.send(result);
-    }
-}
+/// Bytes of changes after which a batch is brought to disk before its other writes are applied.
+const LARGE: usize = 1 << 20;
 
 /// State of the committer thread.
 pub(super) struct Committer {
-    pub(super) tables: Tables,
-    pub(super) syncer: Box<dyn Syncer>,
+    pub(super) database: Database,
+    pub(super) journal: Journal,
+    pub(super) checkpointer: Checkpointer,
     pub(super) watermark: Watermark,
     pub(super) progress: Arc<Progress>,
     pub(super) space: Space,
@@ -97,37 +28,32 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Runs until it receives the message to close or all senders are gone. A panic counts as a failure of the store.
-    pub(super) fn run(mut self, queue: &Receiver<Message>) {
+    /// Runs until the queue is closed. A panic counts as a failure of the store.
+    pub(super) fn run(mut self, queue: &Queue) {
         let progress = Arc::clone(&self.progress);
         if catch_unwind(AssertUnwindSafe(|| self.work(queue))).is_err() {
             progress.fail("the thread that writes has panicked");
         }
-        // Callers that are still queued notice the closed channel, and find the reason in `progress`.
+        // Callers that are still queued notice it, and find the reason in `progress`.
+        queue.abandon();
     }
 
-    fn work(&mut self, queue: &Receiver<Message>) {
+    fn work(&mut self, queue: &Queue) {
         let mut expected = 1;
         let mut swept = Instant::now();
         loop {
-            let mut batch = Vec::new();
-            let mut closing = None;
-            match queue.recv_timeout(self.sweep_every) {
-                Ok(Message::Write(job)) => closing = gather(queue, job, &mut batch, expected),
-                Ok(Message::Close(reply)) => closing = Some(reply),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            expected = batch.len().max(1);
+            let Batch { jobs, closing } = queue.take(expected, self.sweep_every);
+            expected = jobs.len().max(1);
             let sweep = swept.elapsed() >= self.sweep_every;
             if sweep {
                 swept = Instant::now();
             }
-            self.commit(batch, sweep);
+            self.commit(jobs, sweep);
             if let Some(reply) = closing {
                 let _ = reply.send(self.last_sync());
                 return;
             }
+            self.checkpoint_if_due(sweep);
         }
     }
 
@@ -150,26 +76,33 @@ impl Committer {
     }
 
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>], with_sweep: bool) -> Result<(), String> {
-        let (mut changes, writes) = (Changes::default(), jobs.len());
+        let (mut changes, writes, mut took) = (Changes::default(), jobs.len(), Duration::ZERO);
         for job in jobs {
-            job.apply(&self.tables, &mut changes);
-        }
-        if with_sweep {
-            let mut view = View::new(&self.tables, &mut changes);
-            match sweep(&mut view, Timestamp::now()) {
-                Ok(()) => _ = view.accept(),
-                Err(error) => tracing::warn!(%error, "expired records could not be swept"),
+            job.apply(&self.database.tables, &mut changes);
+            // Only now it is known what a write makes of rows that it finds.
+            if changes.bytes() >= LARGE {
+                took += self.complete(mem::take(&mut changes))?;
             }
         }
-        if changes.is_empty() {
-            return Ok(());
+        if with_sweep {
+            sweep(&self.database.tables, &mut changes);
         }
-        audit_chain::link(&self.tables, &mut changes)
-            .map_err(|error| format!("the audit trail cannot be written: {error}"))?;
+        took += self.complete(changes)?;
+        if !took.is_zero() {
+            metrics::commit(writes, took);
+        }
+        Ok(())
+    }
+
+    /// Links a batch's events into their trails and brings it to disk. Returns how long the disk took.
+    fn complete(&mut self, mut changes: Changes) -> Result<Duration, String> {
+        if changes.is_empty() {
+            return Ok(Duration::ZERO);
+        }
+        link(&mut changes).map_err(|error| format!("the audit trail cannot be written: {error}"))?;
         let began = Instant::now();
         self.persist(&changes)?;
-        metrics::commit(writes, began.elapsed());
-        Ok(())
+        Ok(began.elapsed())
     }
 
     /// Why nothing can be written right now.
@@ -185,88 +118,78 @@ impl Committer {
         }
     }
 
+    /// Brings a batch to disk by the journal, and makes it visible: in this order, so that nothing is read that a power cut could
+    /// take back.
     fn persist(&mut self, changes: &Changes) -> Result<(), String> {
-        let batch = self.progress.begin();
-        let (counter, count) = self.watermark.next();
-        let written = self.tables.all().transaction(|trees| {
-            if let Some(meta) = trees.get(Table::Meta as usize) {
-                meta.insert(counter, &count)?;
-            }
-            for (table, key, value) in changes.iter() {
-                let Some(tree) = trees.get(table as usize) else {
-                    return Err(ConflictableTransactionError::Abort(()));
-                };
-                match value {
-                    Some(value) => tree.insert(key, value)?,
-                    None => tree.remove(key)?,
-                };
-            }
-            Ok(())
-        });
-        written.map_err(|error| match error {
-            TransactionError::Abort(()) => "a table is not open".to_owned(),
-            TransactionError::Storage(error) => format!("a transaction failed: {error}"),
-        })?;
-        self.flush_and_sync()?;
-        // Before any caller gets its result: a result must never be lost in a crash.
-        self.watermark.reached();
-        self.progress.end(batch);
-        Ok(())
-    }
-
-    fn flush_and_sync(&mut self) -> Result<(), String> {
-        self.tables.db().flush().map_err(|error| format!("a flush failed: {error}"))?;
+        self.progress.begin(Work::Batch);
+        self.make_room(changes.bytes() as u64)?;
+        self.journal.write(changes).map_err(|error| format!("a batch cannot be written to the journal: {error}"))?;
         let began = Instant::now();
-        self.syncer.sync().map_err(|error| format!("a sync to disk failed: {error}"))?;
+        let synced = self.journal.sync(&*self.database.syncer);
+        synced.map_err(|error| format!("a sync of the journal to disk failed: {error}"))?;
         metrics::sync(began.elapsed());
+        // Before any caller gets its result: a result must never be lost in a crash.
+        self.watermark.reached(self.journal.last());
+        self.database.tables.make_visible(changes).map_err(|error| error.to_string())?;
+        self.progress.end(Work::Batch);
         Ok(())
     }
 
+    /// Waits for checkpoints until a batch of that size can be added to what sled has not brought to disk.
+    fn make_room(&mut self, bytes: u64) -> Result<(), String> {
+        loop {
+            let is_running = self.checkpointer.is_running();
+            if !is_running {
+                self.journal.release();
+            }
+            if self.journal.has_room(bytes) {
+                return Ok(());
+            }
+            if let Some(failure) = self.progress.failure() {
+                return Err(failure.to_string());
+            }
+            if is_running {
+                self.checkpointer.wait();
+            } else {
+                self.begin_checkpoint()?;
+            }
+        }
+    }
+
+    /// Begins a checkpoint if the journal has taken enough, and no other is under way.
+    fn checkpoint_if_due(&mut self, with_sweep: bool) {
+        let is_due = self.journal.is_full() || with_sweep && !self.journal.is_empty();
+        if !is_due || self.progress.failure().is_some() || self.checkpointer.is_running() {
+            return;
+        }
+        if let Err(reason) = self.begin_checkpoint() {
+            self.progress.fail(&reason);
+        }
+    }
+
+    /// Begins a checkpoint. None is under way.
+    fn begin_checkpoint(&mut self) -> Result<(), String> {
+        self.database.mark(self.journal.last()).map_err(|error| error.to_string())?;
+        let former =
+            self.journal.turn().map_err(|error| format!("the journal cannot continue in its other file: {error}"))?;
+        self.checkpointer.begin(former);
+        Ok(())
+    }
+
+    /// A checkpoint, so that the next opening finds nothing to apply.
     fn last_sync(&mut self) -> StoreResult<()> {
         if let Some(failure) = self.progress.failure() {
             return Err(failure);
         }
         // Supervised like a batch: the caller that closes the store waits for it.
-        let batch = self.progress.begin();
-        self.flush_and_sync().map_err(|reason| self.progress.fail(&reason))?;
-        self.progress.end(batch);
-        Ok(())
-    }
-}
-
-/// Adds to a batch what is queued. Where the last batch had several writers, the next one waits for as many, 1 ms at most:
-/// they have just got their replies and are likely to send their next write. A single writer never waits.
-fn gather(
-    queue: &Receiver<Message>,
-    first: Box<dyn Job>,
-    batch: &mut Vec<Box<dyn Job>>,
-    expected: usize,
-) -> Option<oneshot::Sender<StoreResult<()>>> {
-    let deadline = Instant::now() + LINGER;
-    let mut bytes = first.weight();
-    batch.push(first);
-    while batch.len() < MOST_WRITES && bytes < MOST_BYTES {
-        let next = match queue.try_recv() {
-            Ok(next) => next,
-            Err(_) if batch.len() >= expected => return None,
-            Err(_) => match queue.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(next) => next,
-                Err(_) => return None,
-            },
-        };
-        match next {
-            Message::Write(job) => {
-                bytes += job.weight();
-                batch.push(job);
-            }
-            Message::Close(reply) => return Some(reply),
+        self.progress.begin(Work::Batch);
+        self.checkpointer.wait();
+        if let Some(failure) = self.progress.failure() {
+            return Err(failure);
         }
-    }
-    None
-}
-
-fn reply_to_all(jobs: Vec<Box<dyn Job>>, fate: impl Fn() -> Result<(), StoreError>) {
-    for job in jobs {
-        job.reply(fate());
+        self.database.mark(self.journal.last()).map_err(|error| self.progress.fail(&error.to_string()))?;
+        self.database.bring_to_disk().map_err(|reason| self.progress.fail(&reason))?;
+        self.progress.end(Work::Batch);
+        Ok(())
     }
 }

@@ -1,115 +1,105 @@
 //! What is on disk, and whether the store still can be trusted to know.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
-use crate::{FatalWatch, StoreError, StoreHealth, StoreResult};
+use crate::{Failure, FatalWatch, StoreError, StoreHealth, StoreResult};
 
-/// Brings what was flushed to disk.
-pub(super) trait Syncer: Send {
-    /// Returns when all that was written before is durable.
-    fn sync(&mut self) -> io::Result<()>;
+/// What is synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Synced {
+    /// A file of the journal.
+    Journal,
+    /// sled's file: its own `flush` ends in `sync_file_range`, which promises nothing.
+    Database,
 }
 
-/// Our own handle of sled's file: sled's `flush` ends in `sync_file_range`, which promises nothing.
-pub(super) struct FileSyncer(pub(super) File);
+/// Brings what was written to disk.
+pub(super) trait Syncer: Send + Sync {
+    /// Returns when all that was written to the file before is durable.
+    fn sync(&self, file: &File, of: Synced) -> io::Result<()>;
+}
+
+/// Asks the system.
+pub(super) struct FileSyncer;
 
 impl Syncer for FileSyncer {
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+    fn sync(&self, file: &File, _of: Synced) -> io::Result<()> {
+        file.sync_data()
     }
 }
 
-/// How far the committer has come, for those that wait for it.
+/// Work on disk that is supervised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// A batch of writes.
+    Batch,
+    /// A checkpoint of sled.
+    Checkpoint,
+}
+
+/// Whether the store still can be trusted, for those that wait for it.
 pub(super) struct Progress {
-    begun: AtomicU64,
-    durable: watch::Sender<u64>,
-    failed: watch::Sender<Option<Arc<str>>>,
-    /// When the batch that is under way began.
-    since: Mutex<Option<Instant>>,
+    failed: Failure,
+    /// When the batch and the checkpoint that are under way began.
+    since: Mutex<[Option<Instant>; 2]>,
     stuck: AtomicBool,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self {
-            begun: AtomicU64::new(0),
-            durable: watch::Sender::new(0),
-            failed: watch::Sender::new(None),
-            since: Mutex::new(None),
-            stuck: AtomicBool::new(false),
-        }
+        Self { failed: Failure::new(), since: Mutex::default(), stuck: AtomicBool::new(false) }
     }
 
-    /// A batch is about to become visible.
-    pub(super) fn begin(&self) -> u64 {
-        self.set_since(Some(Instant::now()));
-        self.begun.fetch_add(1, Ordering::SeqCst) + 1
+    /// Work on disk begins.
+    pub(super) fn begin(&self, work: Work) {
+        self.set_since(work, Some(Instant::now()));
     }
 
-    /// A batch is on disk.
-    pub(super) fn end(&self, batch: u64) {
-        self.set_since(None);
-        self.durable.send_replace(batch);
+    /// It is done.
+    pub(super) fn end(&self, work: Work) {
+        self.set_since(work, None);
     }
 
     /// Nothing can be trusted from here on. The first reason stays.
     pub(super) fn fail(&self, reason: &str) -> StoreError {
-        tracing::error!(reason, "the store failed");
-        self.failed.send_if_modified(|failed| {
-            let first = failed.is_none();
-            failed.get_or_insert_with(|| reason.into());
-            first
-        });
+        self.failed.set(reason);
         self.failure().unwrap_or(StoreError::Closed)
     }
 
-    fn set_since(&self, since: Option<Instant>) {
-        *self.since.lock() = since;
+    fn set_since(&self, work: Work, since: Option<Instant>) {
+        let [batch, checkpoint] = &mut *self.since.lock();
+        match work {
+            Work::Batch => *batch = since,
+            Work::Checkpoint => *checkpoint = since,
+        }
     }
 
     fn took(&self) -> Option<Duration> {
-        self.since.lock().map(|since| since.elapsed())
+        self.since.lock().iter().flatten().map(Instant::elapsed).max()
     }
 
-    /// Whether the store failed because a batch did not come to its end: the thread that writes may wait for ever.
+    /// Whether a batch or a checkpoint did not come to its end: its thread may wait for ever.
     pub(super) fn is_stuck(&self) -> bool {
         self.stuck.load(Ordering::SeqCst)
     }
 
     pub(super) fn failure(&self) -> Option<StoreError> {
-        self.failed.borrow().clone().map(|reason| StoreError::Failed { reason })
+        self.failed.error()
     }
 
     pub(super) fn watch(&self) -> FatalWatch {
-        FatalWatch::new(self.failed.subscribe())
-    }
-
-    /// Waits until all that is visible now is on disk.
-    pub(super) async fn until_durable(&self) -> StoreResult<()> {
-        let visible = self.begun.load(Ordering::SeqCst);
-        if *self.durable.borrow() >= visible && self.failed.borrow().is_none() {
-            return Ok(());
-        }
-        let (mut durable, mut failed) = (self.durable.subscribe(), self.failed.subscribe());
-        tokio::select! {
-            biased;
-            _ = failed.wait_for(Option::is_some) => Err(self.failure().unwrap_or(StoreError::Closed)),
-            reached = durable.wait_for(|durable| *durable >= visible) => {
-                reached.map(|_| ()).map_err(|_| StoreError::Closed)
-            }
-        }
+        self.failed.watch()
     }
 
     pub(super) fn health(&self, space: &Space) -> StoreHealth {
-        if let Some(reason) = self.failed.borrow().clone() {
+        if let Some(reason) = self.failed.reason() {
             return StoreHealth::Failed(reason);
         }
         match space.check() {
@@ -119,16 +109,20 @@ impl Progress {
     }
 }
 
-/// Fails the store where a batch takes longer than that: a disk can hang, and sled has been seen to wait for ever for a write
+/// Fails the store where a batch or a checkpoint takes longer than that: a disk can hang, and sled has been seen to wait for ever for a write
 /// that had failed. A process that ends is started again; one that waits is not. Ends with the store.
 pub(super) async fn watch_over(progress: Weak<Progress>, patience: Duration) {
     let mut times = tokio::time::interval((patience / 10).max(Duration::from_millis(1)));
     loop {
         times.tick().await;
         let Some(progress) = progress.upgrade() else { return };
-        if progress.failure().is_none() && progress.took().is_some_and(|took| took >= patience) {
+        // Also of a store that has failed: the thread that drops it must not wait for one that hangs.
+        if !progress.is_stuck() && progress.took().is_some_and(|took| took >= patience) {
             progress.stuck.store(true, Ordering::SeqCst);
-            progress.fail(&format!("the disk has not taken a batch of writes within {} s", patience.as_secs_f32()));
+            if progress.failure().is_none() {
+                let seconds = patience.as_secs_f32();
+                progress.fail(&format!("the disk has not taken a batch of writes or a checkpoint within {seconds} s"));
+            }
         }
     }
 }
@@ -154,4 +148,15 @@ impl Space {
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Bytes of the files in a folder and in those below it. A file that disappears meanwhile counts nothing.
+pub(super) fn size_of(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size_of(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }

@@ -5,33 +5,41 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sled::{Config, Db, Mode, Tree};
 
-use super::durability::Space;
+use super::checkpoint::Database;
+use super::durability::{FileSyncer, Space};
+use super::journal::{self, JOURNALS, JournalFile};
+use super::replay::{self, Found, Gap};
 use super::reserve::{RESERVE, Reserve};
 use super::settings::SledSettings;
-use super::tables::{Table, Tables, open_error};
+use super::tables::{Tables, open_error};
 use super::watermark::Watermark;
+use crate::records::{Rows as _, Table};
 use crate::{StoreError, StoreResult};
 use keyferry_types::bounded_file::{self, FileFault, Kind, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 
 /// Fixed when a database is made. With less, larger records would go to files that sled never syncs.
 const SEGMENT_SIZE: usize = 8 << 20;
-/// sled reclaims space in its flusher thread and nowhere else; without one the file would only ever grow. What it syncs is
-/// not what we rely on.
+/// sled reclaims space in its flusher thread and nowhere else; without one the file would only ever grow. That it syncs as often
+/// helps, and is not what we rely on.
 const FLUSH_EVERY_MS: u64 = 500;
-/// Recovery writes a snapshot and may start a segment: without this much space it would fail half-way.
-const FREE_TO_OPEN: u64 = 2 * SEGMENT_SIZE as u64;
+/// Recovery writes a snapshot and may start a segment, and sled takes what the journal holds: without this much space it would fail
+/// half-way.
+const FREE_TO_OPEN: u64 = 3 * SEGMENT_SIZE as u64;
 /// How long an instance that has just been dropped may hold on to its files.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
 /// The layout of rows that is written here. All since the first one are read; a Keyferry that knows only an older one must not
 /// open what this one has written.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const FORMAT_KEY: &[u8] = b"format";
+/// Key of the setting that is there once the watermark has a count on disk.
+const HAS_WATERMARK: &[u8] = b"watermark";
 /// Stands beside the database and says that it once was complete, and how far it had come. sled may take a damaged log for an
 /// empty one.
 const MARKER: &str = "keyferry-store";
@@ -39,13 +47,17 @@ const LOCK: &str = "writer.lock";
 /// sled's file of records.
 const DATABASE: &str = "db";
 /// What has to be a file where it is there, besides snapshots.
-const FILES: [&str; 5] = [DATABASE, "conf", MARKER, LOCK, RESERVE];
+const FILES: [&str; 7] = [DATABASE, "conf", MARKER, LOCK, RESERVE, JOURNALS[0], JOURNALS[1]];
 
 /// A database that is open, locked and checked.
 pub(super) struct Opened {
     pub(super) tables: Tables,
     /// Our own handle of the database file.
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
+    /// The files of the journal, which hold nothing that sled has not brought to disk.
+    pub(super) journal: [JournalFile; 2],
+    /// Number of the last batch of writes.
+    pub(super) batches: u64,
     /// The watermark that is stored beside the database.
     pub(super) watermark: Watermark,
     /// Held as long as the store is open.
@@ -83,6 +95,11 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
         Tables::open(db).map_err(|error| open_error(path, error))
     })?;
     check_format(path, &tables, known)?;
+    let has_watermark = tables.get(Table::Meta, HAS_WATERMARK, &mut |_| Ok(()))?;
+    if has_watermark && marker.metadata().map_or(0, |file| file.len()) == 0 {
+        // Without it, a loss would not be noticed.
+        return Err(corrupt(path, format!("its file {MARKER}, which counts acknowledged writes, is gone or empty")));
+    }
     let synced = (|| {
         tables.db().flush().map_err(io::Error::other)?;
         let file = OpenOptions::new().read(true).write(true).open(&db_path)?;
@@ -92,16 +109,56 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
         if !known {
             marker.sync_all()?;
         }
+        let journal = journal::open(path)?;
         // The names of new files become durable with their folder.
         File::open(path.join("blobs"))?.sync_all()?;
         File::open(path)?.sync_all()?;
-        Ok((file, marker))
+        Ok((file, marker, journal))
     })();
-    let (file, marker) =
-        synced.map_err(|source| StoreError::Open { action: "bring to disk", path: path.to_owned(), source })?;
-    let watermark = Watermark::check(path, marker, &tables)?;
+    let (file, marker, journal) = synced.map_err(|source: io::Error| match source.kind() {
+        io::ErrorKind::InvalidData => corrupt(path, "a file of its journal is damaged"),
+        _ => StoreError::Open { action: "bring to disk", path: path.to_owned(), source },
+    })?;
+    let file = Arc::new(file);
+    let database = Database { tables, file: Arc::clone(&file), syncer: Arc::new(FileSyncer) };
+    let (batches, watermark) = guarded(path, || replay(path, &database, &journal, marker))?;
+    if !has_watermark {
+        let failed = |source| StoreError::Open { action: "bring to disk", path: path.to_owned(), source };
+        watermark.begin(batches).map_err(failed)?;
+        database.tables.set(Table::Meta, HAS_WATERMARK, Some(&[][..]))?;
+        database.bring_to_disk().map_err(io::Error::other).map_err(failed)?;
+    }
+    journal.iter().for_each(|journal| journal::uncache(&journal.file, 0));
+    // sled has written the rest of its segment at once.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    journal::uncache(&file, length.saturating_sub(2 * SEGMENT_SIZE as u64));
     reserve.refill(settings.min_free);
-    Ok(Opened { tables, file, watermark, lock })
+    Ok(Opened { tables: database.tables, file, journal, batches, watermark, lock })
+}
+
+/// Applies to sled what the journal holds beyond its last checkpoint. Returns the number of the last batch.
+fn replay(path: &Path, database: &Database, journal: &[JournalFile; 2], marker: File) -> StoreResult<(u64, Watermark)> {
+    let failed = |source| StoreError::Open { action: "read the journal of", path: path.to_owned(), source };
+    let known = database.batches()?.ok_or_else(|| corrupt(path, "its count of batches is damaged"))?;
+    let found = Found::read(journal).map_err(failed)?;
+    let records = found.after(known).map_err(|gap| {
+        let Gap { missing, found } = gap;
+        corrupt(
+            path,
+            format!("batch {missing} of the writes is missing in its journal or damaged, and batch {found} is there"),
+        )
+    })?;
+    let batches = known + records.len() as u64;
+    // Before anything is changed.
+    let watermark = Watermark::check(path, marker, batches)?;
+    if !records.is_empty() {
+        let bring_to_disk = || database.bring_to_disk().map_err(io::Error::other).map_err(failed);
+        replay::apply(&database.tables, &records, bring_to_disk)?;
+        database.mark(batches)?;
+        bring_to_disk()?;
+        tracing::info!(batches = records.len(), "applied what the journal held");
+    }
+    Ok((batches, watermark))
 }
 
 /// Refuses a folder that does not respond, and one in which something else has taken the place of a file: to open a pipe would wait
@@ -223,7 +280,7 @@ fn check_format(path: &Path, tables: &Tables, known: bool) -> StoreResult<()> {
             let found = bytes.as_ref().try_into().map(u32::from_be_bytes);
             match found {
                 Ok(FORMAT) => Ok(()),
-                Ok(1) => write_format(path, meta),
+                Ok(1 | 2) => write_format(path, meta),
                 Ok(found) => Err(StoreError::Format { path: path.to_owned(), found, known: FORMAT }),
                 Err(_) => Err(corrupt(path, "its format cannot be determined")),
             }

@@ -16,7 +16,7 @@ pub struct SledSettings {
     pub queue: usize,
     /// Interval between removals of expired records.
     pub sweep_every: Duration,
-    /// Time that a batch of writes may take before the store counts as failed.
+    /// Time that a batch of writes or a checkpoint may take before the store counts as failed.
     pub patience: Duration,
 }
 

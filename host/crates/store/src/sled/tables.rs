@@ -1,142 +1,113 @@
-//! The trees of the database.
+//! The trees of the database, and their rows.
 
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
+use std::sync::Arc;
 
-use sled::{Db, Tree};
+use parking_lot::{RwLock, RwLockWriteGuard};
+use sled::{Db, IVec, Tree};
 
+use crate::records::{Changes, Range, Rows, Table, Take};
 use crate::{StoreError, StoreResult};
-
-/// One kind of row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Table {
-    Meta,
-    ApiKeys,
-    Roots,
-    Accounts,
-    AccountOrder,
-    Integrations,
-    Idempotency,
-    IdempotencyEnds,
-    Audit,
-    AuditHeads,
-    Webhooks,
-    Outbox,
-    Undelivered,
-    UndeliveredEnds,
-    Sessions,
-    Imports,
-    ImportFiles,
-    ImportPlaces,
-    ImportRows,
-    ImportInputs,
-    ImportFormer,
-    ImportCounts,
-}
-
-impl Table {
-    pub(super) const ALL: [Self; 22] = [
-        Self::Meta,
-        Self::ApiKeys,
-        Self::Roots,
-        Self::Accounts,
-        Self::AccountOrder,
-        Self::Integrations,
-        Self::Idempotency,
-        Self::IdempotencyEnds,
-        Self::Audit,
-        Self::AuditHeads,
-        Self::Webhooks,
-        Self::Outbox,
-        Self::Undelivered,
-        Self::UndeliveredEnds,
-        Self::Sessions,
-        Self::Imports,
-        Self::ImportFiles,
-        Self::ImportPlaces,
-        Self::ImportRows,
-        Self::ImportInputs,
-        Self::ImportFormer,
-        Self::ImportCounts,
-    ];
-
-    /// Name of the sled tree, which is part of the format on disk.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Meta => "meta",
-            Self::ApiKeys => "api_keys",
-            Self::Roots => "roots",
-            Self::Accounts => "accounts",
-            Self::AccountOrder => "account_order",
-            Self::Integrations => "integrations",
-            Self::Idempotency => "idempotency",
-            Self::IdempotencyEnds => "idempotency_ends",
-            Self::Audit => "audit",
-            Self::AuditHeads => "audit_heads",
-            Self::Webhooks => "webhooks",
-            Self::Outbox => "outbox",
-            Self::Undelivered => "undelivered",
-            Self::UndeliveredEnds => "undelivered_ends",
-            Self::Sessions => "sessions",
-            Self::Imports => "imports",
-            Self::ImportFiles => "import_files",
-            Self::ImportPlaces => "import_places",
-            Self::ImportRows => "import_rows",
-            Self::ImportInputs => "import_inputs",
-            Self::ImportFormer => "import_former",
-            Self::ImportCounts => "import_counts",
-        }
-    }
-
-    /// Name of a row's kind, for messages.
-    pub(super) fn record(self) -> &'static str {
-        match self {
-            Self::Meta => "a setting of the store",
-            Self::ApiKeys => "the API key's record",
-            Self::Roots => "the root",
-            Self::Accounts | Self::AccountOrder => "the linked account",
-            Self::Integrations => "the integration",
-            Self::Idempotency | Self::IdempotencyEnds => "the response stored for an Idempotency-Key",
-            Self::Audit | Self::AuditHeads => "the audit event",
-            Self::Webhooks => "the webhook",
-            Self::Outbox | Self::Undelivered | Self::UndeliveredEnds => "the webhook delivery",
-            Self::Sessions => "the session",
-            Self::Imports | Self::ImportFiles | Self::ImportCounts => "the import",
-            Self::ImportPlaces | Self::ImportRows => "the row",
-            Self::ImportInputs => "the row's credential",
-            Self::ImportFormer => "the credential that the row replaced",
-        }
-    }
-}
 
 /// The open trees, in the order of [`Table::ALL`].
 #[derive(Clone)]
-pub(super) struct Tables {
+pub(crate) struct Tables {
     db: Db,
-    trees: Vec<Tree>,
+    trees: Arc<[Tree]>,
+    /// Held alone while a batch becomes visible, tree by tree.
+    moment: Arc<RwLock<()>>,
 }
 
 impl Tables {
     pub(super) fn open(db: Db) -> sled::Result<Self> {
         let trees = Table::ALL.iter().map(|table| db.open_tree(table.name())).collect::<Result<_, _>>()?;
-        Ok(Self { db, trees })
+        Ok(Self { db, trees, moment: Arc::default() })
     }
 
     pub(super) fn db(&self) -> &Db {
         &self.db
     }
 
-    pub(super) fn all(&self) -> &[Tree] {
-        &self.trees
+    /// While this is held, no read at one moment begins or is under way: for the thread that makes a batch visible.
+    fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.moment.write()
     }
 
-    pub(super) fn tree(&self, table: Table) -> StoreResult<&Tree> {
+    /// Makes a batch visible. Only the thread that writes calls it.
+    ///
+    /// A sled transaction or batch would seal and write sled's buffer twice. What they would add is here by other means: the journal
+    /// completes a batch that sled has in part, and tables are changed in their order, so that a read that finds the head of an audit
+    /// trail finds its entries.
+    pub(super) fn make_visible(&self, changes: &Changes) -> StoreResult<()> {
+        let _alone = self.alone();
+        changes.iter().try_for_each(|(table, key, value)| self.set(table, key, value.map(AsRef::as_ref)))
+    }
+
+    /// Puts a row, or removes it.
+    pub(crate) fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> StoreResult<()> {
+        let tree = self.tree(table)?;
+        let former = match value {
+            Some(value) => tree.insert(key, value),
+            None => tree.remove(key),
+        };
+        former
+            .map(|_| ())
+            .map_err(|error| StoreError::Failed { reason: format!("a row cannot be written: {error}").into() })
+    }
+
+    pub(crate) fn tree(&self, table: Table) -> StoreResult<&Tree> {
         // The list is made of `ALL`, whose order is that of the variants.
         self.trees.get(table as usize).ok_or(StoreError::Contradiction("a table is not open"))
     }
+}
 
-    pub(super) fn get(&self, table: Table, key: &[u8]) -> StoreResult<Option<sled::IVec>> {
-        self.tree(table)?.get(key).map_err(read_error)
+impl Rows for Tables {
+    fn get(&self, table: Table, key: &[u8], read: &mut dyn FnMut(&[u8]) -> StoreResult<()>) -> StoreResult<bool> {
+        let row = self.tree(table)?.get(key).map_err(read_error)?;
+        row.as_deref().map_or(Ok(()), read)?;
+        Ok(row.is_some())
     }
+
+    fn walk(&self, table: Table, range: Range<'_>, take: &mut Take<'_>) -> StoreResult<()> {
+        let tree = self.tree(table)?;
+        let Range { prefix, after, backwards, skipped, .. } = range;
+        match after {
+            Some(after) => {
+                let rows = tree.range::<&[u8], _>((Bound::Excluded(after), Bound::Unbounded));
+                let has_prefix =
+                    |row: &sled::Result<(IVec, IVec)>| row.as_ref().map_or(true, |(key, _)| key.starts_with(prefix));
+                take_each(rows.take_while(has_prefix).skip(skipped), take)
+            }
+            None if backwards => take_each(tree.scan_prefix(prefix).rev().skip(skipped), take),
+            None => take_each(tree.scan_prefix(prefix).skip(skipped), take),
+        }
+    }
+
+    fn count(&self, table: Table, range: Range<'_>) -> StoreResult<usize> {
+        let mut count = 0;
+        self.walk(table, range, &mut |_, _| {
+            count += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(count)
+    }
+
+    /// No batch becomes visible meanwhile.
+    fn at_one_moment(&self, read: &mut dyn FnMut() -> StoreResult<()>) -> StoreResult<()> {
+        let _moment = self.moment.read();
+        read()
+    }
+}
+
+fn take_each(rows: impl Iterator<Item = sled::Result<(IVec, IVec)>>, take: &mut Take<'_>) -> StoreResult<()> {
+    for row in rows {
+        let (key, value) = row.map_err(read_error)?;
+        if take(&key, &value)? == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Maps an error of a sled read.
@@ -149,17 +120,5 @@ pub(super) fn open_error(path: &Path, error: sled::Error) -> StoreError {
     match error {
         sled::Error::Io(source) => StoreError::Open { action: "open the store at", path: path.to_owned(), source },
         other => StoreError::Corrupt { path: path.to_owned(), reason: other.to_string() },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_table_stands_at_its_place() {
-        for (place, table) in Table::ALL.into_iter().enumerate() {
-            assert_eq!(table as usize, place, "{}", table.name());
-        }
     }
 }

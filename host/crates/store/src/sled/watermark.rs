@@ -1,8 +1,8 @@
 //! The watermark: the number of acknowledged batches, written beside the database.
 //!
-//! sled takes a damaged record for the end of its log and opens with what comes before it: what was acknowledged would be
-//! lost without an error. So each batch counts itself in the database, and the count is written to a file of its own once the
-//! batch is on disk. A database with a lower count has lost writes.
+//! sled takes a damaged record for the end of its log and opens with what comes before it, and a damaged last record of the journal
+//! looks like one that was never finished: what was acknowledged would be lost without an error. So the number of a batch is
+//! written to a file of its own once the batch is on disk. A store that comes back with a lower one has lost writes.
 //!
 //! The file is not synced. After a power cut its count may be too low, never too high.
 
@@ -11,58 +11,41 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::tables::{Table, Tables, read_error};
 use crate::{StoreError, StoreResult};
 
-/// The row that counts batches.
-const BATCHES: &[u8] = b"batches";
-
-/// The count of batches in the database, and the file that remembers it.
-pub(super) struct Watermark {
-    file: File,
-    batches: u64,
-}
+/// The file that remembers the count.
+pub(super) struct Watermark(File);
 
 impl Watermark {
-    /// Compares the database with the file. An empty file, or a database without a count, is of an earlier version.
+    /// Compares the count of batches that are there with the file. An empty file is of an earlier version.
     ///
     /// # Errors
-    /// `Corrupt` where the database holds less than was acknowledged.
-    pub(super) fn check(path: &Path, file: File, tables: &Tables) -> StoreResult<Self> {
-        let corrupt = |reason| StoreError::Corrupt { path: path.to_owned(), reason };
-        let meta = tables.tree(Table::Meta)?;
-        let counted = meta.get(BATCHES).map_err(read_error)?;
-        let counted = counted.map(|bytes| bytes.as_ref().try_into().map(u64::from_be_bytes)).transpose();
-        let batches = counted.map_err(|_| corrupt("its count of batches is damaged".to_owned()))?.unwrap_or(0);
+    /// `Corrupt` where fewer are there than were acknowledged.
+    pub(super) fn check(path: &Path, file: File, batches: u64) -> StoreResult<Self> {
+        let corrupt = |reason| Err(StoreError::Corrupt { path: path.to_owned(), reason });
         let remembered = read(&file).map_err(|source| StoreError::Open {
             action: "read the count of acknowledged batches in",
             path: path.to_owned(),
             source,
         })?;
         match remembered {
-            Remembered::Nothing => {}
-            Remembered::Batches(remembered) if remembered <= batches => {}
-            Remembered::Batches(remembered) => {
-                return Err(corrupt(format!(
-                    "it has come back with {batches} of {remembered} acknowledged batches of writes"
-                )));
+            Remembered::Batches(remembered) if remembered > batches => {
+                corrupt(format!("it has come back with {batches} of {remembered} acknowledged batches of writes"))
             }
-            Remembered::Garbage => {
-                return Err(corrupt("the file with the count of acknowledged batches is damaged".to_owned()));
-            }
+            Remembered::Garbage => corrupt("the file with the count of acknowledged batches is damaged".to_owned()),
+            Remembered::Nothing | Remembered::Batches(_) => Ok(Self(file)),
         }
-        Ok(Self { file, batches })
     }
 
-    /// The row of the next batch: to be written in its transaction.
-    pub(super) fn next(&self) -> (&'static [u8], [u8; 8]) {
-        (BATCHES, (self.batches + 1).to_be_bytes())
+    /// Writes the count of a store that is new, or of an earlier version, and brings it to disk.
+    pub(super) fn begin(&self, batches: u64) -> io::Result<()> {
+        self.0.write_all_at(line(batches).as_bytes(), 0)?;
+        self.0.sync_all()
     }
 
-    /// The next batch is on disk.
-    pub(super) fn reached(&mut self) {
-        self.batches += 1;
-        if let Err(error) = self.file.write_all_at(line(self.batches).as_bytes(), 0) {
+    /// That many batches are on disk.
+    pub(super) fn reached(&self, batches: u64) {
+        if let Err(error) = self.0.write_all_at(line(batches).as_bytes(), 0) {
             // What it said before still holds.
             tracing::warn!(%error, "how far the store has come could not be written down");
         }

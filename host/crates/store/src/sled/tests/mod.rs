@@ -1,12 +1,9 @@
-//! The store in real folders.
+//! sled's own: folders, journals, disks.
 
-mod audit;
 mod durability;
 mod harness;
-mod idempotency;
-mod integrations;
-mod listing;
+mod journal;
 mod opening;
-mod outbox;
-mod sessions;
-mod tenants;
+mod power;
+
+pub(crate) use harness::settings;

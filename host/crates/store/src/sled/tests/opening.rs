@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::harness::*;
+use crate::records::Table;
 use crate::sled::SledStore;
-use crate::sled::tables::Table;
+use crate::sled::journal::JOURNALS;
 use crate::*;
 
-/// A folder in which a store was open and was closed well.
+/// The folder of a store that was closed in an orderly way.
 async fn closed(accounts: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = SledStore::open(settings(&folder)).await.unwrap();
@@ -65,7 +66,9 @@ async fn a_snapshot_in_the_making_is_left_alone_while_its_store_is_open() {
 #[tokio::test]
 async fn a_damaged_store_is_refused_with_a_way_out_and_left_as_it_is() {
     type Damage = fn(&std::path::Path);
-    let cases: [(&str, Damage); 4] = [
+    let cases: [(&str, Damage); 6] = [
+        ("the watermark is gone", |store| fs::remove_file(store.join("keyferry-store")).unwrap()),
+        ("the watermark is empty", |store| fs::write(store.join("keyferry-store"), b"").unwrap()),
         ("the log is gone", |store| fs::remove_file(store.join("db")).unwrap()),
         ("the log is empty", |store| fs::write(store.join("db"), b"").unwrap()),
         ("the log is zeros", |store| {
@@ -87,26 +90,35 @@ async fn a_damaged_store_is_refused_with_a_way_out_and_left_as_it_is() {
             }
             Err(other) => panic!("{what}: {other}"),
             Ok(store) => {
-                let left = store.tables().tree(crate::sled::tables::Table::Accounts).unwrap().len();
+                let left = store.tables().tree(crate::records::Table::Accounts).unwrap().len();
                 panic!("{what}: opened with {left} accounts");
             }
         }
-        assert!(path.join("keyferry-store").exists(), "{what}");
         assert!(matches!(SledStore::open(settings(&folder)).await, Err(StoreError::Corrupt { .. })), "{what}, again");
     }
 }
 
 #[tokio::test]
-async fn a_store_of_the_first_format_is_read_and_is_of_this_one_from_then_on() {
+async fn a_store_of_a_former_format_is_read_and_is_of_this_one_from_then_on() {
     let mut store = Scratch::new().await;
     with_account(&store, "user_1").await;
     let format = |store: &Scratch| store.tables().tree(Table::Meta).unwrap().get(b"format").unwrap().unwrap();
-    // What it wrote for one event is what is written for it now.
-    store.tables().tree(Table::Meta).unwrap().insert(b"format", &1_u32.to_be_bytes()).unwrap();
-    store = store.reopened().await;
-    assert_eq!(format(&store), 2_u32.to_be_bytes());
-    assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 1);
-    assert!(store.account(&account_key("user_1")).await.unwrap().is_some());
+    // The row of one event then is the row of one event now.
+    for former in [1_u32, 2] {
+        store.tables().tree(Table::Meta).unwrap().insert(b"format", &former.to_be_bytes()).unwrap();
+        store.tables().tree(Table::Meta).unwrap().remove(b"watermark").unwrap();
+        store.close_and_drop().await;
+        // They had no journal, and the first ones an empty watermark.
+        fs::write(store.folder().path().join("store/keyferry-store"), b"").unwrap();
+        for name in JOURNALS {
+            fs::remove_file(store.folder().path().join("store").join(name)).unwrap();
+        }
+        store = store.reopened().await;
+        assert_eq!(format(&store), 3_u32.to_be_bytes());
+        assert_eq!(store.verify_audit(&org()).await.unwrap().entries, u64::from(former));
+        assert!(store.account(&account_key("user_1")).await.unwrap().is_some());
+        with_account(&store, &format!("of_format_{former}")).await;
+    }
 }
 
 #[tokio::test]
@@ -114,12 +126,12 @@ async fn another_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = SledStore::open(settings(&folder)).await.unwrap();
     let meta = store.tables().tree(Table::Meta).unwrap().clone();
-    meta.insert(b"format", &3_u32.to_be_bytes()).unwrap();
+    meta.insert(b"format", &4_u32.to_be_bytes()).unwrap();
     drop(meta);
     store.close().await.unwrap();
     drop(store);
     let error = SledStore::open(settings(&folder)).await.err().unwrap();
-    assert!(matches!(error, StoreError::Format { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::Format { found: 4, known: 3, .. }), "{error}");
 }
 
 #[tokio::test]
@@ -136,7 +148,7 @@ async fn no_record_ever_goes_to_a_file_of_its_own() {
     assert_eq!(blobs, 0, "sled never syncs those");
 }
 
-/// An error with what caused it.
+/// An error with its causes.
 fn said(error: &StoreError) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     format!("{error}: {cause}")
@@ -144,7 +156,7 @@ fn said(error: &StoreError) -> String {
 
 #[tokio::test]
 async fn a_pipe_or_a_folder_in_place_of_a_file_is_told_by_name_and_waited_for_by_nobody() {
-    for name in ["writer.lock", "db", "conf", "keyferry-store", "blobs", "snap.0000000000000001"] {
+    for name in ["writer.lock", "db", "conf", "keyferry-store", "journal.1", "blobs", "snap.0000000000000001"] {
         let folder = closed(1).await;
         fs::create_dir(folder.path().join("store/lost+found")).unwrap();
         let (path, beside) = (folder.path().join("store").join(name), folder.path().join("beside"));

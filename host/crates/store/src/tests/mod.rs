@@ -1,0 +1,11 @@
+//! What each store does, whichever engine keeps its records.
+
+mod audit;
+mod engines;
+mod idempotency;
+mod integrations;
+mod listing;
+mod outbox;
+pub(crate) mod records;
+mod sessions;
+mod tenants;
