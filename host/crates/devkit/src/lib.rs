@@ -52,7 +52,7 @@ mod script;
 mod source;
 mod workbench;
 
-pub use build::{BuildOptions, BuiltPlugin, Selection, build};
+pub use build::{BuildOptions, BuiltPlugin, Selection, build, build_then};
 pub use component::Change;
 pub use error::BuildError;
 pub use inspect::{InspectedAuthType, InspectedField, Inspection, inspect};

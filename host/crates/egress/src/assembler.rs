@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use keyferry_types::secret::{Secret, SharedSecret};
+use keyferry_types::secret::Secret;
 
 use super::call::Call;
 use super::error::Invalid;
@@ -47,29 +47,35 @@ impl<'a> Assembler<'a> {
     }
 
     pub(super) fn assemble(&mut self, parts: &[Part]) -> Result<Value, Invalid> {
-        let mut pieces: Vec<Piece<'_>> = Vec::with_capacity(parts.len());
-        let mut secrecy = Secrecy::Plain;
+        let mut tokens = Vec::new();
+        let (mut length, mut secrecy) = (0, Secrecy::Plain);
         for part in parts {
-            pieces.push(match part {
-                Part::Text(text) => Piece::Text(text),
+            length += match part {
+                Part::Text(text) => text.len(),
                 Part::Secret(secret) => {
                     self.call.add_secret(Arc::clone(secret));
                     secrecy = Secrecy::Secret;
-                    Piece::Secret(Arc::clone(secret))
+                    secret.len()
                 }
                 Part::Jwt(jwt) => {
                     self.call.add_secret(Arc::clone(&jwt.key));
                     let token = Arc::new(jwt::sign(jwt)?);
                     self.call.add_secret(Arc::clone(&token));
                     secrecy = Secrecy::Secret;
-                    Piece::Secret(token)
+                    tokens.push(token);
+                    tokens.last().map_or(0, |token| token.len())
                 }
-            });
+            };
         }
         // One allocation of the right size: a growing string would leave copies behind.
-        let mut text = Zeroizing::new(String::with_capacity(pieces.iter().map(|piece| piece.as_str().len()).sum()));
-        for piece in &pieces {
-            text.push_str(piece.as_str());
+        let mut text = Zeroizing::new(String::with_capacity(length));
+        let mut tokens = tokens.iter();
+        for part in parts {
+            text.push_str(match part {
+                Part::Text(text) => text,
+                Part::Secret(secret) => secret.expose(),
+                Part::Jwt(_) => tokens.next().map_or("", |token| token.expose()),
+            });
         }
         Ok(Value { text, secrecy })
     }
@@ -77,20 +83,6 @@ impl<'a> Assembler<'a> {
     /// Adds a value that was computed from secrets to the known secrets, so that it is redacted in the response.
     pub(super) fn derived(&mut self, value: &str) {
         self.call.add_secret(Arc::new(Secret::new(value)));
-    }
-}
-
-enum Piece<'a> {
-    Text(&'a str),
-    Secret(SharedSecret),
-}
-
-impl Piece<'_> {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            Self::Secret(secret) => secret.expose(),
-        }
     }
 }
 
@@ -104,5 +96,4 @@ mod tests {
     use super::*;
 
     assert_not_impl_any!(Value: fmt::Debug, fmt::Display, Serialize, Clone);
-    assert_not_impl_any!(Piece<'static>: fmt::Debug, fmt::Display, Serialize, Clone);
 }

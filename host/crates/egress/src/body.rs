@@ -14,26 +14,26 @@ use super::request::{Body, JsonMember, JsonValue, Pair};
 const DEEPEST: usize = 32;
 
 /// An assembled body, with secrets in it.
-pub(super) struct Content {
+pub(super) struct Content<'r> {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    pub(super) content_type: Option<String>,
+    pub(super) content_type: Option<&'r str>,
     /// The fields of a form, decoded, for a signature over them.
-    pub(super) form: Vec<(String, Value)>,
+    pub(super) form: Vec<(&'r str, Value)>,
 }
 
 /// Assembles the body.
-pub(super) fn assemble(body: &Body, assembler: &mut Assembler<'_>) -> Result<Content, Invalid> {
+pub(super) fn assemble<'r>(body: &'r Body, assembler: &mut Assembler<'_>) -> Result<Content<'r>, Invalid> {
     match body {
         Body::Empty => Ok(Content { bytes: Zeroizing::default(), content_type: None, form: Vec::new() }),
         Body::Text { content_type, content } => Ok(Content {
             bytes: Zeroizing::new(content.as_bytes().to_vec()),
-            content_type: Some(content_type.clone()),
+            content_type: Some(content_type),
             form: Vec::new(),
         }),
         Body::Form(fields) => {
             let form = pairs(fields, assembler)?;
             let bytes = Zeroizing::new(urlencoded(&form).as_bytes().to_vec());
-            Ok(Content { bytes, content_type: Some("application/x-www-form-urlencoded".to_owned()), form })
+            Ok(Content { bytes, content_type: Some("application/x-www-form-urlencoded"), form })
         }
         Body::Json(members) => {
             let mut root = Node::Object(Vec::new());
@@ -42,18 +42,18 @@ pub(super) fn assemble(body: &Body, assembler: &mut Assembler<'_>) -> Result<Con
             }
             let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
             root.write(&mut bytes);
-            Ok(Content { bytes, content_type: Some("application/json".to_owned()), form: Vec::new() })
+            Ok(Content { bytes, content_type: Some("application/json"), form: Vec::new() })
         }
     }
 }
 
 /// Assembles the values of pairs.
-pub(super) fn pairs(pairs: &[Pair], assembler: &mut Assembler<'_>) -> Result<Vec<(String, Value)>, Invalid> {
-    pairs.iter().map(|pair| Ok((pair.name.clone(), assembler.assemble(&pair.value)?))).collect()
+pub(super) fn pairs<'r>(pairs: &'r [Pair], assembler: &mut Assembler<'_>) -> Result<Vec<(&'r str, Value)>, Invalid> {
+    pairs.iter().map(|pair| Ok((pair.name.as_str(), assembler.assemble(&pair.value)?))).collect()
 }
 
 /// Pairs in the form of a query or of `application/x-www-form-urlencoded`.
-pub(super) fn urlencoded(pairs: &[(String, Value)]) -> Zeroizing<String> {
+pub(super) fn urlencoded(pairs: &[(&str, Value)]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::new());
     for (index, (name, value)) in pairs.iter().enumerate() {
         if index > 0 {

@@ -50,7 +50,7 @@ impl Call {
     /// Secrets that a request contains are added without this call.
     pub fn add_secret(&mut self, secret: SharedSecret) {
         if !self.known.iter().any(|known| Arc::ptr_eq(known, &secret) || known.expose() == secret.expose()) {
-            self.redactor.add(secret.expose());
+            self.redactor.add(&secret);
             self.known.push(secret);
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -12,18 +12,21 @@ use tracing::field::Empty;
 use super::assembler::Assembler;
 use super::breaker::{Cause, Open, Outcome};
 use super::call::Call;
+use super::connection::{Connection, Failed, Outbound};
 use super::contact::{Contact, Reached};
+use super::dial::Dialer;
 use super::egress::Egress;
 use super::error::{EgressSetupError, ErrorKind, SendError};
 use super::grant::Method;
-use super::hosts::{HostUnavailable, Hosts};
+use super::hosts::{HostPermit, HostUnavailable, Hosts};
 use super::mock_transport::{self, MockTransport};
-use super::origin::Origin;
+use super::origin::{Origin, path_for_grants};
+use super::origins::Origins;
 use super::outgoing::Outgoing;
 use super::receive::{self, RawResponse};
 use super::request::{Request, Response};
 use super::request_time::RequestTime;
-use super::transport_error::classify;
+use super::transport_error::broken_off;
 use super::{mint, shape};
 use keyferry_telemetry::{SPANS, metrics};
 
@@ -34,6 +37,7 @@ const CROWDED: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct AppClient {
     egress: Egress,
+    origins: Arc<Origins>,
     transport: Transport,
 }
 
@@ -46,7 +50,7 @@ enum Transport {
 
 #[derive(Clone)]
 struct Network {
-    http: reqwest::Client,
+    dialer: Arc<Dialer>,
     hosts: Arc<Hosts>,
 }
 
@@ -56,14 +60,14 @@ impl AppClient {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(egress: &Egress) -> Result<Self, EgressSetupError> {
-        let most = egress.limits().concurrency_per_host;
-        let network = Network { http: egress.http_client(most)?, hosts: Arc::new(Hosts::new(most)) };
-        Ok(Self { egress: egress.clone(), transport: Transport::Network(network) })
+        let hosts = Hosts::new(egress.limits().concurrency_per_host);
+        let network = Network { dialer: Arc::new(egress.dialer()?), hosts: Arc::new(hosts) };
+        Ok(Self { egress: egress.clone(), origins: Arc::default(), transport: Transport::Network(network) })
     }
 
     /// A client whose requests go to a mock transport instead of the network.
     pub fn with_mock(egress: &Egress, mock: Arc<dyn MockTransport>) -> Self {
-        Self { egress: egress.clone(), transport: Transport::Mock(mock) }
+        Self { egress: egress.clone(), origins: Arc::default(), transport: Transport::Mock(mock) }
     }
 
     /// Sends one request and reads the whole response.
@@ -98,24 +102,24 @@ impl AppClient {
         let limits = &settings.limits;
         call.take_request()?;
         shape::check(request, limits.request_bytes)?;
-        let origin = Origin::parse(&request.origin, settings.loopback)?;
-        let asked_for = origin.for_grants(&request.path)?;
-        if let Err(denied) = call.grants().allows(request.method, &asked_for) {
+        let origin = self.origins.parse(&request.origin, settings.loopback)?;
+        let path = path_for_grants(&request.path)?;
+        if let Err(denied) = call.grants().allows_path(request.method, origin.url(), &path) {
             let message = denied.to_string();
             return Err(SendError::unsent(ErrorKind::Denied(denied.missing), message));
         }
         self.egress.check_literal(&origin)?;
 
-        let mut outgoing = Outgoing::assemble(&origin, request, &mut Assembler::new(call), limits.request_bytes)?;
-        self.egress.dial_policy().rewrite_for_dev(&mut outgoing.url, origin.host());
+        let outgoing = Outgoing::assemble(&origin, request, &mut Assembler::new(call), limits.request_bytes)?;
         let result = match &self.transport {
             Transport::Network(network) => self.send_to_host(network, outgoing, request.method, &origin, call).await,
-            Transport::Mock(mock) => mock_transport::perform(mock.as_ref(), request, &origin, request.method, limits)
-                .await
-                .map_err(FailedRequest::new),
+            Transport::Mock(mock) => {
+                let result = mock_transport::perform(mock.as_ref(), request, &origin, request.method, limits);
+                result.map_err(FailedRequest::new)
+            }
         };
         let reached = result.as_ref().map_or_else(|failed| failed.reached, |_| Reached::Answered);
-        call.set_contact(Contact { host: origin.host().into(), reached });
+        call.set_contact(Contact { host: origin.shared_host(), reached });
         Ok(redacted(result.map_err(|failed| failed.error)?, request, call))
     }
 
@@ -130,10 +134,9 @@ impl AppClient {
     ) -> Result<RawResponse, FailedRequest> {
         let started = Instant::now();
         let time = RequestTime::new(started, self.egress.limits().request_time, call.deadline());
-        let host = format!("{}:{}", origin.host(), origin.port());
-        let permit = network.hosts.acquire(&host, time.end).await;
+        let permit = network.hosts.acquire(origin.key(), time.end).await;
         let permit = permit.map_err(|unavailable| FailedRequest::not_sent(unavailable, origin, &time))?;
-        let result = self.roundtrip(&network.http, outgoing, method, origin, &time).await;
+        let result = self.roundtrip(network, &permit, outgoing, method, origin, &time).await;
         permit.report(outcome(&result, &time, call));
         tracing::debug!(
             %method,
@@ -148,35 +151,55 @@ impl AppClient {
 
     async fn roundtrip(
         &self,
-        http: &reqwest::Client,
+        network: &Network,
+        permit: &HostPermit,
         outgoing: Outgoing,
         method: Method,
         origin: &Origin,
         time: &RequestTime,
     ) -> Result<RawResponse, SendError> {
-        let limits = self.egress.limits();
-        let host = origin.host();
-        let mut request = reqwest::Request::new(to_http(method), outgoing.url);
-        *request.headers_mut() = outgoing.headers;
-        if !outgoing.body.is_empty() {
-            // The buffer is wiped when its last reference is dropped.
-            *request.body_mut() = Some(Bytes::from_owner(outgoing.body).into());
-        }
-        let response = match timeout_at(time.end, http.execute(request)).await {
-            Ok(response) => response.map_err(|error| classify(&error, origin, limits.connect_time))?,
-            Err(_) => {
-                return Err(SendError::sent(
-                    ErrorKind::Timeout,
-                    format!("no answer from {host} within {}", time.in_words()),
-                ));
+        let mut is_answered = false;
+        let exchange = async {
+            let (mut connection, response) = respond(network, permit, outgoing.into_request(method)?, origin).await?;
+            is_answered = true;
+            let response =
+                receive::read(&mut connection, response, method, origin, self.egress.limits().response_bytes).await?;
+            if connection.is_idle() {
+                network.hosts.keep(permit, connection);
             }
+            Ok(response)
         };
-        self.egress.check_peer(&response, origin)?;
-        let response = receive::read(response, method, origin, limits.response_bytes, limits.connect_time);
-        timeout_at(time.end, response).await.unwrap_or_else(|_| {
-            let message = format!("the answer from {host} was not complete within {}", time.in_words());
+        timeout_at(time.end, exchange).await.unwrap_or_else(|_| {
+            let (host, time) = (origin.host(), time.in_words());
+            let message = match is_answered {
+                true => format!("the answer from {host} was not complete within {time}"),
+                false => format!("no answer from {host} within {time}"),
+            };
             Err(SendError::sent(ErrorKind::Timeout, message))
         })
+    }
+}
+
+/// Sends a request over an idle connection or a new one, and waits for the head of its response.
+async fn respond(
+    network: &Network,
+    permit: &HostPermit,
+    mut request: Outbound,
+    origin: &Origin,
+) -> Result<(Box<Connection>, http::Response<Incoming>), SendError> {
+    while let Some(mut connection) = permit.idle_connection() {
+        match connection.send(request).await {
+            Ok(response) => return Ok((connection, response)),
+            // The host had closed the connection, and nothing was written to it.
+            Err(Failed { unsent: Some(unsent), .. }) => request = unsent,
+            Err(Failed { error, .. }) => return Err(broken_off(&*error, origin)),
+        }
+    }
+    // On the heap, since it is seldom needed.
+    let mut connection = Box::pin(network.dialer.dial(origin)).await?;
+    match connection.send(request).await {
+        Ok(response) => Ok((connection, response)),
+        Err(Failed { error, .. }) => Err(broken_off(&*error, origin)),
     }
 }
 
@@ -237,16 +260,17 @@ fn outcome(result: &Result<RawResponse, SendError>, time: &RequestTime, call: &C
 /// Replaces the secrets in a response. New tokens are added to the known secrets first, so that they are found in the
 /// headers too.
 fn redacted(response: RawResponse, request: &Request, call: &mut Call) -> Response {
-    let lifted = mint::lift(&response.body, &request.mint, call);
-    let headers = response
-        .headers
+    let RawResponse { status, headers, body } = response;
+    let lifted = mint::lift(body, &request.mint, call);
+    let redactor = call.redactor();
+    let headers = headers
         .iter()
         // Redacted before it becomes text: conversion would change a value in Latin-1.
         .map(|(name, value)| {
-            let value = call.redact_bytes(value.as_bytes());
-            (call.redact(name.as_str()), String::from_utf8_lossy(&value).into_owned())
+            let value = redactor.redact(value.as_bytes());
+            (redactor.redact_text(name.as_str()).into_owned(), String::from_utf8_lossy(&value).into_owned())
         });
-    Response { status: response.status, headers: headers.collect(), body: lifted.body, minted: lifted.minted }
+    Response { status, headers: headers.collect(), body: lifted.body, minted: lifted.minted }
 }
 
 /// The class of a status, as a label of metrics: the provider chooses the status, and labels must be few.
@@ -256,16 +280,5 @@ fn status_class(status: u16) -> &'static str {
         300..=399 => "3xx",
         400..=499 => "4xx",
         _ => "5xx",
-    }
-}
-
-fn to_http(method: Method) -> http::Method {
-    match method {
-        Method::Get => http::Method::GET,
-        Method::Head => http::Method::HEAD,
-        Method::Post => http::Method::POST,
-        Method::Put => http::Method::PUT,
-        Method::Patch => http::Method::PATCH,
-        Method::Delete => http::Method::DELETE,
     }
 }

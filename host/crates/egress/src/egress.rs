@@ -1,21 +1,17 @@
-//! [`Egress`]: the operator's settings, made into HTTP clients that dial checked addresses only.
+//! [`Egress`]: the operator's settings, and what all clients share.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 
+use super::dial::Dialer;
 use super::error::{EgressSetupError, SendError};
 use super::origin::Origin;
-use super::resolver::{CheckedResolver, DialPolicy};
+use super::resolver::DialPolicy;
 use super::settings::{EgressLimits, EgressSettings};
-use super::{receive, tls, transport_error};
-
-/// Idle connections are closed before most servers do that, and after at most twice this time: until then, the buffers of
-/// a connection still hold the head of the last request that it carried, with its secrets.
-const IDLE: Duration = Duration::from_secs(5);
+use super::{tls, transport_error};
 
 /// Settings, dial policy and trusted authorities that all clients share. Cloning it is cheap.
 #[derive(Clone)]
@@ -56,24 +52,10 @@ impl Egress {
         &self.shared.dial_policy
     }
 
-    /// A client that dials checked addresses only, follows no redirect, uses no proxy, and keeps at most `most_idle`
-    /// idle connections to a host.
-    pub(super) fn http_client(&self, most_idle: usize) -> Result<reqwest::Client, EgressSetupError> {
+    /// Connects for one app. No other shares its TLS sessions.
+    pub(super) fn dialer(&self) -> Result<Dialer, EgressSetupError> {
         let tls = tls::client_config(Arc::clone(&self.shared.roots), Arc::clone(&self.shared.provider))?;
-        reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(CheckedResolver(Arc::clone(&self.shared.dial_policy)))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .http1_max_headers(receive::MOST_HEADERS)
-            .connect_timeout(self.limits().connect_time)
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(most_idle)
-            .build()
-            .map_err(|error| EgressSetupError::Client(Box::new(error)))
+        Ok(Dialer::new(Arc::clone(&self.shared.dial_policy), tls, self.limits().connect_time))
     }
 
     /// Checks an address in a URL, which is dialled without a lookup.
@@ -84,18 +66,6 @@ impl Egress {
             return Err(transport_error::forbidden(origin));
         }
         if self.dial_policy().has_literal(address) { Ok(()) } else { Err(transport_error::not_found(origin)) }
-    }
-
-    /// Checks the address that a response came from. It was checked before it was dialled; this holds if a layer below
-    /// ever decides otherwise.
-    pub(super) fn check_peer(&self, response: &reqwest::Response, origin: &Origin) -> Result<(), SendError> {
-        if let Some(peer) = response.remote_addr()
-            && let Err(refused) = self.dial_policy().check(peer.ip())
-        {
-            tracing::warn!(host = origin.host(), peer = %peer.ip(), class = %refused.class, "an answer from an address that is never dialled");
-            return Err(SendError { sent: true, ..transport_error::forbidden(origin) });
-        }
-        Ok(())
     }
 }
 

@@ -152,7 +152,4 @@ pub enum EgressSetupError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    /// The HTTP client cannot be built.
-    #[error("the HTTP client cannot be built: {0}")]
-    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

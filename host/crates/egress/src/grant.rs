@@ -52,6 +52,19 @@ impl fmt::Display for Method {
     }
 }
 
+impl From<Method> for http::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::GET,
+            Method::Head => Self::HEAD,
+            Method::Post => Self::POST,
+            Method::Put => Self::PUT,
+            Method::Patch => Self::PATCH,
+            Method::Delete => Self::DELETE,
+        }
+    }
+}
+
 impl FromStr for Method {
     type Err = InvalidGrant;
     fn from_str(text: &str) -> Result<Self, InvalidGrant> {
@@ -95,7 +108,11 @@ pub enum InvalidGrant {
 impl Grant {
     /// Whether this grant covers a request.
     pub fn covers(&self, method: Method, url: &Url) -> bool {
-        self.methods.contains(&method) && self.host.covers(url) && self.path_prefix.covers(url.path())
+        self.covers_path(method, url, url.path())
+    }
+
+    fn covers_path(&self, method: Method, origin: &Url, path: &str) -> bool {
+        self.methods.contains(&method) && self.host.covers(origin) && self.path_prefix.covers(path)
     }
 }
 
@@ -191,22 +208,27 @@ impl GrantSet {
     /// A path segment `*` represents a value that is hidden (`*` in a value is percent-encoded): no prefix covers it by
     /// name, and the missing grant ends before it.
     pub fn allows(&self, method: Method, url: &Url) -> Result<(), Denied> {
-        if self.0.iter().any(|grant| grant.covers(method, url)) {
+        self.allows_path(method, url, url.path())
+    }
+
+    /// As [`allows`](Self::allows), for a path on the host of a URL.
+    pub(super) fn allows_path(&self, method: Method, origin: &Url, path: &str) -> Result<(), Denied> {
+        if self.0.iter().any(|grant| grant.covers_path(method, origin, path)) {
             return Ok(());
         }
-        let host = HostPattern::of(url).map(|host| host.to_string()).unwrap_or_default();
-        let mut path = String::new();
-        for segment in url.path().split('/').skip(1) {
-            let wider = path.trim_end_matches('/').len();
-            path.push('/');
-            path.push_str(segment);
+        let host = HostPattern::of(origin).map(|host| host.to_string()).unwrap_or_default();
+        let mut missing = String::new();
+        for segment in path.split('/').skip(1) {
+            let wider = missing.trim_end_matches('/').len();
+            missing.push('/');
+            missing.push_str(segment);
             // A segment that a prefix cannot contain ends the suggested prefix.
-            if path.parse::<PathPrefix>().is_err() || segment == "*" {
-                path.replace_range(wider.., "/*");
+            if missing.parse::<PathPrefix>().is_err() || segment == "*" {
+                missing.replace_range(wider.., "/*");
                 break;
             }
         }
-        Err(Denied { missing: format!("{method} https://{host}{path}") })
+        Err(Denied { missing: format!("{method} https://{host}{missing}") })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 
-use super::assembler::{Assembler, Secrecy, Value};
+use super::assembler::{Assembler, Secrecy};
 use super::error::Invalid;
 use super::overrides;
 use super::request::{Body, Pair, Part, Request};
@@ -35,16 +35,19 @@ pub(super) fn check(request: &Request) -> Result<(), Invalid> {
 }
 
 /// Assembles the request's own headers.
-pub(super) fn assemble(request: &Request, assembler: &mut Assembler<'_>) -> Result<Vec<(HeaderName, Value)>, Invalid> {
+pub(super) fn assemble(
+    request: &Request,
+    assembler: &mut Assembler<'_>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Invalid> {
     let one = |pair: &Pair| {
         let name = name(&pair.name)?;
         check_secrets(&name, &pair.value)?;
         let assembled = assembler.assemble(&pair.value)?;
         // For texts: a plain field can contain characters that a header cannot carry.
-        value(&name, assembled.expose(), assembled.secrecy()).map_err(|invalid| {
+        let value = value(&name, assembled.expose(), assembled.secrecy()).map_err(|invalid| {
             Invalid::with_parts(invalid.message, &pair.value, |value| value.chars().any(char::is_control))
         })?;
-        Ok((name, assembled))
+        Ok((name, value))
     };
     request.headers.iter().map(one).collect()
 }

@@ -1,13 +1,17 @@
-//! The state of each host that an app's client uses: the number of requests under way, and its circuit breaker.
+//! The state of each host that an app's client uses: the number of requests under way, its idle connections, and its circuit
+//! breaker.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::breaker::{Breaker, Open, Outcome};
+use super::connection::Connection;
+use super::idle::{IDLE, Idle};
 
 /// Maximum number of hosts whose state is kept. A plugin may be allowed any host, and callers choose tenants.
 const MOST_HOSTS: usize = 1024;
@@ -17,6 +21,8 @@ const MOST_HOSTS: usize = 1024;
 pub(super) struct Hosts {
     known: Mutex<HashMap<String, Entry>>,
     concurrency: usize,
+    /// Whether a task closes old connections.
+    is_swept: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -29,6 +35,7 @@ struct Entry {
 struct Host {
     permits: Arc<Semaphore>,
     breaker: Mutex<Breaker>,
+    idle: Idle,
 }
 
 /// Why a request is held back.
@@ -51,16 +58,19 @@ pub(super) struct HostPermit {
 
 impl Hosts {
     pub(super) fn new(concurrency: usize) -> Self {
-        Self { known: Mutex::default(), concurrency }
+        Self { known: Mutex::default(), concurrency, is_swept: AtomicBool::new(false) }
     }
 
     /// Waits until a request to `host` may be sent, but no longer than `deadline`.
     pub(super) async fn acquire(&self, host: &str, deadline: Instant) -> Result<HostPermit, HostUnavailable> {
         let host = self.get(host);
-        let permit = match timeout_at(deadline, Arc::clone(&host.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            // The semaphore is never closed, so this is the deadline.
-            Ok(Err(_)) | Err(_) => return Err(HostUnavailable::Crowded),
+        let permit = match Arc::clone(&host.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => match timeout_at(deadline, Arc::clone(&host.permits).acquire_owned()).await {
+                Ok(Ok(permit)) => permit,
+                // The semaphore is never closed, so this is the deadline.
+                Ok(Err(_)) | Err(_) => return Err(HostUnavailable::Crowded),
+            },
         };
         host.breaker.lock().admit(Instant::now()).map_err(HostUnavailable::Open)?;
         Ok(HostPermit { host, outcome: Outcome::Unknown, _permit: permit })
@@ -79,13 +89,48 @@ impl Hosts {
             let oldest = idle.min_by_key(|(_, entry)| entry.last_used).map(|(name, _)| name.clone());
             oldest.and_then(|oldest| known.remove(&oldest));
         }
-        let host = Arc::new(Host { permits: Arc::new(Semaphore::new(self.concurrency)), breaker: Mutex::default() });
+        let permits = Arc::new(Semaphore::new(self.concurrency));
+        let host = Arc::new(Host { permits, breaker: Mutex::default(), idle: Idle::default() });
         known.insert(name.to_owned(), Entry { host: Arc::clone(&host), last_used: now });
         host
+    }
+
+    /// Keeps a connection for the next request to the host of a permit.
+    pub(super) fn keep(self: &Arc<Self>, permit: &HostPermit, connection: Box<Connection>) {
+        permit.host.idle.keep(connection);
+        if !self.is_swept.swap(true, Ordering::AcqRel) {
+            tokio::spawn(close_old(Arc::downgrade(self)));
+        }
+    }
+}
+
+/// Closes connections that were idle for too long, until there are no more.
+async fn close_old(hosts: Weak<Hosts>) {
+    loop {
+        sleep(IDLE).await;
+        let Some(hosts) = hosts.upgrade() else { return };
+        // Set before the look: a connection that is kept after it starts another task.
+        hosts.is_swept.store(false, Ordering::Release);
+        let known: Vec<Arc<Host>> = hosts.known.lock().values().map(|entry| Arc::clone(&entry.host)).collect();
+        // Each host's turn comes, also after one that has some left.
+        let is_left = known.iter().filter(|host| host.idle.close_old()).count() > 0;
+        if !is_left || hosts.is_swept.swap(true, Ordering::AcqRel) {
+            return;
+        }
     }
 }
 
 impl HostPermit {
+    /// An idle connection to the host that belongs to this runtime. If there is none, those of others make room for a new one, so
+    /// that a host never has more connections than requests at once.
+    pub(super) fn idle_connection(&self) -> Option<Box<Connection>> {
+        let taken = self.host.idle.take();
+        if taken.is_none() {
+            self.host.idle.shrink(self.host.permits.available_permits());
+        }
+        taken
+    }
+
     /// Records the result of the request.
     pub(super) fn report(mut self, outcome: Outcome) {
         self.outcome = outcome;

@@ -35,7 +35,7 @@ pub(super) fn visit(text: &str, mut visitor: impl FnMut(Scalar<'_>)) -> Option<(
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     // The text is checked by a parser that is strict (and bounds the depth); the walk below relies on that.
     serde_json::from_str::<IgnoredAny>(text.get(start..)?).ok()?;
-    let mut walk = Walk { text, at: start, frames: Vec::new(), pointer: String::new() };
+    let mut walk = Walk { text, at: start, frames: Vec::with_capacity(8), pointer: String::with_capacity(64) };
     while walk.step(&mut visitor)? {}
     Some(())
 }
@@ -45,12 +45,30 @@ pub(super) fn decode(quoted: &str) -> Option<String> {
     serde_json::from_str(quoted).ok()
 }
 
-struct Frame {
+struct Frame<'t> {
     /// Length of the pointer that leads to this object or array.
     pointer_length: usize,
-    /// The member that is being read, or in whose array we are. Shared, since arrays nest.
-    member: Option<Rc<str>>,
+    /// The member that is being read, or in whose array we are.
+    member: Option<Name<'t>>,
     kind: FrameKind,
+}
+
+/// The name of a member.
+#[derive(Clone)]
+enum Name<'t> {
+    /// As it is in the text.
+    Written(&'t str),
+    /// Without its escapes. Shared, since arrays nest.
+    Decoded(Rc<str>),
+}
+
+impl Name<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Name::Written(name) => name,
+            Name::Decoded(name) => name,
+        }
+    }
 }
 
 enum FrameKind {
@@ -66,11 +84,11 @@ enum FrameKind {
 struct Walk<'t> {
     text: &'t str,
     at: usize,
-    frames: Vec<Frame>,
+    frames: Vec<Frame<'t>>,
     pointer: String,
 }
 
-impl Walk<'_> {
+impl<'t> Walk<'t> {
     /// Takes the next token. `None` if the text is not what the parser said it is.
     fn step(&mut self, visitor: &mut impl FnMut(Scalar<'_>)) -> Option<bool> {
         let Some(&byte) = self.text.as_bytes().get(self.at) else {
@@ -137,16 +155,30 @@ impl Walk<'_> {
 
     fn string(&mut self, place: Range<usize>) -> Option<Scalar<'_>> {
         if let Some(frame @ Frame { kind: FrameKind::ObjectBeforeName, .. }) = self.frames.last_mut() {
-            let name = decode(self.text.get(place.clone())?)?;
+            let name = name(self.text.get(place.clone())?)?;
             self.pointer.push('/');
-            self.pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
-            frame.member = Some(name.into());
+            for c in name.as_str().chars() {
+                match c {
+                    '~' => self.pointer.push_str("~0"),
+                    '/' => self.pointer.push_str("~1"),
+                    c => self.pointer.push(c),
+                }
+            }
+            frame.member = Some(name);
             frame.kind = FrameKind::ObjectAfterName;
             return Some(Scalar { place, kind: ScalarKind::Name });
         }
-        let member = self.frames.last().and_then(|frame| frame.member.as_deref());
+        let member = self.frames.last().and_then(|frame| frame.member.as_ref()).map(Name::as_str);
         Some(Scalar { place, kind: ScalarKind::String { pointer: &self.pointer, member } })
     }
+}
+
+/// The name that a JSON string says.
+fn name(quoted: &str) -> Option<Name<'_>> {
+    if quoted.contains('\\') {
+        return decode(quoted).map(|name| Name::Decoded(name.into()));
+    }
+    quoted.strip_prefix('"')?.strip_suffix('"').map(Name::Written)
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 //! | `grant`, `host_pattern`, `path_prefix` | which requests does a grant allow? |
 //! | `host_concern` | what should an operator know about the hosts of a grant? |
 //! | `call` | which grants, budget and known secrets has one call? |
-//! | `request`, `shape`, `overrides`, `origin` | what does a plugin ask for, and is its form allowed? |
+//! | `request`, `shape`, `overrides`, `origin`, `origins` | what does a plugin ask for, and is its form allowed? |
 //! | `address`, `host_name`, `resolver`, `dns` | which addresses may be dialled, and which does a name have? |
 //! | `tls` | which certificates are trusted? |
 //! | `outgoing`, `assembler`, `headers`, `body`, `percent_encode` | how is a request assembled from text and secrets? |
 //! | `jwt`, `oauth1`, `sigv4` | how is it signed? |
 //! | `offending_parts` | which value makes it impossible to build a request? |
-//! | `egress` | how are HTTP clients set up? |
+//! | `egress` | what do all clients share? |
+//! | `dial`, `connection`, `idle` | how is a connection made, used and kept? |
 //! | `client`, `request_time` | in which order is a request checked, sent and read, and how long may it take? |
 //! | `hosts`, `breaker` | how many requests to a host are in progress, and when are they held back? |
 //! | `contact` | how far did the last request come? |
@@ -39,7 +40,9 @@ mod body;
 mod breaker;
 mod call;
 mod client;
+mod connection;
 mod contact;
+mod dial;
 mod dns;
 mod egress;
 mod error;
@@ -49,6 +52,7 @@ mod host_concern;
 mod host_name;
 mod host_pattern;
 mod hosts;
+mod idle;
 mod json_strings;
 mod jwt;
 mod mint;
@@ -57,6 +61,7 @@ mod oauth1;
 mod observer;
 mod offending_parts;
 mod origin;
+mod origins;
 mod outgoing;
 mod overrides;
 mod path_prefix;

@@ -1,5 +1,7 @@
 //! Moves tokens out of a response into new secrets, before a plugin gets the body.
 
+use std::borrow::Cow;
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,8 +12,11 @@ use keyferry_types::secret::Secret;
 use super::call::Call;
 use super::error::Invalid;
 use super::json_strings::{ScalarKind, decode, visit};
-use super::redact::MASK;
+use super::redact::{self, MASK};
 use super::request::Minted;
+
+/// What replaces a string or a number of a JSON text.
+const MASKED: &str = "\"***\"";
 
 /// Maximum number of tokens that one response gives. Further ones are masked too, but get no handle: each known secret
 /// makes every later redaction slower.
@@ -44,34 +49,36 @@ pub(super) fn is_pointer(text: &str) -> bool {
 }
 
 /// Moves out the values with the name of a secret and those at `pointers`, and redacts every known secret in the rest.
-pub(super) fn lift(body: &[u8], pointers: &[String], call: &mut Call) -> Lifted {
-    let Some((text, found)) = std::str::from_utf8(body).ok().and_then(|text| Some((text, find(text, pointers)?)))
-    else {
-        return Lifted { body: call.redact_bytes(body), minted: Vec::new() };
-    };
+pub(super) fn lift(mut body: Zeroizing<Vec<u8>>, pointers: &[String], call: &mut Call) -> Lifted {
+    let found = std::str::from_utf8(&body).ok().and_then(|text| find(text, pointers)).unwrap_or_default();
     for minted in &found.minted {
         call.add_secret(Arc::clone(&minted.token));
     }
+    let secrets = call.redactor().places(&body);
 
-    let masked = format!("\"{MASK}\"");
-    let mut edits: Vec<(Range<usize>, String)> =
-        found.masked.into_iter().map(|place| (place, masked.clone())).collect();
-    edits.extend(numbers_with_secrets(text, found.numbers, call).map(|place| (place, masked.clone())));
+    let masked = || Cow::Borrowed(MASKED);
+    let mut edits: Vec<(Range<usize>, Cow<'_, str>)> =
+        found.masked.into_iter().map(|place| (place, masked())).collect();
+    edits.extend(numbers_with_secrets(found.numbers, &secrets).map(|place| (place, masked())));
     edits.extend(escaped_strings_with_secrets(&found.escaped, call));
+    if edits.is_empty() {
+        let body = if secrets.is_empty() { mem::take(&mut *body) } else { redact::mask(&body, &secrets) };
+        return Lifted { body, minted: Vec::new() };
+    }
     edits.sort_unstable_by_key(|(place, _)| place.start);
 
-    let mut clean = String::with_capacity(text.len());
+    let mut clean = Vec::with_capacity(body.len());
     let mut end = 0;
     for (place, replacement) in edits {
-        clean.push_str(text.get(end..place.start).unwrap_or_default());
-        clean.push_str(&replacement);
+        clean.extend_from_slice(body.get(end..place.start).unwrap_or_default());
+        clean.extend_from_slice(replacement.as_bytes());
         end = place.end;
     }
-    clean.push_str(text.get(end..).unwrap_or_default());
+    clean.extend_from_slice(body.get(end..).unwrap_or_default());
 
     let minted =
         found.minted.into_iter().map(|minted| Minted { pointer: call.redact(&minted.pointer), ..minted }).collect();
-    Lifted { body: call.redact_bytes(clean.as_bytes()), minted }
+    Lifted { body: call.redact_bytes(&clean), minted }
 }
 
 /// The parts of a JSON text that may have to be replaced.
@@ -117,9 +124,8 @@ fn find(text: &str, pointers: &[String]) -> Option<Found> {
 }
 
 /// Numbers that contain a secret become strings, so that the response remains JSON.
-fn numbers_with_secrets(text: &str, numbers: Vec<Range<usize>>, call: &Call) -> impl Iterator<Item = Range<usize>> {
-    let secrets = if numbers.is_empty() { Vec::new() } else { call.redactor().places(text.as_bytes()) };
-    let mut secrets = secrets.into_iter().peekable();
+fn numbers_with_secrets(numbers: Vec<Range<usize>>, secrets: &[Range<usize>]) -> impl Iterator<Item = Range<usize>> {
+    let mut secrets = secrets.iter().peekable();
     numbers.into_iter().filter(move |number| {
         while secrets.next_if(|secret| secret.end <= number.start).is_some() {}
         secrets.peek().is_some_and(|secret| secret.start < number.end)
@@ -130,7 +136,10 @@ fn numbers_with_secrets(text: &str, numbers: Vec<Range<usize>>, call: &Call) -> 
 fn escaped_strings_with_secrets(
     escaped: &[(Range<usize>, Zeroizing<String>)],
     call: &Call,
-) -> Vec<(Range<usize>, String)> {
+) -> Vec<(Range<usize>, Cow<'static, str>)> {
+    if escaped.is_empty() {
+        return Vec::new();
+    }
     let mut meant = Zeroizing::new(String::with_capacity(escaped.iter().map(|(_, value)| value.len() + 2).sum()));
     let mut ends = Vec::with_capacity(escaped.len());
     for (_, value) in escaped {
@@ -148,13 +157,40 @@ fn escaped_strings_with_secrets(
             // A secret across two strings is in neither of them, so it is the single string that decides.
             let clean = call.redact(value);
             if clean != **value {
-                edits.push((place.clone(), serde_json::Value::from(clean).to_string()));
+                edits.push((place.clone(), serde_json::Value::from(clean).to_string().into()));
             }
         }
         start = end;
     }
     edits
 }
+
+/// Ends of the names of secrets, in lower case and without what is no letter.
+const SECRET: [&str; 23] = [
+    "accesskey",
+    "accesstoken",
+    "apikey",
+    "apisecret",
+    "apitoken",
+    "appsecret",
+    "assertion",
+    "authtoken",
+    "bearertoken",
+    "bottoken",
+    "clientsecret",
+    "consumersecret",
+    "idtoken",
+    "jwt",
+    "oauthtoken",
+    "privatekey",
+    "refreshtoken",
+    "secretaccesskey",
+    "secretkey",
+    "sessiontoken",
+    "signingsecret",
+    "tokensecret",
+    "usertoken",
+];
 
 /// The meaning of a member's name for its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,41 +206,31 @@ enum Meaning {
 impl Meaning {
     /// `access_token`, `accessToken`, `Access-Token` and `x_access_token` mean the same.
     fn of(name: &str) -> Self {
-        const SECRET: [&str; 23] = [
-            "accesskey",
-            "accesstoken",
-            "apikey",
-            "apisecret",
-            "apitoken",
-            "appsecret",
-            "assertion",
-            "authtoken",
-            "bearertoken",
-            "bottoken",
-            "clientsecret",
-            "consumersecret",
-            "idtoken",
-            "jwt",
-            "oauthtoken",
-            "privatekey",
-            "refreshtoken",
-            "secretaccesskey",
-            "secretkey",
-            "sessiontoken",
-            "signingsecret",
-            "tokensecret",
-            "usertoken",
-        ];
         // No name of a token is this long, and names are read again for each string of an array.
-        if name.len() > 128 {
+        let mut letters = [0; 128];
+        if name.len() > letters.len() {
             return Self::Else;
         }
-        let name: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        if SECRET.iter().any(|secret| name.ends_with(secret)) {
+        if !name.is_ascii() {
+            let letters: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+            return Self::of_letters(letters.as_bytes());
+        }
+        let mut length = 0;
+        for (slot, byte) in letters.iter_mut().zip(name.bytes().filter(u8::is_ascii_alphanumeric)) {
+            *slot = byte.to_ascii_lowercase();
+            length += 1;
+        }
+        Self::of_letters(letters.get(..length).unwrap_or_default())
+    }
+
+    fn of_letters(name: &[u8]) -> Self {
+        let ends_in = |end: &&str| name.ends_with(end.as_bytes());
+        // How each of them ends.
+        if !["assertion", "jwt", "key", "passphrase", "passwd", "password", "secret", "token"].iter().any(ends_in) {
+            Self::Else
+        } else if SECRET.iter().any(ends_in) {
             Self::Secret
-        } else if name == "token"
-            || ["secret", "password", "passwd", "passphrase"].iter().any(|end| name.ends_with(end))
-        {
+        } else if name == b"token" || ["secret", "password", "passwd", "passphrase"].iter().any(ends_in) {
             Self::SecretOrField
         } else {
             Self::Else
@@ -244,7 +270,8 @@ mod tests {
 
     fn lifted(body: &str, pointers: &[&str], secrets: &[&str]) -> (String, Vec<(String, String)>) {
         let pointers: Vec<String> = pointers.iter().map(|&pointer| pointer.to_owned()).collect();
-        let lifted = lift(body.as_bytes(), &pointers, &mut call(secrets));
+        let body = Zeroizing::new(body.as_bytes().to_vec());
+        let lifted = lift(body, &pointers, &mut call(secrets));
         let minted = lifted.minted.into_iter().map(|minted| (minted.pointer, minted.token.expose().to_owned()));
         (String::from_utf8(lifted.body).unwrap(), minted.collect())
     }

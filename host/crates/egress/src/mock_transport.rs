@@ -54,7 +54,7 @@ pub enum Fault {
 }
 
 /// Takes the response of a mock transport and reads it like one from the network.
-pub(super) async fn perform(
+pub(super) fn perform(
     mock: &dyn MockTransport,
     request: &Request,
     origin: &Origin,
@@ -72,8 +72,8 @@ pub(super) async fn perform(
     let broken = |error: http::Error| {
         SendError::sent(ErrorKind::Transport, format!("{} answered what is not HTTP: {error}", origin.host()))
     };
-    let response = response.body(body).map_err(broken)?;
-    receive::read(response.into(), method, origin, limits.response_bytes, limits.connect_time).await
+    let (head, ()) = response.body(()).map_err(broken)?.into_parts();
+    receive::read_whole(head.status, head.headers, &body, method, origin, limits.response_bytes)
 }
 
 impl Fault {

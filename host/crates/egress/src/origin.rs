@@ -1,12 +1,13 @@
 //! The target of a request: the origin, parsed once, and the path that grants are compared with.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use http::HeaderValue;
 use percent_encoding::PercentEncode;
 use url::{Host, Url};
-use zeroize::Zeroizing;
 
-use super::assembler::Assembler;
+use super::assembler::{Assembler, Value};
 use super::error::Invalid;
 use super::host_name::{is_localhost, is_plain_name, parse_port};
 use super::offending_parts::{breaks_host, names_another_scheme};
@@ -18,8 +19,11 @@ use super::settings::Loopback;
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     url: Url,
-    host: String,
+    host: Arc<str>,
     port: u16,
+    header: HeaderValue,
+    /// Scheme, host and port, the port also where it is the scheme's own.
+    key: String,
 }
 
 impl Origin {
@@ -57,8 +61,15 @@ impl Origin {
         {
             return Err(Invalid::new("the origin's host is not a name that can be looked up"));
         }
-        let (host, port) = (host.to_ascii_lowercase(), url.port_or_known_default().unwrap_or_default());
-        let origin = Self { url, host, port };
+        let host = host.to_ascii_lowercase();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let header = match url.port() {
+            Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+            None => HeaderValue::try_from(host.as_str()),
+        };
+        let header = header.map_err(|error| Invalid::new(format!("the origin's host is not one of HTTP: {error}")))?;
+        let key = format!("{}://{host}:{port}", url.scheme());
+        let origin = Self { url, host: host.into(), port, header, key };
         match origin.url.scheme() {
             "https" => Ok(origin),
             "http" if loopback == Loopback::AllowedForDevelopment && origin.is_loopback_by_name() => Ok(origin),
@@ -67,9 +78,24 @@ impl Origin {
         }
     }
 
+    /// Scheme, host and port as a URL.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// The host as in a URL: lower case, an IPv6 address in brackets.
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The host, to be kept.
+    pub(super) fn shared_host(&self) -> Arc<str> {
+        Arc::clone(&self.host)
+    }
+
+    /// Scheme, host and port in the one spelling that they have.
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The port, explicit or that of the scheme.
@@ -87,11 +113,8 @@ impl Origin {
     }
 
     /// The value of `Host`: with the port unless it is the scheme's own.
-    pub(super) fn host_header(&self) -> String {
-        match self.url.port() {
-            Some(port) => format!("{}:{port}", self.host),
-            None => self.host.clone(),
-        }
+    pub(super) fn host_header(&self) -> &HeaderValue {
+        &self.header
     }
 
     fn is_loopback_by_name(&self) -> bool {
@@ -101,55 +124,62 @@ impl Origin {
         }
     }
 
-    /// The URL that grants are compared with. A segment that contains a secret is `*` there: the decision must not depend on a
-    /// value that the plugin must not learn.
-    pub(super) fn for_grants(&self, path: &[Vec<Part>]) -> Result<Url, Invalid> {
-        let mut text = String::new();
-        for parts in path {
-            text.push('/');
-            match literal(parts) {
-                Some(literal) => {
-                    refuse_dots(&literal, parts)?;
-                    text.extend(percent_encode::segment(&literal));
-                }
-                None => text.push('*'),
+    /// Number of bytes of the URL without its path.
+    pub(super) fn length(&self) -> usize {
+        // It has the path `/`.
+        self.url.as_str().len().saturating_sub(1)
+    }
+}
+
+/// The path that grants are compared with. A segment that contains a secret is `*` there: the decision must not depend on a
+/// value that the plugin must not learn.
+pub(super) fn path_for_grants(path: &[Vec<Part>]) -> Result<String, Invalid> {
+    let mut text = String::with_capacity(64);
+    for parts in path {
+        text.push('/');
+        match literal(parts) {
+            Some(literal) => {
+                refuse_dots(&literal, parts)?;
+                text.extend(percent_encode::segment(&literal));
             }
+            None => text.push('*'),
         }
-        self.with_path(&text)
     }
+    settled(text)
+}
 
-    /// The URL as it is sent, without its query: secrets are inserted, and each segment is encoded by `encode`.
-    pub(super) fn for_sending(
-        &self,
-        path: &[Vec<Part>],
-        encode: fn(&str) -> PercentEncode<'_>,
-        assembler: &mut Assembler<'_>,
-    ) -> Result<Url, Invalid> {
-        let mut text = Zeroizing::new(String::new());
-        for parts in path {
-            let segment = assembler.assemble(parts)?;
-            refuse_dots(segment.expose(), parts)?;
-            text.push('/');
-            text.extend(encode(segment.expose()));
-        }
-        self.with_path(&text)
+/// The path as it is sent: secrets are inserted, and each segment is encoded by `encode`.
+pub(super) fn path_for_sending(
+    path: &[Vec<Part>],
+    encode: fn(&str) -> PercentEncode<'_>,
+    assembler: &mut Assembler<'_>,
+) -> Result<String, Invalid> {
+    let mut text = String::with_capacity(256);
+    for parts in path {
+        text.push('/');
+        let written = literal(parts);
+        let assembled = if written.is_none() { Some(assembler.assemble(parts)?) } else { None };
+        let segment = assembled.as_ref().map_or(written.as_deref().unwrap_or_default(), Value::expose);
+        refuse_dots(segment, parts)?;
+        text.extend(encode(segment));
     }
+    settled(text)
+}
 
-    fn with_path(&self, path: &str) -> Result<Url, Invalid> {
-        let path = if path.is_empty() { "/" } else { path };
-        let mut url = self.url.clone();
-        url.set_path(path);
-        if url.path() == path { Ok(url) } else { Err(Invalid::new("the path does not survive as it was put together")) }
+/// A path that each reader of URLs leaves as it is. What was put together above is one.
+fn settled(path: String) -> Result<String, Invalid> {
+    if path.is_empty() {
+        return Ok("/".to_owned());
     }
+    if path.split('/').all(|segment| !matches!(segment, "." | "..")) && percent_encode::is_settled(&path) {
+        return Ok(path);
+    }
+    Err(Invalid::new("the path does not survive as it was put together"))
 }
 
 /// `.` and `..`, percent-encoded or not, move up and down in a path. They are refused and not encoded, since servers
 /// disagree on when to decode.
 fn refuse_dots(segment: &str, parts: &[Part]) -> Result<(), Invalid> {
-    let is_dots = |text: &str| {
-        let plain = zeroize::Zeroizing::new(text.to_ascii_lowercase().replace("%2e", "."));
-        !plain.is_empty() && plain.len() <= 2 && plain.bytes().all(|b| b == b'.')
-    };
     if is_dots(segment) {
         Err(Invalid::with_parts("a path segment must not be `.` or `..`", parts, is_dots))
     } else {
@@ -157,12 +187,30 @@ fn refuse_dots(segment: &str, parts: &[Part]) -> Result<(), Invalid> {
     }
 }
 
+fn is_dots(segment: &str) -> bool {
+    let mut rest = segment;
+    for _ in 0..2 {
+        rest = match (rest.strip_prefix('.'), rest.split_at_checked(3)) {
+            (Some(after), _) => after,
+            (None, Some((dot, after))) if dot.eq_ignore_ascii_case("%2e") => after,
+            _ => return false,
+        };
+        if rest.is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
 /// The URL of a request to this origin without secrets in its path, and the address where the host is one.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn requested_url(origin: &str, segments: &[&str]) -> Result<(Url, Option<IpAddr>), String> {
     let origin = Origin::parse(origin, Loopback::Refused).map_err(|invalid| invalid.to_string())?;
     let path: Vec<_> = segments.iter().map(|segment| vec![Part::Text((*segment).to_owned())]).collect();
-    let url = origin.for_grants(&path).map_err(|invalid| invalid.to_string())?;
+    let path = path_for_grants(&path).map_err(|invalid| invalid.to_string())?;
+    let mut url = origin.url.clone();
+    url.set_path(&path);
+    assert_eq!(url.path(), path, "no reader of URLs changes it");
     Ok((url, origin.address()))
 }
 
@@ -184,7 +232,8 @@ mod tests {
             ("https://[2001:db8::1]:8443", "[2001:db8::1]", 8443, "[2001:db8::1]:8443"),
         ] {
             let parsed = Origin::parse(origin, Loopback::Refused).unwrap_or_else(|e| panic!("{origin}: {e}"));
-            assert_eq!((parsed.host(), parsed.port(), parsed.host_header().as_str()), (host, port, header));
+            assert_eq!((parsed.host(), parsed.port()), (host, port));
+            assert_eq!(parsed.host_header(), header);
         }
     }
 
@@ -275,7 +324,6 @@ mod tests {
 
     #[test]
     fn a_value_stays_inside_its_path_segment() {
-        let origin = Origin::parse("https://a.example.com", Loopback::Refused).unwrap();
         for (segments, path) in [
             (&[][..], "/"),
             (&["v1"][..], "/v1"),
@@ -291,10 +339,14 @@ mod tests {
             (&["é \u{0}\r\n"][..], "/%C3%A9%20%00%0D%0A"),
             (&["..."][..], "/..."),
         ] {
-            assert_eq!(origin.for_grants(&text(segments)).unwrap().path(), path, "{segments:?}");
+            assert_eq!(path_for_grants(&text(segments)).unwrap(), path, "{segments:?}");
+            assert_eq!(requested_url("https://a.example.com", segments).unwrap().0.path(), path);
         }
         for dots in [".", "..", "%2e", "%2E%2e", ".%2e"] {
-            assert!(origin.for_grants(&text(&["v1", dots])).is_err(), "{dots}");
+            assert!(path_for_grants(&text(&["v1", dots])).is_err(), "{dots}");
+        }
+        for other in ["", "...", "%2", "%2f", ".a", "a.", "..%2", "%2e%2e%2e", "é"] {
+            assert!(path_for_grants(&text(&["v1", other])).is_ok(), "{other}");
         }
     }
 }

@@ -4,17 +4,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use bytes::Bytes;
+use http::Request as HttpRequest;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT,
+};
+use http::uri::{PathAndQuery, Uri};
+use http_body_util::Full;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use url::Url;
 use zeroize::Zeroizing;
 
 use super::assembler::{Assembler, Secrecy, Value};
 use super::body::{self, Content};
+use super::connection::Outbound;
 use super::error::Invalid;
 use super::grant::Method;
 use super::headers;
-use super::origin::Origin;
+use super::origin::{Origin, path_for_sending};
 use super::percent_encode;
 use super::request::{Auth, OAuth1, Part, Request, SigV4};
 use super::{oauth1, shape, sigv4};
@@ -23,9 +30,12 @@ const KEYFERRY: &str = concat!("Keyferry/", env!("CARGO_PKG_VERSION"));
 
 /// A request as it is sent, with secrets in it.
 pub(super) struct Outgoing {
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Zeroizing<Vec<u8>>,
+    /// Path and query.
+    target: String,
+    /// Length of the path in the target.
+    path_length: usize,
+    headers: HeaderMap,
+    body: Zeroizing<Vec<u8>>,
 }
 
 impl Outgoing {
@@ -41,51 +51,67 @@ impl Outgoing {
             Some(Auth::SigV4(parameters)) if sigv4::is_s3(&parameters.service) => percent_encode::strict,
             _ => percent_encode::segment,
         };
-        let mut url = origin.for_sending(&request.path, encode, assembler)?;
+        let mut target = path_for_sending(&request.path, encode, assembler)?;
+        let path_length = target.len();
         let query = body::pairs(&request.query, assembler)?;
         if !query.is_empty() {
-            let text = body::urlencoded(&query);
-            url.set_query(Some(&text));
-            if url.query() != Some(&text) {
-                return Err(Invalid::new("the query does not survive as it was put together"));
-            }
+            target.push('?');
+            target.push_str(&body::urlencoded(&query));
         }
         let content = body::assemble(&request.body, assembler)?;
         let own = headers::assemble(request, assembler)?;
 
-        let mut headers = HeaderMap::with_capacity(own.len() + 6);
-        headers.insert(HOST, headers::value(&HOST, &origin.host_header(), Secrecy::Plain)?);
+        let mut headers = HeaderMap::with_capacity(own.len() + 8);
+        headers.insert(HOST, origin.host_header().clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(KEYFERRY));
-        if let Some(content_type) = &content.content_type {
+        if let Some(content_type) = content.content_type {
             headers.insert(CONTENT_TYPE, headers::value(&CONTENT_TYPE, content_type, Secrecy::Plain)?);
         }
         // Some servers respond 411 to an empty POST without a Content-Length.
         if content.bytes.is_empty() && matches!(request.method, Method::Post | Method::Put | Method::Patch) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        for (name, value) in &own {
-            let sent = headers::value(name, value.expose(), value.secrecy())?;
+        for (name, value) in own {
             if name == USER_AGENT || name == CONTENT_TYPE {
-                headers.insert(name, sent);
+                headers.insert(name, value);
             } else {
-                headers.append(name, sent);
+                headers.append(name, value);
             }
         }
-        let mut outgoing = Self { url, headers, body: Zeroizing::default() };
+        let mut outgoing = Self { target, path_length, headers, body: Zeroizing::default() };
         if let Some(auth) = &request.auth {
             outgoing.authorize(auth, request.method, origin, &query, &content, assembler)?;
         }
         outgoing.body = content.bytes;
 
-        if outgoing.size() > most_bytes {
+        if origin.length() + outgoing.size() > most_bytes {
             return Err(shape::too_large(request, most_bytes));
         }
         Ok(outgoing)
     }
 
+    /// The request in the form of the HTTP client.
+    pub(super) fn into_request(self, method: Method) -> Result<Outbound, Invalid> {
+        let Self { target, mut headers, body, .. } = self;
+        for (name, value) in [(ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip")] {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        // The buffer is wiped when its last reference is dropped.
+        let body = if body.is_empty() { Bytes::new() } else { Bytes::from_owner(body) };
+        let mut request = HttpRequest::new(Full::new(body));
+        *request.method_mut() = method.into();
+        *request.uri_mut() = uri(target)?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
     fn size(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-        self.url.as_str().len() + headers + self.body.len()
+        self.target.len() + headers + self.body.len()
+    }
+
+    fn path(&self) -> &str {
+        self.target.get(..self.path_length).unwrap_or_default()
     }
 
     fn authorize(
@@ -93,8 +119,8 @@ impl Outgoing {
         auth: &Auth,
         method: Method,
         origin: &Origin,
-        query: &[(String, Value)],
-        content: &Content,
+        query: &[(&str, Value)],
+        content: &Content<'_>,
         assembler: &mut Assembler<'_>,
     ) -> Result<(), Invalid> {
         let (authorization, secrecy) = match auth {
@@ -105,7 +131,7 @@ impl Outgoing {
             }
             Auth::Basic { user, password } => basic(user, password, assembler)?,
             Auth::OAuth1(parameters) => {
-                (oauth1(parameters, method, &self.url, query, content, assembler)?, Secrecy::Secret)
+                (oauth1(parameters, method, origin, self.path(), query, content, assembler)?, Secrecy::Secret)
             }
             Auth::SigV4(parameters) => {
                 (self.sigv4(parameters, method, origin, query, content, assembler)?, Secrecy::Secret)
@@ -126,8 +152,8 @@ impl Outgoing {
         parameters: &SigV4,
         method: Method,
         origin: &Origin,
-        query: &[(String, Value)],
-        content: &Content,
+        query: &[(&str, Value)],
+        content: &Content<'_>,
         assembler: &mut Assembler<'_>,
     ) -> Result<Zeroizing<String>, Invalid> {
         let headers: Vec<(String, Zeroizing<String>)> = self
@@ -145,8 +171,8 @@ impl Outgoing {
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let signed = sigv4::sign(&sigv4::Parameters {
             method: method.as_str(),
-            host: &origin.host_header(),
-            path: self.url.path(),
+            host: origin.host_header().to_str().unwrap_or_default(),
+            path: self.path(),
             query: &borrowed(query),
             headers: &headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(),
             body: &content.bytes,
@@ -165,6 +191,12 @@ impl Outgoing {
         }
         Ok(signed.authorization)
     }
+}
+
+/// A target as the HTTP client takes it.
+pub(super) fn uri(target: String) -> Result<Uri, Invalid> {
+    let target = PathAndQuery::from_maybe_shared(Bytes::from(target));
+    target.map(Uri::from).map_err(|error| Invalid::new(format!("the URL is not one of HTTP: {error}")))
 }
 
 fn basic(
@@ -194,9 +226,10 @@ fn basic(
 fn oauth1(
     parameters: &OAuth1,
     method: Method,
-    url: &Url,
-    query: &[(String, Value)],
-    content: &Content,
+    origin: &Origin,
+    path: &str,
+    query: &[(&str, Value)],
+    content: &Content<'_>,
     assembler: &mut Assembler<'_>,
 ) -> Result<Zeroizing<String>, Invalid> {
     let mut nonce = [0; 16];
@@ -205,7 +238,8 @@ fn oauth1(
     pairs.extend(borrowed(&content.form));
     let signed = oauth1::sign(&oauth1::Parameters {
         method: method.as_str(),
-        url,
+        origin: &origin.url().origin().ascii_serialization(),
+        path,
         realm: parameters.realm.as_deref(),
         consumer_key: assembler.assemble(&parameters.consumer_key)?.expose(),
         consumer_secret: assembler.assemble(&parameters.consumer_secret)?.expose(),
@@ -219,8 +253,8 @@ fn oauth1(
     Ok(signed.header)
 }
 
-fn borrowed(pairs: &[(String, Value)]) -> Vec<(&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
+fn borrowed<'v>(pairs: &'v [(&str, Value)]) -> Vec<(&'v str, &'v str)> {
+    pairs.iter().map(|(name, value)| (*name, value.expose())).collect()
 }
 
 #[cfg(test)]

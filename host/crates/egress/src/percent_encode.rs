@@ -30,3 +30,9 @@ pub(super) fn strict(text: &str) -> PercentEncode<'_> {
 pub(super) fn segment(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, SEGMENT)
 }
+
+/// Whether a text consists of what no reader of URLs changes: the characters that [`segment`] keeps, `/`, `*` and `%`.
+pub(super) fn is_settled(text: &str) -> bool {
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@/*%".contains(&byte);
+    text.bytes().all(is_kept)
+}

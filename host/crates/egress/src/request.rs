@@ -1,5 +1,6 @@
 //! A request as a plugin describes it (the record `request` of `wit/v1`), and its response.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use keyferry_types::secret::SharedSecret;
@@ -18,14 +19,17 @@ pub enum Part {
 }
 
 /// The text of a value without secrets; `None` if it has one, since a plugin must not learn anything about that.
-pub(super) fn literal(parts: &[Part]) -> Option<String> {
-    parts
-        .iter()
-        .map(|part| match part {
+pub(super) fn literal(parts: &[Part]) -> Option<Cow<'_, str>> {
+    fn text(part: &Part) -> Option<&str> {
+        match part {
             Part::Text(text) => Some(text.as_str()),
             Part::Secret(_) | Part::Jwt(_) => None,
-        })
-        .collect()
+        }
+    }
+    match parts {
+        [part] => text(part).map(Cow::Borrowed),
+        _ => parts.iter().map(text).collect::<Option<String>>().map(Cow::Owned),
+    }
 }
 
 /// A JSON Web Token to sign (RFC 7519).

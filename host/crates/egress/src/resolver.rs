@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
 use url::Url;
 
 use super::address::{AddressClass, Forbidden, check_address};
 use super::dns::Dns;
 use super::error::ResolveError;
 use super::host_name::{is_internal_name, is_localhost};
+use super::origin::Origin;
 use super::settings::{EgressSettings, Loopback, MockProvider, Scheme};
 
 /// Decides which addresses may be dialled, and which addresses a name resolves to.
@@ -56,8 +61,9 @@ impl DialPolicy {
         }
     }
 
-    /// Points a URL to the address that replaces its host in development. The header `Host` keeps the original name.
-    pub(super) fn rewrite_for_dev(&self, url: &mut Url, host: &str) {
+    /// The URL that is dialled for an origin. In development, another address can replace its host.
+    pub(super) fn dialled(&self, origin: &Origin) -> Url {
+        let mut url = origin.url().clone();
         match self.mock_provider {
             Some(MockProvider { address, scheme: Scheme::Http }) => {
                 // Each of these can be refused for URLs without a host only.
@@ -67,9 +73,10 @@ impl DialPolicy {
             }
             // A port in the URL would win over the one that the name leads to.
             Some(MockProvider { scheme: Scheme::Https, .. }) => _ = url.set_port(None),
-            None if self.dev.contains_key(host) => _ = url.set_port(None),
+            None if self.dev.contains_key(origin.host()) => _ = url.set_port(None),
             None => {}
         }
+        url
     }
 
     /// Whether an address in a URL may be dialled at all. With `--dev-resolve`, only loopback may.
@@ -121,17 +128,23 @@ fn is_of_this_machine(address: IpAddr) -> bool {
     from.is_ok_and(|from| from.ip() == address)
 }
 
-/// The resolver that reqwest uses. Reqwest dials exactly the addresses that it returns, but does not ask it about
-/// addresses in URLs.
+/// The resolver of the connector, which dials exactly the addresses that it returns, but does not ask it about addresses
+/// in URLs.
+#[derive(Clone)]
 pub(super) struct CheckedResolver(pub(super) Arc<DialPolicy>);
 
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for CheckedResolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = ResolveError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let policy = Arc::clone(&self.0);
-        Box::pin(async move {
-            let addresses = policy.resolve(name.as_str()).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+        Box::pin(async move { Ok(policy.resolve(name.as_str()).await?.into_iter()) })
     }
 }
 

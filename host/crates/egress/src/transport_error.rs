@@ -1,15 +1,16 @@
-//! Maps reqwest's chains of errors to one [`SendError`].
+//! Maps the chains of errors of the layers below to one [`SendError`].
 
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use super::address::Forbidden;
 use super::error::{ErrorKind, ResolveError, SendError};
 use super::origin::Origin;
 use super::tls;
 
-/// Maps an error of sending a request or of reading its response.
-pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Duration) -> SendError {
+/// Maps an error of connecting, up to the end of the handshake: no part of a request was sent.
+pub(super) fn not_connected(error: &(dyn Error + 'static), origin: &Origin, connect_time: Duration) -> SendError {
     let (host, port) = (origin.host(), origin.port());
     if let Some(resolve) = find::<ResolveError>(error) {
         return match resolve {
@@ -25,37 +26,51 @@ pub(super) fn classify(error: &reqwest::Error, origin: &Origin, connect_time: Du
             }
         };
     }
-    // True up to the end of the handshake; until then no part of the request was sent.
-    let connecting = error.is_connect();
-    let of_kind = |kind, message: String| SendError { kind, message, sent: !connecting, offending: None };
-    if let Some(error) = find::<rustls::Error>(error) {
-        return of_kind(ErrorKind::Tls, format!("TLS with {host}: {}", tls::reason(error)));
+    if find::<Forbidden>(error).is_some() {
+        return forbidden(origin);
     }
-    if connecting && error.is_timeout() {
-        return of_kind(
-            ErrorKind::Timeout,
-            format!("no connection to {host}:{port} within {}", format_duration(connect_time)),
-        );
+    if let Some(error) = find::<rustls::Error>(error) {
+        return SendError::unsent(ErrorKind::Tls, format!("TLS with {host}: {}", tls::reason(error)));
     }
     // The innermost: the layers above wrap it in others that say no more than that.
-    let io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last().map(io::Error::kind);
-    match io {
-        Some(io::ErrorKind::ConnectionRefused) if connecting => {
-            return of_kind(ErrorKind::Refused, format!("connect ECONNREFUSED {host}:{port}"));
+    match chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last().map(io::Error::kind) {
+        Some(io::ErrorKind::TimedOut) => connect_timeout(origin, connect_time),
+        Some(io::ErrorKind::ConnectionRefused) => {
+            SendError::unsent(ErrorKind::Refused, format!("connect ECONNREFUSED {host}:{port}"))
         }
-        Some(io::ErrorKind::UnexpectedEof) if connecting => {
-            return of_kind(ErrorKind::Tls, format!("TLS with {host}: the server ended the handshake early"));
+        Some(io::ErrorKind::UnexpectedEof) => {
+            SendError::unsent(ErrorKind::Tls, format!("TLS with {host}: the server ended the handshake early"))
         }
-        _ => {}
+        io => {
+            let reason = io.map_or_else(|| innermost(error), |kind| kind.to_string());
+            SendError::unsent(ErrorKind::Transport, format!("no connection to {host}:{port}: {reason}"))
+        }
+    }
+}
+
+/// There is no connection in time.
+pub(super) fn connect_timeout(origin: &Origin, connect_time: Duration) -> SendError {
+    let message =
+        format!("no connection to {}:{} within {}", origin.host(), origin.port(), format_duration(connect_time));
+    SendError::unsent(ErrorKind::Timeout, message)
+}
+
+/// Maps an error of sending a request over a connection, or of reading its response.
+pub(super) fn broken_off(error: &(dyn Error + 'static), origin: &Origin) -> SendError {
+    let host = origin.host();
+    if let Some(error) = find::<rustls::Error>(error) {
+        return SendError::sent(ErrorKind::Tls, format!("TLS with {host}: {}", tls::reason(error)));
     }
     if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
-        return of_kind(ErrorKind::TooLarge, format!("the headers of the answer from {host} are larger than allowed"));
+        return headers_too_large(origin);
     }
-    if connecting {
-        let reason = io.map_or_else(|| innermost(error), |kind| kind.to_string());
-        return of_kind(ErrorKind::Transport, format!("no connection to {host}:{port}: {reason}"));
-    }
-    of_kind(ErrorKind::Transport, format!("the exchange with {host} broke off: {}", innermost(error)))
+    SendError::sent(ErrorKind::Transport, format!("the exchange with {host} broke off: {}", innermost(error)))
+}
+
+/// The headers of a response are more than they may be.
+pub(super) fn headers_too_large(origin: &Origin) -> SendError {
+    let message = format!("the headers of the answer from {} are larger than allowed", origin.host());
+    SendError::sent(ErrorKind::TooLarge, message)
 }
 
 /// The name does not exist, or leads to where nothing is dialled. The words are those that callers know from the
@@ -92,12 +107,9 @@ fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e 
     chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// The cause in its own words. reqwest's own say the URL, which has secrets in it; those of the layers below do not.
-fn innermost(error: &reqwest::Error) -> String {
-    chain(error)
-        .filter(|error| !error.is::<reqwest::Error>())
-        .last()
-        .map_or_else(|| "unknown cause".to_owned(), ToString::to_string)
+/// The cause in its own words.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    chain(error).last().map_or_else(|| "unknown cause".to_owned(), ToString::to_string)
 }
 
 #[cfg(test)]

@@ -3,22 +3,26 @@
 //! are used.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Request, header};
+use http_body_util::Full;
 use tokio::time::timeout;
-use url::Url;
+use url::{Position, Url};
 
 use super::assembler::Secrecy;
+use super::dial::Dialer;
 use super::egress::Egress;
 use super::error::{EgressSetupError, ErrorKind, SendError};
 use super::headers;
 use super::host_name::{is_internal_name, is_localhost};
 use super::origin::Origin;
+use super::outgoing::uri;
 use super::overrides::is_connection_header;
 use super::settings::Loopback;
-use super::transport_error::{classify, format_duration};
+use super::transport_error::{broken_off, format_duration};
 use keyferry_types::retry_after;
 use keyferry_types::secret::{Secret, SharedSecret};
 
@@ -160,11 +164,17 @@ impl WebhookResponse {
 }
 
 /// Calls webhooks. Cloning it is cheap.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WebhookClient {
     egress: Egress,
-    http: reqwest::Client,
+    dialer: Arc<Dialer>,
     time: Duration,
+}
+
+impl fmt::Debug for WebhookClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookClient").field("egress", &self.egress).field("time", &self.time).finish_non_exhaustive()
+    }
 }
 
 impl WebhookClient {
@@ -174,7 +184,7 @@ impl WebhookClient {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(egress: Egress, time: Duration) -> Result<Self, EgressSetupError> {
-        Ok(Self { http: egress.http_client(0)?, egress, time })
+        Ok(Self { dialer: Arc::new(egress.dialer()?), egress, time })
     }
 
     /// Parses a URL and checks everything that can be checked without a DNS lookup.
@@ -195,34 +205,30 @@ impl WebhookClient {
     pub async fn call(&self, request: WebhookRequest<'_>) -> Result<WebhookResponse, SendError> {
         let WebhookRequest { url: WebhookUrl { url, origin, .. }, method, headers, ours, body } = request;
         self.egress.check_literal(origin)?;
-        let mut url = url.clone();
-        self.egress.dial_policy().rewrite_for_dev(&mut url, origin.host());
-        let mut request = reqwest::Request::new(method, url);
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri(url[Position::BeforePath..Position::AfterQuery].to_owned())?;
         let all = request.headers_mut();
         all.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         all.insert(header::USER_AGENT, HeaderValue::from_static(concat!("Keyferry/", env!("CARGO_PKG_VERSION"))));
-        if let Ok(host) = HeaderValue::from_str(&origin.host_header()) {
-            all.insert(header::HOST, host);
-        }
+        all.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        all.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        all.insert(header::HOST, origin.host_header().clone());
         for (name, text) in ours {
             all.insert(name.clone(), headers::value(&name, &text, Secrecy::Plain)?);
         }
         for WebhookHeader { name, value } in headers {
             all.append(name, headers::value(name, value.expose(), Secrecy::Secret)?);
         }
-        *request.body_mut() = Some(body.into());
-        let host = origin.host();
-        match timeout(self.time, self.http.execute(request)).await {
-            Ok(Ok(response)) => {
-                self.egress.check_peer(&response, origin)?;
-                Ok(WebhookResponse::new(response.status(), response.headers(), jiff::Timestamp::now()))
-            }
-            Ok(Err(error)) => Err(classify(&error, origin, self.egress.limits().connect_time)),
-            Err(_) => {
-                let message = format!("no answer from {host} within {}", format_duration(self.time));
-                Err(SendError::sent(ErrorKind::Timeout, message))
-            }
-        }
+        let exchange = async {
+            let mut connection = self.dialer.dial(origin).await?;
+            let response = connection.send(request).await.map_err(|failed| broken_off(&*failed.error, origin))?;
+            Ok(WebhookResponse::new(response.status(), response.headers(), jiff::Timestamp::now()))
+        };
+        timeout(self.time, exchange).await.unwrap_or_else(|_| {
+            let message = format!("no answer from {} within {}", origin.host(), format_duration(self.time));
+            Err(SendError::sent(ErrorKind::Timeout, message))
+        })
     }
 }
 

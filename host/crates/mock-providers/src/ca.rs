@@ -1,6 +1,8 @@
-//! A certificate authority that lives as long as its process.
+//! A certificate authority that lives as long as its process, or as long as a file.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +11,9 @@ use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::ProviderError;
+use keyferry_types::bounded_file::{self, LINE};
 
-/// A certificate authority whose key is made anew each time and never leaves memory.
+/// A certificate authority that only tests trust. Its key never leaves memory, unless it is [kept](ThrowAwayCa::kept_at).
 ///
 /// Clients that have to trust the mock providers get [`pem`](ThrowAwayCa::pem), usually by `--egress-ca`.
 pub struct ThrowAwayCa {
@@ -27,13 +30,34 @@ enum Validity {
 impl ThrowAwayCa {
     /// Makes a new authority with an ECDSA P-256 key.
     pub fn new() -> Result<Self, ProviderError> {
-        let failed = |source| ProviderError::Certificate { names: "the authority itself".to_owned(), source };
-        let key = KeyPair::generate().map_err(failed)?;
-        let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
+        Self::with_key(KeyPair::generate().map_err(of_authority)?)
+    }
+
+    /// The authority whose key is in this file; if there is no such file, a new one, whose key is written there, for its owner only.
+    /// Clients that trust the authority's certificate trust it again after a restart: its name and its key are the same.
+    pub fn kept_at(key_file: &Path) -> Result<Self, ProviderError> {
+        let read = |source| ProviderError::Read { path: key_file.to_owned(), source };
+        let write = |source| ProviderError::Write { path: key_file.to_owned(), source };
+        match bounded_file::read_input(key_file, LINE) {
+            Ok(file) => Self::with_key(
+                KeyPair::from_pem(file.text().map_err(read)?).map_err(|error| read(io::Error::other(error)))?,
+            ),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let key = KeyPair::generate().map_err(of_authority)?;
+                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(key_file);
+                file.and_then(|mut file| file.write_all(key.serialize_pem().as_bytes())).map_err(write)?;
+                Self::with_key(key)
+            }
+            Err(error) => Err(read(error)),
+        }
+    }
+
+    fn with_key(key: KeyPair) -> Result<Self, ProviderError> {
+        let mut params = CertificateParams::new(Vec::new()).map_err(of_authority)?;
         params.distinguished_name.push(DnType::CommonName, "Keyferry throw-away authority: trust it in tests only");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let issuer = CertifiedIssuer::self_signed(params, key).map_err(failed)?;
+        let issuer = CertifiedIssuer::self_signed(params, key).map_err(of_authority)?;
         let pem = issuer.pem();
         Ok(Self { issuer, pem })
     }
@@ -78,4 +102,8 @@ impl ThrowAwayCa {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+fn of_authority(source: rcgen::Error) -> ProviderError {
+    ProviderError::Certificate { names: "the authority itself".to_owned(), source }
 }

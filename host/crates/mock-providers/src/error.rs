@@ -1,6 +1,7 @@
 //! Errors of setting up a mock provider.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use keyferry_types::path_text::ShowPath as _;
@@ -19,16 +20,26 @@ pub enum ProviderError {
     /// The made certificate was refused by the TLS library.
     #[error("cannot set up TLS with the throw-away certificate")]
     Tls(#[from] rustls::Error),
-    /// No port could be opened on loopback.
-    #[error("cannot listen on 127.0.0.1 for the mock provider of {host}")]
+    /// The port could not be opened.
+    #[error("cannot listen on {address} for the mock provider of {hosts}")]
     Listen {
-        /// Host name of the mocked provider.
-        host: String,
+        /// Address to listen on.
+        address: SocketAddr,
+        /// Host names of the mocked provider.
+        hosts: String,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The authority's certificate could not be written.
-    #[error("cannot write the throw-away authority's certificate to {}; choose a folder that can be written", path.shown())]
+    /// The authority's key could not be read.
+    #[error("cannot read the throw-away authority's key in {}; remove the file, and a new one is made", path.shown())]
+    Read {
+        /// Path of the file.
+        path: PathBuf,
+        /// Reason why it cannot be read.
+        source: io::Error,
+    },
+    /// The authority's certificate or key could not be written.
+    #[error("cannot write the throw-away authority to {}; choose a folder that can be written", path.shown())]
     Write {
         /// Path of the file.
         path: PathBuf,

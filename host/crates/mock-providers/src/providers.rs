@@ -27,13 +27,12 @@ pub struct MockProviders {
 impl MockProviders {
     /// No providers yet, and a new certificate authority.
     pub async fn start() -> Result<Self, ProviderError> {
-        Ok(Self {
-            ca: ThrowAwayCa::new()?,
-            log: Arc::default(),
-            connections: Arc::default(),
-            names: Vec::new(),
-            listeners: Vec::new(),
-        })
+        Ok(Self::under(ThrowAwayCa::new()?))
+    }
+
+    /// No providers yet, under this certificate authority.
+    pub fn under(ca: ThrowAwayCa) -> Self {
+        Self { ca, log: Arc::default(), connections: Arc::default(), names: Vec::new(), listeners: Vec::new() }
     }
 
     /// Adds a mock of `host`, which may be a wildcard (`*.suitetalk.api.netsuite.com`): the handler replies to every
@@ -44,7 +43,18 @@ impl MockProviders {
         handler: impl Fn(Received) -> Reply + Send + Sync + 'static,
     ) -> Result<SocketAddr, ProviderError> {
         let tls = self.ca.server_config(&[host])?;
-        self.listen(host, tls, immediate(handler)).await
+        self.listen(&[host], 0, tls, immediate(handler)).await
+    }
+
+    /// Adds one mock of several hosts, all of them on one port of 127.0.0.1: `port`, or a free one if that is 0.
+    pub async fn add_hosts(
+        &mut self,
+        hosts: &[&str],
+        port: u16,
+        handler: impl Fn(Received) -> Reply + Send + Sync + 'static,
+    ) -> Result<SocketAddr, ProviderError> {
+        let tls = self.ca.server_config(hosts)?;
+        self.listen(hosts, port, tls, immediate(handler)).await
     }
 
     /// [`add`](Self::add) for a handler that waits for something.
@@ -57,7 +67,7 @@ impl MockProviders {
         F: Future<Output = Reply> + Send + 'static,
     {
         let tls = self.ca.server_config(&[host])?;
-        self.listen(host, tls, Arc::new(move |request| Box::pin(handler(request)))).await
+        self.listen(&[host], 0, tls, Arc::new(move |request| Box::pin(handler(request)))).await
     }
 
     /// [`add`](Self::add) with TLS of the caller's making: a certificate that has expired, is another host's, or comes
@@ -68,7 +78,7 @@ impl MockProviders {
         tls: Arc<ServerConfig>,
         handler: impl Fn(Received) -> Reply + Send + Sync + 'static,
     ) -> Result<SocketAddr, ProviderError> {
-        self.listen(host, tls, immediate(handler)).await
+        self.listen(&[host], 0, tls, immediate(handler)).await
     }
 
     /// Makes one more host name resolve to a mock provider, such as one that a wildcard covers.
@@ -118,19 +128,20 @@ impl MockProviders {
 
     async fn listen(
         &mut self,
-        host: &str,
+        hosts: &[&str],
+        port: u16,
         tls: Arc<ServerConfig>,
         handler: Handler,
     ) -> Result<SocketAddr, ProviderError> {
-        let failed = |source| ProviderError::Listen { host: host.to_owned(), source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let failed = |source| ProviderError::Listen { address: wanted, hosts: hosts.join(", "), source };
+        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let provider = Provider { tls, handler, log: Arc::clone(&self.log) };
         let task = tokio::spawn(accept(listener, provider, Arc::clone(&self.connections)));
         self.listeners.push(task.abort_handle());
-        if !host.starts_with("*.") {
-            self.names.push((host.to_owned(), address));
-        }
+        let exact = hosts.iter().filter(|host| !host.starts_with("*."));
+        self.names.extend(exact.map(|host| ((*host).to_owned(), address)));
         Ok(address)
     }
 }

@@ -163,7 +163,7 @@ impl Admitter {
         }
         let (granted, secret_access) = self.granted(&description, grant.as_ref(), lock)?;
         status.granted.clone_from(&granted);
-        let client = AppClient::new(&self.egress).map_err(refused)?;
+        let client = Arc::new(AppClient::new(&self.egress).map_err(refused)?);
         Ok(App {
             name: description.slug.as_str().into(),
             description,

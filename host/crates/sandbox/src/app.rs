@@ -26,7 +26,7 @@ pub struct App {
     pub ends_at: Option<jiff::Timestamp>,
     pub(super) secret_access: SecretAccess,
     pub(super) compiled: Compiled,
-    pub(super) client: AppClient,
+    pub(super) client: Arc<AppClient>,
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) egress: Arc<Egress>,
     /// For the plugin's log lines.
@@ -61,11 +61,12 @@ impl App {
     async fn run(&self, credential: &Credential) -> Result<Verdict, CallError> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
         let grants = self.grants.bound(|field| credential.plain(field).map(str::to_owned));
-        let mut call = Call::new(grants, deadline, self.egress.limits());
+        let mut call = Box::new(Call::new(grants, deadline, self.egress.limits()));
         for secret in credential.secrets() {
             call.add_secret(Arc::clone(secret));
         }
-        let verification = Verification { client: &self.client, call, credential, access: self.secret_access };
+        let verification =
+            Verification { client: Arc::clone(&self.client), call, credential, access: self.secret_access };
         let verdict = self.sandbox.verify(&self.compiled, Arc::clone(&self.name), verification).await?;
         Ok(completed(verdict, credential))
     }

@@ -13,26 +13,26 @@ use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::code_seal::{CodeSeal, MAC_BYTES};
 use super::description::Digest;
+use super::function_cache::FunctionCache;
 use keyferry_types::bounded_file;
 use keyferry_types::path_text::ShowPath as _;
 
 /// Bytes of an entry that is read: more than the code of any component has.
 const MOST: u64 = 256 * 1024 * 1024;
-const MAC_BYTES: usize = 32;
-
-/// Computes the message authentication code of an entry, under a key of this installation.
-pub type CodeSeal = Arc<dyn Fn(&[u8]) -> Option<[u8; 32]> + Send + Sync>;
 
 /// The folder of compiled code.
 pub(super) struct CodeCache {
     folder: PathBuf,
     seal: CodeSeal,
+    /// Compiled functions, for components that are not there as a whole.
+    functions: Option<Arc<FunctionCache>>,
 }
 
 impl CodeCache {
-    pub(super) fn new(folder: PathBuf, seal: CodeSeal) -> Self {
-        Self { folder, seal }
+    pub(super) fn new(folder: PathBuf, seal: CodeSeal, functions: Option<Arc<FunctionCache>>) -> Self {
+        Self { folder, seal, functions }
     }
 
     /// The compiled form of a component: from the cache, or compiled now and put there.
@@ -44,7 +44,10 @@ impl CodeCache {
         if let Some(component) = self.load(engine, digest, &path) {
             return Ok(component);
         }
-        let component = Component::new(engine, bytes)?;
+        let component = match &self.functions {
+            Some(functions) => functions.during(bytes.len(), || Component::new(engine, bytes))?,
+            None => Component::new(engine, bytes)?,
+        };
         match component
             .serialize()
             .map_err(|e| e.to_string())

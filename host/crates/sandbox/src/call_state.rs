@@ -32,11 +32,16 @@ pub(super) struct CallState {
     pub(super) retry_after: Option<u32>,
     /// The first value that no request could be built with.
     pub(super) unusable: Option<UnusableValue>,
-    egress: Option<(AppClient, Call)>,
+    egress: Option<(Arc<AppClient>, Box<Call>)>,
     plugin: Arc<str>,
     lines_left: usize,
     line_bytes: usize,
-    wasi: Option<Box<WasiCtx>>,
+    wasi: Option<Box<SealedWasi>>,
+}
+
+/// Sealed WASI of a component that imports it, and what it prints.
+struct SealedWasi {
+    ctx: WasiCtx,
     output: MemoryOutputPipe,
 }
 
@@ -45,7 +50,7 @@ pub(super) struct CallContext {
     /// The plugin's name in its log lines.
     pub(super) plugin: Arc<str>,
     /// Egress for the call; `describe` has none.
-    pub(super) egress: Option<(AppClient, Call)>,
+    pub(super) egress: Option<(Arc<AppClient>, Box<Call>)>,
     /// Fixed clock and random bytes; `None` for the real ones.
     pub(super) env: Option<DeterministicEnv>,
     /// The recorder of a test call.
@@ -77,7 +82,6 @@ impl CallState {
             lines_left: limits.log_lines,
             line_bytes: limits.log_line_bytes,
             wasi: None,
-            output: MemoryOutputPipe::new(SEALED_OUTPUT),
         }
     }
 
@@ -109,11 +113,14 @@ impl CallState {
         if self.recorder.is_some() {
             return;
         }
-        let now_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         // Responses without an error also report the end of a limit, which says nothing about waiting there.
         let is_about_waiting = |name: &str| response.status >= 400 || name == "retry-after";
-        let headers: Vec<_> = response.headers.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let headers: Vec<_> = headers.into_iter().filter(|(name, _)| is_about_waiting(name)).collect();
+        let headers = response.headers.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let headers: Vec<_> = headers.filter(|(name, _)| is_about_waiting(name)).collect();
+        if headers.is_empty() {
+            return;
+        }
+        let now_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         self.retry_after = retry_after::of_headers(&headers, now_ms).or(self.retry_after);
     }
 
@@ -129,6 +136,9 @@ impl CallState {
             Some((_, call)) => call.redact_beginning(text, max_chars.saturating_mul(4)),
             None => text.get(..text.floor_char_boundary(max_chars.saturating_mul(4))).unwrap_or(text).to_owned(),
         };
+        if redacted.len() <= max_chars && !redacted.contains(is_unfit) {
+            return redacted;
+        }
         redacted.chars().map(|c| if is_unfit(c) { ' ' } else { c }).take(max_chars).collect()
     }
 
@@ -156,10 +166,8 @@ impl CallState {
 
     /// Logs what a component under sealed WASI printed.
     pub(super) fn log_output(&mut self) {
-        if self.wasi.is_none() {
-            return;
-        }
-        let output = self.output.contents();
+        let Some(wasi) = &self.wasi else { return };
+        let output = wasi.output.contents();
         for line in String::from_utf8_lossy(&output).lines() {
             self.log(tracing::Level::INFO, line);
         }
@@ -168,17 +176,18 @@ impl CallState {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (output, env) = (&self.output, &self.env);
+        let env = &self.env;
         // Nothing is preopened, inherited or allowed; sockets are refused for every address.
         let wasi = self.wasi.get_or_insert_with(|| {
+            let output = MemoryOutputPipe::new(SEALED_OUTPUT);
             let mut wasi = WasiCtx::builder();
             wasi.stdout(output.clone()).stderr(output.clone());
             wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
             if let Some(env) = env {
                 env.seal(&mut wasi);
             }
-            Box::new(wasi.build())
+            Box::new(SealedWasi { ctx: wasi.build(), output })
         });
-        WasiCtxView { ctx: wasi, table: &mut self.table }
+        WasiCtxView { ctx: &mut wasi.ctx, table: &mut self.table }
     }
 }

@@ -71,6 +71,9 @@ impl ComponentInterface {
     /// # Errors
     /// If the bytes are no component.
     pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err(ImportError::NotWasm("it does not begin with `\\0asm`".to_owned()));
+        }
         let mut interface = Self::default();
         let not_wasm = |error: wasmparser::BinaryReaderError| {
             // Some of its messages have several lines.

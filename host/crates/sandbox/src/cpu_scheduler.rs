@@ -5,7 +5,10 @@
 //! for each further tick, and there is one turn less than there are threads: one thread is always left for other work. The
 //! plugin of such a call gets into debt, and until short calls have paid it off, each of its calls needs a turn to begin:
 //! otherwise many callers of one plugin that loops would take all threads with the free ticks of each call.
+//!
+//! No other thread takes over requests from the thread of a core. [`took_long`] says when a call should leave that thread.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +19,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const FREE_TICKS: u64 = 3;
 /// Maximum debt of a plugin in ticks: after this number of short calls it owes nothing.
 const MOST_DEBT: u64 = 200;
+
+thread_local! {
+    /// Whether a call that was polled on this thread is about to compute for long.
+    static IS_LONG: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a call has paused on this thread, since this was last asked, to compute for long when it is polled again. A thread that
+/// serves requests alone should leave that to another one.
+pub fn took_long() -> bool {
+    IS_LONG.take()
+}
 
 /// Debt of one plugin: the ticks that its calls have computed beyond the free ones. A short call pays one.
 #[derive(Debug, Default)]
@@ -73,9 +87,12 @@ impl CpuShare {
         if self.is_long() {
             self.debt.change(|owed| owed.saturating_add(1).min(MOST_DEBT));
         }
-        let turn = self.acquire(self.is_long() || self.debt.is_owed());
+        let is_long = self.is_long() || self.debt.is_owed();
+        let turn = self.acquire(is_long);
         async move {
-            tokio::task::yield_now().await;
+            if !is_long {
+                tokio::task::yield_now().await;
+            }
             turn.await;
         }
     }
@@ -87,7 +104,12 @@ impl CpuShare {
     fn acquire(&self, needed: bool) -> impl Future<Output = ()> + Send + use<> {
         let (turns, slot) = (Arc::clone(&self.scheduler.0), Arc::clone(&self.permit));
         async move {
-            if needed && let Ok(permit) = turns.acquire_owned().await {
+            if !needed {
+                return;
+            }
+            IS_LONG.set(true);
+            tokio::task::yield_now().await;
+            if let Ok(permit) = turns.acquire_owned().await {
                 *slot.lock() = Some(permit);
             }
         }

@@ -1,9 +1,11 @@
 //! The one wasmtime engine of a process, and the thread that advances its epoch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
+use super::function_cache::FunctionCache;
 use super::limits::SandboxLimits;
 
 /// Interval in which the epoch advances: the unit in which a plugin's computing time is counted.
@@ -18,6 +20,10 @@ const TABLE_KEEP_RESIDENT: usize = 16 * 1024;
 /// Room for the largest memory that a grant can give one digest.
 pub(super) const MAX_MEMORY: usize = 512 * 1024 * 1024;
 
+/// Address space of a memory, best first. With all that 32 bits can address, no access needs a check of its bounds: what is out of
+/// them is not mapped.
+const RESERVATIONS: [u64; 2] = [1 << 32, MAX_MEMORY as u64];
+
 /// Native stack of a plugin, and of the fiber that it runs on, which also carries the host calls.
 const WASM_STACK: usize = 512 * 1024;
 const FIBER_STACK: usize = 1024 * 1024;
@@ -31,20 +37,43 @@ pub(super) enum Metering {
     TimeAndFuel { fuel: u64 },
 }
 
-/// Makes an engine that pools instances, or, where the address space is too small for the pool, one that allocates each.
-pub(super) fn engine(limits: &SandboxLimits, metering: Metering) -> wasmtime::Result<Engine> {
-    let engine = match Engine::new(&config(Some(limits), metering)) {
-        Ok(engine) => engine,
-        Err(error) => {
-            tracing::warn!(%error, "no address space for a pool of instances: each is allocated separately, which is slower");
-            Engine::new(&config(None, metering))?
+/// Makes an engine that pools instances, or, where the address space is too small for a pool, one that allocates each. What it
+/// compiles is taken from `functions` where it is there.
+pub(super) fn engine(
+    limits: &SandboxLimits,
+    metering: Metering,
+    functions: Option<&Arc<FunctionCache>>,
+) -> wasmtime::Result<Engine> {
+    let make = |pool| {
+        let mut config = config(pool, metering);
+        if let Some(functions) = functions {
+            let store: Arc<FunctionCache> = Arc::clone(functions);
+            config.enable_incremental_compilation(store)?;
+        }
+        Engine::new(&config)
+    };
+    let mut pooled = None;
+    for reservation in RESERVATIONS {
+        match make(Some((limits, reservation))) {
+            Ok(engine) => {
+                pooled = Some(engine);
+                break;
+            }
+            Err(error) => tracing::info!(%error, reservation, "no address space for a pool of instances of this size"),
+        }
+    }
+    let engine = match pooled {
+        Some(engine) => engine,
+        None => {
+            tracing::warn!("no address space for any pool of instances: each is allocated separately, which is slower");
+            make(None)?
         }
     };
     spawn_ticker(engine.weak());
     Ok(engine)
 }
 
-fn config(pool: Option<&SandboxLimits>, metering: Metering) -> Config {
+fn config(pool: Option<(&SandboxLimits, u64)>, metering: Metering) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -60,7 +89,7 @@ fn config(pool: Option<&SandboxLimits>, metering: Metering) -> Config {
         .wasm_relaxed_simd(false)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(FIBER_STACK);
-    if let Some(limits) = pool {
+    if let Some((limits, reservation)) = pool {
         let slots = u32::try_from(limits.slots).unwrap_or(u32::MAX);
         let per_component = u32::try_from(limits.core_instances).unwrap_or(u32::MAX);
         let mut pool = PoolingAllocationConfig::new();
@@ -77,7 +106,7 @@ fn config(pool: Option<&SandboxLimits>, metering: Metering) -> Config {
             .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(KEEP_RESIDENT)
             .table_keep_resident(TABLE_KEEP_RESIDENT);
-        config.memory_reservation(MAX_MEMORY as u64).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config.memory_reservation(reservation).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
 }

@@ -8,7 +8,8 @@
 //! | `limits` | how much may one call use? |
 //! | `engine` | how is the runtime configured? |
 //! | `compiler` | which threads compile, and at which priority? |
-//! | `cache` | where is compiled code stored, and why may it be trusted? |
+//! | `cache`, `code_seal` | where is compiled code stored, and why may it be trusted? |
+//! | `function_cache` | which functions of a component need not be compiled again? |
 //! | `abi` | how are the contract's types converted? One file for each contract version |
 //! | `sandbox` | how is one call of a plugin run? |
 //! | `call_limiter` | how many calls run at once, and how many of one plugin? |
@@ -44,6 +45,7 @@ mod cache;
 mod call_limiter;
 mod call_recorder;
 mod call_state;
+mod code_seal;
 mod compile_cost;
 mod compiler;
 mod complexity;
@@ -54,6 +56,7 @@ mod deterministic_env;
 mod engine;
 mod error;
 mod field_reads;
+mod function_cache;
 mod grants;
 mod limits;
 mod operator_actions;
@@ -72,10 +75,11 @@ mod workbench;
 #[doc(hidden)]
 pub use abi::v1::description_of_json;
 pub use app::App;
-pub use cache::CodeSeal;
 pub use call_recorder::{LogLine, RecordedCall, Usage};
+pub use code_seal::CodeSeal;
 pub use complexity::ComplexityError;
 pub use component_interface::{ComponentInterface, ImportError, Wasi};
+pub use cpu_scheduler::took_long;
 pub use description::{AppDescription, Digest, SecretAccess};
 pub use deterministic_env::TRIAL_TIME_MS;
 pub use error::{CallError, SandboxError};

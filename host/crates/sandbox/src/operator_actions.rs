@@ -150,9 +150,10 @@ impl Registry {
         };
         let Some(wanted) = wanted else {
             let list = kept.iter().map(|version| version.sha256.to_string()).collect::<Vec<_>>();
-            return Err(no_way(match list.as_slice() {
-                [] => "no version of it has served yet".to_owned(),
-                some => format!("no earlier version is kept; kept are {}", some.join(", ")),
+            return Err(no_way(match (list.as_slice(), to) {
+                ([], _) => "no version of it has served yet".to_owned(),
+                (some, Some(prefix)) => format!("no kept version begins with {prefix}; kept are {}", some.join(", ")),
+                (some, None) => format!("no earlier version is kept; kept are {}", some.join(", ")),
             }));
         };
         let to = wanted.sha256;

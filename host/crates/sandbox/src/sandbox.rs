@@ -8,10 +8,11 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use super::abi::v1;
-use super::cache::{CodeCache, CodeSeal};
+use super::cache::CodeCache;
 use super::call_limiter::CallLimiter;
 use super::call_recorder::{CallRecorder, RecordedCall};
 use super::call_state::{CallContext, CallState};
+use super::code_seal::CodeSeal;
 use super::compiler::Compiler;
 use super::complexity;
 use super::cpu_scheduler::{CpuDebt, CpuScheduler};
@@ -19,6 +20,7 @@ use super::description::{AppDescription, Digest, SecretAccess};
 use super::deterministic_env::DeterministicEnv;
 use super::engine::{MAX_MEMORY, Metering, TICK, engine};
 use super::error::{CallError, SandboxError};
+use super::function_cache::FunctionCache;
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
 use super::verdict::Verdict;
@@ -29,7 +31,7 @@ use keyferry_telemetry::metrics;
 /// A plugin ready to be called.
 #[derive(Clone)]
 pub(super) struct Compiled {
-    pre: v1::PluginPre<CallState>,
+    linked: v1::LinkedPlugin,
     memory_bytes: usize,
     share: Arc<CallLimiter>,
     debt: Arc<CpuDebt>,
@@ -50,9 +52,9 @@ pub struct Sandbox {
 
 /// The input of a verification.
 pub(super) struct Verification<'a> {
-    pub(super) client: &'a AppClient,
-    /// Carries its grants and knows its secrets.
-    pub(super) call: Call,
+    pub(super) client: Arc<AppClient>,
+    /// Carries its grants and knows its secrets. It is large, and each future around the call would move it.
+    pub(super) call: Box<Call>,
     pub(super) credential: &'a Credential,
     pub(super) access: SecretAccess,
 }
@@ -78,7 +80,11 @@ impl Sandbox {
         metering: Metering,
     ) -> Result<Self, SandboxError> {
         let fault = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
-        let engine = engine(&limits, metering).map_err(fault)?;
+        // A server compiles a plugin once, and an author the same one again and again.
+        let is_workbench = metering != Metering::Time;
+        let functions = cache.as_ref().filter(|_| is_workbench);
+        let functions = functions.map(|(folder, seal)| Arc::new(FunctionCache::new(folder.clone(), Arc::clone(seal))));
+        let engine = engine(&limits, metering, functions.as_ref()).map_err(fault)?;
         let mut linker = Linker::new(&engine);
         v1::add_to_linker(&mut linker).map_err(fault)?;
         let mut sealed_wasi_linker = linker.clone();
@@ -88,7 +94,7 @@ impl Sandbox {
             slots: CallLimiter::new(limits.slots, limits.queue),
             cpu: CpuScheduler::new(),
             compiler: Compiler::new().map_err(|error| SandboxError::Engine(error.to_string()))?,
-            cache: cache.map(|(folder, seal)| CodeCache::new(folder, seal)),
+            cache: cache.map(|(folder, seal)| CodeCache::new(folder, seal, functions)),
             engine,
             linker,
             sealed_wasi_linker,
@@ -125,12 +131,12 @@ impl Sandbox {
             WasiGrant::None => &self.linker,
             WasiGrant::Sealed => &self.sealed_wasi_linker,
         };
-        let pre = linker
+        let linked = linker
             .instantiate_pre(&component)
-            .and_then(v1::PluginPre::new)
+            .and_then(v1::LinkedPlugin::new)
             .map_err(|error| SandboxError::Contract(format!("{error:#}")))?;
         let memory_bytes = memory_bytes.unwrap_or(self.limits.memory_bytes).min(MAX_MEMORY);
-        Ok(Compiled { pre, memory_bytes, share: Arc::new(self.slots.share()), debt: Arc::default() })
+        Ok(Compiled { linked, memory_bytes, share: Arc::new(self.slots.share()), debt: Arc::default() })
     }
 
     /// Calls `describe` with nothing granted. The result follows from the component's bytes alone.
@@ -162,8 +168,7 @@ impl Sandbox {
         let wire = self
             .within_limits(Instant::now() + self.limits.wall, async {
                 store.data().cpu_share.begin().await;
-                let instance = plugin.pre.instantiate_async(&mut store).await?;
-                instance.keyferry_plugin_app().call_describe(&mut store).await
+                plugin.linked.describe(&mut store).await
             })
             .await;
         store.data_mut().log_output();
@@ -213,14 +218,13 @@ impl Sandbox {
         let _slot = self.slots.acquire(&plugin.share, self.limits.wall).await?;
         let Verification { client, call, credential, access } = verification;
         let deadline = call.deadline();
-        let egress = Some((client.clone(), call));
+        let egress = Some((client, call));
         let mut store = self.store(plugin, CallContext { plugin: name, egress, env, recorder })?;
         let wire = self
             .within_limits(deadline, async {
                 let credential = v1::credential(store.data_mut(), credential, access)?;
                 store.data().cpu_share.begin().await;
-                let instance = plugin.pre.instantiate_async(&mut store).await?;
-                instance.keyferry_plugin_app().call_verify(&mut store, &credential).await
+                plugin.linked.verify(&mut store, &credential).await
             })
             .await;
         store.data_mut().log_output();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::cache::CodeSeal;
 use super::call_recorder::{RecordedCall, Usage};
+use super::code_seal::CodeSeal;
 use super::component_interface::{self, ImportError, Wasi};
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::deterministic_env::DeterministicEnv;
@@ -177,7 +177,8 @@ impl LoadedPlugin {
         }
         // A plugin that asks to read secrets is tried out as if that were granted: it could not run otherwise.
         let access: SecretAccess = self.description.secret_access;
-        let verification = Verification { client: options.client, call, credential, access };
+        let client = Arc::new(options.client.clone());
+        let verification = Verification { client, call: Box::new(call), credential, access };
         let fixed = DeterministicEnv::new(options.now_ms, 0);
         self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, fixed).await
     }

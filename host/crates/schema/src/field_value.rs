@@ -61,9 +61,10 @@ impl Field {
                     return self.absent("is required, and is empty");
                 }
                 self.check_characters(read.value.expose())?;
-                match (self.spec.kind, self.number_meaning()) {
-                    (FieldKind::Number, NumberMeaning::Moment) => self.moment(read)?,
-                    (FieldKind::Number, NumberMeaning::Duration) if read.value.expose().starts_with('-') => {
+                let meaning = (self.spec.kind == FieldKind::Number).then(|| self.number_meaning());
+                match (self.spec.kind, meaning) {
+                    (FieldKind::Number, Some(NumberMeaning::Moment)) => self.moment(read)?,
+                    (FieldKind::Number, Some(NumberMeaning::Duration)) if read.value.expose().starts_with('-') => {
                         let message = "must be a number of seconds, and must not be negative".to_owned();
                         return Err((ViolationCode::WrongType, message));
                     }

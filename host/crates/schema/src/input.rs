@@ -1,5 +1,6 @@
 //! [`Input`]: JSON from a caller whose strings are secrets from the moment they are parsed.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -219,14 +220,34 @@ impl<'de> Visitor<'de> for Nested {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Input, A::Error> {
         let mut object: Vec<(String, Input)> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = Names::default();
         while let Some(name) = members.next_key::<String>()? {
-            if !seen.insert(name.clone()) {
+            if !seen.insert(&object, &name) {
                 return Err(de::Error::custom("an object holds the same member twice"));
             }
             object.push((name, members.next_value_seed(Nested(self.0 + 1))?));
         }
         Ok(Input::Object(object))
+    }
+}
+
+/// The names of an object's members: a set of them where comparing them one by one would take long.
+#[derive(Default)]
+struct Names(HashSet<String>);
+
+/// Members that are compared one by one.
+const FEW: usize = 16;
+
+impl Names {
+    /// Whether the name is not yet among the members.
+    fn insert(&mut self, members: &[(String, Input)], name: &str) -> bool {
+        if members.len() < FEW {
+            return members.iter().all(|(other, _)| other != name);
+        }
+        if self.0.is_empty() {
+            self.0.extend(members.iter().map(|(name, _)| name.clone()));
+        }
+        self.0.insert(name.to_owned())
     }
 }
 
@@ -259,6 +280,18 @@ mod tests {
         assert!(
             serde_json::from_str::<Input>(r#"{"a":1,"a":2}"#).unwrap_err().to_string().contains("same member twice")
         );
+        for count in 1..40 {
+            let mut members: Vec<_> = (0..count).map(|number| format!("\"m{number}\":0")).collect();
+            assert!(serde_json::from_str::<Input>(&format!("{{{}}}", members.join(","))).is_ok(), "{count}");
+            for twice in [0, count - 1] {
+                members.push(format!("\"m{twice}\":1"));
+                assert!(
+                    serde_json::from_str::<Input>(&format!("{{{}}}", members.join(","))).is_err(),
+                    "{count} {twice}"
+                );
+                members.pop();
+            }
+        }
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
         assert!(serde_json::from_str::<Input>(&deep).unwrap_err().to_string().contains("levels deep"));
     }

@@ -17,7 +17,8 @@ impl Field {
     /// The meaning of a number field, from its name.
     pub(super) fn number_meaning(&self) -> NumberMeaning {
         let name = self.name.as_str().to_ascii_lowercase();
-        let ends = |ends: &[&str]| ends.iter().any(|end| name == *end || name.ends_with(&format!("_{end}")));
+        let is_end = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
+        let ends = |ends: &[&str]| ends.iter().any(|end| is_end(end));
         if ends(&["in", "ttl", "lifetime", "duration", "seconds"]) {
             NumberMeaning::Duration
         } else if ends(&[

@@ -1,5 +1,7 @@
 //! Validation of a credential against an app's schema. All violations are reported at once, and none shows a value.
 
+use std::fmt;
+
 use crate::credential::{Credential, CredentialField, Exposure};
 use crate::field_value::{Read, Source};
 use crate::input::Input;
@@ -34,7 +36,7 @@ impl AuthSchema {
         };
         match members {
             [(name, Input::Object(fields))] => match self.auth_type(name) {
-                Some(auth_type) => auth_type.validate(&format!("auth_object.{name}"), fields, source),
+                Some(auth_type) => auth_type.validate(format_args!("auth_object.{name}"), fields, source),
                 None => Err(self.unknown_auth_type(name)),
             },
             [(name, value)] if self.auth_type(name).is_some() => Err(Violations::one(
@@ -68,7 +70,7 @@ impl AuthSchema {
         };
         let candidates: Vec<&AuthType> = self.types().iter().filter(fits).collect();
         match candidates.as_slice() {
-            [auth_type] => auth_type.validate("auth_object", members, source),
+            [auth_type] => auth_type.validate(format_args!("auth_object"), members, source),
             [] => Err(Violations::one(
                 "auth_object",
                 ViolationCode::AuthTypeCount,
@@ -115,7 +117,12 @@ impl AuthSchema {
 }
 
 impl AuthType {
-    fn validate(&self, place: &str, members: &[(String, Input)], source: Source) -> Result<Credential, Violations> {
+    fn validate(
+        &self,
+        place: fmt::Arguments<'_>,
+        members: &[(String, Input)],
+        source: Source,
+    ) -> Result<Credential, Violations> {
         let (mut violations, mut warnings) = (Vec::new(), Vec::new());
         let mut fields = Vec::with_capacity(self.fields.len());
         for field in &self.fields {

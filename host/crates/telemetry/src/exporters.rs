@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use metrics_util::layers::FanoutBuilder;
 
 use super::gauges::Gauges;
+use super::handles;
 use super::meters::Meters;
 use super::metrics::describe;
 use super::otlp::OtlpError;
@@ -87,5 +88,7 @@ impl Metrics {
 }
 
 fn install(recorder: impl Recorder + Sync + 'static) -> Result<(), MetricsError> {
-    ::metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Twice)
+    ::metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Twice)?;
+    handles::installed();
+    Ok(())
 }

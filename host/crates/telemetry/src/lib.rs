@@ -20,6 +20,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `metrics` | which metrics are there, and which functions count them? |
+//! | `handles` | how is a metric found once? |
 //! | `exporters` | which exporters are installed? |
 //! | `gauges` | which values are measured, and when? |
 //! | `prometheus` | what does Prometheus read? |
@@ -32,6 +33,7 @@
 mod collector;
 mod exporters;
 mod gauges;
+mod handles;
 mod meters;
 pub mod metrics;
 mod otlp;

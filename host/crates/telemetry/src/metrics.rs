@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
+use super::handles::{self, record};
+
 /// The value of the label `app` if no app has the requested name.
 pub const NO_APP: &str = "(none)";
 
@@ -90,35 +92,40 @@ pub struct ActiveRequest(());
 impl ActiveRequest {
     /// Counts the request until the value is dropped.
     pub fn begin() -> Self {
-        gauge!(HTTP_ACTIVE).increment(1.0);
+        add_to(HTTP_ACTIVE, 1.0);
         Self(())
     }
 }
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        gauge!(HTTP_ACTIVE).decrement(1.0);
+        add_to(HTTP_ACTIVE, -1.0);
     }
 }
 
 /// Counts a response. `route` is the pattern.
 pub fn http_request(method: &'static str, route: &str, status: u16, elapsed: Duration) {
-    let labels = [
-        ("http_request_method", method.to_owned()),
-        ("http_route", route.to_owned()),
-        ("http_response_status_code", status.to_string()),
-    ];
-    histogram!(HTTP_DURATION, &labels).record(elapsed);
+    let find = || {
+        let labels = [
+            ("http_request_method", method.to_owned()),
+            ("http_route", route.to_owned()),
+            ("http_response_status_code", status.to_string()),
+        ];
+        histogram!(HTTP_DURATION, &labels)
+    };
+    record(&handles::HTTP, (route, method, status), find, |histogram| histogram.record(elapsed));
 }
 
 /// Counts a finished migration.
 pub fn migration(app: &str, outcome: &'static str) {
-    counter!(MIGRATIONS, "app" => app.to_owned(), "outcome" => outcome).increment(1);
+    let find = || counter!(MIGRATIONS, "app" => app.to_owned(), "outcome" => outcome);
+    record(&handles::MIGRATIONS, (app, outcome, 0), find, |counter| counter.increment(1));
 }
 
 /// Counts a verification by a plugin.
 pub fn verification(app: &str, outcome: &'static str, elapsed: Duration) {
-    histogram!(VERIFICATION, "app" => app.to_owned(), "outcome" => outcome).record(elapsed);
+    let find = || histogram!(VERIFICATION, "app" => app.to_owned(), "outcome" => outcome);
+    record(&handles::VERIFICATIONS, (app, outcome, 0), find, |histogram| histogram.record(elapsed));
 }
 
 /// Sets the number of plugin calls that can run and wait.
@@ -142,7 +149,7 @@ impl InProgress {
     }
 
     fn new(gauge: &'static str) -> Self {
-        gauge!(gauge).increment(1.0);
+        add_to(gauge, 1.0);
         Self(gauge)
     }
 }
@@ -155,24 +162,25 @@ impl std::fmt::Debug for InProgress {
 
 impl Drop for InProgress {
     fn drop(&mut self) {
-        gauge!(self.0).decrement(1.0);
+        add_to(self.0, -1.0);
     }
 }
 
 /// Counts a request of a plugin, sent or not.
 pub fn egress(outcome: &'static str, elapsed: Duration) {
-    histogram!(EGRESS, "outcome" => outcome).record(elapsed);
+    let find = || histogram!(EGRESS, "outcome" => outcome);
+    record(&handles::HISTOGRAMS, (EGRESS, outcome, 0), find, |histogram| histogram.record(elapsed));
 }
 
 /// Counts a batch of writes that is on disk.
 pub fn commit(writes: usize, elapsed: Duration) {
-    histogram!(BATCH).record(number(writes));
-    histogram!(COMMIT).record(elapsed);
+    record(&handles::HISTOGRAMS, (BATCH, "", 0), || histogram!(BATCH), |histogram| histogram.record(number(writes)));
+    record(&handles::HISTOGRAMS, (COMMIT, "", 0), || histogram!(COMMIT), |histogram| histogram.record(elapsed));
 }
 
 /// Counts a sync of the disk.
 pub fn sync(elapsed: Duration) {
-    histogram!(SYNC).record(elapsed);
+    record(&handles::HISTOGRAMS, (SYNC, "", 0), || histogram!(SYNC), |histogram| histogram.record(elapsed));
 }
 
 /// Sets the size of the store in bytes and, if the system tells it, the free space on its volume.
@@ -212,6 +220,11 @@ pub fn plugins(state: &'static str, count: usize) {
 /// Counts a batch of spans for the collector.
 pub(super) fn export(outcome: &'static str) {
     counter!(EXPORTS, "outcome" => outcome).increment(1);
+}
+
+/// Adds to a gauge.
+fn add_to(name: &'static str, more: f64) {
+    record(&handles::GAUGES, (name, "", 0), || gauge!(name), |gauge| gauge.increment(more));
 }
 
 /// Exact up to 2^53, which no count here reaches.

@@ -125,27 +125,29 @@ impl sealed::AssociatedData for RowContext {
 
 /// The associated data of each field of one envelope.
 pub(super) fn bind(context: &impl AssociatedData, suite: Suite, key_id: KeyId, fields: u32) -> Binding {
-    let mut common = Vec::with_capacity(256);
-    push(&mut common, MAGIC);
-    push(&mut common, &[VERSION, suite.id()]);
-    push(&mut common, &key_id.get().to_be_bytes());
-    context.members(&mut |member| push(&mut common, member));
-    push(&mut common, &fields.to_be_bytes());
-    Binding { common }
+    let mut data = Vec::with_capacity(256);
+    push(&mut data, MAGIC);
+    push(&mut data, &[VERSION, suite.id()]);
+    push(&mut data, &key_id.get().to_be_bytes());
+    context.members(&mut |member| push(&mut data, member));
+    push(&mut data, &fields.to_be_bytes());
+    Binding { common: data.len(), data }
 }
 
 /// A context with suite, key id and number of fields: all but the field itself.
 pub(super) struct Binding {
-    common: Vec<u8>,
+    data: Vec<u8>,
+    /// Bytes of it that are the same for all fields.
+    common: usize,
 }
 
 impl Binding {
-    /// The associated data of the field with this name and index.
-    pub(super) fn field(&self, index: u32, name: &FieldName) -> Vec<u8> {
-        let mut data = self.common.clone();
-        push(&mut data, &index.to_be_bytes());
-        push(&mut data, name.as_str().as_bytes());
-        data
+    /// The associated data of the field with this name and index, which replaces that of another field.
+    pub(super) fn field(&mut self, index: u32, name: &FieldName) -> &[u8] {
+        self.data.truncate(self.common);
+        push(&mut self.data, &index.to_be_bytes());
+        push(&mut self.data, name.as_str().as_bytes());
+        &self.data
     }
 }
 
@@ -170,7 +172,7 @@ mod tests {
                 auth_type: "oauth2".parse().unwrap(),
                 version: 1,
             };
-            bind(&context, Suite::HkdfSha256Aes256Gcm, KeyId::FIRST, 1).field(0, &"token".parse().unwrap())
+            bind(&context, Suite::HkdfSha256Aes256Gcm, KeyId::FIRST, 1).field(0, &"token".parse().unwrap()).to_vec()
         };
         assert_ne!(data("ab", "c"), data("a", "bc"));
         assert_eq!(data("ab", "c"), data("ab", "c"));

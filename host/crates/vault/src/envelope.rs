@@ -6,7 +6,7 @@
 //! Numbers are big-endian. A sealed value ends in its 16-byte tag. Every deviation is refused: another version or
 //! suite, a length that does not fit, a name twice, bytes left over.
 
-use std::collections::BTreeSet;
+use zeroize::Zeroizing;
 
 use super::key_id::KeyId;
 use keyferry_types::ids::FieldName;
@@ -159,8 +159,7 @@ impl<'a> Parsed<'a> {
         if count > MAX_FIELDS {
             return Err(malformed("it has too many fields"));
         }
-        let mut names = BTreeSet::new();
-        let mut fields = Vec::with_capacity(count);
+        let mut fields: Vec<(FieldName, &[u8])> = Vec::with_capacity(count);
         for _ in 0..count {
             let length = usize::from(rest.u8().ok_or_else(cut)?);
             let name = rest.take(length).ok_or_else(cut)?;
@@ -173,7 +172,7 @@ impl<'a> Parsed<'a> {
             if sealed.len() < TAG {
                 return Err(malformed("a value is shorter than its tag"));
             }
-            if !names.insert(name.clone()) {
+            if fields.iter().any(|(other, _)| *other == name) {
                 return Err(malformed("a field is there twice"));
             }
             fields.push((name, sealed));
@@ -184,25 +183,64 @@ impl<'a> Parsed<'a> {
         Ok(Self { key_id, salt, commitment, fields })
     }
 
-    /// Writes an envelope. The error is its length, where a count or a name does not fit the form.
-    pub(super) fn write(&self) -> Result<Envelope, usize> {
+    /// Writes an envelope of fields that are sealed. `None` where a count or a name does not fit the form.
+    #[cfg(test)]
+    pub(super) fn write(&self) -> Option<Envelope> {
         let length = length_of(self.fields.iter().map(|(name, sealed)| (name, sealed.len() - TAG.min(sealed.len()))));
-        let count = u8::try_from(self.fields.len()).map_err(|_| length)?;
-        let mut bytes = Vec::with_capacity(length);
+        let mut writer = Writer::begin(length, self.key_id, self.salt, self.commitment, self.fields.len())?;
+        for (name, sealed) in &self.fields {
+            writer.name(name, sealed.len())?;
+            writer.0.extend_from_slice(sealed);
+        }
+        Some(writer.end())
+    }
+}
+
+/// An envelope that is being written, in one buffer that holds a value in plain while that is sealed.
+pub(super) struct Writer(Zeroizing<Vec<u8>>);
+
+impl Writer {
+    /// Begins an envelope of this length. `None` where it has more fields than the form allows.
+    pub(super) fn begin(length: usize, key_id: KeyId, salt: &[u8], commitment: &[u8], fields: usize) -> Option<Self> {
+        let count = u8::try_from(fields).ok()?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&[VERSION, SUITE.id()]);
-        bytes.extend_from_slice(&self.key_id.get().to_be_bytes());
-        bytes.extend_from_slice(self.salt);
-        bytes.extend_from_slice(self.commitment);
+        bytes.extend_from_slice(&key_id.get().to_be_bytes());
+        bytes.extend_from_slice(salt);
+        bytes.extend_from_slice(commitment);
         bytes.push(count);
-        for (name, sealed) in &self.fields {
-            let name = name.as_str().as_bytes();
-            bytes.push(u8::try_from(name.len()).map_err(|_| length)?);
-            bytes.extend_from_slice(name);
-            bytes.extend_from_slice(&u32::try_from(sealed.len()).map_err(|_| length)?.to_be_bytes());
-            bytes.extend_from_slice(sealed);
-        }
-        Ok(Envelope(bytes))
+        Some(Self(bytes))
+    }
+
+    /// Appends a field, whose value `seal` overwrites where it stands and returns the tag of. `None` where name or value are too
+    /// long for the form, or `seal` fails.
+    pub(super) fn field(
+        &mut self,
+        name: &FieldName,
+        value: &[u8],
+        seal: impl FnOnce(&mut [u8]) -> Option<[u8; TAG]>,
+    ) -> Option<()> {
+        self.name(name, value.len() + TAG)?;
+        let start = self.0.len();
+        self.0.extend_from_slice(value);
+        let tag = seal(self.0.get_mut(start..)?)?;
+        self.0.extend_from_slice(&tag);
+        Some(())
+    }
+
+    /// Appends a name, and the length of the sealed value that follows.
+    fn name(&mut self, name: &FieldName, sealed: usize) -> Option<()> {
+        let name = name.as_str().as_bytes();
+        self.0.push(u8::try_from(name.len()).ok()?);
+        self.0.extend_from_slice(name);
+        self.0.extend_from_slice(&u32::try_from(sealed).ok()?.to_be_bytes());
+        Some(())
+    }
+
+    /// The envelope.
+    pub(super) fn end(mut self) -> Envelope {
+        Envelope(std::mem::take(&mut *self.0))
     }
 }
 

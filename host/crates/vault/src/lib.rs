@@ -68,5 +68,5 @@ pub use remote::{
 pub use ring::Vault;
 pub use seal::check_size;
 pub use session::{SessionClaims, TokenUse};
-pub use signature::{new_signing_secret, signature};
+pub use signature::{is_signature, new_signing_secret, signature};
 pub use wrap::WrappedRoot;

@@ -202,7 +202,7 @@ pub(super) mod tests {
         let (org, other): (OrgId, OrgId) = ("acme".parse().unwrap(), "umbrella".parse().unwrap());
         let ours = vault(1);
         let root = now(ours.create_root(&org, KeyId::FIRST)).unwrap().wrapped;
-        assert!(!ours.is_unlocked(&org), "a root that nobody has stored is on the ring");
+        assert!(!ours.is_unlocked(&org), "a root that was never stored is on the ring");
         now(ours.unlock_root(&org, &root)).unwrap();
         assert!(ours.is_unlocked(&org) && !ours.is_unlocked(&other));
 

@@ -1,6 +1,6 @@
 //! Sealing one version of a record, and opening it.
 
-use std::collections::BTreeSet;
+use std::borrow::Borrow;
 
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
@@ -9,8 +9,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::context::{AssociatedData, bind};
 use super::derive::{expand, random};
-use super::envelope::Envelope;
-use super::envelope::{BLOCK, MAX_BYTES, MAX_FIELDS, Parsed, SUITE, TAG, length_of};
+use super::envelope::{BLOCK, Envelope, MAX_BYTES, MAX_FIELDS, SUITE, Writer, length_of};
 use super::error::{SizeLimit, VaultError};
 use super::key_id::KeyId;
 use super::ring::Vault;
@@ -39,18 +38,20 @@ impl Derived {
 ///
 /// # Errors
 /// [`VaultError::TooLarge`] for more than 64 fields or 48 KiB in all.
-pub fn check_size(fields: &[(FieldName, &Secret)]) -> Result<(), VaultError> {
-    check_size_within(fields, MAX_BYTES)
+pub fn check_size(fields: &[(impl Borrow<FieldName>, &Secret)]) -> Result<(), VaultError> {
+    check_size_within(fields, MAX_BYTES).map(|_| ())
 }
 
-fn check_size_within(fields: &[(FieldName, &Secret)], most_bytes: usize) -> Result<(), VaultError> {
+/// The length of an envelope of these fields, if it is not too large.
+fn check_size_within(fields: &[(impl Borrow<FieldName>, &Secret)], most_bytes: usize) -> Result<usize, VaultError> {
     if fields.len() > MAX_FIELDS {
         return Err(VaultError::TooLarge(SizeLimit::Fields));
     }
-    if length_of(fields.iter().map(|(name, value)| (name, value.len()))) > most_bytes {
+    let length = length_of(fields.iter().map(|(name, value)| (name.borrow(), value.len())));
+    if length > most_bytes {
         return Err(VaultError::TooLarge(SizeLimit::Bytes(most_bytes)));
     }
-    Ok(())
+    Ok(length)
 }
 
 /// The field's index as a nonce. A data key seals one envelope only, so the index is unique under it.
@@ -68,38 +69,38 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NoRoot`], [`VaultError::NoFields`], [`VaultError::DuplicateField`], and [`VaultError::TooLarge`] for more than 64
     /// fields, or more than 48 KiB in all (60 KiB where a row of an import is sealed).
-    pub fn seal(&self, context: &impl AssociatedData, fields: &[(FieldName, &Secret)]) -> Result<Envelope, VaultError> {
+    pub fn seal(
+        &self,
+        context: &impl AssociatedData,
+        fields: &[(impl Borrow<FieldName>, &Secret)],
+    ) -> Result<Envelope, VaultError> {
         if fields.is_empty() {
             return Err(VaultError::NoFields);
         }
-        check_size_within(fields, context.most_bytes())?;
-        let mut names = BTreeSet::new();
-        if let Some((twice, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
-            return Err(VaultError::DuplicateField { field: twice.clone() });
+        let length = check_size_within(fields, context.most_bytes())?;
+        let mut names = fields.iter().map(|(name, _)| name.borrow());
+        while let Some(name) = names.next() {
+            if names.clone().any(|other| other == name) {
+                return Err(VaultError::DuplicateField { field: name.clone() });
+            }
         }
         let (key_id, root) = self.newest(context.org())?;
         let salt = random::<BLOCK>()?;
         let derived = Derived::new(&root, key_id, salt.as_slice())?;
         let cipher = derived.cipher()?;
-        let binding = bind(context, SUITE, key_id, fields.len() as u32);
-
-        let mut sealed = Vec::with_capacity(fields.len());
+        let mut binding = bind(context, SUITE, key_id, fields.len() as u32);
+        let unfit = || VaultError::TooLarge(SizeLimit::Bytes(context.most_bytes()));
+        let mut envelope =
+            Writer::begin(length, key_id, salt.as_slice(), derived.commitment(), fields.len()).ok_or_else(unfit)?;
         for (index, (name, value)) in (0_u32..).zip(fields) {
-            // Room for the tag, so that the plain value is overwritten where it stands and never moved.
-            let mut buffer = Zeroizing::new(Vec::with_capacity(value.len() + TAG));
-            buffer.extend_from_slice(value.expose().as_bytes());
-            cipher
-                .encrypt_in_place(&Nonce::from(nonce(index)), &binding.field(index, name), &mut *buffer)
-                .map_err(|_| VaultError::Cipher)?;
-            sealed.push((name, buffer));
+            let name = name.borrow();
+            let data = binding.field(index, name);
+            let seal = |value: &mut [u8]| {
+                cipher.encrypt_inout_detached(&Nonce::from(nonce(index)), data, value.into()).ok().map(Into::into)
+            };
+            envelope.field(name, value.expose().as_bytes(), seal).ok_or(VaultError::Cipher)?;
         }
-        let parts = Parsed {
-            key_id,
-            salt: salt.as_slice(),
-            commitment: derived.commitment(),
-            fields: sealed.iter().map(|(name, value)| ((*name).clone(), value.as_slice())).collect(),
-        };
-        parts.write().map_err(|_| VaultError::TooLarge(SizeLimit::Bytes(context.most_bytes())))
+        Ok(envelope.end())
     }
 
     /// Opens an envelope that was sealed in this very context, the fields in the order in which they were sealed.
@@ -122,13 +123,13 @@ impl Vault {
             return Err(VaultError::NotCommitted { org: context.org().clone(), key_id });
         }
         let cipher = derived.cipher()?;
-        let binding = bind(context, SUITE, key_id, parts.fields.len() as u32);
+        let mut binding = bind(context, SUITE, key_id, parts.fields.len() as u32);
 
         let mut opened = Vec::with_capacity(parts.fields.len());
         for (index, (name, sealed)) in (0_u32..).zip(parts.fields) {
             let mut buffer = Zeroizing::new(sealed.to_vec());
             cipher
-                .decrypt_in_place(&Nonce::from(nonce(index)), &binding.field(index, &name), &mut *buffer)
+                .decrypt_in_place(&Nonce::from(nonce(index)), binding.field(index, &name), &mut *buffer)
                 .map_err(|_| VaultError::NotAuthentic { field: name.clone() })?;
             let text = String::from_utf8(std::mem::take(&mut *buffer)).map_err(|error| {
                 error.into_bytes().zeroize();
@@ -145,6 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::envelope::Parsed;
     use crate::ring::tests::with_root;
     use crate::{KeyEncryptionKey, SealContext};
     use keyferry_types::ids::Environment;

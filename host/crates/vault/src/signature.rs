@@ -33,9 +33,36 @@ pub fn signature(secret: &Secret, content: &[u8]) -> Result<String, VaultError> 
     Ok(hex::encode(mac.finalize().into_bytes()))
 }
 
+/// Whether `signature`, in hex, is that of `content`. The comparison takes as long wherever the two differ.
+pub fn is_signature(secret: &Secret, content: &[u8], signature: &str) -> bool {
+    let (Ok(given), Ok(mut mac)) = (hex::decode(signature), Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()))
+    else {
+        return false;
+    };
+    mac.update(content);
+    mac.verify_slice(&given).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signature_is_right_for_its_secret_and_content_only() {
+        let of = |text: &str| Secret::new(text);
+        let signed = signature(&of("secret"), b"content").unwrap();
+        for (secret, content, given, is_right) in [
+            ("secret", "content", signed.as_str(), true),
+            ("secret", "content", &signed.to_uppercase(), true),
+            ("secret.", "content", &signed, false),
+            ("secret", "content.", &signed, false),
+            ("secret", "content", &signed[2..], false),
+            ("secret", "content", "", false),
+            ("secret", "content", "not hex", false),
+        ] {
+            assert_eq!(is_signature(&of(secret), content.as_bytes(), given), is_right, "{secret} {content} {given}");
+        }
+    }
 
     #[test]
     fn a_signature_is_what_another_implementation_computes() {

@@ -132,9 +132,8 @@ impl Workspace {
         for package in packages {
             cargo.args(["-p", &package.name]);
         }
-        // Small before fast: a plugin spends its time waiting for a provider.
-        for setting in
-            ["opt-level=\"z\"", "lto=\"fat\"", "codegen-units=1", "strip=true", "panic=\"abort\"", "debug=false"]
+        // Fast before small: a component is compiled once and called for each credential.
+        for setting in ["opt-level=2", "lto=\"fat\"", "codegen-units=1", "strip=true", "panic=\"abort\"", "debug=false"]
         {
             cargo.arg("--config").arg(format!("profile.release.{setting}"));
         }

@@ -59,6 +59,7 @@ fn plain(name: &str, lines: Vec<Line>) -> TestReport {
         about: None,
         outcome: Outcome::from_lines(lines),
         elapsed: Duration::ZERO,
+        fuel: None,
         log: Vec::new(),
     }
 }
@@ -192,6 +193,7 @@ async fn with_fault(
             }
             test.log = log_lines(&run.log);
             test.elapsed = run.elapsed;
+            test.fuel = Some(run.usage.fuel);
         }
     }
     test.outcome = Outcome::from_lines(lines);

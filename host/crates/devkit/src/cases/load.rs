@@ -22,7 +22,7 @@ pub enum CaseError {
         source: std::io::Error,
     },
     /// There is no such folder.
-    #[error("{}: there is no such folder; name the one with the cases with --cases", folder.shown())]
+    #[error("{}: there is no such folder; name the one with the cases by --cases, or make a case by `keyferry plugin record`", folder.shown())]
     NoFolder {
         /// Folder that cannot be read.
         folder: PathBuf,

@@ -18,6 +18,7 @@
 //! | `conformance` | what must every plugin do, independent of its cases? |
 //! | `results` | how are the results of a running suite collected? |
 //! | `report` | what is the result of a suite? |
+//! | [`mock`] | how do cases become mock providers that a server can verify credentials with? |
 //! | `record` | how does a call of a real provider become a case? |
 
 mod canary;
@@ -27,6 +28,7 @@ mod deviation;
 mod faults;
 mod file;
 mod load;
+pub mod mock;
 mod record;
 mod report;
 mod request;
@@ -44,6 +46,7 @@ pub use load::{CaseError, find, load};
 pub use record::{Masking, RecordError, record};
 pub use report::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
 pub(super) use request::{SecretNames, request_lines};
+pub use suggestion::unknown as unknown_name;
 pub use suite::{Suite, SuiteError};
 pub use verdict::verdict_lines;
 

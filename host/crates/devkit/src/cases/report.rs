@@ -19,8 +19,10 @@ pub struct SuiteReport {
     pub sha256: String,
     /// Each test, in the order in which they ran.
     pub tests: Vec<TestReport>,
-    /// The most that one call took, and what it may take.
+    /// The most that one call took, that of `describe` included, and what it may take.
     pub budget: Budget,
+    /// Units of fuel that the call of `describe` took.
+    pub describe_fuel: u64,
 }
 
 /// Use and limits of calls.
@@ -48,6 +50,9 @@ pub struct TestReport {
     /// Time that the test took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
+    /// Units of fuel that the plugin used, in a test of one call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
     /// Log lines of the plugin, redacted.
     pub log: Vec<String>,
 }

@@ -39,7 +39,7 @@ impl SecretNames {
 
 /// A plugin's request as lines.
 pub(crate) fn request_lines(request: &Request, names: &SecretNames) -> Vec<String> {
-    let mut writer = LineWriter { names, jwts: Vec::new() };
+    let mut writer = LineWriter::naming(names);
     let segments: Vec<_> = request.path.iter().map(|segment| writer.text(segment)).collect();
     let query = writer.pairs(&request.query);
     let mut lines = vec![format!("{} {}", request.method, url::shown(&request.origin, &segments, &query))];
@@ -58,7 +58,7 @@ pub(crate) fn request_lines(request: &Request, names: &SecretNames) -> Vec<Strin
 
 /// A plugin's request in the form of a case file. `lines` is the same request, as [`request_lines`] writes it.
 pub(super) fn to_file(request: &Request, lines: &[String], names: &SecretNames) -> ExchangeFile {
-    let mut writer = LineWriter { names, jwts: Vec::new() };
+    let mut writer = LineWriter::naming(names);
     let url = lines.first().and_then(|line| line.split_once(' ')).map(|(_, url)| url.to_owned()).unwrap_or_default();
     let mut file =
         ExchangeFile { method: request.method.to_string(), url, mint: request.mint.clone(), ..ExchangeFile::default() };
@@ -110,19 +110,39 @@ pub(super) fn to_file(request: &Request, lines: &[String], names: &SecretNames) 
     file
 }
 
+/// What is written for a secret.
+enum Shown<'r> {
+    Name(&'r SecretNames),
+    /// The value itself, and nothing for a secret that only signs.
+    Value,
+}
+
 /// Writes parts as text, and collects the JWTs in them.
-struct LineWriter<'r> {
-    names: &'r SecretNames,
-    jwts: Vec<&'r Jwt>,
+pub(super) struct LineWriter<'r> {
+    shown: Shown<'r>,
+    pub(super) jwts: Vec<&'r Jwt>,
 }
 
 impl<'r> LineWriter<'r> {
-    fn text(&mut self, parts: &'r [Part]) -> String {
+    /// Secrets are written as `{{name}}`.
+    fn naming(names: &'r SecretNames) -> Self {
+        Self { shown: Shown::Name(names), jwts: Vec::new() }
+    }
+
+    /// Secrets are written as they are sent.
+    pub(super) fn exposing() -> Self {
+        Self { shown: Shown::Value, jwts: Vec::new() }
+    }
+
+    pub(super) fn text(&mut self, parts: &'r [Part]) -> String {
         let mut text = String::new();
         for part in parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Secret(secret) => text.push_str(&self.names.name_of(secret)),
+                Part::Secret(secret) => match self.shown {
+                    Shown::Name(names) => text.push_str(&names.name_of(secret)),
+                    Shown::Value => text.push_str(secret.expose()),
+                },
                 Part::Jwt(jwt) => {
                     self.jwts.push(jwt);
                     text.push_str("{{jwt}}");
@@ -132,24 +152,32 @@ impl<'r> LineWriter<'r> {
         text
     }
 
-    fn pairs(&mut self, pairs: &'r [Pair]) -> Vec<(String, String)> {
+    /// A value that signs a request and is not sent.
+    fn signing(&mut self, parts: &'r [Part]) -> String {
+        match self.shown {
+            Shown::Name(_) => self.text(parts),
+            Shown::Value => String::new(),
+        }
+    }
+
+    pub(super) fn pairs(&mut self, pairs: &'r [Pair]) -> Vec<(String, String)> {
         pairs.iter().map(|pair| (pair.name.clone(), self.text(&pair.value))).collect()
     }
 
-    fn auth(&mut self, auth: &'r Auth) -> String {
+    pub(super) fn auth(&mut self, auth: &'r Auth) -> String {
         match auth {
             Auth::Bearer(token) => format!("bearer: {}", self.text(token)),
             Auth::Basic { user, password } => basic(&self.text(user), &self.text(password)),
             Auth::OAuth1(signature) => oauth1(
                 signature.realm.as_deref(),
                 &self.text(&signature.consumer_key),
-                &self.text(&signature.consumer_secret),
+                &self.signing(&signature.consumer_secret),
                 &self.text(&signature.token),
-                &self.text(&signature.token_secret),
+                &self.signing(&signature.token_secret),
             ),
             Auth::SigV4(signature) => sigv4(
                 &self.text(&signature.access_key_id),
-                &self.text(&signature.secret_access_key),
+                &self.signing(&signature.secret_access_key),
                 signature.session_token.as_deref().map(|token| self.text(token)).as_deref(),
                 &signature.region,
                 &signature.service,
@@ -158,7 +186,7 @@ impl<'r> LineWriter<'r> {
     }
 
     /// A JSON body put together of members. Egress has its own way of doing it, with secrets in; both follow RFC 6901.
-    fn json(&mut self, members: &'r [JsonMember]) -> Json {
+    pub(super) fn json(&mut self, members: &'r [JsonMember]) -> Json {
         let mut root = Json::Object(serde_json::Map::new());
         for member in members {
             let value = match &member.value {
@@ -240,29 +268,29 @@ fn flat(pairs: &BTreeMap<String, OneOrMany>) -> Vec<(String, String)> {
 }
 
 /// Headers by name: their order means nothing.
-fn headers(mut pairs: Vec<(String, String)>) -> Vec<String> {
+pub(super) fn headers(mut pairs: Vec<(String, String)>) -> Vec<String> {
     pairs.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
     pairs.sort();
     pairs.into_iter().map(|(name, value)| format!("header {name}: {value}")).collect()
 }
 
-fn form_lines(mut pairs: Vec<(String, String)>) -> Vec<String> {
+pub(super) fn form_lines(mut pairs: Vec<(String, String)>) -> Vec<String> {
     pairs.sort();
     pairs.into_iter().map(|(name, value)| format!("form {name}={value}")).collect()
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(super) fn basic(user: &str, password: &str) -> String {
     format!("basic: user {user:?} password {password:?}")
 }
 
-fn oauth1(realm: Option<&str>, key: &str, secret: &str, token: &str, token_secret: &str) -> String {
+pub(super) fn oauth1(realm: Option<&str>, key: &str, secret: &str, token: &str, token_secret: &str) -> String {
     let realm = realm.map(|realm| format!(" realm {realm:?}")).unwrap_or_default();
     format!(
         "oauth1:{realm} consumer-key {key:?} consumer-secret {secret:?} token {token:?} token-secret {token_secret:?}"
     )
 }
 
-fn sigv4(id: &str, secret: &str, session: Option<&str>, region: &str, service: &str) -> String {
+pub(super) fn sigv4(id: &str, secret: &str, session: Option<&str>, region: &str, service: &str) -> String {
     let session = session.map(|token| format!(" session-token {token:?}")).unwrap_or_default();
     format!("sigv4: access-key-id {id:?} secret-access-key {secret:?}{session} region {region:?} service {service:?}")
 }
@@ -271,7 +299,7 @@ fn mints(pointers: &[String]) -> impl Iterator<Item = String> {
     pointers.iter().map(|pointer| format!("mint {pointer}"))
 }
 
-fn json_lines(json: &Json) -> Vec<String> {
+pub(super) fn json_lines(json: &Json) -> Vec<String> {
     let text = serde_json::to_string_pretty(json).unwrap_or_default();
     text.lines()
         .enumerate()
@@ -280,7 +308,7 @@ fn json_lines(json: &Json) -> Vec<String> {
 }
 
 /// Content given as text: JSON is compared as JSON.
-fn content_lines(content_type: &str, content: &str) -> Vec<String> {
+pub(super) fn content_lines(content_type: &str, content: &str) -> Vec<String> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let json = essence.eq_ignore_ascii_case("application/json").then(|| serde_json::from_str(content).ok()).flatten();
     match json {
@@ -311,7 +339,7 @@ fn expected_jwt(jwt: &JwtFile) -> Result<Vec<String>, String> {
     Ok(jwt_as_lines(&jwt.algorithm.to_ascii_uppercase(), &jwt.key, header, &json_of(&jwt.claims)?))
 }
 
-fn jwt_as_lines(algorithm: &str, key: &str, header: Option<Json>, claims: &Json) -> Vec<String> {
+pub(super) fn jwt_as_lines(algorithm: &str, key: &str, header: Option<Json>, claims: &Json) -> Vec<String> {
     let header = header.map(|header| format!("jwt header {header}"));
     let lines = [Some(format!("jwt {algorithm} key {key}")), header, Some(format!("jwt claims {claims}"))];
     lines.into_iter().flatten().collect()

@@ -8,7 +8,7 @@ use super::case::Case;
 use super::deviation::Deviation;
 use super::request::SecretNames;
 use super::script::{Rule, Script};
-use keyferry_egress::{AppClient, Egress, GrantSet};
+use keyferry_egress::{AppClient, Egress, GrantSet, MockExchange, Request};
 use keyferry_sandbox::{CallError, LoadedPlugin, LogLine, SecretAccess, Usage, Verdict, VerifyOptions};
 use keyferry_schema::{Credential, Exposure, Input};
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -47,6 +47,8 @@ pub(super) struct PreparedCredential {
 pub(super) struct CaseRun {
     pub(super) result: Result<Verdict, CallError>,
     pub(super) deviations: Vec<Deviation>,
+    /// Each request that was responded to, with the response.
+    pub(super) exchanged: Vec<(Request, MockExchange)>,
     pub(super) usage: Usage,
     pub(super) log: Vec<LogLine>,
     pub(super) elapsed: Duration,
@@ -115,11 +117,17 @@ impl Runner {
             Ok(call) => (call.result, call.usage, call.log),
             Err(error) => (Err(error), Usage::default(), Vec::new()),
         };
-        CaseRun { result, deviations: script.deviations(), usage, log, elapsed: began.elapsed() }
+        let (deviations, exchanged) = (script.deviations(), script.exchanged());
+        CaseRun { result, deviations, exchanged, usage, log, elapsed: began.elapsed() }
     }
 }
 
 impl PreparedCredential {
+    /// The names of the secrets, with the parts of them that the plugin sees.
+    pub(super) fn hints(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.names.iter().zip(&self.secrets).map(|((_, name), (_, hint))| (name, hint.as_deref()))
+    }
+
     fn new(credential: Credential) -> Self {
         let mut prepared = Self { names: SecretNames::default(), values: Vec::new(), secrets: Vec::new(), credential };
         for field in &prepared.credential.fields {

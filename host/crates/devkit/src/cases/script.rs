@@ -15,6 +15,8 @@ use keyferry_egress::{ErrorKind, ExchangeObserver, Fault, MockExchange, MockTran
 pub(super) enum Rule {
     /// Every exchange once and in order.
     Strict,
+    /// As many responses of the case as there are requests, in order, whatever is asked for.
+    Ordered,
     /// One exchange always has this fault; the others have their responses, in any order. Requests beyond the case meet a
     /// refused connection, and are no deviation: after a fault, a plugin may send fewer requests, or others.
     Fault { exchange: usize, fault: FaultName },
@@ -37,6 +39,7 @@ struct State {
     names: SecretNames,
     next: usize,
     deviations: Vec<Deviation>,
+    exchanged: Vec<(Request, MockExchange)>,
 }
 
 impl Script {
@@ -64,6 +67,11 @@ impl Script {
             );
         }
         deviations
+    }
+
+    /// Each request that was responded to, with the response.
+    pub(super) fn exchanged(&self) -> Vec<(Request, MockExchange)> {
+        std::mem::take(&mut self.state.lock().exchanged)
     }
 
     fn outcome_of(&self, exchange: &Exchange) -> MockExchange {
@@ -96,7 +104,7 @@ impl Script {
         })
     }
 
-    fn strictly(&self, found: Vec<String>) -> MockExchange {
+    fn in_order(&self, found: Vec<String>) -> MockExchange {
         let mut state = self.state.lock();
         let index = state.next;
         state.next += 1;
@@ -104,7 +112,7 @@ impl Script {
             state.deviations.push(Deviation::Unexpected { found });
             return MockExchange::Fault(Fault::Refused);
         };
-        if exchange.request == found {
+        if exchange.request == found || self.rule == Rule::Ordered {
             return self.outcome_of(exchange);
         }
         let elsewhere = self.exchanges.iter().position(|other| other.request == found).map(|index| index + 1);
@@ -117,8 +125,8 @@ impl Script {
 impl MockTransport for Script {
     fn respond(&self, request: &Request) -> MockExchange {
         let found = request_lines(request, &self.state.lock().names);
-        match self.rule {
-            Rule::Strict => self.strictly(found),
+        let exchange = match self.rule {
+            Rule::Strict | Rule::Ordered => self.in_order(found),
             Rule::Fault { exchange: faulty, fault } => {
                 match self.exchanges.iter().position(|exchange| exchange.request == found) {
                     Some(index) if index == faulty => self.fault(fault),
@@ -129,7 +137,9 @@ impl MockTransport for Script {
                     None => MockExchange::Fault(Fault::Refused),
                 }
             }
-        }
+        };
+        self.state.lock().exchanged.push((request.clone(), exchange.clone()));
+        exchange
     }
 }
 

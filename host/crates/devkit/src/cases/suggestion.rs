@@ -4,12 +4,12 @@
 const SIMILAR: f64 = 0.7;
 
 /// `given` is no `what`, the known name that is most similar to it, and all known names.
-pub(super) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
+pub fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     let suggestion = match most_similar(given, known) {
-        Some(name) => format!("; did you mean `{name}`?"),
-        None => ";".to_owned(),
+        Some(name) => format!("; did you mean `{name}`? There are"),
+        None => "; there are".to_owned(),
     };
-    format!("`{given}` is no {what}{suggestion} There are: {}", known.join(", "))
+    format!("`{given}` is no {what}{suggestion}: {}", known.join(", "))
 }
 
 /// Adds a suggestion to serde's message about an unknown key, which lists the known ones.

@@ -85,6 +85,7 @@ impl Suite {
             sha256: plugin.digest.to_string(),
             tests: results.tests,
             budget: results.budget,
+            describe_fuel: plugin.described.fuel,
         }
     }
 
@@ -108,13 +109,13 @@ impl Suite {
 
     async fn test(&self, case: &Case, results: &mut Results<'_>) -> TestReport {
         let began = Instant::now();
-        let (lines, log) = match self.runner.prepare(case, Values::Written) {
+        let (lines, log, fuel) = match self.runner.prepare(case, Values::Written) {
             Ok(prepared) => {
                 let run = self.runner.run(case, Rule::Strict, &prepared).await;
                 results.record(&prepared, &run, &case.name);
-                (differences(case, &run), log_lines(&run.log))
+                (differences(case, &run), log_lines(&run.log), Some(run.usage.fuel))
             }
-            Err(violations) => (vec![Line::Says(violations)], Vec::new()),
+            Err(violations) => (vec![Line::Says(violations)], Vec::new(), None),
         };
         TestReport {
             group: Group::Case,
@@ -122,6 +123,7 @@ impl Suite {
             about: case.about.clone(),
             outcome: Outcome::from_lines(lines),
             elapsed: began.elapsed(),
+            fuel,
             log,
         }
     }

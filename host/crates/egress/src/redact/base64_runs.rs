@@ -16,14 +16,18 @@ const LATEST_BEGINNING: usize = 512;
 /// Between two decoded pieces.
 const BETWEEN: u8 = b'|';
 
-/// Decodes all base64 in a text, piece by piece; `None` where the text has none.
-pub(super) fn decode(text: &[u8]) -> Option<Derived> {
+/// Decodes all base64 in a text that stands for at least `shortest` bytes, piece by piece; `None` where the text has none.
+pub(super) fn decode(text: &[u8], shortest: usize) -> Option<Derived> {
+    let fewest = FEWEST.max(shortest.saturating_mul(8).div_ceil(6));
+    if text.len() < fewest {
+        return None;
+    }
     let mut pieces: Vec<Vec<Range<usize>>> = Vec::new();
     let mut from = 0;
     while let Some(first) = next_line(text, from) {
         from = first.end;
         let second = following_line(text, &first);
-        if first.len() < FEWEST && second.is_none() {
+        if first.len() < fewest && second.is_none() {
             continue;
         }
         let mut lines = vec![first.clone()];
@@ -32,10 +36,12 @@ pub(super) fn decode(text: &[u8]) -> Option<Derived> {
             lines.push(line);
         }
         from = lines.last().map_or(first.end, |last| last.end);
-        if lines.iter().map(Range::len).sum::<usize>() >= FEWEST {
+        if lines.iter().map(Range::len).sum::<usize>() >= fewest {
             pieces.push(lines);
             pieces.extend(
-                other_beginnings(text, &first).into_iter().map(|start| std::iter::once(start..first.end).collect()),
+                other_beginnings(text, &first, fewest)
+                    .into_iter()
+                    .map(|start| std::iter::once(start..first.end).collect()),
             );
         }
     }
@@ -75,14 +81,14 @@ fn following_line(text: &[u8], line: &Range<usize>) -> Option<Range<usize>> {
 }
 
 /// Places after a delimiter of URLs at which groups begin that differ from those of the run's beginning and from each other's.
-fn other_beginnings(text: &[u8], line: &Range<usize>) -> Vec<usize> {
+fn other_beginnings(text: &[u8], line: &Range<usize>, fewest: usize) -> Vec<usize> {
     let mut begun = [true, false, false, false];
     let mut beginnings = Vec::new();
     let run = text.get(line.clone()).unwrap_or_default();
     for (at, byte) in run.iter().enumerate().take(LATEST_BEGINNING) {
         let next = at + 1;
         if matches!(byte, b'/' | b'+' | b'-' | b'_')
-            && run.len() - next >= FEWEST
+            && run.len() - next >= fewest
             && let Some(begun) = begun.get_mut(next % 4)
             && !*begun
         {
@@ -138,7 +144,7 @@ mod tests {
     use super::*;
 
     fn holds(text: &str, inside: &[u8]) -> bool {
-        decode(text.as_bytes()).is_some_and(|derived| memchr::memmem::find(&derived.text, inside).is_some())
+        decode(text.as_bytes(), 0).is_some_and(|derived| memchr::memmem::find(&derived.text, inside).is_some())
     }
 
     #[test]
@@ -158,15 +164,15 @@ mod tests {
         ] {
             assert!(holds(&text, inside), "{text}");
         }
-        assert!(decode(b"no base64 here: a, b").is_none());
-        assert!(decode(b"").is_none());
+        assert!(decode(b"no base64 here: a, b", 0).is_none());
+        assert!(decode(b"", 0).is_none());
     }
 
     proptest! {
         #[test]
         fn each_byte_comes_from_the_characters_that_hold_it(bytes in prop::collection::vec(any::<u8>(), 9..60)) {
             let text = format!("[{}]", STANDARD.encode(&bytes));
-            let derived = decode(text.as_bytes()).unwrap();
+            let derived = decode(text.as_bytes(), 0).unwrap();
             prop_assert_eq!(derived.text.get(..bytes.len()), Some(bytes.as_slice()));
             for at in 0..bytes.len() {
                 let source = derived.offsets.source(&(at..at + 1));

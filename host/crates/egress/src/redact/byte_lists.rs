@@ -16,8 +16,13 @@ struct Number {
     byte: u8,
 }
 
-/// Decodes the lists of byte values in a text, piece by piece; `None` where the text has none.
-pub(super) fn decode(text: &[u8]) -> Option<Derived> {
+/// Decodes the lists of at least `shortest` byte values in a text, piece by piece; `None` where the text has none.
+pub(super) fn decode(text: &[u8], shortest: usize) -> Option<Derived> {
+    let fewest = FEWEST.max(shortest);
+    // Each takes a digit and a separator, but for the last.
+    if text.len() < fewest.saturating_mul(2) - 1 {
+        return None;
+    }
     let mut derived: Option<Derived> = None;
     let mut at = 0;
     while let Some(digit) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
@@ -28,7 +33,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Derived> {
             Some(last) => last.at + last.length,
             None => at + digits(text, at, 10).0,
         };
-        if list.len() < FEWEST {
+        if list.len() < fewest {
             continue;
         }
         let derived = derived.get_or_insert_with(|| Derived::with_capacity(text.len()));
@@ -107,7 +112,7 @@ mod tests {
             written(&|byte| format!("0X{byte:X}"), ","),
         ] {
             let whole = format!("[{text}]");
-            let derived = decode(whole.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            let derived = decode(whole.as_bytes(), 0).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(derived.text.strip_suffix(b"|"), Some(inside), "{text}");
             assert_eq!(derived.offsets.source(&(0..inside.len())), 1..whole.len() - 1, "{text}");
         }
@@ -120,7 +125,7 @@ mod tests {
             "a1, a2, a3, a4, a5, a6, a7, a8, a9",
             "12345678901234567890",
         ] {
-            assert!(decode(text.as_bytes()).is_none(), "{text}");
+            assert!(decode(text.as_bytes(), 0).is_none(), "{text}");
         }
     }
 }

@@ -7,9 +7,14 @@ const FEWEST: usize = 8;
 /// Between two decoded pieces.
 const BETWEEN: u8 = b'|';
 
-/// Decodes hexadecimal pairs with one separator between them, such as `73-6B-5F`, also over lines; `None` where the
-/// text has none.
-pub(super) fn decode(text: &[u8]) -> Option<Derived> {
+/// Decodes hexadecimal pairs with one separator between them, such as `73-6B-5F`, also over lines, where they stand for at least
+/// `shortest` bytes; `None` where the text has none.
+pub(super) fn decode(text: &[u8], shortest: usize) -> Option<Derived> {
+    let fewest = FEWEST.max(shortest);
+    // Each takes a separator, but for the last.
+    if text.len() < fewest.saturating_mul(3) - 1 {
+        return None;
+    }
     let mut derived: Option<Derived> = None;
     let mut at = 0;
     // Where separators are seldom, they are found faster than digits.
@@ -17,7 +22,7 @@ pub(super) fn decode(text: &[u8]) -> Option<Derived> {
     {
         at += separator;
         let pairs = pairs_at(text, at);
-        let Some(last) = pairs.last().filter(|_| pairs.len() >= FEWEST) else {
+        let Some(last) = pairs.last().filter(|_| pairs.len() >= fewest) else {
             at += 1;
             continue;
         };
@@ -61,10 +66,10 @@ mod tests {
         let pairs: Vec<String> = inside.iter().map(|byte| format!("{byte:02X}")).collect();
         for separator in ["-", ":", " ", ", ", ":\n  "] {
             let text = format!("x {} y", pairs.join(separator));
-            let derived = decode(text.as_bytes()).unwrap();
+            let derived = decode(text.as_bytes(), 0).unwrap();
             assert_eq!(derived.text.strip_suffix(b"|"), Some(&inside[..]), "{text}");
             assert_eq!(derived.offsets.source(&(0..inside.len())), 2..text.len() - 2, "{text}");
         }
-        assert!(decode(b"2026-11-29 12:00:00, de:ad:be:ef").is_none());
+        assert!(decode(b"2026-11-29 12:00:00, de:ad:be:ef", 0).is_none());
     }
 }

@@ -36,7 +36,9 @@ mod tests;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
+use keyferry_types::secret::{Secret, SharedSecret};
 use memchr::memmem;
 use needles::Needles;
 
@@ -59,30 +61,20 @@ pub(super) struct Redactor {
 
 impl Redactor {
     /// Adds a value to those that are searched for.
-    pub(super) fn add(&mut self, value: &str) {
+    pub(super) fn add(&mut self, secret: &SharedSecret) {
+        let value = secret.expose();
         self.longest = self.longest.max(value.len());
-        self.needles.add(value);
         // What a header carries loses the spaces around it.
         if value.trim() != value {
-            self.needles.add(value.trim());
+            self.needles.add(Arc::new(Secret::new(value.trim())));
         }
+        self.needles.add(Arc::clone(secret));
     }
 
     /// The text with every secret in it replaced.
     pub(super) fn redact<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
         let places = self.places(text);
-        if places.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let mut clean = Vec::with_capacity(text.len());
-        let mut end = 0;
-        for place in places {
-            clean.extend_from_slice(text.get(end..place.start).unwrap_or_default());
-            clean.extend_from_slice(MASK.as_bytes());
-            end = place.end;
-        }
-        clean.extend_from_slice(text.get(end..).unwrap_or_default());
-        Cow::Owned(clean)
+        if places.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(mask(text, &places)) }
     }
 
     /// As [`redact`](Self::redact), for text. Needles are whole characters, so the rest stays text.
@@ -124,7 +116,9 @@ impl Redactor {
             let found = memmem::find_iter(text, value).map(|at| at..at + value.len());
             places.extend(found.filter(|place| is_whole_string(text, place)));
         }
-        search::search(&self.needles, text, &mut |place| places.push(place));
+        if text.len() >= self.needles.shortest() {
+            search::search(&self.needles, text, &mut |place| places.push(place));
+        }
         places.sort_unstable_by_key(|place| (place.start, place.end));
         let mut united: Vec<Range<usize>> = Vec::with_capacity(places.len());
         for place in places {
@@ -137,6 +131,19 @@ impl Redactor {
     }
 }
 
+/// The text with [`MASK`] in these places.
+pub(super) fn mask(text: &[u8], places: &[Range<usize>]) -> Vec<u8> {
+    let mut clean = Vec::with_capacity(text.len());
+    let mut end = 0;
+    for place in places {
+        clean.extend_from_slice(text.get(end..place.start).unwrap_or_default());
+        clean.extend_from_slice(MASK.as_bytes());
+        end = place.end;
+    }
+    clean.extend_from_slice(text.get(end..).unwrap_or_default());
+    clean
+}
+
 /// Calls `visitor` with every reading of a text that the search for secrets makes: as it is, with its escapes undone, and its
 /// decoded base64; each also normalized.
 pub fn each_reading(text: &[u8], mut visitor: impl FnMut(&[u8])) {
@@ -144,7 +151,7 @@ pub fn each_reading(text: &[u8], mut visitor: impl FnMut(&[u8])) {
         visitor(reading);
         visitor(&normalize::normalize(reading));
     };
-    search::read_all(text, look, &mut |_| {});
+    search::read_all(text, 0, look, &mut |_| {});
 }
 
 fn is_whole_string(text: &[u8], place: &Range<usize>) -> bool {

@@ -4,13 +4,14 @@
 //! more than one pass over a text that looks for their first bytes; only forms whose first bytes occur are encoded and searched
 //! for. Nor is a copy of the secret kept in each form.
 
+use keyferry_types::secret::SharedSecret;
 use memchr::memmem;
 use zeroize::Zeroizing;
 
 use super::decode::{MOST_DECODES, decode};
 use super::encoding::{BEGINNING, Encoding};
 use super::escape::QuotedPrintable;
-use super::normalize::{is_dropped, normalize};
+use super::normalize::{is_dropped, normalize, normalized};
 
 /// A value shorter than this is replaced only where it is the whole of a quoted string or of the text. Replaced anywhere,
 /// a value such as `1` or `no` would tear every answer apart, and protect nothing: so short a value can be guessed.
@@ -46,12 +47,14 @@ pub(super) struct Needles {
     pub(super) exact: Index,
     /// Needles that are searched for in a normalized text.
     pub(super) normalized: Index,
+    /// No text with fewer bytes contains a secret in a form that is searched for in every reading.
+    shortest: Option<usize>,
 }
 
 struct Known {
-    value: Zeroizing<String>,
-    /// The value, and what undoing its own escapes makes of it.
-    forms: Vec<Zeroizing<Vec<u8>>>,
+    value: SharedSecret,
+    /// What undoing the value's own escapes makes of it.
+    others: Vec<Zeroizing<Vec<u8>>>,
     mode: MatchMode,
 }
 
@@ -71,37 +74,46 @@ enum SecretEncoding {
 
 impl Needles {
     /// Adds a value in every encoding, unless it is empty or there.
-    pub(super) fn add(&mut self, value: &str) {
-        if value.is_empty() || self.secrets.iter().any(|known| *known.value == *value) {
+    pub(super) fn add(&mut self, secret: SharedSecret) {
+        let value = secret.expose();
+        if value.is_empty() || self.secrets.iter().any(|known| known.value.expose() == value) {
             return;
         }
         let mode = match_mode(value);
-        let known = Known { value: Zeroizing::new(value.to_owned()), forms: forms(value, mode), mode };
+        let others = other_forms(value, mode);
         let index = match mode {
-            MatchMode::WholeString => return self.secrets.push(known),
+            MatchMode::WholeString => return self.secrets.push(Known { value: secret, others, mode }),
             MatchMode::Exact => &mut self.exact,
             MatchMode::Normalized => &mut self.normalized,
         };
-        let secret = self.secrets.len();
-        for (at, form) in known.forms.iter().enumerate() {
-            index.add(&searched(form, mode), secret, SecretEncoding::Form(at));
+        let number = self.secrets.len();
+        let forms = || std::iter::once(value.as_bytes()).chain(others.iter().map(|form| form.as_slice()));
+        for (at, form) in forms().enumerate() {
+            let written = searched(form, mode);
+            // A character takes one byte at least, in any reading. No encoding is shorter than the value.
+            let least = written.iter().filter(|byte| !is_continuation(**byte)).count();
+            self.shortest = Some(self.shortest.map_or(least, |shortest| shortest.min(least)));
+            if let Some(beginning) = written.first_chunk() {
+                index.add(*beginning, number, SecretEncoding::Form(at));
+            }
         }
         for encoding in Encoding::ALL {
-            let beginning = encoding.beginning_of(value).map(|beginning| searched(beginning.as_bytes(), mode));
-            // What does not count may be all of a beginning.
-            let whole = || encoding.of(value).map(|whole| searched(whole.as_bytes(), mode));
-            let beginning = beginning.filter(|beginning| beginning.len() >= BEGINNING).or_else(whole);
-            if let Some(beginning) = beginning {
-                index.add(&beginning, secret, SecretEncoding::Encoded(encoding));
+            if let Some(beginning) = encoding.beginning_of(value, mode == MatchMode::Normalized) {
+                index.add(beginning, number, SecretEncoding::Encoded(encoding));
             }
         }
         index.sort();
-        self.secrets.push(known);
+        self.secrets.push(Known { value: secret, others, mode });
+    }
+
+    /// No text of fewer bytes contains a secret, apart from those that are replaced as whole strings.
+    pub(super) fn shortest(&self) -> usize {
+        self.shortest.unwrap_or(usize::MAX)
     }
 
     /// Values that are replaced only as a whole quoted string or as the whole text.
     pub(super) fn whole_strings(&self) -> impl Iterator<Item = &str> {
-        self.secrets.iter().filter(|known| known.mode == MatchMode::WholeString).map(|known| known.value.as_str())
+        self.secrets.iter().filter(|known| known.mode == MatchMode::WholeString).map(|known| known.value.expose())
     }
 
     /// Whether there is no secret.
@@ -127,7 +139,10 @@ impl Needles {
         let known = self.secrets.get(secret)?;
         match encoding {
             SecretEncoding::Form(at) => {
-                let form = known.forms.get(at)?;
+                let form = match at.checked_sub(1) {
+                    None => known.value.expose().as_bytes(),
+                    Some(other) => known.others.get(other)?,
+                };
                 let (head, tail) = match known.mode {
                     MatchMode::Normalized => dropped(form),
                     _ => (&[][..], &[][..]),
@@ -141,11 +156,11 @@ impl Needles {
                 })
             }
             SecretEncoding::Encoded(encoding) => Some(Needle {
-                bytes: searched(encoding.of(&known.value)?.as_bytes(), known.mode),
+                bytes: searched(encoding.of(known.value.expose())?.as_bytes(), known.mode),
                 head: Zeroizing::default(),
                 tail: Zeroizing::default(),
-                padding: encoding.padding(&known.value),
-                quotes: encoding == Encoding::Reversed && known.value.contains('"'),
+                padding: encoding.padding(known.value.expose()),
+                quotes: encoding == Encoding::Reversed && known.value.expose().contains('"'),
             }),
         }
     }
@@ -155,9 +170,12 @@ fn match_mode(value: &str) -> MatchMode {
     if value.len() < SHORTEST_ANYWHERE {
         return MatchMode::WholeString;
     }
-    let left = normalize(value.as_bytes());
-    let letters = String::from_utf8_lossy(&left).chars().all(char::is_alphabetic);
-    if left.len() < SHORTEST_NORMALIZED || (letters && left.len() <= LONGEST_WORD) {
+    let (mut left, mut letters) = (0, true);
+    for c in value.chars().filter_map(normalized) {
+        left += c.len_utf8();
+        letters &= c.is_alphabetic();
+    }
+    if left < SHORTEST_NORMALIZED || (letters && left <= LONGEST_WORD) {
         MatchMode::Exact
     } else {
         MatchMode::Normalized
@@ -172,31 +190,29 @@ fn searched(bytes: &[u8], mode: MatchMode) -> Zeroizing<Vec<u8>> {
     }
 }
 
-/// A value, and what it becomes where its own escapes are undone with those of the text, or where form encoding writes its
-/// spaces as `+`.
-fn forms(value: &str, mode: MatchMode) -> Vec<Zeroizing<Vec<u8>>> {
-    let mut forms = Forms { mode, list: Vec::new() };
-    forms.add(value.as_bytes());
+/// What a value becomes where its own escapes are undone with those of the text, or where form encoding writes its spaces as
+/// `+`.
+fn other_forms(value: &str, mode: MatchMode) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut forms = Forms { value: value.as_bytes(), mode, others: Vec::new() };
     if mode == MatchMode::Exact {
         // A server that takes a value for a header's name says it in lower case.
         forms.add(Zeroizing::new(value.to_ascii_lowercase()).as_bytes());
     }
     for quoted in [QuotedPrintable::Kept, QuotedPrintable::Decoded] {
-        let mut text = Zeroizing::new(value.as_bytes().to_vec());
-        for _ in 0..MOST_DECODES {
-            let Some(derived) = decode(&text, quoted) else { break };
-            text = derived.text;
+        let Some(mut derived) = decode(value.as_bytes(), quoted) else { continue };
+        for _ in 1..MOST_DECODES {
+            let Some(next) = decode(&derived.text, quoted) else { break };
+            derived = next;
         }
-        forms.add(&text);
+        forms.add(&derived.text);
     }
-    for at in 0..forms.list.len() {
-        let Some(form) = forms.list.get(at).filter(|form| form.trim_ascii().contains(&b' ')).cloned() else { continue };
-        let plus: Zeroizing<Vec<u8>> =
-            Zeroizing::new(form.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect());
-        forms.add(&plus);
-    }
+    let with_plus = |form: &[u8]| -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(form.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect())
+    };
+    let spaced: Vec<_> = forms.all().filter(|form| form.trim_ascii().contains(&b' ')).map(with_plus).collect();
+    spaced.iter().for_each(|form| forms.add(form));
     if mode == MatchMode::Normalized {
-        let bodies: Vec<_> = forms.list.iter().flat_map(|form| pem_bodies(form)).collect();
+        let bodies: Vec<_> = forms.all().flat_map(pem_bodies).collect();
         bodies.iter().for_each(|body| forms.add(body));
     }
     if mode == MatchMode::Normalized && value.chars().any(|c| u32::from(c) > 0xFF) {
@@ -207,26 +223,39 @@ fn forms(value: &str, mode: MatchMode) -> Vec<Zeroizing<Vec<u8>>> {
             forms.add(&wide);
         }
     }
-    forms.list
+    forms.others
 }
 
-struct Forms {
+struct Forms<'v> {
+    value: &'v [u8],
     mode: MatchMode,
-    list: Vec<Zeroizing<Vec<u8>>>,
+    others: Vec<Zeroizing<Vec<u8>>>,
 }
 
-impl Forms {
+impl Forms<'_> {
+    fn all(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.value).chain(self.others.iter().map(|form| form.as_slice()))
+    }
+
     /// Adds a form, unless it is there, or what is left of it is found everywhere.
     fn add(&mut self, form: &[u8]) {
-        let (bytes, shortest) = match self.mode {
-            MatchMode::Normalized => (normalize(form), SHORTEST_NORMALIZED),
-            MatchMode::Exact | MatchMode::WholeString => (Zeroizing::new(form.to_vec()), SHORTEST_ANYWHERE),
+        if self.all().any(|known| known == form) {
+            return;
+        }
+        let shortest = match self.mode {
+            MatchMode::Normalized => SHORTEST_NORMALIZED,
+            MatchMode::Exact | MatchMode::WholeString => SHORTEST_ANYWHERE,
         };
-        let is_known = |known: &Zeroizing<Vec<u8>>| **known == *form || *searched(known, self.mode) == *bytes;
-        if self.list.is_empty() || (bytes.len() >= shortest && !self.list.iter().any(is_known)) {
-            self.list.push(Zeroizing::new(form.to_vec()));
+        let bytes = searched(form, self.mode);
+        if bytes.len() >= shortest && !self.all().any(|known| *searched(known, self.mode) == *bytes) {
+            self.others.push(Zeroizing::new(form.to_vec()));
         }
     }
+}
+
+/// Whether a byte continues a character in UTF-8.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
 }
 
 /// The content of PEM blocks without their first and last lines: echoed alone, it is still the key.
@@ -259,7 +288,7 @@ fn dropped(form: &[u8]) -> (&[u8], &[u8]) {
 pub(super) struct Index {
     /// The beginnings, sorted.
     beginnings: Vec<Beginning>,
-    filter: Filter,
+    filter: Option<Box<Filter>>,
 }
 
 #[derive(Clone, Copy)]
@@ -274,11 +303,10 @@ impl Index {
         self.beginnings.is_empty()
     }
 
-    fn add(&mut self, written: &[u8], secret: usize, encoding: SecretEncoding) {
-        if let Some(bytes) = written.first_chunk::<BEGINNING>().map(|first| u32::from_le_bytes(*first)) {
-            self.filter.set(bytes);
-            self.beginnings.push(Beginning { bytes, secret, encoding });
-        }
+    fn add(&mut self, beginning: [u8; BEGINNING], secret: usize, encoding: SecretEncoding) {
+        let bytes = u32::from_le_bytes(beginning);
+        self.filter.get_or_insert_default().set(bytes);
+        self.beginnings.push(Beginning { bytes, secret, encoding });
     }
 
     fn sort(&mut self) {
@@ -287,15 +315,22 @@ impl Index {
 
     /// The beginnings that occur in a text.
     fn begun_in(&self, text: &[u8]) -> impl Iterator<Item = Beginning> {
-        let mut begun = vec![false; self.beginnings.len()];
-        for window in text.windows(BEGINNING) {
-            let Some(bytes) = window.first_chunk().map(|first| u32::from_le_bytes(*first)) else { continue };
-            if !self.filter.has(bytes) {
-                continue;
+        // Most texts have none.
+        let mut begun = Vec::new();
+        if let Some(filter) = &self.filter {
+            for window in text.windows(BEGINNING) {
+                let Some(bytes) = window.first_chunk().map(|first| u32::from_le_bytes(*first)) else { continue };
+                if !filter.has(bytes) {
+                    continue;
+                }
+                let from = self.beginnings.partition_point(|beginning| beginning.bytes < bytes);
+                if self.beginnings.get(from).is_none_or(|beginning| beginning.bytes != bytes) {
+                    continue;
+                }
+                begun.resize(self.beginnings.len(), false);
+                let equal = self.beginnings.iter().zip(&mut begun).skip(from);
+                equal.take_while(|(beginning, _)| beginning.bytes == bytes).for_each(|(_, begun)| *begun = true);
             }
-            let from = self.beginnings.partition_point(|beginning| beginning.bytes < bytes);
-            let equal = self.beginnings.iter().zip(&mut begun).skip(from);
-            equal.take_while(|(beginning, _)| beginning.bytes == bytes).for_each(|(_, begun)| *begun = true);
         }
         self.beginnings.iter().zip(begun).filter(|(_, begun)| *begun).map(|(beginning, _)| *beginning)
     }
@@ -332,12 +367,14 @@ fn place(beginning: u32) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
+    use keyferry_types::secret::Secret;
+
     use super::*;
 
     fn possible(secrets: &[&str], text: &str) -> Vec<String> {
         let mut needles = Needles::default();
         for secret in secrets {
-            needles.add(secret);
+            needles.add(SharedSecret::new(Secret::new(*secret)));
         }
         let normalized = normalize(text.as_bytes());
         let mut found = needles.possible_in(&needles.normalized, &normalized);
@@ -379,15 +416,15 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_a_form_for_each_meaning_and_hardly_ever_more_than_one() {
+    fn a_value_has_another_form_for_each_other_meaning_and_hardly_ever_one() {
         for (value, count) in [
-            ("sk_live_0123456789", 1),
-            ("with a space 0123", 2),
-            ("abc%2Fdef&amp;0123", 2),
-            ("abc=3Ddef0123456", 2),
-            ("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END KEY-----\n", 3),
+            ("sk_live_0123456789", 0),
+            ("with a space 0123", 1),
+            ("abc%2Fdef&amp;0123", 1),
+            ("abc=3Ddef0123456", 1),
+            ("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END KEY-----\n", 2),
         ] {
-            assert_eq!(forms(value, MatchMode::Normalized).len(), count, "{value}");
+            assert_eq!(other_forms(value, MatchMode::Normalized).len(), count, "{value}");
         }
     }
 }

@@ -36,6 +36,19 @@ pub(super) fn offsets(text: &[u8]) -> Offsets {
     offsets
 }
 
+/// The normalized form of a character; `None` if it is removed.
+pub(super) fn normalized(c: char) -> Option<char> {
+    match ASCII.get(c as usize) {
+        Some(0) => None,
+        Some(left) => Some(char::from(*left)),
+        None => counts(c).then(|| lower(c)),
+    }
+}
+
+fn lower(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
+}
+
 /// Whether normalization removes this byte of ASCII.
 pub(super) fn is_dropped(byte: u8) -> bool {
     ASCII.get(usize::from(byte)).is_some_and(|left| *left == 0)
@@ -62,9 +75,8 @@ fn normalize_into(text: &[u8], mut kept: impl FnMut(usize, usize, Option<usize>)
         let (c, length) = next_char(text.get(source..).unwrap_or_default());
         if counts(c) {
             kept(at, source, Some(length));
-            let lower = c.to_lowercase().next().unwrap_or(c);
             let mut bytes = [0; 4];
-            let bytes = lower.encode_utf8(&mut bytes).as_bytes();
+            let bytes = lower(c).encode_utf8(&mut bytes).as_bytes();
             if let Some(slots) = left.get_mut(at..at + bytes.len()) {
                 slots.copy_from_slice(bytes);
             }

@@ -19,21 +19,24 @@ const MOST_BYTES: usize = 64 * 1024;
 /// Reports the ranges of secrets in a text, in any order.
 pub(super) fn search(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
     let look = &mut |text: &[u8], report: &mut dyn FnMut(Range<usize>)| look(needles, text, report);
-    read_all(text, look, found);
+    read_all(text, needles.shortest(), look, found);
 }
 
 /// Looks at one reading of a text, and reports ranges of it.
 type Look<'l> = dyn FnMut(&[u8], &mut dyn FnMut(Range<usize>)) + 'l;
 
-/// Makes every reading of a text, and shows each to `look`. What that reports is translated to ranges of the text itself.
-pub(super) fn read_all(text: &[u8], look: &mut Look<'_>, found: &mut dyn FnMut(Range<usize>)) {
+/// Makes every reading of a text that has `shortest` bytes, and shows each to `look`. What that reports is translated to ranges of
+/// the text itself.
+pub(super) fn read_all(text: &[u8], shortest: usize, look: &mut Look<'_>, found: &mut dyn FnMut(Range<usize>)) {
     let budget = text.len().saturating_mul(MOST_GROWTH).saturating_add(MOST_BYTES);
-    Reader { look, budget }.read(text, Depth::new(MOST_BASE64_LAYERS), found);
+    Reader { look, budget, shortest }.read(text, Depth::new(MOST_BASE64_LAYERS), found);
 }
 
 struct Reader<'r, 'l> {
     look: &'r mut Look<'l>,
     budget: usize,
+    /// No reading becomes longer by decoding, so one of fewer bytes leads to nothing.
+    shortest: usize,
 }
 
 /// The layers that may still be decoded.
@@ -72,6 +75,9 @@ enum Mail {
 
 impl Reader<'_, '_> {
     fn read(&mut self, text: &[u8], mut depth: Depth, found: &mut dyn FnMut(Range<usize>)) {
+        if text.len() < self.shortest {
+            return;
+        }
         let Some(budget) = self.budget.checked_sub(text.len()) else { return };
         self.budget = budget;
         (self.look)(text, found);
@@ -102,13 +108,15 @@ impl Reader<'_, '_> {
         // Undoing escapes leaves base64 as it is but joins what was parted: only the last reading is looked at for it.
         let Some(base64_layers) = depth.base64_layers.checked_sub(1) else { return };
         let inside = Depth::new(base64_layers);
-        if let Some(derived) = base64_runs::decode(text) {
+        if let Some(derived) = base64_runs::decode(text, self.shortest) {
             self.read(&derived.text, inside, &mut |range| {
                 let range = derived.offsets.source(&range);
                 found(range.start..range.end + padding(text, range.end, 2));
             });
         }
-        for derived in [hex_pairs::decode(text), byte_lists::decode(text)].into_iter().flatten() {
+        for derived in
+            [hex_pairs::decode(text, self.shortest), byte_lists::decode(text, self.shortest)].into_iter().flatten()
+        {
             self.read(&derived.text, inside, &mut |range| found(derived.offsets.source(&range)));
         }
     }

@@ -1,5 +1,5 @@
-//! Between what is checked and what is dialled lies another parser: `http::Uri`, and in the client below it the standard
-//! library's of addresses. Whatever text comes in, all have to agree.
+//! A second parser lies between the check and the connection: `http::Uri`, and in the client below it the standard
+//! library's parser of addresses. For any text, all have to agree.
 
 use std::net::IpAddr;
 
@@ -53,7 +53,7 @@ fn origin() -> impl Strategy<Value = String> {
         .prop_map(|(scheme, slashes, user, host, end)| format!("{scheme}{slashes}{user}{host}{end}"))
 }
 
-/// What the client below dials without asking the resolver.
+/// The address that the client below dials without the resolver.
 fn literal(uri: &http::Uri) -> Option<IpAddr> {
     uri.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
@@ -65,21 +65,22 @@ proptest! {
     fn what_is_dialled_is_what_was_checked(text in origin()) {
         for loopback in [Loopback::Refused, Loopback::AllowedForDevelopment] {
             let Ok(parsed) = Origin::parse(&text, loopback) else { continue };
-            let url = parsed.for_grants(&[]).unwrap();
-            // Nothing is in the URL that was not in the text.
+            let url = parsed.url();
+            // Every part of the URL is in the text.
             prop_assert!(text.to_ascii_lowercase().contains(parsed.host()), "{text}");
             prop_assert_eq!((url.username(), url.password(), url.query(), url.fragment()), ("", None, None, None));
             prop_assert_eq!(url.host_str(), Some(parsed.host()));
-            // The grants see the same host and port, ...
-            prop_assert!(HostPattern::of(&url).unwrap().covers(&url));
-            // ... and so does what dials, which goes by its own reading.
+            // The grants use the same host and port, ...
+            prop_assert!(HostPattern::of(url).unwrap().covers(url));
+            // ... and so does the connection, which has its own parser.
             let uri: http::Uri = url.as_str().parse().unwrap();
             prop_assert_eq!(uri.host(), Some(parsed.host()));
             prop_assert_eq!(uri.port_u16().unwrap_or(if url.scheme() == "http" { 80 } else { 443 }), parsed.port());
             prop_assert_eq!(literal(&uri), parsed.address(), "{}", text);
             if parsed.address().is_none() {
                 prop_assert!(is_plain_name(parsed.host()), "{text} would be looked up");
-                // Not an address to anybody: the last label of those is a number (WHATWG URL, "ends in a number").
+                // None of the parsers takes it for an address: the last label of an address is a number (WHATWG URL,
+                // "ends in a number").
                 let last = parsed.host().rsplit('.').next().unwrap();
                 prop_assert!(!last.bytes().all(|byte| byte.is_ascii_digit()) && !last.starts_with("0x"), "{text}");
             }

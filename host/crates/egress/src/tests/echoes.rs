@@ -1,4 +1,4 @@
-//! Group 22: what a server sends back of a secret is taken out, wherever it stands.
+//! Group 22: secrets in a response are removed, at any place.
 
 use std::io::Write as _;
 
@@ -18,7 +18,7 @@ const SIMPLE: &str = "sk-live-0123456789abcdef";
 /// All that RFC 3986 does not call unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Ways to say a secret again.
+/// Ways to echo a secret.
 fn spellings(secret: &str) -> Vec<(&'static str, String)> {
     let form = utf8_percent_encode(secret, RESERVED).to_string();
     vec![
@@ -49,7 +49,7 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// `2Fab` to `2fab`: what comes after a `%`.
+/// Lowers the hex digits after a `%`: `2Fab` becomes `2fab`.
 fn lower_escape(after: &str) -> String {
     let (digits, rest) = after.split_at(2.min(after.len()));
     digits.to_ascii_lowercase() + rest
@@ -94,7 +94,7 @@ async fn no_echo_of_a_secret_comes_through_a_body() {
                 let body = String::from_utf8(response.body).unwrap();
                 assert!(body.contains("***"), "{spelling}, {delivery}: {body}");
                 assert!(!body.contains(secret), "{spelling}, {delivery}: {body}");
-                // Quotes, and in base64 what stands before the secret and where it meets that.
+                // Twelve bytes for quotes, and in base64 for the bytes before the secret and the seam.
                 let most = "before [***] after".len() + 12;
                 assert!(body.len() <= most, "{spelling}, {delivery}: something is left in {body}");
             }
@@ -148,7 +148,7 @@ async fn no_echo_of_a_secret_comes_through_an_error() {
         let error = bench.send(Request { path, ..get() }).await.unwrap_err();
         assert!(!format!("{error:?}").contains(SIMPLE), "{what}: {error:?}");
     }
-    // A plugin that types what it knows otherwise is answered without it.
+    // The plugin itself writes the secret into a host, a path or a header name: the error does not repeat it.
     let mut bench = Bench::new(|_| answer("200 OK", &[], "")).await;
     bench.call.add_secret(secret(SIMPLE));
     for request in [

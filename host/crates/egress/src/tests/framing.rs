@@ -1,9 +1,9 @@
-//! Group 16: nothing that is put into a request gets out of its place, and no answer runs into the next.
+//! Group 16: no part of a request leaves its place, and no response runs into the next.
 
 use super::site::*;
 use crate::*;
 
-/// What would end a line, a header or a request.
+/// Bytes that would end a line, a header or a request.
 const BREAKS: &[&str] = &[
     "x\r\nX-Evil: 1",
     "x\nX-Evil: 1",
@@ -173,7 +173,7 @@ async fn an_answer_whose_end_can_be_read_in_two_ways_never_runs_into_the_next() 
         ("a space before the colon", "content-length : 2\r\n\r\nok"),
         ("a folded header", "x-a: b\r\n c: d\r\ncontent-length: 2\r\n\r\nok"),
         ("chunks spelled oddly", "transfer-encoding: \tchunked, identity\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
-        ("more than was told", "content-length: 2\r\n\r\nok"),
+        ("more than was declared", "content-length: 2\r\n\r\nok"),
     ];
     for (what, rest) in heads {
         let first = format!("HTTP/1.1 200 OK\r\n{rest}{smuggled}");
@@ -193,7 +193,7 @@ async fn an_answer_whose_end_can_be_read_in_two_ways_never_runs_into_the_next() 
                 "{what}: {error:?}"
             ),
         }
-        // Not by the very next request alone: the connection may take a moment to be found out.
+        // Not the next request alone: the client may need a moment to notice the end of the connection.
         for _ in 0..3 {
             let next = bench.send(at("next")).await.unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(String::from_utf8_lossy(&next.body), "second", "{what}");

@@ -1,4 +1,4 @@
-//! What is refused before anything leaves.
+//! Requests that are refused before any byte is sent.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::*;
 #[tokio::test]
 async fn an_ungranted_host_is_denied_before_its_name_is_looked_up() {
     let authority = Authority::new();
-    // No name exists in this world: a lookup would end as a DNS error.
+    // This resolver has no names: a lookup would end as a DNS error.
     let client = AppClient::new(&Egress::new(authority.settings()).unwrap()).unwrap();
     let mut call = call();
     let request = Request {
@@ -81,7 +81,7 @@ async fn addresses_in_urls_are_checked_like_those_of_names() {
             "{origin}: {error:?}"
         );
     }
-    // In a closed world there is nothing outside, also by address.
+    // In a closed network no host is outside, not even by address.
     let closed = AppClient::new(&Egress::new(authority.settings()).unwrap()).unwrap();
     let error = closed.send(&mut call(), get_from("https://8.8.8.8")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Dns);

@@ -1,7 +1,7 @@
-//! Group 18: handshakes that must not succeed, and what is said of them.
+//! Group 18: handshakes that must fail, and the errors for them.
 //!
 //! Whether a certificate was revoked is not looked up: rustls fetches no revocation list, and the lists and
-//! OCSP servers of public authorities would be one more place that requests go to.
+//! OCSP servers of public authorities would be one more destination of requests.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ async fn a_server_that_wants_to_know_the_client_is_told_no() {
     }
 }
 
-/// The record in which a server of TLS 1.1 says which version it chose (RFC 4346, 7.4.1.3).
+/// The record in which a server of TLS 1.1 sends its chosen version (RFC 4346, 7.4.1.3).
 fn hello_of_tls_1_1() -> Vec<u8> {
     let mut hello = vec![3, 2];
     hello.extend([7; 32]);

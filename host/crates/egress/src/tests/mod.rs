@@ -1,6 +1,6 @@
 //! Requests over real sockets: servers on loopback with certificates of a throw-away authority.
 //!
-//! What is tried against egress, group by group; `dns`, `component`, `environment`, `abuse` and
+//! The attacks on egress, group by group; `dns`, `component`, `environment`, `abuse` and
 //! `namespaces` are files of `tests/tests/security/egress/`, which drives the built binary.
 //!
 //! | | group | tests |

@@ -1,4 +1,4 @@
-//! Secrets go into requests and do not come back.
+//! Secrets are put into requests and removed from responses.
 
 use std::sync::{Arc, Mutex};
 
@@ -167,10 +167,10 @@ async fn signatures_cover_what_is_sent_and_are_secrets_too() {
         let (_, rest) = sent.split_once(&format!("{name}=\"")).unwrap();
         percent_encoding::percent_decode_str(rest.split_once('"').unwrap().0).decode_utf8().unwrap().into_owned()
     };
-    let url = "https://api.example.com/record".parse().unwrap();
     let expected = crate::oauth1::sign(&crate::oauth1::Parameters {
         method: "GET",
-        url: &url,
+        origin: "https://api.example.com",
+        path: "/record",
         realm: None,
         consumer_key: "consumer-k3y",
         consumer_secret: "consumer-s3cret",
@@ -291,7 +291,7 @@ async fn a_value_that_a_request_cannot_be_built_with_is_named_and_a_mistake_of_t
         (with_auth(sigv4(part(&good), None, "a:b")), &["colon"]),
         (Request { origin: "https://ac\"me.example.com".to_owned(), ..get() }, &["plain"]),
         (Request { query: vec![pair("a", vec![part(&large)]), pair("b", vec![part(&large)])], ..get() }, &["large"]),
-        // These are the plugin's own.
+        // The plugin sets these itself.
         (Request { headers: vec![pair("a b", vec![part(&good)])], ..get() }, &[]),
         (Request { path: vec![vec![text(".")]], ..get() }, &[]),
         (Request { origin: "https://exa mple.com".to_owned(), ..get() }, &[]),
@@ -306,7 +306,7 @@ async fn a_value_that_a_request_cannot_be_built_with_is_named_and_a_mistake_of_t
         assert_eq!(named.unwrap_or_default(), expected, "{index}: {}", error.message);
     }
     assert!(bench.site.seen().is_empty());
-    // A body, and what is signed, carry anything.
+    // A body, and the signed content, accept any bytes.
     for request in
         [form(part(&line)), with_auth(oauth1("me", part(&cyrillic))), with_auth(basic(text("a"), part(&line)))]
     {
@@ -336,6 +336,10 @@ async fn no_secret_is_logged_at_any_level() {
     let writer = log.clone();
     let subscriber =
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    // While a process has one subscriber only, tracing asks the thread that reaches a call site first whether it is
+    // enabled. That may be the thread of another test without a subscriber: the call site would be disabled in this
+    // thread, too.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
 
     let mut bench =
@@ -350,7 +354,7 @@ async fn no_secret_is_logged_at_any_level() {
         ..get()
     };
     bench.send(request.clone()).await.unwrap();
-    // One that fails with its secrets in place.
+    // A request that fails after its secrets were put in.
     let broken = Bench::new(|_| Reply::SayAndClose(Vec::new())).await;
     let error = broken.client.send(&mut bench.call, request).await.unwrap_err();
 

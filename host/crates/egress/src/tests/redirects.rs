@@ -3,7 +3,7 @@
 use super::site::*;
 use crate::*;
 
-/// Does what the most trusting plugin would: asks wherever `Location` points, secret and all.
+/// Acts as the most trusting plugin: sends a request with the secret to the URL in `Location`.
 async fn follow(bench: &mut Bench) -> Result<Response, SendError> {
     let mut request = Request { auth: Some(Auth::Bearer(vec![hidden("s3cret-token")])), ..get() };
     loop {

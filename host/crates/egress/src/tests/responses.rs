@@ -9,12 +9,13 @@ use flate2::write::GzEncoder;
 use super::site::*;
 use crate::*;
 
-/// Makes the same reply each time.
+/// Sends the same reply each time.
 type Script = fn() -> Reply;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// As much of a gzip stream as unpacks to `size` bytes: each block says the same MiB of zeros and needs none before it.
+/// A prefix of a gzip stream that unpacks to `size` bytes: each block encodes the same MiB of zeros, independent of
+/// earlier blocks.
 fn bomb(size: usize) -> Vec<u8> {
     let mut compress = flate2::Compress::new(Compression::best(), false);
     let mut block = Vec::with_capacity(8192);
@@ -120,7 +121,7 @@ async fn a_slow_answer_ends_with_its_time() {
         let error = bench.send(get()).await.unwrap_err();
         assert_eq!((error.kind, error.message.as_str(), error.sent), (ErrorKind::Timeout, message, true));
 
-        // The call's own end comes first here, and the message says so.
+        // The deadline of the call comes first here, and the message says so.
         bench.call = call_with(&EgressLimits::default(), Duration::from_millis(150));
         let error = bench.send(get()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Timeout);
@@ -135,10 +136,10 @@ async fn an_answer_that_is_none_is_a_transport_error() {
         ("not HTTP", &b"hello\r\n\r\n"[..]),
         ("HTTP/0.9", &b"<html>hello</html>"[..]),
         ("HTTP/2", &b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0\0\x05\0\xff\xff\xff"[..]),
-        ("a version that is none", &b"HTTP/3.7 200 OK\r\n\r\n"[..]),
-        ("a status that is none", &b"HTTP/1.1 20 OK\r\n\r\n"[..]),
+        ("an invalid version", &b"HTTP/3.7 200 OK\r\n\r\n"[..]),
+        ("an invalid status", &b"HTTP/1.1 20 OK\r\n\r\n"[..]),
         ("a NUL in a header", &b"HTTP/1.1 200 OK\r\nx-a: b\0c\r\ncontent-length: 0\r\n\r\n"[..]),
-        ("chunks that are none", &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"[..]),
+        ("invalid chunks", &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"[..]),
         (
             "a chunk size beyond numbers",
             &b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nx"[..],

@@ -1,4 +1,4 @@
-//! Servers that say exactly what a test wants, byte for byte, and clients that trust them.
+//! Servers whose exact bytes a test defines, and clients that trust them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,19 +39,19 @@ impl Seen {
     }
 }
 
-/// What a server does with a request.
+/// The behaviour of a server for a request.
 pub(super) enum Reply {
-    /// Says this and waits for the next request.
+    /// Sends this and waits for the next request.
     Say(Vec<u8>),
-    /// Says this and closes the connection.
+    /// Sends this and closes the connection.
     SayAndClose(Vec<u8>),
-    /// Says this and then nothing more.
+    /// Sends this and then nothing more.
     SayAndStall(Vec<u8>),
-    /// Says the first once, then the second again and again.
+    /// Sends the first once, then the second repeatedly.
     Flood(Vec<u8>, Vec<u8>),
-    /// Says the first at once, then the second byte by byte, one each interval.
+    /// Sends the first at once, then the second byte by byte, one each interval.
     Drip(Vec<u8>, Vec<u8>, Duration),
-    /// Says this after a while.
+    /// Sends this after a delay.
     Later(Duration, Vec<u8>),
 }
 
@@ -64,7 +64,7 @@ pub(super) fn answer(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> 
     Reply::Say([text.as_bytes(), body].concat())
 }
 
-/// A certificate authority that lives as long as a test.
+/// A certificate authority for the duration of a test.
 pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     directory: tempfile::TempDir,
@@ -75,7 +75,8 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let directory = tempfile::tempdir().unwrap();
-        // Of two authorities with one name, the wrong one would be told by its signature and not by its name.
+        // Each authority has its own name: with equal names, only the signature would show that an authority is the
+        // wrong one.
         params.distinguished_name.push(DnType::CommonName, directory.path().shown().to_string());
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         std::fs::write(directory.path().join("ca.pem"), issuer.pem()).unwrap();
@@ -114,7 +115,7 @@ impl Authority {
         self.issuer.der().clone()
     }
 
-    /// Settings that trust this authority and dial this machine, and know no name.
+    /// Settings that trust this authority, allow loopback, and have no host names.
     pub(super) fn settings(&self) -> EgressSettings {
         EgressSettings {
             ca_file: Some(self.directory.path().join("ca.pem")),
@@ -140,7 +141,7 @@ pub(super) struct Site {
     task: JoinHandle<()>,
 }
 
-/// Counts of the requests that a server answers at once.
+/// Counts the concurrent requests of a server.
 #[derive(Default)]
 struct Load {
     under_way: AtomicUsize,
@@ -164,7 +165,7 @@ impl Site {
         Self::serve(Some(authority.acceptor(name, validity)), handler).await
     }
 
-    /// Serves over TLS of the caller's making.
+    /// Serves over TLS with a given configuration.
     pub(super) async fn with(
         tls: rustls::ServerConfig,
         handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
@@ -172,7 +173,7 @@ impl Site {
         Self::serve(Some(TlsAcceptor::from(Arc::new(tls))), handler).await
     }
 
-    /// Serves in plain.
+    /// Serves without TLS.
     pub(super) async fn plain(handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         Self::serve(None, handler).await
     }
@@ -212,7 +213,7 @@ impl Site {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// The most requests that it ever had to answer at once.
+    /// The most concurrent requests so far.
     pub(super) fn most_at_once(&self) -> usize {
         self.load.most.load(Ordering::SeqCst)
     }
@@ -242,7 +243,7 @@ async fn converse(
             Reply::SayAndStall(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 let _ = stream.flush().await;
-                // Until the client has enough of it.
+                // Until the client closes.
                 let _ = stream.read(&mut [0]).await;
                 return;
             }
@@ -284,7 +285,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Seen> {
     Some(seen)
 }
 
-/// The usual set-up: one server that is `api.example.com`, and a client that may do everything there.
+/// The default set-up: one server for `api.example.com`, and a client with all grants for it.
 pub(super) struct Bench {
     pub(super) site: Site,
     pub(super) client: AppClient,
@@ -316,13 +317,13 @@ impl Bench {
     }
 }
 
-/// A client that knows one name and may do everything there.
+/// A client that resolves one name and has all grants for it.
 pub(super) fn client(mut settings: EgressSettings, name: &str, target: SocketAddr) -> AppClient {
     settings.dev_resolve = vec![format!("{name}={target}").parse().unwrap()];
     AppClient::new(&Egress::new(settings).unwrap()).unwrap()
 }
 
-/// A call that may do everything on `*.example.com` and this machine.
+/// A call with all grants for `*.example.com` and this machine.
 pub(super) fn call_with(limits: &EgressLimits, time: Duration) -> Call {
     let methods = "GET,HEAD,POST,PUT,PATCH,DELETE";
     let hosts = ["*.example.com", "*.example.com:8443", "127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "8.8.8.8"];
@@ -330,7 +331,7 @@ pub(super) fn call_with(limits: &EgressLimits, time: Duration) -> Call {
     Call::new(Arc::new(grants), Instant::now() + time, limits)
 }
 
-/// As [`call_with`], with the usual limits.
+/// As [`call_with`], with the default limits.
 pub(super) fn call() -> Call {
     call_with(&EgressLimits::default(), Duration::from_secs(30))
 }

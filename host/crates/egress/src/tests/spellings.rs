@@ -1,5 +1,5 @@
-//! Groups 1 to 13: whatever an address, a name or a URL is spelled like, it leads nowhere that is not granted and public,
-//! and is not even looked up.
+//! Groups 1 to 13: any spelling of an address, a name or a URL leads only to granted, public hosts; others
+//! are not even looked up.
 
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::site::*;
 use crate::*;
 
-/// Group, and origins without their scheme that no grant helps with.
+/// Group, and origins without their scheme that stay refused with any grant.
 const REFUSED: &[(&str, &[&str])] = &[
     (
         "1 loopback and nothing",
@@ -194,7 +194,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "12 ports that are none",
+        "12 invalid ports",
         &[
             "api.example.com:0",
             "api.example.com:",
@@ -209,7 +209,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Origins of other schemes, whole.
+/// Complete origins of other schemes.
 const OTHER_SCHEMES: &[&str] = &[
     "http://api.example.com",
     "http://127.0.0.1",
@@ -235,7 +235,7 @@ const OTHER_SCHEMES: &[&str] = &[
     "",
 ];
 
-/// A client for which every host is granted, and the DNS server that it would ask.
+/// A client with a grant for every host, and its DNS server.
 fn unbounded() -> (AppClient, Arc<GrantSet>, UdpSocket) {
     let dns = UdpSocket::bind("127.0.0.1:0").unwrap();
     dns.set_nonblocking(true).unwrap();

@@ -1,4 +1,4 @@
-//! Group 21: many requests at once, requests over the limits, and requests that are given up.
+//! Group 21: many concurrent requests, requests over the limits, and cancelled requests.
 
 use std::time::Duration;
 

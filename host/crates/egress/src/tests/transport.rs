@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::site::*;
 use crate::*;
 
-/// A port on which nothing listens.
+/// A port without a listener.
 async fn closed_port() -> std::net::SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     listener.local_addr().unwrap()
@@ -72,7 +72,7 @@ async fn a_server_without_tls_is_told_apart() {
 #[tokio::test]
 async fn a_handshake_that_does_not_end_times_out_unsent() {
     let authority = Authority::new();
-    // Connections are accepted by the system and never answered.
+    // The system accepts connections, but no process responds.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let mut settings = authority.settings();
     settings.limits.connect_time = std::time::Duration::from_millis(200);

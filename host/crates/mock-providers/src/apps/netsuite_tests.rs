@@ -1,4 +1,4 @@
-//! Requests signed by hand from the rules of RFC 5849, and every way to get one wrong.
+//! Requests signed by hand from the rules of RFC 5849, and every way to make one invalid.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ fn account(role: NetSuiteRole) -> NetSuiteAccount {
     }
 }
 
-/// What a client would send; each test changes what it is about.
+/// A client's request; each test changes one part.
 #[derive(Clone)]
 struct Client {
     realm: &'static str,

@@ -206,7 +206,7 @@ pub(crate) mod tests {
             self.calls.fetch_add(1, Ordering::SeqCst);
             drop(self.hold.lock().await);
             match self.plan.lock().pop_front().flatten() {
-                Some(fault) => Err(KeyServiceError::new("fake", fault, "as it was told to")),
+                Some(fault) => Err(KeyServiceError::new("fake", fault, "as configured")),
                 None => Ok(()),
             }
         }

@@ -17,7 +17,7 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*');
 /// `quote` of Python keeps the slash.
 const SLASHES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-/// What hardly encodes anything.
+/// Encodes almost nothing.
 const FEW: &AsciiSet = &CONTROLS.add(b'\\').add(b' ').add(b'%').add(b'"').add(b'<').add(b'>');
 
 /// One encoder.
@@ -58,7 +58,7 @@ pub(super) const ALL: &[Encoder] = &[
     encoder("UTF-16", |text| parted(text, "\0")),
 ];
 
-/// Those that only come first: an escape that they part, or write in another case, is none any more.
+/// Encoders that only work first in a chain: they would break an escape of another encoder, or change its case.
 pub(super) const FIRST: &[Encoder] = &[
     encoder("upper case", str::to_ascii_uppercase),
     encoder("lower case", str::to_ascii_lowercase),

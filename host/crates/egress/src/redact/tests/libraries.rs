@@ -1,13 +1,13 @@
-//! What common libraries of seven languages write of a secret, as they write it.
+//! The output of common libraries in seven languages for a secret.
 
 use super::redactor;
 
-/// Every symbol of ASCII, a letter beyond, and an escape that is no escape.
+/// Every symbol of ASCII, a letter beyond, and a text that only looks like an escape.
 const SYMBOLS: &str = r#"k3y/+=&<>"'~`!*(x) é%2F$#{@}:;,|^[]?\.9Z"#;
 /// Longer than a line of base64.
 const LONG: &str = "ZY3w/5xb+Y9wQ5kb=YLwm57b_Y-wa5Zb3Y/wx5+b9YQwk5=bLYmw75_b-YawZ53b/Yxw+59bQYkw=5LbmY7w_5-baYZw35=Z8";
 
-/// Language, function, secret, and what it writes.
+/// Language, function, secret, and output.
 #[rustfmt::skip]
 const WRITTEN: &[(&str, &str, &str, &str)] = &[
     ("Python", "urllib.parse.quote", SYMBOLS, "k3y/%2B%3D%26%3C%3E%22%27~%60%21%2A%28x%29%20%C3%A9%252F%24%23%7B%40%7D%3A%3B%2C%7C%5E%5B%5D%3F%5C.9Z"),
@@ -119,7 +119,7 @@ const WRITTEN: &[(&str, &str, &str, &str)] = &[
     (".NET", "BitConverter.ToString", SYMBOLS, "6B-33-79-2F-2B-3D-26-3C-3E-22-27-7E-60-21-2A-28-78-29-20-C3-A9-25-32-46-24-23-7B-40-7D-3A-3B-2C-7C-5E-5B-5D-3F-5C-2E-39-5A"),
     (".NET", "Convert.ToHexString", SYMBOLS, "6B33792F2B3D263C3E22277E60212A28782920C3A925324624237B407D3A3B2C7C5E5B5D3F5C2E395A"),
 ];
-/// The same of functions that write each byte as a number. They do not break a line within a number.
+/// The same for functions that write each byte as a number. They do not break a line within a number.
 #[rustfmt::skip]
 const LISTED: &[(&str, &str, &str, &str)] = &[
     ("Python", "list of bytes", SYMBOLS, "107, 51, 121, 47, 43, 61, 38, 60, 62, 34, 39, 126, 96, 33, 42, 40, 120, 41, 32, 195, 169, 37, 50, 70, 36, 35, 123, 64, 125, 58, 59, 44, 124, 94, 91, 93, 63, 92, 46, 57, 90"),
@@ -238,7 +238,7 @@ fn a_private_key_is_replaced_however_its_lines_are_broken() {
         ("in another PEM's place", lines.join("\\n").replace('/', "\\/")),
     ] {
         assert_redacted(what, PEM, &echo);
-        // Stored with its line breaks escaped or none, it is the same secret.
+        // With its line breaks escaped or not, the stored text is the same secret.
         for stored in [PEM.replace('\n', "\\n"), PEM.replace('\n', "\r\n"), lines.concat()] {
             let clean = redactor(&[&stored]).redact_text(&format!("[{echo}]")).into_owned();
             assert_eq!(clean, "[***]", "{what}, {stored}");

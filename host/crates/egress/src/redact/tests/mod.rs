@@ -1,4 +1,4 @@
-//! Secrets are found in whatever form, and nothing else is.
+//! Secrets are found in any form, and no other text is.
 
 mod encoders;
 mod libraries;
@@ -12,7 +12,7 @@ use super::*;
 fn redactor(values: &[&str]) -> Redactor {
     let mut redactor = Redactor::default();
     for value in values {
-        redactor.add(value);
+        redactor.add(&SharedSecret::new(Secret::new(*value)));
     }
     redactor
 }

@@ -30,7 +30,7 @@ proptest! {
     fn exactly_the_echo_is_replaced(
         secret in secrets(), one in first(), two in encoder(), before in "[a-z ]{0,8}[(]", after in "[)][a-z ]{0,8}",
     ) {
-        // In another case, what the secret itself has of escapes is another one, or none.
+        // In another case, an escape inside the secret itself changes or is no longer one.
         let one = if one.name.ends_with(" case") && secret.contains(['\\', '%', '&']) { &ALL[0] } else { one };
         let encode = |text: &str| (two.encode)(&(one.encode)(text));
         let echo = [encode(&before), encode(&secret), encode(&after)].concat();

@@ -3,10 +3,9 @@
 use keyferry_egress as egress;
 use keyferry_types::secret::SharedSecret;
 
-pub(super) use generated::Plugin;
-pub(crate) use generated::PluginPre;
 pub(super) use generated::exports::keyferry::plugin::app as wire;
 pub(super) use generated::keyferry::plugin::{clock, http, log, random, secrets};
+pub(super) use generated::{Plugin, PluginPre};
 
 mod generated {
     wasmtime::component::bindgen!({

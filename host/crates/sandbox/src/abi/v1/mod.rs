@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `bindings` | which types does the binding generator make of the contract? |
 //! | `description` | what does an app say of itself? |
+//! | `linked` | how are its two functions called? |
 //! | `credential` | how does a plugin receive a credential? |
 //! | `host_functions`, `request` | what can a plugin call, and what becomes of its requests? |
 //! | `verdict` | what did a plugin find? |
@@ -15,13 +16,14 @@ mod description;
 #[cfg(any(test, feature = "fuzzing"))]
 mod from_json;
 mod host_functions;
+mod linked;
 mod request;
 mod verdict;
 
-pub(crate) use bindings::PluginPre;
 pub(crate) use credential::credential;
 pub(crate) use description::description;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use from_json::description_of_json;
 pub(crate) use host_functions::add_to_linker;
+pub(crate) use linked::LinkedPlugin;
 pub(crate) use verdict::{unusable, verdict};
