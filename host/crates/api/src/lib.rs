@@ -33,14 +33,17 @@ mod routes;
 mod server;
 mod state;
 
+pub use auth::known_keys::KnownKeys;
 pub use middleware::cors::{CorsOrigin, InvalidOrigin};
 pub use middleware::rate::RateLimit;
+pub use middleware::request_context::{RequestCaller, RequestContext};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use request::body::json_of;
 pub use routes::{description_of, router};
 pub(crate) use server::accept::ConnConfig;
 pub use server::accept::{HttpServer, HttpSettings};
+pub use server::cores::Cores;
 pub use server::descriptors::room_for_connections;
 pub use server::readiness::Readiness;
 pub use server::tls::{Tls, TlsError, TlsFiles};

@@ -13,20 +13,21 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::docs;
-use crate::error::api_error::ApiError;
 use crate::error::rendering;
-use crate::error::routing::{no_such_route, not_taken};
+use crate::error::routing::{KnownPaths, not_taken};
 use crate::handlers::application;
 use crate::handlers::credentials;
 use crate::handlers::front_end;
 use crate::handlers::health;
 use crate::handlers::imports;
+use crate::handlers::index;
 use crate::handlers::linked_account;
 use crate::handlers::migrate_token;
 use crate::handlers::save_credentials;
 use crate::handlers::session;
-use crate::handlers::verification::{self, BELOW_ACCOUNTS, allow_without_post, is_verification};
+use crate::handlers::verification::{self, BELOW_ACCOUNTS, allow_without_post};
 use crate::handlers::webhook;
+use crate::handlers::whoami;
 use crate::middleware::conditional;
 use crate::middleware::cors;
 use crate::middleware::cors::CorsOrigin;
@@ -42,10 +43,13 @@ use keyferry_sandbox::App;
 pub fn router(api: Arc<Api>, origins: &[CorsOrigin]) -> Router {
     let (router, description) = routes().split_for_parts();
     // The document is of types that become JSON.
-    let known = KnownParameters::from_document(&serde_json::to_value(description).unwrap_or_default());
+    let description = serde_json::to_value(description).unwrap_or_default();
+    let known = KnownParameters::from_document(&description);
+    let paths = Arc::new(KnownPaths::from_document(&description));
+    let same = Arc::clone(&paths);
     let router = docs::add_to(router)
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(async move |request: Request| paths.no_such_route(request.method(), request.uri().path()))
+        .method_not_allowed_fallback(async move |request| method_not_allowed(&same, &request))
         .layer(middleware::from_fn_with_state(Arc::new(known), around));
     let router = if origins.is_empty() { router } else { router.layer(cors::layer(origins)) };
     router.layer(middleware::from_fn(trace::layer)).with_state(api)
@@ -98,8 +102,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(front_end::disconnect_app))
         .routes(routes!(front_end::integrate, front_end::integrate_by_post))
         .routes(routes!(front_end::oauth_url))
+        .routes(routes!(whoami::show))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
+        .routes(routes!(index::index))
         .routes(routes!(description))
 }
 
@@ -127,19 +133,17 @@ pub fn description_of(apps: &[Arc<App>]) -> Value {
     document
 }
 
-async fn not_found(request: Request) -> ApiError {
-    no_such_route(request.method(), request.uri().path())
-}
-
 /// `OPTIONS`: the router's `Allow` header lists the methods of a path.
-async fn method_not_allowed(request: Request) -> Response {
+fn method_not_allowed(known: &KnownPaths, request: &Request) -> Response {
     let path = request.uri().path();
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let is_without_post = matched == BELOW_ACCOUNTS && credentials::addressed(request.uri(), "verify").is_none();
     let response = match *request.method() {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        ref method => not_taken(method, path).into_response(),
+        ref method => {
+            let taken = known.methods(matched).iter().map(String::as_str);
+            not_taken(method, path, taken.filter(|taken| !(is_without_post && *taken == "POST"))).into_response()
+        }
     };
-    let is_below_accounts =
-        request.extensions().get::<MatchedPath>().is_some_and(|matched| matched.as_str() == BELOW_ACCOUNTS);
-    let below = path.strip_prefix(BELOW_ACCOUNTS.trim_end_matches("{*account}")).unwrap_or_default();
-    if is_below_accounts && !is_verification(below) { allow_without_post(response) } else { response }
+    if is_without_post { allow_without_post(response) } else { response }
 }

@@ -8,7 +8,7 @@ use keyferry_service::CredentialService;
 use keyferry_store::Store;
 use keyferry_webhooks::Webhooks;
 
-use crate::auth::last_use::LastUse;
+use crate::auth::known_keys::KnownKeys;
 use crate::middleware::rate::{RateLimit, Rates};
 use crate::openapi::cache::Description;
 use crate::server::readiness::Readiness;
@@ -20,7 +20,7 @@ pub struct Api {
     pub(crate) importer: Arc<Importer>,
     pub(crate) webhooks: Webhooks,
     pub(crate) readiness: Arc<Readiness>,
-    pub(crate) last_use: LastUse,
+    pub(crate) keys: Arc<KnownKeys>,
     pub(crate) rates: Rates,
     pub(crate) description: Description,
     /// How long a caller may take to send a request's body.
@@ -30,7 +30,7 @@ pub struct Api {
 impl Api {
     /// Creates the shared state.
     pub fn new(
-        store: Arc<dyn Store>,
+        keys: Arc<KnownKeys>,
         service: Arc<CredentialService>,
         importer: Arc<Importer>,
         webhooks: Webhooks,
@@ -38,7 +38,7 @@ impl Api {
         limit: Option<RateLimit>,
         body_timeout: Duration,
     ) -> Arc<Self> {
-        let (last_use, description, rates) = (LastUse::default(), Description::default(), Rates::new(limit));
-        Arc::new(Self { store, service, importer, webhooks, readiness, last_use, rates, description, body_timeout })
+        let (description, rates, store) = (Description::default(), Rates::new(limit), keys.store());
+        Arc::new(Self { store, service, importer, webhooks, readiness, keys, rates, description, body_timeout })
     }
 }

@@ -16,7 +16,7 @@ pub enum ImportError {
     Missing,
     #[error("an import that is {} cannot be {}{}", .state.as_str(), .change.done(), Change::instead(*.state))]
     WrongState { change: Change, state: ImportState },
-    #[error("this import can no longer be {}: its undo data has been deleted", .change.done())]
+    #[error("this import cannot be {}: it has no undo data; a dry run never has any, and of others it was deleted", .change.done())]
     Forgotten { change: Change },
     #[error("this file was imported before, as {import}: look there, or import it again by `again=true` (`--again`)")]
     FileKnown { import: ObjectId },

@@ -54,6 +54,8 @@ pub(super) struct HostHealth {
     /// Since when rows fail there or are refused, and their last outcome, for people.
     pub(super) since: Timestamp,
     pub(super) cause: String,
+    /// Whether that outcome is a refusal.
+    pub(super) is_cause_a_limit: bool,
 }
 
 impl Default for HostHealth {
@@ -71,6 +73,7 @@ impl Default for HostHealth {
             is_certain: false,
             since: Timestamp::now(),
             cause: String::new(),
+            is_cause_a_limit: false,
         }
     }
 }
@@ -116,6 +119,7 @@ impl HostHealth {
             return;
         }
         self.is_connected = outcome.provider != ProviderOutcome::NotConnected;
+        self.is_cause_a_limit = matches!(outcome.provider, ProviderOutcome::RateLimited(_));
         self.cause = outcome.shown_detail().unwrap_or_default();
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use super::error::ImportError;
@@ -57,11 +58,13 @@ pub struct Importer {
     pub(super) uploads: Semaphore,
     /// Whether this process is about to end. No work is begun then.
     pub(super) stopping: watch::Sender<bool>,
+    /// Imports are worked on here. The runtime of a request that begins one serves requests only.
+    pub(super) runtime: Handle,
     jobs: Mutex<HashMap<ImportKey, Arc<Job>>>,
 }
 
 impl Importer {
-    /// An importer over these parts. [`resume`](Self::resume) begins its work.
+    /// An importer over these parts, which works on the runtime that this is called on. [`resume`](Self::resume) begins its work.
     pub fn new(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
@@ -78,6 +81,7 @@ impl Importer {
             rows,
             uploads,
             stopping: watch::Sender::new(false),
+            runtime: Handle::current(),
             jobs: Mutex::default(),
         })
     }

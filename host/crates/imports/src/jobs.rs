@@ -33,7 +33,7 @@ impl Importer {
         let job = Arc::new(Job::new(key.clone()));
         let former = self.jobs().insert(key.clone(), Arc::clone(&job));
         let importer = Arc::clone(self);
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             if let Some(former) = former {
                 former.end().await;
             }
@@ -52,6 +52,14 @@ impl Importer {
                 jobs.remove(&key);
             }
         });
+    }
+
+    /// Waits until the job of an import has ended.
+    pub(super) async fn ended(&self, key: &ImportKey) {
+        let job = self.jobs().get(key).cloned();
+        if let Some(job) = job {
+            job.has_ended().await;
+        }
     }
 
     /// Stops the job of an import, and waits until it has stopped.

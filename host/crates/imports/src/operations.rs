@@ -55,14 +55,20 @@ impl Importer {
         Ok(self.view(record, counts))
     }
 
-    /// All imports of the caller's, newest first, without their counts.
+    /// All imports of the caller's, newest first.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<ImportRecord>, ImportError> {
-        let mut records = self.store.imports(&caller.org, caller.environment).await?;
-        records.retain(is_there);
-        Ok(records)
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<ImportView>, ImportError> {
+        let mut views = Vec::new();
+        for record in self.store.imports(&caller.org, caller.environment).await? {
+            // One that was deleted meanwhile is left out.
+            if let Some((record, counts)) = self.store.import(&record.key).await?.filter(|(record, _)| is_there(record))
+            {
+                views.push(self.view(record, counts));
+            }
+        }
+        Ok(views)
     }
 
     /// Up to `limit` rows of an import after row `after`, in the order of the file.

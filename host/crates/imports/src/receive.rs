@@ -23,6 +23,8 @@ use keyferry_store::{
 const WAITING: usize = 4;
 /// Rows of a transaction while requests arrive steadily: a request that arrives during it waits for all of it.
 const FEW: usize = 32;
+/// How long an error waits for the deletion of what was stored before it. The rows of a large file are deleted after the response.
+const DELETION_WAIT: Duration = Duration::from_secs(2);
 /// `Retry-After` when too many files are being received.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -45,7 +47,7 @@ pub struct NewImport {
 
 impl Importer {
     /// Receives a file and begins work on its rows. When it returns `Ok`, all of the file is in the ledger; after an error,
-    /// nothing of it is.
+    /// nothing of it is, or its deletion has begun.
     ///
     /// # Errors
     /// If the file does not arrive completely, cannot be read, has no rows, or was imported before.
@@ -97,7 +99,9 @@ impl Importer {
                 Ok(record)
             }
             Err(error) => {
-                self.begin(record.key, Work::Delete);
+                self.begin(record.key.clone(), Work::Delete);
+                // A caller that lists imports after this error does not see this one.
+                let _ = tokio::time::timeout(DELETION_WAIT, self.ended(&record.key)).await;
                 Err(error)
             }
         }

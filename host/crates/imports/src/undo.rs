@@ -103,15 +103,15 @@ impl Undo<'_> {
     async fn integration(&self, row: &RowRecord) -> Result<(), ServiceError> {
         let (Some(effect), Some(account)) = (&row.effect, &row.account) else { return Ok(()) };
         let key = IntegrationKey { account: self.record.key.account(account), slug: effect.slug.clone() };
-        retry_on_conflict(|| async {
+        let undo = retry_on_conflict(|| async {
             let write = self.write(row, effect, &key).await?;
             match self.importer.store.undo_row(write).await {
                 // It was undone before.
                 Ok(()) | Err(StoreError::RowSettled) => Ok(()),
                 Err(error) => Err(error.into()),
             }
-        })
-        .await
+        });
+        self.importer.credentials.write_alone(&key, undo).await
     }
 
     /// The write that undoes a row, given what is stored now.

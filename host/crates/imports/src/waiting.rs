@@ -44,9 +44,8 @@ impl AppWorker {
             Access::NotBefore(until) => until,
             Access::Free | Access::Probe | Access::Probed => now,
         };
-        let reason = if health.down_since().is_some() { WaitingFor::Provider } else { WaitingFor::RateLimit };
         Some(Waiting {
-            reason,
+            reason: reason(health.is_cause_a_limit),
             since: health.since,
             until: ahead(until, now),
             detail: health.cause.clone(),
@@ -58,8 +57,7 @@ impl AppWorker {
         let rows = WaitingRows::Some(u64::try_from(self.retries.len()).unwrap_or(u64::MAX));
         if let Some((until, row)) = self.retries.first() {
             let outcome = row.outcome.as_ref()?;
-            let is_refused = matches!(outcome.provider, ProviderOutcome::RateLimited(_));
-            let reason = if is_refused { WaitingFor::RateLimit } else { WaitingFor::Provider };
+            let reason = reason(matches!(outcome.provider, ProviderOutcome::RateLimited(_)));
             let detail = outcome.shown_detail().unwrap_or_default();
             return Some(Waiting { reason, since: row.since, until: ahead(until, now), detail, rows });
         }
@@ -77,8 +75,8 @@ impl AppWorker {
                 )
             })
             .min_by_key(|(until, _)| *until)?;
-        let (since, detail) = (health.since, health.cause.clone());
-        Some(Waiting { reason: WaitingFor::Provider, since, until: ahead(until, now), detail, rows })
+        let (reason, since, detail) = (reason(health.is_cause_a_limit), health.since, health.cause.clone());
+        Some(Waiting { reason, since, until: ahead(until, now), detail, rows })
     }
 
     /// When a row may be begun next, if no running row ends before.
@@ -115,13 +113,19 @@ impl AppWorker {
             down.push((health.down_since().filter(|since| now >= *since + patience)?, health));
         }
         let (since, health) = down.into_iter().min_by_key(|(since, _)| *since)?;
-        let (slug, minutes) = (&self.worker.slug, now.duration_since(since).as_secs().div_ceil(60));
+        let (slug, seconds) = (&self.worker.slug, now.duration_since(since).as_secs());
+        let down = if seconds < 60 { format!("{seconds} s") } else { format!("{} min", seconds / 60) };
         Some(format!(
-            "{slug} has been down for {minutes} min, since {}: {}; rows that are not done are `queued` in the results, and `resume` \
+            "{slug} has been down for {down}, since {}: {}; rows that are not done are `queued` in the results, and `resume` \
              resumes them",
             health.since, health.cause
         ))
     }
+}
+
+/// The reason that goes with the detail of the same outcome.
+fn reason(is_limit: bool) -> WaitingFor {
+    if is_limit { WaitingFor::RateLimit } else { WaitingFor::Provider }
 }
 
 /// A time of the runtime's clock as one of the system's clock.

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use super::commit::Base;
 use super::error::ServiceError;
 use super::foreground_load::{BackgroundWork, ForegroundLoad, Throttle};
 use super::in_flight::InFlight;
 use super::policy::MigratePolicy;
 use super::rejection_limit::{LimitStatus, RejectionLimiter};
 use super::request::Caller;
-use super::striped_lock::StripedLock;
+use super::write_order::WriteOrder;
 use keyferry_sandbox::{App, Registry};
 use keyferry_store::{AccountKey, IntegrationKey, IntegrationRecord, Store};
-use keyferry_types::echo::{masked_note, safe_name};
+use keyferry_types::echo::{masked_note, nearest, safe_name};
 use keyferry_types::ids::{LinkedAccountId, Slug};
 use keyferry_vault::{KeyServiceState, Vault};
 
@@ -23,7 +24,7 @@ pub struct CredentialService {
     pub(super) policy: MigratePolicy,
     pub(super) in_flight: InFlight,
     pub(super) load: ForegroundLoad,
-    pub(super) integration_locks: StripedLock,
+    pub(super) write_order: WriteOrder<Base>,
     pub(super) rejection_limiter: RejectionLimiter,
 }
 
@@ -38,7 +39,7 @@ impl CredentialService {
             policy,
             in_flight: InFlight::default(),
             load: ForegroundLoad::default(),
-            integration_locks: StripedLock::default(),
+            write_order: WriteOrder::default(),
         }
     }
 
@@ -77,8 +78,14 @@ impl CredentialService {
         }
         let unknown = || {
             let apps = self.apps();
-            let shown = safe_name(slug, apps.iter().map(|app| app.description.slug.as_str()));
-            ServiceError::UnknownApp { slug: shown.to_owned(), aside: masked_note(slug, shown) }
+            let known = || apps.iter().map(|app| app.description.slug.as_str());
+            let shown = safe_name(slug, known());
+            let aside = match nearest(slug, known()) {
+                Some(meant) => format!("; is `{meant}` meant?"),
+                None if shown == slug => "; GET /api/v2/public/application lists the apps".to_owned(),
+                None => masked_note(slug, shown),
+            };
+            ServiceError::UnknownApp { slug: shown.to_owned(), aside }
         };
         let slug: Slug = slug.parse().map_err(|_| unknown())?;
         if let Some(app) = self.registry.app(&slug) {
@@ -112,6 +119,11 @@ impl CredentialService {
 
     pub(super) async fn require_account(&self, account: &AccountKey) -> Result<(), ServiceError> {
         if self.store.has_account(account).await? { Ok(()) } else { Err(ServiceError::missing(account)) }
+    }
+
+    /// Performs a write of an integration while no other writer of this service does.
+    pub async fn write_alone<T>(&self, key: &IntegrationKey, write: impl Future<Output = T>) -> T {
+        self.write_order.alone(key, write).await
     }
 
     pub(super) async fn integration(&self, key: &IntegrationKey) -> Result<Option<IntegrationRecord>, ServiceError> {

@@ -3,11 +3,12 @@
 //! They are an integration of the app `custom`, sealed like any other and resealed, read back and deleted with the rest. No
 //! plugin knows them, so they are not verified; and migrate-token refuses the slug, so no other credential replaces them.
 
-use super::commit::{commit_error, expected};
+use super::commit::{Base, commit_error, expected};
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::keys;
 use super::request::Caller;
+use super::retry::retry_on_conflict;
 use super::sealing::{envelope, seal_context};
 use super::verify_new::VerificationOutcome;
 use keyferry_sandbox::Verified;
@@ -116,7 +117,7 @@ impl CredentialService {
             let integration = self.own_write(&key, own, event.on_integration(&key))?;
             Ok(self.store.put_account_with(write.clone(), integration).await?)
         };
-        self.integration_locks.retry_on_conflict(&key, attempt).await
+        self.write_order.alone(&key, retry_on_conflict(attempt)).await
     }
 
     /// Stores one custom credential.
@@ -142,7 +143,7 @@ impl CredentialService {
             self.store.commit_migration(write).await.map_err(commit_error)?;
             Ok(put)
         };
-        self.integration_locks.retry_on_conflict(&key, attempt).await
+        self.write_order.alone(&key, retry_on_conflict(attempt)).await
     }
 
     /// Deletes one credential, and with the last one the integration.
@@ -168,7 +169,7 @@ impl CredentialService {
             written.map_err(commit_error)?;
             Ok(DeleteOutcome::Deleted)
         };
-        self.integration_locks.retry_on_conflict(&key, attempt).await
+        self.write_order.alone(&key, retry_on_conflict(attempt)).await
     }
 
     async fn own_key(&self, asked: &CustomCredential) -> Result<IntegrationKey, ServiceError> {
@@ -192,8 +193,9 @@ impl CredentialService {
         let credential = Credential { auth_type: AuthTypeName::keybased(), fields, warnings: Vec::new() };
         let standing = VerificationStatus::Unverified { reason: "it is of an app of your own".to_owned() };
         let finding = VerificationOutcome { standing, verified: Verified { warnings, ..Verified::default() } };
-        let record = self.sealed(key, &credential, &finding, current.as_ref())?;
-        let expect = expected(current.as_ref());
+        let base = current.as_ref().map(Base::from);
+        let record = self.sealed(key, &credential, &finding, base.as_ref())?;
+        let expect = expected(base.as_ref());
         Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })
     }
 }

@@ -12,7 +12,7 @@
 //! | `credential_service` | what is the service made of, and which apps does it serve? |
 //! | `request`, `policy`, `error` | what can be asked for, what is allowed, and why did it not happen? |
 //! | `rejection_limit` | how many rejected credentials does an API key have left? |
-//! | `retry`, `striped_lock` | what does a writer do that lost a race? |
+//! | `write_order`, `retry` | in which order do requests write an integration, and what does one do that lost a race? |
 //! | `in_flight`, `foreground_load` | what about concurrent requests with one `Idempotency-Key`, and imports beside requests? |
 //!
 //! A revision is what a client sends back in `If-Match`:
@@ -44,9 +44,9 @@ mod retry;
 mod row;
 mod sealing;
 mod sessions;
-mod striped_lock;
 mod verify_new;
 mod verify_stored;
+mod write_order;
 
 pub use credential_service::CredentialService;
 pub use custom_app::{CustomCredential, DeleteOutcome, PutOutcome};

@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::commit::{check_precondition, commit_error, expected, stored_as};
+use super::commit::{Base, check_precondition, commit_error, expected, stored_as};
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::keys;
 use super::request::{Action, Migrated, Migration, Stored};
+use super::retry::MAX_ATTEMPTS;
 use super::sealing::validated;
 use super::verify_new::{PERMIT_PATIENCE, VerificationOutcome, check_same_account};
+use super::write_order::{Followed, Mark, Submitted};
 use keyferry_schema::Credential;
 use keyferry_store::{
-    AccountChange, AuditAction, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationRecord, MigrationWrite,
-    StoreError, Timestamp,
+    AccountChange, AuditAction, IdempotencyKey, IdempotencyRecord, IntegrationKey, MigrationWrite, StoreError,
+    Timestamp,
 };
 use keyferry_telemetry::{SPANS, metrics};
 use keyferry_types::ids::Slug;
@@ -22,6 +25,15 @@ use keyferry_vault::digest_name;
 
 /// How long an idempotency key is remembered.
 const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What was read of an integration, and when.
+struct Found {
+    mark: Mark,
+    base: Option<Base>,
+}
+
+/// The result of a write.
+type Written = Result<Migrated, ServiceError>;
 
 impl CredentialService {
     /// Migrates one credential. When it returns `Stored`, the credential is on disk.
@@ -31,14 +43,14 @@ impl CredentialService {
     pub async fn migrate(&self, migration: Migration) -> Result<Migrated, ServiceError> {
         let known = migration.slug.parse().ok().and_then(|slug: Slug| self.registry.app(&slug));
         let foreground = self.load.enter();
-        let migrated = self.carry_out(migration).await;
+        let migrated = self.carry_out(&migration).await;
         drop(foreground);
         let app = known.as_ref().map_or(metrics::NO_APP, |app| app.description.slug.as_str());
         metrics::migration(app, outcome(&migrated));
         migrated
     }
 
-    async fn carry_out(&self, migration: Migration) -> Result<Migrated, ServiceError> {
+    async fn carry_out(&self, migration: &Migration) -> Result<Migrated, ServiceError> {
         self.policy.check(&migration.preferences)?;
         let account = migration.caller.account_key(&migration.account);
         self.require_account(&account).await?;
@@ -46,22 +58,29 @@ impl CredentialService {
         let credential = validated(&app, &migration.auth_object)?;
         keys::unlock(self.store.as_ref(), &self.vault, &migration.caller.org).await?;
 
-        let _in_flight = self.in_flight.enter(&migration)?;
-        let idempotency = self.idempotency_record(&migration)?;
+        let _in_flight = self.in_flight.enter(migration)?;
+        let idempotency = self.idempotency_record(migration)?;
         if let Some(stored) = self.replay(idempotency.as_ref()).await? {
             return Ok(Migrated::Replayed(stored));
         }
 
         let key = IntegrationKey { account, slug: app.description.slug.clone() };
         // Checked before the provider is asked, so that a request that cannot succeed costs no call.
-        let current = self.integration(&key).await?;
-        check_precondition(&migration.precondition, current.as_ref())?;
-        let verified = self.verify_new(&migration.caller, PERMIT_PATIENCE, &app, &credential, migration.preferences);
-        let outcome = match verified.await? {
+        let found = self.find(&key).await?;
+        check_precondition(&migration.precondition, found.base.as_ref())?;
+        let Migration { caller, preferences, .. } = migration;
+        let outcome = match self.verify_new(caller, PERMIT_PATIENCE, &app, &credential, *preferences).await? {
             Ok(outcome) => outcome,
             Err(verdict) => return Ok(Migrated::Checked(verdict)),
         };
-        self.store_migration(&migration, &key, current, &credential, &outcome, idempotency.as_ref()).await
+        self.store_migration(migration, &key, found, &credential, &outcome, idempotency.as_ref()).await
+    }
+
+    /// Reads the version that a write is to replace.
+    async fn find(&self, key: &IntegrationKey) -> Result<Found, ServiceError> {
+        let mark = self.write_order.mark(key);
+        let current = self.integration(key).await?;
+        Ok(Found { mark, base: current.as_ref().map(Base::from) })
     }
 
     fn idempotency_record(&self, migration: &Migration) -> Result<Option<IdempotencyRecord>, ServiceError> {
@@ -96,53 +115,52 @@ impl CredentialService {
         }
     }
 
-    /// Seals and commits over `current`, which was read before the verification. An envelope is bound to its version, so a
-    /// writer that lost a race reads again and seals for the next version.
+    /// Seals and commits over what was found before the verification, or what requests before this one are writing. An envelope is
+    /// bound to its version, so a writer that another one came before reads again and seals for the next version.
     async fn store_migration(
         &self,
         migration: &Migration,
         key: &IntegrationKey,
-        current: Option<IntegrationRecord>,
+        mut found: Found,
         credential: &Credential,
         outcome: &VerificationOutcome,
         idempotency: Option<&IdempotencyRecord>,
     ) -> Result<Migrated, ServiceError> {
-        let mut read_before = Some(current);
-        let attempt = || {
-            let read_before = read_before.take();
-            async move {
-                let current = match read_before {
-                    Some(current) => current,
-                    None => {
-                        let current = self.integration(key).await?;
-                        check_precondition(&migration.precondition, current.as_ref())?;
-                        current
-                    }
-                };
-                self.commit_over(migration, key, current.as_ref(), credential, outcome, idempotency).await
+        for attempt in 0..MAX_ATTEMPTS {
+            if attempt > 0 {
+                found = self.find(key).await?;
             }
-        };
-        self.integration_locks.retry_on_conflict(key, attempt).await
+            let submit = |base: Option<&Base>| self.submit(migration, key, base, credential, outcome, idempotency);
+            let is_stored = |written: &Written| matches!(written, Ok(Migrated::Stored(_)));
+            match self.write_order.follow(found.mark, found.base.as_ref(), submit, is_stored).await {
+                Followed::Done(Err(ServiceError::Contended)) | Followed::Outdated => {}
+                Followed::Done(written) => return written,
+                Followed::Refused(error) => return Err(error),
+            }
+        }
+        Err(ServiceError::Contended)
     }
 
-    async fn commit_over(
-        &self,
+    /// Seals the version after `base`, and makes the write that stores it.
+    fn submit<'a>(
+        &'a self,
         migration: &Migration,
         key: &IntegrationKey,
-        current: Option<&IntegrationRecord>,
+        base: Option<&Base>,
         credential: &Credential,
         outcome: &VerificationOutcome,
         idempotency: Option<&IdempotencyRecord>,
-    ) -> Result<Migrated, ServiceError> {
+    ) -> Result<Submitted<Base, impl Future<Output = Written> + Send + Unpin + use<'a>>, ServiceError> {
+        check_precondition(&migration.precondition, base)?;
         if migration.preferences.account_change == AccountChange::Reject {
-            check_same_account(current, &outcome.verified)?;
+            check_same_account(base, &outcome.verified)?;
         }
-        let record = self.sealed(key, credential, outcome, current)?;
-        let stored = stored_as(&record, current);
+        let record = self.sealed(key, credential, outcome, base)?;
+        let (stored, version) = (stored_as(&record, base), Base::from(&record));
         let Migration { caller, request_id, .. } = migration;
         let audit = caller.audit(AuditAction::CredentialMigrated, stored.audit_outcome(), request_id);
         let write = MigrationWrite {
-            expect: expected(current),
+            expect: expected(base),
             audit: audit.on_integration(key).at(record.updated_at),
             idempotency: idempotency.cloned().map(|mut idempotency| {
                 idempotency.body = serde_json::to_vec(&stored).unwrap_or_default();
@@ -152,12 +170,13 @@ impl CredentialService {
             record,
         };
         let span = tracing::info_span!(target: SPANS, "commit");
-        match self.store.commit_migration(write).instrument(span).await {
+        let written = self.store.commit_migration(write).map(|written| match written {
             Ok(()) => Ok(Migrated::Stored(stored)),
             Err(StoreError::IdempotencyReplay(known)) => stored_response(&known).map(Migrated::Replayed),
             Err(StoreError::IdempotencyMismatch) => Err(ServiceError::IdempotencyReuse),
             Err(error) => Err(commit_error(error)),
-        }
+        });
+        Ok(Submitted { version, written: written.instrument(span) })
     }
 }
 

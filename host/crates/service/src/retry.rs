@@ -7,7 +7,7 @@ pub trait Conflict {
 }
 
 /// The maximum number of attempts of one write.
-const MAX_ATTEMPTS: usize = 8;
+pub(super) const MAX_ATTEMPTS: usize = 8;
 
 /// Repeats a write while another writer comes first, up to 8 attempts in all. `attempt` reads what is stored, decides, and
 /// writes; the error of the last attempt is returned.

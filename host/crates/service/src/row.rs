@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use super::commit::{commit_error, expected, stored_as};
+use super::commit::{Base, commit_error, expected, stored_as};
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::foreground_load::BackgroundWork;
 use super::keys;
 use super::request::{Action, Caller, Preferences, Stored, VerifyMode};
+use super::retry::retry_on_conflict;
 use super::sealing::validated;
 use super::verify_new::{VerificationOutcome, check_same_account};
 use keyferry_sandbox::{Contact, Verdict};
@@ -179,7 +180,7 @@ impl CredentialService {
                 self.commit_row(row, key, &found, credential, outcome, settle).await
             }
         };
-        self.integration_locks.retry_on_conflict(key, attempt).await
+        self.write_order.alone(key, retry_on_conflict(attempt)).await
     }
 
     async fn commit_row(
@@ -191,23 +192,23 @@ impl CredentialService {
         outcome: &VerificationOutcome,
         settle: Settle<'_>,
     ) -> Result<RowMigrated, ServiceError> {
-        let current = found.current.as_ref();
+        let base = found.current.as_ref().map(Base::from);
         if row.policy.account_change == AccountChange::Reject {
-            check_same_account(current, &outcome.verified)?;
+            check_same_account(base.as_ref(), &outcome.verified)?;
         }
-        let record = self.sealed(key, credential, outcome, current)?;
-        let stored = stored_as(&record, current);
+        let record = self.sealed(key, credential, outcome, base.as_ref())?;
+        let stored = stored_as(&record, base.as_ref());
         let account = (!found.account_exists).then(|| account(row, key, &record));
         let settlement = settle(RowStored {
             stored: &stored,
             warnings: &credential.warnings,
-            former: current,
+            former: found.current.as_ref(),
             made_account: account.as_ref().map(|account| account.id),
             at: record.updated_at,
         });
         let audit = row.caller.audit(AuditAction::CredentialMigrated, stored.audit_outcome(), &row.request_id);
         let write = MigrationWrite {
-            expect: expected(current),
+            expect: expected(base.as_ref()),
             audit: audit.on_integration(key).at(record.updated_at),
             idempotency: None,
             row: Some(settlement),

@@ -1,5 +1,6 @@
 //! Credentials sealed and opened: which values, and what an envelope is bound to.
 
+use super::commit::Base;
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::verify_new::VerificationOutcome;
@@ -17,7 +18,7 @@ impl CredentialService {
         key: &IntegrationKey,
         credential: &Credential,
         outcome: &VerificationOutcome,
-        current: Option<&IntegrationRecord>,
+        current: Option<&Base>,
     ) -> Result<IntegrationRecord, ServiceError> {
         let version = current.map_or(1, |current| current.version + 1);
         let context = seal_context(key, &credential.auth_type, version);
@@ -58,8 +59,8 @@ pub(super) fn validated(app: &App, auth_object: &Input) -> Result<Credential, Se
     Ok(credential)
 }
 
-fn fields(credential: &Credential) -> Vec<(FieldName, &Secret)> {
-    credential.fields.iter().map(|field| (field.name.clone(), SharedSecret::as_ref(&field.value))).collect()
+fn fields(credential: &Credential) -> Vec<(&FieldName, &Secret)> {
+    credential.fields.iter().map(|field| (&field.name, SharedSecret::as_ref(&field.value))).collect()
 }
 
 /// The envelope of a stored integration.

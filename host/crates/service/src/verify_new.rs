@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::commit::Base;
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::request::{Caller, Preferences, VerifyMode};
 use keyferry_sandbox::{App, Verdict, Verified};
 use keyferry_schema::Credential;
-use keyferry_store::{IntegrationRecord, OnUnverified, VerificationStatus};
+use keyferry_store::{OnUnverified, VerificationStatus};
 
 /// How long a request waits for a permit to verify: longer than a verification may take by default.
 pub(super) const PERMIT_PATIENCE: Duration = Duration::from_secs(15);
@@ -37,7 +38,8 @@ impl CredentialService {
         }
         let permit =
             self.rejection_limiter.permit(caller.counted, patience).await.map_err(ServiceError::LimitReached)?;
-        let verdict = app.verify(credential).await.map_err(ServiceError::Plugin)?;
+        // A call of a plugin takes kilobytes, which each future around this one would have, and copy when it is moved.
+        let verdict = Box::pin(app.verify(credential)).await.map_err(ServiceError::Plugin)?;
         permit.settle(&verdict);
         if preferences.verify == VerifyMode::Only {
             return Ok(Err(verdict));
@@ -64,7 +66,7 @@ fn unconfirmed(credential: &Credential) -> Verified {
 }
 
 /// Refuses a credential of another account at the provider than the stored one's.
-pub(super) fn check_same_account(current: Option<&IntegrationRecord>, verified: &Verified) -> Result<(), ServiceError> {
+pub(super) fn check_same_account(current: Option<&Base>, verified: &Verified) -> Result<(), ServiceError> {
     let before = current.and_then(|current| current.provider_account_id.as_ref());
     match (before, &verified.provider_account_id) {
         (Some(before), Some(now)) if before != now => {

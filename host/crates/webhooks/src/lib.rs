@@ -5,7 +5,7 @@
 //! | `request` | what can be asked of a webhook? |
 //! | `manage` | how is one registered, listed, changed, deleted? |
 //! | `secrets` | how are its signing secret and the values of its headers sealed and opened? |
-//! | `message` | what is it sent, and how is that signed? |
+//! | `message` | what is it sent, and how is that signed and verified? |
 //! | `schedule` | which delivery is attempted when? |
 //! | `deliver` | how is one attempted, and when again? |
 //! | `error` | why is something not possible? |
@@ -34,6 +34,7 @@ mod secrets;
 pub use deliver::{Deliverer, DeliverySettings};
 pub use error::WebhookError;
 pub use manage::{MOST_WEBHOOKS, Registered, Webhooks};
+pub use message::{ATTEMPT, IDEMPOTENCY_KEY, SIGNATURE, verify};
 pub use request::{
     HeaderChange, InvalidHeaders, InvalidSigningSecret, MOST_HEADERS, NewWebhook, SigningSecret, WebhookChange,
     WebhookHeaders,

@@ -7,11 +7,14 @@ use serde::Serialize;
 use super::error::WebhookError;
 use keyferry_store::Delivery;
 use keyferry_types::secret::Secret;
-use keyferry_vault::signature;
+use keyferry_vault::{is_signature, signature};
 
-static SIGNATURE: HeaderName = HeaderName::from_static("x-cobalt-signature");
-static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-static ATTEMPT: HeaderName = HeaderName::from_static("keyferry-attempt");
+/// The header with the signature of the body.
+pub static SIGNATURE: HeaderName = HeaderName::from_static("x-cobalt-signature");
+/// The header with the delivery's id, the same in each attempt.
+pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header with the number of the attempt, from 1.
+pub static ATTEMPT: HeaderName = HeaderName::from_static("keyferry-attempt");
 
 /// The documented body, member by member.
 #[derive(Serialize)]
@@ -52,6 +55,22 @@ pub(super) fn headers(
         (IDEMPOTENCY_KEY.clone(), delivery.id.to_string()),
         (ATTEMPT.clone(), (delivery.attempts + 1).to_string()),
     ])
+}
+
+/// Whether a delivery was signed with this secret. `body` is the body as it arrived, `signature` the header [`SIGNATURE`]. The
+/// comparison takes as long wherever the two differ.
+///
+/// ```
+/// use keyferry_types::secret::Secret;
+/// use keyferry_webhooks::verify;
+///
+/// let secret = Secret::new("whsec_example-0123456789");
+/// let signature = "71bf8394896c23ce4056a732b4039f46e2558c88c656153921d06c49d92701c6";
+/// assert!(verify(&secret, br#"{"event":"Connection Created"}"#, signature));
+/// assert!(!verify(&secret, br#"{"event":"Connection Deleted"}"#, signature));
+/// ```
+pub fn verify(signing_secret: &Secret, body: &[u8], signature: &str) -> bool {
+    is_signature(signing_secret, body, signature)
 }
 
 #[cfg(test)]

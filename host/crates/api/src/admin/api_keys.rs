@@ -1,6 +1,7 @@
 //! Operations of the admin API on API keys.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::admin::operations::{Operation, Route};
 use crate::admin::operator::Operator;
 use crate::admin::organisations::store_with;
 use keyferry_service::keys;
-use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, Timestamp};
+use keyferry_store::{ApiKeyRecord, AuditAction, AuditEvent, NewApiKey, Scope, StoreError, Timestamp};
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{ApiKey, KeyId};
 
@@ -134,14 +135,11 @@ pub enum ApiKeyState {
     Revoked,
 }
 
-/// Digits of a hash that name a key.
-const ID: usize = 12;
-
 impl ShownApiKey {
     fn new(record: &ApiKeyRecord, now: Timestamp) -> Self {
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
-            id: id(record),
+            id: record.id(),
             shown: record.shown.clone(),
             label: record.label.clone(),
             environment: record.environment,
@@ -157,10 +155,6 @@ impl ShownApiKey {
             last_used_at: text(record.last_used_at),
         }
     }
-}
-
-fn id(record: &ApiKeyRecord) -> String {
-    hex::encode(record.hash).chars().take(ID).collect()
 }
 
 impl Operation for ListApiKeys {
@@ -184,19 +178,30 @@ impl Operation for RevokeApiKey {
         let known = store.api_keys(&self.org).await?;
         let is_meant = |record: &&ApiKeyRecord| match hash {
             Some(hash) => record.hash == hash,
-            None => record.shown == self.key || id(record) == self.key,
+            None => record.shown == self.key || record.id() == self.key,
         };
         let meant: Vec<_> = known.iter().filter(is_meant).collect();
         let record = match meant.as_slice() {
             [] => return Err(AdminError::NoSuchApiKey { org: self.org.clone() }),
             [record] => *record,
             several => {
-                let ids = several.iter().map(|record| id(record)).collect::<Vec<_>>().join(", ");
+                let ids = several.iter().map(|record| record.id()).collect::<Vec<_>>().join(", ");
                 return Err(AdminError::SeveralApiKeys { ids });
             }
         };
         let audit = audit(AuditAction::ApiKeyRevoked, record, now);
-        match store.revoke_api_key(&self.org, &record.hash, audit).await? {
+        // A task of its own: once the write is queued, the key has to be forgotten even if this request is dropped.
+        let (store, known_keys) = (Arc::clone(store), operator.known_keys.clone());
+        let (org, hash) = (self.org.clone(), record.hash);
+        let revoked = tokio::spawn(async move {
+            let revoked = store.revoke_api_key(&org, &hash, audit).await;
+            // Whatever came of it: a failed write may have been carried out.
+            if let Some(known) = known_keys {
+                known.forget(&hash);
+            }
+            revoked
+        });
+        match revoked.await.map_err(|_| StoreError::Closed)?? {
             Some(revoked) => Ok(ShownApiKey::new(&revoked, now)),
             None => Err(AdminError::NoSuchApiKey { org: self.org.clone() }),
         }

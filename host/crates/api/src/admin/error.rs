@@ -41,6 +41,11 @@ pub enum AdminError {
         "the audit chain of {org} holds, but no entry has the hash {known}: it was rewritten since that was written down"
     )]
     Rewritten { org: OrgId, known: String },
+    #[error(
+        "root {key_id} of organisation {org} would no longer open with {own}, the key that the running server has: nothing was \
+         forgotten. Restart the server with the new key, then run this command again"
+    )]
+    OwnKeyForgotten { org: OrgId, key_id: u32, own: String },
     #[error("this operation needs {0}, which is not open here")]
     Missing(&'static str),
     #[error(transparent)]
@@ -71,7 +76,7 @@ impl AdminError {
             | Self::NoSuchOrganisation { .. }
             | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
             Self::Keys(ServiceError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
-            Self::SeveralApiKeys { .. } | Self::Rewritten { .. } => StatusCode::CONFLICT,
+            Self::SeveralApiKeys { .. } | Self::Rewritten { .. } | Self::OwnKeyForgotten { .. } => StatusCode::CONFLICT,
             Self::Store(StoreError::AuditBroken { .. }) => StatusCode::CONFLICT,
             Self::Registry(RegistryError::Refused { .. } | RegistryError::NoWayBack { .. }) | Self::Refused(_) => {
                 StatusCode::CONFLICT
@@ -91,6 +96,7 @@ impl AdminError {
             Self::Keys(ServiceError::Store(StoreError::Root { .. })) => "key_refused",
             Self::SeveralApiKeys { .. } => "several_api_keys",
             Self::Rewritten { .. } => "audit_rewritten",
+            Self::OwnKeyForgotten { .. } => "own_key_forgotten",
             Self::Store(StoreError::AuditBroken { .. }) => "audit_broken",
             Self::Registry(RegistryError::Refused { .. }) | Self::Refused(_) => "refused",
             Self::Registry(RegistryError::NoWayBack { .. }) => "no_earlier_version",

@@ -40,6 +40,9 @@ impl Operation for ShowHealth {
             Some(StoreHealth::NoSpace { free, needed }) => {
                 obstacles.push(format!("the disk has {free} bytes free, and {needed} are needed to write safely"));
             }
+            Some(StoreHealth::Unavailable(reason)) => {
+                obstacles.push(format!("the database takes no writes at the moment: {reason}"));
+            }
             Some(StoreHealth::Failed(reason)) => obstacles.push(format!("the store failed: {reason}")),
             Some(StoreHealth::Ready) | None => {}
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::known_keys::KnownKeys;
 use keyferry_sandbox::Registry;
 use keyferry_store::Store;
 use keyferry_vault::Vault;
@@ -16,6 +17,8 @@ pub struct Operator {
     pub warnings: Option<Warnings>,
     /// The store; `None` if this process has not opened it.
     pub store: Option<Arc<dyn Store>>,
+    /// The API keys that a running server has in memory.
+    pub known_keys: Option<Arc<KnownKeys>>,
     /// The keys; `None` if this process has not opened them.
     pub vault: Option<Arc<Vault>>,
     /// The plugins; `None` if this process has not loaded them.

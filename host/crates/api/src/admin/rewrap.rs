@@ -105,6 +105,13 @@ impl Operation for RewrapRoots {
 
     async fn perform(&self, operator: &Operator) -> Result<Rewrapped, AdminError> {
         let store = operator.store.as_ref().ok_or(AdminError::Missing("the store"))?;
+        let vault = operator.vault.as_ref().ok_or(AdminError::Missing("the vault"))?;
+        let own = vault.kek().id().await?;
+        let has_own = |forms: &[Form]| forms.iter().any(|form| form.by == own);
+        // What this process wraps from now on only its own key opens: without it, no single key would open the store.
+        if let Some(root) = self.roots.iter().find(|root| has_own(&root.from) && !has_own(&root.to)) {
+            return Err(AdminError::OwnKeyForgotten { org: root.org.clone(), key_id: root.key_id, own });
+        }
         let forms = |forms: &[Form]| forms.iter().cloned().map(Wrapping::try_from).collect::<Result<Vec<_>, _>>();
         let mut stored = 0;
         for NewForms { org, key_id, from, to } in &self.roots {

@@ -1,8 +1,12 @@
 //! Who is calling: the API key in `x-api-key` selects organisation and environment; a session token in `Authorization` is a
 //! front end that acts for one linked account.
 
-use http::{HeaderMap, HeaderValue, header};
+use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue, header};
+use subtle::ConstantTimeEq as _;
+
+use crate::auth::known_keys::KnownKey;
 use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
 use crate::error::problem::{self, ProblemType};
@@ -11,18 +15,29 @@ use crate::request::account_name::{NamedAccount, Place, is_in_headers, linked_ac
 use crate::state::Api;
 use keyferry_sandbox::Digest;
 use keyferry_service::{Caller, CountedFor};
-use keyferry_store::{AccountKey, ApiKeyRecord, Scope, SessionRecord, Timestamp};
+use keyferry_store::{AccountKey, Scope, SessionRecord, Timestamp};
 use keyferry_types::ids::LinkedAccountId;
 use keyferry_vault::{ApiKey, TokenUse};
 
 /// The header that carries the key.
 pub(crate) const API_KEY: &str = "x-api-key";
 
+/// What a problem says where there is no API key, and where it is of no use: nothing that tells why.
+const NO_KEY: &str =
+    "the header x-api-key is missing: it has the API key, which the operator makes by `keyferry api-key create`";
+const UNKNOWN_KEY: &str = "this server has no such API key, or it is revoked or expired; `keyferry api-key list` lists those that \
+                           are valid";
+/// The same of a session token.
+const NO_TOKEN: &str = "the header Authorization is missing: it has a session token, as `Bearer TOKEN`; \
+                        POST /api/v2/public/session-token issues one, and an API key is not taken here";
+const UNKNOWN_TOKEN: &str = "this is no session token of this server, or its session has ended; POST /api/v2/public/session-token \
+                             issues one";
+
 /// What authentication by API key fails with.
-pub(crate) const KEY_PROBLEMS: [&ProblemType; 3] =
-    [&problem::INVALID_API_KEY, &problem::TOO_MANY_REQUESTS, &problem::INTERNAL];
+pub(crate) const KEY_PROBLEMS: [&ProblemType; 4] =
+    [&problem::INVALID_API_KEY, &problem::TOO_MANY_REQUESTS, &problem::INTERNAL, &problem::STORE_UNAVAILABLE];
 /// What authentication by session token fails with.
-pub(crate) const TOKEN_PROBLEMS: [&ProblemType; 7] = [
+pub(crate) const TOKEN_PROBLEMS: [&ProblemType; 8] = [
     &problem::TOKEN_MISSING,
     &problem::TOKEN_INVALID,
     &problem::ACCOUNT_ID_INVALID,
@@ -30,6 +45,7 @@ pub(crate) const TOKEN_PROBLEMS: [&ProblemType; 7] = [
     &problem::TOO_MANY_REQUESTS,
     &problem::KEYS_LOCKED,
     &problem::INTERNAL,
+    &problem::STORE_UNAVAILABLE,
 ];
 
 impl Api {
@@ -39,23 +55,23 @@ impl Api {
     }
 
     /// The key of a request, if it is known, not expired or revoked, and within its rate. For what needs no scope.
-    pub(crate) async fn key(&self, headers: &HeaderMap) -> Result<ApiKeyRecord, ApiError> {
-        let text = only(headers, API_KEY)
-            .ok()
-            .flatten()
-            .and_then(|value| value.to_str().ok())
-            .ok_or_else(ApiError::unauthorized)?;
+    pub(crate) async fn key(&self, headers: &HeaderMap) -> Result<Arc<KnownKey>, ApiError> {
+        let value =
+            only(headers, API_KEY).map_err(|Twice| ApiError::unauthorized("the header x-api-key is there twice"))?;
+        let value = value.ok_or_else(|| ApiError::unauthorized(NO_KEY))?;
+        let unknown = || ApiError::unauthorized(UNKNOWN_KEY);
         // The checksum turns typing errors and noise away before the store is asked.
-        let key: ApiKey = text.parse().map_err(|_| ApiError::unauthorized())?;
-        let record = self.store.api_key(&key.hash()).await.map_err(|error| ApiError::internal(&error))?;
+        let key: ApiKey = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(unknown)?;
+        let hash = key.hash();
         let now = Timestamp::now();
+        let record = self.keys.get(&hash, now).await.map_err(|error| ApiError::internal(&error))?;
         let record = record
-            .filter(|record| key.hash_matches(&record.hash) && record.environment == key.environment())
+            .filter(|record| bool::from(record.hash.ct_eq(&hash)) && record.environment == key.environment())
             .filter(|record| record.is_live(now))
-            .ok_or_else(ApiError::unauthorized)?;
+            .ok_or_else(unknown)?;
         name_caller(&record, None);
         self.rates.request(&record.hash)?;
-        self.last_use.note(&self.store, &record, now);
+        self.keys.note_use(&record, now);
         Ok(record)
     }
 
@@ -67,10 +83,11 @@ impl Api {
         query: Option<&str>,
         token_use: TokenUse,
     ) -> Result<FrontEnd, ApiError> {
-        let invalid = || ApiError::new(&problem::TOKEN_INVALID, "Invalid token");
+        let invalid = || ApiError::new(&problem::TOKEN_INVALID, "Invalid token").detail(UNKNOWN_TOKEN.to_owned());
         let value = only(headers, header::AUTHORIZATION.as_str()).map_err(|Twice| invalid())?;
         let Some(value) = value.filter(|value| !value.is_empty()) else {
-            return Err(ApiError::new(&problem::TOKEN_MISSING, "Authorization Token Missing"));
+            let missing = ApiError::new(&problem::TOKEN_MISSING, "Authorization Token Missing");
+            return Err(missing.detail(NO_TOKEN.to_owned()));
         };
         let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -78,9 +95,10 @@ impl Api {
         }
         let session = self.service.session(token.trim(), token_use).await.map_err(failure)?.ok_or_else(invalid)?;
         // A session lives no longer than the API key that it was made with: revoking that one is what stops a thief.
-        let key = self.store.api_key(&session.made_by).await.map_err(|error| ApiError::internal(&error))?;
+        let now = Timestamp::now();
+        let key = self.keys.get(&session.made_by, now).await.map_err(|error| ApiError::internal(&error))?;
         let key = key.filter(|key| key.org == session.org && key.environment == session.environment);
-        let key = key.filter(|key| key.is_live(Timestamp::now())).ok_or_else(invalid)?;
+        let key = key.filter(|key| key.is_live(now)).ok_or_else(invalid)?;
         name_caller(&key, Some(&session));
         let front_end = FrontEnd { session, key };
         self.rates.request(&front_end.measure())?;
@@ -104,7 +122,7 @@ pub(crate) trait Credential {
     fn caller(&self, scope: Scope) -> Result<Caller, ApiError>;
 }
 
-impl Credential for ApiKeyRecord {
+impl Credential for KnownKey {
     fn caller(&self, scope: Scope) -> Result<Caller, ApiError> {
         if !self.allows(scope) {
             let message = format!("this API key does not have the scope `{scope}`; use one that was made with it");
@@ -118,7 +136,7 @@ impl Credential for ApiKeyRecord {
 /// A front end that acts for one linked account, and can do what the API key can that its session was made with.
 pub(crate) struct FrontEnd {
     pub(crate) session: SessionRecord,
-    key: ApiKeyRecord,
+    key: Arc<KnownKey>,
 }
 
 impl Credential for FrontEnd {
@@ -157,7 +175,7 @@ impl FrontEnd {
 
 /// The caller of a request.
 pub(crate) enum Identity {
-    Key(ApiKeyRecord),
+    Key(Arc<KnownKey>),
     FrontEnd(FrontEnd),
 }
 

@@ -8,10 +8,11 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::auth::access::{Credential, FrontEnd, Identity};
+use crate::auth::known_keys::KnownKey;
 use crate::error::api_error::ApiError;
 use crate::state::Api;
 use keyferry_service::Caller;
-use keyferry_store::{ApiKeyRecord, Scope};
+use keyferry_store::Scope;
 use keyferry_vault::TokenUse;
 
 /// The caller of a request whose credential is valid and has the scope `S`.
@@ -22,7 +23,7 @@ pub(crate) struct Authorized<C, S> {
 }
 
 /// A valid API key.
-pub(crate) struct Key(pub(crate) ApiKeyRecord);
+pub(crate) struct Key(pub(crate) Arc<KnownKey>);
 
 /// A front end that presents its refresh token. Its access token is the extractor [`FrontEnd`].
 pub(crate) struct Refreshing(pub(crate) FrontEnd);

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `access` | which API key or session token is it, and does its scope allow the request? |
 //! | `caller` | how does a handler ask for a caller of a scope? |
-//! | `last_use` | when was a key used last? |
+//! | `known_keys` | which API keys are in use, and when was each used last? |
 
 pub(crate) mod access;
 pub(crate) mod caller;
-pub(crate) mod last_use;
+pub(crate) mod known_keys;

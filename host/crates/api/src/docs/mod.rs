@@ -9,7 +9,7 @@
 //! A page that API keys are typed into must not give them away, so it may load, call, frame and submit nothing but to its own
 //! server, and runs no script but its two files ([`POLICY`]).
 //!
-//! It is no part of the API, and so it is not in the API's description.
+//! It is no part of the API, and so it is not in the API's description. `GET /` sends browsers here.
 
 use std::sync::LazyLock;
 

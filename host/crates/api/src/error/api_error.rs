@@ -75,9 +75,9 @@ impl ApiError {
         Self::new(kind, message).detail(detail.to_owned())
     }
 
-    /// No API key, or one that is not known.
-    pub(crate) fn unauthorized() -> Self {
-        Self::new(&problem::INVALID_API_KEY, "Invalid Credentials")
+    /// No API key, or one that is not known; `detail` says it in a problem.
+    pub(crate) fn unauthorized(detail: &str) -> Self {
+        Self::new(&problem::INVALID_API_KEY, "Invalid Credentials").detail(detail.to_owned())
     }
 
     /// Something of ours that failed. The caller learns nothing of it; the log has it under the request's id.

@@ -69,6 +69,15 @@ pub(crate) fn store_failure(error: StoreError) -> ApiError {
             ApiError::new(&problem::NO_SPACE, "the server's disk is full; nothing was stored")
                 .retry_after(Some(Duration::from_secs(30)))
         }
+        StoreError::Unavailable { .. } => {
+            // What the database says is for the operator.
+            tracing::error!(%error, "the store is not available");
+            ApiError::new(
+                &problem::STORE_UNAVAILABLE,
+                "the server's database cannot be used at the moment; nothing was stored",
+            )
+            .retry_after(Some(Duration::from_secs(1)))
+        }
         other => ApiError::internal(&other),
     }
 }

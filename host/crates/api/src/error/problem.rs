@@ -145,6 +145,9 @@ kinds! {
     NO_SPACE = ProblemType::new(
         StatusCode::INSUFFICIENT_STORAGE, "no_space", "The server's disk is full, and nothing was stored.")
         .with(Extra::RetryAfter);
+    STORE_UNAVAILABLE = ProblemType::new(
+        StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The server's database cannot be used at the moment, and nothing was stored.")
+        .with(Extra::RetryAfter);
     KEYS_LOCKED = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "keys_locked",
         "The organisation's keys cannot be unlocked for now: the server's key service fails or refuses, or another key is needed.")

@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 
 use crate::auth::access::{Credential as _, KEY_PROBLEMS};
 use crate::auth::caller::Key;
+use crate::auth::known_keys::KnownKey;
 use crate::error::api_error::ApiError;
 use crate::error::mapping::store_failure;
 use crate::error::problem;
@@ -23,7 +24,7 @@ use crate::state::Api;
 use keyferry_sandbox::App;
 use keyferry_schema::AuthType;
 use keyferry_service::ServiceError;
-use keyferry_store::{ApiKeyRecord, IntegrationRecord, Scope};
+use keyferry_store::{IntegrationRecord, Scope};
 
 /// The linked account for which to show an app.
 #[derive(Deserialize, IntoParams)]
@@ -168,12 +169,7 @@ struct Asked {
 }
 
 impl Asked {
-    async fn read(
-        api: &Api,
-        key: &ApiKeyRecord,
-        in_query: Option<&str>,
-        headers: &HeaderMap,
-    ) -> Result<Self, ApiError> {
+    async fn read(api: &Api, key: &KnownKey, in_query: Option<&str>, headers: &HeaderMap) -> Result<Self, ApiError> {
         let org = key.org.to_string();
         let in_query = in_query.filter(|text| !text.is_empty());
         if in_query.is_none() && !is_in_headers(headers) {

@@ -1,13 +1,15 @@
 //! `GET /api/v2/public/linked-account/{account}/integration/{slug}/credentials`: a stored credential, in the form in which
 //! `migrate-token` takes it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::response::Response;
-use http::{HeaderMap, header};
-use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use http::{HeaderMap, Uri, header};
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::access::{Credential as _, KEY_PROBLEMS};
 use crate::error::api_error::ApiError;
@@ -17,19 +19,43 @@ use crate::handlers::linked_account::account::account_missing;
 use crate::handlers::migrate_token::revision_tag;
 use crate::middleware::trace::RequestId;
 use crate::request::account_name::check_path;
-use crate::responses::Outcome;
+use crate::request::parameters;
 use crate::responses::secret_json::secret_json;
+use crate::responses::{LastCheck, Outcome};
 use crate::state::Api;
 use keyferry_service::{ReadCredential, ServiceError, Shown, StoredCredential};
-use keyferry_store::Scope;
+use keyferry_store::{Reauth, Scope};
 use keyferry_types::echo::{MASK, masked_note, safe_name};
 use keyferry_types::ids::Slug;
 
-/// The account and the slug of a path below `linked-account/` that ends in `/integration/{slug}/` and this word. The vendor's
-/// SDK leaves account ids unescaped, so the part before it may contain slashes.
-pub(crate) fn split<'a>(path: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+/// The account and the slug that a request's path names, if it ends in `/integration/{slug}/` and this word. A slash that is
+/// escaped belongs to the account's id, so that an id which a caller escapes never names a credential.
+pub(crate) fn addressed(uri: &Uri, word: &str) -> Option<(String, String)> {
+    let (account, slug) = split(uri.path().strip_prefix(ACCOUNTS)?, word)?;
+    let decoded = |part| percent_decode_str(part).decode_utf8().ok().map(Cow::into_owned);
+    Some((decoded(account)?, decoded(slug)?))
+}
+
+/// The account and the slug, as they are escaped, of a path below `linked-account/` that ends in `/integration/{slug}/` and this
+/// word. The vendor's SDK leaves account ids unescaped, so the part before it may contain slashes.
+fn split<'a>(path: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
     let (account, slug) = path.strip_suffix(word)?.strip_suffix('/')?.rsplit_once("/integration/")?;
     (!account.is_empty() && !slug.is_empty() && !slug.contains('/')).then_some((account, slug))
+}
+
+/// What comes before an account's id in a path.
+const ACCOUNTS: &str = "/api/v2/public/linked-account/";
+
+/// The path of a stored credential in the API's description. The router has none for it.
+pub(crate) const PATH: &str = "/api/v2/public/linked-account/{account}/integration/{slug}/credentials";
+
+/// How much of a credential is asked for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CredentialQuery {
+    /// `true`: only which fields there are, also for a key that may see their values. Nothing is opened, and the audit trail
+    /// has no entry of it.
+    masked: Option<bool>,
 }
 
 /// All of it for a key of scope `read_credentials`, and its fields' names for one of scope `read`.
@@ -44,11 +70,12 @@ pub(crate) fn split<'a>(path: &'a str, word: &str) -> Option<(&'a str, &'a str)>
         ("account" = String, Path, description = "Your own id of the linked account. Slashes can stay as they are.",
             min_length = 1),
         ("slug" = String, Path, description = "The app.", min_length = 1, example = "hubspot"),
+        CredentialQuery,
     ),
     responses((status = 200, description = "The credential.", body = CredentialBody)),
     extensions(("x-problems" = json!([
         KEY_PROBLEMS, problem::SCOPE_MISSING, problem::ACCOUNT_CONFLICT, problem::KEYS_LOCKED, problem::INVALID_PATH,
-        problem::ACCOUNT_UNKNOWN, problem::NO_SUCH_INTEGRATION, problem::NO_SPACE,
+        problem::INVALID_QUERY, problem::ACCOUNT_UNKNOWN, problem::NO_SUCH_INTEGRATION, problem::NO_SPACE,
     ]))),
     security(("org_api_key" = [])),
 )]
@@ -61,9 +88,11 @@ pub(crate) async fn show(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let key = api.key(headers).await?;
-    let plain = key.allows(Scope::ReadCredentials);
-    let caller = key.caller(if plain { Scope::ReadCredentials } else { Scope::Read })?;
+    let may_open = key.allows(Scope::ReadCredentials);
+    let caller = key.caller(if may_open { Scope::ReadCredentials } else { Scope::Read })?;
     check_path(headers, query, account)?;
+    let CredentialQuery { masked } = parameters::read(query.unwrap_or_default())?;
+    let plain = may_open && masked != Some(true);
     let missing = account_missing(&caller, account);
     let none = || no_integration(api, slug);
     let Ok(account) = account.parse() else { return Err(missing) };
@@ -111,6 +140,11 @@ pub(crate) struct CredentialBody<'a> {
     /// When the provider last confirmed it.
     #[schema(required = true, format = DateTime)]
     verified_at: Option<String>,
+    /// Whether the user has to connect again.
+    reauth_required: bool,
+    /// The last verification since the credential was stored.
+    #[schema(required = true)]
+    last_check: Option<LastCheck>,
     /// The credential's expiry.
     #[schema(required = true, format = DateTime)]
     expires_at: Option<String>,
@@ -154,6 +188,8 @@ impl<'a> CredentialBody<'a> {
             masked: credential.fields.iter().any(|(_, shown)| matches!(shown, Shown::Masked)),
             outcome: Outcome::from_status(&record.standing),
             verified_at: record.verified_at.map(|at| at.to_string()),
+            reauth_required: record.reauth == Reauth::Required,
+            last_check: record.check.as_ref().map(LastCheck::new),
             expires_at: record.expires_at.map(|at| at.to_string()),
             identifier: record.provider_account_id.as_deref(),
             config: &record.config,
@@ -164,6 +200,22 @@ impl<'a> CredentialBody<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_escaped_slash_belongs_to_the_accounts_id() {
+        for (path, expected) in [
+            ("a%2Fb/integration/hubspot/credentials", Some(("a/b", "hubspot"))),
+            ("a%2Fintegration%2Fhubspot%2Fcredentials", None),
+            ("a%2Fintegration/hubspot/credentials", None),
+            ("a/%69ntegration/hubspot/credentials", None),
+            ("a%2Fintegration%2Fb/integration/hubspot/credentials", Some(("a/integration/b", "hubspot"))),
+            ("%FF/integration/hubspot/credentials", None),
+        ] {
+            let uri: Uri = format!("{ACCOUNTS}{path}").parse().unwrap();
+            let expected = expected.map(|(account, slug)| (account.to_owned(), slug.to_owned()));
+            assert_eq!(addressed(&uri, "credentials"), expected, "{path}");
+        }
+    }
 
     #[test]
     fn account_and_slug_are_told_apart_also_where_the_account_has_slashes() {

@@ -75,6 +75,8 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> (StatusCode, Json<Hea
         StoreHealth::NoSpace { free, needed } => {
             obstacles.push(format!("the disk has {free} bytes free, and {needed} are needed to write safely"));
         }
+        // What the database says is for the operator, in the log and the admin API.
+        StoreHealth::Unavailable(_) => obstacles.push("the database takes no writes at the moment".to_owned()),
         StoreHealth::Failed(reason) => obstacles.push(format!("the store failed: {reason}")),
     }
     let mut warnings: Vec<String> = api.readiness.certificate_warnings();

@@ -94,11 +94,10 @@ pub(crate) async fn put(
     Authorized { caller, .. }: Authorized<Key, Migrate>,
     id: RequestId,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
     body: RequestBody,
 ) -> Result<Response, ApiError> {
     may_verify(&api, &caller)?;
-    let input: Input = body.json().await?;
+    let (input, headers): (Input, _) = body.json_and_headers().await?;
     let Input::Object(members) = input else {
         return Err(body::not_an_object(input.kind()));
     };

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 
 use crate::auth::access::KEY_PROBLEMS;
 use crate::error::api_error::ApiError;
 use crate::error::mapping::failure;
 use crate::error::problem;
 use crate::error::routing::not_taken;
-use crate::handlers::credentials::{no_integration, split};
+use crate::handlers::credentials::{addressed, no_integration};
 use crate::handlers::linked_account::account::account_missing;
 use crate::handlers::migrate_token::{KEYFERRY_OUTCOME, counts, may_verify, revision_tag};
 use crate::middleware::detach_on_drop::to_its_end;
@@ -31,11 +31,6 @@ use keyferry_types::ids::Slug;
 pub(crate) const BELOW_ACCOUNTS: &str = "/api/v2/public/linked-account/{*account}";
 /// What is taken there besides.
 const WITHOUT_POST: HeaderValue = HeaderValue::from_static("GET,HEAD,DELETE");
-
-/// Whether a path below `linked-account/` is one of these.
-pub(crate) fn is_verification(path: &str) -> bool {
-    split(path, "verify").is_some()
-}
 
 /// `Allow`, where `POST` is not one of the methods: the router takes it for all paths below an account's id.
 pub(crate) fn allow_without_post(mut response: Response) -> Response {
@@ -72,19 +67,19 @@ pub(crate) async fn verify(
     State(api): State<Arc<Api>>,
     id: RequestId,
     InPath(path): InPath<String>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some((account, slug)) = split(&path, "verify") else {
+    let Some((account, slug)) = addressed(&uri, "verify") else {
         let path = format!("/api/v2/public/linked-account/{path}");
-        return Err(not_taken(&http::Method::POST, &path).header(header::ALLOW, WITHOUT_POST));
+        return Err(not_taken(&http::Method::POST, &path, ["GET", "DELETE"]).header(header::ALLOW, WITHOUT_POST));
     };
     let caller = api.caller(&headers, Scope::Migrate).await?;
     may_verify(&api, &caller)?;
-    check_path(&headers, query.as_deref(), account)?;
-    let missing = account_missing(&caller, account);
+    check_path(&headers, uri.query(), &account)?;
+    let missing = account_missing(&caller, &account);
     let Ok(account) = account.parse() else { return Err(missing) };
-    let parsed: Slug = slug.parse().map_err(|_| no_integration(&api, slug))?;
+    let parsed: Slug = slug.parse().map_err(|_| no_integration(&api, &slug))?;
     let asked = VerifyStored { caller: caller.clone(), account, slug: parsed, request_id: id.0 };
     let service = Arc::clone(&api.service);
     let verified = to_its_end(async move { service.verify_stored(&asked).await }).await?;
@@ -93,7 +88,7 @@ pub(crate) async fn verify(
     }
     match verified {
         Ok(Some(reverified)) => Ok(checked(&reverified)),
-        Ok(None) => Err(no_integration(&api, slug)),
+        Ok(None) => Err(no_integration(&api, &slug)),
         Err(ServiceError::AccountMissing { .. }) => Err(missing),
         Err(
             error @ (ServiceError::UnknownApp { .. } | ServiceError::AppNotInService { .. } | ServiceError::CustomApp),

@@ -1,7 +1,9 @@
 //! Request ids, the access log, and what is counted and traced of each request. All three have the route's pattern, never the
 //! path, which can hold account ids. The log has the caller as well.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::middleware::Next;
@@ -12,6 +14,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use crate::error::rendering::FailureCode;
+use crate::middleware::request_context::{RequestCaller, RequestContext};
 use crate::request::shown_target::shown_method;
 use keyferry_store::{ApiKeyRecord, SessionRecord};
 use keyferry_telemetry::metrics::{self, ActiveRequest};
@@ -20,34 +23,49 @@ use keyferry_types::echo::MASK;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request: the caller's own, where it is a reasonable one, or a new one.
+/// The id of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
-impl RequestId {
-    fn new(request: &Request) -> Self {
-        let given = request.headers().get(&X_REQUEST_ID).and_then(|value| value.to_str().ok());
-        let reasonable = |id: &&str| {
-            (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
-        };
-        Self(given.filter(reasonable).map_or_else(new_id, str::to_owned))
-    }
+/// The caller's own id for a request, where it is a reasonable one, or a new one.
+fn id_of(request: &Request) -> String {
+    let given = request.headers().get(&X_REQUEST_ID).and_then(|value| value.to_str().ok());
+    let reasonable = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+    };
+    given.filter(reasonable).map_or_else(new_id, str::to_owned)
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestId {
     type Rejection = Infallible;
 
     /// The id that [`layer`] has given the request.
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self(new_id())))
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(RequestContext::with_current(|request| request.id().to_owned()).unwrap_or_else(new_id)))
     }
 }
 
+/// Random bytes of an id.
+type Id = [u8; 16];
+/// Ids that are made with one call of the system.
+const IDS: usize = 32;
+
+thread_local! {
+    /// Ids of requests to come.
+    static NEW_IDS: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
+}
+
 fn new_id() -> String {
-    let mut bytes = [0; 16];
-    // Without randomness nothing could be sealed either, so such a host has stopped before; an id of zeros is harmless.
-    let _ = getrandom::fill(&mut bytes);
-    hex::encode(bytes)
+    hex::encode(NEW_IDS.with_borrow_mut(|ids| {
+        ids.pop().unwrap_or_else(|| {
+            let mut bytes = [[0; size_of::<Id>()]; IDS];
+            // Without randomness nothing could be sealed either, so such a host has stopped before; an id of zeros is harmless.
+            let _ = getrandom::fill(bytes.as_flattened_mut());
+            let [first, others @ ..] = bytes;
+            ids.extend(others);
+            first
+        })
+    }))
 }
 
 /// The trace that a request is part of, if its caller says so in a way that can be understood.
@@ -62,19 +80,21 @@ fn parent(request: &Request) -> Option<TraceParent> {
 /// Names the caller of the request under way in its log lines: the organisation, the API key as it is shown, and the session of a
 /// front end.
 pub(crate) fn name_caller(key: &ApiKeyRecord, session: Option<&SessionRecord>) {
-    let span = tracing::Span::current();
-    span.record("org", tracing::field::display(&key.org));
-    span.record("key", &*key.shown);
-    if let Some(session) = session {
-        span.record("session", tracing::field::display(&session.id));
-    }
+    RequestContext::with_current(|request| {
+        request.name_caller(RequestCaller {
+            org: key.org.as_str().into(),
+            key: key.shown.as_str().into(),
+            session: session.map(|session| session.id.to_string().into()),
+        });
+    });
 }
 
 /// Gives a request its id and logs one line per response.
-pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
-    let id = RequestId::new(&request);
+pub(crate) async fn layer(request: Request, next: Next) -> Response {
+    let id = id_of(&request);
     let method = shown_method(request.method());
-    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("(none)", MatchedPath::as_str);
     let parent = parent(&request);
     let sent = tracing::info_span!(
         target: SPANS,
@@ -90,19 +110,15 @@ pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
     if let Some(parent) = parent {
         telemetry::join(&sent, parent);
     }
-    let span = tracing::info_span!("request", id = %id.0, trace = Empty, org = Empty, key = Empty, session = Empty);
-    if let Some(trace) = telemetry::trace_id(&sent, parent) {
-        span.record("trace", trace);
-    }
-    request.extensions_mut().insert(id.clone());
+    let context = RequestContext::new(&id, telemetry::trace_id(&sent, parent));
     let active = ActiveRequest::begin();
     let began = std::time::Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).instrument(sent.clone()).await;
+    let mut response = Arc::clone(&context).scope(next.run(request)).instrument(sent.clone()).await;
     let elapsed = began.elapsed();
     drop(active);
     let micros = elapsed.as_micros();
     let status = response.status().as_u16();
-    metrics::http_request(if method == MASK { "_OTHER" } else { method }, &route, status, elapsed);
+    metrics::http_request(if method == MASK { "_OTHER" } else { method }, route, status, elapsed);
     sent.record("http.response.status_code", status);
     if status >= 500 {
         sent.record("otel.status_code", "ERROR");
@@ -111,11 +127,11 @@ pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
         sent.record("keyferry.code", code);
     }
     let code = response.extensions().get::<FailureCode>().map(|code| code.0);
-    span.in_scope(|| match code {
+    context.sync_scope(|| match code {
         None => tracing::info!(target: "keyferry::access", %method, route, status, micros),
         Some(code) => tracing::info!(target: "keyferry::access", %method, route, status, micros, code),
     });
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
+    if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
     response

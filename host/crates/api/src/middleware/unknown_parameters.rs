@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use crate::handlers::credentials;
 use crate::request::account_name::is_account;
 use keyferry_types::echo::safe_list;
 
@@ -36,12 +37,15 @@ impl KnownParameters {
     /// The names in a request's query that its operation does not have.
     fn ignored(&self, request: &Request) -> Option<HeaderValue> {
         let query = request.uri().query().filter(|query| !query.is_empty())?;
-        let path = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+        let matched = request.extensions().get::<MatchedPath>()?.as_str();
+        let is_credential = credentials::addressed(request.uri(), "credentials").is_some();
         let method = match *request.method() {
             Method::HEAD => Method::GET,
             ref method => method.clone(),
         };
-        let known = self.0.get(&(method, path))?;
+        // To the router, what is below an account's id is the id.
+        let path = if is_credential && method == Method::GET { credentials::PATH } else { matched };
+        let known = self.0.get(&(method, path.to_owned()))?;
         let mut seen = HashSet::new();
         let names: Vec<_> = form_urlencoded::parse(query.as_bytes())
             .map(|(name, _)| name)

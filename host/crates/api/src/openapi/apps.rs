@@ -71,7 +71,7 @@ pub(super) fn schemas(apps: &[Arc<App>]) -> Map<String, Value> {
             "type": "object",
             "required": ["slug", "auth_object"],
             "properties": {
-                "slug": { "type": "string", "minLength": 1, "description": "The app." },
+                "slug": { "type": "string", "minLength": 1, "description": "The app.", "examples": ["hubspot"] },
                 "auth_object": {
                     "type": "object",
                     "description": "One key, the auth type, whose value is an object of that auth type's fields.",

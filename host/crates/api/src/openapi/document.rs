@@ -14,6 +14,7 @@ use crate::openapi::examples;
 use crate::openapi::failures;
 use crate::openapi::headers;
 use crate::openapi::operations::{operations, operations_of};
+use crate::openapi::values;
 use keyferry_sandbox::App;
 
 /// What the API's description consists of: an OpenAPI document.
@@ -40,6 +41,7 @@ pub(crate) struct OpenApiDocument(Value);
         (name = "Sessions", description = "Let a front end act for one linked account."),
         (name = "Front ends", description = "What the documented product's SDK for browsers asks for, with a session token."),
         (name = "Applications", description = "Which apps credentials can be migrated to, and what those consist of."),
+        (name = "API keys", description = "What an API key stands for."),
         (name = "Health", description = "Probes for the operator."),
         (name = "Description", description = "This document."),
     ),
@@ -101,6 +103,7 @@ pub(crate) fn complete(document: Document) -> Value {
     if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
         headers::components(components);
     }
+    values::complete(&mut document);
     document
 }
 

@@ -28,6 +28,8 @@ struct Exchange {
     #[serde(default)]
     parameters: BTreeMap<String, Map<String, Value>>,
     body: Option<Value>,
+    /// The body's media type, if it is not JSON: the body is a text then.
+    media_type: Option<String>,
     responses: Vec<ExampleResponse>,
 }
 
@@ -39,6 +41,7 @@ struct ExampleResponse {
     /// Whether it is a problem, as `Accept: application/problem+json` asks for.
     #[serde(default)]
     problem: bool,
+    /// Of several lines of JSON the first, and of several events the last.
     body: Value,
 }
 
@@ -70,9 +73,11 @@ impl Exchange {
             self.add_request(operation, name);
         }
         for shown in &self.responses {
-            let media = if shown.problem { PROBLEM_JSON } else { "application/json" };
             let response = operation.get_mut("responses").and_then(|all| all.get_mut(shown.status.to_string()));
-            let media = response.and_then(|response| response.get_mut("content")?.get_mut(media)?.as_object_mut());
+            let content = response.and_then(|response| response.get_mut("content")?.as_object_mut());
+            let mut content = content.into_iter().flatten();
+            let media = content.find(|(media_type, _)| (*media_type == PROBLEM_JSON) == shown.problem);
+            let media = media.and_then(|(_, media)| media.as_object_mut());
             let mut example = json!({ "summary": self.summary, "value": shown.body });
             if let (false, Some(members)) = (self.fits, example.as_object_mut()) {
                 members.insert("x-request".to_owned(), json!({ "parameters": self.parameters, "body": self.body }));
@@ -96,8 +101,9 @@ impl Exchange {
             }
         }
         if let Some(body) = &self.body {
-            let media =
-                operation.get_mut("requestBody").and_then(|body| body.pointer_mut("/content/application~1json"));
+            let media_type = self.media_type.as_deref().unwrap_or("application/json");
+            let content = operation.get_mut("requestBody").and_then(|body| body.get_mut("content"));
+            let media = content.and_then(|content| content.get_mut(media_type));
             if let Some(media) = media.and_then(Value::as_object_mut) {
                 put(media, name, json!({ "summary": self.summary, "value": body }));
             }

@@ -11,6 +11,7 @@
 //! | `bodies` | what can derived schemas not say? |
 //! | `failures` | how is described what an operation fails with, in both forms? |
 //! | `headers` | which headers go with a request and a response? |
+//! | `values` | which values can a text have, and what does one look like? |
 //! | `apps` | what does migrate-token take for each app? |
 //! | `examples` | which exchanges are shown? |
 
@@ -24,6 +25,7 @@ mod headers;
 mod operations;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub(crate) use apps::{FlatCredential, MigrateTokenRequest};
 pub(crate) use document::{OpenApiDocument, add_apps, complete, preface};

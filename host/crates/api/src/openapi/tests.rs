@@ -1,8 +1,10 @@
-//! What holds for the document as a whole.
+//! Properties of the whole document.
 
 use serde_json::Value;
 
 use super::operations::{id, operations};
+use super::values;
+use crate::handlers::imports::change;
 use crate::routes::description_of;
 
 #[test]
@@ -40,5 +42,10 @@ fn every_operation_is_told_in_words_and_none_is_named_twice() {
     let count = ids.len();
     ids.sort();
     ids.dedup();
-    assert_eq!((ids.len(), count), (43, 43), "{ids:?}");
+    assert_eq!((ids.len(), count), (45, 45), "{ids:?}");
+}
+
+#[test]
+fn the_changes_of_an_import_that_are_described_are_those_that_are_taken() {
+    assert_eq!(values::CHANGES, change::CHANGES.map(|(name, _)| name));
 }

@@ -72,7 +72,7 @@ impl UpsertBody {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct YourApp {
     /// At most 64, by their names: letters, digits and `_`. At least one is needed.
-    #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({ "api_key": "..." }))]
+    #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({ "api_key": "acme-live-Yx3PqL7v" }))]
     auth_credentials: Option<AuthCredentials>,
 }
 

@@ -68,6 +68,13 @@ impl RequestBody {
         parse(&bytes)
     }
 
+    /// Reads a JSON body, and returns the request's headers with it.
+    pub(crate) async fn json_and_headers<T: DeserializeOwned>(self) -> Result<(T, HeaderMap), ApiError> {
+        check_content_type(&self.headers)?;
+        let bytes = read(self.body, self.within).await?;
+        Ok((parse(&bytes)?, self.headers))
+    }
+
     /// Reads a JSON body that has to be an object. A struct alone would take an array of its members, too.
     pub(crate) async fn object<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         check_content_type(&self.headers)?;
@@ -150,6 +157,9 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let value = repeated::header(headers, header::CONTENT_TYPE.as_str())
         .map_err(|Conflict| unsupported("it has two different ones"))?;
     let Some(value) = value else { return Err(unsupported("it has none")) };
+    if value == "application/json" {
+        return Ok(());
+    }
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let essence = essence.as_str();
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {

@@ -41,7 +41,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for InQuery<T> {
 }
 
 /// Reads a query. The linked account can be spelled in several ways, which become one parameter here.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let account = NamedAccount::default().and_query(Some(text))?;
     let mut seen: HashSet<(Cow<'_, str>, Cow<'_, str>)> = HashSet::new();
     let mut once = form_urlencoded::Serializer::new(String::new());

@@ -34,7 +34,7 @@ pub(crate) struct WebhookBody {
     #[schema(min_items = 1)]
     webhook_events: Vec<WebhookEvent>,
     /// Additional headers of each delivery: at most 20, 8 KiB in all. The values are sealed and never shown again.
-    #[schema(nullable = true, value_type = Option<BTreeMap<String, String>>, example = json!({ "authorization": "Bearer ..." }))]
+    #[schema(nullable = true, value_type = Option<BTreeMap<String, String>>, example = json!({ "authorization": "Bearer hooks-9fQ2wLr7" }))]
     webhook_headers: Option<BTreeMap<String, String>>,
     /// A description for people.
     #[schema(max_length = 500)]

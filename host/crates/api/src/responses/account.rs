@@ -134,7 +134,7 @@ struct Integration {
 
 /// The verification of a stored credential.
 #[derive(Serialize, ToSchema)]
-pub(super) struct LastCheck {
+pub(crate) struct LastCheck {
     /// The time of the verification.
     #[schema(format = DateTime)]
     checked_at: String,
@@ -147,7 +147,7 @@ pub(super) struct LastCheck {
 }
 
 impl LastCheck {
-    pub(super) fn new(check: &Check) -> Self {
+    pub(crate) fn new(check: &Check) -> Self {
         Self { checked_at: check.at.to_string(), outcome: check.outcome.clone(), detail: check.detail.clone() }
     }
 }

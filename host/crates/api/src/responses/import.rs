@@ -82,7 +82,16 @@ pub(crate) struct ImportAbout {
 #[schema(as = ImportList)]
 pub(crate) struct Imports {
     /// The imports, newest first.
-    imports: Vec<ImportAbout>,
+    imports: Vec<ListedImport>,
+}
+
+/// An import in a list.
+#[derive(Serialize, ToSchema)]
+struct ListedImport {
+    #[serde(flatten)]
+    about: ImportAbout,
+    /// The number of its rows, by state.
+    counts: Counts,
 }
 
 /// The policy for an import's rows.
@@ -90,19 +99,19 @@ pub(crate) struct Imports {
 #[schema(as = ImportPolicy)]
 struct Policy {
     /// Whether credentials are stored or only verified.
-    #[schema(value_type = String, pattern = "^(apply|dry-run)$", example = "apply")]
+    #[schema(value_type = String, example = "apply")]
     mode: &'static str,
     /// What is done with a credential that could not be verified though nothing says that it is bad.
-    #[schema(value_type = String, pattern = "^(reject|store)$", example = "reject")]
+    #[schema(value_type = String, example = "reject")]
     on_unverified: &'static str,
     /// What is done where the account has a credential for the app.
-    #[schema(value_type = String, pattern = "^(update|skip|newer)$", example = "update")]
+    #[schema(value_type = String, example = "update")]
     on_existing: &'static str,
     /// What is done with accounts that are not there.
-    #[schema(value_type = String, pattern = "^(reject|create)$", example = "reject")]
+    #[schema(value_type = String, example = "reject")]
     accounts: &'static str,
     /// What is done where a credential turns out to be another account's than the stored one.
-    #[schema(value_type = String, pattern = "^(reject|replace)$", example = "reject")]
+    #[schema(value_type = String, example = "reject")]
     account_change: &'static str,
     /// How many rows may fail until it stops: `100` or `5%`.
     #[schema(required = true)]
@@ -238,22 +247,21 @@ impl Policy {
 }
 
 impl Imports {
-    pub(crate) fn new(records: &[ImportRecord]) -> Self {
-        Self { imports: records.iter().map(ImportAbout::new).collect() }
+    pub(crate) fn new(views: &[ImportView]) -> Self {
+        let listed =
+            |view: &ImportView| ListedImport { about: ImportAbout::new(&view.record), counts: Counts::of_all(view) };
+        Self { imports: views.iter().map(listed).collect() }
     }
 }
 
 impl Import {
     pub(crate) fn new(view: &ImportView) -> Self {
-        let waits = |slug: &str| view.waiting.iter().find(|(waiting, _)| waiting.as_str() == slug);
-        let waits = |slug: &str, counts: &RowCounts| waits(slug).map_or(0, |(_, waiting)| rows(waiting, counts));
-        let app = |(slug, counts): (&String, &RowCounts)| AppRows::new(slug, counts, waits(slug, counts));
+        let app = |(slug, counts): (&String, &RowCounts)| AppRows::new(slug, counts, waiting_rows(view, slug, counts));
         let apps: Vec<_> = view.counts.iter().map(app).collect();
         let all = RowCounts::of_all(&view.counts);
-        let waiting = apps.iter().map(|app| app.counts.waiting).sum();
         Self {
             about: ImportAbout::new(&view.record),
-            counts: Counts { waiting, ..Counts::new(&all) },
+            counts: Counts::of_all(view),
             outcomes: outcomes(&all),
             rows_with_warnings: all.warned,
             apps,
@@ -286,6 +294,12 @@ impl AppRows {
 }
 
 impl Counts {
+    /// Those of all apps together.
+    fn of_all(view: &ImportView) -> Self {
+        let waiting = view.counts.iter().map(|(slug, counts)| waiting_rows(view, slug, counts)).sum();
+        Self { waiting, ..Self::new(&RowCounts::of_all(&view.counts)) }
+    }
+
     fn new(counts: &RowCounts) -> Self {
         Self {
             queued: counts.queued,
@@ -297,6 +311,12 @@ impl Counts {
             kept: counts.in_state(RowState::Kept),
         }
     }
+}
+
+/// How many rows of this app wait.
+fn waiting_rows(view: &ImportView, slug: &str, counts: &RowCounts) -> u64 {
+    let found = view.waiting.iter().find(|(waiting, _)| waiting.as_str() == slug);
+    found.map_or(0, |(_, waiting)| rows(waiting, counts))
 }
 
 /// How many of an app's rows wait.

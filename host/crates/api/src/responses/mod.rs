@@ -11,6 +11,7 @@
 //! | `session` | sessions of front ends |
 //! | `verification` | verifying a stored credential |
 //! | `webhook` | webhooks |
+//! | `whoami` | the API key of a request |
 
 mod account;
 mod application;
@@ -22,10 +23,13 @@ pub(crate) mod secret_json;
 mod session;
 mod verification;
 mod webhook;
+mod whoami;
 
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-pub(crate) use account::{AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LinkedAccount, Outcome};
+pub(crate) use account::{
+    AccountCreated, AccountDeleted, AccountPage, AccountUpserted, LastCheck, LinkedAccount, Outcome,
+};
 pub(crate) use application::{Application, AuthStructure, FieldShape};
 pub(crate) use import::{Import, ImportRow, Imports};
 pub(crate) use migration::{CredentialSaved, CredentialVerdict, MigrateTokenResponse, SaveResponse, TokenMigrated};
@@ -33,6 +37,7 @@ pub(crate) use own_app::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
 pub(crate) use session::{OrgBasics, SessionIssued, SessionRevoked};
 pub(crate) use verification::CredentialChecked;
 pub(crate) use webhook::{Masked, Webhook, WebhookCreated, WebhookEvent, WebhookShown, WebhookType};
+pub(crate) use whoami::KeyIdentity;
 
 /// The schema of a member that the documented product has, and that is always null here.
 fn always_null() -> Object {

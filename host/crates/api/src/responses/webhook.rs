@@ -88,7 +88,7 @@ pub(crate) struct WebhookCreated {
     webhook: Webhook,
     /// The secret that signs deliveries. It is shown only once; absent if the request set one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false, example = "whsec_...")]
+    #[schema(value_type = Option<String>, nullable = false, example = "whsec_QqUJo-fyaZ-PlMSbej8GG0x-_JExUp3cTQyndZerE_I")]
     signing_secret: Option<Exposed>,
 }
 

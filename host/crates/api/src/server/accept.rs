@@ -19,7 +19,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::error::problem;
+use crate::error::rendering::FailureCode;
 use crate::server::connection::{Connection, Deadlines, OverSocket, Progress};
+use crate::server::cores::Cores;
 use crate::server::plain_http;
 use crate::server::tls::Tls;
 use crate::server::unread::{self, Rest};
@@ -63,6 +66,10 @@ const MAX_HEAD: usize = 32 * 1024;
 /// After `accept` failed for want of file descriptors or memory, trying at once again would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a connection is not read from after the server was too busy for its request. `Retry-After` has whole seconds, so none asks
+/// for less.
+const PAUSE_WHILE_BUSY: Duration = Duration::from_secs(1);
+
 /// A listening socket that is not served yet.
 pub struct HttpServer {
     listener: TcpListener,
@@ -94,8 +101,15 @@ impl HttpServer {
         self.listener.local_addr()
     }
 
-    /// Serves, over TLS where it is given one, until `shutdown` resolves, then stops accepting, lets requests under way finish, and returns.
-    pub async fn serve(self, router: Router, tls: Option<Arc<Tls>>, shutdown: impl Future<Output = ()>) {
+    /// Serves, over TLS where it is given one, until `shutdown` resolves, then stops accepting, lets requests under way finish, and
+    /// returns. Connections are served on `cores` where there are any, and otherwise on the runtime of the caller.
+    pub async fn serve(
+        self,
+        router: Router,
+        tls: Option<Arc<Tls>>,
+        cores: Option<&Cores>,
+        shutdown: impl Future<Output = ()>,
+    ) {
         let Self { listener, settings } = self;
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let graceful = GracefulShutdown::new();
@@ -110,7 +124,7 @@ impl HttpServer {
                 accepted = accept => accepted,
                 () = &mut shutdown => break,
             };
-            let stream: TcpStream = match accepted {
+            let stream = match accepted {
                 Ok((stream, _)) => stream,
                 // Of that one client's making: the next one must not wait for it.
                 Err(error) if is_clients(&error) => continue,
@@ -122,28 +136,21 @@ impl HttpServer {
             };
             // Responses are small and complete: waiting to fill a packet would only delay them.
             let _ = stream.set_nodelay(true);
-            let (terms, watcher, acceptor) =
-                (terms.clone(), graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
-            tokio::spawn(async move {
-                match acceptor {
-                    None => terms.serve(stream, watcher).await,
-                    Some(acceptor) => {
-                        let handshake = async {
-                            match plain_http::is_spoken_on(&stream).await {
-                                true => Err(stream),
-                                false => Ok(acceptor.accept(stream).await),
-                            }
-                        };
-                        match tokio::time::timeout(terms.deadlines.head, handshake).await {
-                            Ok(Ok(Ok(stream))) => terms.serve(stream, watcher).await,
-                            Ok(Err(stream)) => plain_http::refuse(stream).await,
-                            // Scanners, and clients that reject the certificate: the operator can do nothing about them.
-                            Ok(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
-                            Err(_) => tracing::debug!("a TLS handshake took too long"),
-                        }
-                    }
+            let (terms, tls, watcher) = (terms.clone(), tls.clone(), graceful.watcher());
+            let Some(core) = cores.and_then(Cores::place) else {
+                tokio::spawn(async move {
+                    terms.serve_client(stream, tls, watcher).await;
+                    drop(place);
+                });
+                continue;
+            };
+            let Ok(stream) = stream.into_std() else { continue };
+            core.runtime().clone().spawn(async move {
+                // From now on the thread of the core hears of what arrives.
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    terms.serve_client(stream, tls, watcher).await;
                 }
-                drop(place);
+                drop((place, core));
             });
         }
         drop(listener);
@@ -158,10 +165,31 @@ impl ConnConfig {
     /// The router, and the deadlines among the settings.
     pub(crate) fn new(settings: &HttpSettings, router: Router) -> Self {
         let mut builder = http1::Builder::new();
+        // Without it, hyper reads into a further buffer while a handler works, to learn whether the client is still there. With it, a
+        // client that is gone is noticed when its response is written.
+        builder.half_close(true);
         // hyper's own limit for a head would count the time between two requests, too.
         builder.header_read_timeout(None).max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).keep_alive(true);
         let HttpSettings { head_timeout: head, idle_timeout: idle, write_timeout: write, .. } = *settings;
         Self { builder, router, deadlines: Deadlines { head, idle, write } }
+    }
+
+    /// Serves one client, over TLS where there is one.
+    async fn serve_client(self, stream: TcpStream, tls: Option<Arc<Tls>>, watcher: Watcher) {
+        let Some(tls) = tls else { return self.serve(stream, watcher).await };
+        let handshake = async {
+            match plain_http::is_spoken_on(&stream).await {
+                true => Err(stream),
+                false => Ok(tls.acceptor().accept(stream).await),
+            }
+        };
+        match tokio::time::timeout(self.deadlines.head, handshake).await {
+            Ok(Ok(Ok(stream))) => self.serve(stream, watcher).await,
+            Ok(Err(stream)) => plain_http::refuse(stream).await,
+            // Scanners, and clients that reject the certificate: the operator can do nothing about them.
+            Ok(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
     }
 
     /// Serves one connection until it closes.
@@ -178,11 +206,15 @@ impl ConnConfig {
             let (response, progress) = (respond(router.clone(), request), Arc::clone(&progress));
             async move {
                 let response = response.await;
+                if let Ok(response) = &response {
+                    progress.pause(pause_after(response));
+                }
                 progress.responded();
                 response
             }
         });
-        let served = watcher.watch(self.builder.serve_connection(ZeroizingIo(TokioIo::new(connection)), service));
+        let served =
+            watcher.watch(self.builder.serve_connection(ZeroizingIo::new(TokioIo::new(connection), MAX_HEAD), service));
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection ended early");
         }
@@ -205,6 +237,13 @@ async fn respond(router: TowerToHyperService<Router>, request: Request<Incoming>
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// How long the client's next request is left unread: while the server is busy, a client that comes again sooner than it was asked to
+/// would only take time from the requests that are served.
+fn pause_after(response: &Response) -> Duration {
+    let is_busy = response.extensions().get::<FailureCode>().is_some_and(|code| code.0 == problem::BUSY.code);
+    if is_busy && response.headers().contains_key(header::RETRY_AFTER) { PAUSE_WHILE_BUSY } else { Duration::ZERO }
 }
 
 /// Whether it is the one connection that failed, not accepting as such.

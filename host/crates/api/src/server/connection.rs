@@ -4,13 +4,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 /// How long a connection stays open after an early response, sent before its request was read completely. Closed at once, the
@@ -34,6 +34,8 @@ pub(crate) struct Progress {
     asked: AtomicUsize,
     responses: AtomicUsize,
     has_body: AtomicBool,
+    /// Milliseconds after the response in which no further request is read.
+    pause: AtomicU64,
 }
 
 impl Progress {
@@ -41,6 +43,11 @@ impl Progress {
     pub(crate) fn ask(&self, has_body: bool) {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.has_body.store(has_body, Ordering::Relaxed);
+    }
+
+    /// The next request is read no sooner than that after the response that is about to be written.
+    pub(crate) fn pause(&self, pause: Duration) {
+        self.pause.store(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Its response is about to be written.
@@ -88,9 +95,13 @@ pub(crate) struct Connection<S> {
     deadlines: Deadlines,
     /// The number of requests whose responses were written.
     served: usize,
+    /// Until when no further request is read.
+    paused_until: Option<Instant>,
     reading: Reading,
     writing: Writing,
-    /// The timer of the current phase. One is enough: a connection handles one request at a time.
+    /// When the current phase is over. One moment is enough: a connection handles one request at a time.
+    due: Instant,
+    /// Rings at `due` or earlier: most phases end in time, and setting a timer costs more than they do.
     timer: Pin<Box<Sleep>>,
 }
 
@@ -116,23 +127,35 @@ enum Writing {
 
 impl<S: OverSocket> Connection<S> {
     pub(crate) fn new(stream: S, progress: Arc<Progress>, deadlines: Deadlines) -> Self {
+        let due = Instant::now() + deadlines.head;
         Self {
             stream,
             progress,
             deadlines,
             served: 0,
+            paused_until: None,
             reading: Reading::First,
             writing: Writing::Free,
-            timer: Box::pin(sleep(deadlines.head)),
+            due,
+            timer: Box::pin(sleep_until(due)),
         }
     }
 
     fn start(&mut self, wait: Duration) {
-        self.timer.as_mut().reset(Instant::now() + wait);
+        self.due = Instant::now() + wait;
     }
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        self.timer.as_mut().poll(cx).is_ready()
+        if self.due < self.timer.deadline() {
+            self.timer.as_mut().reset(self.due);
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.due <= self.timer.deadline() {
+                return true;
+            }
+            self.timer.as_mut().reset(self.due);
+        }
+        false
     }
 
     /// Passes on how writing went, unless the client has been taking too long.
@@ -166,9 +189,24 @@ impl<S: OverSocket> Connection<S> {
             self.served = asked;
             self.reading = Reading::Next;
             self.start(self.deadlines.idle);
+            let pause = self.progress.pause.swap(0, Ordering::Relaxed);
+            self.paused_until = (pause > 0).then(|| Instant::now() + Duration::from_millis(pause));
             // The next read may be waited for already, and the read is not polled again: the timer has to wake the task.
-            let _ = self.is_over(cx);
+            let _ = self.is_paused(cx) || self.is_over(cx);
         }
+    }
+
+    /// Whether nothing is read for now. The timer wakes the task at the end of it.
+    fn is_paused(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(until) = self.paused_until else { return false };
+        if self.timer.deadline() != until {
+            self.timer.as_mut().reset(until);
+        }
+        let is_paused = self.timer.as_mut().poll(cx).is_pending();
+        if !is_paused {
+            self.paused_until = None;
+        }
+        is_paused
     }
 
     /// Whether the client may still be sending data that is not read.
@@ -184,6 +222,9 @@ fn too_slow(what: &'static str) -> io::Error {
 impl<S: OverSocket + AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.is_paused(cx) {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
         if this.progress.asked() != this.served || this.writing == Writing::Stuck {
@@ -267,129 +308,4 @@ impl<S: OverSocket + AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ops::Range;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-
-    use super::*;
-
-    const DEADLINES: Deadlines = Deadlines {
-        head: Duration::from_millis(200),
-        idle: Duration::from_millis(600),
-        write: Duration::from_millis(300),
-    };
-
-    impl OverSocket for DuplexStream {
-        fn socket(&self) -> Option<&TcpStream> {
-            None
-        }
-    }
-
-    fn connected() -> (DuplexStream, Arc<Progress>, Connection<DuplexStream>) {
-        let (client, server) = duplex(16);
-        let progress = Arc::new(Progress::default());
-        (client, Arc::clone(&progress), Connection::new(server, progress, DEADLINES))
-    }
-
-    async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
-        let began = Instant::now();
-        (work.await, began.elapsed())
-    }
-
-    /// Not before, and not as late as whatever else could have ended it.
-    fn at(deadline: Duration) -> Range<Duration> {
-        deadline..deadline + Duration::from_secs(20)
-    }
-
-    #[tokio::test]
-    async fn a_connection_on_which_nothing_comes_ends_as_if_the_client_had_closed_it() {
-        let (_client, _, mut server) = connected();
-        let (read, after) = timed(server.read(&mut [0])).await;
-        assert_eq!(read.unwrap(), 0);
-        assert!(at(DEADLINES.head).contains(&after), "{after:?}");
-        let (_client, progress, mut server) = connected();
-        progress.ask(false);
-        progress.responded();
-        server.write_all(b"response").await.unwrap();
-        server.flush().await.unwrap();
-        let (read, after) = timed(server.read(&mut [0])).await;
-        assert_eq!(read.unwrap(), 0);
-        assert!(at(DEADLINES.idle).contains(&after), "{after:?}");
-    }
-
-    #[tokio::test]
-    async fn a_head_that_trickles_has_no_more_time_than_one_that_stops() {
-        let (mut client, _, mut server) = connected();
-        tokio::spawn(async move {
-            while client.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-            }
-        });
-        let (error, after) = timed(async {
-            loop {
-                if let Err(error) = server.read_u8().await {
-                    return error.kind();
-                }
-            }
-        })
-        .await;
-        assert_eq!(error, io::ErrorKind::TimedOut);
-        assert!(at(DEADLINES.head).contains(&after), "{after:?}");
-    }
-
-    #[tokio::test]
-    async fn while_a_request_is_handled_no_deadline_runs_here() {
-        let (_client, progress, mut server) = connected();
-        progress.ask(false);
-        let waited = tokio::time::timeout(DEADLINES.idle * 2, server.read_u8()).await;
-        assert!(waited.is_err(), "it keeps waiting");
-    }
-
-    #[tokio::test]
-    async fn a_response_has_to_be_taken_in_time_however_steadily_it_is_taken() {
-        for pause in [Duration::from_millis(10), Duration::from_secs(3600)] {
-            let (mut client, progress, mut server) = connected();
-            progress.ask(false);
-            progress.responded();
-            let slow = tokio::spawn(async move {
-                while client.read_u8().await.is_ok() {
-                    tokio::time::sleep(pause).await;
-                }
-            });
-            let (written, after) = timed(server.write_all(&[b'x'; 10_000])).await;
-            assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
-            assert!(at(DEADLINES.write).contains(&after), "a byte each {pause:?}: {after:?}");
-            slow.abort();
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_still_being_sent_is_taken_for_a_while_and_no_longer() {
-        let (mut client, progress, mut server) = connected();
-        progress.ask(true);
-        progress.responded();
-        let sending = tokio::spawn(async move { while client.write_all(b"more").await.is_ok() {} });
-        let (ended, after) = timed(server.shutdown()).await;
-        ended.unwrap();
-        assert!(at(LINGER).contains(&after), "{after:?}");
-        sending.abort();
-        let (_client, progress, mut server) = connected();
-        progress.ask(true);
-        progress.responded();
-        let flushed_meanwhile = async {
-            while tokio::time::timeout(DEADLINES.head, server.shutdown()).await.is_err() {
-                server.flush().await.unwrap();
-            }
-        };
-        let ((), after) = timed(flushed_meanwhile).await;
-        assert!(at(LINGER).contains(&after), "a client that is silent: {after:?}");
-        let (_client, progress, mut server) = connected();
-        progress.ask(false);
-        progress.responded();
-        server.flush().await.unwrap();
-        let (ended, after) = timed(server.shutdown()).await;
-        ended.unwrap();
-        assert!(after < LINGER, "without a body there is nothing to wait for: {after:?}");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `accept` | how are connections accepted, and how do they end at shutdown? |
+//! | `cores` | which thread serves a connection? |
 //! | `connection` | how long may a client take? |
 //! | `unread` | what if a response comes before its request was read? |
 //! | `descriptors` | how many connections can there be? |
@@ -14,6 +15,7 @@
 pub(crate) mod accept;
 pub(crate) mod certificate;
 pub(crate) mod connection;
+pub(crate) mod cores;
 pub(crate) mod descriptors;
 pub(crate) mod plain_http;
 pub(crate) mod readiness;

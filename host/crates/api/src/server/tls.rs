@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -35,7 +35,7 @@ pub struct TlsFiles {
 pub enum TlsError {
     #[error("the TLS {what} {} cannot be read: {source}", path.shown())]
     File { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("the TLS {what} {} is not PEM of one: {reason}", path.shown())]
+    #[error("the TLS {what} file {} holds no {what} in PEM{reason}", path.shown())]
     Pem { what: &'static str, path: PathBuf, reason: String },
     #[error("the TLS certificate {} and the key {} do not go together: {reason}", cert.shown(), key.shown())]
     Pair { cert: PathBuf, key: PathBuf, reason: String },
@@ -172,20 +172,26 @@ async fn stamp_apart(files: &TlsFiles) -> Stamp {
 
 fn read(files: &TlsFiles) -> Result<Loaded, TlsError> {
     let (cert, key) = (&files.cert, &files.key);
-    let pem = |what, path: &Path, reason: String| TlsError::Pem { what, path: path.to_owned(), reason };
+    let holds_none = |what, path: &Path, error: Option<pem::Error>| {
+        let reason = match error {
+            None | Some(pem::Error::NoItemsFound) => String::new(),
+            Some(error) => format!(": {error}"),
+        };
+        TlsError::Pem { what, path: path.to_owned(), reason }
+    };
     let file = |what, path: &Path| -> Result<Content, TlsError> {
         bounded_file::read(path, SMALL).map_err(|source| TlsError::File { what, path: path.to_owned(), source })
     };
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&file("certificate", cert)?.bytes)
         .collect::<Result<_, _>>()
-        .map_err(|error| pem("certificate", cert, error.to_string()))?;
+        .map_err(|error| holds_none("certificate", cert, Some(error)))?;
     if chain.is_empty() {
-        return Err(pem("certificate", cert, "it holds none".to_owned()));
+        return Err(holds_none("certificate", cert, None));
     }
     let validity = chain.iter().filter_map(|certificate| Validity::from_der(certificate)).collect();
     let secret = file("key", key)?;
     let key_mode = secret.mode;
-    let secret = PrivateKeyDer::from_pem_slice(&secret.bytes).map_err(|error| pem("key", key, error.to_string()))?;
+    let secret = PrivateKeyDer::from_pem_slice(&secret.bytes).map_err(|error| holds_none("key", key, Some(error)))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -28,6 +28,8 @@ pub(super) fn decompress<R: Read + Send + 'static>(
         // A frame, or one that is to be skipped and has a frame after it.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
         [b'P', b'K', 3, 4, ..] => return Err(ReadError::Unsupported("a ZIP archive or a spreadsheet")),
+        // No column is called so.
+        [b'<', ..] => return Err(ReadError::Unsupported("XML or HTML")),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err(ReadError::Unsupported("packed by xz")),
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => return Err(ReadError::Unsupported("packed by bzip2")),
         _ => Compression::Plain,

@@ -93,9 +93,12 @@ impl Header {
                 quoted(name)
             ));
         }
-        if !missing.is_empty() {
+        let unmatched = unmatched(names, mapping);
+        if !missing.is_empty() || !unmatched.is_empty() {
             wrong.push(format!("the file has {}", quoted_list(names.iter().copied().filter(|name| !name.is_empty()))));
-            wrong.extend(unmatched(names, mapping));
+        }
+        wrong.extend(unmatched);
+        if !missing.is_empty() {
             wrong.push(format!("say which is which: {}", arguments(names, &missing)));
         }
         if wrong.is_empty() { Ok(columns.into_iter().flatten().collect()) } else { Err(wrong.join("; ")) }
@@ -170,16 +173,17 @@ pub(super) fn arguments(names: &[&str], missing: &[Part]) -> String {
     missing.iter().map(rule_of).collect::<Vec<_>>().join(" ")
 }
 
-/// Columns that rules name and that are not there, with what is probably meant.
+/// Columns that rules name and that are not there, with what is probably meant. A rule that does nothing is an error, since the rows
+/// would be stored without what it was written for.
 fn unmatched(names: &[&str], mapping: &Mapping) -> Vec<String> {
-    let is_there = |from: &str| names.iter().any(|name| *name == from || fold(name) == fold(from));
+    let is_column = |from: &str| names.iter().any(|name| *name == from || fold(name) == fold(from));
     let message = |from: &str| match match_name(from, names.iter().copied()) {
         NameMatch::Same(name) | NameMatch::Near(name) => {
             format!("the map names a column {}, which is not there; {} may be meant", quoted(from), quoted(name))
         }
         NameMatch::Unknown => format!("the map names a column {}, which is not there", quoted(from)),
     };
-    mapping.columns().filter(|from| !is_there(from)).map(message).collect()
+    mapping.columns().filter(|from| !mapping.meanings(from).any(is_column)).map(message).collect()
 }
 
 /// Columns that say the same thing twice.

@@ -77,8 +77,8 @@ pub(super) struct Column {
     pub(super) app: Option<Slug>,
     pub(super) from: String,
     pub(super) to: Target,
-    /// The rule may be about another column.
-    pub(super) is_guess: bool,
+    /// The column as the rule names it, if the rule may be about this one instead: `HubSpot/key`, where this is `key`.
+    pub(super) guess_of: Option<String>,
 }
 
 impl Mapping {
@@ -103,7 +103,13 @@ impl Mapping {
 
     /// The columns that rules are about.
     pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().filter(|column| !column.is_guess).map(|column| column.from.as_str())
+        self.columns.iter().filter(|column| column.guess_of.is_none()).map(|column| column.from.as_str())
+    }
+
+    /// The columns that the rule for a column may be about: the one that it names, and `key` where that is `HubSpot/key`.
+    pub(super) fn meanings<'a>(&'a self, from: &'a str) -> impl Iterator<Item = &'a str> {
+        let guesses = self.columns.iter().filter(move |column| column.guess_of.as_deref() == Some(from));
+        std::iter::once(from).chain(guesses.map(|column| column.from.as_str()))
     }
 
     /// All names of columns that a rule may be about.

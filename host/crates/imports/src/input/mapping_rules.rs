@@ -64,7 +64,7 @@ impl Mapping {
                 "a rule for one app can only map a field, not the linked account, the app or the auth type".to_owned()
             );
         }
-        let given = || self.columns.iter().filter(|column| !column.is_guess);
+        let given = || self.columns.iter().filter(|column| column.guess_of.is_none());
         if let Some(other) = given().find(|column| column.app == app && column.from == from) {
             let (other, this) = (other.rule(), rule(app.as_ref(), from, &to));
             return Err(format!("the column is mapped twice: `{other}` and `{this}`"));
@@ -77,18 +77,23 @@ impl Mapping {
         if app.is_none() {
             self.add_spelled(from, &to);
         }
-        self.columns.push(Column { app, from: from.to_owned(), to, is_guess: false });
+        self.columns.push(Column { app, from: from.to_owned(), to, guess_of: None });
         Ok(())
     }
 
     /// `HubSpot/key` can be the column of that name, or `key` in rows of HubSpot: it is both.
-    fn add_spelled(&mut self, from: &str, to: &Target) {
-        if let Some((app, from)) = from.split_once('/')
+    fn add_spelled(&mut self, named: &str, to: &Target) {
+        if let Some((app, from)) = named.split_once('/')
             && let Ok(app) = fold(app).parse::<Slug>()
             && !from.is_empty()
             && !matches!(to, Target::Part(_))
         {
-            self.columns.push(Column { app: Some(app), from: from.to_owned(), to: to.clone(), is_guess: true });
+            self.columns.push(Column {
+                app: Some(app),
+                from: from.to_owned(),
+                to: to.clone(),
+                guess_of: Some(named.to_owned()),
+            });
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct RejectionLimiter {
 pub(crate) struct Permit {
     per_key: NonZeroU32,
     buckets: Arc<Mutex<Buckets>>,
-    subjects: Vec<Subject>,
+    counted: CountedFor,
 }
 
 /// Why there is no permit.
@@ -51,11 +51,11 @@ impl RejectionLimiter {
     }
 
     fn try_permit(&self, counted: CountedFor) -> Result<Permit, Refusal> {
-        let (now, subjects) = (Instant::now(), counted.subjects());
+        let now = Instant::now();
         let mut buckets = self.buckets.lock();
-        for subject in &subjects {
-            let Some(bucket) = buckets.all.get(subject) else { continue };
-            if let Some(error) = bucket.reached(*subject, subject.limit(self.per_key), now) {
+        for subject in counted.subjects() {
+            let Some(bucket) = buckets.all.get(&subject) else { continue };
+            if let Some(error) = bucket.reached(subject, subject.limit(self.per_key), now) {
                 // The future sees every change from here on, and no change can happen before the lock is released.
                 return Err(match error.why {
                     Reached::Spent => Refusal::Reached(error),
@@ -64,10 +64,10 @@ impl RejectionLimiter {
             }
         }
         buckets.sweep(now);
-        for subject in &subjects {
-            buckets.all.entry(*subject).or_default().held += 1;
+        for subject in counted.subjects() {
+            buckets.all.entry(subject).or_default().held += 1;
         }
-        Ok(Permit { per_key: self.per_key, buckets: Arc::clone(&self.buckets), subjects })
+        Ok(Permit { per_key: self.per_key, buckets: Arc::clone(&self.buckets), counted })
     }
 
     /// Whether all permits are spent, without taking one.
@@ -89,7 +89,7 @@ impl RejectionLimiter {
         let full = Bucket::default();
         let status =
             |subject: Subject| buckets.all.get(&subject).unwrap_or(&full).status(subject.limit(self.per_key), now);
-        let tightest = counted.subjects().into_iter().map(status).min_by_key(|status| status.remaining);
+        let tightest = counted.subjects().map(status).min_by_key(|status| status.remaining);
         tightest.unwrap_or_else(|| full.status(self.per_key, now))
     }
 }
@@ -103,8 +103,8 @@ impl Permit {
         }
         let now = Instant::now();
         let mut buckets = self.buckets.lock();
-        for subject in &self.subjects {
-            let bucket = buckets.all.entry(*subject).or_default();
+        for subject in self.counted.subjects() {
+            let bucket = buckets.all.entry(subject).or_default();
             let from = bucket.reset_at.map_or(now, |at| at.max(now));
             bucket.reset_at = Some(from + interval(subject.limit(self.per_key)));
         }
@@ -114,12 +114,12 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut buckets = self.buckets.lock();
-        for subject in &self.subjects {
-            let Some(bucket) = buckets.all.get_mut(subject) else { continue };
+        for subject in self.counted.subjects() {
+            let Some(bucket) = buckets.all.get_mut(&subject) else { continue };
             bucket.held = bucket.held.saturating_sub(1);
             bucket.changed.notify_waiters();
             if bucket.held == 0 && bucket.reset_at.is_none() {
-                buckets.all.remove(subject);
+                buckets.all.remove(&subject);
             }
         }
     }

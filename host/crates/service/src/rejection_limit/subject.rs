@@ -25,13 +25,14 @@ impl CountedFor {
     }
 
     /// The limits that a verification counts against, the narrowest first.
-    pub(super) fn subjects(self) -> Vec<Subject> {
-        match self {
-            Self::ApiKey(key) => vec![Subject::Key(key)],
+    pub(super) fn subjects(self) -> impl Iterator<Item = Subject> {
+        let front_end = match self {
+            Self::ApiKey(_) => None,
             Self::FrontEnd { account, key } => {
-                vec![Subject::FrontEndsOfAccount(account), Subject::FrontEndsOfKey(key), Subject::Key(key)]
+                Some([Subject::FrontEndsOfAccount(account), Subject::FrontEndsOfKey(key)])
             }
-        }
+        };
+        front_end.into_iter().flatten().chain([Subject::Key(self.api_key())])
     }
 }
 

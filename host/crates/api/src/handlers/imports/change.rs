@@ -22,7 +22,7 @@ use keyferry_service::Caller;
 use keyferry_store::ObjectId;
 
 /// The path segment of each change.
-const CHANGES: [(&str, Change); 6] = [
+pub(crate) const CHANGES: [(&str, Change); 6] = [
     ("pause", Change::Pause),
     ("resume", Change::Resume),
     ("cancel", Change::Cancel),
@@ -53,8 +53,7 @@ const CHANGE_PROBLEMS: [&ProblemType; 7] = [
         `migrate`.",
     params(
         ("id" = String, Path, description = "The import's id.", min_length = 1),
-        ("change" = String, Path, description = "The change.", pattern = "^(pause|resume|cancel|retry-failed|undo|confirm)$",
-            example = "pause"),
+        ("change" = String, Path, description = "The change.", example = "pause"),
     ),
     responses((status = 200, description = "The import as it is now.", body = Import)),
     extensions(("x-problems" = json!([KEY_PROBLEMS, CHANGE_PROBLEMS]))),

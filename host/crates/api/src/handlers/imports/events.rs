@@ -22,7 +22,7 @@ use crate::handlers::imports::key::key;
 use crate::request::parameters::InPath;
 use crate::responses::Import;
 use crate::state::Api;
-use keyferry_store::{ImportKey, ImportState};
+use keyferry_store::{ImportKey, ImportState, Timestamp};
 
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);
@@ -44,7 +44,8 @@ pub(crate) struct ImportEvent {
     get, path = "/api/v2/public/imports/{id}/events", operation_id = "watchImport", tag = "Imports",
     summary = "Watch an import",
     description = "Server-sent events: `progress` with the import as `GET` shows it, at most twice a second and only when something \
-        has changed, and `end` with the final state when no work is left. Takes an API key with the scope `read`.",
+        has changed, and `end` with the final state when no work is left. The stream also ends when the API key is revoked or \
+        expires. Takes an API key with the scope `read`.",
     params(("id" = String, Path, description = "The import's id.", min_length = 1)),
     responses((status = 200, description = "The events.", body = ImportEvent, content_type = "text/event-stream")),
     extensions(("x-problems" = json!([
@@ -54,12 +55,13 @@ pub(crate) struct ImportEvent {
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    Authorized { caller, .. }: Authorized<Key, Read>,
+    Authorized { caller, credential: Key(known), .. }: Authorized<Key, Read>,
     InPath(id): InPath<String>,
 ) -> Result<Response, ApiError> {
     let key = key(&caller, &id)?;
     api.importer.show(&key).await.map_err(failure)?;
-    let watch = Watch { api: Arc::clone(&api), key, said: String::new(), said_at: Instant::now(), ended: false };
+    let (said, said_at) = (String::new(), Instant::now());
+    let watch = Watch { api: Arc::clone(&api), api_key: known.hash, key, said, said_at, ended: false };
     let events = stream::unfold(watch, |mut watch| async move {
         watch.next().await.map(|event| (Ok::<_, Infallible>(event), watch))
     });
@@ -72,6 +74,8 @@ pub(crate) async fn show(
 
 struct Watch {
     api: Arc<Api>,
+    /// The hash of the caller's API key.
+    api_key: [u8; 32],
     key: ImportKey,
     said: String,
     said_at: Instant,
@@ -79,7 +83,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// The next event; none at the end, or where the server is about to stop.
+    /// The next event; none at the end, where the server is about to stop, or once the API key is no longer valid.
     async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -91,6 +95,8 @@ impl Watch {
             if self.api.readiness.is_draining() {
                 return None;
             }
+            let now = Timestamp::now();
+            self.api.keys.get(&self.api_key, now).await.ok()?.filter(|key| key.is_live(now))?;
             let view = self.api.importer.show(&self.key).await.ok()?;
             let json = serde_json::to_string(&Import::new(&view)).ok()?;
             self.ended = !matches!(

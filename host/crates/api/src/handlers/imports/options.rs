@@ -34,7 +34,7 @@ const LONGEST_NAME: usize = 200;
 #[expect(dead_code, reason = "it is there for the description")]
 pub(crate) struct ImportQuery {
     /// The system that the file was exported from.
-    #[param(value_type = Option<String>, pattern = "^(native|nango|composio|airbyte|n8n|pipedream|csv-flat)$", example = "native")]
+    #[param(value_type = Option<String>, example = "native")]
     from: Option<String>,
     /// What the file calls things, and what they are called here: rules such as `customer=linked_account_id`, `hubspot/key=access_token`,
     /// `slug:HubSpot-Prod=hubspot` or `slug:=hubspot`, one a line. The description has all of them.
@@ -43,24 +43,24 @@ pub(crate) struct ImportQuery {
     /// `true`: verify each credential and store none.
     dry_run: Option<bool>,
     /// What is done with a credential that could not be verified though nothing says that it is bad.
-    #[param(value_type = Option<String>, pattern = "^(reject|store)$")]
+    #[param(value_type = Option<String>)]
     on_unverified: Option<String>,
     /// What is done where the account has a credential for the app: replace it, keep it, or replace it if the row says by
     /// `updated_at` that its own is newer.
-    #[param(value_type = Option<String>, pattern = "^(update|skip|newer)$")]
+    #[param(value_type = Option<String>)]
     on_existing: Option<String>,
     /// `true`: create accounts that are not there. Otherwise their rows fail.
     create_accounts: Option<bool>,
     /// What is done where a credential turns out to be another account's than the stored one.
-    #[param(value_type = Option<String>, pattern = "^(reject|replace)$")]
+    #[param(value_type = Option<String>)]
     account_change: Option<String>,
     /// Stop after this many failed rows: a number, or a share such as `5%`.
-    #[param(value_type = Option<String>, pattern = "^[1-9][0-9]*%?$")]
+    #[param(value_type = Option<String>, pattern = "^([1-9][0-9]{0,8}|([1-9][0-9]?|100)%)$", example = "5%")]
     max_failures: Option<String>,
     /// `true`: import a file that was imported before.
     again: Option<bool>,
     /// The file's name, to know it again by.
-    #[param(max_length = 200)]
+    #[param(max_length = 200, pattern = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$")]
     file: Option<String>,
 }
 

@@ -29,8 +29,8 @@ pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     Authorized { caller, .. }: Authorized<Key, Read>,
 ) -> Result<Json<Imports>, ApiError> {
-    let records = api.importer.list(&caller).await.map_err(failure)?;
-    Ok(Json(Imports::new(&records)))
+    let views = api.importer.list(&caller).await.map_err(failure)?;
+    Ok(Json(Imports::new(&views)))
 }
 
 /// `GET /{id}`.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,7 +21,7 @@ use crate::request::parameters::{InPath, InQuery, invalid_query};
 use crate::responses::json::Json;
 use crate::responses::{AccountPage, LinkedAccount};
 use crate::state::Api;
-use keyferry_store::{ListAccounts, Scope};
+use keyferry_store::{AccountPlace, ListAccounts, Scope};
 
 /// Accounts on a page, unless the caller says otherwise, as documented.
 const DEFAULT_LIMIT: i32 = 10;
@@ -39,6 +39,11 @@ pub(crate) struct ListQuery {
     limit: Option<i32>,
     /// Only accounts whose id or name contains this, upper and lower case alike.
     search: Option<String>,
+    /// Only accounts that follow this place in the list, and pages of those: `createdAt` of an account in milliseconds since
+    /// 1970, `-`, and its `_id`. With the last account of a page it names the next page, which accounts that are made or
+    /// deleted meanwhile do not shift.
+    #[param(pattern = "^[0-9]{1,13}-[0-9a-f]{24}$", example = "1785490200007-6b0647e544cfc2cfb0738328")]
+    after: Option<String>,
 }
 
 /// `GET`: returns one page of linked accounts.
@@ -63,7 +68,9 @@ pub(crate) async fn list(
         return Err(invalid_query("page and limit begin at 1"));
     };
     let search = query.search.filter(|text| !text.is_empty());
-    let found = api.store.accounts(&caller.org, caller.environment, ListAccounts { page, limit, search });
+    let place = |text: String| text.parse::<AccountPlace>().map_err(|error| invalid_query(&format!("after: {error}")));
+    let after = query.after.map(place).transpose()?;
+    let found = api.store.accounts(&caller.org, caller.environment, ListAccounts { page, limit, search, after });
     let found = found.await.map_err(store_failure)?;
     Ok(Json(AccountPage::new(&found.views, &api.service.apps(), found.total, page, limit)))
 }
@@ -86,15 +93,15 @@ pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     id: RequestId,
     account: Result<InPath<String>, ApiError>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (account, query) = (account.map(|InPath(account)| account), query.as_deref());
-    if let Some((account, slug)) = account.as_deref().ok().and_then(|path| credentials::split(path, "credentials")) {
-        return credentials::show(&api, id, account, slug, query, &headers).await;
+    let query = uri.query();
+    if let Some((account, slug)) = credentials::addressed(&uri, "credentials") {
+        return credentials::show(&api, id, &account, &slug, query, &headers).await;
     }
     let identity = api.identity(&headers, query).await?;
-    let (caller, account) = (identity.caller(Scope::Read)?, account?);
+    let (caller, InPath(account)) = (identity.caller(Scope::Read)?, account?);
     check_path(&headers, query, &account)?;
     let missing = || account_missing(&caller, &account);
     let key = account_key(&caller, account.parse().map_err(|_| missing())?);

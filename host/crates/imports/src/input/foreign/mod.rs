@@ -9,7 +9,7 @@
 //! | `airbyte`, `composio`, `n8n`, `nango`, `pipedream` | how is a row of that system read? |
 //! | `export` | what do readers of all systems do alike? |
 //! | `values` | which values are within a row, at a path, masked? |
-//! | `alias`, `alias_table`, `shape` | what do other systems call a field of an app, and which of its values serve? |
+//! | `alias`, `alias_table`, `salesforce`, `shape` | what do other systems call a field of an app, and which of its values serve? |
 //! | `slugs` | what do they call an app? |
 
 mod airbyte;
@@ -20,6 +20,7 @@ mod export;
 mod n8n;
 mod nango;
 mod pipedream;
+mod salesforce;
 mod shape;
 mod slugs;
 mod values;

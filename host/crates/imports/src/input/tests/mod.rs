@@ -1,5 +1,6 @@
 //! Files from their first byte to the last row.
 
+mod columns;
 mod files;
 mod foreign;
 mod mapping;
@@ -11,7 +12,7 @@ use std::io::{self, Cursor, Read};
 use super::{InputRow, Mapping, Preset, ReadError, ReadOptions, Rows};
 use keyferry_schema::Input;
 
-/// A reader that gives its bytes in pieces of those sizes, again and again.
+/// A reader that returns its bytes in pieces of these sizes, cyclically.
 struct Pieces {
     bytes: Cursor<Vec<u8>>,
     sizes: Vec<usize>,
@@ -33,18 +34,28 @@ impl Read for Pieces {
     }
 }
 
+/// A row in JSON, and its messages.
+const ROW: &str =
+    r#"{"linked_account_id":"user_1","slug":"hubspot","auth_object":{"oauth2":{"access_token":"s3cr3t"}}}"#;
+const TOLD: &str = r#"user_1 hubspot {"oauth2":{"access_token":"s3cr3t"}}"#;
+
 fn options(preset: Preset, mapping: &str) -> ReadOptions {
     ReadOptions { preset, mapping: mapping.parse::<Mapping>().unwrap(), ..ReadOptions::default() }
 }
 
-/// All that a file gives.
+/// All rows and errors of a file.
 fn read(file: impl AsRef<[u8]>, options: ReadOptions) -> Vec<Result<InputRow, ReadError>> {
     Rows::new(Cursor::new(file.as_ref().to_vec()), options).collect()
 }
 
-/// What a file gives, a line for each: `1@2 user_1 hubspot {...}`, `1@2 code message`, `code message`.
+/// The rows and errors of a file, one line each: `1@2 user_1 hubspot {...}`, `1@2 code message`, `code message`.
 fn told(file: impl AsRef<[u8]>, options: ReadOptions) -> Vec<String> {
     read(file, options).iter().map(line).collect()
+}
+
+/// The same of a file in Keyferry's own format.
+fn native(file: &str) -> Vec<String> {
+    told(file, ReadOptions::default())
 }
 
 fn line(row: &Result<InputRow, ReadError>) -> String {
@@ -68,7 +79,7 @@ fn line(row: &Result<InputRow, ReadError>) -> String {
     }
 }
 
-/// A value with all that is secret in it.
+/// A value with all of its secrets.
 fn plain(input: &Input) -> String {
     let list = |items: Vec<String>| items.join(",");
     match input {

@@ -1,10 +1,10 @@
-//! What holds for any file.
+//! Properties of any file.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What files are made of, and what trips readers up.
+/// The parts of random files, including those that are hard to parse.
 const BITS: [&[u8]; 34] = [
     b"{",
     b"}",

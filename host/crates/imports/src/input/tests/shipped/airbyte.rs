@@ -1,4 +1,4 @@
-//! Airbyte's sources of apps whose fields are all there.
+//! Airbyte's sources of apps with complete fields.
 
 use super::*;
 

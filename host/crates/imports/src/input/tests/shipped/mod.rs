@@ -1,4 +1,4 @@
-//! Exports of other systems for all apps that Keyferry ships with: without a map, all that is there becomes a field.
+//! Exports of other systems for all shipped apps: without a map, every value becomes a field.
 
 mod airbyte;
 mod composio;
@@ -68,7 +68,7 @@ fn app(slug: &str) -> AuthSchema {
     AuthSchema::parse(fields(slug).into_iter().map(spec).collect()).unwrap()
 }
 
-/// The app, the credential as the app has it, and the warnings.
+/// The app, the credential in the app's fields, and the warnings.
 fn fitted(preset: Preset, mapping: &str, row: &str) -> (String, String, Vec<String>) {
     let mut read = read(row, options(preset, mapping));
     assert_eq!(read.len(), 1, "{row}");

@@ -121,7 +121,7 @@ fn n8ns_credentials_of_each_app_are_read_without_a_map_of_their_fields() {
             "hubspot",
             r#"{"oauth2":{"access_token":"t","expires_at":"soon"}}"#.to_owned(),
         ),
-        // What its API says in the place of nothing.
+        // The value that its API has for an empty field.
         (
             "datadogApi",
             r#"{"url":"=https://api.datadoghq.eu","apiKey":"k","appKey":"__n8n_EMPTY_VALUE_7b1af746"}"#,

@@ -105,7 +105,7 @@ fn nangos_connections_of_each_app_are_read_without_a_map() {
             "paypal",
             r#"{"keybased":{"environment":"sandbox","client_id":"i","client_secret":"s"}}"#.to_owned(),
         ),
-        // No site is known by that name: better told than asked at another one.
+        // No site has that name: an error is better than a request to another one.
         (
             "datadog",
             r#"{"type":"API_KEY","apiKey":"k"}"#,

@@ -1,4 +1,4 @@
-//! Rules and defaults beside what presets know.
+//! Rules and defaults in addition to presets.
 
 use super::*;
 
@@ -92,7 +92,7 @@ fn a_rule_beats_what_a_preset_or_a_name_would_do() {
             r#"{"linked_account_id":"user_1","slug":"stripe","auth_type":"keybased","api_key":"wrong","other":"right"}"#.to_owned(),
             r#"{"keybased":{"api_key":"right"}}"#,
         ),
-        // Case and separators are free: of the app, in the file and in the rule, of columns and members.
+        // Case and separators do not matter: of the app, in the file and in the rule, of columns and members.
         (
             Preset::Native,
             "stripe/secret=api_key",
@@ -161,7 +161,7 @@ fn a_default_is_for_the_apps_that_have_the_field_and_the_more_specific_one_count
     let nango = r#"{"connection_id":"c","provider":"datadog","connection_config":{"siteParameter":"us5.datadoghq.com"},"credentials":{"type":"API_KEY","apiKey":"k"}}"#;
     let expected = r#"{"keybased":{"api_key":"k","site":"us5.datadoghq.com"}}"#;
     assert_eq!(fitted(Preset::Nango, "datadog/site:=datadoghq.eu", nango).1, expected);
-    // Of an app with several auth types, a default is for those that have the field.
+    // Of an app with several auth types, a default applies to those that have the field.
     for (preset, row) in [
         (Preset::Native, "linked_account_id,slug,auth_type,access_token\nu,github,keybased,k\n"),
         (
