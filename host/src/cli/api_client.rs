@@ -12,12 +12,12 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
 use serde_json::Value;
-use url::{Host, Url};
 
 use super::error::CliError;
 use super::retry::RetryBudget;
+use super::server_url::ServerUrl;
 use super::term;
-use keyferry_service_client::{Connection, ServiceAddress, tls_config};
+use keyferry_service_client::{Connection, ExchangeError, tls_config};
 use keyferry_types::bounded_file::{self, LINE};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::ApiKey;
@@ -36,8 +36,8 @@ const KEY_VARIABLE: &str = "KEYFERRY_API_KEY";
 #[command(next_help_heading = "Which server")]
 pub(super) struct ServerArgs {
     /// The server's URL.
-    #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = SERVER, value_parser = server_url)]
-    server: Url,
+    #[arg(long, value_name = "URL", env = "KEYFERRY_SERVER", default_value = SERVER)]
+    server: ServerUrl,
 
     /// A file with the API key [default: the environment variable KEYFERRY_API_KEY].
     #[arg(long, value_name = "FILE", env = "KEYFERRY_API_KEY_FILE")]
@@ -54,11 +54,7 @@ impl ServerArgs {
     pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         let is_from = |variable: &str, value: &str| std::env::var(variable).is_ok_and(|set| set == value);
         let inherited = std::env::var("KEYFERRY_SERVER").unwrap_or_else(|_| SERVER.to_owned());
-        let is_known = server_url(&inherited).is_ok_and(|inherited| inherited == self.server);
-        // The user and password of a URL are not used.
-        let mut shown = self.server.clone();
-        let _ = (shown.set_password(None), shown.set_username(""));
-        let shown = shown.as_str().trim_end_matches('/').into();
+        let is_known = inherited.parse().is_ok_and(|inherited: ServerUrl| inherited == self.server);
         let file = |name, variable: &str, path: &Option<PathBuf>| {
             path.clone()
                 .filter(|path| path.to_str().is_none_or(|path| !is_from(variable, path)))
@@ -68,47 +64,16 @@ impl ServerArgs {
             file("--api-key-file", "KEYFERRY_API_KEY_FILE", &self.api_key_file),
             file("--server-ca", "KEYFERRY_SERVER_CA", &self.server_ca),
         ];
-        (!is_known).then_some(("--server", shown)).into_iter().chain(files.into_iter().flatten())
-    }
-}
-
-/// Parses the URL of a server. Without a scheme it is `http` for a server on this machine and `https` for all others: an API key
-/// does not leave this machine unencrypted unless the caller writes `http://`.
-fn server_url(text: &str) -> Result<Url, String> {
-    let text = text.trim();
-    let wanted = "it must be the server's URL, such as http://127.0.0.1:8700 or https://keyferry.example.com";
-    let url = match text.contains("://") {
-        true => text.parse::<Url>(),
-        false => format!("https://{text}").parse::<Url>().and_then(|url| match is_here(&url) {
-            true => format!("http://{text}").parse(),
-            false => Ok(url),
-        }),
-    };
-    let url = url.map_err(|error| format!("{wanted} ({error})"))?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        _ => Err(format!("{wanted}: it begins with http:// or https://")),
-    }
-}
-
-/// Whether a URL names this machine.
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+        (!is_known).then(|| ("--server", self.server.to_string().into())).into_iter().chain(files.into_iter().flatten())
     }
 }
 
 /// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-/// A server's address, and the API key to use.
+/// A server, and the API key to use.
 pub(super) struct ApiClient {
-    address: ServiceAddress,
-    /// The path before that of each request.
-    base: String,
+    server: ServerUrl,
     tls: Arc<ClientConfig>,
     key: ApiKey,
 }
@@ -116,9 +81,6 @@ pub(super) struct ApiClient {
 impl ApiClient {
     /// Reads the key and the certificates. It makes no connection.
     pub(super) fn new(args: &ServerArgs) -> Result<Self, CliError> {
-        let server = &args.server;
-        let address = ServiceAddress::from_url(server)
-            .ok_or_else(|| format!("--server: {} is neither http nor https", server.scheme()))?;
         let (text, origin) = match &args.api_key_file {
             Some(path) => {
                 let wrong = |error: std::io::Error| format!("{}: {error}", path.shown());
@@ -137,19 +99,18 @@ impl ApiClient {
                 }
             },
         };
-        let key = text.trim().parse().map_err(|error| format!("{origin} holds no API key: {error}"))?;
-        Ok(Self {
-            address,
-            base: server.path().trim_end_matches('/').to_owned(),
-            tls: tls_config(args.server_ca.as_deref())?,
-            key,
-        })
+        let key = text.trim().parse().map_err(|error| format!("{origin}: {error}"))?;
+        Ok(Self { server: args.server.clone(), tls: tls_config(args.server_ca.as_deref())?, key })
+    }
+
+    pub(super) fn server(&self) -> &ServerUrl {
+        &self.server
     }
 
     /// Sends a request without a body, and repeats it while the server responds that it is busy and has done nothing.
     ///
     /// # Errors
-    /// [`ExchangeError`](keyferry_service_client::ExchangeError) if no response arrives.
+    /// [`ExchangeError`] if no response arrives.
     pub(super) async fn send(&self, method: Method, path: &str) -> Result<ApiResponse, CliError> {
         let mut budget = RetryBudget::new();
         loop {
@@ -163,22 +124,48 @@ impl ApiClient {
     /// Sends a request on a new connection and returns when the response head has arrived.
     ///
     /// # Errors
-    /// [`ExchangeError`](keyferry_service_client::ExchangeError) if no response arrives.
+    /// [`ExchangeError`] if no response arrives.
     pub(super) async fn send_once(
         &self,
         method: Method,
         path: &str,
         body: Option<Body>,
     ) -> Result<ApiResponse, CliError> {
-        let mut connection = Connection::open(&self.address, &self.tls, CONNECT).await?;
-        let request = Request::builder()
+        self.exchange(method, path, HeaderMap::new(), body).await
+    }
+
+    /// Sends JSON on a new connection, and parses the JSON response.
+    pub(super) async fn post_json(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        let is_json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let body = Full::from(serde_json::to_vec(body)?).map_err(|never| match never {}).boxed_unsync();
+        let sent = self.exchange(Method::POST, path, HeaderMap::from_iter([is_json]), Some(body));
+        sent.await?.json().await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Option<Body>,
+    ) -> Result<ApiResponse, CliError> {
+        let connected = Connection::open(self.server.address(), &self.tls, CONNECT).await;
+        let mut connection = connected.map_err(|error| match error {
+            ExchangeError::NotConnected(reason) if reason.starts_with("cannot connect") => {
+                let hint = "is `keyferry serve` running there? --server or KEYFERRY_SERVER names another server";
+                ExchangeError::NotConnected(format!("{reason}; {hint}"))
+            }
+            error => error,
+        })?;
+        let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header(header::HOST, self.address.authority())
+            .uri(self.server.target(path))
+            .header(header::HOST, self.server.address().authority())
             .header(header::USER_AGENT, concat!("keyferry/", env!("CARGO_PKG_VERSION")))
             .header(header::ACCEPT, "application/problem+json, application/json, */*")
             .header("x-api-key", self.key.expose())
             .body(body.unwrap_or_else(|| Full::default().map_err(|never| match never {}).boxed_unsync()))?;
+        request.headers_mut().extend(headers);
         let response = connection.send(request).await?;
         Ok(ApiResponse { response, _connection: connection })
     }
@@ -194,17 +181,35 @@ impl ApiClient {
 #[error("{message}")]
 pub(super) struct ApiError {
     status: StatusCode,
+    /// The stable code of a problem; empty if it is not Keyferry that has responded.
+    code: String,
+    /// The reason that the server states.
+    reason: Option<String>,
     message: String,
 }
 
 impl ApiError {
     fn new(status: StatusCode, body: &Value) -> Self {
         let reason = ["detail", "message", "error"].iter().find_map(|name| body.get(name).and_then(Value::as_str));
-        let message = match reason {
+        let code = body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let message = match &reason {
             Some(reason) => format!("the server refuses: {reason} ({})", status.as_u16()),
             None => format!("the server responds with {status}"),
         };
-        Self { status, message }
+        Self { status, code, reason: reason.map(str::to_owned), message }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The reason alone, for a table; the whole message if the server states none.
+    pub(super) fn reason(&self) -> &str {
+        self.reason.as_deref().unwrap_or(&self.message)
     }
 
     /// Whether the same request would fail again: the request is at fault, and the server is not busy.
@@ -268,34 +273,5 @@ impl ApiResponse {
             return Ok(self);
         }
         Err(self.json().await.err().unwrap_or_else(|| "the server's response is not understood".into()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_without_a_scheme_is_http_on_this_machine_and_https_elsewhere() {
-        for (text, expected) in [
-            ("http://127.0.0.1:8700", Ok("http://127.0.0.1:8700/")),
-            ("https://keyferry.example.com/base/", Ok("https://keyferry.example.com/base/")),
-            ("127.0.0.1:8799", Ok("http://127.0.0.1:8799/")),
-            (" localhost:8799 ", Ok("http://localhost:8799/")),
-            ("[::1]:8799", Ok("http://[::1]:8799/")),
-            ("127.0.0.1", Ok("http://127.0.0.1/")),
-            ("keyferry.example.com", Ok("https://keyferry.example.com/")),
-            ("10.0.0.1:8700", Ok("https://10.0.0.1:8700/")),
-            ("ftp://keyferry.example.com", Err("it begins with http:// or https://")),
-            ("http://", Err("such as http://127.0.0.1:8700")),
-            ("", Err("such as http://127.0.0.1:8700")),
-            ("two words", Err("such as http://127.0.0.1:8700")),
-        ] {
-            match (server_url(text), expected) {
-                (Ok(url), Ok(expected)) => assert_eq!(url.as_str(), expected, "{text}"),
-                (Err(problem), Err(expected)) => assert!(problem.contains(expected), "{text}: {problem}"),
-                (found, _) => panic!("{text}: {found:?}"),
-            }
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! `keyferry api-key create`, `list`, `revoke`.
 
-use std::process::ExitCode;
-
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use comfy_table::{Cell, Color};
 
-use super::config::FolderArgs;
+use super::config::OperatorArgs;
 use super::error::CliResult;
+use super::exit::Exit;
 use super::operator::{Needs, perform};
 use super::table::{Table, minute};
 use super::term;
@@ -17,10 +17,16 @@ use keyferry_types::ids::{Environment, OrgId};
 #[derive(Subcommand)]
 pub(super) enum ApiKeyCommand {
     /// Creates an API key and prints it. It is shown only once.
+    #[command(after_help = "\
+Examples:
+  keyferry api-key create --org acme --environment test
+  keyferry api-key create --org acme --environment production --scope read --days 90 --label dashboards")]
     Create(CreateArgs),
     /// Lists an organisation's API keys with scopes and last use.
+    #[command(after_help = "Examples:\n  keyferry api-key list --org acme")]
     List(ListArgs),
     /// Revokes an API key: later requests with it are refused.
+    #[command(after_help = "Examples:\n  keyferry api-key revoke --org acme kf_test_3aX9")]
     Revoke(RevokeArgs),
 }
 
@@ -41,8 +47,11 @@ pub(super) struct CreateArgs {
     /// Days until the key expires [default: no expiry].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 #[derive(Args)]
@@ -54,43 +63,56 @@ pub(super) struct ListArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 #[derive(Args)]
 pub(super) struct RevokeArgs {
     /// How the key begins, as `list` shows it, or its id.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     key: String,
     /// The organisation.
     #[arg(long)]
     org: OrgId,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 pub(super) async fn run(command: ApiKeyCommand) -> CliResult {
     match command {
-        ApiKeyCommand::Create(CreateArgs { org, environment, label, mut scopes, days, folders }) => {
+        ApiKeyCommand::Create(CreateArgs { org, environment, label, mut scopes, days, json, folders }) => {
             scopes.sort();
             scopes.dedup();
             let operation = CreateApiKey { org, environment, label, scopes, days };
-            term::print(&perform(folders, Needs::NewStoreAndVault, operation).await?.key);
+            let created = perform(folders, Needs::NewStoreAndVault, operation).await?;
+            if json {
+                term::print_json(&created)?;
+            } else {
+                term::print(&created.key);
+            }
         }
         ApiKeyCommand::List(ListArgs { org, json, folders }) => {
             let keys = perform(folders, Needs::StoreAndVault, ListApiKeys { org }).await?;
             if json {
-                term::print(&serde_json::to_string_pretty(&keys)?);
+                term::print_json(&keys)?;
             } else {
                 term::print(&table(&keys).to_string());
             }
         }
-        ApiKeyCommand::Revoke(RevokeArgs { key, org, folders }) => {
+        ApiKeyCommand::Revoke(RevokeArgs { key, org, json, folders }) => {
             let revoked = perform(folders, Needs::StoreAndVault, RevokeApiKey { org, key }).await?;
-            let since = revoked.revoked_at.as_deref().unwrap_or_default();
-            term::print(&format!("revoked {} ({}) since {since}", revoked.shown, revoked.id));
+            if json {
+                term::print_json(&revoked)?;
+            } else {
+                let since = revoked.revoked_at.as_deref().unwrap_or_default();
+                term::print(&format!("revoked {} ({}) since {since}", revoked.shown, revoked.id));
+            }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn table(keys: &[ShownApiKey]) -> Table {

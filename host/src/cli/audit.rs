@@ -1,14 +1,15 @@
 //! `keyferry audit verify` and `export`.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::config::FolderArgs;
+use super::config::{OperatorArgs, whole_number};
 use super::error::CliResult;
+use super::exit::Exit;
 use super::operator::{Needs, perform};
+use super::stdout::stdout;
 use super::term;
 use keyferry_api::admin::{AuditLine, ReadAudit, VerifyAudit};
 use keyferry_store::AuditAction;
@@ -18,8 +19,16 @@ use keyferry_types::ids::OrgId;
 pub(super) enum AuditCommand {
     /// Verifies an organisation's whole audit chain and shows its last hash. Ends with 1 if an entry was changed, removed or
     /// added.
+    #[command(after_help = "\
+Examples:
+  keyferry audit verify --org acme
+  keyferry audit verify --org acme --known 9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c9f2c --json")]
     Verify(VerifyArgs),
     /// Prints an organisation's audit trail as OCSF API Activity events, one JSON object a line.
+    #[command(after_help = "\
+Examples:
+  keyferry audit export --org acme > audit.ndjson
+  keyferry audit export --org acme --after 1200 | jq .activity_name")]
     Export(ExportArgs),
 }
 
@@ -35,7 +44,7 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 #[derive(Args)]
@@ -44,10 +53,13 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     org: OrgId,
     /// Start after this sequence number: `metadata.sequence` of the last exported event.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole_number::<u64>)]
     after: u64,
+    /// JSON, one object a line, is printed with this flag and without it.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 pub(super) async fn run(command: AuditCommand) -> CliResult {
@@ -55,28 +67,28 @@ pub(super) async fn run(command: AuditCommand) -> CliResult {
         AuditCommand::Verify(VerifyArgs { org, known, json, folders }) => {
             let verified = perform(folders, Needs::StoreAndVault, VerifyAudit { org, known }).await?;
             if json {
-                term::print(&serde_json::to_string_pretty(&verified)?);
+                term::print_json(&verified)?;
             } else {
                 let newest = verified.newest.as_deref().unwrap_or("never");
                 term::print(&format!("{}: {} entries, whole, the last at {newest}", verified.org, verified.entries));
                 term::print(&format!("head {}", verified.head));
             }
         }
-        AuditCommand::Export(ExportArgs { org, mut after, folders }) => loop {
+        AuditCommand::Export(ExportArgs { org, mut after, json: _, folders }) => loop {
             let read = ReadAudit { org: org.clone(), after };
             let lines = perform(folders.clone(), Needs::StoreAndVault, read).await?;
             let Some(last) = lines.last() else { break };
             after = last.seq;
-            let mut out = std::io::stdout().lock();
+            let mut out = stdout();
             for line in &lines {
                 // The reader has closed the pipe (`| head`).
                 if writeln!(out, "{}", ocsf(&org, line)).is_err() {
-                    return Ok(ExitCode::SUCCESS);
+                    return Ok(Exit::Done);
                 }
             }
         },
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// One event as OCSF 1.3 API Activity (<https://schema.ocsf.io/1.3.0/classes/api_activity>). The address of the client is

@@ -7,11 +7,15 @@ use clap::{Parser, Subcommand};
 
 use super::config::{self, CommandLineError, ConfigCommand, Effective, Parsed, ServeArgs, UnknownVariable};
 use super::error::{CliResult, chain};
-use super::{api_key, audit, demo, export, import, key, openapi, org, plugin, serve, term};
+use super::exit::Exit;
+use super::{
+    account, api_key, audit, credentials, demo, export, import, key, mock_provider, openapi, org, plugin, serve,
+    stdout, store, term, verify, webhook, whoami,
+};
 
 /// Puts credentials a team already holds, proven to work and encrypted, onto linked accounts.
 #[derive(Parser)]
-#[command(name = "keyferry", version, max_term_width = 120)]
+#[command(name = "keyferry", version, max_term_width = 120, after_help = Exit::help())]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -20,20 +24,61 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Runs a complete migration against mock providers, shows it, and keeps serving.
+    #[command(after_help = "Examples:\n  keyferry demo\n  keyferry demo --once")]
     Demo(demo::DemoArgs),
+    /// Runs mock providers of apps, and prints how a server reaches them and which credentials they know.
+    #[command(after_help = "\
+Examples:
+  keyferry mock-provider hubspot stripe
+  keyferry mock-provider --latency 200ms --outage stripe --sample sample.csv
+  keyferry mock-provider . --tokens staging.csv")]
+    MockProvider(mock_provider::MockProviderArgs),
     /// Runs the server.
+    #[command(after_help = "\
+Examples:
+  keyferry serve --dev
+  keyferry serve --listen 0.0.0.0:8700 --tls-cert cert.pem --tls-key key.pem
+  keyferry serve --config /etc/keyferry.toml")]
     Serve(Box<ServeArgs>),
     /// Shows the effective settings, or an example settings file.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Imports credentials from files onto a running server's linked accounts. Ends with 3 if rows failed, 4 if the import
     /// stopped.
+    #[command(after_help = "\
+Examples:
+  keyferry import --dry-run --create-accounts customers.csv
+  keyferry import --map customer=linked_account_id --map slug:=hubspot customers.csv
+  keyferry import --from nango --max-failures 5% connections.json")]
     Import(Box<import::ImportArgs>),
     /// Shows imports and changes their state.
     #[command(subcommand)]
     Imports(import::ImportsCommand),
     /// Writes all credentials of an environment into an encrypted file, which `import` reads on another server.
+    #[command(after_help = "\
+Examples:
+  keyferry export --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p -o all.age")]
     Export(export::ExportArgs),
+    /// Shows the server, and what the API key stands for: organisation, environment, scopes, end.
+    #[command(after_help = "Examples:\n  keyferry whoami\n  keyferry whoami --json | jq -r .org")]
+    Whoami(whoami::WhoamiArgs),
+    /// Lists and shows linked accounts.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Shows stored credentials.
+    #[command(subcommand)]
+    Credentials(credentials::CredentialsCommand),
+    /// Has stored credentials verified by their providers. Ends with 3 if some do not work, 4 if some could not be verified.
+    #[command(after_help = "\
+Examples:
+  keyferry verify user_1
+  keyferry verify user_1 hubspot
+  keyferry verify --app hubspot --only-failed
+  keyferry verify --all --json > verified.json")]
+    Verify(verify::VerifyArgs),
+    /// Lists and deletes webhooks, and receives their deliveries on this machine.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Lists the organisations.
     #[command(subcommand)]
     Org(org::OrgCommand),
@@ -43,10 +88,17 @@ pub(super) enum Command {
     /// Manages the root keys that credentials are sealed under.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Prepares the database of a store that is not in the data folder.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Verifies and exports the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Prints the API that `serve` with the same settings has, as an OpenAPI 3.1 document.
+    #[command(after_help = "\
+Examples:
+  keyferry openapi > openapi.json
+  keyferry openapi --config /etc/keyferry.toml")]
     Openapi(Box<ServeArgs>),
     /// Creates, checks, tests and grants app plugins.
     #[command(subcommand)]
@@ -63,31 +115,37 @@ pub fn main() -> ExitCode {
         Err(CommandLineError::Arguments(error)) => error.exit(),
         Err(CommandLineError::File(error)) => {
             term::error(&chain(&error));
-            return ExitCode::FAILURE;
+            return Exit::Failed.into();
+        }
+        Err(CommandLineError::FileLoggedAsJson(error)) => {
+            serve::log_as_json(&chain(&error));
+            return Exit::Failed.into();
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             term::error(&format!("cannot start: {error}"));
-            return ExitCode::FAILURE;
+            return Exit::Failed.into();
         }
     };
-    // Unusable input ends with 2, so that scripts can distinguish it from failed tests (1).
+    // So that scripts can distinguish unusable input from failed tests.
     let on_error = match cli.command {
-        Command::Plugin(_) => ExitCode::from(2),
-        _ => ExitCode::FAILURE,
+        Command::Plugin(_) => Exit::Unusable,
+        _ => Exit::Failed,
     };
     let result = runtime.block_on(run(cli.command, &effective, unknown_variables));
     // A blocking task (a compilation, a look-up that hangs) must not keep the process from ending.
     runtime.shutdown_background();
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            term::error(&chain(error.as_ref()));
-            on_error
-        }
+    let exit = result.unwrap_or_else(|error| {
+        term::error(&chain(error.as_ref()));
+        on_error
+    });
+    if let Some(error) = stdout::failure() {
+        term::error(&format!("the result was not written to standard output completely: {error}"));
+        return Exit::Failed.into();
     }
+    exit.into()
 }
 
 async fn run(command: Command, effective: &Effective, unknown: Vec<UnknownVariable>) -> CliResult {
@@ -98,14 +156,21 @@ async fn run(command: Command, effective: &Effective, unknown: Vec<UnknownVariab
     }
     match command {
         Command::Demo(args) => demo::run(args).await,
+        Command::MockProvider(args) => mock_provider::run(args).await,
         Command::Serve(args) => serve::run(*args, &unknown).await,
         Command::Import(args) => import::run(*args).await,
         Command::Imports(command) => import::manage(command).await,
         Command::Export(args) => export::run(args).await,
+        Command::Webhook(command) => webhook::run(command).await,
         Command::Config(command) => config::run(command, effective),
+        Command::Whoami(args) => whoami::run(args).await,
+        Command::Account(command) => account::run(command).await,
+        Command::Credentials(command) => credentials::run(command).await,
+        Command::Verify(args) => verify::run(args).await,
         Command::Org(command) => org::run(command).await,
         Command::ApiKey(command) => api_key::run(command).await,
         Command::Key(command) => key::run(command).await,
+        Command::Store(command) => store::run(command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Openapi(args) => openapi::run(*args).await,
         Command::Plugin(command) => plugin::run(command).await,

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use url::Host;
 use super::config::{LogFormat, LogSettings, ServeArgs, Settings};
 use super::demo_guide::{self, RunningDemo};
 use super::error::{CliError, CliResult};
+use super::exit::Exit;
 use super::log::start_log;
 use super::serve::serve;
 use super::server::Server;
@@ -83,6 +83,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
         store: Some(Arc::clone(&server.store)),
         vault: Some(Arc::clone(&server.vault)),
         registry: None,
+        known_keys: Some(Arc::clone(&server.known_keys)),
     };
     let key = create_key(&operator, "demo", vec![Scope::Migrate, Scope::Read, Scope::Admin]).await?;
     let reading_key = create_key(&operator, "demo, reads credentials", vec![Scope::ReadCredentials]).await?;
@@ -105,7 +106,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
     if args.once {
         store.close().await?;
         term::print(if good { "\nEvery step was as expected." } else { "\nA step was NOT as expected: see above." });
-        return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if good { Exit::Done } else { Exit::Failed });
     }
     demo_guide::print(&RunningDemo {
         address,
@@ -247,7 +248,10 @@ async fn show_disk(store: &dyn keyferry_store::Store, folder: &Path) -> Result<(
             record.envelope.len(),
         ));
     }
-    let database = std::fs::read(folder.join("data/store/db"))?;
+    let mut database = Vec::new();
+    for file in ["db", "journal.0", "journal.1"] {
+        database.append(&mut std::fs::read(folder.join("data/store").join(file))?);
+    }
     let secrets = [demo::HUBSPOT_ACCESS_TOKEN, demo::NETSUITE_CONSUMER_SECRET, demo::NETSUITE_TOKEN_SECRET];
     for secret in secrets {
         if database.windows(secret.len()).any(|window| window == secret.as_bytes()) {

@@ -1,9 +1,10 @@
 //! What the demo prints at its end: the commands and credentials to try next.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::CliError;
+use super::program::program;
 use super::term;
 use keyferry_imports::input::shell_path;
 use keyferry_mock_providers::apps::sample;
@@ -40,6 +41,8 @@ pub(super) fn print(demo: &RunningDemo<'_>) -> Result<(), CliError> {
          {program} import --dry-run --create-accounts {file}\n\
          {program} import --create-accounts {file}\n\
          {program} imports list\n\
+         {program} account list\n\
+         {program} verify --all\n\
          {program} audit verify --org {org}\n\n\
          curl {accounts} -H \"x-api-key: $KEYFERRY_API_KEY\"\n\n\
          Values of credentials need a key with the scope read_credentials:\n\n\
@@ -56,9 +59,4 @@ pub(super) fn print(demo: &RunningDemo<'_>) -> Result<(), CliError> {
         term::print(&format!("   {:<9} {value:<36} {}{more}", one.slug, one.outcome));
     }
     Ok(())
-}
-
-/// The program, as it was called.
-fn program() -> String {
-    std::env::args_os().next().map_or_else(|| "keyferry".to_owned(), |name| shell_path(&PathBuf::from(name)))
 }

@@ -1,12 +1,13 @@
 //! The result of a command.
 
 use std::error::Error;
-use std::process::ExitCode;
+
+use super::exit::Exit;
 
 /// The message of a failed command.
 pub(super) type CliError = Box<dyn Error + Send + Sync>;
-/// The exit code of a command, or its error.
-pub(super) type CliResult = Result<ExitCode, CliError>;
+/// How a command ended, or its error.
+pub(super) type CliResult = Result<Exit, CliError>;
 
 /// An error and its causes in one line. A cause that the error's own text contains already is left out.
 pub(super) fn chain(error: &dyn Error) -> String {

@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use http::Method;
 use indicatif::ProgressBar;
+use serde_json::json;
 
 use super::api_client::{ApiClient, ServerArgs};
 use super::error::{CliError, CliResult};
+use super::exit::Exit;
 use super::term;
 use keyferry_types::path_text::ShowPath as _;
 
@@ -26,22 +27,35 @@ pub(super) struct ExportArgs {
     output: PathBuf,
 
     /// An age recipient that can decrypt the file (`age1...`; `age-keygen` makes one). Repeatable.
-    #[arg(long, short, value_name = "RECIPIENT", required = true)]
+    #[arg(long, short, value_name = "RECIPIENT", required = true, value_parser = recipient)]
     recipient: Vec<age::x25519::Recipient>,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 
     #[command(flatten)]
     server: ServerArgs,
 }
 
-pub(super) async fn run(ExportArgs { output, recipient, server }: ExportArgs) -> CliResult {
+fn recipient(text: &str) -> Result<age::x25519::Recipient, String> {
+    let wrong = |error| format!("it is no age recipient ({error}): one begins with age1, and `age-keygen` prints it");
+    text.trim().parse().map_err(wrong)
+}
+
+pub(super) async fn run(ExportArgs { output, recipient, json, server }: ExportArgs) -> CliResult {
     let client = ApiClient::new(&server)?;
     let file = File::options().write(true).create_new(true).mode(0o600).open(&output);
     let file = file.map_err(|error| format!("{}: {error}", output.shown()))?;
     match write(&client, file, &recipient).await {
         Ok(rows) => {
-            term::print(&format!("{rows} credentials are in {}", output.shown()));
+            if json {
+                term::print_json(&json!({ "file": output.shown().to_string(), "credentials": rows }))?;
+            } else {
+                term::print(&format!("{rows} credentials are in {}", output.shown()));
+            }
             term::progress("next, on the other server: keyferry import --create-accounts --identity KEY FILE");
-            Ok(ExitCode::SUCCESS)
+            Ok(Exit::Done)
         }
         Err(error) => {
             // An incomplete file looks like a complete one.

@@ -1,9 +1,8 @@
 //! `keyferry openapi`: prints the OpenAPI document.
 
-use std::process::ExitCode;
-
 use super::config::ServeArgs;
 use super::error::CliResult;
+use super::exit::Exit;
 use super::server::registry;
 use super::term;
 use keyferry_api::description_of;
@@ -22,5 +21,5 @@ pub(super) async fn run(args: ServeArgs) -> CliResult {
     };
     apps.retain(|app| !settings.policy.is_custom(app.description.slug.as_str()));
     term::print(&format!("{:#}", description_of(&apps)));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }

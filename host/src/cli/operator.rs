@@ -10,7 +10,7 @@ use super::term;
 use keyferry_api::admin::{self, AdminError, Operation, Operator, Verb};
 use keyferry_egress::EgressSettings;
 use keyferry_sandbox::{GrantPolicy, SandboxLimits};
-use keyferry_store::sled::SledSettings;
+use keyferry_store::postgres::Sole;
 use keyferry_types::path_text::ShowPath as _;
 
 /// The components that an operation needs if no server runs.
@@ -26,11 +26,11 @@ pub(super) enum Needs {
 
 /// Performs an operation on the running server, or without one.
 pub(super) async fn perform<O: Operation>(
-    folders: FolderArgs,
+    folders: impl Into<FolderArgs>,
     needs: Needs,
     operation: O,
 ) -> Result<O::Done, CliError> {
-    let folders = folders.resolve_in(match needs {
+    let folders = folders.into().resolve_in(match needs {
         Needs::StoreAndVault => DataFolder::existing,
         Needs::NewStoreAndVault => DataFolder::open_and_tell,
         // Without a data folder, nothing is granted.
@@ -56,26 +56,25 @@ pub(super) async fn perform<O: Operation>(
 
 async fn open(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
     match needs {
-        Needs::StoreAndVault if !folders.data.store().exists() => Err(format!(
+        Needs::StoreAndVault if folders.database.is_none() && !folders.data.store().exists() => Err(format!(
             "nothing is stored in {} yet; `keyferry serve` or `keyferry api-key create` creates the store",
             folders.data.path().shown()
         )
         .into()),
         Needs::StoreAndVault | Needs::NewStoreAndVault => {
-            let StoreAndVault { vault, store, new_key } =
-                StoreAndVault::open(folders, SledSettings::new(folders.data.store())).await?;
+            let StoreAndVault { vault, store, new_key } = StoreAndVault::open(folders, None, Sole::Required).await?;
             if let Some(file) = new_key {
                 term::progress(&format!(
                     "created the key-encryption key {}: back it up, apart from the store; without it nothing in the store opens",
                     file.shown()
                 ));
             }
-            Ok(Operator { vault: Some(vault), store: Some(store), registry: None, warnings: None })
+            Ok(Operator { vault: Some(vault), store: Some(store), ..Operator::default() })
         }
         Needs::Plugins => {
             let limits = SandboxLimits { slots: 1, ..SandboxLimits::default() };
             let registry = registry(folders, GrantPolicy::Recorded, limits, EgressSettings::default(), None).await?;
-            Ok(Operator { vault: None, store: None, registry: Some(Arc::clone(&registry)), warnings: None })
+            Ok(Operator { registry: Some(Arc::clone(&registry)), ..Operator::default() })
         }
     }
 }

@@ -1,11 +1,10 @@
 //! `keyferry org list`.
 
-use std::process::ExitCode;
-
 use clap::{Args, Subcommand};
 
-use super::config::FolderArgs;
+use super::config::OperatorArgs;
 use super::error::CliResult;
+use super::exit::Exit;
 use super::operator::{Needs, perform};
 use super::table::Table;
 use super::term;
@@ -14,6 +13,7 @@ use keyferry_api::admin::ListOrganisations;
 #[derive(Subcommand)]
 pub(super) enum OrgCommand {
     /// Lists the organisations. `api-key create` creates one with its first key.
+    #[command(after_help = "Examples:\n  keyferry org list\n  keyferry org list --json")]
     List(ListArgs),
 }
 
@@ -23,14 +23,14 @@ pub(super) struct ListArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 pub(super) async fn run(command: OrgCommand) -> CliResult {
     let OrgCommand::List(ListArgs { json, folders }) = command;
     let organisations = perform(folders, Needs::StoreAndVault, ListOrganisations {}).await?;
     if json {
-        term::print(&serde_json::to_string_pretty(&organisations)?);
+        term::print_json(&organisations)?;
     } else {
         let mut table = Table::new(["organisation", "made", "root keys"]);
         for one in organisations {
@@ -38,5 +38,5 @@ pub(super) async fn run(command: OrgCommand) -> CliResult {
         }
         term::print(&table.to_string());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }

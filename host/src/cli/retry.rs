@@ -24,14 +24,19 @@ impl RetryBudget {
         Self { left: TOTAL }
     }
 
-    /// Waits as long as a response asks for. `false` if it does not ask for a wait, or the budget is used up.
-    pub(super) async fn wait(&mut self, status: StatusCode, headers: &HeaderMap) -> bool {
-        let Some(asked) = asked_wait(status, headers, jiff::Timestamp::now()) else { return false };
-        let Some(wait) = self.take(asked) else {
+    /// The wait that a response asks for, taken from the budget. `None` if it asks for none, or the budget is used up.
+    pub(super) fn next(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+        let wait = self.take(asked_wait(status, headers, jiff::Timestamp::now())?);
+        if wait.is_none() {
             let minutes = TOTAL.as_secs() / 60;
             term::warning(&format!("the server has been busy for {minutes} min, and is not waited for any longer"));
-            return false;
-        };
+        }
+        wait
+    }
+
+    /// Waits as long as a response asks for. `false` if it does not ask for a wait, or the budget is used up.
+    pub(super) async fn wait(&mut self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let Some(wait) = self.next(status, headers) else { return false };
         term::progress(&format!("the server is busy ({status}): trying again in {} s", wait.as_secs_f64().ceil()));
         tokio::time::sleep(wait).await;
         true

@@ -6,6 +6,7 @@
 use clap::Args;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use indicatif::ProgressBar;
+use serde_json::json;
 
 use super::config::{DataFolder, FolderArgs, NewKekArgs};
 use super::error::CliError;
@@ -33,6 +34,12 @@ pub(super) struct RewrapArgs {
     /// Delete every wrapped form except the one by the present key.
     #[arg(long)]
     finish: bool,
+    /// Do not ask. Without a terminal, nothing is asked.
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     new: NewKekArgs,
     #[command(flatten)]
@@ -77,7 +84,18 @@ async fn rewrap(mut args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), 
         .await?;
     }
     let (with, without): (Vec<_>, Vec<_>) = roots(&args).await?.into_iter().partition(|root| has(root, &to));
-    term::print(&format!("{rewrapped} root keys were wrapped by {to} as well, {} are now", with.len()));
+    if args.json {
+        let (wrapped, not_wrapped) = (with.len(), without.len());
+        term::print_json(
+            &json!({ "key": to, "rewrapped": rewrapped, "wrapped": wrapped, "not_wrapped": not_wrapped }),
+        )?;
+    } else {
+        term::print(&format!(
+            "{rewrapped} root keys were wrapped by {to} as well; of {} it wraps {}",
+            with.len() + without.len(),
+            with.len()
+        ));
+    }
     if without.is_empty() {
         term::progress(&format!(
             "Either key opens everything. Now start the server with {settings}, and once it serves, forget the other key:\n\
@@ -105,6 +123,15 @@ async fn finish(args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), CliE
         .into());
     }
     let several: Vec<_> = roots.into_iter().filter(|root| root.forms.len() > 1).collect();
+    if !several.is_empty() && !args.yes {
+        let question = format!(
+            "Forget every wrapped form of {} root keys but the one by {id}? Backups from before need the former key.",
+            several.len()
+        );
+        if term::ask(&question) == Some(false) {
+            return Err("nothing was forgotten".into());
+        }
+    }
     let done =
         each(
             &args,
@@ -112,7 +139,13 @@ async fn finish(args: RewrapArgs, present: &KeyEncryptionKey) -> Result<(), CliE
             |org, key_id, forms| async move { Ok(only_form_by(present, &org, key_id, &forms).await?) },
         )
         .await?;
-    term::print(&format!("{done} root keys are wrapped by {id} alone now; backups from before need the former key"));
+    if args.json {
+        term::print_json(&json!({ "key": id, "finished": done }))?;
+    } else {
+        term::print(&format!(
+            "{done} root keys are wrapped by {id} alone now; backups from before need the former key"
+        ));
+    }
     Ok(())
 }
 

@@ -1,22 +1,23 @@
 //! `keyferry serve`: starts, serves and drains the server.
 
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 
-use super::config::{ServeArgs, Settings, UnknownVariable};
+use super::config::{LogFormat, LogSettings, ServeArgs, Settings, UnknownVariable};
 use super::error::{CliError, CliResult, chain};
+use super::exit::Exit;
 use super::log::start_log;
 use super::notices::Notices;
 use super::server::Server;
 use super::signals::Signals;
 use super::store_gauges::StoreGauges;
 use keyferry_api::admin;
-use keyferry_api::{HttpServer, HttpSettings, Tls, room_for_connections, router};
+use keyferry_api::{Cores, HttpServer, HttpSettings, Tls, room_for_connections, router};
 use keyferry_sandbox::watch;
 use keyferry_telemetry::{Metrics, Prometheus, Traces};
 use keyferry_types::path_text::ShowPath as _;
@@ -36,15 +37,44 @@ const LAST_DELIVERIES: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: ServeArgs, unknown: &[UnknownVariable]) -> CliResult {
     let file = args.folders.config.clone();
-    let settings = args.settings()?;
-    let traces = start_log(&settings.log, settings.otlp.as_ref())?;
-    let notices = Notices::new(settings.log.format);
-    match run_logged(&settings, file, unknown, traces, notices).await {
-        Ok(code) => Ok(code),
+    let (log, notices) = (args.log(), Notices::new(args.log().format));
+    let settings = args.preview().and_then(|mut settings| {
+        check_addresses(&settings)?;
+        settings.folders.data = settings.folders.data.opened()?;
+        let traces = start_log(&settings.log, settings.otlp.as_ref())?;
+        Ok((settings, traces))
+    });
+    let served = match settings {
+        Ok((settings, traces)) => run_logged(&settings, file, unknown, traces, notices).await,
         Err(error) => {
-            notices.error(&chain(error.as_ref()));
-            Ok(ExitCode::FAILURE)
+            // With JSON, this error is a line of the log too.
+            start_log(&log, None)?;
+            Err(error)
         }
+    };
+    served.or_else(|error| {
+        notices.error(&chain(error.as_ref()));
+        Ok(Exit::Failed)
+    })
+}
+
+/// Refuses addresses that cannot be listened on, before a data folder is created for a server that does not start.
+fn check_addresses(settings: &Settings) -> Result<(), CliError> {
+    let metrics = settings.metrics.map(|address| ("serve metrics", address));
+    let admin = settings.admin.as_ref().map(|admin| ("listen to operators", admin.listen));
+    let addresses = [("listen", settings.listen)].into_iter().chain(metrics).chain(admin);
+    let bound = addresses
+        .map(|(purpose, address)| TcpListener::bind(address).map_err(|error| cannot(purpose, address, &error)));
+    // All at once: two of them can be the same.
+    let _bound = bound.collect::<Result<Vec<_>, _>>()?;
+    Ok(())
+}
+
+/// Writes an error before there are settings into a log in JSON.
+pub(super) fn log_as_json(error: &str) {
+    let Ok(filter) = "error".parse() else { return };
+    if start_log(&LogSettings { format: LogFormat::Json, filter }, None).is_ok() {
+        Notices::new(LogFormat::Json).error(error);
     }
 }
 
@@ -103,10 +133,9 @@ async fn run_logged(
 /// Serves metrics until the process exits, shutdown included.
 async fn serve_metrics(router: Router, listen: SocketAddr, notices: Notices) -> Result<(), CliError> {
     let http = HttpSettings { max_connections: METRICS_CONNECTIONS, ..HttpSettings::default() };
-    let server =
-        HttpServer::bind(listen, http).await.map_err(|error| format!("cannot serve metrics on {listen}: {error}"))?;
+    let server = HttpServer::bind(listen, http).await.map_err(|error| cannot("serve metrics", listen, &error))?;
     let address = server.local_addr()?;
-    tokio::spawn(server.serve(router, None, std::future::pending()));
+    tokio::spawn(server.serve(router, None, None, std::future::pending()));
     notices.say(&format!("metrics at http://{address}/metrics"));
     Ok(())
 }
@@ -115,7 +144,7 @@ async fn serve_metrics(router: Router, listen: SocketAddr, notices: Notices) -> 
 async fn bind_admin(listen: SocketAddr) -> Result<HttpServer, CliError> {
     let http = HttpSettings { max_connections: ADMIN_CONNECTIONS, ..HttpSettings::default() };
     let bound = HttpServer::bind(listen, http).await;
-    Ok(bound.map_err(|error| format!("cannot listen to operators on {listen}: {error}"))?)
+    Ok(bound.map_err(|error| cannot("listen to operators", listen, &error))?)
 }
 
 /// Serves until a signal, or until the store fails. Sends the bound address to `listening` when the server accepts requests.
@@ -134,8 +163,10 @@ pub(super) async fn serve(
         server.readiness.watch_certificate(Arc::clone(tls));
         tokio::spawn(Arc::clone(tls).follow());
     }
+    // Until the store is closed: work that a request has left to others may still use what belongs to a core.
+    let cores = Cores::start().map_err(|error| format!("cannot start a thread for each core: {error}"))?;
     let mut http = settings.http.clone();
-    let room = room_for_connections(settings.limits.slots + MOST_DELIVERIES);
+    let room = room_for_connections(settings.limits.slots + MOST_DELIVERIES + cores.descriptors());
     if room < http.max_connections {
         // The store and providers need the rest, which clients must not be able to use up.
         notices.warn(&format!(
@@ -144,14 +175,14 @@ pub(super) async fn serve(
         ));
         http.max_connections = room;
     }
-    let listener = HttpServer::bind(settings.listen, http)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
+    let listener =
+        HttpServer::bind(settings.listen, http).await.map_err(|error| cannot("listen", settings.listen, &error))?;
     let address = listener.local_addr()?;
     let operator = admin::Operator {
         store: Some(Arc::clone(&server.store)),
         vault: Some(Arc::clone(&server.vault)),
         registry: Some(Arc::clone(&server.registry)),
+        known_keys: Some(Arc::clone(&server.known_keys)),
         warnings: tls.clone().map(|tls| -> admin::Warnings { Arc::new(move || tls.warnings()) }),
     };
     let _socket = admin::listen(&settings.folders.data.socket(), operator.clone())?;
@@ -201,10 +232,10 @@ pub(super) async fn serve(
         // Finished deliveries are recorded before the store closes. An unfinished delivery is repeated by the next process.
         let _ = tokio::time::timeout_at(began + LAST_DELIVERIES, deliveries).await;
     });
-    let operators = operators.map(|(http, router)| tokio::spawn(http.serve(router, tls.clone(), stopping())));
+    let operators = operators.map(|(http, router)| tokio::spawn(http.serve(router, tls.clone(), None, stopping())));
     server.readiness.set_serving();
     listening(address);
-    listener.serve(router(server.api, &settings.cors), tls, stopping()).await;
+    listener.serve(router(server.api, &settings.cors), tls, Some(&cores), stopping()).await;
     if let Some(operators) = operators {
         // What an operator has begun is finished before the store is closed.
         let _ = operators.await;
@@ -216,7 +247,7 @@ pub(super) async fn serve(
     let _ = last.await;
     server.store.close().await?;
     tracing::info!("stopped; everything is on disk");
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// Why the server stops.
@@ -239,4 +270,15 @@ fn tell_of_files(settings: &Settings, is_key_new: bool) {
     } else {
         tracing::info!(%file, "the key-encryption key; without it nothing in the store opens: keep a backup of it, apart from the store");
     }
+}
+
+/// Why an address cannot be listened on, and what to do.
+fn cannot(listen: &str, address: SocketAddr, error: &io::Error) -> String {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "; another process listens there: stop it, or name another address",
+        ErrorKind::AddrNotAvailable => "; no network of this machine has this address",
+        ErrorKind::PermissionDenied => "; ports below 1024 need a privilege: name another port",
+        _ => "",
+    };
+    format!("cannot {listen} on {address}: {error}{hint}")
 }

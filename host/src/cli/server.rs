@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::config::{Folders, Settings};
 use super::error::CliError;
 use super::store_and_vault::StoreAndVault;
-use keyferry_api::{Api, Readiness};
+use keyferry_api::{Api, KnownKeys, Readiness};
 use keyferry_egress::{Egress, EgressSettings, WebhookClient};
 use keyferry_imports::Importer;
 use keyferry_sandbox::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
 use keyferry_service::CredentialService;
 use keyferry_store::Store;
-use keyferry_store::sled::SledSettings;
+use keyferry_store::postgres::Sole;
 use keyferry_types::bounded_file::{self, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::Vault;
@@ -23,6 +23,7 @@ pub(super) struct Server {
     pub(super) vault: Arc<Vault>,
     pub(super) registry: Arc<Registry>,
     pub(super) readiness: Arc<Readiness>,
+    pub(super) known_keys: Arc<KnownKeys>,
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) importer: Arc<Importer>,
     pub(super) api: Arc<Api>,
@@ -33,9 +34,8 @@ pub(super) struct Server {
 impl Server {
     /// Assembles the server's components.
     pub(super) async fn assemble(settings: &Settings) -> Result<Self, CliError> {
-        let store =
-            SledSettings { cache_capacity: settings.store_cache, ..SledSettings::new(settings.folders.data.store()) };
-        let opened = StoreAndVault::open(&settings.folders, store).await?;
+        // A server beside another one takes over when that one ends.
+        let opened = StoreAndVault::open(&settings.folders, Some(settings.store_cache), Sole::Awaited).await?;
         opened.call_key_service(&settings.folders).await?;
         let StoreAndVault { store, vault, new_key } = opened;
         let folder = settings.folders.plugins.clone();
@@ -49,6 +49,12 @@ impl Server {
             Some(Arc::clone(&vault)),
         )
         .await?;
+        if registry.apps().is_empty() {
+            let folder = settings.folders.plugins.shown();
+            tracing::info!(
+                "no app is served: {folder} has no plugin that is granted; `keyferry plugin list` shows what is there"
+            );
+        }
         let service = Arc::new(CredentialService::new(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -62,8 +68,9 @@ impl Server {
         let webhooks = Webhooks::new(Arc::clone(&store), Arc::clone(&vault), client.clone());
         let deliverer =
             Arc::new(Deliverer::new(Arc::clone(&store), Arc::clone(&vault), client, settings.webhooks.clone()));
+        let known_keys = KnownKeys::new(Arc::clone(&store));
         let api = Api::new(
-            Arc::clone(&store),
+            Arc::clone(&known_keys),
             service,
             Arc::clone(&importer),
             webhooks,
@@ -71,7 +78,17 @@ impl Server {
             settings.rate_limit,
             settings.http.body_timeout,
         );
-        Ok(Self { store, vault, registry, readiness, deliverer, importer, api, is_key_new: new_key.is_some() })
+        Ok(Self {
+            store,
+            vault,
+            registry,
+            readiness,
+            known_keys,
+            deliverer,
+            importer,
+            api,
+            is_key_new: new_key.is_some(),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The signals that end a server.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::CliError;
 
@@ -11,6 +11,16 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, CliError> {
+        Self::listen_to(None)
+    }
+
+    /// The same, and SIGHUP as well, which a terminal sends when it is closed. `nohup` has it ignored, and it stays so.
+    pub(super) fn listen_to_hangup_too() -> Result<Self, CliError> {
+        let hangup = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        Self::listen_to(hangup)
+    }
+
+    fn listen_to(mut hangup: Option<Signal>) -> Result<Self, CliError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (sender, count) = tokio::sync::watch::channel(0);
@@ -19,6 +29,7 @@ impl Signals {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    Some(_) = async { hangup.as_mut()?.recv().await } => {}
                 }
                 sender.send_modify(|count| *count += 1);
             }
@@ -51,4 +62,11 @@ impl Signals {
     pub(super) async fn second(&self) {
         self.reached(2).await;
     }
+}
+
+/// Whether this process was started with SIGHUP ignored.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }

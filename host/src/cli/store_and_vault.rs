@@ -8,6 +8,7 @@ use super::config::Folders;
 use super::error::CliError;
 use keyferry_service::{ServiceError, rewrap};
 use keyferry_store::Store;
+use keyferry_store::postgres::{PostgresSettings, PostgresStore, Sole};
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
 
@@ -25,21 +26,38 @@ pub(super) struct StoreAndVault {
 
 impl StoreAndVault {
     /// Loads the key, or creates one if there is neither key nor store, and opens the store.
-    pub(super) async fn open(folders: &Folders, store: SledSettings) -> Result<Self, CliError> {
+    ///
+    /// `cache` is the memory for pages of a store in the data folder. A database that another process has is awaited as `sole` says.
+    pub(super) async fn open(folders: &Folders, cache: Option<u64>, sole: Sole) -> Result<Self, CliError> {
+        let database = match &folders.database {
+            Some(settings) => Some(open_database(settings, folders.data.store_identity(), sole).await?),
+            None => None,
+        };
         // A new key opens nothing in an existing store: the missing key must be found, not replaced.
-        let create = if folders.data.store().exists() { CreateKey::Refused } else { CreateKey::Allowed };
+        let is_empty = match &database {
+            Some(store) => store.all_roots().await?.is_empty(),
+            None => !folders.data.store().exists(),
+        };
+        let create = if is_empty { CreateKey::Allowed } else { CreateKey::Refused };
         let new_key = match &folders.key {
             KeyProvider::File(file) if create == CreateKey::Allowed && !file.exists() => Some(file.clone()),
             _ => None,
         };
         let vault = Arc::new(Vault::new(folders.key.load(create).await?));
-        let store = SledStore::open(store).await?;
-        match rewrap::check(&store, vault.kek()).await {
+        let store: Arc<dyn Store> = match database {
+            Some(store) => store,
+            None => {
+                let mut settings = SledSettings::new(folders.data.store());
+                settings.cache_capacity = cache.unwrap_or(settings.cache_capacity);
+                Arc::new(SledStore::open(settings).await?)
+            }
+        };
+        match rewrap::check(store.as_ref(), vault.kek()).await {
             // Only the key service knows the key; its error is reported by the operation that needs the key.
             Ok(()) | Err(ServiceError::Vault(VaultError::KeyService(_))) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(Self { vault, store: Arc::new(store), new_key })
+        Ok(Self { vault, store, new_key })
     }
 
     /// Calls the key service for the first time.
@@ -64,6 +82,12 @@ impl StoreAndVault {
         }
         Ok(())
     }
+}
+
+async fn open_database(settings: &PostgresSettings, identity: PathBuf, sole: Sole) -> Result<Arc<dyn Store>, CliError> {
+    let mut settings = settings.clone();
+    (settings.sole, settings.identity) = (sole, Some(identity));
+    Ok(Arc::new(PostgresStore::open(settings).await?))
 }
 
 /// Calls a failing key service again until it responds. One that works is not called.

@@ -1,9 +1,12 @@
 //! Tables: in the width of a terminal; in a pipe, a line for each row with tabs between the cells.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use comfy_table::{Cell, presets};
 
+use super::grouping::grouped;
+use super::term::harmless;
 use super::wrap::{cut, wrap};
 
 /// Spaces between columns.
@@ -28,12 +31,18 @@ enum Fit {
 pub(super) struct Table {
     columns: Vec<(&'static str, Fit)>,
     rows: Vec<Vec<Cell>>,
+    /// Whether it continues a table that is printed already.
+    continues: bool,
 }
 
 impl Table {
     /// The cells of all columns stay whole.
     pub(super) fn new<const COLUMNS: usize>(header: [&'static str; COLUMNS]) -> Self {
-        Self { columns: header.into_iter().map(|name| (name, Fit::Whole)).collect(), rows: Vec::new() }
+        Self {
+            columns: header.into_iter().map(|name| (name, Fit::Whole)).collect(),
+            rows: Vec::new(),
+            continues: false,
+        }
     }
 
     /// Lets the cells of these columns take several lines.
@@ -46,6 +55,11 @@ impl Table {
         self.fitted(&names, Fit::Note)
     }
 
+    /// Makes it the continuation of a table with the same columns: in a pipe their names are left out.
+    pub(super) fn continuing(self, continues: bool) -> Self {
+        Self { continues, ..self }
+    }
+
     fn fitted(mut self, names: &[&str], fit: Fit) -> Self {
         for column in self.columns.iter_mut().filter(|(name, _)| names.contains(name)) {
             column.1 = fit;
@@ -54,7 +68,14 @@ impl Table {
     }
 
     pub(super) fn add_row<C: Into<Cell>>(&mut self, row: impl IntoIterator<Item = C>) {
-        self.rows.push(row.into_iter().map(Into::into).collect());
+        let cells = row.into_iter().map(|cell| {
+            let cell: Cell = cell.into();
+            match harmless(&cell.content()) {
+                Cow::Owned(text) => Cell::new(text),
+                Cow::Borrowed(_) => cell,
+            }
+        });
+        self.rows.push(cells.collect());
     }
 
     fn render(&self, width: Option<usize>) -> String {
@@ -72,7 +93,8 @@ impl Table {
         let clean = |cell: &Cell| cell.content().replace(['\t', '\n', '\r'], " ");
         let header = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
         let rows = self.rows.iter().map(|row| row.iter().map(clean).collect());
-        std::iter::once(header).chain(rows).map(|cells: Vec<String>| cells.join("\t")).collect::<Vec<_>>().join("\n")
+        let header = (!self.continues).then_some(header);
+        header.into_iter().chain(rows).map(|cells: Vec<String>| cells.join("\t")).collect::<Vec<_>>().join("\n")
     }
 
     /// The columns of the table itself, by number.
@@ -151,10 +173,60 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terminal = comfy_table::Table::new();
-        let width = || terminal.width().map_or(USUAL_WIDTH, usize::from);
-        f.write_str(&self.render(terminal.is_tty().then(width)))
+        f.write_str(&self.render(width_of_stdout()))
     }
+}
+
+/// Facts about one thing, each with its name: in columns on a terminal, with a tab between name and value in a pipe.
+pub(super) struct Facts(Vec<(&'static str, String)>);
+
+impl Facts {
+    /// A fact without a value is left out.
+    pub(super) fn new<const COUNT: usize>(facts: [(&'static str, String); COUNT]) -> Self {
+        let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
+        Self(facts.map(|(name, value)| (name, harmless(&value).into_owned())).collect())
+    }
+
+    fn render(&self, width: Option<usize>) -> String {
+        let Some(width) = width else {
+            let line = |(name, value): &(&str, String)| format!("{name}\t{}", value.replace(['\t', '\n', '\r'], " "));
+            return self.0.iter().map(line).collect::<Vec<_>>().join("\n");
+        };
+        let names = self.0.iter().map(|(name, _)| length(name)).max().unwrap_or_default();
+        let rest = width.saturating_sub(names + GAP).max(LONGEST_WORD);
+        let line =
+            |(name, value): &(&str, String)| vec![Cell::new(name), fitting(Some(&Cell::new(value)), Fit::Text, rest)];
+        aligned(None, self.0.iter().map(line))
+    }
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(width_of_stdout()))
+    }
+}
+
+/// The width of the terminal on stdout; `None` if stdout is not a terminal.
+fn width_of_stdout() -> Option<usize> {
+    let terminal = comfy_table::Table::new();
+    terminal.is_tty().then(|| terminal.width().map_or(USUAL_WIDTH, usize::from))
+}
+
+/// A text after a label: on a terminal broken between words, with each line below the beginning of the text; in a pipe, one
+/// line.
+pub(super) fn labelled(label: &str, text: &str) -> String {
+    format!("{label}{}", hanging(length(label), text, 0))
+}
+
+/// A text that begins in a column: broken like [`labelled`], with room for `room` characters at the end of a line.
+pub(super) fn hanging(column: usize, text: &str, room: usize) -> String {
+    hanging_within(column, text, width_of_stdout().map(|width| width.saturating_sub(room)))
+}
+
+fn hanging_within(column: usize, text: &str, width: Option<usize>) -> String {
+    let text = harmless(text);
+    let Some(width) = width else { return text.into_owned() };
+    wrap(&text, width.saturating_sub(column).max(LONGEST_WORD)).join(&format!("\n{:column$}", ""))
 }
 
 /// A moment without seconds, for a table: `2026-11-29T12:03`.
@@ -187,42 +259,6 @@ fn aligned(header: Option<Vec<Cell>>, rows: impl Iterator<Item = Vec<Cell>>) -> 
     table.trim_fmt()
 }
 
-/// Texts that say the same, each once, with the labels of those that say it. Each item is a label, a name and a text; several
-/// texts that differ in the name alone become one with a placeholder.
-pub(super) fn grouped(
-    items: impl IntoIterator<Item = (String, String, String)>,
-    placeholder: &str,
-) -> Vec<(Vec<String>, String)> {
-    let mut groups: Vec<(String, Vec<String>, String)> = Vec::new();
-    for (label, name, text) in items {
-        let common = replaced(&text, &name, placeholder);
-        match groups.iter_mut().find(|(known, ..)| *known == common) {
-            Some((_, labels, shown)) => {
-                labels.push(label);
-                *shown = common;
-            }
-            None => groups.push((common, vec![label], text)),
-        }
-    }
-    groups.into_iter().map(|(_, labels, text)| (labels, text)).collect()
-}
-
-/// The text with a placeholder for each occurrence of the name as a word.
-fn replaced(text: &str, name: &str, placeholder: &str) -> String {
-    if !name.contains(|c: char| c.is_alphabetic()) {
-        return text.to_owned();
-    }
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    let (mut done, mut rest) = (String::new(), text);
-    while let Some((before, after)) = rest.split_once(name) {
-        let is_word = !before.ends_with(is_part) && !after.starts_with(is_part);
-        done.push_str(before);
-        done.push_str(if is_word { placeholder } else { name });
-        rest = after;
-    }
-    done + rest
-}
-
 fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -246,6 +282,25 @@ mod tests {
             "import\tfile\trows\n{ID}\tcustomers.csv\t202\n{ID}\ta long name of a file with many words in it.csv\t7"
         );
         assert_eq!(imports().render(None), expected);
+    }
+
+    #[test]
+    fn no_cell_has_commands_for_a_terminal() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("\u{1b}]0;title\u{7}", "\u{fffd}]0;title\u{fffd}"),
+            ("\u{9b}2J", "\u{fffd}2J"),
+            ("\u{202e}abc", "\u{fffd}abc"),
+            ("Zo\u{eb}", "Zo\u{eb}"),
+        ] {
+            let mut table = Table::new(["name"]).text(["name"]);
+            table.add_row([text]);
+            let facts = Facts::new([("name", text.to_owned())]);
+            for width in [None, Some(80)] {
+                assert!(table.render(width).ends_with(shown), "{text:?}");
+                assert!(facts.render(width).ends_with(shown), "{text:?}");
+            }
+        }
     }
 
     #[test]
@@ -295,14 +350,24 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_replaced_where_it_is_a_word() {
-        for (text, name, expected) in [
-            ("grant aws; see aws-lock", "aws", "grant APP; see aws-lock"),
-            ("key 1 of 1", "1", "key 1 of 1"),
-            ("`aws`", "aws", "`APP`"),
-            ("lawsuit", "aws", "lawsuit"),
-        ] {
-            assert_eq!(replaced(text, name, "APP"), expected);
-        }
+    fn facts_are_columns_at_a_terminal_and_lines_with_tabs_in_a_pipe() {
+        let facts = Facts::new([
+            ("key", "tk_abcd...".to_owned()),
+            ("label", String::new()),
+            ("scopes", "migrate, read".to_owned()),
+        ]);
+        assert_eq!(facts.render(None), "key\ttk_abcd...\nscopes\tmigrate, read");
+        assert_eq!(facts.render(Some(80)), "key     tk_abcd...\nscopes  migrate, read");
+        let mut table = Table::new(["a", "b"]).continuing(true);
+        table.add_row(["1", "2"]);
+        assert_eq!((table.render(None), table.render(Some(80))), ("1\t2".to_owned(), "a  b\n1  2".to_owned()));
+    }
+
+    #[test]
+    fn a_labelled_text_is_broken_between_words_on_a_terminal_only() {
+        let text = "nothing is granted to this component, and nothing was";
+        assert_eq!(hanging_within(7, text, None), text);
+        let expected = "nothing is granted to this component, and\n       nothing was";
+        assert_eq!(hanging_within(7, text, Some(50)), expected);
     }
 }

@@ -1,13 +1,12 @@
 //! `keyferry config check` and `example`.
 
-use std::process::ExitCode;
-
 use clap::{Args, Subcommand};
 
 use super::effective::{Effective, EffectiveSetting};
 use super::example::example;
 use super::flags::ServeArgs;
 use crate::cli::error::CliResult;
+use crate::cli::exit::Exit;
 use crate::cli::table::Table;
 use crate::cli::term;
 use keyferry_api::Tls;
@@ -20,8 +19,13 @@ use keyferry_types::path_text::ShowPath as _;
 pub(in crate::cli) enum ConfigCommand {
     /// Shows what `serve` with the same flags, variables and file would run with, and the source of each value. Ends with an
     /// error if `serve` would not start.
+    #[command(after_help = "\
+Examples:
+  keyferry config check
+  keyferry config check --config /etc/keyferry.toml --json")]
     Check(Box<CheckArgs>),
     /// Prints a settings file with all settings in it, each explained and at its default.
+    #[command(after_help = "Examples:\n  keyferry config example > keyferry.toml")]
     Example,
 }
 
@@ -40,7 +44,7 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
         ConfigCommand::Example => term::print(example().trim_end()),
         ConfigCommand::Check(args) => {
             if args.json {
-                term::print(&serde_json::to_string_pretty(effective)?);
+                term::print_json(effective)?;
             } else {
                 term::progress(&match &effective.file {
                     Some(path) => format!("settings were read from {}", path.shown()),
@@ -61,7 +65,7 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
             settings.otlp.as_ref().map(telemetry::check).transpose()?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn table(settings: &[EffectiveSetting]) -> Table {

@@ -14,6 +14,8 @@ use keyferry_types::path_text::ShowPath as _;
 pub(in crate::cli) struct DataFolder {
     /// The absolute path.
     path: PathBuf,
+    /// The path as it was given, for messages.
+    named: PathBuf,
     /// Whether this process has created it.
     is_new: bool,
 }
@@ -33,7 +35,7 @@ impl DataFolder {
     /// The folder, which need not exist.
     pub(in crate::cli) fn at(path: &Path) -> Result<Self, CliError> {
         let absolute = std::path::absolute(path).map_err(|error| unusable(path, &error))?;
-        Ok(Self { path: absolute, is_new: false })
+        Ok(Self { path: absolute, named: path.to_owned(), is_new: false })
     }
 
     /// The folder, which must exist.
@@ -44,6 +46,11 @@ impl DataFolder {
     /// Creates the folder if it does not exist, for its owner only.
     pub(in crate::cli) fn open(path: &Path) -> Result<Self, CliError> {
         Self::look(path, Missing::Created)
+    }
+
+    /// [`Self::open`] for a folder that [`Self::at`] has named.
+    pub(in crate::cli) fn opened(&self) -> Result<Self, CliError> {
+        Self::open(&self.named)
     }
 
     /// [`Self::open`], and says it if the folder is created.
@@ -62,7 +69,11 @@ impl DataFolder {
             if is_new {
                 std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&named)?;
             }
-            Ok((std::fs::metadata(&named)?.permissions().mode(), is_new))
+            let metadata = std::fs::metadata(&named)?;
+            if !metadata.is_dir() {
+                return Err(ErrorKind::NotADirectory.into());
+            }
+            Ok((metadata.permissions().mode(), is_new))
         });
         let (mode, is_new) = match looked {
             Ok(looked) => looked,
@@ -102,6 +113,10 @@ impl DataFolder {
 
     pub(in crate::cli) fn store(&self) -> PathBuf {
         self.path.join("store")
+    }
+
+    pub(in crate::cli) fn store_identity(&self) -> PathBuf {
+        self.path.join("store-identity")
     }
 
     pub(in crate::cli) fn plugins(&self) -> PathBuf {

@@ -10,6 +10,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::effective::Effective;
 use super::file::{ConfigFile, ConfigFileError};
+use super::resolved::LogFormat;
 use super::setting::Setting;
 use super::variables::{self, UnknownVariable};
 
@@ -33,6 +34,9 @@ pub(in crate::cli) enum CommandLineError {
     /// The settings file cannot be read or has errors.
     #[error(transparent)]
     File(#[from] ConfigFileError),
+    /// The same of `serve`, whose flags or variables ask for a log in JSON.
+    #[error(transparent)]
+    FileLoggedAsJson(ConfigFileError),
 }
 
 /// Parses the command line with variables and the settings file.
@@ -44,7 +48,7 @@ pub(in crate::cli) fn parse<C: CommandFactory + FromArgMatches>(
     let first = C::command().try_get_matches_from(arguments)?;
     let (path, below) = leaf(&first);
     let file = match named(below) {
-        Some(path) => Some(ConfigFile::read(&path, &settings)?),
+        Some(file) => Some(ConfigFile::read(&file, &settings).map_err(|error| unusable(error, &path, below))?),
         None => None,
     };
     let matches = match &file {
@@ -55,6 +59,13 @@ pub(in crate::cli) fn parse<C: CommandFactory + FromArgMatches>(
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let unknown_variables = variables::unknown(&C::command(), &effective.named_variables(), set);
     Ok(Parsed { cli: C::from_arg_matches(&matches)?, effective, unknown_variables })
+}
+
+fn unusable(error: ConfigFileError, command: &[&str], matches: &ArgMatches) -> CommandLineError {
+    match matches.try_get_one("log_format") {
+        Ok(Some(LogFormat::Json)) if command == ["serve"] => CommandLineError::FileLoggedAsJson(error),
+        _ => CommandLineError::File(error),
+    }
 }
 
 /// The innermost command, and the names that lead to it.

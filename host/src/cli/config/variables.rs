@@ -7,8 +7,8 @@ use strsim::osa_distance;
 
 /// The start of the names of all of Keyferry's variables.
 const PREFIX: &str = "KEYFERRY_";
-/// Variables that no flag declares. A flag is visible in the list of processes, so the API key has none.
-const WITHOUT_FLAG: [&str; 1] = ["KEYFERRY_API_KEY"];
+/// Variables that no flag declares. A flag is visible in the list of processes, so secrets have none.
+const WITHOUT_FLAG: [&str; 2] = ["KEYFERRY_API_KEY", "KEYFERRY_WEBHOOK_SECRET"];
 
 /// A variable that is set, and that Keyferry does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,7 @@ mod tests {
         for (name, expected) in [
             ("KEYFERRY_LISTEN", None),
             ("KEYFERRY_API_KEY", None),
+            ("KEYFERRY_WEBHOOK_SECRET", None),
             ("KEYFERRY_SERVER", None),
             ("KEYFERRY_DEMO_PLUGINS", None),
             ("KEYFERRY_KEK", None),

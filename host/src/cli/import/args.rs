@@ -172,8 +172,9 @@ impl ImportArgs {
     }
 
     /// The command that imports a file of failed rows, with the same options for reading files, handling rows and naming the
-    /// server.
-    pub(super) fn command_for(&self, file: &Path) -> String {
+    /// server. It creates the accounts that rows lack.
+    pub(super) fn command_for(&self, file: &Path, lacks_accounts: bool) -> String {
+        let creates_accounts = self.create_accounts || lacks_accounts;
         let mut words = vec!["keyferry".to_owned(), "import".to_owned()];
         let mut option = |name: &str, value: &str| words.extend([name.to_owned(), shell_path(Path::new(value))]);
         if self.from != Preset::Native {
@@ -198,7 +199,7 @@ impl ImportArgs {
         for (name, value) in identities.chain(self.server.given()) {
             words.extend([name.to_owned(), shell_path(&value)]);
         }
-        for (is_set, name) in [(self.dry_run, "--dry-run"), (self.create_accounts, "--create-accounts")] {
+        for (is_set, name) in [(self.dry_run, "--dry-run"), (creates_accounts, "--create-accounts")] {
             words.extend(is_set.then(|| name.to_owned()));
         }
         words.push(shell_path(file));

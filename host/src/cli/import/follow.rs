@@ -6,10 +6,10 @@ use http::Method;
 use serde_json::Value;
 
 use super::args::OutputArgs;
-use super::members::{number, text};
 use super::progress::{Display, ProgressView};
 use crate::cli::api_client::{ApiClient, ApiError};
 use crate::cli::error::CliError;
+use crate::cli::members::{number, text};
 
 /// Attempts to connect again after a connection ends, and the pause before each.
 const ATTEMPTS: u32 = 60;

@@ -6,9 +6,6 @@ use crate::cli::api_client::ServerArgs;
 use crate::cli::term;
 use keyferry_imports::input::shell_path;
 
-/// The exit code after SIGINT (128 + 2).
-pub(super) const INTERRUPTED: u8 = 130;
-
 /// The future's result; `None` if SIGINT (Ctrl-C) arrives first.
 pub(super) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {

@@ -1,20 +1,21 @@
 //! `keyferry imports`: commands for existing imports.
 
 use std::io::Write as _;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::Cell;
 use http::Method;
 use serde_json::Value;
 
 use super::args::OutputArgs;
 use super::follow::follow;
-use super::interrupt::{INTERRUPTED, continues, note, unless_interrupted};
-use super::members::{number, text};
-use super::summary::{self, exit_code};
+use super::interrupt::{continues, note, unless_interrupted};
+use super::summary::{self, exit};
 use crate::cli::api_client::{ApiClient, ServerArgs};
+use crate::cli::config::whole_number;
 use crate::cli::error::CliResult;
+use crate::cli::exit::Exit;
+use crate::cli::members::{number, text};
+use crate::cli::stdout::stdout;
 use crate::cli::table::{Table, minute};
 use crate::cli::term;
 use keyferry_store::ObjectId;
@@ -22,26 +23,43 @@ use keyferry_store::ObjectId;
 #[derive(Subcommand)]
 pub(crate) enum ImportsCommand {
     /// Lists imports, newest first.
+    #[command(after_help = "Examples:\n  keyferry imports list\n  keyferry imports list --json")]
     List(ListArgs),
     /// Shows an import's rows by app and outcome.
+    #[command(after_help = "Examples:\n  keyferry imports show 6a1f0c3e9b2d4857a0c1e2f3")]
     Show(OneArgs),
     /// Follows an import until no work is left.
+    #[command(after_help = "Examples:\n  keyferry imports watch 6a1f0c3e9b2d4857a0c1e2f3")]
     Watch(WatchArgs),
     /// Prints an import's ledger, one JSON object a row.
+    #[command(after_help = "\
+Examples:
+  keyferry imports results 6a1f0c3e9b2d4857a0c1e2f3 --state failed
+  keyferry imports results 6a1f0c3e9b2d4857a0c1e2f3 --warnings | jq .")]
     Results(ResultsArgs),
     /// Pauses an import until it is resumed.
+    #[command(after_help = "Examples:\n  keyferry imports pause 6a1f0c3e9b2d4857a0c1e2f3")]
     Pause(OneArgs),
     /// Resumes an import that was paused or has stopped on its own.
+    #[command(after_help = "Examples:\n  keyferry imports resume 6a1f0c3e9b2d4857a0c1e2f3")]
     Resume(OneArgs),
     /// Cancels an import. Rows that are not settled stay as they are.
+    #[command(after_help = "Examples:\n  keyferry imports cancel 6a1f0c3e9b2d4857a0c1e2f3")]
     Cancel(OneArgs),
     /// Retries rows that failed for a temporary reason, never rejected ones.
+    #[command(after_help = "Examples:\n  keyferry imports retry-failed 6a1f0c3e9b2d4857a0c1e2f3")]
     RetryFailed(OneArgs),
     /// Restores what each row replaced and removes what it created, unless it was changed since.
+    #[command(after_help = "\
+Examples:
+  keyferry imports undo 6a1f0c3e9b2d4857a0c1e2f3
+  keyferry imports undo 6a1f0c3e9b2d4857a0c1e2f3 --yes")]
     Undo(FinalArgs),
     /// Confirms an import: deletes its undo data.
+    #[command(after_help = "Examples:\n  keyferry imports confirm 6a1f0c3e9b2d4857a0c1e2f3")]
     Confirm(FinalArgs),
     /// Deletes an import and its ledger. Stored credentials stay.
+    #[command(after_help = "Examples:\n  keyferry imports delete 6a1f0c3e9b2d4857a0c1e2f3")]
     Delete(FinalArgs),
 }
 
@@ -89,15 +107,18 @@ pub(crate) struct WatchArgs {
 pub(crate) struct ResultsArgs {
     /// The import's id.
     id: ObjectId,
-    /// Only rows in this state: queued, done, skipped, failed, undone or kept.
-    #[arg(long, value_name = "STATE")]
+    /// Only rows in this state.
+    #[arg(long, value_name = "STATE", value_parser = ["queued", "done", "skipped", "failed", "undone", "kept"])]
     state: Option<String>,
     /// Only rows that have warnings.
     #[arg(long)]
     warnings: bool,
     /// Only rows after this one.
-    #[arg(long, value_name = "ROW", default_value_t = 0)]
+    #[arg(long, value_name = "ROW", default_value_t = 0, value_parser = whole_number::<u64>)]
     after: u64,
+    /// JSON, one object a line, is printed with this flag and without it.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -111,13 +132,13 @@ pub(crate) async fn run(command: ImportsCommand) -> CliResult {
             let import = client.json(Method::GET, &path(id, "")).await?;
             let Some(ended) = unless_interrupted(follow(&client, &import, output)).await else {
                 note(output, &continues(&id.to_string(), &server));
-                return Ok(ExitCode::from(INTERRUPTED));
+                return Ok(Exit::Interrupted);
             };
             let ended = ended?;
             if !output.json {
                 summary::print(&ended);
             }
-            Ok(ExitCode::from(exit_code(&ended)))
+            Ok(exit(&ended))
         }
         ImportsCommand::Results(args) => results(args).await,
         ImportsCommand::Pause(args) => one(args, Method::POST, "/pause").await,
@@ -162,7 +183,7 @@ async fn one(OneArgs { id, json, server }: OneArgs, method: Method, rest: &str) 
     let deleted = method == Method::DELETE;
     let import = ApiClient::new(&server)?.json(method, &path(id, rest)).await?;
     if json {
-        term::print(&serde_json::to_string_pretty(&import)?);
+        term::print_json(&import)?;
     } else if deleted {
         term::print(&format!("import {id} is deleted; stored credentials stay"));
     } else {
@@ -171,33 +192,39 @@ async fn one(OneArgs { id, json, server }: OneArgs, method: Method, rest: &str) 
             term::progress(&format!("next: keyferry imports watch {id}"));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 async fn list(ListArgs { json, server }: ListArgs) -> CliResult {
     let listed = ApiClient::new(&server)?.json(Method::GET, "/api/v2/public/imports").await?;
     let imports = listed.get("imports").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if json {
-        term::print(&serde_json::to_string_pretty(imports)?);
-        return Ok(ExitCode::SUCCESS);
+        term::print_json(imports)?;
+        return Ok(Exit::Done);
     }
-    let mut table = Table::new(["import", "file", "rows", "state", "begun", "undo"]).text(["file"]);
+    let header = ["import", "file", "rows", "state", "begun", "undo"];
+    let mut table = Table::new(header).text(["file", "rows", "state", "begun"]);
     for import in imports {
-        let restore = if text(import, "restore") == "possible" { "yes" } else { "no" };
         table.add_row([
-            Cell::new(text(import, "id")),
-            Cell::new(Some(text(import, "file")).filter(|file| !file.is_empty()).unwrap_or("-")),
-            Cell::new(number(import, "rows")),
-            Cell::new(text(import, "state")),
-            Cell::new(minute(text(import, "created_at"))),
-            Cell::new(restore),
+            text(import, "id").to_owned(),
+            Some(text(import, "file")).filter(|file| !file.is_empty()).unwrap_or("-").to_owned(),
+            summary::rows(import),
+            summary::state(import),
+            // In two lines where it has to be narrow.
+            minute(text(import, "created_at")).replace('T', " "),
+            match text(import, "restore") {
+                _ if summary::is_dry_run(import) => "-",
+                "possible" => "yes",
+                _ => "no",
+            }
+            .to_owned(),
         ]);
     }
     term::print(&table.to_string());
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-async fn results(ResultsArgs { id, state, warnings, after, server }: ResultsArgs) -> CliResult {
+async fn results(ResultsArgs { id, state, warnings, after, json: _, server }: ResultsArgs) -> CliResult {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("after", &after.to_string());
     if let Some(state) = &state {
@@ -208,12 +235,12 @@ async fn results(ResultsArgs { id, state, warnings, after, server }: ResultsArgs
     }
     let path = path(id, &format!("/results?{}", query.finish()));
     let mut response = ApiClient::new(&server)?.send(Method::GET, &path).await?.error_for_status().await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     while let Some(data) = response.chunk().await? {
         // The reader has closed the pipe (`| head`).
         if out.write_all(&data).is_err() {
             break;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }

@@ -11,7 +11,6 @@
 //! | `progress` | how is its progress shown: a bar, lines, or events for programs? |
 //! | `failures` | how are failed rows written down, ready to be corrected? |
 //! | `summary`, `waiting` | what is shown at the end? of rows that wait? |
-//! | `members` | how are members of an import's JSON read? |
 //! | `manage` | `keyferry imports`: commands for existing imports |
 
 mod args;
@@ -19,7 +18,6 @@ mod failures;
 mod follow;
 mod interrupt;
 mod manage;
-mod members;
 mod progress;
 mod run;
 mod source;

@@ -8,8 +8,9 @@ use owo_colors::{OwoColorize as _, Stream::Stderr};
 use serde_json::{Map, Value, json};
 
 use super::args::{OutputArgs, ProgressKind};
-use super::members::{count, number};
 use super::waiting;
+use crate::cli::members::{count, number};
+use crate::cli::stdout::stdout;
 use crate::cli::term;
 
 /// The interval of lines if there is no bar, and the shorter one if rows wait for a new reason.
@@ -70,7 +71,7 @@ impl ProgressView {
                 let interval = if is_new { NEW_CAUSE_INTERVAL } else { LINE_INTERVAL };
                 if self.printed.is_none_or(|printed| printed.elapsed() >= interval) {
                     (self.printed, self.causes) = (Some(Instant::now()), causes);
-                    term::progress(&format!("{settled}/{} rows {}", number(import, "rows"), message(import)));
+                    term::coloured_progress(&format!("{settled}/{} rows {}", number(import, "rows"), message(import)));
                 }
             }
         }
@@ -135,12 +136,12 @@ pub(super) fn event(name: &str, import: &Value) {
     let mut line = Map::new();
     line.insert("event".to_owned(), json!(name));
     line.insert("import".to_owned(), import.clone());
-    let _ = writeln!(std::io::stdout(), "{}", Value::Object(line));
+    let _ = writeln!(stdout(), "{}", Value::Object(line));
 }
 
 /// Prints another event, with one member, as one line of JSON.
 pub(super) fn event_with(event: &str, name: &str, value: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", json!({"event": event, name: value}));
+    let _ = writeln!(stdout(), "{}", json!({"event": event, name: value}));
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! `keyferry import`: sends each file, follows the import, and writes its failed rows down.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use http::Method;
+use serde_json::Value;
 
 use super::args::ImportArgs;
 use super::failures::{self, Written};
 use super::follow::follow;
-use super::interrupt::{INTERRUPTED, continues, not_sent, note, unless_interrupted};
-use super::members::text;
+use super::interrupt::{continues, not_sent, note, unless_interrupted};
 use super::progress;
 use super::source::{self, Identities};
-use super::summary::{self, exit_code};
+use super::summary::{self, exit, lacks_accounts};
 use super::upload::{Resend, upload};
 use crate::cli::api_client::ApiClient;
 use crate::cli::error::CliResult;
+use crate::cli::exit::Exit;
+use crate::cli::members::text;
 use crate::cli::term;
 use keyferry_imports::input::ReadOptions;
 use keyferry_types::path_text::ShowPath as _;
@@ -31,7 +32,7 @@ pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
     let client = ApiClient::new(&args.server)?;
     let reading = ReadOptions { preset: args.from, mapping: mapping.parse()?, ..ReadOptions::default() };
     let identities = Identities::new(args.identity.clone());
-    let mut worst = 0;
+    let mut worst = Exit::Done;
     for file in &args.files {
         let resend = match (source::is_stdin(file), args.again) {
             (true, _) => Resend::Never,
@@ -43,7 +44,7 @@ pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
         let sending = upload(&client, file, open, &query, args.output, resend);
         let Some(import) = unless_interrupted(sending).await else {
             note(args.output, &not_sent(&args.server));
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(Exit::Interrupted);
         };
         let import = import?;
         if args.detach {
@@ -59,7 +60,7 @@ pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
                 note(args.output, &continues(id, &args.server));
                 match unless_interrupted(client.json(Method::GET, &format!("/api/v2/public/imports/{id}"))).await {
                     Some(import) => import?,
-                    None => return Ok(ExitCode::from(INTERRUPTED)),
+                    None => return Ok(Exit::Interrupted),
                 }
             }
         };
@@ -68,15 +69,15 @@ pub(in crate::cli) async fn run(args: ImportArgs) -> CliResult {
         }
         let written = failures::write(&client, &ended, file, &identities, args.failures.as_deref(), &reading);
         match unless_interrupted(written).await {
-            Some(written) => print_failures(&args, &written?, text(&ended, "id")),
-            None => return Ok(ExitCode::from(INTERRUPTED)),
+            Some(written) => print_failures(&args, &written?, &ended),
+            None => return Ok(Exit::Interrupted),
         }
         if is_interrupted {
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(Exit::Interrupted);
         }
-        worst = worst.max(exit_code(&ended));
+        worst = worst.max(exit(&ended));
     }
-    Ok(ExitCode::from(worst))
+    Ok(worst)
 }
 
 /// Whether two paths are those of one file.
@@ -88,19 +89,20 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// Prints where the failed rows are, and how they are imported once they are corrected.
-fn print_failures(args: &ImportArgs, written: &Written, id: &str) {
+fn print_failures(args: &ImportArgs, written: &Written, import: &Value) {
     let note = |message: String| note(args.output, &message);
     let list = |paths: &[PathBuf]| paths.iter().map(|path| path.shown().to_string()).collect::<Vec<_>>().join(", ");
     let repeated = match written {
-        Written::File { path, rows, repeated, asked } => {
+        Written::File { path, rows, repeated, asked, reasons } => {
             if args.output.json {
                 progress::event_with("failures", "file", &path.shown().to_string());
             }
+            reasons.lines().into_iter().for_each(note);
             if path != asked {
                 note(format!("{} is kept: it was not written by an import, or was changed since", asked.shown()));
             }
             note(format!("failed rows are in {} ({rows}): correct them there, then import that file", path.shown()));
-            note(format!("next: {}", args.command_for(path)));
+            note(format!("next: {}", args.command_for(path, lacks_accounts(import))));
             *repeated
         }
         Written::Nothing { repeated, removed, kept } => {
@@ -114,8 +116,9 @@ fn print_failures(args: &ImportArgs, written: &Written, id: &str) {
         }
         Written::ReadOnce => {
             note(format!(
-                "the file can be read once only, so its failed rows cannot be written down; `keyferry imports results {id} --state failed` \
-                 lists them, and --failures FILE writes that list"
+                "the file can be read once only, so its failed rows cannot be written down; `keyferry imports results {} --state failed` \
+                 lists them, and --failures FILE writes that list",
+                text(import, "id")
             ));
             0
         }

@@ -12,6 +12,10 @@ use keyferry_types::path_text::ShowPath as _;
 const BINARY: &[u8] = b"age-encryption.org/v1";
 const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 
+/// Commands of `keyferry imports`.
+const OF_IMPORTS: [&str; 11] =
+    ["list", "show", "watch", "results", "pause", "resume", "cancel", "retry-failed", "undo", "confirm", "delete"];
+
 /// Files with the keys of encrypted files.
 #[derive(Clone, Default)]
 pub(super) struct Identities(Arc<Vec<PathBuf>>);
@@ -112,6 +116,11 @@ fn bytes(file: &Path) -> Result<(Bytes, Option<u64>), CliError> {
     if file.is_dir() {
         return Err(format!("{} is a folder; name the files in it", file.shown()).into());
     }
-    let (reader, bytes) = bounded_file::open_input(file).map_err(|error| format!("{}: {error}", file.shown()))?;
+    let (reader, bytes) = bounded_file::open_input(file).map_err(|error| {
+        // `import list`, say, where `imports list` is meant.
+        let command = file.to_str().filter(|name| error.kind() == io::ErrorKind::NotFound && OF_IMPORTS.contains(name));
+        let hint = command.map(|name| format!("; is `keyferry imports {name}` meant?")).unwrap_or_default();
+        format!("{}: {error}{hint}", file.shown())
+    })?;
     Ok((BufReader::new(Box::new(reader)), bytes))
 }

@@ -14,11 +14,11 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::args::OutputArgs;
-use super::members::{number, text};
 use super::progress::{self, Display};
 use super::source::Source;
 use crate::cli::api_client::{ApiClient, ApiResponse};
 use crate::cli::error::CliError;
+use crate::cli::members::{number, text};
 use crate::cli::retry::RetryBudget;
 use crate::cli::term;
 use keyferry_service_client::ExchangeError;

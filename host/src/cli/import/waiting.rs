@@ -1,20 +1,28 @@
-//! Lines about apps whose rows wait: why, since when, and when they are tried next.
+//! Lines about rows that wait: why, since when, and when they are tried next.
 
 use serde_json::Value;
 
-use super::members::{number, text};
+use crate::cli::grouping::grouped;
+use crate::cli::members::{number, text};
+use crate::cli::term::harmless;
 
 /// The most characters of a cause beside a bar.
 const MAX_CAUSE: usize = 120;
 
-/// A line for each app whose rows wait.
+/// A line for each reason for which rows wait, with the apps that it concerns.
 pub(super) fn lines(import: &Value) -> Vec<String> {
-    let line = |waiting: &Value| {
-        let (rows, since) = (number(waiting, "rows"), clock(text(waiting, "since")));
-        let (why, next) = (why(waiting), clock(text(waiting, "until")));
-        format!("{}: {rows} rows wait since {since}: {why}; next try at {next}", text(waiting, "slug"))
+    let named = |waiting: &Value| {
+        let slug = text(waiting, "slug").to_owned();
+        (slug.clone(), slug, why(waiting))
     };
-    apps(import).map(line).collect()
+    let line = |(slugs, why): (Vec<String>, String)| {
+        let concerned = || apps(import).filter(|waiting| slugs.iter().any(|slug| slug == text(waiting, "slug")));
+        let first = |name: &str| clock(concerned().map(|waiting| text(waiting, name)).min().unwrap_or_default());
+        let rows: u64 = concerned().map(|waiting| number(waiting, "rows")).sum();
+        let (slugs, since, next) = (slugs.join(", "), first("since"), first("until"));
+        format!("{slugs}: {rows} rows wait since {since}: {why}; next try at {next}")
+    };
+    grouped(apps(import).map(named), "APP").into_iter().map(line).collect()
 }
 
 /// The same, short enough for a bar.
@@ -46,7 +54,7 @@ fn why(waiting: &Value) -> String {
     };
     match text(waiting, "detail").trim() {
         "" => what.to_owned(),
-        detail => format!("{what}, {detail}"),
+        detail => format!("{what}, {}", harmless(detail)),
     }
 }
 
@@ -70,6 +78,18 @@ mod tests {
         }]});
         let line = "hubspot: 12 rows wait since 12:03:04Z: provider, connect ECONNREFUSED api.hubapi.com:443; next try at 12:04:05Z";
         assert_eq!(lines(&import), [line]);
+        let app = |slug: &str, rows: u32, since: &str| {
+            let detail = format!("connect ECONNREFUSED 127.0.0.1:9 for {slug}");
+            json!({"slug": slug, "reason": "provider", "rows": rows, "since": since, "until": "2026-11-29T12:05:00Z",
+                "detail": detail})
+        };
+        let slack = json!({"slug": "slack", "reason": "rate_limit", "rows": 1, "since": "2026-11-29T12:00:09Z",
+            "until": "2026-11-29T12:01:00Z", "detail": ""});
+        let several = json!({"waiting":
+            [app("aws", 1, "2026-11-29T12:00:07Z"), slack, app("stripe", 2, "2026-11-29T12:00:05Z")]});
+        let told = "aws, stripe: 3 rows wait since 12:00:05Z: provider, connect ECONNREFUSED 127.0.0.1:9 for APP; next try at 12:05:00Z";
+        let other = "slack: 1 rows wait since 12:00:09Z: rate limit; next try at 12:01:00Z";
+        assert_eq!(lines(&several), [told, other]);
         let now = "2026-11-29T12:03:50.678Z".parse().unwrap();
         let told = "(hubspot waits: provider, connect ECONNREFUSED api.hubapi.com:443; next try in 15 s)";
         assert_eq!(short(&import, now), [told]);

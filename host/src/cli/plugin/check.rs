@@ -1,22 +1,17 @@
 //! `keyferry plugin check`: strict checks of plugin files, reported like compiler diagnostics.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 use serde_json::json;
 
 use crate::cli::error::CliResult;
+use crate::cli::exit::Exit;
 use crate::cli::term;
 use keyferry_devkit::check::{Finding, Level, lint};
 use keyferry_devkit::{Source, workbench};
 use keyferry_types::path_text::ShowPath as _;
-
-/// The exit code for warnings with `--deny-warnings`.
-const DENIED: u8 = 1;
-/// The exit code for errors.
-const WRONG: u8 = 2;
 
 #[derive(Args)]
 pub(in crate::cli) struct CheckArgs {
@@ -50,9 +45,7 @@ pub(in crate::cli) async fn run(args: CheckArgs) -> CliResult {
             .iter()
             .map(|(path, findings)| json!({ "file": path.shown().to_string(), "findings": findings }))
             .collect();
-        term::print(&serde_json::to_string_pretty(
-            &json!({ "plugins": plugins, "errors": errors, "warnings": warnings }),
-        )?);
+        term::print_json(&json!({ "plugins": plugins, "errors": errors, "warnings": warnings }))?;
     } else {
         let (files, plural) = (all.len(), |n| if n == 1 { "" } else { "s" });
         let line = format!(
@@ -67,9 +60,9 @@ pub(in crate::cli) async fn run(args: CheckArgs) -> CliResult {
         });
     }
     Ok(match (errors, warnings) {
-        (1.., _) => ExitCode::from(WRONG),
-        (0, 1..) if args.deny_warnings => ExitCode::from(DENIED),
-        _ => ExitCode::SUCCESS,
+        (1.., _) => Exit::Unusable,
+        (0, 1..) if args.deny_warnings => Exit::Failed,
+        _ => Exit::Done,
     })
 }
 

@@ -1,12 +1,12 @@
 //! `keyferry plugin inspect`: the content of a plugin file.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::cli::error::CliResult;
-use crate::cli::table::Table;
+use crate::cli::exit::Exit;
+use crate::cli::table::{Table, labelled};
 use crate::cli::term;
 use keyferry_devkit::{Inspection, Source, inspect, workbench};
 use keyferry_sandbox::{FieldRead, SecretAccess};
@@ -33,15 +33,15 @@ pub(in crate::cli) async fn run(args: InspectArgs) -> CliResult {
         .await
         .map_err(|error| format!("{}: {error}", args.plugin.shown()))?;
     if args.json {
-        term::print(&serde_json::to_string_pretty(&inspection)?);
+        term::print_json(&inspection)?;
     } else if args.json_schema {
         let schemas: serde_json::Map<_, _> =
             inspection.auth_types.into_iter().map(|auth_type| (auth_type.name, auth_type.json_schema)).collect();
-        term::print(&serde_json::to_string_pretty(&schemas)?);
+        term::print_json(&schemas)?;
     } else {
         show(&inspection);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn show(plugin: &Inspection) {
@@ -50,26 +50,29 @@ fn show(plugin: &Inspection) {
     term::print(&format!("  sha256    {}", plugin.sha256));
     term::print(&format!("  contract  {}", plugin.contract));
     if let Some(about) = &plugin.about {
-        term::print(&format!("  about     {about}"));
+        term::print(&labelled("  about     ", about));
     }
     if !plugin.tags.is_empty() {
-        term::print(&format!("  tags      {}", plugin.tags.join(", ")));
+        term::print(&labelled("  tags      ", &plugin.tags.join(", ")));
     }
     term::print(&format!("  docs      {}", plugin.docs));
-    term::print(&format!("  imports   {}", plugin.imports.join(", ")));
+    term::print(&labelled("  imports   ", &plugin.imports.join(", ")));
     for grant in &plugin.requests {
         let concern = plugin.concerns.iter().find(|known| known.request == *grant);
         let concern = concern.map(|known| format!(" [{}]", known.concern)).unwrap_or_default();
-        term::print(&format!("  asks for  {grant}{concern}"));
+        term::print(&labelled("  asks for  ", &format!("{grant}{concern}")));
     }
     if plugin.needs_wasi {
-        term::print("  asks for  WASI, which runs with nothing behind it once `--wasi sealed` is granted");
+        term::print(&labelled(
+            "  asks for  ",
+            "WASI, which runs with nothing behind it once `--wasi sealed` is granted",
+        ));
     }
     if plugin.secrets == SecretAccess::PlainText {
         term::print("  asks for  secrets as plain text");
     }
     for line in FieldRead::summary(&plugin.reads) {
-        term::print(&format!("  {line}"));
+        term::print(&labelled("  ", &line));
     }
     let mib = plugin.describe_memory_bytes as f64 / 1_048_576.0;
     term::print(&format!("  describe  {} units of fuel, {mib:.1} MiB of memory", plugin.describe_fuel));

@@ -2,13 +2,15 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 use zeroize::Zeroizing;
 
+use super::live_json;
 use crate::cli::error::{CliError, CliResult};
+use crate::cli::exit::Exit;
 use crate::cli::term;
 use keyferry_devkit::cases::{Masking, Outcome, Suite, load, record, verdict_lines};
 use keyferry_devkit::{Live, LiveExchange, LiveOptions, Source, call, workbench};
@@ -18,8 +20,6 @@ use keyferry_schema::Input;
 use keyferry_types::bounded_file::{self, SMALL};
 use keyferry_types::path_text::ShowPath as _;
 
-/// The exit code if the verdict is not `verified`. Unusable input ends with 2.
-const NOT_VERIFIED: u8 = 1;
 /// The largest number of bytes shown of a response.
 const SHOWN: usize = 4000;
 
@@ -37,6 +37,9 @@ struct LiveArgs {
     /// Trust the certificate authorities in this PEM file too.
     #[arg(long, value_name = "FILE")]
     egress_ca: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -50,7 +53,7 @@ pub(in crate::cli) struct RecordArgs {
     #[command(flatten)]
     live: LiveArgs,
     /// The case's name: NAME.toml is written.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     case: String,
     /// The folder of the cases [default: `cases` in the plugin's folder, or beside the file].
     #[arg(long, value_name = "DIR")]
@@ -69,8 +72,14 @@ pub(in crate::cli) struct RecordArgs {
 /// Verifies one credential with the real provider and prints the exchange.
 pub(in crate::cli) async fn run_call(args: CallArgs) -> CliResult {
     let workbench = workbench()?;
+    let json = args.live.json;
     let source = open(&args.live.plugin).await?;
     let live = verify(&workbench, &source, args.live).await?;
+    if json {
+        let verdict = live.recorded.result.as_ref().map_err(Clone::clone)?;
+        term::print_json(&live_json::call(&live, verdict))?;
+        return Ok(exit(verdict));
+    }
     for exchange in &live.exchanges {
         show(&live, exchange);
     }
@@ -87,12 +96,16 @@ pub(in crate::cli) async fn run_call(args: CallArgs) -> CliResult {
     for line in rest {
         term::print(&format!("  {line}"));
     }
+    if let Verdict::Failed(failure) = verdict {
+        term::print(&format!("  detail: {}", failure.detail));
+    }
+    Ok(exit(verdict))
+}
+
+fn exit(verdict: &Verdict) -> Exit {
     match verdict {
-        Verdict::Verified(_) => Ok(ExitCode::SUCCESS),
-        Verdict::Failed(failure) => {
-            term::print(&format!("  detail: {}", failure.detail));
-            Ok(ExitCode::from(NOT_VERIFIED))
-        }
+        Verdict::Verified(_) => Exit::Done,
+        Verdict::Failed(_) => Exit::Failed,
     }
 }
 
@@ -103,6 +116,7 @@ pub(in crate::cli) async fn run_record(args: RecordArgs) -> CliResult {
         return Err(format!("`{}` cannot be a file's name; use letters, digits, - and _", args.case).into());
     }
     let workbench = workbench()?;
+    let json = args.live.json;
     let source = open(&args.live.plugin).await?;
     let folder = args.cases.unwrap_or_else(|| source.cases.clone());
     let path = folder.join(format!("{}.toml", args.case));
@@ -114,22 +128,31 @@ pub(in crate::cli) async fn run_record(args: RecordArgs) -> CliResult {
     let text = record(&workbench, &source, &live, args.about, masking).await?;
     std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.shown()))?;
     std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.shown()))?;
-    if let Ok(verdict) = &live.recorded.result {
-        term::print(&verdict_lines(verdict).join("\n  "));
+    if !json {
+        if let Ok(verdict) = &live.recorded.result {
+            term::print(&verdict_lines(verdict).join("\n  "));
+        }
+        term::print(&format!("written to {}; read it before you commit it", path.shown()));
     }
-    term::print(&format!("written to {}; read it before you commit it", path.shown()));
-    play_back(&workbench, source, &path).await
+    let passes = play_back(&workbench, source, &path).await?;
+    if json {
+        let mut shown = live.recorded.result.as_ref().map(live_json::verdict).unwrap_or_default();
+        shown.insert("file".to_owned(), path.shown().to_string().into());
+        shown.insert("passes".to_owned(), passes.into());
+        term::print_json(&shown)?;
+    }
+    Ok(if passes { Exit::Done } else { Exit::Failed })
 }
 
-/// Runs the recorded case. It may fail: replaced values may mean something else to the plugin.
-async fn play_back(workbench: &Workbench, source: Source, path: &Path) -> CliResult {
+/// Runs the recorded case: whether it passes. It may fail, as replaced values may mean something else to the plugin.
+async fn play_back(workbench: &Workbench, source: Source, path: &Path) -> Result<bool, CliError> {
     let suite = Suite::open(workbench, source.path, source.component, vec![load(path)?]).await?;
     match suite.run_case(0).await.map(|test| test.outcome) {
-        None | Some(Outcome::Passed) => Ok(ExitCode::SUCCESS),
+        None | Some(Outcome::Passed) => Ok(true),
         Some(Outcome::Failed(lines)) => {
             term::warning("played back, the case does not pass yet; mend it by hand:");
             lines.iter().for_each(|line| term::progress(&format!("  {}", line.marked())));
-            Ok(ExitCode::from(NOT_VERIFIED))
+            Ok(false)
         }
     }
 }

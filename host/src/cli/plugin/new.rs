@@ -1,11 +1,12 @@
 //! `keyferry plugin new`: creates a plugin from a template.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum as _};
+use serde_json::json;
 
 use crate::cli::error::CliResult;
+use crate::cli::exit::Exit;
 use crate::cli::term;
 use keyferry_devkit::{AuthKind, Created, Language, NewPlugin, new_plugin};
 use keyferry_imports::input::shell_path;
@@ -24,13 +25,25 @@ pub(in crate::cli) struct NewArgs {
     /// The new folder [default: the slug].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(in crate::cli) fn run(args: NewArgs) -> CliResult {
-    let NewArgs { slug, lang, auth, dir } = args;
+    let NewArgs { slug, lang, auth, dir, json } = args;
     let created = new_plugin(&NewPlugin { slug, language: lang, auth, folder: dir })?;
-    show(&created, lang, auth);
-    Ok(ExitCode::SUCCESS)
+    if json {
+        let files: Vec<_> = created.files.iter().map(|file| file.shown().to_string()).collect();
+        let language = lang.to_possible_value().map(|value| value.get_name().to_owned());
+        let (auth, folder) = (auth.to_string(), created.folder.shown().to_string());
+        term::print_json(
+            &json!({ "slug": created.slug, "language": language, "auth": auth, "folder": folder, "files": files }),
+        )?;
+    } else {
+        show(&created, lang, auth);
+    }
+    Ok(Exit::Done)
 }
 
 fn show(created: &Created, language: Language, auth: AuthKind) {

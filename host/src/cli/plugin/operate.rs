@@ -1,23 +1,24 @@
 //! `keyferry plugin list`, `grant`, `revoke`, `rollback`: the operator's commands for the plugins of a server.
 
-use std::process::ExitCode;
+use std::collections::HashSet;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use comfy_table::{Cell, Color};
 use owo_colors::{OwoColorize as _, Stream::Stdout};
+use serde_json::json;
 
-use crate::cli::config::FolderArgs;
+use crate::cli::config::OperatorArgs;
 use crate::cli::error::CliResult;
+use crate::cli::exit::Exit;
+use crate::cli::grouping::grouped;
 use crate::cli::operator::{Needs, perform};
-use crate::cli::table::{Table, grouped};
+use crate::cli::table::{Table, labelled};
 use crate::cli::term;
 use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use keyferry_egress::Grant;
 use keyferry_sandbox::{Digest, FieldRead, PluginState, PluginStatus, SecretAccess, WasiGrant};
 use keyferry_types::path_text::ShowPath as _;
-
-/// The exit code with `--check` if a plugin does not serve.
-const NOT_SERVING: u8 = 2;
 
 #[derive(Args)]
 pub(in crate::cli) struct ListArgs {
@@ -28,12 +29,13 @@ pub(in crate::cli) struct ListArgs {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 #[derive(Args)]
 pub(in crate::cli) struct GrantArgs {
     /// A slug or a file name.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     target: String,
     /// Show the request for grants without granting.
     #[arg(long)]
@@ -50,39 +52,50 @@ pub(in crate::cli) struct GrantArgs {
     /// The number of days until the grant expires.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 #[derive(Args)]
 pub(in crate::cli) struct RevokeArgs {
     /// A slug or a file name.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     target: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 #[derive(Args)]
 pub(in crate::cli) struct RollbackArgs {
     /// A slug or a file name.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     target: String,
     /// The first digits of the version's SHA-256 [default: the version that served before].
     #[arg(long, value_name = "SHA256")]
     to: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    folders: FolderArgs,
+    folders: OperatorArgs,
 }
 
 pub(in crate::cli) async fn list(args: ListArgs) -> CliResult {
     let plugins = perform(args.folders, Needs::Plugins, ListPlugins {}).await?;
     if args.json {
-        term::print(&serde_json::to_string_pretty(&plugins)?);
+        term::print_json(&plugins)?;
     } else {
         term::print(&table(&plugins).to_string());
     }
     let waiting: Vec<_> = plugins.iter().filter(|plugin| plugin.state != PluginState::Active).collect();
     if !args.check || waiting.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     let said = |plugin: &&PluginStatus| {
         let reason = plugin.reason.as_deref().unwrap_or_default();
@@ -91,46 +104,66 @@ pub(in crate::cli) async fn list(args: ListArgs) -> CliResult {
     for (files, text) in grouped(waiting.iter().map(said), "APP") {
         term::error(&format!("{}: {text}", files.join(", ")));
     }
-    Ok(ExitCode::from(NOT_SERVING))
+    Ok(Exit::Unusable)
 }
 
 pub(in crate::cli) async fn grant(args: GrantArgs) -> CliResult {
     let target = args.target;
-    let shown = perform(args.folders.clone(), Needs::Plugins, ShowPlugin { target: target.clone() }).await?;
-    show(&shown);
+    let mut shown = perform(args.folders.clone(), Needs::Plugins, ShowPlugin { target: target.clone() }).await?;
+    // With --json the person at the terminal still sees what is to be granted.
+    show(&shown, if args.json { term::coloured_progress } else { term::print });
+    let mut granted = None;
     if !args.dry_run {
         if !args.yes && term::ask(&format!("Grant this to {}?", shown.title())) == Some(false) {
             return Err(format!("nothing is granted to {}", shown.title()).into());
         }
         let wasi = if args.wasi.is_some() { WasiGrant::Sealed } else { WasiGrant::None };
         let (sha256, reads_text, days) = (shown.digest, args.reads_text, args.days);
-        let operation = GrantPlugin { target, sha256, wasi, reads_text, days };
-        let grant = perform(args.folders, Needs::Plugins, operation).await?;
-        let until = grant.ends_at.map(|end| format!(" until {end}")).unwrap_or_default();
-        term::print(&format!("granted to sha256 {}{until}", grant.sha256));
+        let operation = GrantPlugin { target: target.clone(), sha256, wasi, reads_text, days };
+        let grant = perform(args.folders.clone(), Needs::Plugins, operation).await?;
+        if args.json {
+            // Its state with the grant.
+            shown = perform(args.folders, Needs::Plugins, ShowPlugin { target }).await?;
+        } else {
+            let until = grant.ends_at.map(|end| format!(" until {end}")).unwrap_or_default();
+            term::print(&format!("granted to sha256 {}{until}", grant.sha256));
+        }
+        granted = Some(grant);
     }
-    Ok(ExitCode::SUCCESS)
+    if args.json {
+        term::print_json(&json!({ "plugin": shown, "grant": granted }))?;
+    }
+    Ok(Exit::Done)
 }
 
 pub(in crate::cli) async fn revoke(args: RevokeArgs) -> CliResult {
     let target = args.target.clone();
-    for grant in perform(args.folders, Needs::Plugins, RevokePlugin { target: args.target }).await? {
-        term::print(&format!("revoked {target} sha256 {}", grant.sha256));
+    let revoked = perform(args.folders, Needs::Plugins, RevokePlugin { target: args.target }).await?;
+    if args.json {
+        term::print_json(&revoked)?;
+    } else {
+        for grant in revoked {
+            term::print(&format!("revoked {target} sha256 {}", grant.sha256));
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 pub(in crate::cli) async fn rollback(args: RollbackArgs) -> CliResult {
     let operation = RollbackPlugin { target: args.target, to: args.to };
     let done = perform(args.folders, Needs::Plugins, operation).await?;
-    let from = done.from.map(|from| format!(", from {from}")).unwrap_or_default();
-    term::print(&format!("{} is sha256 {} again{from}", done.file.shown(), done.to));
-    Ok(ExitCode::SUCCESS)
+    if args.json {
+        term::print_json(&done)?;
+    } else {
+        let from = done.from.map(|from| format!(", from {from}")).unwrap_or_default();
+        term::print(&format!("{} is sha256 {} again{from}", done.file.shown(), done.to));
+    }
+    Ok(Exit::Done)
 }
 
 fn table(plugins: &[PluginStatus]) -> Table {
     let header = ["app", "state", "file", "sha256", "contract", "KiB", "reads", "why"];
-    let mut table = Table::new(header).text(["file"]).notes(["reads", "why"]);
+    let mut table = Table::new(header).text(["file", "reads"]).notes(["why"]);
     for plugin in plugins {
         let color = match plugin.state {
             PluginState::Active => Color::Green,
@@ -151,11 +184,26 @@ fn table(plugins: &[PluginStatus]) -> Table {
             Cell::new(plugin.digest.as_ref().map(short).unwrap_or_default()),
             Cell::new(plugin.contract.as_deref().unwrap_or_default()),
             Cell::new(plugin.bytes.div_ceil(1024)),
-            Cell::new(FieldRead::summary(&plugin.reads).join("; ")),
+            Cell::new(counted(&plugin.reads)),
             Cell::new(why.join("; ")),
         ]);
     }
     table
+}
+
+/// How many fields a plugin reads. `grant --dry-run` and `--json` list them.
+fn counted(reads: &[FieldRead]) -> String {
+    let fields = reads.iter().map(|read| &read.field).collect::<HashSet<_>>().len();
+    let looks_secret =
+        reads.iter().filter(|read| read.is_suspicious()).map(|read| &read.field).collect::<HashSet<_>>().len();
+    match (fields, looks_secret) {
+        (0, _) => String::new(),
+        (1, 0) => "1 field".to_owned(),
+        (_, 0) => format!("{fields} fields"),
+        (1, _) => "1 field that looks secret".to_owned(),
+        (_, 1) => format!("{fields} fields, 1 that looks secret"),
+        _ => format!("{fields} fields, {looks_secret} that look secret"),
+    }
 }
 
 fn short(digest: &Digest) -> String {
@@ -171,33 +219,34 @@ fn marked(plugin: &PluginStatus, grant: &Grant) -> String {
         .unwrap_or_default()
 }
 
-fn show(plugin: &PluginStatus) {
-    term::print(&format!("{} ({})", plugin.name.as_deref().unwrap_or("?"), plugin.title()));
-    term::print(&format!("  file     {} ({} bytes)", plugin.file.shown(), plugin.bytes));
+/// Shows what a plugin asks for and may do.
+fn show(plugin: &PluginStatus, print: fn(&str)) {
+    print(&format!("{} ({})", plugin.name.as_deref().unwrap_or("?"), plugin.title()));
+    print(&format!("  file     {} ({} bytes)", plugin.file.shown(), plugin.bytes));
     if let Some(digest) = plugin.digest {
-        term::print(&format!("  sha256   {digest}"));
+        print(&format!("  sha256   {digest}"));
     }
     if let Some(reason) = &plugin.reason {
-        term::print(&format!("  why      {reason}"));
+        print(&labelled("  why      ", reason));
     }
     let is_new = |grant: &Grant| !plugin.granted_before.is_empty() && !plugin.granted_before.contains(grant);
     for grant in &plugin.requests {
         let new = if is_new(grant) { " (new)" } else { "" };
-        term::print(&format!("  asks for {grant}{new}{}", marked(plugin, grant)));
+        print(&format!("  asks for {grant}{new}{}", marked(plugin, grant)));
     }
     for grant in plugin.granted_before.iter().filter(|grant| !plugin.requests.contains(grant)) {
-        term::print(&format!("  drops    {grant}"));
+        print(&format!("  drops    {grant}"));
     }
     for grant in &plugin.granted {
-        term::print(&format!("  may do   {grant}{}", marked(plugin, grant)));
+        print(&format!("  may do   {grant}{}", marked(plugin, grant)));
     }
     if !plugin.granted_before.is_empty() && plugin.requests.iter().all(|grant| !is_new(grant)) {
-        term::print("  asks for no request that the version before may not make");
+        print("  asks for no request that the version before may not make");
     }
     if plugin.secret_access == Some(SecretAccess::PlainText) {
-        term::print("  asks for secrets as plain text");
+        print("  asks for secrets as plain text");
     }
     for line in FieldRead::summary(&plugin.reads) {
-        term::print(&format!("  {line}"));
+        print(&labelled("  ", &line));
     }
 }

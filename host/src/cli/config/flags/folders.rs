@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::database::DatabaseArgs;
 use super::key::KekArgs;
 use crate::cli::config::data_folder::DataFolder;
 use crate::cli::error::CliError;
+use keyferry_store::postgres::PostgresSettings;
 use keyferry_vault::KeyProvider;
 
 /// Flags that `serve` and the operator's commands have in common.
@@ -30,6 +32,9 @@ pub(in crate::cli) struct FolderArgs {
 
     #[command(flatten)]
     pub(in crate::cli) key: KekArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) database: DatabaseArgs,
 }
 
 /// The resolved folders and files.
@@ -39,6 +44,8 @@ pub(in crate::cli) struct Folders {
     pub(in crate::cli) plugins: PathBuf,
     pub(in crate::cli) lock: PathBuf,
     pub(in crate::cli) key: KeyProvider,
+    /// The database that keeps the store; none if it is in the data folder.
+    pub(in crate::cli) database: Option<PostgresSettings>,
 }
 
 impl FolderArgs {
@@ -48,12 +55,14 @@ impl FolderArgs {
         open: impl FnOnce(&Path) -> Result<DataFolder, CliError>,
     ) -> Result<Folders, CliError> {
         let key = self.key.provider()?;
+        let database = self.database.settings()?;
         let data = open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
         Ok(Folders {
             plugins: self.plugins.unwrap_or_else(|| data.plugins()),
             lock: self.lock.unwrap_or_else(|| data.lock()),
             key: key.unwrap_or_else(|| KeyProvider::File(data.key())),
             data,
+            database,
         })
     }
 }

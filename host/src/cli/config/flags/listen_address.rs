@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Parses an address. A port alone, and `localhost`, mean this machine only: what is beyond it has to be written out.
-pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+pub(in crate::cli) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
     if let Ok(address) = text.parse() {
         return Ok(address);

@@ -3,7 +3,7 @@
 //! | file | flags |
 //! |---|---|
 //! | `serve` | those of the server itself, and all others flattened into one list |
-//! | `folders` | `--config`, `--data`, `--plugins`, `--lock`: also flags of the operator's commands |
+//! | `folders`, `operator` | `--config`, `--data`, `--plugins`, `--lock`: also flags of the operator's commands, which show fewer of them |
 //! | `key` | `--key-...`: the key-encryption key |
 //! | `admin` | `--admin-...`: the admin API over TCP |
 //! | `listen_address` | none: it parses addresses of listeners, `whole_number` numbers |
@@ -11,9 +11,11 @@
 //! | `tables` | `--http-...`, `--import-...`, `--migrate-...`, `--sandbox-...`, `--store-...`, `--webhooks-...`: each a table of the file |
 
 mod admin;
+mod database;
 mod folders;
 mod key;
 mod listen_address;
+mod operator;
 mod serve;
 mod tables;
 mod telemetry;
@@ -22,4 +24,7 @@ mod whole_number;
 pub(super) use admin::AdminListener;
 pub(in crate::cli) use folders::{FolderArgs, Folders};
 pub(in crate::cli) use key::NewKekArgs;
+pub(in crate::cli) use listen_address::listen_address;
+pub(in crate::cli) use operator::OperatorArgs;
 pub(in crate::cli) use serve::ServeArgs;
+pub(in crate::cli) use whole_number::whole_number;

@@ -127,6 +127,11 @@ impl ServeArgs {
         Ok(Self::from_arg_matches(&command.try_get_matches_from(["keyferry"])?)?)
     }
 
+    /// The settings of the log.
+    pub(in crate::cli) fn log(&self) -> LogSettings {
+        LogSettings { format: self.log_format, filter: self.log_filter.clone() }
+    }
+
     /// Resolves the server's settings and creates the data folder.
     pub(in crate::cli) fn settings(self) -> Result<Settings, CliError> {
         self.settings_in(DataFolder::open)

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 /// A type of whole numbers.
-pub(super) trait WholeNumber: Sized {
+pub(in crate::cli) trait WholeNumber: Sized {
     /// The smallest value.
     const LEAST: u64;
     /// The largest value.
@@ -19,6 +19,15 @@ impl WholeNumber for NonZeroU32 {
 
     fn from_u64(number: u64) -> Option<Self> {
         Self::new(u32::try_from(number).ok()?)
+    }
+}
+
+impl WholeNumber for u32 {
+    const LEAST: u64 = 0;
+    const MOST: u64 = u32::MAX as u64;
+
+    fn from_u64(number: u64) -> Option<Self> {
+        Self::try_from(number).ok()
     }
 }
 
@@ -41,7 +50,7 @@ impl WholeNumber for usize {
 }
 
 /// Parses a number.
-pub(super) fn whole_number<N: WholeNumber>(text: &str) -> Result<N, String> {
+pub(in crate::cli) fn whole_number<N: WholeNumber>(text: &str) -> Result<N, String> {
     let text = text.trim();
     if let Some(number) = text.parse().ok().and_then(N::from_u64) {
         return Ok(number);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::api_client::ApiClient;
 use crate::cli::error::CliError;
-use crate::cli::import::members::{number, text};
+use crate::cli::members::{number, text};
 
 /// The beginning of the detail of a row that repeats another one.
 const REPEATS: &str = "row ";

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `write` | which rows are written, and what becomes of files of earlier runs? |
 //! | `ledger` | which rows failed, and why? |
+//! | `reasons` | why did they fail, each reason once? |
 //! | `repeats` | which failed rows only repeat others? |
 //! | `output` | how is a failed row written? |
 //! | `target` | to which file, without loss of one that a person has edited? |
@@ -12,6 +13,7 @@
 
 mod ledger;
 mod output;
+mod reasons;
 mod repeats;
 mod sealed;
 mod target;

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::ledger::{FailedRow, failed_rows};
 use super::output::Output;
+use super::reasons::Reasons;
 use super::repeats::Repeats;
 use super::sealed::Sealed;
 use super::target::{self, Draft};
 use crate::cli::api_client::ApiClient;
 use crate::cli::error::CliError;
-use crate::cli::import::members::{count, text};
 use crate::cli::import::source::{Identities, Source, is_read_once, open};
+use crate::cli::members::{count, text};
 use keyferry_imports::input::{InputRow, Original, ReadOptions, RowFormat, Rows};
 use keyferry_types::path_text::ShowPath as _;
 
@@ -31,7 +32,7 @@ const ENDINGS: [&str; 6] = [
 /// The result of writing failed rows.
 pub(in crate::cli::import) enum Written {
     /// They are in that file.
-    File { path: PathBuf, rows: u64, repeated: u64, asked: PathBuf },
+    File { path: PathBuf, rows: u64, repeated: u64, asked: PathBuf, reasons: Reasons },
     /// No rows failed. Files of earlier runs are removed, or kept where they were changed.
     Nothing { repeated: u64, removed: Vec<PathBuf>, kept: Vec<PathBuf> },
     /// The rows could not be written, because the file can be read only once.
@@ -139,7 +140,8 @@ impl Job {
             return Ok(cleared(&self.file, self.asked.as_deref(), repeats.count, true)?);
         }
         let path = output.finish().and_then(Sealed::finish).and_then(|draft| draft.publish(&target)).map_err(at)?;
-        Ok(Written::File { path, rows: written, repeated: repeats.count, asked: target })
+        let reasons = Reasons::of(self.failed.values());
+        Ok(Written::File { path, rows: written, repeated: repeats.count, asked: target, reasons })
     }
 
     /// Writes the rows of the ledger, which have no credentials.
@@ -153,7 +155,8 @@ impl Job {
             output.row(*number, about, &Original::Record(cells)).map_err(at)?;
         }
         let path = output.finish().and_then(|draft| draft.publish(&target)).map_err(at)?;
-        Ok(Written::File { path, rows: self.failed.len() as u64, repeated: 0, asked: target })
+        let reasons = Reasons::of(self.failed.values());
+        Ok(Written::File { path, rows: self.failed.len() as u64, repeated: 0, asked: target, reasons })
     }
 
     fn changed(&self) -> CliError {

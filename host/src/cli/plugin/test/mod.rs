@@ -11,18 +11,15 @@ mod pretty;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::error::{CliError, CliResult, chain};
+use crate::cli::exit::Exit;
 use crate::cli::term;
 use keyferry_devkit::cases::{Case, Suite, SuiteReport, find, load};
 use keyferry_devkit::{Source, workbench};
 use keyferry_sandbox::Workbench;
-
-/// The exit code if a test failed. Unusable input ends with 2.
-const FAILED: u8 = 1;
 
 #[derive(Args)]
 pub(in crate::cli) struct TestArgs {
@@ -35,6 +32,9 @@ pub(in crate::cli) struct TestArgs {
     /// The format of the results.
     #[arg(long, value_enum, default_value_t = Format::Pretty)]
     format: Format,
+    /// Print JSON: the same as `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Run again after each change of a file.
     #[arg(long)]
     watch: bool,
@@ -53,7 +53,10 @@ enum Format {
     Tap,
 }
 
-pub(in crate::cli) async fn run(args: TestArgs) -> CliResult {
+pub(in crate::cli) async fn run(mut args: TestArgs) -> CliResult {
+    if args.json {
+        args.format = Format::Json;
+    }
     let workbench = workbench()?;
     if !args.watch {
         return once(&workbench, &args).await;
@@ -81,7 +84,7 @@ async fn once(workbench: &Workbench, args: &TestArgs) -> CliResult {
         Format::Tap => term::print(&machine::tap(&reports)),
     }
     let failed = reports.iter().any(|report| report.counts().1 > 0);
-    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+    Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
 async fn suite(workbench: &Workbench, path: &Path, args: &TestArgs) -> Result<SuiteReport, CliError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use owo_colors::{OwoColorize as _, Stream::Stdout};
 
+use crate::cli::table::hanging;
 use crate::cli::term;
 use keyferry_devkit::cases::{Budget, Group, Line, Outcome, SuiteReport, TestReport};
 use keyferry_types::path_text::ShowPath as _;
@@ -50,7 +51,7 @@ pub(super) fn show(report: &SuiteReport) {
         let passed = faults.iter().filter(|fault| fault.outcome == Outcome::Passed).count();
         if passed > 0 {
             let time = faults.iter().map(|fault| fault.elapsed).sum();
-            row(Mark::Passed, &format!("{case}, exchange {exchange}: {passed} faults"), None, time);
+            row(Mark::Passed, &format!("{case}, exchange {exchange}: {passed} faults"), None, &shown(time));
         }
         faults.into_iter().filter(|fault| fault.outcome != Outcome::Passed).for_each(one);
     }
@@ -89,10 +90,15 @@ enum Mark {
 }
 
 fn one(test: &TestReport) {
+    // The fuel of a fault's test is not shown: there are many, and they are alike.
+    let used = match test.fuel.filter(|_| test.group == Group::Case) {
+        Some(fuel) => format!("fuel {}, {}", grouped(fuel), shown(test.elapsed)),
+        None => shown(test.elapsed),
+    };
     match &test.outcome {
-        Outcome::Passed => row(Mark::Passed, &test.name, test.about.as_deref(), test.elapsed),
+        Outcome::Passed => row(Mark::Passed, &test.name, test.about.as_deref(), &used),
         Outcome::Failed(lines) => {
-            row(Mark::Failed, &test.name, test.about.as_deref(), test.elapsed);
+            row(Mark::Failed, &test.name, test.about.as_deref(), &used);
             for line in lines {
                 let text = format!("        {}", line.marked());
                 term::print(&match line {
@@ -108,14 +114,22 @@ fn one(test: &TestReport) {
     }
 }
 
-fn row(mark: Mark, name: &str, about: Option<&str>, time: Duration) {
+/// A line of a test, with what it used at its end.
+fn row(mark: Mark, name: &str, about: Option<&str>, used: &str) {
     let mark = match mark {
         Mark::Passed => "ok  ".if_supports_color(Stdout, |text| text.green()).to_string(),
         Mark::Failed => "FAIL".if_supports_color(Stdout, |text| text.red()).to_string(),
     };
-    let time = shown(time);
-    let rest = about.map(|about| format!("  {about}")).unwrap_or_default();
-    let rest = format!("{rest}  {time}").if_supports_color(Stdout, |text| text.dimmed()).to_string();
+    let used = format!("  {used}");
+    let (name, rest) = match about {
+        // The name is a sentence.
+        None => (hanging("  FAIL  ".len(), name, used.len()), String::new()),
+        Some(about) => {
+            let column = "  FAIL    ".len() + name.chars().count();
+            (name.to_owned(), format!("  {}", hanging(column, about, used.len())))
+        }
+    };
+    let rest = format!("{rest}{used}").if_supports_color(Stdout, |text| text.dimmed()).to_string();
     term::print(&format!("  {mark}  {name}{rest}"));
 }
 
