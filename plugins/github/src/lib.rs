@@ -159,11 +159,12 @@ fn installation(credential: &Credential, api: &str, is_own: bool, key: &Secret) 
     let claims = format!(r#"{{"iat":{},"exp":{},"iss":"{app}"}}"#, now.saturating_sub(60), now + 480);
     let request = Request::get(format!("{api}/app/installations")).segment(id);
     let response = send(request.bearer(Jwt::rs256(key, claims)))?;
-    let told = response.json_or_null();
-    let words = told.optional_text("/message").unwrap_or_default();
+    let told = response.json();
+    let problem = told.as_ref().unwrap_or(&Json::Null);
+    let words = problem.optional_text("/message").unwrap_or_default();
     match response.status() {
         200 => {
-            let told = response.json()?;
+            let told = told?;
             if told.optional_text("/suspended_at").is_some() {
                 return Err(Failure::suspended("GitHub says that the installation is suspended"));
             }
@@ -175,12 +176,12 @@ fn installation(credential: &Credential, api: &str, is_own: bool, key: &Secret) 
         }
         // `'Issued at' claim ('iat') must be ...` and `'Expiration time' claim ('exp') is too far in the future`: the clock.
         401 if words.contains("claim ('iat')") || words.contains("claim ('exp')") => {
-            Err(Failure::unexpected(said(&told)))
+            Err(Failure::unexpected(said(problem)))
         }
-        401 => Err(Failure::rejected(said(&told)).fields(&["app_id", "private_key"])),
+        401 => Err(Failure::rejected(said(problem)).fields(&["app_id", "private_key"])),
         403 => Err(forbidden(&response)?),
-        404 if words == "Integration not found" => Err(Failure::rejected(said(&told)).field("app_id")),
-        404 if !words.is_empty() => Err(Failure::wrong_tenant(said(&told)).field("installation_id")),
+        404 if words == "Integration not found" => Err(Failure::rejected(said(problem)).field("app_id")),
+        404 if !words.is_empty() => Err(Failure::wrong_tenant(said(problem)).field("installation_id")),
         404 if is_own => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
         _ => Err(response.unexpected()),
     }

@@ -44,11 +44,12 @@ impl Plugin for Mailchimp {
         let (request, secret) = (request.query("fields", "account_id,account_name,role"), credential.secret(field)?);
         let request = if field == "api_key" { request.basic("keyferry", secret) } else { request.bearer(secret) };
         let response = request.send()?;
-        let problem = response.json_or_null();
+        let told = response.json();
+        let problem = told.as_ref().unwrap_or(&Json::Null);
         let detail = problem.said("Mailchimp", &["/title"], &["/detail"]);
         match (response.status(), problem.optional_text("/title").unwrap_or_default()) {
             (200, _) => {
-                let account = response.json()?;
+                let account = told?;
                 Ok(Verified::new()
                     .account_id(account.text("/account_id")?)
                     .display_name(account.text("/account_name")?)

@@ -50,11 +50,12 @@ impl Plugin for PayPal {
             .basic(client, credential.secret("client_secret")?)
             .form_field("grant_type", "client_credentials")
             .send()?;
-        let told = response.json_or_null();
-        let said = told.said("PayPal", &["/error", "/name"], &["/error_description", "/message"]);
+        let told = response.json();
+        let problem = told.as_ref().unwrap_or(&Json::Null);
+        let said = problem.said("PayPal", &["/error", "/name"], &["/error_description", "/message"]);
         match response.status() {
             200 => {
-                let told = response.json()?;
+                let told = told?;
                 response.minted("/access_token")?;
                 Ok(Verified::new()
                     .scopes(told.text("/scope")?.split_whitespace())
@@ -67,7 +68,7 @@ impl Plugin for PayPal {
                 "environment",
             ])),
             // PayPal's edge responds with 403 with a page, too, and knows nothing of the app.
-            403 if told.first_text(&["/error", "/name"]).is_some() => Err(Failure::insufficient_scope(said)),
+            403 if problem.first_text(&["/error", "/name"]).is_some() => Err(Failure::insufficient_scope(said)),
             _ => Err(response.unexpected()),
         }
     }

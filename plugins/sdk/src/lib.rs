@@ -55,7 +55,7 @@
 //! | `address`, `url`, `time` | how are addresses, URLs and times parsed? |
 //! | [`clock`], [`random`], [`log`] | what else does Keyferry provide? |
 //! | [`prelude`] | which names does a plugin usually import? |
-//! | `allocator`, `bindings` | how does a component allocate, and call the contract? |
+//! | `allocator`, `heap`, `bindings` | how does a component allocate, and call the contract? |
 
 #[doc(hidden)]
 pub mod bindings;
@@ -77,6 +77,8 @@ mod verified;
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;
+#[cfg(any(target_arch = "wasm32", test))]
+mod heap;
 
 pub mod clock;
 pub mod log;

@@ -193,8 +193,8 @@ impl<'a> Request<'a> {
     /// # Errors
     /// The reason why no response arrived. `?` turns it into a [`Failure`].
     pub fn send_as_is(self) -> Result<Response, Error> {
-        let origin = self.0.origin.clone();
-        Ok(Response::from_wit(origin, wit::send(&self.0)?))
+        let response = wit::send(&self.0)?;
+        Ok(Response::from_wit(self.0.origin, response))
     }
 }
 

@@ -103,17 +103,18 @@ fn probe(credential: &Credential, shop: &str, token: &Secret) -> Result<Verified
         .header("X-Shopify-Access-Token", token)
         .json_body(QUERY)
         .send()?;
-    let told = response.json_or_null();
-    let said = told.said("Shopify", &[], &["/errors/0/message", "/errors"]);
+    let told = response.json();
+    let problem = told.as_ref().unwrap_or(&Json::Null);
+    let said = problem.said("Shopify", &[], &["/errors/0/message", "/errors"]);
     // <https://shopify.dev/docs/api/admin-graphql#status_and_error_codes>
-    match (response.status(), told.optional_text("/errors/0/extensions/code").unwrap_or_default()) {
+    match (response.status(), problem.optional_text("/errors/0/extensions/code").unwrap_or_default()) {
         (200, "ACCESS_DENIED") => Err(Failure::insufficient_scope(said)),
         (200, "THROTTLED") => Err(Failure::rate_limited(response.retry_after(), said)),
         (200, "SHOP_INACTIVE") => Err(Failure::suspended(said)),
         (200, "INTERNAL_SERVER_ERROR") => Err(Failure::provider_error(200, said)),
-        (200, _) if told.at("/errors").is_some() => Err(Failure::unexpected(said)),
+        (200, _) if problem.at("/errors").is_some() => Err(Failure::unexpected(said)),
         (200, _) => {
-            let told = response.json()?;
+            let told = told?;
             let scopes = told.items("/data/currentAppInstallation/accessScopes").iter();
             Ok(Verified::new()
                 .account_id(told.text("/data/shop/id")?)
@@ -127,7 +128,7 @@ fn probe(credential: &Credential, shop: &str, token: &Secret) -> Result<Verified
             Err(Failure::rejected(said).field(field))
         }
         (402, _) => Err(Failure::suspended("The shop is frozen: its owner has to settle a bill with Shopify")),
-        (403, _) => Err(match response.json()?.text("/errors")? {
+        (403, _) => Err(match told?.text("/errors")? {
             "Unavailable Shop" => Failure::suspended(said),
             _ => Failure::insufficient_scope(said),
         }),

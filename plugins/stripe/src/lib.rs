@@ -65,10 +65,16 @@ impl Plugin for Stripe {
         }
         let response = request.send()?;
 
+        let mode = ["live", "test"].into_iter().find(|mode| is_of(kind, mode)).unwrap_or_default();
+        let verified = Verified::new().config("mode", mode);
+        if response.status() == 200 {
+            let account = response.json()?;
+            let name = account.first_text(&["/settings/dashboard/display_name", "/business_profile/name", "/email"]);
+            return Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()));
+        }
+
         let field = field.unwrap_or("stripe_context");
         let connected = context.and_then(|context| context.rsplit('/').next());
-        let mode = ["live", "test"].into_iter().find(|mode| kind.ends_with(&format!("_{mode}_"))).unwrap_or_default();
-        let verified = Verified::new().config("mode", mode);
         let problem = response.json_or_null();
         let said = problem.said("Stripe", &[], &["/error/message"]);
         let has_words = problem.optional_text("/error/message").is_some();
@@ -78,12 +84,6 @@ impl Plugin for Stripe {
         let is_strange = problem.optional_text("/error/code") == Some("account_invalid")
             || words.any(|words| words == " does not have access to account ");
         match response.status() {
-            200 => {
-                let account = response.json()?;
-                let name =
-                    account.first_text(&["/settings/dashboard/display_name", "/business_profile/name", "/email"]);
-                Ok(verified.account_id(account.text("/id")?).display_name(name.unwrap_or_default()))
-            }
             401 => Err(Failure::rejected(said).field("api_key")),
             // `This API call cannot be made with a publishable API key`, or the words for a restricted one: it is known, and public.
             403 if kind.starts_with("pk_") || said.contains("publishable API key") => {
@@ -98,7 +98,9 @@ impl Plugin for Stripe {
             400 if has_words => Err(Failure::unexpected(said)),
             403 => {
                 // Without a message it is not the API that speaks, but something on the way to it.
-                response.json()?.text("/error/message")?;
+                if !has_words {
+                    response.json()?.text("/error/message")?;
+                }
                 if connected.is_some() && connected != named {
                     return Err(Failure::insufficient_scope(said));
                 }
@@ -108,6 +110,11 @@ impl Plugin for Stripe {
             _ => Err(response.unexpected()),
         }
     }
+}
+
+/// Whether a key begins as those of a mode do: `sk_test_`.
+fn is_of(kind: &str, mode: &str) -> bool {
+    kind.strip_suffix('_').and_then(|kind| kind.strip_suffix(mode)).is_some_and(|kind| kind.ends_with('_'))
 }
 
 keyferry_plugin::export!(Stripe);

@@ -82,17 +82,18 @@ fn with_key(verified: Verified, account: &str, region: &str, sid: &str, secret: 
     let list = if region == "us1" { "Messages.json" } else { "Calls.json" };
     let request = accounts(region).segment(account).segment(list).query("PageSize", "1").basic(sid, secret);
     let response = request.send()?;
-    let told = response.json_or_null();
+    let told = response.json();
+    let problem = told.as_ref().unwrap_or(&Json::Null);
     match response.status() {
         200 => {
-            response.json()?.text("/page")?;
+            told?.text("/page")?;
             Ok(verified)
         }
         // <https://www.twilio.com/docs/api/errors/70051>: that is what a restricted key gets for what it may not do, though not only
         // that.
-        401 | 403 if told.optional_text("/code") == Some("70051") => {
+        401 | 403 if problem.optional_text("/code") == Some("70051") => {
             let advice = "allow the restricted key to read messages, or calls outside of US1, and see that it is one of this account";
-            Err(Failure::insufficient_scope(format!("{}; {advice}", said(&told))))
+            Err(Failure::insufficient_scope(format!("{}; {advice}", said(problem))))
         }
         _ => Err(refused(&response, region, &["api_key_sid", "api_key_secret", "account_sid", "region"])),
     }

@@ -95,11 +95,12 @@ fn no_such(subdomain: &str) -> Failure {
 fn probe(credential: &Credential, subdomain: &str, request: Request<'_>, fields: &[&str]) -> Result<Verified, Failure> {
     let response = request.send()?;
     // `error` is a text or an object: <https://developer.zendesk.com/api-reference/introduction/requests/#response-format>.
-    let told = response.json_or_null();
-    let said = told.said("Zendesk", &[], &["/error/title", "/error/message", "/error", "/description"]);
+    let told = response.json();
+    let problem = told.as_ref().unwrap_or(&Json::Null);
+    let said = problem.said("Zendesk", &[], &["/error/title", "/error/message", "/error", "/description"]);
     match response.status() {
         200 => {
-            let user = response.json()?;
+            let user = told?;
             let name = user.text("/user/name")?;
             if user.optional_text("/user/id").is_none() {
                 return Err(Failure::rejected("Zendesk answers as to an anonymous user").fields(fields));
@@ -112,7 +113,7 @@ fn probe(credential: &Credential, subdomain: &str, request: Request<'_>, fields:
                 .config("role", user.optional_text("/user/role").unwrap_or_default()))
         }
         401 => Err(Failure::rejected(said).fields(fields)),
-        403 if !matches!(told, Json::Null) => Err(Failure::insufficient_scope(said)),
+        403 if !matches!(problem, Json::Null) => Err(Failure::insufficient_scope(said)),
         404 => Err(no_such(subdomain)),
         _ => Err(response.unexpected()),
     }

@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         let number = start.get(..start.len() - self.rest.len())?;
-        String::from_utf8(number.to_vec()).ok().map(Json::Number)
+        std::str::from_utf8(number).ok().map(|number| Json::Number(number.to_owned()))
     }
 
     fn digits(&mut self) -> Option<()> {
@@ -100,19 +100,25 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self) -> Option<String> {
         self.rest = self.rest.strip_prefix(b"\"")?;
-        let mut text = Vec::new();
+        let mut text = String::new();
         loop {
+            text.push_str(self.plain()?);
             match self.next()? {
-                b'"' => return String::from_utf8(text).ok(),
-                b'\\' => {
-                    let char = self.escape()?;
-                    text.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-                }
+                b'"' => return Some(text),
+                b'\\' => text.push(self.escape()?),
                 // In strings, control characters are allowed as escapes only.
-                0..=0x1f => return None,
-                byte => text.push(byte),
+                _ => return None,
             }
         }
+    }
+
+    /// The bytes up to the next one that has a meaning in a string: most strings are one such piece.
+    fn plain(&mut self) -> Option<&'a str> {
+        let is_plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        let length = self.rest.iter().position(|byte| !is_plain(byte)).unwrap_or(self.rest.len());
+        let (plain, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        std::str::from_utf8(plain).ok()
     }
 
     fn escape(&mut self) -> Option<char> {

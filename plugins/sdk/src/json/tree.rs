@@ -108,6 +108,9 @@ impl Json {
 
 /// `~1` stands for `/` and `~0` for `~` in a pointer.
 fn is_named(name: &str, token: &str) -> bool {
+    if !token.contains('~') {
+        return name == token;
+    }
     let mut name = name.chars();
     let mut token = token.chars();
     while let Some(char) = token.next() {
