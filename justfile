@@ -28,6 +28,10 @@ supply-chain:
 test:
     .ci/run test
 
+# The long forms of the tests: more requests, rounds and projects of the same kinds.
+test-long:
+    KEYFERRY_TESTS=long cargo test --workspace
+
 # The demo, once.
 demo:
     cargo run --release -- demo --once
@@ -37,7 +41,7 @@ book:
     mdbook build
 
 # The long form of every proof, hours of it. Writes tests/RELIABILITY.md.
-soak:
+soak: test-long
     cargo run --release -p keyferry-tests -- reliability
 
 # Kills and power cuts under load.
@@ -68,7 +72,7 @@ soak-beside:
 fuzz seconds="60":
     fuzz/run --seconds {{seconds}}
 
-# All benchmarks on a quiet machine. Needs Node.js 20, npm and PostgreSQL 15. Writes docs/performance.md.
+# All benchmarks on a quiet machine. Needs Node.js 20, npm, PostgreSQL 15, valgrind and strace. Writes docs/performance.md.
 bench:
     cargo run --profile dist -p keyferry-bench -- all
 

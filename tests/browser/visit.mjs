@@ -1,6 +1,6 @@
-// Looks at the page KEYFERRY_URL/docs as somebody does who wants to try the API out: opens it, reads an operation and what an app's
-// credential consists of, types an API key in, lists the accounts, and comes back later. What there was to see goes to the standard
-// output as one JSON object. The browser can reach nothing but the server.
+// Visits the page KEYFERRY_URL/docs as a user who tries the API out: opens it, reads an operation and the fields of an app's
+// credential, types an API key, lists the accounts, and comes back later. Prints the results to the standard output as one
+// JSON object. The browser can reach only the server.
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -42,7 +42,7 @@ const content = page.locator("openapi-explorer main");
 const open = async (name) => {
     await menu.getByText(name, { exact: true }).first().click();
 };
-// All that stands in an element, in its parts' own trees, too.
+// The text of an element, including the shadow trees of its parts.
 const text = (locator) =>
     locator.evaluate((element) => {
         const inside = (node) => {
@@ -53,14 +53,29 @@ const text = (locator) =>
         return inside(element);
     });
 
-await page.goto(`${KEYFERRY_URL}/docs`);
+await page.goto(`${KEYFERRY_URL}/`);
 await menu.getByText("Front ends", { exact: true }).waitFor();
-const seen = { title: await page.title(), menu: await text(menu), overview: await text(content) };
+const seen = { arrived: page.url().split("#")[0], title: await page.title(), menu: await text(menu), overview: await text(content) };
 
 await open("Put a credential onto a linked account");
 await content.getByText("/api/v2/public/migrate-token").first().waitFor();
 seen.operation = await text(content);
+// The initial values of the fields, by parameter name.
+seen.placeholders = await content
+    .locator("input[data-pname]")
+    .evaluateAll((all) => Object.fromEntries(all.map((input) => [input.dataset.pname, input.placeholder])));
 await page.screenshot({ path: KEYFERRY_SCREENSHOT });
+
+await open("Import many credentials");
+await content.getByText("max_failures").first().waitFor();
+seen.parameters = await text(content);
+seen.choices = await content
+    .locator("select[data-pname]")
+    .evaluateAll((all) => Object.fromEntries(all.map((s) => [s.dataset.pname, [...s.options].map((o) => o.text.trim())])));
+seen.placeholders = { ...seen.placeholders, ...(await content
+    .locator("input[data-pname]")
+    .evaluateAll((all) => Object.fromEntries(all.map((input) => [input.dataset.pname, input.placeholder])))) };
+seen.file = await content.locator("textarea").evaluateAll((all) => all.map((area) => area.value).join("\n"));
 
 await open("HubSpot");
 seen.schema = await text(content.locator("[id='cmp--schemas-migratetoken.hubspot']"));

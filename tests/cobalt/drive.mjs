@@ -1,5 +1,5 @@
-// Drives @cobaltio/cobalt-js, which is not ours, against the server at KEYFERRY_URL. Each line of the standard input is one
-// call, {"call", "arguments", "token"}; each is answered by one line, {"value"} or {"error"}, or {"value": null} for nothing.
+// Drives @cobaltio/cobalt-js, a third-party SDK, against the server at KEYFERRY_URL. Each line of the standard input is one
+// call, {"call", "arguments", "token"}; the result is one line, {"value"} or {"error"}, or {"value": null} for none.
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-"""A credential's way by a client that was generated from the server's own description. What there was to see goes to the standard
-output as one JSON object."""
+"""Stores and reads a credential with a client that was generated from the server's own description. Prints the results to the
+standard output as one JSON object."""
 
 import json
 from os import environ
@@ -70,7 +70,7 @@ refused = migrate_token.sync_detailed(
     client=client, linked_account_id_header=account, body=HubSpot(slug="hubspot", auth_object=unknown_key)
 )
 assert isinstance(refused.parsed, Error), refused
-# And one as a problem: a status that has this rendering alone.
+# A failure as a problem: a status that has only this form.
 missing = migrate_token.sync_detailed(
     client=client_that_accepts("application/problem+json"),
     linked_account_id_header="nobody",

@@ -1,5 +1,5 @@
-// A credential's way by a client that was generated from the server's own description. What there was to see goes to the standard
-// output as one JSON object. What must not compile stands below `@ts-expect-error`.
+// Stores and reads a credential with a client that was generated from the server's own description. Prints the results to the
+// standard output as one JSON object. Code that must not compile follows `@ts-expect-error`.
 import { env } from "node:process";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
@@ -34,7 +34,7 @@ const refused = await client.PUT("/api/v2/public/migrate-token", {
     headers: { accept: "application/problem+json" },
     body: { slug: "hubspot", auth_object: { keybased: { access_token: "pat-na1-nobody-knows-it" } } },
 });
-// Every failure that the description knows of is of one of two types.
+// Every failure in the description has one of two types.
 const failure: components["schemas"]["Error"] | Problem | undefined = refused.error;
 const documented = await client.GET("/api/v2/public/linked-account/{account}", { params: { path: { account: "nobody" } } });
 const message: string | undefined = documented.error && "message" in documented.error ? documented.error.message : undefined;
@@ -60,7 +60,7 @@ export async function never(): Promise<void> {
     await client.PUT("/api/v2/public/migrate-token", { params, body: { slug: "hubspto", auth_object: { oauth2: { access_token: "" } } } });
     // @ts-expect-error A credential of HubSpot's has no such field.
     await client.PUT("/api/v2/public/migrate-token", { params, body: { slug: "hubspot", auth_object: { oauth2: { acess_token: "" } } } });
-    // @ts-expect-error It is not said onto which account.
+    // @ts-expect-error The account is missing.
     await client.PUT("/api/v2/public/migrate-token", { body: { slug: "hubspot", auth_object: { oauth2: { access_token: "" } } } });
     // @ts-expect-error There is no such path.
     await client.GET("/api/v2/public/linked-accounts");

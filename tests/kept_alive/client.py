@@ -38,7 +38,7 @@ def with_http_client(chunked):
         if connection is None:
             connection = http.client.HTTPConnection(HOST, PORT, timeout=30)
             connection.connect()
-            # What is closed is not connected again behind our back.
+            # A closed connection must not be reopened silently.
             connection.auto_open = 0
         connection.putrequest(method, path)
         for name, value in headers.items():
@@ -51,7 +51,7 @@ def with_http_client(chunked):
             else:
                 connection.send(body)
         except (BrokenPipeError, ConnectionResetError):
-            # The rest of a large body may not be taken; the response is there all the same.
+            # The server may not read the rest of a large body; the response arrives all the same.
             assert len(body) > 64 * 1024, (method, path)
         response = connection.getresponse()
         response.read()
@@ -68,7 +68,7 @@ def with_requests():
     statuses = []
     with requests.Session() as session:
         for method, path, headers, body, expected in CASES * 3:
-            # The client learns of a refused upload by a broken pipe: only bodies that are taken whole are sent here.
+            # A refused upload ends with a broken pipe in this client, so only bodies that the server reads whole are sent here.
             if len(body) > 64 * 1024:
                 continue
             answer = session.request(method, f"http://{HOST}:{PORT}{path}", headers=headers, data=body, timeout=30)

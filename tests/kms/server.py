@@ -1,4 +1,4 @@
-"""Stands in for AWS KMS on a free port of this machine, until standard input ends."""
+"""A mock AWS KMS on a free port of this machine, until standard input ends."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""What Schemathesis is to make of answers that its own checks would take for faults.
+"""Responses that are correct though Schemathesis' own checks would report them.
 
 Each exception stands here, once, with its reason. All else is left to the checks that Schemathesis comes with.
 """
@@ -22,7 +22,7 @@ WEBHOOKS = ("POST /api/v2/public/webhook", "PUT /api/v2/public/webhook/{id}")
 IMPORT = "POST /api/v2/public/imports"
 DISCONNECT = "DELETE /api/v2/public/linked-account/integration/{slug}"
 
-# Codes of problems that a well-formed request can be answered with, since what is wrong is not its form.
+# Codes of problems for a well-formed request: the error is not in its form.
 CREDENTIAL_DID_NOT_VERIFY = {
     "credentials_rejected", "insufficient_scope", "wrong_tenant", "account_suspended", "provider_rate_limited",
     "provider_timeout", "provider_unreachable", "provider_error", "unexpected_answer", "not_verifiable",
@@ -38,7 +38,7 @@ def body(response):
 
 
 def verifies(case):
-    """A credential that the provider is asked about."""
+    """A request that has a provider verify a credential."""
     return case.operation.label in (MIGRATE, SAVE, CONNECT)
 
 
@@ -47,7 +47,7 @@ def header(case, name):
 
 
 def is_documented_500(response, case):
-    """The documented product answers three things with 500 that are no fault of a server's: a credential that does not verify,
+    """The documented product responds with 500 in three cases that are not errors of the server: a credential that does not verify,
     the structure of an app that is not there, and an own app without credentials."""
     message = body(response).get("message", "")
     if message == "Valid App ID and Auth credentials required in your_app":
@@ -58,17 +58,17 @@ def is_documented_500(response, case):
 
 
 def is_verdict(response, case):
-    """A credential that is well formed and does not verify: 502 and 504 where it is the provider that did not answer."""
+    """A credential that is well formed and does not verify: 502 and 504 where the provider did not respond."""
     return verifies(case) and body(response).get("code") in CREDENTIAL_DID_NOT_VERIFY
 
 
 def is_no_connect_flow(response):
-    """What the documented product does there is not what this server does, and it says so with 501."""
+    """An operation of the documented product that this server does not support, which it reports with 501."""
     return response.status_code == 501 and "no OAuth connect flow" in response.text
 
 
 def does_not_fit_the_app(response, case):
-    """Fields by themselves are of one schema for all apps, since the app is in the path; which fields it takes, it says itself."""
+    """Fields alone have one schema for all apps, because the app is in the path; each app defines its own fields."""
     return case.operation.label in (SAVE, CONNECT) and body(response).get("code") == "invalid_content"
 
 
@@ -85,41 +85,47 @@ def names_the_account_elsewhere(case):
 def names_no_account(response, case):
     """Nor can it say that one of the two is needed."""
     answer = body(response)
-    told = answer.get("detail", answer.get("message", ""))
+    told = answer.get("detail", answer.get("message")) or ""
     return "linked_account_id is missing" in told or "linked_account_id header is required" in told
 
 
 def contradicts_itself(response, case):
     """Nor that two headers exclude each other, nor that all places that name the linked account have to agree."""
-    told = body(response).get("detail", body(response).get("message", ""))
+    told = body(response).get("detail", body(response).get("message")) or ""
     if told.startswith("linked_account_id: ") and response.status_code == 400:
         return True
     return header(case, "if-match") is not None and header(case, "if-none-match") is not None
 
 
 def is_content_in_200(response, case):
-    """The documented product answers content that is not valid with 200 and an `error`."""
+    """The documented product responds to invalid content with 200 and an `error`."""
     return verifies(case) and response.status_code == 200 and set(body(response)) == {"error"}
+
+
+def holds_what_no_one_sees(response, case):
+    """Nor which characters are invisible, in words that every program reads alike."""
+    told = body(response).get("detail") or body(response).get("error") or ""
+    return "holds the invisible character" in told
 
 
 def is_never_called(response, case):
     """A made-up URL is hardly ever one that may be called, nor a made-up name one of a header that may be set."""
-    told = body(response).get("detail", body(response).get("message", ""))
+    told = body(response).get("detail", body(response).get("message")) or ""
     return case.operation.label in WEBHOOKS and told.startswith(("webhook_url: ", "webhook_headers"))
 
 
 def is_a_file(response, case):
-    """What a file has to look like no schema can say, nor what a rule of a mapping is."""
-    told = body(response).get("detail", body(response).get("message", ""))
+    """No schema can describe the content of a file, or the rules of a mapping."""
+    told = body(response).get("detail", body(response).get("message")) or ""
     return case.operation.label == IMPORT and response.status_code == 400 and (
         not told.startswith("the query is not valid") or "`map`: rule" in told
     )
 
 
 def is_condition(response):
-    """What the request is about is not as its headers ask, is not there, or is there already: its form is right all the same.
-    The documented product says 400 of an account that a migration or a session does not find, of one that is to be made twice,
-    and of a webhook that is not there; and there are only so many webhooks."""
+    """The target of the request does not match its headers, does not exist, or exists already: its form is valid all the same.
+    The documented product responds with 400 for an account that a migration or a session does not find, of one that is to be made twice,
+    and of a webhook that does not exist; and the number of webhooks has a limit."""
     if "this Idempotency-Key was used for another request" in response.text:
         return True
     if response.status_code == 400:
@@ -133,14 +139,14 @@ def is_condition(response):
 
 
 def is_no_tag(case):
-    """What is no tag that a read has given is none that its caller has: the answer is sent, whatever stands there."""
+    """A value that is not a valid tag matches none, so the server sends the full response."""
     had = header(case, "if-none-match")
     return case.method == "GET" and had is not None and not had.isascii()
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A made-up account is not there, and then nothing else of a migration is looked at: make it one that is."""
+    """A made-up account does not exist, so nothing else of a migration would be checked: use an existing one."""
     if case.operation.label != MIGRATE or case.meta is None or case.meta.is_negative_at(ParameterLocation.HEADER):
         return
     if case.meta.phase.name != "examples":
@@ -164,7 +170,7 @@ def invalid_requests_are_refused(ctx, response, case):
     if is_no_tag(case) and response.status_code == 200:
         return
     if case.operation.label == IMPORT and meta is not None:
-        # Rows that are no good are told in the ledger, and the file is taken.
+        # Invalid rows are reported in the ledger, and the file is accepted.
         if {location for location in ParameterLocation if meta.is_negative_at(location)} == {ParameterLocation.BODY}:
             return
     if meta is not None and names_the_account_elsewhere(case):
@@ -179,6 +185,8 @@ def valid_requests_are_accepted(ctx, response, case):
     if is_documented_500(response, case) or is_verdict(response, case) or is_condition(response):
         return
     if contradicts_itself(response, case) or names_no_account(response, case) or is_never_called(response, case):
+        return
+    if holds_what_no_one_sees(response, case):
         return
     if is_no_connect_flow(response) or does_not_fit_the_app(response, case) or is_a_file(response, case):
         return

@@ -1,4 +1,4 @@
-"""Judges signatures with other people's implementations: oauthlib as an OAuth 1.0a server, botocore, PyJWT.
+"""Verifies signatures with independent implementations: oauthlib as an OAuth 1.0a server, botocore, PyJWT.
 
 Reads one JSON object a line and answers each with one. `{"do": "keys"}` asks for fresh private keys; anything else is a
 request as it came in, and the answer is `{"problem": null}` or what is wrong with it.
@@ -36,7 +36,7 @@ def keys(_):
 
 
 class Consumers(oauth1.RequestValidator):
-    """Knows the one consumer and the one token of a request that is to be judged."""
+    """Has the one consumer and the one token of the request to verify."""
 
     nonces = set()
     allowed_signature_methods = ("HMAC-SHA256",)

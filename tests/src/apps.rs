@@ -1,4 +1,4 @@
-//! The shipped apps, each with a stand-in of its provider that knows one credential.
+//! The shipped apps, each with a mock provider that accepts one credential.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,10 +14,10 @@ const TWILIO: &str = "AC0123456789abcdef0123456789abcdef";
 /// An app that is not among the demo's.
 struct App {
     slug: &'static str,
-    /// Besides the slug: where it listens.
+    /// The slug, and the host that the mock provider listens as.
     host: &'static str,
     auth_object: Value,
-    /// The header that it knows a credential by, and its value; one that ends in `*` is compared as far as that.
+    /// The name and value of the header that carries the credential. A value that ends in `*` is compared as a prefix.
     header: (&'static str, String),
     path: &'static str,
     answer: Value,
@@ -162,7 +162,7 @@ fn apps() -> Vec<App> {
 }
 
 impl App {
-    /// The app's provider, which knows that one credential by that one header.
+    /// The mock provider of the app. It accepts the credential in that header only.
     fn provider(&self) -> impl Fn(Received) -> Reply + Send + Sync + 'static {
         let ((name, value), path, answer) = (self.header.clone(), self.path, self.answer.clone());
         move |request: Received| {
@@ -180,7 +180,7 @@ impl App {
     }
 }
 
-/// A token endpoint: `answer` for a signed request to `path`.
+/// A token endpoint: responds with `answer` to a signed request for `path`.
 fn token_endpoint(path: &'static str, answer: Value) -> impl Fn(Received) -> Reply + Send + Sync + 'static {
     move |request: Received| {
         let body = String::from_utf8(request.body).or_fail("read a form");
@@ -193,7 +193,7 @@ fn token_endpoint(path: &'static str, answer: Value) -> impl Fn(Received) -> Rep
     }
 }
 
-/// The providers of all shipped apps, and a credential for each way of authenticating that they know, by slug.
+/// The mock providers of all shipped apps, and one credential for each auth type of an app, by slug.
 pub async fn shipped_apps() -> (MockProviders, Vec<(&'static str, Value)>) {
     let apps = apps();
     let mut providers = demo_providers().await.or_fail("start the demo's providers");

@@ -1,4 +1,4 @@
-//! What is under test: the binary and the shipped plugins, each built once.
+//! The subject of the tests: the binary and the shipped plugins, each built once.
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ pub fn keyferry() -> &'static Path {
 }
 
 /// A folder with the components of all shipped plugins: `KEYFERRY_PLUGINS` where that is set, otherwise built now.
-/// It is shared by all tests: whoever wants to change something in it works on a copy ([`copy_plugins`]).
+/// All tests share it: a test that changes a file works on a copy ([`copy_plugins`]).
 pub fn plugins() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| env::var_os("KEYFERRY_PLUGINS").map_or_else(build_plugins, PathBuf::from))
@@ -72,7 +72,7 @@ impl Layout {
     }
 
     fn current() -> Self {
-        let executable = env::current_exe().or_fail("where the running test lies");
+        let executable = env::current_exe().or_fail("find the running test");
         Self::of(&executable).or_fail(format_args!("the target folder of {}", executable.display()))
     }
 
@@ -134,8 +134,9 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         let of_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "DEP_"].iter().any(|p| text.starts_with(p));
-        // Of these, the binary would warn.
-        let of_tests = ["KEYFERRY_BIN", "KEYFERRY_TEST_SEED", "KEYFERRY_WRITE_EXAMPLES"].contains(&&*text);
+        // The binary would warn about these variables.
+        let of_tests =
+            ["KEYFERRY_BIN", "KEYFERRY_TESTS", "KEYFERRY_TEST_SEED", "KEYFERRY_WRITE_EXAMPLES"].contains(&&*text);
         if of_tests
             || of_a_package
             || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"].contains(&&*text)
@@ -143,7 +144,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
             command.env_remove(&name);
         }
     }
-    // What is compiled and built for tests is kept with the other artefacts, not among the user's own.
+    // Artefacts of tests are cached in the target folder, not in the user's own cache.
     if let Some(target) = Layout::here() {
         command.env("XDG_CACHE_HOME", target.target.join("test-cache"));
     }

@@ -1,4 +1,4 @@
-//! A stand-in for an OpenTelemetry collector: takes spans and metrics as OTLP over HTTP or HTTPS, in protobuf.
+//! A mock OpenTelemetry collector: receives spans and metrics as OTLP over HTTP or HTTPS, in protobuf.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,13 +24,13 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::or_fail::{OrFail as _, fail};
 
-/// How long spans are waited for.
+/// How long to wait for spans.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How it answers.
+/// How the collector responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// As it should.
+    /// With 200.
     Works,
     /// With 503.
     Overloaded,
@@ -38,7 +38,7 @@ pub enum Mood {
     Silent,
 }
 
-/// A span that came in.
+/// A received span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// In hex.
@@ -53,24 +53,24 @@ pub struct Span {
     pub kind: i32,
     /// `name=value` each, by name.
     pub attributes: Vec<String>,
-    /// Lines of a log in it.
+    /// The messages of the log events in the span.
     pub events: usize,
-    /// `name=value` of what sent it.
+    /// The resource attributes, `name=value` each.
     pub resource: Vec<String>,
 }
 
-/// What has come of one metric, at its newest.
+/// The newest point of one time series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
     /// Its name.
     pub metric: String,
     /// `name=value` each, by name.
     pub attributes: Vec<String>,
-    /// The value; of a histogram how many there were.
+    /// The value; for a histogram, its count.
     pub value: f64,
     /// The upper bounds of a histogram's buckets.
     pub bounds: Vec<f64>,
-    /// `name=value` of what sent it.
+    /// The resource attributes, `name=value` each.
     pub resource: Vec<String>,
 }
 
@@ -78,12 +78,12 @@ pub struct Point {
 struct State {
     spans: Vec<Span>,
     points: Vec<Point>,
-    /// Heads and bodies as they came.
+    /// Heads and bodies, as received.
     raw: Vec<Vec<u8>>,
     authorizations: Vec<String>,
 }
 
-/// A running stand-in; it ends when dropped.
+/// A running mock collector. Dropping it stops it.
 pub struct Collector {
     address: SocketAddr,
     tls: Option<ThrowAwayCa>,
@@ -98,12 +98,12 @@ impl Drop for Collector {
 }
 
 impl Collector {
-    /// Starts one.
+    /// Starts a collector that responds as `mood` says.
     pub async fn start(mood: Mood) -> Self {
         Self::start_as(mood, None).await
     }
 
-    /// Starts one that works, behind TLS.
+    /// Starts a working collector behind TLS.
     pub async fn start_tls() -> Self {
         Self::start_as(Mood::Works, Some(ThrowAwayCa::new().or_fail("a throw-away authority"))).await
     }
@@ -131,19 +131,19 @@ impl Collector {
         Self { address, tls, state, task }
     }
 
-    /// For `--otlp-endpoint`.
+    /// The value of `--otlp-endpoint`.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Writes the authority behind its certificate, for `--otlp-ca`.
+    /// Writes the certificate of the collector's authority, for `--otlp-ca`.
     pub fn write_ca(&self, path: &Path) {
         let ca = self.tls.as_ref().unwrap_or_else(|| fail("it does not speak TLS"));
         ca.write_pem(path).or_fail("write the throw-away authority");
     }
 
-    /// All points so far, in the order of their coming.
+    /// All points so far, in order of arrival.
     pub fn points(&self) -> Vec<Point> {
         locked(&self.state).points.clone()
     }
@@ -153,17 +153,17 @@ impl Collector {
         locked(&self.state).spans.clone()
     }
 
-    /// All that came in, as it came.
+    /// All bytes so far, as received.
     pub fn raw(&self) -> Vec<u8> {
         locked(&self.state).raw.concat()
     }
 
-    /// The `Authorization` of each request, empty for none.
+    /// The `Authorization` header of each request; empty where it is missing.
     pub fn authorizations(&self) -> Vec<String> {
         locked(&self.state).authorizations.clone()
     }
 
-    /// The spans of a trace, once one of this name is among them.
+    /// The spans of a trace, as soon as one of them has this name.
     pub async fn wait_for(&self, trace: &str, name: &str) -> Vec<Span> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -1,4 +1,4 @@
-//! The API's own description, held against what the server answers: status, content type, headers and body.
+//! Compares the server's responses with the API's own description: status, content type, headers and body.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -10,23 +10,23 @@ use serde_json::{Map, Value, json};
 use crate::http::Response;
 use crate::or_fail::OrFail as _;
 
-/// Headers of answers that are ours to describe, by their beginning. The others are HTTP's own.
+/// Prefixes of the response headers that the description has to name. HTTP defines the others.
 const DESCRIBED: [&str; 6] = ["keyferry-", "idempotency-", "etag", "retry-after", "ratelimit", "x-request-id"];
 
 /// A description of the API.
 pub struct Contract {
     document: Value,
-    /// Compiled once each, since a test can have thousands of answers of one kind.
+    /// Compiled schemas. Each is compiled once, because a test can have thousands of responses of one kind.
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
 impl Contract {
-    /// From an OpenAPI document.
+    /// Reads an OpenAPI document.
     pub fn of(document: Value) -> Self {
         Self { document, validators: Mutex::default() }
     }
 
-    /// What every server answers by, whichever apps it serves.
+    /// The part of the description that every server has, independent of its apps.
     pub fn fixed() -> &'static Self {
         static FIXED: LazyLock<Contract> = LazyLock::new(|| Contract::of(description_of(&[])));
         &FIXED
@@ -45,25 +45,25 @@ impl Contract {
         paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
     }
 
-    /// The operation that a request goes to, and where in the document it stands.
+    /// The operation that a request goes to, and its place in the document.
     fn operation(&self, method: &str, target: &str) -> Option<(String, &Value)> {
         let path = target.split(['?', '#']).next().unwrap_or_default();
         let paths = self.document.get("paths")?.as_object()?;
-        // HEAD is GET without a body.
+        // HEAD is GET without a response body.
         let method = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
         let fits = paths.iter().filter(|(pattern, item)| matches(pattern, path) && item.get(&method).is_some());
-        // The one that says most: fixed segments count before an id that takes all that follows.
+        // The most specific path wins: fixed segments count before a parameter that takes all that follows.
         let (pattern, item) = fits.max_by_key(|(pattern, _)| pattern.matches('/').count())?;
         Some((format!("{method} {pattern}"), item.get(&method)?))
     }
 
-    /// What the answer to a request has that is not described; empty where all is well.
+    /// Everything in the response to a request that the description does not have. Empty means that they agree.
     pub fn violations(&self, method: &str, target: &str, answer: &Response) -> Vec<String> {
         let mut found = Vec::new();
         if answer.header("x-request-id").is_none() {
             found.push("it has no X-Request-Id".to_owned());
         }
-        // A method that the path does not take, and the question which it does, for which OpenAPI has no place.
+        // OpenAPI has no place for a method that the path does not support, or for OPTIONS.
         let is_refused = answer.status == 405 || (method == "OPTIONS" && answer.status == 204);
         if is_refused && answer.header("allow").is_some() {
             return found;
@@ -83,15 +83,15 @@ impl Contract {
         if method == "HEAD" {
             return found;
         }
-        if answer.status == 304 {
+        if answer.status == 304 || response.get("content").is_none() {
             if !answer.body.is_empty() {
-                found.push("304 has a body".to_owned());
+                found.push(format!("{} has a body that is not described", answer.status));
             }
             return found;
         }
         let essence = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
         match response.get("content").and_then(|content| content.get(essence)).and_then(|media| media.get("schema")) {
-            // What is told line by line is described by one of its lines, and what is told as it happens is a text.
+            // A schema describes one line of an NDJSON response, and the whole text of an event stream.
             Some(schema) => match essence {
                 "application/x-ndjson" => {
                     for line in answer.text().lines() {
@@ -133,25 +133,25 @@ impl Contract {
         }
     }
 
-    /// What a reference points at, or the thing itself.
+    /// The target of a reference, or the value itself.
     fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         let pointer = value.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
         pointer.and_then(|pointer| self.document.pointer(pointer)).unwrap_or(value)
     }
 
-    /// Holds a value against a schema of the document. `place` names the schema, the same each time.
+    /// Validates a value against a schema of the document. `place` names the schema and is its key in the cache.
     fn check(&self, place: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
         let validator = self.validator(place, schema);
         found.extend(validator.iter_errors(value).map(|error| format!("{place} {}: {error}", error.instance_path())));
     }
 
-    /// A schema of the document, compiled. `place` names it, the same each time.
+    /// The compiled schema of the document at `place`.
     pub fn validator(&self, place: &str, schema: &Value) -> Arc<Validator> {
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(validator) = validators.get(place) {
             return Arc::clone(validator);
         }
-        // References of a schema are into the document that it stands in.
+        // References of a schema are relative to the whole document.
         let whole = json!({ "allOf": [schema], "components": self.document.get("components") });
         let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
         let validator = Arc::new(options.build(&whole).or_fail(format_args!("the schema of {place} can be compiled")));

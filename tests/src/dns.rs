@@ -1,4 +1,4 @@
-//! A DNS server that answers as a test wants it to, over UDP and TCP.
+//! A DNS server whose answers a test defines, over UDP and TCP.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,23 +17,23 @@ pub use hickory_proto::rr::{Record, RecordType};
 
 use crate::or_fail::{OrFail as _, fail};
 
-/// How often a port that is free for UDP is looked for that is free for TCP, too.
+/// Attempts to find a port that is free for both UDP and TCP.
 const ATTEMPTS: usize = 50;
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// In lower case, without the dot at its end.
+    /// In lower case, without the final dot.
     pub name: String,
     /// `A`, `AAAA` ...
     pub kind: RecordType,
-    /// How it came.
+    /// The transport of the question.
     pub transport: Transport,
-    /// How many of this name and kind came before.
+    /// The number of earlier questions with this name and type.
     pub before: usize,
 }
 
-/// How a question came.
+/// The transport of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// In a datagram.
@@ -42,29 +42,29 @@ pub enum Transport {
     Tcp,
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// These records, which may be none.
+    /// These records, possibly an empty list.
     Records(Vec<Record>),
     /// No records, and this code.
     Code(ResponseCode),
-    /// Nothing at all.
+    /// No answer.
     Silence,
-    /// The same, so much later.
+    /// The same answer, after this delay.
     Late(Duration, Box<Answer>),
-    /// No records, and the word that there are more over TCP.
+    /// No records, and the flag (TC) that the answer is truncated and complete over TCP.
     Truncated,
-    /// These records, under an identifier that nobody asked with.
+    /// These records, under an identifier that no question had.
     WrongId(Vec<Record>),
-    /// These records, as the answer to another question.
+    /// These records, as the answer to a different question.
     WrongQuestion(Vec<Record>),
-    /// No DNS.
+    /// Bytes that are not DNS.
     Bytes(Vec<u8>),
 }
 
 impl Question {
-    /// The addresses that are of the kind asked for, under the name asked for, not to be remembered.
+    /// The addresses of the requested type under the requested name, with a TTL of 0.
     pub fn addresses(&self, addresses: &[&str]) -> Answer {
         Answer::Records(self.records(&self.name, addresses))
     }
@@ -79,7 +79,7 @@ impl Question {
     }
 }
 
-/// `owner` is another name for `target`.
+/// A CNAME record: `owner` is an alias of `target`.
 pub fn alias(owner: &str, target: &str) -> Record {
     record(owner, RData::CNAME(CNAME(name(target))))
 }
@@ -102,7 +102,7 @@ pub struct DnsServer {
 type Handler = Arc<dyn Fn(&Question) -> Answer + Send + Sync>;
 
 impl DnsServer {
-    /// On a free port of 127.0.0.1.
+    /// Starts on a free port of 127.0.0.1.
     pub async fn start(handler: impl Fn(&Question) -> Answer + Send + Sync + 'static) -> Self {
         for _ in 0..ATTEMPTS {
             let udp = UdpSocket::bind(("127.0.0.1", 0)).await.or_fail("bind a UDP port");
@@ -114,7 +114,7 @@ impl DnsServer {
         fail("no port is free for both UDP and TCP")
     }
 
-    /// At this very address.
+    /// Starts at this address.
     pub async fn start_at(address: SocketAddr, handler: impl Fn(&Question) -> Answer + Send + Sync + 'static) -> Self {
         let udp = UdpSocket::bind(address).await.or_fail(address);
         Self::serve(udp, TcpListener::bind(address).await.or_fail(address), Arc::new(handler))
@@ -133,7 +133,7 @@ impl DnsServer {
         Self { address, asked, tasks: [datagrams.abort_handle(), connections.abort_handle()] }
     }
 
-    /// Where it is asked.
+    /// The server's address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -158,7 +158,7 @@ impl Drop for DnsServer {
     }
 }
 
-/// Where questions are taken and answers made.
+/// Receives questions and sends answers.
 #[derive(Clone)]
 struct Desk {
     handler: Handler,
@@ -167,7 +167,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// The bytes to say, and when.
+    /// The bytes of the answer, and its delay.
     fn answer(&self, packet: &[u8], transport: Transport) -> Option<(Duration, Vec<u8>)> {
         let asked = Message::from_vec(packet).ok()?;
         let query = asked.queries.first()?;
@@ -223,7 +223,7 @@ async fn serve_udp(socket: UdpSocket, desk: Desk) {
         let socket = Arc::clone(&socket);
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            // Whoever asked may be gone.
+            // The client may have closed its socket.
             let _ = socket.send_to(&bytes, from).await;
         });
     }
@@ -237,7 +237,7 @@ async fn serve_tcp(mut stream: TcpStream, desk: Desk) {
         }
         let Some((after, bytes)) = desk.answer(&packet, Transport::Tcp) else { continue };
         tokio::time::sleep(after).await;
-        let Ok(length) = u16::try_from(bytes.len()) else { fail("the answer is longer than DNS can say") };
+        let Ok(length) = u16::try_from(bytes.len()) else { fail("the answer is longer than a DNS message") };
         let said = [&length.to_be_bytes(), bytes.as_slice()].concat();
         if stream.write_all(&said).await.is_err() {
             return;

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client: exact bytes of what comes back, and a way to send what is no HTTP.
+//! A small HTTP/1.1 client: it keeps the exact bytes of responses, and can send bytes that are not HTTP.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,10 +18,10 @@ use tokio_rustls::TlsConnector;
 
 use crate::or_fail::{OrFail as _, fail};
 
-/// How long a request may take before the test fails.
+/// The timeout of a request, after which the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Why no answer came.
+/// Why there is no response.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request to be sent.
@@ -43,33 +43,33 @@ impl Request {
         Self { method: method.to_owned(), target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
-    /// With one header more.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// With this body, and the content type of JSON.
+    /// Sets the body, with the content type of JSON.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.body("application/json", body.to_string())
     }
 
-    /// With this body.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self.header("content-type", content_type)
     }
 
-    /// Sends it on a connection of its own. Fails the test if no answer comes.
+    /// Sends it on a connection of its own. Fails the test if there is no response.
     pub async fn send(self, to: SocketAddr) -> Response {
         let shown = format!("{} {} to {to}", self.method, self.target);
         match timeout(PATIENCE, self.try_send(to)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => fail(format_args!("{shown}: {error:?}")),
-            Err(_) => fail(format_args!("{shown}: no answer within {PATIENCE:?}")),
+            Err(_) => fail(format_args!("{shown}: no response within {PATIENCE:?}")),
         }
     }
 
@@ -80,14 +80,14 @@ impl Request {
         self.over(stream, to).await
     }
 
-    /// Sends it to a Unix socket. Fails the test if no answer comes.
+    /// Sends it to a Unix socket. Fails the test if there is no response.
     pub async fn send_to_socket(self, path: &Path) -> Response {
         let shown = format!("{} {} to {}", self.method, self.target, path.display());
         let stream = UnixStream::connect(path).await.or_fail(&shown);
         self.over(stream, ([127, 0, 0, 1], 80).into()).await.or_fail(&shown)
     }
 
-    /// Sends it over TLS to `localhost`, on a connection of its own, and gives the certificate that it saw, in DER.
+    /// Sends it over TLS to `localhost`, on a connection of its own. Also returns the server's certificate, in DER.
     pub async fn try_send_tls(self, to: SocketAddr, tls: Arc<ClientConfig>) -> Result<(Response, Vec<u8>), Error> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
@@ -150,21 +150,21 @@ impl Connection {
         Ok(Self { sender, to })
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its response.
     pub async fn send(&mut self, request: Request) -> Result<Response, Error> {
         self.sender.ready().await?;
         request.exchange(&mut self.sender, self.to).await
     }
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// All headers in the order of arrival, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The very bytes of the body.
+    /// The exact bytes of the body.
     pub body: Vec<u8>,
 }
 
@@ -179,7 +179,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON. Fails the test where it is none.
+    /// The body as JSON. Fails the test where it is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).or_fail(format_args!(
@@ -190,15 +190,15 @@ impl Response {
     }
 }
 
-/// `GET`, for the simplest cases.
+/// A `GET` without headers.
 pub async fn get(to: SocketAddr, target: &str) -> Response {
     Request::new("GET", target).send(to).await
 }
 
-/// Sends these bytes as they are and reads until the server closes, or until nothing has come for `quiet`.
+/// Sends these bytes unchanged and reads until the server closes, or sends nothing for `quiet`.
 pub async fn raw(to: SocketAddr, bytes: &[u8], quiet: Duration) -> Vec<u8> {
     let mut stream = TcpStream::connect(to).await.or_fail(format_args!("connect to {to}"));
-    // A server may close before it has read everything: what it answered still counts.
+    // A server may close before it has read everything: its response still counts.
     let _closed_early = stream.write_all(bytes).await;
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers every connection with the same bytes, after the request's head was read, and hands the head out.
+    /// Sends the same bytes to every connection after the head of its request, and passes the head to the caller.
     async fn answering(bytes: &'static [u8]) -> (SocketAddr, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

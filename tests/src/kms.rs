@@ -1,4 +1,4 @@
-//! A stand-in for AWS KMS: moto, behind a front that counts calls and can fail as KMS does.
+//! A mock AWS KMS: moto, behind a proxy that counts calls and can fail as KMS does.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,23 +23,23 @@ pub const REGION: &str = "eu-west-1";
 /// The secret half of the credentials that [`Kms::environment`] gives.
 pub const SECRET: &str = "an-aws-secret-that-nobody-may-see";
 
-/// What the front does with calls.
+/// How the proxy handles calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// Passes them on.
+    /// Forwards them.
     Works,
     /// Closes every connection.
     Gone,
-    /// Answers so many calls with this status and code, and passes the rest on.
+    /// Responds to this number of calls with this status and error code, and forwards later ones.
     Answers(u32, u16, &'static str),
 }
 
-/// One call that came in.
+/// One received call.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// `Encrypt`
     pub operation: String,
-    /// What was asked.
+    /// The request's body.
     pub body: Value,
 }
 
@@ -48,10 +48,10 @@ struct State {
     calls: Vec<Call>,
 }
 
-/// A running stand-in; it ends when dropped.
+/// A running mock KMS. Dropping it stops it.
 pub struct Kms {
     child: Child,
-    /// Closing it ends the child by itself.
+    /// The child exits when this is closed.
     _stdin: ChildStdin,
     moto: SocketAddr,
     front: SocketAddr,
@@ -68,7 +68,7 @@ impl Drop for Kms {
 }
 
 impl Kms {
-    /// Starts one. `None` where there is no Python, after saying so.
+    /// Starts one. `None` where there is no Python, after printing the reason.
     pub async fn start() -> Option<Self> {
         let python = tools::moto()?.join("python");
         let mut command = Command::new(python);
@@ -76,7 +76,7 @@ impl Kms {
         let mut child = command.stderr(Stdio::null()).spawn().or_fail("start moto");
         let stdin = child.stdin.take().or_fail("moto's input");
         let mut hear = BufReader::new(child.stdout.take().or_fail("moto's output"));
-        // moto tells of itself first.
+        // moto prints lines about itself first.
         let port = loop {
             let mut line = String::new();
             if hear.read_line(&mut line).or_fail("hear from moto") == 0 {
@@ -94,7 +94,7 @@ impl Kms {
         Some(Self { child, _stdin: stdin, moto, front, state, task })
     }
 
-    /// What makes a Keyferry use this key here, by AWS' usual variables.
+    /// The environment that makes Keyferry use this key, in the usual variables of AWS.
     pub fn environment(&self, key: &str) -> Vec<(String, String)> {
         [
             ("KEYFERRY_KEY_KMS", key),
@@ -103,7 +103,7 @@ impl Kms {
             ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", SECRET),
             ("AWS_EC2_METADATA_DISABLED", "true"),
-            // Asks AWS' client to log answers with keys in them.
+            // Makes the AWS client log responses that contain keys.
             ("LOG_SENSITIVE_BODIES", "true"),
             ("AWS_CONFIG_FILE", "/dev/null"),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
@@ -112,13 +112,13 @@ impl Kms {
         .to_vec()
     }
 
-    /// Makes a key, and gives its ARN.
+    /// Creates a key and returns its ARN.
     pub async fn create_key(&self) -> String {
         let made = self.call("CreateKey", json!({})).await;
         made.pointer("/KeyMetadata/Arn").and_then(Value::as_str).or_fail("the ARN of a new key").to_owned()
     }
 
-    /// Asks moto itself, past the front. Fails the test where it refuses.
+    /// Calls moto directly, not through the proxy. Fails the test where moto refuses.
     pub async fn call(&self, operation: &str, body: Value) -> Value {
         let answer = ask(self.moto, operation, body.to_string().into_bytes()).await.or_fail(operation);
         if answer.status != 200 {
@@ -127,12 +127,12 @@ impl Kms {
         serde_json::from_slice(&answer.body).unwrap_or_default()
     }
 
-    /// Changes what becomes of calls.
+    /// Changes how the proxy handles calls.
     pub fn set(&self, mood: Mood) {
         self.lock().mood = mood;
     }
 
-    /// The calls since the start, or since this was asked for.
+    /// The calls since the start, or since the last call of this function.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.lock().calls)
     }
@@ -187,7 +187,7 @@ async fn answer(
             let answer = ask(moto, &operation, body.to_vec()).await?;
             (answer.status, answer.body)
         }
-        // A connection that was kept from better times.
+        // A connection from before the outage.
         Mood::Gone => return Err("gone".into()),
         Mood::Answers(_, status, code) => (status, json!({ "__type": code, "message": "" }).to_string().into_bytes()),
     };

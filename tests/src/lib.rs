@@ -1,22 +1,27 @@
-//! Drives the built `keyferry` from outside: as a process, over HTTP, with stand-ins of the providers.
+//! Drives the built `keyferry` from outside: as a process, over HTTP, with mock providers.
 //!
-//! [`World`] is what most tests begin with: a running server that has an API key, one linked account, the shipped
-//! plugins and the demo's providers. [`Server`] is the process alone, [`http`] the client, [`wire`] the same by hand,
-//! [`binary`] what is built, [`contract`] the API's own description, which every answer to a [`World`] is held against,
-//! [`terminal`] a person at a keyboard, [`leaks`] what looks for secrets, [`receiver`] what webhooks call. The long runs are made of [`reliability`], [`hostile`],
-//! [`mutations`] and [`leaks`].
+//! Most tests begin with a [`World`]: a running server that has an API key, one linked account, the shipped
+//! plugins and the demo's mock providers. [`Server`] is the process alone, [`http`] the client, [`wire`] raw HTTP,
+//! [`binary`] builds, [`contract`] checks every response to a [`World`] against the API's own description,
+//! [`terminal`] is a person at a keyboard, [`leaks`] searches for secrets, [`receiver`] receives webhooks,
+//! [`cost`] counts instructions and system calls. The long runs use [`reliability`], [`hostile`],
+//! [`mutations`], [`leaks`] and [`bulk`].
 
 pub mod apps;
 pub mod binary;
+pub mod bulk;
 pub mod collector;
 pub mod contract;
+pub mod cost;
 pub mod dns;
 pub mod documents;
+pub mod form;
 pub mod hostile;
 pub mod http;
 pub mod kms;
 pub mod leaks;
 pub mod metrics;
+pub mod mock_command;
 pub mod mutations;
 pub mod plugins;
 pub mod process;
@@ -28,6 +33,7 @@ pub mod trail;
 pub mod transit;
 pub mod wire;
 
+mod compiled;
 mod or_fail;
 mod server;
 mod small_disk;

@@ -1,5 +1,5 @@
-//! The long forms of what the suite does a few rounds of. `reliability` runs all of them; each writes what it found into its
-//! section of the report.
+//! The long forms of tests that the suite runs for a few rounds. `reliability` runs all of them; each writes its
+//! results into its section of the report.
 //!
 //! ```sh
 //! cargo run -p keyferry-tests -- reliability
@@ -31,10 +31,10 @@ const BESIDE: &str = "Requests beside an import";
 #[derive(Parser)]
 #[command(about = "Long runs of the proofs that cargo test has in a short form")]
 struct Arguments {
-    /// Where the report goes
+    /// The file of the report
     #[arg(long, global = true, default_value = "tests/RELIABILITY.md")]
     report: PathBuf,
-    /// What all choices follow from; by default the clock
+    /// The seed of all random choices; by default the clock
     #[arg(long, global = true)]
     seed: Option<u64>,
     #[command(subcommand)]
@@ -43,7 +43,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All of it
+    /// All long runs
     Reliability {
         #[command(flatten)]
         endings: Endings,
@@ -60,28 +60,28 @@ enum Command {
         #[command(flatten)]
         beside: long::Beside,
     },
-    /// Kills and power cuts under load: whether anything acknowledged is ever lost
+    /// Kills and power cuts under load: whether an acknowledged write is ever lost
     Endings(Endings),
-    /// Hostile plugins, again and again: whether one hurts the server, and what a neighbour notices
+    /// Hostile plugins in repeated rounds: whether one harms the server, and the latency of other plugins' callers
     Hostile {
         #[command(flatten)]
         plugins: Plugins,
-        /// Only this family of the corpus, and only printed
+        /// Run only this family of the corpus, and only print the results
         #[arg(long)]
         only: Option<String>,
-        /// Only write the components into this folder, for a look at one
+        /// Only write the components into this folder, for inspection
         #[arg(long)]
         write: Option<PathBuf>,
     },
-    /// Requests that were good once
+    /// Mutations of valid requests
     Mutants(Mutants),
-    /// Whether the time that the look-up of an API key takes depends on the key
+    /// Whether the duration of the look-up of an API key depends on the key
     Timing(Timing),
-    /// Every fuzz target; takes cargo-fuzz
+    /// Every fuzz target; needs cargo-fuzz
     Fuzz(Fuzz),
-    /// One large import: kills on the way, memory, speed, and taking it back
+    /// One large import: kills, memory, rate, and undo
     Import(long::Imports),
-    /// How much longer requests take beside an import
+    /// The latency of requests beside an import
     Beside(long::Beside),
 }
 
@@ -90,24 +90,24 @@ struct Endings {
     /// Rounds that end with SIGKILL
     #[arg(long, default_value_t = 500)]
     kills: u64,
-    /// Rounds that end with a power cut after which nothing that was not synced survives
+    /// Rounds that end with a power cut after which only synced data survives
     #[arg(long, default_value_t = 200)]
     cuts: u64,
-    /// Rounds that end with a power cut after which any sectors that were not synced survive
+    /// Rounds that end with a power cut after which some unsynced sectors survive, too
     #[arg(long, default_value_t = 200)]
     torn: u64,
 }
 
 #[derive(Args)]
 struct Plugins {
-    /// How often the corpus of hostile plugins is dropped in
+    /// Rounds of the corpus of hostile plugins
     #[arg(long, default_value_t = 5)]
     rounds: u64,
 }
 
 #[derive(Args)]
 struct Mutants {
-    /// Requests that are changed and sent
+    /// Mutated requests
     #[arg(long, default_value_t = 100_000)]
     mutants: usize,
 }

@@ -1,4 +1,4 @@
-//! A page of metrics, read.
+//! A parsed page of metrics.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,21 @@ pub struct Sample {
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// How much.
+    /// The value.
     pub value: f64,
 }
 
-/// All that a server tells now.
+/// All metrics that a server reports now.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// The samples, in the order of the page.
     pub samples: Vec<Sample>,
-    /// As it was sent.
+    /// The page, as received.
     pub text: String,
 }
 
 impl Page {
-    /// Asks a server that was started with `--metrics-listen`.
+    /// Requests the page from a server that was started with `--metrics-listen`.
     pub async fn of(server: &Server) -> Self {
         let answer = get(server.metrics_address(), "/metrics").await;
         if answer.status != 200 || answer.header("content-type") != Some("text/plain; version=0.0.4; charset=utf-8") {

@@ -1,10 +1,10 @@
-//! The one place where this harness gives up.
+//! The one place where this harness panics.
 
 use std::fmt::{Debug, Display};
 
-/// Takes what a step of the harness needs, or fails the test that needed it.
+/// Unwraps a value that a step of the harness needs, or fails the test.
 pub trait OrFail<T> {
-    /// The value, or a panic at the caller's line that says which step failed and why.
+    /// The value, or a panic at the caller's line that names the failed step and the cause.
     #[track_caller]
     fn or_fail(self, step: impl Display) -> T;
 }
@@ -28,7 +28,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 #[track_caller]
-#[expect(clippy::panic, reason = "a harness that cannot go on has to fail the test that uses it")]
+#[expect(clippy::panic, reason = "a harness that cannot continue has to fail the test that uses it")]
 pub(crate) fn fail(why: impl Display) -> ! {
     panic!("{why}")
 }

@@ -1,4 +1,4 @@
-//! Plugin files for tests: other versions of one, and those that only tests have.
+//! Plugin files for tests: other versions of a plugin, and plugins that only tests have.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use crate::binary;
 use crate::or_fail::{OrFail as _, fail};
 
-/// Another component that does the very same: a custom section with this content is put at its end.
+/// A different component with the same behaviour: a custom section with this content is appended.
 pub fn variant(component: &[u8], content: &str) -> Vec<u8> {
     let name = b"keyferry-test";
     let length = 1 + name.len() + content.len();
@@ -27,19 +27,19 @@ pub fn shipped(slug: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(slug)
 }
 
-/// `keyferry plugin ...` in a folder, to its end.
+/// Runs `keyferry plugin ...` in a folder to its end.
 pub fn plugin(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().or_fail("run keyferry plugin")
 }
 
-/// `keyferry plugin ...` in a folder, not started yet.
+/// A command `keyferry plugin ...` in a folder, not started.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = binary::command(binary::keyferry());
     command.arg("plugin").args(arguments).current_dir(folder).stdin(Stdio::null());
     command
 }
 
-/// What a command printed on stdout, if it ended with that code.
+/// The command's stdout, if it exited with this code.
 pub fn printed(output: &Output, code: i32) -> String {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.code() != Some(code) {
@@ -48,7 +48,7 @@ pub fn printed(output: &Output, code: i32) -> String {
     stdout.into_owned()
 }
 
-/// What a command said on stderr, if it ended with 2: its input was no use.
+/// The command's stderr, if it exited with 2: its input was invalid.
 pub fn refused(output: &Output) -> String {
     printed(output, 2);
     String::from_utf8_lossy(&output.stderr).into_owned()

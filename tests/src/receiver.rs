@@ -1,4 +1,4 @@
-//! What webhooks call: a stand-in among those of the providers, over TLS, that says what it was sent.
+//! A receiver of webhooks: a mock server over TLS, registered among the mock providers, that records its calls.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::or_fail::{OrFail as _, fail};
 
-/// How long something that is to come may take.
+/// How long to wait for a call.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How a receiver answers.
+/// How a receiver responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
     /// With this status.
@@ -25,7 +25,7 @@ pub enum Answers {
     Never,
 }
 
-/// One receiver.
+/// A receiver.
 pub struct Receiver {
     host: String,
     port: u16,
@@ -33,12 +33,12 @@ pub struct Receiver {
     answers: Arc<Mutex<VecDeque<Answers>>>,
 }
 
-/// One call of a receiver.
+/// A recorded call.
 #[derive(Debug, Clone)]
 pub struct Call(Received);
 
 impl Receiver {
-    /// A receiver under a name of its own, which answers 200.
+    /// Starts a receiver under a host name of its own, which responds with 200.
     pub async fn add(providers: &mut MockProviders, host: &str) -> Self {
         let (sender, calls) = unbounded_channel();
         let answers = Arc::new(Mutex::new(VecDeque::from([Answers::With(200)])));
@@ -52,28 +52,28 @@ impl Receiver {
         format!("https://{}/{path}", self.host)
     }
 
-    /// Where it listens on 127.0.0.1.
+    /// Its address on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Answers in this way from now on.
+    /// Responds in this way from now on.
     pub fn answer(&self, answer: Answers) {
         self.answer_in_turn([answer]);
     }
 
-    /// Answers the next calls in these ways, and all further ones in the last of them.
+    /// Responds to the next calls in these ways, and to all further ones in the last of them.
     pub fn answer_in_turn(&self, answers: impl IntoIterator<Item = Answers>) {
         *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers.into_iter().collect();
     }
 
-    /// The next call. Fails the test where none comes.
+    /// The next call. Fails the test where there is none.
     pub async fn call(&mut self) -> Call {
         let call = tokio::time::timeout(PATIENCE, self.calls.recv()).await;
         call.or_fail(format_args!("{} is called", self.host)).or_fail("the receiver is there")
     }
 
-    /// What has come and was not asked for yet.
+    /// The calls that were received and not taken yet.
     pub fn rest(&mut self) -> Vec<Call> {
         std::iter::from_fn(|| self.calls.try_recv().ok()).collect()
     }
@@ -95,7 +95,7 @@ fn handler(
         let _gone = calls.send(Call(received));
         Box::pin(async move {
             match answer {
-                // A redirect leads back here, where it would be seen if anybody followed it.
+                // The redirect leads back to this receiver, which would record a caller that follows it.
                 Answers::With(status) => {
                     Reply::text(status, "secret of the receiver").with_header("location", "/followed")
                 }
@@ -107,7 +107,7 @@ fn handler(
 }
 
 impl Call {
-    /// As it came.
+    /// The request, as received.
     pub fn received(&self) -> &Received {
         &self.0
     }
@@ -122,14 +122,14 @@ impl Call {
         serde_json::from_slice(&self.0.body).or_fail("a call's body is JSON")
     }
 
-    /// What happened, and to which linked account.
+    /// The event, and its linked account.
     pub fn told(&self) -> (String, String) {
         let body = self.json();
         let text = |member: &str| body.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
         (text("event"), text("linked_account_id"))
     }
 
-    /// Whether it is signed with this secret, by another implementation than the server's.
+    /// Whether its signature matches this secret, by an implementation other than the server's.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let tag = hmac::sign(&key, &self.0.body);

@@ -17,15 +17,15 @@ use crate::binary;
 use crate::http::Request;
 use crate::or_fail::{OrFail as _, fail};
 
-/// How long a start or an orderly end may take: plugins are compiled on the first start.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often a condition is looked at.
+/// Timeout of a start or an orderly end: the first start compiles plugins, on a machine that may be busy.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(20);
-/// What stands before the address in what the server prints.
+/// The text before the address in the server's output.
 const LISTENING: [&str; 2] = ["listening on http://", "listening on https://"];
 const OPERATORS: [&str; 2] = ["operators at http://", "operators at https://"];
 
-/// How plugins get what they ask for.
+/// How plugins get their grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grants {
     /// `--grant-on-drop`
@@ -34,37 +34,37 @@ pub enum Grants {
     ByHand,
 }
 
-/// What is waited for after a start.
+/// The condition that ends a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaits {
     /// `/readyz` says that it is ready.
     Ready,
-    /// `/readyz` answers, whatever it says.
+    /// `/readyz` responds, with any status.
     Listening,
 }
 
-/// What a server is started with.
+/// The options of a server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
     /// `--data`
     pub data: PathBuf,
     /// `--plugins`
     pub plugins: PathBuf,
-    /// How plugins get what they ask for.
+    /// How plugins get their grants.
     pub grants: Grants,
     /// `--egress-ca`, and with it `--dev-allow-loopback`.
     pub egress_ca: Option<PathBuf>,
     /// Values of `--dev-resolve`, `HOST=ADDRESS:PORT`.
     pub resolve: Vec<String>,
-    /// `--tls-cert` and `--tls-key`, and how to be its client.
+    /// `--tls-cert` and `--tls-key`, and a client configuration that trusts them.
     pub tls: Option<ServerTls>,
-    /// Further arguments, as they are.
+    /// Further arguments.
     pub arguments: Vec<String>,
     /// Further environment variables.
     pub environment: Vec<(String, String)>,
-    /// What is waited for after a start.
+    /// The condition that ends a start.
     pub awaits: Awaits,
-    /// Another binary than the one under test, such as an older release.
+    /// Another binary, such as an older release.
     pub binary: Option<PathBuf>,
 }
 
@@ -113,16 +113,16 @@ pub struct ServerTls {
     pub cert: PathBuf,
     /// `--tls-key`
     pub key: PathBuf,
-    /// Trusts it.
+    /// A client configuration that trusts it.
     pub client: Arc<ClientConfig>,
 }
 
-/// A server did not come up.
+/// A server did not start.
 #[derive(Debug)]
 pub struct StartFailure {
-    /// How it ended, `None` if it was still running when patience ran out.
+    /// Its exit status, `None` if it was still running after the timeout.
     pub status: Option<ExitStatus>,
-    /// All that it printed.
+    /// All of its output.
     pub logs: String,
 }
 
@@ -147,7 +147,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one and waits until it is ready. Fails the test with all that it printed if it is not.
+    /// Starts one and waits until it is ready. Fails the test with the server's output if it is not.
     pub async fn start(options: ServerOptions) -> Self {
         match Self::try_start(options).await {
             Ok(server) => server,
@@ -168,12 +168,12 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().or_fail(format_args!("start {command:?}"));
         tokio::time::sleep(after).await;
-        // Already gone is as good.
+        // It may have exited already.
         let _gone = child.kill();
         child.wait().or_fail("wait for the killed server");
     }
 
-    /// Where it listens.
+    /// The address of the API.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -183,19 +183,19 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Where it tells metrics, if it was asked to.
+    /// The address of the metrics listener, if there is one.
     pub fn metrics_address(&self) -> SocketAddr {
         printed_address(&self.printed.latest(), "metrics at http://").or_fail("it tells metrics")
     }
 
-    /// Where it listens to operators, if it was asked to.
+    /// The address of the listener for operators, if there is one.
     pub fn operators_address(&self) -> SocketAddr {
         let printed = self.printed.latest();
         let address = OPERATORS.iter().find_map(|words| printed_address(&printed, words));
         address.or_fail("it listens to operators")
     }
 
-    /// What it was started with; changes count from the next [`restart`](Self::restart) on.
+    /// Its options; changes take effect at the next [`restart`](Self::restart).
     pub fn options_mut(&mut self) -> &mut ServerOptions {
         &mut self.options
     }
@@ -205,25 +205,25 @@ impl Server {
         self.child.id()
     }
 
-    /// All that it printed so far, over all its restarts.
+    /// All of its output so far, over all restarts.
     pub fn logs(&self) -> String {
         self.printed.all()
     }
 
-    /// SIGKILL, as a crash would end it.
+    /// Sends SIGKILL.
     pub fn kill(&mut self) {
-        // Already gone is as good.
+        // It may have exited already.
         let _gone = self.child.kill();
         self.child.wait().or_fail("wait for the killed server");
     }
 
-    /// SIGTERM, and how it ended. Fails the test if it does not end.
+    /// Sends SIGTERM and returns the exit status. Fails the test if it does not exit.
     pub async fn terminate(&mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), Signal::TERM).or_fail("send SIGTERM to the server");
         self.wait().await
     }
 
-    /// How it ended, once it has. Fails the test if it does not end.
+    /// Waits for its exit status. Fails the test if it does not exit.
     pub async fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -237,7 +237,7 @@ impl Server {
         }
     }
 
-    /// Starts it again on the same folders, killing it first if it still runs. The port is another one.
+    /// Starts it again on the same folders, and kills it first if it still runs. The port is another one.
     pub async fn restart(&mut self) {
         self.kill();
         match launch(&self.options, &mut self.printed).await {
@@ -254,8 +254,8 @@ impl Drop for Server {
     }
 }
 
-/// Runs a subcommand to its end: status, stdout and stderr. The runtime goes on meanwhile, and with it any stand-in
-/// that the subcommand talks to.
+/// Runs a subcommand to its end: status, stdout and stderr. The async runtime keeps running meanwhile, with any mock
+/// server that the subcommand calls.
 pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     run_in(&[], arguments).await
 }
@@ -305,12 +305,12 @@ async fn is_ready(address: SocketAddr, options: &ServerOptions) -> bool {
     matches!(answer, Ok(Ok(answer)) if answer.status == 200 || options.awaits == Awaits::Listening)
 }
 
-/// The address in what the server printed. A line that is not finished does not count: the port may be cut in two.
+/// The address in the server's output. An incomplete line does not count, because the port may be cut in two.
 fn bound_address(printed: &str) -> Option<SocketAddr> {
     LISTENING.iter().find_map(|words| printed_address(printed, words))
 }
 
-/// The address after these words, where they were printed last.
+/// The address after these words, in their last occurrence.
 fn printed_address(printed: &str, words: &str) -> Option<SocketAddr> {
     let (_, rest) = printed.rsplit_once(words)?;
     let (line, _) = rest.split_once('\n')?;
@@ -318,7 +318,7 @@ fn printed_address(printed: &str, words: &str) -> Option<SocketAddr> {
     line.get(..end)?.trim_end_matches(['.', ':']).parse().ok()
 }
 
-/// The files that take what a server prints, two for each run.
+/// The files of the server's output, two for each run.
 struct Printed {
     folder: TempDir,
     runs: usize,

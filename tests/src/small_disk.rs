@@ -11,7 +11,7 @@ use crate::tools;
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// One of that size (`256m`). `None` where this user may not mount, after saying so.
+    /// Mounts one of this size (`256m`). `None` where this user may not mount, after printing so.
     pub fn mount(at: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(at).or_fail("make a place to mount");
         let size = format!("size={size}");
@@ -25,7 +25,7 @@ impl SmallDisk {
         }
     }
 
-    /// Where it is.
+    /// Its mount point.
     pub fn path(&self) -> &Path {
         &self.0
     }

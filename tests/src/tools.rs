@@ -1,5 +1,5 @@
-//! What tests use of other languages, installed once into the target folder: what builds plugins, what judges signatures,
-//! what stands in for AWS KMS, a client that is not ours, a browser.
+//! Tools in other languages, installed once into the target folder: toolchains of plugins, a verifier of signatures,
+//! a mock AWS KMS, third-party clients, a browser.
 
 use std::env;
 use std::fmt::Display;
@@ -11,7 +11,7 @@ use crate::binary;
 use crate::or_fail::{OrFail as _, fail};
 use crate::plugins::shipped;
 
-/// Says why a test does not run here. In CI nothing may be missing: there it fails.
+/// Prints why a test does not run here. In CI, where every tool is required, it fails.
 pub fn skip(why: impl Display) {
     if env::var_os("CI").is_some() {
         fail(format_args!("{why}, and CI has to run everything"));
@@ -19,8 +19,8 @@ pub fn skip(why: impl Display) {
     println!("skipped: {why}");
 }
 
-/// A folder below which JavaScript plugins can be built, with componentize-js as the example's lock file has it. `None`
-/// where there is no Node.js, after saying so; never in CI, where that is a failure.
+/// A folder in which JavaScript plugins can be built, with the componentize-js of the example's lock file. `None`
+/// where there is no Node.js, after printing so; in CI that is a failure.
 pub fn javascript() -> Option<PathBuf> {
     node_modules("javascript", &shipped("examples/javascript"))
 }
@@ -30,22 +30,22 @@ pub fn cobalt() -> Option<PathBuf> {
     node_modules("cobalt", &cobalt_folder())
 }
 
-/// Where it is driven from.
+/// The folder of the script that drives it.
 pub fn cobalt_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cobalt")
 }
 
-/// A folder with the renderer of the page at `/docs`, as npm has it. `None` as above.
+/// A folder with the renderer of the page at `/docs`, from npm. `None` as above.
 pub fn docs_page() -> Option<PathBuf> {
     node_modules("docs-page", &docs_page_folder())
 }
 
-/// Where the copy of it lies that is compiled into the binary.
+/// The path of the copy that is compiled into the binary.
 pub fn docs_page_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/crates/api/src/docs/assets")
 }
 
-/// A browser: the program, and a folder with what drives it from Node.js. `None` as above.
+/// A browser: the program, and a folder with its driver for Node.js. `None` as above.
 pub fn browser() -> Option<(PathBuf, PathBuf)> {
     let path = env::var_os("PATH").unwrap_or_default();
     let Some(program) = env::split_paths(&path).map(|folder| folder.join("chromium")).find(|file| file.is_file())
@@ -56,12 +56,12 @@ pub fn browser() -> Option<(PathBuf, PathBuf)> {
     Some((program, node_modules("browser", &browser_folder())?))
 }
 
-/// Where it is driven from.
+/// The folder of the script that drives it.
 pub fn browser_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
 }
 
-/// A folder with what generates a TypeScript client and compiles it. `None` as above.
+/// A folder with the generator of TypeScript clients and the compiler. `None` as above.
 pub fn typescript() -> Option<PathBuf> {
     node_modules("typescript-client", &generated_folder())
 }
@@ -72,7 +72,7 @@ pub fn python_client() -> Option<PathBuf> {
     virtual_environment(&folder, &generated_folder().join("requirements.txt"))
 }
 
-/// Where what is done with generated clients lies.
+/// The folder of the programs that use generated clients.
 pub fn generated_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("generated")
 }
@@ -90,7 +90,7 @@ fn node_modules(name: &str, locked: &Path) -> Option<PathBuf> {
     installed("npm", &folder, &locked.join("package-lock.json"), install)
 }
 
-/// A folder to be on PATH, with componentize-py as the example's requirements have it. `None` as above.
+/// A folder for PATH that has the componentize-py of the example's requirements. `None` as above.
 pub fn python() -> Option<PathBuf> {
     let folder = binary::target().join("test-tools/python");
     virtual_environment(&folder, &shipped("examples/python").join("requirements.txt"))
@@ -108,23 +108,23 @@ pub fn openapi() -> Option<PathBuf> {
     virtual_environment(&folder, &openapi_folder().join("requirements.txt"))
 }
 
-/// Where what those are told lies.
+/// The folder of their configuration.
 pub fn openapi_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi")
 }
 
-/// A folder with the `python` that has moto, which stands in for AWS KMS. `None` as above.
+/// A folder with the `python` that has moto, the mock AWS KMS. `None` as above.
 pub fn moto() -> Option<PathBuf> {
     let folder = binary::target().join("test-tools/kms");
     virtual_environment(&folder, &moto_folder().join("requirements.txt"))
 }
 
-/// Where moto is started from.
+/// The folder of the script that starts moto.
 pub fn moto_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("kms")
 }
 
-/// Where the judge of signatures lies.
+/// The folder of the verifier of signatures.
 pub fn signing_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("signing")
 }
@@ -139,7 +139,7 @@ fn virtual_environment(folder: &Path, requirements: &Path) -> Option<PathBuf> {
     Some(installed("python3", folder, requirements, install)?.join("venv/bin"))
 }
 
-/// Installs into the folder, once for each content of `lock`, which names the versions.
+/// Installs into the folder, once for each content of `lock`, which pins the versions.
 fn installed(program: &str, folder: &Path, lock: &Path, install: impl FnOnce(&Path)) -> Option<PathBuf> {
     if Command::new(program).arg("--version").output().is_err() {
         skip(format_args!("{program} is not installed"));
@@ -147,13 +147,13 @@ fn installed(program: &str, folder: &Path, lock: &Path, install: impl FnOnce(&Pa
     }
     let _lock = binary::lock("test-tools.lock");
     let wanted = fs::read(lock).or_fail("read the versions");
-    // Written last: an installation that was cut off has none.
+    // Written last, so that an interrupted installation does not have it.
     let stamp = folder.join("installed-from");
     if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder).or_fail("make the folder of tools");
         install(folder);
-        fs::write(&stamp, wanted).or_fail("note what is installed");
+        fs::write(&stamp, wanted).or_fail("write the installed versions");
     }
     Some(folder.to_owned())
 }

@@ -1,8 +1,8 @@
-//! What the audit trail says of imports.
+//! Imports in the audit trail.
 
 use std::collections::BTreeMap;
 
-/// How often each row of an import has stored a credential, by the trail that `keyferry audit export` prints.
+/// How often each row of an import stored a credential, from the output of `keyferry audit export`.
 pub fn rows_stored(trail: &str) -> BTreeMap<String, u32> {
     let mut rows = BTreeMap::new();
     for line in trail.lines().filter(|line| line.contains("credential_migrated")) {

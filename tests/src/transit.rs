@@ -1,5 +1,5 @@
-//! A stand-in for the transit engine of Vault and OpenBao, over TLS. It is strict: a call that differs in anything from what
-//! the engine's documentation asks for is answered with 400 and noted down.
+//! A mock of the transit engine of Vault and OpenBao, over TLS. It is strict: it responds with 400 to a call that
+//! differs from the engine's documentation, and records the difference.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,38 +24,38 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::or_fail::OrFail as _;
 
-/// The token that it wants at first.
+/// The first valid token.
 pub const TOKEN: &str = "hvs.a-token-that-nobody-may-see";
-/// Where it is mounted.
+/// The engine's mount path.
 pub const MOUNT: &str = "team/transit";
-/// The namespace that it is in.
+/// The engine's namespace.
 pub const NAMESPACE: &str = "customers/acme";
 
-/// How it answers.
+/// How it responds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mood {
-    /// As it should.
+    /// As documented.
     Works,
     /// Closes every connection.
     Gone,
-    /// So many calls with this status and these errors, and the rest as it should.
+    /// With this status and these errors to this number of calls, and as documented to later ones.
     Fails(u32, u16, &'static str),
-    /// With 429, and `Retry-After` as this.
+    /// With 429, and this `Retry-After`.
     Busy(&'static str),
-    /// With 200 and this, whatever it is.
+    /// With 200 and this body.
     Says(&'static str),
-    /// After this time.
+    /// As documented, after this delay.
     Slow(Duration),
 }
 
-/// A call that came in, in the words of the engine.
+/// A received call, in the terms of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// `encrypt`, `decrypt`
     pub operation: String,
     /// The key's name.
     pub key: String,
-    /// `associated_data` and `context`, which have to be the same, as text.
+    /// `associated_data` and `context`, which have to be equal, as text.
     pub place: String,
 }
 
@@ -64,7 +64,7 @@ struct State {
     token: String,
     /// The versions of each key, the newest last.
     keys: BTreeMap<String, Vec<[u8; 32]>>,
-    /// The oldest version that still opens.
+    /// The oldest version that can decrypt.
     oldest: BTreeMap<String, usize>,
     calls: Vec<Call>,
     wrong: Vec<String>,
@@ -72,7 +72,7 @@ struct State {
     used: u64,
 }
 
-/// A running stand-in; it ends when dropped.
+/// A running mock engine. Dropping it stops it.
 pub struct Transit {
     address: SocketAddr,
     ca: ThrowAwayCa,
@@ -109,7 +109,7 @@ impl Transit {
         transit
     }
 
-    /// What makes a Keyferry use a key here, with the token from a file in this folder, which is written.
+    /// The environment that makes Keyferry use a key here, with the token in a file in this folder, which it writes.
     pub fn environment(&self, key: &str, folder: &Path) -> Vec<(String, String)> {
         let (ca, token) = (folder.join("transit-ca.pem"), folder.join("transit-token"));
         self.ca.write_pem(&ca).or_fail("write the throw-away authority");
@@ -129,44 +129,44 @@ impl Transit {
         format!("https://{}/v1/{MOUNT}/keys/{key}", self.address)
     }
 
-    /// How stored roots name a key.
+    /// The name of a key in stored roots.
     pub fn kek_id(key: &str) -> String {
         format!("transit:{NAMESPACE}:{MOUNT}/{key}")
     }
 
-    /// Makes a version of a key, the first or a further one.
+    /// Creates a version of a key, the first or a further one.
     pub fn rotate(&self, key: &str) {
         let mut material = [0; 32];
         fastrand::fill(&mut material);
         self.lock().keys.entry(key.to_owned()).or_default().push(material);
     }
 
-    /// Lets only this version of a key and later ones open.
+    /// Allows only this version of a key and later ones to decrypt.
     pub fn oldest(&self, key: &str, version: usize) {
         self.lock().oldest.insert(key.to_owned(), version);
     }
 
-    /// Wants another token from now on.
+    /// Accepts only this token from now on.
     pub fn want_token(&self, token: &str) {
         token.clone_into(&mut self.lock().token);
     }
 
-    /// Changes how it answers.
+    /// Changes how it responds.
     pub fn set(&self, mood: Mood) {
         self.lock().mood = mood;
     }
 
-    /// The calls since the start, or since this was asked for.
+    /// The calls since the start, or since the last call of this function.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.lock().calls)
     }
 
-    /// What was wrong with calls so far.
+    /// The invalid calls so far, each with its defect.
     pub fn wrong(&self) -> Vec<String> {
         self.lock().wrong.clone()
     }
 
-    /// All that it has wrapped and unwrapped, in plain.
+    /// All plaintexts that it has wrapped and unwrapped.
     pub fn plain(&self) -> Vec<Vec<u8>> {
         self.lock().plain.clone()
     }
@@ -236,7 +236,7 @@ fn errors(said: &str) -> String {
     json!({ "errors": [said] }).to_string()
 }
 
-/// A call that is as it should be.
+/// A valid call.
 struct Asked {
     token: String,
     operation: String,

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand: exactly these bytes out, and the answers to them one by one, for what no client library would send.
+//! HTTP/1.1 by hand: sends exact bytes that no client library sends, and reads the responses one by one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::http::Response;
 use crate::or_fail::{OrFail as _, fail};
 
-/// How long the server may do nothing at all before the test fails.
+/// How long the server may be silent before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One connection.
@@ -21,14 +21,14 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Connects. Fails the test where that is refused.
+    /// Connects. Fails the test where the server refuses.
     pub async fn connect(to: SocketAddr) -> Self {
         let stream = timeout(PATIENCE, TcpStream::connect(to)).await;
         let stream = stream.or_fail(format_args!("connect to {to}")).or_fail(format_args!("connect to {to}"));
         Self::of(stream)
     }
 
-    /// Connects with a window so small that an answer soon has to wait for its reader.
+    /// Connects with a window so small that a response soon has to wait for its reader.
     pub async fn connect_narrow(to: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().or_fail("make a socket");
         socket.set_recv_buffer_size(4096).or_fail("make its window small");
@@ -36,17 +36,17 @@ impl Wire {
     }
 
     fn of(stream: TcpStream) -> Self {
-        // Bytes that are sent apart are to arrive apart.
+        // Separate writes are to arrive as separate packets.
         stream.set_nodelay(true).or_fail("send at once");
         Self { stream, unread: Vec::new(), closed: false }
     }
 
-    /// Sends. `false` where the server takes no more.
+    /// Sends. `false` where the server accepts no more bytes.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await.is_ok_and(|sent| sent.is_ok())
     }
 
-    /// Sends as long as the server takes anything, for at most `patience` without progress.
+    /// Sends as long as the server accepts bytes, for at most `patience` without progress.
     pub async fn send_while_taken(&mut self, bytes: &[u8], patience: Duration) -> usize {
         let mut sent = 0;
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -58,30 +58,30 @@ impl Wire {
         sent
     }
 
-    /// Sends one byte after the other with pauses in between, until the server closes or all are sent.
+    /// Sends one byte after the other with pauses in between, until the server closes or all bytes are sent.
     pub async fn trickle(&mut self, bytes: &[u8], pause: Duration) {
         for byte in bytes {
             if self.closed || !self.send([*byte]).await {
                 return;
             }
-            // The pause is spent listening: the server may have had enough.
+            // Reads during the pause: the server may have closed.
             self.more_within(pause).await;
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Half-closes the connection.
     pub async fn finish(&mut self) {
-        // Where the server has closed already, there is nobody to tell.
+        // The server may have closed already.
         let _gone = self.stream.shutdown().await;
     }
 
-    /// Goes without a farewell: the server is sent a reset.
+    /// Closes with a TCP reset.
     pub fn reset(self) {
         self.stream.set_zero_linger().or_fail("have the connection reset when it is closed");
     }
 
-    /// The next answer, interim ones (1xx) included; `None` where the server has closed instead. `head_only` where the
-    /// request was HEAD, whose answer tells a length and has no body.
+    /// The next response, interim ones (1xx) included; `None` where the server has closed instead. `head_only` where
+    /// the request was HEAD, whose response has a length and no body.
     pub async fn answer_to(&mut self, head_only: bool) -> Option<Response> {
         loop {
             if let Some((answer, length)) = parse(&self.unread, head_only) {
@@ -90,23 +90,23 @@ impl Wire {
             }
             if self.closed {
                 if !self.unread.is_empty() {
-                    fail(format_args!("an answer is cut off: {:?}", String::from_utf8_lossy(&self.unread)));
+                    fail(format_args!("a response is cut off: {:?}", String::from_utf8_lossy(&self.unread)));
                 }
                 return None;
             }
             if !self.more_within(PATIENCE).await {
-                fail(format_args!("neither an answer nor an end within {PATIENCE:?}"));
+                fail(format_args!("neither a response nor an end within {PATIENCE:?}"));
             }
         }
     }
 
-    /// The next answer to a request that was not HEAD.
+    /// The next response to a request that was not HEAD.
     pub async fn answer(&mut self) -> Option<Response> {
         self.answer_to(false).await
     }
 
-    /// All answers up to the one with this `X-Request-Id`, or until the server closes. Where nothing comes for `quiet`,
-    /// the server is told that nothing more will be sent, and then has to close.
+    /// All responses up to the one with this `X-Request-Id`, or until the server closes. After a silence of `quiet`,
+    /// the connection is half-closed, and the server has to close.
     pub async fn answers_until(&mut self, last: &str, quiet: Duration) -> Vec<Response> {
         let mut answers: Vec<Response> = Vec::new();
         let mut finished = false;
@@ -132,7 +132,8 @@ impl Wire {
         }
     }
 
-    /// Sends all of it while answers are read, that many at most. Whether all was taken, and the answers.
+    /// Sends all bytes while it reads at most this number of responses. Returns whether all bytes were sent, and the
+    /// responses.
     pub async fn pipeline(&mut self, bytes: Vec<u8>, count: usize) -> (bool, Vec<Response>) {
         let mut answers = Vec::new();
         let mut sent = 0;
@@ -145,7 +146,7 @@ impl Wire {
                     Ok(written) => sent += written,
                     Err(_) => break,
                 },
-                () = tokio::time::sleep(PATIENCE) => fail(format_args!("nothing more after {} answers", answers.len())),
+                () = tokio::time::sleep(PATIENCE) => fail(format_args!("nothing more after {} responses", answers.len())),
             }
             while let Some((answer, length)) = parse(&self.unread, false) {
                 self.unread.drain(..length);
@@ -155,7 +156,7 @@ impl Wire {
         (sent == bytes.len(), answers)
     }
 
-    /// Takes so many bytes at a time, with pauses, until the server closes. How many there were.
+    /// Reads this number of bytes at a time, with pauses, until the server closes. Returns the total.
     pub async fn sip(mut self, bytes: usize, pause: Duration) -> usize {
         let mut sip = vec![0; bytes];
         let mut taken = 0;
@@ -166,7 +167,7 @@ impl Wire {
         taken
     }
 
-    /// How many whole answers come until the server closes.
+    /// The number of complete responses until the server closes.
     pub async fn answers_or_cut(mut self) -> usize {
         let mut answers = 0;
         loop {
@@ -186,24 +187,24 @@ impl Wire {
         self.closed
     }
 
-    /// Whether it is still open, as far as anyone can tell now.
+    /// Whether the connection still seems open.
     pub async fn is_open(&mut self) -> bool {
         self.more_within(Duration::from_millis(1)).await;
         !self.closed
     }
 
-    /// Whether something has arrived that was not read as an answer yet.
+    /// Whether bytes have arrived that were not read as a response yet.
     pub async fn has_unread(&mut self) -> bool {
         self.more_within(Duration::from_millis(1)).await;
         !self.unread.is_empty()
     }
 
-    /// Takes what arrives next, or notes that the server has closed. `false` where neither happens in time.
+    /// Reads the next bytes, or notes that the server has closed. `false` where neither happens in time.
     async fn more_within(&mut self, patience: Duration) -> bool {
         self.unread.reserve(16 * 1024);
         match timeout(patience, self.stream.read_buf(&mut self.unread)).await {
             Ok(Ok(1..)) => {}
-            // A reset ends a connection as well.
+            // A reset also ends a connection.
             Ok(Ok(_) | Err(_)) => self.closed = true,
             Err(_) => return false,
         }
@@ -211,7 +212,7 @@ impl Wire {
     }
 }
 
-/// The first answer in these bytes, if all of it is there, and its length.
+/// The first response in these bytes, if it is complete, and its length.
 fn parse(bytes: &[u8], head_only: bool) -> Option<(Response, usize)> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(bytes.get(..end)?).into_owned();

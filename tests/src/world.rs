@@ -1,13 +1,15 @@
-//! A server with everything around it.
+//! A server with its environment.
 
 use std::path::{Path, PathBuf};
 
 use keyferry_mock_providers::MockProviders;
 use keyferry_mock_providers::apps::demo_providers;
+use keyferry_test_postgres::{Cluster, Database};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary::copy_plugins;
+use crate::compiled;
 use crate::contract::Contract;
 use crate::http::{Request, Response};
 use crate::or_fail::{OrFail as _, fail};
@@ -18,50 +20,61 @@ pub const ORG: &str = "acme";
 /// The linked account of a [`World`].
 pub const ACCOUNT: &str = "user_1";
 
-/// The endpoint that it is all about.
+/// The main endpoint.
 const MIGRATE_TOKEN: &str = "/api/v2/public/migrate-token";
 
-/// A running server, the stand-ins of the providers, one API key (environment `test`) and one linked account.
+/// A running server, the mock providers, one API key (environment `test`) and one linked account.
 ///
-/// Data and plugins lie in folders of its own, which go when it is dropped.
+/// Data and plugins are in folders of its own, which are removed when it is dropped.
 pub struct World {
-    /// The process. First, so that it is gone before what it works on.
+    /// The process. It is the first field, so that it ends before its folders are removed.
     pub server: Server,
-    /// What stands in for the providers.
+    /// The mock providers.
     pub providers: MockProviders,
     /// The API key of [`ORG`] in environment `test`.
     pub api_key: String,
     keys: Vec<(String, String)>,
+    /// Where its store is, unless that is the data folder.
+    database: Option<Database<'static>>,
     folder: TempDir,
 }
 
-/// What a [`World`] is made of, where that is not the usual.
+/// Differences of a [`World`] from the default.
 #[derive(Default)]
 pub struct WorldOptions {
     /// Instead of the demo's four apps.
     pub providers: Option<MockProviders>,
-    /// Changes what the server is started with.
+    /// Changes the server's options.
     pub server: Option<ServerChange>,
 }
 
-/// A last change to what a server is started with.
+/// A change to the server's options.
 pub type ServerChange = Box<dyn FnOnce(&mut ServerOptions) + Send>;
 
 impl World {
-    /// The usual world: the shipped plugins, and the demo's four apps with the credentials in
+    /// The default world: the shipped plugins, and the demo's four apps with the credentials in
     /// [`keyferry_mock_providers::apps::demo`].
     pub async fn start() -> Self {
         Self::start_with(WorldOptions::default()).await
     }
 
-    /// Another one.
+    /// A world with these differences.
     pub async fn start_with(options: WorldOptions) -> Self {
         Self::start_keyed(Vec::new(), options).await
     }
 
-    /// Another one, with environment variables of the server, and of the command that makes the API key before: where the
-    /// keys are.
+    /// A world with these environment variables of the server, and of the command that creates the API key before: they
+    /// name the key provider.
     pub async fn start_keyed(keys: Vec<(String, String)>, options: WorldOptions) -> Self {
+        Self::start_in(keys, database_if_asked_for(), options).await
+    }
+
+    /// A world whose store is in this database.
+    pub async fn start_on(database: Database<'static>, options: WorldOptions) -> Self {
+        Self::start_in(Vec::new(), Some(database), options).await
+    }
+
+    async fn start_in(keys: Vec<(String, String)>, database: Option<Database<'static>>, options: WorldOptions) -> Self {
         let providers = match options.providers {
             Some(providers) => providers,
             None => demo_providers().await.or_fail("start the demo's providers"),
@@ -71,16 +84,23 @@ impl World {
         let ca = folder.path().join("ca.pem");
         providers.write_ca_pem(&ca).or_fail("write the throw-away authority");
         copy_plugins(&plugins);
-        // Before the server, which keeps the data folder to itself.
-        let api_key = create_api_key_in(&keys, &data, ORG, "test").await;
+        if keys.is_empty() {
+            compiled::lend_key(&data).await;
+        }
+        // Before the server starts, because it locks the data folder.
+        let environment = with_store(&keys, database.as_ref());
+        let api_key = create_api_key_in(&environment, &data, ORG, "test").await;
         let mut server = ServerOptions::new(data, plugins);
-        server.environment = keys.clone();
+        server.environment = environment;
         server.egress_ca = Some(ca);
         server.resolve = providers.resolve_flags();
         if let Some(change) = options.server {
             change(&mut server);
         }
-        let world = Self { server: Server::start(server).await, providers, api_key, keys, folder };
+        if keys.is_empty() {
+            compiled::lend_code(&server.data, &server.plugins).await;
+        }
+        let world = Self { server: Server::start(server).await, providers, api_key, keys, database, folder };
         world.create_account(ACCOUNT).await;
         world
     }
@@ -95,25 +115,35 @@ impl World {
         self.folder.path().join("data")
     }
 
-    /// The server's plugin folder, watched by it: a file put here is dropped in.
+    /// The server's plugin folder. The server watches it and loads a file that is put here.
     pub fn plugins(&self) -> PathBuf {
         self.folder.path().join("plugins")
     }
 
-    /// Runs a subcommand on [`data`](Self::data): how it ended, what it printed, and what it said beside that.
+    /// Runs a subcommand on [`data`](Self::data). Returns its exit code, stdout and stderr.
     pub async fn command(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         self.command_keyed(&self.keys, arguments).await
     }
 
-    /// The same with other environment variables that say where the keys are.
+    /// The same with other environment variables, which name the key provider.
     pub async fn command_keyed(&self, keys: &[(String, String)], arguments: &[&str]) -> (Option<i32>, String, String) {
         let data = self.data().display().to_string();
-        let output = run_in(keys, arguments.iter().copied().chain(["--data", &data])).await;
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).or_fail("read what a command printed");
+        let environment = with_store(keys, self.database.as_ref());
+        let output = run_in(&environment, arguments.iter().copied().chain(["--data", &data])).await;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).or_fail("read a command's output");
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
-    /// Makes one more linked account.
+    /// Runs a command that calls the server, with an API key. Returns its exit code, stdout and stderr.
+    pub async fn client(&self, key: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let environment =
+            [("KEYFERRY_API_KEY".to_owned(), key.to_owned()), ("KEYFERRY_SERVER".to_owned(), self.server.url())];
+        let output = run_in(&environment, arguments.iter().copied()).await;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).or_fail("read a command's output");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Creates one more linked account.
     pub async fn create_account(&self, account: &str) {
         let answer = self
             .send(Request::new("POST", "/api/v2/public/linked-account").json(&json!({ "account_id": account })))
@@ -123,19 +153,19 @@ impl World {
         }
     }
 
-    /// Sends a request with the API key. Whatever comes back has to be as the API describes itself.
+    /// Sends a request with the API key. The response has to agree with the API's description.
     pub async fn send(&self, request: Request) -> Response {
         self.send_as_it_is(request.header("x-api-key", &self.api_key)).await
     }
 
-    /// Sends a request without an API key, or with its own. Whatever comes back has to be as the API describes itself.
+    /// Sends a request without an API key, or with its own. The response has to agree with the API's description.
     pub async fn send_as_it_is(&self, request: Request) -> Response {
         let (method, target) = (request.method.clone(), request.target.clone());
         let answer = request.send(self.server.address()).await;
         let violations = Contract::fixed().violations(&method, &target, &answer);
         if !violations.is_empty() {
             fail(format_args!(
-                "{method} {target} was answered otherwise than the API's description says: {}\n{} {:?}\n{}",
+                "{method} {target}: the response differs from the API's description: {}\n{} {:?}\n{}",
                 violations.join("; "),
                 answer.status,
                 answer.headers,
@@ -167,12 +197,26 @@ impl World {
     }
 }
 
-/// Makes an API key in a data folder that no server has open.
+/// A database for a world, where `KEYFERRY_TEST_STORE` is `postgres`.
+fn database_if_asked_for() -> Option<Database<'static>> {
+    match std::env::var("KEYFERRY_TEST_STORE").as_deref() {
+        Ok("postgres") => Some(Cluster::shared().or_fail("there is PostgreSQL").database()),
+        Ok("sled") | Err(_) => None,
+        Ok(other) => fail(format_args!("KEYFERRY_TEST_STORE is {other}: sled or postgres")),
+    }
+}
+
+fn with_store(keys: &[(String, String)], database: Option<&Database<'_>>) -> Vec<(String, String)> {
+    let store = database.map(|database| ("KEYFERRY_STORE_URL".to_owned(), database.url()));
+    keys.iter().cloned().chain(store).collect()
+}
+
+/// Creates an API key in a data folder that no server has open.
 pub async fn create_api_key(data: &Path, org: &str, environment: &str) -> String {
     create_api_key_in(&[], data, org, environment).await
 }
 
-/// The same with environment variables that say where the keys are; a server may run.
+/// The same with environment variables that name the key provider; a server may run.
 pub async fn create_api_key_in(keys: &[(String, String)], data: &Path, org: &str, environment: &str) -> String {
     let data = data.display().to_string();
     let output = run_in(keys, ["api-key", "create", "--org", org, "--environment", environment, "--data", &data]).await;

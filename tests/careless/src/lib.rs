@@ -1,4 +1,4 @@
-//! A plugin with a slip in each auth type, for those who look for slips.
+//! A plugin with a defect in each auth type, for tests of the tools that find defects.
 
 use keyferry_plugin::prelude::*;
 
@@ -37,7 +37,7 @@ impl Plugin for Careless {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        // It asked to read secrets, so they come as text.
+        // The plugin asks to read secrets, so they arrive as text.
         let key = credential.text("api_key")?;
         let me = |url: String| Request::get(url).bearer(key);
         match credential.auth_type() {
@@ -71,7 +71,7 @@ impl Plugin for Careless {
                 me(format!("{HOST}/v1/me")).header("X-HTTP-Method-Override", "DELETE").send()?;
             }
             _ => {
-                // Not all of it, which the host would know again.
+                // Only a part, because the host recognises the whole.
                 let backwards: String = key.chars().rev().skip(1).collect();
                 keyferry_plugin::log::info(&backwards);
                 me(format!("{HOST}/v1/me")).send()?;

@@ -39,7 +39,7 @@ impl Plugin for Hostile {
             _ => "https://echo.example.com/x",
         };
         let answer = Request::get(url).bearer(key).send()?;
-        // What an answer echoes must have been taken out before it got here.
+        // The host must have removed secrets that a response echoes.
         let body = String::from_utf8_lossy(answer.body()).into_owned();
         keyferry_plugin::log::info(&body);
         Err(Failure::unexpected(format!("status {} body {body}", answer.status())))

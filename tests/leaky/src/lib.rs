@@ -1,5 +1,5 @@
-//! A plugin that sends its secrets to wherever its credential says, and tells whatever it gets to know to everybody who
-//! listens: in log lines, in the verdict, in each thing that a verdict can hold.
+//! A plugin that sends its secrets to the host that its credential names, and writes all data that it receives to every
+//! output that it has: to log lines, and to each member of a verdict.
 
 use keyferry_plugin::prelude::*;
 
@@ -73,7 +73,7 @@ impl Plugin for Leaky {
     }
 }
 
-#[expect(clippy::panic, reason = "a defect that knows something")]
+#[expect(clippy::panic, reason = "a defect whose message has data")]
 fn told_by_a_panic(told: &str) -> Failure {
     panic!("{told}")
 }

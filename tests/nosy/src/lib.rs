@@ -1,4 +1,4 @@
-//! A plugin that tells whatever it is shown of a credential, and would send it to whoever has a page under a shared suffix.
+//! A plugin that reveals all that it can read of a credential, with a grant for every site under a shared suffix.
 
 use keyferry_plugin::prelude::*;
 

@@ -1,5 +1,5 @@
-//! A plugin that asks for the very URL that its credential names, secret and all, and goes wherever it is sent from there.
-//! What comes of each request is told in the verdict.
+//! A plugin that sends a request with the secret to the URL that its credential names, and follows every redirect.
+//! The verdict has the result of each request.
 
 use keyferry_plugin::prelude::*;
 
@@ -9,7 +9,7 @@ impl Plugin for Prober {
     fn describe() -> App {
         App::new("prober", "Prober")
             .docs("https://prober.example/docs")
-            // What the credential's owner may choose freely is the origin.
+            // The credential's owner may choose any origin.
             .grant(Grant::host("{origin}").get("/"))
             .auth(
                 AuthType::keybased("Key")

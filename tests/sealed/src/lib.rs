@@ -1,4 +1,4 @@
-//! A plugin that imports WASI and tells what it found behind it: nothing, where it is sealed.
+//! A plugin that imports WASI and reports all that it finds there: nothing, where the host seals it.
 
 use keyferry_plugin::prelude::*;
 

@@ -1,5 +1,5 @@
-//! A plugin that sends the request that its credential describes, signed as the auth type is named. What the other side
-//! says of the signature is the verdict.
+//! A plugin that sends the request that its credential describes, signed with the scheme that the auth type names. The
+//! verdict is the receiver's judgement of the signature.
 
 use keyferry_plugin::prelude::*;
 
@@ -80,7 +80,7 @@ impl Plugin for Signer {
             }
             algorithm => {
                 let (key, now) = (credential.secret("key")?, keyferry_plugin::clock::now_ms() / 1000);
-                // Written as JSON by whoever runs the test.
+                // The test supplies `note` and `kid` as JSON.
                 let claims = format!(
                     r#"{{"iss":"keyferry","aud":"{url}","iat":{now},"exp":{},"note":{}}}"#,
                     now + 300,
@@ -98,7 +98,7 @@ impl Plugin for Signer {
     }
 }
 
-/// What is to be sent; lists are JSON.
+/// The request to send; lists are JSON.
 fn request(auth_type: AuthType) -> AuthType {
     let fields = ["method", "path", "query", "headers", "form", "json"];
     fields.into_iter().fold(auth_type, |auth_type, name| auth_type.field(Field::text(name, name).multiline()))

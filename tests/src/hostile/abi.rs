@@ -1,8 +1,9 @@
-//! The canonical ABI by hand: values of the contract's types as bytes of a linear memory, right ones and wrong ones.
+//! The canonical ABI by hand: values of the contract's types as bytes of a linear memory, valid and invalid ones.
 //!
-//! A value is JSON in the contract's own words, read by the types of `wit/v1` themselves: a record is an object (what is
-//! missing is `none` or empty), a variant `{"rejected": [...]}`, an enum its name, `none` is `null`. What no honest compiler
-//! would write has words of its own: `{"$at": ADDRESS, "$count": N}` is a string or list whose two words are these,
+//! A value is JSON in the contract's own words, read by the types of `wit/v1` themselves: a record is an object (what
+//! is missing is `none` or empty), a variant `{"rejected": [...]}`, an enum its name, `none` is `null`. What no honest
+//! compiler would write has words of its own: `{"$at": ADDRESS, "$count": N}` is a string or list whose two words are
+//! these,
 //! `{"$bytes": [255]}` a string of these bytes, and `{"$case": N}` a variant, enum or option with that discriminant.
 
 use std::path::Path;
@@ -19,19 +20,19 @@ pub(super) struct Contract {
     sizes: SizeAlign,
 }
 
-/// Bytes of a linear memory that a module begins with.
+/// The initial bytes of a linear memory.
 pub(super) struct Memory {
     base: u32,
     bytes: Vec<u8>,
 }
 
 impl Memory {
-    /// Whose first byte is at that address.
+    /// The address of the first byte.
     pub(super) fn at(base: u32) -> Self {
         Self { base, bytes: Vec::new() }
     }
 
-    /// Puts bytes somewhere behind what is there, and says where.
+    /// Appends bytes and returns their address.
     pub(super) fn place(&mut self, bytes: &[u8], align: usize) -> u32 {
         self.bytes.resize(self.bytes.len().next_multiple_of(align.max(1)), 0);
         let address = self.end();
@@ -39,7 +40,7 @@ impl Memory {
         address
     }
 
-    /// The first address behind what is there.
+    /// The first free address.
     pub(super) fn end(&self) -> u32 {
         self.base + u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
     }
@@ -91,7 +92,7 @@ impl Contract {
         self.sizes.size(ty).size_wasm32()
     }
 
-    /// A value's own bytes; what it points to goes into memory.
+    /// A value's own bytes; the bytes that it points to are appended to memory.
     fn store(&self, memory: &mut Memory, ty: &Type, value: &Value) -> Vec<u8> {
         let size = self.size(ty);
         let bytes = match ty {
@@ -176,7 +177,7 @@ impl Contract {
         memory: &mut Memory,
         size: usize,
     ) -> Vec<u8> {
-        // Nothing said is the first case.
+        // The first case is the default.
         let index = match name.as_str() {
             Some(name) => variant.cases.iter().position(|case| case.name == name).or_fail(name),
             None => 0,

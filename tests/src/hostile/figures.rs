@@ -1,4 +1,4 @@
-//! What a neighbour noticed, as a table.
+//! The effect on a neighbour, as a table.
 
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -10,25 +10,26 @@ use serde_json::json;
 use super::{Distance, Hostile, Latencies, NOT_FAR, Neighbour, Trials, families};
 use crate::World;
 
-/// Between two requests of the neighbour's.
+/// The pause between two requests of the neighbour.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long the neighbour is measured alone, before each family, and at least beside it: a p99 takes some hundred requests.
+/// How long the neighbour is measured alone, before each family, and at least beside it: a p99 takes some hundred
+/// requests.
 const LONG_ENOUGH: Duration = Duration::from_secs(5);
-/// Requests to a plugin that loops, at once.
+/// Concurrent requests to a plugin that loops.
 const SPINNERS: usize = 8;
 
-/// The neighbours' latencies, alone and beside each family.
+/// Latencies of the neighbours, alone and beside each family.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     alone: Seen,
-    /// Beside a process of somebody else's that computes: what the machine itself makes of sharing a processor.
+    /// Beside an unrelated process that computes: the effect of sharing a processor with any process.
     busy: Seen,
     beside: Vec<(&'static str, usize, Seen)>,
-    /// What became of components otherwise than expected.
+    /// Components whose behaviour was not as expected.
     pub wrong: Vec<String>,
 }
 
-/// What two neighbours saw: one whose provider is on this machine, and one whose provider is not far.
+/// Latencies of two neighbours: one with a provider on this machine, and one with a provider nearby.
 #[derive(Debug, Clone, Default)]
 struct Seen {
     near: Latencies,
@@ -46,7 +47,7 @@ impl Seen {
     }
 }
 
-/// Both of them, while they send requests.
+/// Both neighbours, while they send requests.
 struct Both {
     near: Neighbour,
     not_far: Neighbour,
@@ -69,7 +70,7 @@ impl Figures {
         let trials = Trials::new(Arc::clone(world));
         for (family, hostiles) in families().into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
             self.rest(world).await;
-            // Made before, so that the neighbour is not measured beside that.
+            // Built before, so that the neighbour is not measured during the build.
             let components: Vec<Vec<u8>> = hostiles.iter().map(Hostile::component).collect();
             let neighbours = Both::start(world);
             let began = tokio::time::Instant::now();
@@ -95,7 +96,7 @@ impl Figures {
         self.alone.extend(rest(world).await);
     }
 
-    /// Many callers of one plugin that loops, for as long as the neighbour is measured alone.
+    /// Concurrent callers of one plugin that loops, for as long as the neighbour is measured alone.
     async fn spin(&mut self, world: &Arc<World>, trials: &Trials) {
         let all = families().into_iter().flat_map(|(_, hostiles)| hostiles);
         let Some(looping) = all.into_iter().find(|hostile: &Hostile| hostile.name == "loop-in-verify") else { return };
@@ -128,14 +129,14 @@ impl Figures {
         }
     }
 
-    /// Requests of the neighbours' that were not answered well.
+    /// Requests of the neighbours that failed.
     pub fn failures(&self) -> impl Iterator<Item = &String> {
         let beside = self.beside.iter().flat_map(|(_, _, seen)| seen.failures());
         self.alone.failures().chain(self.busy.failures()).chain(beside)
     }
 }
 
-/// The neighbours, with no hostile plugin there.
+/// Measures the neighbours without a hostile plugin.
 async fn rest(world: &Arc<World>) -> Seen {
     let neighbours = Both::start(world);
     tokio::time::sleep(LONG_ENOUGH).await;
@@ -168,8 +169,7 @@ impl fmt::Display for Figures {
              provider {far} ms away: p50 | p99 | against alone |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|---|---|")?;
-        let controls =
-            [("nothing", 0, &self.alone), ("nothing but a process of somebody else's that computes", 0, &self.busy)];
+        let controls = [("nothing", 0, &self.alone), ("only an unrelated process that computes", 0, &self.busy)];
         let families = self.beside.iter().map(|(family, components, seen)| (*family, *components, seen));
         for (family, components, seen) in controls.into_iter().chain(families) {
             let Seen { near, not_far } = seen;

@@ -1,18 +1,18 @@
-//! Plugins that mean harm, and what has to become of each.
+//! Hostile plugins, and the required behaviour of the server for each.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `abi` | how does a value lie in memory, a wrong one too? |
+//! | `abi` | how is a value laid out in memory, an invalid one too? |
 //! | `plugin` | how is a hostile plugin put together? |
-//! | `corpus` | which are there? |
-//! | `process` | what does a process hold on to? |
-//! | `trial` | what becomes of one that is dropped into a running server? |
-//! | `neighbour` | what does a good plugin's caller notice of it? |
-//! | `figures` | how is that told? |
+//! | `corpus` | which hostile plugins are there? |
+//! | `process` | which resources does a process hold? |
+//! | `trial` | what does the server do with one that is dropped in? |
+//! | `neighbour` | which latency does the caller of a good plugin see? |
+//! | `figures` | how are the results reported? |
 //! | `peeping` | what does a plugin find that another one left? |
 #![allow(
     clippy::indexing_slicing,
-    reason = "each is made of a description that is known here; a slip fails the test that uses it"
+    reason = "each is made of a description that is known here; an error fails the test that uses it"
 )]
 
 mod abi;
@@ -33,42 +33,42 @@ pub use trial::{HOSTILE_KEY, Trials, hostile_world, limits};
 
 use plugin::Plugin;
 
-/// A component that means harm.
+/// A hostile component.
 pub struct Hostile {
     /// Its slug and the name of its file.
     pub name: &'static str,
-    /// What it tries, as the end of a sentence that begins with "It tries".
+    /// Its attempt, as the end of a sentence that begins with "It tries".
     pub tries: &'static str,
-    /// What has to become of it.
+    /// The required behaviour of the server.
     pub expect: Expect,
     build: Box<dyn Fn(Plugin) -> Vec<u8> + Send + Sync>,
 }
 
-/// What has to become of a component.
+/// The required behaviour of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// It is refused at admission, for a reason that has this in it.
+    /// It is refused at admission, with a reason that contains this text.
     Refused(&'static str),
-    /// It is kept in that state, for a reason that has this in it, and does not serve.
+    /// It stays in that state, with a reason that contains this text, and does not serve.
     Waits(&'static str, &'static str),
-    /// It serves, and each call ends with a problem of that code, whose detail has this in it.
+    /// It serves, and each call ends with a problem of this code, whose detail contains this text.
     Fails {
         /// The problem's `code`.
         code: &'static str,
-        /// In the problem's `detail`.
+        /// Part of the problem's `detail`.
         detail: &'static str,
     },
-    /// It serves, and its calls are answered like anybody's.
+    /// It serves, and its calls get responses like those of any other plugin.
     Answers {
-        /// The answer's status.
+        /// The response's status.
         status: u16,
-        /// In the answer's body.
+        /// Part of the response's body.
         contains: &'static str,
     },
 }
 
 impl Hostile {
-    /// Its bytes, made now.
+    /// Builds the bytes of the component.
     pub fn component(&self) -> Vec<u8> {
         (self.build)(Plugin::new(self.name))
     }

@@ -1,4 +1,4 @@
-//! A good plugin's caller, who should notice nothing.
+//! The caller of a good plugin, who should see no effect.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use tokio::task::JoinHandle;
 use crate::World;
 use crate::or_fail::OrFail as _;
 
-/// How long one request may take before it counts as not answered.
+/// A request without a response for longer than this counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a provider takes that is not far: the way through a network to one nearby, and its work.
+/// The delay of a provider nearby: network latency and work.
 pub const NOT_FAR: Duration = Duration::from_millis(20);
 
-/// Where a neighbour's provider is.
+/// The distance of the neighbour's provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Distance {
-    /// On this machine; it answers at once. What the server itself adds shows best here.
+    /// On this machine, without delay. It shows the server's own latency best.
     None,
-    /// It answers after [`NOT_FAR`]. The nearest that a real one is.
+    /// Responds after [`NOT_FAR`], the least delay of a real provider.
     NotFar,
 }
 
@@ -40,22 +40,22 @@ impl Distance {
     }
 }
 
-/// Sends a request of a good plugin's again and again, in the background.
+/// Sends requests for a good plugin repeatedly, in the background.
 pub struct Neighbour {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Latencies>,
 }
 
-/// How long requests took.
+/// Latencies of the requests.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies {
     times: Vec<Duration>,
-    /// What was wrong with those that were not answered well.
+    /// Descriptions of the failures.
     pub failures: Vec<String>,
 }
 
 impl Neighbour {
-    /// Begins, with a pause between requests.
+    /// Starts, with a pause between requests.
     pub fn start(world: Arc<World>, pause: Duration, distance: Distance) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -70,7 +70,7 @@ impl Neighbour {
         Self { stop, task }
     }
 
-    /// Ends.
+    /// Stops.
     pub async fn finish(self) -> Latencies {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.or_fail("wait for the neighbour")
@@ -82,7 +82,7 @@ impl Latencies {
         let request = world.migrate_request(body).header("prefer", "verify=only").header("x-api-key", &world.api_key);
         let began = Instant::now();
         match tokio::time::timeout(PATIENCE, request.try_send(world.server.address())).await {
-            Err(_) => self.failures.push(format!("no answer within {PATIENCE:?}")),
+            Err(_) => self.failures.push(format!("no response within {PATIENCE:?}")),
             Ok(Err(error)) => self.failures.push(error.to_string()),
             Ok(Ok(answer)) if answer.status == 200 && answer.text().contains("\"outcome\":\"verified\"") => {
                 self.times.push(began.elapsed());
@@ -91,18 +91,18 @@ impl Latencies {
         }
     }
 
-    /// Adds those of another run.
+    /// Adds the figures of another run.
     pub fn extend(&mut self, other: Self) {
         self.times.extend(other.times);
         self.failures.extend(other.failures);
     }
 
-    /// How many were answered well.
+    /// The number of successful requests.
     pub fn answered(&self) -> usize {
         self.times.len()
     }
 
-    /// What that share of the requests (0 to 1) took at most.
+    /// The latency that this share (0 to 1) of the requests did not exceed.
     pub fn quantile(&self, share: f64) -> Duration {
         let mut sorted = self.times.clone();
         sorted.sort_unstable();

@@ -1,23 +1,23 @@
-//! What an instance finds of those before it.
+//! The data that an instance can find of earlier instances.
 //!
-//! A [`hoarder`] that is given a secret as text writes it all over its memory and its globals. A [`peeper`] looks through its
-//! fresh memory, table and globals before it does anything else. Both grow to the same size, so that with one slot the peeper
-//! has the very pages that the hoarder had.
+//! A [`hoarder`] that is given a secret as text writes it all over its memory and its globals. A [`peeper`] searches
+//! its fresh memory, table and globals before it does anything else. Both grow to the same size, so that with one slot
+//! the peeper has the same pages that the hoarder had.
 //!
-//! [`two_faced`] looks for what it should not find either: a time or chance to describe itself by.
+//! [`two_faced`] describes itself with the time and with random bytes, which it must not get.
 
 use serde_json::json;
 
 use super::plugin::{Plugin, description, field};
 
-/// Pages that both grow to: past what stays mapped between two instances.
+/// Pages that both grow to: more than stays mapped between two instances.
 const PAGES: u32 = 320;
-/// Told apart from everything else by its first eight bytes, which no module holds as they are.
+/// The mark of the secret: its first eight bytes, which no module contains as they are.
 const MARK: [u8; 8] = *b"PEEPSHOW";
-/// What is taken from the mark where it is written into a module.
+/// Subtracted from the mark where a module contains it.
 const VEIL: u64 = 0x0101_0101_0101_0101;
 
-/// What a call of a peeper or hoarder tells by its problem's code.
+/// The result of a call of a peeper or hoarder, from its problem's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finds {
     /// Nothing: every byte was zero.
@@ -29,7 +29,7 @@ pub enum Finds {
 }
 
 impl Finds {
-    /// From a problem's `code`.
+    /// Reads it from a problem's `code`.
     pub fn of(code: &str) -> Option<Self> {
         match code {
             "not_verifiable" => Some(Self::Nothing),
@@ -40,7 +40,7 @@ impl Finds {
     }
 }
 
-/// Looks, and then writes the secret that it is given as text everywhere.
+/// Searches, and then writes the secret that it is given as text to all memory.
 pub fn hoarder(slug: &str) -> Vec<u8> {
     let mut plugin = peeping(slug);
     plugin.description["reads-secrets"] = true.into();
@@ -57,7 +57,8 @@ pub fn hoarder(slug: &str) -> Vec<u8> {
         PAGES * 65_536,
         globals.collect::<String>(),
     ));
-    // As text, a field's value lies 12 bytes into it: address and length. It is copied before all is overwritten.
+    // As text, a field's value lies 12 bytes into it: address and length. It is copied before everything is
+    // overwritten.
     plugin.verify.push_str(
         "(memory.copy (i32.const 0) (i32.load offset=12 (local.get $fields)) (i32.load offset=16 (local.get $fields)))
          (call $hoard (i32.const 0) (i32.load offset=16 (local.get $fields)))",
@@ -66,18 +67,19 @@ pub fn hoarder(slug: &str) -> Vec<u8> {
     plugin.build()
 }
 
-/// Looks.
+/// Only searches.
 pub fn peeper(slug: &str) -> Vec<u8> {
     let mut plugin = peeping(slug);
     plugin.verify.push_str("(global.get $VERDICT)");
     plugin.build()
 }
 
-/// What both do at first. The verdict begins as `not-verifiable`, and its kind is overwritten by what is found.
+/// The common first steps. The verdict begins as `not-verifiable`, and the result of the search overwrites its kind.
 fn peeping(slug: &str) -> Plugin {
     let mut plugin = Plugin::new(slug);
     plugin.description = description(slug);
-    // Text that is shown to it as it is: a secret put here must be found, or finding nothing would mean nothing.
+    // The secret is given to it as text: it must find a secret that is there, or a search without a result proves
+    // nothing.
     plugin.description["auth-types"][0]["fields"] = json!([field("api_key"), {"name": "note", "label": "Note"}]);
     plugin.verdict = json!({"err": {"kind": "not-verifiable", "detail": "looked"}});
     let veiled = u64::from_le_bytes(MARK).wrapping_sub(VEIL);
@@ -111,7 +113,7 @@ fn peeping(slug: &str) -> Plugin {
     plugin
 }
 
-/// Describes itself by the time and by chance: its name is eight random letters and the last digits of the clock.
+/// Describes itself with the clock and random bytes: its name is eight random letters and the last digits of the clock.
 pub fn two_faced(slug: &str) -> Vec<u8> {
     let mut plugin = Plugin::new(slug);
     plugin.description["name"] = "xxxxxxxx0000".into();

@@ -1,4 +1,4 @@
-//! Hostile plugins put together: a core module in text whose parts can each be another's, made a component.
+//! Hostile plugins: a core module in text, any part of which a test can replace, made into a component.
 
 use std::sync::OnceLock;
 
@@ -8,41 +8,42 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use super::abi::{Contract, Memory};
 use crate::or_fail::OrFail as _;
 
-/// Where a module's own data begins; below lies nothing.
+/// The address of the module's own data; the bytes below are not used.
 const DATA: u32 = 1024;
 /// Bytes of a page.
 const PAGE: u32 = 65_536;
 
-/// A plugin that is good as it stands: it describes itself and calls every credential verified. Each part can be replaced by
-/// one that is not, in WebAssembly text.
+/// A good plugin: it describes itself and returns `verified` for every credential. A test can replace each part with
+/// a bad one, in WebAssembly text.
 ///
-/// In the texts there are `$log`, `$now`, `$random`, `$send`, `$secret_name` and `$drop_secret` from the host, `$realloc`, the
-/// addresses `$VERDICT`, `$REQUEST` and `$FREE` (64 KiB that nothing else uses), and in `verify` the parameters `$auth`,
+/// In the texts there are `$log`, `$now`, `$random`, `$send`, `$secret_name` and `$drop_secret` from the host,
+/// `$realloc`, the addresses `$VERDICT`, `$REQUEST` and `$FREE` (64 KiB that nothing else uses), and in `verify` the
+/// parameters `$auth`,
 /// `$auth_len`, `$fields`, `$fields_len`.
 pub(super) struct Plugin {
     pub(super) slug: String,
-    /// What `describe` says.
+    /// The result of `describe`.
     pub(super) description: Value,
-    /// What `verify` says.
+    /// The result of `verify`.
     pub(super) verdict: Value,
     /// A request for `$send`.
     pub(super) request: Value,
-    /// Instead of returning the description's address.
+    /// Replaces the return of the description's address.
     pub(super) describe: String,
-    /// Instead of returning the verdict's address.
+    /// Replaces the return of the verdict's address.
     pub(super) verify: String,
-    /// Instead of handing out the next free bytes. It is given `$old $old_len $align $len`.
+    /// Replaces the allocation of the next free bytes. Its parameters are `$old $old_len $align $len`.
     pub(super) realloc: String,
     /// Further definitions of the module.
     pub(super) items: String,
-    /// What runs after `verify`'s answer was read, given its address `$answer`.
+    /// Runs after the host has read the result of `verify`, at the address `$answer`.
     pub(super) post_return: Option<String>,
-    /// The memory's limits in pages, in text. Nothing leaves it as large as is needed.
+    /// The memory's limits in pages, in text. Empty means as large as needed.
     pub(super) memory: Option<String>,
 }
 
 impl Plugin {
-    /// A good one of that slug: one auth type `keybased` with one secret field `api_key`.
+    /// A good plugin of that slug: one auth type `keybased` with one secret field `api_key`.
     pub(super) fn new(slug: &str) -> Self {
         Self {
             slug: slug.to_owned(),
@@ -109,14 +110,14 @@ impl Plugin {
         let contract = contract();
         embed_component_metadata(&mut module, &contract.resolve, contract.world, StringEncoding::UTF8)
             .or_fail(format_args!("embed the contract into {name}"));
-        // The encoder's own checks are the server's business here.
+        // The server does these checks here, not the encoder.
         let encoded =
             ComponentEncoder::default().validate(false).module(&module).and_then(|mut encoder| encoder.encode());
         encoded.or_fail(format_args!("make a component of {name}"))
     }
 
-    /// The component with another one inside, which is instantiated with it. So it can have whatever a component can have, and
-    /// still be a plugin.
+    /// The component with another one inside, which it instantiates. So the result has any feature of a component, and
+    /// is still a plugin.
     pub(super) fn build_with(&self, inner: &str) -> Vec<u8> {
         let mut component = self.build();
         let inner = wat::parse_str(inner).or_fail(format_args!("assemble what {} has inside", self.slug));
@@ -147,7 +148,7 @@ fn contract() -> &'static Contract {
     CONTRACT.get_or_init(Contract::read)
 }
 
-/// How many components lie in a component at its own level.
+/// The number of components directly inside a component.
 fn components_in(component: &[u8]) -> u8 {
     let mut depth = 0_usize;
     let mut found = 0;

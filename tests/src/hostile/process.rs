@@ -1,4 +1,4 @@
-//! What a process holds on to, as Linux tells it.
+//! The resources that a process holds, as Linux reports them.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant};
 use crate::or_fail::OrFail as _;
 use crate::process::Usage;
 
-/// How often it is looked at while it settles.
+/// Interval between two looks at a process that settles.
 const POLL: Duration = Duration::from_millis(100);
 
-/// What a process holds.
+/// The resources of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Holdings {
-    /// Bytes of memory that it has in RAM.
+    /// Bytes of resident memory.
     pub resident: usize,
-    /// Its threads.
+    /// Threads.
     pub threads: usize,
-    /// Its open files, sockets and the like.
+    /// Open file descriptors.
     pub descriptors: usize,
 }
 
 impl Holdings {
-    /// Of that process, now.
+    /// Reads those of this process.
     pub fn of(pid: u32) -> Self {
         let Usage { resident, threads, descriptors } = Usage::of(pid);
         Self { resident, threads, descriptors: descriptors.or_fail("count the server's descriptors") }
     }
 
-    /// Waits until the process holds no more than `limit`, at most `patience`, and says what it holds then.
+    /// Waits until the process holds no more than `limit`, at most `patience`, and returns what it holds then.
     pub async fn settled(pid: u32, limit: Self, patience: Duration) -> Self {
         let deadline = Instant::now() + patience;
         loop {
@@ -39,12 +39,12 @@ impl Holdings {
         }
     }
 
-    /// Whether nothing is above `limit`.
+    /// Whether no value is above `limit`.
     pub fn fits(self, limit: Self) -> bool {
         self.resident <= limit.resident && self.threads <= limit.threads && self.descriptors <= limit.descriptors
     }
 
-    /// With that much more of each.
+    /// The limit that allows this much more of each.
     #[must_use]
     pub fn and(self, allowance: Self) -> Self {
         Self {

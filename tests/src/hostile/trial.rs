@@ -1,4 +1,4 @@
-//! One hostile component after another, dropped into a running server.
+//! Hostile components, dropped one after another into a running server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,15 +15,15 @@ use super::{Expect, Hostile, NOT_FAR};
 use crate::or_fail::OrFail as _;
 use crate::{ServerOptions, World, WorldOptions};
 
-/// The secret that every hostile plugin is called with.
+/// The secret in every call of a hostile plugin.
 pub const HOSTILE_KEY: &str = "canary-8d2f6a17-of-the-hostile-corpus";
 
-/// Time on the clock of one call, and in its own code: less than by default, so that a run does not take long.
+/// Limits of one call, in wall-clock time and in the plugin's own code: less than the defaults, which shortens a run.
 const WALL: Duration = Duration::from_secs(2);
 const CPU: Duration = Duration::from_millis(300);
-/// What a call may take over its time until it is answered, on a machine that does other things.
+/// Time that a response may take beyond the limit of its call, on a busy machine.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long an admission may take: what the limits let through has to be compiled within it.
+/// Longest time of an admission: the server has to compile whatever the limits allow within it.
 const ADMISSION: Duration = Duration::from_secs(30);
 
 /// Puts limits of the sandbox into the server's configuration.
@@ -33,8 +33,8 @@ pub fn limits(options: &mut ServerOptions, sandbox: &str) {
     options.arguments.extend(["--config".to_owned(), file.display().to_string()]);
 }
 
-/// A server with the shipped plugins, providers that answer, one of them not from nearby, one that does not, and one that
-/// answers with a thousand tokens.
+/// A server with the shipped plugins, and providers: one that responds at once, one that is nearby, one that does not
+/// respond, and one that responds with a thousand tokens.
 pub async fn hostile_world() -> World {
     let mut providers = MockProviders::start().await.or_fail("start the providers");
     let hubspot = keyferry_mock_providers::apps::hubspot(demo::hubspot_state());
@@ -55,13 +55,13 @@ pub async fn hostile_world() -> World {
     World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await
 }
 
-/// Drops components into a server and looks at what becomes of them.
+/// Drops components into a server and checks the server's behaviour.
 pub struct Trials {
     world: Arc<World>,
 }
 
 impl Trials {
-    /// In that server.
+    /// Uses this server.
     pub fn new(world: Arc<World>) -> Self {
         Self { world }
     }
@@ -69,7 +69,7 @@ impl Trials {
     /// Drops a component in, calls it if it serves, and takes it out again.
     ///
     /// # Errors
-    /// What became of it, where that is not what was expected.
+    /// Describes the behaviour, where it is not as expected.
     pub async fn run(&self, hostile: &Hostile, component: &[u8]) -> Result<(), String> {
         let began = Instant::now();
         self.drop_in(hostile.name, component);
@@ -86,7 +86,7 @@ impl Trials {
         became.map_err(|error| format!("{error} ({:.1?})", began.elapsed()))
     }
 
-    /// Puts a component into the plugin folder, whole.
+    /// Moves a complete component into the plugin folder.
     pub fn drop_in(&self, name: &str, component: &[u8]) {
         let hidden = self.world.plugins().join(format!(".{name}.part"));
         fs::write(&hidden, component).or_fail("write a component");
@@ -98,7 +98,7 @@ impl Trials {
         fs::remove_file(self.file(name)).or_fail("take a component out");
     }
 
-    /// What the server made of the file, after it has looked.
+    /// The state of the file, after the server has looked at it.
     pub async fn status(&self, name: &str) -> Option<PluginStatus> {
         let socket = self.world.data().join("admin.sock");
         let listed = keyferry_api::admin::call(&socket, &ListPlugins {}).await.or_fail("ask for the plugins");
@@ -142,11 +142,11 @@ impl Trials {
             Expect::Fails { code: expected, detail: part } => code == Some(expected) && detail.contains(part),
             Expect::Answers { status, contains } => answer.status == status && text.contains(contains),
         };
-        if as_expected { Ok(()) } else { Err(format!("its call was answered {}: {text}", answer.status)) }
+        if as_expected { Ok(()) } else { Err(format!("its call got {}: {text}", answer.status)) }
     }
 }
 
-/// Whether a reason can stand in a log and on a terminal.
+/// Whether a reason is safe to print in a log and on a terminal.
 fn one_line(reason: &str) -> bool {
     !reason.chars().any(char::is_control) && reason.len() < 2_000
 }

@@ -1,4 +1,4 @@
-//! Secrets that are recognised wherever they turn up, and in whatever spelling.
+//! Secrets that a search recognises at any place and in any encoding.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::or_fail::OrFail as _;
 
-/// Characters of each of a canary's two halves. 62^16 values: none turns up by chance.
+/// Characters of each half of a canary. 62^16 values: no match is a coincidence.
 const HALF: usize = 16;
 
 /// A secret of one test run.
@@ -20,12 +20,12 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// A new random one. Between its halves stand characters that each way of writing spells in its own way.
+    /// A new random one. Between its halves are characters that each encoding writes differently.
     pub fn new(name: &str) -> Self {
         Self::with_middle(name, "/+=\"%&")
     }
 
-    /// A new random one of letters and digits alone, for where nothing else is allowed.
+    /// A new random one that has only letters and digits, for places that allow no others.
     pub fn plain(name: &str) -> Self {
         Self::with_middle(name, "")
     }
@@ -35,7 +35,7 @@ impl Canary {
         Self { name: name.to_owned(), value: format!("{}{middle}{}", halves[0], halves[1]), halves }
     }
 
-    /// One that somebody else made: its first and last characters are looked for.
+    /// A canary with a given value: the search looks for its first and last characters.
     pub fn known(name: &str, value: &str) -> Self {
         let chars: Vec<char> = value.chars().collect();
         let half = (chars.len() / 2).min(20);
@@ -45,7 +45,7 @@ impl Canary {
         Self { name: name.to_owned(), value: value.to_owned(), halves }
     }
 
-    /// What it is called in findings.
+    /// Its name in findings.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -60,18 +60,18 @@ fn random() -> String {
     let mut bytes = [0; HALF];
     getrandom::fill(&mut bytes).or_fail("random bytes for a canary");
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    // A slight bias towards some letters does no harm here.
+    // The slight bias towards some letters is harmless here.
     bytes.iter().map(|byte| alphabet.get(usize::from(*byte) % alphabet.len()).map_or('A', |b| char::from(*b))).collect()
 }
 
-/// Where a canary was found.
+/// The place of a canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The canary's name.
     pub canary: String,
-    /// How it is spelled there.
+    /// Its encoding there.
     pub spelling: &'static str,
-    /// At which byte.
+    /// Its offset in bytes.
     pub at: usize,
 }
 
@@ -81,10 +81,10 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks for several canaries at once.
+/// Searches for several canaries at once.
 ///
-/// Each half is looked for by itself, so that a canary that was cut is found, too. Halves are letters and digits, which URLs,
-/// forms, JSON and HTML all spell as they are; the other spellings are looked for in each form that they can have.
+/// The search looks for each half alone, so that it also finds a canary that was cut. Halves are letters and digits,
+/// which URLs, forms, JSON and HTML write unchanged; other encodings are searched in each form that they can have.
 pub struct Searcher {
     automaton: AhoCorasick,
     meanings: Vec<(String, &'static str)>,
@@ -92,7 +92,7 @@ pub struct Searcher {
 }
 
 impl Searcher {
-    /// For these.
+    /// Searches for these canaries.
     pub fn new<'a>(canaries: impl IntoIterator<Item = &'a Canary>) -> Self {
         let (mut needles, mut meanings) = (Vec::new(), Vec::new());
         for canary in canaries {
@@ -106,12 +106,12 @@ impl Searcher {
         Self { automaton, meanings, longest }
     }
 
-    /// Bytes of the longest spelling.
+    /// Length in bytes of the longest encoding.
     pub fn longest(&self) -> usize {
         self.longest
     }
 
-    /// All that is there.
+    /// All places of canaries in these bytes.
     pub fn find(&self, haystack: &[u8]) -> Vec<Finding> {
         let found = self.automaton.find_iter(haystack).filter_map(|found| {
             let (canary, spelling) = self.meanings.get(found.pattern().as_usize())?;
@@ -135,7 +135,7 @@ fn spellings(half: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("in UTF-16 BE", wide(u16::to_be_bytes)),
     ];
     for before in 0..3 {
-        // What stands before shifts the six bits of each character; the characters at the seams also hold bits of others.
+        // The bytes before shift the six bits of each character; the characters at the seams also hold bits of others.
         let padded = [vec![0_u8; before].as_slice(), half.as_bytes()].concat();
         for (name, encoded) in
             [("in base64", STANDARD_NO_PAD.encode(&padded)), ("in URL-safe base64", URL_SAFE_NO_PAD.encode(&padded))]
@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// The search finds what is planted, or nothing that it does not find means anything.
+    /// Proves that the search finds planted secrets. Otherwise an empty result means nothing.
     #[test]
     fn a_canary_is_found_in_each_spelling_wherever_it_stands() {
         let (canary, other) = (Canary::new("planted"), Canary::new("other"));

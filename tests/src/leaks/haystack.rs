@@ -1,51 +1,57 @@
-//! Everything that can be looked at from outside, with where it comes from.
+//! Everything that is visible from outside, with its source.
 
 use std::fs;
 use std::path::Path;
 
 use keyferry_egress::each_reading;
+use memchr::memmem;
 
 use super::{Finding, Searcher};
 use crate::http::Response;
 use crate::or_fail::OrFail as _;
 
-/// Bytes of a text that are read at once with their escapes undone, and how far two such chunks overlap.
+/// Bytes of a text that are unescaped at once, and the overlap of two such chunks.
 const CHUNK: usize = 1 << 20;
 const OVERLAP: usize = 1 << 12;
 
-/// Bytes on each side of a finding that are shown.
+/// Bytes of context on each side of a finding.
 const CONTEXT: usize = 60;
 
-/// What has been gathered to be searched.
+/// The texts to search.
 #[derive(Default)]
 pub struct Haystack {
     parts: Vec<(String, Vec<u8>)>,
 }
 
-/// Whether these very bytes are in any file of a folder.
+/// Whether these exact bytes are in any file of a folder.
 pub fn folder_holds(folder: &Path, needle: &[u8]) -> bool {
+    // An optimised search: folders hold megabytes of compiled code, and tests are not optimised.
+    folder_has(folder, &memmem::Finder::new(needle))
+}
+
+fn folder_has(folder: &Path, needle: &memmem::Finder<'_>) -> bool {
     fs::read_dir(folder).or_fail(format_args!("list {}", folder.display())).any(|entry| {
         let path = entry.or_fail("list a folder").path();
         match path.is_dir() {
-            true => folder_holds(&path, needle),
-            false => fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|part| part == needle)),
+            true => folder_has(&path, needle),
+            false => fs::read(&path).is_ok_and(|bytes| needle.find(&bytes).is_some()),
         }
     })
 }
 
 impl Haystack {
-    /// Adds anything.
+    /// Adds any bytes.
     pub fn add(&mut self, place: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.parts.push((place.into(), bytes.into()));
     }
 
-    /// Adds an answer: status, headers, body.
+    /// Adds a response: status, headers, body.
     pub fn answer(&mut self, place: &str, answer: &Response) {
         let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         self.add(format!("the answer to: {place}"), [headers.as_bytes(), b"\n", &answer.body].concat());
     }
 
-    /// Adds all files of a folder, and their names, but for those called `except`.
+    /// Adds all files of a folder, and their names, except those in `except`.
     pub fn folder(&mut self, folder: &Path, except: &str) {
         for entry in fs::read_dir(folder).or_fail(format_args!("list {}", folder.display())) {
             let path = entry.or_fail("list a folder").path();
@@ -58,27 +64,27 @@ impl Haystack {
         }
     }
 
-    /// Adds what everybody may see of a process: how it was started.
+    /// Adds the parts of a process that every user can read: its arguments.
     pub fn process(&mut self, pid: u32) {
         for file in ["cmdline", "environ", "comm", "status"] {
-            // Another user's environment cannot be read, which is as it should be.
+            // Another user's environment is not readable, which is correct.
             if let Ok(bytes) = fs::read(format!("/proc/{pid}/{file}")) {
                 self.add(format!("/proc/PID/{file}"), bytes);
             }
         }
     }
 
-    /// How many bytes there are.
+    /// The number of bytes.
     pub fn bytes(&self) -> usize {
         self.parts.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
-    /// How many parts.
+    /// The number of parts.
     pub fn parts(&self) -> usize {
         self.parts.len()
     }
 
-    /// A line for each finding, with what stands around it. Findings for which `is_fine` holds are left out.
+    /// A line for each finding, with its context. Findings for which `is_fine` holds are left out.
     pub fn search(&self, searcher: &Searcher, is_fine: impl Fn(&str, &Finding) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         for (place, bytes) in &self.parts {
@@ -91,7 +97,7 @@ impl Haystack {
                     lines.push(format!("{finding} in {place}: ...{around}..."));
                 }
             };
-            // A text is also read with its escapes undone, as it is where answers are searched for secrets.
+            // A text is also searched with its escapes undone, as the search of responses does.
             match std::str::from_utf8(bytes) {
                 Ok(text) => chunks(text.as_bytes()).for_each(|chunk| each_reading(chunk, &mut look)),
                 Err(_) => look(bytes),
@@ -121,7 +127,7 @@ mod tests {
         fs::write(deep.join(canary.value()), "").unwrap();
         fs::write(deep.join("the.key"), canary.value()).unwrap();
         let mut child = std::process::Command::new("sleep").arg("60").env("PLANTED", canary.value()).spawn().unwrap();
-        // It has been started, and may not have been given its environment yet.
+        // The process has started, but its environment may not be set yet.
         while fs::read(format!("/proc/{}/environ", child.id())).unwrap().is_empty() {
             std::thread::yield_now();
         }

@@ -1,4 +1,4 @@
-//! The memory of a running process, looked through from outside.
+//! Searches the memory of a running process from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,20 +12,20 @@ use aho_corasick::AhoCorasick;
 use super::Searcher;
 use crate::or_fail::OrFail as _;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const CHUNK: u64 = 1 << 20;
-/// Bytes of a page, in which the kernel says what is there.
+/// Bytes of a page, the unit of the kernel's page map.
 const PAGE: u64 = 4096;
-/// Bits of a page's entry: it is in memory, or in swap.
+/// Bits of a page's entry: present in memory, or in swap.
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 
-/// Why memory could not be looked at.
+/// Why memory is not readable.
 #[derive(Debug)]
 pub enum MemoryError {
-    /// This user may not: it takes root, or `CAP_SYS_PTRACE`.
+    /// This user lacks the right: it takes root, or `CAP_SYS_PTRACE`.
     NotAllowed,
-    /// Something else.
+    /// Another error.
     Io(io::Error),
 }
 
@@ -38,18 +38,18 @@ impl From<io::Error> for MemoryError {
     }
 }
 
-/// A copy of something in memory.
+/// A copy of a secret in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copy {
-    /// What was found.
+    /// The canary's name.
     pub what: String,
-    /// How it is spelled.
+    /// Its encoding.
     pub spelling: &'static str,
-    /// Where.
+    /// Its address.
     pub address: u64,
-    /// What the kernel calls the mapping: `[heap]`, `[stack]`, a file, or nothing.
+    /// The kernel's name of the mapping: `[heap]`, `[stack]`, a file, or empty.
     pub mapping: String,
-    /// What stands around it, as far as it can be printed.
+    /// The bytes around it, as far as they are printable.
     pub around: String,
 }
 
@@ -60,18 +60,18 @@ impl fmt::Display for Copy {
     }
 }
 
-/// All that a process can write to, as it is now.
+/// The current writable memory of a process.
 pub struct Memory {
     file: File,
-    /// Page after page that is there, with the name of the mapping that it is in.
+    /// The pages that are present, with the name of their mapping.
     regions: Vec<(Range<u64>, String)>,
 }
 
 impl Memory {
-    /// Of a process.
+    /// Opens that of a process.
     ///
     /// # Errors
-    /// Where this user may not look, or the process is gone.
+    /// Where this user lacks the right, or the process has ended.
     pub fn of(pid: u32) -> Result<Self, MemoryError> {
         let file = File::open(format!("/proc/{pid}/mem"))?;
         let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
@@ -88,7 +88,7 @@ impl Memory {
         Ok(Self { file, regions })
     }
 
-    /// How many bytes there are to look at.
+    /// The number of bytes to search.
     pub fn bytes(&self) -> u64 {
         self.regions.iter().map(|(region, _)| region.end - region.start).sum()
     }
@@ -112,7 +112,7 @@ impl Memory {
         copies.into_values().collect()
     }
 
-    /// The addresses at which these very bytes stand.
+    /// The addresses of these exact bytes.
     pub fn find(&self, needle: &[u8]) -> Vec<u64> {
         let automaton = AhoCorasick::new([needle]).or_fail("build the search");
         let mut found = BTreeSet::new();
@@ -122,14 +122,14 @@ impl Memory {
         found.into_iter().collect()
     }
 
-    /// Piece by piece, each of which overlaps the next.
+    /// Reads piece by piece; each piece overlaps the next.
     fn walk(&self, overlap: u64, mut look: impl FnMut(u64, &[u8], &str)) {
         let mut buffer = vec![0; (CHUNK + overlap) as usize];
         for (region, mapping) in &self.regions {
             let mut at = region.start;
             while at < region.end {
                 let length = (region.end - at).min(CHUNK + overlap) as usize;
-                // A mapping that has gone since then is no place to keep anything.
+                // A mapping that the process has removed since then holds nothing.
                 if let Some(piece) = buffer.get_mut(..length)
                     && self.file.read_exact_at(piece, at).is_ok()
                 {
@@ -141,7 +141,7 @@ impl Memory {
     }
 }
 
-/// The parts of a mapping that are there: most of what a runtime reserves never is.
+/// The pages of a mapping that are present: a runtime reserves much more than it uses.
 fn present(pagemap: &File, mapping: Range<u64>) -> io::Result<Vec<Range<u64>>> {
     let mut regions: Vec<Range<u64>> = Vec::new();
     let mut entries = vec![0; (CHUNK / PAGE * 8) as usize];
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::leaks::Canary;
 
-    /// On ourselves, which everybody may.
+    /// Reads this process itself, which every user may.
     #[test]
     fn what_lies_in_memory_is_found_and_what_was_wiped_is_not() {
         let canary = Canary::plain("planted");

@@ -1,11 +1,11 @@
-//! Looking for secrets where none may be: canaries that are recognised in any spelling, and the places to look.
+//! Searches for secrets where they must not be: canaries in any encoding, and the places to search.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `canary` | what is looked for, and in which spellings? |
-//! | `haystack` | is it in these answers, these files, these processes' arguments? |
-//! | `memory` | is it in the memory of a process? |
-//! | `timing` | does the time that something takes tell what it was asked? |
+//! | `canary` | which values are searched, and in which encodings? |
+//! | `haystack` | is one in these responses, these files, these processes' arguments? |
+//! | `memory` | is one in the memory of a process? |
+//! | `timing` | does the duration of a look-up reveal its key? |
 
 mod canary;
 mod haystack;

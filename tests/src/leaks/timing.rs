@@ -1,9 +1,9 @@
-//! Whether the time that the look-up of an API key takes depends on the key.
+//! Whether the duration of the look-up of an API key depends on the key.
 //!
-//! In the manner of dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017): keys of several classes
-//! are looked up in random order, and the times of each two classes are compared by Welch's t-test, over all measurements
-//! and over the faster ones alone, since slow ones are the machine's doing. Beyond 4.5 two classes begin to be told apart;
-//! beyond 10 they are.
+//! In the manner of dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017): keys of several
+//! classes are looked up in random order, and the times of each two classes are compared by Welch's t-test, over all
+//! measurements and over the faster ones alone, since slow ones are noise of the machine. Beyond 4.5 two classes are
+//! probably different; beyond 10 they are.
 
 use std::fmt;
 use std::hint::black_box;
@@ -22,28 +22,28 @@ use tokio::net::TcpStream;
 use crate::or_fail::OrFail as _;
 use crate::{ORG, World, create_api_key, run};
 
-/// Beyond this the times of two classes differ for sure.
+/// Beyond this value the durations of two classes differ for sure.
 pub const TOLD_APART: f64 = 10.0;
-/// Keys of each class: as many for each, so that no class is warmer than another.
+/// Keys of each class. Every class has the same number, so that none is better cached than another.
 const KEYS: usize = 64;
-/// The shares of the fastest measurements that are compared.
+/// The shares of the fastest measurements to compare.
 const CROPS: [f64; 6] = [1.0, 0.99, 0.95, 0.9, 0.75, 0.5];
 
-/// What kind of key is looked up.
+/// The class of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// One that works.
+    /// A live key.
     Live,
-    /// One that was revoked.
+    /// A revoked key.
     Revoked,
-    /// One that nobody has, which begins as a live one and differs in the end.
+    /// A key that does not exist. It begins as a live one and differs in the end.
     UnknownBeginsLive,
-    /// One that nobody has.
+    /// A key that does not exist.
     Unknown,
 }
 
 impl Class {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 4] = [Self::Live, Self::Revoked, Self::UnknownBeginsLive, Self::Unknown];
 }
 
@@ -58,14 +58,14 @@ impl fmt::Display for Class {
     }
 }
 
-/// Two classes and how far apart their times are.
+/// Two classes, and the difference of their durations.
 #[derive(Debug, Clone, Copy)]
 pub struct Comparison {
-    /// One.
+    /// The first class.
     pub first: Class,
-    /// The other.
+    /// The second class.
     pub second: Class,
-    /// Their mean times over the faster nine tenths, nanoseconds.
+    /// Their mean durations over the fastest nine tenths, in nanoseconds.
     pub means: [f64; 2],
     /// Welch's t, the largest over all crops.
     pub t: f64,
@@ -84,7 +84,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Keys of all classes, and a store that knows those that it should.
+/// Keys of all classes, and a store that has the live and the revoked ones.
 pub struct Keys {
     store: SledStore,
     keys: Vec<(Class, Vec<String>)>,
@@ -92,7 +92,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Makes them.
+    /// Creates them.
     pub async fn make() -> Self {
         let folder = tempfile::tempdir().or_fail("make a folder");
         let store = SledStore::open(SledSettings::new(folder.path().join("store"))).await.or_fail("open a store");
@@ -118,7 +118,7 @@ impl Keys {
         self.keys.iter().find(|(known, _)| *known == class).map_or(&[], |(_, keys)| keys)
     }
 
-    /// Looks keys up as a request does, that many of each class, in random order.
+    /// Looks keys up as a request does, this number of each class, in random order.
     pub async fn measure_lookup(&self, samples: usize) -> Vec<Comparison> {
         let mut times = Times::default();
         for _ in 0..samples * Class::ALL.len() {
@@ -131,8 +131,8 @@ impl Keys {
         times.compare()
     }
 
-    /// The same for a look-up that no one should write: one key after the other, character by character. It shows that
-    /// the measurement tells classes apart where there is something to tell.
+    /// The same for an unsafe look-up that compares one key after another, character by character. It shows that the
+    /// measurement detects a difference where there is one.
     pub fn measure_careless_lookup(&self, samples: usize) -> Vec<Comparison> {
         let live = self.of(Class::Live);
         let careless = |text: &str| {
@@ -149,7 +149,7 @@ impl Keys {
         times.compare()
     }
 
-    /// What `http::access` does with the text of a header, up to the answer.
+    /// The steps of `http::access` from the text of a header to the response.
     async fn lookup(&self, text: &str) -> bool {
         let Ok(key) = text.parse::<ApiKey>() else { return false };
         let record = self.store.api_key(&key.hash()).await.or_fail("look a key up");
@@ -164,9 +164,9 @@ impl Keys {
     }
 }
 
-/// Asks a running server, over one connection that is kept, that many times with a key of each class.
+/// Sends requests to a running server over one persistent connection, this number with a key of each class.
 ///
-/// Of the live key other work is done, so its times say nothing; the other three are turned away alike.
+/// A live key causes other work, so its durations say nothing; the server rejects the other three in the same way.
 pub async fn measure_loopback(world: &World, samples: usize) -> Vec<Comparison> {
     let mut revoked = Vec::new();
     for _ in 0..4 {
@@ -192,7 +192,7 @@ pub async fn measure_loopback(world: &World, samples: usize) -> Vec<Comparison> 
         let began = Instant::now();
         stream.write_all(head.as_bytes()).await.or_fail("send a request");
         while !answer.ends_with(b"}") {
-            let read = stream.read_buf(&mut answer).await.or_fail("read an answer");
+            let read = stream.read_buf(&mut answer).await.or_fail("read a response");
             assert!(read > 0, "the server closed the connection");
         }
         times.add(*class, began);
@@ -242,7 +242,7 @@ async fn add(store: &SledStore, key: &ApiKey) -> Result<(), StoreError> {
     store.create_api_key(NewApiKey { record, root: Some(root), audit: audit(AuditAction::ApiKeyCreated) }).await
 }
 
-/// A key that is well-formed, begins as this one does, and is another in its last characters.
+/// A valid key format that begins as this key does and differs in its last characters.
 pub fn other_end(key: &str) -> String {
     let (body, _) = key.split_at(key.len() - 6);
     let (kept, end) = body.split_at(body.len() - 3);
@@ -258,12 +258,12 @@ pub fn other_end(key: &str) -> String {
     signed.chars().chain(checksum).collect()
 }
 
-/// Times by class, nanoseconds.
+/// Durations by class, in nanoseconds.
 #[derive(Default)]
 pub struct Times(Vec<(Class, Vec<f64>)>);
 
 impl Times {
-    /// Adds what has passed since then.
+    /// Adds the time since `began`.
     pub fn add(&mut self, class: Class, began: Instant) {
         self.add_nanos(class, began.elapsed().as_nanos() as f64);
     }
@@ -275,7 +275,7 @@ impl Times {
         }
     }
 
-    /// Each two classes.
+    /// Compares each two classes.
     pub fn compare(mut self) -> Vec<Comparison> {
         self.0.iter_mut().for_each(|(_, times)| times.sort_by(f64::total_cmp));
         self.0.sort_by_key(|(class, _)| Class::ALL.iter().position(|known| known == class));

@@ -1,12 +1,10 @@
-//! What requests notice of an import beside them.
+//! The effect of an import on the latency of requests.
 
 use std::error::Error;
 use std::time::Duration;
 
 use clap::Args;
-
-use super::imports::{generate, run, start};
-use super::single::{self, Times};
+use keyferry_tests::bulk::{self, Times, generate, run, start};
 
 #[derive(Args)]
 pub(crate) struct Beside {
@@ -18,15 +16,15 @@ pub(crate) struct Beside {
     rounds: u64,
 }
 
-/// Sends requests alone and beside an import, in turns: a disk that stands still for a moment does so in either.
+/// Sends requests alone and beside an import, in turns, so that a stall of the disk affects both.
 pub(crate) async fn beside(options: &Beside, seed: u64) -> Result<String, Box<dyn Error>> {
     let (world, credentials) = start().await;
     let mut rounds = Vec::new();
     for round in 1..=options.rounds {
-        let alone = single::alone(&world, &credentials).await?;
+        let alone = bulk::alone(&world, &credentials).await?;
         let path = world.folder().join(format!("rows_{round}.ndjson"));
         generate(&path, &format!("round_{round}"), options.rows, &credentials, seed.wrapping_add(round))?;
-        let (beside, ended) = single::beside(&world, &credentials, run(&world, &path)).await?;
+        let (beside, ended) = bulk::beside(&world, &credentials, run(&world, &path)).await?;
         ended?;
         let shown = |times: &Times| format!("{:.1?} and {:.1?}", times.percentile(50), times.percentile(99));
         println!("round {round}: p50 and p99 {} alone, {} beside an import", shown(&alone), shown(&beside));
@@ -50,8 +48,9 @@ pub(crate) async fn beside(options: &Beside, seed: u64) -> Result<String, Box<dy
     };
     let count = |figure: &dyn Fn(&(Times, Times)) -> usize| rounds.iter().map(figure).sum::<usize>();
     Ok(format!(
-        "40 requests a second of 8 clients, the same as in a large import's rows, alone and beside an import of {} rows that arrives and is \
-         worked on, in turns; {} and {} of them. Times count from when a request was to be sent.\n\n\
+        "40 requests a second of 8 clients, the same as in a large import's rows, alone and beside an import of {} \
+         rows \
+         that is received and processed, in turns; {} and {} of them. Times count from when a request was due.\n\n\
          | | alone, by round | beside, by round | beside against alone, median (lowest to highest) |\n|---|---|---|---|\n\
          | p50 | {} | {} | {} |\n\
          | p99 | {} | {} | {} |\n",

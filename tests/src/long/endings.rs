@@ -1,4 +1,4 @@
-//! Kills and power cuts under load: whether anything acknowledged is ever lost.
+//! Kills and power cuts under load: whether an acknowledged write is ever lost.
 
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
@@ -29,7 +29,7 @@ pub(crate) async fn endings(rounds: &Endings, seed: u64) -> Result<Survival, Box
     Ok(survival)
 }
 
-/// A line that is written over, where somebody is looking.
+/// A progress line that overwrites itself, where stdout is a terminal.
 fn progress(figures: &Figures, rounds: u64) {
     let mut stdout = std::io::stdout();
     if stdout.is_terminal() {

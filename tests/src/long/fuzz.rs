@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// How many executions each target had, in so many seconds each.
+/// The number of executions of each target, in this many seconds per target.
 pub(crate) fn fuzz(seconds: u64) -> Result<String, Box<dyn Error>> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/run");
     let mut child = Command::new(&program).arg("--seconds").arg(seconds.to_string()).stdout(Stdio::piped()).spawn()?;

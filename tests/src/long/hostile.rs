@@ -1,11 +1,11 @@
-//! Hostile plugins, again and again.
+//! Hostile plugins, in repeated rounds.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use keyferry_tests::hostile::{self, Holdings, hostile_world};
 
-/// What the neighbour noticed, and what the server held before and after.
+/// The latencies of the neighbour, and the resources of the server after each round.
 pub(crate) async fn hostile_plugins(rounds: u64, only: Option<&str>) -> Result<String, Box<dyn Error>> {
     let world = Arc::new(hostile_world().await);
     let mut figures = hostile::Figures::default();
@@ -21,7 +21,7 @@ pub(crate) async fn hostile_plugins(rounds: u64, only: Option<&str>) -> Result<S
     }
     let held: String = held.iter().enumerate().map(|(round, held)| format!("| {round} | {held} |\n")).collect();
     Ok(format!(
-        "{rounds} rounds, each family of the corpus dropped in while a good plugin's caller goes on.\n\n{figures}\n\
+        "{rounds} rounds, each family of the corpus dropped in while clients call good plugins.\n\n{figures}\n\
          | after round | the server holds |\n|---|---|\n{held}"
     ))
 }

@@ -1,4 +1,4 @@
-//! The long runs, each with what it found as a section in Markdown.
+//! The long runs, each with its results as a section in Markdown.
 
 mod beside;
 mod endings;
@@ -6,7 +6,6 @@ mod fuzz;
 mod hostile;
 mod imports;
 mod mutants;
-mod single;
 mod timing;
 
 pub(crate) use beside::{Beside, beside};

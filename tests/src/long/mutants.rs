@@ -1,8 +1,8 @@
-//! Requests that were good once.
+//! Mutations of valid requests.
 
 use keyferry_tests::mutations::{Mutated, mutated};
 
-/// What became of so many.
+/// Sends this number of mutated requests and returns the results.
 pub(crate) async fn mutants(requests: usize, seed: u64) -> Mutated {
     println!("mutated requests: {requests}, seed {seed}");
     mutated(seed, requests).await

@@ -1,4 +1,4 @@
-//! Whether the time that the look-up of an API key takes depends on the key.
+//! Whether the duration of the look-up of an API key depends on the key.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,7 +16,8 @@ pub(crate) async fn timing(Timing { lookups, requests }: &Timing) -> Result<Stri
     let in_process = keys.measure_lookup(*lookups).await;
     let loopback = measure_loopback(&World::start().await, *requests).await;
     for (what, comparisons) in [("the look-up", &in_process), ("a request", &loopback)] {
-        // What a key begins with must not show. That a record was found does, as the answer itself says.
+        // The first characters of a key must not matter. Whether a record exists does, and the response shows that
+        // anyway.
         let begins = |one: &&Comparison| (one.first, one.second) == (Class::UnknownBeginsLive, Class::Unknown);
         match comparisons.iter().find(begins) {
             Some(one) if one.t.abs() > TOLD_APART => {
@@ -27,13 +28,15 @@ pub(crate) async fn timing(Timing { lookups, requests }: &Timing) -> Result<Stri
         }
     }
     let mut section = format!(
-        "Times of two classes of API keys side by side, compared by Welch's t. Whether a key begins like one that is there must \
-         not show (|t| at most {TOLD_APART}); that a key was found does, as the answer itself says. A careless look-up is measured \
-         beside, to show that the measurement sees something.\n\n\
+        "Times of two classes of API keys side by side, compared by Welch's t. Whether a key begins like an existing \
+         one must \
+         not be measurable (|t| at most {TOLD_APART}). Whether a key exists may be, because the response says so. An \
+         unsafe \
+         look-up is measured as well, to show that the measurement detects a difference.\n\n\
          | measured | a key that is | ns | against one that is | ns | t |\n|---|---|---|---|---|---|\n"
     );
     let parts = [
-        ("a careless look-up", careless),
+        ("an unsafe look-up", careless),
         ("the look-up of a request: parse, hash, find, compare", in_process),
         ("whole requests over loopback", loopback),
     ];

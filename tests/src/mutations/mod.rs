@@ -1,10 +1,10 @@
-//! Requests that were good once: bytes changed, cut, doubled, words swapped, lines moved. The server answers or closes, and is
-//! as it was afterwards.
+//! Mutations of valid requests: bytes changed, cut, doubled, words swapped, lines moved. The server responds or closes,
+//! and is in the same state afterwards.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `originals` | what are good requests? |
-//! | `mutate` | what is changed in them? |
+//! | `originals` | which valid requests are there? |
+//! | `mutate` | which changes are made to them? |
 #![allow(clippy::indexing_slicing, reason = "each place comes from the length of what it is a place in")]
 
 mod mutate;
@@ -28,37 +28,37 @@ use crate::{ACCOUNT, ServerOptions, World, WorldOptions};
 use mutate::{fit, mutate};
 use originals::originals;
 
-/// Connections at once.
+/// Concurrent connections.
 const CLIENTS: usize = 16;
-/// Requests after which memory has settled.
+/// Requests after which memory is stable.
 const SETTLED: usize = 2_000;
-/// What the server may hold on to beyond what it held before.
+/// Resources that the server may hold beyond those before.
 const ALLOWANCE: usize = 32 << 20;
-/// How long nothing has to come before a client says that it is done: most changed lengths leave the server waiting.
+/// Silence after which a client half-closes: most changed lengths leave the server waiting.
 const QUIET: Duration = Duration::from_millis(150);
 
-/// What became of mutated requests.
+/// The results of mutated requests.
 #[derive(Debug, Clone)]
 pub struct Mutated {
-    /// What all choices followed from.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// How many were sent.
+    /// The number of requests.
     pub requests: usize,
-    /// Answers by status; 0 where the connection was closed instead.
+    /// Responses by status; 0 where the server closed the connection instead.
     pub statuses: BTreeMap<u16, usize>,
-    /// What the server held before.
+    /// The server's resources before.
     pub before: Usage,
-    /// What it held afterwards.
+    /// The server's resources afterwards.
     pub after: Usage,
 }
 
-/// Sends so many mutants to a server of their own, and looks whether it is well afterwards. Fails on an answer that is not
-/// documented, on a server that does not serve any more or holds on to what it took, and on a panic or an inner failure in its
-/// log.
+/// Sends this number of mutants to a server of their own, and checks the server afterwards. Fails on an undocumented
+/// response, on a server that no longer serves or does not release its resources, and on a panic or an internal error
+/// in its log.
 pub async fn mutated(seed: u64, requests: usize) -> Mutated {
     let server = Box::new(|options: &mut ServerOptions| {
         options.environment.push(("KEYFERRY_LOG".to_owned(), "warn".to_owned()));
-        // A key with so many credentials that providers turn away would soon not be listened to.
+        // The default limit of failed verifications would soon reject all requests of the key.
         options.arguments.extend(["--failed-verifications", "1000000"].map(str::to_owned));
     });
     let world = World::start_with(WorldOptions { server: Some(server), ..WorldOptions::default() }).await;
@@ -78,14 +78,14 @@ pub async fn mutated(seed: u64, requests: usize) -> Mutated {
     Mutated { seed, requests, statuses, before, after }
 }
 
-/// A good request is answered well.
+/// Checks that a valid request succeeds.
 async fn serves(world: &World) {
-    // The account may have been deleted by a mutant.
+    // A mutant may have deleted the account.
     let account = Request::new("POST", "/api/v2/public/linked-account").json(&json!({ "account_id": ACCOUNT }));
     world.send(account).await;
     let answer = world.migrate("hubspot", json!({"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}})).await;
     if answer.status != 200 {
-        fail(format_args!("a good request is answered {} {}", answer.status, answer.text()));
+        fail(format_args!("a valid request got {} {}", answer.status, answer.text()));
     }
 }
 
@@ -107,7 +107,7 @@ async fn send(world: &World, seed: u64, count: usize) -> BTreeMap<u16, usize> {
     all
 }
 
-/// Whether a status of the server's own making is one that is documented.
+/// Whether the documentation has this status of the server.
 fn is_documented(answer: &Response) -> bool {
     let text = answer.text();
     match answer.status {
@@ -115,21 +115,21 @@ fn is_documented(answer: &Response) -> bool {
             text.contains("Failed to verify credentials: ") || text.contains("Schema not found for integration type: ")
         }
         501 => text.contains("Transfer-Encoding"),
-        // Of a credential that could not be verified, where the caller asked for problems.
+        // The status of a credential that failed verification, where the caller asked for problems.
         502 | 504 => answer.header("keyferry-failure").is_some() || text.contains("urn:keyferry:problem:"),
         503 => answer.header("retry-after").is_some() || text.contains("urn:keyferry:problem:app_not_in_service"),
         status => status < 500,
     }
 }
 
-/// Sends mutants on one connection after the other, and counts the statuses.
+/// Sends mutants on one connection after another, and counts the statuses.
 async fn client(to: SocketAddr, originals: Arc<Vec<Vec<u8>>>, seed: u64, count: usize) -> BTreeMap<u16, usize> {
     let mut rng = Rng::with_seed(seed);
     let mut statuses = BTreeMap::new();
     let mut wire = Wire::connect(to).await;
     for index in 0..count {
         let mut bytes = rng.choice(originals.iter()).or_fail("there are requests").clone();
-        // Half of them in the body alone, where there is one: in the head, most changes are the end of it.
+        // Half of them only in the body, where there is one: most changes to a head end the request.
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").or_fail("each has a head") + 4;
         let mut body = bytes.split_off(end);
         for _ in 0..rng.usize(1..=2) {
@@ -161,10 +161,10 @@ async fn client(to: SocketAddr, originals: Arc<Vec<Vec<u8>>>, seed: u64, count: 
 impl fmt::Display for Mutated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} requests with seed {}.\n", self.requests, self.seed)?;
-        writeln!(f, "| answered with | how often |\n|---|---|")?;
+        writeln!(f, "| response | how often |\n|---|---|")?;
         for (status, count) in &self.statuses {
             match status {
-                0 => writeln!(f, "| nothing: the connection was closed | {count} |")?,
+                0 => writeln!(f, "| none: the connection was closed | {count} |")?,
                 status => writeln!(f, "| {status} | {count} |")?,
             }
         }

@@ -1,10 +1,10 @@
-//! One change to a request, as a network, a broken client or somebody who means harm would make it.
+//! One change to a request, as a network, a broken client or an attacker causes it.
 
 use fastrand::Rng;
 
 use crate::or_fail::OrFail as _;
 
-/// Words that mean something to some parser.
+/// Words that are special to a parser.
 const WORDS: [&str; 40] = [
     "GET",
     "PUT",
@@ -69,7 +69,7 @@ pub(super) fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
             let word = rng.choice(WORDS).or_fail("there are words").bytes();
             bytes.splice(span(rng, bytes), word);
         }
-        // Lines: one taken away, or one more of it.
+        // Lines: removes one, or repeats one.
         choice => {
             let lines: Vec<Vec<u8>> = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
             let (at, line) = (rng.usize(..lines.len()), rng.usize(..lines.len()));
@@ -84,7 +84,7 @@ pub(super) fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Makes the length that a head tells that of the body again, so that what was changed in the body is looked at.
+/// Sets the length in the head to the length of the body, so that the server reads the changed body.
 pub(super) fn fit(bytes: &mut Vec<u8>) {
     let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
     let Some(end) = find(bytes, b"\r\n\r\n") else { return };

@@ -1,9 +1,9 @@
-//! Requests that are good.
+//! Valid requests.
 
 use keyferry_mock_providers::apps::demo;
 use serde_json::json;
 
-/// Good requests to all endpoints.
+/// Valid requests to all endpoints.
 pub(super) fn originals(key: &str) -> Vec<Vec<u8>> {
     let migrate = |body: serde_json::Value, more: &str| {
         let body = body.to_string();

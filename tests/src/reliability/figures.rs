@@ -1,4 +1,4 @@
-//! What came of it.
+//! The results of the rounds.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,19 +10,19 @@ pub struct Figures {
     pub rounds: u64,
     /// Of these, before it was ready.
     pub during_start: u64,
-    /// Writes that were acknowledged. After each round, all that they made was found as it was promised.
+    /// Acknowledged writes. After each round, all of their effects were found.
     pub acknowledged: u64,
-    /// Writes whose answer never came, found done.
+    /// Writes without a response, found done.
     pub done_unanswered: u64,
-    /// Writes whose answer never came, found not done.
+    /// Writes without a response, found not done.
     pub not_done: u64,
-    /// Credentials that were opened with the key and compared.
+    /// Credentials that were decrypted with the key and compared.
     pub opened: u64,
-    /// Requests repeated under their idempotency key that got the answer of the first.
+    /// Requests repeated under their idempotency key that got the response of the first.
     pub replayed: u64,
-    /// Entries of the audit chain when it was walked last.
+    /// Entries of the audit chain at the last check.
     pub audit_entries: u64,
-    /// How long all of it took.
+    /// The duration of all rounds.
     pub took: Duration,
 }
 

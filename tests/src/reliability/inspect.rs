@@ -1,4 +1,4 @@
-//! What is on disk, read by the library in the server's place.
+//! Checks the data on disk with the store's own library, without a server.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::ledger::{Account, Settled, State};
 use crate::or_fail::{OrFail as _, fail};
 use crate::world::ORG;
 
-/// Compares all that is in a data folder with the ledger.
+/// Compares the whole content of a data folder with the ledger.
 pub(super) async fn settle(data: &Path, ledger: &mut [Account], figures: &mut Figures) {
     let vault =
         Vault::new(KeyProvider::File(data.join("keyferry.key")).load(CreateKey::Refused).await.or_fail("load the key"));
@@ -38,8 +38,8 @@ pub(super) async fn settle(data: &Path, ledger: &mut [Account], figures: &mut Fi
             Settled::AsAcknowledged => figures.not_done += u64::from(was_pending),
         }
     }
-    // What nobody has asked for must not be there either.
-    let all = ListAccounts { page: 1, limit: 1, search: None };
+    // The store must not have records that no request created.
+    let all = ListAccounts { page: 1, limit: 1, search: None, after: None };
     let total = store.accounts(&org, Environment::Test, all).await.or_fail("list the accounts").total;
     if total != there {
         fail(format_args!("{total} accounts are listed, and {there} are known"));

@@ -1,10 +1,10 @@
-//! What has been promised.
+//! The state that acknowledged requests promise.
 
 use std::fmt;
 
 use crate::or_fail::fail;
 
-/// A linked account with at most one integration, as its owner knows it.
+/// A linked account with at most one integration, as its client knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
     /// There is no such account.
@@ -28,29 +28,29 @@ impl fmt::Display for State {
     }
 }
 
-/// A migration that was asked for under an idempotency key.
+/// A migration that was sent with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Keyed {
     /// The key.
     pub(super) key: String,
-    /// The credential that was sent with it.
+    /// The credential of that request.
     pub(super) secret: String,
-    /// The revision that was answered, if an answer came.
+    /// The revision in the response, if there was one.
     pub(super) revision: Option<String>,
 }
 
-/// One account's page in the ledger. Only one worker writes to it, one request after the other.
+/// The entry of one account. Only one worker writes to it, one request after the other.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     /// The linked account's id.
     pub(super) id: String,
-    /// What was acknowledged last.
+    /// The last acknowledged state.
     pub(super) acknowledged: State,
-    /// The version that was acknowledged last, of the integration that is there now.
+    /// The last acknowledged version of the current integration.
     pub(super) version: u64,
-    /// What the request under way is to make of it: it may have been done, or not.
+    /// The state that the request in flight is to produce; it may or may not be done.
     pub(super) pending: Option<State>,
-    /// The last migration that had an idempotency key, unless something else was written since.
+    /// The last migration that had an idempotency key, unless a later request wrote something else.
     pub(super) keyed: Option<Keyed>,
 }
 
@@ -59,7 +59,7 @@ impl Account {
         Self { id, acknowledged: State::Missing, version: 0, pending: None, keyed: None }
     }
 
-    /// Takes what a crash has left, or fails where it is neither what was acknowledged nor what was under way.
+    /// Accepts the state after a crash, or fails where it is neither the acknowledged nor the pending one.
     pub(super) fn settle(&mut self, found: State, version: u64) -> Settled {
         let pending = self.pending.take();
         if found == self.acknowledged {
@@ -81,12 +81,12 @@ impl Account {
     }
 }
 
-/// What a crash left of an account.
+/// The state of an account after a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// What was acknowledged last.
+    /// The last acknowledged state.
     AsAcknowledged,
-    /// What the last request asked for, though its answer never came.
+    /// The state that the last request asked for, though it got no response.
     AsPending,
 }
 

@@ -1,4 +1,4 @@
-//! Requests that write, and what their answers promise.
+//! Requests that write, and the state that their responses promise.
 
 use std::net::SocketAddr;
 
@@ -10,24 +10,24 @@ use crate::or_fail::fail;
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
 
-/// Works on accounts of its own until the server is gone.
+/// Works on its own accounts until the server has ended.
 pub(super) struct Worker {
     pub(super) address: SocketAddr,
     pub(super) api_key: String,
     pub(super) accounts: Vec<Account>,
     pub(super) random: fastrand::Rng,
-    /// Writes that were acknowledged.
+    /// Acknowledged writes.
     pub(super) acknowledged: u64,
 }
 
 impl Worker {
-    /// Ends with the connection.
+    /// Returns when the connection ends.
     pub(super) async fn run(mut self) -> Self {
         while self.step().await.is_some() {}
         self
     }
 
-    /// One request. `None` once no answer comes.
+    /// Sends one request. `None` where there is no response.
     async fn step(&mut self) -> Option<()> {
         let chosen = self.random.usize(..self.accounts.len());
         let mut account = self.accounts.swap_remove(chosen);
@@ -54,7 +54,7 @@ impl Worker {
         account.pending = Some(goal.clone());
         let answer = self.send(request).await?;
         if answer.status != 200 {
-            fail(format_args!("{}: {goal} was answered with {} {}", account.id, answer.status, answer.text()));
+            fail(format_args!("{}: {goal} got {} {}", account.id, answer.status, answer.text()));
         }
         (account.acknowledged, account.version, account.pending) = (goal, 0, None);
         Some(())
@@ -80,23 +80,25 @@ impl Worker {
     }
 }
 
-/// Repeats the migrations that had an idempotency key, as a caller would who is not sure. Each must be answered as it was
-/// the first time, and one that got no answer must now be done, once.
+/// Repeats the migrations that had an idempotency key, as a caller does that got no response. Each must get the
+/// response of the first request, and one that got no response must now be done, once.
 pub(super) async fn repeat(address: SocketAddr, api_key: &str, ledger: &mut [Account]) -> u64 {
     let mut replayed = 0;
     for account in ledger {
         let Some(keyed) = account.keyed.clone() else { continue };
-        // Whoever deleted the account has deleted what the key stood for.
+        // Deleting the account also deleted the result of the key.
         if account.acknowledged == State::Missing {
             continue;
         }
         let request = migration(&account.id, &keyed.secret, Some(&keyed.key)).header("x-api-key", api_key);
-        let Ok(answer) = request.try_send(address).await else { fail("no answer from a server that was just started") };
+        let Ok(answer) = request.try_send(address).await else {
+            fail("no response from a server that was just started")
+        };
         let revision = promised(&account.id, &answer);
         let was_replayed = answer.header("idempotency-replayed") == Some("true");
         match &keyed.revision {
             Some(first) if *first != revision || !was_replayed => {
-                fail(format_args!("{}: {first} was answered first, and {revision} to the repetition", account.id));
+                fail(format_args!("{}: the first response has {first}, that to the repetition {revision}", account.id));
             }
             _ => replayed += u64::from(was_replayed),
         }
@@ -116,11 +118,11 @@ fn migration(account: &str, secret: &str, key: Option<&str>) -> Request {
     }
 }
 
-/// The revision that an answer promises: `id-version`.
+/// The revision in a response: `id-version`.
 fn promised(account: &str, answer: &Response) -> String {
     match answer.header("etag") {
         Some(revision) if answer.status == 200 => revision.trim_matches('"').to_owned(),
-        _ => fail(format_args!("{account}: a migration was answered with {} {}", answer.status, answer.text())),
+        _ => fail(format_args!("{account}: a migration got {} {}", answer.status, answer.text())),
     }
 }
 

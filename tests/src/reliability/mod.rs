@@ -1,14 +1,14 @@
-//! Whether anything acknowledged is ever lost: a server under load is ended in the worst ways, and what is left is compared
-//! with what was promised.
+//! Whether an acknowledged write is ever lost: a server under load is killed or loses power, and the data on disk is
+//! compared with the acknowledged writes.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `ledger` | what has been promised for an account, and what may be there after a crash? |
-//! | `load` | which requests are made, and what do their answers promise? |
-//! | `rounds` | how is a server ended, again and again? |
-//! | `power` | how is a power cut made, in which only what was synced survives? |
-//! | `inspect` | what is on disk, read by the library in the server's place? |
-//! | `figures`, `report` | what came of it? |
+//! | `ledger` | which state is promised for an account, and which states may a crash leave? |
+//! | `load` | which requests are sent, and what do their responses promise? |
+//! | `rounds` | how is a server ended in repeated rounds? |
+//! | `power` | how is a power cut simulated, in which only synced data survives? |
+//! | `inspect` | does the data on disk agree with the ledger? |
+//! | `figures`, `report` | what are the results? |
 
 mod figures;
 mod inspect;

@@ -1,7 +1,8 @@
-//! A power cut: of what a server has written, only what it has synced survives.
+//! A power cut: of a server's writes, only the synced ones survive.
 //!
-//! A library that is loaded into the server (`tests/power/shim.c`) copies what a file holds into a shadow folder whenever the
-//! file is synced, and no earlier. After a SIGKILL, the shadow is what a disk would hold that was cut off at that moment.
+//! A library that is loaded into the server (`tests/power/shim.c`) copies a file's content into a shadow folder
+//! whenever the file is synced, and no earlier. After a SIGKILL, the shadow is the content of a disk that lost power at
+//! that moment.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,22 +14,22 @@ use tempfile::TempDir;
 use crate::or_fail::{OrFail as _, fail};
 use crate::{binary, tools};
 
-/// What a disk writes at once: of a larger write, a part may survive.
+/// The unit that a disk writes atomically: a part of a larger write may survive.
 const SECTOR: usize = 512;
 
-/// Which of the writes that were not synced survive.
+/// Which unsynced writes survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survivors {
     /// None.
     None,
-    /// Any sectors of them, in no order: what a disk may do that reorders.
+    /// Any sectors of them, in no order, as on a disk that reorders writes.
     SomeSectors,
-    /// None, and of those that `fdatasync` was called for none either: what a store does that answers before its writes are
-    /// synced. Nothing can be promised then; this is how it is made sure that a loss would be noticed.
+    /// None, and `fdatasync` does not count either, as in a store that acknowledges before its writes are synced. Such
+    /// a store loses data; this mode proves that the test detects a loss.
     NotEvenSynced,
 }
 
-/// Makes power cuts.
+/// Simulates power cuts.
 #[derive(Debug)]
 pub struct PowerCut {
     shim: PathBuf,
@@ -37,7 +38,7 @@ pub struct PowerCut {
 }
 
 impl PowerCut {
-    /// Builds the library. `None` where there is no C compiler, after saying so; never in CI, where that is a failure.
+    /// Builds the library. `None` where there is no C compiler, after printing so; in CI that is a failure.
     pub fn new(survivors: Survivors) -> Option<Self> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("power/shim.c");
         let shim = binary::target().join("power-shim.so");
@@ -58,7 +59,7 @@ impl PowerCut {
         Some(Self { shim, shadow: TempDir::new().or_fail("make a folder for the shadow"), survivors })
     }
 
-    /// What the server has to be started with. What is in the folder already counts as synced.
+    /// The environment of the server. The present content of the folder counts as synced.
     pub(super) fn environment(&self, data: &Path) -> Vec<(String, String)> {
         copy_all(data, self.shadow.path());
         let lies =
@@ -72,16 +73,16 @@ impl PowerCut {
         environment
     }
 
-    /// Puts what survived in the place of what was written.
+    /// Replaces the written data with the surviving data.
     pub(super) fn restore(&self, data: &Path, random: &mut fastrand::Rng) {
         if self.survivors == Survivors::SomeSectors {
             let_some_survive(data, self.shadow.path(), random);
         }
-        fs::remove_dir_all(data).or_fail("remove what was written");
+        fs::remove_dir_all(data).or_fail("remove the written data");
         copy_all(self.shadow.path(), data);
     }
 
-    /// Counts all that is in the folder as synced, after others have written there.
+    /// Counts the whole content of the folder as synced, after other processes have written there.
     pub(super) fn accept(&self, data: &Path) {
         fs::remove_dir_all(self.shadow.path()).or_fail("empty the shadow");
         copy_all(data, self.shadow.path());
@@ -104,7 +105,7 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// Where a file's shadow differs from the file, half of the sectors become the file's.
+/// Where a file differs from its shadow, copies half of the sectors into the shadow.
 fn let_some_survive(written: &Path, shadow: &Path, random: &mut fastrand::Rng) {
     for entry in fs::read_dir(shadow).or_fail("list the shadow") {
         let entry = entry.or_fail("list the shadow");
@@ -120,7 +121,7 @@ fn let_some_survive(written: &Path, shadow: &Path, random: &mut fastrand::Rng) {
 
 fn mix(mut written: File, mut shadow: File, random: &mut fastrand::Rng) {
     let (mut new, mut old) = (Vec::new(), Vec::new());
-    written.read_to_end(&mut new).or_fail("read what was written");
+    written.read_to_end(&mut new).or_fail("read the written file");
     shadow.read_to_end(&mut old).or_fail("read the shadow");
     for (number, sector) in new.chunks(SECTOR).enumerate() {
         let at = number * SECTOR;

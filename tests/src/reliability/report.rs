@@ -1,4 +1,4 @@
-//! `tests/RELIABILITY.md`: what a long run found, written by the run itself.
+//! `tests/RELIABILITY.md`: the results of long runs, written by the runs themselves.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use super::figures::Figures;
 
-/// What long runs found, each part by the commit that it ran on.
+/// The results of long runs, each section with its commit.
 pub struct Report {
     file: PathBuf,
     commit: String,
@@ -15,24 +15,24 @@ pub struct Report {
     sections: Vec<(String, String)>,
 }
 
-/// What was found after servers were ended in one way and another.
+/// The results of each way to end a server.
 pub struct Survival {
     seed: u64,
     endings: Vec<(String, Figures)>,
 }
 
 impl Report {
-    /// That file, with what former runs wrote, for a run on the commit that is checked out.
+    /// Reads that file, with the sections of earlier runs, for a run on the current commit.
     ///
     /// # Errors
-    /// Where git cannot say which one it is, or the file cannot be read.
+    /// Where git cannot name the commit, or the file is not readable.
     pub fn open(file: &Path) -> io::Result<Self> {
         let git = |arguments: &[&str]| -> io::Result<String> {
             let output = Command::new("git").args(arguments).output()?;
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         };
         let mut commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-        // The report itself may differ: it is what a run leaves behind.
+        // The report itself may differ, because runs change it.
         if !git(&["status", "--porcelain", "--", ".", ":!tests/RELIABILITY.md"])?.is_empty() {
             commit.push_str(" and changes on top");
         }
@@ -48,10 +48,10 @@ impl Report {
         Ok(Self { file: file.to_owned(), commit, sections: sections.collect() })
     }
 
-    /// Writes down what a part of the run found, in the place of what a former run did, and says so.
+    /// Replaces a section with the results of this run, and prints so.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// Where the file is not writable.
     pub fn write(&mut self, title: &str, found: impl Display) -> io::Result<()> {
         let text = format!("On commit {}. {}", self.commit, found.to_string().trim());
         match self.sections.iter_mut().find(|(known, _)| known == title) {
@@ -68,17 +68,17 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "# What long runs found\n\n\
-             Written by `cargo run -p keyferry-tests -- reliability`. A part that finds a loss, a failed request of a neighbour's, an \
-             undocumented answer, a difference in time that tells of a key, or an input for which a property does not hold, ends \
-             the run and writes nothing.\n"
+            "# Results of the long runs\n\n\
+             Written by `cargo run -p keyferry-tests -- reliability`. A part that finds a loss, a failed request of a \
+             neighbour, an undocumented response, a difference in time that reveals a key, or an input for which a \
+             property does not hold, ends the run and writes nothing.\n"
         )?;
         self.sections.iter().try_for_each(|(title, text)| write!(f, "\n## {title}\n\n{text}\n"))
     }
 }
 
 impl Survival {
-    /// Nothing yet, of rounds that follow from this seed.
+    /// A report without results, for rounds with this seed.
     pub fn new(seed: u64) -> Self {
         Self { seed, endings: Vec::new() }
     }
@@ -93,11 +93,11 @@ impl Display for Survival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "Seed {}. Eight clients create, update and delete accounts and credentials while the server is ended, a third of the time \
-             before it is ready. What is on disk is then opened with the key and compared with every answer that was given: the \
-             account, the credential's very value, a version no older than the acknowledged one, nothing that nobody asked for, \
-             an audit chain that holds. Requests under an idempotency key are repeated and have to get the answer of the \
-             first.\n",
+            "Seed {}. Eight clients create, update and delete accounts and credentials while the server is ended, a \
+             third of the time before it is ready. The data on disk is then decrypted with the key and compared with \
+             every response: the account, the credential's value, a version no older than the acknowledged one, no \
+             record that was not requested, a valid audit chain. Requests under an idempotency key are repeated and \
+             have to get the response of the first.\n",
             self.seed
         )?;
         writeln!(

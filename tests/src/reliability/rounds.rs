@@ -1,4 +1,4 @@
-//! Ends a server again and again, and looks at what is left.
+//! Ends a server repeatedly, and checks the data on disk.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,21 +19,21 @@ use crate::world::{ORG, create_api_key};
 
 const WORKERS: usize = 8;
 const ACCOUNTS_EACH: usize = 12;
-/// How long a server is left alone under load, at most.
+/// The longest time under load before the server is ended.
 const MOST_LOAD: Duration = Duration::from_millis(330);
-/// How long a start takes, roughly: a kill comes at any moment of it.
+/// The approximate time of a start: a kill comes at any moment of it.
 const START: Duration = Duration::from_millis(400);
 
-/// How a server ends.
+/// How a server is ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// By SIGKILL: what it has written survives, synced or not.
+    /// By SIGKILL: all of its writes survive, synced or not.
     Kill,
     /// By a power cut.
     PowerCut(PowerCut),
 }
 
-/// A data folder that lives through all rounds.
+/// A data folder that is kept through all rounds.
 pub struct Loop {
     options: ServerOptions,
     ending: Ending,
@@ -46,7 +46,7 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// One whose choices follow from a seed.
+    /// Creates one; the seed determines all choices.
     pub async fn new(ending: Ending, seed: u64) -> Self {
         let folder = TempDir::new().or_fail("make a folder for the loop");
         let (data, plugins) = (folder.path().join("data"), folder.path().join("plugins"));
@@ -76,7 +76,7 @@ impl Loop {
         }
     }
 
-    /// Runs that many rounds, telling of each, and gives the figures. Fails at the first thing that is not as promised.
+    /// Runs this many rounds, prints each, and returns the figures. Fails at the first mismatch.
     pub async fn run(&mut self, rounds: u64, mut tell: impl FnMut(&Figures)) -> Figures {
         let began = Instant::now();
         for round in 1..=rounds {
@@ -100,7 +100,7 @@ impl Loop {
         self.figures.clone()
     }
 
-    /// Where the data lies, for whoever wants to look after a failure.
+    /// The data folder, for an inspection after a failure.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

@@ -1,4 +1,4 @@
-//! The operator's API on its socket: as it describes itself, in all that it answers.
+//! The operator's API on its socket: all responses agree with its own description.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -25,7 +25,7 @@ async fn document(world: &World) -> Value {
     answer.json()
 }
 
-/// The path, its method, and what is described of it.
+/// The path, the method, and the description of an operation.
 fn operation<'a>(document: &'a Value, id: &str) -> (String, String, &'a Value) {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -37,10 +37,10 @@ fn operation<'a>(document: &'a Value, id: &str) -> (String, String, &'a Value) {
     panic!("{id} is not described")
 }
 
-/// An operation's id, what stands in the path, what in the query, and what in the body.
+/// An operation's id, its path parameters, its query, and its body.
 type Asked = (&'static str, Vec<(&'static str, &'static str)>, &'static str, Option<Value>);
 
-/// Each operation, in an order in which each works.
+/// Each operation, in an order in which each succeeds.
 fn requests() -> Vec<Asked> {
     let org = || vec![("org", ORG)];
     let slack = || vec![("target", "slack")];
@@ -94,7 +94,7 @@ async fn every_operation_takes_and_answers_what_the_document_says() {
         assert!(!answer.text().contains(demo::HUBSPOT_ACCESS_TOKEN), "{id}");
         asked.insert(id.to_owned());
     }
-    // A key is revoked by what `createApiKey` gave; there is no version to go back to in a fresh folder.
+    // A key is revoked by its id from `createApiKey`; a fresh folder has no earlier version for a rollback.
     let mut all = BTreeSet::new();
     for item in document["paths"].as_object().unwrap().values() {
         all.extend(item.as_object().unwrap().values().map(|op| op["operationId"].as_str().unwrap().to_owned()));

@@ -1,4 +1,4 @@
-//! The operator's API on an address: who is let in, who is not, and that it is the one of the socket.
+//! The operator's API on a TCP address: which clients have access, and that it is the same API as on the socket.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 const TOKEN: &str = "3c1f1b0f8a7e4d6c9b2a5e8f7d6c5b4a";
 const HEALTH: &str = "/admin/v1/health";
 
-/// A file that nobody else may read.
+/// A file that only its owner can read.
 fn token_file(folder: &Path, token: &str) -> PathBuf {
     let path = folder.join("admin.token");
     fs::write(&path, format!("{token}\n")).unwrap();
@@ -21,7 +21,7 @@ fn token_file(folder: &Path, token: &str) -> PathBuf {
     path
 }
 
-/// A world whose server listens to operators, and the folder of its token.
+/// A world whose server listens to operators on TCP, and the folder of its token.
 async fn listening() -> (World, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = token_file(folder.path(), TOKEN).display().to_string();
@@ -44,7 +44,7 @@ fn code(answer: &Response) -> Value {
     answer.json()["code"].clone()
 }
 
-/// Each operation that changes nothing, and one that does.
+/// Each read-only operation, and one that writes.
 fn requests() -> Vec<(&'static str, String, Option<Value>)> {
     let org = format!("/admin/v1/organisations/{ORG}");
     vec![
@@ -83,7 +83,7 @@ async fn the_token_gets_the_answers_of_the_socket() {
             assert_eq!(here.header(header), there.header(header), "{method} {path}");
         }
     }
-    // What is done here is done: the socket says so, and the trail.
+    // The effect is visible over the socket and in the trail.
     let path = format!("/admin/v1/organisations/{ORG}/api-keys");
     let made = of("POST", &path, Some(&json!({ "environment": "test", "label": "here", "scopes": ["read"] })));
     let made = ask(&world, made.header("authorization", &format!("Bearer {TOKEN}"))).await;
@@ -111,7 +111,7 @@ async fn without_the_token_nothing_is_said_and_nothing_is_done() {
     let twice = health(TOKEN).header("authorization", &format!("Bearer {TOKEN}"));
     assert_eq!(ask(&world, twice).await.status, 401, "one of two tokens is not chosen");
     assert_eq!(world.command(&["audit", "export", "--org", ORG]).await.1, before);
-    // The public listener has none of it, the token or not.
+    // The public listener serves none of these paths, with or without the token.
     let elsewhere = health(TOKEN).send(world.server.address()).await;
     assert_eq!(elsewhere.status, 404);
 }
@@ -131,7 +131,7 @@ async fn an_organisations_key_is_refused_whatever_its_scopes() {
         }
         assert!(!world.server.logs().contains(key), "{scope}");
     }
-    // Nobody learns here whether a key exists.
+    // The response does not reveal whether a key exists.
     let unknown = keyferry_tests::create_api_key(world.folder().join("other").as_path(), ORG, "test").await;
     assert_eq!(ask(&world, health(&unknown)).await.status, 403);
 }
@@ -209,7 +209,7 @@ async fn response(stream: &mut (impl AsyncRead + Unpin)) -> String {
     text
 }
 
-/// What is refused with its body unread leaves a connection that is good for the next request, or says that it closes.
+/// A refusal without reading the body leaves a connection that works for the next request, or says that it closes.
 async fn refused(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: &str, path: &str) {
     let next = format!("GET {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n");
     for round in 0..3 {
@@ -247,7 +247,7 @@ async fn a_pipe_in_place_of_the_token_leaves_the_former_one_in_use_and_stops_nob
         assert_eq!(ask(&world, health("another-token-of-forty-characters-in-all")).await.status, 401);
     }
     assert_eq!(world.server.logs().matches("the last token that was read stays valid").count(), 1);
-    // One that is gone or open to others is the operator's doing, and lets nobody in.
+    // A token file that is missing or open to others is the operator's error, and no client gets access.
     fs::remove_file(&path).unwrap();
     assert_eq!(ask(&world, health(TOKEN)).await.status, 503);
     token_file(folder.path(), TOKEN);

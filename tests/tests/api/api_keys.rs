@@ -1,4 +1,4 @@
-//! API keys: what each scope allows, and what an operator sees and does.
+//! API keys: the operations that each scope allows, and the commands for operators.
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
@@ -123,7 +123,7 @@ async fn keys_are_listed_with_their_last_use_and_a_revoked_one_is_refused_at_onc
     let (code, _, said) = world.command(&["api-key", "revoke", "tk_none", "--org", ORG]).await;
     assert!(code == Some(1) && said.contains("acme has no such API key"), "{said}");
 
-    // Without a server the same commands work on the folder; a leaked key can be named by itself.
+    // Without a server the same commands work on the folder; a leaked key itself can name the record.
     assert!(world.server.terminate().await.success());
     let (code, _, said) = world.command(&["api-key", "revoke", &new, "--org", ORG]).await;
     assert_eq!(code, Some(0), "{said}");

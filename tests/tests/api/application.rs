@@ -1,4 +1,4 @@
-//! `GET application` and `GET auth-structure`: what the plugins say of their apps, in the documented shapes.
+//! `GET application` and `GET auth-structure`: the plugins' descriptions of their apps, in the documented shapes.
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
@@ -81,7 +81,7 @@ async fn the_structure_of_a_credential_is_told_without_a_key_in_the_documented_s
     assert_eq!((problem.status, &problem.json()["code"]), (404, &json!("unknown_app")));
 }
 
-/// What `auth-structure` calls required, a migration must not do without, and nothing else.
+/// A migration requires exactly the fields that `auth-structure` calls required.
 #[tokio::test]
 async fn what_the_structure_requires_is_what_a_migration_requires() {
     let world = World::start().await;
@@ -144,7 +144,7 @@ async fn an_application_tells_how_to_connect_and_who_is_connected() {
     });
     assert_eq!(stripe, expected);
 
-    // The header does the same as the query, and both have to agree.
+    // The header has the same effect as the query, and both have to agree.
     let both = |query: &str| {
         let request = Request::new("GET", &format!("{APPLICATION}/slack?linked_account_id={query}"));
         world.send(request.header("linked_account_id", "user_1"))

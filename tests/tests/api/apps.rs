@@ -1,5 +1,5 @@
-//! Each shipped app from end to end: its credential is migrated over TLS, and the provider sees it where it belongs, however its
-//! values were written.
+//! Each shipped app from end to end: its credential is migrated over TLS, and the provider receives it in the right
+//! place, in whatever form its values were written.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ async fn stored(world: &World, reader: &str, slug: &str) -> Value {
     auth_object.as_object_mut().map_or(Value::Null, |types| types.values_mut().next().unwrap().take())
 }
 
-/// The integration as its account shows it; null where there is none.
+/// The integration in the account's response; null where there is none.
 async fn integration(world: &World, slug: &str) -> Value {
     let answer = world.send(Request::new("GET", &format!("/api/v2/public/linked-account/{ACCOUNT}"))).await;
     let mut account = answer.json();
@@ -70,7 +70,8 @@ async fn a_credential_of_each_app_is_migrated_over_tls() {
     }
 }
 
-/// What no request can be built with is the credential's fault and not the provider's: it is told as such, and kept nowhere.
+/// A value that fits no request is an error of the credential, not of the provider: it is reported as such, and not
+/// stored.
 #[tokio::test]
 async fn a_value_that_no_request_can_be_built_with_is_rejected_by_its_field_and_never_stored() {
     let (world, _) = world().await;
@@ -137,7 +138,7 @@ async fn a_value_that_no_request_can_be_built_with_is_rejected_by_its_field_and_
         assert!(!world.server.logs().contains(body.to_string().as_str()));
     }
 
-    // The same at the other doors.
+    // The same through the other endpoints.
     let fields = bigquery("hello")["keybased"].clone();
     let save = "/api/v2/public/linked-account/integration/save-key-credentials/bigquery?linked_account_id=user_1";
     let session = format!("Bearer {}", world.session(ACCOUNT).await);
@@ -158,7 +159,7 @@ async fn a_value_that_no_request_can_be_built_with_is_rejected_by_its_field_and_
     assert_eq!(rows[0]["attempts"], 1, "{rows:?}");
 }
 
-/// The ledger of an import, once nothing of it is under way.
+/// The ledger of an import, once all of its rows are settled.
 async fn settled(world: &World, id: &str) -> Vec<Value> {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
     loop {
@@ -204,15 +205,16 @@ async fn a_private_key_in_any_spelling_is_read_and_stored_as_it_was_made() {
         assert_eq!(kept.trim_end(), RSA_KEY.trim_end(), "{spelled}");
         let warning = "`private_key` was taken as PEM in its usual form";
         let warned = integration(&world, "bigquery").await["warnings"].as_array().unwrap().contains(&json!(warning));
-        assert_eq!(warned, kept != spelled, "what was changed is told: {spelled}");
-        // What is stored is what an export holds and an import reads.
+        assert_eq!(warned, kept != spelled, "a change has a warning: {spelled}");
+        // An export contains the stored form, and an import reads it.
         let again = world.migrate("bigquery", bigquery(&kept)).await;
         assert_eq!(again.header("keyferry-warnings"), None);
         assert_eq!(stored(&world, &reader, "bigquery").await["private_key"], json!(kept));
     }
 }
 
-/// The stand-in knows the token by its bytes, so that what is accepted is what was sent without anything around it.
+/// The mock provider compares the bytes of the token, so that it accepts only the value that was sent, without
+/// additions.
 #[tokio::test]
 async fn what_is_proven_is_what_is_stored_and_what_was_changed_is_told() {
     let (world, _) = world().await;
@@ -256,16 +258,16 @@ async fn what_is_proven_is_what_is_stored_and_what_was_changed_is_told() {
     let body = json!({ "slug": "hubspot", "auth_object": spelled });
     let verdict = world.send(world.migrate_request(&body).header("prefer", "verify=only")).await;
     assert!(told(&verdict).is_some() && verdict.json()["warnings"][0].is_string(), "{}", verdict.text());
-    // A request that is sent again is answered as before.
+    // A repeated request gets the same response.
     let keyed = || world.send(world.migrate_request(&body).header("idempotency-key", "k1"));
     let (first, again) = (keyed().await, keyed().await);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!((told(&again), told(&first).is_some()), (told(&first), true));
-    // A credential that fails is told with what was changed of it.
+    // The error for a failed credential names the changes to its values.
     let failed =
         world.migrate("hubspot", hubspot(&format!("Bearer {}", demo::HUBSPOT_EXPIRED_TOKEN), &Value::Null)).await;
     assert!(failed.text().contains("`access_token` was taken without `Bearer` before it"), "{}", failed.text());
-    // Fields that are not secret lose the blanks around them.
+    // Fields that are not secret lose surrounding blanks.
     let stripe = json!({ "api_key": format!("\"{}\"", demo::STRIPE_SECRET_KEY) });
     let save = "/api/v2/public/linked-account/integration/save-key-credentials/stripe?linked_account_id=user_1";
     let saved = world.send(Request::new("PUT", save).json(&stripe)).await;
@@ -281,7 +283,7 @@ async fn what_is_proven_is_what_is_stored_and_what_was_changed_is_told() {
     assert_eq!(world.send(Request::new("PUT", &own).json(&json!({ "value": " Bearer x\n" }))).await.status, 200);
     assert_eq!(stored(&world, &reader, "custom").await, json!({ "token": "Bearer x" }));
 
-    // An address that was pasted without its scheme is stored as the address that it is, and that is told.
+    // An address without a scheme is stored with one, and a warning says so.
     let answer = world
         .migrate("github", json!({ "keybased": { "access_token": "ghp_e2e", "base_url": "Git.acme.example/login" } }))
         .await;
@@ -339,7 +341,7 @@ async fn the_end_of_a_token_is_read_in_every_form_and_never_lost() {
         let error = answer.json()["error"].as_str().unwrap_or_default().to_owned();
         assert!(error.contains("auth_object.oauth2.expires_at must be a time"), "{wrong}: {}", answer.text());
     }
-    // A credential that could not be verified keeps its end.
+    // A credential that could not be verified keeps its expiry.
     let limited = hubspot(demo::HUBSPOT_RATE_LIMITED_TOKEN, &json!("2031-01-01T00:00:00Z"));
     let body = json!({ "slug": "hubspot", "auth_object": limited });
     let kept = world.send(world.migrate_request(&body).header("prefer", "on-unverified=store")).await;

@@ -1,4 +1,4 @@
-//! The audit trail: whole, exported in a form that others read, and any change to it is found.
+//! The audit trail: it is complete, its export is readable by other programs, and any change to it is detected.
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::http::Request;
 use keyferry_tests::{ACCOUNT, ORG, World};
@@ -96,7 +96,7 @@ async fn a_changed_removed_or_rewritten_entry_is_found() {
         drop((tree, database));
         let (code, _, said) = keyferry(&world, &["audit", "verify"]).await;
         assert!(code == Some(1) && said.contains(expected), "{said}");
-        // And back, for the next.
+        // Undone, for the next case.
         let database = sled::Config::new().path(&store).segment_size(8 << 20).open().unwrap();
         let tree = database.open_tree("audit").unwrap();
         rows.into_iter().for_each(|(key, row)| drop(tree.insert(key, row).unwrap()));

@@ -1,4 +1,4 @@
-//! Clients that are slow, many, silent or gone: each is cut off in its time, and the others are served.
+//! Clients that are slow, many, silent or gone: each is cut off after its timeout, and the others are served.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,11 +14,12 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Seconds of `[http]` in these tests. `IDLE` is the longest, so that it cannot be what another test sees.
+/// Timeouts in seconds of `[http]` in these tests. `IDLE` is the longest, so that other tests cannot observe it by
+/// mistake.
 const HEAD: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
 const SETTINGS: &str = "[http]\nhead-seconds = 1\nbody-seconds = 1\nwrite-seconds = 1\nidle-seconds = 4\n";
-/// More than any deadline here, with a busy machine allowed for.
+/// Longer than any timeout here, on a busy machine.
 const LATE: Duration = Duration::from_secs(30);
 const GET: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
@@ -27,7 +28,7 @@ const ACCOUNTS: &str = "/api/v2/public/linked-account";
 async fn world(arguments: &[&str], change: impl FnOnce(&mut ServerOptions) + Send + 'static) -> World {
     let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
     let server = Box::new(move |options: &mut ServerOptions| {
-        // Kept beside the server's data, which go with the world.
+        // Kept beside the server's data, and removed with the world.
         let file = options.data.join("test.toml");
         std::fs::write(&file, SETTINGS).unwrap();
         options.arguments.extend(["--config".to_owned(), file.display().to_string()]);
@@ -49,7 +50,7 @@ fn head(world: &World, more: &str) -> String {
 async fn a_slow_client_is_cut_off_in_its_time_and_others_are_served_meanwhile() {
     let world = world(&[], |_| {}).await;
     let to = world.server.address();
-    // Each way of being slow: what is sent at once, what trickles, and the status that is told before the end.
+    // Each kind of slow client: its first bytes, the bytes that trickle, and the status before the end.
     let sized = head(&world, "content-length: 1000");
     let chunked = head(&world, "transfer-encoding: chunked");
     let unread = "PUT /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n";
@@ -69,7 +70,7 @@ async fn a_slow_client_is_cut_off_in_its_time_and_others_are_served_meanwhile() 
         ("no body", &sized, "", Some(408)),
         ("a body that trickles", &sized, &endless, Some(408)),
         ("chunks that trickle", &chunked, &chunks, Some(408)),
-        ("a body that nobody reads", unread, &endless, Some(404)),
+        ("a body that is never read", unread, &endless, Some(404)),
     ];
     let began = Instant::now();
     let slow = cases.map(|(name, at_once, trickle, status)| {
@@ -105,7 +106,7 @@ async fn a_connection_is_kept_between_requests_for_its_time_and_then_closed() {
         wire.send(GET).await;
         assert_eq!(wire.answer().await.unwrap().status, 200);
     }
-    // Longer than a head may take, which must not be what ends it.
+    // Longer than the timeout of a head, which must not end the connection.
     let began = Instant::now();
     while began.elapsed() < HEAD * 2 {
         assert!(wire.is_open().await, "closed after {:?}", began.elapsed());
@@ -116,9 +117,9 @@ async fn a_connection_is_kept_between_requests_for_its_time_and_then_closed() {
     let idle = Instant::now();
     assert!(wire.is_closed().await);
     let idle = idle.elapsed();
-    // The answer had left the server a moment before it was read here.
+    // The response had left the server a moment before the test read it.
     assert!(idle + Duration::from_millis(500) >= IDLE && idle < LATE, "{idle:?}");
-    // Once a request has begun, it has a head's time.
+    // Once a request has begun, the timeout of a head applies.
     let mut wire = Wire::connect(world.server.address()).await;
     wire.send(GET).await;
     assert_eq!(wire.answer().await.unwrap().status, 200);
@@ -128,7 +129,7 @@ async fn a_connection_is_kept_between_requests_for_its_time_and_then_closed() {
     assert!(begun.elapsed() < IDLE, "{:?}", begun.elapsed());
 }
 
-/// Accounts with so much in them that a list of them is about a megabyte.
+/// Accounts with so large records that a list of them is about a megabyte.
 async fn fill(world: &World) {
     let long = "x".repeat(1900);
     let udf: serde_json::Map<_, _> = (0..30).map(|index| (format!("field_{index}"), json!(long))).collect();
@@ -146,7 +147,7 @@ async fn whoever_does_not_read_the_answer_keeps_no_place_for_long() {
     let to = world.server.address();
     let before = Usage::of(world.server.pid());
     let list = format!("GET {ACCOUNTS}?limit=100 HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n\r\n", world.api_key);
-    // Twenty megabytes of answers each: no system buffers that.
+    // Twenty megabytes of responses each: no system buffers that much.
     let pipelined = list.repeat(20);
     let mut taken = Vec::new();
     for _ in 0..4 {
@@ -154,7 +155,7 @@ async fn whoever_does_not_read_the_answer_keeps_no_place_for_long() {
         assert!(wire.send(&pipelined).await);
         taken.push(wire);
     }
-    // All places are taken by clients that read nothing, and by one that does, a little at a time.
+    // All connections are taken by clients that read nothing, and by one that reads slowly.
     let sipping = tokio::spawn(taken.pop().unwrap().sip(64, Duration::from_millis(20)));
     let began = Instant::now();
     let mut others = Vec::new();
@@ -165,13 +166,13 @@ async fn whoever_does_not_read_the_answer_keeps_no_place_for_long() {
         assert!(began.elapsed() < LATE, "{:?}", began.elapsed());
         others.push(wire);
     }
-    // Four others have their places: all of them are gone.
+    // Four other clients get connections, so the first ones are gone.
     for wire in taken {
         let answers = wire.answers_or_cut().await;
-        assert!(answers < 20, "it had the time to take {answers} answers");
+        assert!(answers < 20, "it had the time to read {answers} responses");
     }
     let sipped = sipping.await.unwrap();
-    assert!(sipped < 1_000_000, "not even one answer can have been taken, and {sipped} bytes were");
+    assert!(sipped < 1_000_000, "the client read {sipped} bytes, more than buffers hold");
     drop(others);
     let after = Usage::returns_to(world.server.pid(), before, 48 << 20).await;
     assert!(after.is_ok(), "{before:?} {after:?}");
@@ -202,7 +203,7 @@ async fn connections_over_the_limit_wait_and_those_within_it_are_served() {
     drop(within.pop());
     assert_eq!(over.answer().await.unwrap().status, 200);
     drop((within, over));
-    // Forty times as many as there are places, all at once.
+    // Forty times as many as there are slots, all at once.
     let crowd: Vec<_> = (0..40 * PLACES)
         .map(|_| {
             tokio::spawn(async move {
@@ -230,13 +231,13 @@ async fn a_storm_of_clients_that_hang_up_leaves_nothing_behind() {
     let whole = head(&world, &format!("content-length: {}", body.len())) + &body;
     assert_eq!(http::get(to, "/livez").await.status, 200);
     let before = Usage::of(world.server.pid());
-    // Gone before, within and after a request, with a reset or with half a goodbye.
+    // Gone before, within and after a request, with a reset or with a half-close.
     let cuts = [0, 1, 40, whole.len() - body.len(), whole.len() - 1, whole.len()];
     for round in 0..1500 {
         let mut wire = Wire::connect(to).await;
         wire.send(&whole[..cuts[round % cuts.len()]]).await;
         match round % 4 {
-            // Half-open: the client says that it is done and stays.
+            // Half-open: the client closes its side and waits.
             0 => {
                 wire.finish().await;
                 assert!(wire.is_closed().await);
@@ -247,7 +248,7 @@ async fn a_storm_of_clients_that_hang_up_leaves_nothing_behind() {
     }
     let migrated = world.migrate("hubspot", json!({"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}})).await;
     assert_eq!(migrated.status, 200, "{}", migrated.text());
-    // What was begun is finished without them, over connections to the provider that are kept for a while.
+    // The server finishes their requests, over connections to the provider that are kept for a while.
     let allowed =
         Usage { descriptors: before.descriptors.map(|count| count + 40), threads: before.threads + 4, ..before };
     let after = Usage::returns_to(world.server.pid(), allowed, 48 << 20).await;
@@ -289,6 +290,44 @@ async fn a_migration_is_done_to_its_end_though_its_caller_hangs_up() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_comes_again_at_once_while_the_server_is_busy_is_read_a_second_later() {
+    let mut providers = MockProviders::start().await.unwrap();
+    let details = json!({"portalId": 48_600_123, "accountType": "STANDARD", "uiDomain": "app.hubspot.com"});
+    let slow = move |_| Reply::json(200, &details).delayed(Duration::from_millis(500));
+    providers.add(demo::HUBSPOT_HOST, slow).await.unwrap();
+    let server = Box::new(|options: &mut ServerOptions| {
+        let file = options.data.join("test.toml");
+        std::fs::write(&file, "[sandbox]\nslots = 1\nqueue = 0\n").unwrap();
+        options.arguments.extend(["--config".to_owned(), file.display().to_string()]);
+    });
+    let options = WorldOptions { providers: Some(providers), server: Some(server) };
+    let world = World::start_with(options).await;
+    let body = json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": "t-busy"}}}).to_string();
+    let request = head(&world, &format!("content-length: {}", body.len())) + &body;
+    let (mut first, mut second) =
+        (Wire::connect(world.server.address()).await, Wire::connect(world.server.address()).await);
+    let asked = world.providers.received_total();
+    first.send(&request).await;
+    let began = Instant::now();
+    while world.providers.received_total() == asked {
+        assert!(began.elapsed() < LATE, "the provider was never asked");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    second.send(&request).await;
+    let refused = second.answer().await.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.text());
+    // The client does not wait: the server reads its next request only after the second that `Retry-After` asks for.
+    let refused_at = Instant::now();
+    second.send(&request).await;
+    let later = second.answer().await.unwrap();
+    assert!([200, 503].contains(&later.status), "{}", later.text());
+    assert!(refused_at.elapsed() >= Duration::from_millis(900), "{:?}", refused_at.elapsed());
+    assert_eq!(first.answer().await.unwrap().status, 200);
+    second.send(GET).await;
+    assert_eq!(second.answer().await.unwrap().status, 200, "the connection is as it was");
+}
+
 /// A program that starts the server with a limit of open files.
 fn limited(folder: &TempDir, files: usize) -> std::path::PathBuf {
     let path = folder.path().join("limited");
@@ -305,7 +344,7 @@ async fn with_64_file_descriptors_a_crowd_takes_none_that_the_store_needs() {
     let world = world(&[], move |options| options.binary = Some(program)).await;
     let to = world.server.address();
     assert!(world.server.logs().contains("leaves room for 16 connections"), "{}", world.server.logs());
-    // Connections that say nothing, ten times as many as there can be, and always new ones.
+    // Silent connections, ten times as many as the limit, and always new ones.
     let mut crowd = Vec::new();
     for round in 0..3 {
         for _ in 0..200 {
@@ -334,7 +373,7 @@ async fn without_any_file_descriptor_left_the_server_waits_until_there_is_one() 
     let deadline = Instant::now() + LATE;
     while !world.server.logs().contains("a connection could not be accepted") {
         assert!(Instant::now() < deadline, "{}", world.server.logs());
-        // Whoever is connected is served all the same.
+        // Connected clients are still served.
         known.send(GET).await;
         assert_eq!(known.answer().await.unwrap().status, 200);
     }
@@ -344,7 +383,7 @@ async fn without_any_file_descriptor_left_the_server_waits_until_there_is_one() 
     assert_eq!(migrated.status, 200, "{}", migrated.text());
 }
 
-/// Runs a driver of another language against the world's server, and gives what it printed.
+/// Runs a driver in another language against the world's server, and returns its output.
 async fn driven(program: &Path, arguments: &[&str]) -> Value {
     let output = tokio::process::Command::new(program).args(arguments).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -362,7 +401,7 @@ async fn pythons_clients_keep_their_connections_over_requests_that_are_refused()
     let world = World::start().await;
     let (host, port) = (world.server.address().ip().to_string(), world.server.address().port().to_string());
     let seen = driven(&programs.join("python"), &[&driver("client.py"), &host, &port, &world.api_key]).await;
-    // Only what is too large to be read to its end costs a connection.
+    // Only a body that is too large to be read to its end costs a connection.
     assert_eq!(seen, json!({"sized": 9, "chunked": 9, "requests": 24}));
 }
 

@@ -1,5 +1,5 @@
-//! The documented product's own SDK for browsers, unchanged, as a client of Keyferry: what it calls is answered so that a key-based
-//! app is connected, seen as connected, and disconnected.
+//! The documented product's own SDK for browsers, unchanged, as a client of Keyferry: the responses to its calls let it
+//! connect a key-based app, show it as connected, and disconnect it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -30,13 +30,13 @@ impl Sdk {
         Some(Self { child, say, hear })
     }
 
-    /// What a method of the SDK resolves to, or the message of what it throws.
+    /// The result of a method of the SDK, or the message of the exception.
     async fn call(&mut self, token: &str, method: &str, arguments: Value) -> Result<Value, String> {
         writeln!(self.say, "{}", json!({ "call": method, "arguments": arguments, "token": token })).unwrap();
         let mut line = String::new();
-        // The stand-ins of providers run here, and the SDK waits for them.
+        // The mock providers run in this runtime, and the SDK waits for them.
         tokio::task::block_in_place(|| self.hear.read_line(&mut line)).unwrap();
-        let answer: Value = serde_json::from_str(&line).expect("the SDK's process ended; its words are above");
+        let answer: Value = serde_json::from_str(&line).expect("the SDK's process ended; its output is above");
         match answer["error"].as_str() {
             Some(error) => Err(error.to_owned()),
             None => Ok(answer["value"].clone()),
@@ -64,7 +64,7 @@ async fn the_documented_sdk_lists_connects_sees_and_disconnects_a_key_based_app(
     assert_eq!(slugs, ["hubspot", "netsuite", "slack", "stripe"]);
     let stripe = sdk.call(&token, "getApp", json!(["stripe"])).await.unwrap();
     assert_eq!((&stripe["connected"], &stripe["auth_type"]), (&json!(false), &json!("keybased")));
-    // What a front end builds its form of.
+    // The data from which a front end builds its form.
     let field = &stripe["auth_input_map"][0];
     assert_eq!(
         (&field["name"], &field["type"], &field["required"]),
@@ -75,14 +75,14 @@ async fn the_documented_sdk_lists_connects_sees_and_disconnects_a_key_based_app(
     let rejected = sdk.call(&token, "connect", connect("sk_test_nobodyKnowsThisOne")).await;
     assert_eq!(rejected, Err("Internal Server Error".to_owned()), "as documented: nothing is stored");
     assert_eq!(sdk.call(&token, "getApp", json!(["stripe"])).await.unwrap()["connected"], false);
-    // The SDK takes content that is not valid for "not connected": the answer has no `success`.
+    // The SDK takes invalid content for "not connected": the response has no `success`.
     assert_eq!(sdk.call(&token, "connect", json!(["stripe", {}])).await, Ok(Value::Null));
     assert_eq!(sdk.call(&token, "connect", connect(demo::STRIPE_SECRET_KEY)).await, Ok(json!(true)));
 
     let stripe = sdk.call(&token, "getApp", json!(["stripe"])).await.unwrap();
     assert_eq!((&stripe["connected"], &stripe["reauth_required"]), (&json!(true), &json!(false)));
     assert_eq!(stripe["connected_accounts"][0]["status"], "active");
-    // It is the credential that a back end finds there, too.
+    // A back end reads the same credential.
     let account = world.send(Request::new("GET", &format!("/api/v2/public/linked-account/{ACCOUNT}"))).await.json();
     assert_eq!(account["integrations"][0]["type"], "stripe");
 
@@ -99,7 +99,7 @@ async fn the_documented_sdk_throws_where_there_is_nothing_for_it() {
     let config = json!([{ "slug": "stripe", "labels": [] }]);
     let cases = [
         ("getApp", json!(["no-such-app"]), "Not Found"),
-        // OAuth connect flows and configurations are not what Keyferry does.
+        // Keyferry does not support OAuth connect flows and configurations.
         ("connect", json!(["hubspot"]), "Not Implemented"),
         ("config", config.clone(), "Not Found"),
         ("updateConfig", config, "Not Found"),

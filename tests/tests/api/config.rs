@@ -1,4 +1,5 @@
-//! Settings: flags before variables before `keyferry.toml` before defaults, and a command that says what holds and why.
+//! Settings: flags before variables before `keyferry.toml` before defaults, and a command that reports the effective
+//! values and their sources.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use keyferry_tests::http::get;
 use keyferry_tests::{ORG, World, WorldOptions, binary};
 use serde_json::{Value, json};
 
-/// A folder that somebody works in.
+/// A user's working folder.
 struct Desk(tempfile::TempDir);
 
 impl Desk {
@@ -25,7 +26,7 @@ impl Desk {
         command.args(arguments).envs(environment.iter().copied()).current_dir(self.0.path()).output().unwrap()
     }
 
-    /// What `config check --json` says of each setting, and how it ended.
+    /// The settings from `config check --json`, and its exit status.
     fn check(&self, arguments: &[&str], environment: &[(&str, &str)]) -> (BTreeMap<String, Value>, Output) {
         let output = self.keyferry(&[&["config", "check", "--json"], arguments].concat(), environment);
         let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -64,7 +65,7 @@ fn each_value_is_told_with_where_it_comes_from() {
         assert_eq!((&held[setting]["values"], &held[setting]["from"]), (&json!([value]), &from), "{setting}");
     }
     assert_eq!(held["data"]["meaning"], json!("./keyferry-data"));
-    assert!(!desk.0.path().join("keyferry-data").exists(), "looking makes nothing");
+    assert!(!desk.0.path().join("keyferry-data").exists(), "the command creates nothing");
 
     let table = desk.keyferry(&["config", "check"], &[]);
     let shown = text(&table.stdout);
@@ -126,6 +127,15 @@ fn what_is_wrong_is_told_with_its_place_and_nothing_is_started() {
             assert!(!output.status.success() && said.contains(expected), "{command:?} {config}: {said}");
             assert!(!format!("{said}{}", text(&output.stdout)).contains("hunter2"), "{said}");
         }
+        // A wrong flag is an error in the same form as in all commands, with exit code 2.
+        let json: Vec<(&str, &str)> = [("KEYFERRY_LOG_FORMAT", "json")].into_iter().chain(environment).collect();
+        let output = desk.keyferry(&[&["serve", "--data=data"][..], flags].concat(), &json);
+        if output.status.code() == Some(1) {
+            let lines = text(&output.stderr);
+            let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let last = lines.last().unwrap()["fields"]["message"].as_str().unwrap();
+            assert!(last.contains(expected), "{config}: {lines:?}");
+        }
     }
 }
 
@@ -154,13 +164,14 @@ fn what_works_and_is_probably_not_meant_is_a_warning() {
         }
         assert!(!said.contains("hunter2"), "{said}");
     }
-    // Commands without settings tell a misspelled variable only: any other can be of the user's own scripts.
+    // Commands without settings report only misspelled variables: any other variable can belong to the user's own
+    // scripts.
     let variables = [("KEYFERRY_SERVRE", "127.0.0.1:1"), ("KEYFERRY_OF_OURS", "1")];
     let said = text(&Desk::new(None).keyferry(&["imports", "list"], &variables).stderr);
     assert!(said.contains("is KEYFERRY_SERVER meant?") && !said.contains("KEYFERRY_OF_OURS"), "{said}");
 }
 
-/// All that is wrong is told at once.
+/// One run reports all errors.
 #[test]
 fn a_file_is_mended_in_one_go() {
     let desk = Desk::new(Some("a = 1\nb = 2\nrate-limit = \"x\"\n"));
@@ -176,7 +187,7 @@ fn secrets_are_masked() {
     let secrets = [("MY_KEK", "hunter2"), ("VAULT_TOKEN", "hunter3")];
     let (held, output) = desk.check(&[], &secrets);
     for (name, secret) in secrets {
-        assert_eq!(held[name]["values"], json!(["***"]), "{name} is told to be set");
+        assert_eq!(held[name]["values"], json!(["***"]), "{name} is shown as set");
         let said =
             text(&output.stdout) + &text(&output.stderr) + &text(&desk.keyferry(&["config", "check"], &secrets).stdout);
         assert!(!said.contains(secret), "{said}");
@@ -187,7 +198,7 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/keyferry.example.toml")
 }
 
-/// With `KEYFERRY_WRITE_EXAMPLES` set, the file is written anew.
+/// With `KEYFERRY_WRITE_EXAMPLES` set, the file is rewritten.
 #[test]
 fn the_example_has_every_setting_at_its_default() {
     let desk = Desk::new(None);
@@ -215,7 +226,7 @@ fn the_example_has_every_setting_at_its_default() {
         uncommented += if has_default { line.trim_start_matches('#') } else { line };
         uncommented += "\n";
     }
-    assert_eq!(seen, defaults.len(), "the example has all that there are");
+    assert_eq!(seen, defaults.len(), "the example has all settings");
     let (set, output) = Desk::new(Some(&uncommented)).check(&[], &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     for (setting, held) in &set {
@@ -226,7 +237,8 @@ fn the_example_has_every_setting_at_its_default() {
     }
 }
 
-/// From the file to the server to what it tells, and the operator's commands find the same server by the same file.
+/// The server uses the values of the file and reports them, and the operator's commands find the server with the same
+/// file.
 #[tokio::test]
 async fn a_server_and_the_commands_beside_it_are_set_by_one_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What every endpoint does alike: request ids, tags and conditional reads, `HEAD`, `OPTIONS`, CORS.
+//! Properties of every endpoint: request ids, tags and conditional reads, `HEAD`, `OPTIONS`, CORS.
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::contract::Contract;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
 
-/// Every path that can be read, with what stands in it.
+/// Every path that can be read, with its parameters filled in.
 fn reads() -> Vec<String> {
     let paths = Contract::fixed().paths().into_iter();
     let reads = paths.filter(|(_, methods)| methods.iter().any(|method| method == "GET")).map(|(path, _)| path);
@@ -32,7 +32,7 @@ async fn what_a_caller_has_is_not_sent_again() {
         let read = |method: &str| Request::new(method, &path);
         let whole = world.send(read("GET")).await;
         if whole.status != 200 {
-            // What needs a bearer's token is no matter of this key's.
+            // Paths for session tokens do not accept this API key.
             continue;
         }
         let Some(tag) = whole.header("etag").map(str::to_owned) else {
@@ -73,7 +73,7 @@ async fn a_tag_changes_with_what_it_is_of() {
     let after = world.send(Request::new("GET", &path).header("if-none-match", &tag)).await;
     assert_eq!(after.status, 200);
     assert_ne!(after.header("etag"), Some(&*tag));
-    // What failed has no tag, and is not kept from anybody.
+    // An error has no tag, and is never a 304.
     let missing = Request::new("GET", &format!("{ACCOUNTS}/nobody")).header("if-none-match", "*");
     let missing = world.send(missing).await;
     assert_eq!((missing.status, missing.header("etag")), (404, None));
@@ -103,7 +103,7 @@ async fn a_request_has_its_callers_id_if_that_is_one() {
     }
 }
 
-/// With or without a collector, the log names the trace that a request says it is part of.
+/// With or without a collector, the log has the trace id that a caller sends.
 #[tokio::test]
 async fn the_log_names_a_callers_trace() {
     let world = World::start().await;
@@ -129,7 +129,7 @@ async fn options_tell_what_a_path_takes() {
     assert_eq!(world.send_as_it_is(Request::new("OPTIONS", "/nothing")).await.status, 404);
 }
 
-/// The origin of a page that may.
+/// The origin of an allowed page.
 const OURS: &str = "https://app.example.com";
 
 fn access(answer: &Response) -> Vec<&str> {
@@ -188,6 +188,9 @@ async fn parameters_that_an_operation_does_not_have_are_named_in_the_response() 
         (format!("{ACCOUNTS}?sk_test_4eC39HqLyjWDarjtT1zdp7dc=1&limit=1"), 200, Some("***")),
         (format!("{ACCOUNTS}/{ACCOUNT}?force=true&linked_account_id={ACCOUNT}"), 200, Some("force")),
         (format!("{ACCOUNTS}/{ACCOUNT}?LinkedAccountId={ACCOUNT}"), 200, None),
+        (format!("{ACCOUNTS}/{ACCOUNT}?masked=true"), 200, Some("masked")),
+        (format!("{ACCOUNTS}/{ACCOUNT}/integration/slack/credentials?masked=true"), 404, None),
+        (format!("{ACCOUNTS}/{ACCOUNT}/integration/slack/credentials?mask=true"), 404, Some("mask")),
         ("/livez?token=1".to_owned(), 200, Some("token")),
         ("/api/v2/public/application?slug=hubspot&tags=crm&auth_type=oauth2".to_owned(), 200, None),
         ("/api/v2/public/application?slugs=hubspot".to_owned(), 200, Some("slugs")),
@@ -198,7 +201,7 @@ async fn parameters_that_an_operation_does_not_have_are_named_in_the_response() 
             assert_eq!((answer.status, name(&answer).as_deref()), (status, expected), "{method} {target}");
         }
     }
-    // Where a typing error would change what is done, it is refused.
+    // Where a typing error would change the effect, the request is refused.
     let file = Request::new("POST", "/api/v2/public/imports?dryrun=true").body("application/x-ndjson", "{}\n");
     let refused = world.send(file).await;
     assert_eq!(refused.status, 400, "{}", refused.text());
@@ -218,7 +221,7 @@ async fn the_header_of_the_account_can_be_written_with_hyphens() {
     assert!(missing.text().contains("send it as linked-account-id"), "{}", missing.text());
 }
 
-/// The lines of the access log, once there are as many as this.
+/// The lines of the access log, once there are this many.
 async fn access_lines(world: &World, count: usize) -> Vec<String> {
     loop {
         let logs = world.server.logs();
@@ -249,7 +252,7 @@ async fn the_access_log_names_the_caller_and_json_logs_have_no_other_lines() {
         let basics = Request::new("GET", "/api/v3/org/basics").header("x-request-id", "with-a-session");
         world.send_as_it_is(basics.header("authorization", &format!("Bearer {token}"))).await;
         world.send_as_it_is(Request::new("GET", ACCOUNTS).header("x-request-id", "with-nothing")).await;
-        // The account that the world begins with, the session, and these three.
+        // The world's own account, the session, and these three.
         let lines = access_lines(&world, 5).await;
         let of = |id: &str| lines.iter().find(|line| line.contains(id)).unwrap_or_else(|| panic!("{id}: {lines:?}"));
         for (id, has_caller, has_session) in

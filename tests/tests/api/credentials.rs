@@ -1,4 +1,4 @@
-//! Reading a credential back: by whom, how much of it, and that the trail has it.
+//! Reading a credential back: who may read it, which parts, and the entry in the trail.
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::http::{Request, Response};
 use keyferry_tests::{ACCOUNT, ORG, World};
@@ -17,7 +17,8 @@ async fn key(world: &World, scope: &str) -> String {
 }
 
 async fn read(world: &World, key: &str, account: &str, slug: &str) -> Response {
-    let path = format!("{ACCOUNTS}/{account}/integration/{slug}/credentials");
+    let (slug, query) = slug.split_once('?').unwrap_or((slug, ""));
+    let path = format!("{ACCOUNTS}/{account}/integration/{slug}/credentials?{query}");
     Request::new("GET", &path).header("x-api-key", key).send(world.server.address()).await
 }
 
@@ -46,7 +47,12 @@ async fn a_credential_comes_back_as_it_was_sent_and_the_trail_says_who_read_it()
     let body = answer.json();
     assert_eq!((&body["auth_object"], &body["masked"], &body["outcome"]), (&sent, &json!(false), &json!("verified")));
     let again = world.migrate("netsuite", body["auth_object"].clone()).await;
-    assert_eq!(again.header("keyferry-action"), Some("updated"), "what is read can be migrated: {}", again.text());
+    assert_eq!(
+        again.header("keyferry-action"),
+        Some("updated"),
+        "a credential that was read can be migrated: {}",
+        again.text()
+    );
 
     let reads = reads_in_the_trail(&world).await;
     assert_eq!(reads.len(), 1);
@@ -69,10 +75,37 @@ async fn other_keys_see_which_fields_there_are_and_nothing_of_them() {
         assert_eq!(body["auth_object"], json!({"keybased": {"api_key": "***"}}), "{scope}");
         assert_eq!(body["masked"], true, "{scope}");
     }
+    // A key that may read values gets masked ones on request.
+    let reader = key(&world, "read_credentials").await;
+    let answer = read(&world, &reader, ACCOUNT, "stripe?masked=true").await;
+    assert_eq!(answer.json()["auth_object"], json!({"keybased": {"api_key": "***"}}), "{}", answer.text());
+    assert_eq!(read(&world, &reader, ACCOUNT, "stripe?masked=1").await.status, 400);
     assert_eq!(read(&world, &key(&world, "migrate").await, ACCOUNT, "stripe").await.status, 403);
     let nobody = format!("tk_{}", "0".repeat(50));
     assert_eq!(read(&world, &nobody, ACCOUNT, "stripe").await.status, 401);
-    assert_eq!(reads_in_the_trail(&world).await, Vec::<Value>::new(), "nobody has seen a secret");
+    assert_eq!(reads_in_the_trail(&world).await, Vec::<Value>::new(), "no secret was read");
+}
+
+/// A user who chooses an account id with slashes cannot make a back end that escapes it address a credential.
+#[tokio::test]
+async fn an_escaped_slash_belongs_to_the_accounts_id() {
+    let world = World::start().await;
+    world.migrate("stripe", json!({"keybased": {"api_key": demo::STRIPE_SECRET_KEY}})).await;
+    let reader = key(&world, "read_credentials").await;
+    assert_eq!(read(&world, &reader, ACCOUNT, "stripe").await.status, 200);
+    let chosen = format!("{ACCOUNT}/integration/stripe");
+    for (method, word, status) in [("GET", "credentials", 404), ("POST", "verify", 405)] {
+        let path = format!("/api/v2/public/linked-account/{}", format!("{chosen}/{word}").replace('/', "%2F"));
+        let answer = world.send_as_it_is(Request::new(method, &path).header("x-api-key", &world.api_key)).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(!answer.text().contains(demo::STRIPE_SECRET_KEY));
+    }
+    // It is an id like any other.
+    let id = format!("{chosen}/credentials");
+    world.create_account(&id).await;
+    let path = format!("/api/v2/public/linked-account/{}", id.replace('/', "%2F"));
+    let shown = world.send(Request::new("GET", &path)).await;
+    assert_eq!((shown.status, &shown.json()["account_id"]), (200, &json!(id)), "{}", shown.text());
 }
 
 #[tokio::test]
@@ -96,5 +129,5 @@ async fn what_is_not_there_is_told_and_an_account_may_have_slashes() {
     assert_eq!(migrated.header("keyferry-action"), Some("created"), "{}", migrated.text());
     let answer = read(&world, &reader, "team/integration/of@x.com", "stripe").await;
     assert_eq!(answer.json()["auth_object"], body["auth_object"], "{}", answer.text());
-    assert_eq!(reads_in_the_trail(&world).await.len(), 1, "what is not there has not been read");
+    assert_eq!(reads_in_the_trail(&world).await.len(), 1, "a missing credential is not in the trail");
 }

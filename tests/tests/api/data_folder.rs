@@ -1,4 +1,4 @@
-//! The data folder: which commands create it, and what they say of it.
+//! The data folder: which commands create it, and their messages about it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +9,7 @@ use keyferry_tests::{Grants, Server, ServerOptions, binary};
 
 fn keyferry(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = binary::command(binary::keyferry());
-    // The harness' own variable, which the program reads too.
+    // The harness' own variable, which the program also reads.
     command.args(arguments).current_dir(folder).env_remove("KEYFERRY_PLUGINS").output().unwrap()
 }
 
@@ -41,13 +41,13 @@ fn commands_that_read_create_nothing_and_say_what_does() {
         assert!(output.status.code() == Some(code) && said.contains(expected), "{arguments:?}: {said}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?} created something");
     }
-    // Nor a store in a folder that has none.
+    // No command creates a store in a folder without one.
     binary::copy_plugins(&folder.path().join("keyferry-data/plugins"));
     let output = keyferry(folder.path(), &["api-key", "list", "--org", "acme"]);
     let said = text(&output.stderr);
     assert!(output.status.code() == Some(1) && said.contains("nothing is stored in"), "{said}");
     assert_eq!(fs::read_dir(folder.path().join("keyferry-data")).unwrap().count(), 1);
-    // What would be granted on drop is not kept for a server that does not exist.
+    // Grants on drop are not stored for a server that does not exist.
     let plugins = folder.path().join("keyferry-data/plugins").display().to_string();
     let output = keyferry(folder.path(), &["openapi", "--dev", "--data", "elsewhere", "--plugins", &plugins]);
     assert!(output.status.success() && text(&output.stdout).contains("hubspot"), "{}", text(&output.stderr));

@@ -23,7 +23,7 @@ async fn the_demo_runs_and_every_step_is_as_expected() {
     }
 }
 
-/// What is typed after the demo, word by word as it prints it.
+/// The commands after the demo, word by word as it prints them.
 #[tokio::test]
 async fn the_commands_that_the_demo_prints_work() {
     let mut command = tokio::process::Command::from(binary::command(binary::keyferry()));
@@ -60,7 +60,7 @@ async fn the_commands_that_the_demo_prints_work() {
         assert_eq!(output.status.code(), Some(code), "{line}\n{out}\n{err}");
         ran += 1;
     }
-    assert_eq!(ran, 4, "{shown:#?}");
+    assert_eq!(ran, 6, "{shown:#?}");
     let listed = run_in(&exported, ["imports", "list", "--json"]).await;
     let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
     for import in &listed {

@@ -20,7 +20,7 @@ async fn ask(world: &World, method: &str, path: &str) -> Response {
     Request::new(method, path).send(world.server.address()).await
 }
 
-/// What somebody sees who looks at the page, types the API key in, lists the accounts, and comes back later.
+/// A visit of a user who opens the page, types the API key, lists the accounts, and comes back later.
 async fn visit(world: &World, screenshot: &Path) -> Option<Value> {
     let (chromium, driver) = tools::browser()?;
     let profile = tempfile::tempdir().unwrap();
@@ -57,6 +57,19 @@ async fn the_page_shows_the_api_in_a_browser_and_a_key_that_is_typed_in_goes_to_
     holds("operation", &[operation, "/api/v2/public/migrate-token", "linked_account_id", "HubSpot", "NetSuite", "422"]);
     holds("schema", &["oauth2", "keybased", "access_token", "refresh_token", "Private app token"]);
     assert_eq!(seen["complaints"], json!([]), "the console is silent, and the policy is kept");
+    // The root path redirects to the page.
+    assert_eq!(seen["arrived"], json!(format!("{}/docs", world.server.url())));
+    let choices = seen["choices"].as_object().unwrap();
+    assert_eq!(choices["on_existing"], json!(["-", "update", "skip", "newer"]));
+    assert_eq!(choices["from"].as_array().unwrap().len(), 8, "{choices:?}");
+    holds("parameters", &["Allowed:", "newer", "customers.csv", "5%"]);
+    holds("file", &["linked_account_id,slug,auth_type,access_token", "user_1,hubspot,oauth2"]);
+    // A text made up from a pattern has no words, and a displayed one has escapes.
+    for part in ["operation", "schema", "parameters"] {
+        let text = seen[part].as_str().unwrap();
+        assert!(!text.contains("\\u00") && !text.contains("[!-~]"), "{part}: {text}");
+    }
+    assert_eq!(seen["placeholders"]["linked_account_id"], "user_1");
 
     assert_eq!(seen["tried"], 200);
     let requests = seen["requests"].as_array().unwrap();
@@ -67,13 +80,13 @@ async fn the_page_shows_the_api_in_a_browser_and_a_key_that_is_typed_in_goes_to_
     }
     let with_key: Vec<_> = requests.iter().filter(|request| !request["key"].is_null()).collect();
     assert_eq!((with_key.len(), &with_key[0]["key"]), (1, &json!(world.api_key)), "{with_key:?}");
-    // What a page that was talked into it would try is refused by its policy.
+    // The content security policy blocks the requests of a manipulated page.
     assert_eq!(seen["sent"], json!([]));
     let refused = seen["refused"].to_string();
     for directive in ["connect-src https://elsewhere.example", "img-src https://elsewhere.example", "script-src"] {
         assert!(refused.contains(directive), "{directive}: {refused}");
     }
-    // Who comes back later, or who comes after, finds no key.
+    // A later visitor, or the next user of the browser, finds no key.
     assert_eq!((&seen["later"], &seen["laterKeys"]), (&json!(401), &json!([])));
     assert!(!seen["stored"].as_str().unwrap().contains(&world.api_key), "{}", seen["stored"]);
     let screenshot = std::fs::read(screenshot).unwrap();
@@ -111,7 +124,7 @@ async fn each_file_of_the_page_may_load_and_tell_nothing_elsewhere_and_is_sent_o
         assert_eq!((head.status, head.body.len(), head.header("etag")), (200, 0, Some(tag)), "{path}");
         let posted = ask(&world, "POST", path).await;
         assert_eq!((posted.status, posted.header("allow")), (405, Some("GET,HEAD")), "{path}");
-        // Nothing that the page itself says comes from elsewhere, and no script stands in it.
+        // The page itself loads nothing from other hosts, and has no inline script.
         if content_type.starts_with("text/html") {
             let text = whole.text();
             assert!(!text.contains("//") && !text.contains("<script>"), "{text}");
@@ -120,7 +133,29 @@ async fn each_file_of_the_page_may_load_and_tell_nothing_elsewhere_and_is_sent_o
     assert_eq!(ask(&world, "GET", "/docs/openapi-explorer.js").await.status, 404);
 }
 
-/// What is compiled into the binary is what npm has under the hash in the lock file.
+#[tokio::test]
+async fn the_root_sends_browsers_to_the_page_and_gives_programs_the_links() {
+    let world = World::start().await;
+    let of_browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (accept, is_page) in [(of_browsers, true), ("text/html", true), ("application/json", false), ("*/*", false)] {
+        for method in ["GET", "HEAD"] {
+            let answer = world.send_as_it_is(Request::new(method, "/").header("accept", accept)).await;
+            assert_eq!(answer.status, if is_page { 307 } else { 200 }, "{method} {accept}");
+            assert_eq!((answer.header("vary"), answer.header("location")), (Some("accept"), is_page.then_some("docs")));
+            if method == "GET" && !is_page {
+                for link in ["docs", "openapi", "readyz"] {
+                    let target = answer.json()[link].as_str().unwrap().to_owned();
+                    assert_eq!(ask(&world, "GET", &target).await.status, 200, "{target}");
+                }
+            }
+        }
+    }
+    let asked = ask(&world, "OPTIONS", "/").await;
+    assert_eq!((asked.status, asked.header("allow")), (204, Some("GET,HEAD")));
+    assert_eq!(ask(&world, "POST", "/").await.status, 405);
+}
+
+/// The copy in the binary is the file that npm has under the hash in the lock file.
 #[test]
 fn the_renderer_is_npms_to_the_byte() {
     let Some(installed) = tools::docs_page() else { return };

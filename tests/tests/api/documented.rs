@@ -1,4 +1,4 @@
-//! The documented product's endpoints, held to what its documentation says of them: `tests/documented/endpoints.toml` is the table.
+//! The documented product's endpoints, compared with its documentation: `tests/documented/endpoints.toml` is the table.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use keyferry_tests::http::{Request, Response};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Whose session those of `as = "session"` are.
+/// The account of sessions for `as = "session"`.
 const ACCOUNT: &str = "user_12345";
 
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ async fn send(world: &World, request: Request, sender: Sender, session: Option<&
     }
 }
 
-/// Whether an answer is what the table says; the table's own words are explained at its top.
+/// Whether a response agrees with the table; the top of the table explains its placeholders.
 fn fits(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::String(pattern), found) if pattern.starts_with('(') => {
@@ -107,7 +107,7 @@ fn is_moment(text: &str) -> bool {
     shape.eq("0000-00-00T00:00:00.000Z".chars())
 }
 
-/// Accounts are listed by the millisecond that they were made in; two of one have no order that a table could tell.
+/// Accounts are listed by the millisecond of their creation; two of the same millisecond have no fixed order.
 async fn a_new_millisecond() {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let past = now();
@@ -150,7 +150,7 @@ async fn every_documented_request_is_answered_as_documented() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// A caller learns from the first request that something is not there, and not from an answer that only looks like one.
+/// The first request of a caller shows that something is not supported; no response only looks like success.
 #[tokio::test]
 async fn what_is_not_served_on_purpose_is_refused_in_the_documented_shape() {
     let world = World::start().await;

@@ -1,29 +1,29 @@
-//! Where a request begins and ends: one reading only, and no second answer to what was a body.
+//! Where a request begins and ends: exactly one reading, and no second response for bytes of a body.
 
 use std::time::Duration;
 
 use keyferry_tests::wire::Wire;
 use keyferry_tests::{ServerOptions, World, WorldOptions};
 
-/// How long nothing has to come before the server is told that nothing more will be sent.
+/// The silence after which the client half-closes the connection.
 const QUIET: Duration = Duration::from_millis(300);
-const AFTER: &str = "GET /livez HTTP/1.1\r\nhost: x\r\nx-request-id: after\r\n\r\n";
-/// A request that would be answered if a server took a body for one.
-const HIDDEN: &str = "GET /livez HTTP/1.1\r\nhost: x\r\nx-request-id: hidden\r\n\r\n";
+pub(crate) const AFTER: &str = "GET /livez HTTP/1.1\r\nhost: x\r\nx-request-id: after\r\n\r\n";
+/// A request that gets a response if a server takes a body for one.
+pub(crate) const HIDDEN: &str = "GET /livez HTTP/1.1\r\nhost: x\r\nx-request-id: hidden\r\n\r\n";
 
-/// What comes of a request that is followed by another one.
+/// The outcome of a request with another one after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It was read in the one way there is: it and the next one are answered.
+    /// There is one reading: the server responds to it and to the next one.
     Read,
-    /// It was read in one way, and because there is another the connection ends with its answer.
+    /// There is one reading, but because others exist the connection ends after its response.
     ReadThenClosed,
-    /// It is answered with this status, if with any, and the connection ends.
+    /// It gets this status or no response, and the connection ends.
     Refused(u16),
 }
 use Outcome::{Read, ReadThenClosed, Refused};
 
-async fn quick_world() -> World {
+pub(crate) async fn quick_world() -> World {
     let server = Box::new(|options: &mut ServerOptions| {
         let file = options.data.join("test.toml");
         std::fs::write(&file, "[http]\nbody-seconds = 2\n").unwrap();
@@ -33,7 +33,7 @@ async fn quick_world() -> World {
 }
 
 /// `POST` of an account with these header lines (`~` for the end of a line) and this body.
-fn post(world: &World, lines: &str, body: &str) -> Vec<u8> {
+pub(crate) fn post(world: &World, lines: &str, body: &str) -> Vec<u8> {
     let lines = lines.replace('~', "\r\n");
     let key = &world.api_key;
     format!(
@@ -44,7 +44,7 @@ fn post(world: &World, lines: &str, body: &str) -> Vec<u8> {
 }
 
 /// The body as one chunk.
-fn chunk(body: &str) -> String {
+pub(crate) fn chunk(body: &str) -> String {
     format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
 }
 
@@ -67,14 +67,14 @@ async fn each_request_is_read_in_one_way_and_what_has_two_ends_its_connection() 
         ("chunk size with zeros before it", te(" chunked"), format!("000{length:x}\r\n{body}\r\n0\r\n\r\n"), Read),
         ("the same length twice", both(&sized, &sized), body.into(), Read),
         ("a length with zeros before it", format!("content-length: 000{length}"), body.into(), Read),
-        // Two ways of telling where the body ends.
+        // Two indications of the body's end.
         ("a length, then chunks", both(&sized, &te(" chunked")), hidden_in_chunk.clone(), ReadThenClosed),
         ("chunks, then a length", both(&te(" chunked"), &sized), hidden_in_chunk.clone(), ReadThenClosed),
         ("no length and chunks", both("content-length: 0", &te(" chunked")), hidden_in_chunk.clone(), ReadThenClosed),
         ("a length and no chunks", both(&sized, &te(" identity")), format!("{body}{HIDDEN}"), Refused(400)),
         ("two lengths", both(&sized, "content-length: 3"), format!("{body}{HIDDEN}"), Refused(400)),
         ("two lengths in one line", format!("content-length: {length}, {length}"), body.into(), Refused(400)),
-        // Codings that one side may know and another not.
+        // Codings that only one side may know.
         ("chunked, identity", te(" chunked, identity"), chunked.clone(), Refused(400)),
         ("identity, chunked", te(" identity, chunked"), chunked.clone(), Refused(501)),
         ("gzip, chunked", te(" gzip, chunked"), chunked.clone(), Refused(501)),
@@ -87,7 +87,7 @@ async fn each_request_is_read_in_one_way_and_what_has_two_ends_its_connection() 
         ("chunked in quotes", te(" \"chunked\""), chunked.clone(), Refused(400)),
         ("a vertical tab before chunked", te(" \u{b}chunked"), chunked.clone(), Refused(400)),
         ("a coding with nothing in it", te(""), chunked.clone(), Refused(400)),
-        // Header lines that are read differently by different programs.
+        // Header lines that programs read differently.
         ("a space before the colon", "transfer-encoding : chunked".into(), chunked.clone(), Refused(400)),
         ("a tab before the colon", format!("content-length\t: {length}"), body.into(), Refused(400)),
         ("a folded line", format!("x: y~ content-length: {length}~{sized}"), body.into(), Refused(400)),
@@ -97,7 +97,7 @@ async fn each_request_is_read_in_one_way_and_what_has_two_ends_its_connection() 
         ("CR within a line", format!("x: a\rtransfer-encoding: chunked~{sized}"), body.into(), Refused(400)),
         ("a line without a colon", format!("nothing~{sized}"), body.into(), Refused(400)),
         ("a line without a name", format!(": x~{sized}"), body.into(), Refused(400)),
-        // Lengths that are no numbers.
+        // Lengths that are not numbers.
         ("a length with a plus", format!("content-length: +{length}"), body.into(), Refused(400)),
         ("a negative length", "content-length: -1".into(), body.into(), Refused(400)),
         ("a length in hexadecimal", "content-length: 0x17".into(), body.into(), Refused(400)),
@@ -106,7 +106,7 @@ async fn each_request_is_read_in_one_way_and_what_has_two_ends_its_connection() 
         ("a length of 64 bits", "content-length: 18446744073709551615".into(), body.into(), Refused(431)),
         ("a length of 63 bits", "content-length: 9223372036854775807".into(), body.into(), Refused(413)),
         ("no length's number", "content-length:".into(), body.into(), Refused(400)),
-        // Chunks that are none.
+        // Invalid chunks.
         (
             "a chunk size past 64 bits",
             te(" chunked"),
@@ -159,7 +159,7 @@ async fn each_request_is_read_in_one_way_and_what_has_two_ends_its_connection() 
     ];
     for (name, lines, body, expected) in cases {
         let mut wire = Wire::connect(world.server.address()).await;
-        // The server may close before it has taken everything.
+        // The server may close before it has read everything.
         wire.send([post(&world, &lines, &body).as_slice(), AFTER.as_bytes()].concat()).await;
         let answers = wire.answers_until("after", QUIET).await;
         let seen: Vec<_> = answers.iter().map(|a| (a.status, a.header("x-request-id").unwrap_or("-"))).collect();
@@ -171,7 +171,7 @@ async fn each_request_is_read_in_one_way_and_what_has_two_ends_its_connection() 
                 assert!(wire.is_closed().await, "{name}");
             }
             Refused(status) => {
-                // What fails before there is a request is refused by the HTTP library, without an id.
+                // The HTTP library refuses bytes that are not yet a request, without an id.
                 assert!(seen == [(status, "first")] || seen == [(status, "-")], "{name}: {answers:?}");
                 assert!(wire.is_closed().await, "{name}");
             }
@@ -224,7 +224,7 @@ async fn first_lines_of_all_kinds_are_answered_or_refused() {
             seen.push(answer.status);
         }
         assert!(seen.len() <= 1 && seen.iter().all(|status| expected.contains(status)), "{name}: {seen:?}");
-        // A client that hangs up may get none; one that waits must.
+        // A client that hangs up may get no response; one that waits must.
         if !expected.is_empty() {
             let mut wire = Wire::connect(world.server.address()).await;
             wire.send(bytes).await;
@@ -272,7 +272,7 @@ async fn pipelined_requests_are_answered_in_order_and_a_connection_serves_many()
     const REQUESTS: usize = 2000;
     let world = quick_world().await;
     let mut wire = Wire::connect(world.server.address()).await;
-    // Slow ones and quick ones, refused ones and good ones, with bodies and without.
+    // Slow and fast ones, refused and valid ones, with bodies and without.
     let kinds = ["GET /livez", "GET /nowhere", "GET /api/v2/public/auth-structure/hubspot", "DELETE /livez"];
     let mut expected = Vec::new();
     let mut bytes = String::new();
@@ -286,7 +286,7 @@ async fn pipelined_requests_are_answered_in_order_and_a_connection_serves_many()
         );
         expected.push((index.to_string(), status));
     }
-    // Sent all at once in the background, so that nobody waits for the other.
+    // Sends all bytes in the background, so that neither side blocks the other.
     let answers = {
         let (sent, answers) = wire.pipeline(bytes.into_bytes(), REQUESTS).await;
         assert!(sent, "all of it was taken");
@@ -295,129 +295,4 @@ async fn pipelined_requests_are_answered_in_order_and_a_connection_serves_many()
     let seen: Vec<_> =
         answers.iter().map(|a| (a.header("x-request-id").unwrap_or_default().to_owned(), a.status)).collect();
     assert_eq!(seen, expected);
-}
-
-/// How a request that is answered before its body was read leaves its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// As good as it was: the body was read to its end.
-    Kept,
-    /// Closed, and the response says so.
-    Closed,
-}
-use Then::{Closed, Kept};
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_is_answered_before_its_body_was_read_keeps_its_connection_or_says_that_it_closes() {
-    const LIMIT: usize = 64 * 1024;
-    let world = quick_world().await;
-    let key = format!("x-api-key: {}", world.api_key);
-    let (migrate, account) = ("/api/v2/public/migrate-token", "/api/v2/public/linked-account/nobody");
-    let wrong = "x-api-key: tk_wrong".to_owned();
-    let other_type = format!("{key}~content-type: text/plain");
-    let json = format!("{key}~content-type: application/json");
-    let no_account = format!("{json}~linked_account_id: a~linked_account_id: b");
-    let sized = |length: usize| (format!("content-length: {length}"), " ".repeat(length));
-    let chunks = |length: usize| ("transfer-encoding: chunked".to_owned(), chunk(&" ".repeat(length)));
-    let many = ("transfer-encoding: chunked".to_owned(), "400\r\n".to_owned() + &" ".repeat(1024) + "\r\n");
-    type Case<'a> = (&'static str, &'static str, &'a str, (String, String), u16, Then);
-    let cases: Vec<Case<'_>> = vec![
-        ("PUT", migrate, &wrong, sized(30), 401, Kept),
-        ("PUT", migrate, &wrong, chunks(30), 401, Kept),
-        ("PUT", migrate, "a: b", sized(LIMIT), 401, Kept),
-        ("PUT", migrate, "a: b", chunks(LIMIT), 401, Kept),
-        ("PUT", migrate, "a: b", sized(LIMIT + 1), 401, Closed),
-        ("PUT", migrate, "a: b", chunks(LIMIT + 1), 401, Closed),
-        ("POST", "/api/v2/public/imports", "a: b", sized(8 * LIMIT), 401, Closed),
-        ("POST", "/api/v2/app/stripe/save", "authorization: Bearer x", sized(30), 401, Kept),
-        ("PUT", "/nowhere", &key, sized(30), 404, Kept),
-        ("DELETE", account, &key, sized(30), 404, Kept),
-        ("PATCH", migrate, &key, chunks(30), 405, Kept),
-        ("PUT", migrate, &other_type, sized(30), 415, Kept),
-        ("PUT", migrate, &json, sized(LIMIT + 1), 413, Closed),
-        ("PUT", migrate, &json, sized(30), 400, Kept),
-        ("PUT", migrate, &no_account, sized(30), 400, Kept),
-        ("GET", "/livez", "a: b", sized(30), 200, Kept),
-        ("GET", "/livez", "a: b", chunks(30), 200, Kept),
-        ("GET", "/livez", "a: b", sized(LIMIT + 1), 200, Closed),
-        ("HEAD", "/livez", "a: b", sized(30), 200, Kept),
-        // The rest of the body never comes.
-        ("PUT", migrate, "a: b", (sized(30).0, " ".to_owned()), 401, Closed),
-        ("PUT", migrate, "a: b", (sized(30).0, String::new()), 401, Closed),
-        ("PUT", migrate, "a: b", many.clone(), 401, Closed),
-        // What comes is no chunk.
-        ("PUT", migrate, "a: b", (many.0, "x\r\n".to_owned()), 401, Closed),
-    ];
-    for (method, path, lines, (framing, body), status, then) in cases {
-        let name = format!("{method} {path} {lines} {framing} {} bytes", body.len());
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{}\r\n{framing}\r\n\r\n", lines.replace('~', "\r\n"));
-        let mut wire = Wire::connect(world.server.address()).await;
-        assert!(wire.send(head).await, "{name}");
-        // The body comes apart from its head, as most clients send it.
-        assert!(!wire.has_unread().await || then == Closed, "{name}: it is answered before its body was sent");
-        wire.send_while_taken(body.as_bytes(), Duration::from_secs(5)).await;
-        let answer = wire.answer_to(method == "HEAD").await.unwrap();
-        assert_eq!(answer.status, status, "{name}: {}", answer.text());
-        let said = answer.header("connection").map_or(Kept, |_| Closed);
-        assert_eq!(said, then, "{name}: {answer:?}");
-        if then == Closed {
-            assert_eq!(answer.header("connection"), Some("close"), "{name}");
-            assert!(wire.is_closed().await, "{name}");
-        } else {
-            wire.send(AFTER).await;
-            assert_eq!(wire.answer().await.unwrap().header("x-request-id"), Some("after"), "{name}");
-        }
-    }
-    assert!(!world.server.logs().contains("panicked"), "{}", world.server.logs());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_http_1_0_client_gets_its_answer_though_its_body_was_not_read() {
-    let world = quick_world().await;
-    for (lines, length) in [("", 30), ("connection: keep-alive\r\n", 30), ("", 200_000)] {
-        let mut wire = Wire::connect(world.server.address()).await;
-        let head = format!("PUT /nowhere HTTP/1.0\r\n{lines}content-length: {length}\r\n\r\n");
-        wire.send(head).await;
-        wire.send_while_taken(" ".repeat(length).as_bytes(), Duration::from_secs(5)).await;
-        assert_eq!(wire.answer().await.unwrap().status, 404, "{lines} {length}");
-        if lines.is_empty() {
-            assert!(wire.is_closed().await);
-        } else {
-            wire.send("GET /livez HTTP/1.0\r\n\r\n").await;
-            assert_eq!(wire.answer().await.unwrap().status, 200);
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_waits_to_be_asked_for_its_body_is_asked_only_where_the_body_is_read() {
-    let world = quick_world().await;
-    let body = r#"{"account_id":"expecting"}"#;
-    let expect = format!("content-length: {}~expect: 100-continue", body.len());
-    let mut wire = Wire::connect(world.server.address()).await;
-    wire.send(post(&world, &expect, "")).await;
-    assert_eq!(wire.answer().await.unwrap().status, 100);
-    wire.send(body).await;
-    assert_eq!(wire.answer().await.unwrap().status, 200);
-    wire.send(AFTER).await;
-    assert_eq!(wire.answer().await.unwrap().status, 200, "the connection goes on");
-
-    let refused = [
-        ("no key", post(&world, &expect, ""), 401),
-        ("too long", post(&world, "content-length: 70000~expect: 100-continue", ""), 413),
-        ("of the wrong type", post(&world, &format!("{expect}~content-encoding: gzip"), ""), 415),
-    ];
-    for (name, request, status) in refused {
-        let request = String::from_utf8(request).unwrap();
-        let request = if status == 401 { request.replace(&world.api_key, "tk_nope") } else { request };
-        let mut wire = Wire::connect(world.server.address()).await;
-        wire.send(request).await;
-        let answer = wire.answer().await.unwrap();
-        assert_eq!(answer.status, status, "{name}: {}", answer.text());
-        // Whether the client sends its body now nobody can know, so nothing more is read.
-        assert_eq!(answer.header("connection"), Some("close"), "{name}");
-        wire.send(HIDDEN).await;
-        assert!(wire.answer().await.is_none(), "{name}");
-    }
 }

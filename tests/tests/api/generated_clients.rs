@@ -1,5 +1,5 @@
-//! Clients that others' generators make of `GET /openapi.json`: they compile, their types are those that one would write, and a
-//! credential's whole way works by them.
+//! Clients that third-party generators make from `GET /openapi.json`: they compile, their types are the expected ones,
+//! and they can store and read a credential.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ async fn workshop(files: &[&str]) -> (World, tempfile::TempDir) {
     (world, folder)
 }
 
-/// Runs a program there, and gives what it prints. The stand-ins of providers run here meanwhile.
+/// Runs a program there, and returns its output. The mock providers run in this runtime meanwhile.
 async fn run(world: &World, folder: &Path, program: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(program);
     command
@@ -30,7 +30,7 @@ async fn run(world: &World, folder: &Path, program: &Path, arguments: &[&str]) -
         .env("KEYFERRY_URL", world.server.url())
         .env("KEYFERRY_API_KEY", &world.api_key)
         .env("KEYFERRY_TOKEN", demo::HUBSPOT_ACCESS_TOKEN);
-    // The generator has the code that it makes formatted by a program beside it.
+    // The generator formats its code with a program beside it.
     let beside = program.parent().map(Path::to_owned).into_iter();
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env("PATH", std::env::join_paths(beside.chain(std::env::split_paths(&path))).unwrap());
@@ -40,8 +40,8 @@ async fn run(world: &World, folder: &Path, program: &Path, arguments: &[&str]) -
     said.into_owned()
 }
 
-/// The generator for Python knows neither what is told line by line nor as it happens, nor files of several types: to it, they
-/// are bytes.
+/// The generator for Python supports neither NDJSON nor event streams, nor files of several types: it treats them
+/// as bytes.
 fn as_bytes(document: &Path) {
     let mut known: Value = serde_json::from_str(&fs::read_to_string(document).unwrap()).unwrap();
     let strange = ["application/x-ndjson", "text/event-stream"];
@@ -70,7 +70,7 @@ fn as_bytes(document: &Path) {
     fs::write(document, known.to_string()).unwrap();
 }
 
-/// What either of them saw of the good part of the way.
+/// The results of the successful part, from either client.
 fn went_well(seen: &Value, account: &str) {
     assert_eq!(seen["made"], account);
     assert_eq!(seen["migrated"], true);

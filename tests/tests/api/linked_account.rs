@@ -2,6 +2,7 @@
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::World;
 use keyferry_tests::http::{Request, Response};
+use keyferry_tests::leaks::folder_holds;
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/v2/public/linked-account";
@@ -33,7 +34,17 @@ async fn accounts_are_created_updated_listed_shown_and_deleted() {
     assert_eq!(updated["udf"][0]["key_value"], "gold");
     let page = ask("GET", format!("{PATH}?page=2&limit=1")).await.json();
     assert_eq!((&page["totalDocs"], &page["totalPages"], &page["hasNextPage"]), (&json!(2), &json!(2), &json!(false)));
-    // The vendor's SDK leaves the slash in the id as it is.
+    let newest = ask("GET", format!("{PATH}?limit=1")).await.json()["docs"][0].clone();
+    let made: jiff::Timestamp = newest["createdAt"].as_str().unwrap().parse().unwrap();
+    let after = format!("{}-{}", made.as_millisecond(), newest["_id"].as_str().unwrap());
+    let rest = ask("GET", format!("{PATH}?after={after}")).await.json();
+    assert_eq!((&newest["account_id"], &rest["docs"][0]["account_id"]), (&json!("a/b@example.com"), &json!("user_1")));
+    assert_eq!((&rest["totalDocs"], &rest["hasNextPage"]), (&json!(1), &json!(false)), "those that follow");
+    for wrong in ["", "user_1", "1785490200007", "-6b0647e544cfc2cfb0738328"] {
+        let answer = ask("GET", format!("{PATH}?after={wrong}")).await;
+        assert!(answer.status == 400 && answer.text().contains("after: it is"), "{wrong}: {}", answer.text());
+    }
+    // The vendor's SDK does not escape the slash in the id.
     assert_eq!(ask("GET", format!("{PATH}/a/b@example.com")).await.json()["name"], "Ada");
 
     let key = json!({"keybased": {"api_key": demo::STRIPE_SECRET_KEY}});
@@ -79,7 +90,7 @@ async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reaso
         assert_eq!(answer.status, 400, "{body}: {}", answer.text());
         assert!(answer.text().contains(expected), "{body}: {}", answer.text());
     }
-    // Fields add up over requests until they are more than a record can hold.
+    // Fields accumulate over requests until they exceed the limit of a record.
     let mut last = create(json!({"account_id": "user_2"})).await;
     for round in 0..3 {
         let udf: serde_json::Map<_, _> = (0..15).map(|n| (format!("{round}-{n}"), json!("x".repeat(2000)))).collect();
@@ -88,7 +99,7 @@ async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reaso
     assert_eq!((last.status, last.text().contains("with all its fields")), (400, true), "{}", last.text());
     let kept = world.send(Request::new("GET", &format!("{PATH}/user_2"))).await.json();
     assert_eq!(kept["udf"].as_array().unwrap().len(), 30);
-    // What cannot be read of path and query is told in the same shapes as everything else.
+    // Errors in path and query have the same shapes as all others.
     for target in [format!("{PATH}/%ff"), format!("{PATH}?page=0"), format!("{PATH}?limit=0"), format!("{PATH}?page=x")]
     {
         let answer = world.send(Request::new("GET", &target)).await;
@@ -100,7 +111,7 @@ async fn what_cannot_be_an_account_or_is_too_much_of_one_is_refused_with_a_reaso
     assert_eq!(page["limit"], 1000);
 }
 
-/// What an organisation's own code needs to act for a customer is sealed like any other credential, and goes with the account.
+/// Credentials for an organisation's own apps are sealed like any other credential, and deleted with the account.
 #[tokio::test]
 async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_whole() {
     let mut world = World::start().await;
@@ -110,7 +121,7 @@ async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_
         put(json!({"account_id": "user_1", "your_app": {"auth_credentials": {"api_key": "0wn-s3cr3t", "host": "h"}}}))
             .await;
     assert_eq!((set.status, &set.json()["integrations"][0]["type"]), (200, &json!("custom")));
-    // One more, one replaced; what is not named stays.
+    // One is added, one is replaced; fields that are not named stay.
     assert_eq!(
         put(json!({"account_id": "user_1", "your_app": {"auth_credentials": {"host": "h-2"}}})).await.status,
         200
@@ -130,7 +141,7 @@ async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_
         |world: &World| Request::new("GET", &path).header("x-api-key", reader.trim()).send(world.server.address());
     let kept = json!({"keybased": {"api_key": "0wn-s3cr3t", "host": "h-2", "token": "true"}});
     assert_eq!(read(&world).await.json()["auth_object"], kept);
-    // Many at once: none loses another's, and each gets to its end.
+    // Concurrent writes: none loses another's change, and each completes.
     let names: Vec<String> = (0..20).map(|n| format!("n{n}")).collect();
     let set = |name: &String| {
         let target = format!("{PATH}/default-app/auth-credentials/{name}?linked_account_id=user_1");
@@ -143,11 +154,11 @@ async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_
         assert_eq!(after["auth_object"]["keybased"][name], "v", "{name}");
     }
     assert_eq!(after["auth_object"]["keybased"]["token"], "true");
-    // No provider knows them, and migrate-token does not come near them.
+    // No provider verifies them, and migrate-token refuses them.
     assert_eq!(after["outcome"], "unverified");
     let refused = world.migrate("custom", json!({"keybased": {"api_key": "x"}})).await;
     assert_eq!(refused.json()["error"], "Custom apps are not supported for this endpoint.");
-    // They move to the next root with all else, and lie nowhere in plain.
+    // They move to the next root with all other credentials, and are nowhere in plain text.
     for command in ["rotate", "reseal"] {
         assert_eq!(world.command(&["key", command, "--org", "acme"]).await.0, Some(0), "{command}");
     }
@@ -155,15 +166,7 @@ async fn credentials_of_the_organisations_own_app_are_sealed_read_back_and_kept_
     let exported = world.command(&["audit", "export", "--org", "acme"]).await.1;
     assert!(exported.contains("auth_credentials_put") && !exported.contains("0wn-s3cr3t"));
     assert!(world.server.terminate().await.success());
-    for file in walk(&world.data().join("store")) {
-        let bytes = std::fs::read(&file).unwrap();
-        assert!(!bytes.windows(10).any(|part| part == b"0wn-s3cr3t"), "{}", file.display());
-    }
-}
-
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+    assert!(!folder_holds(&world.data().join("store"), b"0wn-s3cr3t"), "in the store");
 }
 
 #[tokio::test]
@@ -239,7 +242,7 @@ async fn a_request_that_names_two_accounts_is_refused_at_every_door() {
             "it is still there"
         );
     }
-    // What agrees is taken.
+    // Equal values are accepted.
     let own = format!("{own}?linked_account_id=user_1&linked_account_id=user_1");
     let put = Request::new("PUT", &own).header("linked-account-id", "user_1").json(&json!({"value": "v"}));
     assert_eq!(world.send(put).await.status, 200);

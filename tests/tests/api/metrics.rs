@@ -1,4 +1,5 @@
-//! `/metrics`: what is counted, that no label can be chosen from outside, and that the dashboard asks for what there is.
+//! `/metrics`: the counted events, that no label is chosen by a client, and that the dashboard queries existing
+//! metrics.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,8 +39,8 @@ async fn what_happens_is_counted_under_what_it_was() {
     assert_eq!(world.migrate("nothing-like-it", json!({})).await.status, 200);
     assert_eq!(world.migrate("stripe", json!({"keybased": {}})).await.status, 200);
     let absent = json!({"slug": "hubspot", "auth_object": {"oauth2": {"access_token": "x"}}});
-    let to_nobody = Request::new("PUT", MIGRATE).header("linked_account_id", "nobody").json(&absent);
-    assert_eq!(world.send(to_nobody).await.status, 400);
+    let unknown_account = Request::new("PUT", MIGRATE).header("linked_account_id", "nobody").json(&absent);
+    assert_eq!(world.send(unknown_account).await.status, 400);
     assert_eq!(world.send(Request::new("GET", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.status, 200);
     assert_eq!(world.send_as_it_is(Request::new("GET", ACCOUNTS)).await.status, 401);
     let after = Page::of(&world.server).await;
@@ -76,7 +77,7 @@ async fn what_happens_is_counted_under_what_it_was() {
             after.text
         );
     }
-    // Both writes are on disk, and the disk was waited for.
+    // Both writes are on disk, and the time of the sync was measured.
     for metric in ["keyferry_store_batch_writes_sum", "keyferry_store_sync_duration_seconds_count"] {
         assert!(after.sum(metric, &[]) - before.sum(metric, &[]) >= 2.0, "{metric}\n{}", after.text);
     }
@@ -108,7 +109,7 @@ async fn rows_of_imports_are_counted_and_the_imports_that_run() {
     import(&world, &[demo::HUBSPOT_ACCESS_TOKEN, demo::HUBSPOT_EXPIRED_TOKEN]).await;
     let rows = |page: &Page, state| page.sum("keyferry_import_rows_total", &[("state", state)]);
     let mut page = Page::of(&world.server).await;
-    // The last event comes with the last row, a moment before the work is put away.
+    // The last event arrives with the last row, a moment before the import counts as ended.
     while page.sum("keyferry_imports_running", &[]) != 0.0 {
         page = Page::of(&world.server).await;
     }
@@ -139,14 +140,14 @@ async fn what_needs_an_operator_or_a_user_is_counted() {
     assert!(value(&page, "keyferry_store_size_bytes").unwrap() > 1000.0, "{}", page.text);
     assert!(value(&page, "keyferry_store_disk_free_bytes").unwrap() > 1e6, "{}", page.text);
 
-    // Nothing is at that name, so that its deliveries are given up.
+    // The host name does not exist, so its deliveries are given up.
     let webhook = json!({"webhook_url": "https://nothing.example.com/", "webhook_events": ["Connection Created"]});
     assert_eq!(world.send(Request::new("POST", "/api/v2/public/webhook").json(&webhook)).await.status, 200);
     assert_eq!(migrate(&world, demo::HUBSPOT_ACCESS_TOKEN).await.status, 200);
     until(&world, "keyferry_webhook_deliveries_failed", 1.0).await;
     until(&world, "keyferry_webhook_deliveries_waiting", 0.0).await;
 
-    // What was counted before is counted again after a restart.
+    // Gauges have the same values after a restart.
     assert!(world.server.terminate().await.success());
     world.server.restart().await;
     until(&world, "keyferry_webhook_deliveries_failed", 1.0).await;
@@ -202,7 +203,7 @@ async fn metrics_are_told_on_a_listener_of_their_own_and_only_where_it_is_asked_
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
 
-/// What a query asks for: metrics, and labels of theirs.
+/// The metrics of a query, and their labels.
 #[derive(Debug, Default)]
 struct Asked {
     metrics: BTreeSet<String>,
@@ -213,7 +214,7 @@ struct Asked {
 const OTHERS: [&str; 2] = ["job", "instance"];
 
 impl Asked {
-    /// The names in a query that are no functions: metrics by how they begin, labels in `{}` and after `by`.
+    /// The names in a query that are not functions: metrics by prefix, labels in `{}` and after `by`.
     fn by(query: &str) -> Self {
         let mut asked = Self::default();
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -307,7 +308,7 @@ async fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
     for metric in page.samples.iter().map(|sample| &sample.name) {
         let is_ours = metric.starts_with("keyferry_") || metric.starts_with("http_");
         let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| metric.strip_suffix(end)).unwrap_or(metric);
-        assert!(!is_ours || shown.iter().any(|name| name.starts_with(base)), "nobody sees {metric}");
+        assert!(!is_ours || shown.iter().any(|name| name.starts_with(base)), "no panel shows {metric}");
     }
 }
 

@@ -1,9 +1,9 @@
-//! Organisations: listed, and an error wherever one is named that does not exist.
+//! Organisations: the list, and an error for a name that does not exist.
 
 use keyferry_tests::{ORG, World, create_api_key};
 use serde_json::Value;
 
-/// Each command of an operator that names an organisation, and does not create it.
+/// Each operator's command that names an organisation and does not create it.
 const COMMANDS: [&[&str]; 10] = [
     &["api-key", "list"],
     &["api-key", "list", "--json"],
@@ -44,7 +44,7 @@ async fn an_organisation_that_does_not_exist_is_an_error_in_every_command_and_li
     let (_, table, _) = world.command(&["org", "list"]).await;
     assert!(table.contains(ORG), "{table}");
 
-    // Without a server too.
+    // The same without a server.
     assert!(world.server.terminate().await.success());
     for command in COMMANDS {
         refused(&world, command).await;

@@ -1,4 +1,5 @@
-//! Traces and metrics: what goes to a collector, that it is all of one trace, and that a collector which is not there harms nobody.
+//! Traces and metrics: the data that a collector receives, one trace per request, and no effect of an unreachable
+//! collector.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde_json::json;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 const MIGRATE: &str = "PUT /api/v2/public/migrate-token";
-/// How often spans are sent, in milliseconds.
+/// The interval of exports, in milliseconds.
 const OFTEN: &str = "50";
 
 async fn world(collector: &str, every: &'static str, flags: &[&str]) -> World {
@@ -71,7 +72,7 @@ async fn one_migration_is_one_trace_of_the_callers() {
     assert!(!logs.contains("collectors-token"), "{logs}");
 }
 
-/// While something else has taken its place, the headers that were read last are sent, and the log says so.
+/// While the file is replaced by something else, the last headers are sent, and the log says so.
 #[tokio::test]
 async fn a_pipe_in_place_of_the_headers_leaves_the_former_ones_in_use_and_stops_nobody() {
     let collector = Collector::start(Mood::Works).await;
@@ -95,7 +96,7 @@ async fn a_pipe_in_place_of_the_headers_leaves_the_former_ones_in_use_and_stops_
     assert!(during.len() > before && during.iter().all(|token| token == "Bearer collectors-token"), "{during:?}");
     let logs = world.server.logs();
     assert!(logs.contains("the last headers that were read are sent") && !logs.contains("collectors-token"), "{logs}");
-    // A file again, it counts at once.
+    // A file again: it takes effect at once.
     std::fs::remove_file(&headers).unwrap();
     write("another-token");
     send(3).await;
@@ -107,7 +108,7 @@ async fn a_pipe_in_place_of_the_headers_leaves_the_former_ones_in_use_and_stops_
     assert!(began.elapsed() < Duration::from_secs(10), "the signal waited for a pipe");
 }
 
-/// A caller decides for its own trace; what cannot be understood is no trace.
+/// A caller sets the trace id and the sampling of its own trace; an invalid header is ignored.
 #[tokio::test]
 async fn what_callers_say_of_traces_is_taken_only_where_it_is_valid() {
     let collector = Collector::start(Mood::Works).await;
@@ -135,7 +136,8 @@ async fn what_callers_say_of_traces_is_taken_only_where_it_is_valid() {
     assert!(!world.server.logs().contains("hunter2"));
 }
 
-/// What Prometheus would read, without anybody who asks: over TLS, by a collector whose authority is named; the rest on shutdown.
+/// The metrics that Prometheus would scrape, pushed over TLS to a collector with a given authority; the rest on
+/// shutdown.
 #[tokio::test]
 async fn metrics_and_traces_reach_a_collector_over_tls() {
     let collector = Collector::start_tls().await;
@@ -170,7 +172,7 @@ async fn metrics_and_traces_reach_a_collector_over_tls() {
     assert!(!world.server.logs().contains("do not reach the collector"), "{}", world.server.logs());
 }
 
-/// Whose certificate nobody vouches for is sent nothing; and only what was asked for is sent.
+/// A collector with an untrusted certificate receives nothing; and only the configured signals are sent.
 #[tokio::test]
 async fn a_collector_is_sent_what_it_is_to_have_and_only_if_it_is_the_one() {
     for (signals, trusted) in [("traces", true), ("metrics", true), ("both", false)] {
@@ -222,7 +224,7 @@ async fn what_is_left_is_sent_on_shutdown() {
     assert!(request.attributes.contains(&"keyferry.code=credentials_rejected".to_owned()), "{request:#?}");
 }
 
-/// Gone, silent or overloaded: requests are answered as before and none waits, the log says so once, and the server ends.
+/// Gone, silent or overloaded: requests are served as before and none waits, the log says so once, and the server ends.
 #[tokio::test]
 async fn a_collector_that_does_not_take_spans_harms_no_request() {
     for mood in [None, Some(Mood::Silent), Some(Mood::Overloaded)] {
@@ -230,7 +232,7 @@ async fn a_collector_that_does_not_take_spans_harms_no_request() {
             Some(mood) => Some(Collector::start(mood).await),
             None => None,
         };
-        // Nobody listens on the port of a socket that is only bound.
+        // The port of a socket that is bound without listening refuses connections.
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = collector.as_ref().map_or_else(|| format!("http://{gone}"), Collector::url);
         let mut world = world(&url, OFTEN, &["--metrics-listen=127.0.0.1:0"]).await;
@@ -245,7 +247,7 @@ async fn a_collector_that_does_not_take_spans_harms_no_request() {
             slowest = slowest.max(began.elapsed());
             sent += 1;
         }
-        // An export that is waited for takes three seconds before it fails.
+        // A pending export fails after three seconds.
         assert!(slowest < Duration::from_secs(2), "{mood:?}: {slowest:?}");
         let ending = Instant::now();
         assert!(world.server.terminate().await.success());

@@ -1,4 +1,5 @@
-//! Too much of anything, and JSON that is made to hurt: refused with a status that says what, and nothing is left behind.
+//! Oversized input, and JSON that is made to exhaust a parser: refused with a status that names the cause, without a
+//! leak.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use keyferry_tests::wire::Wire;
 
 const MIGRATE: (&str, &str) = ("PUT", "/api/v2/public/migrate-token");
 const CREATE: (&str, &str) = ("POST", "/api/v2/public/linked-account");
-/// Bytes of a body, at most.
+/// The largest body, in bytes.
 const LIMIT: usize = 64 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,9 +40,13 @@ async fn a_head_that_is_too_large_is_refused() {
     for (name, bytes, status) in cases {
         let mut wire = Wire::connect(world.server.address()).await;
         wire.send(bytes).await;
-        let answer = wire.answer().await.unwrap_or_else(|| panic!("{name}: closed without an answer"));
+        let answer = wire.answer().await.unwrap_or_else(|| panic!("{name}: closed without a response"));
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
-        assert!(answer.body.len() < 1000, "{name}: the answer repeats what it refuses: {} bytes", answer.body.len());
+        assert!(
+            answer.body.len() < 1000,
+            "{name}: the response repeats the refused input: {} bytes",
+            answer.body.len()
+        );
     }
     assert_eq!(http::get(world.server.address(), "/livez").await.status, 200);
 }
@@ -49,7 +54,7 @@ async fn a_head_that_is_too_large_is_refused() {
 /// A request by hand with the key, these header lines and this body.
 fn by_hand(world: &World, (method, path): (&str, &str), lines: &str, body: &[u8]) -> Vec<u8> {
     let key = &world.api_key;
-    // Where the body names the account, a header that names another one is refused.
+    // Where the body names the account, a header with another account is refused.
     let account = if (method, path) == MIGRATE { "linked_account_id: user_1\r\n" } else { "" };
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n{account}content-type: application/json\r\n{lines}\r\n\r\n"
@@ -62,7 +67,7 @@ async fn a_body_that_is_too_large_is_refused_with_an_answer_that_arrives() {
     let world = World::start().await;
     let to = world.server.address();
     let before = Usage::of(world.server.pid());
-    // White space is JSON that any reader would go on reading.
+    // White space is JSON that any parser would continue to read.
     let filled = |length: usize| [b"{".as_slice(), &vec![b' '; length - 2], b"}"].concat();
     for endpoint in [MIGRATE, CREATE] {
         for (name, length, refused) in
@@ -80,16 +85,16 @@ async fn a_body_that_is_too_large_is_refused_with_an_answer_that_arrives() {
             for (lines, body) in ways {
                 let mut wire = Wire::connect(to).await;
                 let bytes = by_hand(&world, endpoint, &lines, &body);
-                // Until the server has had enough of it.
+                // Until the server stops reading.
                 wire.send_while_taken(&bytes, Duration::from_secs(10)).await;
-                let answer = wire.answer().await.unwrap_or_else(|| panic!("{name}, {lines}: no answer arrived"));
+                let answer = wire.answer().await.unwrap_or_else(|| panic!("{name}, {lines}: no response arrived"));
                 assert_eq!(answer.status == 413, refused, "{name}, {lines}: {} {}", answer.status, answer.text());
                 if length > 100_000 {
                     assert!(wire.is_closed().await, "{name}, {lines}: the rest is not read");
                 }
             }
         }
-        // A length that is told is believed before anything is sent.
+        // The declared length counts before any byte of the body.
         let mut wire = Wire::connect(to).await;
         wire.send(by_hand(&world, endpoint, "content-length: 9999999999", b"")).await;
         assert_eq!(wire.answer().await.unwrap().status, 413);
@@ -119,7 +124,7 @@ async fn json_that_is_made_to_hurt_is_refused() {
         ("a member twice", br#"{"account_id":"a","account_id":"b"}"#.into(), 400, 400),
         ("a member twice, spelled differently", br#"{"account_id":"a","account\u005fid":"b"}"#.into(), 400, 400),
         ("a member twice, further in", br#"{"account_id":"json","udf":{"a":"1","a":"2"}}"#.into(), 400, 400),
-        ("a number past what a double holds", inside("1e400").into(), 400, 400),
+        ("a number beyond the range of a double", inside("1e400").into(), 400, 400),
         ("a number of 20,000 digits", inside(&"9".repeat(20_000)).into(), 400, 400),
         ("a number of 20,000 digits behind the point", inside(&format!("0.{}", "1".repeat(20_000))).into(), 200, 200),
         ("an exponent of 20,000 digits", inside(&format!("1e{}", "9".repeat(20_000))).into(), 400, 400),
@@ -128,14 +133,14 @@ async fn json_that_is_made_to_hurt_is_refused() {
         ("a number with a plus", inside("+1").into(), 400, 400),
         ("a number in hexadecimal", inside("0x10").into(), 400, 400),
         ("a lone surrogate", br#"{"account_id":"\ud800"}"#.into(), 400, 400),
-        ("a lone surrogate where nobody looks", inside(r#""\ud800""#).into(), 400, 400),
+        ("a lone surrogate in an unknown member", inside(r#""\ud800""#).into(), 400, 400),
         ("surrogates the wrong way round", br#"{"account_id":"\udc00\ud800"}"#.into(), 400, 400),
         ("NUL, escaped", inside(r#""\u0000""#).into(), 200, 200),
         ("a control character as it is", inside("\"\u{1}\"").into(), 400, 400),
         ("a byte order mark", [b"\xEF\xBB\xBF".as_slice(), inside("0").as_bytes()].concat(), 200, 200),
         ("two byte order marks", [b"\xEF\xBB\xBF\xEF\xBB\xBF".as_slice(), inside("0").as_bytes()].concat(), 400, 400),
         ("UTF-16", [0xFF, 0xFE, b'{', 0, b'}', 0].into(), 400, 400),
-        ("what is not UTF-8", [br#"{"account_id":""#.as_slice(), b"\xC3\x28", br#""}"#].concat(), 400, 400),
+        ("invalid UTF-8", [br#"{"account_id":""#.as_slice(), b"\xC3\x28", br#""}"#].concat(), 400, 400),
         (
             "UTF-8 that is longer than it need be",
             [br#"{"account_id":""#.as_slice(), b"\xC0\xAF", br#""}"#].concat(),
@@ -156,7 +161,7 @@ async fn json_that_is_made_to_hurt_is_refused() {
             }
             let answer = world.send(request.body("application/json", body.clone())).await;
             assert_eq!(answer.status, status, "{name}, {path}: {}", answer.text());
-            assert!(answer.body.len() < 1000, "{name}, {path}: {} bytes of answer", answer.body.len());
+            assert!(answer.body.len() < 1000, "{name}, {path}: {} bytes of response", answer.body.len());
         }
     }
     let after = Usage::returns_to(world.server.pid(), before, 32 << 20).await;
@@ -197,7 +202,7 @@ async fn a_body_is_taken_as_json_and_not_packed() {
     }
 }
 
-/// Of two values of a header, one program could act on the first and another on the second.
+/// Of two values of a header, programs could use different ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_header_that_decides_about_a_credential_is_not_taken_twice() {
     let world = World::start().await;

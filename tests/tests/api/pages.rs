@@ -1,9 +1,11 @@
-//! What the pages say of the repository: links, paths and functions exist, and every page is in the table of contents.
+//! The pages' statements about the repository: links, paths and functions exist, and every page is in the table of
+//! contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::mock_provider::PAGE;
 use super::readme::{GUIDE, PLUGIN_GUIDE};
 
 fn root() -> PathBuf {
@@ -25,7 +27,7 @@ fn below(folder: &str) -> Vec<String> {
     found
 }
 
-/// All pages for people: those of the guide, and those that a repository has beside it.
+/// All pages for people: those of the guide, and those in the root of the repository.
 fn pages() -> BTreeMap<String, String> {
     let beside = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "plugins/README.md"];
     let all = below("docs").into_iter().chain(beside.map(str::to_owned));
@@ -38,7 +40,7 @@ fn prose(text: &str) -> String {
     parts.step_by(2).collect::<Vec<_>>().join("\n")
 }
 
-/// The blocks of a language.
+/// The blocks in a language.
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let inside = text.split("\n```").skip(1).step_by(2);
     inside.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
@@ -47,13 +49,13 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 /// The targets of links and images, outside of code.
 fn links(text: &str) -> Vec<String> {
     let text = prose(text);
-    // What is between backticks is no link.
+    // Text between backticks is not a link.
     let text: String = text.split('`').step_by(2).collect::<Vec<_>>().join("``");
     let ends = text.match_indices("](").filter_map(|(at, _)| text.get(at + 2..)?.split(')').next().map(str::to_owned));
     ends.filter(|target| !target.is_empty()).collect()
 }
 
-/// What stands between backticks, outside of code blocks.
+/// The text between backticks, outside of code blocks.
 fn code(text: &str) -> Vec<String> {
     prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -120,10 +122,13 @@ fn every_page_of_the_guide_is_in_its_table_of_contents_once() {
     assert_eq!(listed, there);
 }
 
+/// Its commands are run by `tests/tests/reliability/postgres.rs`.
+const POSTGRES: &str = "docs/operations/postgres.md";
+
 #[test]
 fn every_page_with_commands_is_one_whose_commands_are_run() {
     let typed: BTreeSet<&str> =
-        GUIDE.iter().chain(&PLUGIN_GUIDE).copied().chain(["README.md", "CONTRIBUTING.md"]).collect();
+        GUIDE.iter().chain(&PLUGIN_GUIDE).copied().chain(["README.md", "CONTRIBUTING.md", PAGE, POSTGRES]).collect();
     for (page, text) in pages() {
         let has_commands = !blocks(&format!("\n{text}"), "sh").is_empty();
         assert_eq!(has_commands, typed.contains(page.as_str()), "{page}: `readme.rs` lists the pages with commands");
@@ -202,7 +207,7 @@ fn every_path_of_the_repository_that_a_page_names_exists() {
             let is_path = folders.iter().any(|folder| path.starts_with(folder)) && !path.contains("::");
             // A path up to its first placeholder, as `plugins/*/cases`.
             let fixed = path.split(['*', '<', '{']).next().unwrap_or_default();
-            // `plugins/` is also a folder of a server's.
+            // `plugins/` is also a folder of a server.
             if is_path && !page.starts_with("docs/operations/") {
                 assert!(root().join(fixed).exists(), "{page} names {path}, which is not there");
             }
@@ -227,7 +232,7 @@ fn pages_are_written_in_plain_words() {
     ];
     for (page, text) in pages().iter().filter(|(page, _)| *page != "docs/performance.md") {
         let mut text = prose(text);
-        // Tables that the program makes, and names of tests.
+        // Tables that the program generates, and names of tests.
         while let Some((before, rest)) = text.split_once("<!-- ") {
             let Some((name, rest)) = rest.split_once(" -->") else { break };
             let after = rest.split_once(&format!("<!-- /{name} -->")).map_or("", |(_, after)| after);

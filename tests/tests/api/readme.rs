@@ -39,10 +39,10 @@ struct Reader {
     /// `https://127.0.0.1:PORT` of the mock provider of the app that the tutorial writes a plugin for.
     app: String,
     key: String,
-    /// The last API key that was made with `--scope`.
+    /// The last API key that was created with `--scope`.
     scoped_key: String,
     server: Option<Server>,
-    /// How many commands were run.
+    /// The number of commands so far.
     ran: usize,
 }
 
@@ -74,19 +74,23 @@ impl Reader {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["cd", folder] => self.folder.push(folder),
-            // `demo.rs` runs the demo, and this is one of the tests.
+            // `demo.rs` runs the demo, and this test is part of the suite.
             ["cargo", "run", "--release", "--", "demo"] | ["cargo", "test", "--workspace"] => return,
             // Built once for all tests, by the same command.
             ["keyferry", "plugin", "build", "--all", "--out", out] => binary::copy_plugins(&self.folder.join(out)),
             ["keyferry", "serve", "--listen", _] => self.serve(None).await,
-            // Relative to the folder that they are in, where the test's own process is not.
+            // Relative to the folder of the commands, which is not that of the test's process.
             ["keyferry", "serve", "--listen", _, "--key-file", key] => self.serve(Some(self.folder.join(key))).await,
             ["keyferry", "plugin", "rollback", slug] => {
                 self.build_another_version(slug).await;
                 self.keyferry(&words[1..]).await;
             }
             ["export", "KEYFERRY_API_KEY=$KEY"] => {}
-            ["keyferry", rest @ ("import" | "imports" | "export"), more @ ..] => self.asks_the_server(rest, more).await,
+            [
+                "keyferry",
+                rest @ ("import" | "imports" | "export" | "whoami" | "account" | "credentials" | "verify"),
+                more @ ..,
+            ] => self.asks_the_server(rest, more).await,
             ["keyferry", rest @ ..] => self.keyferry(rest).await,
             ["npm", "install", "--prefix", plugin] => {
                 let installed = tools::javascript().unwrap().join("node_modules");
@@ -123,8 +127,8 @@ impl Reader {
         }
     }
 
-    /// A command that goes to the server over HTTP, with a file of a customer's that the reader has, and the import that the list
-    /// shows first.
+    /// A command that calls the server over HTTP, with a customer's file of the reader, and the first import of the
+    /// list. shows first.
     async fn asks_the_server(&mut self, command: &str, words: &[&str]) {
         let row = format!("user_1,hubspot,oauth2,{}\n", demo::HUBSPOT_ACCESS_TOKEN);
         let file = format!("linked_account_id,slug,auth_type,access_token\n{row}");
@@ -146,7 +150,7 @@ impl Reader {
         run(asking(words)).await;
     }
 
-    /// Where there is nothing to go back to, somebody makes a change first.
+    /// Before a rollback without an earlier version, changes the plugin.
     async fn build_another_version(&mut self, slug: &str) {
         let source = self.folder.join("src/lib.rs");
         let text = std::fs::read_to_string(&source).unwrap();
@@ -155,7 +159,7 @@ impl Reader {
         self.keyferry(&["plugin", "grant", slug]).await;
     }
 
-    /// Starts the server; the one that ran, if one did, is stopped first.
+    /// Starts the server; a running one is stopped first.
     async fn serve(&mut self, key: Option<PathBuf>) {
         if let Some(mut former) = self.server.take() {
             assert!(former.terminate().await.success());
@@ -260,13 +264,13 @@ fn the_case_in_the_guide_passes() {
         .unwrap();
     let mut command = binary::command(binary::keyferry());
     command.args(["plugin", "test"]).arg(binary::plugins().join("hubspot.wasm")).arg("--cases").arg(folder.path());
-    // One case is not all that a plugin has to have.
+    // A plugin needs more than one case.
     let said = printed(&command.output().unwrap(), 1);
     assert!(said.contains("ok    guide  HubSpot does not know the token."), "{said}");
 }
 
-/// What a plugin's cases, which its component passes, expect it to tell: of an account, and the failures that not every
-/// plugin tells apart.
+/// The account and the failures that a plugin's cases expect; not every plugin distinguishes these failures, and its
+/// component passes the cases.
 fn told(slug: &str) -> (String, String) {
     let (mut details, mut verdicts) = (BTreeSet::new(), BTreeSet::new());
     for file in std::fs::read_dir(shipped(slug).join("cases")).unwrap() {
@@ -290,7 +294,7 @@ fn told(slug: &str) -> (String, String) {
     (list(details), list(verdicts))
 }
 
-/// Grants, those of hosts that are asked the same in one line.
+/// Grants, with hosts that get the same requests in one line.
 fn asked(grants: &[&str]) -> String {
     let mut of_hosts: Vec<(&str, Vec<String>)> = Vec::new();
     for grant in grants {

@@ -1,4 +1,4 @@
-//! Sessions of front ends: what their tokens say, what they are good for and what not, and all the ways in which one ends.
+//! Sessions of front ends: the content of their tokens, the operations that they allow, and all ways in which they end.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -79,7 +79,7 @@ async fn a_token_says_whose_it_is_is_handed_out_again_and_is_written_down_nowher
     }
 }
 
-/// What the documentation says session tokens are not accepted for, and whatever else takes a key alone.
+/// The operations that the documentation excludes for session tokens, and all others that require a key.
 #[tokio::test]
 async fn a_token_is_not_taken_for_a_key_nor_one_kind_of_it_for_the_other() {
     let world = World::start().await;
@@ -113,7 +113,7 @@ async fn a_token_is_not_taken_for_a_key_nor_one_kind_of_it_for_the_other() {
             );
         }
     }
-    // And a key is no token, a refresh token is good for one thing, and the other one not for that.
+    // A key is not a token, a refresh token only refreshes, and an access token does not.
     for (bearer, method, target) in [
         (&world.api_key, "GET", APPS),
         (&refresh, "GET", APPS),
@@ -125,7 +125,11 @@ async fn a_token_is_not_taken_for_a_key_nor_one_kind_of_it_for_the_other() {
     }
     let twice = Request::new("GET", APPS).header("authorization", &format!("Bearer {token}"));
     let twice = twice.header("authorization", "Bearer x");
-    assert_eq!(world.send_as_it_is(twice).await.status, 401, "of two, somebody else could read the other one");
+    assert_eq!(
+        world.send_as_it_is(twice).await.status,
+        401,
+        "of two headers, another program could read the other one"
+    );
     assert!(counts(&world, &token).await);
 }
 
@@ -173,7 +177,7 @@ async fn a_request_that_names_another_account_than_its_session_is_refused_at_eve
     }
     let account = world.send(Request::new("GET", "/api/v2/public/linked-account/user_1")).await.json();
     assert_eq!(account["integrations"], json!([]), "nothing was done");
-    // What agrees is taken, and the session has not ended.
+    // Equal values are accepted, and the session has not ended.
     let request = Request::new("POST", &format!("{save}?linked_account_id={ACCOUNT}"));
     let request = request.header("authorization", &format!("Bearer {token}")).header("linked_account_id", ACCOUNT);
     let answer = world.send_as_it_is(request.json(&json!({ "api_key": demo::STRIPE_SECRET_KEY }))).await;
@@ -276,7 +280,7 @@ async fn a_session_can_do_no_more_than_its_api_key_and_no_longer() {
     };
     let (narrow, wide) = (create("migrate").await, create("migrate read admin").await);
     let (small, large) = (session(narrow.clone()).await, session(wide.clone()).await);
-    assert_ne!(small, large, "nobody is handed the session of a key that allows more");
+    assert_ne!(small, large, "a session does not allow more than its key");
     for (target, method) in [(APPS, "GET"), ("/api/v1/linked-acc/integration/stripe", "DELETE")] {
         let answer = ask(&world, &small, method, target).await;
         assert_eq!(answer.status, 403, "{target}");
@@ -304,8 +308,8 @@ async fn a_session_survives_a_key_rotation_and_ends_with_the_root_that_it_hangs_
     assert_eq!(text(&issued(&world, "", ACCOUNT).await, "token"), new);
 }
 
-/// A token lets nobody try credentials out faster for having many of them, and takes from the organisation's back end no more than
-/// its share.
+/// A second token does not raise the limit of attempts, and a front end uses no more than its share of the
+/// organisation's limit.
 #[tokio::test]
 async fn credentials_that_a_front_end_tries_out_are_counted_for_its_account_whatever_its_session() {
     let server = Box::new(|options: &mut ServerOptions| {
@@ -327,7 +331,7 @@ async fn credentials_that_a_front_end_tries_out_are_counted_for_its_account_what
     let other = text(&issued(&world, "", "user_2").await, "token");
     let good = connect(other.clone(), demo::STRIPE_SECRET_KEY).await;
     assert_eq!(good.status, 200, "{}", good.text());
-    // Sessions for many accounts do not multiply the limit of the key that they are made with.
+    // Sessions for many accounts do not multiply the limit of their key.
     let mut turned_away = 2;
     for account in ["user_2", "user_3", "user_4", "user_5"] {
         if account != "user_2" {
@@ -340,7 +344,7 @@ async fn credentials_that_a_front_end_tries_out_are_counted_for_its_account_what
             turned_away += usize::from(answer.status == 500);
         }
     }
-    // What has come back meanwhile, of a limit of so many.
+    // The permits that the limit has restored meanwhile.
     let back = |limit: usize| usize::try_from(began.elapsed().as_secs()).unwrap() * limit / 60 + 1;
     assert!((4..=4 + back(4)).contains(&turned_away), "half of the key's, by all its front ends: {turned_away}");
     let refused = connect(other, "sk_test_nobodyKnowsThisOne").await;

@@ -1,4 +1,4 @@
-//! HTTPS without anything in front: a certificate that is renewed while requests go on, and one that cannot be used.
+//! HTTPS without a reverse proxy: a certificate that is renewed during requests, and certificates that cannot be used.
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Authority {
     }
 }
 
-/// As tools that renew certificates do it: under another name first.
+/// As tools for certificate renewal do: written under another name first.
 fn put(path: &Path, content: &str) {
     let beside = path.with_extension("new");
     fs::write(&beside, content).unwrap();
@@ -73,7 +73,7 @@ async fn https_is_served_and_a_renewed_certificate_is_taken_up_without_a_failed_
     put(&key, &first_key);
     let client = authority.client();
     let tls = ServerTls { cert: cert.clone(), key: key.clone(), client: Arc::clone(&client) };
-    // The account is made before there is TLS.
+    // The account is created before TLS is on.
     let mut world = World::start_with(WorldOptions::default()).await;
     world.server.options_mut().tls = Some(tls);
     world.server.restart().await;
@@ -88,7 +88,7 @@ async fn https_is_served_and_a_renewed_certificate_is_taken_up_without_a_failed_
 
     let before = see(&world.server, &client).await;
     let (second, second_key) = authority.issue();
-    // Between the two the pair does not fit, and the former one has to stay.
+    // Between the two writes the pair does not match, and the former one has to stay in use.
     put(&cert, &second);
     until("the half-renewed pair was not noticed", async || {
         assert_eq!(see(&world.server, &client).await, before);
@@ -101,7 +101,7 @@ async fn https_is_served_and_a_renewed_certificate_is_taken_up_without_a_failed_
     put(&cert, "no certificate");
     until("what is no certificate was not noticed", async || {
         assert_eq!(see(&world.server, &client).await, renewed);
-        world.server.logs().contains("is not PEM of one: it holds none")
+        world.server.logs().contains("holds no certificate in PEM")
     })
     .await;
     assert!(!world.server.logs().contains("PRIVATE KEY"));
@@ -120,9 +120,9 @@ async fn a_certificate_or_key_that_cannot_be_used_is_told_and_nothing_is_served(
     let (cert, key) = (file("cert.pem", &one), file("key.pem", &one_key));
     let cases = [
         (folder.path().join("missing.pem"), key.clone(), "missing.pem cannot be read"),
-        (file("junk.pem", "junk"), key.clone(), "junk.pem is not PEM of one: it holds none"),
-        (cert.clone(), file("none.pem", ""), "none.pem is not PEM of one"),
-        (cert.clone(), cert.clone(), "cert.pem is not PEM of one"),
+        (file("junk.pem", "junk"), key.clone(), "junk.pem holds no certificate in PEM"),
+        (cert.clone(), file("none.pem", ""), "none.pem holds no key in PEM"),
+        (cert.clone(), cert.clone(), "cert.pem holds no key in PEM"),
         (cert, file("other.pem", &other_key), "do not go together"),
     ];
     for (cert, key, expected) in cases {
@@ -153,11 +153,11 @@ async fn whoever_is_slow_with_the_handshake_or_behind_it_is_cut_off_and_others_a
     let mut options = ServerOptions::new(folder.path().join("data"), folder.path().join("plugins"));
     options.tls = Some(ServerTls { cert, key, client: authority.client() });
     options.arguments.extend(["--config".to_owned(), settings.display().to_string()]);
-    // Were one of the slow ones to keep its place, there would be none for the last.
+    // If one of the slow clients kept its slot, there would be none for the last.
     options.arguments.extend(["--max-connections", "4"].map(str::to_owned));
     let server = Server::start(options).await;
 
-    // A record of a handshake that says it is 512 bytes long, and 3 of them.
+    // A record of a handshake that declares 512 bytes, and 3 of them.
     let begun: &[u8] = &[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01];
     let mut slow = Vec::new();
     for bytes in [&[][..], begun, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"] {
@@ -171,7 +171,7 @@ async fn whoever_is_slow_with_the_handshake_or_behind_it_is_cut_off_and_others_a
     behind.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(30), behind.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok() && rest.is_empty(), "half a head is answered: {rest:?}");
+    assert!(ended.is_ok() && rest.is_empty(), "half a head got a response: {rest:?}");
     for (place, mut wire) in slow.into_iter().enumerate() {
         assert!(wire.is_closed().await, "slow client {place} is still there");
     }
@@ -208,7 +208,7 @@ async fn operators_are_listened_to_beyond_this_machine_over_https() {
     assert!(plain.text().contains("this port serves HTTPS: write https://"), "{}", plain.text());
 }
 
-/// A client learns from the message which scheme the port has.
+/// The response tells a client the scheme of the port.
 #[tokio::test]
 async fn a_command_with_the_wrong_scheme_is_told_the_right_one() {
     let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
@@ -230,7 +230,7 @@ async fn a_command_with_the_wrong_scheme_is_told_the_right_one() {
     for (server, expected) in [
         (format!("https://{plain}"), "does not speak TLS: write http:// in place of https://"),
         (format!("http://127.0.0.1:{port}"), "this port serves HTTPS: write https:// in place of http://"),
-        // On this machine, the scheme that is left out is http.
+        // On this machine, the default scheme is http.
         (format!("127.0.0.1:{port}"), "this port serves HTTPS: write https://"),
         (format!("https://localhost:{port}"), "(401)"),
         ("ftp://localhost".to_owned(), "'--server <URL>': it must be the server's URL, such as http://127.0.0.1:8700"),
@@ -244,14 +244,14 @@ async fn a_command_with_the_wrong_scheme_is_told_the_right_one() {
     }
 }
 
-/// A named pipe that nobody writes to, put where a file was.
+/// A named pipe without a writer, in place of a file.
 fn put_fifo(path: &Path) {
     let beside = path.with_extension("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&beside).status().unwrap().success());
     fs::rename(&beside, path).unwrap();
 }
 
-/// A self-signed certificate for `localhost` that is valid from so many days before now to so many after, and its key.
+/// A self-signed certificate for `localhost` and its key, valid from `before` days ago until `after` days from now.
 fn of_days(before: i64, after: i64) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -346,7 +346,7 @@ async fn a_key_that_others_can_read_and_a_certificate_that_ends_are_warned_of_ev
         keyferry_api::admin::call(&folder.path().join("data/admin.sock"), &keyferry_api::admin::ShowHealth {}).await;
     let warnings = health.unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("cert.pem expires at"), "{warnings:?}");
-    // The mode counts without the file being written.
+    // A change of the mode counts without a write to the file.
     let warnings = async || {
         let socket = folder.path().join("data/admin.sock");
         keyferry_api::admin::call(&socket, &keyferry_api::admin::ShowHealth {}).await.unwrap().warnings

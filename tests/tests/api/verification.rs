@@ -1,4 +1,4 @@
-//! Verifying a stored credential again: what comes out stands on the integration, and who has to know is told.
+//! Verifying a stored credential again: the result is on the integration, and webhooks report a change.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
 
-/// A stand-in of Stripe that says what it is told to say.
+/// A mock Stripe whose response a test sets.
 #[derive(Clone)]
 struct Stripe(Arc<Mutex<(u16, Value)>>);
 
@@ -29,7 +29,7 @@ impl Stripe {
     }
 }
 
-/// A world with that stand-in, and a receiver of webhooks that is told of everything.
+/// A world with that mock, and a receiver of all webhook events.
 async fn world(more: &[&str]) -> (World, Stripe, Receiver) {
     let stripe = Stripe(Arc::default());
     stripe.knows_the_key();
@@ -70,7 +70,7 @@ async fn verify(world: &World) -> Value {
     answer.json()
 }
 
-/// The integration in the account's read, and the connection in the app's.
+/// The integration in the account's response, and the connection in the app's.
 async fn read(world: &World) -> (Value, Value) {
     let account = world.send(Request::new("GET", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.json();
     let path = format!("/api/v2/public/application/stripe?linked_account_id={ACCOUNT}");
@@ -106,7 +106,7 @@ async fn a_rejected_credential_is_expired_once_until_it_verifies_or_is_replaced_
         ((429, error("rate_limit")), "rate_limited", false, false),
         (other, "wrong_tenant", false, false),
         (rejected.clone(), "rejected", true, true),
-        // It is expired already.
+        // It has expired already.
         (rejected.clone(), "rejected", true, false),
         ((503, error("api_error")), "provider_error", true, false),
         (good, "verified", false, false),
@@ -138,7 +138,7 @@ async fn a_rejected_credential_is_expired_once_until_it_verifies_or_is_replaced_
     let (integration, connection) = read(&world).await;
     assert_eq!((&integration["reauth_required"], &connection["status"]), (&json!(false), &json!("active")));
     assert_eq!(integration["last_check"], Value::Null);
-    // Nothing else was told: the next that comes is what happens next.
+    // There was no other event: the next one belongs to the next action.
     assert_eq!(world.send(Request::new("DELETE", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.status, 200);
     assert_eq!(receiver.call().await.told().0, "Connection Deleted");
     assert_eq!(receiver.rest().len(), 0);
@@ -170,7 +170,7 @@ async fn what_is_not_there_is_told_and_an_account_may_have_slashes() {
         let answer = world.send(Request::new("POST", &format!("{ACCOUNTS}/{path}"))).await;
         assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD,DELETE")), "{path}");
     }
-    // Without its plugin nothing can be found out, and nothing is noted.
+    // Without its plugin there is no result, and nothing is stored.
     std::fs::remove_file(world.plugins().join("stripe.wasm")).unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     loop {
@@ -209,7 +209,7 @@ async fn what_is_found_out_of_a_credential_that_was_replaced_meanwhile_is_not_he
                 return Reply::json(200, &json!({"id": "acct_0example0"}));
             }
             told.notify_one();
-            // The first time it is let through, as the migration.
+            // The first request is let through: the migration.
             match gate.acquire().await {
                 Ok(pass) => {
                     pass.forget();
@@ -229,16 +229,16 @@ async fn what_is_found_out_of_a_credential_that_was_replaced_meanwhile_is_not_he
     let (answer, replaced) = tokio::join!(world.send(verification(ACCOUNT, "stripe")), async {
         asked.notified().await;
         let replaced = world.migrate("stripe", json!({"keybased": {"api_key": NEW}})).await;
-        // Now the provider turns the old one away.
+        // Now the provider rejects the old one.
         go.close();
         replaced
     });
     assert_eq!(replaced.header("keyferry-action"), Some("updated"), "{}", replaced.text());
     assert_eq!(answer.json()["verdict"]["outcome"], "verified", "{}", answer.text());
-    assert_eq!(answer.header("etag"), replaced.header("etag"), "what was verified is what is stored");
+    assert_eq!(answer.header("etag"), replaced.header("etag"), "the verified credential is the stored one");
     assert_eq!(read(&world).await.0["reauth_required"], false);
     assert_eq!(world.send(Request::new("DELETE", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.status, 200);
-    assert_eq!(receiver.call().await.told().0, "Connection Deleted", "nobody was told that it has expired");
+    assert_eq!(receiver.call().await.told().0, "Connection Deleted", "no event says that it has expired");
 }
 
 /// Another version of Stripe's plugin, which takes fewer accounts: the pattern of one field is replaced in its data.
@@ -276,10 +276,10 @@ async fn a_credential_that_no_longer_fits_its_apps_schema_is_told_as_such_until_
     let problem = verification(ACCOUNT, "stripe").header("accept", "application/problem+json");
     let problem = world.send(problem).await;
     assert_eq!((problem.status, &problem.json()["code"]), (409, &json!("credential_outdated")));
-    // The field's example, which the plugin gives, happens to be the value.
+    // The field's example in the plugin equals the value.
     let told = problem.text().replace("such as acct_0example0", "");
     assert!(!told.contains("acct_0example0"), "no value is repeated: {told}");
-    // Nothing was found out of it, so nothing is held against it.
+    // The verification had no result, so the state is unchanged.
     let after = world.send(Request::new("GET", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.json();
     assert_eq!(after["integrations"][0]["status"], stored["integrations"][0]["status"]);
     assert_eq!(after["integrations"][0]["reauth_required"], json!(false), "{after}");

@@ -1,4 +1,4 @@
-//! A server that is busy, or starts again, while the command talks to it.
+//! A server that is busy, or restarts, while the command talks to it.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,17 +9,17 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// An answer of the stand-in: what is written before the connection is closed.
+/// A response of the mock server: the bytes before it closes the connection.
 type Answer = String;
 
-/// Stands in for the server: answers one request after the other, each on a connection of its own.
-struct StandIn {
+/// A mock server: responds to one request after the other, each on a connection of its own.
+struct MockServer {
     address: SocketAddr,
-    /// The head of each request, and how many bytes of a file came with it.
+    /// The head of each request, and the number of bytes of the file in its body.
     asked: Arc<Mutex<Vec<(String, usize)>>>,
 }
 
-impl StandIn {
+impl MockServer {
     async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ impl StandIn {
     }
 }
 
-/// The head of a request, and how many bytes its body has, chunks and all.
+/// Reads the head of a request, and the number of bytes of its body, including chunk framing.
 async fn read(stream: &mut TcpStream) -> (String, usize) {
     let mut request = Vec::new();
     loop {
@@ -87,7 +87,7 @@ fn busy(status: &str, headers: &str) -> Answer {
     answer(status, &format!("content-type: application/problem+json\r\n{headers}"), &body)
 }
 
-/// What only a proxy says.
+/// A response that only a proxy sends.
 fn gateway() -> Answer {
     answer("503 Service Unavailable", "content-type: text/html\r\nretry-after: 1\r\n", "<h1>Service Unavailable</h1>")
 }
@@ -118,7 +118,7 @@ fn file() -> (tempfile::TempDir, String) {
 
 #[tokio::test]
 async fn a_file_is_sent_again_and_followed_where_the_server_is_busy() {
-    let server = StandIn::start([
+    let server = MockServer::start([
         busy("503 Service Unavailable", "retry-after: 1\r\n"),
         busy("429 Too Many Requests", "retry-after: Sun, 29 Nov 2020 22:00:00 GMT\r\n"),
         accepted(),
@@ -143,7 +143,7 @@ async fn a_file_that_arrived_though_a_proxy_said_otherwise_is_followed_as_what_i
         &json!({"code": "file_known", "detail": "this file was imported before"}).to_string(),
     );
     let shown = answer("200 OK", "content-type: application/json\r\n", &import("running"));
-    let server = StandIn::start([gateway(), known, shown, ended()]).await;
+    let server = MockServer::start([gateway(), known, shown, ended()]).await;
     let (_folder, path) = file();
     let (code, out, err) = server.run(&["import", &path], None).await;
     assert_eq!(code, Some(0), "{out}\n{err}");
@@ -153,14 +153,14 @@ async fn a_file_that_arrived_though_a_proxy_said_otherwise_is_followed_as_what_i
 #[tokio::test]
 async fn what_could_be_imported_twice_is_not_sent_twice() {
     let (_folder, path) = file();
-    let server = StandIn::start([gateway()]).await;
+    let server = MockServer::start([gateway()]).await;
     let (code, _, err) = server.run(&["import", "--again", &path], None).await;
     assert!(code == Some(1) && err.contains("imports list"), "{err}");
     assert_eq!(server.asked().len(), 1);
-    let server = StandIn::start([busy("503 Service Unavailable", "retry-after: 1\r\n"), accepted(), ended()]).await;
+    let server = MockServer::start([busy("503 Service Unavailable", "retry-after: 1\r\n"), accepted(), ended()]).await;
     let (code, _, err) = server.run(&["import", "--again", &path], None).await;
     assert_eq!(code, Some(0), "the server itself has said that it did not take it: {err}");
-    let server = StandIn::start([busy("503 Service Unavailable", "retry-after: 1\r\n")]).await;
+    let server = MockServer::start([busy("503 Service Unavailable", "retry-after: 1\r\n")]).await;
     let (code, _, err) = server.run(&["import", "-"], Some("{}\n")).await;
     assert!(code == Some(1) && err.contains("standard input cannot be sent a second time"), "{err}");
 }
@@ -168,7 +168,7 @@ async fn what_could_be_imported_twice_is_not_sent_twice() {
 #[tokio::test]
 async fn a_connection_that_breaks_off_is_made_again_while_a_file_is_sent_or_followed() {
     let (_folder, path) = file();
-    let server = StandIn::start([String::new(), accepted(), String::new(), ended()]).await;
+    let server = MockServer::start([String::new(), accepted(), String::new(), ended()]).await;
     let (code, out, err) = server.run(&["import", &path], None).await;
     assert_eq!(code, Some(0), "{out}\n{err}");
     assert!(err.contains("sending it again") && err.contains("trying again for"), "{err}");
@@ -179,28 +179,28 @@ async fn what_does_not_pass_by_waiting_is_told_at_once() {
     let (_folder, path) = file();
     let refused =
         answer("401 Unauthorized", "content-type: application/problem+json\r\n", r#"{"detail":"Invalid Credentials"}"#);
-    let server = StandIn::start([accepted(), refused.clone()]).await;
+    let server = MockServer::start([accepted(), refused.clone()]).await;
     let (code, _, err) = server.run(&["import", &path], None).await;
     assert!(code == Some(1) && err.contains("Invalid Credentials"), "{err}");
-    let server = StandIn::start([refused]).await;
+    let server = MockServer::start([refused]).await;
     let (code, _, err) = server.run(&["imports", "list"], None).await;
     assert!(code == Some(1) && err.contains("Invalid Credentials"), "{err}");
-    let nobody = StandIn { address: "127.0.0.1:1".parse().unwrap(), asked: Arc::default() };
-    let (code, _, err) = nobody.run(&["import", &path], None).await;
+    let unreachable = MockServer { address: "127.0.0.1:1".parse().unwrap(), asked: Arc::default() };
+    let (code, _, err) = unreachable.run(&["import", &path], None).await;
     assert!(code == Some(1) && err.contains("cannot connect"), "{err}");
 }
 
 #[tokio::test]
 async fn every_other_command_waits_for_a_busy_server_too() {
     let listed = answer("200 OK", "content-type: application/json\r\n", r#"{"imports":[]}"#);
-    let server = StandIn::start([busy("503 Service Unavailable", "retry-after: 1\r\n"), listed]).await;
+    let server = MockServer::start([busy("503 Service Unavailable", "retry-after: 1\r\n"), listed]).await;
     let (code, _, err) = server.run(&["imports", "list", "--json"], None).await;
     assert!(code == Some(0) && err.contains("the server is busy"), "{err}");
     let folder = tempfile::TempDir::new().unwrap();
     let moving = folder.path().join("moving.age").display().to_string();
     let recipient = age::x25519::Identity::generate().to_public().to_string();
     let rows = answer("200 OK", "content-type: application/x-ndjson\r\n", "{}\n");
-    let server = StandIn::start([busy("429 Too Many Requests", "retry-after: 1\r\n"), rows]).await;
+    let server = MockServer::start([busy("429 Too Many Requests", "retry-after: 1\r\n"), rows]).await;
     let (code, out, err) = server.run(&["export", "--recipient", &recipient, "--output", &moving], None).await;
     assert!(code == Some(0) && out.starts_with("1 credentials are in"), "{out}\n{err}");
 }

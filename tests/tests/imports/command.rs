@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use keyferry_tests::ACCOUNT;
 use keyferry_tests::terminal::at_terminal;
-use keyferry_tests::{ACCOUNT, binary};
 use serde_json::{Value, json};
 
 use super::shop::{Mood, Shop, good, ndjson, row};
@@ -21,14 +21,8 @@ pub(crate) async fn run(shop: &Shop, arguments: &[&str]) -> Ran {
 }
 
 async fn run_as(shop: &Shop, key: &str, arguments: &[&str]) -> Ran {
-    let mut command = tokio::process::Command::from(binary::command(binary::keyferry()));
-    command
-        .args(arguments)
-        .env("KEYFERRY_API_KEY", key)
-        .env("KEYFERRY_SERVER", format!("http://{}", shop.world.server.address()));
-    let output = command.output().await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    let (code, out, err) = shop.world.client(key, arguments).await;
+    Ran { code, out, err }
 }
 
 pub(crate) fn file(shop: &Shop, name: &str, content: &str) -> String {
@@ -63,6 +57,15 @@ async fn a_person_imports_a_file_corrects_what_failed_and_imports_that() {
     assert!(listed.out.contains("rows.csv") && listed.out.contains("corrected.csv"), "{}", listed.out);
     assert!(listed.out.starts_with("import\tfile\trows\tstate\tbegun\tundo\n"), "{}", listed.out);
     assert!(listed.out.lines().all(|line| line.split('\t').count() == 6), "{}", listed.out);
+    assert!(listed.out.contains("\trows.csv\t3: 1 stored, 2 failed\tfinished\t"), "{}", listed.out);
+    let dry_run = ["import", "--dry-run", "--again", "--on-unverified", "store", &again];
+    assert_eq!(run(&shop, &dry_run).await.code, Some(0));
+    let listed = run(&shop, &["imports", "list"]).await;
+    let newest = listed.out.lines().nth(1).unwrap();
+    assert!(newest.contains("\t2: 2 verified\tfinished, dry run, unverified stored\t"), "{newest}");
+    let listed: Value = serde_json::from_str(&run(&shop, &["imports", "list", "--json"]).await.out).unwrap();
+    let counts = json!({"queued": 0, "waiting": 0, "done": 2, "skipped": 0, "failed": 0, "undone": 0, "kept": 0});
+    assert_eq!((&listed[0]["counts"], &listed[0]["policy"]["mode"]), (&counts, &json!("dry-run")));
 }
 
 #[tokio::test]
@@ -113,7 +116,7 @@ async fn what_one_installation_exports_another_imports_and_nobody_reads_on_the_w
 
     let refused = run(&from, &export).await;
     assert!(refused.code == Some(1) && refused.err.contains("read_credentials"), "{}", refused.err);
-    assert!(!Path::new(&moving).exists(), "nothing is left of what was refused");
+    assert!(!Path::new(&moving).exists(), "a refused export leaves no file");
     let ran = run_as(&from, reader.trim(), &export).await;
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.starts_with("2 credentials are in "), "{}", ran.out);

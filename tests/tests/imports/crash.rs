@@ -1,4 +1,4 @@
-//! A server that is killed in the middle: each row is done once.
+//! A server that is killed during an import: each row is done once.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::shop::{IMPORTS, Shop, good, row};
 
-/// How often it is killed.
+/// The number of kills.
 const KILLS: usize = 5;
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_server_that_is_killed_goes_on_and_does_each_row_once() {
     let numbers: Vec<u64> = ledger.iter().map(|row| row["row"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=3300).collect::<Vec<u64>>());
 
-    // What was written is in the trail, each credential once; and each is in its first version.
+    // The trail has each stored credential once, and each is in its first version.
     let (code, trail, said) = shop.world.command(&["audit", "export", "--org", "acme"]).await;
     assert_eq!(code, Some(0), "{said}");
     let stored = rows_stored(&trail);

@@ -1,4 +1,4 @@
-//! Failed rows, which `keyferry import` writes down to be corrected and imported again.
+//! Failed rows, which `keyferry import` writes to a file for correction and a second import.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,14 +8,13 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::command::{file, run, secret};
-use super::shop::{Mood, Shop, good, ndjson, row};
+use super::shop::{Shop, good, ndjson, row};
 
 const CREATE: [&str; 2] = ["import", "--create-accounts"];
 
-/// Imports a file. The command's exit code, and what it said.
+/// Imports a file. Returns the command's exit code and its messages.
 async fn import(shop: &Shop, options: &[&str], path: &str) -> (Option<i32>, String) {
     let ran = run(shop, &[&CREATE[..], options, &[path]].concat()).await;
     (ran.code, format!("{}\n{}", ran.out, ran.err))
@@ -96,7 +95,7 @@ async fn values_that_begin_like_formulas_survive_the_way_through_a_file_of_faile
     let rows: String =
         names.iter().enumerate().map(|(n, name)| format!("acc_{n},stripe,keybased,WRONG,\"{name}\"\n")).collect();
     let path = file(&shop, "rows.csv", &format!("linked_account_id,slug,auth_type,api_key,account_name\n{rows}"));
-    // Twice, so that a guard is not guarded.
+    // Twice, to check that the protection against formulas is not applied twice.
     let (code, said) = import(&shop, &[], &path).await;
     assert_eq!(code, Some(3), "{said}");
     let (code, said) = import(&shop, &[], &format!("{path}.failures.csv")).await;
@@ -211,7 +210,7 @@ async fn the_command_for_the_corrected_file_says_all_that_was_said_for_the_first
         "{next}"
     );
     assert!(!said.contains('\u{1b}') && !said.contains("s3cr3t"), "{said}");
-    // What cannot be written is told with what to do.
+    // An error of writing names the next step.
     let (code, said) = import(
         &shop,
         &["--again", "--failures", "/nowhere/x\u{1b}y.csv", "--map", "customer=linked_account_id"],
@@ -230,19 +229,19 @@ async fn a_file_of_failed_rows_that_a_person_works_on_is_never_lost() {
     let (failures, second) = (format!("{path}.failures.csv"), format!("{path}.failures.2.csv"));
     let (code, said) = import(&shop, &[], &path).await;
     assert_eq!(code, Some(3), "{said}");
-    // As it was written, it is replaced by the next run.
+    // Unchanged, the next run replaces it.
     fs::write(&path, format!("{header}user_1,stripe,keybased,sk_test_wrong_2\n")).unwrap();
     let (code, said) = import(&shop, &[], &path).await;
     assert_eq!(code, Some(3), "{said}");
     assert!(fs::read_to_string(&failures).unwrap().contains("sk_test_wrong_2") && !Path::new(&second).exists());
-    // Once it was edited, it stays.
+    // Edited, it stays.
     let edited = fs::read_to_string(&failures).unwrap().replace("sk_test_wrong_2", "sk_test_being_typed");
     fs::write(&failures, &edited).unwrap();
     let (code, said) = import(&shop, &["--again"], &path).await;
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains(&second) && said.contains("is kept"), "{said}");
     assert_eq!(fs::read_to_string(&failures).unwrap(), edited);
-    // A run without failures removes what it may.
+    // A run without failures removes an unchanged file.
     fs::write(&path, format!("{header}user_1,stripe,keybased,sk_test_ok_user_1\n")).unwrap();
     let (code, said) = import(&shop, &[], &path).await;
     assert_eq!(code, Some(0), "{said}");
@@ -250,7 +249,7 @@ async fn a_file_of_failed_rows_that_a_person_works_on_is_never_lost() {
     fs::remove_file(&failures).unwrap();
     let (code, said) = import(&shop, &["--again"], &path).await;
     assert!(code == Some(0) && !said.contains("failures"), "{said}");
-    // The same for a name that was asked for; and the file itself is not overwritten.
+    // The same for a given name; and the imported file itself is not overwritten.
     let ran = run(&shop, &["import", "--again", "--failures", &path, &path]).await;
     assert!(ran.code == Some(1) && ran.err.contains("name another one"), "{}", ran.err);
     let wrong = file(&shop, "wrong.csv", &format!("{header}user_1,stripe,keybased,sk_test_wrong_3\n"));
@@ -303,42 +302,6 @@ async fn failed_rows_of_an_encrypted_file_are_encrypted_to_the_same_recipient() 
     fs::write(&failures, age::encrypt(&identity.to_public(), corrected.as_bytes()).unwrap()).unwrap();
     let (code, said) = import(&shop, &["--identity", &keys], &failures).await;
     assert_eq!(code, Some(0), "{said}");
-}
-
-#[tokio::test]
-async fn ctrl_c_ends_the_command_with_the_rows_that_have_failed_so_far() {
-    let shop = Shop::open(&[]).await;
-    shop.set("hubspot", Mood::TooFast(3600));
-    let rows = [row("user_1", "sk_test_wrong"), super::shop::hub("user_2")];
-    let path = file(&shop, "rows.ndjson", &ndjson(&rows));
-    let mut command =
-        tokio::process::Command::from(keyferry_tests::binary::command(keyferry_tests::binary::keyferry()));
-    command
-        .args(["import", "--create-accounts", "--json", &path])
-        .env("KEYFERRY_API_KEY", &shop.world.api_key)
-        .env("KEYFERRY_SERVER", format!("http://{}", shop.world.server.address()))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        if line.contains("\"failed\":1") {
-            break;
-        }
-    }
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let mut said = String::new();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        said.push_str(&line);
-    }
-    let output = child.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    let written = fs::read_to_string(format!("{path}.failures.ndjson")).unwrap();
-    assert!(written.contains("sk_test_wrong") && written.lines().count() == 1, "{written}");
-    for part in ["the import continues on the server", "imports watch ", "imports pause ", "imports cancel "] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
-//! What files there are, and what becomes of rows that are no good.
+//! The supported files, and the outcome of invalid rows.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use keyferry_tests::ACCOUNT;
 use keyferry_tests::http::Request;
+use keyferry_tests::{ACCOUNT, ORG};
 use serde_json::{Value, json};
 
-use super::shop::{IMPORTS, Shop, good, lines, ndjson, row};
+use super::shop::{IMPORTS, Mood, Shop, good, lines, ndjson, row};
 
 #[tokio::test]
 async fn each_row_of_a_file_is_stored_and_accounted_for() {
@@ -186,7 +187,7 @@ async fn the_same_file_is_refused_until_it_is_said_that_it_is_meant() {
     assert_eq!(shop.ended(&again).await["outcomes"], json!({"updated": 1}));
     let listed = shop.world.send(Request::new("GET", IMPORTS)).await.json();
     assert_eq!(listed["imports"].as_array().unwrap().len(), 3);
-    // Whoever forgets an import forgets that its file was imported.
+    // Deleting an import also deletes the record that its file was imported.
     for id in [&again, &id] {
         assert_eq!(shop.world.send(Request::new("DELETE", &format!("{IMPORTS}/{id}"))).await.status, 200);
         assert_eq!(shop.world.send(Request::new("GET", &format!("{IMPORTS}/{id}"))).await.status, 404);
@@ -248,6 +249,32 @@ async fn a_ledger_is_read_in_parts_and_only_by_those_whose_it_is() {
 }
 
 #[tokio::test]
+async fn events_end_when_their_api_key_is_revoked() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let shop = Shop::open(&[]).await;
+    shop.set("stripe", Mood::Slow(Duration::from_secs(600)));
+    let id = shop.begin("", &[good(ACCOUNT)]).await;
+    let create = ["api-key", "create", "--org", ORG, "--environment", "test", "--scope", "read", "--label", "watcher"];
+    let (_, key, _) = shop.world.command(&create).await;
+    let key = key.trim();
+    let (_, listed, _) = shop.world.command(&["api-key", "list", "--org", ORG, "--json"]).await;
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    let key_id = listed.iter().find(|key| key["label"] == "watcher").unwrap()["id"].as_str().unwrap();
+    let mut stream = tokio::net::TcpStream::connect(shop.world.server.address()).await.unwrap();
+    let head =
+        format!("GET {IMPORTS}/{id}/events HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("event: progress") {
+        assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "{}", String::from_utf8_lossy(&read));
+    }
+    assert_eq!(shop.world.command(&["api-key", "revoke", key_id, "--org", ORG]).await.0, Some(0));
+    let end = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut read)).await;
+    end.expect("the stream ends").unwrap();
+    assert!(!String::from_utf8_lossy(&read).contains("event: end"), "the import is not at its end");
+}
+
+#[tokio::test]
 async fn events_tell_of_progress_and_of_the_end() {
     let shop = Shop::open(&[]).await;
     let rows: Vec<Value> = (1..=50).map(|n| good(&format!("user_{n}"))).collect();
@@ -262,11 +289,11 @@ async fn events_tell_of_progress_and_of_the_end() {
     assert_eq!((&end["state"], &end["counts"]["done"]), (&json!("finished"), &json!(50)), "{text}");
 }
 
-/// A refresh token with which a credential of HubSpot has as many bytes, sealed, as are possible; with the token's own.
+/// The longest refresh token with which a credential of HubSpot still fits when sealed; and the size with this token.
 fn refresh_token(access_token: &str, character: &str, more: usize) -> String {
-    // An envelope has 74 bytes, and of each field the name, the value and 21 bytes.
+    // An envelope has 74 bytes, and for each field its name, its value and 21 bytes.
     let around = 74 + "access_token".len() + 21 + access_token.len() + "refresh_token".len() + 21;
-    // Quotes at both ends would be taken off.
+    // Quotes at both ends would be removed.
     format!("a{}b", character.repeat(48 * 1024 - around + more - 2))
 }
 
@@ -297,7 +324,7 @@ async fn the_greatest_credential_goes_through_each_door_and_a_greater_one_throug
     assert!(refused.text().contains("49152 bytes"), "{}", refused.text());
     assert!(!refused.text().contains("49153"), "how long it was is not told: {}", refused.text());
 
-    // What JSON writes with two or with six characters takes no more room than anything else.
+    // Characters that JSON writes with two or six bytes take no more room than others.
     for (dry_run, outcome) in [("true", "verified"), ("false", "created")] {
         let rows = [
             hub_with("user_2", "x", 0),

@@ -1,4 +1,5 @@
-//! Bulk imports: every row of a file is accounted for, whatever is in it and whatever happens to server and providers.
+//! Bulk imports: every row of a file is accounted for, whatever its content and whatever happens to server and
+//! providers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -8,6 +9,7 @@ mod crash;
 mod exports;
 mod failures;
 mod files;
+mod interrupt;
 mod own_fault;
 mod pace;
 mod policy;

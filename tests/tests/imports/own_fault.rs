@@ -1,15 +1,17 @@
-//! Rows that fail by their own fault, and look as if their provider had: no other row is kept from being begun.
+//! Rows with a defect of their own that looks like an outage of their provider: no other row is delayed by them.
 
+use futures_util::future::join_all;
+use keyferry_tests::form::Form;
 use serde_json::{Value, json};
 
 use super::shop::{Mood, Shop, good, row, site, tenant};
 
-/// A row whose credential Stripe cannot cope with.
+/// A row whose credential makes Stripe fail.
 fn bad(number: usize) -> Value {
     row(&format!("user_{number}"), &format!("sk_test_bad_{number}"))
 }
 
-/// Rows in an order: `x` is a bad one, anything else a good one.
+/// Rows in an order: `x` is a bad one, any other character a good one.
 fn stripes(order: &str) -> Vec<Value> {
     order.chars().enumerate().map(|(n, c)| if c == 'x' { bad(n) } else { good(&format!("user_{n}")) }).collect()
 }
@@ -45,25 +47,27 @@ async fn tenants_that_are_not_there_fail_each_by_itself_and_the_others_are_done(
     }
 }
 
-/// In any order and number, for an app with one host for all.
+/// In any order and number, for an app with one host for all rows. Each order has its own server, because most of the
+/// time is spent waiting for the provider.
 #[tokio::test]
 async fn credentials_that_a_provider_fails_are_settled_and_the_others_are_done() {
-    let shop = Shop::open(&[]).await;
-    shop.set("stripe", Mood::DownForSome);
     let orders = [
         "x".repeat(5) + &"o".repeat(10),
         "x".repeat(45) + &"o".repeat(10),
         "xo".repeat(20),
         "x".repeat(20) + &"o".repeat(5) + &"x".repeat(20),
         "o".repeat(5) + &"x".repeat(30),
-        "x".repeat(120) + "ooo",
+        "x".repeat(Form::current().of(60, 120)) + "ooo",
     ];
-    for order in orders {
-        let import = shop.import("create_accounts=true&dry_run=true", &stripes(&order)).await;
+    join_all(orders.iter().map(|order| async move {
+        let shop = Shop::open(&[]).await;
+        shop.set("stripe", Mood::DownForSome);
+        let import = shop.import("create_accounts=true&dry_run=true", &stripes(order)).await;
         assert_eq!(import["state"], "finished", "{order}: {import:#}");
-        let (verified, failed) = (count(&order, 'o'), count(&order, 'x'));
+        let (verified, failed) = (count(order, 'o'), count(order, 'x'));
         assert_eq!(import["outcomes"], json!({"verified": verified, "provider_error": failed}), "{order}: {import:#}");
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
@@ -75,7 +79,7 @@ async fn credentials_that_a_provider_never_answers_keep_no_other_from_being_done
     assert_eq!(import["state"], "finished", "{import:#}");
 }
 
-/// An app with several hosts that are the same for all: of the rows of one that is not there, only those wait.
+/// An app with several fixed hosts: only the rows of a host that is down wait.
 #[tokio::test]
 async fn a_host_that_is_not_there_keeps_no_rows_of_the_apps_other_hosts_waiting() {
     let shop = Shop::open(&["--import-patience-seconds", "20"]).await;
@@ -103,7 +107,7 @@ async fn a_tenant_that_refuses_many_rows_keeps_no_other_tenants_rows_waiting() {
     assert_eq!(shop.change(&id, "cancel").await.status, 200);
 }
 
-/// Most limits are of one credential: others are tried after a while though the moment that was named is far away.
+/// Most limits are per credential: rows of other credentials are tried after a while, though `Retry-After` is long.
 #[tokio::test]
 async fn a_credential_whose_own_limit_is_used_up_keeps_no_other_from_being_done() {
     let shop = Shop::open(&[]).await;

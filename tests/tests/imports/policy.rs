@@ -1,4 +1,4 @@
-//! How rows are dealt with, as whoever sends them says.
+//! The policies for rows that the sender of an import chooses.
 
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ async fn what_is_there_is_updated_kept_or_updated_by_what_is_newer() {
             .await;
         assert_eq!(import["outcomes"], outcome, "{query} {at:?}");
         let asked = shop.asked("stripe").len() - before;
-        assert_eq!(asked == 1, outcome.get("updated").is_some(), "what is not to be stored is not verified");
+        assert_eq!(asked == 1, outcome.get("updated").is_some(), "a row that is not stored is not verified");
     }
 }
 
@@ -120,7 +120,7 @@ async fn rows_wait_where_providers_have_turned_as_many_credentials_away_as_may_b
         let detail = waiting["waiting"][0]["detail"].as_str().unwrap();
         assert!(detail.contains("turned away 5 credentials of this API key"), "{waiting:#}");
         assert_eq!((&waiting["state"], &waiting["waiting"][0]["reason"]), (&json!("running"), &json!("server")));
-        // The import was made with this key, and counts for it.
+        // The import was created with this key, and counts for it.
         let request =
             shop.world.migrate_request(&json!({"slug": "stripe", "auth_object": good(ACCOUNT)["auth_object"]}));
         let refused = shop.world.send(request).await;

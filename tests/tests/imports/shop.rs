@@ -1,4 +1,4 @@
-//! A world whose providers do what the keys that they are sent say, and the ways to import into it.
+//! A world whose mock providers respond according to the key, and the ways to import into it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,43 +12,43 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 pub(crate) const IMPORTS: &str = "/api/v2/public/imports";
-/// How long an import of a test may take.
+/// The timeout of an import.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What a stand-in of Stripe, HubSpot or a tenant of Zendesk does with all that it is asked.
+/// The behaviour of a mock Stripe, HubSpot or Zendesk tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Mood {
-    /// It looks at the key.
+    /// It checks the key.
     Works,
-    /// The same, and takes that long.
+    /// The same, with this delay.
     Slow(Duration),
-    /// It answers 503.
+    /// It responds with 503.
     Down,
-    /// It answers 429 and says for how many seconds.
+    /// It responds with 429 and this `Retry-After` in seconds.
     TooFast(u64),
-    /// It answers 503 to credentials with `bad` in them, and looks at all others.
+    /// It responds with 503 to credentials that contain `bad`, and checks all others.
     DownForSome,
-    /// It does not answer such credentials for a minute.
+    /// It delays its response to such credentials by a minute.
     SilentForSome,
-    /// It answers such credentials 429.
+    /// It responds to such credentials with 429.
     TooFastForSome(u64),
 }
 
-/// Why an app's provider is not there at all.
+/// Why an app's provider is not reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Away {
-    /// Nothing listens where it should be.
+    /// Its port has no listener.
     Refuses,
     /// Its name does not exist.
     HasNoName,
-    /// It accepts connections, and says nothing.
+    /// It accepts connections, and sends nothing.
     IsSilent,
 }
 
 impl Away {
     pub(crate) const ALL: [Self; 3] = [Self::Refuses, Self::HasNoName, Self::IsSilent];
 
-    /// What is said of it.
+    /// The error code.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Refuses => "connect ECONNREFUSED",
@@ -58,16 +58,16 @@ impl Away {
     }
 }
 
-/// A world with these providers, and what they were asked.
+/// A world with these providers, and their recorded requests.
 pub(crate) struct Shop {
     pub(crate) world: World,
     moods: Arc<Mutex<BTreeMap<&'static str, Mood>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
-    /// Connections stay in its queue.
+    /// Connections stay in its backlog.
     _silent: TcpListener,
 }
 
-/// App, credential, and when.
+/// App, credential, and time.
 type Asked = (&'static str, String, Instant);
 
 impl Shop {
@@ -113,16 +113,16 @@ impl Shop {
             };
             providers.add(host, answer).await.unwrap();
         }
-        // Tenants whose hosts are not what they should be. Any other name does not exist.
-        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // Tenants whose hosts do not work. Any other name does not exist.
+        let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let silent_at = silent.local_addr().unwrap();
-        providers.resolve_to("closed.zendesk.com", nobody);
+        providers.resolve_to("closed.zendesk.com", refusing);
         providers.resolve_to("silent.zendesk.com", silent_at);
         let of_another = providers.address_of("calm.zendesk.com").unwrap();
         providers.resolve_to("another.zendesk.com", of_another);
         match away {
-            Some(Away::Refuses) => providers.resolve_to(demo::HUBSPOT_HOST, nobody),
+            Some(Away::Refuses) => providers.resolve_to(demo::HUBSPOT_HOST, refusing),
             Some(Away::IsSilent) => providers.resolve_to(demo::HUBSPOT_HOST, silent_at),
             Some(Away::HasNoName) | None => {}
         }
@@ -139,18 +139,18 @@ impl Shop {
         self.moods.lock().unwrap().insert(slug, mood);
     }
 
-    /// When and with which credential an app's provider was asked.
+    /// The time and the credential of each request to an app's provider.
     pub(crate) fn asked(&self, slug: &str) -> Vec<(String, Instant)> {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|(of, ..)| *of == slug).map(|(_, sent, at)| (sent.clone(), *at)).collect()
     }
 
-    /// Sends a file. What it is answered with.
+    /// Sends a file and returns the response.
     pub(crate) async fn send(&self, query: &str, content_type: &str, file: impl Into<Vec<u8>>) -> Response {
         self.world.send(Request::new("POST", &format!("{IMPORTS}?{query}")).body(content_type, file)).await
     }
 
-    /// Sends rows that are taken.
+    /// Sends rows that the server accepts.
     pub(crate) async fn begin(&self, query: &str, rows: &[Value]) -> String {
         let answer = self.send(query, "application/x-ndjson", ndjson(rows)).await;
         assert_eq!(answer.status, 202, "{}", answer.text());
@@ -167,12 +167,12 @@ impl Shop {
         show(&self.world, id).await
     }
 
-    /// Waits until an import is as it has to be.
+    /// Waits until an import satisfies a condition.
     pub(crate) async fn until(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         until(&self.world, id, is_so).await
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no row is in progress.
     pub(crate) async fn ended(&self, id: &str) -> Value {
         until_ended(&self.world, id).await
     }
@@ -226,12 +226,12 @@ async fn until(world: &World, id: &str, is_so: impl Fn(&Value) -> bool) -> Value
     }
 }
 
-/// Waits until nothing of an import is under way.
+/// Waits until no row of an import is in progress.
 pub(crate) async fn until_ended(world: &World, id: &str) -> Value {
     until(world, id, |import| !["running", "undoing"].contains(&import["state"].as_str().unwrap())).await
 }
 
-/// The first member of that name, wherever it is.
+/// The first member of that name at any depth.
 fn find(value: &Value, name: &str) -> Option<String> {
     match value {
         Value::Object(members) => members.iter().find_map(|(member, value)| match value {
@@ -247,7 +247,7 @@ fn too_fast(seconds: u64) -> Reply {
     Reply::json(429, &json!({"message": "slow down"})).with_header("retry-after", &seconds.to_string())
 }
 
-/// `sk_test_ok_ACCOUNT` works and is that account's; anything else is not known.
+/// `sk_test_ok_ACCOUNT` is a valid key of that account; any other key is invalid.
 fn stripe(key: &str) -> Reply {
     match key.strip_prefix("sk_test_ok_") {
         Some(account) => {
@@ -276,12 +276,12 @@ pub(crate) fn row(account: &str, key: &str) -> Value {
     json!({"linked_account_id": account, "slug": "stripe", "auth_object": {"keybased": {"api_key": key}}})
 }
 
-/// A row for Stripe whose key works.
+/// A row for Stripe with a valid key.
 pub(crate) fn good(account: &str) -> Value {
     row(account, &format!("sk_test_ok_{account}"))
 }
 
-/// A row for HubSpot whose token works.
+/// A row for HubSpot with a valid token.
 pub(crate) fn hub(account: &str) -> Value {
     json!({
         "linked_account_id": account, "slug": "hubspot",
@@ -297,7 +297,7 @@ pub(crate) fn tenant(account: &str, subdomain: &str) -> Value {
     })
 }
 
-/// A row for a site of Datadog's.
+/// A row for a site of Datadog.
 pub(crate) fn site(account: &str, site: &str) -> Value {
     json!({
         "linked_account_id": account, "slug": "datadog",

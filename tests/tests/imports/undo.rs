@@ -1,4 +1,4 @@
-//! Taking an import back.
+//! Undoing an import.
 
 use keyferry_tests::ACCOUNT;
 use keyferry_tests::http::Request;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::shop::{Shop, good, hub, row};
 
-/// All of an account but the versions of its integrations.
+/// The whole account except the versions of its integrations.
 async fn looks(shop: &Shop, account: &str) -> Option<Value> {
     let mut account = shop.account(account).await?;
     for integration in account["integrations"].as_array_mut().unwrap() {
@@ -36,7 +36,7 @@ async fn undo_puts_back_what_was_replaced_removes_what_was_made_and_keeps_what_w
     let import = shop.import("create_accounts=true&account_change=replace", &rows).await;
     assert_eq!(import["outcomes"], json!({"created": 4, "updated": 2, "rejected": 1}), "{import:#}");
     assert_eq!(shop.stored(ACCOUNT, "stripe", "api_key").await.as_deref(), Some("sk_test_ok_after"));
-    // Somebody goes on working with two of them.
+    // Later requests change two of the accounts.
     let since = shop.import("account_change=replace", &[row("user_2", "sk_test_ok_since")]).await;
     assert_eq!(since["outcomes"], json!({"updated": 1}));
     let used = json!({"account_id": "made_and_used", "name": "Used"});
@@ -56,12 +56,12 @@ async fn undo_puts_back_what_was_replaced_removes_what_was_made_and_keeps_what_w
     assert_eq!((&ledger[1]["state"], &ledger[1]["outcome"]), (&json!("kept"), &json!("changed_since")));
     assert!(ledger[1]["detail"].as_str().unwrap().contains("replaced since"));
 
-    assert_eq!(looks(&shop, ACCOUNT).await, first, "as it was, whoever looks");
+    assert_eq!(looks(&shop, ACCOUNT).await, first, "the account is as before");
     assert_eq!(shop.stored(ACCOUNT, "stripe", "api_key").await.as_deref(), Some("sk_test_ok_before"));
     assert_ne!(looks(&shop, "user_2").await, second);
     assert_eq!(shop.stored("user_2", "stripe", "api_key").await.as_deref(), Some("sk_test_ok_since"));
     assert_eq!(looks(&shop, "user_3").await, third);
-    assert!(looks(&shop, "made").await.is_none(), "an account that was made for it goes with it");
+    assert!(looks(&shop, "made").await.is_none(), "an account that the import created is deleted");
     assert_eq!(looks(&shop, "made_and_used").await.unwrap()["integrations"], json!([]), "one that is used stays");
     let (code, said, _) = shop.world.command(&["audit", "verify", "--org", "acme"]).await;
     assert_eq!(code, Some(0), "{said}");
@@ -87,9 +87,10 @@ async fn a_root_key_is_not_taken_out_of_use_while_an_import_needs_it() {
     shop.import("", &[row(ACCOUNT, "sk_test_ok_before")]).await;
     let import = shop.import("account_change=replace", &[row(ACCOUNT, "sk_test_ok_after")]).await;
     let id = import["id"].as_str().unwrap();
-    for command in [&["key", "rotate"][..], &["key", "reseal"]] {
-        let (code, _, said) = shop.world.command(&[command, &["--org", "acme"]].concat()).await;
+    for (command, says) in [("rotate", "key 2 seals"), ("reseal", "that imports keep for `undo`")] {
+        let (code, printed, said) = shop.world.command(&["key", command, "--org", "acme"]).await;
         assert_eq!(code, Some(0), "{said}");
+        assert!(printed.contains(says), "{printed}");
     }
     let (code, _, said) = shop.world.command(&["key", "disable", "1", "--org", "acme"]).await;
     assert_ne!(code, Some(0));

@@ -1,4 +1,5 @@
-//! Providers that are not there at all: people are told the cause, and a server that is to end does not wait for them.
+//! Providers that are not reachable: the command reports the cause, and a server that shuts down does not wait for
+//! them.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::command::{file, run};
 use super::shop::{Away, Mood, Shop, good, hub, ndjson};
 
-/// How long a server may take to end.
+/// The timeout of a shutdown.
 const SOON: Duration = Duration::from_secs(5);
 
 fn hubs(count: usize) -> Vec<Value> {
@@ -46,7 +47,7 @@ async fn the_lines_of_an_import_say_the_cause_and_a_dry_run_ends_with_it() {
     assert!(ran.out.contains("hubspot has been down") && ran.out.contains("connect ECONNREFUSED"), "{}", ran.out);
     let id = ran.err.split("import ").nth(1).unwrap().trim().lines().next().unwrap().to_owned();
     let left = run(&shop, &["imports", "results", &id, "--state", "queued"]).await;
-    assert_eq!(left.out.lines().count(), 12, "what is left is listed: {}", left.out);
+    assert_eq!(left.out.lines().count(), 12, "the remaining rows are listed: {}", left.out);
 }
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn a_server_ends_soon_though_rows_wait_or_are_under_way_and_goes_on_with_t
         let mut rows = hubs(12);
         rows.extend((0..4).map(|n| good(&format!("user_{n}"))));
         let id = shop.begin("create_accounts=true", &rows).await;
-        // Somebody watches.
+        // A client watches the import.
         let events = keyferry_tests::http::Request::new("GET", &format!("/api/v2/public/imports/{id}/events"));
         let watched = tokio::spawn(events.header("x-api-key", &shop.world.api_key).send(shop.world.server.address()));
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -13,7 +13,7 @@ fn hubspot() -> serde_json::Value {
     json!({"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}})
 }
 
-/// Asks until the answer is so, or the deadline is over.
+/// Sends requests until the response satisfies a condition, or the deadline has passed.
 async fn until(world: &World, slug: &str, auth_object: serde_json::Value, what: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -35,7 +35,7 @@ async fn a_plugin_is_dropped_in_replaced_and_removed_while_requests_run() {
     until(&world, "slack", token.clone(), "no app with the slug").await;
     std::fs::copy(&away, &slack).unwrap();
     until(&world, "slack", token.clone(), "\"success\":true").await;
-    // A bad file leaves the last good version serving, and the neighbours answer all the while.
+    // With a bad file, the last good version continues to serve, and so do the other plugins.
     std::fs::write(&slack, b"not a component").unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while !world.server.logs().contains("plugin refused") {
@@ -107,7 +107,7 @@ async fn a_file_whose_name_cannot_be_shown_is_refused_by_name_and_escaped_wherev
         assert!(!text.lines().any(|line| line.starts_with("plugin serves")), "{text}");
         assert!(text.contains("b\\u{1b}[2J"), "{text}");
     }
-    // A command that is given such a name shows it in the same way.
+    // The command escapes such a file name in its output as well.
     let named = world.plugins().join(OsStr::from_bytes(b"b\x1b[2J\x1b]0;owned\x07.wasm"));
     std::fs::write(&named, b"broken").unwrap();
     for command in [&["plugin", "check"][..], &["plugin", "inspect"], &["plugin", "test"]] {

@@ -1,4 +1,4 @@
-//! The plugins in JavaScript and Python: real ones, which a server runs like any other.
+//! The example plugins in JavaScript and Python, which a server runs like any other.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const KEY: &str = "patCanary3f7c1e90.of-the-languages-test";
 
-/// A copy of an example, without what may lie in it from a build by hand.
+/// A copy of an example, without files of a manual build.
 fn copy(example: &str, to: &Path) {
     fn walk(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
@@ -58,7 +58,7 @@ fn built(example: &str, slug: &str, places: [PathBuf; 2], path: Option<&Path>) -
     wasm
 }
 
-/// A stand-in that knows one token.
+/// A mock provider that accepts one token.
 fn provider(body: Value) -> impl Fn(Received) -> Reply + Send + Sync + 'static {
     move |request| match request.header("authorization").unwrap_or_default() {
         token if token == format!("Bearer {KEY}") => Reply::json(200, &body),

@@ -1,4 +1,4 @@
-//! Plugins: dropped in, granted, replaced, signed, and what the tools for their authors say.
+//! Plugins: dropped in, granted, replaced, signed, and the output of the tools for their authors.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 )]
 
 mod drop_in;
+mod field_reads;
 mod grants;
 mod hot_swap;
 mod languages;
@@ -16,4 +17,5 @@ mod plugin_check;
 mod plugin_live;
 mod plugin_new;
 mod plugin_test;
+mod reproducible;
 mod signing;

@@ -1,4 +1,4 @@
-//! `keyferry plugin check` and `inspect`: slips are found by their codes, and no file makes either panic.
+//! `keyferry plugin check` and `inspect`: defects are reported by their codes, and no file makes either panic.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -71,7 +71,7 @@ fn each_slip_of_a_careless_plugin_has_its_code_its_place_and_what_to_do_next() {
         let at = findings.iter().any(|finding| finding["code"] == "KF028" && finding["place"] == place);
         assert!(!at, "{place} does not say `verified` on 401: {report:#}");
     }
-    assert!(text.contains("nobody thought of this"), "a panic's words are told: {text}");
+    assert!(text.contains("nobody thought of this"), "the panic's message is shown: {text}");
     assert_eq!(text.matches("  next: ").count(), findings.len());
 }
 
@@ -161,7 +161,7 @@ fn codes_are_stable_and_each_says_what_to_do() {
 
 static HUBSPOT: LazyLock<Vec<u8>> = LazyLock::new(|| std::fs::read(binary::plugins().join("hubspot.wasm")).unwrap());
 
-/// What may happen to a file.
+/// Mutations of a file.
 #[derive(Debug, Clone)]
 enum Mutation {
     Flip(usize, u8),
@@ -211,7 +211,7 @@ proptest! {
     fn no_mutation_of_a_component_makes_check_panic(mutations in proptest::collection::vec(mutation(), 1..4)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let bench = BENCH.as_ref().unwrap();
-        // It returns, whatever it says: a panic or an endless run would fail here.
+        // Any result is good: a panic or an endless run would fail here.
         runtime.block_on(lint(bench, mutated(HUBSPOT.clone(), &mutations)));
     }
 }

@@ -1,4 +1,4 @@
-//! `keyferry plugin call` and `record`: a real exchange, shown and written down without its secrets.
+//! `keyferry plugin call` and `record`: a real exchange, printed and recorded without its secrets.
 
 use std::path::Path;
 use std::process::Output;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 const TOKEN: &str = "pat-na1-3f0c5a7e-1b2d-4c6f-8a90-1e2d3c4b5a69";
 
-/// Runs a subcommand while the stand-ins of this test's runtime answer.
+/// Runs a subcommand while the mock providers of this test's runtime respond.
 async fn live(folder: &Path, arguments: Vec<String>) -> Output {
     let folder = folder.to_owned();
     tokio::task::spawn_blocking(move || plugin(&folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>()))
@@ -29,7 +29,8 @@ fn hubspot(request: Received) -> Reply {
     }
 }
 
-/// A folder with a credential and the authority of a stand-in, and what `call` and `record` are told of them.
+/// A folder with a credential and the certificate authority of a mock provider, and the arguments of `call` and
+/// `record`.
 async fn stage(
     host: &str,
     handler: fn(Received) -> Reply,
@@ -70,7 +71,7 @@ async fn a_call_shows_what_went_over_the_wire_and_no_secret() {
     std::fs::write(folder.path().join("auth.json"), r#"{"keybased":{"access_token":"pat-na1-another"}}"#).unwrap();
     let text = printed(&live(folder.path(), arguments("call", &wasm, &[], &common)).await, 1);
     assert!(text.contains("rejected") && text.contains("INVALID_AUTHENTICATION"), "{text}");
-    // What is wrong with the credential's file is told without quoting it.
+    // Errors in the credential's file are reported without quoting it.
     for (content, expected) in [
         (format!("{{\"keybased\": {TOKEN}}}"), "is not JSON (line 1, column"),
         (json!({ "keybased": { "acces_token": TOKEN } }).to_string(), "auth_object.keybased.access_token is required"),
@@ -114,14 +115,15 @@ async fn a_case_of_a_built_file_is_written_where_the_test_of_its_folder_finds_it
     let said = printed(&live(folder.path(), arguments("record", wasm, &["--case", "good"], &common)).await, 0);
     assert!(said.contains("written to cases/good.toml"), "{said}");
     assert!(folder.path().join("cases/good.toml").is_file());
-    // The test of the file takes the same cases.
+    // `plugin test` accepts the same cases.
     let tested = printed(&live(folder.path(), vec!["test".to_owned(), wasm.display().to_string()]).await, 1);
     assert!(tested.contains("ok    good"), "{tested}");
 }
 
 #[tokio::test]
 async fn a_case_in_which_a_secret_would_stand_is_not_written() {
-    // This plugin reads secrets, and its provider answers with the secret spelled backwards, which nobody can foresee.
+    // This plugin reads secrets, and its provider responds with the reversed secret, which no search for secrets
+    // recognises.
     let backwards = |request: Received| {
         let sent = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
         Reply::json(200, &json!({ "echo": sent.chars().rev().collect::<String>() }))
@@ -133,7 +135,7 @@ async fn a_case_in_which_a_secret_would_stand_is_not_written() {
     let said = refused(&live(folder.path(), arguments("record", &wasm, &["--case", "leak"], &common)).await);
     assert!(said.contains("the case was not written") && said.contains("`api_key`"), "{said}");
     assert!(!folder.path().join("cases").exists());
-    // What it types into a request is not printed either.
+    // Secrets that the plugin puts into a request are not printed either.
     let called = live(folder.path(), arguments("call", &wasm, &[], &common)).await;
     let text = String::from_utf8_lossy(&called.stdout);
     assert!(text.contains("> bearer: ***") && !text.contains("Zq81LmX0"), "{text}");

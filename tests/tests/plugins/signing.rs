@@ -1,5 +1,5 @@
-//! What Keyferry signs, judged by implementations that are not its own: OAuth 1.0a by oauthlib as the server, SigV4 by
-//! botocore, JSON Web Tokens by PyJWT. Every request goes through a plugin, the sandbox and TLS, and is judged as it came in.
+//! Keyferry's signatures, verified by independent implementations: OAuth 1.0a by oauthlib as the server, SigV4 by
+//! botocore, JSON Web Tokens by PyJWT. Every request passes a plugin, the sandbox and TLS, and is verified as received.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,12 +12,12 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-/// Requests made up for each scheme, besides the table.
+/// Random requests for each scheme, besides the table.
 const MADE_UP: usize = 60;
-/// Characters that encodings differ in, and some that they do not.
+/// Characters that encodings treat differently, and some that they do not.
 const CHARACTERS: &str = r"[a-zA-Z0-9 ~!*'()+&=%/?#:;@,._$|<>\[\]{}^é日-]{0,12}";
 
-/// The judge's process.
+/// The verifier's process.
 struct Judge {
     child: Child,
     say: ChildStdin,
@@ -29,16 +29,16 @@ impl Judge {
         let python = tools::signing()?.join("python");
         let mut command = Command::new(python);
         command.arg(tools::signing_folder().join("verifier.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("start the judge");
+        let mut child = command.spawn().expect("start the verifier");
         let (say, hear) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Some(Self { child, say, hear })
     }
 
     fn ask(&mut self, question: &Value) -> Value {
-        writeln!(self.say, "{question}").expect("ask the judge");
+        writeln!(self.say, "{question}").expect("write to the verifier");
         let mut line = String::new();
-        self.hear.read_line(&mut line).expect("hear the judge");
-        serde_json::from_str(&line).expect("the judge ended; its words are above")
+        self.hear.read_line(&mut line).expect("read from the verifier");
+        serde_json::from_str(&line).expect("the verifier ended; its output is above")
     }
 }
 
@@ -49,11 +49,11 @@ impl Drop for Judge {
     }
 }
 
-/// A world whose one app signs what it is told to, and whose provider has each request judged by what is known to it.
+/// A world whose one app signs any request, and whose mock provider has the verifier check each request.
 struct Signing {
     world: World,
     judge: Arc<Mutex<Judge>>,
-    /// Scheme and what the provider knows.
+    /// The scheme, and the provider's keys.
     known: Arc<Mutex<Value>>,
 }
 
@@ -85,7 +85,7 @@ impl Signing {
         Some(Self { world, judge, known })
     }
 
-    /// The judge's opinion of the request: `None`, or what is wrong with it.
+    /// The verifier's result for the request: `None`, or the error.
     async fn judged(&self, slug: &str, credential: Value, known: Value) -> Option<String> {
         *self.known.lock().unwrap() = known;
         let request = self.world.migrate_request(&json!({ "slug": slug, "auth_object": credential }));
@@ -106,7 +106,7 @@ fn request(method: &str, path: &[&str], query: &[(&str, &str)], form: &[(&str, &
     json!({ "method": method, "path": texts(json!(path)), "query": texts(json!(query)), "form": texts(json!(form)) })
 }
 
-/// The requests in which encodings differ.
+/// Requests that encodings treat differently.
 fn awkward() -> Vec<Value> {
     let mut requests = vec![
         request("GET", &["v1", "me"], &[], &[]),
@@ -125,7 +125,7 @@ fn awkward() -> Vec<Value> {
 fn made_up() -> Vec<Value> {
     let mut runner = TestRunner::deterministic();
     let pairs = || prop::collection::vec((CHARACTERS, CHARACTERS), 0..5);
-    // A segment that is `.` or `..` means something else.
+    // A segment `.` or `..` has a special meaning.
     let segment = CHARACTERS.prop_filter("a step in the path", |text| text.trim_matches('.').len() == text.len());
     let strategy = (prop::bool::ANY, prop::collection::vec(segment, 1..4), pairs(), pairs());
     let mut sample = || {
@@ -160,7 +160,7 @@ async fn oauth1_signatures_are_what_oauthlib_expects_of_a_client() {
         let problem = signing.judged("signer", json!({ "oauth1": credential }), known(realm)).await;
         assert_eq!(problem, None, "{sent}");
     }
-    // The judge does refuse: each of the four, and a realm that is another's.
+    // The verifier does refuse: each of the four, and a wrong realm.
     for name in ["consumer_key", "consumer_secret", "token", "token_secret"] {
         let mut credential = with(request("GET", &["v1"], &[], &[]), &keys);
         credential[name] = json!("other");
@@ -172,7 +172,7 @@ async fn oauth1_signatures_are_what_oauthlib_expects_of_a_client() {
     let problem = signing.judged("signer", json!({ "oauth1": credential }), known(json!("MINE"))).await;
     assert!(problem.unwrap().contains("'realm': False"));
 
-    // And NetSuite's own plugin, which makes realm and host of the account id.
+    // NetSuite's own plugin derives realm and host from the account id.
     for (account, _) in NETSUITE_ACCOUNTS {
         let credential = json!({
             "account_id": account, "consumer_key": "ck", "consumer_secret": "c&s%=é+/", "token_id": "t k~",
@@ -227,7 +227,7 @@ async fn json_web_tokens_are_accepted_by_pyjwt() {
             }
         }
     }
-    // Another's key signs as well, and is not believed.
+    // A different key signs as well, and is rejected.
     let sent = json!({
         "method": "POST", "kid": "\"k\"", "note": "\"n\"",
         "key": include_str!("../../../host/crates/devkit/src/cases/test_rsa_key.pem"),

@@ -1,4 +1,4 @@
-//! Disks that are full, fail, or have lost something: reads go on where they can, nothing is acknowledged that is not kept,
+//! Disks that are full, fail, or have lost data: reads continue where they can, only durable writes are acknowledged,
 //! and a damaged store is refused rather than served or thrown away.
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -36,7 +36,7 @@ async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them
     let data = disk.path().join("data");
     let to = data.clone();
     let world = World::start().await;
-    // The world's own data folder is on another disk: its server is started again on a copy on the small one.
+    // The world's own data folder is on another disk, so its server is restarted with a copy on the small one.
     let mut world = world;
     assert_eq!(world.migrate("stripe", stripe()).await.status, 200);
     assert!(world.server.terminate().await.success());
@@ -60,13 +60,13 @@ async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them
     let account = world.send(Request::new("GET", &format!("{ACCOUNTS}/user_1"))).await;
     assert_eq!((account.status, &account.json()["integrations"][0]["type"]), (200, &json!("stripe")));
     assert_eq!(get(world.server.address(), "/livez").await.status, 200);
-    // Reading a credential is a write to the trail: what cannot be written there is not shown.
+    // Reading a credential writes to the trail: without that write it is not returned.
     let read = Request::new("GET", &format!("{ACCOUNTS}/user_1/integration/stripe/credentials"));
     let read = read.header("x-api-key", &reader).send(world.server.address()).await;
     assert_eq!(read.status, 507, "{}", read.text());
     assert!(!read.text().contains(demo::STRIPE_SECRET_KEY));
 
-    // A restart changes nothing about it, nor do more of them: space for opening the store is reserved.
+    // A restart, or several, changes nothing: space for opening the store is reserved.
     world.server.options_mut().awaits = Awaits::Listening;
     for restart in 0..3 {
         if restart == 1 {
@@ -81,7 +81,7 @@ async fn on_a_full_disk_reads_go_on_writes_are_turned_away_and_space_brings_them
         let account = world.send(Request::new("GET", &format!("{ACCOUNTS}/user_1"))).await;
         assert_eq!((account.status, &account.json()["integrations"][0]["type"]), (200, &json!("stripe")));
         assert_eq!(world.migrate("stripe", stripe()).await.status, 507, "restart {restart}");
-        // What the reserve has left free is taken by others.
+        // Another file takes the space that the reserve has left.
         let _ = Command::new("dd")
             .args(["if=/dev/zero", "bs=64k"])
             .arg(format!("of={}.{restart}", hoard.display()))
@@ -114,7 +114,7 @@ async fn where_the_disk_fails_nothing_more_is_acknowledged_and_the_server_ends()
         tools::skip("strace is not installed");
         return;
     }
-    // Each system call fails from some moment on, as a dying disk's do.
+    // Each system call fails from some moment on, as on a dying disk.
     for (call, error) in [("fdatasync", "EIO"), ("fdatasync", "ENOSPC"), ("pwrite64", "EROFS"), ("pwrite64", "EIO")] {
         let mut world = World::start_with(WorldOptions {
             server: Some(Box::new(|server| {
@@ -153,10 +153,10 @@ async fn where_the_disk_fails_nothing_more_is_acknowledged_and_the_server_ends()
             assert!(refused.status >= 500, "{call} {error}: {} {}", refused.status, refused.text());
         }
         let status = world.server.wait().await;
-        assert!(!status.success(), "{call} {error}: whoever supervises it has to see that it failed: {status}");
+        assert!(!status.success(), "{call} {error}: the exit status has to report the failure: {status}");
         assert!(world.server.logs().contains("the store failed"), "{call} {error}");
 
-        // The disk is well again.
+        // The disk works again.
         world.server.options_mut().environment.clear();
         world.server.restart().await;
         let page = world.send(Request::new("GET", &format!("{ACCOUNTS}?limit=1"))).await.json();
@@ -166,19 +166,24 @@ async fn where_the_disk_fails_nothing_more_is_acknowledged_and_the_server_ends()
     }
 }
 
-/// A closed world with enough in it that damage hits something.
+/// A closed world with enough data that damage hits a record.
 async fn filled() -> World {
-    let mut world = World::start().await;
-    for number in 0..300 {
-        world.create_account(&format!("account_{number}")).await;
-    }
-    assert_eq!(world.migrate("stripe", stripe()).await.status, 200);
+    let mut world = filled_and_open().await;
     assert!(world.server.terminate().await.success());
     world
 }
 
-/// Damages a copy of the store, and starts a server on it. It may serve only what was there to the last record; otherwise it
-/// has to say what is wrong and where to go from there, and leave everything as it is.
+async fn filled_and_open() -> World {
+    let world = World::start().await;
+    for number in 0..300 {
+        world.create_account(&format!("account_{number}")).await;
+    }
+    assert_eq!(world.migrate("stripe", stripe()).await.status, 200);
+    world
+}
+
+/// Damages a copy of the store, and starts a server on it. The server may serve only the complete data; otherwise it
+/// has to report the damage and the next step, and leave all files unchanged.
 async fn survives(world: &mut World, what: &str, damage: impl FnOnce(&Path)) -> Outcome {
     let (whole, damaged) = (world.data(), world.folder().join("damaged"));
     let _ = fs::remove_dir_all(&damaged);
@@ -194,7 +199,7 @@ async fn survives(world: &mut World, what: &str, damage: impl FnOnce(&Path)) -> 
             assert!(said.contains("restore") && said.contains("store"), "{what}: no hint in:\n{said}");
             assert!(!said.contains("panicked"), "{what}: {said}");
             let after = fs::read(damaged.join("store/db")).unwrap();
-            assert!(after.len() >= before.len(), "{what}: what was there was cut off");
+            assert!(after.len() >= before.len(), "{what}: the database was truncated");
             Outcome::Refused
         }
         Ok(server) => {
@@ -215,15 +220,27 @@ enum Outcome {
     Whole,
 }
 
+/// Removes the journal, which would repair the database.
+fn without_journal(store: &Path) {
+    for name in ["journal.0", "journal.1"] {
+        fs::remove_file(store.join(name)).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_truncated_database_is_refused_and_nothing_is_thrown_away() {
     let mut world = filled().await;
     let length = fs::metadata(world.data().join("store/db")).unwrap().len();
     let mut refused = 0;
     for part in [0, 1, 10, 50, 90, 99] {
-        let outcome = survives(&mut world, &format!("{part} % of the log"), |store| {
+        let truncate = |store: &Path| {
             let file = fs::File::options().write(true).open(store.join("db")).unwrap();
             file.set_len(length * part / 100).unwrap();
+        };
+        survives(&mut world, &format!("{part} % of the log"), truncate).await;
+        let outcome = survives(&mut world, &format!("{part} % of the log, without a journal"), |store| {
+            truncate(store);
+            without_journal(store);
         })
         .await;
         refused += usize::from(outcome == Outcome::Refused);
@@ -235,12 +252,13 @@ async fn a_truncated_database_is_refused_and_nothing_is_thrown_away() {
 async fn a_flipped_bit_is_noticed_or_hits_nothing() {
     let mut world = filled().await;
     let db = fs::read(world.data().join("store/db")).unwrap();
-    // Where something was written at all.
+    // Only where data was written.
     let written: Vec<_> = (0..db.len()).filter(|at| db[*at] != 0).collect();
     let mut refused = 0;
     for step in 0..24 {
         let at = written[written.len() * step / 24];
         let outcome = survives(&mut world, &format!("byte {at} of {}", db.len()), |store| {
+            without_journal(store);
             let mut bytes = db.clone();
             bytes[at] ^= 0x10;
             fs::write(store.join("db"), bytes).unwrap();
@@ -250,4 +268,24 @@ async fn a_flipped_bit_is_noticed_or_hits_nothing() {
     }
     println!("{refused} of 24 were refused");
     assert!(refused > 0);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_the_journal_of_a_server_that_was_killed_is_noticed_or_hits_nothing() {
+    let mut world = filled_and_open().await;
+    world.server.kill();
+    let journal = fs::read(world.data().join("store/journal.0")).unwrap();
+    let written: Vec<_> = (0..journal.len()).filter(|at| journal[*at] != 0).collect();
+    let mut refused = 0;
+    for step in 0..12 {
+        let at = written[written.len() * step / 12];
+        let outcome = survives(&mut world, &format!("byte {at} of {}", journal.len()), |store| {
+            let mut bytes = journal.clone();
+            bytes[at] ^= 0x10;
+            fs::write(store.join("journal.0"), bytes).unwrap();
+        })
+        .await;
+        refused += usize::from(outcome == Outcome::Refused);
+    }
+    assert!(refused > 6, "{refused} of 12 were refused");
 }

@@ -1,8 +1,9 @@
-//! What was acknowledged is there after a kill, sealed; what failed changed nothing; nothing leaks.
+//! An acknowledged write is there after a kill, sealed; a failed request changed nothing; nothing leaks.
 
 use std::path::Path;
 
 use keyferry_mock_providers::apps::demo;
+use keyferry_tests::leaks::folder_holds;
 use keyferry_tests::{ACCOUNT, World, WorldOptions, http};
 use serde_json::json;
 
@@ -20,7 +21,7 @@ async fn a_credential_is_there_and_opens_after_a_kill_right_after_the_answer() {
     let mut world = World::start().await;
     assert_eq!(world.migrate("hubspot", hubspot(demo::HUBSPOT_ACCESS_TOKEN)).await.status, 200);
     world.server.kill();
-    // Opened with the library, in the server's place: the stored envelope gives the very values back.
+    // Opened with the library, without the server: decrypting the stored envelope yields the sent values.
     open_and_compare(&world.data()).await;
     world.server.restart().await;
     let found = integrations(&world).await;
@@ -76,18 +77,8 @@ async fn a_failed_update_leaves_the_former_credential_and_no_secret_shows_anywhe
     let mut secrets = failing.to_vec();
     secrets.extend([demo::HUBSPOT_ACCESS_TOKEN, demo::HUBSPOT_REFRESH_TOKEN, &world.api_key]);
     for secret in secrets {
-        assert!(!answers.contains(secret), "in an answer");
+        assert!(!answers.contains(secret), "in a response");
         assert!(!logs.contains(secret), "in the log");
-        assert!(!holds(&world.data(), secret.as_bytes()), "in the data folder");
+        assert!(!folder_holds(&world.data(), secret.as_bytes()), "in the data folder");
     }
-}
-
-fn holds(folder: &Path, needle: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return holds(&path, needle);
-        }
-        std::fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
-    })
 }

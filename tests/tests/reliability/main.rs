@@ -1,4 +1,5 @@
-//! Nothing acknowledged is lost: kills, full and failing disks, shutdown, and what is left in memory.
+//! No acknowledged write is lost: kills, full and failing disks, shutdown, and data left in memory. And no cost grows
+//! unnoticed.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,8 +9,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod cores;
+mod cost;
 mod crash;
 mod disk;
 mod durability;
 mod memory;
+mod postgres;
 mod shutdown;

@@ -1,6 +1,6 @@
-//! What is left in memory: no secret once its request is over, keys in locked pages only, and no core file.
+//! Data left in memory: no secret once its request is over, keys in locked pages only, and no core file.
 //!
-//! Looking into another process takes root (`CAP_SYS_PTRACE`), since the server has made itself undumpable.
+//! Reading another process takes root (`CAP_SYS_PTRACE`), since the server makes itself undumpable.
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How long a provider's answer is held back, so that there is a request to look at.
+/// The delay of the provider's response, which keeps a request in flight during the search.
 const HELD: Duration = Duration::from_millis(1500);
-/// Idle connections to providers end at most twice 5 s after their last request; all else is sooner.
+/// Idle connections to providers end at most twice 5 s after their last request; other memory is freed sooner.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn memory(world: &World) -> Option<Memory> {
@@ -77,7 +77,7 @@ async fn once_requests_are_over_no_copy_of_a_secret_is_left_in_the_servers_memor
         return;
     }
 
-    // While a request is under way its secrets are there: the search would find them.
+    // During a request its secrets are in memory: the search has to find them.
     let (status, during) = tokio::join!(migrate(&world, "bearer", "held", secrets), async {
         tokio::time::sleep(HELD / 2).await;
         memory(&world).unwrap().search(&searcher)
@@ -118,11 +118,11 @@ async fn once_requests_are_over_no_copy_of_a_secret_is_left_in_the_servers_memor
     };
     println!("none was left after {:?}, in {} MiB", began.elapsed(), memory(&world).unwrap().bytes() >> 20);
     assert!(left.is_empty(), "{} copies are left:{}", left.len(), listed(&left));
-    // The connection that was kept is there still, and serves.
+    // The kept connection is still open, and serves.
     assert_eq!(over(&mut stream, &world, &kept).await, "200");
 }
 
-/// What was stored, opened again and sent to one who may read it.
+/// A stored credential, decrypted and sent to a client that may read it.
 async fn read_back(world: &World, secret: &Canary) {
     assert_eq!(migrate(world, "bearer", "none", [secret, secret]).await, 200);
     let data = world.data().display().to_string();
@@ -135,7 +135,7 @@ async fn read_back(world: &World, secret: &Canary) {
     assert_eq!(read.json()["auth_object"]["keybased"]["alpha"], json!(secret.value()), "{}", read.text());
 }
 
-/// A migration over a connection that stays open.
+/// A migration over a persistent connection.
 async fn over(stream: &mut TcpStream, world: &World, secret: &Canary) -> String {
     let body = body("bearer", "none", secret.value(), secret.value()).to_string();
     let head = format!(
@@ -173,13 +173,14 @@ async fn keys_are_in_locked_memory_that_is_not_dumped_and_nowhere_else() {
         let flags = flags(&smaps, *place);
         assert!(flags.contains(&"lo") && flags.contains(&"dd"), "a copy of the root at {place:x} is in {flags:?}");
     }
-    // What was derived from it is kept; the key itself is needed no more.
+    // The derived keys are kept; the key itself is no longer needed.
     assert_eq!(memory.find(&kek), Vec::<u64>::new(), "the key-encryption key as bytes");
     assert_eq!(memory.find(&text.trim().as_bytes()[..40]), Vec::<u64>::new(), "the key-encryption key as text");
     assert!(!world.server.logs().contains("RLIMIT_MEMLOCK"), "{}", world.server.logs());
 }
 
-/// The key-encryption key and the organisation's first root, by an implementation of its own: HKDF-SHA256 and AES-256-GCM.
+/// The key-encryption key and the organisation's first root, by an independent implementation: HKDF-SHA256 and
+/// AES-256-GCM.
 async fn unwrapped_root(data: &Path, key: &str) -> (Vec<u8>, Vec<u8>) {
     use base64::Engine as _;
     use keyferry_store::sled::{SledSettings, SledStore};
@@ -222,11 +223,11 @@ fn flags(smaps: &str, address: u64) -> Vec<&str> {
     Vec::new()
 }
 
-/// Starts the server again through a shell: `prepare` is what the shell does before it becomes the server.
+/// Restarts the server through a shell: the shell runs `prepare` before it becomes the server.
 async fn through_a_shell(world: &mut World, prepare: &str) {
     let script = world.folder().join("started");
     let keyferry = world.folder().join("keyferry");
-    // Where whoever it is to run as can reach it.
+    // A path that the other user can read.
     if !keyferry.exists() {
         fs::copy(binary::keyferry(), &keyferry).unwrap();
     }
@@ -240,7 +241,7 @@ async fn through_a_shell(world: &mut World, prepare: &str) {
 async fn where_memory_may_not_be_locked_the_log_says_so_once_and_the_server_serves() {
     let mut world = world().await;
     let secrets = [&Canary::new("alpha"), &Canary::new("beta")];
-    // Root may lock all that it likes, so it has to give that up.
+    // Root may lock any amount of memory, so it has to drop that right.
     let is_root = rustix::process::getuid().is_root();
     if is_root && Command::new("setpriv").arg("--version").output().is_err() {
         return skip("setpriv is not installed");
@@ -260,11 +261,11 @@ async fn where_memory_may_not_be_locked_the_log_says_so_once_and_the_server_serv
 async fn a_crash_leaves_no_core_file_and_other_processes_of_its_user_may_not_look_into_it() {
     let cores = tempfile::tempdir().unwrap();
     let prepare = format!("cd {}\nulimit -c unlimited", cores.path().display());
-    // The control: a process that does not protect itself does leave one, here.
+    // The control: a process without protection leaves a core file on this machine.
     let control = Command::new("sh").args(["-c", &format!("{prepare}\nkill -SEGV $$")]).stderr(Stdio::null()).status();
     let leaves_one = !control.unwrap().success() && !files(cores.path()).is_empty();
     if !leaves_one {
-        // Not a reason to skip the rest: limits can be looked at in any case.
+        // Not a reason to skip the rest: the limits are visible in any case.
         let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
         println!("here no process leaves a core file in its folder (core_pattern {})", pattern.trim());
     }
@@ -281,8 +282,8 @@ async fn a_crash_leaves_no_core_file_and_other_processes_of_its_user_may_not_loo
         let pid = Pid::from_raw(pid as i32).unwrap();
         kill_process(pid, signal).unwrap();
         if signal == Signal::SEGV {
-            // The first one finds the handlers that a runtime has for faults of its own, which then step aside: a real
-            // fault would come again at once.
+            // The first fault runs the handlers of the runtime, which then step aside: a real fault would occur again
+            // at once.
             tokio::time::sleep(Duration::from_millis(200)).await;
             let _gone = kill_process(pid, signal);
         }
@@ -295,7 +296,7 @@ async fn a_crash_leaves_no_core_file_and_other_processes_of_its_user_may_not_loo
     if !rustix::process::getuid().is_root() {
         return skip("only root can start a server as another user");
     }
-    // Another user's server: what the kernel lets that user see of it says whether it is dumpable.
+    // The server of another user: the files that the kernel shows to that user tell whether it is dumpable.
     let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(world.folder()).status().unwrap();
     assert!(owned.success());
     let nobody = "exec setpriv --reuid=65534 --regid=65534 --clear-groups";

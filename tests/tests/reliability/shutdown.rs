@@ -1,4 +1,4 @@
-//! SIGTERM: requests under way are finished, new connections are refused, the process ends with 0.
+//! SIGTERM: requests in flight are finished, new connections are refused, the process exits with 0.
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
@@ -45,5 +45,9 @@ async fn a_client_that_sends_half_a_request_is_cut_off_and_others_are_served() {
     let (answer, other) =
         tokio::join!(http::raw(address, half, Duration::from_secs(30)), http::get(address, "/livez"),);
     assert_eq!(other.status, 200);
-    assert!(began.elapsed() < Duration::from_secs(29), "the server let go by itself: {} bytes", answer.len());
+    assert!(
+        began.elapsed() < Duration::from_secs(29),
+        "the server did not close the connection: {} bytes",
+        answer.len()
+    );
 }

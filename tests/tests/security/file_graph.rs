@@ -1,7 +1,8 @@
-//! Which files of a crate use what which other files of it define, and where they do so in a circle.
+//! The uses between files of a crate, and the circles among them.
 //!
-//! Read from the text: `use` declarations and paths in the code, followed through re-exports to the file that defines the item. Calls
-//! of methods and fields name no file and are not seen; inline `mod tests` and files of tests are left out.
+//! Read from the text: `use` declarations and paths in the code, followed through re-exports to the file that defines
+//! the item. Calls of methods and fields name no file and are ignored; inline `mod tests` and files of tests are left
+//! out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,12 +14,12 @@ type Segments = Vec<String>;
 #[derive(Default)]
 struct Module {
     file: String,
-    /// A table of contents, `lib.rs` or `mod.rs`: what it hands on is no use of it.
+    /// A table of contents, `lib.rs` or `mod.rs`: its re-exports are not uses.
     is_contents: bool,
     defines: BTreeSet<String>,
-    /// What each name stands for that a `use` declaration brings in.
+    /// The path of each name that a `use` declaration imports.
     names: BTreeMap<String, Segments>,
-    /// Names that are handed on to others.
+    /// Re-exported names.
     handed_on: BTreeSet<String>,
     globs: Vec<Segments>,
     /// Paths of at least two segments in the code.
@@ -84,7 +85,7 @@ impl Graph {
         circles.filter(|circle| circle.len() > 1).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The file that defines what `path` names in the module `at`; nothing for another crate's items and for modules.
+    /// The file that defines `path` as seen from the module `at`; `None` for items of other crates and for modules.
     fn definer(&self, at: &[String], path: &[String], depth: usize) -> Option<&str> {
         let full = self.absolute(at, path, depth)?;
         let known = (0..=full.len()).rev().find(|length| self.modules.contains_key(&full[..*length]))?;
@@ -101,7 +102,7 @@ impl Graph {
         module.globs.iter().find_map(through).or(Some(&module.file))
     }
 
-    /// `path` as seen from the root of the crate; nothing if it leads out of the crate.
+    /// `path` from the root of the crate; `None` if it leads out of the crate.
     fn absolute(&self, at: &[String], path: &[String], depth: usize) -> Option<Segments> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {

@@ -1,4 +1,4 @@
-//! A plugin that misbehaves gets a typed error, and the server goes on.
+//! A plugin that misbehaves gets a typed error, and the server continues to serve.
 use keyferry_mock_providers::apps::demo;
 use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_tests::{World, WorldOptions, run};
@@ -39,7 +39,7 @@ async fn each_misdeed_gets_a_typed_error_and_the_server_goes_on() {
     for (deed, status, expected) in cases {
         let body = json!({"slug": "hostile", "auth_object": {"keybased": {"deed": deed, "api_key": KEY}}});
         let request = world.migrate_request(&body).header("accept", "application/problem+json");
-        // A good neighbour is served while the bad one runs.
+        // A good plugin is served while the bad one runs.
         let good: Value = json!({"oauth2": {"access_token": demo::HUBSPOT_ACCESS_TOKEN}});
         let (bad, neighbour) = tokio::join!(world.send(request), world.migrate("hubspot", good));
         assert_eq!(neighbour.status, 200, "beside {deed}: {}", neighbour.text());

@@ -1,4 +1,4 @@
-//! No plugin can hurt the host or a neighbour: a corpus of components that try, each dropped into a running server.
+//! No plugin can hurt the host or a neighbour: a corpus of hostile components, each dropped into a running server.
 //!
 //! The long form, with figures: `cargo run -p keyferry-tests -- hostile`.
 
@@ -15,12 +15,12 @@ use keyferry_tests::hostile::{
 use keyferry_tests::{ServerOptions, World, WorldOptions, run};
 use serde_json::json;
 
-/// Begins with the mark that a peeper looks for.
+/// Begins with the mark that a peeper searches for.
 const SECRET: &str = "PEEPSHOW-51c07d7e-that-nobody-else-may-see";
-/// Does not.
+/// Does not begin with the mark.
 const OTHER: &str = "another-credential";
 
-/// What the server may hold after the whole corpus beyond what it held before: pages that the allocator keeps for the next
+/// The allowed growth of the server's resources over the whole corpus: pages that the allocator keeps for the next
 /// compilation, threads for blocking work and idle connections to providers that have not timed out yet.
 const ALLOWANCE: Holdings = Holdings { resident: 96 << 20, threads: 4, descriptors: 8 };
 
@@ -56,7 +56,7 @@ async fn each_of_them_gets_what_it_deserves_and_the_neighbour_notices_nothing() 
     assert!(!logs.contains(HOSTILE_KEY), "the secret is in the log");
 }
 
-/// What a call of a peeper or hoarder found.
+/// The search result of a peeper or hoarder.
 async fn finds(world: &World, slug: &str, key: &str, note: Option<&str>) -> Finds {
     let body = json!({"slug": slug, "auth_object": {"keybased": {"api_key": key, "note": note}}});
     let request = world.migrate_request(&body).header("accept", "application/problem+json");
@@ -67,7 +67,7 @@ async fn finds(world: &World, slug: &str, key: &str, note: Option<&str>) -> Find
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_instance_leaves_in_memory_no_later_one_finds() {
-    // With one slot, each instance has the pages that the one before it had.
+    // With one slot, each instance has the pages of the one before.
     let change = Box::new(|options: &mut ServerOptions| limits(options, "slots = 1"));
     let world = World::start_with(WorldOptions { server: Some(change), ..WorldOptions::default() }).await;
     let world = Arc::new(world);
@@ -79,7 +79,7 @@ async fn what_one_instance_leaves_in_memory_no_later_one_finds() {
     let granted = run(["plugin", "grant", "hoarder", "--data", &data, "--plugins", &plugins]).await;
     assert!(granted.status.success(), "{}", String::from_utf8_lossy(&granted.stderr));
     assert_eq!(trials.status("peeper").await.unwrap().state.as_str(), "active");
-    // What is looked for is found where it is: in the plugin's own arguments.
+    // The search finds a secret that is there: in the plugin's own arguments.
     assert_eq!(finds(&world, "peeper", OTHER, Some(SECRET)).await, Finds::TheSecret);
     for _ in 0..20 {
         assert_eq!(finds(&world, "hoarder", SECRET, None).await, Finds::TheSecret, "it is given it as text");
@@ -105,7 +105,7 @@ async fn callers_that_go_away_leave_nothing_behind() {
         let body = json!({"slug": name, "auth_object": {"keybased": {"api_key": HOSTILE_KEY}}});
         let request = world.migrate_request(&body).header("x-api-key", &world.api_key);
         let sent = request.try_send(world.server.address());
-        assert!(tokio::time::timeout(Duration::from_millis(30), sent).await.is_err(), "it answered too soon");
+        assert!(tokio::time::timeout(Duration::from_millis(30), sent).await.is_err(), "the response came too soon");
     }
     let after = Holdings::settled(world.server.pid(), before.and(ALLOWANCE), Duration::from_secs(30)).await;
     let beside = neighbour.finish().await;
@@ -143,7 +143,7 @@ async fn a_grant_is_for_the_app_that_it_was_given_for() {
     let good = corpus().into_iter().find(|hostile| hostile.name == "simd").unwrap();
     let (data, plugins) = (world.data().display().to_string(), world.plugins().display().to_string());
     std::fs::write(world.plugins().join("simd.wasm"), good.component()).unwrap();
-    // What took a file's place after its requests were shown is not granted them.
+    // A file that is replaced after its requests were shown is not granted.
     let another = GrantPlugin {
         target: "simd".to_owned(),
         sha256: Some(Digest::of(b"another file")),

@@ -1,4 +1,4 @@
-//! The rules of the house that a compiler does not hold.
+//! Rules of the sources that the compiler does not check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -33,11 +33,12 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn each_heavy_dependency_belongs_to_one_crate() {
     let rules = [
-        ("reqwest", "keyferry-egress"),
+        ("hickory-resolver", "keyferry-egress"),
         ("psl", "keyferry-egress"),
         ("wasmtime", "keyferry-sandbox"),
         ("wasmtime-wasi", "keyferry-sandbox"),
         ("sled", "keyferry-store"),
+        ("tokio-postgres", "keyferry-store"),
         ("aes-gcm", "keyferry-vault"),
         ("hkdf", "keyferry-vault"),
         ("aws-sdk-kms", "keyferry-vault"),
@@ -51,7 +52,7 @@ fn each_heavy_dependency_belongs_to_one_crate() {
     }
 }
 
-/// Cargo refuses circles; what it does not know is which crates must not meet.
+/// Cargo refuses circles; it does not know which crates must not depend on each other.
 #[test]
 fn crates_depend_only_on_those_below_them() {
     let rules: [(&str, &[&str]); 13] = [
@@ -60,7 +61,7 @@ fn crates_depend_only_on_those_below_them() {
         ("service-client", &["types"]),
         ("telemetry", &["types", "service-client"]),
         ("vault", &["types", "service-client"]),
-        ("store", &["types", "telemetry"]),
+        ("store", &["types", "telemetry", "service-client"]),
         ("egress", &["types", "telemetry"]),
         ("sandbox", &["types", "schema", "telemetry", "egress"]),
         ("service", &["types", "schema", "telemetry", "vault", "store", "sandbox"]),
@@ -77,7 +78,7 @@ fn crates_depend_only_on_those_below_them() {
     }
 }
 
-/// No file uses another one that uses it in turn, so that each can be read without those that use it.
+/// No file uses another one that uses it in turn, so that each can be read without its users.
 #[test]
 fn no_files_of_a_crate_depend_on_each_other_in_a_circle() {
     let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host");
@@ -93,8 +94,8 @@ fn no_files_of_a_crate_depend_on_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
-/// The router and the API's description are made of one list. What goes round it is the page for people, whose files are no part of
-/// the API: `docs_page.rs` tries each of them. The admin API has a description of its own.
+/// One list produces the router and the API's description. The exception is the page for people, whose files are not
+/// part of the API: `docs_page.rs` requests each of them. The admin API has a description of its own.
 #[test]
 fn only_the_page_for_people_adds_routes_that_the_apis_description_does_not_see() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/crates/api/src");
@@ -109,9 +110,9 @@ fn only_the_page_for_people_adds_routes_that_the_apis_description_does_not_see()
     assert_eq!(files, [root.join("docs/mod.rs")]);
 }
 
-/// What the guide says of the size of a plugin: a check is a page of code, and a component a blink of a download.
+/// The guide's claim about the size of a plugin: its check is a page of code, and its component a small file.
 #[test]
-fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_70_kib() {
+fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_120_kib() {
     let (mut lines, mut bytes) = (Vec::new(), Vec::new());
     for slug in keyferry_tests::binary::slugs() {
         let source = keyferry_tests::plugins::shipped(&slug).join("src/lib.rs");
@@ -123,10 +124,11 @@ fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_70_kib(
     bytes.sort_unstable();
     let (below, above) = (lines.len() / 2 - 1, lines.len() / 2);
     assert!(lines[below] + lines[above] <= 2 * 130, "{lines:?}");
-    assert!(bytes[below] + bytes[above] <= 2 * 70 * 1024, "{bytes:?}");
+    assert!(bytes[below] + bytes[above] <= 2 * 120 * 1024, "{bytes:?}");
 }
 
-/// The text of a source file in one line and in lower case: marks of comments and of continued strings are left out, and so are tests.
+/// The text of a source file in one line and in lower case: marks of comments and of continued strings are left out,
+/// and so are tests.
 fn words(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = text.lines().map(|line| {
@@ -137,7 +139,7 @@ fn words(text: &str) -> String {
     lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// Whether `text` has `phrase` between characters that are no part of a word.
+/// Whether `text` has `phrase` between characters that are not part of a word.
 fn says(text: &str, phrase: &str) -> bool {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     text.match_indices(phrase).any(|(at, _)| {

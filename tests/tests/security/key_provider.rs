@@ -1,17 +1,18 @@
-//! The key-encryption key that this machine holds itself: without the right one there is no start, and another can take its
-//! place while requests go on.
+//! A key-encryption key on this machine: without the right one the server does not start, and another can replace
+//! it during requests.
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::http::Request;
+use keyferry_tests::terminal::at_terminal;
 use keyferry_tests::{ORG, Server, ServerOptions, World, create_api_key, create_api_key_in, run_in};
 use serde_json::{Value, json};
 
-/// What is wrong with a key file, how it comes to that, and what the message has to say.
+/// A defect of a key file, how to produce it, and the expected message.
 type Damage<'a> = (&'a str, &'a dyn Fn(), &'a [&'a str]);
-/// Arguments and variables that contradict each other, the exit code, and what the message has to say.
+/// Arguments and variables that contradict each other, the exit code, and the expected message.
 type Contradiction<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
 
 /// A key that wraps nothing yet.
@@ -22,7 +23,7 @@ fn put(path: &Path, content: &str, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// What a server says that does not start.
+/// The message of a server that does not start.
 async fn refused(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let mut options = ServerOptions::new(data, data.join("plugins"));
     options.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -75,7 +76,7 @@ async fn without_the_right_key_file_there_is_no_start_and_the_message_says_why()
         }
         put(&path, &right, 0o600);
     }
-    // And with the right one there is.
+    // With the right key it starts.
     Server::start(ServerOptions::new(&data, data.join("plugins"))).await;
 }
 
@@ -175,7 +176,7 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
     let (code, _, said) = world.command(&["key", "rewrap", "--all", "--to-key-file", &present]).await;
     assert!(code == Some(1) && said.contains("is the present key"), "{said}");
 
-    // One organisation, then the rest: what was done is not done again.
+    // One organisation, then the rest: completed work is not repeated.
     let (code, printed, said) = world.command(&["key", "rewrap", "--org", ORG, "--to-key-file", &shown]).await;
     assert!(code == Some(0) && printed.starts_with("2 root keys were wrapped by"), "{printed}{said}");
     assert!(said.contains("1 root keys of other organisations are not: keep the present key"), "{said}");
@@ -190,12 +191,18 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
     let (code, printed, _) = world.command(&["key", "rewrap", "--all", "--to-key-file", &shown]).await;
     assert!(code == Some(0) && printed.starts_with("0 root keys were wrapped by"), "{printed}");
 
-    // Either key works: the one of the server that runs, the old one after a restart, the new one after another.
+    // Either key works: the current one in the running server, the old one after a restart, the new one after another.
     for key in [&world.api_key, &other] {
         migrates(&world, key).await;
     }
     world.server.restart().await;
     migrates(&world, &world.api_key).await;
+    // This server wraps the roots of new organisations with the old key alone.
+    let finish = ["key", "rewrap", "--all", "--finish", "--key-file", &shown];
+    let (code, _, said) = world.command(&finish).await;
+    assert!(code == Some(1) && said.contains(&format!("with {old}, the key that the running server has")), "{said}");
+    assert!(said.contains("Restart the server with the new key"), "{said}");
+    assert_eq!(wrapped_by(&world, ORG).await[0], [old.clone(), new.clone()]);
     let arguments = world.server.options_mut().arguments.clone();
     world.server.options_mut().arguments.extend(["--key-file".to_owned(), shown.clone()]);
     world.server.restart().await;
@@ -203,12 +210,16 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
         migrates(&world, key).await;
     }
 
-    // A root that only the new key wraps: forgetting the new key instead would lose it, and is refused.
+    // A root that only the new key wraps: forgetting the new key would lose it, so that is refused.
     assert_eq!(world.command(&["key", "rotate", "--org", ORG]).await.0, Some(0));
     let (code, _, said) = world.command(&["key", "rewrap", "--all", "--finish"]).await;
     assert!(code == Some(1) && said.contains("root 3 of organisation acme is not wrapped by"), "{said}");
     assert!(said.contains("nothing was forgotten"), "{said}");
-    let finish = ["key", "rewrap", "--all", "--finish", "--key-file", &shown];
+    let data = world.data().display().to_string();
+    if let Some((code, said)) = at_terminal(&[], &[&finish[..], &["--data", &data]].concat(), "n\n").await {
+        assert!(code == Some(1) && said.contains("Forget every wrapped form of 3 root keys but the one by"), "{said}");
+        assert!(said.contains("nothing was forgotten") && wrapped_by(&world, ORG).await[0].len() == 2, "{said}");
+    }
     let (code, printed, said) = world.command(&finish).await;
     assert!(code == Some(0) && printed.starts_with("3 root keys are wrapped by"), "{printed}{said}");
     for org in [ORG, "umbrella"] {
@@ -217,7 +228,7 @@ async fn another_key_takes_the_place_of_the_present_one_step_by_step_while_a_ser
     migrates(&world, &other).await;
     assert!(world.server.terminate().await.success());
 
-    // Without a server, the trail tells, and the old key is one that is not the right one any more.
+    // Without a server, the trail has the change, and the old key is not accepted any more.
     let trail = world.command(&["audit", "export", "--org", ORG, "--key-file", &shown]).await.1;
     assert_eq!(trail.matches("\"operation\":\"key_rewrapped\"").count(), 4, "{trail}");
     let said = refused(&world.data(), &[], &[]).await;

@@ -1,4 +1,4 @@
-//! Root keys: rotated, resealed, taken out of use and destroyed while requests go on and none fails.
+//! Root keys: rotated, resealed, disabled and destroyed during requests, and no request fails.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn a_rotation_from_end_to_end_fails_no_request() {
         world.create_account(&format!("account_{account}")).await;
         assert_eq!(world.send(migration(account)).await.status, 200);
     }
-    // Half of the accounts are written to all the while; the others are left to be resealed.
+    // Half of the accounts are written continuously; the others are left for resealing.
     let (over, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let writers: Vec<_> = (0..4)
         .map(|worker| {
@@ -75,14 +75,14 @@ async fn a_rotation_from_end_to_end_fails_no_request() {
     };
     some_writes().await;
     assert_eq!(keys(&world).await, [(1, "seals".to_owned(), ACCOUNTS as u64)]);
-    refused(&world, &["key", "disable", "1"], "is the one that seals; rotate first").await;
+    refused(&world, &["key", "disable", "1"], "is the newest, which seals").await;
 
     assert_eq!(done(&world, &["key", "rotate"]).await.trim(), "key 2 seals from now on");
     some_writes().await;
     let both = keys(&world).await;
     assert!(both[0].1 == "opens" && both[0].2 >= 20 && both[1].1 == "seals" && both[1].2 > 0, "{both:?}");
     refused(&world, &["key", "disable", "1"], "has credentials sealed under it; reseal them first").await;
-    refused(&world, &["key", "disable", "2"], "is the one that seals; rotate first").await;
+    refused(&world, &["key", "disable", "2"], "is the newest, which seals").await;
 
     let said = done(&world, &["key", "reseal"]).await;
     assert!(said.contains("20 credentials sealed under the newest key, 20 were already"), "{said}");
@@ -108,7 +108,7 @@ async fn a_rotation_from_end_to_end_fails_no_request() {
     }
     assert_eq!(keys(&world).await, [(2, "seals".to_owned(), ACCOUNTS as u64)]);
 
-    // After a restart the remaining root opens every one of them to the value that was sent.
+    // After a restart the remaining root decrypts each of them to the value that was sent.
     assert!(world.server.terminate().await.success());
     assert_eq!(opened(&world).await, vec![demo::STRIPE_SECRET_KEY; ACCOUNTS]);
     let (_, trail, _) = keyferry(&world, &["audit", "export"]).await;
@@ -122,7 +122,7 @@ async fn a_rotation_from_end_to_end_fails_no_request() {
     assert_eq!(world.send(migration(0)).await.status, 200);
 }
 
-/// The values that all integrations open to, read by the library in the server's place.
+/// The decrypted values of all integrations, read by the library without the server.
 async fn opened(world: &World) -> Vec<String> {
     use keyferry_service::{keys, seal_context};
     use keyferry_store::sled::{SledSettings, SledStore};
@@ -154,7 +154,7 @@ async fn resealing_goes_on_after_a_kill_and_works_without_a_server() {
         assert_eq!(world.send(migration(account)).await.status, 200);
     }
     done(&world, &["key", "rotate"]).await;
-    // Killed while it reseals: whatever was done is done, and the rest is as it was.
+    // Killed while it reseals: completed work is kept, and the rest is unchanged.
     let data = world.data().display().to_string();
     let resealing = tokio::spawn(async move { run(["key", "reseal", "--org", ORG, "--data", &data]).await });
     tokio::time::sleep(Duration::from_millis(25)).await;
@@ -172,10 +172,10 @@ async fn resealing_goes_on_after_a_kill_and_works_without_a_server() {
     for account in 0..3 {
         assert_eq!(world.send(migration(account)).await.status, 200);
     }
-    refused(&world, &["key", "disable", "7"], "is not there").await;
+    refused(&world, &["key", "disable", "7"], "does not exist").await;
 }
 
-/// Answers as many requests on a data folder's socket as there are answers, and ends the connection of the next one.
+/// Responds to requests on a data folder's socket with these responses, and closes the connection of the next one.
 async fn server_that_dies_after(data: &std::path::Path, answers: Vec<Value>) -> tokio::task::JoinHandle<()> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     std::fs::create_dir_all(data).unwrap();

@@ -1,5 +1,5 @@
-//! Root keys wrapped by AWS KMS, which moto stands in for: a first start, restarts, the key rotated in KMS, what belongs
-//! elsewhere, KMS gone and back, slowed down, and refusing.
+//! Root keys wrapped by AWS KMS, mocked by moto: a first start, restarts, the key rotated in KMS, roots in the wrong place,
+//! KMS gone and back, throttled, and refusing.
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -23,7 +23,7 @@ async fn world(keys: Vec<(String, String)>) -> World {
     World::start_keyed(keys, WorldOptions { server: Some(server), ..WorldOptions::default() }).await
 }
 
-/// An organisation more, with a linked account. Its root is not unlocked by that.
+/// Creates one more organisation with a linked account. This does not unlock its root.
 async fn organisation(world: &World, keys: &[(String, String)], org: &str) -> String {
     let key = create_api_key_in(keys, &world.data(), org, "test").await;
     let account = Request::new("PUT", "/api/v2/public/linked-account").json(&json!({ "account_id": "user_1" }));
@@ -77,14 +77,14 @@ async fn a_root_is_unwrapped_once_a_start_survives_a_rotated_key_and_shows_nowhe
     let (_, listed, said) = world.command_keyed(&keys, &["key", "list", "--org", ORG, "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&listed).expect(&said)[0]["wrapped_by"], arn);
 
-    // The key's material is another from now on, and what is wrapped by the former opens.
+    // The key's material changes, and data wrapped with the former material can still be decrypted.
     kms.call("RotateKeyOnDemand", json!({ "KeyId": arn })).await;
     world.server.restart().await;
     migrates(&world, &world.api_key).await;
     let calls = kms.take_calls();
     assert_eq!([of(&calls, "Decrypt", &root), of(&calls, "Decrypt", &code), of(&calls, "Encrypt", &code)], [1, 1, 0]);
 
-    // Rotated, resealed, taken out of use and destroyed: without a call but the one that wraps the new root.
+    // Rotated, resealed, disabled and destroyed: the only call is the one that wraps the new root.
     assert_eq!(world.command_keyed(&keys, &["key", "rotate", "--org", ORG]).await.0, Some(0));
     let (_, printed, _) = world.command_keyed(&keys, &["key", "reseal", "--org", ORG]).await;
     assert!(printed.starts_with("1 credentials sealed under the newest key"), "{printed}");
@@ -97,7 +97,7 @@ async fn a_root_is_unwrapped_once_a_start_survives_a_rotated_key_and_shows_nowhe
     migrates(&world, &world.api_key).await;
     assert!(world.server.terminate().await.success());
 
-    // What nobody may see, got from KMS: the root, and what seals compiled code.
+    // The secrets that KMS unwraps, which must not leak: the root, and the key for compiled code.
     let store = SledStore::open(SledSettings::new(world.data().join("store"))).await.unwrap();
     let wrapped = store.roots(&ORG.parse().unwrap()).await.unwrap().remove(0).wrapped;
     store.close().await.unwrap();
@@ -134,7 +134,7 @@ async fn a_root_opens_for_its_organisation_and_by_its_key_only() {
     let umbrella = organisation(&world, &keys, "umbrella").await;
     assert!(world.server.terminate().await.success());
 
-    // Somebody who can write to the store puts one organisation's root in the place of another's.
+    // An attacker with write access to the store replaces one organisation's root with another's.
     let store = SledStore::open(SledSettings::new(world.data().join("store"))).await.unwrap();
     let org: OrgId = "umbrella".parse().unwrap();
     let own = store.roots(&org).await.unwrap().remove(0).wrappings();
@@ -152,7 +152,7 @@ async fn a_root_opens_for_its_organisation_and_by_its_key_only() {
     assert!(world.server.logs().contains("root 1 of organisation umbrella does not unwrap"));
     migrates(&world, &world.api_key).await;
 
-    // With its own root back, it opens.
+    // With its own root back, it decrypts.
     assert!(world.server.terminate().await.success());
     let store = SledStore::open(SledSettings::new(world.data().join("store"))).await.unwrap();
     swap(&store, &org, &theirs, &own).await;
@@ -162,7 +162,7 @@ async fn a_root_opens_for_its_organisation_and_by_its_key_only() {
     migrates(&world, &umbrella).await;
     world.server.kill();
 
-    // Another key of KMS is told before anything is asked for.
+    // A different key of KMS is reported before any request.
     kms.take_calls();
     let mut options = world.server.options_mut().clone();
     options.environment.extend(kms.environment(&other));
@@ -203,7 +203,7 @@ async fn while_kms_is_gone_what_is_unlocked_goes_on_and_all_is_well_when_it_is_b
     let ready = get(world.server.address(), "/readyz").await;
     assert_eq!(ready.status, 200);
     assert!(ready.json()["warnings"][0].as_str().unwrap().contains("unlocked organisations are still served"));
-    // Another API key of an organisation that has a root needs nothing of KMS; a new organisation does.
+    // Another API key of an organisation with a root needs no call of KMS; a new organisation does.
     create_api_key_in(&keys, &world.data(), ORG, "production").await;
     let arguments = ["api-key", "create", "--org", "newcomer", "--environment", "test"];
     let (code, _, said) = world.command_keyed(&keys, &arguments).await;
@@ -213,11 +213,11 @@ async fn while_kms_is_gone_what_is_unlocked_goes_on_and_all_is_well_when_it_is_b
     comes_round(&world, &umbrella).await;
     let deadline = Instant::now() + PATIENCE;
     while get(world.server.address(), "/readyz").await.json().get("warnings").is_some() {
-        assert!(Instant::now() < deadline, "it goes on warning");
+        assert!(Instant::now() < deadline, "the warning does not end");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
-    // A start without KMS: what needs no key is answered, and it becomes ready by itself.
+    // A start without KMS: requests that need no key are served, and the server becomes ready without a restart.
     kms.set(Mood::Gone);
     world.server.options_mut().awaits = Awaits::Listening;
     world.server.restart().await;
@@ -238,7 +238,7 @@ async fn while_kms_is_gone_what_is_unlocked_goes_on_and_all_is_well_when_it_is_b
     }
 }
 
-/// For a moment after a failure the same one is given without a call.
+/// For a moment after a failure the same error is returned without a call.
 async fn comes_round(world: &World, key: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -260,7 +260,7 @@ async fn throttling_is_waited_out_and_each_refusal_is_told_for_what_it_is() {
     for org in ["a", "b", "c", "d", "e", "f"] {
         others.push(organisation(&world, &keys, org).await);
     }
-    // Two attempts in vain are not seen by anybody.
+    // Two failed attempts are invisible to callers.
     for (code, status, key) in [("ThrottlingException", 400, &others[0]), ("KMSInternalException", 500, &others[1])] {
         kms.take_calls();
         kms.set(Mood::Answers(2, status, code));
@@ -283,7 +283,7 @@ async fn throttling_is_waited_out_and_each_refusal_is_told_for_what_it_is() {
         kms.set(Mood::Works);
         comes_round(&world, key).await;
     }
-    // Where waiting helps nobody, there is no start.
+    // Where a retry cannot help, the server does not start.
     world.server.kill();
     for (code, why, ..) in &cases[1..] {
         kms.set(Mood::Answers(99, 400, code));
@@ -313,7 +313,7 @@ async fn a_key_in_kms_takes_the_place_of_a_key_file() {
     let mut world = World::start().await;
     let arn = kms.create_key().await;
     migrates(&world, &world.api_key).await;
-    // The server that runs knows nothing of KMS; the command does.
+    // The running server is not configured for KMS; the command is.
     let mut keys = kms.environment(&arn);
     keys.retain(|(name, _)| name != "KEYFERRY_KEY_KMS");
     let (code, _, said) = world.command_keyed(&keys, &["key", "rewrap", "--all", "--to-key-kms", &arn]).await;

@@ -1,4 +1,4 @@
-//! What a server makes is its owner's alone, whatever the mask it was started with.
+//! Files and folders that a server creates are accessible to their owner only, with any umask.
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -25,7 +25,7 @@ async fn key_store_and_socket_are_closed_to_others_also_under_an_open_mask() {
     }
     assert!(!server.logs().contains("others can look into"), "{}", server.logs());
 
-    // A folder that somebody has opened is told.
+    // A folder that is open to other users is reported.
     assert!(server.terminate().await.success());
     fs::set_permissions(&data, fs::Permissions::from_mode(0o750)).unwrap();
     server.restart().await;

@@ -1,4 +1,5 @@
-//! What holds a hostile caller, plugin, provider or disk off: egress, sandbox, keys, and the rules of the sources.
+//! The defences against a hostile caller, plugin, provider or disk: egress, sandbox, keys, and the rules of the
+//! sources.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,11 +1,11 @@
-//! Ten thousand requests that were good once: the server answers or closes, and is as it was afterwards.
+//! Ten thousand mutations of valid requests: the server responds or closes, and is in the same state afterwards.
 //!
 //! The long form: `cargo run -p keyferry-tests -- reliability`.
 
 use keyferry_tests::mutations::mutated;
 
 const REQUESTS: usize = 10_000;
-/// `KEYFERRY_TEST_SEED` stands in for it.
+/// `KEYFERRY_TEST_SEED` replaces it.
 const SEED: u64 = 7;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -14,8 +14,8 @@ async fn ten_thousand_mutated_requests_are_answered_or_refused_and_leave_nothing
     println!("KEYFERRY_TEST_SEED={seed}");
     let mutated = mutated(seed, REQUESTS).await;
     println!("{mutated}");
-    // The mutants reached all of it: what is good, what is refused by whom, and what is not even HTTP.
+    // The mutants had every kind of outcome: success, refusals at each layer, and bytes that are not HTTP.
     for status in [0, 200, 400, 401, 404, 405, 415, 500] {
-        assert!(mutated.statuses.contains_key(&status), "no mutant was answered with {status}");
+        assert!(mutated.statuses.contains_key(&status), "no mutant got {status}");
     }
 }

@@ -1,4 +1,4 @@
-//! What may come into the build: the rules of `deny.toml` that matter most, held without cargo-deny.
+//! Limits on dependencies: the most important rules of `deny.toml`, checked without cargo-deny.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -21,7 +21,7 @@ fn toml(file: &str) -> Table {
     fs::read_to_string(root().join(file)).unwrap().parse().unwrap()
 }
 
-/// The entries of a list below `section`: not none, and each a table, since a string has no room for a reason.
+/// The entries of a list below `section`: at least one, and each a table, since a string has no room for a reason.
 fn list(deny: &Table, section: &str, list: &str) -> Vec<Table> {
     let entries = deny[section][list].as_array().unwrap();
     assert!(!entries.is_empty(), "{section}.{list}");
@@ -37,7 +37,7 @@ fn texts(entry: &Table, key: &str) -> Vec<String> {
     values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
 }
 
-/// A package of `Cargo.lock`, on whatever platform it is used.
+/// A package of `Cargo.lock`, for any platform.
 struct Locked {
     name: String,
     version: String,
@@ -68,7 +68,7 @@ fn locked_by(file: &str) -> Vec<Locked> {
     packages.iter().map(package).collect()
 }
 
-/// What cargo knows of the workspace and of all that is built on this machine.
+/// Cargo's metadata of the workspace and of all packages that are built on this machine.
 static METADATA: LazyLock<Value> = LazyLock::new(|| {
     let rustc = Command::new(env::var_os("RUSTC").unwrap_or("rustc".into())).arg("-vV").output().unwrap();
     let rustc = String::from_utf8(rustc.stdout).unwrap();
@@ -158,7 +158,7 @@ fn no_requirement_is_a_wildcard_and_no_denied_feature_is_on() {
     }
 }
 
-/// The reason of an exception begins with the name of the crate, argues, and says what ends it.
+/// The reason of an exception begins with the name of the crate, explains it, and names the condition of its end.
 #[test]
 fn every_exception_says_why_and_is_still_of_use() {
     let (deny, packages) = (toml("deny.toml"), locked());

@@ -1,4 +1,5 @@
-//! Each proof that `docs/security.md` and `docs/assurance.md` name is there, so that none can be renamed or dropped unseen.
+//! Each proof that `docs/security.md` and `docs/assurance.md` name exists, so that none can be renamed or dropped
+//! unnoticed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// `hostile::name` is in a file `hostile.rs` below `tests/tests`, `vault/seal::name` in `host/crates/vault/src/seal.rs`, and
+/// `hostile::name` is in a file `hostile.rs` below `tests/tests`, `vault/seal::name` in
+/// `host/crates/vault/src/seal.rs`, and
 /// `cli/config/file::name` in `host/src`.
 fn sources(file: &str) -> Vec<String> {
     let mut places = vec![root().join("tests/tests").join(file), root().join("host/src").join(file)];
@@ -20,7 +22,7 @@ fn sources(file: &str) -> Vec<String> {
     places.iter().filter_map(|place| fs::read_to_string(place.with_extension("rs")).ok()).collect()
 }
 
-/// Whether the function stands below an attribute that makes a test of it. `proptest!` takes the same attribute.
+/// Whether the function follows an attribute that makes a test of it. `proptest!` takes the same attribute.
 fn is_a_test(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let place = lines.iter().position(|line| {
@@ -50,7 +52,7 @@ fn rows(page: &str, heading: &str) -> Vec<String> {
     rows
 }
 
-/// What stands between backticks in the last cell of a row.
+/// The texts between backticks in the last cell of a row.
 fn proofs(row: &str) -> Vec<&str> {
     let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
     cell.split('`').skip(1).step_by(2).collect()

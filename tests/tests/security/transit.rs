@@ -1,4 +1,4 @@
-//! Root keys wrapped by a transit engine, which a strict stand-in plays: every call is checked to the letter.
+//! Root keys wrapped by a transit engine, played by a strict mock: it checks every call in full.
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -32,7 +32,7 @@ impl Setup {
         Self { transit, keys, folder, world }
     }
 
-    /// An organisation more, with a linked account. Its root is not unlocked by that.
+    /// Creates one more organisation with a linked account. This does not unlock its root.
     async fn organisation(&self, org: &str) -> String {
         let key = create_api_key_in(&self.keys, &self.world.data(), org, "test").await;
         let account = Request::new("PUT", "/api/v2/public/linked-account").json(&json!({ "account_id": "user_1" }));
@@ -52,7 +52,7 @@ impl Setup {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    /// For a moment after a failure the same one is given without a call.
+    /// For a moment after a failure the same error is returned without a call.
     async fn comes_round(&self, key: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -69,7 +69,7 @@ impl Setup {
         self.world.command_keyed(&self.keys, arguments).await
     }
 
-    /// Operation and place of each call since this was asked for.
+    /// Operation and place of each call since the last call of this function.
     fn calls(&self) -> Vec<(String, String)> {
         self.transit.take_calls().into_iter().map(|call| (call.operation, call.place)).collect()
     }
@@ -90,7 +90,7 @@ async fn every_call_is_to_the_letter_and_there_is_one_for_each_root() {
     let (_, listed, said) = setup.command(&["key", "list", "--org", ORG, "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&listed).expect(&said)[0]["wrapped_by"], Transit::kek_id(KEY));
 
-    // The engine's key gets another version; and a token is replaced while the server runs.
+    // The engine's key gets a new version, and the token is replaced while the server runs.
     setup.transit.rotate(KEY);
     setup.world.server.restart().await;
     setup.migrates(&setup.world.api_key).await;
@@ -105,7 +105,7 @@ async fn every_call_is_to_the_letter_and_there_is_one_for_each_root() {
     assert_eq!(setup.command(&["key", "destroy", "1", "--yes", "--org", ORG]).await.0, Some(0));
     assert_eq!(setup.calls(), [call("encrypt", "root/acme/2")]);
 
-    // What the first version has wrapped is given up: the second root goes on, compiled code is compiled again.
+    // The first version of the key is retired: the second root still works, compiled code is compiled again.
     setup.transit.oldest(KEY, 2);
     std::fs::remove_file(setup.world.data().join("code-key.json")).unwrap();
     setup.world.server.restart().await;
@@ -162,7 +162,7 @@ async fn each_failure_is_told_for_what_it_is_and_passes() {
         setup.transit.set(Mood::Works);
         setup.comes_round(&key).await;
     }
-    // What comes out is a key, but not one that was wrapped for this place; or no key at all.
+    // The result is a key, but one that was wrapped for another place; or not a key.
     for (number, text) in [
         r#"{"data":{"plaintext":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8AAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw=="}}"#,
         r#"{"data":{"plaintext":"AAEC"}}"#,
@@ -177,7 +177,7 @@ async fn each_failure_is_told_for_what_it_is_and_passes() {
         assert!(body["detail"].as_str().unwrap().contains(damaged), "{body}");
         setup.transit.set(Mood::Works);
     }
-    // Two attempts in vain, and an answer that is only late, are not seen by anybody.
+    // Two failed attempts, and a late response, are invisible to callers.
     for (number, mood) in
         [Mood::Fails(2, 503, "Vault is sealed"), Mood::Slow(Duration::from_millis(300))].into_iter().enumerate()
     {
@@ -204,7 +204,7 @@ async fn a_pipe_in_place_of_the_token_leaves_the_former_one_in_use_and_stops_nob
         (1, &|path: &std::path::Path| std::fs::create_dir(path).unwrap()),
         (2, &|path: &std::path::Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
     ] {
-        // Each organisation has a root of its own, for which the service is asked.
+        // Each organisation has a root of its own, which needs a call of the service.
         std::fs::remove_file(&token).unwrap();
         put(&token);
         let key = setup.organisation(&format!("pipe{number}")).await;
@@ -221,7 +221,7 @@ async fn a_pipe_in_place_of_the_token_leaves_the_former_one_in_use_and_stops_nob
     let logs = setup.world.server.logs();
     assert!(logs.contains("the last token that was read is used") && !logs.contains(TOKEN), "{logs}");
     assert_eq!(setup.transit.wrong(), Vec::<String>::new());
-    // At a start there is no former one.
+    // At a start there is no former token.
     setup.world.server.kill();
     std::fs::remove_file(&token).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&token).status().unwrap().success());
@@ -272,13 +272,13 @@ async fn a_start_waits_for_a_sealed_engine_and_not_for_one_that_refuses() {
         &format!("needs the key {}, and {} is configured", Transit::kek_id(KEY), Transit::kek_id("other")),
     )
     .await;
-    // A certificate that nobody vouches for: the engine is not reached, so the server starts and is not ready.
+    // An untrusted certificate: the engine is not reachable, so the server starts and is not ready.
     setup.world.server.options_mut().environment.retain(|(name, _)| name != "KEYFERRY_KEY_CA");
     setup.calls();
     setup.world.server.restart().await;
     assert_eq!(get(setup.world.server.address(), "/readyz").await.status, 503);
     assert!(setup.world.server.logs().contains("no TLS with 127.0.0.1"), "{}", setup.world.server.logs());
-    assert_eq!(setup.calls(), [], "a token was sent to a stranger");
+    assert_eq!(setup.calls(), [], "the token was sent to an untrusted server");
 }
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn a_key_file_takes_the_place_of_a_transit_key_and_gives_it_back() {
     setup.keys = vec![("KEYFERRY_KEY_FILE".to_owned(), file)];
     setup.world.server.restart().await;
     assert_eq!(setup.command(&["key", "rewrap", "--all", "--finish"]).await.0, Some(0));
-    // Nothing hangs on the engine any more.
+    // Nothing depends on the engine any more.
     setup.transit.set(Mood::Gone);
     setup.world.server.restart().await;
     setup.migrates(&setup.world.api_key).await;
@@ -307,7 +307,7 @@ async fn a_key_file_takes_the_place_of_a_transit_key_and_gives_it_back() {
     let arguments: Vec<_> = ["key", "rewrap", "--org", ORG].into_iter().chain(to).collect();
     let (code, printed, said) = setup.command(&arguments).await;
     assert!(code == Some(0) && printed.starts_with("1 root keys were wrapped by transit:"), "{printed}{said}");
-    // That what was wrapped opens again is tried before it is believed.
+    // The server tests that a wrapped key can be unwrapped before it relies on it.
     assert_eq!(setup.calls(), [call("encrypt", "root/acme/1"), call("decrypt", "root/acme/1")]);
     setup.keys = transit.clone();
     setup.world.server.options_mut().environment = transit;

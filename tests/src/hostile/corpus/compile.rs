@@ -1,4 +1,4 @@
-//! Small files that are a great deal to compile, or to read.
+//! Small files that take long to compile or to read.
 
 use super::super::plugin::leb128;
 use super::super::{Expect, Hostile, hostile};
@@ -18,12 +18,12 @@ pub(super) fn all() -> Vec<Hostile> {
             Expect::Refused("functions"),
             |plugin| plugin.build_with(&module_inside(&"(func)".repeat(100_001))),
         ),
-        hostile("many-types", "to have more types than anybody reads", Expect::Refused("types"), |plugin| {
+        hostile("many-types", "to have too many types", Expect::Refused("types"), |plugin| {
             plugin.build_with(&module_inside(&(0..20_001).map(|_| "(type (func (param i32)))").collect::<String>()))
         }),
         hostile(
             "many-imports",
-            "to have more imports than anybody resolves",
+            "to have too many imports",
             Expect::Refused("imports, exports and aliases"),
             |plugin| {
                 let imports = (0..50_001).map(|n| format!("(import \"m\" \"{n}\" (func))")).collect::<String>();
@@ -32,7 +32,7 @@ pub(super) fn all() -> Vec<Hostile> {
         ),
         hostile(
             "many-exports",
-            "to have more exports than anybody looks up",
+            "to have too many exports",
             Expect::Refused("imports, exports and aliases"),
             |plugin| {
                 let exports = (0..50_001).map(|n| format!("(export \"{n}\" (func 0))")).collect::<String>();
@@ -62,14 +62,9 @@ pub(super) fn all() -> Vec<Hostile> {
             let types = (1..60).map(|n| format!("(type $t{n} (tuple $t{0} $t{0}))", n - 1)).collect::<String>();
             plugin.build_with(&format!("(component (type $t0 (tuple u8 u8)) {types})"))
         }),
-        hostile(
-            "deep-components",
-            "to be nested deeper than anybody follows",
-            Expect::Refused("levels of nesting"),
-            |plugin| {
-                plugin.build_with(&(0..50).fold("(component)".to_owned(), |inner, _| format!("(component {inner})")))
-            },
-        ),
+        hostile("deep-components", "to be nested too deep", Expect::Refused("levels of nesting"), |plugin| {
+            plugin.build_with(&(0..50).fold("(component)".to_owned(), |inner, _| format!("(component {inner})")))
+        }),
         hostile(
             "large-data",
             "to be given more memory than its share by the data in its file",
@@ -149,7 +144,7 @@ pub(super) fn all() -> Vec<Hostile> {
     all
 }
 
-/// What the limits let through has to be compiled, in good time and beside everything else.
+/// Within the limits: the server has to compile it in time, and serve others meanwhile.
 fn within_the_limits() -> Vec<Hostile> {
     const SERVES: Expect = Expect::Answers { status: 200, contains: "Token migrated successfully" };
     vec![

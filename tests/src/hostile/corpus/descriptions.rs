@@ -1,4 +1,4 @@
-//! What `describe` can say that is not so, or is too much.
+//! Descriptions (the result of `describe`) that are wrong or too large.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(super) fn all() -> Vec<Hostile> {
     all
 }
 
-/// A plugin whose description is changed.
+/// A plugin with a modified description.
 fn says(
     name: &'static str,
     tries: &'static str,
@@ -26,7 +26,7 @@ fn says(
     })
 }
 
-/// The same for its only field.
+/// A plugin with a modified description of its only field.
 fn field_says(
     name: &'static str,
     tries: &'static str,
@@ -39,14 +39,19 @@ fn field_says(
 fn sizes() -> Vec<Hostile> {
     const FUEL: Expect = Expect::Refused("too much data");
     vec![
-        says("ten-thousand-fields", "to have a form that nobody fills in", FUEL, |description| {
+        says("ten-thousand-fields", "to have a form that is too long to fill in", FUEL, |description| {
             let fields = (0..10_000).map(|n| json!({"name": format!("f{n}"), "label": "L"}));
             description["auth-types"][0]["fields"] = fields.collect();
         }),
-        says("hundred-fields", "to have a form that nobody fills in", Expect::Refused("100 fields"), |description| {
-            let fields = (0..100).map(|n| json!({"name": format!("f{n}"), "label": "L"}));
-            description["auth-types"][0]["fields"] = fields.collect();
-        }),
+        says(
+            "hundred-fields",
+            "to have a form that is too long to fill in",
+            Expect::Refused("100 fields"),
+            |description| {
+                let fields = (0..100).map(|n| json!({"name": format!("f{n}"), "label": "L"}));
+                description["auth-types"][0]["fields"] = fields.collect();
+            },
+        ),
         says("fields-of-zeros", "to have the host read a megabyte of zeros as fields", FUEL, |description| {
             description["auth-types"][0]["fields"] = json!({"$at": 131_072, "$count": 10_000});
         }),
@@ -79,7 +84,7 @@ fn sizes() -> Vec<Hostile> {
         ),
         says(
             "many-grants",
-            "to ask for more than anybody reads",
+            "to ask for more grants than an operator can read",
             Expect::Refused("grants: 1000 are asked for"),
             |description| {
                 let grant = description["grants"][0].clone();
@@ -114,20 +119,15 @@ fn sizes() -> Vec<Hostile> {
 fn words() -> Vec<Hostile> {
     const CONTROL: Expect = Expect::Refused("control characters");
     vec![
-        says("name-that-clears-the-screen", "to rewrite the terminal of whoever lists it", CONTROL, |description| {
+        says("name-that-clears-the-screen", "to rewrite the terminal that lists it", CONTROL, |description| {
             description["name"] = "\u{1b}[2J\u{1b}[1;31mGranted\u{1b}[0m".into();
         }),
         says("name-that-runs-backwards", "to read as another name", CONTROL, |description| {
             description["name"] = "\u{202e}topsbuH".into();
         }),
-        field_says(
-            "label-that-clears-the-screen",
-            "to rewrite the terminal of whoever inspects it",
-            CONTROL,
-            |field| {
-                field["label"] = "\u{1b}]0;owned\u{7}".into();
-            },
-        ),
+        field_says("label-that-clears-the-screen", "to rewrite the terminal that inspects it", CONTROL, |field| {
+            field["label"] = "\u{1b}]0;owned\u{7}".into();
+        }),
         field_says(
             "field-that-clears-the-screen",
             "to rewrite the terminal by the very reason of its refusal",
@@ -260,7 +260,7 @@ fn patterns() -> Vec<Hostile> {
     ]
 }
 
-/// Another's place, another's rights, and another answer each time.
+/// Slugs, grants and requests that a description must not obtain.
 fn roles() -> Vec<Hostile> {
     vec![
         says(

@@ -158,7 +158,7 @@ fn duplicated_handles() -> Vec<Hostile> {
             plugin.verify = "(call $send (global.get $REQUEST) (global.get $FREE)) (global.get $VERDICT)".to_owned();
             plugin.build()
         }),
-        hostile("handle-zero", "to use the handle that nobody has", FAILS, |mut plugin| {
+        hostile("handle-zero", "to use a handle that does not exist", FAILS, |mut plugin| {
             plugin.verify = "(call $secret_name (i32.const 0) (global.get $FREE)) (global.get $VERDICT)".to_owned();
             plugin.build()
         }),

@@ -1,14 +1,11 @@
-//! Calls of the host with arguments that no compiler would pass, and more of them than anybody needs.
+//! Calls of the host with arguments that no compiler generates, and in numbers that no plugin needs.
 
 use serde_json::{Value, json};
 
 use super::super::{Expect, Hostile, hostile};
+use super::{fails, once};
 
-const fn fails(detail: &'static str) -> Expect {
-    Expect::Fails { code: "plugin_failed", detail }
-}
-
-/// It is served, does what it likes, and in the end says that the credential is good.
+/// The calls have no harmful effect, and the verdict is used.
 const SERVES: Expect = Expect::Answers { status: 200, contains: "Token migrated successfully" };
 
 pub(super) fn all() -> Vec<Hostile> {
@@ -16,16 +13,7 @@ pub(super) fn all() -> Vec<Hostile> {
     all.extend(requests());
     all.extend(reallocs());
     all.extend(storms());
-    all.extend(traps());
     all
-}
-
-/// One call, in text, before an answer that would be good.
-fn once(name: &'static str, tries: &'static str, expect: Expect, call: &'static str) -> Hostile {
-    hostile(name, tries, expect, move |mut plugin| {
-        plugin.verify = format!("{call} (global.get $VERDICT)");
-        plugin.build()
-    })
 }
 
 fn arguments() -> Vec<Hostile> {
@@ -139,7 +127,7 @@ fn requests() -> Vec<Hostile> {
         ),
         once(
             "request-overlaps-answer",
-            "to have the answer written over the request",
+            "to have the response written over the request",
             SERVES,
             "(call $send (global.get $REQUEST) (global.get $REQUEST))",
         ),
@@ -236,7 +224,7 @@ fn requests() -> Vec<Hostile> {
     ]
 }
 
-/// The host asks the plugin for room and writes what it is told. `$random` of 64 bytes makes it ask.
+/// The host calls the plugin's `realloc` and writes to the address that it returns. `$random` of 64 bytes causes this.
 fn reallocs() -> Vec<Hostile> {
     let lies = |name, tries, expect, realloc: &'static str| {
         hostile(name, tries, expect, move |mut plugin| {
@@ -327,7 +315,7 @@ fn storms() -> Vec<Hostile> {
         ),
         hostile(
             "slow-provider",
-            "to wait at a provider that does not answer, past its time",
+            "to wait for a provider that does not respond, past its time",
             Expect::Fails { code: "plugin_timeout", detail: "did not finish within" },
             |mut plugin| {
                 plugin.request = json!({"method": "get", "origin": "https://slow.example.com", "body": "empty"});
@@ -345,81 +333,5 @@ fn storms() -> Vec<Hostile> {
             plugin.verify = "(call $send (global.get $REQUEST) (global.get $FREE)) (global.get $VERDICT)".to_owned();
             plugin.build()
         }),
-    ]
-}
-
-fn traps() -> Vec<Hostile> {
-    vec![
-        once("unreachable", "to break down", fails("unreachable"), "unreachable"),
-        once(
-            "division-by-zero",
-            "to divide by zero",
-            fails("divide by zero"),
-            "(drop (i32.div_u (i32.const 1) (local.get $i)))",
-        ),
-        once(
-            "overflowing-division",
-            "to divide the least number by -1",
-            fails("integer overflow"),
-            "(drop (i32.div_s (i32.const 0x80000000) (i32.sub (local.get $i) (i32.const 1))))",
-        ),
-        once(
-            "nan-to-integer",
-            "to make a number of what is none",
-            fails("invalid conversion"),
-            "(drop (i32.trunc_f64_s (f64.div (f64.convert_i32_u (local.get $i)) (f64.const 0))))",
-        ),
-        once(
-            "out-of-bounds",
-            "to read behind its memory",
-            fails("out of bounds"),
-            "(drop (i64.load offset=0xffffffff (i32.const -1)))",
-        ),
-        hostile("null-function", "to call what is no function", fails("uninitialized element"), |mut plugin| {
-            plugin.items = "(table 4 funcref)".to_owned();
-            plugin.verify = "(call_indirect (i32.const 2)) (i32.const 0)".to_owned();
-            plugin.build()
-        }),
-        hostile(
-            "wrong-function",
-            "to call a function with other arguments than it has",
-            fails("indirect call type mismatch"),
-            |mut plugin| {
-                plugin.items = "(table 1 funcref) (elem (i32.const 0) $realloc)".to_owned();
-                plugin.verify = "(call_indirect (i32.const 0)) (i32.const 0)".to_owned();
-                plugin.build()
-            },
-        ),
-        hostile("trap-in-post-return", "to break down after it has answered", fails("unreachable"), |mut plugin| {
-            plugin.post_return = Some("unreachable".to_owned());
-            plugin.build()
-        }),
-        hostile(
-            "host-call-in-post-return",
-            "to call the host when its answer has been read",
-            fails("cannot leave component instance"),
-            |mut plugin| {
-                plugin.post_return = Some("(call $log (i32.const 2) (i32.const 1024) (i32.const 1))".to_owned());
-                plugin.build()
-            },
-        ),
-        hostile(
-            "trap-in-start",
-            "to break down before it is asked anything",
-            Expect::Refused("unreachable"),
-            |mut plugin| {
-                plugin.items = "(func $init unreachable) (start $init)".to_owned();
-                plugin.build()
-            },
-        ),
-        hostile(
-            "trap-in-describe",
-            "to break down when it is asked what it is",
-            Expect::Refused("divide by zero"),
-            |mut plugin| {
-                plugin.describe = "(i32.div_u (i32.const 1) (local.get $i))".to_owned();
-                plugin.build()
-            },
-        ),
     ]
 }

@@ -1,4 +1,4 @@
-//! Files that are no component, no plugin, or one of another kind.
+//! Files that are not components, not plugins, or plugins of another kind.
 
 use super::super::{Expect, Hostile, hostile};
 use crate::or_fail::OrFail as _;
@@ -61,7 +61,7 @@ pub(super) fn all() -> Vec<Hostile> {
         ),
         (
             "no-export",
-            "to be a component that nobody can call",
+            "to be a component without a function to call",
             Expect::Refused("it exports no `keyferry:plugin/app@1`"),
             "(component)".into(),
         ),
@@ -79,7 +79,7 @@ pub(super) fn all() -> Vec<Hostile> {
         ),
         (
             "wrong-signature",
-            "to answer with a string where a description is due",
+            "to return a string in place of a description",
             Expect::Refused("expected `record` found `string`"),
             "(component
             (core module $m (memory (export \"m\") 1) (func (export \"f\") (result i32) i32.const 0))
@@ -109,7 +109,7 @@ pub(super) fn all() -> Vec<Hostile> {
     all
 }
 
-/// What WebAssembly has and plugins have not. Each is valid in an engine that has it.
+/// Features of WebAssembly beyond its first version. Each module is valid in an engine that supports the feature.
 fn features() -> Vec<Hostile> {
     const REFUSED: Expect = Expect::Refused("does not compile");
     const SERVES: Expect = Expect::Answers { status: 200, contains: "Token migrated successfully" };

@@ -1,4 +1,4 @@
-//! What `verify` can say that is not so.
+//! Verdicts (the result of `verify`) that are wrong.
 
 use serde_json::{Value, json};
 
@@ -36,11 +36,11 @@ pub(super) fn all() -> Vec<Hostile> {
         ),
         says(
             "half-an-option",
-            "to answer with neither something nor nothing",
+            "to return an option that is neither some nor none",
             fails("discriminant"),
             json!({"ok": {"account-id": {"$case": 7}}}),
         ),
-        says("neither-ok-nor-error", "to answer with neither", fails("discriminant"), json!({"$case": 9})),
+        says("neither-ok-nor-error", "to return neither", fails("discriminant"), json!({"$case": 9})),
         says(
             "account-in-no-encoding",
             "to store an account id that is no text",
@@ -67,7 +67,7 @@ pub(super) fn all() -> Vec<Hostile> {
         ),
         says(
             "string-of-1-gib",
-            "to answer with a text of a gigabyte",
+            "to return a text of a gigabyte",
             fails("out of bounds"),
             json!({"ok": {"display-name": {"$at": 1024, "$count": 1 << 30}}}),
         ),
@@ -118,18 +118,13 @@ pub(super) fn all() -> Vec<Hostile> {
             plugin.verify = "(i32.const 0x7ffffff0)".to_owned();
             plugin.build()
         }),
-        hostile("verdict-misaligned", "to answer from across", fails("not aligned"), |mut plugin| {
+        hostile("verdict-misaligned", "to return a misaligned address", fails("not aligned"), |mut plugin| {
             plugin.verify = "(i32.add (global.get $VERDICT) (i32.const 1))".to_owned();
             plugin.build()
         }),
-        hostile(
-            "verdict-that-is-its-input",
-            "to answer with the bytes that it was asked with",
-            fails(""),
-            |mut plugin| {
-                plugin.verify = "(i32.and (local.get $fields) (i32.const -8))".to_owned();
-                plugin.build()
-            },
-        ),
+        hostile("verdict-that-is-its-input", "to return the bytes of its own arguments", fails(""), |mut plugin| {
+            plugin.verify = "(i32.and (local.get $fields) (i32.const -8))".to_owned();
+            plugin.build()
+        }),
     ]
 }

@@ -1,4 +1,4 @@
-//! A world with receivers in it, and what is done to connections there.
+//! A world with receivers, and actions on its connections.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(crate) const WEBHOOKS: &str = "/api/v2/public/webhook";
 pub(crate) const ACCOUNTS: &str = "/api/v2/public/linked-account";
 
-/// Deliveries that are tried again soon, and receivers that are not waited for long.
+/// Short delays between attempts, and short timeouts of receivers.
 pub(crate) fn soon(options: &mut ServerOptions) {
     let file = options.data.parent().unwrap().join("keyferry.toml");
     std::fs::write(&file, "[webhooks]\nretry-millis = 20\nanswer-seconds = 2\n").unwrap();
@@ -48,7 +48,7 @@ pub(crate) async fn show(world: &World, webhook: &Value) -> Value {
     world.send(Request::new("GET", &path)).await.json()
 }
 
-/// Waits until nothing waits for a webhook any more, and shows it.
+/// Waits until a webhook has no pending deliveries, and returns it.
 pub(crate) async fn settled(world: &World, webhook: &Value) -> Value {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

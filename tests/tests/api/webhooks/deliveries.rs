@@ -1,4 +1,4 @@
-//! What receivers are told, when, how often and in which order.
+//! The events that receivers get: when, how often and in which order.
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_tests::http::Request;
@@ -10,7 +10,7 @@ use crate::webhooks::bench::{
     ACCOUNTS, WEBHOOKS, connect, disconnect, register, settled, soon, world_started, world_with,
 };
 
-/// For each attempt: what was told, and which attempt it was.
+/// The event of each attempt, and the number of the attempt.
 fn attempt(call: &Call) -> (String, String) {
     (call.told().0, call.header("keyferry-attempt").to_owned())
 }
@@ -27,7 +27,7 @@ async fn a_registered_webhook_is_told_of_a_connection_in_the_documented_words_an
         }),
     )
     .await;
-    let secret = webhook["signing_secret"].as_str().expect("it is told once").to_owned();
+    let secret = webhook["signing_secret"].as_str().expect("the secret is shown once").to_owned();
     connect(&world, ACCOUNT).await;
     let call = receiver.call().await;
     let body = call.json();
@@ -45,7 +45,7 @@ async fn a_registered_webhook_is_told_of_a_connection_in_the_documented_words_an
     assert_eq!(call.header("keyferry-attempt"), "1");
     assert!(call.is_signed_with(&secret) && !call.is_signed_with("another-secret-0123"));
 
-    // Another credential in its place is no other connection.
+    // A replaced credential is not a new connection.
     assert_eq!(connect(&world, ACCOUNT).await.header("keyferry-action"), Some("updated"));
     disconnect(&world, ACCOUNT).await;
     let told = receiver.call().await;
@@ -87,9 +87,9 @@ async fn a_receiver_that_says_when_to_come_back_is_called_no_sooner() {
     receiver.call().await;
     let began = std::time::Instant::now();
     assert_eq!(receiver.call().await.header("keyferry-attempt"), "2");
-    // Half a second is rounded up, less what passed between the answer and its reading here.
+    // Half a second is rounded up, minus the time between the response and its reading here.
     assert!(began.elapsed() > std::time::Duration::from_millis(800), "{:?}", began.elapsed());
-    // An error that is not about being busy does not put it off.
+    // An error other than 429 or 503 does not postpone the next attempt.
     assert_eq!(receiver.call().await.header("keyferry-attempt"), "3");
 }
 
@@ -153,7 +153,7 @@ async fn a_delivery_that_a_kill_came_before_is_made_after_the_restart() {
     });
     let webhook = register(&world, body).await;
     connect(&world, ACCOUNT).await;
-    // It is under way, so that it cannot arrive after the one that the restarted server makes.
+    // It is in flight, so that it cannot arrive after the one that the restarted server sends.
     let before = receiver.call().await;
     world.server.kill();
     receiver.answer(Answers::With(200));
@@ -163,7 +163,7 @@ async fn a_delivery_that_a_kill_came_before_is_made_after_the_restart() {
     assert!(call.is_signed_with(secret));
     assert_eq!(before.header("idempotency-key"), call.header("idempotency-key"));
     settled(&world, &webhook).await;
-    // What was taken is not told again, however the server ends.
+    // An accepted delivery is not repeated, however the server ends.
     world.server.restart().await;
     settled(&world, &webhook).await;
     assert!(world.server.terminate().await.success());
@@ -194,7 +194,7 @@ async fn a_webhook_is_told_of_its_app_alone_and_of_nothing_while_it_is_disabled(
     paths.sort();
     assert_eq!(paths, ["/all", "/hubspot"]);
 
-    // With the account goes each of its connections.
+    // Deleting the account deletes each of its connections.
     let change = json!({"webhook_events": ["Connection Deleted"]});
     assert_eq!(world.send(Request::new("PUT", &path).json(&change)).await.status, 200);
     assert_eq!(world.send(Request::new("DELETE", &format!("{ACCOUNTS}/{ACCOUNT}"))).await.status, 200);

@@ -1,6 +1,7 @@
-//! Webhooks: registered as documented, told of what happens to connections, at least once whatever happens to the server.
+//! Webhooks: registered as documented, notified of changes to connections, at least once even if the server crashes.
 
 mod bench;
 mod deliveries;
+mod listen;
 mod registration;
 mod safety;

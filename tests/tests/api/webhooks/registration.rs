@@ -16,7 +16,7 @@ async fn webhooks_are_listed_changed_and_deleted_as_documented_and_values_of_hea
         "signing_secret": "pk_documented_products_own_key", "workflow_ids": [], "webhook_type": "default",
     });
     let made = register(&world, body).await;
-    assert!(made.get("signing_secret").is_none(), "who gave it knows it");
+    assert!(made.get("signing_secret").is_none(), "a given secret is not returned");
     let second = register(&world, json!({"webhook_url": url, "webhook_events": ["Connection Expired"]})).await;
     let listed = world.send(Request::new("GET", WEBHOOKS)).await.json();
     assert_eq!(listed[0], made, "a bare array, oldest first");
@@ -25,7 +25,7 @@ async fn webhooks_are_listed_changed_and_deleted_as_documented_and_values_of_hea
     assert_eq!(made["webhook_headers"], json!({"authorization": "***", "x-more": "***"}));
     assert_eq!((&made["method"], &made["is_enabled"], &made["slug"]), (&json!("PUT"), &json!(true), &json!("stripe")));
 
-    // What was read can be sent back: the header that is masked stays, the one that is left out goes.
+    // A response can be sent back as a request: a masked header keeps its value, an omitted one is removed.
     let path = format!("{WEBHOOKS}/{}", made["_id"].as_str().unwrap());
     let mut back = made.clone();
     back["webhook_headers"] = json!({"authorization": "***"});

@@ -1,4 +1,4 @@
-//! Where nothing is called, what nobody sees, and keys that change underneath.
+//! Addresses that are never called, data that is never shown, and keys that change under stored webhooks.
 
 use keyferry_mock_providers::MockProviders;
 use keyferry_mock_providers::apps::demo;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::webhooks::bench::{WEBHOOKS, connect, register, settled, soon, world_started, world_with};
 
-/// Names that lead to where nothing may be called, asked of a DNS server of the test's. 127.0.0.1 stands for what is public.
+/// Names that resolve to forbidden addresses, by a DNS server of the test. 127.0.0.1 represents a public address.
 #[tokio::test]
 async fn a_webhook_whose_name_leads_inside_is_not_called_and_reads_like_one_that_does_not_exist() {
     let mut providers = MockProviders::start().await.unwrap();
@@ -49,7 +49,7 @@ async fn a_webhook_whose_name_leads_inside_is_not_called_and_reads_like_one_that
     }
     let url = format!("https://public.hooks.example.com:{port}/public");
     register(&world, json!({"webhook_url": url, "webhook_events": ["Connection Created"]})).await;
-    // No provider can be reached either, so the credential is kept unverified.
+    // The provider is not reachable either, so the credential is stored unverified.
     let body = json!({"slug": "stripe", "auth_object": {"keybased": {"api_key": demo::STRIPE_SECRET_KEY}}});
     let request = world.migrate_request(&body).header("prefer", "on-unverified=store");
     let answer = world.send(request).await;
@@ -65,7 +65,7 @@ async fn a_webhook_whose_name_leads_inside_is_not_called_and_reads_like_one_that
 #[tokio::test]
 async fn in_production_nothing_on_this_machine_or_inside_a_network_can_be_registered() {
     let change = |options: &mut ServerOptions| {
-        // With it goes `--dev-allow-loopback`, and without that no host may be led to this machine.
+        // This removes `--dev-allow-loopback`, without which no host may resolve to this machine.
         options.egress_ca = None;
         options.resolve.clear();
     };

@@ -1,5 +1,5 @@
-//! Groups 17, 21 and 22 at the running server: providers that answer with floods, plugins that ask in storms, and what is
-//! left of the server's memory, its other callers and its secrets.
+//! Groups 17, 21 and 22 at the running server: providers that flood, plugins with many requests, and the effect on
+//! the server's memory, its other callers and its secrets.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::probe::{KEY, Probe};
 
-/// What the server's memory may grow by while all floods run at once, in KiB.
+/// The allowed growth of the server's memory while all floods run at once, in KiB.
 const ROOM: usize = 64 * 1024;
 
-/// The beginning of a gzip stream, and a block that can follow it for ever: about a thousand times smaller than the MiB of
-/// zeros that it says, and in need of none before it.
+/// The beginning of a gzip stream, and a block that can be repeated endlessly: about a thousandth of the MiB of
+/// zeros that it encodes, and independent of earlier blocks.
 fn zeros() -> (Vec<u8>, Vec<u8>) {
     let mut compress = Compress::new(Compression::best(), false);
     let mut block = Vec::with_capacity(8192);
@@ -30,7 +30,7 @@ fn zeros() -> (Vec<u8>, Vec<u8>) {
     (vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], block)
 }
 
-/// Its name, what is said once, what again and again, and what a component is told of it.
+/// Its path, the bytes that are sent once, the bytes that are repeated, and the errors that a component may get.
 type Flood = (&'static str, Vec<u8>, Vec<u8>, &'static [&'static str]);
 
 fn floods() -> Vec<Flood> {
@@ -62,7 +62,7 @@ fn floods() -> Vec<Flood> {
     ]
 }
 
-/// A server that floods, each path another way.
+/// A server that floods, in a different way for each path.
 struct Flooder {
     port: u16,
     task: AbortHandle,
@@ -104,11 +104,11 @@ async fn flood(acceptor: TlsAcceptor, stream: TcpStream) {
         let _ = stream.read(&mut [0]).await;
         return;
     }
-    // For as long as anybody listens.
+    // Until the client closes.
     while stream.write_all(&again).await.is_ok() {}
 }
 
-/// The most memory that a process ever had, in KiB.
+/// The peak memory of a process, in KiB.
 fn peak(pid: u32) -> usize {
     kernel_tells(pid, "VmHWM:")
 }
@@ -137,7 +137,7 @@ async fn floods_end_in_typed_errors_and_leave_memory_as_it_was() {
             (name, told, probe.ask(&origin, &format!("{origin}/{name}")).await, began.elapsed())
         });
     }
-    // A good neighbour is served meanwhile.
+    // Another plugin is served meanwhile.
     let neighbour = probe.ask(&good, &good).await;
     assert!(neighbour.contains("good"), "{neighbour}");
     for (name, told, detail, time) in asking.join_all().await {
@@ -167,7 +167,7 @@ async fn a_storm_of_calls_is_answered_and_what_is_given_up_ends() {
         request.header("accept", "application/problem+json")
     };
     let address = probe.world.server.address();
-    // More requests than a call has, in more calls than there are places: the ninth of each is told no.
+    // More requests than the limit of a call, in more calls than there are slots: the ninth request of each is refused.
     let mut storm = JoinSet::new();
     for _ in 0..80 {
         let request = request(&origin, 10);
@@ -180,7 +180,7 @@ async fn a_storm_of_calls_is_answered_and_what_is_given_up_ends() {
             _ => assert!(text.contains("BudgetExhausted") || text.contains("Timeout"), "{}: {text}", answer.status),
         }
     }
-    // Callers that go away while their request is under way.
+    // Callers that disconnect during their request.
     for _ in 0..20 {
         let gone =
             tokio::time::timeout(Duration::from_millis(20), request(&format!("{origin}/stall"), 1).send(address));
@@ -188,7 +188,7 @@ async fn a_storm_of_calls_is_answered_and_what_is_given_up_ends() {
     }
     let good = probe.ask(&origin, &origin).await;
     assert!(good.contains("good"), "{good}");
-    // A call that waits for a provider when the server is told to end.
+    // A call that waits for a provider when the server is asked to shut down.
     let stalled = tokio::spawn(request(&format!("{origin}/stall"), 1).send(address));
     let began = Instant::now();
     let stalls = |received: &[Received]| received.iter().filter(|request| request.path() == "/stall").count();
@@ -199,7 +199,7 @@ async fn a_storm_of_calls_is_answered_and_what_is_given_up_ends() {
     let status = probe.world.server.terminate().await;
     assert!(status.success(), "{status}: {}", probe.world.server.logs());
     assert!(began.elapsed() < Duration::from_secs(15), "it took {:?} to end", began.elapsed());
-    assert!(stalled.await.unwrap().text().contains("Timeout"), "the call got its answer first");
+    assert!(stalled.await.unwrap().text().contains("Timeout"), "the call did not end with a timeout");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What a component gets that asks for a place inside: by address, by a name that leads there, by a name that leads there
-//! too, by a redirect.
+//! The result for a component that sends a request to an internal address: by the address, by a name that resolves to
+//! it, by a name that also resolves to a public one, by a redirect.
 
 use keyferry_mock_providers::{MockProviders, Received, Reply};
 use keyferry_tests::dns::{Answer, DnsServer, Question, ResponseCode, alias};
@@ -7,9 +7,9 @@ use tokio::net::TcpListener;
 
 use super::probe::Probe;
 
-/// Addresses inside, and how they are asked for.
+/// Internal addresses, and the URLs of requests to them.
 const LITERALS: &[(&str, &str, &str)] = &[
-    // What is granted, what is asked for, what is told.
+    // The granted origin, the requested URL, the error.
     ("https://127.0.0.1", "https://127.0.0.1/", "Denied"),
     ("https://[::1]", "https://[::1]/", "Denied"),
     ("https://0.0.0.0", "https://0.0.0.0/", "Denied"),
@@ -26,7 +26,7 @@ const LITERALS: &[(&str, &str, &str)] = &[
     ("https://localhost", "https://localhost/", "Denied"),
     ("https://db.prod.internal", "https://db.prod.internal/", "Denied"),
     ("https://intranet", "https://intranet/", "Denied"),
-    // The grant is for what the odd spelling means; the request has to be for what is plain to see.
+    // A grant normalises odd spellings of an address; a request has to use the normal one.
     ("https://0x7f.1", "https://0x7f.1/", "InvalidRequest"),
     ("https://2130706433", "https://2130706433/", "InvalidRequest"),
     ("https://0177.0.0.1", "https://0177.0.0.1/", "InvalidRequest"),
@@ -51,23 +51,23 @@ async fn a_component_that_asks_for_an_inner_address_is_refused_before_any_lookup
     let dns = DnsServer::start(|_| Answer::Code(ResponseCode::NXDomain)).await;
     let trap = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let providers = MockProviders::start().await.unwrap();
-    // As in production: this machine is not let through.
+    // As in production: loopback is not allowed.
     let probe = Probe::start(providers, &dns, |options| options.egress_ca = None).await;
     for (origin, ask, told) in LITERALS {
         let detail = probe.ask(origin, ask).await;
         let by_plugin = detail.contains(told) && detail.contains("sent false");
-        // An origin that the caller's own fields spell so is rejected by the host, with those fields.
+        // The host rejects an origin that the caller's own fields spell so, and names these fields.
         let by_host = *told == "InvalidRequest" && detail.starts_with('`') && detail.contains("` cannot be used: ");
         assert!(by_plugin || by_host, "{ask} under {origin}: {detail}");
     }
     let trapped = format!("https://{}", trap.local_addr().unwrap());
     assert!(probe.ask(&trapped, &trapped).await.contains("Denied"));
-    // Neither is the server's own listener.
+    // Nor the server's own listener.
     let own = format!("https://{}", probe.world.server.address());
     assert!(probe.ask(&own, &own).await.contains("Denied"));
     assert_eq!(dns.names(), Vec::<String>::new(), "nothing of this is worth a lookup");
-    let nobody = tokio::time::timeout(std::time::Duration::from_millis(100), trap.accept()).await;
-    assert!(nobody.is_err(), "somebody connected");
+    let accepted = tokio::time::timeout(std::time::Duration::from_millis(100), trap.accept()).await;
+    assert!(accepted.is_err(), "the component connected");
 }
 
 fn answer(question: &Question) -> Answer {
@@ -85,7 +85,7 @@ fn answer(question: &Question) -> Answer {
             records.extend(question.records("inside.example.net", &["10.0.0.1"]));
             Answer::Records(records)
         }
-        // The first lookup says what is public, all others what is not.
+        // The first lookup returns a public address, all others an internal one.
         "rebound" if question.before == 0 => own(&["127.0.0.1"]),
         "rebound" => own(&["10.0.0.1"]),
         "broken" => Answer::Code(ResponseCode::ServFail),
@@ -93,7 +93,7 @@ fn answer(question: &Question) -> Answer {
     }
 }
 
-/// Redirects to wherever the path says. Each connection serves once, so that each request looks its host up.
+/// Redirects to the URL in the path. Each connection serves one request, so that each request looks its host up.
 fn reply(request: Received) -> Reply {
     let reply = match request.path().split_once("/to/") {
         Some((status, host)) => {
@@ -127,10 +127,10 @@ async fn a_name_that_leads_inside_is_to_a_component_as_if_it_were_not_there() {
     assert_eq!(ask("rebound").await, missing, "the second lookup leads inside");
     let served = probe.world.providers.received_total();
     assert_eq!(served, 2);
-    // The operator is told what callers are not.
+    // The log has details for the operator that callers do not get.
     let logs = probe.world.server.logs();
     assert!(logs.contains("10.0.0.1") && logs.contains("a name leads to an address that is never dialled"), "{logs}");
-    // Names are asked for as they are: no search domain, no capitals, no dot more.
+    // Names are looked up unchanged: no search domain, no capitals, no additional dot.
     let is_asked = |name: &String| name.ends_with(".example.com") || name == "inside.example.net";
     assert!(dns.names().iter().all(is_asked), "{:?}", dns.names());
 }
@@ -158,7 +158,7 @@ async fn a_component_that_follows_redirects_is_checked_at_each() {
     }
     let went = probe.ask_again(&origin, &format!("{origin}/302/to/public.example.com:{port}"), 2).await;
     assert!(went.contains("the provider's answer"), "{went}");
-    // To the very host that is granted, which is another by then.
+    // To the granted host itself, which then resolves to another address.
     let origin = format!("https://rebound.example.com:{port}");
     let went = probe.ask_again(&origin, &format!("{origin}/307/to/rebound.example.com:{port}"), 2).await;
     assert!(went.contains("status 307") && went.contains("getaddrinfo ENOTFOUND rebound.example.com"), "{went}");

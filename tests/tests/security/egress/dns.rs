@@ -1,5 +1,5 @@
-//! Group 15: whatever a DNS server answers, or does not, what is dialled was checked, and it was all of the answer that was
-//! checked. Here 127.0.0.1 stands for what is public.
+//! Group 15: for every DNS response, or none, each dialled address was checked, and all addresses of the response were
+//! checked. Here 127.0.0.1 represents a public address.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use keyferry_tests::dns::{Answer, DnsServer, Question, ResponseCode, Transport, 
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-/// How long connecting may take, and with it a lookup.
+/// The timeout of connecting, including the lookup.
 const CONNECT_TIME: Duration = Duration::from_millis(1500);
 
-/// A site that is all of `*.example.com`, and a client that trusts it and asks one DNS server.
+/// A site for all of `*.example.com`, and a client that trusts it and uses one DNS server.
 struct Bench {
     providers: MockProviders,
     client: AppClient,
@@ -72,16 +72,16 @@ async fn ask(client: &AppClient, port: u16, host: &str, path: &str) -> Result<Re
     client.send(&mut call, request).await
 }
 
-/// What a name's lookup comes to.
+/// The result of a name's lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// The site was reached.
     Reached,
-    /// As if there were no such name.
+    /// The name does not exist.
     Missing,
-    /// No server could tell.
+    /// All servers failed.
     Failed,
-    /// No answer in time.
+    /// No response in time.
     TimedOut,
 }
 
@@ -105,10 +105,10 @@ fn outcome(result: &Result<Response, SendError>, host: &str) -> Outcome {
     }
 }
 
-/// How a name is answered.
+/// The answer for a name.
 type Says = fn(&Question) -> Answer;
 
-/// Everything that a server can say of a name.
+/// Every kind of answer that a server can send.
 const CASES: &[(&str, Says, Outcome)] = &[
     ("public", |q| q.addresses(&["127.0.0.1"]), Reached),
     ("two-public", |q| q.addresses(&["127.0.0.1", "127.0.0.2"]), Reached),
@@ -182,7 +182,7 @@ fn is_v4(question: &Question) -> bool {
     question.kind == keyferry_tests::dns::RecordType::A
 }
 
-/// What does not fit into a datagram.
+/// An answer that does not fit into a datagram.
 fn tcp_only(question: &Question, answer: Answer) -> Answer {
     if question.transport == Transport::Udp { Answer::Truncated } else { answer }
 }
@@ -193,7 +193,7 @@ fn with_alias(question: &Question, target: &str, addresses: &[&str]) -> Answer {
     Answer::Records(records)
 }
 
-/// `hop3` is another name for `hop2`, and so on down to what is public.
+/// `hop3` is an alias of `hop2`, and so on down to a public address.
 fn hop(question: &Question) -> Answer {
     let label = question.name.split('.').next().unwrap_or_default();
     match label.trim_start_matches("hop").parse() {
@@ -216,7 +216,7 @@ fn answer(question: &Question) -> Answer {
 async fn whatever_a_server_answers_leads_to_what_is_public_or_nowhere() {
     let dns = DnsServer::start(answer).await;
     let bench = Bench::start(&dns, Loopback::AllowedForDevelopment).await;
-    // All at once: the silent ones take their time.
+    // Concurrently, because the silent ones take long.
     let mut asking = JoinSet::new();
     for (host, _, expected) in CASES {
         let (client, port) = (bench.client.clone(), bench.port);
@@ -229,7 +229,7 @@ async fn whatever_a_server_answers_leads_to_what_is_public_or_nowhere() {
     let results = asking.join_all().await;
     let wrong: Vec<_> = results.iter().filter(|(_, expected, found, _)| expected != found).collect();
     assert!(wrong.is_empty(), "host, expected, found: {wrong:?}");
-    // With time for a busy machine on top.
+    // With a margin for a busy machine.
     assert!(results.iter().all(|(.., time)| *time < CONNECT_TIME + Duration::from_secs(2)), "{results:?}");
     let reached = CASES.iter().filter(|(.., expected)| *expected == Reached).count();
     assert_eq!(bench.providers.received_total(), reached as u64);
@@ -258,7 +258,7 @@ async fn an_address_is_kept_as_long_as_its_connection_and_no_longer() {
     let connections: Vec<u64> = bench.providers.received().iter().map(|request| request.connection).collect();
     assert!(connections.iter().all(|connection| *connection == connections[0]), "one connection: {connections:?}");
     let questions = dns.asked().len();
-    // The connection is gone, and whoever answers for the name says something else now.
+    // The connection is closed, and the DNS server now returns another address.
     assert_eq!(outcome(&bench.ask("flips").await, "flips"), Missing);
     assert!(dns.asked().len() > questions, "it was asked again");
 }
@@ -282,7 +282,7 @@ async fn a_server_that_does_not_answer_holds_up_nobody_else() {
     while dns.names().len() < 200 && began.elapsed() < CONNECT_TIME {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // None of them holds a thread, of which tests that run beside this one have a few.
+    // None of them holds a thread. The margin is for threads of parallel tests.
     assert_eq!(outcome(&bench.ask("good").await, "good"), Reached);
     assert!(threads() < before + 100, "{before} threads, then {}", threads());
     assert!(waiting.join_all().await.into_iter().all(|failed| failed));

@@ -1,4 +1,4 @@
-//! Group 19: proxies that the environment names are not used.
+//! Group 19: proxies in the environment are not used.
 
 use keyferry_mock_providers::{MockProviders, Reply};
 use keyferry_tests::dns::DnsServer;
@@ -18,7 +18,7 @@ async fn no_variable_makes_requests_go_elsewhere() {
             [(name.to_owned(), format!("http://{proxy}")), (name.to_lowercase(), format!("socks5h://{proxy}"))]
         });
         options.environment.extend(proxies);
-        // Neither does what would make clients go straight anyway.
+        // Variables that would bypass a proxy have no effect either.
         options
             .environment
             .extend(["NO_PROXY", "no_proxy", "REQUEST_METHOD"].map(|name| (name.to_owned(), String::new())));
@@ -27,9 +27,9 @@ async fn no_variable_makes_requests_go_elsewhere() {
     let url = format!("https://api.example.com:{port}");
     let detail = probe.ask(&url, &url).await;
     assert!(detail.contains("straight"), "{detail}");
-    // A name that does not resolve here is not left to a proxy either.
+    // A name that does not resolve is not sent to a proxy either.
     let elsewhere = probe.ask("https://no-such.example.com:1", "https://no-such.example.com:1").await;
     assert!(elsewhere.contains("ECONNREFUSED"), "{elsewhere}");
-    let nobody = tokio::time::timeout(std::time::Duration::from_millis(100), trap.accept()).await;
-    assert!(nobody.is_err(), "somebody asked the proxy");
+    let accepted = tokio::time::timeout(std::time::Duration::from_millis(100), trap.accept()).await;
+    assert!(accepted.is_err(), "a client connected to the proxy");
 }

@@ -1,5 +1,5 @@
-//! Egress cannot be talked round: what real components in the running binary are told, and what its DNS servers may answer.
-//! `host/crates/egress/src/tests/mod.rs` has the table of all that is tried, here and there.
+//! Egress cannot be bypassed: the results of real components in the running binary, and the answers of its DNS servers.
+//! `host/crates/egress/src/tests/mod.rs` has the table of all attempts, there and here.
 
 mod abuse;
 mod component;

@@ -1,6 +1,6 @@
-//! Real addresses: two network namespaces, joined by one link, of which nothing leads out. In one lives the server, as it
-//! would in production: no development flag, the system's own `resolv.conf` and `hosts`. In the other live a provider at
-//! an address that looks public, and everything that must never be dialled.
+//! Real addresses: two network namespaces, joined by one link, without a route to the outside. The server runs in one,
+//! as in production: no development flag, the system's own `resolv.conf` and `hosts`. In the other are a provider at
+//! an address that looks public, and all targets that must never be dialled.
 //!
 //! The test runs itself twice more, once in each namespace (`ip netns exec`).
 
@@ -20,26 +20,26 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// Of the server. It looks as public as the provider's; nobody else has either within these namespaces.
+/// The server's address. It looks as public as the provider's; neither is used by other hosts in these namespaces.
 const OWN: &str = "93.184.215.1";
-/// Of the provider.
+/// The provider's address.
 const PUBLIC: &str = "93.184.215.14";
-/// Of the DNS server.
+/// The DNS server's address.
 const DNS: &str = "93.184.215.53";
-/// What must never be dialled, and would answer.
+/// Addresses that must never be dialled, though they would respond.
 const FORBIDDEN: [&str; 5] = ["10.0.0.7", "192.168.7.7", "169.254.169.254", "168.63.129.16", "100.100.100.200"];
 
-/// Where the two runs find what they share.
+/// The variable with the folder that the two runs share.
 const FOLDER: &str = "KEYFERRY_TEST_NAMESPACES";
 
-/// Two namespaces that go when this is dropped, and their files with them.
+/// Two namespaces, which are removed with their files when this is dropped.
 struct Namespaces {
     inner: String,
     outer: String,
 }
 
 impl Namespaces {
-    /// `Err` says why there can be none.
+    /// `Err` has the reason why there can be none.
     fn new() -> Result<Self, String> {
         let pid = std::process::id();
         let both = Self { inner: format!("kf-in-{pid}"), outer: format!("kf-out-{pid}") };
@@ -71,17 +71,17 @@ impl Namespaces {
         fs::write(files.join("hosts"), hosts).map_err(|error| error.to_string())
     }
 
-    /// What `ip netns exec` puts over `/etc`.
+    /// Files that `ip netns exec` mounts over `/etc`.
     fn files(&self) -> PathBuf {
         Path::new("/etc/netns").join(&self.inner)
     }
 
-    /// This very test executable in a namespace, at one test.
+    /// This test executable in a namespace, restricted to one test.
     fn run(namespace: &str, test: &str, folder: &Path) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace]).arg(env::current_exe().unwrap());
         command.args(["--exact", test, "--ignored", "--nocapture"]).env(FOLDER, folder);
-        // Nothing is built in there.
+        // The namespaces have no network for a build.
         command.env("KEYFERRY_BIN", binary::keyferry()).stdin(Stdio::piped()).stdout(Stdio::piped());
         command
     }
@@ -112,32 +112,32 @@ fn ip(arguments: &str) -> Result<(), String> {
 fn a_server_in_production_dials_what_is_public_and_never_what_is_not() {
     let namespaces = match Namespaces::new() {
         Ok(namespaces) => namespaces,
-        // Not every machine that runs the suite may, so CI is no exception here.
+        // Not every machine that runs the suite allows it, so this is skipped in CI as well.
         Err(why) => return println!("skipped: network namespaces cannot be made here: {why}"),
     };
     let folder = tempfile::tempdir().unwrap();
     plugins::build("prober", &folder.path().join("plugins"));
     let mut world =
         Namespaces::run(&namespaces.outer, "egress::namespaces::the_world_outside", folder.path()).spawn().unwrap();
-    // Kept until its end, or it could not print any more.
+    // Kept until its end; otherwise it could not print any more.
     let mut lines = BufReader::new(world.stdout.take().unwrap()).lines().map_while(Result::ok);
     let ready = lines.any(|line| line == "ready");
     let result = ready.then(|| {
         Namespaces::run(&namespaces.inner, "egress::namespaces::the_server_inside", folder.path()).output().unwrap()
     });
     end(&mut world);
-    let output = result.expect("the world outside came up");
+    let output = result.expect("the test in the outer namespace is ready");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn end(child: &mut Child) {
-    // It ends with its input.
+    // It ends with its stdin.
     drop(child.stdin.take());
     child.wait().unwrap();
 }
 
-/// The folder, where the test runs in a namespace; `None` where somebody runs it by hand.
+/// The folder, where the test runs in a namespace; `None` where it is run directly.
 fn folder() -> Option<PathBuf> {
     let folder = env::var_os(FOLDER).map(PathBuf::from);
     if folder.is_none() {
@@ -148,7 +148,7 @@ fn folder() -> Option<PathBuf> {
     folder
 }
 
-/// What was seen outside, a line each: `DNS name`, `SERVED host path`, `DIALLED address`.
+/// The events outside, one per line: `DNS name`, `SERVED host path`, `DIALLED address`.
 fn seen(folder: &Path) -> String {
     fs::read_to_string(folder.join("seen")).unwrap_or_default()
 }
@@ -173,7 +173,7 @@ fn answer(question: &Question) -> Answer {
         "loopback.example.com" => own(&["127.0.0.1"]),
         "rebound.example.com" if question.before == 0 => own(&[PUBLIC]),
         "rebound.example.com" => own(&[FORBIDDEN[0]]),
-        // What a search domain would find.
+        // A name that a search domain would find.
         name if name.ends_with(".corp.example.com") => own(&[PUBLIC]),
         _ => Answer::Code(ResponseCode::NXDomain),
     }
@@ -200,7 +200,7 @@ async fn the_world_outside() {
     };
     let _dns = DnsServer::start_at(SocketAddr::new(DNS.parse().unwrap(), 53), dns).await;
     println!("\nready");
-    // Until whoever started this is done.
+    // Until the parent test closes stdin.
     let _ = tokio::io::BufReader::new(tokio::io::stdin()).lines().next_line().await;
 }
 
@@ -235,7 +235,7 @@ async fn the_server_inside() {
     let mut options = ServerOptions::new(&data, folder.join("plugins"));
     options.arguments.extend(["--egress-ca".to_owned(), folder.join("ca.pem").display().to_string()]);
     let server = Arc::new(Server::start(options).await);
-    // Something of this machine's own that is not for the outside.
+    // A listener of this machine itself that must not be reachable.
     let own = TcpListener::bind((OWN, 443)).await.unwrap();
 
     let send = async |request: http::Request| request.header("x-api-key", &api_key).send(server.address()).await;
@@ -253,14 +253,14 @@ async fn the_server_inside() {
         ask(&origin, &origin).await.replace(name, "NAME")
     };
 
-    // What is public is reached: by name, though /etc/hosts says otherwise, and by address.
+    // A public address is reached: by name, in spite of /etc/hosts, and by address.
     for name in ["public", "overridden"] {
         let told = by_name(name).await;
         assert!(told.contains("status 200 outside"), "{name}: {told}");
     }
     let literal = format!("https://{PUBLIC}");
     assert!(ask(&literal, &literal).await.contains("status 200 outside"));
-    // What is not is, by name, as if it were not there: neither are names of /etc/hosts alone and of a search domain.
+    // Other names fail as if they did not exist, including names in /etc/hosts only and in a search domain.
     let missing = by_name("missing").await;
     assert!(missing.contains("getaddrinfo ENOTFOUND NAME.example.com"), "{missing}");
     for name in
@@ -268,7 +268,8 @@ async fn the_server_inside() {
     {
         assert_eq!(by_name(name).await, missing, "{name}");
     }
-    // Each request looks up anew, as each connection serves once: the second one of the call finds another answer.
+    // Each request looks up again, because each connection serves one: the second request of the call gets another
+    // answer.
     let rebound = by_name("rebound").await;
     let (first, second) = rebound.split_once(" | ").unwrap();
     assert!(first.contains("status 200") && second.contains("ENOTFOUND"), "{rebound}");
@@ -285,6 +286,6 @@ async fn the_server_inside() {
     assert!(dialled.len() >= 6 && dialled.iter().all(|address| *address == format!("{PUBLIC}:443")), "{seen}");
     assert!(seen.contains("DNS hosts-alone.example.com") && seen.contains("DNS overridden.example.com"), "{seen}");
     assert!(!seen.contains("corp.example.com"), "a search domain was tried: {seen}");
-    let nobody = tokio::time::timeout(std::time::Duration::from_millis(100), own.accept()).await;
-    assert!(nobody.is_err(), "the machine dialled itself");
+    let accepted = tokio::time::timeout(std::time::Duration::from_millis(100), own.accept()).await;
+    assert!(accepted.is_err(), "the machine dialled itself");
 }

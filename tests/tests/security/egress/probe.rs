@@ -1,11 +1,11 @@
-//! A running server with a plugin that asks for whatever a credential says.
+//! A running server with a plugin that sends a request to any URL in a credential.
 
 use keyferry_mock_providers::MockProviders;
 use keyferry_tests::dns::DnsServer;
 use keyferry_tests::{ServerOptions, World, WorldOptions, plugins};
 use serde_json::json;
 
-/// The secret that goes along with every request.
+/// The secret in every request.
 pub(crate) const KEY: &str = "canary-9d41/of the+egress-tests";
 
 pub(crate) struct Probe {
@@ -13,7 +13,7 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// A server that trusts the providers' authority and takes 127.0.0.1 for a public address.
+    /// A server that trusts the providers' authority and treats 127.0.0.1 as a public address.
     pub(crate) async fn start(
         providers: MockProviders,
         dns: &DnsServer,
@@ -29,12 +29,12 @@ impl Probe {
         Self { world: World::start_with(WorldOptions { providers: Some(providers), server: Some(change) }).await }
     }
 
-    /// What comes of a request for `ask`, where `origin` is granted.
+    /// The result of a request for `ask`, where `origin` is granted.
     pub(crate) async fn ask(&self, origin: &str, ask: &str) -> String {
         self.ask_again(origin, ask, 1).await
     }
 
-    /// What comes of several, one after the other, each where the one before it pointed.
+    /// The results of several requests, one after the other, each to the redirect target of the one before.
     pub(crate) async fn ask_again(&self, origin: &str, ask: &str, times: u32) -> String {
         let credential = json!({"origin": origin, "ask": ask, "times": times.to_string(), "api_key": KEY});
         let body = json!({"slug": "prober", "auth_object": {"keybased": credential}});

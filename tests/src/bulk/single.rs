@@ -1,4 +1,4 @@
-//! The single endpoint, for comparison: how many requests it answers, and how long one takes at a steady, low rate.
+//! The endpoint for single credentials, for comparison: its throughput, and its latency at a steady, low rate.
 
 #![expect(clippy::indexing_slicing, reason = "the lists have something in them, and places are within them")]
 
@@ -8,29 +8,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use keyferry_tests::http::{Connection, Request};
-use keyferry_tests::{ACCOUNT, World};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// Clients, each with one request at a time.
-pub(super) const CLIENTS: usize = 32;
-/// For how long they are measured.
+use crate::http::{Connection, Request};
+use crate::{ACCOUNT, World};
+
+/// Clients, each with one request in flight.
+pub const CLIENTS: usize = 32;
+/// Duration of the measurement.
 const TIME: Duration = Duration::from_secs(20);
-/// Clients at a steady rate, and how often each of them sends.
+/// Clients that send at a steady rate, and the interval of each.
 const STEADY: u32 = 8;
 const EVERY: Duration = Duration::from_millis(200);
 
-/// What one unit of work is.
+/// One unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    /// A credential for an account that is there: one request.
+pub enum Unit {
+    /// A credential for an existing linked account: one request.
     Credential,
-    /// A linked account and its first credential: two requests, what a row of an import for a new account does.
+    /// A linked account and its first credential: two requests, as much as one import row for a new account does.
     AccountAndCredential,
 }
 
-/// Where requests go, and what they carry.
+/// The server's address, and the credentials that requests carry.
 #[derive(Clone)]
 struct Client {
     address: SocketAddr,
@@ -61,11 +62,11 @@ impl Client {
     }
 }
 
-/// How the names of accounts begin that are made on the way.
-pub(super) const MADE: &str = "single_";
+/// The prefix of the ids of accounts that the measurement creates.
+pub const MADE: &str = "single_";
 
-/// Units of work a second, over all the credentials. Accounts that are made have names with that in them.
-pub(super) async fn rate(
+/// Units of work per second, over all credentials. `name` is part of the ids of the accounts that it creates.
+pub async fn rate(
     world: &World,
     credentials: &[(&'static str, Value)],
     unit: Unit,
@@ -95,7 +96,7 @@ pub(super) async fn rate(
                 };
                 let answer =
                     connection.send(client.migration(&account, place)).await.map_err(|error| error.to_string())?;
-                // Many write the same credential of one account, of which some are told to try again.
+                // Several clients write the same credential of one account, so some get a conflict and try again.
                 if answer.text().contains("success") {
                     done.fetch_add(1, Ordering::Relaxed);
                 } else if unit == Unit::AccountAndCredential {
@@ -109,8 +110,8 @@ pub(super) async fn rate(
     Ok(f64::from(u32::try_from(done.load(Ordering::Relaxed))?) / TIME.as_secs_f64())
 }
 
-/// How long requests took, from the moment at which each was to be sent.
-pub(super) struct Times(Vec<Duration>);
+/// Latencies of requests, counted from the moment at which each request was due.
+pub struct Times(Vec<Duration>);
 
 impl Times {
     fn new(mut times: Vec<Duration>) -> Self {
@@ -118,20 +119,20 @@ impl Times {
         Self(times)
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    /// The number of requests.
+    pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The one that so many of a hundred did not exceed.
-    pub(super) fn percentile(&self, percent: usize) -> Duration {
+    /// The latency that `percent` of the requests did not exceed.
+    pub fn percentile(&self, percent: usize) -> Duration {
         let place = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
         self.0.get(place).copied().unwrap_or_default()
     }
 }
 
-/// Requests at a steady rate that the server is far from being busy with, until `done` ends. What that came to.
-pub(super) async fn beside<T>(
+/// Sends requests at a steady rate far below the server's capacity until `done` resolves. Returns their latencies.
+pub async fn beside<T>(
     world: &World,
     credentials: &[(&'static str, Value)],
     done: impl Future<Output = T>,
@@ -169,7 +170,7 @@ pub(super) async fn beside<T>(
     Ok((Times::new(times.concat()), came))
 }
 
-/// How long they take with nothing beside.
-pub(super) async fn alone(world: &World, credentials: &[(&'static str, Value)]) -> Result<Times, Box<dyn Error>> {
+/// The latencies without a concurrent import.
+pub async fn alone(world: &World, credentials: &[(&'static str, Value)]) -> Result<Times, Box<dyn Error>> {
     Ok(beside(world, credentials, tokio::time::sleep(TIME)).await?.0)
 }
