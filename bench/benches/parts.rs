@@ -1,7 +1,7 @@
-//! The parts of the job that compute and wait for nobody, each by itself: `cargo bench -p keyferry-bench --bench parts`.
+//! The parts of the job that only compute, each measured alone: `cargo bench -p keyferry-bench --bench parts`.
 //!
-//! For a look at one part while it is worked on. What the whole costs, and which part of it is worth a look, the ladder tells
-//! (`src/ladder.rs`); regressions of plugins are held by the instructions that they take (`tests/effort.json`).
+//! They show the effect of a change to one part. The ladder (`src/ladder`) measures the whole and the share of each
+//! part; `tests/fuel.json` guards against regressions of plugins by their number of instructions.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn main() {
     divan::main();
 }
 
-/// Ends the bench with what is wrong: a figure of something that failed is none.
+/// Ends the bench with the error, because the timing of a failed operation means nothing.
 fn made<T>(outcome: Section<T>) -> T {
     outcome.unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -44,21 +44,21 @@ fn credential_is_validated(bencher: Bencher) {
     bencher.bench(|| black_box(&schema).validate(black_box(&body)).is_ok());
 }
 
-/// Whether a plugin's request may be sent, where the last of its grants is the one that says so.
+/// The check of a plugin's request against its grants, where only the last grant allows it.
 #[divan::bench(args = [1, 16])]
 fn request_is_allowed(bencher: Bencher, grants: usize) {
     let (set, url) = made(grants_of(grants));
     bencher.bench(|| black_box(&set).allows(Method::Get, black_box(&url)).is_ok());
 }
 
-/// A credential of four fields into its envelope.
+/// Seals a credential of four fields into its envelope.
 #[divan::bench]
 fn credential_is_sealed(bencher: Bencher) {
     let sealing = made(Sealing::new());
     bencher.bench(|| sealing.vault.seal(&sealing.place, &sealing.fields()).is_ok());
 }
 
-/// And out of it.
+/// Opens that envelope.
 #[divan::bench]
 fn credential_is_opened(bencher: Bencher) {
     let sealing = made(Sealing::new());
@@ -66,7 +66,7 @@ fn credential_is_opened(bencher: Bencher) {
     bencher.bench(|| sealing.vault.open(&sealing.place, &envelope).is_ok());
 }
 
-/// A secret of the given number of bytes becomes known to a call.
+/// Registers a secret of this length in bytes with a call.
 #[divan::bench(args = [32, 1024, 64 * 1024])]
 fn secret_becomes_known(bencher: Bencher, bytes: usize) {
     let secret = Arc::new(Secret::new("sk_live_00112233".repeat(bytes / 16)));
@@ -77,28 +77,29 @@ fn secret_becomes_known(bencher: Bencher, bytes: usize) {
     });
 }
 
-/// An answer of the given number of KiB that holds none of two secrets, which is what most answers are.
+/// A response of this size in KiB that contains neither of two secrets, as most responses do.
 #[divan::bench(args = [2, 64, 1024])]
 fn answer_is_redacted(bencher: Bencher, kib: usize) {
     let (call, answer) = (call(2), JSON.repeat(kib * 1024 / JSON.len() + 1));
     bencher.bench(|| call.redact_bytes(black_box(answer.as_bytes())));
 }
 
-/// An answer of 64 KiB where the given number of secrets are known, which all begin alike.
+/// A response of 64 KiB with this number of known secrets, which have a common prefix.
 #[divan::bench(args = [1, 8, 64])]
 fn answer_is_redacted_of_secrets(bencher: Bencher, secrets: usize) {
     let (call, answer) = (call(secrets), JSON.repeat(64 * 1024 / JSON.len() + 1));
     bencher.bench(|| call.redact_bytes(black_box(answer.as_bytes())));
 }
 
-/// The largest answer, made of what costs most: escapes of escapes, base64, quoted-printable, beginnings of secrets, echoes.
+/// The largest response, made of what costs most: nested escapes, base64, quoted-printable, prefixes of secrets,
+/// echoes.
 #[divan::bench(args = ["\\\\\"", "%2525252541", "QUJDREVG/", "UFBQ", "=3D=41", "sk_live_", "sk_live_0001 ", "&#x3D;", "de:ad:"])]
 fn worst_answer_is_redacted(bencher: Bencher, unit: &str) {
     let (call, answer) = (call(8), unit.repeat(1024 * 1024 / unit.len()));
     bencher.bench(|| call.redact_bytes(black_box(answer.as_bytes())));
 }
 
-/// The beginning of an answer of Stripe's.
+/// The beginning of a response of Stripe.
 const JSON: &str = r#"{"id":"acct_1AbCdEfGhIjKlMnO","object":"account","business_profile":{"mcc":null,"name":"Acme & Sons",
   "url":"https:\/\/acme.example.com\/shop?from=mail&lang=en","support_phone":"+15555550123"},"charges_enabled":true,
   "capabilities":{"card_payments":"active","transfers":"active"},"created":1700000000,"default_currency":"eur"}"#;
@@ -144,7 +145,7 @@ fn grants_of(count: usize) -> Section<(GrantSet, url::Url)> {
     }
 }
 
-/// A vault, and what is sealed in it.
+/// A vault, and a credential sealed in it.
 struct Sealing {
     vault: Vault,
     place: SealContext,
@@ -155,7 +156,7 @@ impl Sealing {
     fn new() -> Section<Self> {
         let org: OrgId = "acme".parse()?;
         let vault = Vault::new(KeyEncryptionKey::from_bytes(&[7; 32])?);
-        // A key that is at hand asks no service, so that there is nothing to wait for.
+        // A local key calls no service, so the future is ready at once.
         let root = vault.create_root(&org, KeyId::FIRST).now_or_never().ok_or("the key was waited for")??;
         vault.adopt_root(&org, root);
         let account: LinkedAccountId = "user_1".parse()?;

@@ -1,4 +1,5 @@
-//! The allocator of each rung: mimalloc, as the server has. On all but hyper's hello stands the one that clears what it gives back.
+//! The allocator of each rung and floor: mimalloc, as in the server. On all rungs but hyper's hello, the wrapper that
+//! clears freed memory is on top of it.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +15,13 @@ static WIPING: WipingAllocator<MiMalloc> = WipingAllocator::over(MiMalloc);
 
 struct Chosen;
 
-/// From now on, as in the server, what is freed is cleared.
+/// Clears freed memory from now on, as the server does.
 pub(crate) fn wipe() {
     WIPES.store(true, Ordering::Relaxed);
 }
 
-// SAFETY: every block comes from and goes back to mimalloc: the one that wipes stands on it. So a block that was
-// made before the change can be freed after it.
+// SAFETY: every block comes from and goes back to mimalloc: the wrapper that wipes uses it. So a block that was
+// allocated before the change can be freed after it.
 unsafe impl GlobalAlloc for Chosen {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.

@@ -12,9 +12,9 @@ use keyferry_tests::{ServerChange, ServerOptions, World, WorldOptions};
 use serde_json::json;
 
 use crate::load::{Load, Pace, Run, measure};
-use crate::processor;
+use crate::usage::Used;
 
-/// Connections over which accounts are made.
+/// Connections for the creation of accounts.
 const MAKERS: usize = 64;
 
 /// The server's access log.
@@ -26,7 +26,7 @@ pub(crate) enum AccessLog {
     Off,
 }
 
-/// How long a load lasts.
+/// The duration of a load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Length {
     pub(crate) warm_up: Duration,
@@ -34,7 +34,7 @@ pub(crate) struct Length {
 }
 
 impl Length {
-    /// `seconds` that are counted, after a warm-up of a quarter of that, at least half a second.
+    /// Counts for `seconds`, after a warm-up of a quarter of that, at least half a second.
     pub(crate) fn of(seconds: f64) -> Self {
         let counted = Duration::from_secs_f64(seconds.max(0.1));
         Self { warm_up: (counted / 4).max(Duration::from_millis(500)), counted }
@@ -48,7 +48,7 @@ pub(crate) struct BenchServer {
 }
 
 impl BenchServer {
-    /// Starts one, with a change to what the server is started with.
+    /// Starts one, with a change to the server's options.
     pub(crate) async fn start(
         accounts: usize,
         log: AccessLog,
@@ -86,16 +86,16 @@ impl BenchServer {
         Ok(made.into_iter().collect::<Result<(), String>>()?)
     }
 
-    /// A load of migrations, each of which does the whole job.
+    /// A load of migrations, each with all steps of the job.
     pub(crate) fn load(&self, connections: usize, length: Length, pace: Pace) -> Load {
         let address = self.world.server.address();
         load(address, &self.world.api_key, "stripe", self.accounts, connections, length, pace)
     }
 
-    /// Puts it under a load and reads its processor time.
+    /// Puts it under a load and reads the resources that it used.
     pub(crate) async fn measure(&self, load: Load) -> Result<Run, Box<dyn Error>> {
         let pid = self.world.server.pid();
-        measure(load, || processor::used_by(pid)).await
+        measure(load, || Used::by(pid)).await
     }
 }
 

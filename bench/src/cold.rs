@@ -59,14 +59,11 @@ pub(crate) async fn cold(options: &ColdOptions, quick: bool) -> Result<Section, 
         shown(wasmtime),
     ]);
     table.row(["the release binary, MiB".to_owned(), shown(file_mib(binary::keyferry())?)]);
-    table.row([
-        "the binary of wasmtime as it was installed here, MiB".to_owned(),
-        shown(file_mib(&wasmtime_serve::installed()?)?),
-    ]);
+    table.row(["the installed binary of wasmtime, MiB".to_owned(), shown(file_mib(&wasmtime_serve::installed()?)?)]);
     Ok(Section {
         text: format!(
-            "Each start follows a SIGKILL and is over when `/readyz` says so, which is asked every 20 ms. {rounds} starts of each kind. \
-             The plugins are one small component under {PLUGINS} slugs."
+            "Each start follows a SIGKILL and ends when `/readyz` responds with 200, polled every 20 ms. {rounds} \
+             starts of each kind. The plugins are one small component under {PLUGINS} slugs."
         ),
         tables: vec![table],
         plots: Vec::new(),
@@ -86,7 +83,7 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// MiB of memory that a process has in RAM.
+/// MiB of resident memory of a process.
 pub(crate) fn resident(pid: u32) -> f64 {
     mib(kernel_tells(pid, "VmRSS:") * 1024)
 }

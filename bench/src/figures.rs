@@ -1,9 +1,9 @@
-//! Medians, spreads and ratios. Absolute times mean little on machines that are shared: what counts is the ratio of two
-//! figures of the same round.
+//! Medians, spreads and ratios. Absolute times mean little on shared machines: the ratio of two
+//! figures of the same round is what counts.
 
 use std::fmt;
 
-/// What several rounds gave.
+/// The figures of several rounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) low: f64,
@@ -37,7 +37,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Three digits that mean something, and thousands apart.
+/// Three significant digits, with separators of thousands.
 pub(crate) fn shown(figure: f64) -> String {
     let size = figure.abs();
     if size >= 1000.0 {
@@ -61,7 +61,7 @@ pub(crate) fn shown(figure: f64) -> String {
     format!("{figure:.digits$}")
 }
 
-/// A count as a figure, as exactly as a figure can have it.
+/// A count as a figure, with the precision of `f64`.
 pub(crate) fn figure(count: u64) -> f64 {
     let (high, low) = (u32::try_from(count >> 32).unwrap_or(u32::MAX), count & u64::from(u32::MAX));
     f64::from(high) * 2_f64.powi(32) + f64::from(u32::try_from(low).unwrap_or(u32::MAX))
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_taken_round_by_round() {
-        // A machine that is twice as slow in the second round changes both figures, and not their ratio.
+        // A machine that is twice as slow in the second round changes both figures, but not their ratio.
         let ratio = Spread::of_ratios(&[10.0, 20.0, 12.0], &[5.0, 10.0, 4.0]).unwrap();
         assert_eq!((ratio.low, ratio.median, ratio.high), (2.0, 2.0, 3.0));
         assert_eq!(Spread::of_ratios(&[1.0], &[0.0]), None);

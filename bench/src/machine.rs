@@ -1,4 +1,4 @@
-//! Where and on what a run was made.
+//! The commit and the machine of a run.
 
 use std::error::Error;
 use std::fmt;
@@ -25,7 +25,7 @@ impl Machine {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         };
         let mut commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-        // The report itself may differ: it is what a run leaves behind.
+        // The report itself may differ, because runs change it.
         let changed = ["status", "--porcelain", "--", ".", ":!docs/performance.md", ":!docs/performance"];
         if !git(&changed)?.is_empty() {
             commit.push_str(" and changes on top");

@@ -8,22 +8,28 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `ladder` | what each part of the job costs |
-//! | `job` | the whole job, next to hyper's hello and to a server in Node.js |
+//! | `ladder` | the cost of each part of the job |
+//! | `floor` | the cost of the same job with the same libraries |
+//! | `job` | the whole job, next to a server in Node.js |
+//! | `count` | instructions, allocations, system calls and bytes of a migration |
+//! | `imports` | a large import, and requests beside one |
 //! | `growth` | many plugins, credentials, connections and verifications |
 //! | `cold` | starts, sizes, memory |
-//! | `peers` | what `bench/peers` found |
+//! | `peers` | the results of `bench/peers` |
 //! | `load` | the load generator |
-//! | `bench_server`, `node`, `postgres`, `wasmtime_serve`, `server_process`, `plugin_copies` | the servers that are measured |
-//! | `figures`, `processor`, `machine`, `section`, `table`, `plot`, `report` | figures, and how they are reported |
-//! | `prepare`, `allocator`, `pause` | what is measured, as it is built, and by itself |
-//! | `benches/parts.rs` | parts of the job that only compute, each by itself |
+//! | `bench_server`, `node`, `postgres`, `wasmtime_serve`, `server_process`, `plugin_copies` | the servers under measurement |
+//! | `figures`, `processor`, `usage`, `machine`, `section`, `table`, `plot`, `report` | figures, and their report |
+//! | `prepare`, `allocator`, `pause` | building before a run, the allocator, and stopping the other servers |
+//! | `benches/parts.rs` | parts of the job that only compute, each measured alone |
 
 mod allocator;
 mod bench_server;
 mod cold;
+mod count;
 mod figures;
+mod floor;
 mod growth;
+mod imports;
 mod job;
 mod ladder;
 mod load;
@@ -40,6 +46,7 @@ mod report;
 mod section;
 mod server_process;
 mod table;
+mod usage;
 mod wasmtime_serve;
 
 use std::error::Error;
@@ -52,6 +59,8 @@ use section::Section;
 
 const LADDER: &str = "The ladder";
 const JOB: &str = "The whole job";
+const COUNT: &str = "What a migration costs";
+const IMPORTS: &str = "Imports";
 const COLD: &str = "Cold";
 
 #[derive(Parser)]
@@ -60,10 +69,10 @@ struct Arguments {
     /// Where the report goes
     #[arg(long, global = true, default_value_os_t = prepare::workspace().join("docs/performance.md"), hide_default_value = true)]
     report: PathBuf,
-    /// Writes the section into the report; `all` does so by itself
+    /// Writes the section into the report; `all` always does
     #[arg(long, global = true)]
     write: bool,
-    /// A short form, to see that it works: its figures are worth little
+    /// A short form, to test the program: its figures are worth little
     #[arg(long, global = true)]
     quick: bool,
     #[command(subcommand)]
@@ -72,26 +81,34 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All of it, with what `bench/peers` finds
+    /// All of it, including `bench/peers`
     All {
         #[command(flatten)]
         ladder: ladder::LadderOptions,
         #[command(flatten)]
         job: job::JobOptions,
         #[command(flatten)]
+        count: count::CountOptions,
+        #[command(flatten)]
+        imports: imports::ImportsOptions,
+        #[command(flatten)]
         growth: growth::GrowthOptions,
         #[command(flatten)]
         cold: cold::ColdOptions,
     },
-    /// What each part of the job costs
+    /// The cost of each part of the job
     Ladder(ladder::LadderOptions),
     /// The whole job: rates and latencies, next to a server in Node.js
     Job(job::JobOptions),
+    /// Instructions, allocations, system calls and bytes of a migration. Needs valgrind and strace
+    Count(count::CountOptions),
+    /// A large import, and requests beside one
+    Imports(imports::ImportsOptions),
     /// Many plugins, credentials, connections and verifications
     Growth(growth::GrowthOptions),
     /// Starts, sizes, memory
     Cold(cold::ColdOptions),
-    /// What `bench/peers` finds
+    /// The results of `bench/peers`
     Peers,
     /// Sends a load that stdin describes
     #[command(hide = true)]
@@ -99,6 +116,12 @@ enum Command {
     /// Serves one rung of the ladder, as stdin describes
     #[command(hide = true)]
     Rung { step: ladder::Step },
+    /// Serves the job in the simplest way, as stdin describes
+    #[command(hide = true)]
+    Floor { kind: floor::Floor },
+    /// Puts credentials into a store, as stdin describes
+    #[command(hide = true)]
+    Fill,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -106,6 +129,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.command {
         Command::Load => load::run(),
         Command::Rung { step } => ladder::run(step),
+        Command::Floor { kind } => floor::run(kind),
+        Command::Fill => growth::fill(),
         _ => {
             prepare::server_is_built()?;
             prepare::raise_open_files();
@@ -122,13 +147,15 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
         command: typed(std::env::args().skip(1)),
     };
     match command {
-        Command::All { ladder, job, growth, cold } => {
-            // First, since they are built by it: what does not build is known before anything has been measured.
+        Command::All { ladder, job, count, imports, growth, cold } => {
+            // First: a failing build of the peers shows before any measurement.
             for (title, section) in peers::peers(quick)? {
                 reporter.report(&title, section)?;
             }
             reporter.report(LADDER, ladder::ladder(&ladder, quick).await?)?;
             reporter.report(JOB, job::job(&job, quick).await?)?;
+            reporter.report(COUNT, count::count(&count, quick).await?)?;
+            reporter.report(IMPORTS, imports::imports(&imports, quick).await?)?;
             reporter.report(COLD, cold::cold(&cold, quick).await?)?;
             for (title, section) in growth::growth(&growth, quick).await? {
                 reporter.report(title, section)?;
@@ -138,6 +165,8 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
         }
         Command::Ladder(options) => reporter.report(LADDER, ladder::ladder(&options, quick).await?),
         Command::Job(options) => reporter.report(JOB, job::job(&options, quick).await?),
+        Command::Count(options) => reporter.report(COUNT, count::count(&options, quick).await?),
+        Command::Imports(options) => reporter.report(IMPORTS, imports::imports(&options, quick).await?),
         Command::Growth(options) => {
             let sections = growth::growth(&options, quick).await?;
             sections.into_iter().try_for_each(|(title, section)| reporter.report(title, section))
@@ -146,7 +175,7 @@ async fn measure(Arguments { report, write, quick, command }: Arguments) -> Resu
         Command::Peers => {
             peers::peers(quick)?.into_iter().try_for_each(|(title, section)| reporter.report(&title, section))
         }
-        Command::Load | Command::Rung { .. } => Ok(()),
+        Command::Load | Command::Rung { .. } | Command::Floor { .. } | Command::Fill => Ok(()),
     }
 }
 

@@ -6,7 +6,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use keyferry_mock_providers::apps::demo::STRIPE_HOST;
 use keyferry_tests::{World, binary};
@@ -14,8 +13,9 @@ use serde_json::json;
 
 use crate::pause::Paused;
 use crate::postgres::Postgres;
-use crate::processor::{all_below, used_by, used_by_tree};
+use crate::processor::all_below;
 use crate::server_process::ServerProcess;
+use crate::usage::Used;
 
 /// A running server of `bench/node`.
 pub(crate) struct NodeServer {
@@ -24,7 +24,7 @@ pub(crate) struct NodeServer {
 }
 
 impl NodeServer {
-    /// Starts one that asks the provider of that world and knows its API key.
+    /// Starts one that calls the mock provider of that world and accepts its API key.
     pub(crate) fn start(world: &World) -> Result<Self, Box<dyn Error>> {
         let folder = installed()?;
         let postgres = Postgres::start()?;
@@ -61,25 +61,25 @@ impl NodeServer {
         self.served.pid()
     }
 
-    /// The server and its database, standing still.
+    /// The server and its database, stopped.
     pub(crate) fn paused(&self) -> Result<Paused, Box<dyn Error>> {
         Paused::new(all_below(self.postgres.pid())?.into_iter().chain([self.pid()]))
     }
 
-    /// Of the server and its database together.
-    pub(crate) fn processor(&self) -> Result<Duration, Box<dyn Error>> {
-        Ok(used_by(self.pid())? + used_by_tree(self.postgres.pid())?)
+    /// The resources of the server and its database together.
+    pub(crate) fn used(&self) -> Result<Used, Box<dyn Error>> {
+        Ok(Used::by(self.pid())? + Used::by_tree(self.postgres.pid())?)
     }
 }
 
-/// A folder with the server and the packages of its lock file, installed once for each content of it.
+/// A folder with the server and the packages of its lock file, installed once for each content of the lock file.
 fn installed() -> Result<PathBuf, Box<dyn Error>> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("node");
     let folder = binary::target().join("bench-tools/node");
     fs::create_dir_all(&folder)?;
     fs::copy(source.join("server.mjs"), folder.join("server.mjs"))?;
     let wanted = fs::read(source.join("package-lock.json"))?;
-    // Written last: an installation that was cut off has none.
+    // Written last, so that an interrupted installation does not have it.
     let stamp = folder.join("installed-from");
     if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
         for file in ["package.json", "package-lock.json"] {

@@ -1,11 +1,11 @@
-//! Servers that stand still while another one is measured. What a server does when nobody asks it anything, such as a
-//! database that tidies up after a load, would be counted as the other one's slowness.
+//! Stops servers while another one is measured. Background work of an idle server, such as a database that cleans up
+//! after a load, would slow the measured one.
 
 use std::error::Error;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Processes that are stopped. Dropped, they go on.
+/// Stopped processes. Dropping this resumes them.
 pub(crate) struct Paused(Vec<Pid>);
 
 impl Paused {
@@ -13,7 +13,7 @@ impl Paused {
         let mut paused = Self(Vec::new());
         for pid in pids {
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("a process has no number")?;
-            // One that has ended meanwhile stands still as well.
+            // A process that has ended needs no stop.
             if kill_process(pid, Signal::STOP).is_ok() {
                 paused.0.push(pid);
             }

@@ -1,4 +1,4 @@
-//! PostgreSQL in a folder of its own, as durable as it is by default: `fsync` and `synchronous_commit` on.
+//! PostgreSQL in a folder of its own, with its default durability: `fsync` and `synchronous_commit` on.
 
 use std::env;
 use std::error::Error;
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a start may take.
+/// The timeout of a start.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether it has.
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Whom a server runs as that refuses root.
+/// The user of a server that refuses to run as root.
 #[derive(Debug, Clone, Copy)]
 struct Owner {
     user: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster and starts it. As root, it runs as the user `postgres`.
+    /// Creates a cluster and starts it. As root, it runs as the user `postgres`.
     pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
         let folder = TempDir::new()?;
         let owner = owner()?;
@@ -75,7 +75,7 @@ impl Postgres {
             .spawn()?;
         let postgres = Self { child, folder };
         let until = Instant::now() + PATIENCE;
-        // Its last line says so once connections are taken.
+        // Its last line shows that it accepts connections.
         while !postgres.log().contains("ready to accept connections") {
             if Instant::now() >= until {
                 return Err(format!("PostgreSQL did not start: {}", postgres.log()).into());
@@ -89,7 +89,7 @@ impl Postgres {
         self.folder.path()
     }
 
-    /// All of its processes hang on this one.
+    /// The process id of its main process, the parent of all others.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -101,13 +101,13 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Its children end when they find it gone.
+        // Its children exit when they notice its end.
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
 }
 
-/// A program of PostgreSQL: on PATH, or where Debian puts those that are not.
+/// A program of PostgreSQL: on PATH, or in Debian's folder for programs that are not.
 fn program(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     let path = env::var_os("PATH").unwrap_or_default();
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -116,7 +116,7 @@ fn program(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     Ok(found.ok_or_else(|| format!("{name} is not installed: it is in Debian's package postgresql-15"))?)
 }
 
-/// The user that runs PostgreSQL; `None` for the present one.
+/// The user that runs PostgreSQL; `None` for the current one.
 fn owner() -> Result<Option<Owner>, Box<dyn Error>> {
     if fs::metadata("/proc/self")?.uid() != 0 {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What is measured, built before anything is measured.
+//! Builds the servers before any measurement.
 
 use std::env;
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::process::Command;
 use keyferry_tests::{binary, plugins};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Where the harness of the tests looks for a binary that is there already.
+/// The variable with the path of a built binary, which the harness of the tests reads.
 const KEYFERRY_BIN: &str = "KEYFERRY_BIN";
 
 /// The root folder of the repository.
@@ -17,8 +17,8 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Builds the server, of the very packages that this program was built of so that nothing is built twice, and starts this
-/// program again with its path in the environment. Returns where that has been done.
+/// Builds the server from the same packages as this program, so that nothing is built twice, and starts this
+/// program again with the binary's path in the environment. Returns at once in the restarted program.
 pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
     if env::var_os(KEYFERRY_BIN).is_some() {
         return Ok(());
@@ -43,12 +43,12 @@ pub(crate) fn server_is_built() -> Result<(), Box<dyn Error>> {
     Err(Command::new(env::current_exe()?).args(env::args_os().skip(1)).env(KEYFERRY_BIN, server).exec().into())
 }
 
-/// Cargo: the one that runs this program, where one does.
+/// Cargo: the one that runs this program, if any.
 pub(crate) fn cargo() -> Command {
     binary::command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// The component that asks nobody.
+/// Builds the component that sends no request.
 pub(crate) fn quiet_plugin() -> Result<Vec<u8>, Box<dyn Error>> {
     let out = binary::target().join("bench-plugins");
     plugins::build("../bench/quiet", &out);
@@ -59,6 +59,6 @@ pub(crate) fn quiet_plugin() -> Result<Vec<u8>, Box<dyn Error>> {
 /// Raises the limit of open files as far as the system allows, for this process and those that it starts.
 pub(crate) fn raise_open_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // If the limit stays, opening more connections fails with an error of its own.
+    // If the limit stays, opening more connections fails with its own error.
     let _best_effort = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

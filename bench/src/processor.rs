@@ -1,4 +1,4 @@
-//! Processor time of processes, as Linux tells it.
+//! Processor time of processes, as Linux reports it.
 
 use std::error::Error;
 use std::fs;
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::figures::figure;
 
-/// Linux tells times to programs in hundredths of a second, whatever it counts in itself.
+/// Linux reports times to programs in hundredths of a second, whatever its internal unit.
 const TICKS_PER_SECOND: u32 = 100;
 
-/// The fields of `/proc/PID/stat` that are wanted here.
+/// The fields of `/proc/PID/stat` that this module needs.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,
-    /// In user code and in the system.
+    /// In user code and in the kernel.
     own: u64,
-    /// The same of children that have ended.
+    /// The same of ended children.
     ended_children: u64,
 }
 
@@ -43,17 +43,17 @@ fn time(ticks: u64) -> Duration {
     Duration::from_secs(ticks) / TICKS_PER_SECOND
 }
 
-/// What this process has used of processors, its threads together.
+/// Processor time of this process, all threads together.
 pub(crate) fn used_by(pid: u32) -> Result<Duration, Box<dyn Error>> {
     Ok(time(Stat::of(pid)?.own))
 }
 
-/// The same of this process and all below it, those that have ended included.
+/// The same of this process and all its descendants, including those that have ended.
 pub(crate) fn used_by_tree(root: u32) -> Result<Duration, Box<dyn Error>> {
     Ok(time(tree(root)?.iter().map(|(_, stat)| stat.own + stat.ended_children).sum()))
 }
 
-/// This process and all below it that run now.
+/// This process and all its running descendants.
 pub(crate) fn all_below(root: u32) -> Result<Vec<u32>, Box<dyn Error>> {
     Ok(tree(root)?.iter().map(|(pid, _)| *pid).collect())
 }
@@ -62,7 +62,7 @@ fn tree(root: u32) -> Result<Vec<(u32, Stat)>, Box<dyn Error>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc").map_err(|error| format!("list processes: {error}"))? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // One that has ended meanwhile is in its parent's figures.
+        // A process that has ended meanwhile is in its parent's figures.
         if let Ok(stat) = Stat::of(pid) {
             all.push((pid, stat));
         }
@@ -77,7 +77,7 @@ fn tree(root: u32) -> Result<Vec<(u32, Stat)>, Box<dyn Error>> {
     Ok(all)
 }
 
-/// How long the machine's processors have been used, and how long they have been there, all of them together, since it began.
+/// Used and total time of all processors of the machine since boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Machine {
     used: u64,
@@ -93,13 +93,14 @@ impl Machine {
 
     fn parse(text: &str) -> Option<Self> {
         let fields = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
-        // User, nice, system, idle, waiting for disks, two kinds of interrupts, stolen; what guests use is in the first two.
+        // User, nice, system, idle, waiting for disks, two kinds of interrupts, stolen; the time of guests is part of
+        // the first two.
         let ticks: Vec<u64> = fields.take(8).map(str::parse).collect::<Result<_, _>>().ok()?;
         let all: u64 = ticks.iter().sum();
         Some(Self { used: all - ticks.get(3)? - ticks.get(4)?, all })
     }
 
-    /// The share of the time since then that they were used, 0 to 1.
+    /// The used share of the time since then, 0 to 1.
     pub(crate) fn used_since(self, before: Self) -> f64 {
         figure(self.used.saturating_sub(before.used)) / figure(self.all.saturating_sub(before.all)).max(1.0)
     }

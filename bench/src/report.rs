@@ -1,4 +1,4 @@
-//! `docs/performance.md`: written by the runs themselves, each section by the commit that it ran on.
+//! `docs/performance.md`: written by the runs themselves, each section with its commit.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -10,14 +10,23 @@ use crate::machine::Machine;
 use crate::section::{Section, goals_table};
 use crate::table::Table;
 
-/// The section that is made of the others.
+/// The section that is derived from the others.
 const GOALS: &str = "Goals";
 /// The section that no run writes.
 const LAST: &str = "What falls short, and why";
-/// The order of the sections, whichever was written first. What is not named here comes after, and [`LAST`] is last.
-const ORDER: [&str; 6] = [GOALS, "The ladder", "The whole job", "Growth", "Growth of what is stored", "Cold"];
+/// The order of the sections, independent of the order of runs. Other sections come after these, and [`LAST`] is last.
+const ORDER: [&str; 8] = [
+    GOALS,
+    "The ladder",
+    "The whole job",
+    "What a migration costs",
+    "Imports",
+    "Growth",
+    "Growth of what is stored",
+    "Cold",
+];
 
-/// The report as it is, with what former runs wrote.
+/// The current report, with the sections of earlier runs.
 pub(crate) struct Report {
     file: PathBuf,
     machine: Machine,
@@ -36,9 +45,9 @@ impl Report {
         Ok(Self { file: file.to_owned(), machine, sections: sections_of(&text) })
     }
 
-    /// What a part of the run found, in the place of what a former run did.
+    /// Replaces the section of an earlier run.
     pub(crate) fn write(&mut self, title: &str, command: &str, section: &Section) -> Result<(), Box<dyn Error>> {
-        // `performance.md` has its pictures in `performance`.
+        // The pictures of `performance.md` are in `performance`.
         let name = self.file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
         let folder = self.file.with_file_name(&name);
         let mut text = format!("{} `{command}`\n\n{}\n", self.machine, section.text.trim());
@@ -56,7 +65,7 @@ impl Report {
         }
         self.put(title, text.trim().to_owned());
         let intro =
-            "What was aimed at, and what was measured, of all sections below: each names its commit and has how.";
+            "The goals and measured figures of all sections below. Each section names its commit and its method.";
         self.put(GOALS, format!("{intro}\n\n{}", self.goals().markdown().trim()));
         fs::write(&self.file, self.to_string()).map_err(|error| format!("write {}: {error}", self.file.display()))?;
         println!("{title}: written to {}", self.file.display());
@@ -103,10 +112,10 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "# Performance\n\n\
-             Written by `cargo run --profile dist -p keyferry-bench -- all`, or section by section by the command that each names, on the \
-             commit and the machine that it names. Absolute times mean little on machines that are shared: every claim is a ratio of \
-             figures of the same run, measured in turns. Of several rounds there is the median, and the lowest and the highest in \
-             brackets. Only the last section is written by hand.\n",
+             Written by `cargo run --profile dist -p keyferry-bench -- all`, or section by section by the command that \
+             each names, on the commit and the machine that it names. Absolute times mean little on shared machines: \
+             every claim is a ratio of figures of the same run, measured in turns. A figure of several rounds is their \
+             median, with the lowest and the highest in brackets. Only the last section is written by hand.\n",
         )?;
         self.sections.iter().try_for_each(|(title, text)| write!(f, "\n## {title}\n\n{text}\n"))
     }

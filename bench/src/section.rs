@@ -7,7 +7,7 @@ use crate::table::Table;
 
 /// One section of the report.
 pub(crate) struct Section {
-    /// How it was measured.
+    /// The method of the measurement.
     pub(crate) text: String,
     pub(crate) tables: Vec<Table>,
     pub(crate) plots: Vec<Plot>,
@@ -23,7 +23,7 @@ pub(crate) struct Plot {
     pub(crate) svg: String,
 }
 
-/// A goal, and what was measured.
+/// A goal, and the measured figure.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Goal {
     pub(crate) what: String,

@@ -1,5 +1,5 @@
-//! `wasmtime serve` with a component that responds to every request with the same bytes: the usual way to serve HTTP from
-//! components.
+//! `wasmtime serve` with a component that responds to every request with the same bytes: the usual way to serve HTTP
+//! from components.
 
 use std::error::Error;
 use std::fs;
@@ -15,24 +15,24 @@ use wit_component::ComponentEncoder;
 use crate::prepare::cargo;
 use crate::server_process::ServerProcess;
 
-/// As the server's own runtime.
+/// The same version as the server's own runtime.
 pub(crate) const VERSION: &str = "48.0.8";
-/// Of the program's default features, those that serving and its speed depend on: without tools for looking at components, other
+/// Of the program's default features, those that serving and its speed depend on: without tools for components, other
 /// compilers, and interfaces that no component here imports.
 const FEATURES: &str =
     "run,compile,cranelift,serve,pooling-allocator,parallel-compilation,component-model-async,clap/default";
 const TARGET: &str = "wasm32-unknown-unknown";
-/// How long it may take to come up, compiling included.
+/// The timeout of a start, compilation included.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether it has.
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Starts one as it is by default, on a component that is written into the folder.
+/// Starts one with default settings, with a component that is written into the folder.
 pub(crate) fn start(folder: &Path) -> Result<ServerProcess, Box<dyn Error>> {
     let program = installed()?;
     let component = folder.join("hello.wasm");
     fs::write(&component, hello()?)?;
-    // What it says goes into a file: a pipe that nobody reads would stop it one day.
+    // Its output goes into a file: a full pipe without a reader would block it.
     let log = folder.join("wasmtime-serve.log");
     let child = Command::new(&program)
         .args(["serve", "--addr", "127.0.0.1:0"])
@@ -55,7 +55,7 @@ pub(crate) fn start(folder: &Path) -> Result<ServerProcess, Box<dyn Error>> {
     }
 }
 
-/// Where it listens, once it has said so.
+/// The address from its output.
 fn listening(said: &str) -> Option<SocketAddr> {
     let line = said.lines().find_map(|line| line.strip_prefix("Serving HTTP on http://"))?;
     line.strip_suffix('/')?.parse().ok()

@@ -1,9 +1,9 @@
-//! Answers every request with the bytes that a good migration is answered with, whatever was asked.
+//! Responds to every request with the bytes of a successful migration.
 
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
-/// What a good migration is answered with.
+/// The response to a successful migration.
 const ANSWER: &[u8] = br#"{"success":true,"message":"Token migrated successfully"}"#;
 
 struct Hello;
@@ -11,7 +11,7 @@ struct Hello;
 impl Guest for Hello {
     fn handle(_request: IncomingRequest, out: ResponseOutparam) {
         let fields = Fields::new();
-        // Whoever measures sees what is refused here: an answer without its length is not counted as one.
+        // An error here is visible to the generator: it does not count a response without a length.
         let _typed = fields.set("content-type", &[b"application/json".to_vec()]);
         let _measured = fields.set("content-length", &[ANSWER.len().to_string().into_bytes()]);
         let response = OutgoingResponse::new(fields);

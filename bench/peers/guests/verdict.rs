@@ -1,6 +1,6 @@
-//! What both guests do: read a short token, and see whether it holds at this moment.
+//! The work of both guests: read a short token, and check whether it has expired.
 
-/// A token that could be read: `<account>.<ends at, in ms>.<sum of the bytes before the last point>`.
+/// A parsed token: `<account>.<ends at, in ms>.<sum of the bytes before the last point>`.
 pub struct Token<'a> {
     /// The account of the token.
     pub account: &'a str,

@@ -1,4 +1,5 @@
-//! The allocator of each peer: mimalloc, as in Keyferry's server, which also clears the memory that it frees; the peers' does not.
+//! The allocator of each peer: mimalloc, as in Keyferry's server, which also clears the memory that it frees; the
+//! peers' does not.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keyferry_types::zeroizing::WipingAllocator;
 use mimalloc::MiMalloc;
 
-/// What becomes of memory that is freed.
+/// The treatment of freed memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freed {
     /// It is cleared first.
     Wiped,
-    /// It stays as it is.
+    /// It keeps its content.
     AsItIs,
 }
 
@@ -22,7 +23,7 @@ struct Switch(WipingAllocator<MiMalloc>);
 static SWITCH: Switch = Switch(WipingAllocator::over(MiMalloc));
 static WIPES: AtomicBool = AtomicBool::new(false);
 
-/// Does something with this process's memory treated that way.
+/// Runs a function with this treatment of freed memory in this process.
 pub(crate) fn with<T>(freed: Freed, work: impl FnOnce() -> T) -> T {
     let before = WIPES.swap(freed == Freed::Wiped, Ordering::Relaxed);
     let done = work();
@@ -30,7 +31,8 @@ pub(crate) fn with<T>(freed: Freed, work: impl FnOnce() -> T) -> T {
     done
 }
 
-// SAFETY: every block comes from `MiMalloc` and goes back to it under the caller's layout, cleared by the other one or not.
+// SAFETY: every block comes from `MiMalloc` and goes back to it under the caller's layout, cleared by the other one or
+// not.
 unsafe impl GlobalAlloc for Switch {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.

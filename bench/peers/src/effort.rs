@@ -3,7 +3,7 @@
 /// How long the measurements take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// Fewer and shorter rounds: to see that it runs, not to quote.
+    /// Fewer and shorter rounds: to test the program, not to quote.
     Quick,
     /// As many rounds as the report needs.
     Full,

@@ -2,14 +2,14 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `sandbox` | calls of a plugin: Keyferry's sandbox, Extism, and the runtime by itself |
-//! | `store` | durable writes: Keyferry's store, other engines, and the disk by itself |
-//! | `rounds` | runs contestants in turn, round after round, and sums up |
+//! | `sandbox` | calls of a plugin: Keyferry's sandbox, Extism, and the runtime alone |
+//! | `store` | durable writes: Keyferry's store, other engines, and the disk alone |
+//! | `rounds` | runs contestants in turn, round after round, and summarises them |
 //! | `report` | the figures, for people and for programs |
-//! | `allocator` | what becomes of freed memory, which is part of what a call costs |
-//! | `process` | what this process has used, as the kernel tells |
+//! | `allocator` | the treatment of freed memory, which is part of the cost of a call |
+//! | `process` | the resources that this process has used, as the kernel reports them |
 //! | `effort` | how many rounds are measured |
-//! | `outcome` | errors that say what was tried |
+//! | `outcome` | errors that name the failed step |
 
 mod allocator;
 mod effort;
@@ -35,20 +35,20 @@ struct Command {
     /// Print JSON, for the report.
     #[arg(long, global = true)]
     json: bool,
-    /// Fewer and shorter rounds: to see that it runs, not to quote.
+    /// Fewer and shorter rounds: to test the program, not to quote.
     #[arg(long, global = true)]
     quick: bool,
 }
 
 #[derive(Subcommand)]
 enum Part {
-    /// Calls of a plugin: Keyferry's sandbox, Extism, and the runtime by itself.
+    /// Calls of a plugin: Keyferry's sandbox, Extism, and the runtime alone.
     Sandbox(sandbox::Choice),
-    /// Durable writes: Keyferry's store, other engines, and the disk by itself.
+    /// Durable writes: Keyferry's store, other engines, and the disk alone.
     Store(store::Choice),
     /// All contestants of both parts.
     All,
-    /// What one contestant of `store` runs in.
+    /// The process of one contestant of `store`.
     #[command(hide = true)]
     StoreWorker(store::Duty),
 }

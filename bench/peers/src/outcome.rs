@@ -1,12 +1,12 @@
-//! Errors that say what was tried.
+//! Errors that name the failed step.
 
 use std::error::Error;
 use std::fmt::Display;
 
-/// What a step of the measuring comes to.
+/// The result of a step of the measurement.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Says what was tried when it failed.
+/// Adds the name of the step to an error.
 pub(crate) trait Tried<T> {
     /// `cannot {what}: {the error}`.
     fn tried(self, what: impl Display) -> Outcome<T>;

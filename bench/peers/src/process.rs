@@ -1,4 +1,4 @@
-//! What this process has used so far, as the kernel tells.
+//! The resources that this process has used so far, as the kernel reports them.
 
 use std::fs;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::outcome::{Outcome, Tried as _};
 pub(crate) struct Used {
     /// Processor time of all threads, in user mode and in the kernel.
     pub(crate) cpu: Duration,
-    /// Bytes that were sent to the disk, or will be.
+    /// Bytes that were written to the disk, or are dirty.
     pub(crate) disk_bytes: u64,
 }
 
 impl Used {
-    /// The use of this process until now.
+    /// The totals of this process until now.
     pub(crate) fn now() -> Outcome<Self> {
         let stat = fs::read_to_string("/proc/self/stat").tried("read /proc/self/stat")?;
         let io = fs::read_to_string("/proc/self/io").tried("read /proc/self/io")?;
@@ -29,7 +29,7 @@ impl Used {
         })
     }
 
-    /// Since an earlier moment.
+    /// The difference to an earlier moment.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::outcome::{Outcome, Tried as _};
 use crate::rounds::Series;
 
-/// All that a run found out.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) sections: Vec<Section>,
@@ -17,7 +17,7 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 pub(crate) struct Section {
     pub(crate) title: String,
-    /// What was done, and how the figures compare to the goal.
+    /// The method, and the goal.
     pub(crate) text: String,
     /// The command that repeats this section.
     pub(crate) command: String,
@@ -25,7 +25,7 @@ pub(crate) struct Section {
     pub(crate) goals: Vec<Goal>,
 }
 
-/// What a figure is to be, and what it was.
+/// A bound for a figure, and the figure.
 #[derive(Debug, Serialize)]
 pub(crate) struct Goal {
     pub(crate) what: String,
@@ -34,7 +34,7 @@ pub(crate) struct Goal {
     pub(crate) measured: f64,
 }
 
-/// Which side of it is good.
+/// The side of the bound on which a figure is good.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bound {
@@ -43,7 +43,7 @@ pub(crate) enum Bound {
 }
 
 impl Goal {
-    /// One whose figure was measured. `None` where it was not.
+    /// A goal with its figure. `None` where there is no figure.
     pub(crate) fn of(what: impl Into<String>, bound: Bound, measured: Option<f64>) -> Option<Self> {
         Some(Self { what: what.into(), bound, measured: measured? })
     }
@@ -74,12 +74,12 @@ pub(crate) struct Row {
     pub(crate) median: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
-    /// This one to Keyferry's in the same rounds. `None` where there is nothing to compare.
+    /// The ratio of this figure to Keyferry's in the same rounds. `None` where there is none to compare.
     pub(crate) ratio: Option<f64>,
 }
 
 impl Row {
-    /// The figures of one contestant, beside those of another. `None` where no round was run.
+    /// The figures of one contestant, and their ratio to another's. `None` where there were no rounds.
     pub(crate) fn of(
         name: impl Into<String>,
         unit: &'static str,
@@ -128,7 +128,7 @@ impl Report {
     }
 }
 
-/// As many digits as mean something: a fraction for small figures only.
+/// As many digits as are significant: a fraction for small figures only.
 fn short(figure: f64) -> String {
     let digits = match figure.abs() {
         large if large >= 100.0 => 0,

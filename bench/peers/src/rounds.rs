@@ -1,5 +1,5 @@
-//! Figures of several rounds: medians with spread, and ratios that are taken round by round, so that what slows the machine
-//! for a while slows both sides of a ratio.
+//! Figures of several rounds: medians with spread, and ratios within a round, so that a temporary slowdown of the
+//! machine affects both sides of a ratio.
 
 /// One figure of each round.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +32,8 @@ impl Series {
         self.0.iter().copied().max_by(f64::total_cmp)
     }
 
-    /// The median of what each round's figure is to that of the same round of another. Rounds that only one of them has, or
-    /// whose divisor is 0, are left out.
+    /// The median ratio of each round's figure to another's figure of the same round. Rounds that only one of them has,
+    /// or whose divisor is 0, are left out.
     pub(crate) fn ratio_to(&self, other: &Self) -> Option<f64> {
         let pairs = self.0.iter().zip(&other.0).filter(|(_, divisor)| **divisor != 0.0);
         Self(pairs.map(|(one, divisor)| one / divisor).collect()).median()
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_of_the_same_rounds() {
-        // The second round was slow for both: the ratio does not tell.
+        // The second round was slow for both, so the ratio is the same.
         assert_eq!(series([10.0, 2.0, 12.0]).ratio_to(&series([5.0, 1.0, 6.0])), Some(2.0));
         assert_eq!(series([1.0, 2.0]).ratio_to(&series([4.0])), Some(0.25));
         assert_eq!(series([1.0]).ratio_to(&series([0.0])), None);

@@ -1,4 +1,4 @@
-//! A plugin that has the schema of the one for Stripe and verifies without asking anybody.
+//! A plugin that has the schema of the one for Stripe and verifies without a request.
 
 use keyferry_plugin::prelude::*;
 
@@ -20,7 +20,7 @@ impl Plugin for Quiet {
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
         let mode = credential.hint("api_key").map_or("", |kind| if kind.ends_with("live_") { "live" } else { "test" });
-        // The same values as the one for Stripe, so that all that comes after is the same.
+        // The same values as from the one for Stripe, so that all later steps are the same.
         Ok(Verified::new().config("mode", mode).account_id("acct_demo0001").display_name("Keyferry Demo"))
     }
 }

@@ -10,7 +10,7 @@ pub(crate) struct GrowthOptions {
     /// The largest number of stored credentials; 10 million take ten minutes to make, and 25 GB
     #[arg(long, default_value_t = 1_000_000)]
     pub(super) most_credentials: usize,
-    /// Seconds that are counted of each load
+    /// Seconds that each load is counted
     #[arg(long = "growth-seconds", id = "growth_seconds", default_value_t = 4.0)]
     pub(super) seconds: f64,
     /// Loads of each kind

@@ -72,7 +72,7 @@ pub(super) async fn plugins(options: &GrowthOptions) -> Result<Section, Box<dyn 
             server.restart().await;
         }
     }
-    // In turns: what drifts between them is the machine.
+    // In turns, so that drift of the machine affects both.
     let pids: Vec<u32> = servers.iter().map(|server| server.site.world.server.pid()).collect();
     for _ in 0..options.rounds {
         for server in &mut servers {

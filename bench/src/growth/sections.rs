@@ -31,9 +31,10 @@ pub(crate) async fn growth(
 
 async fn served(options: &GrowthOptions) -> Result<Section, Box<dyn Error>> {
     let mut all = Section {
-        text: "What becomes of the whole server when there is much of something. Starts follow a SIGKILL and are over when \
-               `/readyz` says so, which is asked every 20 ms; rates are those of a closed loop with 64 connections unless said \
-               otherwise. Where clients are turned away, they come again when `Retry-After` says, but for those who do not care."
+        text: "The whole server with many plugins, connections or waiting verifications. Starts follow a SIGKILL and \
+               end when `/readyz` responds with 200, polled every 20 ms; rates are those of a closed loop with 64 \
+               connections unless stated otherwise. Clients that get 503 try again after `Retry-After`, except in \
+               the rows \"repeated at once\"."
             .to_owned(),
         tables: Vec::new(),
         plots: Vec::new(),

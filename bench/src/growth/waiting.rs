@@ -16,7 +16,7 @@ use crate::plot;
 use crate::section::{Goal, Plot, Section};
 use crate::table::Table;
 
-/// How long the slow provider takes.
+/// The delay of the slow provider.
 const SLOW: Duration = Duration::from_millis(200);
 const MOST_CONNECTIONS: usize = 4096;
 
@@ -35,13 +35,8 @@ pub(super) async fn verifications(options: &GrowthOptions) -> Result<Section, Bo
     };
     providers.add(STRIPE_HOST, slow).await?;
     let site = BenchServer::start(2048, AccessLog::Written, Some(providers), |_| ()).await?;
-    ramp(
-        "verifications asked for at once, provider answers after 200 ms",
-        &site,
-        &[1, 16, 64, 256, 1024, 2000],
-        options,
-    )
-    .await
+    ramp("concurrent verifications, provider responds after 200 ms", &site, &[1, 16, 64, 256, 1024, 2000], options)
+        .await
 }
 
 async fn ramp(
@@ -50,7 +45,8 @@ async fn ramp(
     counts: &[usize],
     options: &GrowthOptions,
 ) -> Result<Section, Box<dyn Error>> {
-    // What waits in the queue waits for seconds: counted from when it is full, and for long enough that it is turned over.
+    // Requests wait in the queue for seconds: counting starts when it is full, and lasts until all of it has been
+    // replaced.
     let length = Length { warm_up: Duration::from_secs(4), counted: Duration::from_secs_f64(options.seconds.max(6.0)) };
     let mut table = Table::new([
         what,
@@ -71,7 +67,7 @@ async fn ramp(
         bad += other;
         println!("{count} {what}: {} a second, {} turned away", shown(rate), run.told.said_when);
         table.row([
-            if pace == heeding { count.to_string() } else { format!("{count}, who come again at once") },
+            if pace == heeding { count.to_string() } else { format!("{count}, repeated at once") },
             shown(rate),
             shown(latency.p50 / 1e3),
             shown(latency.p99 / 1e3),
@@ -91,7 +87,7 @@ async fn ramp(
         goals: vec![
             Goal::at_least(&format!("rate with most {name}, to the best rate"), 0.8, last / best),
             Goal::at_most(
-                &format!("answers with many {name} that are neither 200 nor 503 with Retry-After"),
+                &format!("responses with many {name} that are neither 200 nor 503 with Retry-After"),
                 0.0,
                 figure(bad),
             ),

@@ -18,7 +18,7 @@ use keyferry_vault::{ApiKey, KeyEncryptionKey, KeyId, Vault};
 
 use super::process::RungSettings;
 
-/// Accounts that are made at the same time, so that they share commits.
+/// Accounts that are created concurrently, so that they share commits.
 const AT_ONCE: usize = 64;
 
 /// The registry of the rung's plugins.

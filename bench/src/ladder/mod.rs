@@ -1,5 +1,6 @@
-//! The cost of each part of the job. A ladder of servers is measured: each rung is a process of its own that does one step more of
-//! the job than the one before, put together from the library's modules. The last rungs are the real `keyferry serve`.
+//! The cost of each part of the job. A ladder of servers is measured: each rung is a process of its own that does one
+//! step more of the job than the one before, assembled from the library's modules. The last rungs are the real
+//! `keyferry serve`; the floors (`crate::floor`) and `wasmtime serve` are measured in the same rounds.
 //!
 //! | file | answers |
 //! |---|---|
@@ -7,11 +8,13 @@
 //! | `components` | which keys, plugins, vault and store does a rung use? |
 //! | `server` | how does a rung process a request? |
 //! | `process` | how is a rung started? |
-//! | `measure` | how are the rungs measured, and what is reported? |
+//! | `measure` | how are the rungs measured? |
+//! | `report` | which figures are reported, and which goals are there? |
 
 mod components;
 mod measure;
 mod process;
+mod report;
 mod server;
 mod step;
 

@@ -1,15 +1,13 @@
 //! Starting a rung as a process.
 
 use std::error::Error;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use super::step::Step;
-use crate::server_process::ServerProcess;
+use crate::server_process::{ServerProcess, this_program};
 
 /// The settings of a rung, sent to its standard input.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,18 +29,5 @@ pub(crate) struct RungSettings {
 pub(crate) fn start(step: Step, settings: &RungSettings) -> Result<ServerProcess, Box<dyn Error>> {
     let name = step.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     std::fs::create_dir_all(&settings.data)?;
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["rung", &name])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("start the rung {name}: {error}"))?;
-    let (Some(stdin), Some(stdout)) = (&mut child.stdin, child.stdout.take()) else {
-        return Err(format!("the rung {name} has no pipes").into());
-    };
-    writeln!(stdin, "{}", serde_json::to_string(settings)?)?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let address = line.trim().parse().map_err(|_| format!("the rung {name} did not come up: {line:?}"))?;
-    Ok(ServerProcess::new(child, address))
+    ServerProcess::start(this_program(&[], &["rung", &name])?, settings)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -26,11 +26,12 @@ use tokio::net::TcpListener;
 use super::components::{self, Keys};
 use super::process::RungSettings;
 use super::step::Step;
+use crate::server_process::settings_of_this_process;
 
-/// The response to a good migration.
+/// The response to a successful migration.
 const ANSWER: &[u8] = br#"{"success":true,"message":"Token migrated successfully"}"#;
 
-/// What went wrong with a request. The generator counts it as bad, and says no more.
+/// The failure of a request, without details: the generator only counts it as bad.
 type Failed = Box<dyn Error + Send + Sync>;
 
 /// The state of a rung's server.
@@ -47,14 +48,8 @@ pub(crate) fn run(step: Step) -> Result<(), Box<dyn Error>> {
     if step != Step::Hello {
         crate::allocator::wipe();
     }
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::stdin().lock(), &mut line)?;
-    let settings: RungSettings = serde_json::from_str(&line)?;
-    std::thread::spawn(|| {
-        let _closed = std::io::stdin().lock().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
-    // As the server has it.
+    let settings: RungSettings = settings_of_this_process()?;
+    // As in the server.
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(step, &settings))
 }
 
@@ -80,7 +75,7 @@ async fn serve(step: Step, settings: &RungSettings) -> Result<(), Box<dyn Error>
             async move { Ok::<_, Infallible>(rung.respond(request).await) }
         });
         tokio::spawn(async move {
-            // A client that goes away is an ordinary end.
+            // A client that disconnects is an ordinary end.
             let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

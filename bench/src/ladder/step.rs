@@ -3,12 +3,13 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// The last step of the job that a rung does; it does all steps before, too.
+/// The last step of a rung, which also does all steps before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 pub(crate) enum Step {
     /// hyper, which responds to each request with the same bytes. The system's allocator.
     Hello,
-    /// The API key hashed and found, the body parsed into values that are wiped; memory is cleared before it is given back.
+    /// The API key hashed and looked up, the body parsed into values that are wiped; memory is cleared before it is
+    /// freed.
     Auth,
     /// The credential validated against the app's schema.
     Schema,
@@ -30,10 +31,10 @@ impl Step {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Hello => "hyper hello",
-            Self::Auth => "+ API key hashed and found, JSON parsed, memory wiped",
+            Self::Auth => "+ API key hashed and looked up, JSON parsed, memory wiped",
             Self::Schema => "+ validated against the app's schema",
-            Self::Sandbox => "+ verified in the sandbox, asking nobody",
-            Self::Egress => "+ the provider asked, TLS on a connection that is kept",
+            Self::Sandbox => "+ verified in the sandbox, without a request",
+            Self::Egress => "+ a request to the provider, TLS on a kept connection",
             Self::Sealing => "+ sealed",
             Self::Store => "+ committed to the store, durably",
         }

@@ -1,5 +1,5 @@
-//! One connection, with as little work for a request as can be: the bytes are made before, and of a response only its status,
-//! length and `Retry-After` are looked at.
+//! A connection with the least work per request: request bytes are built before, and of a response only its status,
+//! length and `Retry-After` are read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ impl Client {
         self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Sends a request and reads the response. After a failure the next request has a new connection.
+    /// Sends a request and reads the response. After a failure the next request opens a new connection.
     pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<Head> {
         let result = self.try_exchange(request).await;
         if result.is_err() {
@@ -87,7 +87,7 @@ impl Client {
 }
 
 impl Head {
-    /// `None` where there is not all of it yet.
+    /// `None` where the head is incomplete.
     pub(super) fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
         let strange = || io::Error::from(io::ErrorKind::InvalidData);

@@ -1,4 +1,4 @@
-//! When each request is sent.
+//! The schedule of requests.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -16,10 +16,10 @@ use super::spec::{Latency, Load, Pace, Told};
 
 /// The longest latency that the histogram distinguishes, in microseconds.
 const LONGEST: u64 = 120_000_000;
-/// Time after the end in which late responses are waited for.
+/// How long late responses are waited for after the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is counted, and when.
+/// The counters, and the counted time.
 struct Counted {
     from: Instant,
     until: Instant,
@@ -33,8 +33,9 @@ impl Counted {
         Ok(Self { from, until: from + length, told: Told::default(), latencies })
     }
 
-    /// Counts a response to a request that was due at `due`. In a closed loop the time of the response counts, so that as many
-    /// are counted as the server sent within the time; in an open loop the due time, so that no slow one is lost.
+    /// Counts a response to a request that was due at `due`. In a closed loop the time of the response counts, so that
+    /// as many are counted as the server sent within the time; in an open loop the due time, so that no slow response
+    /// is lost.
     fn note(&mut self, due: Instant, now: Instant, pace: Pace, response: Option<Head>) {
         let counts = match pace {
             Pace::Closed | Pace::Heeding => now,
@@ -57,10 +58,10 @@ impl Counted {
     }
 }
 
-/// The process: reads a load from stdin, says `began` when it begins to count, and tells what came of it.
+/// The process: reads a load from stdin, prints `began` when counting begins, and prints the results.
 pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let load: Load = serde_json::from_reader(stdin())?;
-    // One thread: whatever the generator does, a server with two workers has a processor to itself most of the time.
+    // One thread: a server with two workers then has a processor for its own work most of the time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let told = LocalSet::new().block_on(&runtime, generate(load))?;
     println!("{}", serde_json::to_string(&told)?);
@@ -100,7 +101,7 @@ async fn generate(load: Load) -> Result<Told, Box<dyn Error>> {
     println!("ended");
     stdout().flush()?;
     if let Pace::Open { per_second } = load.pace {
-        // Those that were due are waited for; a rate that is not kept up with shows in what still waits then.
+        // Waits for the responses to due requests; a rate that the server cannot sustain leaves some outstanding.
         let all = async {
             for task in running {
                 let _ended = task.await;
@@ -128,7 +129,7 @@ fn due_between(per_second: f64, from: Duration, until: Duration) -> u64 {
         as u64
 }
 
-/// The times at which requests are due, each told when it has come. A thread of its own sleeps more exactly than a runtime.
+/// Sends each due time when it arrives. A thread sleeps more exactly than a runtime.
 fn arrivals(start: Instant, length: Duration, per_second: f64) -> mpsc::UnboundedReceiver<Instant> {
     let (sender, receiver) = mpsc::unbounded_channel();
     thread::spawn(move || {
@@ -143,7 +144,7 @@ fn arrivals(start: Instant, length: Duration, per_second: f64) -> mpsc::Unbounde
     receiver
 }
 
-/// A connection and whose requests it sends.
+/// A connection and the accounts of its requests.
 struct Sender {
     client: Client,
     load: Rc<Load>,
@@ -172,9 +173,10 @@ impl Sender {
         }
     }
 
-    /// The wait until the next request, if the response asks for one.
+    /// The wait until the next request, if the response asks for it.
     async fn send(&mut self, due: Instant) -> Option<Duration> {
-        let account = self.next_account;
+        // Several connections share an account where there are fewer accounts than connections.
+        let account = self.next_account % self.load.accounts.max(1);
         self.next_account += self.load.connections;
         if self.next_account >= self.load.accounts {
             self.next_account %= self.load.connections;
@@ -202,7 +204,7 @@ mod tests {
         let mut counted = Counted::new(at(100), Duration::from_millis(100)).unwrap();
         counted.note(at(99), at(150), OPEN, head(200));
         counted.note(at(100), at(160), OPEN, head(200));
-        // Answered after the end, and due before it: the slow ones are the ones that must not get lost.
+        // Due before the end, with a response after it: slow responses must not be lost.
         counted.note(at(199), at(299), OPEN, head(200));
         counted.note(at(200), at(201), OPEN, head(200));
         counted.note(at(150), at(151), OPEN, head(503));

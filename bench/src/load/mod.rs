@@ -1,11 +1,11 @@
-//! The generator of load: a process of its own, so that none of its work is counted as a server's.
+//! The load generator: a process of its own, so that its work is not counted as a server's.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `spec` | what is sent, and what is reported? |
-//! | `client` | how is a request sent and its response read, with as little work as possible? |
-//! | `generate` | when is each request sent: after the last response, or at a time that was fixed before? |
-//! | `process` | how is the process started, and when is a server's processor time read? |
+//! | `spec` | which requests are sent, and which results are reported? |
+//! | `client` | how is a request sent and its response read, with the least work? |
+//! | `generate` | when is each request sent: after the last response, or at a fixed time? |
+//! | `process` | how is the process started, and when are the server's counters read? |
 
 mod client;
 mod generate;

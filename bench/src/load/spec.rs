@@ -1,4 +1,4 @@
-//! A load: what is sent, and what is reported.
+//! A load: the requests to send, and the results to report.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// A load. All requests are the same but for the linked account.
+/// A load. All requests are the same except for the linked account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
@@ -15,7 +15,8 @@ pub(crate) struct Load {
     /// All but `Host`, `Content-Length` and the account.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
-    /// `bench_0`, `bench_1` and so on, shared out so that no two connections have the same one.
+    /// `bench_0`, `bench_1` and so on, distributed so that no two connections have the same one where there are as many
+    /// accounts as connections.
     pub(crate) accounts: usize,
     pub(crate) connections: usize,
     /// Milliseconds before the counted time.
@@ -29,18 +30,18 @@ pub(crate) struct Load {
 pub(crate) enum Pace {
     /// When the response to the connection's last request has arrived.
     Closed,
-    /// The same, but a client that is turned away waits as long as `Retry-After` asks.
+    /// The same, but after a rejection the client waits as long as `Retry-After` asks.
     Heeding,
-    /// At a time that was fixed before, whatever became of the others; its latency counts from then.
+    /// At a fixed time, independent of the other requests; its latency counts from then.
     Open { per_second: f64 },
 }
 
-/// What came of it.
+/// The results of a load.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Told {
-    /// Answers within the time, by status.
+    /// Responses within the time, by status.
     pub(crate) by_status: BTreeMap<u16, u64>,
-    /// Those of 503 that said when to come again.
+    /// Responses with 503 and `Retry-After`.
     pub(crate) said_when: u64,
     /// Requests without a response.
     pub(crate) broken: u64,
@@ -60,12 +61,12 @@ pub(crate) struct Latency {
 }
 
 impl Told {
-    /// Requests that were done as asked.
+    /// Successful requests.
     pub(crate) fn good(&self) -> u64 {
         self.by_status.get(&200).copied().unwrap_or_default()
     }
 
-    /// All that was not.
+    /// All other requests.
     pub(crate) fn bad(&self) -> u64 {
         self.by_status.iter().filter(|(status, _)| **status != 200).map(|(_, count)| count).sum::<u64>() + self.broken
     }

@@ -1,4 +1,4 @@
-//! Calls, one after the other on each thread, each timed by itself.
+//! Sequential calls on each thread. Each call is timed alone.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,19 +14,19 @@ pub(super) type Blocking = Box<dyn FnMut() -> Outcome<()> + Send>;
 /// The same on the runtime's threads.
 pub(super) type OnRuntime = Arc<dyn Fn() -> BoxFuture<'static, Outcome<()>> + Send + Sync>;
 
-/// How a contestant calls.
+/// How a contestant is called.
 pub(super) enum Caller {
-    /// On a thread of its own; each gets what it needs to call.
+    /// On a thread of its own, which gets its own state.
     Blocking(Box<dyn Fn() -> Outcome<Blocking>>),
-    /// As a task, as a server does.
+    /// As a task, as in a server.
     OnRuntime(OnRuntime),
 }
 
-/// The times of a round's calls.
+/// The durations of a round's calls.
 pub(super) struct Times(Vec<Duration>);
 
 impl Times {
-    /// The time in microseconds under which that part of the calls was, between 0 and 1.
+    /// The duration in microseconds that this share of the calls (0 to 1) did not exceed.
     pub(super) fn under(&mut self, part: f64) -> f64 {
         self.0.sort_unstable();
         let place = (self.0.len() as f64 * part) as usize;
@@ -35,7 +35,7 @@ impl Times {
     }
 }
 
-/// So many calls on each of so many threads at once.
+/// Runs `calls` calls on each of `threads` concurrent threads.
 pub(super) fn run(caller: &Caller, runtime: &Runtime, threads: usize, calls: usize) -> Outcome<Times> {
     let mut all = Vec::with_capacity(threads * calls);
     match caller {
@@ -79,7 +79,7 @@ pub(super) fn run(caller: &Caller, runtime: &Runtime, threads: usize, calls: usi
     Ok(Times(all))
 }
 
-/// What all rounds of a contestant came to, in microseconds.
+/// The durations of all rounds of a contestant, in microseconds.
 #[derive(Default)]
 pub(super) struct Figures {
     pub(super) medians: Series,

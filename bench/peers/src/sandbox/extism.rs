@@ -10,22 +10,22 @@ use super::calls::{Blocking, Caller};
 use super::token::{ACCOUNT, API_KEY, now_ms, token};
 use crate::outcome::{Outcome, Tried as _};
 
-/// Pages of 64 KiB: the 32 MiB that Keyferry lets a call have.
+/// Pages of 64 KiB: 32 MiB, Keyferry's limit for a call.
 const PAGES: u32 = 512;
 const WALL: Duration = Duration::from_secs(10);
 
 host_fn!(now(_user_data: ();) -> u64 { Ok(now_ms()) });
 
-/// Where instances come from.
+/// The allocation of instances.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Instances {
-    /// Each is allocated by itself, as Extism has it.
+    /// One allocation for each, Extism's default.
     OnDemand,
-    /// A pool, as wasmtime can have it.
+    /// From a pool, an option of wasmtime.
     Pooled,
 }
 
-/// A plugin that is compiled.
+/// A compiled plugin.
 pub(super) struct Compiled(Arc<CompiledPlugin>);
 
 impl Compiled {
@@ -48,7 +48,7 @@ impl Compiled {
         Ok(Self(Arc::new(CompiledPlugin::new(builder).tried("compile the Extism plugin")?)))
     }
 
-    /// A new plugin for each call, so that no call sees what another has left.
+    /// A new plugin for each call, so that a call cannot see data of an earlier one.
     pub(super) fn fresh(&self) -> Outcome<Caller> {
         let (compiled, input) = (Arc::clone(&self.0), input()?);
         Ok(Caller::Blocking(Box::new(move || {
@@ -60,7 +60,7 @@ impl Compiled {
         })))
     }
 
-    /// One plugin for all calls of a thread: what one call leaves in its memory, the next one finds.
+    /// One plugin for all calls of a thread: a call can read the memory that the one before left.
     pub(super) fn reused(&self) -> Outcome<Caller> {
         let (compiled, input) = (Arc::clone(&self.0), input()?);
         Ok(Caller::Blocking(Box::new(move || {

@@ -1,4 +1,4 @@
-//! The guests, built from what lies beside this crate.
+//! The guests, built from the sources beside this crate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use wit_component::ComponentEncoder;
 use crate::outcome::{Outcome, Tried as _};
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// What an outer `cargo run` sets for itself, and what would make the guests other than their manifests say.
+/// Variables that an outer `cargo run` sets and that would change the build of the guests.
 const FOREIGN: [&str; 2] = ["CARGO", "RUSTFLAGS"];
 
-/// The two guests as files' bytes.
+/// The bytes of the two guests.
 pub(super) struct Guests {
     /// A component of Keyferry's contract.
     pub(super) component: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Guests {
 }
 
 impl Guests {
-    /// Builds what is not built yet. Cargo's messages go to standard error.
+    /// Builds the guests where they are out of date. Cargo's messages go to standard error.
     pub(super) fn build() -> Outcome<Self> {
         let module = module("component", "keyferry_bench_guest.wasm")?;
         let mut encoder = ComponentEncoder::default();

@@ -1,5 +1,5 @@
-//! The server's own way: a registry that admits the plugin's file, and `App::verify`, with the server's limits, deadlines,
-//! metrics and slots.
+//! The server's own code path: a registry that admits the plugin's file, and `App::verify`, with the server's limits,
+//! deadlines, metrics and slots.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::calls::Caller;
 use super::token::{ACCOUNT, API_KEY, token};
 use crate::outcome::{Outcome, Tried as _};
 
-/// A folder of plugins that is served.
+/// A registry with its folder of plugins.
 pub(super) struct Served {
     app: Arc<App>,
     _registry: Arc<Registry>,

@@ -14,7 +14,7 @@ use crate::effort::Effort;
 use crate::outcome::{Outcome, Tried as _};
 use crate::report::{Bound, Goal, Row, Section};
 
-/// Which part of it is measured. Nothing said means all.
+/// The options of this part. An empty list means all.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Choice {
     /// Measure only these contestants.
@@ -52,8 +52,8 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Keyferry => "Keyferry",
-            Self::WasmtimePooled => "wasmtime 48 by itself: pool, imports tied once",
-            Self::WasmtimeOnDemand => "wasmtime 48 by itself: on demand, a linker a call",
+            Self::WasmtimePooled => "wasmtime 48 alone: pool, imports tied once",
+            Self::WasmtimeOnDemand => "wasmtime 48 alone: on demand, a linker a call",
             Self::ExtismFresh => "Extism 1.30: a new plugin a call",
             Self::ExtismPooled => "Extism 1.30: a new plugin a call, from a pool",
             Self::ExtismReused => "Extism 1.30: one plugin for all calls",
@@ -63,12 +63,12 @@ impl Kind {
 
 /// Buckets of times, about as many as a server has.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0];
-/// Microseconds that a call may take.
+/// Bound of the duration of a call, in microseconds.
 const GOAL: f64 = 15.0;
-/// How much faster than on demand it is to be.
+/// The goal: how many times as fast as on-demand allocation.
 const TIMES_ON_DEMAND: f64 = 4.0;
 
-/// All who call, ready to.
+/// The callers of all contestants.
 struct Ready {
     served: Served,
     extism: Compiled,
@@ -91,7 +91,7 @@ impl Ready {
 
 /// A section for one thread, and one for two.
 pub(crate) fn sections(choice: &Choice, effort: Effort) -> Outcome<Vec<Section>> {
-    // A server counts, so what is measured counts too.
+    // A server has metrics, so this one has them, too.
     let recorder = PrometheusBuilder::new().set_buckets(&SECONDS).tried("set the buckets of times")?.build_recorder();
     metrics::set_global_recorder(recorder).tried("count")?;
     let runtime = Builder::new_multi_thread().enable_all().build().tried("start the runtime")?;
@@ -142,10 +142,10 @@ fn write_down(all: &[(Kind, Caller, Figures)], threads: usize) -> Section {
         rows.push(Row::of(name, "us", &figures.p99s, ours.map(|ours| &ours.p99s)));
     }
     let ratio = |kind| Some(figures(kind)?.medians.ratio_to(&ours?.medians)).flatten();
-    let text = "One call with all that surrounds it: a store, an instance, the call itself, in which the guest reads a short \
-        token and asks the host for the time, and all of it dropped. The median of the calls of each round; ratios are to \
-        Keyferry's in the same rounds. Keyferry runs as its server does, with its limits, deadlines, slots, metrics and an \
-        allocator that clears what is freed."
+    let text = "One call with its setup: a store, an instance, the call itself, in which the guest reads a short token \
+        and calls the host for the time, and the removal of all of them. Figures are the median of the calls of each \
+        round; ratios are to Keyferry's in the same rounds. Keyferry runs as in its server, with its limits, \
+        deadlines, slots, metrics and an allocator that clears freed memory."
         .to_owned();
     let on_demand = format!("{}, to Keyferry's median", Kind::WasmtimeOnDemand.name());
     let goals = [

@@ -1,15 +1,15 @@
-//! One call of a plugin with all that surrounds it: a store, an instance, a call in which the guest calls the host once, and
-//! all of it dropped again.
+//! One call of a plugin with its setup: a store, an instance, a call in which the guest calls the host once, and
+//! their removal.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `guests` | what is called? |
-//! | `token` | with what? |
-//! | `keyferry` | how does the server call it? |
-//! | `wasmtime` | and a host that uses wasmtime as its first example shows, or as fast as it goes? |
-//! | `extism` | and a host that uses Extism? |
+//! | `guests` | which guests are called? |
+//! | `token` | with which credential? |
+//! | `keyferry` | how does the server call them? |
+//! | `wasmtime` | how does a host that uses wasmtime as in its first example, or as fast as possible? |
+//! | `extism` | how does a host that uses Extism? |
 //! | `calls` | how are calls timed? |
-//! | `measure` | in what order, and what comes out? |
+//! | `measure` | in which order are they measured, and how are the figures reported? |
 
 mod calls;
 mod extism;

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::outcome::{Outcome, Tried as _};
 
-/// Whose the token is: what a verdict must name.
+/// The account of the token, which a verdict must name.
 pub(super) const ACCOUNT: &str = "portal-4711";
-/// Goes with the token, and is not read by anybody.
+/// A second field of the credential, which the guest does not read.
 pub(super) const API_KEY: &str = "ak_live_0123456789abcdef0123456789abcdef";
 
 /// The current time in milliseconds since 1970.
@@ -15,7 +15,7 @@ pub(super) fn now_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A token that holds for a day.
+/// A token that is valid for a day.
 pub(super) fn token() -> Outcome<String> {
     let day = u64::try_from(Duration::from_secs(24 * 60 * 60).as_millis()).tried("tell a day in ms")?;
     let content = format!("{ACCOUNT}.{}", now_ms() + day);

@@ -1,4 +1,4 @@
-//! The same component without Keyferry: by the plainest use of the runtime, and by the fastest.
+//! The same component without Keyferry: by the simplest use of the runtime, and by the fastest.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ mod bindings {
 #[expect(unreachable_pub, reason = "the generated module re-exports it, which asks for `pub`")]
 pub struct Handle(&'static str);
 
-/// What a call carries: handles, and nothing that limits it.
+/// The state of a call: handles, and no limits.
 #[derive(Default)]
 struct State(ResourceTable);
 
@@ -68,7 +68,7 @@ impl http::Host for State {
     }
 }
 
-/// As Keyferry's engine, but for where instances come from.
+/// Keyferry's engine settings, except for the allocation of instances.
 fn engine(pool: Option<PoolingAllocationConfig>) -> Outcome<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true).concurrency_support(false).gc_support(false).wasm_relaxed_simd(false);
@@ -91,7 +91,7 @@ fn store(engine: &Engine) -> Store<State> {
     store
 }
 
-/// Allocates each instance by itself, and ties its imports at each call.
+/// Allocates each instance on demand, and resolves its imports at each call.
 pub(super) fn on_demand(component: &[u8]) -> Outcome<Caller> {
     let engine = engine(None)?;
     let component = Component::new(&engine, component).tried("compile the component")?;
@@ -107,7 +107,7 @@ pub(super) fn on_demand(component: &[u8]) -> Outcome<Caller> {
     })))
 }
 
-/// Takes each instance from a pool, with its imports tied once: what the runtime needs at least.
+/// Takes each instance from a pool, with imports resolved once: the least that the runtime needs.
 pub(super) fn pooled(component: &[u8]) -> Outcome<Caller> {
     let mut pool = PoolingAllocationConfig::new();
     pool.linear_memory_keep_resident(128 * 1024).max_memory_size(512 << 20).total_memories(64);

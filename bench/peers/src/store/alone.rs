@@ -1,4 +1,4 @@
-//! The disk's own rate: the bytes of so many records, appended and synced, again and again.
+//! The disk's own rate: repeatedly appends and syncs the bytes of a batch of records.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use super::engines::Raw;
 use super::records::{Records, Rows};
 use crate::outcome::{Outcome, Tried as _};
 
-/// Where files are made, and records to append to them.
+/// The folder for files, and records to append to them.
 pub(super) struct Alone {
     folder: PathBuf,
     rows: Vec<Rows>,
@@ -23,7 +23,7 @@ impl Alone {
         Ok(Self { folder, rows })
     }
 
-    /// Records a second at this batch size, in a file that begins empty.
+    /// Records a second at this batch size, in a file that is empty at first.
     pub(super) fn run(&self, batch: usize, length: Duration) -> Outcome<f64> {
         let batch = self.rows.iter().take(batch.max(1)).cloned().collect::<Vec<_>>();
         let folder = tempfile::tempdir_in(&self.folder).tried("make a folder for the disk's own rate")?;

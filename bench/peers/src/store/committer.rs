@@ -1,5 +1,5 @@
-//! One small committer for all engines: a thread that drains what is queued, writes it as one durable batch, and only then
-//! answers. It gathers as Keyferry's own does, so that what differs between engines is the engine.
+//! A small committer for all engines: a thread that drains the queue, writes it as one durable batch, and only then
+//! replies. It gathers batches as Keyferry's does, so that only the engines differ.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 use super::records::Rows;
 use crate::outcome::{Outcome, Tried as _};
 
-/// Writes in one batch at most.
+/// The largest number of writes in one batch.
 pub(super) const MOST_WRITES: usize = 256;
 /// How long a batch waits for as many writers as the one before had.
 const LINGER: Duration = Duration::from_millis(1);
 
-/// Where rows are kept.
+/// A storage engine.
 pub(super) trait Engine: Send + 'static {
-    /// Puts the rows of a batch as one transaction. They are on disk when this returns.
+    /// Writes the rows of a batch as one transaction. They are on disk when this returns.
     fn write(&mut self, batch: &[Rows]) -> Outcome<()>;
 }
 
@@ -28,7 +28,7 @@ struct Request {
     reply: oneshot::Sender<Result<(), Arc<str>>>,
 }
 
-/// The queue of a committer. The thread ends with it.
+/// The queue of a committer. Dropping it ends the thread.
 pub(super) struct Committer {
     queue: Option<Sender<Request>>,
     batches: Arc<AtomicU64>,
@@ -95,7 +95,7 @@ fn commit(engine: &mut impl Engine, batch: Vec<Request>, written: &AtomicU64) {
     let fate = engine.write(&rows).map_err(|error| Arc::from(error.to_string()));
     written.fetch_add(1, Ordering::Relaxed);
     for reply in replies {
-        // Nobody may be waiting any more.
+        // The writer may have stopped waiting.
         let _ = reply.send(fate.clone());
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::store::records::Records;
 
-    /// Says how many writes a batch has, and is done with it when it is told so.
+    /// Reports the size of each batch, and completes it on a signal.
     struct Gated {
         begun: Sender<usize>,
         done: Receiver<Outcome<()>>,

@@ -1,4 +1,4 @@
-//! Who writes: Keyferry's store, an engine under the common committer, and sled without one.
+//! The contestants: Keyferry's store, an engine under the common committer, and sled without one.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// Opens it in an empty folder, ready to be written to.
+    /// Opens it in an empty folder.
     pub(super) async fn open(self, folder: &Path) -> Outcome<Contestant> {
         let way = match self {
             Self::Keyferry => Way::Keyferry(Box::new(Ours::open(folder).await?)),
@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// One that is open.
+/// An open contestant.
 pub(super) struct Contestant {
     way: Way,
     records: Records,
@@ -71,7 +71,7 @@ enum Way {
 }
 
 impl Contestant {
-    /// Writes the migration of that number. It is on disk when this returns.
+    /// Writes the migration of this number. It is on disk when this returns.
     pub(super) async fn write(&self, number: u64) -> Outcome<()> {
         match &self.way {
             Way::Keyferry(ours) => ours.write(number).await,

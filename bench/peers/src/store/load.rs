@@ -1,4 +1,4 @@
-//! Writers that each wait for their answer before they write again.
+//! Writers that each wait for a reply before they write again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use super::contestants::Contestant;
 use crate::outcome::{Outcome, Tried as _};
 use crate::process::Used;
 
-/// What one round came to.
+/// The results of one round.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Round {
     pub(super) records: u64,
@@ -38,7 +38,8 @@ impl Round {
     }
 }
 
-/// So many writers for so long; each finishes the write that it is at. Numbers of records go on from `next`.
+/// Runs `writers` concurrent writers for this time; each finishes its write in flight. Record numbers continue from
+/// `next`.
 pub(super) async fn run(
     contestant: &Arc<Contestant>,
     writers: usize,

@@ -15,10 +15,10 @@ use crate::outcome::{Outcome, Tried as _};
 use crate::report::{Bound, Goal, Row, Section};
 use crate::rounds::Series;
 
-/// Which part of it is measured. Nothing said means all.
+/// The options of this part. An empty list means all.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Choice {
-    /// Only these, and Keyferry's first.
+    /// Only these contestants, and Keyferry's store first.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Kind>,
     /// Numbers of concurrent writers.
@@ -30,14 +30,14 @@ pub(crate) struct Choice {
     /// Milliseconds of a round.
     #[arg(long)]
     round_ms: Option<u64>,
-    /// Where the databases are made: a folder on the disk that is meant, which is not one in memory.
+    /// The folder of the databases, on a disk rather than in memory.
     #[arg(long)]
     folder: Option<std::path::PathBuf>,
 }
 
-/// The rungs of concurrency.
+/// The numbers of concurrent writers.
 const WRITERS: [usize; 4] = [1, 16, 64, 256];
-/// The part of the raw rate that the store is to reach.
+/// The goal: a share of the raw rate.
 const GOAL: f64 = 0.8;
 
 struct Plan {
@@ -68,7 +68,7 @@ pub(crate) fn sections(choice: &Choice, effort: Effort) -> Outcome<Vec<Section>>
     let plan = Plan::new(choice, effort);
     let root = match &choice.folder {
         Some(folder) => tempfile::tempdir_in(folder),
-        // Beside the binary, which is where it was built: on a disk, unlike many a folder for temporary files.
+        // The target folder is on a disk, unlike many a folder for temporary files.
         None => tempfile::tempdir_in(beside_the_binary()?),
     };
     let root = root.tried("make a folder for the databases")?;
@@ -80,7 +80,7 @@ fn beside_the_binary() -> Outcome<std::path::PathBuf> {
     binary.parent().map(Path::to_owned).tried("find this program's folder")
 }
 
-/// What the rounds of one contestant came to.
+/// The rounds of one contestant.
 struct Figures {
     kind: Kind,
     worker: Worker,
@@ -114,14 +114,14 @@ fn section(plan: &Plan, root: &Path, writers: usize) -> Outcome<Section> {
             }
         }
         if let Some(first) = all.first().and_then(|first| first.rounds.last()) {
-            // As many records a sync as the store had in this very round.
+            // As many records per sync as the store had in the same round.
             alone_rates.push(alone.run(first.batch().round() as usize, plan.length)?);
         }
     }
     write_down(&all, &alone_rates, writers)
 }
 
-/// What one round has left to be written is written before the next one begins.
+/// The writes that a round left in the cache are synced before the next one begins.
 fn sync(folder: &Path) -> Outcome<()> {
     let folder = std::fs::File::open(folder).tried("open the databases' folder")?;
     rustix::fs::syncfs(&folder).tried("sync the databases' file system")
@@ -134,7 +134,7 @@ fn write_down(all: &[Figures], alone: &Series, writers: usize) -> Outcome<Sectio
     for figures in all {
         rows.push(Row::of(figures.kind.name(), "records/s", &figures.series(Round::rate), Some(&ours)));
         if figures.kind == first.kind {
-            rows.push(Row::of("append and fdatasync by itself, same batches", "records/s", alone, Some(&ours)));
+            rows.push(Row::of("append and fdatasync alone, same batches", "records/s", alone, Some(&ours)));
         }
     }
     for (what, unit, figure) in [
@@ -151,23 +151,23 @@ fn write_down(all: &[Figures], alone: &Series, writers: usize) -> Outcome<Sectio
     }
     let bytes = Records::new()?.rows(0)?;
     let text = format!(
-        "What one migration writes, a new integration of {} bytes and its entry of the audit chain of {} bytes (keys included), \
-         by {writers} writers at once who each wait until it is on disk. Ratios are to {} in the same rounds. What is by itself \
-         appends and syncs the same bytes, as many at once as Keyferry's batches had in the same round, without a queue and \
-         without anybody to answer.",
+        "The records of one migration, a new integration of {} bytes and its entry of the audit chain of {} bytes \
+         (keys included), written by {writers} concurrent writers that each wait until they are on disk. Ratios are to \
+         {} in the same rounds. `alone` means that the same bytes are appended and synced in batches of the size that \
+         Keyferry's had in the same round, without a queue and without replies.",
         bytes.integration.0.len() + bytes.integration.1.len(),
         bytes.audit.0.len() + bytes.audit.1.len(),
         first.kind.name(),
     );
     let rate = |kind| all.iter().find(|figures| figures.kind == kind).map(|figures| figures.series(Round::rate));
     let goals = [
-        Goal::of("part of the rate of appending and syncing by itself", Bound::AtLeast(GOAL), ours.ratio_to(alone)),
+        Goal::of("part of the rate of appending and syncing alone", Bound::AtLeast(GOAL), ours.ratio_to(alone)),
         Goal::of(
             "part of the rate of appending and syncing under the same committer",
             Bound::AtLeast(GOAL),
             rate(Kind::Raw).and_then(|raw| ours.ratio_to(&raw)),
         ),
-        // What the engine by itself makes of the same batches.
+        // The rate of the engine alone with the same batches.
         Goal::of(
             "part of sled's rate under the same committer",
             Bound::AtLeast(GOAL),

@@ -1,15 +1,15 @@
-//! Durable writes: what one migration writes, by so many writers at once, each of whom waits for its answer.
+//! Durable writes: the records of one migration, by several concurrent writers that each wait for a reply.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `records` | what is written? |
-//! | `ours`, `engines` | to what? |
+//! | `records` | which records are written? |
+//! | `ours`, `engines` | which stores are they written to? |
 //! | `committer` | how are writers grouped where the engine does not do it? |
-//! | `contestants` | who takes part? |
-//! | `load` | how is it written to? |
-//! | `worker` | how is what one does kept out of another's figures? |
-//! | `alone` | what does the disk take of the same bytes, without queue and answers? |
-//! | `measure` | in what order, and what comes out? |
+//! | `contestants` | which contestants are there? |
+//! | `load` | how are they put under load? |
+//! | `worker` | how is one contestant's work kept out of another's figures? |
+//! | `alone` | how fast does the disk take the same bytes, without queue and replies? |
+//! | `measure` | in which order are they measured, and how are the figures reported? |
 
 mod alone;
 mod committer;

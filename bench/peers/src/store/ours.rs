@@ -1,4 +1,4 @@
-//! Keyferry's store, through what the server calls.
+//! Keyferry's store, through the functions that the server calls.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use keyferry_store::{AccountStore as _, ApiKeyStore as _, IntegrationStore as _,
 use super::records::{ACCOUNTS, Records};
 use crate::outcome::{Outcome, Tried as _};
 
-/// Accounts that are made at once.
+/// Accounts that are created concurrently.
 const AT_ONCE: u64 = 250;
 
 /// An open store with an organisation and its accounts.
@@ -40,7 +40,7 @@ impl Ours {
         Ok(Self { store, folder, records })
     }
 
-    /// As the server does: it looks whether the account is there and what is stored, and commits.
+    /// As the server does: it reads the account and the stored integration, and commits.
     pub(super) async fn write(&self, number: u64) -> Outcome<()> {
         let migration = self.records.migration(number)?;
         let key = migration.record.key();
@@ -52,7 +52,7 @@ impl Ours {
         self.store.commit_migration(migration).await.tried("commit a migration")
     }
 
-    /// Batches so far, as the store writes them down beside its database.
+    /// Batches so far, from the statistics that the store writes beside its database.
     pub(super) fn batches(&self) -> Outcome<u64> {
         let path = self.folder.join("keyferry-store");
         let marker = fs::read_to_string(&path).tried(format_args!("read {}", path.display()))?;

@@ -1,4 +1,4 @@
-//! What one migration writes: for Keyferry's store as it takes it, for the others as rows of the very same bytes.
+//! The records of one migration: as arguments of Keyferry's store, and as rows of the same bytes for the others.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use serde::Serialize;
 
 use crate::outcome::{Outcome, Tried as _};
 
-/// Linked accounts that exist before the measuring begins.
+/// Linked accounts that exist before the measurement.
 pub(super) const ACCOUNTS: u64 = 10_000;
 /// Bytes of a sealed credential with five fields.
 const ENVELOPE: usize = 300;
-/// The byte that Keyferry's records begin with.
+/// The first byte of Keyferry's records.
 const FORM: u8 = 1;
 
-/// Makes the writes of one organisation.
+/// Creates the writes of one organisation.
 #[derive(Clone)]
 pub(super) struct Records {
     org: OrgId,
 }
 
-/// The rows of one migration, as Keyferry lays them out.
+/// The rows of one migration, in Keyferry's layout.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
     pub(super) integration: (Vec<u8>, Vec<u8>),
     pub(super) audit: (Vec<u8>, Vec<u8>),
-    /// The end of the audit chain: one row that each migration writes anew.
+    /// The end of the audit chain: one row that each migration rewrites.
     pub(super) head: (Vec<u8>, Vec<u8>),
 }
 
@@ -80,7 +80,7 @@ impl Records {
         NewApiKey { record, root: Some(root), audit: self.event(AuditAction::ApiKeyCreated, None, 0) }
     }
 
-    /// One of the accounts.
+    /// The id of one of the accounts.
     pub(super) fn account(&self, number: u64) -> Outcome<AccountWrite> {
         let key =
             AccountKey { org: self.org.clone(), environment: Environment::Production, account: account_id(number)? };
@@ -89,7 +89,7 @@ impl Records {
         Ok(AccountWrite { mode: PutMode::Create, key, id: ObjectId::generate(), name, udf: Vec::new(), audit })
     }
 
-    /// The migration of that number: a new integration, at one of the accounts, in no order.
+    /// The migration of this number: a new integration at one of the accounts, in a scattered order.
     pub(super) fn migration(&self, number: u64) -> Outcome<MigrationWrite> {
         // An odd factor that is no multiple of 5 visits all accounts, far apart from one to the next.
         let account = account_id(number.wrapping_mul(7_919) % ACCOUNTS)?;
@@ -121,7 +121,7 @@ impl Records {
         Ok(MigrationWrite { record, expect: Expect::Absent, audit, idempotency: None, row: None })
     }
 
-    /// The same as rows. The hashes of the chain are made up: they are as long.
+    /// The same as rows. The hashes of the chain are dummies of the right length.
     pub(super) fn rows(&self, number: u64) -> Outcome<Rows> {
         let MigrationWrite { record, audit, .. } = self.migration(number)?;
         let key =
@@ -150,7 +150,7 @@ fn account_id(number: u64) -> Outcome<LinkedAccountId> {
     format!("customer-{number:08}").parse().tried("name an account")
 }
 
-/// Components of a key, each behind its length.
+/// Components of a key, each after its length.
 fn joined(components: &[&str]) -> Vec<u8> {
     let parts = components.iter().map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat());
     parts.collect::<Vec<_>>().concat()

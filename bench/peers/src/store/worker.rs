@@ -1,5 +1,5 @@
-//! Each contestant has a process of its own, which is stopped while it is not its turn: what an engine puts off (compaction,
-//! cleaning, a flush every half second) falls into its own rounds and nobody else's, and so does what the kernel counts.
+//! Each contestant has a process of its own, which is stopped outside of its rounds: work that an engine defers
+//! (compaction, cleaning, a flush every half second) and the kernel's counters fall into its own rounds only.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::load::{self, Round};
 use crate::allocator::{self, Freed};
 use crate::outcome::{Outcome, Tried as _};
 
-/// What the process of a contestant is told when it is started.
+/// The arguments of a contestant's process.
 #[derive(Debug, Args)]
 pub(crate) struct Duty {
     #[arg(long, value_enum)]
@@ -27,10 +27,10 @@ pub(crate) struct Duty {
     folder: PathBuf,
 }
 
-/// What it says when it can be written to.
+/// The line that it prints when it is ready for writes.
 const READY: &str = "ready";
 
-/// The process of a contestant: opens it, and runs a round for each line that it reads, which is the round's milliseconds.
+/// The process of a contestant: opens it, and runs a round for each line of stdin, which is the round's milliseconds.
 pub(crate) fn work(duty: &Duty) -> Outcome<()> {
     let freed = match duty.kind {
         Kind::Keyferry => Freed::Wiped,
@@ -58,7 +58,7 @@ fn say(line: &str) -> Outcome<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).tried("tell the process that measures")
 }
 
-/// A contestant's process, as the one that measures sees it. It is stopped unless a round is under way.
+/// The handle of a contestant's process. The process is stopped except during a round.
 pub(super) struct Worker {
     child: Child,
     orders: ChildStdin,
@@ -66,7 +66,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts one and waits until it can be written to.
+    /// Starts one and waits until it is ready for writes.
     pub(super) fn start(kind: Kind, writers: usize, folder: &Path) -> Outcome<Self> {
         let program = std::env::current_exe().tried("find this program's file")?;
         let value = kind.to_possible_value().tried("name a contestant")?;
@@ -85,7 +85,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Has it run a round.
+    /// Runs a round in it.
     pub(super) fn round(&mut self, length: Duration) -> Outcome<Round> {
         self.signal(Signal::CONT)?;
         let order = writeln!(self.orders, "{}", length.as_millis()).and_then(|()| self.orders.flush());
@@ -110,7 +110,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Its folder is thrown away: nothing has to be brought to an end. A stopped process can be killed, too.
+        // Its folder is removed, so it needs no orderly end. A stopped process can be killed, too.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

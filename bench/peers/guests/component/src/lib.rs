@@ -1,4 +1,4 @@
-//! A plugin that reads a token, asks for the time and gives its verdict: for measuring what surrounds it.
+//! A plugin that reads a token, asks for the time and returns its verdict: measures the cost of the call around it.
 
 use keyferry_plugin::prelude::*;
 

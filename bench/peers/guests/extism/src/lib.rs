@@ -1,4 +1,4 @@
-//! The same verdict as an Extism plugin: the credential comes as JSON, and so does the answer go.
+//! The same verdict as an Extism plugin: the credential is JSON, and so is the result.
 
 use extism_pdk::{FnResult, Json, host_fn, plugin_fn};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[path = "../../verdict.rs"]
 mod verdict;
 
-/// What is to be verified.
+/// The credential to verify.
 #[derive(Deserialize)]
 pub struct Credential {
     token: String,
@@ -27,7 +27,7 @@ pub enum Verdict {
     },
     /// The token is not valid.
     Rejected {
-        /// The reason for the person who supplied the token.
+        /// The reason, for the person who supplied the token.
         detail: &'static str,
     },
 }
@@ -43,7 +43,7 @@ pub fn verify(Json(credential): Json<Credential>) -> FnResult<Json<Verdict>> {
     let Some(token) = verdict::read(&credential.token) else {
         return Ok(Json(Verdict::Rejected { detail: "the token is malformed" }));
     };
-    // SAFETY: the host has a function of that name, which takes nothing and gives a number.
+    // SAFETY: the host has a function of that name, which takes no argument and returns a number.
     let now = unsafe { now_ms() }?;
     if now >= token.ends_at_ms {
         return Ok(Json(Verdict::Rejected { detail: "the token has ended" }));

@@ -1,5 +1,5 @@
-//! What stands under the common committer. Each has as much memory for its cache as Keyferry's store has, and each is set to
-//! have a batch on disk before it is answered.
+//! The engines under the common committer. Each has a cache of the same size as Keyferry's store, and each is
+//! configured to have a batch on disk before the write returns.
 
 mod fjall;
 mod raw;

@@ -1,4 +1,4 @@
-//! The disk by itself: a file that bytes are appended to.
+//! The disk alone: a file to which bytes are appended.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use crate::outcome::{Outcome, Tried as _};
 use crate::store::committer::Engine;
 use crate::store::records::Rows;
 
-/// Appends the bytes of a batch in one call, and brings them to disk.
+/// Appends the bytes of a batch in one call, and syncs them.
 pub(in crate::store) struct Raw {
     file: File,
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! sled 0.34 as Keyferry sets it up, without what Keyferry's store does around it.
+//! sled 0.34 with Keyferry's settings, without the rest of Keyferry's store.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::outcome::{Outcome, Tried as _};
 use crate::store::committer::Engine;
 use crate::store::records::Rows;
 
-/// Three trees, and a handle of the file: sled's own flush does not bring data to disk.
+/// Three trees, and a handle of the file: sled's own flush does not sync data to disk.
 #[derive(Clone)]
 pub(in crate::store) struct Sled {
     db: Db,
