@@ -182,6 +182,27 @@ pub enum StoreError {
         /// Error of the operating system.
         source: io::Error,
     },
+    /// The store is being filled, or was when that was interrupted.
+    #[error(
+        "the store at {place} is incomplete: {what} has not come to its end; run that command again, or empty the store"
+    )]
+    Unfinished {
+        /// The store.
+        place: String,
+        /// What fills it.
+        what: String,
+    },
+    /// A copy of the content is under way.
+    #[error("a backup of this store is running already: wait for its end")]
+    CopyRunning,
+    /// The content is read more slowly than it changes.
+    #[error(
+        "the store is written to faster than the backup is read: more than {most} bytes of changes were waiting; write it to a faster disk, or at a quieter time"
+    )]
+    CopyOverrun {
+        /// Bytes that may wait.
+        most: usize,
+    },
     /// A stored record cannot be read.
     #[error(
         "a record of `{table}` cannot be read ({reason}): restore your last backup, or run the Keyferry that wrote it"

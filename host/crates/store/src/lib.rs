@@ -13,6 +13,8 @@
 //! | `import`, `ledger`, `audit` | of imports, of their rows, and of the audit trail |
 //! | `row`, `import_policy`, `idempotency` | what is in a row of an import, a policy, a stored response? |
 //! | `keys`, `values` | under which keys are records stored? how are times and ids stored and shown? |
+//! | `content` | what is all that is stored, and how is an empty store filled with it? |
+//! | [`backup`] | how is it written into a file, checked, restored, and copied into another store? |
 //! | `webhook_notifier` | how does the task that delivers learn of changes? |
 //! | `error` | what can fail? |
 //! | `records` | what does each transaction do, whichever engine keeps the records? |
@@ -30,6 +32,7 @@
 mod account;
 mod api_key;
 mod audit;
+mod content;
 mod delivery;
 mod error;
 mod idempotency;
@@ -48,6 +51,7 @@ mod values;
 mod webhook;
 mod webhook_notifier;
 
+pub mod backup;
 pub mod postgres;
 pub mod sled;
 
@@ -60,6 +64,7 @@ pub use account::{
 };
 pub use api_key::{ApiKeyRecord, ApiKeyStore, NewApiKey, Scope, UnknownScope};
 pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditStore, AuditSummary};
+pub use content::{Change, ContentStore, Incomplete, Origin, Piece, Pieces, RowPlace, TableCounts, Unfinished};
 pub use delivery::{Delivery, DeliveryLog, DeliveryStore, FailedDelivery, Settled};
 pub use error::{DatabaseFault, StoreError, StoreResult};
 pub use idempotency::IdempotencyRecord;

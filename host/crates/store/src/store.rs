@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::account::AccountStore;
 use crate::api_key::ApiKeyStore;
 use crate::audit::AuditStore;
+use crate::content::{ContentStore, Origin};
 use crate::delivery::DeliveryStore;
 use crate::error::{StoreError, StoreResult};
 use crate::import::ImportStore;
@@ -50,7 +51,11 @@ pub trait Store:
     + AuditStore
     + ImportStore
     + Ledger
+    + ContentStore
 {
+    /// Where the store is.
+    fn origin(&self) -> Origin;
+
     /// Whether writes are accepted at the moment.
     fn health(&self) -> StoreHealth;
 

@@ -14,15 +14,20 @@ use tokio_postgres::Client;
 
 use super::committer::Committer;
 use super::connect::Connector;
+use super::copying;
 use super::fault::{Fault, Kind, chain};
 use super::lease::{Identity, Lease, Sole};
+use super::lent::Lent;
 use super::rows::{PostgresRows, Waiter, in_time};
 use super::schema::{self, When};
 use super::settings::PostgresSettings;
 use super::sql;
 use super::standing::Standing;
-use crate::records::{Engine, Hints, Queue, Rows, Table, Writer, batched, census, decode};
-use crate::{Census, DiskUse, FatalWatch, Store, StoreError, StoreHealth, StoreResult};
+use crate::records::{Engine, Hints, Queue, Rows, Table, UNFINISHED, Writer, batched, census, decode};
+use crate::{
+    Census, DiskUse, FatalWatch, Incomplete, Origin, Pieces, RowPlace, Store, StoreError, StoreHealth, StoreResult,
+    Unfinished,
+};
 
 /// Connections that read.
 const READERS: usize = 16;
@@ -39,6 +44,8 @@ pub struct PostgresStore {
     runtime: Handle,
     writer: Writer,
     standing: Arc<Standing>,
+    /// Its address, without secrets.
+    place: String,
     /// Declared last: let go of when all else is.
     _identity: Identity,
 }
@@ -55,6 +62,9 @@ impl PostgresStore {
         let client = connector.connect_to_write().await.map_err(refused)?;
         schema::prepare(&client, &settings, When::Missing).await?;
         let lease = take_lease(&client, &settings, &identity).await?;
+        if settings.unfinished == Incomplete::Refused {
+            check_whole(&client, &settings).await?;
+        }
         drop(client);
         let manager = Manager::from_connect(
             connector.config().clone(),
@@ -82,7 +92,14 @@ impl PostgresStore {
         let thread =
             thread.spawn(move || committer.run(&jobs)).map_err(|error| settings.refused(&error.to_string()))?;
         let writer = Writer::new(queue, settings.queue, thread);
-        Ok(Self { pool, runtime: Handle::current(), writer, standing, _identity: identity })
+        Ok(Self {
+            pool,
+            runtime: Handle::current(),
+            writer,
+            standing,
+            place: settings.to_string(),
+            _identity: identity,
+        })
     }
 
     async fn reader(&self) -> Result<Object, Fault> {
@@ -156,6 +173,18 @@ impl PostgresStore {
     }
 }
 
+/// Refuses a store that has not been filled to its end.
+async fn check_whole(client: &Client, settings: &PostgresSettings) -> StoreResult<()> {
+    let mark = sql::get(client, Table::Meta, UNFINISHED).await;
+    match mark.map_err(|error| settings.refused(&Fault::from(error).reason))? {
+        Some(mark) => {
+            let Unfinished { what, .. } = decode(Table::Meta, &mark)?;
+            Err(StoreError::Unfinished { place: settings.to_string(), what })
+        }
+        None => Ok(()),
+    }
+}
+
 /// Takes the lease, or waits for it.
 async fn take_lease(client: &Client, settings: &PostgresSettings, identity: &Identity) -> StoreResult<Option<Lease>> {
     if settings.sole == Sole::No {
@@ -188,10 +217,10 @@ fn in_transaction<T>(
     read: &impl Fn(&dyn Rows) -> StoreResult<T>,
 ) -> Result<StoreResult<T>, Fault> {
     // A connection in the middle of a transaction must not be put back, also not by a panic.
-    let mut lent = Lent(Some(client));
+    let lent = Lent::new(client);
     let waiter = Waiter::Other(runtime);
     let result = {
-        let client: &Client = lent.0.as_ref().ok_or_else(|| Fault::lost("there is no connection"))?;
+        let client = lent.client()?;
         waiter.wait(client.batch_execute(sql::BEGIN_READ))?;
         let rows = PostgresRows::new(client, waiter);
         let result = read(&rows);
@@ -201,17 +230,8 @@ fn in_transaction<T>(
         waiter.wait(client.batch_execute("COMMIT"))?;
         result
     };
-    drop(lent.0.take());
+    lent.put_back();
     Ok(result)
-}
-
-/// A connection that is closed when it is dropped.
-struct Lent(Option<Object>);
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        drop(self.0.take().map(Object::take));
-    }
 }
 
 impl Drop for PostgresStore {
@@ -261,10 +281,19 @@ impl Engine for PostgresStore {
     async fn has(&self, table: Table, key: &[u8]) -> StoreResult<bool> {
         Ok(self.row(table, key).await?.is_some())
     }
+
+    async fn pieces(&self, after: Option<RowPlace>) -> StoreResult<Pieces> {
+        let client = self.reader().await.map_err(Fault::into_error)?;
+        copying::begin(Lent::new(client), after).await.map_err(Fault::into_error)
+    }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
+    fn origin(&self) -> Origin {
+        Origin { kind: "postgres".to_owned(), place: self.place.clone() }
+    }
+
     fn health(&self) -> StoreHealth {
         self.standing.health()
     }

@@ -10,6 +10,7 @@
 //! | `schema` | which tables must there be, and who makes them? |
 //! | `engine` | how do reads and writes get to the database? |
 //! | `committer`, `batch` | how does a batch of writes become durable? |
+//! | `copying`, `lent` | how is all content read as of one moment? |
 //! | `rows`, `sql` | how are rows read, and by which statements? |
 //! | `lease` | which process has the database? |
 //! | `fault`, `standing` | what has failed, and can it be used at the moment? |
@@ -17,9 +18,11 @@
 mod batch;
 mod committer;
 mod connect;
+mod copying;
 mod engine;
 mod fault;
 mod lease;
+mod lent;
 mod passfile;
 mod rows;
 mod schema;

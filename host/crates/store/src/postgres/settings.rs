@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::lease::Sole;
 use super::passfile;
-use crate::{StoreError, StoreResult};
+use crate::{Incomplete, StoreError, StoreResult};
 use keyferry_service_client::tls_config;
 use keyferry_types::bounded_file::{self, LINE};
 use keyferry_types::path_text::ShowPath as _;
@@ -43,6 +43,8 @@ pub struct PostgresSettings {
     pub sweep_every: Duration,
     /// How long a batch of writes is tried again while the database cannot be reached.
     pub patience: Duration,
+    /// What happens with a store that has not been filled to its end.
+    pub unfinished: Incomplete,
 }
 
 /// How connections are encrypted.
@@ -137,6 +139,7 @@ impl FromStr for PostgresSettings {
             queue: 4096,
             sweep_every: Duration::from_secs(60),
             patience: Duration::from_secs(10),
+            unfinished: Incomplete::Refused,
         })
     }
 }

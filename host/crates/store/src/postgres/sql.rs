@@ -15,6 +15,10 @@ pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL st
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
+/// Begins the transaction of a copy, whose reader may pause: to write to a slow place, or to ask.
+pub(super) const BEGIN_COPY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+    SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '600s'";
+
 /// Key and record of a row.
 pub(super) type KeyedRow = (Vec<u8>, Bytes);
 

@@ -10,7 +10,7 @@ use super::rows::Rows;
 use super::table::Table;
 use super::view::View;
 use super::writer::Writer;
-use crate::{StoreError, StoreResult, WebhookNotifier};
+use crate::{Pieces, RowPlace, StoreError, StoreResult, WebhookNotifier};
 
 /// What keeps rows, and writes the changes of a use case in one transaction.
 pub(crate) trait Engine: Send + Sync + 'static {
@@ -76,6 +76,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     /// Whether there is a record with this key.
     fn has(&self, table: Table, key: &[u8]) -> impl Future<Output = StoreResult<bool>> + Send;
+
+    /// All content, or that behind a place: [`ContentStore::content`](crate::ContentStore::content).
+    fn pieces(&self, after: Option<RowPlace>) -> impl Future<Output = StoreResult<Pieces>> + Send;
 
     /// Reports webhooks once the write that names them is durable.
     fn notifier(&self) -> &Arc<WebhookNotifier> {

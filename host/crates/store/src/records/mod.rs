@@ -11,6 +11,7 @@
 //! | `writer`, `queue`, `job` | how do writes get to the thread that carries them out? |
 //! | `wakes` | how are the callers of a batch woken? |
 //! | `audit_head`, `audit_chain` | how are events chained? |
+//! | `own` | which rows belong to an engine, and not to what is stored? |
 //! | `census`, `sweep` | how many records are there, and which have expired? |
 //! | the others | how is the trait of that subject implemented? |
 
@@ -22,6 +23,7 @@ mod audit_head;
 mod census;
 mod changes;
 mod codec;
+mod content;
 mod engine;
 mod hints;
 mod imports;
@@ -31,6 +33,7 @@ mod keys;
 mod ledger;
 mod migrations;
 mod outbox;
+mod own;
 mod queue;
 mod roots;
 mod rows;
@@ -49,6 +52,7 @@ pub(crate) use codec::decode;
 pub(crate) use engine::Engine;
 pub(crate) use hints::Hints;
 pub(crate) use job::{Job, reply_to_all};
+pub(crate) use own::{BATCHES, FORMAT, HAS_WATERMARK, LAYOUT, UNFINISHED, is_own};
 pub(crate) use queue::{Batch, Queue};
 pub(crate) use rows::{Range, Rows, Take};
 pub(crate) use sweep::sweep;

@@ -59,7 +59,7 @@ impl<'a> Range<'a> {
     }
 
     /// Those that follow this key.
-    pub(super) fn after(self, after: Option<&'a [u8]>) -> Self {
+    pub(crate) fn after(self, after: Option<&'a [u8]>) -> Self {
         Self { after, ..self }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Range<'a> {
     }
 
     /// At most that number of them; the reader takes no more.
-    pub(super) fn most(self, most: usize) -> Self {
+    pub(crate) fn most(self, most: usize) -> Self {
         Self { most: Some(most), ..self }
     }
 }

@@ -11,10 +11,7 @@ use super::durability::{Progress, Synced, Syncer, Work};
 use super::journal;
 use super::tables::{Tables, read_error};
 use crate::StoreResult;
-use crate::records::Table;
-
-/// The row that says up to which batch sled has all of them.
-const BATCHES: &[u8] = b"batches";
+use crate::records::{BATCHES, Table};
 
 /// sled, and our own handle of its file.
 #[derive(Clone)]
@@ -33,7 +30,7 @@ impl Database {
 
     /// Makes a row of it that sled has taken all batches up to this one. In sled's log it is behind them.
     pub(super) fn mark(&self, batches: u64) -> StoreResult<()> {
-        self.tables.set(Table::Meta, BATCHES, Some(batches.to_be_bytes().as_slice()))
+        self.tables.set(Table::Meta, BATCHES, Some(batches.to_be_bytes().as_slice())).map(drop)
     }
 
     /// Brings to disk what sled has taken.

@@ -10,13 +10,15 @@ use tokio::sync::oneshot;
 
 use super::checkpoint::{Checkpointer, Database};
 use super::committer::Committer;
+use super::copying;
 use super::durability::{FileSyncer, Progress, Space, Syncer, free_bytes, size_of, watch_over};
 use super::journal::Journal;
 use super::open::{Opened, open};
 use super::settings::SledSettings;
 use super::tables::{Tables, read_error};
 use crate::records::{Engine, Queue, Rows, Table, Writer, batched, census, decode};
-use crate::{Census, DiskUse, FatalWatch, Store, StoreError, StoreHealth, StoreResult};
+use crate::{Census, DiskUse, FatalWatch, Origin, Pieces, RowPlace, Store, StoreError, StoreHealth, StoreResult};
+use keyferry_types::path_text::ShowPath as _;
 
 /// A store in a folder of one machine. One process at a time.
 pub struct SledStore {
@@ -142,10 +144,18 @@ impl Engine for SledStore {
     async fn has(&self, table: Table, key: &[u8]) -> StoreResult<bool> {
         Ok(self.tables.tree(table)?.get(key).map_err(read_error)?.is_some())
     }
+
+    async fn pieces(&self, after: Option<RowPlace>) -> StoreResult<Pieces> {
+        copying::begin(self.tables.clone(), Arc::clone(&self.progress), after)
+    }
 }
 
 #[async_trait]
 impl Store for SledStore {
+    fn origin(&self) -> Origin {
+        Origin { kind: "sled".to_owned(), place: self.space.path.shown().to_string() }
+    }
+
     fn health(&self) -> StoreHealth {
         self.progress.health(&self.space)
     }

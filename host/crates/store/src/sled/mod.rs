@@ -13,10 +13,12 @@
 //! | `committer` | how do writes become a batch? |
 //! | `journal`, `record`, `durability` | how does a batch get to disk? |
 //! | `checkpoint` | when does sled get to disk? |
+//! | `tap`, `copying` | how is all content read as of one moment, while batches become visible? |
 //! | `tables` | which trees are there, and how are their rows read? |
 
 mod checkpoint;
 mod committer;
+mod copying;
 mod durability;
 mod engine;
 mod journal;
@@ -26,6 +28,7 @@ mod replay;
 mod reserve;
 mod settings;
 mod tables;
+mod tap;
 mod watermark;
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use super::reserve::{RESERVE, Reserve};
 use super::settings::SledSettings;
 use super::tables::{Tables, open_error};
 use super::watermark::Watermark;
-use crate::records::{Rows as _, Table};
-use crate::{StoreError, StoreResult};
+use crate::records::{FORMAT, HAS_WATERMARK, LAYOUT, Rows as _, Table, UNFINISHED, decode};
+use crate::{Incomplete, StoreError, StoreResult, Unfinished};
 use keyferry_types::bounded_file::{self, FileFault, Kind, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 
@@ -34,12 +34,6 @@ const FREE_TO_OPEN: u64 = 3 * SEGMENT_SIZE as u64;
 /// How long an instance that has just been dropped may hold on to its files.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
-/// The layout of rows that is written here. All since the first one are read; a Keyferry that knows only an older one must not
-/// open what this one has written.
-const FORMAT: u32 = 3;
-const FORMAT_KEY: &[u8] = b"format";
-/// Key of the setting that is there once the watermark has a count on disk.
-const HAS_WATERMARK: &[u8] = b"watermark";
 /// Stands beside the database and says that it once was complete, and how far it had come. sled may take a damaged log for an
 /// empty one.
 const MARKER: &str = "keyferry-store";
@@ -122,6 +116,9 @@ pub(super) fn open(settings: &SledSettings) -> StoreResult<Opened> {
     let file = Arc::new(file);
     let database = Database { tables, file: Arc::clone(&file), syncer: Arc::new(FileSyncer) };
     let (batches, watermark) = guarded(path, || replay(path, &database, &journal, marker))?;
+    if settings.unfinished == Incomplete::Refused {
+        check_whole(path, &database.tables)?;
+    }
     if !has_watermark {
         let failed = |source| StoreError::Open { action: "bring to disk", path: path.to_owned(), source };
         watermark.begin(batches).map_err(failed)?;
@@ -275,13 +272,13 @@ fn guarded<T>(path: &Path, open: impl FnOnce() -> StoreResult<T>) -> StoreResult
 
 fn check_format(path: &Path, tables: &Tables, known: bool) -> StoreResult<()> {
     let meta = tables.tree(Table::Meta)?;
-    match meta.get(FORMAT_KEY).map_err(|error| open_error(path, error))? {
+    match meta.get(FORMAT).map_err(|error| open_error(path, error))? {
         Some(bytes) => {
             let found = bytes.as_ref().try_into().map(u32::from_be_bytes);
             match found {
-                Ok(FORMAT) => Ok(()),
+                Ok(LAYOUT) => Ok(()),
                 Ok(1 | 2) => write_format(path, meta),
-                Ok(found) => Err(StoreError::Format { path: path.to_owned(), found, known: FORMAT }),
+                Ok(found) => Err(StoreError::Format { path: path.to_owned(), found, known: LAYOUT }),
                 Err(_) => Err(corrupt(path, "its format cannot be determined")),
             }
         }
@@ -290,7 +287,16 @@ fn check_format(path: &Path, tables: &Tables, known: bool) -> StoreResult<()> {
     }
 }
 
+/// Refuses a store that has not been filled to its end.
+fn check_whole(path: &Path, tables: &Tables) -> StoreResult<()> {
+    tables.get(Table::Meta, UNFINISHED, &mut |mark| {
+        let Unfinished { what, .. } = decode(Table::Meta, mark)?;
+        Err(StoreError::Unfinished { place: path.shown().to_string(), what })
+    })?;
+    Ok(())
+}
+
 fn write_format(path: &Path, meta: &Tree) -> StoreResult<()> {
-    meta.insert(FORMAT_KEY, &FORMAT.to_be_bytes()).map_err(|error| open_error(path, error))?;
+    meta.insert(FORMAT, &LAYOUT.to_be_bytes()).map_err(|error| open_error(path, error))?;
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::content::Incomplete;
+
 /// Folder and resources of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SledSettings {
@@ -18,6 +20,8 @@ pub struct SledSettings {
     pub sweep_every: Duration,
     /// Time that a batch of writes or a checkpoint may take before the store counts as failed.
     pub patience: Duration,
+    /// What happens with a store that has not been filled to its end.
+    pub unfinished: Incomplete,
 }
 
 impl SledSettings {
@@ -31,6 +35,7 @@ impl SledSettings {
             queue: 4096,
             sweep_every: Duration::from_secs(60),
             patience: Duration::from_secs(30),
+            unfinished: Incomplete::Refused,
         }
     }
 }

@@ -4,8 +4,10 @@ use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::{RwLock, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use sled::{Db, IVec, Tree};
+
+use super::tap::Tap;
 
 use crate::records::{Changes, Range, Rows, Table, Take};
 use crate::{StoreError, StoreResult};
@@ -17,12 +19,14 @@ pub(crate) struct Tables {
     trees: Arc<[Tree]>,
     /// Held alone while a batch becomes visible, tree by tree.
     moment: Arc<RwLock<()>>,
+    /// What a copy of the content has to know of batches.
+    tap: Arc<Mutex<Option<Arc<Tap>>>>,
 }
 
 impl Tables {
     pub(super) fn open(db: Db) -> sled::Result<Self> {
         let trees = Table::ALL.iter().map(|table| db.open_tree(table.name())).collect::<Result<_, _>>()?;
-        Ok(Self { db, trees, moment: Arc::default() })
+        Ok(Self { db, trees, moment: Arc::default(), tap: Arc::default() })
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -41,18 +45,45 @@ impl Tables {
     /// trail finds its entries.
     pub(super) fn make_visible(&self, changes: &Changes) -> StoreResult<()> {
         let _alone = self.alone();
-        changes.iter().try_for_each(|(table, key, value)| self.set(table, key, value.map(AsRef::as_ref)))
+        let tap = self.tap.lock().clone();
+        for (table, key, value) in changes.iter() {
+            let had_row = self.set(table, key, value.map(AsRef::as_ref))?;
+            if let Some(tap) = &tap {
+                tap.changed(table, key, value, had_row);
+            }
+        }
+        Ok(())
     }
 
-    /// Puts a row, or removes it.
-    pub(crate) fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> StoreResult<()> {
+    /// Has a tap see all batches from now on; it sees each of them whole.
+    ///
+    /// # Errors
+    /// `CopyRunning` where there is another one.
+    pub(super) fn attach(&self, tap: &Arc<Tap>) -> StoreResult<()> {
+        let _moment = self.moment.read();
+        let mut attached = self.tap.lock();
+        if attached.is_some() {
+            return Err(StoreError::CopyRunning);
+        }
+        *attached = Some(Arc::clone(tap));
+        Ok(())
+    }
+
+    /// Ends that: the tap has seen all batches that are visible, each of them whole.
+    pub(super) fn detach(&self) {
+        let _moment = self.moment.read();
+        *self.tap.lock() = None;
+    }
+
+    /// Puts a row, or removes it. Returns whether there was one.
+    pub(crate) fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) -> StoreResult<bool> {
         let tree = self.tree(table)?;
         let former = match value {
             Some(value) => tree.insert(key, value),
             None => tree.remove(key),
         };
         former
-            .map(|_| ())
+            .map(|former| former.is_some())
             .map_err(|error| StoreError::Failed { reason: format!("a row cannot be written: {error}").into() })
     }
 

@@ -122,7 +122,7 @@ impl Scratch {
     /// Changes or removes a row, behind the store's back.
     pub(crate) fn set(&self, table: Table, key: &[u8], record: Option<&[u8]>) {
         match (self.opened(), &self.home) {
-            (Opened::Sled(store), _) => store.tables().set(table, key, record).unwrap(),
+            (Opened::Sled(store), _) => _ = store.tables().set(table, key, record).unwrap(),
             (_, Home::Database(database)) => {
                 let (name, key) = (table.name(), hex::encode(key));
                 let sql = match record {

@@ -1,7 +1,7 @@
 //! What each store does, whichever engine keeps its records.
 
 mod audit;
-mod engines;
+pub(crate) mod engines;
 mod idempotency;
 mod integrations;
 mod listing;
