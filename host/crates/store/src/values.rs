@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use keyferry_types::serde_text;
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z. Shown as `2026-07-31T09:30:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -53,8 +55,7 @@ impl fmt::Display for Timestamp {
 
 /// A record's id: 12 bytes, shown as 24 hex digits as MongoDB shows its own. The first 4 bytes are the second in which it
 /// was made, the other 8 are random.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId([u8; 12]);
 
 /// Text that is no id.
@@ -81,11 +82,19 @@ impl ObjectId {
     pub fn as_bytes(&self) -> &[u8; 12] {
         &self.0
     }
+
+    /// Calls a function with the id's text.
+    fn with_text<T>(self, read: impl FnOnce(&str) -> T) -> T {
+        let mut digits = [0; 24];
+        // Two digits for each of the 12 bytes.
+        let _ = hex::encode_to_slice(self.0, &mut digits);
+        read(str::from_utf8(&digits).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -104,16 +113,15 @@ impl FromStr for ObjectId {
     }
 }
 
-impl TryFrom<String> for ObjectId {
-    type Error = MalformedObjectId;
-    fn try_from(text: String) -> Result<Self, MalformedObjectId> {
-        text.parse()
+impl Serialize for ObjectId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
-impl From<ObjectId> for String {
-    fn from(id: ObjectId) -> String {
-        id.to_string()
+impl<'de> Deserialize<'de> for ObjectId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_text::deserialize(deserializer)
     }
 }
 

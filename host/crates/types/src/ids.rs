@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::serde_text;
 
 /// A name that is not of its kind's shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,10 +32,10 @@ impl InvalidName {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
-        #[serde(try_from = "String", into = "String")]
+        // Shared: what a request does copies the names of its organisation, account and app many times.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
         #[schema(value_type = String)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -45,7 +48,7 @@ macro_rules! name {
             type Err = InvalidName;
             fn from_str(text: &str) -> Result<Self, InvalidName> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(text.to_owned())) } else { Err(InvalidName::new($kind, $rule, text)) }
+                if check(text) { Ok(Self(text.into())) } else { Err(InvalidName::new($kind, $rule, text)) }
             }
         }
 
@@ -58,7 +61,19 @@ macro_rules! name {
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0
+                name.as_str().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                serde_text::deserialize(deserializer)
             }
         }
 
@@ -119,14 +134,14 @@ name! {
 impl Slug {
     /// `custom`: the app of the organisation's own, which no plugin can be.
     pub fn custom() -> Self {
-        Self("custom".to_owned())
+        Self("custom".into())
     }
 }
 
 impl AuthTypeName {
     /// The auth type `keybased`: keys, tokens and passwords that a person copies from the app's settings.
     pub fn keybased() -> Self {
-        Self("keybased".to_owned())
+        Self("keybased".into())
     }
 }
 

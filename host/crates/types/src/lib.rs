@@ -9,6 +9,7 @@
 //! | [`text`], [`invisible`] | which characters are invisible or control a terminal? |
 //! | [`path_text`] | how is a path shown in a message? |
 //! | [`moment`], [`retry_after`] | which spellings of times and waits are read? |
+//! | [`serde_text`] | how is a value read that is written as text? |
 //! | [`pem`] | which spellings of private keys are read? |
 //! | [`bounded_file`] | how is an operator's file read within a bound of size and time? |
 //!
@@ -30,5 +31,6 @@ pub mod path_text;
 pub mod pem;
 pub mod retry_after;
 pub mod secret;
+pub mod serde_text;
 pub mod text;
 pub mod zeroizing;
