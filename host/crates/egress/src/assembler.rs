@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
+use keyferry_types::zeroizing::Zeroizing;
 
 use keyferry_types::secret::Secret;
 

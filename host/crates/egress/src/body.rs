@@ -1,7 +1,7 @@
 //! Assembles the body of a request.
 
+use keyferry_types::zeroizing::Zeroizing;
 use serde::de::IgnoredAny;
-use zeroize::Zeroizing;
 
 use super::assembler::{Assembler, Value};
 use super::error::Invalid;

@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
+use keyferry_types::zeroizing::Zeroizing;
 
 use keyferry_types::secret::Secret;
 

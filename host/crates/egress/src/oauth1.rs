@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keyferry_types::zeroizing::Zeroizing;
 use ring::hmac;
-use zeroize::Zeroizing;
 
 use super::error::Invalid;
 use super::offending_parts::breaks_json;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use keyferry_types::secret::SharedSecret;
-use zeroize::Zeroizing;
+use keyferry_types::zeroizing::Zeroizing;
 
 use super::request::{Auth, Body, JsonValue, Part, Request};
 

@@ -12,8 +12,8 @@ use http::header::{
 };
 use http::uri::{PathAndQuery, Uri};
 use http_body_util::Full;
+use keyferry_types::zeroizing::Zeroizing;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use zeroize::Zeroizing;
 
 use super::assembler::{Assembler, Secrecy, Value};
 use super::body::{self, Content};

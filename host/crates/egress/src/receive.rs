@@ -6,7 +6,7 @@ use flate2::write::MultiGzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode};
 use hyper::body::{Body as _, Incoming};
-use zeroize::Zeroizing;
+use keyferry_types::zeroizing::Zeroizing;
 
 use super::connection::Connection;
 use super::error::{ErrorKind, SendError};

@@ -4,9 +4,9 @@
 //! Written here and not taken from `aws-sigv4`: that crate builds the signing key and the canonical request, which contain
 //! secrets, in memory that is not wiped, and depends on AWS' runtime, which only builds with the feature `aws-kms` have.
 
+use keyferry_types::zeroizing::Zeroizing;
 use percent_encoding::percent_decode_str;
 use ring::{digest, hmac};
-use zeroize::Zeroizing;
 
 use super::error::Invalid;
 use super::percent_encode::strict;

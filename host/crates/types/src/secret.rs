@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::zeroizing::Clear as _;
+
 /// A credential value in plain: a field of an `auth_object`, a minted token.
 ///
 /// It has no `Display` and no `Serialize`, its `Debug` is `***`, and its memory is zeroed when the last owner drops it.
@@ -28,7 +30,7 @@ impl Secret {
             return Self(SecretString::from(value));
         }
         let exact = Self(SecretString::from(value.as_str()));
-        zeroize::Zeroize::zeroize(&mut value);
+        value.clear_all();
         exact
     }
 

@@ -1,4 +1,5 @@
-//! [`WipingAllocator`]: an allocator that clears memory before it is freed; and [`to_zeroizing_vec`] for single buffers.
+//! [`WipingAllocator`]: an allocator that clears memory before it is freed; and [`Zeroizing`] and [`to_zeroizing_vec`] for single
+//! buffers.
 //!
 //! A secret passes through buffers that this code cannot reach: hyper's read and write buffers, those of TLS, vectors
 //! that grew and left their former content behind. All of them are freed sooner or later, and the allocator sees each
@@ -6,16 +7,84 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Write};
+use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::slice;
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
+
+/// A text or bytes that are cleared when they are dropped, and that cannot be printed.
+///
+/// [`zeroize::Zeroizing`] clears a vector byte by byte; this clears it at once, which is several times as fast.
+///
+/// ```
+/// use keyferry_types::zeroizing::Zeroizing;
+///
+/// let text = Zeroizing::new(String::from("s3cr3t"));
+/// assert_eq!(text.len(), 6);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Zeroizing<T: Clear>(T);
+
+/// What [`Zeroizing`] can clear.
+pub trait Clear {
+    /// Clears all memory that the value owns, whether it is in use or spare.
+    fn clear_all(&mut self);
+}
+
+impl Clear for Vec<u8> {
+    fn clear_all(&mut self) {
+        self.spare_capacity_mut().zeroize();
+        self.as_mut_slice().zeroize();
+        self.clear();
+    }
+}
+
+impl Clear for String {
+    fn clear_all(&mut self) {
+        mem::take(self).into_bytes().clear_all();
+    }
+}
+
+impl<T: Clear> Zeroizing<T> {
+    /// Takes a value over.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T: Clear> Drop for Zeroizing<T> {
+    fn drop(&mut self) {
+        self.0.clear_all();
+    }
+}
+
+impl<T: Clear> Deref for Zeroizing<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clear> DerefMut for Zeroizing<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T: Clear + AsRef<U>, U: ?Sized> AsRef<U> for Zeroizing<T> {
+    fn as_ref(&self) -> &U {
+        self.0.as_ref()
+    }
+}
 
 /// The output of `write` in one buffer that never moves and is wiped when dropped. `write` runs twice, the first time to measure
 /// the length.
-pub fn to_zeroizing_vec(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn to_zeroizing_vec(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<zeroize::Zeroizing<Vec<u8>>> {
     let mut length = Measure(0);
     write(&mut length)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(length.0));
     write(&mut *bytes)?;
     Ok(bytes)
 }
@@ -161,6 +230,22 @@ mod tests {
             assert_eq!(block.read(), 0xA5);
             allocator.dealloc(block, second);
         }
+    }
+
+    #[test]
+    fn a_buffer_is_cleared_with_its_spare_room() {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(b"a secret and what was behind it");
+        bytes.truncate(8);
+        let (from, capacity) = (bytes.as_ptr(), bytes.capacity());
+        bytes.clear_all();
+        assert!(bytes.is_empty() && bytes.as_ptr() == from);
+        // SAFETY: `clear_all` has written all bytes of the block, which `bytes` still owns.
+        let block = unsafe { slice::from_raw_parts(from, capacity) };
+        assert!(block.iter().all(|byte| *byte == 0));
+        let mut text = String::from("s3cr3t");
+        text.clear_all();
+        assert_eq!(text, "");
     }
 
     #[test]

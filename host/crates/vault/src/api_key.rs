@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use keyferry_types::zeroizing::Zeroizing;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
 use super::derive::random;
 use super::error::VaultError;

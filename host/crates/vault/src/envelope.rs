@@ -6,7 +6,7 @@
 //! Numbers are big-endian. A sealed value ends in its 16-byte tag. Every deviation is refused: another version or
 //! suite, a length that does not fit, a name twice, bytes left over.
 
-use zeroize::Zeroizing;
+use keyferry_types::zeroizing::Zeroizing;
 
 use super::key_id::KeyId;
 use keyferry_types::ids::FieldName;

@@ -11,8 +11,8 @@ use axum::extract::{FromRequest, Request};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use keyferry_types::zeroizing::Zeroizing;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
-use zeroize::Zeroizing;
 
 use crate::error::api_error::ApiError;
 use crate::error::problem::{self, ProblemType};

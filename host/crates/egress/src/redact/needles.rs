@@ -5,8 +5,8 @@
 //! for. Nor is a copy of the secret kept in each form.
 
 use keyferry_types::secret::SharedSecret;
+use keyferry_types::zeroizing::Zeroizing;
 use memchr::memmem;
-use zeroize::Zeroizing;
 
 use super::decode::{MOST_DECODES, decode};
 use super::encoding::{BEGINNING, Encoding};

@@ -3,7 +3,7 @@
 //! Each character is treated alone, so that the normalized form of a secret is found in the normalized form of any text
 //! around it.
 
-use zeroize::Zeroizing;
+use keyferry_types::zeroizing::Zeroizing;
 
 use super::offsets::Offsets;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zeroize::Zeroizing;
+use keyferry_types::zeroizing::Zeroizing;
 
 /// A text that was decoded from another one, and the source of its bytes. It may hold secrets.
 pub(super) struct Derived {
