@@ -206,6 +206,9 @@ enum Meaning {
 impl Meaning {
     /// `access_token`, `accessToken`, `Access-Token` and `x_access_token` mean the same.
     fn of(name: &str) -> Self {
+        if name.is_ascii() && !may_be_of_a_secret(name) {
+            return Self::Else;
+        }
         // No name of a token is this long, and names are read again for each string of an array.
         let mut letters = [0; 128];
         if name.len() > letters.len() {
@@ -236,6 +239,15 @@ impl Meaning {
             Self::Else
         }
     }
+}
+
+/// Whether a name in ASCII has the last two letters of some name of a secret: most have not.
+fn may_be_of_a_secret(name: &str) -> bool {
+    let mut letters = name.bytes().rev().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+    let (last, before) = (letters.next(), letters.next());
+    // assertion, token; jwt, secret; key; passphrase; passwd, password.
+    let ends = [b"on", b"en", b"wt", b"et", b"ey", b"se", b"wd", b"rd"];
+    ends.iter().any(|[first, second]| last == Some(*second) && before == Some(*first))
 }
 
 /// Whether a value under a name of this meaning is a token. Sentences never are (`"access_token": "is missing"`), nor
@@ -326,6 +338,15 @@ mod tests {
         ] {
             assert_eq!(lifted(body, &[], &[]), (body.to_owned(), Vec::new()));
         }
+    }
+
+    #[test]
+    fn each_name_of_a_secret_ends_in_letters_that_are_looked_for() {
+        for name in SECRET.iter().chain(&["token", "secret", "password", "passwd", "passphrase"]) {
+            assert!(may_be_of_a_secret(name), "{name}");
+            assert_ne!(Meaning::of(&format!("X-{}_", name.to_uppercase())), Meaning::Else, "{name}");
+        }
+        assert!(!may_be_of_a_secret("display_name"));
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub(super) fn decode(text: &[u8], shortest: usize) -> Option<Derived> {
     let mut derived: Option<Derived> = None;
     let mut at = 0;
     // Where separators are seldom, they are found faster than digits.
-    while let Some(separator) = text.get(at + 2..).and_then(|rest| rest.iter().position(|byte| b"-: ,".contains(byte)))
-    {
+    let is_separator = |byte: &u8| matches!(byte, b'-' | b':' | b' ' | b',');
+    while let Some(separator) = text.get(at + 2..).and_then(|rest| rest.iter().position(is_separator)) {
         at += separator;
         let pairs = pairs_at(text, at);
         let Some(last) = pairs.last().filter(|_| pairs.len() >= fewest) else {

@@ -13,6 +13,7 @@
 //! | `normalize` | removes case, blanks, line breaks, quotes and backslashes |
 //! | `offsets` | translates a range of a decoded text back to the source |
 //! | `encoding` | writes a secret in forms that undoing escapes does not find: inside longer base64, hexadecimal, reversed |
+//! | `index` | knows how the forms of the secrets begin, and passes over a text that has none of the beginnings |
 //! | `needles` | selects the forms of the secrets that a text can contain |
 //! | `search` | makes all readings of a text, and searches them |
 //!
@@ -26,6 +27,7 @@ mod encoding;
 mod entities;
 mod escape;
 mod hex_pairs;
+mod index;
 mod needles;
 mod normalize;
 mod offsets;

@@ -9,8 +9,9 @@ use keyferry_types::zeroizing::Zeroizing;
 use memchr::memmem;
 
 use super::decode::{MOST_DECODES, decode};
-use super::encoding::{BEGINNING, Encoding};
+use super::encoding::Encoding;
 use super::escape::QuotedPrintable;
+use super::index::{Index, SecretEncoding};
 use super::normalize::{is_dropped, normalize, normalized};
 
 /// A value shorter than this is replaced only where it is the whole of a quoted string or of the text. Replaced anywhere,
@@ -21,8 +22,6 @@ const SHORTEST_NORMALIZED: usize = 8;
 /// ... and which has something in it that is no letter, or at least this much. A word such as `sandbox` or `password` is thus
 /// replaced as it is written and in lower case alone.
 const LONGEST_WORD: usize = 15;
-/// Bits of the filter: enough that a few hundred beginnings leave most of them unset.
-const FILTER_BITS: u32 = 12;
 /// Least length of the base64 between the lines of a PEM block that is a needle of its own.
 const SHORTEST_PEM_BODY: usize = 32;
 
@@ -64,12 +63,6 @@ enum MatchMode {
     WholeString,
     Exact,
     Normalized,
-}
-
-#[derive(Clone, Copy)]
-enum SecretEncoding {
-    Form(usize),
-    Encoded(Encoding),
 }
 
 impl Needles {
@@ -281,88 +274,6 @@ fn dropped(form: &[u8]) -> (&[u8], &[u8]) {
     let start = form.iter().take_while(|byte| is_dropped(**byte)).count();
     let end = form.len() - form.iter().rev().take_while(|byte| is_dropped(**byte)).count();
     (form.get(..start).unwrap_or_default(), form.get(end..).unwrap_or_default())
-}
-
-/// The first bytes of the forms of secrets.
-#[derive(Default)]
-pub(super) struct Index {
-    /// The beginnings, sorted.
-    beginnings: Vec<Beginning>,
-    filter: Option<Box<Filter>>,
-}
-
-#[derive(Clone, Copy)]
-struct Beginning {
-    bytes: u32,
-    secret: usize,
-    encoding: SecretEncoding,
-}
-
-impl Index {
-    pub(super) fn is_empty(&self) -> bool {
-        self.beginnings.is_empty()
-    }
-
-    fn add(&mut self, beginning: [u8; BEGINNING], secret: usize, encoding: SecretEncoding) {
-        let bytes = u32::from_le_bytes(beginning);
-        self.filter.get_or_insert_default().set(bytes);
-        self.beginnings.push(Beginning { bytes, secret, encoding });
-    }
-
-    fn sort(&mut self) {
-        self.beginnings.sort_unstable_by_key(|beginning| beginning.bytes);
-    }
-
-    /// The beginnings that occur in a text.
-    fn begun_in(&self, text: &[u8]) -> impl Iterator<Item = Beginning> {
-        // Most texts have none.
-        let mut begun = Vec::new();
-        if let Some(filter) = &self.filter {
-            for window in text.windows(BEGINNING) {
-                let Some(bytes) = window.first_chunk().map(|first| u32::from_le_bytes(*first)) else { continue };
-                if !filter.has(bytes) {
-                    continue;
-                }
-                let from = self.beginnings.partition_point(|beginning| beginning.bytes < bytes);
-                if self.beginnings.get(from).is_none_or(|beginning| beginning.bytes != bytes) {
-                    continue;
-                }
-                begun.resize(self.beginnings.len(), false);
-                let equal = self.beginnings.iter().zip(&mut begun).skip(from);
-                equal.take_while(|(beginning, _)| beginning.bytes == bytes).for_each(|(_, begun)| *begun = true);
-            }
-        }
-        self.beginnings.iter().zip(begun).filter(|(_, begun)| *begun).map(|(beginning, _)| *beginning)
-    }
-}
-
-/// A Bloom filter of the beginnings.
-struct Filter([u64; 1 << (FILTER_BITS - 6)]);
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self([0; 1 << (FILTER_BITS - 6)])
-    }
-}
-
-impl Filter {
-    fn set(&mut self, beginning: u32) {
-        let (word, bit) = place(beginning);
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    fn has(&self, beginning: u32) -> bool {
-        let (word, bit) = place(beginning);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-}
-
-/// Fibonacci hashing: the upper bits of a product depend on all of the factor.
-fn place(beginning: u32) -> (usize, u64) {
-    let hash = beginning.wrapping_mul(0x9E37_79B1) >> (32 - FILTER_BITS);
-    ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
 #[cfg(test)]

@@ -49,6 +49,11 @@ fn lower(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
+/// The normalized form of a byte of ASCII, 0 where it is removed; `None` for other bytes.
+pub(super) fn normalized_ascii(byte: u8) -> Option<u8> {
+    ASCII.get(usize::from(byte)).copied()
+}
+
 /// Whether normalization removes this byte of ASCII.
 pub(super) fn is_dropped(byte: u8) -> bool {
     ASCII.get(usize::from(byte)).is_some_and(|left| *left == 0)

@@ -6,7 +6,8 @@ use memchr::memmem;
 
 use super::decode::{MOST_DECODES, decode, joined};
 use super::escape::{QuotedPrintable, may_be_quoted_printable};
-use super::needles::{Index, Needle, Needles};
+use super::index::Index;
+use super::needles::{Needle, Needles};
 use super::normalize::{self, normalize};
 use super::{base64_runs, byte_lists, hex_pairs};
 
@@ -133,7 +134,7 @@ fn look(needles: &Needles, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
             found(extended(text, range, &needle));
         }
     }
-    if needles.normalized.is_empty() {
+    if !needles.normalized.may_begin_in_normalized(text) {
         return;
     }
     let normalized = normalize(text);
