@@ -2,30 +2,10 @@
 
 use super::error::ServiceError;
 use super::request::{Action, Precondition, Proof, Revision, Stored};
-use keyferry_store::{Expect, IntegrationRecord, ObjectId, StoreError, Timestamp, VerificationStatus};
-
-/// What a write has to know of the version that it replaces.
-#[derive(Debug, Clone)]
-pub(super) struct Base {
-    pub(super) id: ObjectId,
-    pub(super) version: u64,
-    pub(super) created_at: Timestamp,
-    pub(super) provider_account_id: Option<String>,
-}
-
-impl From<&IntegrationRecord> for Base {
-    fn from(record: &IntegrationRecord) -> Self {
-        Self {
-            id: record.id,
-            version: record.version,
-            created_at: record.created_at,
-            provider_account_id: record.provider_account_id.clone(),
-        }
-    }
-}
+use keyferry_store::{Expect, IntegrationRecord, IntegrationVersion, StoreError, VerificationStatus};
 
 /// What a record that replaces `current` is reported as.
-pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&Base>) -> Stored {
+pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&IntegrationVersion>) -> Stored {
     Stored {
         action: if current.is_some() { Action::Updated } else { Action::Created },
         proof: match record.standing {
@@ -38,12 +18,15 @@ pub(super) fn stored_as(record: &IntegrationRecord, current: Option<&Base>) -> S
 }
 
 /// What must be stored for a record to replace `current`.
-pub(super) fn expected(current: Option<&Base>) -> Expect {
+pub(super) fn expected(current: Option<&IntegrationVersion>) -> Expect {
     current.map_or(Expect::Absent, |current| Expect::Version(current.version))
 }
 
 /// Refuses a migration whose precondition the stored integration does not meet.
-pub(super) fn check_precondition(precondition: &Precondition, current: Option<&Base>) -> Result<(), ServiceError> {
+pub(super) fn check_precondition(
+    precondition: &Precondition,
+    current: Option<&IntegrationVersion>,
+) -> Result<(), ServiceError> {
     let revision = current.map(|current| Revision { id: current.id, version: current.version });
     let holds = match precondition {
         Precondition::None => true,

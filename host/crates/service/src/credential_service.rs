@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::commit::Base;
 use super::error::ServiceError;
 use super::foreground_load::{BackgroundWork, ForegroundLoad, Throttle};
 use super::in_flight::InFlight;
@@ -11,7 +10,7 @@ use super::rejection_limit::{LimitStatus, RejectionLimiter};
 use super::request::Caller;
 use super::write_order::WriteOrder;
 use keyferry_sandbox::{App, Registry};
-use keyferry_store::{AccountKey, IntegrationKey, IntegrationRecord, Store};
+use keyferry_store::{AccountKey, IntegrationKey, IntegrationRecord, IntegrationVersion, Store};
 use keyferry_types::echo::{masked_note, nearest, safe_name};
 use keyferry_types::ids::{LinkedAccountId, Slug};
 use keyferry_vault::{KeyServiceState, Vault};
@@ -24,7 +23,7 @@ pub struct CredentialService {
     pub(super) policy: MigratePolicy,
     pub(super) in_flight: InFlight,
     pub(super) load: ForegroundLoad,
-    pub(super) write_order: WriteOrder<Base>,
+    pub(super) write_order: WriteOrder<IntegrationVersion>,
     pub(super) rejection_limiter: RejectionLimiter,
 }
 

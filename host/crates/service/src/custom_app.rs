@@ -3,7 +3,7 @@
 //! They are an integration of the app `custom`, sealed like any other and resealed, read back and deleted with the rest. No
 //! plugin knows them, so they are not verified; and migrate-token refuses the slug, so no other credential replaces them.
 
-use super::commit::{Base, commit_error, expected};
+use super::commit::{commit_error, expected};
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::keys;
@@ -14,8 +14,8 @@ use super::verify_new::VerificationOutcome;
 use keyferry_sandbox::Verified;
 use keyferry_schema::{Credential, CredentialField, Exposure, without_blanks};
 use keyferry_store::{
-    AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, MigrationWrite, PutAccount,
-    VerificationStatus,
+    AccountKey, AccountWrite, AuditAction, AuditEvent, IntegrationKey, IntegrationRecord, IntegrationVersion,
+    MigrationWrite, PutAccount, VerificationStatus,
 };
 use keyferry_types::ids::{AuthTypeName, FieldName, Slug};
 use keyferry_types::secret::{Secret, SharedSecret};
@@ -193,7 +193,7 @@ impl CredentialService {
         let credential = Credential { auth_type: AuthTypeName::keybased(), fields, warnings: Vec::new() };
         let standing = VerificationStatus::Unverified { reason: "it is of an app of your own".to_owned() };
         let finding = VerificationOutcome { standing, verified: Verified { warnings, ..Verified::default() } };
-        let base = current.as_ref().map(Base::from);
+        let base = current.as_ref().map(IntegrationVersion::from);
         let record = self.sealed(key, &credential, &finding, base.as_ref())?;
         let expect = expected(base.as_ref());
         Ok(MigrationWrite { record, expect, audit, idempotency: None, row: None })

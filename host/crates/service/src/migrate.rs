@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::commit::{Base, check_precondition, commit_error, expected, stored_as};
+use super::commit::{check_precondition, commit_error, expected, stored_as};
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::keys;
@@ -16,8 +16,8 @@ use super::verify_new::{PERMIT_PATIENCE, VerificationOutcome, check_same_account
 use super::write_order::{Followed, Mark, Submitted};
 use keyferry_schema::Credential;
 use keyferry_store::{
-    AccountChange, AuditAction, IdempotencyKey, IdempotencyRecord, IntegrationKey, MigrationWrite, StoreError,
-    Timestamp,
+    AccountChange, AuditAction, IdempotencyKey, IdempotencyRecord, IntegrationKey, IntegrationVersion, MigrationWrite,
+    StoreError, Timestamp,
 };
 use keyferry_telemetry::{SPANS, metrics};
 use keyferry_types::ids::Slug;
@@ -29,7 +29,7 @@ const IDEMPOTENCY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What was read of an integration, and when.
 struct Found {
     mark: Mark,
-    base: Option<Base>,
+    base: Option<IntegrationVersion>,
 }
 
 /// The result of a write.
@@ -79,8 +79,8 @@ impl CredentialService {
     /// Reads the version that a write is to replace.
     async fn find(&self, key: &IntegrationKey) -> Result<Found, ServiceError> {
         let mark = self.write_order.mark(key);
-        let current = self.integration(key).await?;
-        Ok(Found { mark, base: current.as_ref().map(Base::from) })
+        let base = self.store.integration_version(key).await?;
+        Ok(Found { mark, base })
     }
 
     fn idempotency_record(&self, migration: &Migration) -> Result<Option<IdempotencyRecord>, ServiceError> {
@@ -130,7 +130,8 @@ impl CredentialService {
             if attempt > 0 {
                 found = self.find(key).await?;
             }
-            let submit = |base: Option<&Base>| self.submit(migration, key, base, credential, outcome, idempotency);
+            let submit =
+                |base: Option<&IntegrationVersion>| self.submit(migration, key, base, credential, outcome, idempotency);
             let is_stored = |written: &Written| matches!(written, Ok(Migrated::Stored(_)));
             match self.write_order.follow(found.mark, found.base.as_ref(), submit, is_stored).await {
                 Followed::Done(Err(ServiceError::Contended)) | Followed::Outdated => {}
@@ -146,17 +147,18 @@ impl CredentialService {
         &'a self,
         migration: &Migration,
         key: &IntegrationKey,
-        base: Option<&Base>,
+        base: Option<&IntegrationVersion>,
         credential: &Credential,
         outcome: &VerificationOutcome,
         idempotency: Option<&IdempotencyRecord>,
-    ) -> Result<Submitted<Base, impl Future<Output = Written> + Send + Unpin + use<'a>>, ServiceError> {
+    ) -> Result<Submitted<IntegrationVersion, impl Future<Output = Written> + Send + Unpin + use<'a>>, ServiceError>
+    {
         check_precondition(&migration.precondition, base)?;
         if migration.preferences.account_change == AccountChange::Reject {
             check_same_account(base, &outcome.verified)?;
         }
         let record = self.sealed(key, credential, outcome, base)?;
-        let (stored, version) = (stored_as(&record, base), Base::from(&record));
+        let (stored, version) = (stored_as(&record, base), IntegrationVersion::from(&record));
         let Migration { caller, request_id, .. } = migration;
         let audit = caller.audit(AuditAction::CredentialMigrated, stored.audit_outcome(), request_id);
         let write = MigrationWrite {

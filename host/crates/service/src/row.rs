@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::commit::{Base, commit_error, expected, stored_as};
+use super::commit::{commit_error, expected, stored_as};
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::foreground_load::BackgroundWork;
@@ -16,7 +16,8 @@ use keyferry_sandbox::{Contact, Verdict};
 use keyferry_schema::{Credential, Input};
 use keyferry_store::{
     AccountChange, AccountKey, AccountWrite, AuditAction, ImportMode, ImportPolicy, IntegrationKey, IntegrationRecord,
-    MigrationWrite, MissingAccounts, ObjectId, OnExisting, PutMode, RowSettlement, StoreError, Timestamp,
+    IntegrationVersion, MigrationWrite, MissingAccounts, ObjectId, OnExisting, PutMode, RowSettlement, StoreError,
+    Timestamp,
 };
 use keyferry_telemetry::metrics;
 use keyferry_types::ids::{LinkedAccountId, Slug};
@@ -192,7 +193,7 @@ impl CredentialService {
         outcome: &VerificationOutcome,
         settle: Settle<'_>,
     ) -> Result<RowMigrated, ServiceError> {
-        let base = found.current.as_ref().map(Base::from);
+        let base = found.current.as_ref().map(IntegrationVersion::from);
         if row.policy.account_change == AccountChange::Reject {
             check_same_account(base.as_ref(), &outcome.verified)?;
         }

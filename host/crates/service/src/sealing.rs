@@ -1,12 +1,13 @@
 //! Credentials sealed and opened: which values, and what an envelope is bound to.
 
-use super::commit::Base;
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::verify_new::VerificationOutcome;
 use keyferry_sandbox::App;
 use keyferry_schema::{Credential, Input};
-use keyferry_store::{IntegrationKey, IntegrationRecord, ObjectId, Reauth, Timestamp, VerificationStatus, WebhookKey};
+use keyferry_store::{
+    IntegrationKey, IntegrationRecord, IntegrationVersion, ObjectId, Reauth, Timestamp, VerificationStatus, WebhookKey,
+};
 use keyferry_types::ids::{AuthTypeName, FieldName};
 use keyferry_types::secret::{Secret, SharedSecret};
 use keyferry_vault::{Envelope, SealContext, VaultError, WebhookContext, check_size};
@@ -18,7 +19,7 @@ impl CredentialService {
         key: &IntegrationKey,
         credential: &Credential,
         outcome: &VerificationOutcome,
-        current: Option<&Base>,
+        current: Option<&IntegrationVersion>,
     ) -> Result<IntegrationRecord, ServiceError> {
         let version = current.map_or(1, |current| current.version + 1);
         let context = seal_context(key, &credential.auth_type, version);

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::commit::Base;
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::request::{Caller, Preferences, VerifyMode};
 use keyferry_sandbox::{App, Verdict, Verified};
 use keyferry_schema::Credential;
-use keyferry_store::{OnUnverified, VerificationStatus};
+use keyferry_store::{IntegrationVersion, OnUnverified, VerificationStatus};
 
 /// How long a request waits for a permit to verify: longer than a verification may take by default.
 pub(super) const PERMIT_PATIENCE: Duration = Duration::from_secs(15);
@@ -66,7 +65,10 @@ fn unconfirmed(credential: &Credential) -> Verified {
 }
 
 /// Refuses a credential of another account at the provider than the stored one's.
-pub(super) fn check_same_account(current: Option<&Base>, verified: &Verified) -> Result<(), ServiceError> {
+pub(super) fn check_same_account(
+    current: Option<&IntegrationVersion>,
+    verified: &Verified,
+) -> Result<(), ServiceError> {
     let before = current.and_then(|current| current.provider_account_id.as_ref());
     match (before, &verified.provider_account_id) {
         (Some(before), Some(now)) if before != now => {

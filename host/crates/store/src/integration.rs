@@ -77,6 +77,31 @@ impl IntegrationRecord {
     }
 }
 
+/// What a writer has to know of the integration that it replaces. The rest of the record is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct IntegrationVersion {
+    /// Id that the server gave the integration.
+    pub id: ObjectId,
+    /// Version of the integration.
+    pub version: u64,
+    /// The provider's id of the account behind the credential.
+    #[serde(default)]
+    pub provider_account_id: Option<String>,
+    /// When the integration was made.
+    pub created_at: Timestamp,
+}
+
+impl From<&IntegrationRecord> for IntegrationVersion {
+    fn from(record: &IntegrationRecord) -> Self {
+        Self {
+            id: record.id,
+            version: record.version,
+            provider_account_id: record.provider_account_id.clone(),
+            created_at: record.created_at,
+        }
+    }
+}
+
 /// Whether the provider has confirmed a stored credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +185,9 @@ pub enum DeleteOutcome {
 pub trait IntegrationStore: Send + Sync + 'static {
     /// One integration. Its version may not be durable yet.
     async fn integration(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationRecord>>;
+
+    /// The version of one integration. It may not be durable yet.
+    async fn integration_version(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationVersion>>;
 
     /// One integration, for a caller that may open its envelope: the audit event is durable before this returns. Returns
     /// `None`, and writes no event, if the integration does not exist.

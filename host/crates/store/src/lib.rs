@@ -74,7 +74,8 @@ pub use import_policy::{
     OnUnverified, UnknownChoice,
 };
 pub use integration::{
-    Check, CheckWrite, Checked, DeleteOutcome, IntegrationRecord, IntegrationStore, Reauth, VerificationStatus,
+    Check, CheckWrite, Checked, DeleteOutcome, IntegrationRecord, IntegrationStore, IntegrationVersion, Reauth,
+    VerificationStatus,
 };
 pub use keys::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, WebhookKey};
 pub use ledger::Ledger;

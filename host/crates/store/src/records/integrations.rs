@@ -9,13 +9,17 @@ use super::view::View;
 use super::{audit_chain, keys, outbox};
 use crate::{
     AuditEvent, CheckWrite, Checked, ConnectionEvent, DeleteOutcome, IntegrationKey, IntegrationRecord,
-    IntegrationStore, Reauth, StoreError, StoreResult,
+    IntegrationStore, IntegrationVersion, Reauth, StoreError, StoreResult,
 };
 use keyferry_types::ids::AuthTypeName;
 
 #[async_trait]
 impl<E: Engine> IntegrationStore for E {
     async fn integration(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationRecord>> {
+        self.record(Table::Integrations, &keys::integration(key)).await
+    }
+
+    async fn integration_version(&self, key: &IntegrationKey) -> StoreResult<Option<IntegrationVersion>> {
         self.record(Table::Integrations, &keys::integration(key)).await
     }
 
