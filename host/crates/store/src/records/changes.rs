@@ -70,7 +70,12 @@ impl Changes {
     }
 
     pub(super) fn merge(&mut self, later: Self) {
-        self.bytes += later.bytes;
+        let bytes = self.bytes + later.bytes;
+        if self.is_empty() {
+            *self = Self { bytes, ..later };
+            return;
+        }
+        self.bytes = bytes;
         for (table, rows) in later.rows {
             self.rows.entry(table).or_default().extend(rows);
         }
