@@ -9,8 +9,8 @@ use super::config::{self, CommandLineError, ConfigCommand, Effective, Parsed, Se
 use super::error::{CliResult, chain};
 use super::exit::Exit;
 use super::{
-    account, api_key, audit, credentials, demo, export, import, key, mock_provider, openapi, org, plugin, serve,
-    stdout, store, term, verify, webhook, whoami,
+    account, api_key, audit, backup, credentials, demo, export, import, key, mock_provider, openapi, org, plugin,
+    serve, stdout, store, term, verify, webhook, whoami,
 };
 
 /// Puts credentials a team already holds, proven to work and encrypted, onto linked accounts.
@@ -88,7 +88,20 @@ Examples:
     /// Manages the root keys that credentials are sealed under.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Prepares the database of a store that is not in the data folder.
+    /// Writes all that is stored into a file, while the server serves; or checks such a file.
+    #[command(after_help = "\
+Examples:
+  keyferry backup /backup/monday.kfb
+  keyferry backup --verify /backup/monday.kfb
+  keyferry backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p - | ssh backup 'cat > monday.kfb.age'")]
+    Backup(Box<backup::BackupArgs>),
+    /// Restores a backup into an empty store of either kind.
+    #[command(after_help = "\
+Examples:
+  keyferry restore --data /srv/keyferry --key-file /run/secrets/keyferry.key /backup/monday.kfb
+  keyferry restore --store postgres://keyferry@db.example.com/keyferry /backup/monday.kfb")]
+    Restore(Box<backup::RestoreArgs>),
+    /// Prepares the database of a store that is not in the data folder, and copies stores.
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Verifies and exports the audit trail.
@@ -170,6 +183,8 @@ async fn run(command: Command, effective: &Effective, unknown: Vec<UnknownVariab
         Command::Org(command) => org::run(command).await,
         Command::ApiKey(command) => api_key::run(command).await,
         Command::Key(command) => key::run(command).await,
+        Command::Backup(args) => backup::backup(*args).await,
+        Command::Restore(args) => backup::restore(*args).await,
         Command::Store(command) => store::run(command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Openapi(args) => openapi::run(*args).await,

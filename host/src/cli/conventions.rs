@@ -111,7 +111,7 @@ fn the_page_has_every_variable_that_is_no_setting() {
 /// The running server has the keys and plugins; a command that it carries out does not need them.
 #[test]
 fn flags_for_work_without_a_server_are_set_apart_in_commands_that_a_running_one_carries_out() {
-    let own_work = ["serve", "openapi", "config check", "key rewrap"];
+    let own_work = ["serve", "openapi", "config check", "key rewrap", "restore"];
     let (mut apart, mut all) = (0, 0);
     for (name, mut command) in leaves().into_iter().filter(|(_, command)| variables(command).contains("KEYFERRY_DATA"))
     {

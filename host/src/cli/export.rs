@@ -38,7 +38,8 @@ pub(super) struct ExportArgs {
     server: ServerArgs,
 }
 
-fn recipient(text: &str) -> Result<age::x25519::Recipient, String> {
+/// A recipient of age, as a flag has it.
+pub(super) fn recipient(text: &str) -> Result<age::x25519::Recipient, String> {
     let wrong = |error| format!("it is no age recipient ({error}): one begins with age1, and `age-keygen` prints it");
     text.trim().parse().map_err(wrong)
 }

@@ -16,7 +16,9 @@
 //! | `account` | `keyferry account list`, `show` |
 //! | `credentials` | `keyferry credentials show` |
 //! | `verify` | `keyferry verify` |
+//! | `backup` | `keyferry backup`, `restore`, `store copy` |
 //! | `audit` | `keyferry audit verify`, `export` |
+//! | `store` | `keyferry store migrate`, `copy` |
 //! | `openapi` | `keyferry openapi` |
 //! | `plugin` | `keyferry plugin new`, `build`, `inspect`, `check`, `test`, `call`, `record`, `list`, `grant`, `revoke`, `rollback` |
 //! | `config` | `keyferry config check`, `example`; all settings, `keyferry.toml` included |
@@ -25,7 +27,6 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `store` | `keyferry store migrate` |
 //! | `server`, `store_and_vault` | how are a server's components put together? |
 //! | `store_gauges` | which metrics are measured of the store? |
 //! | `operator` | how is an operator's command sent to the running server, or carried out without one? |
@@ -47,6 +48,7 @@ mod account;
 mod api_client;
 mod api_key;
 mod audit;
+mod backup;
 mod command;
 mod config;
 #[cfg(test)]

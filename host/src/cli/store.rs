@@ -1,8 +1,9 @@
-//! `keyferry store`: the tables of a database.
+//! `keyferry store`: the tables of a database, and copies of stores.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::backup;
 use super::config::{DataFolder, FolderArgs, OperatorArgs};
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
@@ -15,7 +16,13 @@ pub(super) enum StoreCommand {
     #[command(after_help = "\
 Examples:
   keyferry store migrate --store postgres://keyferry@db.example.com/keyferry --store-password-file /run/secrets/db")]
-    Migrate(MigrateArgs),
+    Migrate(Box<MigrateArgs>),
+    /// Copies a store into an empty one of either kind, and compares them. It can be stopped and started again.
+    #[command(after_help = "\
+Examples:
+  keyferry store copy --from sled:keyferry-data --to postgres://keyferry@db.example.com/keyferry --to-password-file /run/secrets/db
+  keyferry store copy --from postgres://keyferry@db.example.com/keyferry --to sled:/srv/keyferry")]
+    Copy(backup::CopyArgs),
 }
 
 #[derive(Args)]
@@ -28,7 +35,13 @@ pub(super) struct MigrateArgs {
 }
 
 pub(super) async fn run(command: StoreCommand) -> CliResult {
-    let StoreCommand::Migrate(args) = command;
+    match command {
+        StoreCommand::Migrate(args) => migrate(*args).await,
+        StoreCommand::Copy(args) => backup::copy(args).await,
+    }
+}
+
+async fn migrate(args: MigrateArgs) -> CliResult {
     let folders = FolderArgs::from(args.folders).resolve_in(DataFolder::at)?;
     let Some(settings) = folders.database else {
         let why = "store-url is not set: the store is in the data folder, and brought to its version when it is opened";

@@ -94,13 +94,18 @@ async fn every_operation_takes_and_answers_what_the_document_says() {
         assert!(!answer.text().contains(demo::HUBSPOT_ACCESS_TOKEN), "{id}");
         asked.insert(id.to_owned());
     }
-    // A key is revoked by its id from `createApiKey`; a fresh folder has no earlier version for a rollback.
+    // A key is revoked by its id from `createApiKey`; a fresh folder has no earlier version for a rollback; a backup is no JSON.
     let mut all = BTreeSet::new();
     for item in document["paths"].as_object().unwrap().values() {
         all.extend(item.as_object().unwrap().values().map(|op| op["operationId"].as_str().unwrap().to_owned()));
     }
     let left: Vec<_> = all.difference(&asked).map(String::as_str).collect();
-    assert_eq!(left, ["revokeApiKey", "rollbackPlugin"]);
+    assert_eq!(left, ["revokeApiKey", "rollbackPlugin", "takeBackup"]);
+    let backup = ask(&world, "GET", "/admin/v1/backup", None).await;
+    assert_eq!((backup.status, backup.header("content-type")), (200, Some("application/octet-stream")));
+    assert!(backup.body.starts_with(b"KEYFERRY-BACKUP 1\n"));
+    let refused = ask(&world, "GET", "/admin/v1/backup?surprise=1", None).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("invalid_request")));
 
     let listed = ask(&world, "GET", &format!("/admin/v1/organisations/{ORG}/api-keys"), None).await.json();
     let id = listed.as_array().unwrap().iter().find(|key| key["label"] == "x").unwrap()["id"].clone();

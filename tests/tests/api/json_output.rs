@@ -103,6 +103,12 @@ async fn each_command_prints_json_and_its_names_stay() {
     let key = key.display().to_string();
     let export = ["--recipient", &identity, "-o", "all.age", "--api-key-file", &key];
     printed(&world, &mut all, "export", &export, false).await;
+    printed(&world, &mut all, "backup", &["all.kfb"], false).await;
+    let (target, key) = (world.folder().join("restored").display().to_string(), world.data().join("keyferry.key"));
+    let key = key.display().to_string();
+    printed(&world, &mut all, "restore", &["all.kfb", "--data", &target, "--key-file", &key], false).await;
+    let (from, to) = (format!("sled:{target}"), format!("sled:{target}-copy"));
+    printed(&world, &mut all, "store copy", &["--from", &from, "--to", &to], false).await;
     printed(&world, &mut all, "audit verify", &org, false).await;
     printed(&world, &mut all, "audit export", &org, true).await;
 

@@ -124,11 +124,17 @@ fn every_page_of_the_guide_is_in_its_table_of_contents_once() {
 
 /// Its commands are run by `tests/tests/reliability/postgres.rs`.
 const POSTGRES: &str = "docs/operations/postgres.md";
+/// Its commands are run by `tests/tests/reliability/backup/`.
+const BACKUP: &str = "docs/operations/backup.md";
 
 #[test]
 fn every_page_with_commands_is_one_whose_commands_are_run() {
-    let typed: BTreeSet<&str> =
-        GUIDE.iter().chain(&PLUGIN_GUIDE).copied().chain(["README.md", "CONTRIBUTING.md", PAGE, POSTGRES]).collect();
+    let typed: BTreeSet<&str> = GUIDE
+        .iter()
+        .chain(&PLUGIN_GUIDE)
+        .copied()
+        .chain(["README.md", "CONTRIBUTING.md", PAGE, POSTGRES, BACKUP])
+        .collect();
     for (page, text) in pages() {
         let has_commands = !blocks(&format!("\n{text}"), "sh").is_empty();
         assert_eq!(has_commands, typed.contains(page.as_str()), "{page}: `readme.rs` lists the pages with commands");

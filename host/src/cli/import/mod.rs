@@ -20,7 +20,7 @@ mod interrupt;
 mod manage;
 mod progress;
 mod run;
-mod source;
+pub(super) mod source;
 mod summary;
 mod upload;
 mod waiting;

@@ -18,14 +18,14 @@ const OF_IMPORTS: [&str; 11] =
 
 /// Files with the keys of encrypted files.
 #[derive(Clone, Default)]
-pub(super) struct Identities(Arc<Vec<PathBuf>>);
+pub(in crate::cli) struct Identities(Arc<Vec<PathBuf>>);
 
 /// The bytes to import, and their number if it is known beforehand.
-pub(super) struct Source {
-    pub(super) reader: Box<dyn Read + Send>,
-    pub(super) bytes: Option<u64>,
+pub(in crate::cli) struct Source {
+    pub(in crate::cli) reader: Box<dyn Read + Send>,
+    pub(in crate::cli) bytes: Option<u64>,
     /// Of an encrypted file: the recipient that belongs to the key which opened it.
-    pub(super) recipient: Option<age::x25519::Recipient>,
+    pub(in crate::cli) recipient: Option<age::x25519::Recipient>,
 }
 
 /// The bytes of a file.
@@ -38,7 +38,7 @@ struct Key {
 }
 
 impl Identities {
-    pub(super) fn new(files: Vec<PathBuf>) -> Self {
+    pub(in crate::cli) fn new(files: Vec<PathBuf>) -> Self {
         Self(Arc::new(files))
     }
 
@@ -62,23 +62,25 @@ impl Identities {
 }
 
 /// Whether it is standard input, which can be read once only.
-pub(super) fn is_stdin(file: &Path) -> bool {
+pub(in crate::cli) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
 /// Whether it can be read once only: standard input, or a pipe such as `<(gpg -d rows.csv.gpg)`.
-pub(super) fn is_read_once(file: &Path) -> bool {
+pub(in crate::cli) fn is_read_once(file: &Path) -> bool {
     is_stdin(file) || file.metadata().is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// Opens a file, or standard input.
-pub(super) fn open(file: &Path, identities: &Identities) -> Result<Source, CliError> {
+pub(in crate::cli) fn open(file: &Path, identities: &Identities) -> Result<Source, CliError> {
     let (mut reader, bytes) = bytes(file)?;
     let begins = reader.fill_buf().map_err(|error| format!("{}: {error}", file.shown()))?;
     if begins.starts_with(ARMOR) {
-        return Err(
-            format!("{} is encrypted as text; `age -d` opens it, pipe that into `import -`", file.shown()).into()
-        );
+        return Err(format!(
+            "{} is encrypted as text; `age -d` opens it: pipe that into this command, with `-` as the file",
+            file.shown()
+        )
+        .into());
     }
     if !begins.starts_with(BINARY) {
         return Ok(Source { reader: Box::new(reader), bytes, recipient: None });

@@ -77,7 +77,7 @@ impl AdminError {
             | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
             Self::Keys(ServiceError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
             Self::SeveralApiKeys { .. } | Self::Rewritten { .. } | Self::OwnKeyForgotten { .. } => StatusCode::CONFLICT,
-            Self::Store(StoreError::AuditBroken { .. }) => StatusCode::CONFLICT,
+            Self::Store(StoreError::AuditBroken { .. } | StoreError::CopyRunning) => StatusCode::CONFLICT,
             Self::Registry(RegistryError::Refused { .. } | RegistryError::NoWayBack { .. }) | Self::Refused(_) => {
                 StatusCode::CONFLICT
             }
@@ -98,6 +98,7 @@ impl AdminError {
             Self::Rewritten { .. } => "audit_rewritten",
             Self::OwnKeyForgotten { .. } => "own_key_forgotten",
             Self::Store(StoreError::AuditBroken { .. }) => "audit_broken",
+            Self::Store(StoreError::CopyRunning) => "backup_running",
             Self::Registry(RegistryError::Refused { .. }) | Self::Refused(_) => "refused",
             Self::Registry(RegistryError::NoWayBack { .. }) => "no_earlier_version",
             Self::Registry(RegistryError::Lock(_)) => "lock_file",

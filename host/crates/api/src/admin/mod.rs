@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `operations` | what is an operation, and what is its form in a request? |
 //! | `operator` | what do operations work on? |
-//! | `plugins`, `organisations`, `api_keys`, `keys`, `rewrap`, `audit`, `health` | what can be asked for? |
+//! | `plugins`, `organisations`, `api_keys`, `keys`, `rewrap`, `audit`, `health`, `backup` | what can be asked for? |
 //! | `openapi` | how is that described to a machine? |
 //! | `routes`, `socket` | how does a server respond? |
 //! | `response` | which forms do responses have? |
@@ -20,6 +20,7 @@
 
 mod api_keys;
 mod audit;
+mod backup;
 mod client;
 mod error;
 mod guard;
@@ -37,7 +38,7 @@ mod socket;
 
 pub use api_keys::{ApiKeyState, CreateApiKey, CreatedApiKey, ListApiKeys, RevokeApiKey, ShownApiKey};
 pub use audit::{AuditLine, ReadAudit, VerifiedAudit, VerifyAudit};
-pub use client::call;
+pub use client::{BackupBytes, call, take_backup};
 pub use error::AdminError;
 pub use guard::{OperatorToken, TokenError, guarded};
 pub use health::{ServerHealth, ShowHealth};

@@ -88,7 +88,8 @@ pub(super) fn operation<O: Operation>() -> path::Operation {
     operation.build()
 }
 
-fn response(description: &str, content_type: &str, schema: RefOr<Schema>) -> Response {
+/// A response with one body.
+pub(super) fn response(description: &str, content_type: &str, schema: RefOr<Schema>) -> Response {
     let content = ContentBuilder::new().schema(Some(schema)).build();
     ResponseBuilder::new().description(description).content(content_type, content).build()
 }

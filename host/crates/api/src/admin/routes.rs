@@ -16,6 +16,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::admin::api_keys::{CreateApiKey, ListApiKeys, RevokeApiKey};
 use crate::admin::audit::{ReadAudit, VerifyAudit};
+use crate::admin::backup;
 use crate::admin::error::AdminError;
 use crate::admin::health::ShowHealth;
 use crate::admin::keys::{DestroyKey, DisableKey, ListKeys, ResealCredentials, RotateKey};
@@ -55,6 +56,7 @@ pub(super) fn router(operator: Operator) -> Router {
         .routes(route::<GrantPlugin>())
         .routes(route::<RevokePlugin>())
         .routes(route::<RollbackPlugin>())
+        .routes(backup::route())
         .split_for_parts();
     // Every part of it is of a type that becomes JSON.
     let document = serde_json::to_value(document).unwrap_or_default();
