@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a property that does not hold has to be seen")]
 
+mod backup_file;
 mod case_file;
 mod description;
 mod egress;
@@ -13,6 +14,7 @@ mod import_file;
 mod lock_file;
 mod request_body;
 
+pub use backup_file::backup_file;
 pub use case_file::case_file;
 pub use description::description;
 pub use egress::egress;
@@ -28,7 +30,8 @@ mod tests {
     #[test]
     fn the_properties_hold_for_every_seed_that_is_kept() {
         type Property = fn(&[u8]);
-        let targets: [(&str, Property); 7] = [
+        let targets: [(&str, Property); 8] = [
+            ("backup_file", super::backup_file),
             ("case_file", super::case_file),
             ("description", super::description),
             ("egress", super::egress),
