@@ -83,6 +83,7 @@ pub(super) async fn run(args: DemoArgs) -> CliResult {
         store: Some(Arc::clone(&server.store)),
         vault: Some(Arc::clone(&server.vault)),
         registry: None,
+        shared_plugins: server.shared_plugins.clone(),
         known_keys: Some(Arc::clone(&server.known_keys)),
     };
     let key = create_key(&operator, "demo", vec![Scope::Migrate, Scope::Read, Scope::Admin]).await?;

@@ -28,6 +28,7 @@
 //! | file | answers |
 //! |---|---|
 //! | `server`, `store_and_vault` | how are a server's components put together? |
+//! | `peers` | what do other servers on the same database change of what this one keeps in memory? |
 //! | `store_gauges` | which metrics are measured of the store? |
 //! | `operator` | how is an operator's command sent to the running server, or carried out without one? |
 //! | `api_client`, `server_url`, `retry` | how are requests sent to a running server's public API, and repeated while it is busy? |
@@ -73,6 +74,7 @@ mod notices;
 mod openapi;
 mod operator;
 mod org;
+mod peers;
 mod plugin;
 mod program;
 mod retry;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::config::{DataFolder, FolderArgs, Folders};
+use super::config::{DataFolder, FolderArgs, Folders, PluginsFrom};
 use super::error::CliError;
 use super::server::registry;
 use super::store_and_vault::StoreAndVault;
@@ -10,7 +10,7 @@ use super::term;
 use keyferry_api::admin::{self, AdminError, Operation, Operator, Verb};
 use keyferry_egress::EgressSettings;
 use keyferry_sandbox::{GrantPolicy, SandboxLimits};
-use keyferry_store::postgres::Sole;
+use keyferry_store::postgres::Access;
 use keyferry_types::path_text::ShowPath as _;
 
 /// The components that an operation needs if no server runs.
@@ -62,7 +62,7 @@ async fn open(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
         )
         .into()),
         Needs::StoreAndVault | Needs::NewStoreAndVault => {
-            let StoreAndVault { vault, store, new_key } = StoreAndVault::open(folders, None, Sole::Required).await?;
+            let StoreAndVault { vault, store, new_key } = StoreAndVault::open(folders, None, Access::Alone).await?;
             if let Some(file) = new_key {
                 term::progress(&format!(
                     "created the key-encryption key {}: back it up, apart from the store; without it nothing in the store opens",
@@ -71,6 +71,11 @@ async fn open(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
             }
             Ok(Operator { vault: Some(vault), store: Some(store), ..Operator::default() })
         }
+        Needs::Plugins if folders.plugins_from == PluginsFrom::Database => Err(format!(
+            "no server runs on {}, and the plugins are in the database, which servers have in common: start one by `keyferry serve`",
+            folders.data.path().shown()
+        )
+        .into()),
         Needs::Plugins => {
             let limits = SandboxLimits { slots: 1, ..SandboxLimits::default() };
             let registry = registry(folders, GrantPolicy::Recorded, limits, EgressSettings::default(), None).await?;

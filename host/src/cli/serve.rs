@@ -13,6 +13,7 @@ use super::error::{CliError, CliResult, chain};
 use super::exit::Exit;
 use super::log::start_log;
 use super::notices::Notices;
+use super::peers;
 use super::server::Server;
 use super::signals::Signals;
 use super::store_gauges::StoreGauges;
@@ -182,6 +183,7 @@ pub(super) async fn serve(
         store: Some(Arc::clone(&server.store)),
         vault: Some(Arc::clone(&server.vault)),
         registry: Some(Arc::clone(&server.registry)),
+        shared_plugins: server.shared_plugins.clone(),
         known_keys: Some(Arc::clone(&server.known_keys)),
         warnings: tls.clone().map(|tls| -> admin::Warnings { Arc::new(move || tls.warnings()) }),
     };
@@ -195,6 +197,10 @@ pub(super) async fn serve(
         None => None,
     };
     tokio::spawn(watch(Arc::clone(&server.registry)));
+    if let Some(shared) = &server.shared_plugins {
+        tokio::spawn(Arc::clone(shared).follow());
+    }
+    tokio::spawn(peers::follow(Arc::clone(&server.store), Arc::clone(&server.vault)));
 
     let mut fatal = server.store.fatal();
     let readiness = Arc::clone(&server.readiness);

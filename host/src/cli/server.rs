@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::config::{Folders, Settings};
+use super::config::{Folders, PluginsFrom, Settings};
 use super::error::CliError;
 use super::store_and_vault::StoreAndVault;
 use keyferry_api::{Api, KnownKeys, Readiness};
 use keyferry_egress::{Egress, EgressSettings, WebhookClient};
 use keyferry_imports::Importer;
 use keyferry_sandbox::{CodeSeal, GrantPolicy, Registry, RegistrySettings, Sandbox, SandboxLimits};
-use keyferry_service::CredentialService;
+use keyferry_service::{CredentialService, SharedPlugins};
 use keyferry_store::Store;
-use keyferry_store::postgres::Sole;
+use keyferry_store::postgres::Access;
 use keyferry_types::bounded_file::{self, PATIENCE};
 use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::Vault;
@@ -22,6 +22,8 @@ pub(super) struct Server {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: Arc<Vault>,
     pub(super) registry: Arc<Registry>,
+    /// The plugins of all servers of a database.
+    pub(super) shared_plugins: Option<Arc<SharedPlugins>>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) known_keys: Arc<KnownKeys>,
     pub(super) deliverer: Arc<Deliverer>,
@@ -34,8 +36,7 @@ pub(super) struct Server {
 impl Server {
     /// Assembles the server's components.
     pub(super) async fn assemble(settings: &Settings) -> Result<Self, CliError> {
-        // A server beside another one takes over when that one ends.
-        let opened = StoreAndVault::open(&settings.folders, Some(settings.store_cache), Sole::Awaited).await?;
+        let opened = StoreAndVault::open(&settings.folders, Some(settings.store_cache), Access::Host).await?;
         opened.call_key_service(&settings.folders).await?;
         let StoreAndVault { store, vault, new_key } = opened;
         let folder = settings.folders.plugins.clone();
@@ -49,6 +50,14 @@ impl Server {
             Some(Arc::clone(&vault)),
         )
         .await?;
+        let shared_plugins = match settings.folders.plugins_from {
+            PluginsFrom::Database => {
+                let shared = SharedPlugins::new(Arc::clone(&store), Arc::clone(&registry));
+                shared.pull().await.map_err(|error| error.to_string())?;
+                Some(shared)
+            }
+            PluginsFrom::Folder => None,
+        };
         if registry.apps().is_empty() {
             let folder = settings.folders.plugins.shown();
             tracing::info!(
@@ -82,6 +91,7 @@ impl Server {
             store,
             vault,
             registry,
+            shared_plugins,
             readiness,
             known_keys,
             deliverer,

@@ -8,8 +8,9 @@ use super::config::Folders;
 use super::error::CliError;
 use keyferry_service::{ServiceError, rewrap};
 use keyferry_store::Store;
-use keyferry_store::postgres::{PostgresSettings, PostgresStore, Sole};
+use keyferry_store::postgres::{Access, PostgresSettings, PostgresStore};
 use keyferry_store::sled::{SledSettings, SledStore};
+use keyferry_types::path_text::ShowPath as _;
 use keyferry_vault::{CreateKey, KeyProvider, KeyServiceState, Vault, VaultError};
 
 /// The first and the longest wait until a key service that fails is called again.
@@ -27,10 +28,10 @@ pub(super) struct StoreAndVault {
 impl StoreAndVault {
     /// Loads the key, or creates one if there is neither key nor store, and opens the store.
     ///
-    /// `cache` is the memory for pages of a store in the data folder. A database that another process has is awaited as `sole` says.
-    pub(super) async fn open(folders: &Folders, cache: Option<u64>, sole: Sole) -> Result<Self, CliError> {
+    /// `cache` is the memory for pages of a store in the data folder. `access` says what a database is opened for.
+    pub(super) async fn open(folders: &Folders, cache: Option<u64>, access: Access) -> Result<Self, CliError> {
         let database = match &folders.database {
-            Some(settings) => Some(open_database(settings, folders.data.store_identity(), sole).await?),
+            Some(settings) => Some(open_database(settings, folders.data.store_identity(), access).await?),
             None => None,
         };
         // A new key opens nothing in an existing store: the missing key must be found, not replaced.
@@ -44,6 +45,9 @@ impl StoreAndVault {
             _ => None,
         };
         let vault = Arc::new(Vault::new(folders.key.load(create).await?));
+        if let Some(database) = database.as_deref().filter(|_| is_empty) {
+            require_first_key(database, &vault, &folders.key).await?;
+        }
         let store: Arc<dyn Store> = match database {
             Some(store) => store,
             None => {
@@ -84,10 +88,33 @@ impl StoreAndVault {
     }
 }
 
-async fn open_database(settings: &PostgresSettings, identity: PathBuf, sole: Sole) -> Result<Arc<dyn Store>, CliError> {
+async fn open_database(
+    settings: &PostgresSettings,
+    identity: PathBuf,
+    access: Access,
+) -> Result<Arc<dyn Store>, CliError> {
     let mut settings = settings.clone();
-    (settings.sole, settings.identity) = (sole, Some(identity));
+    (settings.access, settings.identity) = (access, Some(identity));
     Ok(Arc::new(PostgresStore::open(settings).await?))
+}
+
+/// Of several servers that begin with an empty database, all must have the same key.
+async fn require_first_key(database: &dyn Store, vault: &Vault, key: &KeyProvider) -> Result<(), CliError> {
+    // Where a key service does not respond yet, each root says later which key it needs.
+    let Ok(ours) = vault.kek().id().await else { return Ok(()) };
+    let first = database.first_kek(&ours).await?;
+    if first == ours {
+        return Ok(());
+    }
+    let place = match key {
+        KeyProvider::File(file) => format!("the one in {}", file.shown()),
+        _ => "the one of this server".to_owned(),
+    };
+    Err(format!(
+        "another server has begun this database with the key-encryption key {first}, and {place} is {ours}: all servers of a database \
+         need the same key, so give this one that key (`--key-file`)"
+    )
+    .into())
 }
 
 /// Calls a failing key service again until it responds. One that works is not called.

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use super::progress::Progress;
-use keyferry_store::ImportKey;
+use keyferry_store::{ImportKey, ImportState};
 
 /// Whether a job is to stop, and how soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,18 +16,42 @@ pub(super) enum Stop {
     AtOnce,
 }
 
+/// What can be done with an import in the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    Rows,
+    Undo,
+    ForgetSealed,
+    Delete,
+}
+
+impl Work {
+    /// What is to be done with an import in this state.
+    pub(super) fn due(state: ImportState) -> Option<Self> {
+        match state {
+            ImportState::Running => Some(Self::Rows),
+            ImportState::Undoing => Some(Self::Undo),
+            // The rest of a file that no server receives cannot arrive any more; a deletion deletes the whole import.
+            ImportState::Receiving | ImportState::Deleting => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
 /// An import that is under way in this process.
 pub(super) struct Job {
     pub(super) key: ImportKey,
+    pub(super) work: Work,
     pub(super) progress: Progress,
     pub(super) stop: watch::Sender<Stop>,
     ended: watch::Sender<bool>,
 }
 
 impl Job {
-    pub(super) fn new(key: ImportKey) -> Self {
+    pub(super) fn new(key: ImportKey, work: Work) -> Self {
         Self {
             key,
+            work,
             progress: Progress::default(),
             stop: watch::Sender::new(Stop::Not),
             ended: watch::Sender::new(false),
@@ -54,6 +78,11 @@ impl Job {
     /// Marks the work as ended.
     pub(super) fn set_ended(&self) {
         self.ended.send_replace(true);
+    }
+
+    /// Whether the work has not ended.
+    pub(super) fn is_under_way(&self) -> bool {
+        !*self.ended.borrow()
     }
 
     /// Whether it is to stop.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::importer::Importer;
-use super::job::{Job, Stop};
+use super::job::{Job, Stop, Work};
 use super::{forget, run, undo};
-use keyferry_store::ImportKey;
+use keyferry_store::{Claim, ImportKey};
 use keyferry_telemetry::metrics;
 
 /// Paused imports of whose rows the reasons to wait are kept.
@@ -14,23 +14,27 @@ const MOST_REMEMBERED: usize = 64;
 /// The longest wait for jobs after `Stop::AtOnce`.
 const ABANDON_WAIT: Duration = Duration::from_millis(500);
 
-/// What can be done with an import in the background.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Work {
-    Rows,
-    Undo,
-    ForgetSealed,
-    Delete,
-}
-
 impl Importer {
-    /// Begins work on an import after its running job has stopped.
+    /// Begins work on an import after its running job has stopped. Of several servers, one works on it: where another one does, it begins
+    /// this work, or a later look finds it free.
     pub(super) fn begin(self: &Arc<Self>, key: ImportKey, work: Work) {
+        if !self.is_shared() {
+            return self.begin_ours(key, work);
+        }
+        let importer = Arc::clone(self);
+        self.runtime.spawn(async move {
+            if importer.claim(&key).await == Claim::Ours {
+                importer.begin_ours(key, work);
+            }
+        });
+    }
+
+    fn begin_ours(self: &Arc<Self>, key: ImportKey, work: Work) {
         if *self.stopping.borrow() {
             // The next process begins it.
             return;
         }
-        let job = Arc::new(Job::new(key.clone()));
+        let job = Arc::new(Job::new(key.clone(), work));
         let former = self.jobs().insert(key.clone(), Arc::clone(&job));
         let importer = Arc::clone(self);
         self.runtime.spawn(async move {
@@ -45,13 +49,21 @@ impl Importer {
                 Work::Delete => forget::everything(&importer, &job.key).await,
             }
             job.set_ended();
-            let mut jobs = importer.jobs();
-            let is_current = jobs.get(&key).is_some_and(|current| Arc::ptr_eq(current, &job));
-            // The reasons why rows wait are shown after the import has paused.
-            if is_current && !(job.progress.has_rows() && jobs.len() <= MOST_REMEMBERED) {
-                jobs.remove(&key);
+            if importer.forget_job(&job) {
+                importer.release(&key).await;
             }
         });
+    }
+
+    /// Forgets an ended job, unless the reasons why its rows wait are shown after the import has paused. Returns whether no other job of
+    /// the import has begun.
+    fn forget_job(&self, job: &Arc<Job>) -> bool {
+        let mut jobs = self.jobs();
+        let is_current = jobs.get(&job.key).is_some_and(|current| Arc::ptr_eq(current, job));
+        if is_current && !(job.progress.has_rows() && jobs.len() <= MOST_REMEMBERED) {
+            jobs.remove(&job.key);
+        }
+        is_current
     }
 
     /// Waits until the job of an import has ended.

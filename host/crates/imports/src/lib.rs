@@ -17,6 +17,7 @@
 //! | `rate_controller`, `host_health` | how many rows at once? may a host be asked that failed some? |
 //! | `failure_count` | did too many rows fail? |
 //! | `outcome`, `waiting`, `progress` | what is a row's outcome? which rows wait, and why? how far is an import? |
+//! | `share` | which of several servers works on an import? |
 //! | `undo`, `forget`, `retention` | how is an import undone? deleted? when is its undo data deleted? |
 //! | `error` | why is something not possible? |
 
@@ -45,6 +46,7 @@ mod retry_queue;
 mod row_worker;
 mod run;
 mod settle_or_retry;
+mod share;
 mod transition;
 mod undo;
 mod waiting;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::change::Change;
 use super::error::ImportError;
 use super::importer::{Importer, audit};
-use super::jobs::Work;
+use super::job::Work;
 use super::progress::{RowWaiting, Waiting, WaitingRows};
 use super::transition::{decide, is_there};
 use keyferry_service::Caller;
@@ -117,6 +117,7 @@ impl Importer {
         // What is under way ends first: rows of it may be about to be settled.
         if matches!(change, Change::Pause | Change::Cancel) {
             self.halt(&key).await;
+            self.await_others(&key).await;
         }
         match change {
             Change::Pause | Change::Cancel => {}

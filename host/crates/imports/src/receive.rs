@@ -11,12 +11,12 @@ use tokio::sync::{mpsc, watch};
 use super::error::{ImportError, UploadError};
 use super::importer::{Importer, audit};
 use super::input::ReadOptions;
-use super::jobs::Work;
+use super::job::Work;
 use super::reader::{Reader, Received};
 use keyferry_service::{BackgroundWork, Caller, ServiceError, Throttle, keys};
 use keyferry_store::{
     AuditAction, ImportKey, ImportPolicy, ImportRecord, ImportState, ImportWrite, NewRow, ObjectId, Restore, SameFile,
-    StoreResult, Timestamp,
+    StoreResult, Timestamp, Work as Claimed,
 };
 
 /// Parts of a file that wait for being read, and chunks of rows that wait for being stored.
@@ -88,7 +88,13 @@ impl Importer {
             started_at: None,
             ended_at: None,
         };
-        self.store.put_import(ImportWrite { record: record.clone(), audit: None }).await?;
+        // Before it is there: another server would take it for one that was left, and delete it.
+        self.store.claim(&Claimed::Import(record.key.clone())).await?;
+        let put = self.store.put_import(ImportWrite { record: record.clone(), audit: None }).await;
+        if put.is_err() {
+            self.release(&record.key).await;
+        }
+        put?;
         let started = match self.take_in(&record.key, new.reading, body).await {
             Ok(received) => self.start(record.clone(), received, new.same_file, new.request_id).await,
             Err(error) => Err(error),

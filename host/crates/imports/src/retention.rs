@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::error::ImportError;
 use super::importer::Importer;
-use super::jobs::Work;
-use keyferry_store::{ImportRecord, ImportState, Restore, Timestamp};
+use super::job::Work;
+use super::share;
+use keyferry_store::{ImportRecord, Restore, Timestamp};
 
 /// The interval of checks whether the retention of an import is over.
 const LOOK: Duration = Duration::from_secs(60);
@@ -18,16 +19,14 @@ impl Importer {
     /// If the store cannot be read.
     pub async fn resume(self: &Arc<Self>) -> Result<(), ImportError> {
         for record in self.store.all_imports().await? {
-            match record.state {
-                ImportState::Running => self.begin(record.key, Work::Rows),
-                ImportState::Undoing => self.begin(record.key, Work::Undo),
-                // The rest of a file cannot arrive any more; a deletion deletes the whole import.
-                ImportState::Receiving | ImportState::Deleting => self.begin(record.key, Work::Delete),
-                _ if record.restore == Restore::Over => self.begin(record.key, Work::ForgetSealed),
-                _ => {}
+            match Work::due(record.state) {
+                Some(work) => self.begin(record.key, work),
+                None if record.restore == Restore::Over => self.begin(record.key, Work::ForgetSealed),
+                None => {}
             }
         }
         tokio::spawn(confirm_in_time(Arc::downgrade(self)));
+        tokio::spawn(share::follow(Arc::downgrade(self)));
         Ok(())
     }
 }

@@ -282,7 +282,7 @@ fn granted_before(entry: &Entry, lock: &GrantLock) -> Vec<Grant> {
 }
 
 /// Runs work on files apart from the threads that serve requests: a disk can be slow, and a kept version is synced to it.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 

@@ -34,6 +34,25 @@ pub async fn unlock(store: &dyn RootStore, vault: &Vault, org: &OrgId) -> Result
     vault.unlock_all(org, roots).await
 }
 
+/// Brings the key ring in line with the store after another host has changed roots: those that were taken out of use go, new ones come.
+///
+/// # Errors
+/// If they cannot be read or unwrapped. What was done before stays.
+pub async fn refresh(store: &dyn RootStore, vault: &Vault) -> Result<(), ServiceError> {
+    for (org, known) in vault.on_ring() {
+        let mut roots = store.roots(&org).await?;
+        roots.retain(|root| root.disabled_at.is_none());
+        for gone in known.iter().filter(|known| roots.iter().all(|root| root.key_id != known.get())) {
+            vault.lock_root(&org, *gone);
+        }
+        let kek_id = vault.kek().id().await?;
+        for root in roots.iter().filter(|root| known.iter().all(|known| root.key_id != known.get())) {
+            vault.unlock_root(&org, &wrapped_by(root, &kek_id)).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Creates a further root, which seals from then on.
 ///
 /// # Errors

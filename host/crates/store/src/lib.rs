@@ -13,6 +13,8 @@
 //! | `import`, `ledger`, `audit` | of imports, of their rows, and of the audit trail |
 //! | `row`, `import_policy`, `idempotency` | what is in a row of an import, a policy, a stored response? |
 //! | `keys`, `values` | under which keys are records stored? how are times and ids stored and shown? |
+//! | `plugin` | which plugins do all servers of a database have in common? |
+//! | `claim`, `peers` | which work does one host at a time? what have other hosts changed? |
 //! | `content` | what is all that is stored, and how is an empty store filled with it? |
 //! | [`backup`] | how is it written into a file, checked, restored, and copied into another store? |
 //! | `webhook_notifier` | how does the task that delivers learn of changes? |
@@ -32,6 +34,7 @@
 mod account;
 mod api_key;
 mod audit;
+mod claim;
 mod content;
 mod delivery;
 mod error;
@@ -42,6 +45,8 @@ mod integration;
 mod keys;
 mod ledger;
 mod migration;
+mod peers;
+mod plugin;
 mod records;
 mod root;
 mod row;
@@ -64,6 +69,7 @@ pub use account::{
 };
 pub use api_key::{ApiKeyRecord, ApiKeyStore, NewApiKey, Scope, UnknownScope};
 pub use audit::{AuditAction, AuditEntry, AuditEvent, AuditStore, AuditSummary};
+pub use claim::{Claim, ClaimStore, Work};
 pub use content::{Change, ContentStore, Incomplete, Origin, Piece, Pieces, RowPlace, TableCounts, Unfinished};
 pub use delivery::{Delivery, DeliveryLog, DeliveryStore, FailedDelivery, Settled};
 pub use error::{DatabaseFault, StoreError, StoreResult};
@@ -80,6 +86,8 @@ pub use integration::{
 pub use keys::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, WebhookKey};
 pub use ledger::Ledger;
 pub use migration::{MigrationStore, MigrationWrite};
+pub use peers::{Generations, Kept, Peers};
+pub use plugin::{ComponentKey, PLUGIN_PART, PluginChange, PluginStore, SharedFile, SharedGrant, SharedPlugins};
 pub use root::{Reseal, Rewrap, RootChange, RootRecord, RootStore, Wrapping};
 pub use row::{
     Again, AppCounts, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack, UndoWrite,

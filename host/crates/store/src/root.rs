@@ -118,6 +118,10 @@ pub trait RootStore: Send + Sync + 'static {
     /// All roots of all organisations.
     async fn all_roots(&self) -> StoreResult<Vec<(OrgId, RootRecord)>>;
 
+    /// The key-encryption key with which the store was begun; it is this one if there was none before. Of several servers that find
+    /// an empty database at once, one decides with which key its roots are wrapped.
+    async fn first_kek(&self, kek_id: &str) -> StoreResult<String>;
+
     /// Stores a further root, which seals from then on.
     ///
     /// # Errors

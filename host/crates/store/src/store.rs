@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::account::AccountStore;
 use crate::api_key::ApiKeyStore;
 use crate::audit::AuditStore;
+use crate::claim::ClaimStore;
 use crate::content::{ContentStore, Origin};
 use crate::delivery::DeliveryStore;
 use crate::error::{StoreError, StoreResult};
@@ -15,6 +16,8 @@ use crate::import::ImportStore;
 use crate::integration::IntegrationStore;
 use crate::ledger::Ledger;
 use crate::migration::MigrationStore;
+use crate::peers::Peers;
+use crate::plugin::PluginStore;
 use crate::root::RootStore;
 use crate::session::SessionStore;
 use crate::webhook::WebhookStore;
@@ -51,6 +54,8 @@ pub trait Store:
     + AuditStore
     + ImportStore
     + Ledger
+    + ClaimStore
+    + PluginStore
     + ContentStore
 {
     /// Where the store is.
@@ -58,6 +63,11 @@ pub trait Store:
 
     /// Whether writes are accepted at the moment.
     fn health(&self) -> StoreHealth;
+
+    /// What other hosts change; `None` for a store of one host.
+    fn peers(&self) -> Option<Arc<Peers>> {
+        None
+    }
 
     /// The space that the store takes on disk, and what is left. Blocks for as long as the system takes to say so.
     fn disk(&self) -> DiskUse;

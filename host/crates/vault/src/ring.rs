@@ -116,6 +116,11 @@ impl Vault {
         }
     }
 
+    /// The roots on the ring.
+    pub fn on_ring(&self) -> Vec<(OrgId, Vec<KeyId>)> {
+        self.roots.read().iter().map(|(org, roots)| (org.clone(), roots.keys().copied().collect())).collect()
+    }
+
     /// Whether at least one of the organisation's roots is on the ring.
     pub fn is_unlocked(&self, org: &OrgId) -> bool {
         self.roots.read().contains_key(org)

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
+use super::claims::Claims;
 use super::error::WebhookError;
 use super::schedule::{AttemptKey, NextStep, Schedule};
 use super::{message, secrets};
@@ -27,6 +29,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 const SERVER_FAULT_WAIT: Duration = Duration::from_secs(10);
 /// The longest wait for running attempts when the server stops. Unsettled deliveries are repeated.
 const DRAIN: Duration = Duration::from_secs(3);
+/// How often a server looks for deliveries that other servers have left.
+const LOOK: Duration = Duration::from_secs(1);
 /// The number of waiting deliveries of one webhook that are examined at a time.
 const LOOKED_AT: usize = 256;
 
@@ -76,10 +80,13 @@ impl Deliverer {
         let notifier = self.store.webhook_notifier();
         let mut schedule = Schedule::default();
         let mut attempts = JoinSet::new();
+        let mut claims = Claims::new(Arc::clone(&self.store));
         self.load_waiting(&mut schedule).await;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tokio::pin!(stop);
         loop {
-            self.begin(&mut schedule, &mut attempts).await;
+            self.begin(&mut schedule, &mut attempts, &mut claims).await;
             tokio::select! {
                 notified = notifier.notified() => schedule.enqueue(notified),
                 Some(done) = attempts.join_next() => match done {
@@ -87,6 +94,7 @@ impl Deliverer {
                     Err(error) => tracing::error!(%error, "the task of a webhook delivery failed"),
                 },
                 () = schedule.next_due() => {}
+                _ = look.tick(), if claims.are_needed() => self.look(&mut schedule, &mut claims).await,
                 () = &mut stop => break,
             }
         }
@@ -110,9 +118,23 @@ impl Deliverer {
         }
     }
 
+    /// Schedules what other servers have left: events of their requests, and deliveries of servers that have ended.
+    async fn look(&self, schedule: &mut Schedule, claims: &mut Claims) {
+        match self.store.awaited_webhooks().await {
+            Ok(keys) => {
+                claims.release_idle(&keys, schedule).await;
+                schedule.enqueue(keys);
+            }
+            Err(error) => tracing::debug!(%error, "the webhooks' waiting deliveries cannot be read"),
+        }
+    }
+
     /// Begins all attempts that the schedule allows.
-    async fn begin(self: &Arc<Self>, schedule: &mut Schedule, attempts: &mut JoinSet<AttemptKey>) {
+    async fn begin(self: &Arc<Self>, schedule: &mut Schedule, attempts: &mut JoinSet<AttemptKey>, claims: &mut Claims) {
         while let Some(key) = schedule.next_webhook() {
+            if !claims.take(&key).await {
+                continue;
+            }
             let waiting = match self.store.outbox(&key, LOOKED_AT).await {
                 Ok(waiting) => waiting,
                 Err(error) => {

@@ -8,6 +8,7 @@
 //! | `message` | what is it sent, and how is that signed and verified? |
 //! | `schedule` | which delivery is attempted when? |
 //! | `deliver` | how is one attempted, and when again? |
+//! | `claims` | which of several servers delivers? |
 //! | `error` | why is something not possible? |
 //!
 //! An event is stored in the transaction that causes it, and is removed when the receiver has responded with 200. Each event is
@@ -23,6 +24,7 @@
 //! assert!(signing_secret("too short").is_err()); // 16 to 256 printable ASCII characters, no spaces
 //! ```
 
+mod claims;
 mod deliver;
 mod error;
 mod manage;

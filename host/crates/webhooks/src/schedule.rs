@@ -134,6 +134,11 @@ impl Schedule {
         self.enqueue([webhook.clone()]);
     }
 
+    /// Whether an attempt for a webhook is under way.
+    pub(super) fn is_busy(&self, key: &WebhookKey) -> bool {
+        self.busy.contains_key(key)
+    }
+
     /// Returns when a postponed webhook is due; never if there is none.
     pub(super) async fn next_due(&self) {
         let Some((due, _)) = self.postponed.first() else { return std::future::pending().await };

@@ -127,6 +127,11 @@ impl DataFolder {
         self.path.join("keyferry.lock")
     }
 
+    /// The copy of the plugins that are in the database, and of their grants.
+    pub(in crate::cli) fn plugins_of_database(&self) -> (PathBuf, PathBuf) {
+        (self.path.join("database-plugins"), self.path.join("database-plugins.lock"))
+    }
+
     pub(in crate::cli) fn code_key(&self) -> PathBuf {
         self.path.join("code-key.json")
     }

@@ -29,7 +29,9 @@ mod variables;
 pub(super) use command::{ConfigCommand, run};
 pub(super) use data_folder::DataFolder;
 pub(super) use effective::Effective;
-pub(super) use flags::{FolderArgs, Folders, NewKekArgs, OperatorArgs, ServeArgs, listen_address, whole_number};
+pub(super) use flags::{
+    FolderArgs, Folders, NewKekArgs, OperatorArgs, PluginsFrom, ServeArgs, listen_address, whole_number,
+};
 pub(super) use layers::{CommandLineError, Parsed, parse};
 pub(super) use resolved::{LogFormat, LogSettings, Settings};
 pub(super) use variables::UnknownVariable;

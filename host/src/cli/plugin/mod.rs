@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `new`, `build`, `inspect`, `check`, `test` | `keyferry plugin` and the same name |
 //! | `live`, `live_json` | `keyferry plugin call`, `record` |
+//! | `push` | `keyferry plugin push` |
 //! | `operate` | `keyferry plugin list`, `grant`, `revoke`, `rollback` |
 
 mod build;
@@ -13,6 +14,7 @@ mod live;
 mod live_json;
 mod new;
 mod operate;
+mod push;
 mod test;
 
 use clap::Subcommand;
@@ -63,6 +65,12 @@ Examples:
     /// Lists the plugin files of a server and the state of each.
     #[command(after_help = "Examples:\n  keyferry plugin list\n  keyferry plugin list --check")]
     List(operate::ListArgs),
+    /// Puts a component into the database, for all of its servers.
+    #[command(after_help = "\
+Examples:
+  keyferry plugin push acme-crm/build/acme-crm.wasm
+  keyferry plugin push build/release.wasm --name acme-crm.wasm")]
+    Push(push::PushArgs),
     /// Shows a plugin's requested grants and grants them to exactly this file.
     #[command(after_help = "\
 Examples:
@@ -90,6 +98,7 @@ pub(super) async fn run(command: PluginCommand) -> CliResult {
         PluginCommand::Call(args) => live::run_call(args).await,
         PluginCommand::Record(args) => live::run_record(args).await,
         PluginCommand::List(args) => operate::list(args).await,
+        PluginCommand::Push(args) => push::run(args).await,
         PluginCommand::Grant(args) => operate::grant(args).await,
         PluginCommand::Revoke(args) => operate::revoke(args).await,
         PluginCommand::Rollback(args) => operate::rollback(args).await,

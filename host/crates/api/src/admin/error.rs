@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use keyferry_sandbox::RegistryError;
-use keyferry_service::ServiceError;
+use keyferry_service::{ServiceError, SharedPluginError};
 use keyferry_service_client::ExchangeError;
 use keyferry_store::StoreError;
 use keyferry_types::ids::OrgId;
@@ -48,6 +48,10 @@ pub enum AdminError {
     OwnKeyForgotten { org: OrgId, key_id: u32, own: String },
     #[error("this operation needs {0}, which is not open here")]
     Missing(&'static str),
+    #[error("the plugins of this server are the files in {folder}: copy the component there, and it is loaded")]
+    OwnPlugins { folder: String },
+    #[error(transparent)]
+    SharedPlugins(SharedPluginError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -76,6 +80,7 @@ impl AdminError {
             | Self::NoSuchOrganisation { .. }
             | Self::NoSuchApiKey { .. } => StatusCode::NOT_FOUND,
             Self::Keys(ServiceError::Store(StoreError::Root { .. })) => StatusCode::CONFLICT,
+            Self::OwnPlugins { .. } | Self::SharedPlugins(SharedPluginError::Contended) => StatusCode::CONFLICT,
             Self::SeveralApiKeys { .. } | Self::Rewritten { .. } | Self::OwnKeyForgotten { .. } => StatusCode::CONFLICT,
             Self::Store(StoreError::AuditBroken { .. } | StoreError::CopyRunning) => StatusCode::CONFLICT,
             Self::Registry(RegistryError::Refused { .. } | RegistryError::NoWayBack { .. }) | Self::Refused(_) => {
@@ -94,6 +99,8 @@ impl AdminError {
             Self::NoSuchOrganisation { .. } => "no_such_organisation",
             Self::NoSuchApiKey { .. } => "no_such_api_key",
             Self::Keys(ServiceError::Store(StoreError::Root { .. })) => "key_refused",
+            Self::OwnPlugins { .. } => "own_plugins",
+            Self::SharedPlugins(SharedPluginError::Contended) => "contended",
             Self::SeveralApiKeys { .. } => "several_api_keys",
             Self::Rewritten { .. } => "audit_rewritten",
             Self::OwnKeyForgotten { .. } => "own_key_forgotten",
@@ -103,6 +110,17 @@ impl AdminError {
             Self::Registry(RegistryError::NoWayBack { .. }) => "no_earlier_version",
             Self::Registry(RegistryError::Lock(_)) => "lock_file",
             _ => "internal",
+        }
+    }
+}
+
+impl From<SharedPluginError> for AdminError {
+    fn from(error: SharedPluginError) -> Self {
+        match error {
+            SharedPluginError::Registry(error) => Self::Registry(error),
+            SharedPluginError::Store(error) => Self::Store(error),
+            SharedPluginError::Refused(reason) => Self::Refused(reason),
+            other => Self::SharedPlugins(other),
         }
     }
 }

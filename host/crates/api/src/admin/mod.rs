@@ -46,6 +46,8 @@ pub use keys::{DestroyKey, DisableKey, KeyState, ListKeys, Place, ResealCredenti
 pub use operations::{Operation, Route, Verb};
 pub use operator::{Operator, Warnings};
 pub use organisations::{ListOrganisations, ShownOrganisation};
-pub use plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
+pub use plugins::{
+    GrantPlugin, ListPlugins, PushPlugin, PutPluginPart, RevokePlugin, RollbackPlugin, ShowPlugin, StoredPart,
+};
 pub use rewrap::{Form, ListRoots, NewForms, RewrapRoots, Rewrapped, StoredRoot};
 pub use socket::{Socket, listen};

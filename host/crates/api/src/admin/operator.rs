@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::known_keys::KnownKeys;
 use keyferry_sandbox::Registry;
+use keyferry_service::SharedPlugins;
 use keyferry_store::Store;
 use keyferry_vault::Vault;
 
@@ -23,4 +24,6 @@ pub struct Operator {
     pub vault: Option<Arc<Vault>>,
     /// The plugins; `None` if this process has not loaded them.
     pub registry: Option<Arc<Registry>>,
+    /// The plugins of all servers of a database; `None` if those of this server are its own.
+    pub shared_plugins: Option<Arc<SharedPlugins>>,
 }

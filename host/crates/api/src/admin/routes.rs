@@ -24,7 +24,9 @@ use crate::admin::openapi;
 use crate::admin::operations::{Operation, Verb, taken_apart};
 use crate::admin::operator::Operator;
 use crate::admin::organisations::ListOrganisations;
-use crate::admin::plugins::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
+use crate::admin::plugins::{
+    GrantPlugin, ListPlugins, PushPlugin, PutPluginPart, RevokePlugin, RollbackPlugin, ShowPlugin,
+};
 use crate::admin::response::{Problem, Uncached};
 use crate::admin::rewrap::{ListRoots, RewrapRoots};
 
@@ -57,6 +59,8 @@ pub(super) fn router(operator: Operator) -> Router {
         .routes(route::<RevokePlugin>())
         .routes(route::<RollbackPlugin>())
         .routes(backup::route())
+        .routes(route::<PutPluginPart>())
+        .routes(route::<PushPlugin>())
         .split_for_parts();
     // Every part of it is of a type that becomes JSON.
     let document = serde_json::to_value(document).unwrap_or_default();

@@ -1,5 +1,5 @@
 //! [`KnownKeys`]: the API keys in use, each read from the store once. What is stored of a key changes when it is revoked, which
-//! makes this server [forget](KnownKeys::forget) it, and when its use is noted, which is done here: at most once a minute each, and
+//! makes this server [forget](KnownKeys::forget) it and other servers on the same database forget all they know within a second, and when its use is noted, which is done here: at most once a minute each, and
 //! never waited for.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use keyferry_store::{ApiKeyRecord, Store, StoreResult, Timestamp};
+use keyferry_store::{ApiKeyRecord, Kept, Peers, Store, StoreResult, Timestamp};
 
 /// How exact the time of the last use is.
 const GRAIN: Duration = Duration::from_secs(60);
@@ -20,11 +20,15 @@ const MOST: usize = 4096;
 /// The API keys in use, by their hashes.
 pub struct KnownKeys {
     store: Arc<dyn Store>,
+    /// Other servers on the same database, which revoke keys as well.
+    peers: Option<Arc<Peers>>,
     read: RwLock<ReadKeys>,
 }
 
 #[derive(Default)]
 struct ReadKeys {
+    /// The number of other servers' changes up to which these keys hold.
+    generation: u64,
     keys: HashMap<[u8; 32], Arc<KnownKey>>,
     /// How often a key was forgotten: one that was read from the store before is not kept.
     forgotten: u64,
@@ -68,12 +72,21 @@ impl ReadKeys {
         self.forgotten += 1;
         self.keys.remove(hash);
     }
+
+    /// Another server has revoked keys.
+    fn begin_again(&mut self, generation: u64) {
+        if self.generation != generation {
+            self.generation = generation;
+            self.forgotten += 1;
+            self.keys.clear();
+        }
+    }
 }
 
 impl KnownKeys {
     /// None are known yet.
     pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, read: RwLock::default() })
+        Arc::new(Self { peers: store.peers(), store, read: RwLock::default() })
     }
 
     /// The store that they are read from.
@@ -84,6 +97,14 @@ impl KnownKeys {
     /// The API key with this hash, also if it has expired or was revoked. One that is not live now is read each time, so that it
     /// takes no less time than one that does not exist.
     pub(crate) async fn get(&self, hash: &[u8; 32], now: Timestamp) -> StoreResult<Option<Arc<KnownKey>>> {
+        let generation = self.peers.as_ref().map_or(Some(0), |peers| peers.generation(Kept::ApiKeys));
+        let Some(generation) = generation else {
+            // What other servers have revoked is not known.
+            return Ok(self.store.api_key(hash).await?.map(KnownKey::new).map(Arc::new));
+        };
+        if self.read.read().generation != generation {
+            self.read.write().begin_again(generation);
+        }
         let forgotten = {
             let read = self.read.read();
             if let Some(known) = read.keys.get(hash).filter(|known| known.is_live(now)) {
@@ -158,6 +179,19 @@ mod tests {
         let after = read.forgotten;
         read.keep(Arc::clone(&key), after);
         assert!(read.keys.contains_key(&key.hash));
+    }
+
+    #[test]
+    fn what_another_server_revokes_is_forgotten_with_all_else_that_was_read_before() {
+        let (mut read, key) = (ReadKeys::default(), key(1));
+        let before = read.forgotten;
+        read.keep(Arc::clone(&key), before);
+        read.begin_again(0);
+        assert!(read.keys.contains_key(&key.hash), "nothing has changed");
+        read.begin_again(7);
+        assert!(read.keys.is_empty());
+        read.keep(Arc::clone(&key), before);
+        assert!(read.keys.is_empty(), "it was read before the change was known");
     }
 
     #[test]

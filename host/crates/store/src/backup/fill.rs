@@ -97,6 +97,8 @@ pub async fn copy(from: &dyn Store, to: &dyn Store, mut progress: impl FnMut(Ste
         return Err(FillError::IncompleteSource { place: source.to_string(), what });
     }
     let mark = Unfinished { what: format!("the copy of {source}"), id: format!("copy {source}"), place: None };
+    // This also brings events that wait into their chains.
+    verify_audit(from).await?;
     let mut filler = Filler::begin(to, mark).await?;
     let mut pieces = from.content(filler.mark.place.clone()).await?;
     loop {

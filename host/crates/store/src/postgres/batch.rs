@@ -1,14 +1,19 @@
 //! One batch of writes as one transaction.
 
+use std::cell::Cell;
+use std::time::Instant;
+
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;
 
 use super::fault::{Fault, Kind};
 use super::lease::Lease;
+use super::places::Places;
 use super::rows::{PostgresRows, Waiter};
 use super::sql;
-use crate::records::{Changes, Hints, Job, Table, link, sweep};
+use super::standing::Standing;
+use crate::records::{Changes, Hints, Job, Left, Rows as _, Table, View, link_some, park, sweep};
 use crate::{StoreError, Timestamp};
 
 /// The table with a row for each batch that was committed.
@@ -22,7 +27,7 @@ const KEPT_MILLIS: u64 = 10 * 60 * 1000;
 
 /// Why this process has to end.
 pub(super) const OVERTAKEN: &str =
-    "another process has taken the database, since this one did not renew its lease for 15 s";
+    "another server has taken over the work of this one, which did not renew its lease for 10 s; start it again";
 
 /// Names a batch: the milliseconds of its time, and random bytes.
 pub(super) struct BatchId([u8; 24]);
@@ -43,6 +48,15 @@ impl BatchId {
     }
 }
 
+/// What a batch does besides its writes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tidying {
+    /// Brings audit events of all hosts into their chains.
+    pub(super) link: bool,
+    /// Removes expired records. It writes in any case: it shows whether the database takes writes.
+    pub(super) sweep: bool,
+}
+
 /// What became of a transaction.
 pub(super) enum Outcome {
     /// It is durable.
@@ -53,18 +67,28 @@ pub(super) enum Outcome {
     Unknown(Fault),
 }
 
+/// What each batch of this process needs.
+#[derive(Clone, Copy)]
+pub(super) struct Writing<'a> {
+    pub(super) lease: &'a Lease,
+    pub(super) places: &'a Places,
+    pub(super) standing: &'a Standing,
+    /// Whether audit events are left that a batch had no room for.
+    pub(super) backlog: &'a Cell<bool>,
+}
+
 /// Carries out the writes of a batch and commits them.
 pub(super) fn attempt(
     client: &Client,
     runtime: &Runtime,
-    lease: Option<&Lease>,
+    writing: Writing<'_>,
     jobs: &mut [Box<dyn Job>],
-    with_sweep: bool,
+    tidying: Tidying,
     id: &BatchId,
 ) -> Outcome {
     let waiter = Waiter::Own(runtime);
-    let rows = PostgresRows::new(client, waiter);
-    let changes = match collect(&rows, waiter, client, lease, jobs, with_sweep) {
+    let rows = PostgresRows::writing(client, waiter, writing.places);
+    let changes = match collect(&rows, waiter, client, writing, jobs, tidying) {
         Ok(changes) => changes,
         Err(fault) => {
             if fault.kind != Kind::Lost {
@@ -75,7 +99,7 @@ pub(super) fn attempt(
         }
     };
     // What the writes have read holds only if they could be committed, also where nothing is to be changed.
-    match waiter.wait(write(client, &changes, id, with_sweep)) {
+    match waiter.wait(write(client, &changes, id, tidying.sweep)) {
         Ok(outcome) => outcome,
         Err(fault) => Outcome::Unknown(fault),
     }
@@ -86,40 +110,45 @@ fn collect(
     rows: &PostgresRows<'_>,
     waiter: Waiter<'_>,
     client: &Client,
-    lease: Option<&Lease>,
+    writing: Writing<'_>,
     jobs: &mut [Box<dyn Job>],
-    with_sweep: bool,
+    tidying: Tidying,
 ) -> Result<Changes, Fault> {
+    let Writing { lease, places, standing, backlog } = writing;
     let mut hints = Hints::default();
     jobs.iter().for_each(|job| job.hint(&mut hints));
+    let began = Instant::now();
     // Requests are sent in the order in which they are first polled.
-    let renewed = async {
-        match lease {
-            Some(lease) => lease.renew(client).await,
-            None => Ok(true),
-        }
+    let begin = async {
+        tokio::try_join!(biased; client.batch_execute(sql::BEGIN), lease.renew(client), rows.prefetch(&hints))
     };
-    let began = async { tokio::try_join!(biased; client.batch_execute(sql::BEGIN), renewed, rows.prefetch(&hints)) };
-    if !waiter.wait(began)?.1 {
+    let Some(clock) = waiter.wait(begin)?.1 else {
         return Err(Fault { kind: Kind::Overtaken, reason: OVERTAKEN.into() });
-    }
+    };
+    standing.renewed(began);
+    places.reached(clock);
     let mut changes = Changes::default();
+    let is_sound = || rows.take_fault().map_or(Ok(()), Err);
     for job in jobs {
         job.apply(rows, &mut changes);
-        if let Some(fault) = rows.take_fault() {
-            return Err(fault);
-        }
+        is_sound()?;
     }
-    if with_sweep {
+    if tidying.sweep {
         sweep(rows, &mut changes);
-        if let Some(fault) = rows.take_fault() {
-            return Err(fault);
-        }
+        is_sound()?;
     }
-    link(&mut changes).map_err(|error: StoreError| Fault {
+    let unwritable = |error: StoreError| Fault {
         kind: Kind::Refused,
         reason: format!("the audit trail cannot be written: {error}").into(),
-    })?;
+    };
+    if tidying.link {
+        let mut view = View::new(rows, &mut changes);
+        let linked = link_some(&mut view, None);
+        is_sound()?;
+        backlog.set(linked.map_err(unwritable)? == Left::Some);
+        view.accept();
+    }
+    park(&mut changes, || rows.next_place()).map_err(unwritable)?;
     Ok(changes)
 }
 

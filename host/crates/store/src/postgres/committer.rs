@@ -1,18 +1,21 @@
 //! The one thread of this process that writes.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;
 
-use super::batch::{BatchId, OVERTAKEN, Outcome, attempt, was_committed};
+use super::batch::{BatchId, OVERTAKEN, Outcome, Tidying, Writing, attempt, was_committed};
 use super::connect::Connector;
 use super::fault::{Fault, Kind};
 use super::lease::Lease;
-use super::rows::Waiter;
+use super::places::Places;
+use super::rows::{Waiter, in_time};
 use super::standing::Standing;
 use crate::records::{Batch, Job, Queue, reply_to_all};
 use crate::{DatabaseFault, StoreError};
@@ -27,9 +30,13 @@ pub(super) struct Committer {
     /// A runtime of its own: the thread that waits for a commit drives the connection itself.
     pub(super) runtime: Runtime,
     pub(super) client: Option<Client>,
-    /// None where several processes may write.
-    pub(super) lease: Option<Lease>,
+    pub(super) lease: Lease,
+    pub(super) places: Places,
     pub(super) standing: Arc<Standing>,
+    /// Whether this server does what one of all servers has to do.
+    pub(super) leads: Arc<AtomicBool>,
+    /// Whether audit events are left that the last batch had no room for.
+    pub(super) backlog: Cell<bool>,
     pub(super) sweep_every: Duration,
     /// How long a batch is tried again.
     pub(super) patience: Duration,
@@ -58,18 +65,26 @@ impl Committer {
 
     fn work(&mut self, queue: &Queue) {
         let mut expected = 1;
-        let mut swept = Instant::now();
+        let (mut swept, mut linked) = (Instant::now(), Instant::now());
         loop {
-            let Batch { jobs, closing } = queue.take(expected, self.sweep_every.min(PROBE_EVERY));
+            let pause = if self.backlog.get() { Duration::ZERO } else { self.sweep_every.min(PROBE_EVERY) };
+            let Batch { jobs, closing } = queue.take(expected, pause);
             expected = jobs.len().max(1);
-            let sweep = swept.elapsed() >= self.sweep_every;
-            if sweep {
+            let leads = self.leads.load(Ordering::Relaxed);
+            let tidying = Tidying {
+                link: leads && (self.backlog.replace(false) || linked.elapsed() >= PROBE_EVERY),
+                sweep: leads && swept.elapsed() >= self.sweep_every,
+            };
+            if tidying.link {
+                linked = Instant::now();
+            }
+            if tidying.sweep {
                 swept = Instant::now();
             }
-            match jobs.is_empty() && !sweep && closing.is_none() {
+            match jobs.is_empty() && !tidying.link && !tidying.sweep && closing.is_none() {
                 true => self.probe(),
                 false if jobs.is_empty() && closing.is_some() => {}
-                false => self.commit(jobs, sweep),
+                false => self.commit(jobs, tidying),
             }
             if let Some(reply) = closing {
                 self.release();
@@ -80,13 +95,13 @@ impl Committer {
     }
 
     /// Carries out a batch and replies, in this order.
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>, with_sweep: bool) {
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>, tidying: Tidying) {
         if self.standing.failure().is_some() {
             reply_to_all(jobs, || Err(self.standing.failure().unwrap_or(StoreError::Closed)));
             return;
         }
         let (writes, began) = (jobs.len(), Instant::now());
-        let fate = catch_unwind(AssertUnwindSafe(|| self.persist(&mut jobs, with_sweep)));
+        let fate = catch_unwind(AssertUnwindSafe(|| self.persist(&mut jobs, tidying)));
         match fate.unwrap_or(Err(Undone::Panicked)) {
             Ok(()) => {
                 self.standing.works();
@@ -115,12 +130,12 @@ impl Committer {
     }
 
     /// Commits a batch, as often as it takes. While the database is known to be away, it is tried once.
-    fn persist(&mut self, jobs: &mut [Box<dyn Job>], with_sweep: bool) -> Result<(), Undone> {
+    fn persist(&mut self, jobs: &mut [Box<dyn Job>], tidying: Tidying) -> Result<(), Undone> {
         let patience = if self.standing.is_down() { Duration::ZERO } else { self.patience };
         let deadline = Instant::now() + patience;
         let mut tries = 0;
         loop {
-            let fault = match self.attempt(jobs, with_sweep) {
+            let fault = match self.attempt(jobs, tidying) {
                 Ok(()) => return Ok(()),
                 Err(Undone::Nothing(fault)) => fault,
                 Err(other) => return Err(other),
@@ -138,11 +153,13 @@ impl Committer {
         }
     }
 
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job>], with_sweep: bool) -> Result<(), Undone> {
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>], tidying: Tidying) -> Result<(), Undone> {
         let id = BatchId::generate().map_err(Undone::Nothing)?;
         self.connect().map_err(Undone::Nothing)?;
         let Some(client) = &self.client else { return Err(Undone::Nothing(Fault::lost("there is no connection"))) };
-        match attempt(client, &self.runtime, self.lease.as_ref(), jobs, with_sweep, &id) {
+        let writing =
+            Writing { lease: &self.lease, places: &self.places, standing: &self.standing, backlog: &self.backlog };
+        match attempt(client, &self.runtime, writing, jobs, tidying, &id) {
             Outcome::Committed => Ok(()),
             Outcome::RolledBack(fault) => Err(Undone::Nothing(fault)),
             Outcome::Unknown(fault) => match self.find_out(&id) {
@@ -194,20 +211,16 @@ impl Committer {
             return;
         }
         if self.standing.is_down() {
-            return self.commit(Vec::new(), true);
+            return self.commit(Vec::new(), Tidying { sweep: true, link: false });
         }
+        let began = Instant::now();
         let asked = self.connect().and_then(|()| match &self.client {
-            Some(client) => Waiter::Own(&self.runtime).wait(async {
-                match &self.lease {
-                    Some(lease) => lease.renew(client).await,
-                    None => client.batch_execute("").await.map(|()| true),
-                }
-            }),
-            None => Ok(true),
+            Some(client) => Waiter::Own(&self.runtime).wait(self.lease.renew(client)),
+            None => Err(Fault::lost("there is no connection")),
         });
         match asked {
-            Ok(true) => {}
-            Ok(false) => self.standing.fail(OVERTAKEN),
+            Ok(Some(_)) => self.standing.renewed(began),
+            Ok(None) => self.standing.fail(OVERTAKEN),
             Err(fault) => {
                 self.client = None;
                 self.standing.fails(&fault.reason);
@@ -215,14 +228,13 @@ impl Committer {
         }
     }
 
-    /// Lets the next process have the database at once. Where that fails, the lease ends by time.
+    /// Lets others have this server's work at once. Where that fails, its lease ends by time.
     fn release(&mut self) {
-        let Some(lease) = self.lease.take() else { return };
         if self.standing.failure().is_none()
             && self.connect().is_ok()
             && let Some(client) = &self.client
         {
-            let _ = Waiter::Own(&self.runtime).wait(lease.release(client));
+            let _ = self.runtime.block_on(in_time(self.lease.release(client)));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! All content as it is at one moment, in one transaction that reads.
 //!
-//! It sees what was committed before its first statement. One process at a time writes, one batch after the other, so that this is the state
-//! between two batches.
+//! It sees what was committed before its first statement, by all servers: each of their batches whole or not at all.
 
 use tokio::sync::mpsc;
 

@@ -1,6 +1,8 @@
 //! [`PostgresStore`]: opened, written to through the committer, read from a pool of connections, closed.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
@@ -10,23 +12,27 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
 use super::committer::Committer;
 use super::connect::Connector;
 use super::copying;
 use super::fault::{Fault, Kind, chain};
-use super::lease::{Identity, Lease, Sole};
+use super::identity::Identity;
+use super::lease::{Access, Busy, Lease, MOST_HOSTS};
 use super::lent::Lent;
+use super::places::Places;
 use super::rows::{PostgresRows, Waiter, in_time};
 use super::schema::{self, When};
 use super::settings::PostgresSettings;
 use super::sql;
 use super::standing::Standing;
-use crate::records::{Engine, Hints, Queue, Rows, Table, UNFINISHED, Writer, batched, census, decode};
+use super::watcher::Watcher;
+use crate::records::{Engine, Hints, Host, Queue, Rows, Table, UNFINISHED, Writer, batched, census, decode};
 use crate::{
-    Census, DiskUse, FatalWatch, Incomplete, Origin, Pieces, RowPlace, Store, StoreError, StoreHealth, StoreResult,
-    Unfinished,
+    Census, DiskUse, FatalWatch, Incomplete, Origin, Peers, Pieces, RowPlace, Store, StoreError, StoreHealth,
+    StoreResult, Unfinished,
 };
 
 /// Connections that read.
@@ -44,6 +50,9 @@ pub struct PostgresStore {
     runtime: Handle,
     writer: Writer,
     standing: Arc<Standing>,
+    host: Host,
+    peers: Arc<Peers>,
+    watcher: AbortHandle,
     /// Its address, without secrets.
     place: String,
     /// Declared last: let go of when all else is.
@@ -65,6 +74,7 @@ impl PostgresStore {
         if settings.unfinished == Incomplete::Refused {
             check_whole(&client, &settings).await?;
         }
+        let leads = lease.leads(&client).await.map_err(|error| refused(error.into()))?;
         drop(client);
         let manager = Manager::from_connect(
             connector.config().clone(),
@@ -78,11 +88,17 @@ impl PostgresStore {
         let queue = Arc::new(Queue::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| settings.refused(&error.to_string()))?;
+        let (host, leads, peers) = (lease.host(), Arc::new(AtomicBool::new(leads)), Arc::new(Peers::new()));
+        let watcher =
+            Watcher { pool: pool.clone(), lease: lease.clone(), peers: Arc::clone(&peers), leads: Arc::clone(&leads) };
         let committer = Committer {
             connector,
             runtime,
             client: None,
             lease,
+            places: Places::new(host.slot),
+            leads,
+            backlog: Cell::default(),
             standing: Arc::clone(&standing),
             sweep_every: settings.sweep_every,
             patience: settings.patience,
@@ -92,11 +108,15 @@ impl PostgresStore {
         let thread =
             thread.spawn(move || committer.run(&jobs)).map_err(|error| settings.refused(&error.to_string()))?;
         let writer = Writer::new(queue, settings.queue, thread);
+        let watcher = tokio::spawn(watcher.run()).abort_handle();
         Ok(Self {
             pool,
             runtime: Handle::current(),
             writer,
             standing,
+            host,
+            peers,
+            watcher,
             place: settings.to_string(),
             _identity: identity,
         })
@@ -186,24 +206,23 @@ async fn check_whole(client: &Client, settings: &PostgresSettings) -> StoreResul
 }
 
 /// Takes the lease, or waits for it.
-async fn take_lease(client: &Client, settings: &PostgresSettings, identity: &Identity) -> StoreResult<Option<Lease>> {
-    if settings.sole == Sole::No {
-        return Ok(None);
-    }
+async fn take_lease(client: &Client, settings: &PostgresSettings, identity: &Identity) -> StoreResult<Lease> {
     let mut told = None;
     loop {
-        let taken = Lease::take(client, identity).await;
-        let holder = match taken {
-            Ok(Ok(lease)) => return Ok(Some(lease)),
-            Ok(Err(holder)) => holder,
-            Err(fault) if fault.kind == Kind::Met => continue,
-            Err(fault) => return Err(settings.refused(&fault.reason)),
+        let taken = Lease::take(client, identity, settings.access).await;
+        let busy = match taken.map_err(|fault| settings.refused(&fault.reason))? {
+            Ok(lease) => return Ok(lease),
+            Err(busy) => busy,
         };
-        if settings.sole == Sole::Required {
-            return Err(StoreError::InUse { place: settings.to_string(), holder });
-        }
+        let holder = match &busy {
+            Busy::Held(holder) if settings.access == Access::Alone => {
+                return Err(StoreError::InUse { place: settings.to_string(), holder: holder.clone() });
+            }
+            Busy::Held(holder) => holder.clone(),
+            Busy::Full => format!("{MOST_HOSTS} servers, as many as there can be,"),
+        };
         if told.as_ref() != Some(&holder) {
-            tracing::warn!(holder, "another process has the database: this one waits until that one ends");
+            tracing::warn!("{holder} has the database open: this server waits until it ends");
             told = Some(holder);
         }
         tokio::time::sleep(LEASE_WAIT).await;
@@ -237,13 +256,28 @@ fn in_transaction<T>(
 impl Drop for PostgresStore {
     /// Finishes what is queued.
     fn drop(&mut self) {
+        self.watcher.abort();
         self.writer.finish();
+    }
+}
+
+#[cfg(test)]
+impl PostgresStore {
+    /// Leaves the database as a process does that is killed: with its lease.
+    pub(super) fn abandon(self) {
+        self.watcher.abort();
+        self.standing.fail("abandoned");
+        drop(self);
     }
 }
 
 impl Engine for PostgresStore {
     fn writer(&self) -> &Writer {
         &self.writer
+    }
+
+    fn host(&self) -> Option<Host> {
+        Some(self.host)
     }
 
     async fn reply<T: Send>(&self, reply: oneshot::Receiver<StoreResult<T>>) -> StoreResult<T> {
@@ -296,6 +330,10 @@ impl Store for PostgresStore {
 
     fn health(&self) -> StoreHealth {
         self.standing.health()
+    }
+
+    fn peers(&self) -> Option<Arc<Peers>> {
+        Some(Arc::clone(&self.peers))
     }
 
     fn disk(&self) -> DiskUse {

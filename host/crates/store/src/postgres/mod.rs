@@ -12,7 +12,8 @@
 //! | `committer`, `batch` | how does a batch of writes become durable? |
 //! | `copying`, `lent` | how is all content read as of one moment? |
 //! | `rows`, `sql` | how are rows read, and by which statements? |
-//! | `lease` | which process has the database? |
+//! | `lease`, `identity` | which processes have the database open, and which may write? |
+//! | `watcher`, `places` | what have other servers changed? how are events of all of them in order? |
 //! | `fault`, `standing` | what has failed, and can it be used at the moment? |
 
 mod batch;
@@ -21,9 +22,11 @@ mod connect;
 mod copying;
 mod engine;
 mod fault;
+mod identity;
 mod lease;
 mod lent;
 mod passfile;
+mod places;
 mod rows;
 mod schema;
 mod settings;
@@ -31,8 +34,9 @@ mod sql;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 pub use engine::PostgresStore;
-pub use lease::Sole;
+pub use lease::Access;
 pub use schema::{Migrated, migrate};
 pub use settings::{InvalidPostgresUrl, PostgresSettings};

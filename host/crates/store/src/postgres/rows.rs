@@ -12,6 +12,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::Client;
 
 use super::fault::Fault;
+use super::places::Places;
 use super::sql::{self, KeyedRow};
 use crate::records::{Hints, Range, Rows, Table, Take};
 use crate::{StoreError, StoreResult};
@@ -56,6 +57,8 @@ impl Waiter<'_> {
 pub(super) struct PostgresRows<'a> {
     client: &'a Client,
     waiter: Waiter<'a>,
+    /// Where numbers come from, if it is a batch of writes.
+    places: Option<&'a Places>,
     /// What was read already. A transaction sees the same rows all the time.
     known: RefCell<Known>,
     /// The first fault, which the use case that met it knows as an error of a read.
@@ -70,7 +73,12 @@ struct Known {
 
 impl<'a> PostgresRows<'a> {
     pub(super) fn new(client: &'a Client, waiter: Waiter<'a>) -> Self {
-        Self { client, waiter, known: RefCell::default(), fault: RefCell::default() }
+        Self { client, waiter, places: None, known: RefCell::default(), fault: RefCell::default() }
+    }
+
+    /// Those that a batch of writes sees.
+    pub(super) fn writing(client: &'a Client, waiter: Waiter<'a>, places: &'a Places) -> Self {
+        Self { places: Some(places), ..Self::new(client, waiter) }
     }
 
     /// What has failed since.
@@ -190,6 +198,14 @@ impl Rows for PostgresRows<'_> {
     fn count(&self, table: Table, range: Range<'_>) -> StoreResult<usize> {
         let count = self.wait(sql::count(self.client, table, range))?;
         usize::try_from(count).map_err(|_| StoreError::Contradiction("a table has less than no rows"))
+    }
+
+    fn is_shared(&self) -> bool {
+        self.places.is_some()
+    }
+
+    fn next_place(&self) -> Option<u64> {
+        self.places.map(Places::next)
     }
 
     /// The transaction sees one moment all the time.

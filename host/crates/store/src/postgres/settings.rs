@@ -10,7 +10,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use zeroize::Zeroizing;
 
-use super::lease::Sole;
+use super::lease::Access;
 use super::passfile;
 use crate::{Incomplete, StoreError, StoreResult};
 use keyferry_service_client::tls_config;
@@ -32,8 +32,8 @@ pub struct PostgresSettings {
     pub password_file: Option<PathBuf>,
     /// File in the format of `~/.pgpass`, for a URL that names none.
     pub default_passfile: Option<PathBuf>,
-    /// Who may have the database open.
-    pub sole: Sole,
+    /// What the database is opened for.
+    pub access: Access,
     /// File that identifies processes of one data folder: one that starts after a crash has not to wait for the end of the lease
     /// of the one before it. None: each process waits.
     pub identity: Option<PathBuf>,
@@ -134,7 +134,7 @@ impl FromStr for PostgresSettings {
             passfile,
             password_file: None,
             default_passfile: None,
-            sole: Sole::Required,
+            access: Access::Host,
             identity: None,
             queue: 4096,
             sweep_every: Duration::from_secs(60),

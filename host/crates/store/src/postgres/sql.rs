@@ -8,9 +8,10 @@ use tokio_postgres::{Client, Error};
 use crate::records::{Range, Table};
 
 /// Begins a transaction that is serialised with all others. A server that has lost us lets go of our locks before a new attempt gives
-/// up waiting for them.
+/// up waiting for them. Rows are found by an index, also in small tables: a table that is read as a whole counts as read by each of its rows,
+/// so that writers of different rows would meet in it.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL statement_timeout = '15s'; \
-    SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
+    SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL enable_seqscan = off";
 /// Begins a transaction that sees all tables as they are at one moment.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
@@ -38,6 +39,11 @@ pub(super) async fn get_raw(client: &Client, table: &str, key: &[u8]) -> Result<
 pub(super) async fn get_all(client: &Client, table: Table, keys: &[&[u8]]) -> Result<Vec<KeyedRow>, Error> {
     let sql = format!("SELECT key, record FROM keyferry_{} WHERE key = ANY($1)", table.name());
     keyed(client, &sql, &[(&keys, Type::BYTEA_ARRAY)]).await
+}
+
+/// All rows of a table, which is a small one.
+pub(super) async fn all(client: &Client, table: Table) -> Result<Vec<KeyedRow>, Error> {
+    keyed(client, &format!("SELECT key, record FROM keyferry_{}", table.name()), &[]).await
 }
 
 /// At most `most` rows of a range.

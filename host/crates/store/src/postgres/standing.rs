@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::lease::LEASE;
 use crate::{DiskUse, Failure, FatalWatch, StoreError, StoreHealth};
 
 /// What is known of the database.
@@ -14,11 +16,18 @@ pub(super) struct Standing {
     /// Why this process has to end.
     failed: Failure,
     bytes: AtomicU64,
+    /// When the renewal of the lease began that was the last to succeed.
+    renewed: Mutex<Instant>,
 }
 
 impl Standing {
     pub(super) fn new() -> Self {
-        Self { obstacle: Mutex::default(), failed: Failure::new(), bytes: AtomicU64::new(0) }
+        Self {
+            obstacle: Mutex::default(),
+            failed: Failure::new(),
+            bytes: AtomicU64::new(0),
+            renewed: Mutex::new(Instant::now()),
+        }
     }
 
     /// It takes writes.
@@ -26,6 +35,11 @@ impl Standing {
         if self.obstacle.lock().take().is_some() {
             tracing::info!("the database takes writes again");
         }
+    }
+
+    /// The lease was renewed by a request that began then.
+    pub(super) fn renewed(&self, began: Instant) {
+        *self.renewed.lock() = began;
     }
 
     /// It takes none, for this reason.
@@ -55,6 +69,12 @@ impl Standing {
     pub(super) fn health(&self) -> StoreHealth {
         if let Some(reason) = self.failed.reason() {
             return StoreHealth::Failed(reason);
+        }
+        let since = self.renewed.lock().elapsed();
+        if since > LEASE {
+            // Another server may do by now what this one is about to do.
+            let reason = format!("this server has not renewed its lease for {} s", since.as_secs());
+            return StoreHealth::Unavailable(reason.into());
         }
         self.obstacle.lock().clone().map_or(StoreHealth::Ready, StoreHealth::Unavailable)
     }

@@ -9,7 +9,7 @@ use super::rows::{Range, Rows};
 use super::table::Table;
 use super::view::View;
 use super::{audit_chain, keys};
-use crate::{ApiKeyRecord, ApiKeyStore, AuditEvent, NewApiKey, StoreError, StoreResult, Timestamp};
+use crate::{ApiKeyRecord, ApiKeyStore, AuditEvent, Kept, NewApiKey, StoreError, StoreResult, Timestamp};
 use keyferry_types::ids::OrgId;
 
 #[async_trait]
@@ -75,6 +75,7 @@ fn revoke(view: &mut View<'_>, org: &OrgId, hash: &[u8; 32], event: &AuditEvent)
     if record.revoked_at.is_none() {
         record.revoked_at = Some(event.at);
         view.put(Table::ApiKeys, hash.to_vec(), &record)?;
+        view.changes(Kept::ApiKeys)?;
         audit_chain::append(view, org, event)?;
     }
     Ok(Some(record))

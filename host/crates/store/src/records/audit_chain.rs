@@ -61,7 +61,7 @@ fn next_entry(head: &mut Head, org: &OrgId, event: Vec<u8>) -> Entry {
     Entry { hash: head.hash, event }
 }
 
-/// What [`append`] reads.
+/// What [`append`] reads, where it appends to the chain at once.
 pub(super) fn hint(hints: &mut Hints, org: &OrgId) {
     hints.row(Table::AuditHeads, keys::org(org));
 }
@@ -71,7 +71,7 @@ pub(crate) fn append(view: &mut View<'_>, org: &OrgId, event: &AuditEvent) -> St
     let event = encode(Table::Audit, event)?;
     check_size(Table::Audit, event.len() + AROUND)?;
     // An event that cannot be written to the trail is refused alone, without harm to other writes of the same batch.
-    let head = match view.has_events_of(org) {
+    let head = match view.has_events_of(org) || view.stored().is_shared() {
         true => None,
         false => view.stored().record(Table::AuditHeads, &keys::org(org))?,
     };
@@ -83,19 +83,39 @@ pub(crate) fn append(view: &mut View<'_>, org: &OrgId, event: &AuditEvent) -> St
 pub(crate) fn link(changes: &mut Changes) -> StoreResult<()> {
     for (org, Trail { head, events }) in changes.take_trails() {
         let mut head = head.unwrap_or_else(|| Head::start(&org));
-        let mut events = events.into_iter().peekable();
-        while let Some(event) = events.next() {
-            let (prev_hash, mut bytes) = (head.hash, event.len());
-            let Entry { hash, event } = next_entry(&mut head, &org, event);
-            let mut row = Row { prev_hash, hash, event, more: Vec::new() };
-            while let Some(event) = events.next_if(|event| bytes + event.len() + AROUND <= ROW) {
-                bytes += event.len() + AROUND;
-                row.more.push(next_entry(&mut head, &org, event));
-            }
-            let row = encode(Table::Audit, &row)?;
-            changes.set(Table::Audit, keys::audit(&org, head.seq), Some(row.into()));
-        }
+        rows(&mut head, &org, events, &mut |key, row| {
+            changes.set(Table::Audit, key, Some(row.into()));
+            Ok(())
+        })?;
         changes.set(Table::AuditHeads, keys::org(&org), Some(encode(Table::AuditHeads, &head)?.into()));
+    }
+    Ok(())
+}
+
+/// Brings events into their organisation's chain.
+pub(super) fn extend(view: &mut View<'_>, org: &OrgId, events: impl IntoIterator<Item = Vec<u8>>) -> StoreResult<()> {
+    let mut head = view.get(Table::AuditHeads, &keys::org(org))?.unwrap_or_else(|| Head::start(org));
+    rows(&mut head, org, events, &mut |key, row| view.put_raw(Table::Audit, key, row))?;
+    view.put(Table::AuditHeads, keys::org(org), &head)
+}
+
+/// The rows of events that follow a chain's end, which moves on.
+fn rows(
+    head: &mut Head,
+    org: &OrgId,
+    events: impl IntoIterator<Item = Vec<u8>>,
+    put: &mut dyn FnMut(Vec<u8>, Vec<u8>) -> StoreResult<()>,
+) -> StoreResult<()> {
+    let mut events = events.into_iter().peekable();
+    while let Some(event) = events.next() {
+        let (prev_hash, mut bytes) = (head.hash, event.len());
+        let Entry { hash, event } = next_entry(head, org, event);
+        let mut row = Row { prev_hash, hash, event, more: Vec::new() };
+        while let Some(event) = events.next_if(|event| bytes + event.len() + AROUND <= ROW) {
+            bytes += event.len() + AROUND;
+            row.more.push(next_entry(head, org, event));
+        }
+        put(keys::audit(org, head.seq), encode(Table::Audit, &row)?)?;
     }
     Ok(())
 }

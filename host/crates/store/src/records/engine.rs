@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot::{self, Receiver};
 
+use super::claims::Host;
 use super::hints::Hints;
 use super::rows::Rows;
 use super::table::Table;
@@ -16,6 +17,11 @@ use crate::{Pieces, RowPlace, StoreError, StoreResult, WebhookNotifier};
 pub(crate) trait Engine: Send + Sync + 'static {
     /// The entrance of the thread that writes.
     fn writer(&self) -> &Writer;
+
+    /// This host, where several may have the store open.
+    fn host(&self) -> Option<Host> {
+        None
+    }
 
     /// Waits for a reply of that thread.
     fn reply<T: Send>(&self, reply: Receiver<StoreResult<T>>) -> impl Future<Output = StoreResult<T>> + Send;

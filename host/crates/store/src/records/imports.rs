@@ -10,8 +10,8 @@ use super::table::Table;
 use super::view::View;
 use super::{audit_chain, keys};
 use crate::{
-    AppCounts, Forget, ImportKey, ImportMode, ImportRecord, ImportStore, ImportWrite, ObjectId, SameFile, StoreError,
-    StoreResult,
+    AppCounts, Forget, ImportKey, ImportMode, ImportRecord, ImportStore, ImportWrite, Kept, ObjectId, SameFile,
+    StoreError, StoreResult,
 };
 use keyferry_types::ids::{Environment, OrgId};
 
@@ -59,6 +59,7 @@ fn put(view: &mut View<'_>, write: &ImportWrite) -> StoreResult<()> {
         return Err(StoreError::ImportChanged);
     }
     view.put(Table::Imports, row, &write.record)?;
+    view.changes(Kept::Imports)?;
     match &write.audit {
         Some(event) => audit_chain::append(view, &write.record.key.org, event),
         None => Ok(()),

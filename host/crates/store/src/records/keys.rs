@@ -1,7 +1,9 @@
 //! The keys of rows. Each component is preceded by its length, so that keys of different components differ, and a
 //! prefix of whole components covers its own rows only, for all characters of an id.
 
-use crate::{AccountKey, AccountPlace, IdempotencyKey, ImportKey, IntegrationKey, ObjectId, Timestamp, WebhookKey};
+use crate::{
+    AccountKey, AccountPlace, IdempotencyKey, ImportKey, IntegrationKey, ObjectId, Timestamp, WebhookKey, Work,
+};
 use keyferry_types::ids::{Environment, OrgId, Slug};
 
 fn put(key: &mut Vec<u8>, component: &[u8]) {
@@ -62,7 +64,7 @@ pub(super) fn root(of: &OrgId, key_id: u32) -> Vec<u8> {
     row
 }
 
-/// The organisation of a [`root`] row's key.
+/// The organisation at the beginning of a row's key, such as a [`root`]'s.
 pub(super) fn root_org(row: &[u8]) -> Option<OrgId> {
     let (length, rest) = row.split_first_chunk::<8>()?;
     let org = rest.get(..usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
@@ -104,6 +106,20 @@ pub(super) fn delivery(key: &WebhookKey, place: u64) -> Vec<u8> {
     let mut row = webhook(key);
     row.extend_from_slice(&place.to_be_bytes());
     row
+}
+
+/// A part of a component.
+pub(super) fn component_part(sha256: &str, part: u32) -> Vec<u8> {
+    [sha256.as_bytes(), &part.to_be_bytes()].concat()
+}
+
+/// A piece of work.
+pub(super) fn work(work: &Work) -> Vec<u8> {
+    let (kind, row) = match work {
+        Work::Deliveries(key) => (0, webhook(key)),
+        Work::Import(key) => (1, import(key)),
+    };
+    [[kind].as_slice(), &row].concat()
 }
 
 /// Key of an import's row.

@@ -12,6 +12,7 @@
 //! | `wakes` | how are the callers of a batch woken? |
 //! | `audit_head`, `audit_chain` | how are events chained? |
 //! | `own` | which rows belong to an engine, and not to what is stored? |
+//! | `audit_pending` | where do they wait for it, if several hosts write? |
 //! | `census`, `sweep` | how many records are there, and which have expired? |
 //! | the others | how is the trait of that subject implemented? |
 
@@ -20,8 +21,10 @@ mod api_keys;
 mod audit;
 mod audit_chain;
 mod audit_head;
+mod audit_pending;
 mod census;
 mod changes;
+mod claims;
 mod codec;
 mod content;
 mod engine;
@@ -34,6 +37,7 @@ mod ledger;
 mod migrations;
 mod outbox;
 mod own;
+mod plugins;
 mod queue;
 mod roots;
 mod rows;
@@ -46,8 +50,10 @@ mod webhooks;
 mod writer;
 
 pub(crate) use audit_chain::link;
+pub(crate) use audit_pending::{Left, link_some, park};
 pub(crate) use census::census;
 pub(crate) use changes::Changes;
+pub(crate) use claims::Host;
 pub(crate) use codec::decode;
 pub(crate) use engine::Engine;
 pub(crate) use hints::Hints;
@@ -57,6 +63,7 @@ pub(crate) use queue::{Batch, Queue};
 pub(crate) use rows::{Range, Rows, Take};
 pub(crate) use sweep::sweep;
 pub(crate) use table::Table;
+pub(crate) use view::View;
 pub(crate) use wakes::batched;
 pub(crate) use writer::Writer;
 
@@ -65,5 +72,4 @@ pub(crate) use {
     audit_chain::append,
     keys::{audit as audit_key, org as org_key},
     outbox::log,
-    view::View,
 };

@@ -97,6 +97,9 @@ pub(super) fn put(view: &mut View<'_>, of: &IntegrationKey, event: ConnectionEve
 }
 
 fn next_place(view: &mut View<'_>) -> StoreResult<u64> {
+    if let Some(place) = view.stored().next_place() {
+        return Ok(place);
+    }
     let damaged = || StoreError::Damaged { table: Table::Meta.name(), reason: "it is no count".to_owned() };
     let last = match view.raw(Table::Meta, NEXT_PLACE)? {
         Some(bytes) => u64::from_be_bytes(bytes.as_ref().try_into().map_err(|_| damaged())?),

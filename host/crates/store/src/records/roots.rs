@@ -8,13 +8,14 @@ use serde::Deserialize;
 use super::codec::{check_size, decode};
 use super::engine::Engine;
 use super::hints::Hints;
+use super::own::FIRST_KEK;
 use super::rows::{NEXT, Range, Rows};
 use super::table::Table;
 use super::view::View;
 use super::{audit_chain, keys};
 use crate::{
-    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Reseal, Rewrap, RootChange, RootRecord, RootStore,
-    RowInput, StoreError, StoreResult, Timestamp, WebhookRecord,
+    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Kept, Reseal, Rewrap, RootChange, RootRecord,
+    RootStore, RowInput, StoreError, StoreResult, Timestamp, WebhookRecord,
 };
 use keyferry_types::ids::OrgId;
 
@@ -27,6 +28,11 @@ impl<E: Engine> RootStore for E {
 
     async fn all_roots(&self) -> StoreResult<Vec<(OrgId, RootRecord)>> {
         self.scan(all_roots).await
+    }
+
+    async fn first_kek(&self, kek_id: &str) -> StoreResult<String> {
+        let kek_id = kek_id.to_owned();
+        self.write(512, Hints::default(), move |view| first_kek(view, &kek_id)).await
     }
 
     async fn add_root(&self, org: &OrgId, root: RootRecord, audit: AuditEvent) -> StoreResult<()> {
@@ -80,6 +86,15 @@ impl<E: Engine> RootStore for E {
 /// A root key that does not exist.
 const MISSING: &str = "does not exist; `keyferry key list` lists those that do";
 
+/// Implements [`RootStore::first_kek`].
+fn first_kek(view: &mut View<'_>, kek_id: &str) -> StoreResult<String> {
+    if let Some(first) = view.get(Table::Meta, FIRST_KEK)? {
+        return Ok(first);
+    }
+    view.put(Table::Meta, FIRST_KEK.to_vec(), &kek_id)?;
+    Ok(kek_id.to_owned())
+}
+
 fn refused(org: &OrgId, key_id: u32, problem: &'static str) -> StoreError {
     StoreError::Root { org: org.clone(), key_id, problem }
 }
@@ -97,6 +112,7 @@ fn add_root(view: &mut View<'_>, org: &OrgId, root: &RootRecord, event: &AuditEv
         return Err(refused(org, root.key_id, "does not follow the highest root"));
     }
     view.put(Table::Roots, keys::root(org, root.key_id), root)?;
+    view.changes(Kept::Roots)?;
     audit_chain::append(view, org, event)
 }
 
@@ -157,6 +173,7 @@ fn change_root(
         }
         RootChange::Destroy => view.remove(Table::Roots, row),
     }
+    view.changes(Kept::Roots)?;
     audit_chain::append(view, org, event)?;
     Ok(root)
 }

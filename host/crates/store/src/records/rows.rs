@@ -33,6 +33,17 @@ pub(crate) trait Rows {
         false
     }
 
+    /// Whether other hosts write to the store as well.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// A number that is given once, higher than those of all writes that were committed before this one began. `None` where one host
+    /// writes, which can count, and where nothing is written.
+    fn next_place(&self) -> Option<u64> {
+        None
+    }
+
     /// Calls `read`, which sees the rows of several tables as they are at one moment.
     fn at_one_moment(&self, read: &mut dyn FnMut() -> StoreResult<()>) -> StoreResult<()>;
 }

@@ -25,10 +25,20 @@ pub(crate) enum Table {
     ImportInputs,
     ImportFormer,
     ImportCounts,
+    /// Audit events of stores with several hosts that are not in their chain yet.
+    AuditPending,
+    /// Work that one host at a time does, and which host.
+    Claims,
+    /// Plugin files that all servers have in common.
+    PluginFiles,
+    /// Their components, in parts.
+    PluginParts,
+    /// What components are granted.
+    PluginGrants,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::Meta,
         Self::ApiKeys,
         Self::Roots,
@@ -51,6 +61,11 @@ impl Table {
         Self::ImportInputs,
         Self::ImportFormer,
         Self::ImportCounts,
+        Self::AuditPending,
+        Self::Claims,
+        Self::PluginFiles,
+        Self::PluginParts,
+        Self::PluginGrants,
     ];
 
     /// Name of the table, which is part of the format on disk.
@@ -78,6 +93,11 @@ impl Table {
             Self::ImportInputs => "import_inputs",
             Self::ImportFormer => "import_former",
             Self::ImportCounts => "import_counts",
+            Self::AuditPending => "audit_pending",
+            Self::Claims => "claims",
+            Self::PluginFiles => "plugin_files",
+            Self::PluginParts => "plugin_parts",
+            Self::PluginGrants => "plugin_grants",
         }
     }
 
@@ -90,7 +110,7 @@ impl Table {
             Self::Accounts | Self::AccountOrder => "the linked account",
             Self::Integrations => "the integration",
             Self::Idempotency | Self::IdempotencyEnds => "the response stored for an Idempotency-Key",
-            Self::Audit | Self::AuditHeads => "the audit event",
+            Self::Audit | Self::AuditHeads | Self::AuditPending => "the audit event",
             Self::Webhooks => "the webhook",
             Self::Outbox | Self::Undelivered | Self::UndeliveredEnds => "the webhook delivery",
             Self::Sessions => "the session",
@@ -98,6 +118,10 @@ impl Table {
             Self::ImportPlaces | Self::ImportRows => "the row",
             Self::ImportInputs => "the row's credential",
             Self::ImportFormer => "the credential that the row replaced",
+            Self::Claims => "the claim of a host",
+            Self::PluginFiles => "the plugin file",
+            Self::PluginParts => "the part of a plugin",
+            Self::PluginGrants => "the grant of a plugin",
         }
     }
 }

@@ -14,7 +14,7 @@ use super::changes::Changes;
 use super::codec::{check_size, decode, encode};
 use super::rows::{ENOUGH, NEXT, Range, Rows};
 use super::table::Table;
-use crate::{StoreResult, WebhookKey};
+use crate::{Kept, StoreResult, WebhookKey};
 use keyferry_types::ids::OrgId;
 
 /// Uncommitted changes over the rows; the module's documentation has the rules.
@@ -55,6 +55,14 @@ impl<'a> View<'a> {
     /// Adds an event to those of an organisation's trail. `head` is for the first one of the batch.
     pub(super) fn record_event(&mut self, org: &OrgId, event: Vec<u8>, head: Option<Head>) {
         self.own.add_event(org, event, head);
+    }
+
+    /// Other hosts give up what they keep of this in memory.
+    pub(super) fn changes(&mut self, kept: Kept) -> StoreResult<()> {
+        match self.rows.is_shared() {
+            true => self.put_raw(Table::Meta, kept.row().to_vec(), fastrand::u64(..).to_be_bytes().to_vec()),
+            false => Ok(()),
+        }
     }
 
     /// The row as the batch has changed it; `None` where it has not.

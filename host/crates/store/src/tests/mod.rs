@@ -5,7 +5,7 @@ pub(crate) mod engines;
 mod idempotency;
 mod integrations;
 mod listing;
-mod outbox;
+pub(crate) mod outbox;
 pub(crate) mod records;
 mod sessions;
 mod tenants;

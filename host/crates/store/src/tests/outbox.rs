@@ -7,7 +7,7 @@ use super::records::{account_key, at, event, migration, org, record, with_accoun
 use crate::*;
 use keyferry_types::ids::Environment;
 
-fn webhook(events: &[ConnectionEvent], slug: Option<&str>) -> WebhookRecord {
+pub(crate) fn webhook(events: &[ConnectionEvent], slug: Option<&str>) -> WebhookRecord {
     WebhookRecord {
         key: WebhookKey { org: org(), environment: Environment::Test, id: ObjectId::generate() },
         url: "https://hooks.example.com/x".to_owned(),

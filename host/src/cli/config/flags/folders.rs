@@ -37,12 +37,22 @@ pub(in crate::cli) struct FolderArgs {
     pub(in crate::cli) database: DatabaseArgs,
 }
 
+/// Where plugins and their grants are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum PluginsFrom {
+    /// In the plugin folder and the lock file of this server.
+    Folder,
+    /// In the database, for all of its servers. The plugin folder is a copy.
+    Database,
+}
+
 /// The resolved folders and files.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Folders {
     pub(in crate::cli) data: DataFolder,
     pub(in crate::cli) plugins: PathBuf,
     pub(in crate::cli) lock: PathBuf,
+    pub(in crate::cli) plugins_from: PluginsFrom,
     pub(in crate::cli) key: KeyProvider,
     /// The database that keeps the store; none if it is in the data folder.
     pub(in crate::cli) database: Option<PostgresSettings>,
@@ -57,9 +67,18 @@ impl FolderArgs {
         let key = self.key.provider()?;
         let database = self.database.settings()?;
         let data = open(&self.data.unwrap_or_else(|| PathBuf::from("keyferry-data")))?;
+        let plugins_from = match (&database, &self.plugins, &self.lock) {
+            (Some(_), None, None) => PluginsFrom::Database,
+            _ => PluginsFrom::Folder,
+        };
+        let (plugins, lock) = match plugins_from {
+            PluginsFrom::Database => data.plugins_of_database(),
+            PluginsFrom::Folder => (data.plugins(), data.lock()),
+        };
         Ok(Folders {
-            plugins: self.plugins.unwrap_or_else(|| data.plugins()),
-            lock: self.lock.unwrap_or_else(|| data.lock()),
+            plugins: self.plugins.unwrap_or(plugins),
+            lock: self.lock.unwrap_or(lock),
+            plugins_from,
             key: key.unwrap_or_else(|| KeyProvider::File(data.key())),
             data,
             database,

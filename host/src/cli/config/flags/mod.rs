@@ -22,7 +22,7 @@ mod telemetry;
 mod whole_number;
 
 pub(super) use admin::AdminListener;
-pub(in crate::cli) use folders::{FolderArgs, Folders};
+pub(in crate::cli) use folders::{FolderArgs, Folders, PluginsFrom};
 pub(in crate::cli) use key::NewKekArgs;
 pub(in crate::cli) use listen_address::listen_address;
 pub(in crate::cli) use operator::OperatorArgs;

@@ -21,12 +21,17 @@ CREATE TABLE keyferry_import_rows (key bytea PRIMARY KEY, record bytea NOT NULL)
 CREATE TABLE keyferry_import_inputs (key bytea PRIMARY KEY, record bytea NOT NULL);
 CREATE TABLE keyferry_import_former (key bytea PRIMARY KEY, record bytea NOT NULL);
 CREATE TABLE keyferry_import_counts (key bytea PRIMARY KEY, record bytea NOT NULL);
+CREATE TABLE keyferry_audit_pending (key bytea PRIMARY KEY, record bytea NOT NULL);
+CREATE TABLE keyferry_claims (key bytea PRIMARY KEY, record bytea NOT NULL);
+CREATE TABLE keyferry_plugin_files (key bytea PRIMARY KEY, record bytea NOT NULL);
+CREATE TABLE keyferry_plugin_parts (key bytea PRIMARY KEY, record bytea NOT NULL);
+CREATE TABLE keyferry_plugin_grants (key bytea PRIMARY KEY, record bytea NOT NULL);
 CREATE TABLE keyferry_meta (key bytea PRIMARY KEY, record bytea NOT NULL);
 
 -- A row for each batch of writes that was committed, for a while: who loses the connection during a commit finds out here.
 CREATE TABLE keyferry_batches (key bytea PRIMARY KEY, record bytea NOT NULL);
 
--- Which process has the store open, and until when.
+-- Which processes have the store open, and until when.
 CREATE TABLE keyferry_leases (
     name text PRIMARY KEY,
     owner bytea NOT NULL,
