@@ -40,6 +40,6 @@ mod small_disk;
 mod world;
 
 pub use or_fail::OrFail;
-pub use server::{Awaits, Grants, Server, ServerOptions, ServerTls, StartFailure, run, run_in};
+pub use server::{Awaits, Grants, PluginsIn, Server, ServerOptions, ServerTls, StartFailure, run, run_in};
 pub use small_disk::SmallDisk;
 pub use world::{ACCOUNT, ORG, ServerChange, World, WorldOptions, create_api_key, create_api_key_in};

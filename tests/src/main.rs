@@ -21,6 +21,7 @@ use keyferry_tests::hostile;
 use keyferry_tests::reliability::Report;
 
 const ENDINGS: &str = "What survived";
+const HOSTS: &str = "What survived on two servers and one database";
 const HOSTILE: &str = "Beside hostile plugins";
 const MUTANTS: &str = "Mutated requests";
 const TIMING: &str = "The time of a look-up";
@@ -62,6 +63,12 @@ enum Command {
     },
     /// Kills and power cuts under load: whether an acknowledged write is ever lost
     Endings(Endings),
+    /// Two servers on one PostgreSQL database: whether an acknowledged write is lost when servers, or the database, end
+    Hosts {
+        /// Rounds
+        #[arg(long, default_value_t = 500)]
+        rounds: u64,
+    },
     /// Hostile plugins in repeated rounds: whether one harms the server, and the latency of other plugins' callers
     Hostile {
         #[command(flatten)]
@@ -147,6 +154,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Command::Import(imports) => report.write(IMPORTS, long::imports(&imports, seed).await?)?,
         Command::Beside(options) => report.write(BESIDE, long::beside(&options, seed).await?)?,
         Command::Endings(endings) => report.write(ENDINGS, long::endings(&endings, seed).await?)?,
+        Command::Hosts { rounds } => report.write(HOSTS, long::hosts(rounds, seed).await?)?,
         Command::Hostile { write: Some(folder), .. } => write_corpus(&folder)?,
         Command::Hostile { plugins, only: Some(only), write: None } => {
             println!("{}", long::hostile_plugins(plugins.rounds, Some(&only)).await?);

@@ -34,6 +34,15 @@ pub enum Grants {
     ByHand,
 }
 
+/// Where plugins are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginsIn {
+    /// In the folder of the options: `--plugins`.
+    Folder,
+    /// In the database, for all of its servers.
+    Database,
+}
+
 /// The condition that ends a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaits {
@@ -46,10 +55,14 @@ pub enum Awaits {
 /// The options of a server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
+    /// `--listen`
+    pub listen: String,
     /// `--data`
     pub data: PathBuf,
     /// `--plugins`
     pub plugins: PathBuf,
+    /// Whether that folder is used.
+    pub plugins_in: PluginsIn,
     /// How plugins get their grants.
     pub grants: Grants,
     /// `--egress-ca`, and with it `--dev-allow-loopback`.
@@ -72,8 +85,10 @@ impl ServerOptions {
     /// Grants on drop, no providers.
     pub fn new(data: impl Into<PathBuf>, plugins: impl Into<PathBuf>) -> Self {
         Self {
+            listen: "127.0.0.1:0".to_owned(),
             data: data.into(),
             plugins: plugins.into(),
+            plugins_in: PluginsIn::Folder,
             grants: Grants::OnDrop,
             egress_ca: None,
             resolve: Vec::new(),
@@ -87,8 +102,10 @@ impl ServerOptions {
 
     fn command(&self) -> Command {
         let mut command = binary::command(self.binary.as_deref().unwrap_or_else(|| binary::keyferry()));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
-        command.arg("--plugins").arg(&self.plugins);
+        command.args(["serve", "--listen", &self.listen, "--data"]).arg(&self.data);
+        if self.plugins_in == PluginsIn::Folder {
+            command.arg("--plugins").arg(&self.plugins);
+        }
         if self.grants == Grants::OnDrop {
             command.arg("--grant-on-drop");
         }
@@ -215,6 +232,16 @@ impl Server {
         // It may have exited already.
         let _gone = self.child.kill();
         self.child.wait().or_fail("wait for the killed server");
+    }
+
+    /// Sends SIGSTOP: the process stands still until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).or_fail("send SIGSTOP to the server");
+    }
+
+    /// Sends SIGCONT.
+    pub fn resume(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).or_fail("send SIGCONT to the server");
     }
 
     /// Sends SIGTERM and returns the exit status. Fails the test if it does not exit.

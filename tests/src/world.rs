@@ -143,6 +143,21 @@ impl World {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
+    /// A further server on the database of this world, with a data folder of its own and the same key.
+    pub async fn another_server(&mut self, name: &str) -> Server {
+        let mut options = self.server.options_mut().clone();
+        options.data = self.folder.path().join(name);
+        let key = self.data().join("keyferry.key").display().to_string();
+        options.arguments.extend(["--key-file".to_owned(), key]);
+        compiled::lend_code(&options.data, &options.plugins).await;
+        Server::start(options).await
+    }
+
+    /// Sends a request with the API key to one of several servers. The response has to agree with the API's description.
+    pub async fn send_to(&self, server: &Server, request: Request) -> Response {
+        checked(request.header("x-api-key", &self.api_key), server).await
+    }
+
     /// Creates one more linked account.
     pub async fn create_account(&self, account: &str) {
         let answer = self
@@ -160,19 +175,7 @@ impl World {
 
     /// Sends a request without an API key, or with its own. The response has to agree with the API's description.
     pub async fn send_as_it_is(&self, request: Request) -> Response {
-        let (method, target) = (request.method.clone(), request.target.clone());
-        let answer = request.send(self.server.address()).await;
-        let violations = Contract::fixed().violations(&method, &target, &answer);
-        if !violations.is_empty() {
-            fail(format_args!(
-                "{method} {target}: the response differs from the API's description: {}\n{} {:?}\n{}",
-                violations.join("; "),
-                answer.status,
-                answer.headers,
-                answer.text()
-            ));
-        }
-        answer
+        checked(request, &self.server).await
     }
 
     /// A session token of a linked account.
@@ -195,6 +198,23 @@ impl World {
     pub fn migrate_request(&self, body: &Value) -> Request {
         Request::new("PUT", MIGRATE_TOKEN).header("linked_account_id", ACCOUNT).json(body)
     }
+}
+
+/// The response of a server, which has to agree with the API's description.
+async fn checked(request: Request, server: &Server) -> Response {
+    let (method, target) = (request.method.clone(), request.target.clone());
+    let answer = request.send(server.address()).await;
+    let violations = Contract::fixed().violations(&method, &target, &answer);
+    if !violations.is_empty() {
+        fail(format_args!(
+            "{method} {target}: the response differs from the API's description: {}\n{} {:?}\n{}",
+            violations.join("; "),
+            answer.status,
+            answer.headers,
+            answer.text()
+        ));
+    }
+    answer
 }
 
 /// A database for a world, where `KEYFERRY_TEST_STORE` is `postgres`.

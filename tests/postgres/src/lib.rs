@@ -50,8 +50,9 @@ rm -rf "$folder"
 fn programs() -> Option<PathBuf> {
     let debian = (13..=20).rev().map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
     let path = env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |folder: &PathBuf| ["initdb", "postgres", "pg_isready", "psql"].iter().all(|name| folder.join(name).is_file());
+    let is_there = |folder: &PathBuf| {
+        ["initdb", "postgres", "pg_isready", "psql", "pg_basebackup"].iter().all(|name| folder.join(name).is_file())
+    };
     env::split_paths(&path).chain(debian).find(is_there)
 }
 
@@ -122,8 +123,45 @@ impl Cluster {
             ],
         );
         check(&initdb, "initdb");
-        let rules = format!("local all {USER_WITH_PASSWORD} scram-sha-256\nlocal all all trust\n");
+        let rules =
+            format!("local all {USER_WITH_PASSWORD} scram-sha-256\nlocal all all trust\nlocal replication all trust\n");
         or_fail(fs::write(data.join("pg_hba.conf"), rules), "write pg_hba.conf");
+        let cluster = Self::launch(folder, programs, user);
+        let password = PASSWORD.replace('\'', "''");
+        cluster.run_sql("postgres", &format!("CREATE ROLE {USER_WITH_PASSWORD} LOGIN SUPERUSER PASSWORD '{password}'"));
+        Some(cluster)
+    }
+
+    /// A standby of this cluster. From then on, this one acknowledges a commit once the standby has it on disk.
+    pub fn standby(&self) -> Self {
+        let folder = or_fail(TempDir::with_prefix("kf-pg-"), "make a folder for PostgreSQL").keep();
+        let user = as_whom(&folder);
+        let data = folder.join("data");
+        let arguments = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--username", USER, "--host"];
+        let mut arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+        arguments.extend([self.folder.as_os_str(), "--pgdata".as_ref(), data.as_os_str()]);
+        check(&run(&user, &self.programs.join("pg_basebackup"), &arguments), "pg_basebackup");
+        let standby = Self::launch(folder, self.programs.clone(), user);
+        self.run_sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.run_sql("postgres", "SELECT pg_reload_conf()");
+        let until = Instant::now() + PATIENCE;
+        while self.run_sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1" {
+            if Instant::now() > until {
+                fail("the standby does not follow");
+            }
+            thread::sleep(Duration::from_millis(30));
+        }
+        standby
+    }
+
+    /// Makes a standby take writes.
+    pub fn promote(&self) {
+        self.run_sql("postgres", "SELECT pg_promote()");
+    }
+
+    /// Starts PostgreSQL on a folder with data.
+    fn launch(folder: PathBuf, programs: PathBuf, user: Vec<String>) -> Self {
+        let data = folder.join("data");
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).args(user).arg(programs.join("postgres"));
         command.arg("-D").arg(&data).arg("-k").arg(&folder);
@@ -137,9 +175,7 @@ impl Cluster {
         let keeper = Mutex::new(Keeper { _process: child, words, replies: BufReader::new(replies) });
         let cluster = Self { folder, programs, keeper, databases: AtomicU64::new(0) };
         cluster.wait();
-        let password = PASSWORD.replace('\'', "''");
-        cluster.run_sql("postgres", &format!("CREATE ROLE {USER_WITH_PASSWORD} LOGIN SUPERUSER PASSWORD '{password}'"));
-        Some(cluster)
+        cluster
     }
 
     /// The folder with its socket.

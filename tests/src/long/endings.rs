@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
 
-use keyferry_tests::reliability::{Ending, Figures, Loop, PowerCut, Survival, Survivors};
+use keyferry_tests::reliability::{Ending, Figures, HostsLoop, Loop, PowerCut, Survival, Survivors};
 
 use crate::Endings;
 
@@ -26,6 +26,17 @@ pub(crate) async fn endings(rounds: &Endings, seed: u64) -> Result<Survival, Box
         println!("{figures}");
         survival.add(name, figures);
     }
+    Ok(survival)
+}
+
+/// Rounds in which servers on one database end, and the database.
+pub(crate) async fn hosts(rounds: u64, seed: u64) -> Result<Survival, Box<dyn Error>> {
+    println!("two servers on one database: {rounds} rounds, seed {seed}");
+    let mut survival = Survival::new(seed);
+    let mut hosts = HostsLoop::new(seed).await.ok_or("this needs PostgreSQL")?;
+    let figures = hosts.run(rounds, |figures| progress(figures, rounds)).await;
+    println!("{figures}");
+    survival.add("SIGKILL of servers, immediate stops of the database, servers that stand still", figures);
     Ok(survival)
 }
 

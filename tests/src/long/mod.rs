@@ -9,7 +9,7 @@ mod mutants;
 mod timing;
 
 pub(crate) use beside::{Beside, beside};
-pub(crate) use endings::endings;
+pub(crate) use endings::{endings, hosts};
 pub(crate) use fuzz::fuzz;
 pub(crate) use hostile::hostile_plugins;
 pub(crate) use imports::{Imports, imports};

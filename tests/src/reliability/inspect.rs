@@ -4,9 +4,7 @@ use std::path::Path;
 
 use keyferry_service::seal_context;
 use keyferry_store::sled::{SledSettings, SledStore};
-use keyferry_store::{
-    AccountKey, AccountStore as _, AccountView, AuditStore as _, ListAccounts, RootStore as _, Store as _,
-};
+use keyferry_store::{AccountKey, AccountView, ListAccounts, Store};
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{CreateKey, Envelope, KeyId, KeyProvider, Vault, WrappedRoot};
 
@@ -17,9 +15,15 @@ use crate::world::ORG;
 
 /// Compares the whole content of a data folder with the ledger.
 pub(super) async fn settle(data: &Path, ledger: &mut [Account], figures: &mut Figures) {
-    let vault =
-        Vault::new(KeyProvider::File(data.join("keyferry.key")).load(CreateKey::Refused).await.or_fail("load the key"));
     let store = SledStore::open(SledSettings::new(data.join("store"))).await.or_fail("open the store after a crash");
+    settle_in(&store, &data.join("keyferry.key"), ledger, figures).await;
+    store.close().await.or_fail("close the store");
+}
+
+/// Compares the whole content of a store with the ledger.
+pub(super) async fn settle_in(store: &dyn Store, key: &Path, ledger: &mut [Account], figures: &mut Figures) {
+    let key = KeyProvider::File(key.to_owned());
+    let vault = Vault::new(key.load(CreateKey::Refused).await.or_fail("load the key"));
     let org: OrgId = ORG.parse().or_fail("the organisation's name");
     for root in store.roots(&org).await.or_fail("read the roots") {
         let root = WrappedRoot { key_id: KeyId::new(root.key_id), kek_id: root.kek_id, wrapped: root.wrapped };
@@ -49,7 +53,6 @@ pub(super) async fn settle(data: &Path, ledger: &mut [Account], figures: &mut Fi
         fail(format_args!("{} audit entries for {} acknowledged writes", audit.entries, figures.acknowledged));
     }
     figures.audit_entries = audit.entries;
-    store.close().await.or_fail("close the store");
 }
 
 fn state(vault: &Vault, view: Option<AccountView>, figures: &mut Figures) -> (State, u64) {

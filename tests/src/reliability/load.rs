@@ -1,6 +1,8 @@
 //! Requests that write, and the state that their responses promise.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -18,12 +20,25 @@ pub(super) struct Worker {
     pub(super) random: fastrand::Rng,
     /// Acknowledged writes.
     pub(super) acknowledged: u64,
+    /// What it does where the store cannot be used.
+    pub(super) unavailable: Unavailable,
+    /// Set when it is to end, although the server goes on.
+    pub(super) ends: Arc<AtomicBool>,
+}
+
+/// What a worker does with a response that says that the store cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unavailable {
+    /// The run fails.
+    IsWrong,
+    /// The write may have taken place or not, as without a response.
+    IsNoResponse,
 }
 
 impl Worker {
     /// Returns when the connection ends.
     pub(super) async fn run(mut self) -> Self {
-        while self.step().await.is_some() {}
+        while !self.ends.load(Ordering::SeqCst) && self.step().await.is_some() {}
         self
     }
 
@@ -76,7 +91,8 @@ impl Worker {
     }
 
     async fn send(&self, request: Request) -> Option<Response> {
-        request.header("x-api-key", &self.api_key).try_send(self.address).await.ok()
+        let response = request.header("x-api-key", &self.api_key).try_send(self.address).await.ok()?;
+        (response.status != 503 || self.unavailable == Unavailable::IsWrong).then_some(response)
     }
 }
 

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `ledger` | which state is promised for an account, and which states may a crash leave? |
 //! | `load` | which requests are sent, and what do their responses promise? |
+//! | `hosts` | how are two servers on one database ended, and the database, in repeated rounds? |
 //! | `rounds` | how is a server ended in repeated rounds? |
 //! | `power` | how is a power cut simulated, in which only synced data survives? |
 //! | `inspect` | does the data on disk agree with the ledger? |
 //! | `figures`, `report` | what are the results? |
 
 mod figures;
+mod hosts;
 mod inspect;
 mod ledger;
 mod load;
@@ -19,6 +21,7 @@ mod report;
 mod rounds;
 
 pub use figures::Figures;
+pub use hosts::HostsLoop;
 pub use power::{PowerCut, Survivors};
 pub use report::{Report, Survival};
 pub use rounds::{Ending, Loop};

@@ -1,6 +1,7 @@
 //! Ends a server repeatedly, and checks the data on disk.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::{MockProviders, Reply};
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use super::figures::Figures;
 use super::inspect;
 use super::ledger::Account;
-use super::load::{self, Worker};
+use super::load::{self, Unavailable, Worker};
 use super::power::PowerCut;
 use crate::binary;
 use crate::or_fail::OrFail as _;
@@ -123,6 +124,8 @@ impl Loop {
                 accounts: std::mem::replace(&mut self.ledger, rest),
                 random: self.random.fork(),
                 acknowledged: 0,
+                unavailable: Unavailable::IsWrong,
+                ends: Arc::default(),
             };
             workers.push(tokio::spawn(worker.run()));
         }

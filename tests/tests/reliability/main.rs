@@ -15,6 +15,7 @@ mod cost;
 mod crash;
 mod disk;
 mod durability;
+mod hosts;
 mod memory;
 mod postgres;
 mod shutdown;

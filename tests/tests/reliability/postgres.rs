@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
 use keyferry_test_postgres::{Cluster, Database, PASSWORD, USER_WITH_PASSWORD};
+use keyferry_tests::binary::copy_plugins;
 use keyferry_tests::documents::Document;
 use keyferry_tests::http::{Request, get};
 use keyferry_tests::trail::rows_stored;
-use keyferry_tests::{ORG, Server, ServerOptions, World, WorldOptions, run_in};
+use keyferry_tests::{Grants, ORG, PluginsIn, Server, ServerOptions, World, WorldOptions, run_in};
 use serde_json::{Value, json};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
@@ -133,33 +134,15 @@ async fn an_import_outlives_crashes_of_the_database_and_callers_get_503_meanwhil
 }
 
 #[tokio::test]
-async fn a_second_server_waits_and_takes_over_after_the_first_was_killed() {
+async fn a_command_that_needs_the_database_for_itself_says_which_server_has_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let mut world = world(cluster.database()).await;
-    assert_eq!(world.migrate("stripe", stripe()).await.status, 200);
-    let mut options = world.server.options_mut().clone();
-    options.data = world.folder().join("standby");
-    options.arguments.extend(["--key-file".to_owned(), world.data().join("keyferry.key").display().to_string()]);
-    let (environment, standby) = (options.environment.clone(), options.data.display().to_string());
-
-    // A command beside the server, which is not of its data folder, is refused with the name of who has it.
-    let key = world.data().join("keyferry.key").display().to_string();
-    let list = ["org", "list", "--data", &standby, "--key-file", &key];
-    fs::create_dir(&standby).unwrap();
-    let refused = run_in(&environment, list).await;
+    let (environment, folder) = (world.server.options_mut().environment.clone(), world.folder().join("elsewhere"));
+    fs::create_dir(&folder).unwrap();
+    let (folder, key) = (folder.display().to_string(), world.data().join("keyferry.key").display().to_string());
+    let refused = run_in(&environment, ["org", "list", "--data", &folder, "--key-file", &key]).await;
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains(&format!("in use by process {} on ", world.server.pid())), "{said}");
-
-    let waiting = tokio::spawn(Server::try_start(options));
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert!(!waiting.is_finished(), "two servers have one database");
-    assert_eq!(world.migrate("stripe", stripe()).await.status, 200);
-    world.server.kill();
-    let second = waiting.await.unwrap().unwrap();
-    assert!(second.logs().contains("another process has the database"), "{}", second.logs());
-    let account = Request::new("GET", &format!("{ACCOUNTS}/user_1")).header("x-api-key", &world.api_key);
-    let account = account.send(second.address()).await;
-    assert_eq!(account.json()["integrations"][0]["type"], "stripe", "{}", account.text());
 }
 
 #[tokio::test]
@@ -220,6 +203,8 @@ async fn every_command_of_the_page_works() {
     let secret = folder.path().join("password");
     fs::write(&secret, PASSWORD).unwrap();
     let (url, secret) = (database.url_of(USER_WITH_PASSWORD), secret.display().to_string());
+    copy_plugins(&plugins);
+    let component = plugins.join("stripe.wasm").display().to_string();
     let mut servers = Vec::new();
     for line in Document::read("docs/operations/postgres.md").commands() {
         let line =
@@ -227,12 +212,20 @@ async fn every_command_of_the_page_works() {
         let words = shlex::split(&line).unwrap();
         let words: Vec<String> = words.into_iter().skip(1).collect();
         if words[0] == "serve" {
-            fs::create_dir_all(&plugins).unwrap();
             let mut options = ServerOptions::new(&data, &plugins);
             options.arguments = words[1..].to_vec();
+            options.plugins_in = PluginsIn::Database;
+            options.grants = Grants::ByHand;
             servers.push(Server::start(options).await);
         } else {
-            let output = run_in(&[], words).await;
+            // The page's data folder is the default one.
+            let data = ["--data".to_owned(), data.display().to_string()];
+            let words = words.into_iter().map(|word| match word.as_str() {
+                "acme.wasm" => component.clone(),
+                "acme" => "stripe".to_owned(),
+                _ => word,
+            });
+            let output = run_in(&[], words.chain(data)).await;
             assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         }
     }
