@@ -27,6 +27,10 @@ impl StoreGauges {
         if let Some(store) = self.0.upgrade() {
             let disk = store.disk();
             metrics::store_disk(disk.used, disk.free);
+            // Where there can be several, the store counts them.
+            if store.peers().is_none() {
+                metrics::store_servers(1);
+            }
         }
     }
 

@@ -24,6 +24,8 @@ const EGRESS: &str = "keyferry_egress_request_duration_seconds";
 const BATCH: &str = "keyferry_store_batch_writes";
 const COMMIT: &str = "keyferry_store_commit_duration_seconds";
 const SYNC: &str = "keyferry_store_sync_duration_seconds";
+const SERVERS: &str = "keyferry_store_servers";
+const BATCH_RETRIES: &str = "keyferry_store_batch_retries_total";
 const STORE_SIZE: &str = "keyferry_store_size_bytes";
 const DISK_FREE: &str = "keyferry_store_disk_free_bytes";
 const EXPIRED: &str = "keyferry_connections_expired";
@@ -70,6 +72,8 @@ pub(super) fn describe() {
     describe_histogram!(BATCH, "Writes that were committed together in a batch.");
     describe_histogram!(COMMIT, "Time to commit a batch of writes, sync included.");
     describe_histogram!(SYNC, "Time until the disk confirms that a batch is durable.");
+    describe_gauge!(SERVERS, "Servers that have the store open; more than one on PostgreSQL only.");
+    describe_counter!(BATCH_RETRIES, "Batches of writes that a database made to be carried out again.");
     describe_gauge!(STORE_SIZE, "Bytes of the store's folder on disk.");
     describe_gauge!(
         DISK_FREE,
@@ -181,6 +185,17 @@ pub fn commit(writes: usize, elapsed: Duration) {
 /// Counts a sync of the disk.
 pub fn sync(elapsed: Duration) {
     record(&handles::HISTOGRAMS, (SYNC, "", 0), || histogram!(SYNC), |histogram| histogram.record(elapsed));
+}
+
+/// Sets the number of servers that have the store open.
+pub fn store_servers(count: usize) {
+    gauge!(SERVERS).set(number(count));
+    counter!(BATCH_RETRIES).increment(0);
+}
+
+/// Counts a batch of writes that is carried out again.
+pub fn batch_retried() {
+    counter!(BATCH_RETRIES).increment(1);
 }
 
 /// Sets the size of the store in bytes and, if the system tells it, the free space on its volume.

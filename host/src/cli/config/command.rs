@@ -54,6 +54,12 @@ pub(in crate::cli) fn run(command: ConfigCommand, effective: &Effective) -> CliR
             }
             let settings = args.serve.preview()?;
             settings.warnings().iter().for_each(|warning| term::warning(warning));
+            if settings.folders.database.is_some() {
+                term::progress(
+                    "of several servers on this database, each has limits of its own: rates, rejected credentials, calls of plugins, rows and \
+                     uploads of imports, connections, and pauses after a provider has failed; divide them",
+                );
+            }
             settings.admin.map(|admin| admin.token()).transpose()?;
             // The files that these name must exist and be usable.
             if let Some(tls) = settings.tls.map(Tls::load).transpose()? {

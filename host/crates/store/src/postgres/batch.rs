@@ -13,7 +13,7 @@ use super::places::Places;
 use super::rows::{PostgresRows, Waiter};
 use super::sql;
 use super::standing::Standing;
-use crate::records::{Changes, Hints, Job, Left, Rows as _, Table, View, link_some, park, sweep};
+use crate::records::{Changes, Hints, Job, Left, Rows as _, Table, link_waiting, park, sweep};
 use crate::{StoreError, Timestamp};
 
 /// The table with a row for each batch that was committed.
@@ -142,11 +142,9 @@ fn collect(
         reason: format!("the audit trail cannot be written: {error}").into(),
     };
     if tidying.link {
-        let mut view = View::new(rows, &mut changes);
-        let linked = link_some(&mut view, None);
+        let linked = link_waiting(rows, &mut changes);
         is_sound()?;
         backlog.set(linked.map_err(unwritable)? == Left::Some);
-        view.accept();
     }
     park(&mut changes, || rows.next_place()).map_err(unwritable)?;
     Ok(changes)

@@ -147,6 +147,7 @@ impl Committer {
             if matches!(fault.kind, Kind::Refused | Kind::Overtaken) || Instant::now() >= deadline {
                 return Err(Undone::Nothing(fault));
             }
+            metrics::batch_retried();
             tracing::debug!(reason = %fault.reason, tries, "a batch of writes is carried out again");
             thread::sleep(pause(fault.kind, tries));
             tries += 1;

@@ -11,7 +11,8 @@ use tokio_postgres::{Client, Error};
 use super::fault::{Fault, Kind};
 use super::identity::{Identity, host};
 use super::sql;
-use crate::records::{Host, Table};
+use crate::records::{Host, Table, decode};
+use keyferry_telemetry::metrics;
 
 /// How long a lease lasts after it was renewed.
 pub(super) const LEASE: Duration = Duration::from_secs(10);
@@ -177,6 +178,7 @@ impl Lease {
     /// Whether this is the server that does what one of them has to do: the one with the lowest place.
     pub(super) async fn leads(&self, client: &Client) -> Result<bool, Error> {
         let rows = all(client).await?;
+        metrics::store_servers(rows.iter().filter(|row| row.is_live()).count());
         let live = rows.iter().filter(|row| row.is_live());
         Ok(live.filter_map(|row| slot_of(&row.name)).min().is_none_or(|lowest| lowest == self.host.slot))
     }
@@ -226,8 +228,9 @@ async fn retire(client: &Client, row: &Row) -> Result<(), Error> {
     client.execute_typed(RETIRE, &[(&row.name, Type::TEXT), (&row.number, Type::INT8)]).await?;
     let Some(slot) = slot_of(&row.name) else { return Ok(()) };
     let claims = sql::all(client, Table::Claims).await?;
-    let of_host: Vec<&[u8]> =
-        claims.iter().filter(|(_, host)| Host::is_of(slot, host)).map(|(key, _)| key.as_slice()).collect();
+    // What is not readable as a claim is nobody's.
+    let is_of_host = |row: &[u8]| decode::<Host>(Table::Claims, row).is_ok_and(|host| host.slot == slot);
+    let of_host: Vec<&[u8]> = claims.iter().filter(|(_, row)| is_of_host(row)).map(|(key, _)| key.as_slice()).collect();
     if of_host.is_empty() {
         return Ok(());
     }

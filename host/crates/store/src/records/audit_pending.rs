@@ -11,7 +11,7 @@ use super::changes::{Changes, Trail};
 use super::engine::Engine;
 use super::hints::Hints;
 use super::keys;
-use super::rows::{ENOUGH, NEXT, Range};
+use super::rows::{ENOUGH, Range, Rows};
 use super::table::Table;
 use super::view::View;
 use crate::{StoreError, StoreResult};
@@ -41,37 +41,63 @@ pub(crate) fn park(changes: &mut Changes, place: impl Fn() -> Option<u64>) -> St
     Ok(())
 }
 
-/// Brings events that wait into their chains: those of an organisation, or of all.
-pub(crate) fn link_some(view: &mut View<'_>, of: Option<&OrgId>) -> StoreResult<Left> {
-    let prefix = of.map(keys::org).unwrap_or_default();
-    let mut waiting: Vec<(Vec<u8>, Bytes)> = Vec::new();
-    let (mut bytes, mut left) = (0, Left::None);
-    view.stored().walk(Table::AuditPending, Range::of(&prefix).most(MOST_EVENTS), &mut |key, event| {
-        bytes += event.len();
-        waiting.push((key.to_vec(), Bytes::copy_from_slice(event)));
-        if waiting.len() < MOST_EVENTS && bytes < MOST_BYTES {
-            return NEXT;
-        }
-        left = Left::Some;
-        ENOUGH
-    })?;
-    let damaged = || StoreError::Damaged {
-        table: Table::AuditPending.name(),
-        reason: "its key names no organisation".to_owned(),
-    };
+/// Brings events that wait into their chains, of whichever organisation. Where a chain cannot be extended, its events go on waiting, and other
+/// organisations' do not: the write that asks for this is no part of it.
+pub(crate) fn link_waiting(rows: &dyn Rows, batch: &mut Changes) -> StoreResult<Left> {
+    let (waiting, mut left) = first_of(&View::new(rows, batch), &[])?;
     let mut rest = waiting.as_slice();
     while let Some((first, _)) = rest.first() {
+        let damaged = || StoreError::Damaged {
+            table: Table::AuditPending.name(),
+            reason: "its key names no organisation".to_owned(),
+        };
         let org = keys::root_org(first).ok_or_else(damaged)?;
         let prefix = keys::org(&org);
         let (of_org, others) = rest.split_at(rest.iter().take_while(|(key, _)| key.starts_with(&prefix)).count());
         // The key of the first begins with its own organisation, so that this ends.
         rest = if of_org.is_empty() { return Err(damaged()) } else { others };
-        audit_chain::extend(view, &org, of_org.iter().map(|(_, event)| event.to_vec()))?;
-    }
-    for (key, _) in waiting {
-        view.remove(Table::AuditPending, key);
+        let mut view = View::new(rows, batch);
+        match link_rows(&mut view, &org, of_org) {
+            Ok(()) => _ = view.accept(),
+            Err(error) => {
+                tracing::error!(%org, %error, "audit events wait, since their chain cannot be extended");
+                // They are found first again: without a pause, this would never end.
+                left = Left::None;
+            }
+        }
     }
     Ok(left)
+}
+
+/// Brings events of an organisation that wait into its chain.
+fn link_some(view: &mut View<'_>, org: &OrgId) -> StoreResult<Left> {
+    let (waiting, left) = first_of(view, &keys::org(org))?;
+    link_rows(view, org, &waiting)?;
+    Ok(left)
+}
+
+fn link_rows(view: &mut View<'_>, org: &OrgId, waiting: &[(Vec<u8>, Bytes)]) -> StoreResult<()> {
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    audit_chain::extend(view, org, waiting.iter().map(|(_, event)| event.to_vec()))?;
+    waiting.iter().for_each(|(key, _)| view.remove(Table::AuditPending, key.clone()));
+    Ok(())
+}
+
+/// The first events that wait, without those that another write of this batch has brought into their chains.
+fn first_of(view: &View<'_>, prefix: &[u8]) -> StoreResult<(Vec<(Vec<u8>, Bytes)>, Left)> {
+    let mut waiting = view.first_of(Table::AuditPending, prefix, MOST_EVENTS)?;
+    let mut bytes = 0;
+    let fitting = waiting.iter().take_while(|(_, event)| {
+        bytes += event.len();
+        bytes <= MOST_BYTES
+    });
+    // One fits in any case: a record has less than that.
+    let count = fitting.count();
+    let left = if count == MOST_EVENTS || count < waiting.len() { Left::Some } else { Left::None };
+    waiting.truncate(count);
+    Ok((waiting, left))
 }
 
 /// Brings all events of an organisation into its chain that are committed.
@@ -91,6 +117,6 @@ pub(super) async fn link_all(engine: &impl Engine, org: &OrgId) -> StoreResult<(
             return Ok(());
         }
         let org = org.clone();
-        engine.write(MOST_BYTES, Hints::default(), move |view| link_some(view, Some(&org))).await?;
+        engine.write(MOST_BYTES, Hints::default(), move |view| link_some(view, &org)).await?;
     }
 }

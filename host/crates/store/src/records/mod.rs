@@ -50,7 +50,7 @@ mod webhooks;
 mod writer;
 
 pub(crate) use audit_chain::link;
-pub(crate) use audit_pending::{Left, link_some, park};
+pub(crate) use audit_pending::{Left, link_waiting, park};
 pub(crate) use census::census;
 pub(crate) use changes::Changes;
 pub(crate) use claims::Host;
@@ -63,7 +63,6 @@ pub(crate) use queue::{Batch, Queue};
 pub(crate) use rows::{Range, Rows, Take};
 pub(crate) use sweep::sweep;
 pub(crate) use table::Table;
-pub(crate) use view::View;
 pub(crate) use wakes::batched;
 pub(crate) use writer::Writer;
 
@@ -72,4 +71,5 @@ pub(crate) use {
     audit_chain::append,
     keys::{audit as audit_key, org as org_key},
     outbox::log,
+    view::View,
 };
