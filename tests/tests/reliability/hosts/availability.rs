@@ -67,7 +67,7 @@ async fn a_standby_that_is_promoted_has_all_that_two_servers_have_acknowledged()
     let Some(primary) = Cluster::start().map(|cluster| &*Box::leak(Box::new(cluster))) else { return };
     let database = primary.database();
     let standby = primary.standby();
-    let url = format!("{},{}", database.url(), standby.folder().display());
+    let url = format!("{}&host={}", database.url(), standby.folder().display());
     let change = move |options: &mut ServerOptions| {
         options.environment.retain(|(name, _)| name != "KEYFERRY_STORE_URL");
         options.environment.push(("KEYFERRY_STORE_URL".to_owned(), url));
