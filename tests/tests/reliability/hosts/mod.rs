@@ -107,7 +107,7 @@ async fn a_request_can_go_to_any_of_them() {
     let session = Request::new("POST", "/api/v2/public/session-token").json(&json!({"linked_account_id": "user_1"}));
     let token = world.send(session).await.json()["token"].as_str().unwrap().to_owned();
     let by_session =
-        Request::new("GET", "/api/v2/public/application").header("authorization", &format!("Bearer {token}"));
+        Request::new("GET", "/api/v2/f-sdk/application").header("authorization", &format!("Bearer {token}"));
     let answer = by_session.send(second.address()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
