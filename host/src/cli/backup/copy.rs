@@ -12,7 +12,7 @@ use crate::cli::config::DataFolder;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::term;
-use keyferry_store::postgres::{PostgresSettings, Sole};
+use keyferry_store::postgres::{Access, PostgresSettings};
 use keyferry_store::{Incomplete, Store, backup};
 use keyferry_types::path_text::ShowPath as _;
 
@@ -90,7 +90,7 @@ impl Place {
             Self::Sled(folder) => stores::in_folder(&DataFolder::at(folder)?.store(), unfinished).await,
             Self::Postgres(settings) => {
                 let identity = beside.map(DataFolder::at).transpose()?.map(|data| data.store_identity());
-                stores::in_database(settings, identity.as_deref(), Sole::Required, unfinished).await
+                stores::in_database(settings, identity.as_deref(), Access::Alone, unfinished).await
             }
         }
     }

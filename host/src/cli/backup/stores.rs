@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::config::Folders;
 use crate::cli::error::CliError;
-use keyferry_store::postgres::{PostgresSettings, PostgresStore, Sole};
+use keyferry_store::postgres::{Access, PostgresSettings, PostgresStore};
 use keyferry_store::sled::{SledSettings, SledStore};
 use keyferry_store::{Incomplete, Store};
 use keyferry_types::path_text::ShowPath as _;
@@ -25,12 +25,12 @@ pub(super) async fn in_folder(folder: &Path, unfinished: Incomplete) -> Result<A
 pub(super) async fn in_database(
     settings: &PostgresSettings,
     identity: Option<&Path>,
-    sole: Sole,
+    access: Access,
     unfinished: Incomplete,
 ) -> Result<Arc<dyn Store>, CliError> {
     let mut settings = settings.clone();
     (settings.sweep_every, settings.unfinished) = (NO_SWEEP, unfinished);
-    (settings.sole, settings.identity) = (sole, identity.map(Path::to_owned));
+    (settings.access, settings.identity) = (access, identity.map(Path::to_owned));
     Ok(Arc::new(PostgresStore::open(settings).await?))
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn in_database(
 pub(super) async fn to_read(folders: &Folders) -> Result<Arc<dyn Store>, CliError> {
     match &folders.database {
         // A transaction that reads disturbs no server.
-        Some(settings) => in_database(settings, None, Sole::No, Incomplete::Refused).await,
+        Some(settings) => in_database(settings, None, Access::Reader, Incomplete::Refused).await,
         None if folders.data.store().exists() => in_folder(&folders.data.store(), Incomplete::Refused).await,
         None => Err(format!("nothing is stored in {} yet", folders.data.path().shown()).into()),
     }
@@ -49,7 +49,7 @@ pub(super) async fn to_fill(folders: &Folders) -> Result<Arc<dyn Store>, CliErro
     match &folders.database {
         Some(settings) => {
             let identity = folders.data.store_identity();
-            in_database(settings, Some(&identity), Sole::Required, Incomplete::Accepted).await
+            in_database(settings, Some(&identity), Access::Alone, Incomplete::Accepted).await
         }
         None => in_folder(&folders.data.store(), Incomplete::Accepted).await,
     }

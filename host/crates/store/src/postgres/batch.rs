@@ -115,6 +115,9 @@ fn collect(
     tidying: Tidying,
 ) -> Result<Changes, Fault> {
     let Writing { lease, places, standing, backlog } = writing;
+    if lease.is_readers() {
+        return Err(Fault { kind: Kind::Refused, reason: "this process has the database open to read".into() });
+    }
     let mut hints = Hints::default();
     jobs.iter().for_each(|job| job.hint(&mut hints));
     let began = Instant::now();

@@ -214,6 +214,9 @@ impl Committer {
         if self.standing.is_down() {
             return self.commit(Vec::new(), Tidying { sweep: true, link: false });
         }
+        if self.lease.is_readers() {
+            return self.standing.renewed(Instant::now());
+        }
         let began = Instant::now();
         let asked = self.connect().and_then(|()| match &self.client {
             Some(client) => Waiter::Own(&self.runtime).wait(self.lease.renew(client)),

@@ -26,6 +26,8 @@ pub enum Access {
     Alone,
     /// One of several servers. It waits while a command has the database for itself.
     Host,
+    /// A command that reads, beside whichever process has the database open. It has no lease, and its writes are refused.
+    Reader,
 }
 
 /// The lease that this process has.
@@ -55,6 +57,8 @@ struct Row {
 }
 
 const ALONE: &str = "store";
+/// The lease of a process that writes nothing is in no row.
+const READER: &str = "reader";
 const ALL: &str = "SELECT name, owner, holder, number, ends < now() FROM keyferry_leases";
 const PUT: &str = "INSERT INTO keyferry_leases (name, owner, holder, number, ends) \
     VALUES ($1, $2, $3, $4, now() + interval '10 seconds') ON CONFLICT (name) DO UPDATE \
@@ -73,6 +77,10 @@ impl Lease {
         identity: &Identity,
         access: Access,
     ) -> Result<Result<Self, Busy>, Fault> {
+        if access == Access::Reader {
+            let host = Host { slot: MOST_HOSTS, number: 0 };
+            return Ok(Ok(Self { name: READER.to_owned(), owner: Vec::new(), host }));
+        }
         loop {
             let taken = Self::try_to_take(client, identity, access).await;
             if let Some(done) = ended(client, taken).await {
@@ -97,7 +105,7 @@ impl Lease {
         };
         let mine = rows.iter().filter(is_mine).find_map(|row| slot_of(&row.name));
         let slot = match access {
-            Access::Alone => Some(MOST_HOSTS),
+            Access::Alone | Access::Reader => Some(MOST_HOSTS),
             Access::Host => mine.or_else(|| (0..MOST_HOSTS).find(is_free)),
         };
         let Some(slot) = slot else {
@@ -123,6 +131,11 @@ impl Lease {
         self.host
     }
 
+    /// Whether it allows no writes.
+    pub(super) fn is_readers(&self) -> bool {
+        self.name == READER
+    }
+
     /// Renews it. Returns the clock of the database in microseconds, and `None` where the lease was retired.
     pub(super) async fn renew(&self, client: &Client) -> Result<Option<u64>, Error> {
         let parameters: [(&(dyn ToSql + Sync), Type); 3] =
@@ -138,6 +151,9 @@ impl Lease {
 
     /// Retires the leases of other processes that have ended, with their claims.
     pub(super) async fn retire_others(&self, client: &Client) -> Result<(), Fault> {
+        if self.is_readers() {
+            return Ok(());
+        }
         match all(client).await?.iter().any(|row| self.is_to_retire(row, Which::Ended)) {
             true => self.retire_all(client, Which::Ended).await,
             false => Ok(()),
@@ -180,7 +196,8 @@ impl Lease {
         let rows = all(client).await?;
         metrics::store_servers(rows.iter().filter(|row| row.is_live()).count());
         let live = rows.iter().filter(|row| row.is_live());
-        Ok(live.filter_map(|row| slot_of(&row.name)).min().is_none_or(|lowest| lowest == self.host.slot))
+        // A command that fills a store, or compares it with another one, wants nothing to change by itself.
+        Ok(live.filter_map(|row| slot_of(&row.name)).min().is_some_and(|lowest| lowest == self.host.slot))
     }
 }
 
