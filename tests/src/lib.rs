@@ -37,9 +37,11 @@ mod compiled;
 mod or_fail;
 mod server;
 mod small_disk;
+mod subcommand;
 mod world;
 
 pub use or_fail::OrFail;
-pub use server::{Awaits, Grants, PluginsIn, Server, ServerOptions, ServerTls, StartFailure, run, run_in};
+pub use server::{Awaits, Grants, PluginsIn, Server, ServerOptions, ServerTls, StartFailure};
 pub use small_disk::SmallDisk;
+pub use subcommand::{run, run_in};
 pub use world::{ACCOUNT, ORG, ServerChange, World, WorldOptions, create_api_key, create_api_key_in};

@@ -1,11 +1,10 @@
 //! `keyferry serve` as a child process.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -279,24 +278,6 @@ impl Drop for Server {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
-}
-
-/// Runs a subcommand to its end: status, stdout and stderr. The async runtime keeps running meanwhile, with any mock
-/// server that the subcommand calls.
-pub async fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
-    run_in(&[], arguments).await
-}
-
-/// The same with further environment variables.
-pub async fn run_in<S: AsRef<OsStr>>(
-    environment: &[(String, String)],
-    arguments: impl IntoIterator<Item = S>,
-) -> Output {
-    let mut command = binary::command(binary::keyferry());
-    command.args(arguments).stdin(Stdio::null()).envs(environment.iter().map(|(name, value)| (name, value)));
-    let shown = format!("run {command:?}");
-    let output = tokio::task::spawn_blocking(move || command.output()).await;
-    output.or_fail(&shown).or_fail(&shown)
 }
 
 async fn launch(options: &ServerOptions, printed: &mut Printed) -> Result<(Child, SocketAddr), StartFailure> {

@@ -13,7 +13,8 @@ use crate::compiled;
 use crate::contract::Contract;
 use crate::http::{Request, Response};
 use crate::or_fail::{OrFail as _, fail};
-use crate::server::{Server, ServerOptions, run_in};
+use crate::server::{Server, ServerOptions};
+use crate::subcommand::run_in;
 
 /// The organisation of a [`World`].
 pub const ORG: &str = "acme";
