@@ -94,13 +94,22 @@ async fn every_operation_takes_and_answers_what_the_document_says() {
         assert!(!answer.text().contains(demo::HUBSPOT_ACCESS_TOKEN), "{id}");
         asked.insert(id.to_owned());
     }
-    // A key is revoked by its id from `createApiKey`; a fresh folder has no earlier version for a rollback; a backup is no JSON.
+    // A key is revoked by its id from `createApiKey`; a fresh folder has no earlier version for a rollback; a backup is no JSON; plugins are
+    // pushed into a database.
     let mut all = BTreeSet::new();
     for item in document["paths"].as_object().unwrap().values() {
         all.extend(item.as_object().unwrap().values().map(|op| op["operationId"].as_str().unwrap().to_owned()));
     }
     let left: Vec<_> = all.difference(&asked).map(String::as_str).collect();
-    assert_eq!(left, ["revokeApiKey", "rollbackPlugin", "takeBackup"]);
+    assert_eq!(left, ["pushPlugin", "putPluginPart", "revokeApiKey", "rollbackPlugin", "takeBackup"]);
+    let sha256 = "0".repeat(64);
+    for (path, body) in [
+        ("/admin/v1/plugin-parts", json!({"sha256": sha256, "part": 0, "content": "AA=="})),
+        ("/admin/v1/plugins/stripe.wasm/push", json!({"sha256": sha256, "parts": 1})),
+    ] {
+        let refused = ask(&world, "POST", path, Some(body)).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("own_plugins")), "{}", refused.text());
+    }
     let backup = ask(&world, "GET", "/admin/v1/backup", None).await;
     assert_eq!((backup.status, backup.header("content-type")), (200, Some("application/octet-stream")));
     assert!(backup.body.starts_with(b"KEYFERRY-BACKUP 1\n"));

@@ -35,7 +35,7 @@ impl Importer {
         }
     }
 
-    /// Gives an import up. Where that fails, this server keeps it, and goes on with it when there is work.
+    /// Gives an import up. Where that fails, this server keeps it, and continues it when there is work.
     pub(super) async fn release(&self, key: &ImportKey) {
         if let Err(error) = self.store.release(&Claimed::Import(key.clone())).await {
             tracing::debug!(%error, import = %key.id, "the claim to an import stays");

@@ -39,7 +39,7 @@ async fn each_of_them_says_whether_it_should_get_requests() {
     }
 }
 
-/// Creates accounts by turns of several addresses until it is told to end. Returns those that were acknowledged, and all other responses.
+/// Creates accounts at several addresses in turns until `ends` is set. Returns those that were acknowledged, and all other responses.
 async fn create_accounts(
     writer: usize,
     key: String,

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::auth::known_keys::KnownKey;
 use crate::error::api_error::ApiError;
-use crate::error::mapping::failure;
+use crate::error::mapping::{failure, store_failure};
 use crate::error::problem::{self, ProblemType};
 use crate::middleware::trace::name_caller;
 use crate::request::account_name::{NamedAccount, Place, is_in_headers, linked_account};
@@ -64,7 +64,7 @@ impl Api {
         let key: ApiKey = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(unknown)?;
         let hash = key.hash();
         let now = Timestamp::now();
-        let record = self.keys.get(&hash, now).await.map_err(|error| ApiError::internal(&error))?;
+        let record = self.keys.get(&hash, now).await.map_err(store_failure)?;
         let record = record
             .filter(|record| bool::from(record.hash.ct_eq(&hash)) && record.environment == key.environment())
             .filter(|record| record.is_live(now))
@@ -96,7 +96,7 @@ impl Api {
         let session = self.service.session(token.trim(), token_use).await.map_err(failure)?.ok_or_else(invalid)?;
         // A session lives no longer than the API key that it was made with: revoking that one is what stops a thief.
         let now = Timestamp::now();
-        let key = self.keys.get(&session.made_by, now).await.map_err(|error| ApiError::internal(&error))?;
+        let key = self.keys.get(&session.made_by, now).await.map_err(store_failure)?;
         let key = key.filter(|key| key.org == session.org && key.environment == session.environment);
         let key = key.filter(|key| key.is_live(now)).ok_or_else(invalid)?;
         name_caller(&key, Some(&session));

@@ -191,6 +191,8 @@ async fn with_every_table(kind: Kind) -> Scratch {
     for table in Table::ALL.into_iter().filter(|table| *table != Table::Roots) {
         scratch.set(table, b"\xff row", Some(table.name().as_bytes()));
     }
+    // No event waits for its chain any more, which would change rows.
+    scratch.verify_audit(&org()).await.unwrap();
     scratch
 }
 
@@ -221,7 +223,8 @@ async fn a_backup_has_the_rows_of_every_table_and_none_of_the_engines_own() {
     for (from, to) in pairs() {
         let (source, target) = (with_every_table(from).await, Scratch::new(to).await);
         let rows = content(&*source).await;
-        for table in Table::ALL {
+        // A claim is a server's, and goes with it.
+        for table in Table::ALL.into_iter().filter(|table| *table != Table::Claims) {
             assert!(rows.iter().any(|row| row.table == table), "{} is forgotten", table.name());
         }
         assert!(rows.iter().all(|row| !is_own(row.table, &row.key)));

@@ -66,7 +66,7 @@ const PUT: &str = "INSERT INTO keyferry_leases (name, owner, holder, number, end
 /// The clock is read after the transaction has begun to see what others have committed.
 const RENEW: &str = "UPDATE keyferry_leases SET ends = now() + interval '10 seconds' \
     WHERE name = $1 AND owner = $2 AND number = $3 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-/// Nobody has it any more, and whoever had it finds another number.
+/// No process has it any more, and the one that had it finds another number.
 const RETIRE: &str = "UPDATE keyferry_leases SET owner = ''::bytea, number = number + 1, ends = now() - interval '1 second' \
     WHERE name = $1 AND number = $2";
 
@@ -196,7 +196,7 @@ impl Lease {
         let rows = all(client).await?;
         metrics::store_servers(rows.iter().filter(|row| row.is_live()).count());
         let live = rows.iter().filter(|row| row.is_live());
-        // A command that fills a store, or compares it with another one, wants nothing to change by itself.
+        // A command that fills a store, or compares it with another one, is not to change what it has not written.
         Ok(live.filter_map(|row| slot_of(&row.name)).min().is_some_and(|lowest| lowest == self.host.slot))
     }
 }

@@ -1,7 +1,7 @@
 //! Audit events on their way into their chain, where several hosts write.
 //!
 //! The end of a chain is one row: transactions of several hosts that each appended to it would meet there. So a transaction puts its
-//! events into rows of their own, which are durable with it, and one host brings them into their chains soon afterwards. Whoever reads a
+//! events into rows of their own, which are durable with it, and one host brings them into their chains soon afterwards. A reader of a
 //! trail does so first, and finds all that was committed before.
 
 use bytes::Bytes;
@@ -47,15 +47,15 @@ pub(crate) fn link_waiting(rows: &dyn Rows, batch: &mut Changes) -> StoreResult<
     let (waiting, mut left) = first_of(&View::new(rows, batch), &[])?;
     let mut rest = waiting.as_slice();
     while let Some((first, _)) = rest.first() {
-        let damaged = || StoreError::Damaged {
-            table: Table::AuditPending.name(),
-            reason: "its key names no organisation".to_owned(),
+        let Some(org) = keys::root_org(first) else {
+            tracing::error!("an audit event waits whose key names no organisation");
+            return Ok(Left::None);
         };
-        let org = keys::root_org(first).ok_or_else(damaged)?;
         let prefix = keys::org(&org);
-        let (of_org, others) = rest.split_at(rest.iter().take_while(|(key, _)| key.starts_with(&prefix)).count());
-        // The key of the first begins with its own organisation, so that this ends.
-        rest = if of_org.is_empty() { return Err(damaged()) } else { others };
+        // At least the first one.
+        let count = rest.iter().take_while(|(key, _)| key.starts_with(&prefix)).count().max(1);
+        let (of_org, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+        rest = others;
         let mut view = View::new(rows, batch);
         match link_rows(&mut view, &org, of_org) {
             Ok(()) => _ = view.accept(),

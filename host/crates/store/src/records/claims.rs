@@ -1,21 +1,14 @@
 //! Claims of hosts to work. The row of a claim is the host that has it; it goes with the lease of that host.
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use super::hints::Hints;
+use super::host::Host;
 use super::keys;
 use super::table::Table;
 use super::view::View;
 use crate::{Claim, ClaimStore, StoreResult, Work};
-
-/// A host: the place of its lease, and the lease's number. It is what a row of a claim consists of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Host {
-    pub(crate) slot: u8,
-    pub(crate) number: i64,
-}
 
 #[async_trait]
 impl<E: Engine> ClaimStore for E {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot::{self, Receiver};
 
-use super::claims::Host;
 use super::hints::Hints;
+use super::host::Host;
 use super::rows::Rows;
 use super::table::Table;
 use super::view::View;

@@ -5,7 +5,7 @@
 //!
 //! | file | answers |
 //! |---|---|
-//! | `engine`, `rows`, `hints` | what does a use case know of its engine, and what does it tell it? |
+//! | `engine`, `rows`, `hints`, `host` | what does a use case know of its engine, and what does it tell it? |
 //! | `table`, `keys`, `codec` | which tables are there, and what are their keys and bytes? |
 //! | `view`, `changes` | what does one write of a batch see and change? |
 //! | `writer`, `queue`, `job` | how do writes get to the thread that carries them out? |
@@ -29,6 +29,7 @@ mod codec;
 mod content;
 mod engine;
 mod hints;
+mod host;
 mod imports;
 mod integrations;
 mod job;
@@ -53,10 +54,10 @@ pub(crate) use audit_chain::link;
 pub(crate) use audit_pending::{Left, link_waiting, park};
 pub(crate) use census::census;
 pub(crate) use changes::Changes;
-pub(crate) use claims::Host;
 pub(crate) use codec::decode;
 pub(crate) use engine::Engine;
 pub(crate) use hints::Hints;
+pub(crate) use host::Host;
 pub(crate) use job::{Job, reply_to_all};
 pub(crate) use own::{BATCHES, FORMAT, HAS_WATERMARK, LAYOUT, UNFINISHED, is_own};
 pub(crate) use queue::{Batch, Queue};

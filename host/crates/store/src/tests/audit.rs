@@ -135,7 +135,7 @@ async fn a_trail_whose_end_cannot_be_read_harms_no_other_trail() {
                 assert!(matches!(written, Err(StoreError::Damaged { .. })), "{written:?}");
                 assert!(store.account(&account_key("user_1")).await.unwrap().is_none());
             }
-            // Its event waits, and whoever reads the trail is told.
+            // Its event waits, and a read of the trail fails.
             Kind::Postgres => {
                 written.unwrap();
                 let read = store.audit_tail(&org(), 1).await;
