@@ -178,6 +178,7 @@ impl Registry {
     pub(super) async fn look(&self) -> Result<(), RegistryError> {
         let mut entries = self.entries.lock().await;
         let (lock, files) = self.on_disk().await?;
+        self.withdraw_revoked(&lock);
         let mut before: HashMap<PathBuf, Entry> =
             entries.drain(..).map(|entry| (entry.status.file.clone(), entry)).collect();
         let mut looked: Vec<Entry> = Vec::with_capacity(files.len());
@@ -211,6 +212,16 @@ impl Registry {
         self.statuses.store(Arc::new(looked.iter().map(|entry| entry.status.clone()).collect()));
         *entries = looked;
         Ok(())
+    }
+
+    /// Has apps whose grant was revoked serve no more, before the rest of a look, which may compile.
+    fn withdraw_revoked(&self, lock: &GrantLock) {
+        let apps = self.apps.load();
+        let is_granted = |app: &App| is_granted(app.digest, lock, self.settings.policy);
+        if apps.values().any(|app| !is_granted(app)) {
+            let granted = apps.iter().filter(|(_, app)| is_granted(app));
+            self.apps.store(Arc::new(granted.map(|(slug, app)| (slug.clone(), Arc::clone(app))).collect()));
+        }
     }
 
     /// The version that keeps serving where the one in the file cannot: the one that served until now, or, after a
