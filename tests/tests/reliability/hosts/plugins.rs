@@ -38,7 +38,8 @@ async fn plugins_of_a_database_are_pushed_granted_rolled_back_and_revoked_on_all
     };
     let serves = async |world: &World, server: &Server, is_served: bool, patience: Duration| {
         let at = Instant::now();
-        while (world.send_to(server, migration("user_1")).await.status == 200) != is_served {
+        let request = || migration("user_1").header("accept", "application/problem+json");
+        while (world.send_to(server, request()).await.status == 200) != is_served {
             assert!(at.elapsed() < patience, "it is {} served", if is_served { "not" } else { "still" });
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

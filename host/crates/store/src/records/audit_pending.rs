@@ -21,6 +21,9 @@ use keyferry_types::ids::OrgId;
 const MOST_EVENTS: usize = 512;
 const MOST_BYTES: usize = 256 * 1024;
 
+/// An event that waits: its key, and its bytes.
+type Waiting = (Vec<u8>, Bytes);
+
 /// Whether events are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
@@ -76,7 +79,7 @@ fn link_some(view: &mut View<'_>, org: &OrgId) -> StoreResult<Left> {
     Ok(left)
 }
 
-fn link_rows(view: &mut View<'_>, org: &OrgId, waiting: &[(Vec<u8>, Bytes)]) -> StoreResult<()> {
+fn link_rows(view: &mut View<'_>, org: &OrgId, waiting: &[Waiting]) -> StoreResult<()> {
     if waiting.is_empty() {
         return Ok(());
     }
@@ -86,7 +89,7 @@ fn link_rows(view: &mut View<'_>, org: &OrgId, waiting: &[(Vec<u8>, Bytes)]) -> 
 }
 
 /// The first events that wait, without those that another write of this batch has brought into their chains.
-fn first_of(view: &View<'_>, prefix: &[u8]) -> StoreResult<(Vec<(Vec<u8>, Bytes)>, Left)> {
+fn first_of(view: &View<'_>, prefix: &[u8]) -> StoreResult<(Vec<Waiting>, Left)> {
     let mut waiting = view.first_of(Table::AuditPending, prefix, MOST_EVENTS)?;
     let mut bytes = 0;
     let fitting = waiting.iter().take_while(|(_, event)| {
