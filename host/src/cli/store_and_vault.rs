@@ -30,6 +30,15 @@ impl StoreAndVault {
     ///
     /// `cache` is the memory for pages of a store in the data folder. `access` says what a database is opened for.
     pub(super) async fn open(folders: &Folders, cache: Option<u64>, access: Access) -> Result<Self, CliError> {
+        if folders.database.is_none() && folders.data.store_identity().exists() && !folders.data.store().exists() {
+            return Err(format!(
+                "{} belongs to a server whose store is a database: name that by --store or KEYFERRY_STORE_URL; to begin a store in this folder, \
+                 remove the file {}",
+                folders.data.path().shown(),
+                folders.data.store_identity().shown()
+            )
+            .into());
+        }
         let database = match &folders.database {
             Some(settings) => Some(open_database(settings, folders.data.store_identity(), access).await?),
             None => None,

@@ -33,26 +33,34 @@ const PAUSE_EVERY: u64 = 10;
 /// How long a server may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// One of the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    First,
+    Second,
+}
+
 /// What ends in a round.
 #[derive(Debug, Clone, Copy)]
 enum Ending {
     /// One server, by SIGKILL.
-    Server(usize),
+    Server(Which),
     /// Both.
     Servers,
     /// The database, immediately.
     Database,
     /// The database and one server.
-    DatabaseAndServer(usize),
+    DatabaseAndServer(Which),
     /// None: one server stands still for longer than its lease.
-    Pause(usize),
+    Pause(Which),
 }
 
 /// Two servers and a database, which are kept through all rounds.
 pub struct HostsLoop {
     cluster: &'static Cluster,
     database: Database<'static>,
-    servers: [Server; 2],
+    first: Server,
+    second: Server,
     api_key: String,
     ledger: Vec<Account>,
     random: fastrand::Rng,
@@ -78,21 +86,21 @@ impl HostsLoop {
         let environment = vec![("KEYFERRY_STORE_URL".to_owned(), database.url())];
         let api_key = create_api_key_in(&environment, &first, ORG, "test").await;
         let key = first.join("keyferry.key").display().to_string();
-        let mut servers = Vec::new();
-        for name in ["first", "second"] {
+        let options = |name: &str| {
             let mut options = ServerOptions::new(folder.path().join(name), &plugins);
             options.egress_ca = Some(ca.clone());
             options.resolve = providers.resolve_flags();
             options.environment.clone_from(&environment);
             options.arguments = vec!["--key-file".to_owned(), key.clone()];
-            servers.push(Server::start(options).await);
-        }
-        let servers = servers.try_into().unwrap_or_else(|_| fail("two servers were started"));
+            options
+        };
+        let (first, second) = (Server::start(options("first")).await, Server::start(options("second")).await);
         let ids = (0..WORKERS * ACCOUNTS_EACH).map(|number| Account::new(format!("user_{number}")));
         Some(Self {
             cluster,
             database,
-            servers,
+            first,
+            second,
             api_key,
             ledger: ids.collect(),
             random: fastrand::Rng::with_seed(seed),
@@ -109,7 +117,7 @@ impl HostsLoop {
             let ending = if round % PAUSE_EVERY == 0 { self.pause() } else { self.choose() };
             self.end_under_load(ending).await;
             self.figures.rounds += 1;
-            self.figures.replayed += load::repeat(self.servers[0].address(), &self.api_key, &mut self.ledger).await;
+            self.figures.replayed += load::repeat(self.first.address(), &self.api_key, &mut self.ledger).await;
             let settings: PostgresSettings = self.database.url().parse().or_fail("the address of the database");
             let store = PostgresStore::open(settings).await.or_fail("open the store");
             let key = self.folder.path().join("first").join("keyferry.key");
@@ -122,15 +130,26 @@ impl HostsLoop {
     }
 
     fn pause(&mut self) -> Ending {
-        Ending::Pause(self.random.usize(..2))
+        Ending::Pause(self.which())
+    }
+
+    fn which(&mut self) -> Which {
+        if self.random.bool() { Which::First } else { Which::Second }
+    }
+
+    fn server(&mut self, which: Which) -> &mut Server {
+        match which {
+            Which::First => &mut self.first,
+            Which::Second => &mut self.second,
+        }
     }
 
     fn choose(&mut self) -> Ending {
         match self.random.u8(..4) {
-            0 => Ending::Server(self.random.usize(..2)),
+            0 => Ending::Server(self.which()),
             1 => Ending::Servers,
             2 => Ending::Database,
-            _ => Ending::DatabaseAndServer(self.random.usize(..2)),
+            _ => Ending::DatabaseAndServer(self.which()),
         }
     }
 
@@ -140,7 +159,7 @@ impl HostsLoop {
         for number in 0..WORKERS {
             let rest = self.ledger.split_off(ACCOUNTS_EACH.min(self.ledger.len()));
             let worker = Worker {
-                address: self.servers[number % 2].address(),
+                address: self.server(if number % 2 == 0 { Which::First } else { Which::Second }).address(),
                 api_key: self.api_key.clone(),
                 accounts: std::mem::replace(&mut self.ledger, rest),
                 random: self.random.fork(),
@@ -153,17 +172,20 @@ impl HostsLoop {
         let alone = self.random.u64(..u64::try_from(MOST_LOAD.as_micros()).unwrap_or_default());
         tokio::time::sleep(Duration::from_micros(alone)).await;
         match ending {
-            Ending::Server(number) => self.servers[number].kill(),
-            Ending::Servers => self.servers.iter_mut().for_each(Server::kill),
-            Ending::Database => self.cluster.stop(),
-            Ending::DatabaseAndServer(number) => {
-                self.cluster.stop();
-                self.servers[number].kill();
+            Ending::Server(which) => self.server(which).kill(),
+            Ending::Servers => {
+                self.first.kill();
+                self.second.kill();
             }
-            Ending::Pause(number) => {
-                self.servers[number].pause();
+            Ending::Database => self.cluster.stop(),
+            Ending::DatabaseAndServer(which) => {
+                self.cluster.stop();
+                self.server(which).kill();
+            }
+            Ending::Pause(which) => {
+                self.server(which).pause();
                 tokio::time::sleep(PAUSE).await;
-                self.servers[number].resume();
+                self.server(which).resume();
             }
         }
         // What goes on is written to for a while.
@@ -178,23 +200,22 @@ impl HostsLoop {
             self.ledger.extend(worker.accounts);
         }
         match ending {
-            Ending::Server(number) | Ending::DatabaseAndServer(number) => self.servers[number].restart().await,
+            Ending::Server(which) | Ending::DatabaseAndServer(which) => self.server(which).restart().await,
             Ending::Servers => {
-                for server in &mut self.servers {
-                    server.restart().await;
-                }
+                self.first.restart().await;
+                self.second.restart().await;
             }
             Ending::Database => {}
-            Ending::Pause(number) => {
-                let status = self.servers[number].wait().await;
+            Ending::Pause(which) => {
+                let status = self.server(which).wait().await;
                 if status.success() {
                     fail("a server that was overtaken ended without an error");
                 }
-                self.servers[number].restart().await;
+                self.server(which).restart().await;
             }
         }
         let deadline = Instant::now() + PATIENCE;
-        for server in &self.servers {
+        for server in [&self.first, &self.second] {
             while get(server.address(), "/readyz").await.status != 200 {
                 if Instant::now() > deadline {
                     fail(format_args!("a server is not ready:\n{}", server.logs()));

@@ -101,23 +101,39 @@ pub async fn change(
 ) -> Result<RootRecord, ServiceError> {
     let roots = store.roots(org).await?;
     let seals = roots.last().is_some_and(|root| root.key_id == key_id.get());
-    let sealed = store.sealed_under(org).await?;
     // The store refuses the root that seals, with a better message.
-    if !seals && sealed.get(&key_id.get()).is_some_and(|count| *count > 0) {
-        return Err(ServiceError::Store(StoreError::Root {
-            org: org.clone(),
-            key_id: key_id.get(),
-            problem: "has credentials sealed under it; reseal them first, and confirm or delete imports that keep some",
-        }));
+    if !seals {
+        require_unused(store, org, key_id).await?;
     }
     let action = match change {
-        RootChange::Disable => AuditAction::KeyDisabled,
+        RootChange::Disable | RootChange::Enable => AuditAction::KeyDisabled,
         RootChange::Destroy => AuditAction::KeyDestroyed,
     };
     let audit = AuditEvent::by_operator(action, format!("key {key_id}"));
     let root = store.change_root(org, key_id.get(), change, audit).await?;
+    if change == RootChange::Disable
+        && let Err(error) = require_unused(store, org, key_id).await
+    {
+        // Between the count and the change, a server that did not know of a newer root yet has sealed under this one.
+        let audit = AuditEvent::by_operator(AuditAction::KeyDisabled, format!("key {key_id} is in use again"));
+        store.change_root(org, key_id.get(), RootChange::Enable, audit).await?;
+        return Err(error);
+    }
     vault.lock_root(org, key_id);
     Ok(root)
+}
+
+/// Refuses a root under which something is sealed.
+async fn require_unused(store: &dyn RootStore, org: &OrgId, key_id: KeyId) -> Result<(), ServiceError> {
+    let sealed = store.sealed_under(org).await?;
+    if sealed.get(&key_id.get()).is_none_or(|count| *count == 0) {
+        return Ok(());
+    }
+    Err(ServiceError::Store(StoreError::Root {
+        org: org.clone(),
+        key_id: key_id.get(),
+        problem: "has credentials sealed under it; reseal them first, and confirm or delete imports that keep some",
+    }))
 }
 
 /// The result of resealing some credentials and webhooks.

@@ -100,6 +100,8 @@ pub struct Reseal {
 pub enum RootChange {
     /// It is taken out of use.
     Disable,
+    /// It is in use again.
+    Enable,
     /// It is removed for good. Only one that is out of use can be.
     Destroy,
 }

@@ -55,6 +55,9 @@ pub async fn restore<R: Read + Send + 'static>(
     let what = format!("the restore of the backup of {} made at {}", header.store, header.made_at);
     let mut filler =
         Filler::begin(store, Unfinished { what, id: format!("backup {}", header.id), place: None }).await?;
+    if filler.is_continued {
+        filler.clear_trails(&mut progress).await?;
+    }
     let (sender, mut pieces) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
         while let Some(piece) = backup.next_piece().transpose() {
@@ -124,6 +127,9 @@ pub async fn copy(from: &dyn Store, to: &dyn Store, mut progress: impl FnMut(Ste
     Ok(Filled { rows: is.counts, organisations: verify_audit(to).await?, resumed: filler.is_continued })
 }
 
+/// Tables of audit trails.
+const TRAILS: [Table; 3] = [Table::Audit, Table::AuditHeads, Table::AuditPending];
+
 /// A store that is being filled.
 struct Filler<'a> {
     store: &'a dyn Store,
@@ -153,6 +159,25 @@ impl<'a> Filler<'a> {
         self.bytes += rows.iter().map(Change::size).sum::<usize>();
         self.waiting.extend(rows);
         if self.bytes >= WRITTEN_AT_ONCE { self.write(progress).await } else { Ok(()) }
+    }
+
+    /// Removes the audit trails of an interrupted restore: events that wait in the backup can be in their chains already, as further rows.
+    async fn clear_trails(&mut self, progress: &mut impl FnMut(Step)) -> Result<(), FillError> {
+        let mut pieces = self.store.content(None).await?;
+        let mut found = Vec::new();
+        loop {
+            match pieces.recv().await.ok_or(StoreError::Closed)?? {
+                Piece::Rows(rows) => {
+                    let of_trails = rows.into_iter().filter(|row| TRAILS.contains(&row.table));
+                    found.extend(of_trails.map(|row| Change { record: None, ..row }));
+                }
+                Piece::Changes(_) => {}
+                Piece::End(_) => break,
+            }
+        }
+        drop(pieces);
+        self.add(found, progress).await?;
+        self.write(progress).await
     }
 
     async fn write(&mut self, progress: &mut impl FnMut(Step)) -> Result<(), FillError> {

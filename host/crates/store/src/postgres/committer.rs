@@ -114,6 +114,7 @@ impl Committer {
                 self.standing.fail(&fault.reason);
                 reply_to_all(jobs, || Err(self.standing.failure().unwrap_or(StoreError::Closed)));
             }
+            Err(Undone::Nothing(fault)) if fault.kind == Kind::Met && jobs.is_empty() => {}
             Err(Undone::Nothing(fault)) => {
                 self.standing.fails(&fault.reason);
                 reply_to_all(jobs, || Err(fault.clone().into_error()));
@@ -131,7 +132,8 @@ impl Committer {
 
     /// Commits a batch, as often as it takes. While the database is known to be away, it is tried once.
     fn persist(&mut self, jobs: &mut [Box<dyn Job>], tidying: Tidying) -> Result<(), Undone> {
-        let patience = if self.standing.is_down() { Duration::ZERO } else { self.patience };
+        // Without writes, nothing is lost by a failure, and the next look finds out whether the database is there.
+        let patience = if self.standing.is_down() || jobs.is_empty() { Duration::ZERO } else { self.patience };
         let deadline = Instant::now() + patience;
         let mut tries = 0;
         loop {

@@ -2,6 +2,7 @@
 //! number is still the one that the process was given, so that a process that was stopped for a while, and whose lease another one has
 //! retired, writes nothing when it comes back.
 
+use std::path::Path;
 use std::process;
 use std::time::Duration;
 
@@ -94,7 +95,11 @@ impl Lease {
         let rows = all(client).await?;
         let owner = &identity.owner;
         let is_mine = |row: &&Row| row.owner == *owner;
-        let excludes = |row: &&Row| row.is_live() && !is_mine(row) && (access == Access::Alone || row.name == ALONE);
+        let excludes = |row: &&Row| {
+            // A copy of a data folder has its identity, and its process may not take the place of one that runs.
+            let is_held = if is_mine(row) { row.runs_here() } else { access == Access::Alone || row.name == ALONE };
+            row.is_live() && is_held
+        };
         if let Some(row) = rows.iter().find(excludes) {
             client.batch_execute("ROLLBACK").await?;
             return Ok(Err(Busy::Held(row.holder.clone())));
@@ -211,6 +216,13 @@ enum Which {
 }
 
 impl Row {
+    /// Whether the process that has it is another one of this host, which has not ended.
+    fn runs_here(&self) -> bool {
+        let id = self.holder.strip_prefix("process ").and_then(|rest| rest.split(' ').next());
+        let id: Option<u32> = id.and_then(|id| id.parse().ok());
+        id.is_some_and(|id| id != process::id() && Path::new("/proc").join(id.to_string()).exists())
+    }
+
     /// Whether a process has it.
     fn is_live(&self) -> bool {
         !self.has_ended && !self.owner.is_empty()

@@ -168,6 +168,10 @@ fn change_root(
             root.disabled_at = Some(event.at);
             view.put(Table::Roots, row, &root)?;
         }
+        RootChange::Enable => {
+            root.disabled_at = None;
+            view.put(Table::Roots, row, &root)?;
+        }
         RootChange::Destroy if root.disabled_at.is_none() => {
             return Err(refused(org, key_id, "is in use; disable it first"));
         }
