@@ -157,7 +157,6 @@ pub(super) fn weight(write: &AccountWrite) -> StoreResult<usize> {
 /// What [`put`] reads.
 pub(super) fn hint(hints: &mut Hints, key: &AccountKey) {
     hints.row(Table::Accounts, keys::account(key));
-    audit_chain::hint(hints, &key.org);
 }
 
 /// Implements [`AccountStore::put_account`].

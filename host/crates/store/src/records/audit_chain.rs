@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::audit_head::{Head, chained};
 use super::changes::{Changes, Trail};
 use super::codec::{check_size, decode, encode};
-use super::hints::Hints;
 use super::keys;
 use super::rows::{ENOUGH, NEXT, Range, Rows};
 use super::table::Table;
@@ -59,11 +58,6 @@ fn next_entry(head: &mut Head, org: &OrgId, event: Vec<u8>) -> Entry {
     head.seq += 1;
     head.hash = chained(org, head.seq, &head.hash, &event);
     Entry { hash: head.hash, event }
-}
-
-/// What [`append`] reads, where it appends to the chain at once.
-pub(super) fn hint(hints: &mut Hints, org: &OrgId) {
-    hints.row(Table::AuditHeads, keys::org(org));
 }
 
 /// Adds an event to its organisation's chain, which [`link`] does once the batch is complete.

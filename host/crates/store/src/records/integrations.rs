@@ -60,7 +60,6 @@ impl<E: Engine> IntegrationStore for E {
 /// What is read of an integration that is read or written.
 fn hint(hints: &mut Hints, key: &IntegrationKey) {
     hints.row(Table::Integrations, keys::integration(key));
-    audit_chain::hint(hints, &key.account.org);
 }
 
 /// Implements [`IntegrationStore::read_integration`].

@@ -77,7 +77,6 @@ impl<E: Engine> RootStore for E {
         let hints = self.hints(|hints| {
             hints.row(Table::Integrations, keys::integration(&reseal.key));
             hint(hints, &reseal.key.account.org, reseal.to);
-            audit_chain::hint(hints, &reseal.key.account.org);
         });
         self.write(reseal.envelope.len() + 1024, hints, move |view| reseal_integration(view, &reseal)).await
     }

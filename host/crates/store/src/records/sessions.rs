@@ -52,7 +52,6 @@ fn hint(hints: &mut Hints, record: &SessionRecord) {
     hints.prefix(Table::Sessions, account.clone());
     hints.row(Table::Accounts, account);
     roots::hint(hints, &record.org, record.key_id);
-    audit_chain::hint(hints, &record.org);
 }
 
 /// Implements [`SessionStore::sessions`].
