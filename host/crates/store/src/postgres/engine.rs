@@ -74,7 +74,7 @@ impl PostgresStore {
         if settings.unfinished == Incomplete::Refused {
             check_whole(&client, &settings).await?;
         }
-        let leads = lease.leads(&client).await.map_err(|error| refused(error.into()))?;
+        let leads = lease.servers(&client).await.map_err(|error| refused(error.into()))?.leads;
         drop(client);
         let manager = Manager::from_connect(
             connector.config().clone(),

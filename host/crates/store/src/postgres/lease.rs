@@ -13,7 +13,6 @@ use super::fault::{Fault, Kind};
 use super::identity::{Identity, host};
 use super::sql;
 use crate::records::{Host, Table, decode};
-use keyferry_telemetry::metrics;
 
 /// How long a lease lasts after it was renewed.
 pub(super) const LEASE: Duration = Duration::from_secs(10);
@@ -156,13 +155,7 @@ impl Lease {
 
     /// Retires the leases of other processes that have ended, with their claims.
     pub(super) async fn retire_others(&self, client: &Client) -> Result<(), Fault> {
-        if self.is_readers() {
-            return Ok(());
-        }
-        match all(client).await?.iter().any(|row| self.is_to_retire(row, Which::Ended)) {
-            true => self.retire_all(client, Which::Ended).await,
-            false => Ok(()),
-        }
+        self.retire_all(client, Which::Ended).await
     }
 
     async fn retire_all(&self, client: &Client, which: Which) -> Result<(), Fault> {
@@ -196,14 +189,28 @@ impl Lease {
         }
     }
 
-    /// Whether this is the server that does what one of them has to do: the one with the lowest place.
-    pub(super) async fn leads(&self, client: &Client) -> Result<bool, Error> {
+    /// What servers there are.
+    pub(super) async fn servers(&self, client: &Client) -> Result<Servers, Error> {
         let rows = all(client).await?;
-        metrics::store_servers(rows.iter().filter(|row| row.is_live()).count());
-        let live = rows.iter().filter(|row| row.is_live());
+        let live = || rows.iter().filter(|row| row.is_live());
         // A command that fills a store, or compares it with another one, is not to change what it has not written.
-        Ok(live.filter_map(|row| slot_of(&row.name)).min().is_some_and(|lowest| lowest == self.host.slot))
+        let lowest = live().filter_map(|row| slot_of(&row.name)).min();
+        Ok(Servers {
+            live: live().count(),
+            leads: lowest.is_some_and(|lowest| lowest == self.host.slot),
+            some_ended: !self.is_readers() && rows.iter().any(|row| self.is_to_retire(row, Which::Ended)),
+        })
     }
+}
+
+/// The processes that have the database open, or had.
+pub(super) struct Servers {
+    /// Number of those that have renewed their leases.
+    pub(super) live: usize,
+    /// Whether this process is the server that does what one of them has to do: the one with the lowest place.
+    pub(super) leads: bool,
+    /// Whether there are leases to retire.
+    pub(super) some_ended: bool,
 }
 
 /// Leases that are retired.
@@ -257,7 +264,7 @@ async fn retire(client: &Client, row: &Row) -> Result<(), Error> {
     client.execute_typed(RETIRE, &[(&row.name, Type::TEXT), (&row.number, Type::INT8)]).await?;
     let Some(slot) = slot_of(&row.name) else { return Ok(()) };
     let claims = sql::all(client, Table::Claims).await?;
-    // What is not readable as a claim is nobody's.
+    // A row that is not readable as a claim belongs to no server.
     let is_of_host = |row: &[u8]| decode::<Host>(Table::Claims, row).is_ok_and(|host| host.slot == slot);
     let of_host: Vec<&[u8]> = claims.iter().filter(|(_, row)| is_of_host(row)).map(|(key, _)| key.as_slice()).collect();
     if of_host.is_empty() {

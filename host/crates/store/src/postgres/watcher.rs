@@ -11,8 +11,10 @@ use super::fault::Fault;
 use super::lease::{LEASE, Lease};
 use super::lent::Lent;
 use super::sql;
+use crate::peers::Generations;
 use crate::records::Table;
-use crate::{Generations, Kept, Peers};
+use crate::{Kept, Peers};
+use keyferry_telemetry::metrics;
 
 /// How often what others have changed is read.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -65,10 +67,12 @@ impl Watcher {
         let client = lent.client()?;
         self.peers.read(began, generations(client).await?);
         if with_leases {
-            if is_steady {
+            let servers = self.lease.servers(client).await?;
+            metrics::store_servers(servers.live);
+            self.leads.store(servers.leads, Ordering::Relaxed);
+            if is_steady && servers.some_ended {
                 self.lease.retire_others(client).await?;
             }
-            self.leads.store(self.lease.leads(client).await?, Ordering::Relaxed);
         }
         lent.put_back();
         Ok(())
