@@ -13,17 +13,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Keeps the key ring as other servers change roots. Ends at once for a store of one server.
 pub(super) async fn follow(store: Arc<dyn Store>, vault: Arc<Vault>) {
     let Some(peers) = store.peers() else { return };
-    let mut changes = peers.watch();
-    let mut known = changes.borrow_and_update().of(Kept::Roots);
-    while changes.changed().await.is_ok() {
-        let now = changes.borrow_and_update().of(Kept::Roots);
-        if now == known {
-            continue;
-        }
+    let mut changes = peers.changes(Kept::Roots);
+    while changes.next().await {
         while let Err(error) = keys::refresh(store.as_ref(), &vault).await {
             tracing::warn!(%error, "roots that another server has changed cannot be read yet");
             tokio::time::sleep(PAUSE).await;
         }
-        known = now;
     }
 }

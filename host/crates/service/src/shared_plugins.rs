@@ -78,18 +78,13 @@ impl SharedPlugins {
     /// Pulls whenever another server has changed something. Ends at once for a store of one server.
     pub async fn follow(self: Arc<Self>) {
         let Some(peers) = self.store.peers() else { return };
-        let mut changes = peers.watch();
-        let mut known = None;
+        let mut changes = peers.changes(Kept::Plugins);
         loop {
-            let now = changes.borrow_and_update().of(Kept::Plugins);
-            if known != Some(now) {
-                while let Err(error) = self.pull().await {
-                    tracing::warn!(%error, "what another server has changed of plugins is not here yet");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                known = Some(now);
+            while let Err(error) = self.pull().await {
+                tracing::warn!(%error, "what another server has changed of plugins is not here yet");
+                tokio::time::sleep(PAUSE).await;
             }
-            if changes.changed().await.is_err() {
+            if !changes.next().await {
                 return;
             }
         }
@@ -106,7 +101,7 @@ impl SharedPlugins {
     /// Makes a component whose parts are stored the content of a plugin file, on all servers. Returns its state on this one.
     ///
     /// # Errors
-    /// If its name is none of a plugin file, its parts are not those of `sha256`, or it cannot be stored.
+    /// If its name is not that of a plugin file, its parts are not those of `sha256`, or it cannot be stored.
     pub async fn push(&self, name: &str, sha256: Digest, parts: u32) -> Result<PluginStatus, SharedPluginError> {
         let stem = name.strip_suffix(".wasm").unwrap_or_default();
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -167,10 +162,7 @@ impl SharedPlugins {
             let stored = self.pull_into(&mut here).await?;
             // Whatever fails from here on leaves a copy that differs from the store.
             *here = None;
-            let (done, change) = match &act {
-                Act::Push { name, component } => (Done::Pushed, pushed(&stored, name, component)),
-                act => self.changed(&stored, act).await?,
-            };
+            let (done, change) = self.changed(&stored, &act).await?;
             match self.store.change_plugins(change).await {
                 Ok(_) => {
                     self.pull_into(&mut here).await?;
@@ -191,7 +183,7 @@ impl SharedPlugins {
     /// Lets the registry do what an operator wants with the copy. Returns what differs from the store afterwards.
     async fn changed(&self, stored: &Stored, act: &Act<'_>) -> Result<(Done, PluginChange), SharedPluginError> {
         let done = match act {
-            Act::Push { .. } => Done::Pushed,
+            Act::Push { name, component } => return Ok((Done::Pushed, pushed(stored, name, component))),
             Act::Grant { target, shown, allowed } => {
                 Done::Granted(Box::new(self.registry.grant(target, *shown, allowed.clone()).await?))
             }

@@ -86,7 +86,7 @@ pub use integration::{
 pub use keys::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, WebhookKey};
 pub use ledger::Ledger;
 pub use migration::{MigrationStore, MigrationWrite};
-pub use peers::{Generations, Kept, Peers};
+pub use peers::{Kept, KeptChanges, Peers};
 pub use plugin::{ComponentKey, PLUGIN_PART, PluginChange, PluginStore, SharedFile, SharedGrant, SharedPlugins};
 pub use root::{Reseal, Rewrap, RootChange, RootRecord, RootStore, Wrapping};
 pub use row::{

@@ -37,11 +37,11 @@ const FRESH: Duration = Duration::from_millis(900);
 
 /// A number for each of [`Kept`], which is another one after each change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Generations([u64; Kept::ALL.len()]);
+pub(crate) struct Generations([u64; Kept::ALL.len()]);
 
 impl Generations {
     /// The number of this kind.
-    pub fn of(&self, kept: Kept) -> u64 {
+    pub(crate) fn of(&self, kept: Kept) -> u64 {
         self.0.get(kept as usize).copied().unwrap_or_default()
     }
 
@@ -72,15 +72,38 @@ impl Peers {
         is_fresh.then(|| self.generations.borrow().of(kept))
     }
 
-    /// Sees each change from now on.
-    pub fn watch(&self) -> watch::Receiver<Generations> {
-        self.generations.subscribe()
+    /// The changes of this kind from now on.
+    pub fn changes(&self, kept: Kept) -> KeptChanges {
+        let mut generations = self.generations.subscribe();
+        let known = generations.borrow_and_update().of(kept);
+        KeptChanges { kept, known, generations }
     }
 
     /// These were read, by a reading that began then.
     pub(crate) fn read(&self, began: Instant, generations: Generations) {
         *self.read_at.lock() = Some(began);
         self.generations.send_if_modified(|known| std::mem::replace(known, generations) != generations);
+    }
+}
+
+/// Changes of one kind by other hosts, one after the other; several at once can be one.
+#[derive(Debug)]
+pub struct KeptChanges {
+    kept: Kept,
+    known: u64,
+    generations: watch::Receiver<Generations>,
+}
+
+impl KeptChanges {
+    /// Waits for the next change. `false` once the store is closed.
+    pub async fn next(&mut self) -> bool {
+        while self.generations.changed().await.is_ok() {
+            let now = self.generations.borrow_and_update().of(self.kept);
+            if std::mem::replace(&mut self.known, now) != now {
+                return true;
+            }
+        }
+        false
     }
 }
 
