@@ -54,6 +54,18 @@ fn commands_that_read_create_nothing_and_say_what_does() {
     assert!(!folder.path().join("elsewhere").exists());
 }
 
+#[test]
+fn a_folder_of_a_databases_server_begins_no_store_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("keyferry-data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("store-identity"), [7; 16]).unwrap();
+    let output = keyferry(folder.path(), &["api-key", "create", "--org", "acme", "--environment", "test"]);
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("name that by --store or KEYFERRY_STORE_URL"), "{said}");
+    assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "something was created");
+}
+
 #[tokio::test]
 async fn what_creates_the_folder_or_the_key_says_so_once() {
     let folder = tempfile::tempdir().unwrap();

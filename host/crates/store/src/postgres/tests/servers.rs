@@ -43,10 +43,14 @@ async fn a_crash_leaves_its_lease_and_a_process_of_the_same_folder_does_not_wait
     };
     let before = of_folder().await.unwrap();
     assert!(matches!(of_folder().await, Err(StoreError::Locked { .. })), "while it is there");
-    before.close().await.unwrap();
-    drop(before);
+    before.abandon();
     database.sql("UPDATE keyferry_leases SET ends = now() + interval '1 hour'");
-    drop(of_folder().await.unwrap());
+    of_folder().await.unwrap().abandon();
+
+    // A copy of the folder has the same identity: it does not take the lease of a process that runs.
+    database.sql("UPDATE keyferry_leases SET holder = 'process 1 on this host', ends = now() + interval '1 hour'");
+    let refused = of_folder().await.err().unwrap();
+    assert!(matches!(&refused, StoreError::InUse { holder, .. } if holder == "process 1 on this host"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,7 +66,7 @@ async fn a_server_whose_lease_was_retired_writes_nothing_and_its_claims_are_free
     assert_eq!(second.claim(&work).await.unwrap(), Claim::Theirs);
     second.release(&work).await.unwrap();
     assert_eq!(second.claimed(&work).await.unwrap(), Claim::Theirs, "what is not its own is left alone");
-    // As if it had been stopped for longer than its lease: whoever comes retires it.
+    // As if it had been stopped for longer than its lease: the next server retires it.
     database.sql("UPDATE keyferry_leases SET ends = now() - interval '1 second' WHERE name = 'host/0'");
     let third = open(&database.url()).await;
     assert_eq!(second.claim(&work).await.unwrap(), Claim::Ours);
