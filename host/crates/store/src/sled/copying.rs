@@ -54,7 +54,7 @@ impl Drop for Copying {
     }
 }
 
-/// Sends a piece; it breaks where nobody reads.
+/// Sends a piece; it breaks where the reader has gone.
 type Sink<'a> = dyn FnMut(Piece) -> ControlFlow<()> + 'a;
 
 impl Copying {
