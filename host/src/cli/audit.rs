@@ -106,6 +106,8 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
         AuditAction::AccountPut
         | AuditAction::CredentialMigrated
         | AuditAction::AuthCredentialsPut
+        | AuditAction::OAuthClientPut
+        | AuditAction::OAuthClientRefused
         | AuditAction::CredentialResealed
         | AuditAction::CredentialChecked
         | AuditAction::WebhookUpdated
@@ -119,6 +121,7 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
         | AuditAction::WebhookDeleted
         | AuditAction::ImportDeleted
         | AuditAction::AuthCredentialDeleted
+        | AuditAction::OAuthClientDeleted
         | AuditAction::SessionRevoked
         | AuditAction::KeyDestroyed => (4, "Delete"),
     };

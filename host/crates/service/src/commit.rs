@@ -28,13 +28,10 @@ pub(super) fn check_precondition(
     current: Option<&IntegrationVersion>,
 ) -> Result<(), ServiceError> {
     let revision = current.map(|current| Revision { id: current.id, version: current.version });
-    let holds = match precondition {
-        Precondition::None => true,
-        Precondition::Absent => revision.is_none(),
-        Precondition::Present => revision.is_some(),
-        Precondition::AnyOf(revisions) => revision.as_ref().is_some_and(|revision| revisions.contains(revision)),
-    };
-    if holds { Ok(()) } else { Err(ServiceError::Precondition { current: revision.map(|r| r.to_string()) }) }
+    if precondition.holds(revision.as_ref()) {
+        return Ok(());
+    }
+    Err(ServiceError::Precondition { current: revision.map(|revision| revision.to_string()) })
 }
 
 /// Why a version of an integration was not written.

@@ -5,7 +5,7 @@ use super::retry::Conflict;
 use keyferry_sandbox::{CallError, VerificationFailure};
 use keyferry_schema::Violations;
 use keyferry_store::{AccountKey, StoreError};
-use keyferry_types::ids::{Environment, LinkedAccountId};
+use keyferry_types::ids::{Environment, LinkedAccountId, OAuthClientName, Slug};
 use keyferry_types::invisible::InvisibleCharacter;
 use keyferry_vault::{SizeLimit, VaultError};
 
@@ -40,6 +40,16 @@ pub enum ServiceError {
     OtherAccount { before: String, now: String },
     #[error("the integration is not at the revision that the request asks for; it is {}", current.as_deref().unwrap_or("not there"))]
     Precondition { current: Option<String> },
+    #[error("there is no OAuth client `{name}` of the app `{slug}` in this environment{aside}")]
+    OAuthClientMissing { slug: Slug, name: OAuthClientName, aside: String },
+    #[error("the app `{slug}` has several OAuth clients and none is called `default`; name one of {names}")]
+    SeveralOAuthClients { slug: Slug, names: String },
+    #[error("there are {most} OAuth clients in this environment already; delete one that is no longer needed")]
+    TooManyOAuthClients { most: usize },
+    #[error("the OAuth client is not at the revision that the request asks for; it is {}", current.as_deref().unwrap_or("not there"))]
+    OAuthClientPrecondition { current: Option<String> },
+    #[error("many others are changing this OAuth client at the same time; try again")]
+    OAuthClientContended,
     #[error("there is a credential already, and the row does not say when its own was last changed (`updated_at`)")]
     NoTime,
     #[error("this Idempotency-Key was used for another request within the last 24 hours; use a new one")]
@@ -82,13 +92,16 @@ impl ServiceError {
             Self::LimitReached(_) => "too_many_failed_verifications",
             Self::Plugin(_) => "plugin_failed",
             Self::OtherAccount { .. } => "other_account",
-            Self::Precondition { .. } => "precondition_failed",
+            Self::OAuthClientMissing { .. } => "oauth_client_missing",
+            Self::SeveralOAuthClients { .. } => "several_oauth_clients",
+            Self::TooManyOAuthClients { .. } => "too_many_oauth_clients",
+            Self::Precondition { .. } | Self::OAuthClientPrecondition { .. } => "precondition_failed",
             Self::NoTime => "updated_at_missing",
             Self::IdempotencyReuse => "idempotency_reuse",
             Self::IdempotencyInFlight => "idempotency_in_flight",
             Self::NotAllowed { .. } => "not_allowed",
             Self::TooLarge(_) | Self::RecordTooLarge { .. } => "too_large",
-            Self::Contended => "contended",
+            Self::Contended | Self::OAuthClientContended => "contended",
             Self::Store(_) => "store",
             Self::Vault(_) => "keys",
         }
@@ -103,7 +116,7 @@ fn invisible_in(account: &LinkedAccountId) -> String {
 
 impl Conflict for ServiceError {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Contended)
+        matches!(self, Self::Contended | Self::OAuthClientContended)
     }
 }
 
@@ -111,6 +124,7 @@ impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::AccountMissing { account, environment } => Self::AccountMissing { account, environment },
+            StoreError::TooManyOAuthClients { most } => Self::TooManyOAuthClients { most },
             error if error.is_conflict() => Self::Contended,
             error => Self::Store(error),
         }

@@ -10,10 +10,10 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::error::ServiceError;
 use super::rewrap::wrapped_by;
-use super::sealing::{envelope, seal_context, webhook_context};
+use super::sealing::{envelope, oauth_client_context, seal_context, webhook_context};
 use keyferry_store::{
-    AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, Reseal, RootChange, RootRecord, RootStore,
-    Store, StoreError, Timestamp, WebhookRecord, WebhookWrite,
+    AuditAction, AuditEvent, Expect, IntegrationKey, IntegrationRecord, OAuthClientRecord, OAuthClientReseal, Reseal,
+    RootChange, RootRecord, RootStore, Store, StoreError, Timestamp, WebhookRecord, WebhookWrite,
 };
 use keyferry_types::ids::{Environment, OrgId};
 use keyferry_vault::{Envelope, KeyId, Vault, VaultError, WrappedRoot};
@@ -136,7 +136,7 @@ async fn require_unused(store: &dyn RootStore, org: &OrgId, key_id: KeyId) -> Re
     }))
 }
 
-/// The result of resealing some credentials and webhooks.
+/// The result of resealing some credentials, webhooks and OAuth clients.
 #[derive(Debug, Clone, Default)]
 pub struct Resealed {
     /// Sealed under the highest root now.
@@ -147,8 +147,8 @@ pub struct Resealed {
     pub last: Option<IntegrationKey>,
 }
 
-/// Reseals at most `limit` credentials that follow `after` under the highest root; with the first of them, all webhooks, which
-/// are few.
+/// Reseals at most `limit` credentials that follow `after` under the highest root; with the first of them, all webhooks and
+/// OAuth clients, which are few.
 ///
 /// # Errors
 /// At the first record that cannot be opened or stored. Earlier ones are resealed.
@@ -169,6 +169,11 @@ pub async fn reseal(
             for webhook in store.webhooks(org, environment).await? {
                 let outdated = webhook.key_id != highest;
                 let resealed = outdated && reseal_webhook(store.as_ref(), vault, webhook).await?;
+                if resealed { done.resealed += 1 } else { done.left += 1 }
+            }
+            for client in store.oauth_clients(org, environment, None).await? {
+                let outdated = client.key_id != highest;
+                let resealed = outdated && reseal_oauth_client(store.as_ref(), vault, client).await?;
                 if resealed { done.resealed += 1 } else { done.left += 1 }
             }
         }
@@ -231,4 +236,25 @@ async fn reseal_webhook(store: &dyn Store, vault: &Vault, webhook: WebhookRecord
         Err(StoreError::Conflict { .. }) => Ok(false),
         Err(error) => Err(ServiceError::Store(error)),
     }
+}
+
+/// Stores the same OAuth client, resealed, in the same version: its revision, which callers have, stays. `false` if another writer
+/// changed it meanwhile, which sealed it under the newest root.
+async fn reseal_oauth_client(
+    store: &dyn Store,
+    vault: &Vault,
+    client: OAuthClientRecord,
+) -> Result<bool, ServiceError> {
+    let context = oauth_client_context(&client.key, client.version);
+    let opened = vault.open(&context, &Envelope::from_bytes(client.envelope.as_slice()).map_err(VaultError::from)?)?;
+    let fields: Vec<_> = opened.iter().map(|(name, value)| (name.clone(), value)).collect();
+    let envelope = vault.seal(&context, &fields)?;
+    let to = envelope.key_id().get();
+    let outcome = format!("OAuth client {} key {to}", client.key.name);
+    let audit =
+        AuditEvent::by_operator(AuditAction::CredentialResealed, outcome).in_environment(client.key.environment);
+    let audit = AuditEvent { slug: Some(client.key.slug.clone()), ..audit };
+    let (version, from, envelope) = (client.state(), client.key_id, envelope.into_bytes());
+    let reseal = OAuthClientReseal { key: client.key, version, from, to, envelope, audit };
+    store.reseal_oauth_client(reseal).await.map_err(ServiceError::Store)
 }

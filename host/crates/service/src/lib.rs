@@ -8,6 +8,7 @@
 //! | `verify_new`, `verify_stored` | how is a credential verified before it is stored, and again afterwards? |
 //! | `sealing`, `commit` | how is a credential sealed, and what does each write of it have in common? |
 //! | `read`, `custom_app`, `sessions` | how is a credential read, one of the organisation's own app changed, a session opened? |
+//! | `oauth_clients`, `oauth_client_values` | how are the organisation's OAuth clients stored, shown, opened? what is a valid one? |
 //! | [`keys`], [`rewrap`] | how are roots unlocked, rotated, disabled? how are they put under another key-encryption key? |
 //! | `credential_service` | what is the service made of, and which apps does it serve? |
 //! | `request`, `policy`, `error` | what can be asked for, what is allowed, and why did it not happen? |
@@ -36,6 +37,8 @@ mod error;
 mod foreground_load;
 mod in_flight;
 mod migrate;
+mod oauth_client_values;
+mod oauth_clients;
 mod policy;
 mod read;
 mod rejection_limit;
@@ -53,6 +56,8 @@ pub use credential_service::CredentialService;
 pub use custom_app::{CustomCredential, DeleteOutcome, PutOutcome};
 pub use error::ServiceError;
 pub use foreground_load::{BackgroundWork, Throttle};
+pub use oauth_client_values::OAUTH_CLIENT;
+pub use oauth_clients::{ClientKind, DeleteOAuthClient, OAuthClient, OAuthClientPut, PutOAuthClient};
 pub use policy::{Allowance, MigratePolicy};
 pub use read::{ReadCredential, Shown, StoredCredential};
 pub use rejection_limit::{CountedFor, LimitReached, LimitStatus, counts_as_rejected};

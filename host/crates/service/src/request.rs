@@ -70,6 +70,18 @@ pub enum Precondition {
     AnyOf(Vec<Revision>),
 }
 
+impl Precondition {
+    /// Whether it holds for what is stored; `None` where nothing is.
+    pub(super) fn holds(&self, stored: Option<&Revision>) -> bool {
+        match self {
+            Self::None => true,
+            Self::Absent => stored.is_none(),
+            Self::Present => stored.is_some(),
+            Self::AnyOf(revisions) => stored.is_some_and(|stored| revisions.contains(stored)),
+        }
+    }
+}
+
 /// Whether a migration verifies, and what it may store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Preferences {

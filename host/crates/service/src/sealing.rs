@@ -6,11 +6,12 @@ use super::verify_new::VerificationOutcome;
 use keyferry_sandbox::App;
 use keyferry_schema::{Credential, Input};
 use keyferry_store::{
-    IntegrationKey, IntegrationRecord, IntegrationVersion, ObjectId, Reauth, Timestamp, VerificationStatus, WebhookKey,
+    IntegrationKey, IntegrationRecord, IntegrationVersion, OAuthClientKey, ObjectId, Reauth, Timestamp,
+    VerificationStatus, WebhookKey,
 };
 use keyferry_types::ids::{AuthTypeName, FieldName};
 use keyferry_types::secret::{Secret, SharedSecret};
-use keyferry_vault::{Envelope, SealContext, VaultError, WebhookContext, check_size};
+use keyferry_vault::{Envelope, OAuthClientContext, SealContext, VaultError, WebhookContext, check_size};
 
 impl CredentialService {
     /// The next version of an integration, sealed.
@@ -60,7 +61,7 @@ pub(super) fn validated(app: &App, auth_object: &Input) -> Result<Credential, Se
     Ok(credential)
 }
 
-fn fields(credential: &Credential) -> Vec<(&FieldName, &Secret)> {
+pub(super) fn fields(credential: &Credential) -> Vec<(&FieldName, &Secret)> {
     credential.fields.iter().map(|field| (&field.name, SharedSecret::as_ref(&field.value))).collect()
 }
 
@@ -84,4 +85,10 @@ pub fn seal_context(key: &IntegrationKey, auth_type: &AuthTypeName, version: u64
 /// What the envelope of a webhook's secrets is bound to.
 pub fn webhook_context(key: &WebhookKey, version: u64) -> WebhookContext {
     WebhookContext { org: key.org.clone(), environment: key.environment, id: key.id.to_string(), version }
+}
+
+/// What the envelope of an OAuth client's values is bound to.
+pub(super) fn oauth_client_context(key: &OAuthClientKey, version: u64) -> OAuthClientContext {
+    let OAuthClientKey { org, environment, slug, name } = key.clone();
+    OAuthClientContext { org, environment, slug, name, version }
 }

@@ -112,6 +112,15 @@ pub enum AuditAction {
     WebhookUpdated,
     /// A webhook was deleted, with the deliveries that waited for it.
     WebhookDeleted,
+    /// An OAuth client was stored, for the first time or in place of another.
+    #[serde(rename = "oauth_client_put")]
+    OAuthClientPut,
+    /// An OAuth client was deleted.
+    #[serde(rename = "oauth_client_deleted")]
+    OAuthClientDeleted,
+    /// A provider refused an OAuth client that it accepted before, or accepts it again.
+    #[serde(rename = "oauth_client_refused")]
+    OAuthClientRefused,
     /// Credentials of the organisation's own app were stored, or some of them replaced.
     AuthCredentialsPut,
     /// A credential of the organisation's own app was deleted.
@@ -130,7 +139,7 @@ pub enum AuditAction {
     CredentialRestored,
     /// A root was made; what is sealed from then on is sealed under it.
     KeyRotated,
-    /// A credential, or what is secret of a webhook, was sealed under a newer root. Its value is as it was.
+    /// A credential, or what is secret of a webhook or an OAuth client, was sealed under a newer root. Its value is as it was.
     CredentialResealed,
     /// A root is stored under other key-encryption keys. It is the same root.
     KeyRewrapped,

@@ -55,6 +55,12 @@ pub enum StoreError {
         /// Maximum number of webhooks in an environment.
         most: usize,
     },
+    /// The environment has as many OAuth clients as it may have.
+    #[error("there are {most} OAuth clients already, which is the maximum")]
+    TooManyOAuthClients {
+        /// Maximum number of OAuth clients in an environment.
+        most: usize,
+    },
     /// The import was changed, deleted or begun meanwhile.
     #[error("the import was changed meanwhile: look at it and try again")]
     ImportChanged,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::values::ObjectId;
-use keyferry_types::ids::{Environment, LinkedAccountId, OrgId, Slug};
+use keyferry_types::ids::{Environment, LinkedAccountId, OAuthClientName, OrgId, Slug};
 
 /// Key of a linked account: its id is unique within an organisation's environment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +34,19 @@ pub struct WebhookKey {
     pub environment: Environment,
     /// Id that the server gave the webhook.
     pub id: ObjectId,
+}
+
+/// Key of an OAuth client: an app has any number of them, each with a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OAuthClientKey {
+    /// Organisation of the client.
+    pub org: OrgId,
+    /// Environment of the client.
+    pub environment: Environment,
+    /// The app at whose provider the client is registered.
+    pub slug: Slug,
+    /// The name of the client among those of the app.
+    pub name: OAuthClientName,
 }
 
 /// Key of a bulk import.

@@ -11,6 +11,7 @@
 //! | `account`, `integration`, `migration` | the same of linked accounts, of integrations, and of the migrations that store them |
 //! | `session`, `webhook`, `delivery` | of sessions, of webhooks, and of the deliveries to them |
 //! | `import`, `ledger`, `audit` | of imports, of their rows, and of the audit trail |
+//! | `oauth_client` | of the organisation's OAuth clients |
 //! | `row`, `import_policy`, `idempotency` | what is in a row of an import, a policy, a stored response? |
 //! | `keys`, `values` | under which keys are records stored? how are times and ids stored and shown? |
 //! | `plugin` | which plugins do all servers of a database have in common? |
@@ -45,6 +46,7 @@ mod integration;
 mod keys;
 mod ledger;
 mod migration;
+mod oauth_client;
 mod peers;
 mod plugin;
 mod records;
@@ -83,9 +85,12 @@ pub use integration::{
     Check, CheckWrite, Checked, DeleteOutcome, IntegrationRecord, IntegrationStore, IntegrationVersion, Reauth,
     VerificationStatus,
 };
-pub use keys::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, WebhookKey};
+pub use keys::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, OAuthClientKey, WebhookKey};
 pub use ledger::Ledger;
 pub use migration::{MigrationStore, MigrationWrite};
+pub use oauth_client::{
+    ClientRefusal, OAuthClientRecord, OAuthClientReseal, OAuthClientStore, OAuthClientVersion, OAuthClientWrite,
+};
 pub use peers::{Kept, KeptChanges, Peers};
 pub use plugin::{ComponentKey, PLUGIN_PART, PluginChange, PluginStore, SharedFile, SharedGrant, SharedPlugins};
 pub use root::{Reseal, Rewrap, RootChange, RootRecord, RootStore, Wrapping};

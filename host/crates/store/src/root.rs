@@ -149,7 +149,7 @@ pub trait RootStore: Send + Sync + 'static {
         audit: AuditEvent,
     ) -> StoreResult<RootRecord>;
 
-    /// The number of sealed records (credentials, webhooks, rows of imports) under each of an organisation's roots, by the
+    /// The number of sealed records (credentials, webhooks, OAuth clients, rows of imports) under each of an organisation's roots, by the
     /// root's number. Roots without any are left out.
     async fn sealed_under(&self, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>>;
 

@@ -16,6 +16,7 @@ use crate::import::ImportStore;
 use crate::integration::IntegrationStore;
 use crate::ledger::Ledger;
 use crate::migration::MigrationStore;
+use crate::oauth_client::OAuthClientStore;
 use crate::peers::Peers;
 use crate::plugin::PluginStore;
 use crate::root::RootStore;
@@ -56,6 +57,7 @@ pub trait Store:
     + Ledger
     + ClaimStore
     + PluginStore
+    + OAuthClientStore
     + ContentStore
 {
     /// Where the store is.

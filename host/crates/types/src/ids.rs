@@ -126,6 +126,15 @@ name! {
 }
 
 name! {
+    /// One of the OAuth clients that an organisation has at an app's provider: `default`, `eu_production`.
+    OAuthClientName, "the name of an OAuth client", "1 to 64 lower-case letters, digits, `-` or `_`, beginning with a letter or digit",
+    |text| {
+        all_of(text, 64, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+            && !text.starts_with(['-', '_'])
+    }
+}
+
+name! {
     /// A field of a credential: `access_token`.
     FieldName, "a field name", "1 to 64 letters, digits or `_`",
     |text| all_of(text, 64, |b| b.is_ascii_alphanumeric() || b == b'_')
@@ -135,6 +144,13 @@ impl Slug {
     /// `custom`: the app of the organisation's own, which no plugin can be.
     pub fn custom() -> Self {
         Self("custom".into())
+    }
+}
+
+impl OAuthClientName {
+    /// `default`: the name of a client that was given none.
+    pub fn default_name() -> Self {
+        Self("default".into())
     }
 }
 
@@ -193,6 +209,12 @@ mod tests {
         }
         for bad in ["", "-a", "Hub", "a_b", "a/b", "a.b", "ä", &"a".repeat(65)] {
             assert!(bad.parse::<Slug>().is_err(), "{bad}");
+        }
+        for good in ["default", "eu_production-2", "7", &"a".repeat(64)] {
+            assert!(good.parse::<OAuthClientName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "_a", "Default", "a b", "a.b", "\u{e9}", &"a".repeat(65)] {
+            assert!(bad.parse::<OAuthClientName>().is_err(), "{bad}");
         }
         assert!("a/b@example.com".parse::<LinkedAccountId>().is_ok());
         assert!("a\nb".parse::<LinkedAccountId>().is_err());

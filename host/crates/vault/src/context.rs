@@ -2,7 +2,7 @@
 
 use super::envelope::{MAGIC, MAX_BYTES, MAX_ROW_BYTES, Suite, VERSION};
 use super::key_id::KeyId;
-use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OrgId, Slug};
+use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OAuthClientName, OrgId, Slug};
 
 /// The position of a sealed version of an integration. Opening needs the same context as sealing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,21 @@ pub struct WebhookContext {
     /// The webhook's own id.
     pub id: String,
     /// The version of the webhook that the values belong to.
+    pub version: u64,
+}
+
+/// The position of the sealed id and secret of an OAuth client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthClientContext {
+    /// Organisation of the client. Selects the root.
+    pub org: OrgId,
+    /// The environment of the client.
+    pub environment: Environment,
+    /// The app at whose provider the client is registered.
+    pub slug: Slug,
+    /// The name of the client among those of the app.
+    pub name: OAuthClientName,
+    /// The version of the client that the values belong to.
     pub version: u64,
 }
 
@@ -98,6 +113,24 @@ impl sealed::AssociatedData for WebhookContext {
         push(self.id.as_bytes());
         push(&[]);
         push(&[]);
+        push(&self.version.to_be_bytes());
+    }
+}
+
+impl AssociatedData for OAuthClientContext {}
+
+impl sealed::AssociatedData for OAuthClientContext {
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// A word that is no environment, and that no other kind of position has.
+    fn members(&self, push: &mut dyn FnMut(&[u8])) {
+        push(self.org.as_str().as_bytes());
+        push(b"oauth client");
+        push(self.environment.as_str().as_bytes());
+        push(self.slug.as_str().as_bytes());
+        push(self.name.as_str().as_bytes());
         push(&self.version.to_be_bytes());
     }
 }
@@ -179,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_or_a_row_is_at_no_integrations_place() {
+    fn a_webhook_a_row_or_an_oauth_client_is_at_no_integrations_place() {
         let webhook = WebhookContext {
             org: "o".parse().unwrap(),
             environment: Environment::Test,
@@ -199,5 +232,38 @@ mod tests {
         members.clear();
         sealed::AssociatedData::members(&row, &mut |member| members.push(member.to_vec()));
         assert!(members[1].as_slice() == b"import row" && "import row".parse::<Environment>().is_err());
+        members.clear();
+        let client = client("default", 1);
+        sealed::AssociatedData::members(&client, &mut |member| members.push(member.to_vec()));
+        assert!(members[1].as_slice() == b"oauth client" && "oauth client".parse::<Environment>().is_err());
+    }
+
+    fn client(name: &str, version: u64) -> OAuthClientContext {
+        OAuthClientContext {
+            org: "o".parse().unwrap(),
+            environment: Environment::Test,
+            slug: "hubspot".parse().unwrap(),
+            name: name.parse().unwrap(),
+            version,
+        }
+    }
+
+    #[test]
+    fn each_member_of_an_oauth_clients_position_counts() {
+        let data = |context: &OAuthClientContext| {
+            bind(context, Suite::HkdfSha256Aes256Gcm, KeyId::FIRST, 2).field(0, &"client_id".parse().unwrap()).to_vec()
+        };
+        let one = client("default", 1);
+        assert_eq!(data(&one), data(&client("default", 1)));
+        let others = [
+            client("eu", 1),
+            client("default", 2),
+            OAuthClientContext { org: "p".parse().unwrap(), ..one.clone() },
+            OAuthClientContext { environment: Environment::Production, ..one.clone() },
+            OAuthClientContext { slug: "slack".parse().unwrap(), ..one.clone() },
+        ];
+        for other in others {
+            assert_ne!(data(&one), data(&other), "{other:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! this process, or in a key service (AWS KMS, a transit engine) that wraps and unwraps. Each sealed version of a record
 //! draws a salt; HKDF-SHA256 of root and salt gives a data key that is used once, and a commitment to it that is checked
 //! before anything is opened. Values are sealed by AES-256-GCM and bound to their position by a [`SealContext`],
-//! [`WebhookContext`] or [`RowContext`].
+//! [`WebhookContext`], [`OAuthClientContext`] or [`RowContext`].
 //!
 //! Keyferry cannot run without a key-encryption key, and a sealed value has no plain stored form.
 //!
@@ -53,7 +53,7 @@ mod signature;
 mod wrap;
 
 pub use api_key::{ApiKey, MalformedApiKey};
-pub use context::{AssociatedData, RowContext, SealContext, WebhookContext};
+pub use context::{AssociatedData, OAuthClientContext, RowContext, SealContext, WebhookContext};
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::{SizeLimit, VaultError};
 pub use fingerprint::digest_name;

@@ -34,9 +34,15 @@ pub(crate) fn failure(error: ServiceError) -> ApiError {
         ServiceError::Plugin(CallError::Timeout { .. }) => ApiError::verification(&problem::PLUGIN_TIMEOUT, &message),
         ServiceError::Plugin(_) => ApiError::verification(&problem::PLUGIN_FAILED, &message),
         ServiceError::OtherAccount { .. } => ApiError::new(&problem::OTHER_ACCOUNT, message),
-        // Of rows of imports alone.
-        ServiceError::NoTime | ServiceError::InvisibleId(_) => ApiError::internal(&error),
-        ServiceError::Precondition { .. } => ApiError::new(&problem::PRECONDITION_FAILED, message),
+        ServiceError::OAuthClientMissing { .. } => ApiError::new(&problem::OAUTH_CLIENT_UNKNOWN, message),
+        ServiceError::TooManyOAuthClients { .. } => ApiError::new(&problem::TOO_MANY_OAUTH_CLIENTS, message),
+        // Of rows of imports alone, and of renewals.
+        ServiceError::NoTime | ServiceError::InvisibleId(_) | ServiceError::SeveralOAuthClients { .. } => {
+            ApiError::internal(&error)
+        }
+        ServiceError::Precondition { .. } | ServiceError::OAuthClientPrecondition { .. } => {
+            ApiError::new(&problem::PRECONDITION_FAILED, message)
+        }
         ServiceError::IdempotencyReuse => ApiError::new(&problem::IDEMPOTENCY_REUSED, message),
         ServiceError::IdempotencyInFlight => {
             ApiError::new(&problem::IDEMPOTENCY_IN_FLIGHT, message).retry_after(Some(Duration::from_secs(1)))
@@ -45,7 +51,7 @@ pub(crate) fn failure(error: ServiceError) -> ApiError {
         ServiceError::TooLarge(_) | ServiceError::RecordTooLarge { .. } => {
             ApiError::new(&problem::CREDENTIAL_TOO_LARGE, message)
         }
-        ServiceError::Contended => {
+        ServiceError::Contended | ServiceError::OAuthClientContended => {
             ApiError::new(&problem::CONTENDED, message).retry_after(Some(Duration::from_secs(1)))
         }
         ServiceError::Store(error) => store_failure(error),

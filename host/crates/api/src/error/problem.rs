@@ -202,7 +202,7 @@ kinds! {
     ACCOUNT_HEADER_MISSING = ProblemType::new(StatusCode::BAD_REQUEST, "linked_account_missing", "No linked account is named, and an API key covers all of them.")
         .documented(envelope(StatusCode::BAD_REQUEST, "MISSING_LINKED_ACCOUNT_ID"));
     INVALID_NAME = ProblemType::new(
-        StatusCode::BAD_REQUEST, "invalid_name", "The slug, the auth type or the credential's name is not of the form of one.");
+        StatusCode::BAD_REQUEST, "invalid_name", "The slug, the auth type or the name of the credential or OAuth client is not of the form of one.");
 
     // Of credentials of the organisation's own app.
     YOUR_APP_EMPTY = ProblemType::new(StatusCode::BAD_REQUEST, "your_app_empty", "`your_app` has no credentials.")
@@ -292,6 +292,14 @@ kinds! {
         StatusCode::CONFLICT, "too_many_webhooks", "The environment has the maximum number of webhooks.")
         .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
 
+    // Of OAuth clients.
+    OAUTH_CLIENT_UNKNOWN = ProblemType::new(
+        StatusCode::NOT_FOUND, "unknown_oauth_client", "The app has no OAuth client of this name in the environment.")
+        .documented(envelope(StatusCode::BAD_REQUEST, "RESOURCE_NOT_FOUND"));
+    TOO_MANY_OAUTH_CLIENTS = ProblemType::new(
+        StatusCode::CONFLICT, "too_many_oauth_clients", "The environment has the maximum number of OAuth clients.")
+        .documented(envelope(StatusCode::BAD_REQUEST, SERVER_ERROR));
+
     // Of a credential that is stored.
     APP_AWAY = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "app_not_in_service",
@@ -307,13 +315,13 @@ kinds! {
         StatusCode::FORBIDDEN, "preference_not_allowed", "The operator of this server does not allow this `Prefer`.");
     PRECONDITION_FAILED = ProblemType::new(
         StatusCode::PRECONDITION_FAILED, "precondition_failed",
-        "The integration is not as `If-Match` or `If-None-Match` asks.");
+        "The integration or OAuth client is not as `If-Match` or `If-None-Match` asks.");
     OTHER_ACCOUNT = ProblemType::new(
         StatusCode::CONFLICT, "other_account",
         "The credential is of another account at the provider than the stored one, and `Prefer: account-change=replace` was \
          not sent.");
     CONTENDED = ProblemType::new(
-        StatusCode::CONFLICT, "contended", "Many others are changing this integration, or this webhook, at the same time.")
+        StatusCode::CONFLICT, "contended", "Many others are changing this integration, webhook or OAuth client at the same time.")
         .with(Extra::RetryAfter);
     IDEMPOTENCY_IN_FLIGHT = ProblemType::new(
         StatusCode::CONFLICT, "idempotency_key_in_flight", "A request with this `Idempotency-Key` is being worked on.")

@@ -9,7 +9,7 @@ use super::settings::PostgresSettings;
 use crate::{StoreError, StoreResult};
 
 /// The steps, of which the first one is number 1. A step that was released stays as it is.
-const STEPS: [&str; 1] = [include_str!("schema/0001_tables.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/0001_tables.sql"), include_str!("schema/0002_oauth_clients.sql")];
 /// The version that is read and written here.
 const KNOWN: i32 = STEPS.len() as i32;
 /// Makes the row of the version. Servers that begin together can hinder each other at it, and try again.

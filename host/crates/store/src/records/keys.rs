@@ -2,7 +2,8 @@
 //! prefix of whole components covers its own rows only, for all characters of an id.
 
 use crate::{
-    AccountKey, AccountPlace, IdempotencyKey, ImportKey, IntegrationKey, ObjectId, Timestamp, WebhookKey, Work,
+    AccountKey, AccountPlace, IdempotencyKey, ImportKey, IntegrationKey, OAuthClientKey, ObjectId, Timestamp,
+    WebhookKey, Work,
 };
 use keyferry_types::ids::{Environment, OrgId, Slug};
 
@@ -98,6 +99,20 @@ pub(crate) fn audit(of: &OrgId, seq: u64) -> Vec<u8> {
 pub(super) fn webhook(key: &WebhookKey) -> Vec<u8> {
     let mut row = environment(&key.org, key.environment);
     row.extend_from_slice(key.id.as_bytes());
+    row
+}
+
+/// An OAuth client.
+pub(super) fn oauth_client(key: &OAuthClientKey) -> Vec<u8> {
+    let mut row = oauth_clients_of(&key.org, key.environment, &key.slug);
+    put(&mut row, key.name.as_str().as_bytes());
+    row
+}
+
+/// The OAuth clients of an app.
+pub(super) fn oauth_clients_of(org: &OrgId, of: Environment, slug: &Slug) -> Vec<u8> {
+    let mut row = environment(org, of);
+    put(&mut row, slug.as_str().as_bytes());
     row
 }
 

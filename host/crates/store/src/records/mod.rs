@@ -36,6 +36,7 @@ mod job;
 mod keys;
 mod ledger;
 mod migrations;
+mod oauth_clients;
 mod outbox;
 mod own;
 mod plugins;

@@ -14,8 +14,8 @@ use super::table::Table;
 use super::view::View;
 use super::{audit_chain, keys};
 use crate::{
-    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Kept, Reseal, Rewrap, RootChange, RootRecord,
-    RootStore, RowInput, StoreError, StoreResult, Timestamp, WebhookRecord,
+    AuditEvent, ImportRecord, IntegrationKey, IntegrationRecord, Kept, OAuthClientRecord, Reseal, Rewrap, RootChange,
+    RootRecord, RootStore, RowInput, StoreError, StoreResult, Timestamp, WebhookRecord,
 };
 use keyferry_types::ids::OrgId;
 
@@ -210,6 +210,7 @@ fn sealed_under(rows: &dyn Rows, org: &OrgId) -> StoreResult<BTreeMap<u32, u64>>
     let org = keys::org(org);
     rows.each(Table::Integrations, Range::of(&org), |record: IntegrationRecord| count(record.key_id))?;
     rows.each(Table::Webhooks, Range::of(&org), |record: WebhookRecord| count(record.key_id))?;
+    rows.each(Table::OAuthClients, Range::of(&org), |record: OAuthClientRecord| count(record.key_id))?;
     for import in rows.records::<ImportRecord>(Table::Imports, Range::of(&org))? {
         let of_import = Range::of(import.key.id.as_bytes());
         rows.each(Table::ImportInputs, of_import, |input: RowInput| count(input.key_id))?;

@@ -35,10 +35,12 @@ pub(crate) enum Table {
     PluginParts,
     /// What components are granted.
     PluginGrants,
+    /// The organisation's app registrations at providers.
+    OAuthClients,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Meta,
         Self::ApiKeys,
         Self::Roots,
@@ -66,6 +68,7 @@ impl Table {
         Self::PluginFiles,
         Self::PluginParts,
         Self::PluginGrants,
+        Self::OAuthClients,
     ];
 
     /// Name of the table, which is part of the format on disk.
@@ -98,6 +101,7 @@ impl Table {
             Self::PluginFiles => "plugin_files",
             Self::PluginParts => "plugin_parts",
             Self::PluginGrants => "plugin_grants",
+            Self::OAuthClients => "oauth_clients",
         }
     }
 
@@ -122,6 +126,7 @@ impl Table {
             Self::PluginFiles => "the plugin file",
             Self::PluginParts => "the part of a plugin",
             Self::PluginGrants => "the grant of a plugin",
+            Self::OAuthClients => "the OAuth client",
         }
     }
 }

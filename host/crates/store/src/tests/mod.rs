@@ -5,6 +5,7 @@ pub(crate) mod engines;
 mod idempotency;
 mod integrations;
 mod listing;
+mod oauth_clients;
 pub(crate) mod outbox;
 pub(crate) mod records;
 mod sessions;
