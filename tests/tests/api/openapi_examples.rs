@@ -13,6 +13,7 @@ use crate::openapi::{document, hubspot};
 
 const ACCOUNTS: &str = "/api/v2/public/linked-account";
 const WEBHOOKS: &str = "/api/v2/public/webhook";
+const OAUTH_CLIENTS: &str = "/api/v2/public/oauth-client";
 const IMPORTS: &str = "/api/v2/public/imports";
 /// The id in the examples; each exchange has its own.
 const EXAMPLE_ID: &str = "6b0647e51763b07c28e8193e";
@@ -76,6 +77,9 @@ impl<'a> Exchange<'a> {
             let path = format!("{WEBHOOKS}/{}", webhook["_id"].as_str().unwrap());
             world.send(Request::new("DELETE", &path)).await;
         }
+        for name in ["default", "eu"] {
+            world.send(Request::new("DELETE", &format!("{OAUTH_CLIENTS}/hubspot/{name}"))).await;
+        }
         for account in [ACCOUNT, "user_2"] {
             world.send(Request::new("DELETE", &format!("{ACCOUNTS}/{account}"))).await;
         }
@@ -107,6 +111,15 @@ impl<'a> Exchange<'a> {
             let registered = world.send(Request::new("POST", WEBHOOKS).json(&webhook)).await;
             assert_eq!(registered.status, 200);
             return registered.json()["_id"].as_str().map(str::to_owned);
+        }
+        if operation.contains("OauthClient") && !operation.starts_with("put") {
+            let name = if operation.contains("Named") { "eu" } else { "default" };
+            let client = json!({
+                "client_id": "3f0c9a52-6d1e-4b7a", "client_secret": "b7e1c0d2-55aa-4e0f",
+                "callback_url": "https://acme.example.com/oauth/callback",
+            });
+            let path = format!("{OAUTH_CLIENTS}/hubspot/{name}");
+            assert_eq!(world.send(Request::new("PUT", &path).json(&client)).await.status, 200);
         }
         if (operation, self.name) == ("createImport", "known") {
             import(world, &String::from_utf8_lossy(&self.request.body)).await;

@@ -23,6 +23,7 @@ use crate::handlers::imports;
 use crate::handlers::index;
 use crate::handlers::linked_account;
 use crate::handlers::migrate_token;
+use crate::handlers::oauth_client;
 use crate::handlers::save_credentials;
 use crate::handlers::session;
 use crate::handlers::verification::{self, BELOW_ACCOUNTS, allow_without_post};
@@ -85,6 +86,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(linked_account::read::show, linked_account::write::delete, verification::verify))
         .routes(routes!(webhook::create, webhook::list))
         .routes(routes!(webhook::show, webhook::update, webhook::delete))
+        .routes(routes!(oauth_client::list))
+        .routes(routes!(oauth_client::put, oauth_client::show, oauth_client::delete))
+        .routes(routes!(oauth_client::put_named, oauth_client::show_named, oauth_client::delete_named))
         .routes(routes!(imports::create::create, imports::show::list))
         .routes(routes!(imports::show::show, imports::change::delete))
         .routes(routes!(imports::results::show))

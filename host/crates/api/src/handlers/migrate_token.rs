@@ -28,7 +28,7 @@ use keyferry_service::{Caller, Migrated, Migration, Revision, ServiceError, Stor
 use keyferry_store::IntegrationRecord;
 
 pub(crate) static KEYFERRY_OUTCOME: HeaderName = HeaderName::from_static("keyferry-outcome");
-static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
+pub(crate) static KEYFERRY_ACTION: HeaderName = HeaderName::from_static("keyferry-action");
 static KEYFERRY_WARNINGS: HeaderName = HeaderName::from_static("keyferry-warnings");
 /// Characters of all warnings together in a header: proxies take heads of 8 KiB.
 const LONGEST_WARNINGS: usize = 2048;
@@ -224,7 +224,7 @@ fn describe(headers: &mut HeaderMap, stored: &Stored) {
 
 /// The warnings as a list of strings (RFC 9651); those that do not fit are with the integration. Characters that a string cannot
 /// have there are question marks.
-fn warn(headers: &mut HeaderMap, warnings: &[String]) {
+pub(crate) fn warn(headers: &mut HeaderMap, warnings: &[String]) {
     let mut list = String::new();
     for warning in warnings {
         let text: String = warning.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();

@@ -7,6 +7,7 @@
 //! | `credentials`, `verification` | reading and verifying a stored credential |
 //! | `application` | apps and their auth schemas |
 //! | `session`, `front_end` | session tokens, and what a front end does with one |
+//! | `oauth_client` | app registrations at providers |
 //! | `webhook` | registrations |
 //! | `imports` | bulk imports |
 //! | `whoami` | the API key of a request |
@@ -21,6 +22,7 @@ pub(crate) mod imports;
 pub(crate) mod index;
 pub(crate) mod linked_account;
 pub(crate) mod migrate_token;
+pub(crate) mod oauth_client;
 pub(crate) mod save_credentials;
 pub(crate) mod session;
 pub(crate) mod verification;

@@ -37,6 +37,7 @@ pub(crate) struct OpenApiDocument(Value);
         (name = "Imports", description = "Put many credentials onto linked accounts from one file, with a result for each row."),
         (name = "Linked accounts", description = "Your customers, as far as credentials are concerned: each is one linked \
             account, under your own id of it."),
+        (name = "OAuth clients", description = "Your app registrations at providers, which renew your customers' tokens."),
         (name = "Webhooks", description = "Receive connection events."),
         (name = "Sessions", description = "Let a front end act for one linked account."),
         (name = "Front ends", description = "What the documented product's SDK for browsers asks for, with a session token."),

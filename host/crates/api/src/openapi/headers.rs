@@ -24,6 +24,10 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
             all.extend(conditions());
             all
         }
+        "putOauthClient" | "putNamedOauthClient" => client_conditions("Replace the client").to_vec(),
+        "deleteOauthClient" | "deleteNamedOauthClient" => {
+            client_conditions("Delete the client").into_iter().take(1).collect()
+        }
         "putAuthCredential" | "deleteAuthCredential" => {
             vec![account(
                 "The linked account; the same as in the query, if that names one, too. A session token implies it.",
@@ -56,6 +60,7 @@ pub(super) fn add_to(operation: &mut Map<String, Value>) {
         }
         "connectApplication" => &["ETag", "KeyferryOutcome", "KeyferryAction", "KeyferryWarnings"],
         "verifyCredentials" => &["ETag", "KeyferryOutcome"],
+        "putOauthClient" | "putNamedOauthClient" => &["ETag", "KeyferryAction", "KeyferryWarnings"],
         _ => &[],
     };
     if let Some(Value::Object(stored)) = operation.get_mut("responses").and_then(|all| all.get_mut("200")) {
@@ -80,7 +85,10 @@ pub(super) fn on_reads(operation: &mut Map<String, Value>) {
     if let Value::Array(all) = operation.entry("parameters").or_insert_with(|| json!([])) {
         all.push(had);
     }
-    let tag = if id(operation) == "getCredentials" { "ETag" } else { "ContentETag" };
+    let tag = match id(operation) {
+        "getCredentials" | "getOauthClient" | "getNamedOauthClient" => "ETag",
+        _ => "ContentETag",
+    };
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
     responses.insert("304".to_owned(), json!({ "description": "Not modified." }));
     for status in ["200", "304"] {
@@ -130,10 +138,10 @@ const RESPONSE_HEADERS: [(&str, &str, &str); 12] = [
         "The names in the request's query that this operation does not have, separated by commas; `***` in place of a name that \
          could be a secret.",
     ),
-    ("ETag", "ETag", "The integration's revision, for `If-Match`. On what is stored."),
+    ("ETag", "ETag", "The revision of the integration or OAuth client, for `If-Match`. On what is stored."),
     ("ContentETag", "ETag", "The tag of the response's content, for `If-None-Match`: other content has another tag."),
     ("KeyferryOutcome", "Keyferry-Outcome", "Whether the provider confirmed the credential."),
-    ("KeyferryAction", "Keyferry-Action", "Whether the integration is new. On what is stored."),
+    ("KeyferryAction", "Keyferry-Action", "Whether the integration or OAuth client is new. On what is stored."),
     (
         "KeyferryWarnings",
         "Keyferry-Warnings",
@@ -245,6 +253,21 @@ fn conditions() -> Vec<Value> {
              `account-change=replace` accepts a credential of another account at the provider than the stored one's. What is \
              not known is ignored; a preference with two different values is refused.",
             json!({ "type": "string", "pattern": "^[\\t -~]*$" }),
+        ),
+    ]
+}
+
+/// The headers that make a write of an OAuth client depend on what is stored.
+fn client_conditions(write: &str) -> [Value; 2] {
+    let about = format!(
+        "{write} only if it is at this revision (the `ETag` of an earlier response), or, with `*`, only if there is one."
+    );
+    [
+        header("If-Match", &about, json!({ "type": "string", "pattern": "^[\\t -~]*$" })),
+        header(
+            "If-None-Match",
+            "`*`: only if there is no such client yet. Not together with `If-Match`.",
+            json!({ "type": "string", "enum": ["*"] }),
         ),
     ]
 }

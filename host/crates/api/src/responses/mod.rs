@@ -7,6 +7,7 @@
 //! | `import` | bulk imports |
 //! | `json`, `secret_json` | any of them, as a response |
 //! | `migration` | migrate-token, and what saves a credential like it |
+//! | `oauth_client` | OAuth clients |
 //! | `own_app` | credentials of the organisation's own app |
 //! | `session` | sessions of front ends |
 //! | `verification` | verifying a stored credential |
@@ -18,6 +19,7 @@ mod application;
 mod import;
 pub(crate) mod json;
 mod migration;
+mod oauth_client;
 mod own_app;
 pub(crate) mod secret_json;
 mod session;
@@ -33,6 +35,7 @@ pub(crate) use account::{
 pub(crate) use application::{Application, AuthStructure, FieldShape};
 pub(crate) use import::{Import, ImportRow, Imports};
 pub(crate) use migration::{CredentialSaved, CredentialVerdict, MigrateTokenResponse, SaveResponse, TokenMigrated};
+pub(crate) use oauth_client::{OAuthClient, OAuthClientDeleted};
 pub(crate) use own_app::{AuthCredentialDeleted, AuthCredentialPut, PutAction};
 pub(crate) use session::{OrgBasics, SessionIssued, SessionRevoked};
 pub(crate) use verification::CredentialChecked;
