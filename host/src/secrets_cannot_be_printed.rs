@@ -21,6 +21,7 @@ assert_not_impl_any!(schema::Credential: fmt::Display, Serialize, Clone, Partial
 assert_not_impl_any!(schema::CredentialField: fmt::Display, Serialize, Clone, PartialEq);
 assert_not_impl_any!(schema::Exposure: fmt::Display, Serialize);
 assert_not_impl_any!(service::Migration: fmt::Display, Serialize, Clone, PartialEq);
+assert_not_impl_any!(service::PutOAuthClient: fmt::Display, Serialize, Clone, PartialEq);
 assert_not_impl_any!(imports::input::Row: fmt::Display, Serialize, Clone, PartialEq);
 assert_not_impl_any!(egress::Request: fmt::Display, Serialize, PartialEq);
 assert_not_impl_any!(egress::Minted: fmt::Display, Serialize, PartialEq);

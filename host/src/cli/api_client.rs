@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use rustls::ClientConfig;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::error::CliError;
@@ -134,12 +135,21 @@ impl ApiClient {
         self.exchange(method, path, HeaderMap::new(), body).await
     }
 
-    /// Sends JSON on a new connection, and parses the JSON response.
-    pub(super) async fn post_json(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+    /// Sends JSON on a new connection, and returns when the response head has arrived.
+    pub(super) async fn send_json(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<ApiResponse, CliError> {
         let is_json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = Full::from(serde_json::to_vec(body)?).map_err(|never| match never {}).boxed_unsync();
-        let sent = self.exchange(Method::POST, path, HeaderMap::from_iter([is_json]), Some(body));
-        sent.await?.json().await
+        self.exchange(method, path, HeaderMap::from_iter([is_json]), Some(body)).await
+    }
+
+    /// Posts JSON on a new connection, and parses the JSON response.
+    pub(super) async fn post_json(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.send_json(Method::POST, path, body).await?.json().await
     }
 
     async fn exchange(

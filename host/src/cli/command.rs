@@ -9,8 +9,8 @@ use super::config::{self, CommandLineError, ConfigCommand, Effective, Parsed, Se
 use super::error::{CliResult, chain};
 use super::exit::Exit;
 use super::{
-    account, api_key, audit, backup, credentials, demo, export, import, key, mock_provider, openapi, org, plugin,
-    serve, stdout, store, term, verify, webhook, whoami,
+    account, api_key, audit, backup, credentials, demo, export, import, key, mock_provider, oauth_client, openapi, org,
+    plugin, serve, stdout, store, term, verify, webhook, whoami,
 };
 
 /// Puts credentials a team already holds, proven to work and encrypted, onto linked accounts.
@@ -79,6 +79,9 @@ Examples:
     /// Lists and deletes webhooks, and receives their deliveries on this machine.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Stores, lists, shows and deletes OAuth clients: your app registrations at providers.
+    #[command(subcommand)]
+    OauthClient(oauth_client::OAuthClientCommand),
     /// Lists the organisations.
     #[command(subcommand)]
     Org(org::OrgCommand),
@@ -175,6 +178,7 @@ async fn run(command: Command, effective: &Effective, unknown: Vec<UnknownVariab
         Command::Imports(command) => import::manage(command).await,
         Command::Export(args) => export::run(args).await,
         Command::Webhook(command) => webhook::run(command).await,
+        Command::OauthClient(command) => oauth_client::run(command).await,
         Command::Config(command) => config::run(command, effective),
         Command::Whoami(args) => whoami::run(args).await,
         Command::Account(command) => account::run(command).await,

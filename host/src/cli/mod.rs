@@ -12,6 +12,7 @@
 //! | `import` | `keyferry import`, `imports list`, `show`, `watch`, `results`, `pause`, `resume`, `cancel`, `retry-failed`, `undo`, `confirm`, `delete` |
 //! | `export` | `keyferry export` |
 //! | `webhook` | `keyferry webhook list`, `listen`, `delete` |
+//! | `oauth_client` | `keyferry oauth-client put`, `list`, `show`, `delete` |
 //! | `whoami` | `keyferry whoami` |
 //! | `account` | `keyferry account list`, `show` |
 //! | `credentials` | `keyferry credentials show` |
@@ -71,6 +72,7 @@ mod log_format;
 mod members;
 mod mock_provider;
 mod notices;
+mod oauth_client;
 mod openapi;
 mod operator;
 mod org;

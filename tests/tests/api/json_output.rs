@@ -90,6 +90,11 @@ async fn each_command_prints_json_and_its_names_stay() {
     printed(&world, &mut all, "imports confirm", &[&id], false).await;
     printed(&world, &mut all, "imports delete", &[&id], false).await;
     printed(&world, &mut all, "webhook list", &[], false).await;
+    let client = ["hubspot", "--client-id", "3f0c9a52-6d1e-4b7a"];
+    printed(&world, &mut all, "oauth-client put", &client, false).await;
+    printed(&world, &mut all, "oauth-client list", &[], false).await;
+    printed(&world, &mut all, "oauth-client show", &["hubspot"], false).await;
+    printed(&world, &mut all, "oauth-client delete", &["hubspot"], false).await;
     printed(&world, &mut all, "whoami", &[], false).await;
     printed(&world, &mut all, "account list", &[], false).await;
     printed(&world, &mut all, "account show", &[ACCOUNT], false).await;

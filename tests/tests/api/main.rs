@@ -33,6 +33,7 @@ mod linked_account;
 mod metrics;
 mod migrate_token;
 mod mock_provider;
+mod oauth_clients;
 mod openapi;
 mod openapi_examples;
 mod openapi_fuzz;

@@ -17,9 +17,10 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The pages for callers and operators, in the order in which one reader types their commands.
-pub(crate) const GUIDE: [&str; 7] = [
+pub(crate) const GUIDE: [&str; 8] = [
     "docs/quickstart.md",
     "docs/api.md",
+    "docs/oauth-clients.md",
     "docs/imports.md",
     "docs/operations/configuration.md",
     "docs/operations/keys.md",
@@ -88,7 +89,8 @@ impl Reader {
             ["export", "KEYFERRY_API_KEY=$KEY"] => {}
             [
                 "keyferry",
-                rest @ ("import" | "imports" | "export" | "whoami" | "account" | "credentials" | "verify"),
+                rest @ ("import" | "imports" | "export" | "whoami" | "account" | "credentials" | "verify"
+                | "oauth-client"),
                 more @ ..,
             ] => self.asks_the_server(rest, more).await,
             ["keyferry", rest @ ..] => self.keyferry(rest).await,
@@ -133,6 +135,7 @@ impl Reader {
         let row = format!("user_1,hubspot,oauth2,{}\n", demo::HUBSPOT_ACCESS_TOKEN);
         let file = format!("linked_account_id,slug,auth_type,access_token\n{row}");
         std::fs::write(self.folder.join("customers.csv"), file).unwrap();
+        std::fs::write(self.folder.join("hubspot-secret.txt"), "the-secret-of-hubspot\n").unwrap();
         let key = if command == "export" { &self.scoped_key } else { &self.key };
         let server = format!("http://{}", self.server());
         let asking = |words: Vec<String>| {
