@@ -182,14 +182,14 @@ async fn the_tables_are_made_by_a_command_as_well() {
     let file = folder.path().join("keyferry.toml");
     fs::write(&file, format!("[store]\nurl = \"{}\"\n", database.url())).unwrap();
     let file = file.display().to_string();
-    for (from, json) in [(0, true), (1, true), (1, false)] {
+    for (from, json) in [(0, true), (2, true), (2, false)] {
         let arguments = ["store", "migrate", "--config", &file].into_iter().chain(json.then_some("--json"));
         let output = run_in(&[], arguments).await;
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         match json {
-            true => assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), json!({"from": from, "to": 1})),
-            false => assert!(said.contains("version 1 already"), "{said}"),
+            true => assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), json!({"from": from, "to": 2})),
+            false => assert!(said.contains("version 2 already"), "{said}"),
         }
     }
 }
