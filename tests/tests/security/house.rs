@@ -78,6 +78,35 @@ fn crates_depend_only_on_those_below_them() {
     }
 }
 
+/// The packages of the workspace and what it depends on, each with the features that cargo resolves along these dependencies: one set,
+/// or another one for build scripts and macros.
+fn features(kinds: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut cargo = keyferry_tests::binary::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["tree", "--workspace", "--locked", "--offline"]);
+    cargo.args(["--prefix", "none", "--format", "{p}|{f}", "--edges", kinds]);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in text.lines().map(|line| line.trim_end_matches(" (*)")) {
+        let (package, names) = line.split_once('|').unwrap_or((line, ""));
+        found.entry(package.to_owned()).or_default().insert(names.to_owned());
+    }
+    found
+}
+
+/// `cargo test` resolves features with dev-dependencies, and the harness builds the binary without them: a package whose features differ
+/// is compiled twice, with each that depends on it.
+#[test]
+fn tests_and_the_binary_that_they_drive_are_built_of_the_same_packages() {
+    let (tests, binary) = (features("normal,build,dev"), features("normal,build"));
+    assert!(binary.len() > 400, "{} packages", binary.len());
+    let differs =
+        |(package, names): &(String, BTreeSet<String>)| binary.get(package).is_some_and(|others| others != names);
+    let differing: Vec<_> = tests.into_iter().filter(differs).collect();
+    assert!(differing.is_empty(), "tests/Cargo.toml has to ask for these features, too: {differing:?}");
+}
+
 /// No file uses another one that uses it in turn, so that each can be read without its users.
 #[test]
 fn no_files_of_a_crate_depend_on_each_other_in_a_circle() {
