@@ -145,7 +145,9 @@ fn installed(program: &str, folder: &Path, lock: &Path, install: impl FnOnce(&Pa
         skip(format_args!("{program} is not installed"));
         return None;
     }
-    let _lock = binary::lock("test-tools.lock");
+    // One for each tool: installing mostly waits for the network.
+    let name = folder.file_name().or_fail("name the tool").to_string_lossy();
+    let _lock = binary::lock(&format!("test-tools-{name}.lock"));
     let wanted = fs::read(lock).or_fail("read the versions");
     // Written last, so that an interrupted installation does not have it.
     let stamp = folder.join("installed-from");
