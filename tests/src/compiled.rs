@@ -19,6 +19,13 @@ const KEY: &str = "keyferry.key";
 /// The folder of compiled code in a data folder.
 const CODE: &str = "cache";
 
+/// Creates a data folder with the compiled code of the shipped plugins that are in a folder, and with the key that it was compiled
+/// under: for a test whose subject is not the first start.
+pub async fn lend(data: &Path, plugins: &Path) {
+    lend_key(data).await;
+    lend_code(data, plugins).await;
+}
+
 /// Creates a data folder with the key that the code was compiled under.
 pub(crate) async fn lend_key(data: &Path) {
     DirBuilder::new().mode(0o700).create(data).or_fail(format_args!("make {}", data.display()));

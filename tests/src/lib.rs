@@ -11,6 +11,7 @@ pub mod apps;
 pub mod binary;
 pub mod bulk;
 pub mod collector;
+pub mod compiled;
 pub mod contract;
 pub mod cost;
 pub mod dns;
@@ -33,7 +34,6 @@ pub mod trail;
 pub mod transit;
 pub mod wire;
 
-mod compiled;
 mod or_fail;
 mod server;
 mod small_disk;

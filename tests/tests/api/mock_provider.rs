@@ -9,7 +9,7 @@ use keyferry_tests::documents::Document;
 use keyferry_tests::http::Request;
 use keyferry_tests::mock_command::MockCommand;
 use keyferry_tests::plugins::{printed, shipped};
-use keyferry_tests::{Grants, Server, ServerOptions, binary, create_api_key, run, run_in};
+use keyferry_tests::{Grants, Server, ServerOptions, binary, compiled, create_api_key, run, run_in};
 use serde_json::{Value, json};
 
 /// The page whose commands are typed here.
@@ -40,6 +40,7 @@ impl Trial {
             mock.command("serve")
         };
         let data = folder.path().join("data");
+        compiled::lend(&data, binary::plugins()).await;
         let api_key = create_api_key(&data, "acme", "test").await;
         let server = server(&data, binary::plugins(), flags).await;
         Self { mock, server, api_key, folder }
