@@ -1,9 +1,9 @@
 //! Where a request begins and ends: exactly one reading, and no second response for bytes of a body.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyferry_tests::wire::Wire;
-use keyferry_tests::{ServerOptions, World, WorldOptions};
+use keyferry_tests::{ServerOptions, World, WorldOptions, http};
 
 /// The silence after which the client half-closes the connection.
 const QUIET: Duration = Duration::from_millis(300);
@@ -295,4 +295,21 @@ async fn pipelined_requests_are_answered_in_order_and_a_connection_serves_many()
     let seen: Vec<_> =
         answers.iter().map(|a| (a.header("x-request-id").unwrap_or_default().to_owned(), a.status)).collect();
     assert_eq!(seen, expected);
+}
+
+/// With the deadline that is the default.
+#[tokio::test]
+async fn a_client_that_sends_half_a_request_is_cut_off_and_others_are_served() {
+    let world = World::start().await;
+    let address = world.server.address();
+    let half = b"PUT /api/v2/public/migrate-token HTTP/1.1\r\nhost: x\r\n";
+    let began = Instant::now();
+    let (answer, other) =
+        tokio::join!(http::raw(address, half, Duration::from_secs(30)), http::get(address, "/livez"),);
+    assert_eq!(other.status, 200);
+    assert!(
+        began.elapsed() < Duration::from_secs(29),
+        "the server did not close the connection: {} bytes",
+        answer.len()
+    );
 }

@@ -35,19 +35,3 @@ async fn a_request_under_way_is_finished_and_its_credential_is_kept() {
     let shown = world.send(http::Request::new("GET", "/api/v2/public/linked-account/user_1")).await;
     assert!(shown.text().contains("hubspot"), "{}", shown.text());
 }
-
-#[tokio::test]
-async fn a_client_that_sends_half_a_request_is_cut_off_and_others_are_served() {
-    let world = World::start().await;
-    let address = world.server.address();
-    let half = b"PUT /api/v2/public/migrate-token HTTP/1.1\r\nhost: x\r\n";
-    let began = Instant::now();
-    let (answer, other) =
-        tokio::join!(http::raw(address, half, Duration::from_secs(30)), http::get(address, "/livez"),);
-    assert_eq!(other.status, 200);
-    assert!(
-        began.elapsed() < Duration::from_secs(29),
-        "the server did not close the connection: {} bytes",
-        answer.len()
-    );
-}
