@@ -258,3 +258,6 @@ async fn reseal_oauth_client(
     let reseal = OAuthClientReseal { key: client.key, version, from, to, envelope, audit };
     store.reseal_oauth_client(reseal).await.map_err(ServiceError::Store)
 }
+
+#[cfg(test)]
+mod tests;
