@@ -97,6 +97,22 @@ async fn a_plugin_goes_back_to_the_version_before_and_forth_to_a_named_one() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_file_as_another_app_keeps_its_grant_when_the_present_app_is_revoked() {
+    let world = World::start_with(by_hand()).await;
+    stdout(&plugin(&world, &["grant", "hubspot"]).await);
+    let file = world.plugins().join("hubspot.wasm");
+    let hubspot_file = std::fs::read(&file).unwrap();
+    replace(&file, &std::fs::read(binary::plugins().join("linear.wasm")).unwrap());
+    stdout(&plugin(&world, &["grant", "linear"]).await);
+    assert_eq!(listed(&world, "hubspot.wasm").await["state"], "active");
+    stdout(&plugin(&world, &["revoke", "linear"]).await);
+    assert_eq!(listed(&world, "hubspot.wasm").await["state"], "revoked");
+    stdout(&plugin(&world, &["rollback", "hubspot.wasm"]).await);
+    assert_eq!(std::fs::read(&file).unwrap(), hubspot_file);
+    assert_eq!(hubspot(&world).await, MIGRATED);
+}
+
+#[tokio::test]
 async fn the_last_good_version_serves_after_a_restart_too() {
     let mut world = World::start_with(by_hand()).await;
     stdout(&plugin(&world, &["grant", "hubspot"]).await);

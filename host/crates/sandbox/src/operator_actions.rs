@@ -100,8 +100,8 @@ impl Registry {
         Ok(grant)
     }
 
-    /// Revokes every grant of an app: of the file, of the version that serves, and of every other entry of the lock
-    /// under its slug. It stops serving at once, and only a new grant lets it serve again.
+    /// Revokes every grant of an app: of the file, of the version that serves, of every other entry of the lock under its slug, and
+    /// of what is kept of the file, unless it was granted as another app. It stops serving at once, and only a new grant lets it serve again.
     ///
     /// # Errors
     /// If no plugin has that slug or file name, or the lock file cannot be written.
@@ -112,7 +112,10 @@ impl Registry {
         let of_slug = |grant: &&PluginGrant| grant.slug.is_some() && grant.slug == status.slug;
         let mut digests: Vec<Digest> = lock.all().iter().filter(of_slug).map(|grant| grant.sha256).collect();
         digests.extend(status.digest.into_iter().chain(status.serving));
-        digests.extend(self.versions.of(&status.file).iter().map(|version| version.sha256));
+        let is_another_app =
+            |digest: &Digest| lock.of(digest).is_some_and(|grant| grant.slug.is_some() && grant.slug != status.slug);
+        let kept = self.versions.of(&status.file);
+        digests.extend(kept.iter().map(|version| version.sha256).filter(|digest| !is_another_app(digest)));
         digests.sort_unstable();
         digests.dedup();
         let revoked: Vec<PluginGrant> = digests
