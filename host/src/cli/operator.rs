@@ -62,7 +62,12 @@ async fn open(folders: &Folders, needs: Needs) -> Result<Operator, CliError> {
         )
         .into()),
         Needs::StoreAndVault | Needs::NewStoreAndVault => {
-            let StoreAndVault { vault, store, new_key } = StoreAndVault::open(folders, None, Access::Alone).await?;
+            let opened = StoreAndVault::open(folders, None, Access::Alone).await.inspect_err(|_| {
+                if folders.data.remove_unused() {
+                    term::progress(&format!("removed the data folder {} again", folders.data.path().shown()));
+                }
+            });
+            let StoreAndVault { vault, store, new_key } = opened?;
             if let Some(file) = new_key {
                 term::progress(&format!(
                     "created the key-encryption key {}: back it up, apart from the store; without it nothing in the store opens",

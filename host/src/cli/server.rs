@@ -36,7 +36,8 @@ pub(super) struct Server {
 impl Server {
     /// Assembles the server's components.
     pub(super) async fn assemble(settings: &Settings) -> Result<Self, CliError> {
-        let opened = StoreAndVault::open(&settings.folders, Some(settings.store_cache), Access::Host).await?;
+        let opened = StoreAndVault::open(&settings.folders, Some(settings.store_cache), Access::Host).await;
+        let opened = opened.inspect_err(|_| _ = settings.folders.data.remove_unused())?;
         opened.call_key_service(&settings.folders).await?;
         let StoreAndVault { store, vault, new_key } = opened;
         let folder = settings.folders.plugins.clone();

@@ -107,6 +107,19 @@ impl DataFolder {
         self.is_new
     }
 
+    /// Removes the folder after a failure if this process has created it and nothing is in it but the identity that a database is
+    /// opened with. Returns whether it did.
+    pub(in crate::cli) fn remove_unused(&self) -> bool {
+        let identity = self.store_identity();
+        let entries = || std::fs::read_dir(&self.path).into_iter().flatten();
+        let is_unused = self.is_new && entries().all(|entry| entry.is_ok_and(|entry| entry.path() == identity));
+        if is_unused {
+            // It is missing where the failure came first.
+            let _missing = std::fs::remove_file(identity);
+        }
+        is_unused && std::fs::remove_dir(&self.path).is_ok()
+    }
+
     pub(in crate::cli) fn key(&self) -> PathBuf {
         self.path.join("keyferry.key")
     }
