@@ -1,5 +1,6 @@
 //! A server whose store is a PostgreSQL database: the same to its callers, also when server or database end in the middle.
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use keyferry_mock_providers::apps::demo;
@@ -155,6 +156,8 @@ async fn what_is_wrong_with_the_address_of_a_database_is_said_without_its_passwo
         ("postgres://kf@db.example.com/keyferry?password=s3cr3t".to_owned(), "it has a password in it"),
         ("postgres://kf@db.example.com/keyferry?sslmode=require".to_owned(), "verify-full"),
         ("postgres://db.example.com/keyferry".to_owned(), "no user"),
+        ("mysql://kf:s3cr3t@db.example.com/keyferry".to_owned(), "the store can be in PostgreSQL only"),
+        ("postgres://kf@db.example.com/keyferry?host=/run/postgresql".to_owned(), "names hosts before the database"),
         (format!("postgres://kf@{closed}/keyferry"), "Connection refused"),
     ] {
         let environment = [("KEYFERRY_STORE_URL".to_owned(), url.clone())];
@@ -171,6 +174,7 @@ async fn what_is_wrong_with_the_address_of_a_database_is_said_without_its_passwo
         let output = run_in(&environment, ["config", "check", "--data", &data]).await;
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         assert!(!said.contains("s3cr3t"), "config check: {said}");
+        assert!(!fs::exists(&data).unwrap(), "{url}: a data folder is left behind");
     }
 }
 
@@ -202,6 +206,7 @@ async fn every_command_of_the_page_works() {
     let (data, plugins) = (folder.path().join("data"), folder.path().join("plugins"));
     let secret = folder.path().join("password");
     fs::write(&secret, PASSWORD).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let (url, secret) = (database.url_of(USER_WITH_PASSWORD), secret.display().to_string());
     copy_plugins(&plugins);
     let component = plugins.join("stripe.wasm").display().to_string();

@@ -1,6 +1,7 @@
 //! Stores that are copied into others; and the commands of the page.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -108,6 +109,7 @@ async fn every_command_of_the_page_works() {
     let database = cluster.database();
     let secret = world.folder().join("password");
     fs::write(&secret, PASSWORD).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let (folder, secret) = (world.folder().to_owned(), shown(&secret));
     folder_with_key(&world, "restored");
     std::os::unix::fs::symlink(world.data(), folder.join("keyferry-data")).unwrap();

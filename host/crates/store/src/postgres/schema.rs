@@ -66,7 +66,13 @@ pub(super) async fn prepare(client: &Client, settings: &PostgresSettings, when: 
     let locked = version(client, "FOR UPDATE").await.map_err(failed)?.unwrap_or(0);
     let missing = usize::try_from(locked).ok().and_then(|taken| STEPS.get(taken..)).unwrap_or_default();
     for step in missing {
-        client.batch_execute(step).await.map_err(failed)?;
+        client.batch_execute(step).await.map_err(|error| match error.code() {
+            Some(&SqlState::DUPLICATE_TABLE | &SqlState::DUPLICATE_OBJECT) => settings.refused(&format!(
+                "its table keyferry_schema says version {locked}, and tables of a later version are there: it was changed by hand, or \
+                 restored in part; restore a backup of the whole database"
+            )),
+            _ => failed(error),
+        })?;
     }
     let done = format!("UPDATE keyferry_schema SET version = {} WHERE one = 1; COMMIT", locked.max(KNOWN));
     client.batch_execute(&done).await.map_err(failed)?;

@@ -1,7 +1,7 @@
 //! Where the database is, and how it is reached.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::lease::Access;
 use super::passfile;
 use crate::{Incomplete, StoreError, StoreResult};
 use keyferry_service_client::tls_config;
-use keyferry_types::bounded_file::{self, LINE};
+use keyferry_types::bounded_file::{self, Content, LINE};
 use keyferry_types::path_text::ShowPath as _;
 
 /// The port of PostgreSQL.
@@ -77,9 +77,20 @@ pub enum InvalidPostgresUrl {
          all others accept any server"
     )]
     SslMode,
+    /// The address of another database, or of something else.
+    #[error(
+        "it begins with `{0}://`: the store can be in PostgreSQL only, at an address like postgres://user@host:5432/database"
+    )]
+    Scheme(String),
     /// A setting that is not known.
     #[error("it has the setting `{0}`, which is not known here")]
     Setting(String),
+    /// A host or a port in the settings, besides those before the database.
+    #[error(
+        "it names hosts before the database, and `{0}` among its settings: write all hosts before the database, separated by commas, \
+         or none there"
+    )]
+    Twice(&'static str),
 }
 
 impl FromStr for PostgresSettings {
@@ -89,6 +100,11 @@ impl FromStr for PostgresSettings {
     fn from_str(url: &str) -> Result<Self, InvalidPostgresUrl> {
         let (mut passfile, mut root, mut mode) = (None, None, None);
         let (address, settings) = url.split_once('?').unwrap_or((url, ""));
+        let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| address.strip_prefix(scheme)) else {
+            return Err(other_scheme(address));
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        let names_hosts = authority.rsplit('@').next().is_some_and(|hosts| !hosts.is_empty());
         let mut passed_on = String::new();
         for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
             let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
@@ -97,14 +113,13 @@ impl FromStr for PostgresSettings {
                 "sslrootcert" => root = Some(PathBuf::from(decoded(value)?)),
                 "sslmode" => mode = Some(value),
                 "password" => return Err(InvalidPostgresUrl::Password),
+                "host" if names_hosts => return Err(InvalidPostgresUrl::Twice("host")),
+                "port" if names_hosts => return Err(InvalidPostgresUrl::Twice("port")),
                 _ if PASSED_ON.contains(&name) => {
                     passed_on = format!("{passed_on}{}{setting}", if passed_on.is_empty() { "?" } else { "&" });
                 }
                 _ => return Err(InvalidPostgresUrl::Setting(name.chars().take(32).collect())),
             }
-        }
-        if !["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme)) {
-            return Err(InvalidPostgresUrl::Form("the scheme is missing".to_owned()));
         }
         let config: Config = format!("{address}{passed_on}")
             .parse()
@@ -144,6 +159,16 @@ impl FromStr for PostgresSettings {
     }
 }
 
+/// The error for an address that is not one of PostgreSQL. What looks like no scheme is not repeated, because it can be a secret.
+fn other_scheme(address: &str) -> InvalidPostgresUrl {
+    match address.split_once("://") {
+        Some((scheme, _)) if scheme.len() <= 16 && scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            InvalidPostgresUrl::Scheme(scheme.to_owned())
+        }
+        _ => InvalidPostgresUrl::Form("the scheme is missing".to_owned()),
+    }
+}
+
 fn decoded(value: &str) -> Result<String, InvalidPostgresUrl> {
     let value = percent_encoding::percent_decode_str(value).decode_utf8();
     value.map(Into::into).map_err(|_| InvalidPostgresUrl::Form("a setting is not UTF-8".to_owned()))
@@ -164,18 +189,12 @@ impl PostgresSettings {
     /// The password, from the first of the files that has one.
     pub(super) fn password(&self) -> StoreResult<Option<Zeroizing<Vec<u8>>>> {
         if let Some(path) = &self.password_file {
-            let read = bounded_file::read(path, LINE);
-            let content = read.map_err(|error| self.refused(&format!("{}: {error}", path.shown())))?;
+            let content = self.secret(path)?;
             let text = content.text().map_err(|error| self.refused(&format!("{}: {error}", path.shown())))?;
             return Ok(Some(Zeroizing::new(text.trim_end_matches(['\n', '\r']).as_bytes().to_vec())));
         }
         let Some(path) = self.passfile.as_ref().or(self.default_passfile.as_ref()) else { return Ok(None) };
-        let read = bounded_file::read(path, LINE);
-        let content = read.map_err(|error| self.refused(&format!("{}: {error}", path.shown())))?;
-        if content.is_exposed() {
-            let reason = format!("{} can be read by others: chmod 600 it", path.shown());
-            return Err(self.refused(&reason));
-        }
+        let content = self.secret(path)?;
         let text = content.text().map_err(|error| self.refused(&format!("{}: {error}", path.shown())))?;
         let user = self.config.get_user().unwrap_or_default();
         let database = self.config.get_dbname().unwrap_or_default();
@@ -188,6 +207,16 @@ impl PostgresSettings {
             passfile::password(text, name, port, database, user)
         };
         Ok(self.hosts().find_map(password))
+    }
+
+    /// The content of a file that only its owner may read.
+    fn secret(&self, path: &Path) -> StoreResult<Content> {
+        let read = bounded_file::read(path, LINE);
+        let content = read.map_err(|error| self.refused(&format!("{}: {error}", path.shown())))?;
+        match content.is_exposed() {
+            true => Err(self.refused(&format!("{} can be read by others: chmod 600 it", path.shown()))),
+            false => Ok(content),
+        }
     }
 
     /// How connections are encrypted; `None` where they are not.
@@ -267,7 +296,10 @@ mod tests {
             ("postgres://kf@h/k?sslmode=prefer", "verify-full"),
             ("postgres://kf@h/k?options=s3cr3t", "`options`"),
             ("postgres://kf@h:s3cr3t/k", "like postgres://"),
-            ("mysql://kf@h/k", "like postgres://"),
+            ("mysql://kf:s3cr3t@h/k", "begins with `mysql://`: the store can be in PostgreSQL only"),
+            ("s3cr3t://kf@h/k", "the scheme is missing"),
+            ("postgres://kf@h/k?host=/run/s3cr3t", "names hosts before the database, and `host`"),
+            ("postgres://kf@a,b/k?port=7", "and `port` among its settings"),
             ("/var/lib/s3cr3t", "like postgres://"),
         ] {
             let error = url.parse::<PostgresSettings>().map(|_| ()).unwrap_err().to_string();

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keyferry_test_postgres::{Cluster, PASSWORD, USER_WITH_PASSWORD};
+use keyferry_test_postgres::Cluster;
 
 use super::{Access, PostgresSettings, PostgresStore, migrate};
 use crate::tests::records::*;
 use crate::*;
 use keyferry_types::ids::Environment;
 
+mod address;
 mod servers;
 
 async fn open(url: &str) -> PostgresStore {
@@ -343,6 +344,10 @@ async fn tables_of_another_version_are_refused_and_it_is_said_what_to_run() {
     for said in [refusal(settings.clone()).await, migrate(&settings).await.unwrap_err().to_string()] {
         assert!(said.contains("version 7") && said.contains("run the Keyferry that migrated them"), "{said}");
     }
+    database.sql("UPDATE keyferry_schema SET version = 0");
+    for said in [refusal(settings.clone()).await, migrate(&settings).await.unwrap_err().to_string()] {
+        assert!(said.contains("says version 0, and tables of a later version are there"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -359,68 +364,5 @@ async fn servers_that_begin_at_once_make_the_tables_together() {
     for one in opened {
         let store = one.await.unwrap();
         assert_eq!(store.verify_audit(&org()).await.unwrap().entries, 0);
-    }
-}
-
-#[tokio::test]
-async fn a_password_comes_from_a_file_and_shows_nowhere() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let database = cluster.database();
-    let folder = tempfile::tempdir().unwrap();
-    let (alone, lines) = (folder.path().join("password"), folder.path().join("pgpass"));
-    std::fs::write(&alone, format!("{PASSWORD}\n")).unwrap();
-    let escaped = PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
-    let line = |password: &str| format!("localhost:5432:*:{USER_WITH_PASSWORD}:{password}\n");
-    let url = database.url_of(USER_WITH_PASSWORD);
-    let asking = |password_file: Option<&Path>, passfile: Option<&Path>| {
-        let mut settings: PostgresSettings = url.parse().unwrap();
-        settings.password_file = password_file.map(Path::to_owned);
-        settings.default_passfile = passfile.map(Path::to_owned);
-        settings
-    };
-    let private = |content: &str, mode: u32| {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::write(&lines, content).unwrap();
-        std::fs::set_permissions(&lines, std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    drop(PostgresStore::open(asking(Some(&alone), None)).await.unwrap());
-    private(&line(&escaped), 0o600);
-    drop(PostgresStore::open(asking(None, Some(&lines))).await.unwrap());
-    let named = format!("{url}&passfile={}", lines.display());
-    drop(open(&named).await);
-
-    private(&line(&escaped), 0o644);
-    let exposed = refusal(asking(None, Some(&lines))).await;
-    assert!(exposed.contains("chmod 600"), "{exposed}");
-    private(&line("wr0ng"), 0o600);
-    let wrong = refusal(asking(None, Some(&lines))).await;
-    assert!(wrong.contains("password authentication failed"), "{wrong}");
-    let missing = refusal(asking(None, None)).await;
-    assert!(missing.contains("password"), "{missing}");
-    let gone = refusal(asking(Some(&folder.path().join("gone")), None)).await;
-    assert!(gone.contains("gone"), "{gone}");
-    for said in [exposed, wrong, missing, gone] {
-        assert!(!said.contains("p4ss") && !said.contains("wr0ng"), "{said}");
-        assert!(said.starts_with(&format!("cannot use the database postgres://{USER_WITH_PASSWORD}@")), "{said}");
-    }
-}
-
-#[tokio::test]
-async fn each_wrong_part_of_an_address_has_a_message_of_its_own() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let database = cluster.database();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let folder = cluster.folder().display();
-    for (url, expected) in [
-        (format!("postgres://keyferry@/missing?host={folder}"), "database \"missing\" does not exist"),
-        (format!("postgres://missing@/{}?host={folder}", database.name), "role \"missing\" does not exist"),
-        (format!("postgres://keyferry@{free}/k"), "Connection refused"),
-        ("postgres://keyferry@missing.invalid/k".to_owned(), "lookup"),
-        (format!("postgres://keyferry@/k?host={folder}/missing"), "No such file"),
-    ] {
-        let mut settings: PostgresSettings = url.parse().unwrap();
-        settings.patience = Duration::ZERO;
-        let said = refusal(settings).await;
-        assert!(said.contains(expected), "{url}: {said}");
     }
 }
