@@ -3,13 +3,14 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keyferry_test_postgres::Cluster;
 use keyferry_tests::http::{Request, get};
 use keyferry_tests::{ORG, ServerOptions, World, WorldOptions, run_in};
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use super::{ACCOUNTS, PATIENCE, migration, two_servers};
 
@@ -40,11 +41,13 @@ async fn each_of_them_says_whether_it_should_get_requests() {
 }
 
 /// Creates accounts at several addresses in turns until `ends` is set. Returns those that were acknowledged, and all other responses.
+/// Counts the former in `count`.
 async fn create_accounts(
     writer: usize,
     key: String,
     addresses: Vec<SocketAddr>,
     ends: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
 ) -> (Vec<String>, Vec<String>) {
     let (mut acknowledged, mut others) = (Vec::new(), Vec::new());
     for number in 0.. {
@@ -54,12 +57,55 @@ async fn create_accounts(
         let account = format!("user_{writer}_{number}");
         let request = Request::new("POST", ACCOUNTS).json(&json!({"account_id": account})).header("x-api-key", &key);
         match request.try_send(addresses[number % addresses.len()]).await {
-            Ok(response) if response.status == 200 => acknowledged.push(account),
+            Ok(response) if response.status == 200 => {
+                acknowledged.push(account);
+                count.fetch_add(1, Ordering::SeqCst);
+            }
             Ok(response) => others.push(format!("{}: {}", response.status, response.text())),
             Err(error) => others.push(error.to_string()),
         }
     }
     (acknowledged, others)
+}
+
+/// Callers that create accounts, until they are to end.
+struct Writers {
+    ends: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
+    tasks: Vec<JoinHandle<(Vec<String>, Vec<String>)>>,
+}
+
+impl Writers {
+    fn start(key: &str, addresses: &[SocketAddr]) -> Self {
+        let (ends, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let task = |writer| {
+            let (key, addresses) = (key.to_owned(), addresses.to_vec());
+            tokio::spawn(create_accounts(writer, key, addresses, Arc::clone(&ends), Arc::clone(&count)))
+        };
+        let tasks = (0..4).map(task).collect();
+        Self { ends, count, tasks }
+    }
+
+    /// Waits until that many more writes are acknowledged.
+    async fn write(&self, more: usize) {
+        let (wanted, deadline) = (self.count.load(Ordering::SeqCst) + more, Instant::now() + PATIENCE);
+        while self.count.load(Ordering::SeqCst) < wanted {
+            assert!(Instant::now() < deadline, "only {} writes were acknowledged", self.count.load(Ordering::SeqCst));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Returns what was acknowledged, and all other responses.
+    async fn end(self) -> (Vec<String>, Vec<String>) {
+        self.ends.store(true, Ordering::SeqCst);
+        let (mut acknowledged, mut others) = (Vec::new(), Vec::new());
+        for task in self.tasks {
+            let (some, rest) = task.await.unwrap();
+            acknowledged.extend(some);
+            others.extend(rest);
+        }
+        (acknowledged, others)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,14 +121,8 @@ async fn a_standby_that_is_promoted_has_all_that_two_servers_have_acknowledged()
     let options = WorldOptions { server: Some(Box::new(change)), ..WorldOptions::default() };
     let mut world = World::start_on(database, options).await;
     let second = world.another_server("second").await;
-    let ends = Arc::new(AtomicBool::new(false));
-    let addresses = vec![world.server.address(), second.address()];
-    let writers: Vec<_> = (0..4)
-        .map(|writer| {
-            tokio::spawn(create_accounts(writer, world.api_key.clone(), addresses.clone(), Arc::clone(&ends)))
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let writers = Writers::start(&world.api_key, &[world.server.address(), second.address()]);
+    writers.write(60).await;
     primary.stop();
     standby.promote();
     let deadline = Instant::now() + PATIENCE;
@@ -92,17 +132,11 @@ async fn a_standby_that_is_promoted_has_all_that_two_servers_have_acknowledged()
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    ends.store(true, Ordering::SeqCst);
-    let mut all = 0;
-    for writer in writers {
-        for account in writer.await.unwrap().0 {
-            let found = world.send_to(&second, Request::new("GET", &format!("{ACCOUNTS}/{account}"))).await;
-            assert_eq!(found.status, 200, "{account} was acknowledged and is lost");
-            all += 1;
-        }
+    writers.write(60).await;
+    for account in writers.end().await.0 {
+        let found = world.send_to(&second, Request::new("GET", &format!("{ACCOUNTS}/{account}"))).await;
+        assert_eq!(found.status, 200, "{account} was acknowledged and is lost");
     }
-    assert!(all > 100, "only {all} writes were acknowledged");
     let (code, verified, said) = operate_raw(&mut world, &["audit", "verify", "--org", ORG]).await;
     assert_eq!(code, Some(0), "{verified}{said}");
 }
@@ -173,12 +207,7 @@ async fn servers_behind_haproxy_are_replaced_one_after_the_other_without_a_faile
         assert!(Instant::now() < deadline, "HAProxy does not pass requests on");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let ends = Arc::new(AtomicBool::new(false));
-    let writers: Vec<_> = (0..4)
-        .map(|writer| {
-            tokio::spawn(create_accounts(writer, world.api_key.clone(), vec![balancer.address], Arc::clone(&ends)))
-        })
-        .collect();
+    let writers = Writers::start(&world.api_key, &[balancer.address]);
     for _ in 0..2 {
         for server in [&mut world.server, &mut second] {
             assert!(server.terminate().await.success());
@@ -187,12 +216,6 @@ async fn servers_behind_haproxy_are_replaced_one_after_the_other_without_a_faile
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
-    ends.store(true, Ordering::SeqCst);
-    let mut all = 0;
-    for writer in writers {
-        let (acknowledged, others) = writer.await.unwrap();
-        assert_eq!(others, Vec::<String>::new());
-        all += acknowledged.len();
-    }
-    assert!(all > 100, "only {all} requests were sent");
+    writers.write(60).await;
+    assert_eq!(writers.end().await.1, Vec::<String>::new());
 }
