@@ -13,8 +13,8 @@ use keyferry_tests::dns::{Answer, DnsServer, Question, ResponseCode, Transport, 
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-/// The timeout of connecting, including the lookup.
-const CONNECT_TIME: Duration = Duration::from_millis(1500);
+/// The timeout of connecting, including the lookup: so long that a busy machine has answered all that is answered.
+const CONNECT_TIME: Duration = Duration::from_secs(4);
 
 /// A site for all of `*.example.com`, and a client that trusts it and uses one DNS server.
 struct Bench {
