@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::openapi::headers;
 use crate::request::account_body::{MAX_FIELD, MAX_FIELDS};
 
+/// One line without control characters.
+const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
 /// Completes the schemas. Of linked accounts: one of two members has to be there, and be a string; and how much a field may hold.
 pub(super) fn complete(document: &mut Value) {
     let names = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
@@ -49,6 +52,19 @@ pub(super) fn complete(document: &mut Value) {
     for open in ["FlatCredential", "OpenApiDocument"] {
         if let Some(Value::Object(schema)) = schemas.get_mut(open) {
             schema.insert("additionalProperties".to_owned(), json!(true));
+        }
+    }
+    // Its members are read as a credential's are: one line each, and no others.
+    if let Some(Value::Object(client)) = schemas.get_mut("OAuthClientBody") {
+        client.insert("additionalProperties".to_owned(), json!(false));
+        for (name, pattern) in [
+            ("client_id", ONE_LINE),
+            ("client_secret", ONE_LINE),
+            ("callback_url", r#"^([A-Za-z][A-Za-z0-9+.\-]*:[!"$-~]+)?$"#),
+        ] {
+            if let Some(Value::Object(member)) = client.get_mut("properties").and_then(|all| all.get_mut(name)) {
+                member.insert("pattern".to_owned(), json!(pattern));
+            }
         }
     }
     let description = schemas.get("UpsertBody").and_then(|schema| schema.get("description")).cloned();
