@@ -29,6 +29,7 @@ pub mod process;
 pub mod receiver;
 pub mod reliability;
 pub mod terminal;
+pub mod token_endpoint;
 pub mod tools;
 pub mod trail;
 pub mod transit;

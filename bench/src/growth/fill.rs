@@ -98,6 +98,7 @@ async fn put(store: &SledStore, org: OrgId, key_id: u32, number: usize) -> Resul
         updated_at: now,
         verified_at: Some(now),
         check: None,
+        renewals: std::collections::BTreeMap::new(),
     };
     let migration = MigrationWrite {
         audit: audit(AuditAction::CredentialMigrated).on_integration(&record.key()),

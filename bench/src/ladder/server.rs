@@ -186,6 +186,7 @@ async fn commit(
         updated_at: now,
         verified_at: Some(now),
         check: None,
+        renewals: std::collections::BTreeMap::new(),
     };
     let audit = AuditEvent::new(AuditAction::CredentialMigrated, &key_record.shown, "updated verified")
         .on_integration(&record.key())

@@ -110,6 +110,7 @@ fn ocsf(org: &OrgId, line: &AuditLine) -> Value {
         | AuditAction::OAuthClientRefused
         | AuditAction::CredentialResealed
         | AuditAction::CredentialChecked
+        | AuditAction::CredentialRenewed
         | AuditAction::WebhookUpdated
         | AuditAction::ImportChanged
         | AuditAction::CredentialRestored

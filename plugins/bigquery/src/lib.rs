@@ -53,7 +53,11 @@ impl Plugin for BigQuery {
                 AuthType::oauth2("OAuth")
                     .help("The tokens that an app got when a user allowed it to use BigQuery.")
                     .field(project())
-                    .tokens("`access_token` in the answer of Google's token endpoint. It lasts an hour."),
+                    .tokens("`access_token` in the answer of Google's token endpoint. It lasts an hour.")
+                    // https://developers.google.com/identity/protocols/oauth2/web-server#offline
+                    .renewal(
+                        Renewal::refresh("https://oauth2.googleapis.com/token").access_life(HOUR).idle_life(180 * DAY),
+                    ),
             )
             .auth(
                 UNUSED.iter().fold(key, unused).field(

@@ -53,7 +53,8 @@ impl Plugin for Datadog {
                 AuthType::oauth2("OAuth")
                     .help("The tokens that an OAuth client got when a user authorised it.")
                     .tokens("`access_token` in the answer of Datadog's token endpoint.")
-                    .field(site()),
+                    .field(site())
+                    .renewal(renewal()),
             )
             .auth(
                 AuthType::new("token", "Access token")
@@ -87,6 +88,15 @@ impl Plugin for Datadog {
         let me = told(get("/api/v2/current_user").header("DD-APPLICATION-KEY", app_key), &["app_key"])?;
         owned(verified, &me)
     }
+}
+
+/// <https://docs.datadoghq.com/extend/authorization/oauth2_endpoints/>. It does not say whether a used refresh token stays valid.
+fn renewal() -> Renewal {
+    let renewal =
+        Renewal::refresh("https://api.{site}/oauth2/v1/token").rotation(Rotation::SingleUse).access_life(HOUR);
+    SITES
+        .iter()
+        .fold(renewal, |renewal, (site, _)| renewal.grant(Grant::host(&format!("api.{site}")).post("/oauth2/v1/token")))
 }
 
 fn site() -> Field {

@@ -38,7 +38,17 @@ impl Plugin for GitHub {
                     .field(Field::refresh_token())
                     .field(Field::expires_at())
                     .field(base_url())
-                    .oauth_app(),
+                    .oauth_app()
+                    // https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens
+                    .renewal(
+                        Renewal::refresh("https://github.com/login/oauth/access_token")
+                            .grant(Grant::host("github.com").post("/login/oauth/access_token"))
+                            .grant(Grant::host("{base_url}").post("/login/oauth/access_token"))
+                            .rotation(Rotation::SingleUse)
+                            .access_life(8 * HOUR)
+                            .ended_by(&["bad_refresh_token"])
+                            .client_refused_by(&["incorrect_client_credentials"]),
+                    ),
             )
             .auth(
                 AuthType::keybased("Access token")
@@ -113,6 +123,18 @@ impl Plugin for GitHub {
             403 => Err(forbidden(&response)?),
             404 if own.is_some() => Err(Failure::wrong_tenant("No GitHub API answers there").field("base_url")),
             _ => Err(response.unexpected()),
+        }
+    }
+
+    fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
+        // The API of an enterprise may be at another host than its sign-in.
+        let own = match credential.optional_text("base_url") {
+            Some(base_url) => own_api(base_url)?.map(|_| Address::read(base_url).authority()),
+            None => None,
+        };
+        match own {
+            Some(host) => renewal.at(&format!("https://{host}/login/oauth/access_token")).send(credential, client),
+            None => renewal.send(credential, client),
         }
     }
 }

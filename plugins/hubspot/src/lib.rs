@@ -19,7 +19,14 @@ impl Plugin for HubSpot {
             .auth(
                 AuthType::oauth2("OAuth")
                     .help("Tokens that a HubSpot app got when a user installed it.")
-                    .tokens("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes."),
+                    .tokens("`access_token` in the answer of HubSpot's token endpoint. It lasts 30 minutes.")
+                    .renewal(
+                        Renewal::refresh("https://api.hubapi.com/oauth/2026-09/token")
+                            .access_life(30 * MINUTE)
+                            // Its `status` is more precise than the `error` of RFC 6749 beside it.
+                            .ended_by(&["BAD_REFRESH_TOKEN"])
+                            .client_refused_by(&["BAD_CLIENT_ID", "BAD_CLIENT_SECRET"]),
+                    ),
             )
             .auth(
                 AuthType::keybased("Private app token")

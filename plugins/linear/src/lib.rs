@@ -19,7 +19,13 @@ impl Plugin for Linear {
             .auth(
                 AuthType::oauth2("OAuth")
                     .help("The tokens that an OAuth application got when a workspace authorised it.")
-                    .tokens("`access_token` in the answer of Linear's token endpoint."),
+                    .tokens("`access_token` in the answer of Linear's token endpoint.")
+                    // https://linear.app/developers/oauth-2-0-authentication
+                    .renewal(
+                        Renewal::refresh("https://api.linear.app/oauth/token")
+                            .rotation(Rotation::Grace { seconds: 30 * MINUTE })
+                            .access_life(DAY),
+                    ),
             )
             .auth(
                 AuthType::keybased("Personal API key").help("A key that acts as one member of a workspace.").field(

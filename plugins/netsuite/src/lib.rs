@@ -45,22 +45,22 @@ impl Plugin for NetSuite {
                 AuthType::oauth2("OAuth 2.0")
                     .help("Tokens of an integration record that allows the authorization code grant.")
                     .field(account_id())
-                    .tokens("`access_token` in the answer of NetSuite's token endpoint. It lasts an hour."),
+                    .tokens("`access_token` in the answer of NetSuite's token endpoint. It lasts an hour.")
+                    // A confidential client gets no new refresh token, and its own ends 7 days after the consent:
+                    // https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_160855594402.html
+                    .renewal(
+                        Renewal::refresh(
+                            "https://{account_id}.suitetalk.api.netsuite.com/services/rest/auth/oauth2/v1/token",
+                        )
+                        .client(ClientAuth::Basic)
+                        .access_life(HOUR),
+                    ),
             )
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        // `TSTDRV123-sb1` is `TSTDRV123_SB1` as a realm and `tstdrv123-sb1` as a host, which may have been pasted instead.
-        let address = Address::read(credential.text("account_id")?);
-        let account = SERVICES.into_iter().find_map(|service| address.label_below(service));
-        let realm = match account.or((!address.host().contains('.')).then_some(address.host())) {
-            Some(account) if !account.is_empty() => account.to_ascii_uppercase().replace('-', "_"),
-            _ => {
-                let detail = "`account_id` names no host of an account: see Setup > Company > Company Information";
-                return Err(Failure::wrong_tenant(detail).field("account_id"));
-            }
-        };
-        let host = realm.to_ascii_lowercase().replace('_', "-");
+        let realm = realm(&credential)?;
+        let host = host(&realm);
         let request = Request::get(format!("https://{host}.suitetalk.api.netsuite.com"))
             .path("/services/rest/record/v1/metadata-catalog")
             .query("select", "customer")
@@ -98,6 +98,12 @@ impl Plugin for NetSuite {
             404 if response.json_or_null().at(CODE).is_none() => Err(Failure::wrong_tenant(said).field("account_id")),
             _ => Err(response.unexpected()),
         }
+    }
+
+    fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
+        let host = host(&realm(credential)?);
+        let url = format!("https://{host}.suitetalk.api.netsuite.com/services/rest/auth/oauth2/v1/token");
+        renewal.at(&url).send(credential, client)
     }
 }
 
@@ -140,6 +146,23 @@ fn refused(error: &str, said: String) -> Failure {
         _ => &["account_id", "consumer_key", "consumer_secret", "token_id", "token_secret"],
     };
     Failure::rejected(said).fields(fields)
+}
+
+/// `TSTDRV123-sb1` is `TSTDRV123_SB1` as a realm and `tstdrv123-sb1` as a host, which may have been pasted instead.
+fn realm(credential: &Credential) -> Result<String, Failure> {
+    let address = Address::read(credential.text("account_id")?);
+    let account = SERVICES.into_iter().find_map(|service| address.label_below(service));
+    match account.or((!address.host().contains('.')).then_some(address.host())) {
+        Some(account) if !account.is_empty() => Ok(account.to_ascii_uppercase().replace('-', "_")),
+        _ => {
+            let detail = "`account_id` names no host of an account: see Setup > Company > Company Information";
+            Err(Failure::wrong_tenant(detail).field("account_id"))
+        }
+    }
+}
+
+fn host(realm: &str) -> String {
+    realm.to_ascii_lowercase().replace('_', "-")
 }
 
 keyferry_plugin::export!(NetSuite);

@@ -40,7 +40,8 @@ impl Plugin for Salesforce {
                             .help("`instance_url` in the answer that the access token came in, or the organisation's My Domain.")
                             .example("https://acme.my.salesforce.com"),
                     )
-                    .tokens("`access_token` in the answer of Salesforce's token endpoint."),
+                    .tokens("`access_token` in the answer of Salesforce's token endpoint.")
+                    .renewal(renewal()),
             )
             .auth(
                 AuthType::keybased("JWT bearer")
@@ -172,6 +173,22 @@ fn probe(credential: &Credential) -> Result<Verified, Failure> {
 
 fn said(response: &Response) -> String {
     response.json_or_null().said("Salesforce", &["/0/errorCode"], &["/0/message"])
+}
+
+/// Whether a connected app rotates its refresh tokens shows only in its answers. Where it does, using a former one again revokes all
+/// tokens, so each is used once. The answers do not say how long the access token lasts: two hours unless the organisation sets it.
+/// <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_refresh_token_flow.htm>
+fn renewal() -> Renewal {
+    let sign_in = |host: &str| Grant::host(host).post("/services/oauth2/token");
+    let renewal = Renewal::refresh("https://{instance_url}/services/oauth2/token")
+        .rotation(Rotation::SingleUse)
+        .access_life(2 * HOUR)
+        .idle_life(30 * DAY)
+        .field("instance_url", "/instance_url")
+        .later_if("invalid_grant", "is already being processed")
+        .later_if("invalid_grant", "rate exceeded")
+        .client_refused_by(&["invalid_client_id"]);
+    hosts::patterns().fold(renewal.grant(sign_in("*.salesforce.com")), |renewal, host| renewal.grant(sign_in(&host)))
 }
 
 keyferry_plugin::export!(Salesforce);

@@ -3,7 +3,7 @@
 
 wit_bindgen::generate!({
     path: "wit",
-    world: "plugin",
+    world: "renewing-plugin",
     pub_export_macro: true,
     export_macro_name: "export_component",
     default_bindings_module: "keyferry_plugin::bindings",

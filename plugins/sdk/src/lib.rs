@@ -52,6 +52,7 @@
 //! | `jwt`, `signing` | how is it signed? |
 //! | `response`, `json` | how is the response read? |
 //! | `failure`, `verified` | which verdicts can a plugin return? |
+//! | `renewal` | how are tokens renewed? |
 //! | `address`, `url`, `time` | how are addresses, URLs and times parsed? |
 //! | [`clock`], [`random`], [`log`] | what else does Keyferry provide? |
 //! | [`prelude`] | which names does a plugin usually import? |
@@ -67,6 +68,7 @@ mod failure;
 mod json;
 mod jwt;
 mod plugin;
+mod renewal;
 mod request;
 mod response;
 mod signing;
@@ -97,6 +99,7 @@ pub use jwt::Jwt;
 pub use plugin::Plugin;
 #[doc(hidden)]
 pub use plugin::{Component, assert_plugin};
+pub use renewal::{Client, ClientAuth, DAY, HOUR, MINUTE, Renewal, RenewalFailure, Renewed, Rotation};
 pub use request::Request;
 pub use response::Response;
 pub use signing::{OAuth1, SigV4};

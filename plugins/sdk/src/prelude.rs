@@ -1,6 +1,6 @@
 //! Everything that a plugin usually names: `use keyferry_plugin::prelude::*;`.
 
 pub use crate::{
-    Address, App, AuthType, Credential, Failure, Field, Grant, Json, Jwt, OAuth1, Plugin, Request, Response, Secret,
-    SigV4, Value, Verified,
+    Address, App, AuthType, Client, ClientAuth, Credential, DAY, Failure, Field, Grant, HOUR, Json, Jwt, MINUTE,
+    OAuth1, Plugin, Renewal, RenewalFailure, Renewed, Request, Response, Rotation, Secret, SigV4, Value, Verified,
 };

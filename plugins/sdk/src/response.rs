@@ -65,6 +65,18 @@ impl Response {
             .ok_or_else(|| Failure::unexpected(format!("{} without a token at {pointer}", self.summary())))
     }
 
+    /// As [`minted`](Self::minted), to be returned as a renewed token.
+    ///
+    /// # Errors
+    /// As of [`minted`](Self::minted).
+    pub fn take_minted(&mut self, pointer: &str) -> Result<Secret, Failure> {
+        let found = self.response.minted.iter().position(|minted| minted.pointer == pointer);
+        match found {
+            Some(index) => Ok(self.response.minted.swap_remove(index).token),
+            None => Err(Failure::unexpected(format!("{} without a token at {pointer}", self.summary()))),
+        }
+    }
+
     /// The number of seconds to wait that `Retry-After` asks for, as a number or as a date. Parts of a second are a whole one,
     /// and more than a day is a day.
     pub fn retry_after(&self) -> Option<u32> {

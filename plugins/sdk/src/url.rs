@@ -19,11 +19,15 @@ pub(crate) fn split(url: &str) -> Pieces {
     let mut slashes = url.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at);
     let path_at = slashes.nth(if has_scheme(url) { 2 } else { 0 }).unwrap_or(url.len());
     let (origin, path) = url.split_at_checked(path_at).unwrap_or((url, ""));
-    let query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+    Pieces { origin: origin.to_owned(), segments: segments(path), query: pairs(query).collect() }
+}
+
+/// The pairs of a query, or of a form.
+pub(crate) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decoded(&spaced(name)), decoded(&spaced(value)))
-    });
-    Pieces { origin: origin.to_owned(), segments: segments(path), query: query.collect() }
+    })
 }
 
 fn has_scheme(url: &str) -> bool {

@@ -20,7 +20,16 @@ impl Plugin for Shopify {
                 AuthType::oauth2("OAuth")
                     .help("The tokens that an app got when a shop installed it.")
                     .field(shop())
-                    .tokens("`access_token` in the answer of the shop's token endpoint."),
+                    .tokens("`access_token` in the answer of the shop's token endpoint.")
+                    // https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens
+                    .renewal(
+                        Renewal::refresh("https://{shop}.myshopify.com/admin/oauth/access_token")
+                            .rotation(Rotation::UntilNextUsed)
+                            .access_life(HOUR)
+                            .idle_life(90 * DAY)
+                            // The same code alone is that of a wrong client.
+                            .ended_if("invalid_request", "requires an active refresh_token"),
+                    ),
             )
             .auth(
                 AuthType::keybased("Custom app")
@@ -46,8 +55,7 @@ impl Plugin for Shopify {
     }
 
     fn verify(credential: Credential) -> Result<Verified, Failure> {
-        let shop =
-            &credential.tenant("shop", "myshopify.com").or_else(|failure| in_admin(&credential).ok_or(failure))?;
+        let shop = &shop_of(&credential)?;
         match credential.optional_secret("access_token") {
             Some(token) => probe(&credential, shop, token),
             None => {
@@ -56,6 +64,16 @@ impl Plugin for Shopify {
             }
         }
     }
+
+    fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
+        let shop = shop_of(credential)?;
+        renewal.at(&format!("https://{shop}.myshopify.com/admin/oauth/access_token")).send(credential, client)
+    }
+}
+
+/// `acme` of acme.myshopify.com.
+fn shop_of(credential: &Credential) -> Result<String, Failure> {
+    credential.tenant("shop", "myshopify.com").or_else(|failure| in_admin(credential).ok_or(failure))
 }
 
 fn shop() -> Field {

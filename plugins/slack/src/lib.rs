@@ -47,7 +47,9 @@ impl Plugin for Slack {
                     )
                     // An app of GovSlack is an app of its own, with an id and a secret of its own.
                     .field(domain().by_organisation())
-                    .oauth_app(),
+                    .oauth_app()
+                    .renewal(renewal())
+                    .renewal(renewal().pair("user_token", "user_refresh_token", "user_expires_at")),
             )
             .auth(
                 AuthType::keybased("Bot and user tokens")
@@ -117,6 +119,11 @@ impl Plugin for Slack {
             Err(Failure::rejected(detail).fields(&["bot_token", "user_token", "app_token"]))
         }
     }
+
+    fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
+        let domain = credential.optional_text("domain").unwrap_or("slack.com");
+        renewal.at(&format!("https://{domain}/api/oauth.v2.access")).send(credential, client)
+    }
 }
 
 /// A rotating token has two prefixes: `xoxe.xoxb-`.
@@ -126,6 +133,17 @@ fn token(name: &str, label: &str) -> Field {
 
 fn user_token(help: &str) -> Field {
     token("user_token", "User token").help(help).example("xoxp-000000000000-example")
+}
+
+/// A pair of a bot or of a user; both are answered alike. <https://docs.slack.dev/authentication/using-token-rotation>
+fn renewal() -> Renewal {
+    let renewal = Renewal::refresh("https://slack.com/api/oauth.v2.access")
+        .client(ClientAuth::Basic)
+        .rotation(Rotation::SingleUse)
+        .access_life(12 * HOUR)
+        .ended_by(&["invalid_refresh_token"])
+        .client_refused_by(&["invalid_client_id", "bad_client_secret"]);
+    DOMAINS.iter().fold(renewal, |renewal, (domain, _)| renewal.grant(Grant::host(domain).post("/api/oauth.v2.access")))
 }
 
 fn domain() -> Field {

@@ -20,6 +20,14 @@ impl Plugin for Xero {
                 AuthType::oauth2("OAuth")
                     .help("The tokens that an app got when a user connected an organisation.")
                     .tokens("`access_token` in the answer of Xero's token endpoint. It lasts 30 minutes.")
+                    // https://developer.xero.com/documentation/guides/oauth2/auth-flow/
+                    .renewal(
+                        Renewal::refresh("https://identity.xero.com/connect/token")
+                            .client(ClientAuth::Basic)
+                            .rotation(Rotation::Grace { seconds: 30 * MINUTE })
+                            .access_life(30 * MINUTE)
+                            .idle_life(60 * DAY),
+                    )
                     .field(tenant_id()),
             )
             .auth(

@@ -18,7 +18,15 @@ impl Plugin for Zendesk {
                 AuthType::oauth2("OAuth")
                     .help("The token that an OAuth client got when a user authorised it.")
                     .field(subdomain())
-                    .tokens("`access_token` in the answer of Zendesk's token endpoint."),
+                    .tokens("`access_token` in the answer of Zendesk's token endpoint.")
+                    // Without `expires_in`, older clients get a token that cannot be renewed again:
+                    // https://support.zendesk.com/hc/en-us/articles/9182123625370
+                    .renewal(
+                        Renewal::refresh("https://{subdomain}.zendesk.com/oauth/tokens")
+                            .rotation(Rotation::SingleUse)
+                            .form_field("expires_in", "1800")
+                            .access_life(30 * MINUTE),
+                    ),
             )
             .auth(
                 AuthType::keybased("API token")
@@ -64,6 +72,11 @@ impl Plugin for Zendesk {
             None => (me.bearer(credential.secret("access_token")?), &["access_token"]),
         };
         probe(&credential, subdomain, request, fields)
+    }
+
+    fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
+        let subdomain = credential.tenant("subdomain", "zendesk.com")?;
+        renewal.at(&format!("https://{subdomain}.zendesk.com/oauth/tokens")).send(credential, client)
     }
 }
 

@@ -43,6 +43,7 @@ mod oversize;
 mod pages;
 mod readme;
 mod rejection_limits;
+mod renewal;
 mod sessions;
 mod tls;
 mod unread_bodies;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use keyferry_api::admin::GrantPlugin;
-use keyferry_sandbox::{Digest, WasiGrant};
+use keyferry_sandbox::{Digest, RenewalGrant, WasiGrant};
 use keyferry_tests::hostile::{
     Distance, Finds, HOSTILE_KEY, Holdings, Neighbour, Trials, corpus, hoarder, hostile_world, limits, peeper,
     two_faced,
@@ -151,6 +151,7 @@ async fn a_grant_is_for_the_app_that_it_was_given_for() {
         sha256: Some(Digest::of(b"another file")),
         wasi: WasiGrant::None,
         reads_text: Vec::new(),
+        renewal: RenewalGrant::AsRecorded,
         days: None,
     };
     let refused = keyferry_api::admin::call(&world.data().join("admin.sock"), &another).await.unwrap_err().to_string();

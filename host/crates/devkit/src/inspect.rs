@@ -36,6 +36,8 @@ pub struct Inspection {
     pub needs_wasi: bool,
     /// Requests that the plugin asks for.
     pub requests: Vec<Grant>,
+    /// Requests that it asks for to renew tokens.
+    pub renewal_requests: Vec<Grant>,
     /// Whether it asks for secrets as plain text.
     pub secrets: SecretAccess,
     /// Units of fuel that describing took.
@@ -113,6 +115,7 @@ pub async fn inspect(workbench: &Workbench, file: PathBuf, component: Vec<u8>) -
         imports: interface.imports,
         needs_wasi: wasi == Wasi::Needed,
         requests: description.requested.clone(),
+        renewal_requests: description.renewal_requests(),
         secrets: description.secret_access,
         describe_fuel: described.fuel,
         describe_memory_bytes: described.memory_bytes,

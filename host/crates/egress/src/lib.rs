@@ -18,7 +18,7 @@
 //! | `hosts`, `breaker` | how many requests to a host are in progress, and when are they held back? |
 //! | `contact` | how far did the last request come? |
 //! | `error`, `transport_error` | why did a request get no response? |
-//! | `receive`, `mint`, `json_strings` | how is a response read, and how are tokens moved out of it? |
+//! | `receive`, `mint`, `secret_names`, `json_strings` | how is a response read, and how are tokens moved out of it? |
 //! | `redact` | how are known secrets found in a response, in every form? |
 //! | `mock_transport`, `observer` | what replaces the network while a plugin is tested, and who sees its requests? |
 //! | `webhook` | how are webhooks called? |
@@ -71,6 +71,7 @@ mod redact;
 mod request;
 mod request_time;
 mod resolver;
+mod secret_names;
 mod settings;
 mod shape;
 mod sigv4;

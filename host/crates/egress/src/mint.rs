@@ -14,6 +14,7 @@ use super::error::Invalid;
 use super::json_strings::{ScalarKind, decode, visit};
 use super::redact::{self, MASK};
 use super::request::Minted;
+use super::secret_names::{Meaning, is_token};
 
 /// What replaces a string or a number of a JSON text.
 const MASKED: &str = "\"***\"";
@@ -50,13 +51,14 @@ pub(super) fn is_pointer(text: &str) -> bool {
 
 /// Moves out the values with the name of a secret and those at `pointers`, and redacts every known secret in the rest.
 pub(super) fn lift(mut body: Zeroizing<Vec<u8>>, pointers: &[String], call: &mut Call) -> Lifted {
-    let found = std::str::from_utf8(&body).ok().and_then(|text| find(text, pointers)).unwrap_or_default();
+    let text = std::str::from_utf8(&body).ok();
+    let found = text.and_then(|text| find(text, pointers).or_else(|| find_in_form(text, pointers))).unwrap_or_default();
     for minted in &found.minted {
         call.add_secret(Arc::clone(&minted.token));
     }
     let secrets = call.redactor().places(&body);
 
-    let masked = || Cow::Borrowed(MASKED);
+    let masked = || Cow::Borrowed(found.mask);
     let mut edits: Vec<(Range<usize>, Cow<'_, str>)> =
         found.masked.into_iter().map(|place| (place, masked())).collect();
     edits.extend(numbers_with_secrets(found.numbers, &secrets).map(|place| (place, masked())));
@@ -81,15 +83,53 @@ pub(super) fn lift(mut body: Zeroizing<Vec<u8>>, pointers: &[String], call: &mut
     Lifted { body: call.redact_bytes(&clean), minted }
 }
 
-/// The parts of a JSON text that may have to be replaced.
-#[derive(Default)]
+/// The parts of a text that may have to be replaced.
 struct Found {
+    /// What replaces a token: a string of JSON, or text in a form.
+    mask: &'static str,
     minted: Vec<Minted>,
     /// Ranges of the tokens in the text.
     masked: Vec<Range<usize>>,
     /// Ranges of the other strings and names with escapes, and their decoded text.
     escaped: Vec<(Range<usize>, Zeroizing<String>)>,
     numbers: Vec<Range<usize>>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { mask: MASKED, minted: Vec::new(), masked: Vec::new(), escaped: Vec::new(), numbers: Vec::new() }
+    }
+}
+
+/// The tokens of an answer in `application/x-www-form-urlencoded`, as some token endpoints write it. The pointer of a token is that of
+/// a member of its name.
+fn find_in_form(text: &str, pointers: &[String]) -> Option<Found> {
+    if !text.contains('=') || text.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '{' | '"')) {
+        return None;
+    }
+    let mut found = Found { mask: MASK, ..Found::default() };
+    let mut start = 0;
+    for pair in text.split('&') {
+        let end = start + pair.len();
+        if let Some(((name, _), value)) = pair.split_once('=').zip(decoded(pair)) {
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let asked_for = pointers.contains(&pointer);
+            if (asked_for || is_token(Meaning::of(name), &value)) && !value.is_empty() && *value != *MASK {
+                found.masked.push(start + name.len() + 1..end);
+                if found.minted.len() < MOST_MINTED || asked_for {
+                    found.minted.push(Minted { pointer, token: Arc::new(Secret::new(value.as_str())) });
+                }
+            }
+        }
+        start = end + 1;
+    }
+    Some(found)
+}
+
+/// The value of a pair, without its percent-encoding.
+fn decoded(pair: &str) -> Option<Zeroizing<String>> {
+    let (_, value) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+    Some(Zeroizing::new(value.into_owned()))
 }
 
 fn find(text: &str, pointers: &[String]) -> Option<Found> {
@@ -165,107 +205,6 @@ fn escaped_strings_with_secrets(
     edits
 }
 
-/// Ends of the names of secrets, in lower case and without what is no letter.
-const SECRET: [&str; 23] = [
-    "accesskey",
-    "accesstoken",
-    "apikey",
-    "apisecret",
-    "apitoken",
-    "appsecret",
-    "assertion",
-    "authtoken",
-    "bearertoken",
-    "bottoken",
-    "clientsecret",
-    "consumersecret",
-    "idtoken",
-    "jwt",
-    "oauthtoken",
-    "privatekey",
-    "refreshtoken",
-    "secretaccesskey",
-    "secretkey",
-    "sessiontoken",
-    "signingsecret",
-    "tokensecret",
-    "usertoken",
-];
-
-/// The meaning of a member's name for its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
-    /// A token, key or password.
-    Secret,
-    /// That too, or the field that an error is about (`"password": "required"`).
-    SecretOrField,
-    /// The name says nothing about secrecy.
-    Else,
-}
-
-impl Meaning {
-    /// `access_token`, `accessToken`, `Access-Token` and `x_access_token` mean the same.
-    fn of(name: &str) -> Self {
-        if name.is_ascii() && !may_be_of_a_secret(name) {
-            return Self::Else;
-        }
-        // No name of a token is this long, and names are read again for each string of an array.
-        let mut letters = [0; 128];
-        if name.len() > letters.len() {
-            return Self::Else;
-        }
-        if !name.is_ascii() {
-            let letters: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-            return Self::of_letters(letters.as_bytes());
-        }
-        let mut length = 0;
-        for (slot, byte) in letters.iter_mut().zip(name.bytes().filter(u8::is_ascii_alphanumeric)) {
-            *slot = byte.to_ascii_lowercase();
-            length += 1;
-        }
-        Self::of_letters(letters.get(..length).unwrap_or_default())
-    }
-
-    fn of_letters(name: &[u8]) -> Self {
-        let ends_in = |end: &&str| name.ends_with(end.as_bytes());
-        // How each of them ends.
-        if !["assertion", "jwt", "key", "passphrase", "passwd", "password", "secret", "token"].iter().any(ends_in) {
-            Self::Else
-        } else if SECRET.iter().any(ends_in) {
-            Self::Secret
-        } else if name == b"token" || ["secret", "password", "passwd", "passphrase"].iter().any(ends_in) {
-            Self::SecretOrField
-        } else {
-            Self::Else
-        }
-    }
-}
-
-/// Whether a name in ASCII has the last two letters of some name of a secret: most have not.
-fn may_be_of_a_secret(name: &str) -> bool {
-    let mut letters = name.bytes().rev().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
-    let (last, before) = (letters.next(), letters.next());
-    // assertion, token; jwt, secret; key; passphrase; passwd, password.
-    let ends = [b"on", b"en", b"wt", b"et", b"ey", b"se", b"wd", b"rd"];
-    ends.iter().any(|[first, second]| last == Some(*second) && before == Some(*first))
-}
-
-/// Whether a value under a name of this meaning is a token. Sentences never are (`"access_token": "is missing"`), nor
-/// is a plain word where the name may be that of a field.
-fn is_token(meaning: Meaning, value: &str) -> bool {
-    let is_pem = value.contains("-----BEGIN ");
-    let is_sentence = value.contains(char::is_whitespace) && !is_pem;
-    match meaning {
-        Meaning::Secret => !is_sentence,
-        Meaning::SecretOrField => {
-            let in_a_word = |b: u8| b.is_ascii_lowercase() || matches!(b, b'_' | b'-' | b'.');
-            let is_word = value.len() < 20 && value.bytes().all(in_a_word);
-            !(is_sentence || is_word)
-        }
-        Meaning::Else => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,7 +272,9 @@ mod tests {
             r#"{"errors":{"password":"required","token":"invalid_token","access_token":"is missing"}}"#,
             r#"{"next_page_token":"abc123","tokens":3,"token_url":"https://a","secretary":"Ann1"}"#,
             r#"["abc123","token"]"#,
-            "token=abc123",
+            "a=b&c=abc123",
+            "token=is missing",
+            "access_token=abc123 and more words",
             "",
         ] {
             assert_eq!(lifted(body, &[], &[]), (body.to_owned(), Vec::new()));
@@ -341,12 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn each_name_of_a_secret_ends_in_letters_that_are_looked_for() {
-        for name in SECRET.iter().chain(&["token", "secret", "password", "passwd", "passphrase"]) {
-            assert!(may_be_of_a_secret(name), "{name}");
-            assert_ne!(Meaning::of(&format!("{}_", name.to_uppercase())), Meaning::Else, "{name}");
-        }
-        assert!(!may_be_of_a_secret("display_name"));
+    fn tokens_of_a_form_are_lifted_as_those_of_json() {
+        let body = "access_token=at%2D1&scope=a%20b&refresh_token=rt+1&expires_in=3600&id_token=&again=at-1";
+        let body = body.replace("a%20b", "a+b");
+        let clean = "access_token=***&scope=a+b&refresh_token=***&expires_in=3600&id_token=&again=***";
+        let minted = pairs(&[("/access_token", "at-1"), ("/refresh_token", "rt 1")]);
+        assert_eq!(lifted(&body, &[], &[]), (clean.to_owned(), minted));
+        assert_eq!(lifted("code=xyz987", &["/code"], &[]), ("code=***".to_owned(), pairs(&[("/code", "xyz987")])));
     }
 
     #[test]

@@ -37,6 +37,13 @@ pub(super) struct Admission {
     pub(super) bytes: Arc<Vec<u8>>,
 }
 
+/// What a plugin may do.
+struct Granted {
+    requests: Vec<Grant>,
+    renewal: Vec<Grant>,
+    secret_access: SecretAccess,
+}
+
 /// State and reason of a file that is not admitted.
 type Rejection = (PluginState, String);
 
@@ -155,20 +162,24 @@ impl Admitter {
         status.slug = Some(description.slug.clone());
         status.name = Some(description.name.clone());
         status.requests.clone_from(&description.requested);
-        status.concerns = GrantConcern::of(&description.requested);
+        status.renewal_requests = description.renewal_requests();
+        let all: Vec<Grant> = description.requested.iter().chain(&status.renewal_requests).cloned().collect();
+        status.concerns = GrantConcern::of(&all);
         status.secret_access = Some(description.secret_access);
         status.reads = description.field_reads();
         if let Some(unanchored) = field_reads::unanchored_hint(&description.schema) {
             return Err(refused(unanchored));
         }
-        let (granted, secret_access) = self.granted(&description, grant.as_ref(), lock)?;
+        let Granted { requests: granted, renewal, secret_access } = self.granted(&description, grant.as_ref(), lock)?;
         status.granted.clone_from(&granted);
+        status.renewal_granted.clone_from(&renewal);
         let client = Arc::new(AppClient::new(&self.egress).map_err(refused)?);
         Ok(App {
             name: description.slug.as_str().into(),
             description,
             digest,
             grants: Arc::new(GrantSet::new(granted)),
+            renewal_grants: Arc::new(GrantSet::new(renewal)),
             ends_at: grant.as_ref().and_then(|grant| grant.ends_at),
             secret_access,
             compiled,
@@ -193,7 +204,7 @@ impl Admitter {
         description: &AppDescription,
         recorded: Option<&PluginGrant>,
         lock: &GrantLock,
-    ) -> Result<(Vec<Grant>, SecretAccess), Rejection> {
+    ) -> Result<Granted, Rejection> {
         let slug = &description.slug;
         let pending = |what: &str| {
             Err((
@@ -220,19 +231,27 @@ impl Admitter {
             _ => {}
         }
         // A grant of WASI alone is what lets the plugin be asked for the rest.
-        let (requests, access) = match (recorded.filter(|grant| grant.slug.is_some()), self.policy) {
-            (Some(grant), _) => (grant.requests.clone(), grant.secrets),
-            (None, GrantPolicy::OnDrop) => (description.requested.clone(), SecretAccess::Handles),
+        let granted = match (recorded.filter(|grant| grant.slug.is_some()), self.policy) {
+            (Some(grant), _) => Granted {
+                requests: grant.requests.clone(),
+                renewal: grant.renewal_requests.clone(),
+                secret_access: grant.secrets,
+            },
+            (None, GrantPolicy::OnDrop) => Granted {
+                requests: description.requested.clone(),
+                renewal: description.renewal_requests(),
+                secret_access: SecretAccess::Handles,
+            },
             (None, GrantPolicy::Recorded) => return pending("nothing is granted to this component"),
         };
-        if description.secret_access == SecretAccess::PlainText && access == SecretAccess::Handles {
+        if description.secret_access == SecretAccess::PlainText && granted.secret_access == SecretAccess::Handles {
             return pending("it asks to read secrets as plain text, which must be granted by name");
         }
-        let granted = recorded.map(|grant| grant.reads_text.as_slice()).unwrap_or_default();
-        let ungranted = field_reads::ungranted(&description.field_reads(), granted).join(",");
+        let reads_text = recorded.map(|grant| grant.reads_text.as_slice()).unwrap_or_default();
+        let ungranted = field_reads::ungranted(&description.field_reads(), reads_text).join(",");
         if !ungranted.is_empty() {
             return Err((PluginState::Pending, reads_text_reason(slug, &ungranted)));
         }
-        Ok((requests, access))
+        Ok(granted)
     }
 }

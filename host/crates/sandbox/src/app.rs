@@ -7,12 +7,15 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::description::{AppDescription, Digest, SecretAccess};
-use super::error::CallError;
+use super::error::{CallError, RenewalCallError};
+use super::renewal::{RenewalClient, RenewalFailure, Renewed};
 use super::sandbox::{Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call, Egress, GrantSet};
 use keyferry_schema::Credential;
 use keyferry_telemetry::{SPANS, metrics};
+use keyferry_types::ids::FieldName;
+use keyferry_types::secret::SharedSecret;
 
 /// A plugin that serves its app.
 pub struct App {
@@ -22,6 +25,8 @@ pub struct App {
     pub digest: Digest,
     /// The requests that the plugin may make.
     pub grants: Arc<GrantSet>,
+    /// The requests that it may make to renew credentials.
+    pub renewal_grants: Arc<GrantSet>,
     /// End of the grant, if it has one.
     pub ends_at: Option<jiff::Timestamp>,
     pub(super) secret_access: SecretAccess,
@@ -58,13 +63,56 @@ impl App {
         verdict
     }
 
-    async fn run(&self, credential: &Credential) -> Result<Verdict, CallError> {
+    /// Renews a pair of tokens of a credential that fits the schema.
+    ///
+    /// # Errors
+    /// If the plugin gave no result; whether the refresh token was spent is in the error.
+    pub async fn renew(
+        &self,
+        credential: &Credential,
+        pair: &FieldName,
+        client: Option<&RenewalClient>,
+    ) -> Result<Result<Renewed, RenewalFailure>, RenewalCallError> {
+        let slug = self.description.slug.as_str();
+        let span = tracing::info_span!(target: SPANS, "renew", keyferry.app = slug, keyferry.outcome = Empty);
         let deadline = Instant::now() + self.sandbox.limits().wall;
-        let grants = self.grants.bound(|field| credential.plain(field).map(str::to_owned));
+        let secrets = client.into_iter().flat_map(|client| [Some(&client.id), client.secret.as_ref()]).flatten();
+        let call = self.call(&self.renewal_grants, credential, secrets, deadline);
+        let verification =
+            Verification { client: Arc::clone(&self.client), call, credential, access: SecretAccess::Handles };
+        let renewed = self
+            .sandbox
+            .renew(&self.compiled, Arc::clone(&self.name), verification, pair.as_str(), client)
+            .instrument(span.clone())
+            .await;
+        let outcome = match &renewed {
+            Ok(Ok(_)) => "renewed",
+            Ok(Err(failure)) => failure.kind.code(),
+            Err(error) => error.error.code(),
+        };
+        span.record("keyferry.outcome", outcome);
+        renewed
+    }
+
+    /// A call with these grants, bound to the credential's fields. It knows the secrets of the credential and these.
+    fn call<'a>(
+        &self,
+        grants: &Arc<GrantSet>,
+        credential: &'a Credential,
+        secrets: impl Iterator<Item = &'a SharedSecret>,
+        deadline: Instant,
+    ) -> Box<Call> {
+        let grants = grants.bound(|field| credential.plain(field).map(str::to_owned));
         let mut call = Box::new(Call::new(grants, deadline, self.egress.limits()));
-        for secret in credential.secrets() {
+        for secret in credential.secrets().chain(secrets) {
             call.add_secret(Arc::clone(secret));
         }
+        call
+    }
+
+    async fn run(&self, credential: &Credential) -> Result<Verdict, CallError> {
+        let deadline = Instant::now() + self.sandbox.limits().wall;
+        let call = self.call(&self.grants, credential, std::iter::empty(), deadline);
         let verification =
             Verification { client: Arc::clone(&self.client), call, credential, access: self.secret_access };
         let verdict = self.sandbox.verify(&self.compiled, Arc::clone(&self.name), verification).await?;

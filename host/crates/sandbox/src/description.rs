@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use super::renewal::Renewable;
 use keyferry_egress::Grant;
 use keyferry_schema::AuthSchema;
 use keyferry_types::ids::Slug;
@@ -93,4 +94,16 @@ pub struct AppDescription {
     pub secret_access: SecretAccess,
     /// Auth types of the app with their fields.
     pub schema: AuthSchema,
+    /// The tokens that the plugin can renew.
+    pub renewables: Vec<Renewable>,
+}
+
+impl AppDescription {
+    /// The requests that renewals ask to be allowed, each once.
+    pub fn renewal_requests(&self) -> Vec<Grant> {
+        let mut requests: Vec<Grant> = self.renewables.iter().flat_map(|pair| pair.requested.iter().cloned()).collect();
+        requests.sort_unstable();
+        requests.dedup();
+        requests
+    }
 }

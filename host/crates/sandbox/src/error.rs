@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::complexity::ComplexityError;
+use keyferry_egress::Contact;
 
 /// A sandbox that cannot be set up, or a component that cannot be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,16 @@ pub enum CallError {
     Trapped { reason: String },
     #[error("the plugin's description is not valid: {problem}")]
     Description { problem: String },
+}
+
+/// A renewal that gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct RenewalCallError {
+    /// What went wrong.
+    pub error: CallError,
+    /// Host and progress of the plugin's last request; `None` if it made none, so that nothing was spent.
+    pub contact: Option<Contact>,
 }
 
 impl CallError {

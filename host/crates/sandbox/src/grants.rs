@@ -66,6 +66,10 @@ pub struct PluginGrant {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub requests: Vec<Grant>,
+    /// The requests it may make to renew credentials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub renewal_requests: Vec<Grant>,
     /// Whether it is given secrets as plain text.
     #[serde(default = "handles", skip_serializing_if = "is_handles")]
     pub secrets: SecretAccess,
@@ -122,6 +126,7 @@ impl PluginGrant {
             slug: None,
             sha256,
             requests: Vec::new(),
+            renewal_requests: Vec::new(),
             secrets: SecretAccess::Handles,
             reads_text: Vec::new(),
             wasi: WasiGrant::None,

@@ -20,9 +20,10 @@
 //! | `description` | how does a plugin describe its app? |
 //! | `field_reads` | which parts of a credential does it read as text? |
 //! | `verdict`, `unusable_value` | what is the verdict on a credential, and on one that no request can be built with? |
+//! | `renewal` | which tokens can a plugin renew, and what is the result of it? |
 //! | `grants` | what has the operator granted to which digest? |
 //! | `admission` | which checks must a file pass before it serves? |
-//! | `app` | how does a plugin that serves verify? |
+//! | `app` | how does a plugin that serves verify and renew? |
 //! | `registry` | which plugin serves which app? |
 //! | `operator_actions` | how does an operator grant, revoke and roll back? |
 //! | `versions` | which versions can be rolled back to? |
@@ -63,6 +64,7 @@ mod mirror;
 mod operator_actions;
 mod plugin_file;
 mod registry;
+mod renewal;
 mod retry_after_estimator;
 mod sandbox;
 mod status;
@@ -83,13 +85,14 @@ pub use component_interface::{ComponentInterface, ImportError, Wasi};
 pub use cpu_scheduler::took_long;
 pub use description::{AppDescription, Digest, SecretAccess};
 pub use deterministic_env::TRIAL_TIME_MS;
-pub use error::{CallError, SandboxError};
+pub use error::{CallError, RenewalCallError, SandboxError};
 pub use field_reads::{FieldRead, Reads};
 pub use grants::{GrantLock, GrantLockError, GrantPolicy, GrantState, PluginGrant, WasiGrant};
 pub use limits::SandboxLimits;
 pub use mirror::MirroredFile;
-pub use operator_actions::{Allowed, RolledBack};
+pub use operator_actions::{Allowed, RenewalGrant, RolledBack};
 pub use registry::{Registry, RegistryError, RegistrySettings};
+pub use renewal::{ClientUse, Renewable, RenewalClient, RenewalFailure, RenewalFailureKind, Renewed, Rotation};
 pub use sandbox::Sandbox;
 pub use status::{PluginState, PluginStatus};
 pub use verdict::{FailureKind, Unreachable, Verdict, VerificationFailure, Verified};

@@ -33,8 +33,21 @@ pub struct Allowed {
     pub wasi: WasiGrant,
     /// Fields that it may read as text although they look secret: `api_key`, or `keybased.api_key`.
     pub reads_text: Vec<String>,
+    /// Whether it may renew credentials.
+    pub renewal: RenewalGrant,
     /// When the grant ends, if it does.
     pub ends_at: Option<jiff::Timestamp>,
+}
+
+/// Whether a grant covers the requests of renewals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RenewalGrant {
+    /// What is recorded of it stays.
+    #[default]
+    AsRecorded,
+    /// The plugin may renew.
+    Granted,
 }
 
 impl Registry {
@@ -50,7 +63,7 @@ impl Registry {
         shown: Option<Digest>,
         allowed: Allowed,
     ) -> Result<PluginGrant, RegistryError> {
-        let Allowed { wasi, reads_text, ends_at } = allowed;
+        let Allowed { wasi, reads_text, renewal, ends_at } = allowed;
         self.look().await?;
         let status = self.find(target)?;
         let refuse = |reason: String| RegistryError::Refused { file: status.file.clone(), reason };
@@ -72,6 +85,9 @@ impl Registry {
         grant.wasi = if needs_wasi { WasiGrant::Sealed } else { grant.wasi };
         grant.slug = status.slug.clone();
         grant.requests = status.requests.clone();
+        if renewal == RenewalGrant::Granted {
+            grant.renewal_requests = status.renewal_requests.clone();
+        }
         grant.secrets = status.secret_access.unwrap_or(SecretAccess::Handles);
         for field in reads_text {
             let named = status.reads.iter().filter(|read| read.reads == Reads::Text);

@@ -19,10 +19,11 @@ use super::cpu_scheduler::{CpuDebt, CpuScheduler};
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::deterministic_env::DeterministicEnv;
 use super::engine::{MAX_MEMORY, Metering, TICK, engine};
-use super::error::{CallError, SandboxError};
+use super::error::{CallError, RenewalCallError, SandboxError};
 use super::function_cache::FunctionCache;
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
+use super::renewal::{RenewalClient, RenewalFailure, Renewed};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call};
 use keyferry_schema::Credential;
@@ -174,7 +175,7 @@ impl Sandbox {
         store.data_mut().log_output();
         let description = match wire {
             // A description has patterns, and those are compiled too.
-            Ok(wire) => match self.compiler.run(move || v1::description(wire)).await {
+            Ok(wire) => match self.compiler.run(move || parsed(wire)).await {
                 Ok(parsed) => parsed.map_err(|problem| CallError::Description { problem }),
                 Err(panicked) => Err(CallError::Description { problem: panicked.to_string() }),
             },
@@ -237,6 +238,37 @@ impl Sandbox {
         Ok((store, verdict))
     }
 
+    /// Calls `renew` with a credential.
+    pub(super) async fn renew(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+        pair: &str,
+        oauth_client: Option<&RenewalClient>,
+    ) -> Result<Result<Renewed, RenewalFailure>, RenewalCallError> {
+        let unsent = |error| RenewalCallError { error, contact: None };
+        let _slot = self.slots.acquire(&plugin.share, self.limits.wall).await.map_err(unsent)?;
+        let Verification { client, call, credential, access } = verification;
+        let deadline = call.deadline();
+        let egress = Some((client, call));
+        let context = CallContext { plugin: name, egress, env: None, recorder: None };
+        let mut store = self.store(plugin, context).map_err(unsent)?;
+        let wire = self
+            .within_limits(deadline, async {
+                let credential = v1::credential(store.data_mut(), credential, access)?;
+                let oauth_client = oauth_client.map(|client| v1::client(store.data_mut(), client)).transpose()?;
+                store.data().cpu_share.begin().await;
+                plugin.linked.renew(&mut store, &credential, pair, oauth_client.as_ref()).await
+            })
+            .await;
+        store.data_mut().log_output();
+        let contact = store.data().contact();
+        let failed = |error| RenewalCallError { error, contact: contact.clone() };
+        let renewed = v1::renewed(store.data_mut(), wire.map_err(failed)?);
+        renewed.map_err(|error| failed(CallError::Trapped { reason: reason(&error) }))
+    }
+
     /// The recording of a test call.
     fn recorded<T>(&self, store: Store<CallState>, result: Result<T, CallError>) -> RecordedCall<T> {
         let fuel = match self.metering {
@@ -285,6 +317,13 @@ impl Sandbox {
             Err(_) => Err(CallError::Timeout { wall: self.limits.wall }),
         }
     }
+}
+
+/// What a component says of itself, parsed.
+fn parsed(wire: v1::Descriptions) -> Result<AppDescription, String> {
+    let mut app = v1::description(wire.app)?;
+    app.renewables = v1::renewables(wire.renewables, &app)?;
+    Ok(app)
 }
 
 /// The innermost cause, in one line. A trap's text is the runtime's: it holds nothing of the plugin's memory.

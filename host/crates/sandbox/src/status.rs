@@ -53,6 +53,14 @@ pub struct PluginStatus {
     /// Requests that the plugin may make.
     #[schema(value_type = Vec<String>)]
     pub granted: Vec<Grant>,
+    /// Requests that it asks for to renew credentials.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub renewal_requests: Vec<Grant>,
+    /// Requests that it may make to renew credentials.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub renewal_granted: Vec<Grant>,
     /// Requests that the version before may make: the one that keeps serving, or served last. Empty where there is none.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
@@ -106,6 +114,8 @@ impl PluginStatus {
             name: None,
             requests: Vec::new(),
             granted: Vec::new(),
+            renewal_requests: Vec::new(),
+            renewal_granted: Vec::new(),
             granted_before: Vec::new(),
             secret_access: None,
             reads: Vec::new(),

@@ -7,6 +7,7 @@ use super::foreground_load::{BackgroundWork, ForegroundLoad, Throttle};
 use super::in_flight::InFlight;
 use super::policy::MigratePolicy;
 use super::rejection_limit::{LimitStatus, RejectionLimiter};
+use super::renewal::Flights;
 use super::request::Caller;
 use super::write_order::WriteOrder;
 use keyferry_sandbox::{App, Registry};
@@ -22,6 +23,7 @@ pub struct CredentialService {
     pub(super) registry: Arc<Registry>,
     pub(super) policy: MigratePolicy,
     pub(super) in_flight: InFlight,
+    pub(super) flights: Flights,
     pub(super) load: ForegroundLoad,
     pub(super) write_order: WriteOrder<IntegrationVersion>,
     pub(super) rejection_limiter: RejectionLimiter,
@@ -37,6 +39,7 @@ impl CredentialService {
             rejection_limiter: RejectionLimiter::new(policy.failed_verifications),
             policy,
             in_flight: InFlight::default(),
+            flights: Flights::default(),
             load: ForegroundLoad::default(),
             write_order: WriteOrder::default(),
         }

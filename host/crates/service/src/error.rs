@@ -1,6 +1,7 @@
 //! [`ServiceError`]: why a use case failed. The stored credential is unchanged then.
 
 use super::rejection_limit::LimitReached;
+use super::renewal::RenewalProblem;
 use super::retry::Conflict;
 use keyferry_sandbox::{CallError, VerificationFailure};
 use keyferry_schema::Violations;
@@ -66,6 +67,8 @@ pub enum ServiceError {
     RecordTooLarge { limit: usize },
     #[error("many others are changing this integration at the same time; try again")]
     Contended,
+    #[error("{0}")]
+    Renewal(RenewalProblem),
     #[error(transparent)]
     Store(StoreError),
     #[error(transparent)]
@@ -102,6 +105,7 @@ impl ServiceError {
             Self::NotAllowed { .. } => "not_allowed",
             Self::TooLarge(_) | Self::RecordTooLarge { .. } => "too_large",
             Self::Contended | Self::OAuthClientContended => "contended",
+            Self::Renewal(problem) => problem.code(),
             Self::Store(_) => "store",
             Self::Vault(_) => "keys",
         }

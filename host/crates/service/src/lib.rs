@@ -7,6 +7,7 @@
 //! | `migrate`, `row` | how is a credential migrated, by a request and by a row of an import? |
 //! | `verify_new`, `verify_stored` | how is a credential verified before it is stored, and again afterwards? |
 //! | `sealing`, `commit` | how is a credential sealed, and what does each write of it have in common? |
+//! | `renewal` | how are tokens renewed, and how does a reader get one that lasts? |
 //! | `read`, `custom_app`, `sessions` | how is a credential read, one of the organisation's own app changed, a session opened? |
 //! | `oauth_clients`, `oauth_client_values` | how are the organisation's OAuth clients stored, shown, opened? what is a valid one? |
 //! | [`keys`], [`rewrap`] | how are roots unlocked, rotated, disabled? how are they put under another key-encryption key? |
@@ -42,6 +43,7 @@ mod oauth_clients;
 mod policy;
 mod read;
 mod rejection_limit;
+mod renewal;
 mod request;
 mod retry;
 mod row;
@@ -61,6 +63,7 @@ pub use oauth_clients::{ClientKind, DeleteOAuthClient, OAuthClient, OAuthClientP
 pub use policy::{Allowance, MigratePolicy};
 pub use read::{ReadCredential, Shown, StoredCredential};
 pub use rejection_limit::{CountedFor, LimitReached, LimitStatus, counts_as_rejected};
+pub use renewal::{FreshCredential, ReadFresh, RenewalProblem};
 pub use request::{
     Action, Caller, Migrated, Migration, Precondition, Preferences, Proof, Revision, Stored, VerifyMode,
 };

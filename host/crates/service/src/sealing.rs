@@ -1,5 +1,7 @@
 //! Credentials sealed and opened: which values, and what an envelope is bound to.
 
+use std::collections::BTreeMap;
+
 use super::credential_service::CredentialService;
 use super::error::ServiceError;
 use super::verify_new::VerificationOutcome;
@@ -47,6 +49,7 @@ impl CredentialService {
             config: verified.config.iter().cloned().collect(),
             reauth: Reauth::NotRequired,
             check: None,
+            renewals: BTreeMap::new(),
             created_at: current.map_or(now, |current| current.created_at),
             updated_at: now,
         })

@@ -78,7 +78,12 @@ impl CredentialService {
     }
 
     /// The stored credential, opened and validated by the app's schema.
-    fn opened(&self, app: &App, key: &IntegrationKey, stored: &IntegrationRecord) -> Result<Credential, ServiceError> {
+    pub(super) fn opened(
+        &self,
+        app: &App,
+        key: &IntegrationKey,
+        stored: &IntegrationRecord,
+    ) -> Result<Credential, ServiceError> {
         let context = seal_context(key, &stored.auth_type, stored.version);
         let fields = self.vault.open(&context, &envelope(stored)?)?.into_iter();
         let fields = fields.map(|(name, value)| (name.to_string(), Input::Text(SharedSecret::new(value)))).collect();
@@ -104,13 +109,14 @@ fn of_the_same_account(verdict: Verdict, stored: &IntegrationRecord) -> Verdict 
 
 /// The integration with what a verification found out.
 fn checked(stored: IntegrationRecord, verdict: &Verdict, now: Timestamp) -> IntegrationRecord {
+    let renewed_until = stored.renewals.values().filter_map(|state| state.expires_at).min();
     match verdict {
         Verdict::Verified(verified) => IntegrationRecord {
             standing: VerificationStatus::Verified,
             provider_account_id: stored.provider_account_id.or_else(|| verified.provider_account_id.clone()),
             display_name: verified.display_name.clone().or(stored.display_name),
             scopes: verified.scopes.clone(),
-            expires_at: verified.expires_at.map(Timestamp::from_millis),
+            expires_at: verified.expires_at.map(Timestamp::from_millis).or(renewed_until),
             warnings: verified.warnings.clone(),
             config: verified.config.iter().cloned().collect(),
             reauth: Reauth::NotRequired,

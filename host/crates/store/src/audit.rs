@@ -104,6 +104,8 @@ pub enum AuditAction {
     CredentialUsed,
     /// It was found out how a stored credential fares at its provider.
     CredentialChecked,
+    /// A stored credential's tokens were renewed, or why not.
+    CredentialRenewed,
     /// An integration was deleted.
     IntegrationDeleted,
     /// A webhook was registered.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::StoreResult;
-use crate::keys::{ImportKey, WebhookKey};
+use crate::keys::{ImportKey, IntegrationKey, WebhookKey};
 
 /// Work that one host at a time does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -12,6 +12,8 @@ pub enum Work {
     Deliveries(WebhookKey),
     /// An import: receiving its file, its rows, its undo, its deletion.
     Import(ImportKey),
+    /// The renewal of an integration's tokens.
+    Renewal(IntegrationKey),
 }
 
 /// Who does a piece of work.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::audit::AuditEvent;
 use crate::error::StoreResult;
 use crate::keys::{AccountKey, IntegrationKey};
+use crate::renewal::RenewalState;
 use crate::values::{ObjectId, Timestamp};
-use keyferry_types::ids::{AuthTypeName, Environment, LinkedAccountId, OrgId, Slug};
+use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OrgId, Slug};
 
 /// An integration as it is stored. The credential's values are in the envelope; all else is plain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct IntegrationRecord {
     /// Result of the last verification since the credential was stored.
     #[serde(default)]
     pub check: Option<Check>,
+    /// Renewals of its tokens since the credential was stored, by the field of the access token.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub renewals: BTreeMap<FieldName, RenewalState>,
 }
 
 impl IntegrationRecord {

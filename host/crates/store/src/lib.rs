@@ -9,6 +9,7 @@
 //! | `store` | what may a caller rely on, and which state is the store in? |
 //! | `api_key`, `root` | what is stored of API keys and of roots, and by which transactions? |
 //! | `account`, `integration`, `migration` | the same of linked accounts, of integrations, and of the migrations that store them |
+//! | `renewal` | of renewals of tokens |
 //! | `session`, `webhook`, `delivery` | of sessions, of webhooks, and of the deliveries to them |
 //! | `import`, `ledger`, `audit` | of imports, of their rows, and of the audit trail |
 //! | `oauth_client` | of the organisation's OAuth clients |
@@ -50,6 +51,7 @@ mod oauth_client;
 mod peers;
 mod plugin;
 mod records;
+mod renewal;
 mod root;
 mod row;
 mod session;
@@ -93,6 +95,7 @@ pub use oauth_client::{
 };
 pub use peers::{Kept, KeptChanges, Peers};
 pub use plugin::{ComponentKey, PLUGIN_PART, PluginChange, PluginStore, SharedFile, SharedGrant, SharedPlugins};
+pub use renewal::{BeginRenewal, Begun, Renewal, RenewalEnd, RenewalIntent, RenewalState, RenewalStore, RenewalWrite};
 pub use root::{Reseal, Rewrap, RootChange, RootRecord, RootStore, Wrapping};
 pub use row::{
     Again, AppCounts, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack, UndoWrite,

@@ -19,6 +19,7 @@ use crate::migration::MigrationStore;
 use crate::oauth_client::OAuthClientStore;
 use crate::peers::Peers;
 use crate::plugin::PluginStore;
+use crate::renewal::RenewalStore;
 use crate::root::RootStore;
 use crate::session::SessionStore;
 use crate::webhook::WebhookStore;
@@ -49,6 +50,7 @@ pub trait Store:
     + AccountStore
     + IntegrationStore
     + MigrationStore
+    + RenewalStore
     + SessionStore
     + WebhookStore
     + DeliveryStore

@@ -16,6 +16,8 @@ const HTTP_DURATION: &str = "http_server_request_duration_seconds";
 const HTTP_ACTIVE: &str = "http_server_active_requests";
 const MIGRATIONS: &str = "keyferry_migrations_total";
 const VERIFICATION: &str = "keyferry_verification_duration_seconds";
+const RENEWALS: &str = "keyferry_renewals_total";
+const UNPERSISTED: &str = "keyferry_renewals_unpersisted";
 const SLOTS: &str = "keyferry_sandbox_slots";
 const RUNNING: &str = "keyferry_sandbox_calls_running";
 const QUEUE: &str = "keyferry_sandbox_queue_limit";
@@ -61,6 +63,12 @@ pub(super) fn describe() {
     describe_gauge!(HTTP_ACTIVE, "Requests to the public API that are being answered.");
     describe_counter!(MIGRATIONS, "Migrations, by app and outcome.");
     describe_histogram!(VERIFICATION, "Verifications by a plugin, by app and outcome; waiting for a slot included.");
+    describe_counter!(RENEWALS, "Renewals of tokens, by app and outcome.");
+    describe_gauge!(
+        UNPERSISTED,
+        "Renewals whose tokens are in memory only, since the store cannot be written to. Above 0 for a minute, act: a restart loses them."
+    );
+    gauge!(UNPERSISTED).set(0.0);
     describe_gauge!(SLOTS, "Calls of plugins that can run at once.");
     describe_gauge!(RUNNING, "Calls of plugins that run.");
     describe_gauge!(QUEUE, "Calls of plugins that can wait for a slot.");
@@ -130,6 +138,29 @@ pub fn migration(app: &str, outcome: &'static str) {
 pub fn verification(app: &str, outcome: &'static str, elapsed: Duration) {
     let find = || histogram!(VERIFICATION, "app" => app.to_owned(), "outcome" => outcome);
     record(&handles::VERIFICATIONS, (app, outcome, 0), find, |histogram| histogram.record(elapsed));
+}
+
+/// Counts a renewal of tokens.
+pub fn renewal(app: &str, outcome: &'static str) {
+    let find = || counter!(RENEWALS, "app" => app.to_owned(), "outcome" => outcome);
+    record(&handles::MIGRATIONS, (app, outcome, 1), find, |counter| counter.increment(1));
+}
+
+/// Renewed tokens that are in memory only, counted until this is dropped.
+pub struct Unpersisted(());
+
+impl Unpersisted {
+    /// Counts them until the value is dropped.
+    pub fn begin() -> Self {
+        add_to(UNPERSISTED, 1.0);
+        Self(())
+    }
+}
+
+impl Drop for Unpersisted {
+    fn drop(&mut self) {
+        add_to(UNPERSISTED, -1.0);
+    }
 }
 
 /// Sets the number of plugin calls that can run and wait.

@@ -62,6 +62,9 @@ fn show(plugin: &Inspection) {
         let concern = concern.map(|known| format!(" [{}]", known.concern)).unwrap_or_default();
         term::print(&labelled("  asks for  ", &format!("{grant}{concern}")));
     }
+    for grant in &plugin.renewal_requests {
+        term::print(&labelled("  renews by ", &grant.to_string()));
+    }
     if plugin.needs_wasi {
         term::print(&labelled(
             "  asks for  ",

@@ -17,7 +17,7 @@ use crate::cli::table::{Table, labelled};
 use crate::cli::term;
 use keyferry_api::admin::{GrantPlugin, ListPlugins, RevokePlugin, RollbackPlugin, ShowPlugin};
 use keyferry_egress::Grant;
-use keyferry_sandbox::{Digest, FieldRead, PluginState, PluginStatus, SecretAccess, WasiGrant};
+use keyferry_sandbox::{Digest, FieldRead, PluginState, PluginStatus, RenewalGrant, SecretAccess, WasiGrant};
 use keyferry_types::path_text::ShowPath as _;
 
 #[derive(Args)]
@@ -49,6 +49,9 @@ pub(in crate::cli) struct GrantArgs {
     /// Let it read this field as text although it looks secret: FIELD, or AUTH_TYPE.FIELD. Separate several by commas.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     reads_text: Vec<String>,
+    /// Let it renew credentials by the requests that it asks for.
+    #[arg(long)]
+    renewal: bool,
     /// The number of days until the grant expires.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
@@ -111,7 +114,8 @@ pub(in crate::cli) async fn grant(args: GrantArgs) -> CliResult {
     let target = args.target;
     let mut shown = perform(args.folders.clone(), Needs::Plugins, ShowPlugin { target: target.clone() }).await?;
     // With --json the person at the terminal still sees what is to be granted.
-    show(&shown, if args.json { term::coloured_progress } else { term::print });
+    let renewal = if args.renewal { RenewalGrant::Granted } else { RenewalGrant::AsRecorded };
+    show(&shown, renewal, if args.json { term::coloured_progress } else { term::print });
     let mut granted = None;
     if !args.dry_run {
         if !args.yes && term::ask(&format!("Grant this to {}?", shown.title())) == Some(false) {
@@ -119,7 +123,7 @@ pub(in crate::cli) async fn grant(args: GrantArgs) -> CliResult {
         }
         let wasi = if args.wasi.is_some() { WasiGrant::Sealed } else { WasiGrant::None };
         let (sha256, reads_text, days) = (shown.digest, args.reads_text, args.days);
-        let operation = GrantPlugin { target: target.clone(), sha256, wasi, reads_text, days };
+        let operation = GrantPlugin { target: target.clone(), sha256, wasi, reads_text, renewal, days };
         let grant = perform(args.folders.clone(), Needs::Plugins, operation).await?;
         if args.json {
             // Its state with the grant.
@@ -220,7 +224,7 @@ fn marked(plugin: &PluginStatus, grant: &Grant) -> String {
 }
 
 /// Shows what a plugin asks for and may do.
-fn show(plugin: &PluginStatus, print: fn(&str)) {
+fn show(plugin: &PluginStatus, renewal: RenewalGrant, print: fn(&str)) {
     print(&format!("{} ({})", plugin.name.as_deref().unwrap_or("?"), plugin.title()));
     print(&format!("  file     {} ({} bytes)", plugin.file.shown(), plugin.bytes));
     if let Some(digest) = plugin.digest {
@@ -239,6 +243,13 @@ fn show(plugin: &PluginStatus, print: fn(&str)) {
     }
     for grant in &plugin.granted {
         print(&format!("  may do   {grant}{}", marked(plugin, grant)));
+    }
+    for grant in &plugin.renewal_requests {
+        print(&format!("  renews by {grant}{}", marked(plugin, grant)));
+    }
+    let is_granted = |grant: &Grant| plugin.renewal_granted.contains(grant);
+    if renewal == RenewalGrant::AsRecorded && !plugin.renewal_requests.iter().all(is_granted) {
+        print(&format!("  may not renew: `keyferry plugin grant {} --renewal` lets it", plugin.title()));
     }
     if !plugin.granted_before.is_empty() && plugin.requests.iter().all(|grant| !is_new(grant)) {
         print("  asks for no request that the version before may not make");

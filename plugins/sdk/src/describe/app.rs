@@ -1,5 +1,5 @@
 use crate::bindings::exports::keyferry::plugin::app as wit;
-use crate::{AuthType, Grant};
+use crate::{AuthType, Grant, Renewal};
 
 /// What an app is, and what its plugin asks for.
 ///
@@ -11,12 +11,16 @@ use crate::{AuthType, Grant};
 ///     .grant(Grant::host("api.acme.example").get("/v1/me"))
 ///     .auth(AuthType::keybased("API key").field(Field::secret("api_key", "API key").required()));
 /// ```
-pub struct App(wit::Description);
+pub struct App {
+    description: wit::Description,
+    /// Each with its auth type.
+    renewals: Vec<(String, Renewal)>,
+}
 
 impl App {
     /// An app by its slug (its name in URLs and requests: lower-case letters, digits and `-`) and its name for people.
     pub fn new(slug: &str, name: &str) -> Self {
-        Self(wit::Description {
+        let description = wit::Description {
             slug: slug.to_owned(),
             name: name.to_owned(),
             about: None,
@@ -26,13 +30,14 @@ impl App {
             grants: Vec::new(),
             reads_secrets: false,
             auth_types: Vec::new(),
-        })
+        };
+        Self { description, renewals: Vec::new() }
     }
 
     /// The `https:` page that tells how to get a credential. Every app has one.
     #[must_use]
     pub fn docs(mut self, url: &str) -> Self {
-        self.0.docs = url.to_owned();
+        self.description.docs = url.to_owned();
         self
     }
 
@@ -40,15 +45,15 @@ impl App {
     /// `crm`.
     #[must_use]
     pub fn about(mut self, sentence: &str, tags: &[&str]) -> Self {
-        self.0.about = Some(sentence.to_owned());
-        self.0.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        self.description.about = Some(sentence.to_owned());
+        self.description.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
         self
     }
 
     /// An `https:` or `data:` URL of an icon.
     #[must_use]
     pub fn icon(mut self, url: &str) -> Self {
-        self.0.icon = Some(url.to_owned());
+        self.description.icon = Some(url.to_owned());
         self
     }
 
@@ -56,7 +61,7 @@ impl App {
     /// reads the list and decides.
     #[must_use]
     pub fn grant(mut self, grant: Grant) -> Self {
-        self.0.grants.extend(grant.into_wit());
+        self.description.grants.extend(grant.into_wit());
         self
     }
 
@@ -64,19 +69,26 @@ impl App {
     /// [`Value`](crate::Value) puts a secret wherever a request can hold one.
     #[must_use]
     pub fn reads_secrets(mut self) -> Self {
-        self.0.reads_secrets = true;
+        self.description.reads_secrets = true;
         self
     }
 
     /// Adds a way to authenticate. Every app has at least one, and their names differ.
     #[must_use]
     pub fn auth(mut self, auth_type: AuthType) -> Self {
-        self.0.auth_types.push(auth_type.into_wit());
+        let (auth_type, renewals) = auth_type.into_wit();
+        self.renewals.extend(renewals.into_iter().map(|renewal| (auth_type.name.clone(), renewal)));
+        self.description.auth_types.push(auth_type);
         self
     }
 
+    /// The tokens that can be renewed, each with its auth type.
+    pub(crate) fn into_renewals(self) -> Vec<(String, Renewal)> {
+        self.renewals
+    }
+
     pub(crate) fn into_wit(self) -> wit::Description {
-        self.0
+        self.description
     }
 }
 

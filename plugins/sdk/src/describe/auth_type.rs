@@ -1,13 +1,16 @@
-use crate::Field;
 use crate::bindings::exports::keyferry::plugin::app as wit;
+use crate::{Field, Renewal};
 
 /// One way to authenticate with an app.
-pub struct AuthType(wit::AuthType);
+pub struct AuthType(wit::AuthType, Vec<Renewal>);
 
 impl AuthType {
     /// An auth type with any name: the key in `auth_object`.
     pub fn new(name: &str, label: &str) -> Self {
-        Self(wit::AuthType { name: name.to_owned(), label: label.to_owned(), help: None, fields: Vec::new() })
+        Self(
+            wit::AuthType { name: name.to_owned(), label: label.to_owned(), help: None, fields: Vec::new() },
+            Vec::new(),
+        )
     }
 
     /// `oauth2`: tokens that an OAuth 2.0 flow has issued.
@@ -88,8 +91,15 @@ impl AuthType {
         )
     }
 
-    pub(crate) fn into_wit(self) -> wit::AuthType {
-        self.0
+    /// Says that tokens of this auth type can be renewed, and how. An auth type with several pairs of tokens has several.
+    #[must_use]
+    pub fn renewal(mut self, renewal: Renewal) -> Self {
+        self.1.push(renewal);
+        self
+    }
+
+    pub(crate) fn into_wit(self) -> (wit::AuthType, Vec<Renewal>) {
+        (self.0, self.1)
     }
 }
 
@@ -99,7 +109,7 @@ mod tests {
 
     #[test]
     fn an_oauth_app_is_never_demanded_from_a_caller() {
-        let fields = AuthType::oauth2("OAuth").oauth_app().into_wit().fields;
+        let fields = AuthType::oauth2("OAuth").oauth_app().into_wit().0.fields;
         assert_eq!(fields.len(), 3);
         for field in fields {
             assert_eq!(field.supplier, wit::Supplier::Organisation, "{}", field.name);

@@ -2,6 +2,7 @@
 
 mod availability;
 mod plugins;
+mod renewal;
 mod takeover;
 
 use std::time::{Duration, Instant};

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::admin::error::AdminError;
 use crate::admin::operations::{Operation, Route};
 use crate::admin::operator::Operator;
-use keyferry_sandbox::{Allowed, Digest, PluginGrant, PluginStatus, Registry, RolledBack, WasiGrant};
+use keyferry_sandbox::{Allowed, Digest, PluginGrant, PluginStatus, Registry, RenewalGrant, RolledBack, WasiGrant};
 use keyferry_service::SharedPlugins;
 use keyferry_types::path_text::ShowPath as _;
 
@@ -45,6 +45,9 @@ pub struct GrantPlugin {
     /// that it reads so, it is granted nothing.
     #[serde(default)]
     pub reads_text: Vec<String>,
+    /// Whether it may renew credentials by the requests that it asks for.
+    #[serde(default)]
+    pub renewal: RenewalGrant,
     /// For how many days; without it, until it is revoked.
     #[serde(default)]
     pub days: Option<u32>,
@@ -175,7 +178,7 @@ impl Operation for GrantPlugin {
             // Written into a file for people: whole seconds.
             time.round(jiff::Unit::Second).unwrap_or(time)
         });
-        let allowed = Allowed { wasi: self.wasi, reads_text: self.reads_text.clone(), ends_at };
+        let allowed = Allowed { wasi: self.wasi, reads_text: self.reads_text.clone(), renewal: self.renewal, ends_at };
         match &operator.shared_plugins {
             Some(shared) => Ok(shared.grant(&self.target, self.sha256, allowed).await?),
             None => Ok(registry(operator)?.grant(&self.target, self.sha256, allowed).await?),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use keyferry_sandbox::{CallError, FailureKind, Unreachable};
-use keyferry_service::ServiceError;
+use keyferry_service::{RenewalProblem, ServiceError};
 use keyferry_store::StoreError;
 use keyferry_vault::VaultError;
 
@@ -54,9 +54,26 @@ pub(crate) fn failure(error: ServiceError) -> ApiError {
         ServiceError::Contended | ServiceError::OAuthClientContended => {
             ApiError::new(&problem::CONTENDED, message).retry_after(Some(Duration::from_secs(1)))
         }
+        ServiceError::Renewal(problem) => renewal_failure(&problem),
         ServiceError::Store(error) => store_failure(error),
         ServiceError::Vault(error) => vault_failure(&error),
     }
+}
+
+/// Why there is no token that lasts long enough.
+fn renewal_failure(problem: &RenewalProblem) -> ApiError {
+    let failed = match problem {
+        RenewalProblem::ReauthRequired { .. } => &problem::REAUTH_REQUIRED,
+        RenewalProblem::NoRefreshToken { .. } => &problem::NO_REFRESH_TOKEN,
+        RenewalProblem::NotRenewable { .. } => &problem::NOT_RENEWABLE,
+        RenewalProblem::NotGranted { .. } => &problem::RENEWAL_NOT_GRANTED,
+        RenewalProblem::NoClient { .. } => &problem::NO_OAUTH_CLIENT,
+        RenewalProblem::ClientRefused { .. } => &problem::OAUTH_CLIENT_REFUSED,
+        RenewalProblem::ProviderDown { .. } => &problem::PROVIDER_DOWN,
+        RenewalProblem::Unavailable { .. } => &problem::RENEWAL_UNAVAILABLE,
+        RenewalProblem::Gone => &problem::NO_SUCH_INTEGRATION,
+    };
+    ApiError::new(failed, problem.to_string()).retry_after(problem.retry_after())
 }
 
 /// Unavailable keys are not the fault of the request, and the caller cannot fix them. Which key it is and what is wrong with it

@@ -336,6 +336,24 @@ kinds! {
     BUSY = ProblemType::new(
         StatusCode::SERVICE_UNAVAILABLE, "busy", "More credentials are being verified than the server has room for.")
         .with(Extra::RetryAfter);
+    REAUTH_REQUIRED = ProblemType::new(
+        StatusCode::CONFLICT, "reauth_required", "The provider takes neither the access token nor the refresh token any more: the user has to connect the app again.");
+    NO_REFRESH_TOKEN = ProblemType::new(
+        StatusCode::CONFLICT, "no_refresh_token", "The access token does not last as long as it is needed, and the credential has no refresh token.");
+    NOT_RENEWABLE = ProblemType::new(
+        StatusCode::CONFLICT, "not_renewable", "The credential does not last as long as it is needed, and the app's plugin cannot renew it.");
+    RENEWAL_NOT_GRANTED = ProblemType::new(
+        StatusCode::CONFLICT, "renewal_not_granted", "The operator has not granted the app's plugin the requests of renewals.");
+    NO_OAUTH_CLIENT = ProblemType::new(
+        StatusCode::CONFLICT, "no_oauth_client", "Renewing needs an OAuth client that neither the credential nor the organisation has.");
+    OAUTH_CLIENT_REFUSED = ProblemType::new(
+        StatusCode::CONFLICT, "oauth_client_refused", "The provider refuses the OAuth client; the connection is not at fault.");
+    PROVIDER_DOWN = ProblemType::new(
+        StatusCode::SERVICE_UNAVAILABLE, "provider_down", "The token has to be renewed, and the provider does not answer as it should; it is tried again later.")
+        .with(Extra::RetryAfter);
+    RENEWAL_UNAVAILABLE = ProblemType::new(
+        StatusCode::SERVICE_UNAVAILABLE, "renewal_unavailable", "The token has to be renewed, which is not possible at the moment or has not ended yet.")
+        .with(Extra::RetryAfter);
     PLUGIN_TIMEOUT = ProblemType::verification(
         StatusCode::GATEWAY_TIMEOUT, "plugin_timeout", "The app's plugin did not finish in time.");
     PLUGIN_FAILED = ProblemType::verification(StatusCode::BAD_GATEWAY, "plugin_failed", "The app's plugin failed.");

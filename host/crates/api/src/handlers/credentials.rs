@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::Response;
 use http::{HeaderMap, Uri, header};
@@ -19,11 +20,11 @@ use crate::handlers::linked_account::account::account_missing;
 use crate::handlers::migrate_token::revision_tag;
 use crate::middleware::trace::RequestId;
 use crate::request::account_name::check_path;
-use crate::request::parameters;
+use crate::request::parameters::{self, invalid_query};
 use crate::responses::secret_json::secret_json;
 use crate::responses::{LastCheck, Outcome};
 use crate::state::Api;
-use keyferry_service::{ReadCredential, ServiceError, Shown, StoredCredential};
+use keyferry_service::{FreshCredential, ReadCredential, ReadFresh, ServiceError, Shown, StoredCredential};
 use keyferry_store::{Reauth, Scope};
 use keyferry_types::echo::{MASK, masked_note, safe_name};
 use keyferry_types::ids::Slug;
@@ -56,7 +57,14 @@ pub(crate) struct CredentialQuery {
     /// `true`: only which fields there are, also for a key that may see their values. Nothing is opened, and the audit trail
     /// has no entry of it.
     masked: Option<bool>,
+    /// The seconds that the access token has to last, for a key of scope `read_credentials`. If less is left, it is renewed first;
+    /// the response is a token that lasts, or the reason why there is none.
+    #[param(minimum = 1, maximum = 86400, example = 300)]
+    min_ttl: Option<u32>,
 }
+
+/// The longest `min_ttl`, in seconds. No app's access tokens last much longer, so that each read would renew.
+const LONGEST_TTL: u32 = 86_400;
 
 /// All of it for a key of scope `read_credentials`, and its fields' names for one of scope `read`.
 #[utoipa::path(
@@ -65,7 +73,8 @@ pub(crate) struct CredentialQuery {
     summary = "Read a stored credential back",
     description = "The credential in the form in which migrate-token takes it. An API key with the scope `read_credentials` gets \
         all of it, once the audit trail has it on disk that it was read; one with the scope `read` sees which fields there are, \
-        each as `***`.",
+        each as `***`. With `min_ttl`, tokens that end sooner are renewed first: all who ask at the same time wait for one request \
+        to the provider, and the new tokens are on disk before anybody gets them.",
     params(
         ("account" = String, Path, description = "Your own id of the linked account. Slashes can stay as they are.",
             min_length = 1),
@@ -76,6 +85,8 @@ pub(crate) struct CredentialQuery {
     extensions(("x-problems" = json!([
         KEY_PROBLEMS, problem::SCOPE_MISSING, problem::ACCOUNT_CONFLICT, problem::KEYS_LOCKED, problem::INVALID_PATH,
         problem::INVALID_QUERY, problem::ACCOUNT_UNKNOWN, problem::NO_SUCH_INTEGRATION, problem::NO_SPACE,
+        problem::REAUTH_REQUIRED, problem::NO_REFRESH_TOKEN, problem::NOT_RENEWABLE, problem::RENEWAL_NOT_GRANTED,
+        problem::NO_OAUTH_CLIENT, problem::OAUTH_CLIENT_REFUSED, problem::PROVIDER_DOWN, problem::RENEWAL_UNAVAILABLE,
     ]))),
     security(("org_api_key" = [])),
 )]
@@ -91,19 +102,41 @@ pub(crate) async fn show(
     let may_open = key.allows(Scope::ReadCredentials);
     let caller = key.caller(if may_open { Scope::ReadCredentials } else { Scope::Read })?;
     check_path(headers, query, account)?;
-    let CredentialQuery { masked } = parameters::read(query.unwrap_or_default())?;
+    let CredentialQuery { masked, min_ttl } = parameters::read(query.unwrap_or_default())?;
     let plain = may_open && masked != Some(true);
+    let min_ttl = least_life(min_ttl, plain)?;
     let missing = account_missing(&caller, account);
     let none = || no_integration(api, slug);
     let Ok(account) = account.parse() else { return Err(missing) };
     let slug: Slug = slug.parse().map_err(|_| none())?;
     let asked = ReadCredential { caller, account, slug: slug.clone(), request_id: id.0 };
-    let found = if plain { api.service.read(asked).await } else { api.service.read_masked(asked).await };
+    let found = match min_ttl {
+        Some(min_ttl) => {
+            let fresh = api.service.read_fresh(ReadFresh { read: asked, min_ttl }).await;
+            fresh.map(|found| found.map(|FreshCredential(credential)| credential))
+        }
+        None if plain => api.service.read(asked).await,
+        None => api.service.read_masked(asked).await,
+    };
     match found {
         Ok(Some(credential)) => response(&credential),
         Ok(None) => Err(none()),
         Err(ServiceError::AccountMissing { .. }) => Err(missing),
         Err(error) => Err(failure(error)),
+    }
+}
+
+/// What a query's `min_ttl` asks for. Only who may see the tokens can have them renewed.
+fn least_life(min_ttl: Option<u32>, plain: bool) -> Result<Option<Duration>, ApiError> {
+    match min_ttl {
+        None => Ok(None),
+        Some(_) if !plain => Err(invalid_query(
+            "min_ttl needs an API key of scope `read_credentials`, and no `masked=true`: without the tokens there is nothing to renew",
+        )),
+        Some(seconds) if !(1..=LONGEST_TTL).contains(&seconds) => {
+            Err(invalid_query(&format!("min_ttl is {seconds}; it takes 1 to {LONGEST_TTL} seconds")))
+        }
+        Some(seconds) => Ok(Some(Duration::from_secs(u64::from(seconds)))),
     }
 }
 
@@ -148,6 +181,8 @@ pub(crate) struct CredentialBody<'a> {
     /// The credential's expiry.
     #[schema(required = true, format = DateTime)]
     expires_at: Option<String>,
+    /// The scopes that the provider says it has.
+    scopes: &'a [String],
     /// The provider's id of the account behind it.
     #[schema(value_type = Option<String>, required = true)]
     identifier: Option<&'a str>,
@@ -191,6 +226,7 @@ impl<'a> CredentialBody<'a> {
             reauth_required: record.reauth == Reauth::Required,
             last_check: record.check.as_ref().map(LastCheck::new),
             expires_at: record.expires_at.map(|at| at.to_string()),
+            scopes: &record.scopes,
             identifier: record.provider_account_id.as_deref(),
             config: &record.config,
         }

@@ -44,7 +44,7 @@ fn whose(found: Option<Host>, host: Host) -> Claim {
 }
 
 /// Implements [`ClaimStore::claim`].
-fn claim(view: &mut View<'_>, row: &[u8], host: Host) -> StoreResult<Claim> {
+pub(super) fn claim(view: &mut View<'_>, row: &[u8], host: Host) -> StoreResult<Claim> {
     match whose(view.get(Table::Claims, row)?, host) {
         Claim::Free => {
             view.put(Table::Claims, row.to_vec(), &host)?;
@@ -55,7 +55,7 @@ fn claim(view: &mut View<'_>, row: &[u8], host: Host) -> StoreResult<Claim> {
 }
 
 /// Implements [`ClaimStore::release`].
-fn release(view: &mut View<'_>, row: &[u8], host: Host) -> StoreResult<()> {
+pub(super) fn release(view: &mut View<'_>, row: &[u8], host: Host) -> StoreResult<()> {
     if whose(view.get(Table::Claims, row)?, host) == Claim::Ours {
         view.remove(Table::Claims, row.to_vec());
     }

@@ -133,6 +133,7 @@ pub(super) fn work(work: &Work) -> Vec<u8> {
     let (kind, row) = match work {
         Work::Deliveries(key) => (0, webhook(key)),
         Work::Import(key) => (1, import(key)),
+        Work::Renewal(key) => (2, integration(key)),
     };
     [[kind].as_slice(), &row].concat()
 }

@@ -41,6 +41,7 @@ mod outbox;
 mod own;
 mod plugins;
 mod queue;
+mod renewals;
 mod roots;
 mod rows;
 mod sessions;

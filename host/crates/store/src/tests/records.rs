@@ -53,6 +53,7 @@ pub(crate) fn record(account: &str, slug: &str, version: u64) -> IntegrationReco
         updated_at: at(version),
         verified_at: None,
         check: None,
+        renewals: BTreeMap::new(),
     }
 }
 

@@ -3,14 +3,14 @@
 use keyferry_egress as egress;
 use keyferry_types::secret::SharedSecret;
 
-pub(super) use generated::exports::keyferry::plugin::app as wire;
+pub(super) use generated::RenewingPlugin as Plugin;
+pub(super) use generated::exports::keyferry::plugin::{app as wire, renewal};
 pub(super) use generated::keyferry::plugin::{clock, http, log, random, secrets};
-pub(super) use generated::{Plugin, PluginPre};
 
 mod generated {
     wasmtime::component::bindgen!({
         path: "../../../wit/v1",
-        world: "plugin",
+        world: "renewing-plugin",
         imports: {
             "keyferry:plugin/http.send": async | trappable,
             default: trappable,

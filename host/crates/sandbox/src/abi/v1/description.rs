@@ -60,7 +60,7 @@ pub(crate) fn description(wire: wire::Description) -> Result<AppDescription, Str
     }
     let secret_access = if wire.reads_secrets { SecretAccess::PlainText } else { SecretAccess::Handles };
     let wire::Description { name, about, tags, icon, docs, .. } = wire;
-    Ok(AppDescription { slug, name, about, tags, icon, docs, requested, secret_access, schema })
+    Ok(AppDescription { slug, name, about, tags, icon, docs, requested, secret_access, schema, renewables: Vec::new() })
 }
 
 fn is_tag(text: &str) -> bool {
@@ -68,7 +68,7 @@ fn is_tag(text: &str) -> bool {
     (1..=MAX_TAG).contains(&text.len()) && text.bytes().all(is_char)
 }
 
-fn grant(wire: wire::Grant) -> Result<egress::Grant, String> {
+pub(super) fn grant(wire: wire::Grant) -> Result<egress::Grant, String> {
     let host: String = wire.host.chars().take(120).collect();
     let place = |what: &str, error: String| format!("grant for `{host}`: {what}: {error}");
     let methods: std::collections::BTreeSet<_> = wire.methods.iter().copied().map(method).collect();

@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `bindings` | which types does the binding generator make of the contract? |
 //! | `description` | what does an app say of itself? |
-//! | `linked` | how are its two functions called? |
+//! | `linked` | how are its functions called? |
 //! | `credential` | how does a plugin receive a credential? |
 //! | `host_functions`, `request` | what can a plugin call, and what becomes of its requests? |
 //! | `verdict` | what did a plugin find? |
+//! | `renewal` | which tokens does a plugin renew, and what was the result? |
 //! | `from_json` | how do tests make up a description? |
 
 mod bindings;
@@ -17,6 +18,7 @@ mod description;
 mod from_json;
 mod host_functions;
 mod linked;
+mod renewal;
 mod request;
 mod verdict;
 
@@ -25,5 +27,6 @@ pub(crate) use description::description;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use from_json::description_of_json;
 pub(crate) use host_functions::add_to_linker;
-pub(crate) use linked::LinkedPlugin;
+pub(crate) use linked::{Descriptions, LinkedPlugin};
+pub(crate) use renewal::{client, renewables, renewed};
 pub(crate) use verdict::{unusable, verdict};

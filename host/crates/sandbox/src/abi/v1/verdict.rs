@@ -5,11 +5,11 @@ use crate::call_state::CallState;
 use crate::verdict::{FailureKind, Unreachable, Verdict, VerificationFailure, Verified};
 
 /// Entries of a list that a plugin returns: scopes, warnings, config values.
-const MAX_LIST: usize = 100;
+pub(super) const MAX_LIST: usize = 100;
 
 /// Maximum wait that a plugin can report, in seconds: a day. A longer one of a provider is a point in time, or in
 /// another unit.
-const LONGEST_WAIT: u32 = 24 * 60 * 60;
+pub(super) const LONGEST_WAIT: u32 = 24 * 60 * 60;
 
 /// The verdict on a value that no request could be built with. It replaces the plugin's own verdict.
 pub(crate) fn unusable(state: &CallState) -> Option<Verdict> {
@@ -51,7 +51,7 @@ pub(crate) fn verdict(state: &CallState, wire: Result<wire::Verified, wire::Fail
     }
 }
 
-fn unreachable_kind(kind: wire::UnreachableKind) -> Unreachable {
+pub(super) fn unreachable_kind(kind: wire::UnreachableKind) -> Unreachable {
     match kind {
         wire::UnreachableKind::Dns => Unreachable::Dns,
         wire::UnreachableKind::Refused => Unreachable::Refused,
