@@ -47,8 +47,11 @@ struct State {
     faults: VecDeque<Fault>,
     requests: u64,
     second_uses: u64,
-    account: Arc<dyn Fn(&Received, &str) -> Value + Send + Sync>,
+    account: Account,
 }
+
+/// What the API says of the account behind an access token, by the request and the family of the token.
+type Account = Arc<dyn Fn(&Received, &str) -> Value + Send + Sync>;
 
 /// The tokens of one authorisation.
 struct Family {
@@ -201,7 +204,10 @@ impl State {
         match fault {
             Some(Fault::Members(members)) => {
                 for (name, value) in members.as_object().into_iter().flatten() {
-                    if value.is_null() { remove(&mut body, name) } else { body[name.as_str()] = value.clone() }
+                    match body.as_object_mut() {
+                        Some(body) if !value.is_null() => _ = body.insert(name.clone(), value.clone()),
+                        _ => remove(&mut body, name),
+                    }
                 }
                 Reply::json(200, &body)
             }

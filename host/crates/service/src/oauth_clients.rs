@@ -88,7 +88,6 @@ pub struct OAuthClientPut {
 
 /// An OAuth client, opened for renewal.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "renewal reads it"))]
 pub(super) struct OpenClient {
     /// The key under which it is stored.
     pub(super) key: OAuthClientKey,
@@ -205,7 +204,6 @@ impl CredentialService {
     /// # Errors
     /// `SeveralOAuthClients` if no name is given, there are several and none is called `default`; and where it cannot be read or
     /// opened.
-    #[expect(dead_code, reason = "renewal calls it")]
     pub(super) async fn open_oauth_client(
         &self,
         org: &OrgId,
@@ -220,7 +218,6 @@ impl CredentialService {
     ///
     /// # Errors
     /// Where it cannot be written.
-    #[expect(dead_code, reason = "renewal calls it")]
     pub(super) async fn note_client(
         &self,
         client: &OpenClient,

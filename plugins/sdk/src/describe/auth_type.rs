@@ -67,8 +67,8 @@ impl AuthType {
             .oauth_app()
     }
 
-    /// Adds the fields of the OAuth app that issued the tokens (`client_id`, `client_secret`, `callback_url`), which the
-    /// organisation's own settings supply and no caller has to.
+    /// Adds the fields of the OAuth app that issued the tokens (`client_id`, `client_secret`, `callback_url`, or `oauth_client`, the
+    /// name of one of the organisation's), which the organisation's own settings supply and no caller has to.
     #[must_use]
     pub fn oauth_app(self) -> Self {
         self.field(
@@ -88,6 +88,13 @@ impl AuthType {
                 .by_organisation()
                 .help("Where that OAuth app sends people back to.")
                 .example("https://app.example.com/oauth/callback"),
+        )
+        .field(
+            Field::text("oauth_client", "OAuth client")
+                .by_organisation()
+                .pattern("^[a-z0-9][a-z0-9_-]{0,63}$")
+                .help("The name of the organisation's OAuth client that issued the tokens, in place of its id and secret.")
+                .example("default"),
         )
     }
 
@@ -110,7 +117,7 @@ mod tests {
     #[test]
     fn an_oauth_app_is_never_demanded_from_a_caller() {
         let fields = AuthType::oauth2("OAuth").oauth_app().into_wit().0.fields;
-        assert_eq!(fields.len(), 3);
+        assert_eq!(fields.len(), 4);
         for field in fields {
             assert_eq!(field.supplier, wit::Supplier::Organisation, "{}", field.name);
             assert!(!field.required, "{}", field.name);

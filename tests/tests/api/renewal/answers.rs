@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyferry_mock_providers::{Delivery, Reply};
 use keyferry_tests::http::Request;
-use keyferry_tests::token_endpoint::Fault;
+use keyferry_tests::token_endpoint::{CLIENT_ID, CLIENT_SECRET, Fault};
 use keyferry_tests::{ACCOUNT, leaks};
 use serde_json::{Value, json};
 
@@ -108,6 +108,52 @@ async fn a_client_that_is_refused_is_not_the_connections_fault() {
     assert_eq!(code, "oauth_client_refused", "{problem}");
     assert!(!is_dead(&renewing).await);
     assert_eq!(renewing.events("credential_renewed").await, ["client_refused"]);
+}
+
+#[tokio::test]
+async fn a_client_of_the_organisation_that_is_refused_is_one_event_and_not_one_a_connection() {
+    let renewing = Renewing::start(App::Zendesk).await;
+    let put = async |name: &str, secret: &str| {
+        let path = format!("/api/v2/public/oauth-client/zendesk/{name}");
+        let body = json!({"client_id": CLIENT_ID, "client_secret": secret});
+        let answer = renewing.world.send(Request::new("PUT", &path).json(&body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    put("default", "of-another-client").await;
+    put("ours", CLIENT_SECRET).await;
+    let migrate = async |account: &str, name: Option<&str>| {
+        let mut auth_object = renewing.auth_object(account, SOON);
+        let fields = auth_object["oauth2"].as_object_mut().unwrap();
+        fields.retain(|field, _| !field.starts_with("client_"));
+        if let Some(name) = name {
+            fields.insert("oauth_client".to_owned(), json!(name));
+        }
+        renewing.world.create_account(account).await;
+        let body = json!({"slug": "zendesk", "auth_object": auth_object});
+        let request =
+            Request::new("PUT", "/api/v2/public/migrate-token").header("linked_account_id", account).json(&body);
+        let migrated = renewing.world.send(request).await;
+        assert!(migrated.text().contains("success"), "{}", migrated.text());
+    };
+    let read = async |account: &str| {
+        let path = format!("/api/v2/public/linked-account/{account}/integration/zendesk/credentials?min_ttl=300");
+        let request = Request::new("GET", &path).header("x-api-key", &renewing.reader);
+        renewing.world.send_as_it_is(request.header("accept", "application/problem+json")).await
+    };
+    for account in ["one", "two", "three"] {
+        migrate(account, None).await;
+        let answer = read(account).await;
+        assert_eq!(answer.json()["code"], "oauth_client_refused", "{}", answer.text());
+        assert!(answer.text().contains("OAuth client `default`"), "{}", answer.text());
+    }
+    assert_eq!(renewing.events("oauth_client_refused").await, ["OAuth client default refused by the provider"]);
+    migrate("four", Some("ours")).await;
+    assert_eq!(access_token(&read("four").await), "at-four-1");
+    migrate("five", Some("nobodys")).await;
+    let answer = read("five").await;
+    assert_eq!(answer.json()["code"], "no_oauth_client", "{}", answer.text());
+    assert!(answer.text().contains("no OAuth client `nobodys` of `zendesk`"), "{}", answer.text());
+    assert_eq!(renewing.provider.second_uses(), 0);
 }
 
 #[tokio::test]

@@ -114,6 +114,15 @@ fn may_be_repeated(error: &ServiceError) -> bool {
     }
 }
 
+/// The credential cannot be opened.
+pub(super) fn refused(error: &ServiceError) -> RenewalProblem {
+    tracing::error!(%error, "a renewal could not open the credential");
+    RenewalProblem::Unavailable {
+        why: "the credential cannot be opened".to_owned(),
+        retry_after: Duration::from_secs(5),
+    }
+}
+
 /// The store cannot be read or written.
 pub(super) fn unavailable(error: &StoreError) -> RenewalProblem {
     tracing::error!(%error, "a renewal could not read or write the store");

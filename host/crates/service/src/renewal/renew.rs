@@ -17,7 +17,7 @@ use super::backoff;
 use super::client::Chosen;
 use super::flights::Outcome;
 use super::pair::{self, End, Need};
-use super::persist::{Persisted, unavailable};
+use super::persist::{Persisted, refused, unavailable};
 use super::problem::{RenewalProblem, left_until};
 use crate::credential_service::CredentialService;
 use crate::error::ServiceError;
@@ -104,7 +104,7 @@ impl CredentialService {
         let spent = self.vault.fingerprint(&due.key.account.org, "renewal", spent);
         let spent = spent.map_err(|error| refused(&error.into()))?.to_vec();
         let intent = RenewalIntent { at: now, spent };
-        let after = state.intent.as_ref().filter(|former| may_follow(due.pair.rotation, former, &intent)).cloned();
+        let after = state.intent.as_ref().filter(|former| may_follow(due.pair.rotation, former, now)).cloned();
         let begin = BeginRenewal {
             key: due.key.clone(),
             id: due.record.id,
@@ -125,7 +125,11 @@ impl CredentialService {
         let oauth_client = client.as_ref().map(|chosen| &chosen.client);
         let renewed = due.app.renew(due.credential, &due.pair.access_token, oauth_client).await;
         match renewed {
-            Ok(Ok(renewed)) => self.store_renewed(due, &state, renewed).await,
+            Ok(Ok(renewed)) => {
+                let next = self.store_renewed(due, &state, renewed).await;
+                self.note_chosen(client.as_ref(), None, &due.audit.actor).await;
+                next
+            }
             Ok(Err(failure)) => self.failed(due, state, client, failure).await,
             Err(error) => {
                 let kind = RenewalFailureKind::UnexpectedAnswer;
@@ -212,6 +216,9 @@ impl CredentialService {
             ..state
         };
         let reauth = if ended { Reauth::Required } else { due.record.reauth };
+        if failure.kind == RenewalFailureKind::ClientRefused {
+            self.note_chosen(client.as_ref(), Some(&detail), &due.audit.actor).await;
+        }
         // The write says whether the credential was replaced meanwhile: a token that somebody else has renewed is not dead.
         if !self.end(due, state, reauth, code).await? {
             return Ok(Next::ReadAgain);
@@ -220,7 +227,7 @@ impl CredentialService {
         match failure.kind {
             RenewalFailureKind::Ended => Err(RenewalProblem::ReauthRequired { why: detail }),
             RenewalFailureKind::ClientRefused => {
-                Err(RenewalProblem::ClientRefused { name: client.and_then(|chosen| chosen.name), why: detail })
+                Err(RenewalProblem::ClientRefused { name: client.and_then(|chosen| chosen.name()), why: detail })
             }
             RenewalFailureKind::NotRenewable(_) => {
                 let end = pair::end_of(due.record, due.credential, due.pair, true);
@@ -282,14 +289,10 @@ impl CredentialService {
 }
 
 /// Whether a refresh token that an interrupted renewal may have used can be used again.
-fn may_follow(rotation: Rotation, former: &RenewalIntent, now: &RenewalIntent) -> bool {
-    // Another token has taken its place since.
-    if former.spent != now.spent {
-        return true;
-    }
+fn may_follow(rotation: Rotation, former: &RenewalIntent, now: Timestamp) -> bool {
     match rotation {
         Rotation::Stays | Rotation::UntilNextUsed => true,
-        Rotation::Grace(grace) => now.at < former.at.after(grace),
+        Rotation::Grace(grace) => now < former.at.after(grace),
         Rotation::SingleUse => false,
     }
 }
@@ -368,11 +371,24 @@ fn app_away(error: ServiceError) -> RenewalProblem {
     RenewalProblem::Unavailable { why: error.to_string(), retry_after: Duration::from_secs(30) }
 }
 
-/// The credential cannot be opened.
-fn refused(error: &ServiceError) -> RenewalProblem {
-    tracing::error!(%error, "a renewal could not open the credential");
-    RenewalProblem::Unavailable {
-        why: "the credential cannot be opened".to_owned(),
-        retry_after: Duration::from_secs(5),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_renewal_is_repeated_where_the_provider_accepts_the_old_token() {
+        let begun = Timestamp::from_millis(1_000_000);
+        let former = RenewalIntent { at: begun, spent: vec![1] };
+        let grace = Rotation::Grace(Duration::from_secs(1800));
+        let after = |seconds| begun.after(Duration::from_secs(seconds));
+        for (rotation, now, expected) in [
+            (Rotation::Stays, after(1_000_000), true),
+            (Rotation::UntilNextUsed, after(1_000_000), true),
+            (grace, after(1799), true),
+            (grace, after(1800), false),
+            (Rotation::SingleUse, after(0), false),
+        ] {
+            assert_eq!(may_follow(rotation, &former, now), expected, "{rotation:?} {now}");
+        }
     }
 }
