@@ -93,7 +93,7 @@ impl AuthType {
             Field::text("oauth_client", "OAuth client")
                 .by_organisation()
                 .pattern("^[a-z0-9][a-z0-9_-]{0,63}$")
-                .help("The name of the organisation's OAuth client that issued the tokens, in place of its id and secret.")
+                .help("One of the organisation's OAuth clients, by its name.")
                 .example("default"),
         )
     }
