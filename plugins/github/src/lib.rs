@@ -44,6 +44,7 @@ impl Plugin for GitHub {
                         Renewal::refresh("https://github.com/login/oauth/access_token")
                             .grant(Grant::host("github.com").post("/login/oauth/access_token"))
                             .grant(Grant::host("{base_url}").post("/login/oauth/access_token"))
+                            .grant(Grant::host("*.ghe.com").post("/login/oauth/access_token"))
                             .rotation(Rotation::SingleUse)
                             .access_life(8 * HOUR)
                             .ended_by(&["bad_refresh_token"])
@@ -129,7 +130,13 @@ impl Plugin for GitHub {
     fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
         // The API of an enterprise may be at another host than its sign-in.
         let own = match credential.optional_text("base_url") {
-            Some(base_url) => own_api(base_url)?.map(|_| Address::read(base_url).authority()),
+            Some(base_url) => own_api(base_url)?.map(|_| {
+                let address = Address::read(base_url);
+                match residency(&address) {
+                    Some(enterprise) => format!("{enterprise}.ghe.com"),
+                    None => address.authority(),
+                }
+            }),
             None => None,
         };
         match own {
@@ -146,15 +153,17 @@ fn own_api(base_url: &str) -> Result<Option<String>, Failure> {
         return Err(Failure::wrong_tenant("`base_url` names no host: give such as https://github.acme.example")
             .field("base_url"));
     }
-    let residency = match address.below("ghe.com") {
-        Some(labels) => labels.strip_prefix("api.").or(Some(labels)).filter(|label| !label.contains('.')),
-        None => None,
-    };
-    Ok(match (address.host(), residency) {
+    Ok(match (address.host(), residency(&address)) {
         ("github.com" | "www.github.com" | "api.github.com", _) => None,
-        (_, Some(enterprise)) if enterprise != "api" => Some(format!("https://api.{enterprise}.ghe.com")),
+        (_, Some(enterprise)) => Some(format!("https://api.{enterprise}.ghe.com")),
         _ => Some(format!("https://{}/api/v3", address.authority())),
     })
+}
+
+/// The enterprise with data residency that an address is of: `acme` of acme.ghe.com and of api.acme.ghe.com.
+fn residency(address: &Address) -> Option<&str> {
+    let labels = address.below("ghe.com")?;
+    Some(labels.strip_prefix("api.").unwrap_or(labels)).filter(|label| !label.contains('.') && *label != "api")
 }
 
 fn token(help: &str) -> Field {

@@ -86,6 +86,12 @@ impl Plugin for Salesforce {
             _ => sign_in(&credential),
         }
     }
+
+    fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
+        // `instance_url` may be the address of the organisation's pages.
+        let instance = hosts::instance(credential.text("instance_url")?)?;
+        renewal.at(&format!("{instance}/services/oauth2/token")).send(credential, client)
+    }
 }
 
 fn login_host() -> Field {

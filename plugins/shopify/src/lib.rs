@@ -28,7 +28,10 @@ impl Plugin for Shopify {
                             .access_life(HOUR)
                             .idle_life(90 * DAY)
                             // The same code alone is that of a wrong client.
-                            .ended_if("invalid_request", "requires an active refresh_token"),
+                            .ended_if("invalid_request", "requires an active refresh_token")
+                            // An id that Shopify does not know gets a page, and not JSON.
+                            .code_in_page("Oauth error ")
+                            .client_refused_by(&["application_cannot_be_found"]),
                     ),
             )
             .auth(

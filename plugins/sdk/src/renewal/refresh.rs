@@ -58,7 +58,7 @@ impl Renewal {
         }
         let told = match response.json() {
             Ok(told) => told,
-            Err(failure) => of_form(&response).ok_or(failure)?,
+            Err(failure) => of_form(&response).or_else(|| self.of_page(&response)).ok_or(failure)?,
         };
         let said = || told.said("the provider", &CODES, &DESCRIPTIONS);
         match self.meaning(&told) {
@@ -78,7 +78,7 @@ impl Renewal {
             .refresh_token(response.take_minted("/refresh_token").ok())
             .expires_at_ms(ends(&["/expires_in"]))
             .refresh_expires_at_ms(ends(&["/refresh_token_expires_in", "/x_refresh_token_expires_in"]))
-            .scopes(told.optional_text("/scope").map(scopes));
+            .scopes(named_scopes(&told));
         for (field, pointer) in &self.fields {
             if let Some(value) = told.optional_text(pointer).filter(|value| !value.is_empty()) {
                 renewed = renewed.field(field, value);
@@ -101,6 +101,12 @@ const CODES: [&str; 4] = ["/error", "/error/code", "/status", "/code"];
 const DESCRIPTIONS: [&str; 3] = ["/error_description", "/message", "/error/message"];
 
 impl Renewal {
+    /// The error of an answer that is a page.
+    fn of_page(&self, response: &Response) -> Option<Json> {
+        let code = code_after(std::str::from_utf8(response.body()).ok()?, self.page_words.as_ref()?)?;
+        Some(Json::Object([("error".to_owned(), Json::Text(code.to_owned()))].into_iter().collect()))
+    }
+
     /// What the answer's error code means, if it is one that the provider documents.
     fn meaning(&self, told: &Json) -> Option<Meaning> {
         let description = told.first_text(&DESCRIPTIONS).unwrap_or_default();
@@ -110,6 +116,21 @@ impl Renewal {
         };
         self.rules.iter().find(applies).map(|rule| rule.meaning)
     }
+}
+
+/// The scopes of an answer; an empty text names none.
+fn named_scopes(told: &Json) -> Option<Vec<String>> {
+    match told.at("/scope")? {
+        Json::List(_) => Some(told.texts("/scope").into_iter().map(str::to_owned).collect()),
+        _ => told.optional_text("/scope").filter(|text| !text.is_empty()).map(scopes),
+    }
+}
+
+/// The code after these words of a page.
+fn code_after<'a>(page: &'a str, words: &str) -> Option<&'a str> {
+    let (_, rest) = page.split_once(words)?;
+    let code = rest.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).next()?;
+    Some(code).filter(|code| !code.is_empty())
 }
 
 /// Scopes as RFC 6749 writes them, with spaces between them, or with commas as others do.
@@ -177,6 +198,8 @@ mod tests {
             (r#"{"ok":false,"error":"invalid_grant"}"#, Some(Meaning::Ended)),
             (r#"{"status":"BAD_REFRESH_TOKEN","message":"missing"}"#, Some(Meaning::Ended)),
             (r#"{"status":"BAD_CLIENT_ID","error":"invalid_request"}"#, Some(Meaning::ClientRefused)),
+            (r#"{"status":"BAD_CLIENT_ID","error":"invalid_grant"}"#, Some(Meaning::ClientRefused)),
+            (r#"{"status":"BAD_REFRESH_TOKEN","error":"invalid_client"}"#, Some(Meaning::ClientRefused)),
             (
                 r#"{"error":"invalid_request","error_description":"This request requires an active refresh_token."}"#,
                 Some(Meaning::Ended),
@@ -195,5 +218,20 @@ mod tests {
         assert_eq!(scopes("read write"), ["read", "write"]);
         assert_eq!(scopes("read, write"), ["read", "write"]);
         assert_eq!(scopes(""), Vec::<String>::new());
+        let named = |json: &str| named_scopes(&Json::parse(json.as_bytes()).unwrap());
+        assert_eq!(named(r#"{"scope":["read","write"]}"#).unwrap(), ["read", "write"]);
+        assert_eq!(named(r#"{"scope":"read"}"#).unwrap(), ["read"]);
+        for none in ["{}", r#"{"scope":""}"#, r#"{"scope":null}"#] {
+            assert_eq!(named(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_its_code_after_the_words_that_a_provider_writes() {
+        let page = "<html><title>400 - Oauth error application_cannot_be_found</title></html>";
+        assert_eq!(code_after(page, "Oauth error "), Some("application_cannot_be_found"));
+        for page in ["<title>Maintenance</title>", "Oauth error ", "Oauth error <b>"] {
+            assert_eq!(code_after(page, "Oauth error "), None, "{page}");
+        }
     }
 }

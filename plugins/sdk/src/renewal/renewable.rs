@@ -28,6 +28,7 @@ pub struct Renewal {
     idle_life: Option<u32>,
     pub(super) more: Vec<(String, String)>,
     pub(super) rules: Vec<Rule>,
+    pub(super) page_words: Option<String>,
     grants: Vec<Grant>,
     pub(super) fields: Vec<(String, String)>,
 }
@@ -95,6 +96,7 @@ impl Renewal {
                 Rule::new("unauthorized_client", None, Meaning::ClientRefused),
                 Rule::new("invalid_grant", None, Meaning::Ended),
             ],
+            page_words: None,
             grants: Vec::new(),
             fields: Vec::new(),
         }
@@ -169,9 +171,20 @@ impl Renewal {
         self.rule(Rule::new(code, Some(words), Meaning::Later))
     }
 
+    /// An answer that is not JSON has its code after these words: `Oauth error ` in the title of a page.
+    #[must_use]
+    pub fn code_in_page(mut self, words: &str) -> Self {
+        self.page_words = Some(words.to_owned());
+        self
+    }
+
     fn rule(mut self, rule: Rule) -> Self {
-        // What is told more precisely comes first.
-        let place = if rule.words.is_some() { 0 } else { self.rules.len() };
+        // What is told more precisely comes first. Of two codes in one answer, the one that does not end the connection counts.
+        let place = match (&rule.words, rule.meaning) {
+            (Some(_), _) => 0,
+            (None, Meaning::Ended) => self.rules.len(),
+            (None, _) => self.rules.iter().take_while(|known| known.words.is_some()).count(),
+        };
         self.rules.insert(place, rule);
         self
     }
