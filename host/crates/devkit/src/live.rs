@@ -10,7 +10,7 @@ use keyferry_egress::{
     AppClient, Call, Egress, EgressLimits, EgressSettings, EgressSetupError, ExchangeObserver, GrantSet, MockProvider,
     Request, Response, SendError,
 };
-use keyferry_sandbox::{CallError, LoadedPlugin, OpenError, RecordedCall, Verdict, VerifyOptions, Workbench};
+use keyferry_sandbox::{CallError, CallOptions, LoadedPlugin, OpenError, RecordedCall, Verdict, Workbench};
 use keyferry_schema::{Credential, Exposure, Input, Violations};
 
 /// One verification with a real provider, or with a server that replaces it.
@@ -98,7 +98,7 @@ pub async fn call(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Whole seconds: the time is written into a case, for people to read.
     let now_ms = now.as_secs() * 1000;
-    let options = VerifyOptions {
+    let options = CallOptions {
         client: &client,
         grants: Arc::new(GrantSet::new(plugin.description.requested.clone())),
         limits: egress.limits(),

@@ -8,7 +8,7 @@ use tracing::field::Empty;
 
 use super::description::{AppDescription, Digest, SecretAccess};
 use super::error::{CallError, RenewalCallError};
-use super::renewal::{RenewalClient, RenewalFailure, Renewed};
+use super::renewal::{AskedRenewal, RenewalClient, RenewalResult};
 use super::sandbox::{Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call, Egress, GrantSet};
@@ -72,7 +72,7 @@ impl App {
         credential: &Credential,
         pair: &FieldName,
         client: Option<&RenewalClient>,
-    ) -> Result<Result<Renewed, RenewalFailure>, RenewalCallError> {
+    ) -> Result<RenewalResult, RenewalCallError> {
         let slug = self.description.slug.as_str();
         let span = tracing::info_span!(target: SPANS, "renew", keyferry.app = slug, keyferry.outcome = Empty);
         let deadline = Instant::now() + self.sandbox.limits().wall;
@@ -80,9 +80,10 @@ impl App {
         let call = self.call(&self.renewal_grants, credential, secrets, deadline);
         let verification =
             Verification { client: Arc::clone(&self.client), call, credential, access: SecretAccess::Handles };
+        let asked = AskedRenewal { pair: pair.as_str(), client };
         let renewed = self
             .sandbox
-            .renew(&self.compiled, Arc::clone(&self.name), verification, pair.as_str(), client)
+            .renew(&self.compiled, Arc::clone(&self.name), verification, asked)
             .instrument(span.clone())
             .await;
         let outcome = match &renewed {

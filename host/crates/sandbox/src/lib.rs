@@ -92,11 +92,13 @@ pub use limits::SandboxLimits;
 pub use mirror::MirroredFile;
 pub use operator_actions::{Allowed, RenewalGrant, RolledBack};
 pub use registry::{Registry, RegistryError, RegistrySettings};
-pub use renewal::{ClientUse, Renewable, RenewalClient, RenewalFailure, RenewalFailureKind, Renewed, Rotation};
+pub use renewal::{
+    ClientUse, Renewable, RenewalClient, RenewalFailure, RenewalFailureKind, RenewalResult, Renewed, Rotation,
+};
 pub use sandbox::Sandbox;
 pub use status::{PluginState, PluginStatus};
 pub use verdict::{FailureKind, Unreachable, Verdict, VerificationFailure, Verified};
 pub use watch::watch;
-pub use workbench::{LoadedPlugin, OpenError, VerifyOptions, Workbench};
+pub use workbench::{CallOptions, LoadedPlugin, OpenError, Workbench};
 
 pub use keyferry_egress::{Contact, GrantConcern, Reached};

@@ -81,6 +81,18 @@ pub struct Renewed {
     pub fields: BTreeMap<FieldName, String>,
 }
 
+/// What is asked of a plugin's `renew`, besides the credential.
+#[derive(Clone, Copy)]
+pub(super) struct AskedRenewal<'a> {
+    /// The pair, by the field of its access token.
+    pub(super) pair: &'a str,
+    /// The OAuth client, if the pair needs one.
+    pub(super) client: Option<&'a RenewalClient>,
+}
+
+/// The result of a plugin's `renew`.
+pub type RenewalResult = Result<Renewed, RenewalFailure>;
+
 /// Why a pair was not renewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenewalFailure {

@@ -23,7 +23,7 @@ use super::error::{CallError, RenewalCallError, SandboxError};
 use super::function_cache::FunctionCache;
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
-use super::renewal::{RenewalClient, RenewalFailure, Renewed};
+use super::renewal::{AskedRenewal, RenewalResult};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call};
 use keyferry_schema::Credential;
@@ -244,29 +244,55 @@ impl Sandbox {
         plugin: &Compiled,
         name: Arc<str>,
         verification: Verification<'_>,
-        pair: &str,
-        oauth_client: Option<&RenewalClient>,
-    ) -> Result<Result<Renewed, RenewalFailure>, RenewalCallError> {
-        let unsent = |error| RenewalCallError { error, contact: None };
-        let _slot = self.slots.acquire(&plugin.share, self.limits.wall).await.map_err(unsent)?;
+        asked: AskedRenewal<'_>,
+    ) -> Result<RenewalResult, RenewalCallError> {
+        let run = self.run_renew(plugin, name, verification, asked, None, None).await;
+        let (store, renewed) = run.map_err(|error| RenewalCallError { error, contact: None })?;
+        renewed.map_err(|error| RenewalCallError { error, contact: store.data().contact() })
+    }
+
+    /// The same as a test call, which is recorded.
+    pub(super) async fn try_renew(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+        asked: AskedRenewal<'_>,
+        env: DeterministicEnv,
+    ) -> Result<RecordedCall<RenewalResult>, CallError> {
+        let recorder = Some(CallRecorder::default());
+        let (store, renewed) = self.run_renew(plugin, name, verification, asked, Some(env), recorder).await?;
+        Ok(self.recorded(store, renewed))
+    }
+
+    async fn run_renew(
+        &self,
+        plugin: &Compiled,
+        name: Arc<str>,
+        verification: Verification<'_>,
+        asked: AskedRenewal<'_>,
+        env: Option<DeterministicEnv>,
+        recorder: Option<CallRecorder>,
+    ) -> Result<(Store<CallState>, Result<RenewalResult, CallError>), CallError> {
+        let _slot = self.slots.acquire(&plugin.share, self.limits.wall).await?;
         let Verification { client, call, credential, access } = verification;
         let deadline = call.deadline();
         let egress = Some((client, call));
-        let context = CallContext { plugin: name, egress, env: None, recorder: None };
-        let mut store = self.store(plugin, context).map_err(unsent)?;
+        let mut store = self.store(plugin, CallContext { plugin: name, egress, env, recorder })?;
         let wire = self
             .within_limits(deadline, async {
                 let credential = v1::credential(store.data_mut(), credential, access)?;
-                let oauth_client = oauth_client.map(|client| v1::client(store.data_mut(), client)).transpose()?;
+                let client = asked.client.map(|client| v1::client(store.data_mut(), client)).transpose()?;
                 store.data().cpu_share.begin().await;
-                plugin.linked.renew(&mut store, &credential, pair, oauth_client.as_ref()).await
+                plugin.linked.renew(&mut store, &credential, asked.pair, client.as_ref()).await
             })
             .await;
         store.data_mut().log_output();
-        let contact = store.data().contact();
-        let failed = |error| RenewalCallError { error, contact: contact.clone() };
-        let renewed = v1::renewed(store.data_mut(), wire.map_err(failed)?);
-        renewed.map_err(|error| failed(CallError::Trapped { reason: reason(&error) }))
+        let renewed = wire.and_then(|wire| {
+            let renewed = v1::renewed(store.data_mut(), wire);
+            renewed.map_err(|error| CallError::Trapped { reason: reason(&error) })
+        });
+        Ok((store, renewed))
     }
 
     /// The recording of a test call.

@@ -17,6 +17,7 @@ use super::engine::Metering;
 use super::error::{CallError, SandboxError};
 use super::grants::WasiGrant;
 use super::limits::SandboxLimits;
+use super::renewal::{AskedRenewal, RenewalClient, RenewalResult};
 use super::sandbox::{Compiled, Sandbox, Verification};
 use super::verdict::Verdict;
 use keyferry_egress::{AppClient, Call, EgressLimits, ExchangeObserver, GrantSet};
@@ -79,15 +80,15 @@ pub struct LoadedPlugin {
     sandbox: Arc<Sandbox>,
 }
 
-/// Conditions of a test verification.
-pub struct VerifyOptions<'a> {
+/// Conditions of a test call.
+pub struct CallOptions<'a> {
     /// Responds to the plugin's requests.
     pub client: &'a AppClient,
     /// The requests that the plugin may make.
     pub grants: Arc<GrantSet>,
     /// The limits of its requests.
     pub limits: &'a EgressLimits,
-    /// Observes the requests of the verification.
+    /// Observes the requests of the call.
     pub observer: Option<Arc<dyn ExchangeObserver>>,
     /// Time of the clock, in milliseconds since 1970.
     pub now_ms: u64,
@@ -164,22 +165,52 @@ impl LoadedPlugin {
     pub async fn verify(
         &self,
         credential: &Credential,
-        options: VerifyOptions<'_>,
+        options: CallOptions<'_>,
     ) -> Result<RecordedCall<Verdict>, CallError> {
+        let env = DeterministicEnv::new(options.now_ms, 0);
+        // A plugin that asks to read secrets is tried out as if that were granted: it could not run otherwise.
+        let access: SecretAccess = self.description.secret_access;
+        let verification = self.verification(credential, None, options, access);
+        self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, env).await
+    }
+
+    /// Calls `renew` with a credential, for the pair that is named by the field of its access token.
+    ///
+    /// # Errors
+    /// If the sandbox has no room. What becomes of the call itself is in the result.
+    pub async fn renew(
+        &self,
+        credential: &Credential,
+        pair: &str,
+        client: Option<&RenewalClient>,
+        options: CallOptions<'_>,
+    ) -> Result<RecordedCall<RenewalResult>, CallError> {
+        let env = DeterministicEnv::new(options.now_ms, 0);
+        // As on a server, no renewal reads secrets.
+        let verification = self.verification(credential, client, options, SecretAccess::Handles);
+        let asked = AskedRenewal { pair, client };
+        self.sandbox.try_renew(&self.compiled, Arc::clone(&self.name), verification, asked, env).await
+    }
+
+    /// The input of a call that knows the secrets of the credential and of the client.
+    fn verification<'a>(
+        &self,
+        credential: &'a Credential,
+        client: Option<&RenewalClient>,
+        options: CallOptions<'_>,
+        access: SecretAccess,
+    ) -> Verification<'a> {
         let deadline = Instant::now() + self.sandbox.limits().wall;
         let grants = options.grants.bound(|field| credential.plain(field).map(str::to_owned));
         let mut call = Call::new(grants, deadline, options.limits);
-        for secret in credential.secrets() {
+        let of_client = client.into_iter().flat_map(|client| [Some(&client.id), client.secret.as_ref()]).flatten();
+        for secret in credential.secrets().chain(of_client) {
             call.add_secret(Arc::clone(secret));
         }
         if let Some(observer) = options.observer {
             call = call.with_observer(observer);
         }
-        // A plugin that asks to read secrets is tried out as if that were granted: it could not run otherwise.
-        let access: SecretAccess = self.description.secret_access;
         let client = Arc::new(options.client.clone());
-        let verification = Verification { client, call: Box::new(call), credential, access };
-        let fixed = DeterministicEnv::new(options.now_ms, 0);
-        self.sandbox.try_verify(&self.compiled, Arc::clone(&self.name), verification, fixed).await
+        Verification { client, call: Box::new(call), credential, access }
     }
 }

@@ -1,11 +1,12 @@
-//! A case: a credential, the exchanges with the provider, and the expected verdict.
+//! A case: a credential, the exchanges with the provider, and the expected verdict or result of a renewal.
 
 use std::path::PathBuf;
 
+use super::expected::{self, Expected};
 use super::faults::FaultName;
 use super::file::{CaseFile, ExchangeFile, FaultWord, ResponseFile};
-use super::request;
-use super::verdict::{self, Expected};
+use super::renewal::{self, AskedPair};
+use super::{request, verdict};
 use keyferry_egress::Method;
 use keyferry_sandbox::TRIAL_TIME_MS;
 
@@ -21,6 +22,8 @@ pub struct Case {
     pub(super) now_ms: u64,
     pub(super) auth_type: String,
     pub(super) fields: Vec<(String, toml::Value)>,
+    /// The pair that the case renews; `None` if it verifies the credential.
+    pub(super) renewal: Option<AskedPair>,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) expected: Expected,
 }
@@ -89,9 +92,13 @@ impl Case {
             None => TRIAL_TIME_MS,
             Some(now) => {
                 let ms =
-                    verdict::time(&toml::Value::String(now.clone())).map_err(CaseMistake::in_section(Section::Now))?;
+                    expected::time(&toml::Value::String(now.clone())).map_err(CaseMistake::in_section(Section::Now))?;
                 u64::try_from(ms).unwrap_or_default()
             }
+        };
+        let expected = match &file.renewal {
+            Some(_) => renewal::expected(&file.expect),
+            None => verdict::expected(&file.expect),
         };
         let exchange =
             |(index, exchange)| Exchange::parse(exchange).map_err(CaseMistake::in_section(Section::Exchange(index)));
@@ -103,7 +110,8 @@ impl Case {
             auth_type: file.credential.auth_type,
             fields: file.credential.fields.into_iter().map(|(name, value)| (name, test_key(value))).collect(),
             exchanges: file.exchanges.iter().enumerate().map(exchange).collect::<Result<_, _>>()?,
-            expected: Expected::parse(&file.expect).map_err(CaseMistake::in_section(Section::Expect))?,
+            renewal: file.renewal.as_ref().map(|renewal| AskedPair::parse(renewal, &file.expect)),
+            expected: expected.map_err(CaseMistake::in_section(Section::Expect))?,
         })
     }
 }

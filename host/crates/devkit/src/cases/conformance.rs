@@ -22,7 +22,8 @@ const FIXED: usize = 4;
 
 /// The number of conformance tests, for a plugin whose cases pass.
 pub(super) fn count(runner: &Runner) -> usize {
-    FIXED + verified(runner).map(|case| 1 + secrets(runner, case).len() + faults(case).count()).sum::<usize>()
+    let faults = |case: &Case| faults(case, &FaultName::ALL).count();
+    FIXED + verified(runner).map(|case| 1 + secrets(runner, case).len() + faults(case)).sum::<usize>()
 }
 
 pub(super) async fn run(runner: &Runner, results: &mut Results<'_>) {
@@ -41,7 +42,7 @@ pub(super) async fn run(runner: &Runner, results: &mut Results<'_>) {
             let name = format!("{}: `{field}` is rejected where no request can be built with it", case.name);
             results.add(TestReport { elapsed: began.elapsed(), ..plain(&name, lines) });
         }
-        for (exchange, fault) in faults(case) {
+        for (exchange, fault) in faults(case, &FaultName::ALL) {
             let test = with_fault(runner, case, exchange, fault, results).await;
             results.add(test);
         }
@@ -52,7 +53,7 @@ pub(super) async fn run(runner: &Runner, results: &mut Results<'_>) {
     results.add(plain("keeps to its budgets", lines));
 }
 
-fn plain(name: &str, lines: Vec<Line>) -> TestReport {
+pub(super) fn plain(name: &str, lines: Vec<Line>) -> TestReport {
     TestReport {
         group: Group::Conformance,
         name: name.to_owned(),
@@ -64,7 +65,7 @@ fn plain(name: &str, lines: Vec<Line>) -> TestReport {
     }
 }
 
-fn says(text: impl Into<String>) -> Vec<Line> {
+pub(super) fn says(text: impl Into<String>) -> Vec<Line> {
     vec![Line::Says(text.into())]
 }
 
@@ -72,13 +73,14 @@ fn verified(runner: &Runner) -> impl Iterator<Item = &Case> {
     runner.cases.iter().filter(|case| case.expected.name == "verified")
 }
 
-/// Every fault at every exchange at which it can happen.
-fn faults(case: &Case) -> impl Iterator<Item = (usize, FaultName)> {
-    case.exchanges.iter().enumerate().flat_map(|(index, exchange)| {
+/// Each of the faults at every exchange at which it can happen.
+pub(super) fn faults(case: &Case, faults: &'static [FaultName]) -> impl Iterator<Item = (usize, FaultName)> {
+    case.exchanges.iter().enumerate().flat_map(move |(index, exchange)| {
         let no_body = exchange.method == Method::Head
             || matches!(&exchange.outcome, CaseOutcome::Response(MockResponse { body, .. }) if body.is_empty());
-        FaultName::ALL
-            .into_iter()
+        faults
+            .iter()
+            .copied()
             .filter(move |fault| !(no_body && fault.is_of_the_body()))
             .map(move |fault| (index, fault))
     })
@@ -101,8 +103,8 @@ fn described(runner: &Runner) -> Vec<Line> {
 }
 
 fn must_haves(runner: &Runner) -> Vec<Line> {
-    let missing: Vec<_> =
-        MUST_HAVE.into_iter().filter(|name| !runner.cases.iter().any(|case| case.expected.name == *name)).collect();
+    let is_there = |name: &str| runner.cases.iter().any(|case| case.renewal.is_none() && case.expected.name == name);
+    let missing: Vec<_> = MUST_HAVE.into_iter().filter(|name| !is_there(name)).collect();
     match missing.as_slice() {
         [] => Vec::new(),
         some => says(format!("no case expects {}; add one of each", some.join(", nor "))),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use keyferry_egress::{Fault, MockExchange};
-use keyferry_sandbox::{FailureKind, Unreachable, Verdict};
+use keyferry_sandbox::{FailureKind, RenewalFailureKind, RenewalResult, Unreachable, Verdict};
 
 /// A fault that replaces a response, in a case or in the conformance suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub enum FaultName {
     ServerError,
     Unavailable,
     Echo,
+    UnavailableRefusal,
+    ForbiddenPage,
+    EmptyBody,
 }
 
 /// Seconds in the `Retry-After` of the 429.
@@ -36,7 +39,7 @@ pub(super) const RETRY_AFTER: u32 = 30;
 const PAGE: &str = "<!doctype html><title>Maintenance</title><p>We will be back soon.</p>";
 
 impl FaultName {
-    /// All faults, in the order in which they are tested.
+    /// The faults of all exchanges, in the order in which they are tested.
     pub const ALL: [Self; 17] = [
         Self::Dns,
         Self::Refused,
@@ -56,6 +59,9 @@ impl FaultName {
         Self::Unavailable,
         Self::Echo,
     ];
+
+    /// Further faults of renewals, at which a careless plugin ends a connection.
+    pub const OF_RENEWALS: [Self; 3] = [Self::UnavailableRefusal, Self::ForbiddenPage, Self::EmptyBody];
 
     /// Its name in a case file.
     pub fn as_str(self) -> &'static str {
@@ -77,6 +83,9 @@ impl FaultName {
             Self::ServerError => "500",
             Self::Unavailable => "503",
             Self::Echo => "echo",
+            Self::UnavailableRefusal => "503-invalid-grant",
+            Self::ForbiddenPage => "403-page",
+            Self::EmptyBody => "empty",
         }
     }
 
@@ -100,6 +109,9 @@ impl FaultName {
             Self::ServerError => "500 with a page",
             Self::Unavailable => "503 with a page",
             Self::Echo => "400 that echoes the secrets",
+            Self::UnavailableRefusal => "503 with the error `invalid_grant`",
+            Self::ForbiddenPage => "403 with a page",
+            Self::EmptyBody => "200 without a body",
         }
     }
 
@@ -113,6 +125,7 @@ impl FaultName {
                 | Self::WrongContentType
                 | Self::InvalidUtf8
                 | Self::InvalidJson
+                | Self::EmptyBody
         )
     }
 
@@ -152,6 +165,9 @@ impl FaultName {
             Self::TooManyRequests => with(json(429, "{}"), "retry-after", &RETRY_AFTER.to_string()),
             Self::ServerError => response(500, "text/html", PAGE.as_bytes().to_vec()),
             Self::Unavailable => response(503, "text/html", PAGE.as_bytes().to_vec()),
+            Self::UnavailableRefusal => json(503, r#"{"error":"invalid_grant","error_description":"try again later"}"#),
+            Self::ForbiddenPage => response(403, "text/html", PAGE.as_bytes().to_vec()),
+            Self::EmptyBody => json(200, ""),
             Self::Echo => {
                 let echoed =
                     serde_json::json!({ "error": "bad request", "message": "bad request", "you_sent": echoes });
@@ -164,41 +180,106 @@ impl FaultName {
     /// this exchange.
     pub(super) fn objection(self, verdict: &Verdict, optional: bool) -> Option<String> {
         let failure = match verdict {
-            Verdict::Verified(_) if optional || self == Self::Forbidden => return None,
+            Verdict::Verified(_) if optional || self.may_be_a_live_key() => return None,
             Verdict::Verified(_) => {
                 return Some("a credential is `verified` only where the provider said so".to_owned());
             }
             Verdict::Failed(failure) => failure,
         };
-        let wanted = match (self, &failure.kind) {
-            (Self::Unauthorized | Self::Forbidden | Self::Echo, _) => return None,
-            (Self::Dns, FailureKind::Unreachable(Unreachable::Dns))
-            | (Self::Refused, FailureKind::Unreachable(Unreachable::Refused))
-            | (Self::Tls, FailureKind::Unreachable(Unreachable::Tls))
-            | (Self::Timeout | Self::SlowDrip, FailureKind::Unreachable(Unreachable::Timeout))
-            | (Self::Reset, FailureKind::Unreachable(Unreachable::Transport))
-            | (Self::TooManyRequests, FailureKind::RateLimited(Some(RETRY_AFTER)))
-            | (Self::ServerError, FailureKind::ProviderError(500))
-            | (Self::Unavailable, FailureKind::ProviderError(503)) => return None,
-            (
-                Self::Oversize | Self::WrongContentType | Self::InvalidUtf8 | Self::InvalidJson | Self::Redirect,
-                kind,
-            ) => match kind {
-                FailureKind::UnexpectedAnswer | FailureKind::ProviderError(_) | FailureKind::Unreachable(_) => {
-                    return None;
-                }
-                _ => "unexpected-answer",
-            },
-            (Self::Dns, _) => "unreachable (dns)",
-            (Self::Refused, _) => "unreachable (refused)",
-            (Self::Tls, _) => "unreachable (tls)",
-            (Self::Timeout | Self::SlowDrip, _) => "unreachable (timeout)",
-            (Self::Reset, _) => "unreachable (transport)",
-            (Self::TooManyRequests, _) => "rate-limited with retry-after 30",
-            (Self::ServerError, _) => "provider-error with status 500",
-            (Self::Unavailable, _) => "provider-error with status 503",
+        if self.has_no_reason() || self.is_told_by(&failure.kind) {
+            return None;
+        }
+        Some(format!("the provider was at fault, not the credential: this must be {}", self.wanted()))
+    }
+
+    /// What is wrong with the result of a renewal with this fault, if anything. Nothing but a documented answer ends a connection.
+    pub(super) fn objection_to_renewal(self, result: &RenewalResult, optional: bool) -> Option<String> {
+        let failure = match result {
+            Ok(_) if optional => return None,
+            Ok(_) => return Some("a pair is `renewed` only where the provider's response has its tokens".to_owned()),
+            Err(failure) => failure,
         };
-        Some(format!("the provider was at fault, not the credential: this must be {wanted}"))
+        let kind = match &failure.kind {
+            RenewalFailureKind::RateLimited(seconds) => FailureKind::RateLimited(*seconds),
+            RenewalFailureKind::Unreachable(why) => FailureKind::Unreachable(*why),
+            RenewalFailureKind::ProviderError(status) => FailureKind::ProviderError(*status),
+            RenewalFailureKind::UnexpectedAnswer => FailureKind::UnexpectedAnswer,
+            // Some providers refuse a client by this status alone.
+            RenewalFailureKind::ClientRefused if self == Self::Unauthorized => return None,
+            kind => {
+                let why = match kind {
+                    RenewalFailureKind::Ended => "an outage must not end a connection",
+                    RenewalFailureKind::ClientRefused => "an outage is not the fault of the OAuth client",
+                    _ => "the provider was at fault, not the credential",
+                };
+                return Some(format!("{why}: this must be {}", self.wanted()));
+            }
+        };
+        if self.has_no_reason() || self.is_told_by(&kind) {
+            return None;
+        }
+        Some(format!("the provider was at fault, not the tokens: this must be {}", self.wanted()))
+    }
+
+    /// With some apps, 403 is the response to a live key without the permission.
+    fn may_be_a_live_key(self) -> bool {
+        matches!(self, Self::Forbidden | Self::ForbiddenPage)
+    }
+
+    /// The response refuses the request and does not say why.
+    fn has_no_reason(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::Forbidden | Self::ForbiddenPage | Self::Echo)
+    }
+
+    /// Whether a failure tells the fault.
+    fn is_told_by(self, kind: &FailureKind) -> bool {
+        match self {
+            Self::Dns => matches!(kind, FailureKind::Unreachable(Unreachable::Dns)),
+            Self::Refused => matches!(kind, FailureKind::Unreachable(Unreachable::Refused)),
+            Self::Tls => matches!(kind, FailureKind::Unreachable(Unreachable::Tls)),
+            Self::Timeout | Self::SlowDrip => matches!(kind, FailureKind::Unreachable(Unreachable::Timeout)),
+            Self::Reset => matches!(kind, FailureKind::Unreachable(Unreachable::Transport)),
+            Self::TooManyRequests => matches!(kind, FailureKind::RateLimited(Some(RETRY_AFTER))),
+            Self::ServerError => matches!(kind, FailureKind::ProviderError(500)),
+            Self::Unavailable | Self::UnavailableRefusal => matches!(kind, FailureKind::ProviderError(503)),
+            Self::Oversize
+            | Self::WrongContentType
+            | Self::InvalidUtf8
+            | Self::InvalidJson
+            | Self::Redirect
+            | Self::EmptyBody
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::ForbiddenPage
+            | Self::Echo => matches!(
+                kind,
+                FailureKind::UnexpectedAnswer | FailureKind::ProviderError(_) | FailureKind::Unreachable(_)
+            ),
+        }
+    }
+
+    /// The failure that tells the fault best.
+    fn wanted(self) -> &'static str {
+        match self {
+            Self::Dns => "unreachable (dns)",
+            Self::Refused => "unreachable (refused)",
+            Self::Tls => "unreachable (tls)",
+            Self::Timeout | Self::SlowDrip => "unreachable (timeout)",
+            Self::Reset => "unreachable (transport)",
+            Self::TooManyRequests => "rate-limited with retry-after 30",
+            Self::ServerError => "provider-error with status 500",
+            Self::Unavailable | Self::UnavailableRefusal => "provider-error with status 503",
+            Self::Oversize
+            | Self::WrongContentType
+            | Self::InvalidUtf8
+            | Self::InvalidJson
+            | Self::Redirect
+            | Self::EmptyBody
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::ForbiddenPage
+            | Self::Echo => "unexpected-answer",
+        }
     }
 }
 
@@ -212,7 +293,11 @@ impl FromStr for FaultName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|fault| fault.as_str() == text);
-        found.ok_or_else(|| super::suggestion::unknown("fault", text, &Self::ALL.map(Self::as_str)))
+        let all = || Self::ALL.into_iter().chain(Self::OF_RENEWALS);
+        let found = all().find(|fault| fault.as_str() == text);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = all().map(Self::as_str).collect();
+            super::suggestion::unknown("fault", text, &names)
+        })
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct CaseFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) now: Option<String>,
     pub(crate) credential: CredentialFile,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) renewal: Option<RenewalFile>,
     #[serde(default, rename = "exchange")]
     pub(crate) exchanges: Vec<ExchangeFile>,
     pub(crate) expect: ExpectFile,
@@ -26,6 +28,26 @@ pub(crate) struct CredentialFile {
     pub(crate) auth_type: String,
     #[serde(default)]
     pub(crate) fields: BTreeMap<String, toml::Value>,
+}
+
+/// The case renews a pair of tokens, in place of a verification.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RenewalFile {
+    /// The pair, by the field of its access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pair: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<ClientFile>,
+}
+
+/// The OAuth client that the tokens were issued to: `{{client_id}}` and `{{client_secret}}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ClientFile {
+    pub(crate) id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<String>,
 }
 
 /// One request and its result. `{{field}}` is replaced by the secret of that field.
@@ -145,11 +167,19 @@ pub(crate) struct ResponseFile {
     pub(crate) text: Option<String>,
 }
 
-/// The verdict and its details. Which of them go with which verdict, [`super::verdict`] knows.
+/// The verdict, or the result of a renewal, and its details. Which of them go together, [`super::verdict`] and [`super::renewal`]
+/// know.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExpectFile {
-    pub(crate) verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verdict: Option<String>,
+    /// The new tokens, by field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) renewed: Option<BTreeMap<String, String>>,
+    /// The reason why a pair was not renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) account_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,9 +190,11 @@ pub(crate) struct ExpectFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_expires_at: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) warnings: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fields: Option<Vec<String>>,
+    pub(crate) fields: Option<FieldsFile>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,4 +205,15 @@ pub(crate) struct ExpectFile {
     pub(crate) detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) config: Option<BTreeMap<String, String>>,
+}
+
+/// Names of fields; of a renewed pair, fields and their new values.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "invalid type: `fields` is a list of names, or for a renewed pair a table of fields and values"
+)]
+pub(crate) enum FieldsFile {
+    Names(Vec<String>),
+    Values(BTreeMap<String, String>),
 }

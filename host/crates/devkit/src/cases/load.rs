@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::case::{Case, Section};
 use super::file::CaseFile;
+use super::renewal::{CLIENT_ID, CLIENT_SECRET};
 use super::suggestion::{unknown, with_suggestion};
 use super::url;
 use keyferry_types::bounded_file::{self, LARGE};
@@ -83,12 +84,19 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Case, CaseError> {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         wrong(line, with_suggestion(error.message()))
     })?;
-    let known: Vec<String> = file.credential.fields.keys().cloned().collect();
+    let mut known: Vec<String> = file.credential.fields.keys().cloned().collect();
+    if let Some(client) = file.renewal.as_ref().and_then(|renewal| renewal.client.as_ref()) {
+        known.push(CLIENT_ID.to_owned());
+        known.extend(client.secret.as_ref().map(|_| CLIENT_SECRET.to_owned()));
+    }
     if let Some((line, problem)) = unknown_placeholder(text, &known) {
         return Err(wrong(line, problem));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    Case::parse(&name, path.to_owned(), file).map_err(|mistake| {
+    let lines = (header(text, "[renewal]", 0), header(text, "[expect]", 0));
+    let parsed = Case::parse(&name, path.to_owned(), file);
+    let located = parsed.map(|case| Case { renewal: case.renewal.map(|asked| asked.at(lines)), ..case });
+    located.map_err(|mistake| {
         let line = match mistake.section {
             Section::Now => header(text, "now", 0),
             Section::Exchange(index) => header(text, "[[exchange]]", index),
@@ -161,7 +169,10 @@ account-id = "1"
             ("about =", "abuot =", "1: `abuot` is no key here; did you mean `about`?"),
             ("status = 200", "stauts = 200", "9: `stauts` is no key here; did you mean `status`?"),
             ("\"verified\"", "\"verfied\"", "10: `verfied` is no verdict; did you mean `verified`?"),
-            ("account-id", "fields", "12: invalid type"),
+            ("account-id", "fields", "12: invalid type: `fields` is a list of names"),
+            ("account-id = \"1\"", "fields = { a = \"b\" }", "10: `fields` does not go with the verdict `verified`"),
+            ("verdict = \"verified\"", "", "10: it needs a `verdict`"),
+            ("verdict = \"verified\"", "failure = \"ended\"", "10: `renewed` and `failure` are for a case with"),
             ("account-id = \"1\"", "why = \"dns\"", "10: `why` does not go with the verdict `verified`"),
             ("{{api_key}}", "{{apikey}}", "8: `apikey` is no field of this case's credential; did you mean `api_key`?"),
             (
@@ -178,6 +189,63 @@ account-id = "1"
         ];
         for (from, to, expected) in cases {
             let error = error_of(&GOOD.replacen(from, to, 1));
+            assert!(error.starts_with(expected), "{from} -> {to}: {error}");
+        }
+    }
+
+    const RENEWAL: &str = r#"[credential]
+auth-type = "oauth2"
+fields = { access_token = "at", refresh_token = "rt" }
+[renewal]
+client = { id = "client-1", secret = "client-secret-1" }
+[[exchange]]
+method = "POST"
+url = "https://api.acme.example/token"
+form = { grant_type = "refresh_token", refresh_token = "{{refresh_token}}", client_id = "{{client_id}}", client_secret = "{{client_secret}}" }
+answer = { status = 200, json = '{"access_token":"new"}' }
+[expect]
+renewed = { access_token = "new" }
+expires-at = "2026-01-01T01:00:00Z"
+"#;
+
+    #[test]
+    fn a_slip_in_a_renewal_is_told_with_its_line_and_the_nearest_word() {
+        assert!(std::panic::catch_unwind(|| error_of(RENEWAL)).is_err(), "the case that the slips are made in is good");
+        let renewed = "renewed = { access_token = \"new\" }";
+        let cases = [
+            ("client = {", "clinet = {", "5: `clinet` is no key here; did you mean `client`?"),
+            ("id = \"client-1\", ", "", "5: missing field `id`"),
+            (
+                ", secret = \"client-secret-1\"",
+                "",
+                "9: `client_secret` is no field of this case's credential; did you mean `client_id`?",
+            ),
+            (
+                "{{client_id}}",
+                "{{clientid}}",
+                "9: `clientid` is no field of this case's credential; did you mean `client_id`?",
+            ),
+            ("renewed =", "renewd =", "12: `renewd` is no key here; did you mean `renewed`?"),
+            (renewed, "verdict = \"verified\"", "11: `verdict` does not go with [renewal]"),
+            (renewed, "", "11: it needs `renewed` or a `failure`"),
+            (renewed, "failure = \"endet\"", "11: `endet` is no failure of a renewal; did you mean `ended`?"),
+            (renewed, "failure = \"renewed\"", "11: `renewed` is no failure of a renewal"),
+            (renewed, "failure = \"ended\"", "11: `expires-at` does not go with the result `ended`, which has detail"),
+            ("expires-at =", "account-id =", "11: `account-id` does not go with the result `renewed`"),
+            (
+                "expires-at = \"2026-01-01T01:00:00Z\"",
+                "fields = [\"site\"]",
+                "11: `fields` of a renewed pair is a table",
+            ),
+            ("\"2026-01-01T01:00:00Z\"", "\"soon\"", "11: `soon` is not a time"),
+            (
+                renewed,
+                "renewed = { access_token = \"new\" }\nfailure = \"ended\"",
+                "11: it has `renewed` and a `failure`",
+            ),
+        ];
+        for (from, to, expected) in cases {
+            let error = error_of(&RENEWAL.replacen(from, to, 1));
             assert!(error.starts_with(expected), "{from} -> {to}: {error}");
         }
     }

@@ -8,7 +8,8 @@
 //! | `case` | what does it mean? |
 //! | `url` | when are two URLs the same? |
 //! | `request` | how is a request written as lines, so that people and programs can compare two? |
-//! | `verdict` | how is a verdict written as lines? |
+//! | `verdict`, `renewal` | how is a verdict, or the result of a renewal, written as lines? |
+//! | `expected` | what does a case file expect? |
 //! | `faults` | which faults can a provider have, and which verdicts may a plugin give on them? |
 //! | `script` | which response does the provider of a case send to a request? |
 //! | `deviation` | which requests of a plugin are not those of its case? |
@@ -16,6 +17,7 @@
 //! | `runner` | how does one case run? |
 //! | `suite` | how does a whole suite run? |
 //! | `conformance` | what must every plugin do, independent of its cases? |
+//! | `renewal_conformance` | what must every plugin do that renews tokens? |
 //! | `results` | how are the results of a running suite collected? |
 //! | `report` | what is the result of a suite? |
 //! | [`mock`] | how do cases become mock providers that a server can verify credentials with? |
@@ -25,11 +27,14 @@ mod canary;
 mod case;
 mod conformance;
 mod deviation;
+mod expected;
 mod faults;
 mod file;
 mod load;
 pub mod mock;
 mod record;
+mod renewal;
+mod renewal_conformance;
 mod report;
 mod request;
 mod results;

@@ -119,6 +119,7 @@ pub async fn record(
         about,
         now: now.map(|now| now.to_string()),
         credential: CredentialFile { auth_type: live.credential.auth_type.to_string(), fields },
+        renewal: None,
         exchanges: exchanges.map(|(index, one)| exchange(live, index, one)).collect::<Result<_, _>>()?,
         expect: verdict::to_file(verdict),
     };

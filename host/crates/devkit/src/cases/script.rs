@@ -74,6 +74,13 @@ impl Script {
         std::mem::take(&mut self.state.lock().exchanged)
     }
 
+    /// The values of the tokens that the host took out of responses.
+    pub(super) fn minted(&self) -> Vec<String> {
+        let state = self.state.lock();
+        let minted = state.names.iter().filter(|(_, name)| name.starts_with('/'));
+        minted.map(|(token, _)| token.expose().to_owned()).collect()
+    }
+
     fn outcome_of(&self, exchange: &Exchange) -> MockExchange {
         match &exchange.outcome {
             Outcome::Fault(fault) => self.fault(*fault),

@@ -1,17 +1,18 @@
 //! A plugin's whole suite: its own cases, then the conformance tests.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use super::case::Case;
-use super::conformance;
 use super::deviation::Deviation;
 use super::report::{Budget, Group, Line, Outcome, SuiteReport, TestReport, diff, log_lines};
 use super::results::Results;
-use super::runner::{CaseRun, Runner, Values};
+use super::runner::{CaseRun, PreparedCredential, Runner, Values};
 use super::script::Rule;
+use super::{conformance, renewal, renewal_conformance, verdict};
 use keyferry_egress::{Egress, EgressSettings, EgressSetupError};
-use keyferry_sandbox::{OpenError, Verdict, Workbench};
+use keyferry_sandbox::{OpenError, RenewalResult, Verdict, Workbench};
 use keyferry_types::path_text::ShowPath as _;
 
 /// Units of fuel that one call may take: about what a server's limit of 2 s of processor time allows, in interpreted
@@ -62,7 +63,7 @@ impl Suite {
 
     /// The number of tests that [`run`](Self::run) runs if all cases pass.
     pub fn count(&self) -> usize {
-        self.runner.cases.len() + conformance::count(&self.runner)
+        self.runner.cases.len() + conformance::count(&self.runner) + renewal_conformance::count(&self.runner)
     }
 
     /// Runs all tests, and calls `done` with the report of each.
@@ -78,6 +79,7 @@ impl Suite {
             let test = self.test(case, &mut results).await;
             results.add(test);
         }
+        renewal_conformance::run(&self.runner, &mut results).await;
         conformance::run(&self.runner, &mut results).await;
         SuiteReport {
             plugin: self.file.clone(),
@@ -109,13 +111,23 @@ impl Suite {
 
     async fn test(&self, case: &Case, results: &mut Results<'_>) -> TestReport {
         let began = Instant::now();
-        let (lines, log, fuel) = match self.runner.prepare(case, Values::Written) {
-            Ok(prepared) => {
+        let prepared = self.runner.prepare(case, Values::Written);
+        let (lines, log, fuel) = match (self.runner.pair(case), prepared) {
+            (Ok(None), Ok(prepared)) => {
                 let run = self.runner.run(case, Rule::Strict, &prepared).await;
-                results.record(&prepared, &run, &case.name);
-                (differences(case, &run), log_lines(&run.log), Some(run.usage.fuel))
+                let found = |verdict: &Verdict| {
+                    let detail = verdict::detail(verdict);
+                    (verdict::verdict_lines(verdict), detail.map(str::to_owned))
+                };
+                tested(case, &prepared, &run, "the verdict", found, results)
             }
-            Err(violations) => (vec![Line::Says(violations)], Vec::new(), None),
+            (Ok(Some(pair)), Ok(prepared)) => {
+                let run = self.runner.renew(case, pair, Rule::Strict, &prepared).await;
+                let found =
+                    |result: &RenewalResult| (renewal::lines(result, pair), renewal::detail(result).map(str::to_owned));
+                tested(case, &prepared, &run, "the result", found, results)
+            }
+            (Err(mistake), _) | (_, Err(mistake)) => (vec![Line::Says(mistake)], Vec::new(), None),
         };
         TestReport {
             group: Group::Case,
@@ -129,23 +141,32 @@ impl Suite {
     }
 }
 
-/// What is wrong with a run by [`Rule::Strict`].
-fn differences(case: &Case, run: &CaseRun) -> Vec<Line> {
+/// What is wrong with a run by [`Rule::Strict`], its log and its fuel. `found` writes its result as lines, and its detail.
+fn tested<T: Debug>(
+    case: &Case,
+    prepared: &PreparedCredential,
+    run: &CaseRun<T>,
+    what: &str,
+    found: impl FnOnce(&T) -> (Vec<String>, Option<String>),
+    results: &mut Results<'_>,
+) -> (Vec<Line>, Vec<String>, Option<u64>) {
+    results.record(prepared, run, &case.name);
     let mut lines: Vec<Line> = run.deviations.iter().flat_map(Deviation::lines).collect();
     match &run.result {
         Err(error) => lines.push(Line::Says(error.to_string())),
-        // A verdict on other exchanges than those of the case proves nothing.
+        // A result of other exchanges than those of the case proves nothing.
         Ok(_) if !run.deviations.is_empty() => {}
-        Ok(verdict) => {
-            let (expected, found) = case.expected.compared(verdict);
+        Ok(result) => {
+            let (found, detail) = found(result);
+            let (expected, found) = case.expected.compared(found, detail.as_deref());
             if expected != found {
-                let mut says = "the verdict is another; - is the case, + the plugin".to_owned();
-                if let Verdict::Failed(failure) = verdict {
-                    says = format!("{says} (its detail: {})", failure.detail);
+                let mut says = format!("{what} is another; - is the case, + the plugin");
+                if let Some(detail) = detail {
+                    says = format!("{says} (its detail: {detail})");
                 }
                 lines.extend(diff(says, &expected, &found));
             }
         }
     }
-    lines
+    (lines, log_lines(&run.log), Some(run.usage.fuel))
 }

@@ -1,17 +1,8 @@
 //! Verdicts written as lines: a plugin's verdict and a case file's, in the same words.
 
-use super::file::ExpectFile;
+use super::expected::{Expected, TIMES, listed, moment, only, time};
+use super::file::{ExpectFile, FieldsFile};
 use keyferry_sandbox::{FailureKind, Verdict, VerificationFailure, Verified};
-
-/// The verdict that a case file expects.
-#[derive(Debug, Clone)]
-pub(super) struct Expected {
-    /// The verdict's name: `verified`, `rejected`.
-    pub(super) name: String,
-    lines: Vec<String>,
-    /// Compared only where it is given.
-    detail: Option<String>,
-}
 
 /// Each verdict, and the details that go with it.
 const VERDICTS: [(&str, &[&str]); 10] = [
@@ -27,71 +18,53 @@ const VERDICTS: [(&str, &[&str]); 10] = [
     ("not-verifiable", &["detail"]),
 ];
 
-impl Expected {
-    /// Reads `[expect]`.
-    ///
-    /// # Errors
-    /// The first mistake in it.
-    pub(super) fn parse(file: &ExpectFile) -> Result<Self, String> {
-        let names = || VERDICTS.map(|(name, _)| name);
-        let Some((_, allowed)) = VERDICTS.iter().find(|(name, _)| *name == file.verdict) else {
-            return Err(super::suggestion::unknown("verdict", &file.verdict, &names()));
-        };
-        for given in given(file) {
-            if !allowed.contains(&given) {
-                return Err(format!(
-                    "`{given}` does not go with the verdict `{}`, which has {}",
-                    file.verdict,
-                    allowed.join(", ")
-                ));
-            }
+/// Reads `[expect]` of a case of a verification.
+///
+/// # Errors
+/// The first mistake in it.
+pub(super) fn expected(file: &ExpectFile) -> Result<Expected, String> {
+    let verdict = match &file.verdict {
+        Some(verdict) => verdict,
+        None if file.renewed.is_some() || file.failure.is_some() => {
+            return Err(
+                "`renewed` and `failure` are for a case with a table [renewal]; this one needs a `verdict`".to_owned()
+            );
         }
-        let mut lines = vec![file.verdict.clone()];
-        let list = |name: &str, values: &Option<Vec<String>>| {
-            values.as_ref().filter(|values| !values.is_empty()).map(|values| listed(name, values))
-        };
-        lines.extend(file.account_id.as_ref().map(|id| format!("account-id: {id}")));
-        lines.extend(file.display_name.as_ref().map(|name| format!("display-name: {name}")));
-        lines.extend(list("scopes", &file.scopes));
-        lines.extend(file.expires_at.as_ref().map(time).transpose()?.map(expires_at));
-        lines.extend(file.warnings.iter().flatten().map(|warning| format!("warning: {warning}")));
-        lines.extend(file.config.iter().flatten().map(|(name, value)| format!("config {name} = {value}")));
-        lines.extend(list("fields", &file.fields));
-        lines.extend(file.retry_after.map(|seconds| format!("retry-after: {seconds}")));
-        lines.extend(file.why.as_ref().map(|why| format!("why: {why}")));
-        lines.extend(file.status.map(|status| format!("status: {status}")));
-        Ok(Self { name: file.verdict.clone(), lines, detail: file.detail.clone() })
-    }
-
-    /// The expected and the found verdict as lines, with the detail if the file has one.
-    pub(super) fn compared(&self, verdict: &Verdict) -> (Vec<String>, Vec<String>) {
-        let (mut expected, mut found) = (self.lines.clone(), verdict_lines(verdict));
-        if let (Some(detail), Verdict::Failed(failure)) = (&self.detail, verdict) {
-            expected.push(format!("detail: {detail}"));
-            found.push(format!("detail: {}", failure.detail));
-        }
-        (expected, found)
-    }
+        None => return Err("it needs a `verdict`".to_owned()),
+    };
+    let names = || VERDICTS.map(|(name, _)| name);
+    let Some((_, allowed)) = VERDICTS.iter().find(|(name, _)| name == verdict) else {
+        return Err(super::suggestion::unknown("verdict", verdict, &names()));
+    };
+    only(file, allowed, &format!("the verdict `{verdict}`"))?;
+    let mut lines = vec![verdict.clone()];
+    let list = |name: &str, values: &Option<Vec<String>>| {
+        values.as_ref().filter(|values| !values.is_empty()).map(|values| listed(name, values))
+    };
+    let fields = match &file.fields {
+        None => None,
+        Some(FieldsFile::Names(names)) => Some(names.clone()),
+        Some(FieldsFile::Values(_)) => return Err("`fields` of a verdict is a list of names".to_owned()),
+    };
+    lines.extend(file.account_id.as_ref().map(|id| format!("account-id: {id}")));
+    lines.extend(file.display_name.as_ref().map(|name| format!("display-name: {name}")));
+    lines.extend(list("scopes", &file.scopes));
+    lines.extend(file.expires_at.as_ref().map(time).transpose()?.map(expires_at));
+    lines.extend(file.warnings.iter().flatten().map(|warning| format!("warning: {warning}")));
+    lines.extend(file.config.iter().flatten().map(|(name, value)| format!("config {name} = {value}")));
+    lines.extend(list("fields", &fields));
+    lines.extend(file.retry_after.map(|seconds| format!("retry-after: {seconds}")));
+    lines.extend(file.why.as_ref().map(|why| format!("why: {why}")));
+    lines.extend(file.status.map(|status| format!("status: {status}")));
+    Ok(Expected::new(verdict, lines, file.detail.clone()))
 }
 
-/// The names of the details that a file sets.
-fn given(file: &ExpectFile) -> Vec<&'static str> {
-    [
-        ("account-id", file.account_id.is_some()),
-        ("display-name", file.display_name.is_some()),
-        ("scopes", file.scopes.is_some()),
-        ("expires-at", file.expires_at.is_some()),
-        ("warnings", file.warnings.is_some()),
-        ("config", file.config.is_some()),
-        ("fields", file.fields.is_some()),
-        ("retry-after", file.retry_after.is_some()),
-        ("why", file.why.is_some()),
-        ("status", file.status.is_some()),
-        ("detail", file.detail.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(name, is_given)| is_given.then_some(name))
-    .collect()
+/// The line for people of a failure.
+pub(super) fn detail(verdict: &Verdict) -> Option<&str> {
+    match verdict {
+        Verdict::Verified(_) => None,
+        Verdict::Failed(failure) => Some(&failure.detail),
+    }
 }
 
 /// The name that a verdict has in a case file.
@@ -137,7 +110,7 @@ pub fn verdict_lines(verdict: &Verdict) -> Vec<String> {
 /// `[expect]` for this verdict.
 pub(crate) fn to_file(verdict: &Verdict) -> ExpectFile {
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-    let mut file = ExpectFile { verdict: name(verdict), ..ExpectFile::default() };
+    let mut file = ExpectFile { verdict: Some(name(verdict)), ..ExpectFile::default() };
     match verdict {
         Verdict::Verified(verified) => {
             file.account_id.clone_from(&verified.provider_account_id);
@@ -154,7 +127,9 @@ pub(crate) fn to_file(verdict: &Verdict) -> ExpectFile {
         Verdict::Failed(failure) => {
             file.detail = Some(failure.detail.clone());
             match &failure.kind {
-                FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => file.fields = some(fields),
+                FailureKind::Rejected(fields) | FailureKind::WrongTenant(fields) => {
+                    file.fields = some(fields).map(FieldsFile::Names);
+                }
                 FailureKind::InsufficientScope(scopes) => file.scopes = some(scopes),
                 FailureKind::RateLimited(seconds) => file.retry_after = *seconds,
                 FailureKind::Unreachable(why) => file.why = Some(why.code().to_owned()),
@@ -166,29 +141,7 @@ pub(crate) fn to_file(verdict: &Verdict) -> ExpectFile {
     file
 }
 
-fn listed(name: &str, values: &[String]) -> String {
-    format!("{name}: {}", values.join(", "))
-}
-
 fn expires_at(ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(ms) {
-        Ok(time) => format!("expires-at: {time}"),
-        Err(_) => format!("expires-at: {ms} ms"),
-    }
-}
-
-/// A time in a case file, in milliseconds since 1970.
-pub(super) fn time(value: &toml::Value) -> Result<i64, String> {
-    let text = match value {
-        toml::Value::Integer(ms) => return Ok(*ms),
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Datetime(time) => time.to_string(),
-        other => {
-            return Err(format!("a time is text like 2026-01-01T00:00:00Z, and this is of type {}", other.type_str()));
-        }
-    };
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    parsed
-        .map(|time| time.as_millisecond())
-        .map_err(|error| format!("`{text}` is not a time like 2026-01-01T00:00:00Z: {error}"))
+    let [name, _] = TIMES;
+    moment(name, ms)
 }

@@ -11,7 +11,7 @@ use keyferry_egress::{
     AppClient, Egress, ErrorKind, ExchangeObserver, Fault, GrantSet, MockExchange, MockTransport, Request, Response,
     SendError, override_refusal,
 };
-use keyferry_sandbox::{FailureKind, LoadedPlugin, RecordedCall, TRIAL_TIME_MS, Verdict, VerifyOptions};
+use keyferry_sandbox::{CallOptions, FailureKind, LoadedPlugin, RecordedCall, TRIAL_TIME_MS, Verdict};
 use keyferry_schema::{AuthType, Field, FieldKind, Input, Secrecy};
 
 /// A value of a plain field that occurs nowhere else: a host that contains it was built from the field.
@@ -217,7 +217,7 @@ async fn run(
     let provider = Arc::new(TrialProvider { behaviour, seen: Mutex::default() });
     let transport: Arc<TrialProvider> = Arc::clone(&provider);
     let client = AppClient::with_mock(egress, transport);
-    let options = VerifyOptions {
+    let options = CallOptions {
         client: &client,
         grants: Arc::new(GrantSet::new(plugin.description.requested.clone())),
         limits: egress.limits(),
