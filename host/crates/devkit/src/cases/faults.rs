@@ -208,6 +208,9 @@ impl FaultName {
             RenewalFailureKind::ClientRefused if self == Self::Unauthorized => return None,
             kind => {
                 let why = match kind {
+                    RenewalFailureKind::Ended if self.has_no_reason() => {
+                        "a response without a reason must not end a connection"
+                    }
                     RenewalFailureKind::Ended => "an outage must not end a connection",
                     RenewalFailureKind::ClientRefused => "an outage is not the fault of the OAuth client",
                     _ => "the provider was at fault, not the credential",
@@ -299,5 +302,44 @@ impl FromStr for FaultName {
             let names: Vec<&str> = all().map(Self::as_str).collect();
             super::suggestion::unknown("fault", text, &names)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyferry_sandbox::RenewalFailure;
+
+    fn objection(fault: FaultName, kind: RenewalFailureKind) -> Option<String> {
+        fault.objection_to_renewal(&Err(RenewalFailure { kind, detail: String::new(), contact: None }), false)
+    }
+
+    #[test]
+    fn no_fault_ends_a_connection_or_blames_what_is_not_at_fault() {
+        for fault in FaultName::ALL.into_iter().chain(FaultName::OF_RENEWALS) {
+            let ended = objection(fault, RenewalFailureKind::Ended).unwrap();
+            assert!(ended.contains(" must not end a connection: this must be "), "{fault}: {ended}");
+            let refused = objection(fault, RenewalFailureKind::ClientRefused);
+            assert_eq!(refused.is_none(), fault == FaultName::Unauthorized, "{fault}: {refused:?}");
+            assert!(objection(fault, RenewalFailureKind::NotRenewable(Vec::new())).is_some(), "{fault}");
+            assert_eq!(fault.as_str().parse(), Ok(fault));
+        }
+    }
+
+    #[test]
+    fn a_renewal_tells_a_fault_as_a_verification_does() {
+        use RenewalFailureKind as Kind;
+        for (fault, right, wrong) in [
+            (FaultName::TooManyRequests, Kind::RateLimited(Some(30)), Kind::RateLimited(None)),
+            (FaultName::Unavailable, Kind::ProviderError(503), Kind::ProviderError(500)),
+            (FaultName::UnavailableRefusal, Kind::ProviderError(503), Kind::UnexpectedAnswer),
+            (FaultName::Timeout, Kind::Unreachable(Unreachable::Timeout), Kind::UnexpectedAnswer),
+            (FaultName::EmptyBody, Kind::UnexpectedAnswer, Kind::RateLimited(Some(30))),
+            (FaultName::Redirect, Kind::UnexpectedAnswer, Kind::RateLimited(None)),
+        ] {
+            assert_eq!(objection(fault, right), None, "{fault}");
+            let wrong = objection(fault, wrong).unwrap();
+            assert!(wrong.starts_with("the provider was at fault, not the tokens: this must be "), "{fault}: {wrong}");
+        }
     }
 }
