@@ -28,6 +28,16 @@ impl Plugin for Careless {
             .auth(auth("leaks"))
             .auth(auth("steers"))
             .auth(
+                auth("hasty")
+                    .field(Field::secret("refresh_token", "Refresh token").help("Somewhere."))
+                    .field(Field::expires_at())
+                    .renewal(Renewal::refresh(&format!("{HOST}/oauth/token")).pair(
+                        "api_key",
+                        "refresh_token",
+                        "expires_at",
+                    )),
+            )
+            .auth(
                 AuthType::new("words", "")
                     .help("Slips in what people read, and in what forms check.")
                     .field(Field::text("password", "Password"))
@@ -67,6 +77,9 @@ impl Plugin for Careless {
                 Ok(_) => {}
                 Err(_) => panic!("nobody thought of this"),
             },
+            "hasty" => {
+                me(format!("{HOST}/v1/me")).send()?;
+            }
             "steers" => {
                 me(format!("{HOST}/v1/me")).header("X-HTTP-Method-Override", "DELETE").send()?;
             }
@@ -78,6 +91,10 @@ impl Plugin for Careless {
             }
         }
         Ok(Verified::new().account_id("1"))
+    }
+
+    fn renew(credential: &Credential, renewal: Renewal, client: Option<&Client>) -> Result<Renewed, RenewalFailure> {
+        renewal.send(credential, client).map_err(|_| RenewalFailure::ended("it does not work any more"))
     }
 }
 

@@ -354,6 +354,11 @@ fn the_guides_tables_are_those_of_the_program() {
         faults.push_str(&format!("| `{fault}` | {} |\n", fault.about()));
     }
     assert_eq!(page.section("faults"), faults, "write this into docs/plugins/testing.md:\n{faults}");
+    let mut faults = "| fault | what happens |\n|---|---|\n".to_owned();
+    for fault in FaultName::OF_RENEWALS {
+        faults.push_str(&format!("| `{fault}` | {} |\n", fault.about()));
+    }
+    assert_eq!(page.section("faults-of-renewals"), faults, "write this into docs/plugins/testing.md:\n{faults}");
     let page = Document::read("docs/plugins/lint-codes.md");
     let mut codes = "| code | | what | what to do |\n|---|---|---|---|\n".to_owned();
     for code in Code::ALL {

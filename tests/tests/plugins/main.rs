@@ -17,5 +17,6 @@ mod plugin_check;
 mod plugin_live;
 mod plugin_new;
 mod plugin_test;
+mod plugin_test_renewals;
 mod reproducible;
 mod signing;

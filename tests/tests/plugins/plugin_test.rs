@@ -32,14 +32,14 @@ config = { bot_id = "B1", bot_user_id = "U1", user_id = "U2" }
 "#;
 
 /// A folder with one case.
-fn cases(text: &str) -> tempfile::TempDir {
+pub(super) fn cases(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("case.toml"), text).unwrap();
     folder
 }
 
 /// The one case of a folder, from `--format json`.
-fn outcome(wasm: &Path, cases: &Path) -> Value {
+pub(super) fn outcome(wasm: &Path, cases: &Path) -> Value {
     let output = plugin(cases, &["test", wasm.to_str().unwrap(), "--cases", ".", "--format", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let tests = report["suites"][0]["tests"].as_array().unwrap();
@@ -56,6 +56,8 @@ fn the_shipped_plugins_pass_their_cases_and_the_conformance_suite() {
         let text = String::from_utf8_lossy(&output.stdout);
         if output.status.success() {
             assert!(text.contains("0 failed") && text.contains("17 faults"), "{text}");
+            let renews = cases.join("renewed.toml").exists();
+            assert_eq!(text.contains("renewed, exchange 1: 20 faults"), renews, "{text}");
             assert!(text.contains("at most: fuel ") && text.contains(" of 32.0 MiB"), "budgets are printed: {text}");
             assert!(!text.contains('\u{1b}'), "no colour where there is no terminal");
         } else {
@@ -117,8 +119,8 @@ fn a_case_that_fails_is_not_failed_again_by_each_fault() {
     let folder = cases(&SLACK.replace("\"T1\"\ndisplay-name", "\"T2\"\ndisplay-name"));
     let slack = binary::plugins().join("slack.wasm");
     let text = printed(&plugin(folder.path(), &["test", slack.to_str().unwrap(), "--cases", "."]), 1);
-    // The other finding is that there are no cases of a rejected and of a rate-limited credential.
-    assert!(text.contains("FAIL  case") && text.contains("2 failed"), "{text}");
+    // The other findings are that there are no cases of a rejected and of a rate-limited credential, nor of renewed tokens.
+    assert!(text.contains("FAIL  case") && text.contains("3 failed"), "{text}");
     let said = refused(&plugin(folder.path(), &["test", slack.to_str().unwrap(), "--cases", "elsewhere"]));
     assert!(said.contains("elsewhere: there is no such folder"), "{said}");
 }
@@ -208,11 +210,30 @@ fn what_a_careless_plugin_does_wrong_is_found_by_the_conformance_suite() {
         ),
         (case("no-proof", "", ""), "no case expects rejected, nor rate-limited"),
     ];
-    for (text, expected) in table {
+    let renewal = r#"[credential]
+auth-type = "hasty"
+fields = { api_key = "ak_Zq81LmX0cv73Trb2", refresh_token = "rt_Zq81LmX0cv73Trb2" }
+[renewal]
+pair = "api_key"
+client = { id = "client-1", secret = "client-secret-1" }
+[[exchange]]
+method = "POST"
+url = "https://api.careless.example.com/oauth/token"
+headers = { accept = "application/json" }
+form = { grant_type = "refresh_token", refresh_token = "{{refresh_token}}", client_id = "{{client_id}}", client_secret = "{{client_secret}}" }
+answer = { status = 200, json = '{"access_token":"ak_new"}' }
+[expect]
+renewed = { api_key = "ak_new" }
+"#;
+    let outage = "an outage must not end a connection: this must be ";
+    let hasty = ["provider-error with status 503", "unreachable (timeout)", "rate-limited with retry-after 30"]
+        .map(|wanted| (renewal.to_owned(), format!("{outage}{wanted}")));
+    let table = table.map(|(text, expected)| (text, expected.to_owned()));
+    for (text, expected) in table.into_iter().chain(hasty) {
         let folder = cases(&text);
         let output = plugin(folder.path(), &["test", wasm.to_str().unwrap(), "--cases", "."]);
         let told = printed(&output, 1);
-        assert!(told.contains(expected), "{expected} in {told}");
+        assert!(told.contains(&expected), "{expected} in {told}");
     }
 }
 
