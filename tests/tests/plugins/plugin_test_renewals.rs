@@ -76,7 +76,7 @@ fn every_departure_from_a_renewal_fails_with_what_differs() {
         ),
         (
             replaced("renewed = { access_token", "renewed = { acces_token"),
-            vec!["case.toml:13: `acces_token` is no token of the renewed pair; did you mean `access_token`?"],
+            vec!["case.toml:14: `acces_token` is no token of the renewed pair; did you mean `access_token`?"],
         ),
         (
             replaced("auth-type = \"oauth2\"", "auth-type = \"keybased\""),

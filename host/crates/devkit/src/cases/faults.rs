@@ -322,7 +322,7 @@ mod tests {
             let refused = objection(fault, RenewalFailureKind::ClientRefused);
             assert_eq!(refused.is_none(), fault == FaultName::Unauthorized, "{fault}: {refused:?}");
             assert!(objection(fault, RenewalFailureKind::NotRenewable(Vec::new())).is_some(), "{fault}");
-            assert_eq!(fault.as_str().parse(), Ok(fault));
+            assert_eq!(fault.as_str().parse::<FaultName>(), Ok(fault));
         }
     }
 
