@@ -283,10 +283,10 @@ mod tests {
 
     #[test]
     fn tokens_of_a_form_are_lifted_as_those_of_json() {
-        let body = "access_token=at%2D1&scope=a%20b&refresh_token=rt+1&expires_in=3600&id_token=&again=at-1";
+        let body = "access_token=at%2D1&scope=a%20b&refresh_token=rt%2B1&expires_in=3600&id_token=&again=at-1";
         let body = body.replace("a%20b", "a+b");
         let clean = "access_token=***&scope=a+b&refresh_token=***&expires_in=3600&id_token=&again=***";
-        let minted = pairs(&[("/access_token", "at-1"), ("/refresh_token", "rt 1")]);
+        let minted = pairs(&[("/access_token", "at-1"), ("/refresh_token", "rt+1")]);
         assert_eq!(lifted(&body, &[], &[]), (clean.to_owned(), minted));
         assert_eq!(lifted("code=xyz987", &["/code"], &[]), ("code=***".to_owned(), pairs(&[("/code", "xyz987")])));
     }

@@ -90,7 +90,7 @@ impl AuthType {
                 .example("https://app.example.com/oauth/callback"),
         )
         .field(
-            Field::text("oauth_client", "OAuth client")
+            Field::text("oauth_client", "Client name")
                 .by_organisation()
                 .pattern("^[a-z0-9][a-z0-9_-]{0,63}$")
                 .help("One of the organisation's OAuth clients, by its name.")
