@@ -18,7 +18,7 @@ use keyferry_types::secret::SharedSecret;
 /// Pairs that one plugin can renew.
 const MAX_RENEWABLES: usize = 16;
 /// Requests of one pair's renewal.
-const MAX_GRANTS: usize = 16;
+const MAX_GRANTS: usize = 64;
 /// The longest lives that are believed, in seconds: ten years.
 const MAX_LIFE: u32 = 10 * 366 * 24 * 60 * 60;
 
