@@ -41,7 +41,7 @@ async fn the_structure_of_a_credential_is_told_without_a_key_in_the_documented_s
                     "account_id": "string", "access_token": "string",
                     "refresh_token": {"type": "string", "required": false},
                     "expires_at": {"type": "string", "required": false},
-                    "callback_url": {"type": "string", "required": false},
+                    "callback_url": {"type": "string", "required": false}, "oauth_client": {"type": "string", "required": false},
                     "client_id": {"type": "string", "required": false},
                     "client_secret": {"type": "string", "required": false},
                 },

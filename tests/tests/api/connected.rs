@@ -221,7 +221,7 @@ async fn values_are_printed_only_if_they_are_asked_for_by_a_key_that_may_see_the
         json!({
             "slug": "stripe", "auth_object": {"keybased": {"api_key": value}}, "masked": masked, "outcome": "verified",
             "verified_at": "(text)", "reauth_required": false, "last_check": null, "expires_at": null,
-            "identifier": demo::STRIPE_ACCOUNT, "config": {"mode": "test"},
+            "scopes": [], "identifier": demo::STRIPE_ACCOUNT, "config": {"mode": "test"},
         })
     };
     // Without --reveal nothing is decrypted, even for a key with the right to read it.

@@ -9,7 +9,7 @@ use keyferry_mock_providers::apps::demo;
 use keyferry_tests::collector::{Collector, Mood};
 use keyferry_tests::http::{Request, Response, get};
 use keyferry_tests::metrics::Page;
-use keyferry_tests::{ACCOUNT, ServerOptions, World, WorldOptions};
+use keyferry_tests::{ACCOUNT, ORG, ServerOptions, World, WorldOptions};
 use serde_json::{Value, json};
 
 const MIGRATE: &str = "/api/v2/public/migrate-token";
@@ -263,6 +263,19 @@ fn queries(value: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// A renewal, which the demo's mock provider refuses.
+async fn renew(world: &World) {
+    let arguments = ["api-key", "create", "--environment", "test", "--scope", "read_credentials", "--org", ORG];
+    let (code, reader, said) = world.command(&arguments).await;
+    assert_eq!(code, Some(0), "{said}");
+    let pair = json!({"oauth2": {
+        "access_token": demo::HUBSPOT_ACCESS_TOKEN, "refresh_token": "rt", "client_id": "id", "client_secret": "secret",
+    }});
+    assert_eq!(world.migrate("hubspot", pair).await.status, 200);
+    let path = format!("{ACCOUNTS}/{ACCOUNT}/integration/hubspot/credentials?min_ttl=300");
+    world.send_as_it_is(Request::new("GET", &path).header("x-api-key", reader.trim())).await;
+}
+
 #[tokio::test]
 async fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
     let collector = Collector::start(Mood::Works).await;
@@ -272,6 +285,7 @@ async fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
     world.send(asked).await;
     assert_eq!(migrate(&world, demo::HUBSPOT_ACCESS_TOKEN).await.status, 200);
     import(&world, &[demo::HUBSPOT_ACCESS_TOKEN]).await;
+    renew(&world).await;
     collector.wait_for("4bf92f3577b34da6a3ce929d0e0e4736", "GET /api/v2/public/linked-account").await;
     let mut page = Page::of(&world.server).await;
     while ["keyferry_trace_exports_total", "keyferry_connections_expired"]

@@ -116,6 +116,8 @@ async fn every_case_of_every_shipped_app_ends_in_the_outcome_that_the_table_prom
     let mut missing: BTreeSet<String> = BTreeSet::new();
     for slug in binary::slugs() {
         let cases = std::fs::read_dir(shipped(&slug).join("cases")).unwrap().map(|entry| entry.unwrap().path());
+        // A case of a renewal is not one of a verification.
+        let cases = cases.filter(|case| !std::fs::read_to_string(case).unwrap().contains("\n[renewal]\n"));
         missing.extend(cases.map(|case| format!("{slug}-{}", case.file_stem().unwrap().to_str().unwrap())));
     }
     for one in credentials {

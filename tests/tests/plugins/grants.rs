@@ -266,7 +266,7 @@ async fn the_plugins_are_seen_and_managed_over_http_on_the_operators_socket() {
     let (status, list) = admin(&world, "GET /admin/v1/plugins").await;
     assert_eq!((status.as_str(), list.as_array().unwrap().len()), ("HTTP/1.1 200 OK", 4));
     let (_, one) = admin(&world, "GET /admin/v1/plugins/hubspot").await;
-    assert_eq!((&one["state"], &one["contract"]), (&json!("active"), &json!("1.0.0")));
+    assert_eq!((&one["state"], &one["contract"]), (&json!("active"), &json!("1.1.0")));
     let (status, _) = admin(&world, "POST /admin/v1/plugins/hubspot/revoke").await;
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(hubspot(&world).await.contains("revoked"));

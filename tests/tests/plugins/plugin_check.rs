@@ -125,7 +125,7 @@ fn a_plugin_file_tells_what_it_is() {
     let text = printed(&plugin(folder, &["inspect", "stripe.wasm"]), 0);
     for word in [
         "Stripe (stripe)",
-        "contract  1.0.0",
+        "contract  1.1.0",
         "asks for  GET https://api.stripe.com/v1/account/*",
         "secret, required",
         "^acct_",

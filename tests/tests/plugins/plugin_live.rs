@@ -101,7 +101,7 @@ async fn a_recorded_case_passes_and_holds_no_secret_and_nobodys_name() {
     let run = ["test".to_owned(), wasm.display().to_string(), "--cases".to_owned(), "cases".to_owned()];
     let text = printed(&live(folder.path(), run.to_vec()).await, 1);
     assert!(text.contains("ok    plain") && text.contains("ok    masked"), "{text}");
-    assert!(text.contains("1 failed") && text.contains("no case expects rejected, nor rate-limited"), "{text}");
+    assert!(text.contains("2 failed") && text.contains("no case expects rejected, nor rate-limited"), "{text}");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ fn plugins_come_out_the_same_in_any_folder() {
 
 #[test]
 fn plugins_import_the_contract_alone() {
-    let contract = ["clock", "http", "log", "random", "secrets"].map(|name| format!("keyferry:plugin/{name}@1.0.0"));
+    let contract = ["clock", "http", "log", "random", "secrets"].map(|name| format!("keyferry:plugin/{name}@1.1.0"));
     for slug in binary::slugs() {
         let file = binary::plugins().join(format!("{slug}.wasm"));
         let inspected = printed(&plugin(&root(), &["inspect", "--json", file.to_str().unwrap()]), 0);

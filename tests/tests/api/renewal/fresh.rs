@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyferry_tests::http::Request;
 use keyferry_tests::token_endpoint::late;
-use keyferry_tests::{ACCOUNT, Grants, ServerChange, WorldOptions};
+use keyferry_tests::{ACCOUNT, Grants, ORG, ServerChange, WorldOptions};
 use serde_json::json;
 
 use super::{App, Renewing, access_token, read, unix_now};
@@ -118,7 +118,7 @@ async fn what_is_missing_for_a_renewal_is_named() {
 async fn a_life_that_cannot_be_asked_for_is_refused() {
     let renewing = Renewing::start(App::HubSpot).await;
     renewing.migrate("a", LONG).await;
-    for query in ["min_ttl=0", "min_ttl=86401", "min_ttl=soon", "min_ttl=-1", "min_ttl=300&masked=true"] {
+    for query in ["min_ttl=0", "min_ttl=86401", "min_ttl=soon", "min_ttl=-1"] {
         let answer = read(&renewing.world, &renewing.reader, "hubspot", query).await;
         assert_eq!(
             (answer.status, answer.json()["code"].as_str()),
@@ -127,7 +127,13 @@ async fn a_life_that_cannot_be_asked_for_is_refused() {
             answer.text()
         );
     }
-    // A key that may not see the token cannot have it renewed.
-    let answer = read(&renewing.world, &renewing.world.api_key, "hubspot", "min_ttl=300").await;
-    assert!(answer.status == 400 || answer.status == 200, "{}", answer.text());
+    // Who may not see the token cannot have it renewed, and who does not want to see it does not.
+    let (code, printed, said) =
+        renewing.world.command(&["api-key", "create", "--environment", "test", "--scope", "read", "--org", ORG]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let answer = read(&renewing.world, printed.trim(), "hubspot", "min_ttl=300").await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("scope_missing")), "{}", answer.text());
+    let answer = read(&renewing.world, &renewing.reader, "hubspot", "min_ttl=86400&masked=true").await;
+    assert_eq!((answer.status, answer.json()["masked"].as_bool()), (200, Some(true)), "{}", answer.text());
+    assert_eq!(renewing.provider.requests(), 0);
 }

@@ -58,7 +58,7 @@ pub(crate) struct CredentialQuery {
     /// has no entry of it.
     masked: Option<bool>,
     /// The seconds that the access token has to last, for a key of scope `read_credentials`. If less is left, it is renewed first;
-    /// the response is a token that lasts, or the reason why there is none.
+    /// the response is a token that lasts, or the reason why there is none. With `masked=true` nothing is renewed.
     #[param(minimum = 1, maximum = 86400, example = 300)]
     min_ttl: Option<u32>,
 }
@@ -104,7 +104,15 @@ pub(crate) async fn show(
     check_path(headers, query, account)?;
     let CredentialQuery { masked, min_ttl } = parameters::read(query.unwrap_or_default())?;
     let plain = may_open && masked != Some(true);
-    let min_ttl = least_life(min_ttl, plain)?;
+    let min_ttl = match min_ttl {
+        // Without the tokens there is nothing to renew.
+        Some(_) if masked == Some(true) => None,
+        Some(_) if !may_open => {
+            key.caller(Scope::ReadCredentials)?;
+            None
+        }
+        min_ttl => least_life(min_ttl)?,
+    };
     let missing = account_missing(&caller, account);
     let none = || no_integration(api, slug);
     let Ok(account) = account.parse() else { return Err(missing) };
@@ -126,13 +134,10 @@ pub(crate) async fn show(
     }
 }
 
-/// What a query's `min_ttl` asks for. Only who may see the tokens can have them renewed.
-fn least_life(min_ttl: Option<u32>, plain: bool) -> Result<Option<Duration>, ApiError> {
+/// What a query's `min_ttl` asks for.
+fn least_life(min_ttl: Option<u32>) -> Result<Option<Duration>, ApiError> {
     match min_ttl {
         None => Ok(None),
-        Some(_) if !plain => Err(invalid_query(
-            "min_ttl needs an API key of scope `read_credentials`, and no `masked=true`: without the tokens there is nothing to renew",
-        )),
         Some(seconds) if !(1..=LONGEST_TTL).contains(&seconds) => {
             Err(invalid_query(&format!("min_ttl is {seconds}; it takes 1 to {LONGEST_TTL} seconds")))
         }

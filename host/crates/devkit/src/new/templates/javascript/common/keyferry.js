@@ -5,9 +5,9 @@
  * 429, 5xx, a response that is not JSON) becomes the right failure here, so that a plugin says `rejected` only where the
  * provider itself said so.
  */
-import { send } from 'keyferry:plugin/http@1.0.0';
-import { now } from 'keyferry:plugin/clock@1.0.0';
-import { write } from 'keyferry:plugin/log@1.0.0';
+import { send } from 'keyferry:plugin/http@1.1.0';
+import { now } from 'keyferry:plugin/clock@1.1.0';
+import { write } from 'keyferry:plugin/log@1.1.0';
 
 /** Why a credential is not verified. Throw one; the functions below make them. */
 export class Failure extends Error {
