@@ -75,16 +75,16 @@ impl Plugin {
         let pages = self.memory.clone().unwrap_or_else(|| (heap / PAGE + 20).to_string());
         let Self { slug: _, describe, verify, realloc, items, .. } = self;
         let post_return = self.post_return.as_ref().map_or_else(String::new, |body| {
-            format!("(func (export \"cabi_post_keyferry:plugin/app@1.0.0#verify\") (param $answer i32) {body})")
+            format!("(func (export \"cabi_post_keyferry:plugin/app@1.1.0#verify\") (param $answer i32) {body})")
         });
         format!(
             "(module
-              (import \"keyferry:plugin/log@1.0.0\" \"write\" (func $log (param i32 i32 i32)))
-              (import \"keyferry:plugin/clock@1.0.0\" \"now\" (func $now (result i64)))
-              (import \"keyferry:plugin/random@1.0.0\" \"bytes\" (func $random (param i32 i32)))
-              (import \"keyferry:plugin/http@1.0.0\" \"send\" (func $send (param i32 i32)))
-              (import \"keyferry:plugin/secrets@1.0.0\" \"[method]secret.name\" (func $secret_name (param i32 i32)))
-              (import \"keyferry:plugin/secrets@1.0.0\" \"[resource-drop]secret\" (func $drop_secret (param i32)))
+              (import \"keyferry:plugin/log@1.1.0\" \"write\" (func $log (param i32 i32 i32)))
+              (import \"keyferry:plugin/clock@1.1.0\" \"now\" (func $now (result i64)))
+              (import \"keyferry:plugin/random@1.1.0\" \"bytes\" (func $random (param i32 i32)))
+              (import \"keyferry:plugin/http@1.1.0\" \"send\" (func $send (param i32 i32)))
+              (import \"keyferry:plugin/secrets@1.1.0\" \"[method]secret.name\" (func $secret_name (param i32 i32)))
+              (import \"keyferry:plugin/secrets@1.1.0\" \"[resource-drop]secret\" (func $drop_secret (param i32)))
               (memory (export \"memory\") {pages})
               (global $DESCRIPTION i32 (i32.const {description}))
               (global $VERDICT i32 (i32.const {verdict}))
@@ -95,8 +95,8 @@ impl Plugin {
               {items}
               (func $realloc (export \"cabi_realloc\") (param $old i32) (param $old_len i32) (param $align i32) (param $len i32)
                 (result i32) (local $at i32) {realloc})
-              (func (export \"keyferry:plugin/app@1.0.0#describe\") (result i32) (local $i i32) (local $j i32) {describe})
-              (func (export \"keyferry:plugin/app@1.0.0#verify\") (param $auth i32) (param $auth_len i32) (param $fields i32)
+              (func (export \"keyferry:plugin/app@1.1.0#describe\") (result i32) (local $i i32) (local $j i32) {describe})
+              (func (export \"keyferry:plugin/app@1.1.0#verify\") (param $auth i32) (param $auth_len i32) (param $fields i32)
                 (param $fields_len i32) (result i32) (local $i i32) (local $j i32) (local $handle i32) {verify})
               {post_return})",
             memory.segment(),

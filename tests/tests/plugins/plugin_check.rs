@@ -136,7 +136,7 @@ fn a_plugin_file_tells_what_it_is() {
         serde_json::from_str(&printed(&plugin(folder, &["inspect", "stripe.wasm", "--json"]), 0)).unwrap();
     assert_eq!(
         (&json["slug"], &json["contract"], &json["needs_wasi"]),
-        (&"stripe".into(), &"1.0.0".into(), &false.into())
+        (&"stripe".into(), &"1.1.0".into(), &false.into())
     );
     let schemas = printed(&plugin(folder, &["inspect", "stripe.wasm", "--json-schema"]), 0);
     let schemas: Value = serde_json::from_str(&schemas).unwrap();

@@ -141,7 +141,7 @@ fn only_the_page_for_people_adds_routes_that_the_apis_description_does_not_see()
 
 /// The guide's claim about the size of a plugin: its check is a page of code, and its component a small file.
 #[test]
-fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_120_kib() {
+fn half_of_the_plugins_have_at_most_140_lines_and_half_of_the_components_190_kib() {
     let (mut lines, mut bytes) = (Vec::new(), Vec::new());
     for slug in keyferry_tests::binary::slugs() {
         let source = keyferry_tests::plugins::shipped(&slug).join("src/lib.rs");
@@ -152,8 +152,8 @@ fn half_of_the_plugins_have_at_most_130_lines_and_half_of_the_components_120_kib
     lines.sort_unstable();
     bytes.sort_unstable();
     let (below, above) = (lines.len() / 2 - 1, lines.len() / 2);
-    assert!(lines[below] + lines[above] <= 2 * 130, "{lines:?}");
-    assert!(bytes[below] + bytes[above] <= 2 * 120 * 1024, "{bytes:?}");
+    assert!(lines[below] + lines[above] <= 2 * 140, "{lines:?}");
+    assert!(bytes[below] + bytes[above] <= 2 * 190 * 1024, "{bytes:?}");
 }
 
 /// The text of a source file in one line and in lower case: marks of comments and of continued strings are left out,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::AuditEvent;
 use crate::error::StoreResult;
 use crate::keys::{AccountKey, IntegrationKey};
-use crate::renewal::RenewalState;
+use crate::renewal_state::{Check, RenewalState};
 use crate::values::{ObjectId, Timestamp};
 use keyferry_types::ids::{AuthTypeName, Environment, FieldName, LinkedAccountId, OrgId, Slug};
 
@@ -138,18 +138,6 @@ pub enum Reauth {
     NotRequired,
     /// The credential no longer works.
     Required,
-}
-
-/// Result of verifying a stored credential again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// Time of the verification.
-    pub at: Timestamp,
-    /// `verified`, or why not: `rejected`, `provider_error`.
-    pub outcome: String,
-    /// Explanation of a failure, as a sentence for people.
-    #[serde(default)]
-    pub detail: Option<String>,
 }
 
 /// The changes that a verification of a stored credential makes.

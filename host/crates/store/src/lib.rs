@@ -9,7 +9,7 @@
 //! | `store` | what may a caller rely on, and which state is the store in? |
 //! | `api_key`, `root` | what is stored of API keys and of roots, and by which transactions? |
 //! | `account`, `integration`, `migration` | the same of linked accounts, of integrations, and of the migrations that store them |
-//! | `renewal` | of renewals of tokens |
+//! | `renewal`, `renewal_state` | of renewals of tokens, and what is recorded of them |
 //! | `session`, `webhook`, `delivery` | of sessions, of webhooks, and of the deliveries to them |
 //! | `import`, `ledger`, `audit` | of imports, of their rows, and of the audit trail |
 //! | `oauth_client` | of the organisation's OAuth clients |
@@ -52,6 +52,7 @@ mod peers;
 mod plugin;
 mod records;
 mod renewal;
+mod renewal_state;
 mod root;
 mod row;
 mod session;
@@ -84,7 +85,7 @@ pub use import_policy::{
     OnUnverified, UnknownChoice,
 };
 pub use integration::{
-    Check, CheckWrite, Checked, DeleteOutcome, IntegrationRecord, IntegrationStore, IntegrationVersion, Reauth,
+    CheckWrite, Checked, DeleteOutcome, IntegrationRecord, IntegrationStore, IntegrationVersion, Reauth,
     VerificationStatus,
 };
 pub use keys::{AccountKey, IdempotencyKey, ImportKey, IntegrationKey, OAuthClientKey, WebhookKey};
@@ -95,7 +96,8 @@ pub use oauth_client::{
 };
 pub use peers::{Kept, KeptChanges, Peers};
 pub use plugin::{ComponentKey, PLUGIN_PART, PluginChange, PluginStore, SharedFile, SharedGrant, SharedPlugins};
-pub use renewal::{BeginRenewal, Begun, Renewal, RenewalEnd, RenewalIntent, RenewalState, RenewalStore, RenewalWrite};
+pub use renewal::{BeginRenewal, Begun, Renewal, RenewalEnd, RenewalStore, RenewalWrite};
+pub use renewal_state::{Check, RenewalIntent, RenewalState};
 pub use root::{Reseal, Rewrap, RootChange, RootRecord, RootStore, Wrapping};
 pub use row::{
     Again, AppCounts, NewRow, RowCounts, RowEffect, RowInput, RowRecord, RowSettlement, RowState, TakeBack, UndoWrite,

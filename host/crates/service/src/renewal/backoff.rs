@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_secs(2);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// The wait after so many failures in a row: twice as long each time, with a quarter of jitter. A provider that names a wait gets at
+/// The wait after this number of failures in a row: twice as long each time, with a quarter of jitter. A provider that names a wait gets at
 /// least that.
 pub(super) fn wait(failures: u32, asked_for: Option<Duration>) -> Duration {
     let doubled = FIRST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(LONGEST);

@@ -5,7 +5,7 @@
 //! 3. They are stored as the next version of the integration. Only then do readers get them.
 //!
 //! A process that ends between 1 and 3 leaves the intent. Whether the old token may be used once more then is what the app says of
-//! its provider. A failure that is told leaves none: the provider refused, or answered nothing, and is asked again later.
+//! its provider. A failure leaves none: the provider refused, or answered nothing, and is asked again later.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -219,7 +219,7 @@ impl CredentialService {
         if failure.kind == RenewalFailureKind::ClientRefused {
             self.note_chosen(client.as_ref(), Some(&detail), &due.audit.actor).await;
         }
-        // The write says whether the credential was replaced meanwhile: a token that somebody else has renewed is not dead.
+        // The write says whether the credential was replaced meanwhile: a token that another server has renewed is not dead.
         if !self.end(due, state, reauth, code).await? {
             return Ok(Next::ReadAgain);
         }
