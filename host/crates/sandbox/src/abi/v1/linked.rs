@@ -59,8 +59,8 @@ impl LinkedPlugin {
     /// Calls `describe` of each interface. The types of all functions are compared with the contract's.
     pub(crate) async fn describe(&self, store: &mut Store<CallState>) -> wasmtime::Result<Descriptions> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
-        typed::<(&wire::Credential,), Verify>(&instance, store, &self.verify)?;
         let describe = typed::<(), (wire::Description,)>(&instance, store, &self.describe)?;
+        typed::<(&wire::Credential,), Verify>(&instance, store, &self.verify)?;
         let (app,) = describe.call_async(&mut *store, ()).await?;
         let Some(functions) = &self.renewal else { return Ok(Descriptions { app, renewables: Vec::new() }) };
         typed::<(&wire::Credential, &str, Option<&renewal::Client>), Renew>(&instance, store, &functions.renew)?;
