@@ -27,7 +27,7 @@ pub struct Renewable {
     pub rotation: Rotation,
     /// How long an access token lasts, where the provider does not say.
     pub access_life: Option<Duration>,
-    /// After which time a refresh token that nobody used has ended.
+    /// The time after which an unused refresh token has ended.
     pub idle_life: Option<Duration>,
 }
 

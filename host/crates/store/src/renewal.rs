@@ -2,7 +2,7 @@
 //!
 //! A refresh token that ends when it is used must not be used twice, and what came in its place must not be lost. So a renewal is
 //! written before the provider is asked ([`begin_renewal`](RenewalStore::begin_renewal)) and with its result afterwards. A renewal
-//! whose result is missing was interrupted, and nobody knows whether the token was spent.
+//! whose result is missing was interrupted, and it is not known whether the token was spent.
 
 use std::collections::BTreeMap;
 

@@ -132,7 +132,7 @@ impl Renewal {
         self
     }
 
-    /// Seconds after which a refresh token that nobody used has ended.
+    /// Seconds after which an unused refresh token has ended.
     #[must_use]
     pub fn idle_life(mut self, seconds: u32) -> Self {
         self.idle_life = Some(seconds);

@@ -1,6 +1,7 @@
 //! The OAuth client of a renewal.
 
 use super::RenewalProblem;
+use super::pair::value;
 use super::persist::refused;
 use crate::credential_service::CredentialService;
 use crate::error::ServiceError;
@@ -38,10 +39,7 @@ impl CredentialService {
         if pair.client == ClientUse::None {
             return Ok(None);
         }
-        let field = |name: &str| {
-            let found = credential.fields.iter().find(|field| field.name.as_str() == name);
-            found.map(|field| SharedSecret::clone(&field.value)).filter(|value| !value.expose().is_empty())
-        };
+        let field = |name: &str| value(credential, name).map(SharedSecret::clone);
         if let Some(id) = field("client_id") {
             let client = RenewalClient { id, secret: field("client_secret") };
             return Ok(Some(Chosen { client, organisations: None }));

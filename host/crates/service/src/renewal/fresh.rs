@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::pair::{End, Need, capped, of_auth_type, why_expired};
+use super::pair::{End, Need, capped, of_auth_type, unnamed_end, why_expired};
 use super::problem::{RenewalProblem, left_until};
 use crate::credential_service::CredentialService;
 use crate::error::ServiceError;
@@ -45,8 +45,14 @@ impl CredentialService {
             if !self.is_due(&key, &record, min_ttl)? {
                 break;
             }
-            let begin = || Arc::clone(self).renew_due(key.clone(), min_ttl, audit.clone()).boxed();
+            let mut is_own = false;
+            let begin = || {
+                is_own = true;
+                Arc::clone(self).renew_due(key.clone(), min_ttl, audit.clone()).boxed()
+            };
             match tokio::time::timeout(PATIENCE, self.flights.join(&key, begin)).await {
+                // It has left nothing that is due for this reader.
+                Ok(Ok(())) if is_own => break,
                 Ok(Ok(())) => {}
                 Ok(Err(RenewalProblem::Gone)) => return Ok(None),
                 Ok(Err(problem)) => return Err(ServiceError::Renewal(problem)),
@@ -71,13 +77,7 @@ impl CredentialService {
         let end = match record.expires_at {
             Some(end) => End::At(end),
             // Which token it is, and whether it can be renewed, is in the credential.
-            None if pairs.iter().any(|pair| {
-                pair.access_life.is_some()
-                    && record.renewals.get(&pair.access_token).is_none_or(|state| state.renewed_at.is_none())
-            }) =>
-            {
-                End::Unknown
-            }
+            None if pairs.iter().any(|pair| unnamed_end(record, pair) == End::Unknown) => End::Unknown,
             None => End::Never,
         };
         let is_due = end.is_due(least, now);

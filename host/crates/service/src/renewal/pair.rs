@@ -6,7 +6,6 @@ use super::problem::{RenewalProblem, left_until};
 use keyferry_sandbox::{AppDescription, Renewable};
 use keyferry_schema::Credential;
 use keyferry_store::{Check, IntegrationRecord, Reauth, Timestamp};
-use keyferry_types::ids::FieldName;
 use keyferry_types::moment::Moment;
 use keyferry_types::secret::SharedSecret;
 
@@ -59,9 +58,9 @@ pub(super) fn capped(least: Duration, record: &IntegrationRecord, pair: &Renewab
 pub(super) enum End {
     /// At this moment.
     At(Timestamp),
-    /// Nobody knows, and tokens of this kind do end.
+    /// The end is not known, and tokens of this kind do end.
     Unknown,
-    /// Nobody says that it ends.
+    /// Neither provider nor plugin names an end.
     Never,
 }
 
@@ -92,15 +91,14 @@ pub(super) fn of_auth_type<'a>(
 }
 
 /// The value of a field.
-pub(super) fn value<'a>(credential: &'a Credential, name: &FieldName) -> Option<&'a SharedSecret> {
-    let field = credential.fields.iter().find(|field| field.name == *name);
+pub(super) fn value<'a>(credential: &'a Credential, name: &str) -> Option<&'a SharedSecret> {
+    let field = credential.fields.iter().find(|field| field.name.as_str() == name);
     field.map(|field| &field.value).filter(|value| !value.expose().is_empty())
 }
 
 /// When the access token of a pair ends.
 pub(super) fn end_of(record: &IntegrationRecord, credential: &Credential, pair: &Renewable, alone: bool) -> End {
-    let state = record.renewals.get(&pair.access_token);
-    let renewed = state.and_then(|state| state.expires_at);
+    let renewed = record.renewals.get(&pair.access_token).and_then(|state| state.expires_at);
     let named = || {
         let text = credential.plain(pair.expires_at.as_ref()?.as_str())?;
         Moment::read(text).ok().map(|moment| Timestamp::from_millis(moment.millis))
@@ -108,10 +106,15 @@ pub(super) fn end_of(record: &IntegrationRecord, credential: &Credential, pair: 
     let verified = record.expires_at.filter(|_| alone);
     match renewed.or(verified).or_else(named) {
         Some(end) => End::At(end),
-        // A renewal whose answer names no end, of an app that declares none, is of a token that does not end.
-        None if pair.access_life.is_some() && state.is_none_or(|state| state.renewed_at.is_none()) => End::Unknown,
-        None => End::Never,
+        None => unnamed_end(record, pair),
     }
+}
+
+/// What is known of the end of an access token for which none is named. A renewal whose answer names no end, of an app that declares
+/// none, is of a token that does not end.
+pub(super) fn unnamed_end(record: &IntegrationRecord, pair: &Renewable) -> End {
+    let is_renewed = record.renewals.get(&pair.access_token).is_some_and(|state| state.renewed_at.is_some());
+    if pair.access_life.is_some() && !is_renewed { End::Unknown } else { End::Never }
 }
 
 /// The first pair that has to be renewed.
@@ -125,7 +128,7 @@ pub(super) fn first_due<'a>(
     need: Need,
     now: Timestamp,
 ) -> Result<Option<&'a Renewable>, RenewalProblem> {
-    let pairs = || of_auth_type(app, record).filter(|pair| value(credential, &pair.access_token).is_some());
+    let pairs = || of_auth_type(app, record).filter(|pair| value(credential, pair.access_token.as_str()).is_some());
     let alone = pairs().count() == 1;
     for pair in pairs() {
         let end = end_of(record, credential, pair, alone);
@@ -136,7 +139,7 @@ pub(super) fn first_due<'a>(
         if !is_due {
             continue;
         }
-        let has_token = pair.refresh_token.as_ref().is_none_or(|name| value(credential, name).is_some());
+        let has_token = pair.refresh_token.as_ref().is_none_or(|name| value(credential, name.as_str()).is_some());
         match end {
             _ if has_token => return Ok(Some(pair)),
             _ if need == Need::Another => return Err(RenewalProblem::ReauthRequired { why: why_expired(record) }),

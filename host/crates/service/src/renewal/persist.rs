@@ -1,5 +1,5 @@
-//! Storing renewed tokens. They exist nowhere else: while the store cannot be written to, they are kept in memory, nobody gets
-//! them, and the write is repeated.
+//! Storing renewed tokens. They exist nowhere else: while the store cannot be written to, they are kept in memory, no reader
+//! gets them, and the write is repeated.
 
 use std::time::Duration;
 

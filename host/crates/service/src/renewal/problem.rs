@@ -68,7 +68,7 @@ fn left_of(left: Option<Duration>) -> String {
     match left {
         Some(left) if left.is_zero() => "it has ended".to_owned(),
         Some(left) => format!("its access token ends in {} s", left.as_secs()),
-        None => "nobody knows when its access token ends".to_owned(),
+        None => "the end of its access token is not known".to_owned(),
     }
 }
 

@@ -99,7 +99,7 @@ impl CredentialService {
             return Err(RenewalProblem::NotGranted { slug: due.key.slug.to_string() });
         }
         let client = self.client_for(due.key, due.credential, due.pair).await?;
-        let spent = due.pair.refresh_token.as_ref().and_then(|name| pair::value(due.credential, name));
+        let spent = due.pair.refresh_token.as_ref().and_then(|name| pair::value(due.credential, name.as_str()));
         let spent = spent.map_or("", |token| token.expose()).as_bytes();
         let spent = self.vault.fingerprint(&due.key.account.org, "renewal", spent);
         let spent = spent.map_err(|error| refused(&error.into()))?.to_vec();
@@ -352,7 +352,7 @@ fn plain(text: &str) -> SharedSecret {
 fn soonest(due: &Due<'_>, end: Option<Timestamp>) -> Option<Timestamp> {
     let others = pair::of_auth_type(&due.app.description, due.record)
         .filter(|pair| pair.access_token != due.pair.access_token)
-        .filter(|pair| pair::value(due.credential, &pair.access_token).is_some());
+        .filter(|pair| pair::value(due.credential, pair.access_token.as_str()).is_some());
     let ends = others.filter_map(|pair| match pair::end_of(due.record, due.credential, pair, false) {
         End::At(end) => Some(end),
         End::Unknown | End::Never => None,
